@@ -1,0 +1,1 @@
+"""Streamer: accurate, slow object detection on video, without making the video slow."""

@@ -1,0 +1,4 @@
+"""Drawing on the native planes of a decoded picture."""
+
+
+class Canvas: ...

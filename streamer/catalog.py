@@ -1,0 +1,56 @@
+"""Every feature by name: the one line that a new source, detector, tracker, annotator or sink adds.
+
+Entries are `module:class` and are imported when asked for, so that a command pays only for what it uses.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "file": "streamer.sources.file:FileSource",
+        "images": "streamer.sources.images:ImageSource",
+        "synthetic": "streamer.sources.synthetic:SyntheticSource",
+    }
+)
+DETECTORS: Mapping[str, str] = MappingProxyType(
+    {
+        "starter": "streamer.detectors.starter:StarterDetector",
+        "hub": "streamer.detectors.hub:HubDetector",
+    }
+)
+TRACKERS: Mapping[str, str] = MappingProxyType(
+    {
+        "iou": "tracking.iou:IouTracker",
+    }
+)
+ANNOTATORS: Mapping[str, str] = MappingProxyType(
+    {
+        "trails": "streamer.canvas.trails:TrailAnnotator",
+        "boxes": "streamer.canvas.boxes:BoxAnnotator",
+        "labels": "streamer.canvas.labels:LabelAnnotator",
+        "hud": "streamer.canvas.hud:HudAnnotator",
+    }
+)
+SINKS: Mapping[str, str] = MappingProxyType(
+    {
+        "video": "streamer.sinks.video:VideoSink",
+        "jsonl": "streamer.sinks.json_lines:JsonLinesSink",
+        "mot": "streamer.sinks.mot:MotSink",
+        "window": "streamer.sinks.window:WindowSink",
+    }
+)
+
+
+def load(features: Mapping[str, str], name: str) -> Any:
+    """The class registered under `name`, imported now.
+
+    Raises:
+        KeyError: nothing is registered under that name.
+    """
+    module, _, attribute = features[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)

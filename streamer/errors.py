@@ -1,0 +1,50 @@
+"""Every error that Streamer raises on purpose.
+
+Third-party errors are translated where they occur, `from` the original. A message is one line: it names the input and
+the remedy, and never a credential. `exit_code` is what the command line returns: 2 for input that cannot work, 1 for
+something that broke on the way.
+"""
+
+from __future__ import annotations
+
+
+class StreamerError(Exception):
+    """Base of all of them; the message is fit to be shown to a user."""
+
+    exit_code = 1
+
+
+class ConfigError(StreamerError):
+    """A setting, option or argument that cannot work."""
+
+    exit_code = 2
+
+
+class SourceUnavailable(StreamerError):
+    """The source never opened: missing, unreadable, no video in it."""
+
+    exit_code = 2
+
+
+class SourceLost(StreamerError):
+    """The source was open and failed in a way that trying again may mend."""
+
+
+class ModelError(StreamerError):
+    """A model that cannot be fetched, verified or loaded."""
+
+    exit_code = 2
+
+
+class DetectorError(StreamerError):
+    """The detector failed on a frame."""
+
+
+class SinkUnavailable(StreamerError):
+    """An output that cannot be opened: it exists, is not writable, or its format cannot hold what is asked."""
+
+    exit_code = 2
+
+
+class SinkError(StreamerError):
+    """An output that failed while it was being written (a full disk, a broken pipe)."""

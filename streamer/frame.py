@@ -1,0 +1,93 @@
+"""One decoded picture with its exact time, as every stage of the pipeline hands it on.
+
+A frame is made by the capture thread and read by all others. Its picture is treated as immutable: whoever wants to
+draw copies the planes first (`streamer.canvas`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.reformatter import ColorRange
+
+from streamer import colour
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A decoded picture in its native pixel format.
+
+    Attributes:
+        picture: the decoder's picture, upright (rotation applied). Never written to.
+        index: 0-based count of the frames that the decoder gave.
+        pts: presentation time in units of `time_base`, exactly as the container gave it.
+        time_base: seconds per tick of `pts`, an exact rational.
+        captured_s: monotonic clock at arrival, seconds.
+        segment: +1 at each reconnect, loop or change of format; a tracker starts anew there.
+        duration: display time in ticks of `time_base`, 0 where the container does not tell.
+        corrupt: the decoder flagged the picture as damaged.
+
+    Raises:
+        ValueError: a negative index or segment, or a time base that is not positive.
+    """
+
+    picture: av.VideoFrame
+    index: int
+    pts: int
+    time_base: Fraction
+    captured_s: float
+    segment: int = 0
+    duration: int = 0
+    corrupt: bool = False
+
+    def __post_init__(self) -> None:
+        if self.index < 0 or self.segment < 0:
+            raise ValueError("index and segment count from 0")
+        if self.time_base <= 0:
+            raise ValueError(f"time base must be positive, not {self.time_base}")
+
+    @property
+    def time_s(self) -> float:
+        """Media time in seconds: `pts * time_base`."""
+        return float(self.pts * self.time_base)
+
+    @property
+    def width(self) -> int:
+        """Width of the upright picture in pixels."""
+        return self.picture.width
+
+    @property
+    def height(self) -> int:
+        """Height of the upright picture in pixels."""
+        return self.picture.height
+
+    def rgb(self, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+        """The picture as full-range RGB.
+
+        Made straight from the native planes in one step, in the stream's own colour matrix and range.
+
+        Args:
+            size: `(width, height)` in pixels to scale to (bilinear, aspect ratio not kept); the frame's own if None.
+
+        Returns:
+            uint8 `(height, width, 3)`; a new array on each call.
+        """
+        width, height = size or (self.width, self.height)
+        source_range = ColorRange.JPEG if colour.is_full_range(self.picture) else ColorRange.MPEG
+        converted = self.picture.reformat(
+            width=width,
+            height=height,
+            format="rgb24",
+            src_colorspace=colour.swscale_matrix(self.picture),
+            src_color_range=source_range,
+            dst_color_range=ColorRange.JPEG,
+            interpolation="BILINEAR",
+            threads=1,
+        )
+        array = converted.to_ndarray()
+        assert array.dtype == np.uint8
+        return array.astype(np.uint8, copy=False)

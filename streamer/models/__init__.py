@@ -1,0 +1,1 @@
+"""Where model weights come from: cache, checksums, label tables."""

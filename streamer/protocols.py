@@ -1,0 +1,177 @@
+"""What a source, detector, annotator and sink must offer; what `Pipeline` relies on, and nothing more.
+
+Each says which thread calls it. The contract suites in `tests/contracts/` run every registered feature through the
+expectations written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+import av
+
+from streamer.frame import Frame
+from streamer.labels import LabelTable
+from tracking.types import Detections, Tracks
+
+if TYPE_CHECKING:
+    from streamer.canvas import Canvas
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Input that was lost before it could become a frame.
+
+    Attributes:
+        cause: short and stable, fit for a counter's name: `decode error`, `truncated`, `no timestamp`, ...
+        frames: how many frames were lost, at least 1; an estimate where the container tells (a truncated file).
+        detail: the library's own words for the log.
+    """
+
+    cause: str
+    frames: int = 1
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What is known of a source once it is open.
+
+    Attributes:
+        name: readable, without credentials.
+        width, height: of the upright picture, pixels.
+        pixel_format: FFmpeg's name of the native format, such as `yuv420p`.
+        time_base: of the frames' `pts`.
+        average_fps: None where the container does not tell.
+        frame_count: None where it is not known beforehand.
+        duration_s: None where it is not known beforehand.
+        sample_aspect_ratio: of the upright picture; 1 where it is not told.
+        live: frames arrive by themselves and are lost when nobody takes them.
+        path: a local file that a sink can open a second time to copy audio, subtitles, chapters and metadata from.
+        stream_index: the index of the video stream in `path`.
+        bit_rate: of the video stream in bits/s, None where unknown.
+        colour: H.273 codes as the stream is tagged: (primaries, transfer, matrix) and FFmpeg's range code.
+        field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
+    """
+
+    name: str
+    width: int
+    height: int
+    pixel_format: str
+    time_base: Fraction
+    average_fps: Fraction | None = None
+    frame_count: int | None = None
+    duration_s: float | None = None
+    sample_aspect_ratio: Fraction = Fraction(1)
+    live: bool = False
+    path: str | None = None
+    stream_index: int | None = None
+    bit_rate: int | None = None
+    colour: tuple[int, int, int, int] = (2, 2, 2, 0)
+    field_order: int = 0
+
+
+class Source(Protocol):
+    """Frames in presentation order. Entered by the main thread, then owned by the capture thread.
+
+    Entering opens it (`SourceUnavailable` if that cannot work) and makes `info` valid. Iterating yields frames with
+    rising `index` from 0; returning means that it ended, `SourceLost` that trying again may help. Leaving it twice, or
+    before the end, is fine. A source is used once.
+    """
+
+    @property
+    def info(self) -> StreamInfo: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def take_damage(self) -> list[Damage]:
+        """What was lost since the last call; called by the iterating thread after each frame and after the end."""
+        ...
+
+
+class Detector(Protocol):
+    """Finds objects on one frame at a time. Built by the main thread, then used by one detector thread."""
+
+    @property
+    def labels(self) -> LabelTable: ...
+
+    def detect(self, frame: Frame) -> Detections:
+        """Detections of all classes on the frame, by falling score; boxes clipped to the frame.
+
+        Raises:
+            DetectorError: the model failed on this frame.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the model. Closing twice is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One frame with what is on it: what annotators draw and sinks write.
+
+    Attributes:
+        frame: the frame that is shown.
+        tracks: the tracks at its time; only confirmed ones.
+        labels: names of `tracks.labels`.
+        state: its state in the frame ledger, `detected` or `interpolated`.
+        detections: the detector's own, None on a frame that it did not see.
+        picture: the annotated picture (same format, size, pts and colour as the frame's), None where nobody draws.
+        fps: frames a second that the pipeline manages at the moment, for the head-up line; 0 at the start.
+    """
+
+    frame: Frame
+    tracks: Tracks
+    labels: LabelTable
+    state: str
+    detections: Detections | None = None
+    picture: av.VideoFrame | None = None
+    fps: float = 0.0
+
+
+class Annotator(Protocol):
+    """Draws on a canvas. Used by the main thread."""
+
+    def draw(self, canvas: Canvas, scene: Scene) -> None: ...
+
+
+class Sink(Protocol):
+    """Takes scenes in presentation order. Entered, written and left by one thread.
+
+    Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error, or with
+    `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other error removes
+    what is unfinished.
+    """
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether `Scene.picture` must be drawn for it."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def write(self, scene: Scene) -> None:
+        """Raises SinkError when the output cannot go on (a full disk)."""
+        ...
