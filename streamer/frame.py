@@ -6,15 +6,26 @@ draw copies the planes first (`streamer.canvas`).
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import ColorRange
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from streamer import colour
+
+
+class _Scaler(threading.local):
+    """One swscale context a thread: making it anew costs 0.3 ms a picture at 1280x720."""
+
+    def __init__(self) -> None:
+        self.reformatter = VideoReformatter()
+
+
+_scaler = _Scaler()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,21 +82,24 @@ class Frame:
         Made straight from the native planes in one step, in the stream's own colour matrix and range.
 
         Args:
-            size: `(width, height)` in pixels to scale to (bilinear, aspect ratio not kept); the frame's own if None.
+            size: `(width, height)` in pixels to scale to, aspect ratio not kept: averaged over areas where both
+                shrink, else bilinear; the frame's own if None.
 
         Returns:
             uint8 `(height, width, 3)`; a new array on each call.
         """
         width, height = size or (self.width, self.height)
         source_range = ColorRange.JPEG if colour.is_full_range(self.picture) else ColorRange.MPEG
-        converted = self.picture.reformat(
+        shrinks = width < self.width and height < self.height
+        converted = _scaler.reformatter.reformat(
+            self.picture,
             width=width,
             height=height,
             format="rgb24",
             src_colorspace=colour.swscale_matrix(self.picture),
             src_color_range=source_range,
             dst_color_range=ColorRange.JPEG,
-            interpolation="BILINEAR",
+            interpolation="AREA" if shrinks else "BILINEAR",
             threads=1,
         )
         array = converted.to_ndarray()

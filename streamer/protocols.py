@@ -151,12 +151,22 @@ class Annotator(Protocol):
 
 
 class Sink(Protocol):
-    """Takes scenes in presentation order. Entered, written and left by one thread.
+    """Takes scenes in presentation order. Entered and left by the main thread, written by one thread in between.
 
-    Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error, or with
-    `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other error removes
-    what is unfinished.
+    Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error,
+    or with `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other error
+    removes what is unfinished.
     """
+
+    @property
+    def stage(self) -> str:
+        """What its time is called in the report: `encode`, `jsonl`, ..."""
+        ...
+
+    @property
+    def main_thread(self) -> bool:
+        """Whether it must be written by the main thread (windows); others get a thread of their own."""
+        ...
 
     @property
     def wants_picture(self) -> bool:

@@ -1,0 +1,49 @@
+# `make demo` and `make test` need Python 3.11 or later and nothing else; everything goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
+
+.PHONY: demo test lint bench lock clean
+
+demo: .venv/demo
+	$(BIN)/python main.py demo
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python main.py models fetch starter
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/bench
+	$(BIN)/python -m benchmarks
+
+# Writes down the set that was tested; run it after changing pyproject.toml, then `make test`.
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --editable '.[dev,bench]'
+	build/lock/bin/python -m pip freeze --exclude-editable > constraints.txt
+
+clean:
+	rm -rf .venv build out *.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) '.[demo]'
+	@touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) '.[dev]'
+	@touch $@ .venv/demo
+
+.venv/bench: .venv/bin/python pyproject.toml constraints.txt
+	$(INSTALL) '.[dev,bench]'
+	@touch $@ .venv/dev .venv/demo

@@ -1,0 +1,12 @@
+"""All benchmarks, one after the other: `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+ALL = ("throughput", "overhead", "drawing", "tracker", "memory", "start")
+
+for name in ALL:
+    print(f"\n== {name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

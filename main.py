@@ -1,0 +1,140 @@
+"""The command line: parsing, wiring and exit codes.
+
+Exit codes: 0 done, 1 something broke on the way, 2 input that cannot work, 130 / 143 ended by Ctrl-C / SIGTERM.
+Heavy libraries are imported by the command that needs them, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import time
+
+STARTED_S = time.monotonic()
+
+from pathlib import Path  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import typer  # noqa: E402
+
+app = typer.Typer(
+    help="Accurate object detection on video, without making the video slow.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+models = typer.Typer(help="Model weights: list, fetch ahead of time, check.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+Source = Annotated[str, typer.Argument(help="Video file, image folder or glob pattern, or lavfi:GRAPH.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
+TrackerName = Annotated[str | None, typer.Option("--tracker", help="Tracker by name.")]
+
+
+@app.command()
+def run(
+    source: Source,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Annotated video file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML settings; see configs/.")] = None,
+    assign: Annotated[list[str] | None, typer.Option("--set", help="One setting: key.path=value; repeatable.")] = None,
+    detector: Annotated[str | None, typer.Option(help="auto, starter, or a TF Hub module directory.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Only these classes: names or MIDs, by comma.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Leave out detections below this score.")] = None,
+    tracker: TrackerName = None,
+    detect_every: Annotated[int | None, typer.Option(help="Detect every N-th frame, interpolate between.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="JSON lines, one object a frame.")] = None,
+    mot: Annotated[Path | None, typer.Option(help="MOT Challenge text.")] = None,
+    report: Annotated[Path | None, typer.Option(help="The final report as JSON.")] = None,
+    fps: Annotated[str | None, typer.Option(help="Frame rate of an image folder: 25, 30000/1001.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show a window; q ends.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Annotate a video: detect, track, draw, write."""
+    from streamer import commands, wiring
+
+    video = output
+    if not any((output, jsonl, mot, show)):
+        video = wiring.default_video_output(source)
+    outputs = wiring.Outputs(video, jsonl, mot, report, show, overwrite)
+    options = {
+        "detector.name": detector,
+        "detector.classes": None if classes is None else [name.strip() for name in classes.split(",") if name.strip()],
+        "detector.min_score": min_score,
+        "detector.every": detect_every,
+        "tracker.name": tracker,
+        "source.fps": fps,
+    }
+    raise typer.Exit(commands.run(source, outputs, config, assign or [], options, quiet=quiet, started_s=STARTED_S))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Annotated video file.")] = Path("out/demo.mp4"),
+    quiet: Quiet = False,
+) -> None:
+    """Annotate a real clip of a street and say where the result is."""
+    from streamer import commands
+
+    raise typer.Exit(commands.demo(output, quiet=quiet, started_s=STARTED_S))
+
+
+@app.command()
+def track(
+    detections: Annotated[Path, typer.Argument(help="Detections as MOT Challenge text.")],
+    fps: Annotated[str, typer.Option(help="Frame rate of the sequence: 25, 29.97, 30000/1001.")],
+    size: Annotated[str, typer.Option(help="Picture size in pixels: 1920x1080.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Tracks as MOT Challenge text.")],
+    tracker: TrackerName = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Track detections from a file: MOT Challenge text in and out."""
+    from streamer import commands
+
+    raise typer.Exit(commands.track(detections, output, fps, size, tracker, overwrite=overwrite, quiet=quiet))
+
+
+@app.command()
+def probe(
+    source: Source,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show what the program sees in a source: streams, codec, size, frame rate, rotation, colour, audio."""
+    from streamer import commands
+
+    raise typer.Exit(commands.probe(source, as_json=json))
+
+
+@models.command("list")
+def models_list() -> None:
+    """What is known, what is installed, and where it came from."""
+    from streamer import commands
+
+    raise typer.Exit(commands.models_list())
+
+
+@models.command("fetch")
+def models_fetch(name: Annotated[str, typer.Argument(help="Model by name.")] = "starter") -> None:
+    """Download a model into the cache; afterwards no network is needed."""
+    from streamer import commands
+
+    raise typer.Exit(commands.models_fetch(name))
+
+
+@models.command("check")
+def models_check(
+    name: Annotated[str, typer.Argument(help="Model by name, or a module directory.")] = "starter",
+) -> None:
+    """Verify a model's files, load it and run it once."""
+    from streamer import commands
+
+    raise typer.Exit(commands.models_check(name))
+
+
+def main() -> None:
+    """Entry point of the installed command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

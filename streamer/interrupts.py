@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once. Owned by the main thread."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Interrupts:
+    """While entered, SIGINT and SIGTERM call `on_stop` if there is one, else raise KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+        """The last signal that came; the exit code of an interrupted program is 128 + this."""
+        self.on_stop: Callable[[], None] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        first = self.signal_number is None
+        self.signal_number = number
+        if not first or self.on_stop is None:
+            raise KeyboardInterrupt
+        # The handler may have interrupted the main thread while it holds the very lock that stopping needs, so the
+        # stopping is done by a thread of its own.
+        threading.Thread(target=self.on_stop, name="streamer-stop", daemon=True).start()

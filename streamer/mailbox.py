@@ -1,0 +1,141 @@
+"""Bounded hand-off between two threads, where every wait can be woken.
+
+`Mailbox` is first in, first out. `Sequencer` gives results back in the order of their numbers although several workers
+finish them in any order. Both block the faster side, lose nothing, and end in one of two ways: `finish` lets the reader
+drain what is left, `close` wakes everybody at once. Any thread may call any method.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Closed(Exception):
+    """The other side has gone: stop what you are doing."""
+
+
+class Mailbox(Generic[T]):
+    """A bounded queue.
+
+    Args:
+        capacity: the most items it holds; `put` waits while it is full.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError("a mailbox holds at least one item")
+        self._capacity = capacity
+        self._items: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._finished = False
+        self._closed = False
+        self._taken_in = 0
+
+    @property
+    def taken_in(self) -> int:
+        """How many items were ever put in."""
+        with self._changed:
+            return self._taken_in
+
+    def put(self, item: T) -> None:
+        """Add an item, waiting for room. Raises Closed when nobody will take it any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._finished or len(self._items) < self._capacity)
+            if self._closed or self._finished:
+                raise Closed
+            self._items.append(item)
+            self._taken_in += 1
+            self._changed.notify_all()
+
+    def get(self) -> T:
+        """Take the oldest item, waiting for one. Raises Closed when there will be none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._finished or bool(self._items))
+            if self._closed or not self._items:
+                raise Closed
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def __iter__(self) -> Iterator[T]:
+        """Items until `finish` and all are taken. Raises Closed after `close`."""
+        while True:
+            try:
+                item = self.get()
+            except Closed:
+                if self._closed:
+                    raise
+                return
+            yield item
+
+    def finish(self) -> None:
+        """No more items will come; what is there can still be taken."""
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Wake everybody with Closed and forget the items."""
+        with self._changed:
+            self._closed = True
+            self._items.clear()
+            self._changed.notify_all()
+
+
+class Sequencer(Generic[T]):
+    """Items by consecutive numbers from 0, taken in that order.
+
+    A worker that is ahead waits in `put`, so that at most `capacity` items are held; the worker that has the next
+    number never waits.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError("a sequencer holds at least one item")
+        self._capacity = capacity
+        self._items: dict[int, T] = {}
+        self._changed = threading.Condition()
+        self._next = 0
+        self._end: int | None = None
+        self._closed = False
+
+    def put(self, number: int, item: T) -> None:
+        """Hand in item `number`, waiting while it is too far ahead. Raises Closed after `close`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or number - self._next < self._capacity)
+            if self._closed:
+                raise Closed
+            self._items[number] = item
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        """Items in order, until the one before `finish`. Raises Closed after `close`."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._next == self._end or self._next in self._items)
+                if self._closed:
+                    raise Closed
+                if self._next == self._end:
+                    return
+                item = self._items.pop(self._next)
+                self._next += 1
+                self._changed.notify_all()
+            yield item
+
+    def finish(self, count: int) -> None:
+        """There are `count` items altogether."""
+        with self._changed:
+            self._end = count
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Wake everybody with Closed and forget the items."""
+        with self._changed:
+            self._closed = True
+            self._items.clear()
+            self._changed.notify_all()

@@ -1,0 +1,138 @@
+"""One run from start to end: open everything, let the frames flow, make the report. Main thread."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+
+from streamer import wiring
+from streamer.config import Settings
+from streamer.detectors import selection
+from streamer.interrupts import Interrupts
+from streamer.pipeline import Pipeline
+from streamer.protocols import Detector, Sink, Source
+from streamer.report import Report
+from streamer.sinks.partial import PartialFile
+from streamer.sources.selection import open_source
+from streamer.stats import RunStats
+from streamer.terminal import Terminal
+from streamer.wiring import Outputs
+
+
+class Session:
+    """A run with everything it needs at hand.
+
+    Args:
+        source: as the user gave it.
+        outputs: where the results go.
+        settings: validated.
+        terminal: for messages, progress and the report.
+        interrupts: entered; told how to stop the pipeline.
+        started_s: monotonic clock when the program began.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        outputs: Outputs,
+        settings: Settings,
+        terminal: Terminal,
+        interrupts: Interrupts,
+        *,
+        started_s: float,
+    ) -> None:
+        self._source = source
+        self._outputs = outputs
+        self._settings = settings
+        self._terminal = terminal
+        self._interrupts = interrupts
+        self._started_s = started_s
+        self._first_frame_s: float | None = None
+        self._detector_line = ""
+        self._stats = RunStats()
+        self._sinks: list[Sink] = []
+
+    def run(self) -> None:
+        """Run to the end.
+
+        The report is shown and written whatever ended the run, once a frame came in.
+
+        Raises:
+            Interrupted: a signal ended it; the outputs are complete up to the last frame shown.
+            StreamerError: what ended it; no unfinished output is left.
+        """
+        self._outputs.check(self._source)
+        # Claimed first: a report that cannot be written is refused before the work is done.
+        path = self._outputs.report
+        report_file = None if path is None else PartialFile(path, overwrite=self._outputs.overwrite)
+        state = "failed"
+        try:
+            self._flow()
+            state = "complete"
+        except KeyboardInterrupt:
+            state = "interrupted"
+            raise
+        finally:
+            if state == "complete" or self._stats.ledger.entered:
+                self._finish(state, report_file)
+            elif report_file is not None:
+                report_file.discard()
+
+    def _flow(self) -> None:
+        settings, began_s = self._settings, time.monotonic()
+        with ExitStack() as stack:
+            source = stack.enter_context(open_source(self._source, fps=settings.source.fps))
+            tracker = wiring.build_tracker(settings.tracker)
+            self._sinks = wiring.build_sinks(self._outputs, source.info, settings.output)
+            for sink in self._sinks:
+                stack.enter_context(sink)
+            detectors = self._detectors()
+            for detector in detectors:
+                stack.callback(detector.close)
+            pipeline = Pipeline(
+                source,
+                detectors,
+                tracker,
+                annotators=wiring.build_annotators(settings.draw),
+                sinks=self._sinks,
+                detect_every=settings.detector.every,
+                keep_labels=detectors[0].labels.rows(settings.detector.classes) or None,
+            )
+            self._stats = pipeline.stats
+            self._interrupts.on_stop = pipeline.stop
+            began_s = time.monotonic()
+            self._watch(pipeline, source)
+        # Encoders hold frames back until they are closed: only now is the work done.
+        self._stats.wall_s = time.monotonic() - began_s
+
+    def _detectors(self) -> list[Detector]:
+        wanted = self._settings.detector
+        choice = selection.choose(wanted.name)
+        self._detector_line = choice.reason
+        self._terminal.say(choice.reason)
+        return selection.build(choice, min_score=wanted.min_score, threads=wanted.threads, workers=wanted.workers)
+
+    def _watch(self, pipeline: Pipeline, source: Source) -> None:
+        with self._terminal.progress(source.info.frame_count) as progress:
+            for _ in pipeline:
+                if self._first_frame_s is None:
+                    self._first_frame_s = time.monotonic() - self._started_s
+                progress.update(pipeline.stats)
+
+    def _finish(self, state: str, report_file: PartialFile | None) -> None:
+        kept = state != "failed"
+        written = [str(path) for path in self._outputs.files if path != self._outputs.report and path.exists()]
+        report = Report(
+            source=self._source,
+            detector=self._detector_line,
+            state=state,
+            stats=self._stats,
+            outputs=written if kept else [],
+            notes=[note for sink in self._sinks for note in getattr(sink, "notes", ())],
+            first_frame_s=self._first_frame_s,
+        )
+        if report_file is not None:
+            report_file.path.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+            report_file.commit()
+        self._terminal.report(report)

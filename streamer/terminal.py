@@ -1,0 +1,156 @@
+"""What a person sees: messages, progress, the report. Owned by the main thread.
+
+Messages and progress go to standard error, the report to standard output. Without a terminal, progress is a plain line
+now and then.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from streamer.report import Report
+from streamer.stats import RunStats
+
+PLAIN_EVERY_S = 5.0
+_CLASSES_SHOWN = 8
+
+
+class Terminal:
+    """The two streams of a terminal.
+
+    Args:
+        quiet: only errors and warnings.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.output = Console(highlight=False)
+        handler = RichHandler(console=self.messages, show_time=False, show_path=False, rich_tracebacks=False)
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+
+    def say(self, line: str) -> None:
+        """A message, unless quiet."""
+        if not self.quiet:
+            self.messages.print(escape(line))
+
+    def line(self, text: str) -> None:
+        """A result, on standard output, as it is."""
+        self.output.print(text, soft_wrap=True, markup=False, emoji=False)
+
+    def error(self, line: str) -> None:
+        """An error; always shown."""
+        self.messages.print(f"[bold red]error:[/] {escape(line)}")
+
+    def progress(self, total: int | None) -> RunProgress:
+        """A progress display for `total` frames, None if that is not known."""
+        return RunProgress(self, total)
+
+    def report(self, report: Report) -> None:
+        """The final report; fits a screen of 80 x 24."""
+        if not self.quiet:
+            self.output.print(Group(_headline(report), _stages(report.stats), _tail(report)))
+
+
+class RunProgress:
+    """Percent, fps, time left and losses while a run goes on."""
+
+    def __init__(self, terminal: Terminal, total: int | None) -> None:
+        self._terminal = terminal
+        self._total = total
+        self._began_s = self._said_s = time.monotonic()
+        self._bar: Progress | None = None
+        if not terminal.quiet and terminal.messages.is_terminal:
+            self._bar = Progress(
+                BarColumn(),
+                TaskProgressColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[fps]:.1f} fps"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[lost]} lost"),
+                console=terminal.messages,
+                refresh_per_second=4,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=total, fps=0.0, lost=0)
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, stats: RunStats) -> None:
+        """Call after each frame."""
+        now_s, ledger = time.monotonic(), stats.ledger
+        shown, lost = ledger.shown, ledger.count("corrupt") + ledger.count("dropped")
+        fps = shown / max(now_s - self._began_s, 1e-3)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=shown, fps=fps, lost=lost)
+        elif now_s - self._said_s >= PLAIN_EVERY_S:
+            self._said_s = now_s
+            self._terminal.say(_plain_line(shown, self._total, fps, lost))
+
+
+def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
+    if total is None:
+        return f"frame {shown}, {fps:.1f} fps, {lost} lost"
+    left_s = max(0, total - shown) / fps if fps else 0.0
+    return (
+        f"frame {shown} of {total} ({100 * shown // max(total, 1)}%), {fps:.1f} fps, {left_s:.0f} s left, {lost} lost"
+    )
+
+
+def _headline(report: Report) -> Text:
+    stats, ledger = report.stats, report.stats.ledger
+    parts = [f"{ledger.count('detected')} detected"]
+    parts += [f"{ledger.count(state)} {state}" for state in ("interpolated", "predicted") if ledger.count(state)]
+    for state in ("dropped", "corrupt"):
+        parts += [f"{frames} {state} ({cause})" for cause, frames in ledger.causes(state).items()]
+    if stats.flagged_corrupt:
+        parts.append(f"{stats.flagged_corrupt} shown although flagged as damaged")
+    text = Text(f"{report.state}: {ledger.entered} frames in {stats.wall_s:.1f} s, {stats.throughput_fps:.1f} fps\n")
+    text.append("frames: " + ", ".join(parts))
+    return text
+
+
+def _stages(stats: RunStats) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    for heading in ("p50 ms", "p95 ms", "busy"):
+        table.add_column(heading, justify="right")
+    for name, times in stats.stages.items():
+        if times.count:
+            busy = times.total_s / stats.threads.get(name, 1) / max(stats.wall_s, 1e-9)
+            slowest = "  <- bottleneck" if name == stats.bottleneck else ""
+            p50, p95 = times.percentile_s(50) * 1e3, times.percentile_s(95) * 1e3
+            table.add_row(name, f"{p50:.2f}", f"{p95:.2f}", f"{busy:.0%}{slowest}")
+    return table
+
+
+def _tail(report: Report) -> Text:
+    counts = sorted(((len(ids), name) for name, ids in report.stats.tracks_by_class.items()), reverse=True)
+    shown = [f"{name} {count}" for count, name in counts[:_CLASSES_SHOWN]]
+    if len(counts) > _CLASSES_SHOWN:
+        shown.append(f"{len(counts) - _CLASSES_SHOWN} more classes")
+    text = Text("tracks: " + (", ".join(shown) or "none"))
+    for note in report.notes:
+        text.append(f"\nnote: {note}")
+    for path in report.outputs:
+        text.append(f"\nwritten: {path}")
+    return text

@@ -1,0 +1,58 @@
+"""The program as a user runs it, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAIN = Path(__file__).parents[2] / "main.py"
+DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run of the program left on the terminal."""
+
+    code: int
+    output: str
+    errors: str
+
+
+class Program:
+    """`python main.py` in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *arguments: str | Path) -> Result:
+        """Run to the end."""
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=DEADLINE_S)
+        return Result(process.returncode, output, errors)
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start and leave running."""
+        environment = os.environ | {"COLUMNS": "200", "TERM": "dumb"}
+        return subprocess.Popen(
+            [sys.executable, str(MAIN), *map(str, arguments)],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def files(self) -> set[str]:
+        """Every file and folder below, hidden ones too."""
+        return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
+
+    def report(self, name: str = "report.json") -> dict[str, Any]:
+        """A report that `--report` wrote."""
+        content: dict[str, Any] = json.loads((self.folder / name).read_text())
+        return content

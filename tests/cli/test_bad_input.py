@@ -1,0 +1,155 @@
+"""Bad input costs one clear line and exit code 2: no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Program
+from tests.media import truncate, write_audio, write_video
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "clip.mp4", frames=5)
+
+
+def refused(program: Program, *arguments: str | Path, saying: str) -> None:
+    """The program must refuse the arguments with exit code 2 and one line that holds `saying`."""
+    before = program.files()
+    result = program(*arguments)
+    assert result.code == 2, result.errors
+    assert "Traceback" not in result.errors
+    assert saying.casefold() in " ".join(result.errors.split()).casefold(), result.errors
+    assert program.files() == before, "something was left behind"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "saying"),
+    [
+        ("missing.mp4", None, "missing.mp4"),
+        ("text.mp4", b"This is no video at all.\n" * 50, "text.mp4"),
+        ("empty.mp4", b"", "empty.mp4"),
+    ],
+)
+def test_sources_that_are_no_video(program: Program, name: str, content: bytes | None, saying: str) -> None:
+    if content is not None:
+        (program.folder / name).write_bytes(content)
+    refused(program, "run", name, "-o", "out.mp4", saying=saying)
+
+
+def test_a_folder_without_pictures(program: Program) -> None:
+    (program.folder / "nothing").mkdir()
+    refused(program, "run", "nothing", "-o", "out.mp4", saying="nothing")
+
+
+def test_sound_only(program: Program) -> None:
+    write_audio(program.folder / "sound.mp4")
+    refused(program, "run", "sound.mp4", "-o", "out.mp4", saying="no video")
+
+
+def test_an_existing_output_is_kept_unless_told_otherwise(program: Program, clip: Path) -> None:
+    out = program.folder / "out.mp4"
+    out.write_bytes(b"precious")
+    refused(program, "run", clip, "-o", out, saying="--overwrite")
+    assert out.read_bytes() == b"precious"
+    assert program("run", clip, "-o", out, "--overwrite").code == 0
+    assert out.read_bytes() != b"precious"
+
+
+@pytest.mark.parametrize("option", ["-o", "--jsonl", "--mot", "--report"])
+def test_output_into_a_folder_that_is_not_there(program: Program, clip: Path, option: str) -> None:
+    refused(program, "run", clip, option, "no/such/folder/out.mkv", saying="no/such/folder")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(program: Program, clip: Path) -> None:
+    locked = program.folder / "locked"
+    locked.mkdir(mode=0o500)
+    refused(program, "run", clip, "-o", locked / "out.mp4", saying="locked")
+
+
+def test_output_is_the_input(program: Program, clip: Path) -> None:
+    content = clip.read_bytes()
+    refused(program, "run", clip, "-o", clip, "--overwrite", saying="is the input")
+    assert clip.read_bytes() == content
+
+
+def test_two_outputs_with_one_name(program: Program, clip: Path) -> None:
+    refused(program, "run", clip, "--jsonl", "same.txt", "--mot", "same.txt", saying="same.txt")
+
+
+def test_an_unknown_class_gets_the_nearest(program: Program, clip: Path) -> None:
+    refused(program, "run", clip, "-o", "out.mp4", "--detector", "starter", "--classes", "Persn", saying="Person")
+
+
+def test_an_unknown_option_gets_the_nearest(program: Program, clip: Path) -> None:
+    refused(program, "run", clip, "--min-scor", "0.5", saying="--min-score")
+
+
+def test_an_unknown_tracker_gets_the_nearest(program: Program, clip: Path) -> None:
+    refused(program, "run", clip, "-o", "out.mp4", "--tracker", "iuo", saying="did you mean iou")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "saying"),
+    [
+        ("output.crf=high", "output.crf"),
+        ("output.crff=1", "did you mean crf"),
+        ("tracker.options.x=1", "tracker.options.x"),
+    ],
+)
+def test_a_bad_setting_is_named_with_its_path(program: Program, clip: Path, assignment: str, saying: str) -> None:
+    refused(program, "run", clip, "-o", "out.mp4", "--set", assignment, saying=saying)
+
+
+@pytest.mark.parametrize(
+    ("out", "codec", "saying"),
+    [
+        ("out.webm", "h264", "webm"),
+        ("out.mp4", "nosuchcodec", "nosuchcodec"),
+        ("out.xyz", "h264", "xyz"),
+        ("out", "h264", "out"),
+    ],
+)
+def test_a_codec_or_container_that_cannot_be(program: Program, clip: Path, out: str, codec: str, saying: str) -> None:
+    refused(program, "run", clip, "-o", out, "--set", f"output.codec={codec}", saying=saying)
+
+
+def test_a_model_directory_that_is_none(program: Program, clip: Path) -> None:
+    (program.folder / "model").mkdir()
+    refused(program, "run", clip, "-o", "out.mp4", "--detector", "model", saying="model")
+
+
+def test_an_unknown_detector(program: Program, clip: Path) -> None:
+    refused(program, "run", clip, "-o", "out.mp4", "--detector", "startr", saying="starter")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "saying"),
+    [
+        (["track", "none.txt", "--fps", "25", "--size", "640x480", "-o", "t.txt"], "none.txt"),
+        (["track", "det.txt", "--fps", "25", "--size", "640", "-o", "t.txt"], "--size"),
+        (["track", "det.txt", "--fps", "0", "--size", "640x480", "-o", "t.txt"], "fps"),
+        (["track", "det.txt", "--fps", "25", "--size", "640x480", "-o", "det.txt", "--overwrite"], "det.txt"),
+        (["track", "bad.txt", "--fps", "25", "--size", "640x480", "-o", "t.txt"], "bad.txt"),
+        (["probe", "none.mp4"], "none.mp4"),
+        (["models", "fetch", "startr"], "starter"),
+    ],
+)
+def test_the_other_commands(program: Program, arguments: list[str], saying: str) -> None:
+    (program.folder / "det.txt").write_text("1,-1,10,10,20,20,0.9,-1,-1,-1\n")
+    (program.folder / "bad.txt").write_text("1,-1,10,10,20,20,0.9,-1,-1,-1\n2,-1,ten\n")
+    refused(program, *arguments, saying=saying)
+
+
+def test_a_damaged_clip_is_still_a_result(program: Program) -> None:
+    clip = truncate(write_video(program.folder / "whole.mkv", frames=100), program.folder / "cut.mkv", 0.6)
+    result = program("run", clip, "-o", "out.mp4", "--report", "report.json")
+    assert result.code == 0, result.errors
+    frames = program.report()["frames"]
+    assert frames["corrupt"].get("truncated", 0) > 0
+    assert frames["entered"] == frames["detected"] + sum(frames["corrupt"].values())
+    assert "truncated" in result.errors

@@ -1,0 +1,125 @@
+"""Ctrl-C, SIGTERM, a full disk, a killed process: what is under the final name is always whole."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.cli.program import DEADLINE_S, MAIN, Program, Result
+from tests.media import write_video
+
+ENDLESS = "lavfi:testsrc2=size=320x240:rate=25"
+
+
+def end_when_running(program: Program, number: int, *arguments: str | Path) -> Result:
+    """Start a run that also writes JSON lines, wait until frames flow, send a signal."""
+    with program.start("run", *arguments, "--jsonl", "frames.jsonl") as process:
+        wait_for_frames(program, process)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=DEADLINE_S)
+    return Result(process.returncode, output, errors)
+
+
+def wait_for_frames(program: Program, process: subprocess.Popen[str]) -> None:
+    """Returns once the unfinished JSON lines file has grown; fails if the program ends first."""
+    while process.poll() is None:
+        partial = list(program.folder.glob(".frames.*.partial.jsonl"))
+        if partial and partial[0].stat().st_size > 4096:
+            return
+        try:
+            process.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+    raise AssertionError(process.communicate()[1])
+
+
+def frame_times(path: Path) -> list[Fraction]:
+    with av.open(str(path)) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_the_file_up_to_that_frame(program: Program, number: int, code: int) -> None:
+    result = end_when_running(program, number, ENDLESS, "-o", "out.mp4", "--report", "report.json")
+    assert result.code == code, result.errors
+    assert "Traceback" not in result.errors
+    lines = [json.loads(line) for line in (program.folder / "frames.jsonl").read_text().splitlines()]
+    times = frame_times(program.folder / "out.mp4")
+    assert len(times) == len(lines) == program.report()["frames"]["detected"]
+    assert times == [line["pts"] * Fraction(line["time_base"]) for line in lines]
+    assert program.report()["state"] == "interrupted"
+    assert program.files() == {"out.mp4", "frames.jsonl", "report.json"}
+
+
+def test_an_interrupted_clip_keeps_its_sound_up_to_that_frame(program: Program) -> None:
+    clip = write_video(program.folder / "clip.mp4", frames=2500, audio=True)
+    result = end_when_running(program, signal.SIGINT, clip, "-o", "out.mp4")
+    assert result.code == 130, result.errors
+    end = frame_times(program.folder / "out.mp4")[-1]
+    with av.open(str(program.folder / "out.mp4")) as container:
+        packets = [packet for packet in container.demux(audio=0) if packet.pts is not None]
+        sound_end = packets[-1].pts * packets[-1].time_base
+    assert len(frame_times(program.folder / "out.mp4")) < 2500
+    assert abs(sound_end - end) < Fraction(1, 10)
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.3, 0.6, 0.9])
+def test_a_signal_in_any_phase_ends_without_a_traceback(program: Program, delay_s: float) -> None:
+    with program.start("run", ENDLESS, "-o", "out.mp4") as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(delay_s)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    # Before the program has taken over the signal, the system's own way of ending applies.
+    assert process.returncode in (143, -signal.SIGTERM), errors
+    assert "Traceback" not in errors
+    assert not [name for name in program.files() if "partial" in name]
+
+
+def test_a_killed_process_leaves_nothing_under_the_final_name(program: Program) -> None:
+    result = end_when_running(program, signal.SIGKILL, ENDLESS, "-o", "out.mp4")
+    assert result.code == -signal.SIGKILL
+    assert not {"out.mp4", "frames.jsonl"} & program.files()
+
+
+def limit_file_size() -> None:
+    """The nearest thing to a full disk that needs no disk: writes beyond 256 KiB fail."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, 256 * 1024))
+
+
+@pytest.mark.parametrize(
+    "output", [["-o", "out.mp4"], ["-o", "out.mkv"], ["--jsonl", "out.jsonl"], ["--mot", "out.txt"]]
+)
+def test_a_full_disk_is_one_line_and_leaves_nothing(program: Program, output: list[str]) -> None:
+    result = run_limited(
+        program, limit_file_size, "run", "lavfi:testsrc2=size=640x480:rate=25", "--min-score", "0.05", *output
+    )
+    assert result.code == 1, result.errors
+    assert "Traceback" not in result.errors
+    assert "Exception ignored" not in result.errors
+    assert "error:" in result.errors
+    assert program.files() == set()
+
+
+def run_limited(program: Program, limit: Callable[[], None], *arguments: str) -> Result:
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, str(MAIN), *arguments],
+        cwd=program.folder,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)

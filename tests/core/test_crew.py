@@ -1,0 +1,64 @@
+"""The nursery: the first error is the one that is seen, and no thread is left behind unnoticed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from streamer.crew import Crew
+from streamer.mailbox import Closed, Mailbox
+
+
+def test_the_first_error_of_a_thread_reaches_the_owner() -> None:
+    mailbox: Mailbox[int] = Mailbox(1)
+
+    def fail() -> None:
+        raise OSError("the disk is full")
+
+    def serve() -> None:
+        with Crew(mailbox.close) as crew:
+            crew.start("failing", fail)
+            mailbox.get()
+
+    with pytest.raises(OSError, match="the disk is full"):
+        serve()
+
+
+def test_the_owners_own_error_is_not_hidden_by_a_thread() -> None:
+    mailbox: Mailbox[int] = Mailbox(1)
+
+    def also_fail() -> None:
+        try:
+            mailbox.get()
+        except Closed:
+            raise OSError("a consequence") from None
+
+    def serve() -> None:
+        with Crew(mailbox.close) as crew:
+            crew.start("waiting", also_fail)
+            raise KeyError("the cause")
+
+    with pytest.raises(KeyError, match="the cause"):
+        serve()
+
+
+def test_leaving_waits_for_the_threads() -> None:
+    done = threading.Event()
+    with Crew(lambda: None) as crew:
+        crew.start("short", done.set)
+    assert done.is_set()
+    assert not [thread for thread in threading.enumerate() if thread.name == "streamer-short"]
+
+
+def test_a_thread_that_hangs_is_named_and_does_not_hold_the_owner(caplog: pytest.LogCaptureFixture) -> None:
+    release = threading.Event()
+
+    def hang() -> None:
+        release.wait(30)
+
+    with caplog.at_level(logging.WARNING), Crew(lambda: None, deadline_s=0.05) as crew:
+        crew.start("stuck", hang)
+    release.set()
+    assert "streamer-stuck did not end" in caplog.text

@@ -1,0 +1,101 @@
+"""Which frame meets which detections, and the boxes between two detections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.frame import Frame
+from streamer.overlay.interpolation import interpolate
+from streamer.pacing import Lockstep, Paced
+from tracking.iou import IouTracker
+from tracking.types import Detections, Origin, Tracks
+
+RATE = 25
+
+
+def frame(index: int, segment: int = 0) -> Frame:
+    return Frame(av.VideoFrame(64, 48, "yuv420p"), index, index, Fraction(1, RATE), 0.0, segment)
+
+
+def moving_box(index: int) -> Detections:
+    x = np.float32(index)
+    return Detections(np.array([[x, 5, x + 20, 30]], np.float32), np.array([0.9]), np.array([1]))
+
+
+def pace(count: int, every: int, segments: Sequence[int] | None = None) -> list[Paced]:
+    lockstep = Lockstep(IouTracker(confirm_s=0.0), every)
+    shown: list[Paced] = []
+    for index in range(count):
+        detections = moving_box(index) if lockstep.wants_detection(index) else None
+        shown += lockstep.take(frame(index, segments[index] if segments else 0), detections)
+    return shown + list(lockstep.flush())
+
+
+@given(count=st.integers(0, 30), every=st.integers(1, 8))
+def test_every_frame_is_shown_once_in_order(count: int, every: int) -> None:
+    shown = pace(count, every)
+    assert [paced.frame.index for paced in shown] == list(range(count))
+    detected = [paced.frame.index for paced in shown if paced.state == "detected"]
+    assert detected == list(range(0, count, every))
+
+
+def test_boxes_between_two_detections_lie_on_the_way() -> None:
+    for paced in pace(count=41, every=5)[5:]:
+        assert paced.tracks.boxes[0, 0] == pytest.approx(paced.frame.index, abs=0.5)
+        expected = Origin.DETECTED if paced.state == "detected" else Origin.INTERPOLATED
+        assert paced.tracks.origin.tolist() == [expected]
+
+
+def test_frames_behind_the_last_detection_are_predicted() -> None:
+    shown = pace(count=38, every=5)
+    assert [paced.state for paced in shown[36:]] == ["predicted", "predicted"]
+    assert shown[-1].tracks.boxes[0, 0] == pytest.approx(37, abs=1.0)
+
+
+def test_a_new_segment_starts_with_new_tracks() -> None:
+    shown = pace(count=20, every=1, segments=[0] * 10 + [1] * 10)
+    assert set(shown[9].tracks.ids.tolist()).isdisjoint(shown[19].tracks.ids.tolist())
+
+
+def test_a_new_segment_shows_what_waited_first_and_interpolates_nothing_across() -> None:
+    shown = pace(count=20, every=4, segments=[0] * 10 + [1] * 10)
+    assert [paced.frame.index for paced in shown] == list(range(20))
+    states = [paced.state for paced in shown[8:13]]
+    assert states == ["detected", "predicted", "predicted", "predicted", "detected"]
+    assert len(shown[10].tracks) == 0
+
+
+@given(st.floats(0, 1))
+def test_interpolation_keeps_only_what_both_ends_know(fraction: float) -> None:
+    def tracks(ids: list[int], x: float) -> Tracks:
+        n = len(ids)
+        zero = np.zeros(n, np.float32)
+        boxes = np.tile(np.array([x, 0, x + 10, 10], np.float32), (n, 1))
+        return Tracks(
+            ids=np.array(ids),
+            boxes=boxes,
+            scores=zero,
+            labels=np.zeros(n, np.int32),
+            velocities=np.zeros((n, 2), np.float32),
+            age_s=zero,
+            unseen_s=zero,
+            origin=np.zeros(n, np.uint8),
+            confirmed=np.ones(n, bool),
+        )
+
+    between = interpolate(tracks([3, 1, 2], 0.0), tracks([2, 4, 3], 100.0), fraction)
+    assert between.ids.tolist() == [2, 3]
+    assert between.boxes[:, 0] == pytest.approx(np.full(2, 100.0 * fraction), abs=1e-3)
+    assert set(between.origin.tolist()) == {Origin.INTERPOLATED}
+
+
+def test_an_interval_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="every frame"):
+        Lockstep(IouTracker(), 0)

@@ -1,0 +1,330 @@
+"""The way of a frame: nothing lost, nothing out of order, and every failure ends the run with its own error."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+import pytest
+
+from streamer.canvas import Canvas
+from streamer.errors import DetectorError, SinkError, SourceLost
+from streamer.frame import Frame
+from streamer.labels import LabelTable
+from streamer.pipeline import CAPTURED_CAPACITY, FINISHED_CAPACITY, SINK_CAPACITY, Interrupted, Pipeline
+from streamer.protocols import Damage, Scene, StreamInfo
+from tracking.iou import IouTracker
+from tracking.types import Detections, Tracks
+
+DEADLINE_S = 10.0
+FRAMES = 40
+
+
+class Boom(Exception):
+    """What the failing parts raise."""
+
+
+class CountingSource:
+    """Grey frames; fails or loses frames where it is told to."""
+
+    def __init__(self, frames: int | None = FRAMES, fail_at: int | None = None, damage: Damage | None = None) -> None:
+        self.info = StreamInfo("counting", 64, 48, "yuv420p", Fraction(1, 25))
+        self.given = 0
+        self._frames = frames
+        self._fail_at = fail_at
+        self._damage = [damage] if damage else []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[Frame]:
+        while self.given != self._frames:
+            if self.given == self._fail_at:
+                raise SourceLost("the camera went away")
+            self.given += 1
+            yield Frame(av.VideoFrame(64, 48, "yuv420p"), self.given - 1, self.given - 1, Fraction(1, 25), 0.0)
+
+    def take_damage(self) -> list[Damage]:
+        damage, self._damage = self._damage, []
+        return damage
+
+
+class OneBox:
+    """Sees one box; `before` runs first and may wait or raise."""
+
+    labels = LabelTable(("thing", "other"))
+
+    def __init__(self, before: Callable[[Frame], None] = lambda _: None, label: int = 0) -> None:
+        self._before = before
+        self._label = label
+
+    def detect(self, frame: Frame) -> Detections:
+        self._before(frame)
+        return Detections(np.array([[1, 1, 30, 30]]), np.array([0.9]), np.array([self._label]))
+
+    def close(self) -> None:
+        return None
+
+
+class ListSink:
+    """Keeps the indexes of the scenes; `before` runs first and may wait or raise."""
+
+    stage = "list"
+    main_thread = False
+    wants_picture = False
+
+    def __init__(self, before: Callable[[Scene], None] = lambda _: None) -> None:
+        self.indexes: list[int] = []
+        self.thread_names: set[str] = set()
+        self._before = before
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    def write(self, scene: Scene) -> None:
+        self._before(scene)
+        self.thread_names.add(threading.current_thread().name)
+        self.indexes.append(scene.frame.index)
+
+
+class FailingTracker(IouTracker):
+    """Fails on the first update."""
+
+    def update(self, detections: Detections, time_s: float) -> Tracks:
+        raise Boom(f"no tracking {len(detections)} boxes at {time_s}")
+
+
+class FailingAnnotator:
+    """Fails when it is to draw."""
+
+    def draw(self, canvas: Canvas, scene: Scene) -> None:
+        raise Boom(f"no drawing on {canvas} at {scene.frame.index}")
+
+
+class MainThreadSink(ListSink):
+    """Wants to be written by the main thread, as a window does."""
+
+    main_thread = True
+
+
+def raising(error: Exception) -> Callable[[object], None]:
+    def fail(_: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("streamer-"):
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive(), thread.name
+
+
+def test_every_frame_reaches_every_sink_in_order() -> None:
+    sinks = [ListSink(), ListSink(), MainThreadSink()]
+    pipeline = Pipeline(CountingSource(), [OneBox()], IouTracker(), sinks=sinks)
+    scenes = [scene.frame.index for scene in pipeline]
+    assert scenes == list(range(FRAMES))
+    assert [sink.indexes for sink in sinks] == [scenes] * 3
+    assert [sink.thread_names for sink in sinks] == [{"streamer-sink"}] * 2 + [{threading.current_thread().name}]
+    assert pipeline.stats.ledger.count("detected") == pipeline.stats.ledger.entered == FRAMES
+    assert pipeline.stats.stages["list"].count == 3 * FRAMES
+
+
+def test_several_detectors_side_by_side_keep_the_order() -> None:
+    both = threading.Barrier(2)  # passes only when two frames are in two detectors at once
+
+    def meet(_: Frame) -> None:
+        both.wait(DEADLINE_S)
+
+    detectors = [OneBox(meet), OneBox(meet)]
+    sink = ListSink()
+    Pipeline(CountingSource(), detectors, IouTracker(), sinks=[sink]).run()
+    assert sink.indexes == list(range(FRAMES))
+
+
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_detecting_every_nth_frame_shows_all(every: int) -> None:
+    seen: list[int] = []
+    pipeline = Pipeline(
+        CountingSource(), [OneBox(lambda frame: seen.append(frame.index))], IouTracker(), detect_every=every
+    )
+    states = [scene.state for scene in pipeline]
+    assert seen == list(range(0, FRAMES, every))
+    assert len(states) == FRAMES
+    assert states.count("detected") == len(seen)
+    assert pipeline.stats.ledger.in_flight == 0
+
+
+def test_only_wanted_classes_are_kept() -> None:
+    kept = Pipeline(CountingSource(5), [OneBox(label=1)], IouTracker(), keep_labels=[1])
+    left_out = Pipeline(CountingSource(5), [OneBox(label=1)], IouTracker(), keep_labels=[0])
+    assert [len(scene.detections or ()) for scene in kept] == [1] * 5
+    assert [len(scene.detections or ()) for scene in left_out] == [0] * 5
+
+
+def test_the_source_never_runs_far_ahead_of_a_slow_sink() -> None:
+    go = threading.Event()
+    source = CountingSource(frames=500)
+    first = threading.Event()
+
+    def hold(_: Scene) -> None:
+        first.set()
+        assert go.wait(DEADLINE_S)
+
+    sink = ListSink(hold)
+    pipeline = Pipeline(source, [OneBox(), OneBox()], IouTracker(), sinks=[sink])
+    runner = threading.Thread(target=pipeline.run)
+    runner.start()
+    assert first.wait(DEADLINE_S)
+    # At most: one in the source's hand, the mailboxes, one in each detector, one with main, one with the sink.
+    most = 1 + CAPTURED_CAPACITY + 2 + FINISHED_CAPACITY + 1 + SINK_CAPACITY + 1
+    ahead = source.given
+    go.set()
+    runner.join(DEADLINE_S)
+    assert ahead <= most
+    assert sink.indexes == list(range(500))
+
+
+def test_lost_input_is_counted_with_its_cause() -> None:
+    pipeline = Pipeline(CountingSource(damage=Damage("decode error", 3)), [OneBox()], IouTracker())
+    pipeline.run()
+    ledger = pipeline.stats.ledger
+    assert ledger.causes("corrupt") == {"decode error": 3}
+    assert ledger.entered == FRAMES + 3
+    assert ledger.in_flight == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Pipeline(CountingSource(fail_at=5), [OneBox()], IouTracker()), SourceLost, "camera went away"),
+        (
+            lambda: Pipeline(CountingSource(None), [OneBox(raising(DetectorError("no memory")))], IouTracker()),
+            DetectorError,
+            "no memory",
+        ),
+        (lambda: Pipeline(CountingSource(None), [OneBox()], FailingTracker()), Boom, "no tracking"),
+        (
+            lambda: Pipeline(
+                CountingSource(None), [OneBox()], IouTracker(), annotators=[FailingAnnotator()], draw=True
+            ),
+            Boom,
+            "no drawing",
+        ),
+        (
+            lambda: Pipeline(
+                CountingSource(None), [OneBox()], IouTracker(), sinks=[ListSink(raising(SinkError("full")))]
+            ),
+            SinkError,
+            "full",
+        ),
+        (
+            lambda: Pipeline(
+                CountingSource(None), [OneBox()], IouTracker(), sinks=[MainThreadSink(raising(SinkError("full")))]
+            ),
+            SinkError,
+            "full",
+        ),
+    ],
+    ids=["source", "detector", "tracker", "annotator", "sink", "main thread sink"],
+)
+def test_a_failure_ends_the_run_with_its_own_error(
+    make: Callable[[], Pipeline], error: type[Exception], message: str
+) -> None:
+    pipeline = make()
+    with pytest.raises(error, match=message):
+        pipeline.run()
+    assert pipeline.stats.ledger.in_flight == 0
+    assert pipeline.stats.ledger.entered >= 0
+
+
+def test_stopping_from_another_thread_completes_what_was_shown() -> None:
+    sink = ListSink()
+    pipeline = Pipeline(CountingSource(None), [OneBox()], IouTracker(), sinks=[sink])
+    shown: list[int] = []
+
+    def watch() -> None:
+        for scene in pipeline:
+            shown.append(scene.frame.index)
+            if len(shown) == 20:
+                stopper = threading.Thread(target=pipeline.stop)
+                stopper.start()
+                stopper.join(DEADLINE_S)
+
+    with pytest.raises(Interrupted):
+        watch()
+    assert sink.indexes == shown
+    ledger = pipeline.stats.ledger
+    assert ledger.in_flight == 0
+    assert ledger.count("detected") == len(shown)
+    assert ledger.entered == len(shown) + sum(ledger.causes("dropped").values())
+
+
+def test_stopping_wakes_a_run_that_waits_for_its_detector() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(_: Frame) -> None:
+        entered.set()
+        release.wait(DEADLINE_S)
+
+    pipeline = Pipeline(CountingSource(None), [OneBox(hang)], IouTracker())
+
+    def stop() -> None:
+        entered.wait(DEADLINE_S)
+        pipeline.stop()
+        release.set()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(Interrupted):
+        pipeline.run()
+    stopper.join(DEADLINE_S)
+
+
+def test_whoever_stops_iterating_leaves_nothing_running() -> None:
+    sink = ListSink()
+    pipeline = Pipeline(CountingSource(None), [OneBox()], IouTracker(), sinks=[sink])
+    scenes = iter(pipeline)
+    assert [next(scenes).frame.index for _ in range(3)] == [0, 1, 2]
+    scenes.close()  # type: ignore[attr-defined]
+    assert sink.indexes == [0, 1, 2]
+    assert pipeline.stats.ledger.in_flight == 0
+
+
+def test_the_picture_is_drawn_only_for_those_who_want_it() -> None:
+    plain = [scene.picture for scene in Pipeline(CountingSource(2), [OneBox()], IouTracker())]
+    drawn = [scene.picture for scene in Pipeline(CountingSource(2), [OneBox()], IouTracker(), draw=True)]
+    assert plain == [None, None]
+    assert all(isinstance(picture, av.VideoFrame) for picture in drawn)
+
+
+def test_a_pipeline_without_a_detector_is_refused() -> None:
+    with pytest.raises(ValueError, match="detector"):
+        Pipeline(CountingSource(), [], IouTracker())
+
+
+def test_a_scene_can_be_changed_only_by_making_another() -> None:
+    scene = next(iter(Pipeline(CountingSource(1), [OneBox()], IouTracker())))
+    with pytest.raises(AttributeError):
+        scene.state = "other"  # type: ignore[misc]
+    assert replace(scene, state="other").state == "other"
