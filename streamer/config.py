@@ -25,8 +25,8 @@ class _Section(BaseModel):
 class SourceSettings(_Section):
     """How frames are read."""
 
-    fps: Fraction = Field(default=Fraction(25), gt=0)
-    """Frame rate of image folders, frames a second; files bring their own times."""
+    fps: Fraction | None = Field(default=None, gt=0)
+    """Frame rate of pictures, frames a second, 25 if null; video files bring their own times."""
     threads: int = Field(default=0, ge=0)
     """Decoder threads; 0 = as many as there are cores."""
 

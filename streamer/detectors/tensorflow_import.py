@@ -1,0 +1,53 @@
+"""Imports TensorFlow, seconds late and without its start-up chatter.
+
+Only the hub detector and the choice of it come here, so that everything else starts without TensorFlow. Called by the
+main thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import nullcontext
+from typing import Any
+
+from streamer.detectors import native_stderr
+from streamer.errors import ModelError
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def tensorflow() -> Any:
+    """The module `tensorflow`, imported now.
+
+    Its messages go unless the user asked for them with `TF_CPP_MIN_LOG_LEVEL`.
+
+    Raises:
+        ModelError: it is not installed, or does not start.
+    """
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    chosen_by_user = _LOG_LEVEL in os.environ
+    os.environ.setdefault(_LOG_LEVEL, "3")
+    # Some lines come before the library reads its log level.
+    quiet = nullcontext() if chosen_by_user else native_stderr.held_back(_is_chatter)
+    try:
+        with quiet:
+            import tensorflow as module
+    except Exception as error:  # a wrong CPU or a broken install raises nearly anything
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelError(f"TensorFlow cannot be imported ({reason}); `--detector starter` works without it") from error
+    if not chosen_by_user:
+        module.get_logger().setLevel("ERROR")
+    return module
+
+
+def sees_gpu() -> bool:
+    """Whether TensorFlow finds a GPU that it can use; imports it."""
+    return bool(tensorflow().config.list_physical_devices("GPU"))
+
+
+def _is_chatter(line: bytes) -> bool:
+    return line.startswith((b"I0000 ", b"W0000 ", b"E0000 ", b"WARNING: All log messages before absl")) or (
+        line.startswith(b"To enable the following instructions")
+    )

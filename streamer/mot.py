@@ -1,0 +1,210 @@
+"""MOT Challenge text in and out, and tracking from a file into a file. Owned by the thread that calls it.
+
+The format (Leal-Taixé et al., "MOTChallenge 2015", arXiv:1504.01942, section 3.3) has one box a line, `frame,id,left,
+top,width,height,conf,x,y,z`, with frames counted from 1 and lengths in pixels.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
+from streamer.sinks.partial import PartialFile
+from tracking.types import Detections, Tracker, Tracks
+
+Rows = npt.NDArray[np.float64]
+"""float64 `(N, 7)`: frame, id, left, top, width, height, confidence."""
+
+_COLUMNS = ("frame", "id", "left", "top", "width", "height", "conf")
+_EXPECTED = ",".join(_COLUMNS) + ",..."
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """What `track_file` did; as text it is one line.
+
+    Attributes:
+        frames: frames from the first to the last one in the file, those without a detection included.
+        detections: rows that were read.
+        tracks: different ids that were written.
+        rows: rows that were written.
+        elapsed_s: wall time of reading, tracking and writing, seconds.
+    """
+
+    frames: int
+    detections: int
+    tracks: int
+    rows: int
+    elapsed_s: float
+
+    def __str__(self) -> str:
+        fps = self.frames / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        return f"{self.frames} frames, {self.detections} detections, {self.tracks} tracks at {fps:.0f} frames/s"
+
+
+def read_rows(path: Path) -> Rows:
+    """All rows of a MOT Challenge file in file order; blank lines, spaces and trailing commas do not matter.
+
+    Raises:
+        SourceUnavailable: the file cannot be read.
+        ConfigError: a malformed line; the message has its number.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            try:
+                rows = np.loadtxt(file, delimiter=",", usecols=range(len(_COLUMNS)), comments=None, ndmin=2)
+            except ValueError:
+                rows = None
+            # The fast reader knows neither padded blank lines nor which line is wrong.
+            if rows is None or not _is_valid(rows):
+                file.seek(0)
+                rows = np.array([row for row in _slow_rows(path, file)], dtype=np.float64)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text file; it must have lines like {_EXPECTED}") from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SourceUnavailable(f"cannot read {path}: {reason}; give a file of MOT Challenge detections") from error
+    return rows.reshape(-1, len(_COLUMNS))
+
+
+def read_detections(path: Path) -> Iterator[tuple[int, Detections]]:
+    """The detections of every frame from index 0 (the file's frame 1) to the last one in the file, in order.
+
+    All get label 0. The file's order does not matter. Confidences that are no probabilities are clipped to 0..1; where
+    all are below 0 (by custom -1, "not known") they count as 1.
+
+    Raises:
+        SourceUnavailable, ConfigError: as `read_rows`, before the first frame.
+    """
+    return _by_frame(read_rows(path))
+
+
+def track_rows(index: int, tracks: Tracks) -> str:
+    """One line `frame,id,left,top,width,height,score,-1,-1,-1` for each confirmed track.
+
+    Args:
+        index: 0-based index of the frame; the file counts from 1.
+        tracks: boxes in pixels.
+    """
+    shown = tracks if tracks.confirmed.all() else tracks.select(tracks.confirmed)
+    boxes = shown.boxes.astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]
+    return "".join(
+        f"{index + 1},{track_id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
+        for track_id, (left, top, width, height), score in zip(
+            shown.ids.tolist(), boxes.tolist(), shown.scores.tolist(), strict=True
+        )
+    )
+
+
+def track_file(
+    detections_path: Path,
+    *,
+    fps: float | Fraction,
+    size: tuple[int, int],
+    tracker: Tracker,
+    out_path: Path,
+    overwrite: bool = False,
+) -> TrackSummary:
+    """Track the detections of a MOT Challenge file, as if they arrived live, into another.
+
+    Only confirmed tracks are written. Boxes may reach beyond the picture, as those of the benchmark's ground truth do;
+    those that have left it are not written.
+
+    Args:
+        detections_path: the detections.
+        fps: frames a second; frame n is at (n - 1) / fps seconds.
+        size: width and height of the picture in pixels.
+        tracker: takes the detections of every frame, one after the other.
+        out_path: written beside its final name and moved there when it is complete.
+        overwrite: replace `out_path` if it exists.
+
+    Raises:
+        ConfigError: a malformed line, or an `fps` or `size` that is not positive.
+        SourceUnavailable: the detections cannot be read.
+        SinkUnavailable: the output exists, is the input, or cannot be created.
+        SinkError: writing failed; nothing is left behind.
+    """
+    if not (math.isfinite(fps) and fps > 0):
+        raise ConfigError(f"the frame rate must be above 0, not {fps}")
+    if min(size) <= 0:
+        raise ConfigError(f"the picture size must be above 0, not {size[0]}x{size[1]}")
+    if out_path.exists() and detections_path.exists() and out_path.samefile(detections_path):
+        raise SinkUnavailable(f"the output {out_path} is the input; choose another name")
+    started_s = time.perf_counter()
+    rows = read_rows(detections_path)
+    output = PartialFile(out_path, overwrite=overwrite)
+    try:
+        with output.path.open("w", encoding="ascii", newline="\n") as file:
+            frames, ids, written = _track(rows, float(fps), size, tracker, file)
+        output.commit()
+    except OSError as error:
+        raise SinkError(f"cannot write {out_path}: {error.strerror or error}; nothing was kept") from error
+    finally:
+        output.discard()
+    return TrackSummary(frames, len(rows), ids, written, time.perf_counter() - started_s)
+
+
+def _track(rows: Rows, fps: float, size: tuple[int, int], tracker: Tracker, file: TextIO) -> tuple[int, int, int]:
+    """Write the tracks of all frames; returns the number of frames, of different ids and of rows written."""
+    frames = written = 0
+    ids: set[int] = set()
+    for index, detections in _by_frame(rows):
+        tracks = tracker.update(detections, index / fps)
+        boxes = tracks.boxes
+        visible = tracks.confirmed & (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < size).all(axis=1)
+        shown = tracks.select(visible)
+        file.write(track_rows(index, shown))
+        frames += 1
+        written += len(shown)
+        ids.update(shown.ids.tolist())
+    return frames, len(ids), written
+
+
+def _by_frame(rows: Rows) -> Iterator[tuple[int, Detections]]:
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    frames = rows[:, 0].astype(np.int64)
+    boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1).astype(np.float32)
+    scores = np.clip(rows[:, 6], 0, 1) if (rows[:, 6] >= 0).any() else np.ones(len(rows))
+    start = 0
+    for index in range(int(frames[-1]) if len(frames) else 0):
+        end = start
+        while end < len(frames) and frames[end] == index + 1:
+            end += 1
+        yield index, Detections(boxes[start:end], scores[start:end], np.zeros(end - start, np.int32))
+        start = end
+
+
+def _is_valid(rows: Rows) -> bool:
+    frames = rows[:, 0]
+    return bool(
+        np.isfinite(rows).all() and (frames >= 1).all() and (frames % 1 == 0).all() and (rows[:, 4:6] >= 0).all()
+    )
+
+
+def _slow_rows(path: Path, file: TextIO) -> Iterator[list[float]]:
+    for number, line in enumerate(file, start=1):
+        text = line.replace(" ", "").strip().rstrip(",")
+        if not text:
+            continue
+        fields = text.split(",")[: len(_COLUMNS)]
+        try:
+            row = [float(field) for field in fields]
+        except ValueError as error:
+            raise ConfigError(f"{path} line {number}: {line.strip()[:60]!r} is not {_EXPECTED}") from error
+        if len(row) < len(_COLUMNS):
+            raise ConfigError(f"{path} line {number}: {len(row)} values, but {_EXPECTED} needs {len(_COLUMNS)}")
+        if not _is_valid(np.array([row])):
+            raise ConfigError(
+                f"{path} line {number}: {line.strip()[:60]!r} needs a frame from 1, a width and height from 0 and finite values"
+            )
+        yield row

@@ -1,0 +1,123 @@
+"""Every registered detector against what `streamer.protocols.Detector` promises."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer import catalog
+from streamer.errors import DetectorError, ModelError
+from streamer.models import store
+from streamer.protocols import Detector
+from tests.detectors import tiny_module
+from tests.detectors.frames import UInt8Array, blank, frame_of, street
+from tracking.types import Detections
+
+SIZES = [(1, 1), (16, 16), (90, 160), (333, 251), (1280, 720), (3000, 20)]
+
+
+def build_starter(_: Path) -> Detector:
+    try:
+        store.fetch(store.STARTER)
+    except ModelError as error:
+        pytest.skip(f"the starter's weights cannot be had: {error}")
+    # A low bound, so that pictures of nothing real give it something to report.
+    built: Detector = catalog.load(catalog.DETECTORS, "starter")(min_score=0.02)
+    return built
+
+
+def build_hub(folder: Path) -> Detector:
+    if not importlib.util.find_spec("tensorflow"):
+        pytest.skip("TensorFlow is not installed")
+    built: Detector = catalog.load(catalog.DETECTORS, "hub")(tiny_module.write(folder / "module"), min_score=0.0)
+    return built
+
+
+BUILDERS: dict[str, Callable[[Path], Detector]] = {"starter": build_starter, "hub": build_hub}
+
+
+@pytest.fixture(scope="module", params=sorted(catalog.DETECTORS))
+def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
+    assert request.param in BUILDERS, f"say in BUILDERS how the contract suite builds {request.param!r}"
+    built = BUILDERS[request.param](tmp_path_factory.mktemp("detector"))
+    yield built
+    built.close()
+
+
+def busy(width: int, height: int) -> UInt8Array:
+    """Something for either detector: blocks of colour, two of them pure red and blue."""
+    rgb = street(width, height, seed=5)
+    rgb[height // 4 : height // 2 + 1, : width // 2 + 1] = (255, 0, 0)
+    rgb[height // 2 :, width // 2 :] = (0, 0, 255)
+    return rgb
+
+
+def check(found: Detections, detector: Detector, width: int, height: int) -> None:
+    assert found.boxes.dtype == np.float32
+    assert found.scores.dtype == np.float32
+    assert found.labels.dtype == np.int32
+    assert (found.boxes >= 0).all()
+    assert (found.boxes <= [width, height, width, height]).all()
+    assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
+    assert (np.diff(found.scores) <= 0).all()
+    assert ((found.scores >= 0) & (found.scores <= 1)).all()
+    assert ((found.labels >= 0) & (found.labels < len(detector.labels))).all()
+    assert all(detector.labels.name(int(row)) for row in found.labels)
+
+
+def test_label_table_has_names_and_mids(detector: Detector) -> None:
+    table = detector.labels
+    named = [row for row, name in enumerate(table.names) if name]
+    assert len(named) >= 2
+    assert len({table.names[row] for row in named}) == len(named)
+    assert table.rows(["Person", "car"]) == (table.names.index("Person"), table.names.index("Car"))
+    assert table.mid(table.names.index("Person")) == "/m/01g317"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_detections_are_sound_at_any_size(detector: Detector, size: tuple[int, int]) -> None:
+    found = detector.detect(frame_of(busy(*size)))
+    check(found, detector, *size)
+    if size == (1280, 720):
+        assert len(found) > 0
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "nv12", "yuvj422p", "gray", "bgr24"])
+def test_detections_are_sound_in_any_pixel_format(detector: Detector, pixel_format: str) -> None:
+    check(detector.detect(frame_of(busy(321, 241), pixel_format=pixel_format)), detector, 321, 241)
+
+
+def test_blank_pictures_are_no_error(detector: Detector) -> None:
+    for level in (0, 255):
+        check(detector.detect(frame_of(blank(320, 240) + np.uint8(level))), detector, 320, 240)
+
+
+def test_the_same_frame_gives_the_same_detections(detector: Detector) -> None:
+    frame = frame_of(busy(640, 360))
+    first = detector.detect(frame)
+    assert len(first) > 0
+    detector.detect(frame_of(street(200, 300, seed=9)))  # what came between leaves no trace
+    again = detector.detect(frame)
+    assert np.array_equal(first.boxes, again.boxes)
+    assert np.array_equal(first.scores, again.scores)
+    assert np.array_equal(first.labels, again.labels)
+
+
+def test_the_frame_is_not_written_to(detector: Detector) -> None:
+    frame = frame_of(busy(320, 240), pixel_format="yuv420p")
+    before = frame.picture.to_ndarray().copy()
+    detector.detect(frame)
+    assert np.array_equal(frame.picture.to_ndarray(), before)
+
+
+@pytest.mark.parametrize("name", sorted(catalog.DETECTORS))
+def test_closing_twice_is_fine_and_ends_it(name: str, tmp_path: Path) -> None:
+    detector = BUILDERS[name](tmp_path)
+    detector.close()
+    detector.close()
+    with pytest.raises(DetectorError, match="closed"):
+        detector.detect(frame_of(blank(16, 16)))

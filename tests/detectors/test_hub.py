@@ -1,0 +1,156 @@
+"""The hub detector against real SavedModels with the quirks of the real ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamer.detectors.hub import HubDetector
+from streamer.errors import ConfigError, DetectorError, ModelError
+from streamer.frame import Frame
+from tests.detectors import tiny_module
+from tests.detectors.frames import blank, frame_of
+from tests.detectors.tiny_module import Paint
+
+# Looked for, not imported: that takes seconds, also for who runs other tests.
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
+
+RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
+
+
+@pytest.fixture(scope="session")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_module.write(tmp_path_factory.mktemp("hub") / "module")
+
+
+def painted_frame(width: int = 160, height: int = 90) -> Frame:
+    rgb = blank(width, height)
+    rgb[10:30, 20:60] = RED
+    rgb[40:80, 100:140] = BLUE
+    return frame_of(rgb)
+
+
+VARIANTS = {
+    "as the real ones": {},
+    "columns as documented": {"swapped_columns": False},
+    "true static shapes": {"claims_rank_2": False},
+    "columns of rank 2": {"is_rank_2": True},
+    "weights in a checkpoint": {"variables": True},
+    "another signature name": {"signature_name": "serving_default"},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
+def test_colours_are_found_on_their_pixels(variant: dict[str, bool], tmp_path: Path) -> None:
+    detector = HubDetector(tiny_module.write(tmp_path / "module", **variant))  # type: ignore[arg-type]
+    found = detector.detect(painted_frame())
+    np.testing.assert_allclose(found.boxes, [[100, 40, 140, 80], [20, 10, 60, 30]], atol=1e-4)
+    np.testing.assert_allclose(found.scores, [0.9, 0.6])
+    assert [detector.labels.name(row) for row in found.labels] == ["Person", "Car"]
+    assert [detector.labels.mid(row) for row in found.labels] == ["/m/01g317", "/m/0k4j"]
+    detector.close()
+
+
+def test_one_load_serves_every_frame_size(module: Path) -> None:
+    detector = HubDetector(module)
+    for width, height in ((160, 90), (333, 251), (1280, 720), (161, 91)):
+        found = detector.detect(painted_frame(width, height))
+        np.testing.assert_allclose(found.boxes, [[100, 40, 140, 80], [20, 10, 60, 30]], atol=1e-3)
+
+
+def test_nothing_to_see_gives_no_detections(module: Path) -> None:
+    found = HubDetector(module).detect(frame_of(blank(64, 48)))
+    assert found.boxes.shape == (0, 4)
+    assert len(found.scores) == len(found.labels) == 0
+
+
+def test_min_score_leaves_out_what_is_below(module: Path) -> None:
+    rgb = blank(64, 48)
+    rgb[4:20, 4:20] = GREEN  # score 0.1
+    rgb[24:40, 4:20] = RED  # score 0.6
+    assert len(HubDetector(module).detect(frame_of(rgb))) == 1
+    assert len(HubDetector(module, min_score=0.0).detect(frame_of(rgb))) == 2
+    assert len(HubDetector(module, min_score=0.7).detect(frame_of(rgb))) == 0
+
+
+@pytest.mark.parametrize("swapped_columns", [True, False])
+def test_a_mid_counts_more_than_an_id_that_disagrees(swapped_columns: bool, tmp_path: Path) -> None:
+    paint = Paint(RED, 1, "/m/01g317", "Person", 0.8)  # id 1 is Tortoise
+    detector = HubDetector(tiny_module.write(tmp_path / "module", [paint], swapped_columns=swapped_columns))
+    found = detector.detect(painted_frame())
+    assert [detector.labels.name(row) for row in found.labels] == ["Person"]
+
+
+def test_ids_serve_where_no_column_has_mids(tmp_path: Path) -> None:
+    paint = Paint(RED, 571, "car", "Car", 0.8)
+    detector = HubDetector(tiny_module.write(tmp_path / "module", [paint]))
+    found = detector.detect(painted_frame())
+    assert [detector.labels.name(row) for row in found.labels] == ["Car"]
+
+
+@pytest.mark.parametrize("paint", [Paint(RED, 1, "/m/none", "Thing", 0.8), Paint(RED, 602, "thing", "Thing", 0.8)])
+def test_a_class_beyond_the_table_is_an_error(paint: Paint, tmp_path: Path) -> None:
+    detector = HubDetector(tiny_module.write(tmp_path / "module", [paint]))
+    with pytest.raises(DetectorError, match=r"/m/none|1\.\.601"):
+        detector.detect(painted_frame())
+
+
+def test_columns_of_different_lengths_are_an_error(tmp_path: Path) -> None:
+    detector = HubDetector(tiny_module.write(tmp_path / "module", broken_rows=True))
+    with pytest.raises(DetectorError, match="2 boxes, but 3"):
+        detector.detect(painted_frame())
+
+
+def test_after_close_it_says_so(module: Path) -> None:
+    detector = HubDetector(module)
+    detector.close()
+    detector.close()
+    with pytest.raises(DetectorError, match="closed"):
+        detector.detect(painted_frame())
+
+
+def test_folders_that_hold_no_such_module(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "saved_model.pb").write_bytes(b"\xff" * 100)
+    other = tiny_module.write(tmp_path / "other", input_name="pictures")
+    torn = tiny_module.write(tmp_path / "torn", variables=True)
+    for part in (torn / "variables").iterdir():
+        part.unlink()
+    for directory, found in (
+        (tmp_path / "none", "no folder"),
+        (empty, "holds no saved_model.pb"),
+        (damaged, "damaged"),
+        (other, r"default\(pictures\)"),
+        (torn, "cannot be loaded"),
+    ):
+        with pytest.raises(ModelError, match=found) as caught:
+            HubDetector(directory)
+        assert "\n" not in str(caught.value)
+        assert str(directory) in str(caught.value)
+
+
+def test_min_score_out_of_range(module: Path) -> None:
+    with pytest.raises(ConfigError, match="min_score"):
+        HubDetector(module, min_score=1.5)
+
+
+def test_loading_leaves_the_terminal_alone(module: Path) -> None:
+    """TensorFlow's start-up chatter is held back, in a process of its own because it starts only once."""
+    code = f"""
+from pathlib import Path
+from streamer.detectors.hub import HubDetector
+HubDetector(Path({str(module)!r})).close()
+"""
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, timeout=120, check=True)
+    assert done.stdout == b""
+    assert done.stderr == b""

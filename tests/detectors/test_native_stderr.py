@@ -1,0 +1,36 @@
+"""Holding back what native code writes to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from streamer.detectors import native_stderr
+
+
+def fail() -> None:
+    os.write(2, b"INFO: chatter\nERROR: no disk\n")
+    raise RuntimeError("broken")
+
+
+def test_only_the_lines_named_go(capfd: pytest.CaptureFixture[str]) -> None:
+    with native_stderr.held_back(lambda line: line.startswith(b"INFO")):
+        os.write(2, b"INFO: chatter\nERROR: no disk\n")
+    os.write(2, b"INFO: later\n")
+    assert capfd.readouterr().err == "ERROR: no disk\nINFO: later\n"
+
+
+def test_everything_is_told_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError, match="broken"), native_stderr.held_back(lambda _: True):
+        fail()
+    assert capfd.readouterr().err == "INFO: chatter\nERROR: no disk\n"
+
+
+def test_without_stderr_the_block_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    ran = []
+    with native_stderr.held_back(lambda _: True):
+        ran.append(True)
+    assert ran

