@@ -1,4 +1,5 @@
-"""Drawing on the native planes of a decoded picture."""
+"""Drawing on the native planes of a decoded picture: the canvas, and the annotators that put a scene on it."""
 
+from streamer.canvas.canvas import Canvas
 
-class Canvas: ...
+__all__ = ["Canvas"]

@@ -1,0 +1,79 @@
+"""What an RGB colour is in the code values of a picture: its matrix, range, depth and plane layout.
+
+Pure functions; their cached results are read-only.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.canvas.layout import Layout
+from streamer.colour import LUMA_WEIGHTS, Matrix
+
+Colour = tuple[int, int, int]
+"""Red, green, blue, 0..255 (full range), in the picture's own primaries and transfer."""
+
+Ink = tuple[npt.NDArray[Any], ...]
+"""For each plane one value (shape `()`) or one a channel `(channels,)`, in the plane's dtype."""
+
+
+class Space(NamedTuple):
+    """What code values mean in a picture."""
+
+    layout: Layout
+    matrix: Matrix
+    full_range: bool
+
+
+@lru_cache(maxsize=4096)
+def ink_of(rgb: Colour, space: Space) -> Ink:
+    """The code values of a colour; alpha is opaque.
+
+    Limited range and the scaling to more bits are those of ITU-T H.273 (clause 8.3), as in BT.709-6 and BT.2020-2.
+    """
+    return _per_plane(_code_values(rgb, space), space.layout)
+
+
+@lru_cache(maxsize=1024)
+def cased_row_of(line: Colour, casing: Colour, line_px: int, casing_px: int, space: Space) -> Ink:
+    """One row across an upright line cased on both sides; for each plane `(pixels,)` or `(pixels, channels)`."""
+    rows = []
+    for value, dark in zip(ink_of(line, space), ink_of(casing, space), strict=True):
+        row = np.stack([dark] * casing_px + [value] * line_px + [dark] * casing_px)
+        row.flags.writeable = False
+        rows.append(row)
+    return tuple(rows)
+
+
+def _code_values(rgb: Colour, space: Space) -> dict[str, int]:
+    red, green, blue = (value / 255 for value in rgb)
+    layout, top = space.layout, space.layout.max_value
+    if space.matrix == "rgb":
+        values = {"R": top * red, "G": top * green, "B": top * blue}
+    else:
+        kr, kb = LUMA_WEIGHTS[space.matrix]
+        luma = kr * red + (1 - kr - kb) * green + kb * blue
+        u, v = (blue - luma) / (2 * (1 - kb)), (red - luma) / (2 * (1 - kr))
+        scale = 1 << (layout.bits - 8)
+        neutral = 128 * scale
+        if space.full_range:
+            values = {"Y": top * luma, "U": neutral + top * u, "V": neutral + top * v}
+        else:
+            values = {"Y": (16 + 219 * luma) * scale, "U": neutral + 224 * u * scale, "V": neutral + 224 * v * scale}
+    values["A"] = top
+    return {name: min(max(int(value + 0.5), 0), top) << layout.shift for name, value in values.items()}
+
+
+def _per_plane(channels: dict[str, int], layout: Layout) -> Ink:
+    dtype = np.uint8 if layout.bits <= 8 else np.uint16
+    planes = []
+    for names in layout.planes:
+        values = np.array([channels[name] for name in names if name != "-"], dtype)
+        values = values if len(values) > 1 else values.reshape(())
+        values.flags.writeable = False
+        planes.append(values)
+    return tuple(planes)

@@ -1,0 +1,142 @@
+"""A writable copy of a decoded picture, and its planes as arrays.
+
+Called by the main thread; the little state there is (a copier per picture format) belongs to the calling thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.filter import Graph
+from av.video.reformatter import ColorRange
+
+from streamer import colour
+from streamer.canvas.layout import Layout, layout_of, nearest_drawable
+from streamer.errors import StreamerError
+
+_log = logging.getLogger(__name__)
+
+Samples = npt.NDArray[Any]
+"""uint8 or uint16, `(h, w)` for a plane with one channel, else `(h, w, channels)`; a view of the picture's memory."""
+
+
+class _Copier(threading.local):
+    """FFmpeg's `copy` filter for the last picture format seen.
+
+    It takes its buffers from a pool and copies what PyAV's own constructor cannot: side data (closed captions, HDR
+    metadata), interlacing flags and sample aspect ratio.
+    """
+
+    def __init__(self) -> None:
+        self._key: tuple[str, int, int] | None = None
+        self._graph: Graph | None = None
+
+    def copy(self, picture: av.VideoFrame) -> av.VideoFrame:
+        key = (picture.format.name, picture.width, picture.height)
+        if self._graph is None or key != self._key:
+            self._graph, self._key = _copy_graph(*key), key
+        self._graph.vpush(picture)
+        copy = self._graph.vpull()
+        # 0/1 is how PyAV spells an unknown one.
+        copy.time_base = picture.time_base or Fraction(0, 1)
+        # The decoder's I, P or B would otherwise be forced upon the encoder.
+        copy.pict_type = 0
+        return copy
+
+
+_copier = _Copier()
+
+
+def writable_copy(picture: av.VideoFrame) -> tuple[av.VideoFrame, Layout]:
+    """A copy of a picture that nobody else holds, with the same pixels, time, tags and side data; and its layout.
+
+    A pixel format that cannot be drawn on is converted to the nearest one that can (`nearest_drawable`), which the log
+    says once.
+
+    Raises:
+        StreamerError: the pixel format can be neither drawn on nor converted.
+    """
+    software = picture.sw_format
+    native = software.name if software is not None else picture.format.name
+    layout = layout_of(native)
+    if layout is None:
+        layout = layout_of(nearest_drawable(software or picture.format))
+        assert layout is not None
+        _tell_conversion(native, layout.name)
+        return _converted(picture, layout), layout
+    if software is not None:  # in a GPU's memory: fetching it is the copy
+        return _converted(picture, layout), layout
+    return _copier.copy(picture), layout
+
+
+def plane_views(picture: av.VideoFrame, layout: Layout) -> tuple[Samples, ...]:
+    """The planes of a picture as arrays that share its memory, without line padding and padding channels."""
+    return tuple(_plane_view(plane, layout, index) for index, plane in enumerate(picture.planes))
+
+
+def _plane_view(plane: Any, layout: Layout, index: int) -> Samples:
+    channels = layout.planes[index]
+    depth = 1 if layout.bits <= 8 else 2
+    line_size = plane.line_size
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, abs(line_size))
+    if line_size < 0:  # stored bottom up
+        rows = rows[::-1]
+    samples = rows[:, : plane.width * len(channels) * depth]
+    if depth == 2:
+        samples = samples.view("<u2")
+    if len(channels) == 1:
+        return samples
+    interleaved = samples.reshape(plane.height, plane.width, len(channels))
+    if "-" in channels:
+        return interleaved[..., 1:] if channels[0] == "-" else interleaved[..., :-1]
+    return interleaved
+
+
+def _copy_graph(pixel_format: str, width: int, height: int) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    # The time base of the graph is not used: pts pass through as they are.
+    source = graph.add_buffer(
+        width=width, height=height, format=av.VideoFormat(pixel_format), time_base=Fraction(1, 1000)
+    )
+    copy = graph.add("copy")
+    sink = graph.add("buffersink")
+    source.link_to(copy)
+    copy.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _converted(picture: av.VideoFrame, layout: Layout) -> av.VideoFrame:
+    value_range = ColorRange.JPEG if colour.is_full_range(picture) else ColorRange.MPEG
+    to_rgb = colour.matrix_of(picture) != "rgb" and "R" in "".join(layout.planes)
+    target_range = ColorRange.JPEG if to_rgb else value_range
+    try:
+        result = picture.reformat(
+            format=layout.name,
+            src_colorspace=colour.swscale_matrix(picture),
+            dst_colorspace=colour.swscale_matrix(picture),
+            src_color_range=value_range,
+            dst_color_range=target_range,
+            interpolation="BILINEAR",
+            threads=1,
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise StreamerError(
+            f"cannot draw on pictures of pixel format {picture.format.name}: convert the input to yuv420p first"
+        ) from error
+    result.colorspace, result.color_range = picture.colorspace, int(target_range) if to_rgb else picture.color_range
+    result.pict_type = 0
+    return result
+
+
+@lru_cache(maxsize=64)
+def _tell_conversion(native: str, drawable: str) -> None:
+    _log.info("pictures of pixel format %s are converted to %s to be drawn on", native, drawable)

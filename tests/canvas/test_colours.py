@@ -1,0 +1,134 @@
+"""A colour comes out as drawn, in every matrix, range, depth and chroma sampling."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from streamer.canvas import Canvas
+from streamer.canvas.layout import layout_of
+from streamer.frame import Frame
+from tests.canvas.scenes import noise, planes_of, same_pixels, tagged
+
+WIDTH, HEIGHT = 45, 37
+RED, BLUE, WHITE, BLACK = (220, 30, 20), (0, 114, 178), (255, 255, 255), (0, 0, 0)
+YUV = ["yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "nv12", "nv21", "nv16", "nv24", "yuva420p"]
+YUV += ["yuv420p10le", "yuv422p12le", "yuv444p16le", "p010le", "p016le"]
+RGB = ["rgb24", "bgr24", "rgba", "bgra", "argb", "abgr", "rgb0", "bgr0", "0rgb", "0bgr"]
+RGB += ["gbrp", "gbrp10le", "gbrap12le", "rgb48le", "bgra64le"]
+COLOURS = [RED, (0, 158, 115), BLUE, (240, 228, 66), WHITE, BLACK]
+
+
+@pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
+@pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020"])
+@pytest.mark.parametrize("pixel_format", YUV)
+def test_a_colour_comes_out_as_drawn(pixel_format: str, matrix: str, full_range: bool) -> None:
+    for colour in COLOURS:
+        canvas = Canvas(tagged(noise(48, 48, pixel_format), matrix, full_range))
+        canvas.fill((8, 8, 40, 40), colour)
+        shown = Frame(picture=canvas.picture, index=0, pts=0, time_base=Fraction(1), captured_s=0.0).rgb()
+        difference = np.abs(shown[12:36, 12:36].astype(int) - colour)
+        assert difference.max() <= 3, (colour, shown[24, 24])
+
+
+@pytest.mark.parametrize("pixel_format", RGB)
+def test_rgb_comes_out_exactly(pixel_format: str) -> None:
+    for colour in COLOURS:
+        canvas = Canvas(noise(24, 24, pixel_format))
+        canvas.fill((4, 4, 20, 20), colour)
+        shown = canvas.picture.reformat(format="rgb24", threads=1).to_ndarray()
+        assert np.abs(shown[4:20, 4:20].astype(int) - colour).max() <= (0 if canvas.space.layout.bits == 8 else 1)
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "full_range", "black", "white"),
+    [
+        ("yuv420p", False, 16, 235),
+        ("yuvj420p", True, 0, 255),
+        ("yuv420p10le", False, 64, 940),
+        ("yuv420p10le", True, 0, 1023),
+        ("p010le", False, 64 << 6, 940 << 6),
+        ("gray", True, 0, 255),
+        ("gray16le", False, 4096, 60160),
+    ],
+)
+def test_black_and_white_are_the_code_values_of_the_standard(
+    pixel_format: str, full_range: bool, black: int, white: int
+) -> None:
+    canvas = Canvas(tagged(noise(16, 16, pixel_format), full_range=full_range))
+    for colour, code in ((BLACK, black), (WHITE, white)):
+        canvas.fill((0, 0, 16, 16), colour)
+        assert set(planes_of(canvas.picture)[0].ravel().tolist()) == {code}
+
+
+@pytest.mark.parametrize("pixel_format", ["yuva420p", "yuva444p10le", "rgba", "argb", "gbrap", "ya8", "vuya"])
+def test_what_is_drawn_is_opaque(pixel_format: str) -> None:
+    canvas = Canvas(noise(16, 16, pixel_format))
+    layout = canvas.space.layout
+    canvas.fill((0, 0, 16, 16), RED)
+    plane = next(index for index, channels in enumerate(layout.planes) if "A" in channels)
+    alpha = planes_of(canvas.picture)[plane]
+    if alpha.ndim == 3:
+        alpha = alpha[..., layout.planes[plane].index("A")]
+    assert (alpha == layout.max_value).all()
+
+
+def test_dashes_are_coloured_only_where_they_are_bright() -> None:
+    """Luma and chroma dashes are the same ones, though the box starts on odd pixels."""
+    picture = av.VideoFrame(96, 96, "yuv420p")
+    for plane in picture.planes:
+        plane.update(bytes([128]) * plane.buffer_size)
+    canvas = Canvas(tagged(picture, "bt601"))
+    canvas.outline((11, 13, 85, 83), RED, 2, dashed=True)
+    luma, _, chroma = planes_of(canvas.picture)
+    line, cells = luma[13:15, 12:84], chroma[6:8, 6:42]
+    bright = (line.reshape(2, -1, 2) > 40).any(axis=(0, 2))
+    assert np.array_equal((cells > 128).any(axis=0), bright)
+
+
+def test_colour_spilled_by_coarse_chroma_falls_on_the_casing() -> None:
+    """Every chroma sample that a line changes stands for pixels that line and casing cover."""
+    for x0 in (10, 11):
+        for thickness in (1, 2, 3):
+            before = tagged(noise(64, 64, "yuv420p"), "bt601")
+            canvas = Canvas(before)
+            canvas.outline((x0, x0, 50, 51), RED, thickness)
+            changed = planes_of(before)[1] != planes_of(canvas.picture)[1]
+            drawn = planes_of(before)[0] != planes_of(canvas.picture)[0]
+            spread = np.repeat(np.repeat(changed, 2, axis=0), 2, axis=1)
+            # A sample in 200 has the new value by chance before it is drawn on.
+            assert (spread & ~drawn).sum() <= 0.02 * spread.sum()
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv411p", "nv12", "yuv422p10le"])
+def test_a_full_mask_colours_the_last_odd_row_and_column_like_a_fill(pixel_format: str) -> None:
+    filled, masked = Canvas(noise(33, 21, pixel_format)), Canvas(noise(33, 21, pixel_format))
+    filled.fill((8, 8, 33, 21), RED)
+    masked.blend_mask(np.full((13, 25), 255, np.uint8), 8, 8, RED)
+    assert same_pixels(filled.picture, masked.picture)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p", "nv12"])
+def test_every_sample_that_a_line_touches_has_its_colour(pixel_format: str) -> None:
+    layout = layout_of(pixel_format)
+    assert layout is not None
+    for x0, y0, x1, y1 in ((10, 10, 40, 40), (11, 11, 40, 41), (10, 11, 41, 40), (11, 10, 45, 37)):
+        canvas, full = Canvas(noise(WIDTH, HEIGHT, pixel_format)), Canvas(noise(WIDTH, HEIGHT, pixel_format))
+        canvas.outline((x0, y0, x1, y1), RED, 1)
+        full.fill((0, 0, WIDTH, HEIGHT), RED)
+        for index, (drawn, red) in enumerate(zip(planes_of(canvas.picture), planes_of(full.picture), strict=True)):
+            sx, sy = layout.steps(index)
+            for samples in (drawn[y0 // sy, x0 // sx : -(-x1 // sx)], drawn[y0 // sy : -(-y1 // sy), x0 // sx]):
+                assert (samples == red[0, 0]).all()
+            right = drawn[y0 // sy : -(-min(y1, HEIGHT) // sy), (x1 - 1) // sx]
+            assert (right == red[0, 0]).all()
+
+
+def test_the_unused_low_bits_of_p010_stay_zero() -> None:
+    canvas = Canvas(noise(32, 32, "p010le"))
+    canvas.fill((1, 1, 30, 29), RED, 0.37)
+    canvas.blend_mask(np.random.default_rng(0).integers(0, 256, (32, 32), np.uint8), 0, 0, WHITE)
+    assert all((samples & 0x3F == 0).all() for samples in planes_of(canvas.picture))

@@ -1,0 +1,118 @@
+"""Small crops of annotated pictures, compared with ones that were looked at and found good.
+
+After a wanted change of the look: `STREAMER_UPDATE_GOLDEN=1 pytest tests/canvas/test_golden.py`, then look at the
+changed files in `tests/canvas/golden/`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from streamer.canvas import Canvas
+from streamer.canvas.boxes import BoxAnnotator
+from streamer.canvas.hud import HudAnnotator
+from streamer.canvas.labels import LabelAnnotator
+from streamer.canvas.trails import TrailAnnotator
+from streamer.protocols import Annotator
+from tests.canvas.scenes import painted, scene, tracks
+from tracking.types import Origin, Tracks
+
+GOLDEN = Path(__file__).parent / "golden"
+# Rasterizers and colour conversion may round differently from one version or processor to the next.
+LARGEST_DIFFERENCE, MEAN_DIFFERENCE = 24, 0.5
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Look(NamedTuple):
+    size: tuple[int, int]
+    crop: tuple[int, int, int, int]
+    annotators: Sequence[Annotator]
+    scenes: Sequence[Tracks]
+    ground: tuple[int, int] = (40, 220)
+    pixel_format: str = "yuv420p"
+
+
+WALK = [tracks([(20 + 4 * step, 20 + step * step / 8, 50 + 4 * step, 80 + step * step / 8)]) for step in range(25)]
+LOOKS = {
+    "small-picture": Look(
+        (320, 240),
+        (0, 0, 160, 120),
+        [BoxAnnotator(), LabelAnnotator()],
+        [tracks([(21, 30, 101, 111), (80, 51, 128, 99), (0, 0, 20, 14)], labels=[0, 1, 2])],
+    ),
+    "hd-light": Look(
+        (1280, 720),
+        (30, 30, 230, 160),
+        [BoxAnnotator(), LabelAnnotator()],
+        [tracks([(45, 70, 150, 400), (121, 101, 300, 300)], ids=[4, 12], labels=[1, 3], scores=[1.0, 0.305])],
+        (230, 255),
+    ),
+    "hd-dark": Look(
+        (1280, 720),
+        (30, 30, 230, 160),
+        [BoxAnnotator(), LabelAnnotator()],
+        [tracks([(45, 70, 150, 400), (121, 101, 300, 300)], ids=[5, 7], labels=[1, 2])],
+        (0, 30),
+    ),
+    "predicted": Look(
+        (640, 480),
+        (0, 0, 150, 120),
+        [BoxAnnotator(thickness_px=2), LabelAnnotator(show_score=False)],
+        [tracks([(11, 31, 90, 111), (101, 40, 140, 90)], origin=Origin.PREDICTED)],
+    ),
+    "trail": Look((320, 240), (10, 40, 160, 170), [TrailAnnotator(length_s=0.8), BoxAnnotator()], WALK),
+    "head-up-line": Look(
+        (640, 360), (0, 320, 240, 360), [HudAnnotator()], [tracks([(1, 1, 9, 9)] * 3, labels=[1, 0, 1])]
+    ),
+    "odd-size-nv12": Look(
+        (161, 121),
+        (81, 61, 161, 121),
+        [BoxAnnotator(), LabelAnnotator()],
+        [tracks([(90, 85, 170, 130)])],
+        pixel_format="nv12",
+    ),
+    "rgb": Look(
+        (160, 120),
+        (0, 0, 100, 60),
+        [BoxAnnotator(), LabelAnnotator()],
+        [tracks([(5, 25, 90, 80)])],
+        pixel_format="rgb24",
+    ),
+}
+
+
+def drawn(look: Look) -> Pixels:
+    width, height = look.size
+    ramp = np.linspace(*look.ground, width).astype(np.uint8)
+    pixels = np.repeat(np.repeat(ramp[np.newaxis, :, np.newaxis], height, axis=0), 3, axis=2)
+    shown = pixels
+    for index, shown_tracks in enumerate(look.scenes):
+        shot = scene(painted(pixels, look.pixel_format), shown_tracks, time_s=12.34 + index / 25)
+        canvas = Canvas(shot.frame.picture)
+        for annotator in look.annotators:
+            annotator.draw(canvas, shot)
+        shown = scene(canvas.picture, shown_tracks).frame.rgb()
+    x0, y0, x1, y1 = look.crop
+    return shown[y0:y1, x0:x1]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_the_look_is_the_one_that_was_approved(name: str) -> None:
+    crop, path = drawn(LOOKS[name]), GOLDEN / f"{name}.png"
+    if os.environ.get("STREAMER_UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), crop[..., ::-1])
+    approved = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    assert approved is not None, f"{path} is missing"
+    difference = np.abs(crop.astype(int) - approved[..., ::-1])
+    assert difference.max() <= LARGEST_DIFFERENCE
+    assert difference.mean() <= MEAN_DIFFERENCE
