@@ -95,7 +95,7 @@ def probe(source: str, *, as_json: bool) -> int:
         if as_json:
             terminal.line(json.dumps(found.to_dict(), indent=2))
         else:
-            for line in prober.describe(found):
+            for line in found.lines():
                 terminal.line(line)
 
     return _guarded(work)

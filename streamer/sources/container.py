@@ -1,0 +1,192 @@
+"""What all sources that decode a container with FFmpeg share: from an open stream to upright, timed frames.
+
+Entered by the main thread, then owned by the capture thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from itertools import chain
+from types import TracebackType
+from typing import Self
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamer.errors import SourceUnavailable
+from streamer.frame import Frame
+from streamer.protocols import Damage, StreamInfo
+from streamer.sources.decoding import PictureDecoder
+from streamer.sources.orientation import UPRIGHT, Turner, is_oblique, orientation_of
+from streamer.sources.timestamps import PresentationTimes
+
+logger = logging.getLogger(__name__)
+
+_FALLBACK_RATE_FPS = Fraction(25)
+"""For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
+
+
+class ContainerSource(ABC):
+    """Frames of one video stream of a container; see `streamer.protocols.Source`.
+
+    Entering decodes the first picture, so that `info` is what the frames really are.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._container: InputContainer | None = None
+        self._info: StreamInfo | None = None
+        self._damage: list[Damage] = []
+        self._frames: Generator[Frame] | None = None
+        self._iterated = False
+        self._turner = Turner(UPRIGHT)
+        self._rotation = 0
+
+    @abstractmethod
+    def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
+        """The open container, the stream to decode and its decoder."""
+
+    @abstractmethod
+    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
+        """`info`, from the stream and its first upright picture."""
+
+    def _settle(
+        self,
+        stream: VideoStream,  # noqa: ARG002
+        decoder: PictureDecoder,  # noqa: ARG002
+        times: PresentationTimes,  # noqa: ARG002
+    ) -> list[Damage]:
+        """What turns out to be missing at the end of the stream."""
+        return []
+
+    @property
+    def info(self) -> StreamInfo:
+        if self._info is None:
+            raise RuntimeError("a source tells its info once it is entered")
+        return self._info
+
+    def __enter__(self) -> Self:
+        if self._info is not None:
+            raise RuntimeError("a source is used once")
+        self._container, stream, decoder = self._open()
+        try:
+            pictures = iter(decoder)
+            first = next(pictures, None)
+            if first is None:
+                raise SourceUnavailable(f"{self._name}: has a video stream, but no picture of it can be decoded")
+            time_base = stream.time_base or Fraction(1, 1000)
+            self._rotation = first.rotation
+            self._turner = _turner_for(first, self._name)
+            self._info = self._describe(stream, self._turner.turn(first, time_base))
+        except BaseException:
+            self._container.close()
+            raise
+        self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._frames is not None:
+            # The demuxer in it must let go of the container first. Fails if another thread is still at it, which is
+            # better than the crash that closing the container would then be.
+            self._frames.close()
+            self._frames = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._frames is None or self._iterated:
+            raise RuntimeError("a source is iterated once, inside its `with` block")
+        self._iterated = True
+        return self._frames
+
+    def take_damage(self) -> list[Damage]:
+        taken, self._damage = self._damage, []
+        return taken
+
+    def _make_frames(
+        self, decoder: PictureDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction
+    ) -> Generator[Frame]:
+        times = PresentationTimes(round(1 / (_rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
+        segment, shape = 0, None
+        for index, picture in enumerate(pictures):
+            self._collect(decoder)
+            pts = times.of(picture.pts, picture.dts, picture.duration, decoder.first_dts)
+            picture.pts, picture.time_base = pts, time_base
+            upright = self._upright(picture, time_base)
+            if shape not in (None, _shape_of(upright)):
+                segment += 1
+                logger.warning("%s: picture %d changes to %dx%d %s", self._name, index, *_shape_of(upright))
+            shape = _shape_of(upright)
+            yield Frame(
+                picture=upright,
+                index=index,
+                pts=pts,
+                time_base=time_base,
+                captured_s=time.monotonic(),
+                segment=segment,
+                duration=picture.duration,
+                corrupt=picture.is_corrupt or pts in decoder.corrupt_times,
+            )
+        self._collect(decoder)
+        self._damage += self._settle(stream, decoder, times)
+
+    def _collect(self, decoder: PictureDecoder) -> None:
+        if decoder.damage:
+            self._damage += decoder.damage
+            decoder.damage.clear()
+
+    def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
+        if picture.rotation != self._rotation:  # a new matrix in mid-stream; cheaper to ask than the matrix itself
+            self._rotation = picture.rotation
+            self._turner = _turner_for(picture, self._name)
+        return self._turner.turn(picture, time_base)
+
+
+def describe(stream: VideoStream, first: av.VideoFrame, name: str, *, transposed: bool) -> StreamInfo:
+    """What every container tells of its stream, for an upright first picture."""
+    ratio = stream.sample_aspect_ratio or Fraction(1)
+    context = stream.codec_context
+    tags = (
+        (first.color_primaries, context.color_primaries, 2),
+        (first.color_trc, context.color_trc, 2),
+        (first.colorspace, context.colorspace, 2),
+        (first.color_range, context.color_range, 0),
+    )
+    primaries, transfer, matrix, code = (int(of_stream if own == unset else own) for own, of_stream, unset in tags)
+    return StreamInfo(
+        name=name,
+        width=first.width,
+        height=first.height,
+        pixel_format=first.format.name,
+        time_base=stream.time_base or Fraction(1, 1000),
+        average_fps=_rate_of(stream),
+        sample_aspect_ratio=1 / ratio if transposed else ratio,
+        bit_rate=stream.bit_rate or None,
+        colour=(primaries, transfer, matrix, code),
+        field_order=int(context.field_order),
+    )
+
+
+def _rate_of(stream: VideoStream) -> Fraction | None:
+    return stream.average_rate or stream.guessed_rate or None
+
+
+def _shape_of(picture: av.VideoFrame) -> tuple[int, int, str]:
+    return picture.width, picture.height, picture.format.name
+
+
+def _turner_for(picture: av.VideoFrame, name: str) -> Turner:
+    if is_oblique(picture):
+        logger.warning("%s: asks to be turned by %d degrees; the nearest quarter turn is used", name, picture.rotation)
+    return Turner(orientation_of(picture))

@@ -1,0 +1,205 @@
+"""A folder of pictures, or a pattern, as a video of constant rate in natural order of the names.
+
+Entered by the main thread, then owned by the capture thread. One picture is open at a time.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import re
+import time
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+
+from streamer.errors import ConfigError, SourceUnavailable
+from streamer.frame import Frame
+from streamer.protocols import Damage, StreamInfo
+from streamer.sources.opening import choose_video, open_file, reason
+from streamer.sources.orientation import Turner, orientation_of
+
+logger = logging.getLogger(__name__)
+
+# fmt: off
+PICTURE_SUFFIXES = frozenset({
+    ".avif", ".bmp", ".dib", ".dpx", ".exr", ".gif", ".hdr", ".heic", ".heif", ".j2k", ".jfif", ".jp2",
+    ".jpe", ".jpeg", ".jpg", ".jxl", ".pam", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
+    ".ras", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm",
+})
+# fmt: on
+_NUMBER = re.compile(r"%(?:0?\d+)?d")
+
+
+class ImageSource:
+    """Every picture once, in natural order (`img2` before `img10`), the k-th at k/fps seconds.
+
+    An EXIF orientation is applied. A picture of another size or format starts a new segment; one that cannot be read is
+    told by `take_damage` and leaves its place in time empty.
+
+    Args:
+        pattern: a directory, a glob pattern such as `shots/*.png`, or a numbered one such as `shot%04d.png`.
+        fps: pictures a second; exact fractions such as `30000/1001` are kept exact.
+
+    Raises:
+        ConfigError: `fps` is not a positive number.
+    """
+
+    def __init__(self, pattern: str | Path, *, fps: str | float | Fraction = 25) -> None:
+        self._pattern = str(pattern)
+        self._fps = exact_fps(fps)
+        self._info: StreamInfo | None = None
+        self._frames: Generator[Frame] | None = None
+        self._iterated = False
+        self._damage: list[Damage] = []
+
+    @property
+    def info(self) -> StreamInfo:
+        if self._info is None:
+            raise RuntimeError("a source tells its info once it is entered")
+        return self._info
+
+    def __enter__(self) -> Self:
+        if self._info is not None:
+            raise RuntimeError("a source is used once")
+        paths = find_pictures(self._pattern)
+        pictures = self._read(paths)
+        first = next(pictures, None)
+        if first is None:
+            detail = self._damage[0].detail if self._damage else ""
+            raise SourceUnavailable(f"{self._pattern}: none of its {len(paths)} pictures can be read ({detail})")
+        _, picture, ratio = first
+        colour = (picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range)
+        self._info = StreamInfo(
+            name=self._pattern,
+            width=picture.width,
+            height=picture.height,
+            pixel_format=picture.format.name,
+            time_base=1 / self._fps,
+            average_fps=self._fps,
+            frame_count=len(paths),
+            duration_s=float(len(paths) / self._fps),
+            sample_aspect_ratio=ratio,
+            colour=colour,
+            field_order=1,
+        )
+        self._frames = self._make_frames(chain([first], pictures))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._frames is not None:
+            self._frames.close()
+            self._frames = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._frames is None or self._iterated:
+            raise RuntimeError("a source is iterated once, inside its `with` block")
+        self._iterated = True
+        return self._frames
+
+    def take_damage(self) -> list[Damage]:
+        taken, self._damage = self._damage, []
+        return taken
+
+    def _make_frames(self, pictures: Iterator[tuple[int, av.VideoFrame, Fraction]]) -> Generator[Frame]:
+        segment, shape = 0, None
+        for index, (position, picture, _) in enumerate(pictures):
+            now = (picture.width, picture.height, picture.format.name)
+            segment += shape not in (None, now)
+            shape = now
+            yield Frame(
+                picture=picture,
+                index=index,
+                pts=position,
+                time_base=1 / self._fps,
+                captured_s=time.monotonic(),
+                segment=segment,
+                duration=1,
+                corrupt=picture.is_corrupt,
+            )
+
+    def _read(self, paths: list[Path]) -> Iterator[tuple[int, av.VideoFrame, Fraction]]:
+        """Position, upright picture and sample aspect ratio of each that can be read."""
+        for position, path in enumerate(paths):
+            try:
+                picture, ratio = read_picture(path)
+            except SourceUnavailable as error:
+                self._damage.append(Damage("decode error", 1, str(error)))
+                continue
+            picture.pts, picture.time_base, picture.duration = position, 1 / self._fps, 1
+            yield position, picture, ratio
+
+
+def read_picture(path: Path) -> tuple[av.VideoFrame, Fraction]:
+    """The first picture in a file, upright, in its native pixel format, and its sample aspect ratio.
+
+    Raises:
+        SourceUnavailable: it cannot be read.
+    """
+    with open_file(path) as container:
+        stream = choose_video(container, str(path))
+        stream.codec_context.thread_count = 1
+        try:
+            picture = next(container.decode(stream))
+        except (av.error.FFmpegError, StopIteration) as error:
+            raise SourceUnavailable(f"{path}: cannot be decoded ({reason(error)})") from error
+        ratio = stream.sample_aspect_ratio or Fraction(1)
+    orientation = orientation_of(picture)
+    return Turner(orientation).turn(picture, Fraction(1, 25)), 1 / ratio if orientation.transposed else ratio
+
+
+def find_pictures(pattern: str) -> list[Path]:
+    """The picture files of a directory or pattern, in natural order.
+
+    Raises:
+        SourceUnavailable: there is none.
+    """
+    folder = Path(pattern)
+    try:
+        if folder.is_dir():
+            found = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        elif _NUMBER.search(pattern):
+            numbered = re.compile(r"\d+".join(re.escape(part) for part in _NUMBER.split(pattern)))
+            wild = "*".join(glob.escape(part) for part in _NUMBER.split(pattern))
+            found = [Path(name) for name in glob.glob(wild) if numbered.fullmatch(name)]  # noqa: PTH207
+        else:
+            # Path.glob refuses absolute patterns.
+            found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+    except OSError as error:
+        raise SourceUnavailable(f"{pattern}: {error.strerror}; check its permissions") from error
+    pictures = [path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    if not pictures:
+        where = "the directory has no pictures" if folder.is_dir() else "no picture matches the pattern"
+        raise SourceUnavailable(f"{pattern}: {where} (.png, .jpg, .webp, .tif, .bmp, ...)")
+    return sorted(pictures, key=lambda path: natural_key(str(path)))
+
+
+def natural_key(name: str) -> tuple[tuple[int, str], ...]:
+    """A sort key by which numbers in names count by their value, and case only decides ties."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return (*((int(part), "") if part.isdecimal() else (-1, part) for part in parts), (-1, name))
+
+
+def exact_fps(fps: str | float | Fraction) -> Fraction:
+    """Frames a second as an exact fraction; a float is taken as it is written.
+
+    Raises:
+        ConfigError: it is not a positive number.
+    """
+    try:
+        exact = Fraction(fps if isinstance(fps, Fraction) else str(fps).strip())
+    except (ValueError, ZeroDivisionError) as error:
+        raise ConfigError(f"fps must be a number such as 25 or 30000/1001, not {fps!r}") from error
+    if not 0 < exact <= 1_000_000:
+        raise ConfigError(f"fps must be above 0, not {fps}")
+    return exact.limit_denominator(1_000_000)

@@ -1,0 +1,61 @@
+"""What a container tells of a video stream before it is decoded: how many frames, how long.
+
+Pure functions over an open container, used by whoever opened it.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+MICROSECOND = Fraction(1, 1_000_000)  # AV_TIME_BASE of containers
+
+
+def container_kind(stream: VideoStream) -> str:
+    """The first name of the demuxer: `mov` for the MP4 family, `matroska` also for WebM."""
+    return stream.container.format.name.split(",", maxsplit=1)[0]
+
+
+def indexed_packets(stream: VideoStream) -> int:
+    """How many packets the container's index lists; 0 where it has no complete index.
+
+    Only of use for MP4 and AVI; grows while a fragmented MP4 is read.
+    """
+    return len(stream.index_entries) if container_kind(stream) in ("mov", "avi") else 0
+
+
+def frame_count(stream: VideoStream) -> int | None:
+    """How many frames there should be, None where the container does not tell.
+
+    The header of an AVI counts ticks, not frames, so its index is asked; an MP4 leaves out what its edit list hides.
+    """
+    if not stream.frames:
+        return None
+    kind = container_kind(stream)
+    if kind == "avi":
+        listed = len(stream.index_entries)
+        return listed if listed > 1 else stream.frames  # without an index, only the first packet is listed
+    if kind == "mov":
+        return sum(not entry.is_discard for entry in stream.index_entries)
+    return stream.frames
+
+
+def tagged_duration(stream: VideoStream) -> Fraction | None:
+    """Seconds in the `DURATION` tag that Matroska writers give a stream, such as `00:00:04.000000000`."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if match is None:
+        return None
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+
+
+def duration(stream: VideoStream) -> Fraction | None:
+    """Seconds that the stream lasts, or the container where the stream does not tell; None where nothing does."""
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    assert isinstance(stream.container, InputContainer)
+    whole = stream.container.duration
+    return tagged_duration(stream) or (None if whole is None else whole * MICROSECOND)

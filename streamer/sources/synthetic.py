@@ -1,0 +1,60 @@
+"""Pictures that FFmpeg's filters make up, such as `testsrc2=size=640x360:rate=25:duration=2`.
+
+Entered by the main thread, then owned by the capture thread.
+"""
+
+from __future__ import annotations
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamer.errors import SourceUnavailable
+from streamer.protocols import StreamInfo
+from streamer.sources.container import ContainerSource, describe
+from streamer.sources.decoding import PictureDecoder
+from streamer.sources.opening import choose_video, reason
+
+PREFIX = "lavfi:"
+
+
+class SyntheticSource(ContainerSource):
+    """The frames of a libavfilter graph; it may go on for ever.
+
+    Args:
+        graph: in FFmpeg's filter graph syntax, with or without `lavfi:` in front.
+
+    Attributes:
+        graph: without it.
+    """
+
+    def __init__(self, graph: str) -> None:
+        self.graph = graph.removeprefix(PREFIX)
+        super().__init__(PREFIX + self.graph)
+
+    def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
+        container = open_graph(self.graph)
+        try:
+            stream = choose_video(container, self._name)
+            return container, stream, PictureDecoder(container, stream, threads=1)
+        except BaseException:
+            container.close()
+            raise
+
+    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
+        return describe(stream, first, self._name, transposed=self._turner.orientation.transposed)
+
+
+def open_graph(graph: str) -> InputContainer:
+    """Open a filter graph as if it were a file.
+
+    Raises:
+        SourceUnavailable: FFmpeg cannot build it.
+    """
+    try:
+        return av.open(graph, format="lavfi")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise SourceUnavailable(
+            f"{PREFIX}{graph}: not a filter graph that FFmpeg can build ({reason(error)}); "
+            "try lavfi:testsrc2=size=640x360:rate=25:duration=2"
+        ) from error

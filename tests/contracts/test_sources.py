@@ -1,0 +1,161 @@
+"""What every registered source must do, as `streamer.protocols.Source` says it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import psutil
+import pytest
+
+from streamer import catalog
+from streamer.errors import SourceUnavailable
+from streamer.protocols import Source
+from tests import media
+
+FRAMES = 8
+
+Make = Callable[[], Source]
+
+
+def _file(folder: Path) -> tuple[Any, ...]:
+    return (media.write_video(folder / "clip.mp4", frames=FRAMES),)
+
+
+def _images(folder: Path) -> tuple[Any, ...]:
+    for number in range(FRAMES):
+        media.write_picture(folder / f"img{number}.png", number)
+    return (folder,)
+
+
+def _synthetic(folder: Path) -> tuple[Any, ...]:
+    del folder
+    return (f"lavfi:testsrc2=size=64x48:rate=25,trim=end_frame={FRAMES}",)
+
+
+INPUTS: dict[str, Callable[[Path], tuple[Any, ...]]] = {"file": _file, "images": _images, "synthetic": _synthetic}
+NONSENSE = {"file": "missing.mp4", "images": "missing/*.png", "synthetic": "lavfi:nonsense"}
+
+
+@pytest.fixture(scope="module", params=sorted(catalog.SOURCES))
+def name(request: pytest.FixtureRequest) -> str:
+    assert request.param in INPUTS, f"no input to test source {request.param!r} with"
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def make(name: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    arguments = INPUTS[name](tmp_path_factory.mktemp(name))
+    return lambda: catalog.load(catalog.SOURCES, name)(*arguments)
+
+
+@pytest.fixture
+def source(make: Make) -> Iterator[Source]:
+    with make() as entered:
+        yield entered
+
+
+def test_every_frame_comes_once_in_order(source: Source) -> None:
+    frames = list(source)
+    assert [frame.index for frame in frames] == list(range(FRAMES))
+    assert all(isinstance(frame.pts, int) and isinstance(frame.time_base, Fraction) for frame in frames)
+    assert all(a.pts * a.time_base < b.pts * b.time_base for a, b in pairwise(frames))
+    assert all(a.captured_s <= b.captured_s for a, b in pairwise(frames))
+    assert {frame.segment for frame in frames} == {0}
+    assert not any(frame.corrupt for frame in frames)
+
+
+def test_info_is_what_the_frames_are(source: Source) -> None:
+    info = source.info
+    frames = list(source)
+    for frame in frames:
+        assert (frame.width, frame.height) == (info.width, info.height)
+        assert frame.picture.format.name == info.pixel_format
+        assert frame.time_base == info.time_base == frame.picture.time_base
+        assert frame.picture.pts == frame.pts
+    assert info.frame_count in (None, len(frames))
+    assert info.average_fps is not None
+    assert frames[1].pts * frames[1].time_base - frames[0].pts * frames[0].time_base == 1 / info.average_fps
+    assert info.name
+
+
+def test_intact_input_has_no_damage(source: Source) -> None:
+    for _ in source:
+        assert source.take_damage() == []
+    assert source.take_damage() == []
+
+
+def test_frames_outlive_their_source(make: Make) -> None:
+    with make() as source:
+        frames = list(source)
+        inside = [frame.rgb().tobytes() for frame in frames]
+    assert [frame.rgb().tobytes() for frame in frames] == inside
+
+
+def test_leaving_early_and_twice_is_fine(make: Make) -> None:
+    source = make()
+    with source:
+        assert len(list(islice(source, 2))) == 2
+    source.__exit__(None, None, None)
+    assert source.take_damage() == []
+
+
+def test_leaving_without_iterating_is_fine(make: Make) -> None:
+    with make() as source:
+        assert source.info.width > 0
+    assert source.info.width > 0
+
+
+def test_is_used_once(make: Make) -> None:
+    source = make()
+    with source:
+        assert len(list(source)) == FRAMES
+        with pytest.raises(RuntimeError, match="once"):
+            iter(source)
+    with pytest.raises(RuntimeError, match="once"):
+        source.__enter__()
+
+
+def test_must_be_entered_first(make: Make) -> None:
+    source = make()
+    with pytest.raises(RuntimeError, match="entered"):
+        _ = source.info
+    with pytest.raises(RuntimeError, match="with"):
+        iter(source)
+
+
+def test_nonsense_is_unavailable_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = catalog.load(catalog.SOURCES, name)(NONSENSE[name])
+    with pytest.raises(SourceUnavailable) as caught:
+        source.__enter__()
+    assert NONSENSE[name] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_frame_that_is_dropped_is_freed_at_once(make: Make) -> None:
+    gc.collect()
+    gc.disable()  # a frame in a reference cycle would stay until the collector runs, with all its memory
+    try:
+        with make() as source:
+            assert sum(1 for _ in source) == FRAMES
+            held = [item for item in gc.get_objects() if isinstance(item, av.VideoFrame) and item.width > 16]
+            assert len(held) <= 2
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("taken", [0, 2, FRAMES])
+def test_nothing_is_left_open(make: Make, taken: int) -> None:
+    with make() as warm_up:
+        list(warm_up)
+    process = psutil.Process()
+    before = (process.num_threads(), process.num_fds())
+    with make() as source:
+        list(islice(source, taken))
+    assert (process.num_threads(), process.num_fds()) == before

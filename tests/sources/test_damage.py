@@ -1,0 +1,174 @@
+"""Damaged files: what can be decoded is decoded, what is lost is counted once, and intact oddities are no damage."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from streamer.frame import Frame
+from streamer.sources.file import FileSource
+from streamer.sources.truncation import missing_bytes
+from tests import media
+
+FRAMES = 100
+CODING: dict[str, Any] = {"frames": FRAMES, "size": (320, 240), "options": {"preset": "veryfast", "bf": "2", "g": "25"}}
+MPEG4: dict[str, Any] = {"frames": FRAMES, "size": (320, 240), "codec": "mpeg4", "options": {"g": "25"}}
+INTACT: dict[str, dict[str, Any]] = {
+    "faststart.mp4": CODING | {"container_options": {"movflags": "faststart"}},
+    "fragmented.mp4": CODING | {"container_options": {"movflags": "frag_keyframe+empty_moov"}},
+    "sound.mkv": CODING | {"audio": True},
+    "sound.ts": CODING | {"audio": True},
+    "video.avi": MPEG4,
+    "video.flv": CODING,
+    "video.wmv": {"frames": FRAMES, "codec": "wmv2"},
+    "video.nut": {"frames": FRAMES, "codec": "ffv1"},
+}
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("intact")
+    return {name: media.write_video(folder / name, **how) for name, how in INTACT.items()}
+
+
+def read(path: Path, **options: Any) -> tuple[list[Frame], Counter[str]]:
+    """The frames, and how many were lost by cause."""
+    lost: Counter[str] = Counter()
+    frames = []
+    with FileSource(path, **options) as source:
+        told = []
+        for frame in source:
+            frames.append(frame)
+            told += source.take_damage()
+        told += source.take_damage()
+        assert source.take_damage() == []
+    for damage in told:
+        assert damage.frames >= 1
+        lost[damage.cause] += damage.frames
+    return frames, lost
+
+
+# How many frames may be counted too many or too few: none where the index tells, else what rounding leaves.
+@pytest.mark.parametrize(
+    ("kind", "tolerance"),
+    [("faststart.mp4", 0), ("sound.mkv", 2), ("video.avi", 0), ("video.flv", 3), ("video.wmv", 15)],
+)
+def test_a_file_that_is_cut_off_ends_with_the_rest_counted(
+    kind: str, tolerance: int, intact: dict[str, Path], tmp_path: Path
+) -> None:
+    frames, lost = read(media.truncate(intact[kind], tmp_path / kind, 0.6))
+    assert 40 <= len(frames) < FRAMES
+    assert [media.read_number(frame.picture) for frame in frames[:40]] == list(range(40))
+    assert lost["truncated"] > 0
+    assert abs(len(frames) + lost.total() - FRAMES) <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["fragmented.mp4", "sound.ts"])
+def test_a_cut_is_told_where_nothing_says_how_much_is_missing(
+    kind: str, intact: dict[str, Path], tmp_path: Path
+) -> None:
+    frames, lost = read(media.truncate(intact[kind], tmp_path / kind, 0.6))
+    assert 40 <= len(frames) < FRAMES
+    assert 1 <= lost["truncated"] <= FRAMES - len(frames)
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.9, 0.99])
+def test_wherever_it_is_cut_the_counts_add_up(fraction: float, intact: dict[str, Path], tmp_path: Path) -> None:
+    frames, lost = read(media.truncate(intact["faststart.mp4"], tmp_path / "v.mp4", fraction))
+    assert len(frames) + lost.total() == FRAMES
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("kind", INTACT)
+def test_decoding_goes_on_after_bad_bytes(kind: str, threads: int, intact: dict[str, Path], tmp_path: Path) -> None:
+    frames, lost = read(media.corrupt(intact[kind], tmp_path / kind, start=0.6, end=0.65), threads=threads)
+    numbers = [media.read_number(frame.picture) for frame in frames]
+    assert numbers[:20] == list(range(20))
+    assert numbers[-3:] == [97, 98, 99]
+    assert lost["truncated"] == 0
+    if kind not in ("sound.mkv", "video.flv"):  # whose readers skip what they do not understand, without a word
+        assert lost.total() > 0
+        assert len(frames) + lost.total() == FRAMES
+
+
+def test_a_packet_that_the_demuxer_finds_damaged_makes_a_corrupt_frame(intact: dict[str, Path], tmp_path: Path) -> None:
+    frames, _ = read(media.corrupt(intact["sound.ts"], tmp_path / "v.ts", start=0.6, end=0.65))
+    assert 1 <= sum(frame.corrupt for frame in frames) <= 3
+
+
+def test_a_webm_whose_reader_loses_its_way_is_cut_off(tmp_path: Path) -> None:
+    whole = media.write_video(
+        tmp_path / "w.webm", frames=60, codec="libvpx", options={"cpu-used": "8", "deadline": "realtime"}
+    )
+    frames, lost = read(media.corrupt(whole, tmp_path / "v.webm", start=0.5, end=0.8))
+    assert len(frames) < 60
+    assert lost.total() >= 1
+
+
+def test_audio_that_is_cut_off_costs_no_frame(tmp_path: Path) -> None:
+    # All pictures come first, the sound is last.
+    whole = media.write_video(tmp_path / "w.mp4", frames=10, container_options={"movflags": "faststart"})
+    content = whole.read_bytes() + struct.pack(">I4s", 5000, b"mdat")
+    (tmp_path / "v.mp4").write_bytes(content)
+    frames, lost = read(tmp_path / "v.mp4")
+    assert (len(frames), lost.total()) == (10, 0)
+
+
+def test_bytes_after_the_end_are_no_damage(intact: dict[str, Path], tmp_path: Path) -> None:
+    for kind in ("faststart.mp4", "sound.mkv", "video.avi"):
+        longer = tmp_path / kind
+        longer.write_bytes(intact[kind].read_bytes() + b"\xffappended by something else")
+        frames, lost = read(longer)
+        assert (len(frames), lost.total()) == (FRAMES, 0), kind
+
+
+def test_a_size_that_was_never_filled_in_is_no_damage(intact: dict[str, Path], tmp_path: Path) -> None:
+    content = bytearray(intact["video.avi"].read_bytes())
+    content[4:8] = bytes(4)
+    (tmp_path / "v.avi").write_bytes(content)
+    frames, lost = read(tmp_path / "v.avi")
+    assert (len(frames), lost.total()) == (FRAMES, 0)
+
+
+def test_headers_that_claim_hours_are_no_damage(intact: dict[str, Path], tmp_path: Path) -> None:
+    mkv = bytearray(intact["sound.mkv"].read_bytes())
+    at = mkv.index(bytes.fromhex("448988")) + 3  # Duration, a float of 8 bytes
+    mkv[at : at + 8] = struct.pack(">d", 5 * 3600 * 1000.0)
+    (tmp_path / "v.mkv").write_bytes(mkv)
+    mp4 = bytearray(intact["faststart.mp4"].read_bytes())
+    at = mp4.index(b"mvhd") + 4 + 16  # version 0: version and flags, two dates, time scale
+    mp4[at : at + 4] = struct.pack(">I", 5 * 3600 * 1000)
+    (tmp_path / "v.mp4").write_bytes(mp4)
+    for path in (tmp_path / "v.mkv", tmp_path / "v.mp4"):
+        frames, lost = read(path)
+        assert (len(frames), lost.total()) == (FRAMES, 0), path.name
+
+
+@pytest.mark.parametrize("kind", INTACT)
+def test_an_intact_file_misses_no_byte(kind: str, intact: dict[str, Path]) -> None:
+    demuxer = {"mp4": "mov,mp4", "mkv": "matroska,webm", "ts": "mpegts", "wmv": "asf"}
+    suffix = intact[kind].suffix[1:]
+    assert missing_bytes(intact[kind], demuxer.get(suffix, suffix)) == 0
+
+
+@given(data=st.data())
+def test_every_cut_of_a_matroska_file_is_seen_to_the_byte(data: st.DataObject, intact: dict[str, Path]) -> None:
+    content = intact["sound.mkv"].read_bytes()
+    kept = data.draw(st.integers(100, len(content) - 1))
+    path = intact["sound.mkv"].with_name("cut.mkv")
+    path.write_bytes(content[:kept])
+    assert missing_bytes(path, "matroska,webm") == len(content) - kept
+
+
+@example(content=b"\0\0\0\0\0\x10" + bytes(5), demuxer="matroska")  # a header longer than any file can be
+@given(content=st.binary(max_size=64), demuxer=st.sampled_from(["mov", "avi", "matroska", "asf", "flv", "mpegts", "x"]))
+def test_no_header_is_too_broken_to_measure(content: bytes, demuxer: str, intact: dict[str, Path]) -> None:
+    path = intact["sound.mkv"].with_name("noise")
+    path.write_bytes(content)
+    assert missing_bytes(path, demuxer) >= 0

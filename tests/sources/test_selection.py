@@ -1,0 +1,91 @@
+"""What a user types, and the source that it picks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.errors import ConfigError, SourceUnavailable
+from streamer.sources.file import FileSource
+from streamer.sources.images import ImageSource
+from streamer.sources.selection import open_source, redacted
+from streamer.sources.synthetic import SyntheticSource
+from tests import media
+
+
+def test_the_kind_follows_from_the_text(tmp_path: Path) -> None:
+    for uri, kind in {
+        "lavfi:testsrc2": SyntheticSource,
+        str(tmp_path): ImageSource,
+        f"{tmp_path}/*.png": ImageSource,
+        f"{tmp_path}/img%04d.png": ImageSource,
+        f"{tmp_path}/clip.mp4": FileSource,
+        f"file://{tmp_path}/a%20b.mp4": FileSource,
+    }.items():
+        assert type(open_source(uri)) is kind, uri
+
+
+@pytest.mark.parametrize("name", ["a[1].mp4", "what?.mp4", "star*.mp4", "img%d.mp4", "7", "lavfi:x.mp4"])
+def test_a_file_that_exists_wins(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    media.write_video(tmp_path / "clip.mp4", frames=2).rename(tmp_path / name)
+    with open_source(name) as source:
+        assert len(list(source)) == 2
+
+
+def test_file_address_with_escapes(tmp_path: Path) -> None:
+    media.write_video(tmp_path / "a b.mp4", frames=2)
+    with open_source(f"file://{tmp_path}/a%20b.mp4") as source:
+        assert len(list(source)) == 2
+
+
+@pytest.mark.parametrize(
+    "uri", ["0", "12", "/dev/video0", "rtsp://h/s", "http://h/v.mp4", "HTTPS://h/v", "udp://@:1234"]
+)
+def test_live_sources_are_refused_for_now(uri: str) -> None:
+    with pytest.raises(SourceUnavailable, match="not supported yet"):
+        open_source(uri)
+
+
+def test_nothing_is_refused() -> None:
+    with pytest.raises(SourceUnavailable, match="no source"):
+        open_source("")
+
+
+@given(user=st.text(min_size=1), password=st.text(min_size=1), token=st.text("abc", min_size=1))
+def test_credentials_are_never_shown(user: str, password: str, token: str) -> None:
+    address = f"rtsp://{user}:{password}@camera/live?token={token}"
+    assert redacted(address) == "rtsp://camera/live"
+    with pytest.raises(SourceUnavailable) as caught:
+        open_source(address)
+    assert "rtsp://camera/live:" in str(caught.value)
+    assert "@" not in str(caught.value)
+
+
+def test_a_rate_is_for_pictures_only(tmp_path: Path) -> None:
+    media.write_picture(tmp_path / "1.png", 1)
+    with open_source(str(tmp_path), fps="50") as source:
+        assert source.info.average_fps == 50
+    for uri in ("clip.mp4", "lavfi:testsrc2"):
+        with pytest.raises(ConfigError, match="fps"):
+            open_source(uri, fps=50)
+
+
+def test_synthetic_graphs_may_go_on_for_ever() -> None:
+    with open_source("lavfi:testsrc2=size=64x48:rate=30000/1001") as source:
+        times = [frame.pts for frame, _ in zip(source, range(40), strict=False)]
+        assert times == list(range(40))
+        assert source.info.frame_count is None
+
+
+@pytest.mark.parametrize(
+    "graph", ["lavfi:", "lavfi:nonsense=1", "lavfi:testsrc2=size=banana", "lavfi:sine", "lavfi:testsrc2=duration=0"]
+)
+def test_a_bad_graph_gets_one_line(graph: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceUnavailable, match="lavfi:") as caught:
+        open_source(graph).__enter__()
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")

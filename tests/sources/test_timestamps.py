@@ -1,0 +1,51 @@
+"""Times for pictures that have none."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.sources.timestamps import PresentationTimes
+
+ticks = st.integers(-(2**40), 2**40)
+
+
+@given(times=st.lists(st.tuples(ticks, ticks)), step=st.integers(1, 10_000))
+def test_a_time_that_is_there_is_kept(times: list[tuple[int, int]], step: int) -> None:
+    clock = PresentationTimes(step)
+    assert [clock.of(pts, dts, 0, 0) for pts, dts in times] == [pts for pts, _ in times]
+
+
+@given(count=st.integers(1, 50), step=st.integers(1, 10_000), first=ticks)
+def test_without_any_time_pictures_follow_each_other(count: int, step: int, first: int) -> None:
+    clock = PresentationTimes(step)
+    times = [clock.of(first, None, 0, None), *(clock.of(None, None, 0, None) for _ in range(count))]
+    assert times == [first + k * step for k in range(count + 1)]
+
+
+def test_a_known_duration_counts_before_the_frame_rate() -> None:
+    clock = PresentationTimes(40)
+    assert [clock.of(None, None, duration, None) for duration in (10, 30, 0, 0)] == [0, 10, 40, 80]
+
+
+@given(delay=st.integers(0, 16), start=ticks, count=st.integers(1, 50))
+def test_decoding_times_are_moved_back_by_the_delay_of_the_decoder(delay: int, start: int, count: int) -> None:
+    clock = PresentationTimes(1)
+    assert [clock.of(None, start + delay + k, 1, start) for k in range(count)] == [start + k for k in range(count)]
+
+
+def test_holes_are_counted_at_a_constant_rate_only() -> None:
+    steady, uneven = PresentationTimes(40), PresentationTimes(40)
+    for k in range(100):
+        if k not in (50, 51, 70):
+            steady.of(40 * k, None, 0, None)
+        uneven.of(40 * k * k, None, 0, None)
+    assert steady.holes == 3
+    assert uneven.holes == 0
+
+
+def test_times_that_jump_to_and_fro_are_no_holes() -> None:
+    clock = PresentationTimes(40)
+    for k in [*range(50), 60, *range(51, 100), 10**9, *range(100, 150)]:
+        clock.of(40 * k, None, 0, None)
+    assert clock.holes == 0
