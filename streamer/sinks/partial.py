@@ -1,0 +1,150 @@
+"""A file that is written beside its final name and moved there when it is complete.
+
+Every sink that makes a file writes through one of these, so that nothing half-written ever stands under the name that
+the user asked for. Owned by the thread that owns the sink.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from streamer.errors import SinkError, SinkUnavailable
+
+# A name may have 255 bytes (POSIX NAME_MAX, usual value); 40 characters are at most 160 bytes of UTF-8.
+_STEM_CHARACTERS = 40
+_NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK, errno.EINVAL}
+
+
+def completes(kind: type[BaseException] | None) -> bool:
+    """Whether a sink that is left with this exception type completes its output instead of removing it."""
+    return kind is None or issubclass(kind, KeyboardInterrupt | SystemExit)
+
+
+class PartialFile:
+    """An output file under a temporary name; `commit` gives it its own, `discard` removes it.
+
+    The temporary file is created at once (empty, in the same folder, with the same suffix): the surest check that the
+    folder can be written to. Make one when the sink is entered, not before. An output that is not a regular file
+    (`/dev/null`, a FIFO) is written directly; `commit` and `discard` do nothing then. Of a symbolic link the target
+    is written.
+
+    Args:
+        path: the final name.
+        overwrite: replace a file that is there already.
+
+    Attributes:
+        path: the name to write to.
+        final: the name that `commit` gives.
+
+    Raises:
+        SinkUnavailable: the file exists already, is a folder, or its folder is missing or not writable.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+        self._overwrite = overwrite
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            mode = None
+        except (OSError, ValueError) as error:
+            raise SinkUnavailable(f"cannot write {path}: {_reason(error)}; choose another output") from error
+        if mode is not None and stat.S_ISDIR(mode):
+            raise SinkUnavailable(f"cannot write {path}: it is a folder; name a file in it")
+        # Nothing (more) to move or remove: a special file, or after commit or discard.
+        self._done = mode is not None and not stat.S_ISREG(mode)
+        if self._done:
+            self.final = self.path = path
+            return
+        if mode is not None and not overwrite:
+            raise SinkUnavailable(f"{path} exists already; choose another name or pass --overwrite")
+        self.final = Path(os.path.realpath(path))
+        self.path = self.final.with_name(_temporary_name(self.final))
+        self._create(path, 0o666 if mode is None else stat.S_IMODE(mode))
+
+    def commit(self) -> None:
+        """Put the file on the disk and give it its final name, all at once. Does nothing after `discard`.
+
+        Raises:
+            SinkError: it could not be stored (the temporary file is removed), or another file took the name meanwhile
+                (the finished output then stays under the temporary name that the message tells).
+        """
+        if self._done:
+            return
+        self._done = True
+        try:
+            _sync(self.path)
+            if self._overwrite:
+                self.path.replace(self.final)
+            else:
+                self._move_to_free_name()
+            _sync(self.final.parent)
+        except FileExistsError as error:
+            raise SinkError(f"{self.final} was made by something else meanwhile; output kept as {self.path}") from error
+        except OSError as error:
+            self._remove()
+            raise SinkError(f"cannot finish {self.final}: {_reason(error)}; nothing was kept") from error
+
+    def discard(self) -> None:
+        """Remove what was written. Fine after `commit` and a second time: it does nothing then."""
+        if not self._done:
+            self._done = True
+            self._remove()
+
+    def _create(self, asked: Path, mode: int) -> None:
+        try:
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise SinkUnavailable(f"cannot write {asked}: no folder {self.final.parent}; create it first") from error
+        except OSError as error:
+            reason = _reason(error)
+            raise SinkUnavailable(
+                f"cannot write {asked}: folder {self.final.parent}: {reason}; choose another output"
+            ) from error
+
+    def _move_to_free_name(self) -> None:
+        # A plain rename would silently replace a file that appeared since the check; a hard link never does.
+        try:
+            os.link(self.path, self.final)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            # FAT and some network disks have no links: claim the name exclusively, then replace the claim.
+            os.close(os.open(self.final, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            try:
+                self.path.replace(self.final)
+            except OSError:
+                self.final.unlink()
+                raise
+        else:
+            self.path.unlink()
+
+    def _remove(self) -> None:
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+def _temporary_name(final: Path) -> str:
+    return f".{final.stem[:_STEM_CHARACTERS]}.{secrets.token_hex(4)}.partial{final.suffix}"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot sync a folder; that costs durability only, never a broken file.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP) or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

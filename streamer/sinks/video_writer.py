@@ -1,0 +1,176 @@
+"""An output video that is open: its encoder, its container and the copy of the other streams, kept in step.
+
+Used by the thread that writes the video sink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from streamer.protocols import Scene, StreamInfo
+from streamer.sinks.encoders import EncoderSettings, OpenEncoder, open_encoder
+from streamer.sinks.fit import PictureFit, output_colour
+from streamer.sinks.muxer import Muxer, write_failure
+from streamer.sinks.remux import StreamCopy
+from streamer.sinks.timing import Timeline, movie_timescale, video_time_base
+
+
+class VideoWriter:
+    """Opens the encoder and starts the file when it is built; then takes scenes.
+
+    Args:
+        path: what to call the output in errors.
+        info: of the pictures that will come.
+        settings: of the encoder.
+        muxer: an open container without streams.
+        copy: of the other streams, not yet started, or None.
+        say: is told what is not exactly as in the input.
+
+    Attributes:
+        frames: how many were written.
+
+    Raises:
+        SinkUnavailable: the encoder does not open, or the container refuses a stream.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        info: StreamInfo,
+        settings: EncoderSettings,
+        muxer: Muxer,
+        copy: StreamCopy | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.frames = 0
+        self._path = path
+        self._info = info
+        self._muxer = muxer
+        self._copy = copy
+        self._say = say
+        constant = copy is None or copy.constant_rate
+        self._time_base = video_time_base(muxer.kind, info.time_base, info.average_fps, constant=constant)
+        self._encoder: OpenEncoder = open_encoder(muxer.container, info, settings, self._time_base)
+        for line in self._encoder.notes:
+            say(line)
+        if copy is not None:
+            copy.add_to(muxer.container, self._encoder.stream)
+        self._start(muxer, copy)
+        self._grid: Fraction = self._encoder.stream.time_base
+        self._fit = PictureFit(info, self._encoder.stream.codec_context.pix_fmt, self._encoder.padding, say)
+        self._timeline = Timeline(jump=round(1 / self._time_base))
+        self._in_encoder: dict[int, tuple[int, int]] = {}
+        self._end = Fraction(0)
+
+    def _start(self, muxer: Muxer, copy: StreamCopy | None) -> None:
+        options = dict(self._encoder.muxer_options)
+        if muxer.kind in ("mp4", "mov"):
+            others = copy.time_bases if copy is not None else []
+            options["movie_timescale"] = str(movie_timescale(self._time_base, others))
+        if muxer.kind in ("matroska", "webm", "avi"):
+            # Else the lead-in that AAC has before 0 would move everything, the video too.
+            options["avoid_negative_ts"] = "disabled"
+        muxer.start(options)
+
+    def write(self, scene: Scene) -> None:
+        """Encode one scene and copy the other streams up to its time.
+
+        Raises:
+            SinkError: the encoder or the disk failed.
+        """
+        frame = self._fit(scene.picture if scene.picture is not None else scene.frame.picture)
+        exact = scene.frame.pts * scene.frame.time_base
+        duration = round(scene.frame.duration * scene.frame.time_base / self._time_base)
+        if not self.frames:
+            self._begin(exact)
+        ticks = self._timeline.place(round(exact / self._time_base), duration)
+        if (exact + self._shift) % self._grid:
+            self._say(
+                f"{self._muxer.kind} stores times in steps of {float(self._grid) * 1000:.4g} ms here: "
+                "frame times are rounded to that"
+            )
+        frame.pts = self.frames if self._encoder.counts else ticks
+        frame.time_base = self._encoder.stream.codec_context.time_base
+        frame.duration = 1 if self._encoder.counts else duration
+        self._in_encoder[frame.pts] = ticks, duration
+        self.frames += 1
+        self._end = exact + duration * self._time_base
+        try:
+            self._mux(self._encoder.stream.encode(frame))
+            if self._copy is not None:
+                self._copy.copy_until(self._muxer.container, exact)
+        except (av.error.FFmpegError, OSError) as error:
+            raise write_failure(self._path, error) from error
+
+    def finish(self, *, interrupted: bool) -> None:
+        """Write what the encoder holds back, the other streams (up to the last frame if interrupted) and the ending.
+
+        Raises:
+            SinkError: the disk failed.
+        """
+        try:
+            self._mux(self._encoder.stream.encode(None))
+            if self._copy is not None:
+                self._copy.copy_until(self._muxer.container, self._end if interrupted else None, last=True)
+                self._copy.close()
+        except (av.error.FFmpegError, OSError) as error:
+            raise write_failure(self._path, error) from error
+        self._muxer.finish()
+        moved = self._timeline.moved + self._timeline.restarts
+        if moved:
+            self._say(f"{moved} frame times repeated or went back: moved to follow the frame before")
+
+    def missing(self, path: Path) -> list[str]:
+        """What of the input's tags is not found in the finished file; nothing of a pipe, which cannot be read again."""
+        if not path.is_file():
+            return []
+        try:
+            with av.open(f"file:{path}", metadata_errors="replace") as output:
+                lines = [] if self._copy is None else self._copy.missing(output, self._muxer.kind)
+                return lines + self._missing_video_tags(output)
+        except (av.error.FFmpegError, OSError, IndexError):
+            return []  # a container that FFmpeg only writes
+
+    def _begin(self, first: Fraction) -> None:
+        early = -min(round(first / self._time_base), 0)
+        self._shift = early * self._time_base
+        if early:
+            self._say(f"the video starts {float(-first):.3f} s before 0: all streams are moved by that")
+            self._timeline = Timeline(jump=round(1 / self._time_base), offset=early)
+        self._first = first + self._shift
+        if self._copy is not None:
+            self._copy.start(self._shift)
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            ticks, duration = self._in_encoder.pop(packet.pts, (packet.pts, 0))
+            if self._encoder.counts:
+                packet.pts = packet.dts = ticks
+                packet.time_base = self._time_base
+            if duration:
+                packet.duration = duration
+        self._muxer.container.mux(packets)
+
+    def _missing_video_tags(self, output: Any) -> list[str]:
+        video = output.streams.video[0]
+        context = video.codec_context
+        wanted = output_colour(self._info, context.pix_fmt)
+        found = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
+        # Limited range is what players take where none is told.
+        unset = ((2,), (2,), (2,), (0, 1))
+        rows = zip(("primaries", "transfer", "matrix", "range"), wanted, found, unset, strict=True)
+        lost = [name for name, want, got, plain in rows if want not in plain and want != int(got)]
+        if (video.sample_aspect_ratio or 1) != self._info.sample_aspect_ratio:
+            lost.append("aspect ratio")
+        lines = [f"{self._muxer.kind} does not tell players the {', '.join(lost)} of the video"] if lost else []
+        if video.start_time is not None:
+            moved = video.start_time * video.time_base - self._first
+            if abs(moved) > self._grid:
+                what = "starts every stream at 0: the video is" if self._muxer.kind == "avi" else "moves all streams:"
+                lines.append(f"{self._muxer.kind} {what} moved by {float(moved):.3f} s")
+        return lines

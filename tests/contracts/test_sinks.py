@@ -1,0 +1,196 @@
+"""What every registered sink must do, as `streamer.protocols.Sink` says it."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import psutil
+import pytest
+
+from streamer import catalog
+from streamer.errors import SinkUnavailable
+from streamer.protocols import Sink
+from tests.sinks.scenes import info, scene
+
+FRAMES = 6
+
+Make = Callable[..., Sink]
+
+
+def _frames_in_video(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def _frames_in_json(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def _frames_in_mot(path: Path) -> int:
+    return len({line.split(",")[0] for line in path.read_text(encoding="ascii").splitlines()})
+
+
+# Suffix, what counts the frames in a finished output, and arguments beside the path.
+FILES: dict[str, tuple[str, Callable[[Path], int], tuple[Any, ...]]] = {
+    "video": (".mp4", _frames_in_video, (info(),)),
+    "jsonl": (".jsonl", _frames_in_json, (info(),)),
+    "mot": (".txt", _frames_in_mot, ()),
+}
+WINDOWS = {"window"}
+NEEDS_PICTURE = {"video": True, "jsonl": False, "mot": False, "window": True}
+
+
+@pytest.fixture(params=sorted(set(catalog.SINKS) - WINDOWS))
+def name(request: pytest.FixtureRequest) -> str:
+    assert request.param in FILES, f"nothing is known of sink {request.param!r} here"
+    return str(request.param)
+
+
+@pytest.fixture
+def output(name: str, tmp_path: Path) -> Path:
+    return tmp_path / f"out put ü{FILES[name][0]}"
+
+
+@pytest.fixture
+def make(name: str, output: Path) -> Make:
+    def build(path: Path = output, **options: Any) -> Sink:
+        sink: Sink = catalog.load(catalog.SINKS, name)(path, *FILES[name][2], **options)
+        return sink
+
+    return build
+
+
+def write(sink: Sink, frames: int = FRAMES, *, count: int = 2, error: BaseException | None = None) -> None:
+    with sink:
+        for k in range(frames):
+            sink.write(scene(k, k * 512, count=count))
+        if error is not None:
+            raise error
+
+
+def test_a_clean_run_completes_it(name: str, make: Make, output: Path) -> None:
+    write(make())
+    assert FILES[name][1](output) == FRAMES
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_nothing_stands_under_the_final_name_before(make: Make, output: Path) -> None:
+    sink = make()
+    with sink:
+        sink.write(scene(0, 0, count=2))
+        assert not output.exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)], ids=["ctrl-c", "sigterm"])
+def test_an_interrupt_completes_it(name: str, make: Make, output: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        write(make(), error=error)
+    assert FILES[name][1](output) == FRAMES
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_any_other_error_removes_it(make: Make, output: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        write(make(), error=ZeroDivisionError())
+    assert list(output.parent.iterdir()) == []
+
+
+def test_an_error_keeps_the_file_that_was_to_be_replaced(make: Make, output: Path) -> None:
+    output.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError):
+        write(make(overwrite=True), error=ZeroDivisionError())
+    assert output.read_bytes() == b"old"
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_an_existing_file_is_replaced_only_when_that_is_wanted(name: str, make: Make, output: Path) -> None:
+    output.write_bytes(b"old")
+    with pytest.raises(SinkUnavailable, match="exists already"):
+        write(make())
+    assert output.read_bytes() == b"old"
+    write(make(overwrite=True))
+    assert FILES[name][1](output) == FRAMES
+
+
+@pytest.mark.parametrize("where", ["folder", "missing", "file"])
+def test_a_place_that_cannot_be_written_is_refused_on_entering(make: Make, output: Path, where: str) -> None:
+    impossible = {
+        "folder": output.parent,
+        "missing": output.parent / "missing" / output.name,
+        "file": output.parent / "file" / output.name,
+    }[where]
+    (output.parent / "file").touch()
+    with pytest.raises(SinkUnavailable) as caught:
+        write(make(impossible, overwrite=True))
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in output.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_refused_on_entering(make: Make, output: Path) -> None:
+    output.parent.chmod(0o500)
+    with pytest.raises(SinkUnavailable, match="Permission denied"):
+        write(make())
+
+
+def test_a_run_without_frames_leaves_a_whole_file_or_none(name: str, make: Make, output: Path) -> None:
+    write(make(), frames=0)
+    left = list(output.parent.iterdir())
+    assert left in ([], [output])
+    if left:
+        assert FILES[name][1](output) == 0
+
+
+def test_frames_without_tracks_are_no_trouble(make: Make, output: Path) -> None:
+    write(make(), count=0)
+    assert output.exists()
+
+
+def test_it_says_what_the_pipeline_must_know(name: str, make: Make) -> None:
+    sink = make()
+    assert sink.stage
+    assert not sink.main_thread
+    assert sink.wants_picture is NEEDS_PICTURE[name]
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=["clean", "ctrl-c", "error"])
+def test_it_leaves_no_thread_and_no_open_file(make: Make, output: Path, error: BaseException | None) -> None:
+    write(make())  # what is opened once a process is open now
+    gc.collect()
+    process = psutil.Process()
+    files, threads, own_threads = process.num_fds(), threading.active_count(), process.num_threads()
+    for _ in range(3):
+        output.unlink(missing_ok=True)
+        with contextlib.suppress(KeyboardInterrupt, ZeroDivisionError):
+            write(make(), error=error)
+    if error is not None:
+        error.__traceback__ = None
+    gc.collect()
+    assert process.num_fds() == files
+    assert threading.active_count() == threads
+    assert process.num_threads() <= own_threads
+
+
+def test_a_refused_sink_leaves_no_open_file(make: Make, output: Path) -> None:
+    output.touch()
+    gc.collect()
+    files = psutil.Process().num_fds()
+    for _ in range(3):
+        with pytest.raises(SinkUnavailable):
+            write(make())
+    assert psutil.Process().num_fds() == files
+
+
+@pytest.mark.skipif(not os.environ.get("DISPLAY"), reason="no display (try xvfb-run)")
+def test_a_window_is_for_the_main_thread_and_shows_pictures() -> None:
+    sink: Sink = catalog.load(catalog.SINKS, "window")("title")
+    assert sink.main_thread
+    assert sink.wants_picture
+    write(sink)

@@ -1,0 +1,138 @@
+"""Files that get their name when they are complete, and not before."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import SinkError, SinkUnavailable
+from streamer.sinks.partial import PartialFile, completes
+
+
+def test_the_name_appears_with_the_complete_file(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.path.write_bytes(b"half")
+    assert partial.path.suffix == ".mp4"
+    assert not (tmp_path / "clip.mp4").exists()
+    partial.path.write_bytes(b"whole")
+    partial.commit()
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+    assert (tmp_path / "clip.mp4").read_bytes() == b"whole"
+
+
+def test_discard_leaves_nothing(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.path.write_bytes(b"half")
+    partial.discard()
+    partial.discard()
+    partial.commit()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_discard_after_commit_keeps_the_file(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.commit()
+    partial.discard()
+    assert (tmp_path / "clip.mp4").exists()
+
+
+def test_an_existing_file_is_refused_and_untouched(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"old")
+    with pytest.raises(SinkUnavailable, match=r"exists already.*--overwrite"):
+        PartialFile(tmp_path / "clip.mp4")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_overwriting_replaces_only_on_commit_and_keeps_the_mode(tmp_path: Path) -> None:
+    final = tmp_path / "clip.mp4"
+    final.write_bytes(b"old")
+    final.chmod(0o640)
+    partial = PartialFile(final, overwrite=True)
+    partial.path.write_bytes(b"new")
+    assert final.read_bytes() == b"old"
+    partial.commit()
+    assert final.read_bytes() == b"new"
+    assert final.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.path.write_bytes(b"mine")
+    (tmp_path / "clip.mp4").write_bytes(b"theirs")
+    with pytest.raises(SinkError, match="kept as"):
+        partial.commit()
+    assert (tmp_path / "clip.mp4").read_bytes() == b"theirs"
+    assert partial.path.read_bytes() == b"mine"
+
+
+def test_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.path.write_bytes(b"whole")
+    partial.commit()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"whole"]
+    late = PartialFile(tmp_path / "late.mp4")
+    (tmp_path / "late.mp4").write_bytes(b"theirs")
+    with pytest.raises(SinkError):
+        late.commit()
+    assert (tmp_path / "late.mp4").read_bytes() == b"theirs"
+
+
+def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.path.unlink()
+    with pytest.raises(SinkError, match="cannot finish"):
+        partial.commit()
+
+
+@pytest.mark.parametrize("name", ["folder", "missing/clip.mp4", "file/clip.mp4", "x" * 300 + ".mp4", "a\0b.mp4"])
+def test_impossible_names_are_refused_at_once(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(SinkUnavailable, match="cannot write") as caught:
+        PartialFile(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(SinkUnavailable, match="Permission denied"):
+        PartialFile(tmp_path / "clip.mp4")
+
+
+def test_a_long_name_still_has_room_for_the_temporary_one(tmp_path: Path) -> None:
+    final = tmp_path / ("ü" * 120 + ".mp4")
+    partial = PartialFile(final)
+    partial.commit()
+    assert final.exists()
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "clip.mp4").symlink_to(tmp_path / "disk" / "real.mp4")
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.path.write_bytes(b"whole")
+    partial.commit()
+    assert (tmp_path / "clip.mp4").is_symlink()
+    assert (tmp_path / "disk" / "real.mp4").read_bytes() == b"whole"
+
+
+def test_special_files_are_written_directly() -> None:
+    partial = PartialFile(Path("/dev/null"))
+    assert partial.path == Path("/dev/null")
+    partial.commit()
+    partial.discard()
+    assert Path("/dev/null").is_char_device()
+
+
+def test_what_completes_an_output() -> None:
+    kinds = (None, KeyboardInterrupt, SystemExit, ValueError, SinkError)
+    assert [completes(kind) for kind in kinds] == [True, True, True, False, False]

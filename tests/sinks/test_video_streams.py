@@ -1,0 +1,205 @@
+"""What an output video holds besides its frames: audio, subtitles, covers, attachments, chapters, tags."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from av.stream import AttachmentStream, Disposition
+
+from streamer.sinks.video import VideoSink
+from tests.media import write_video
+from tests.sinks.scenes import annotate, decoded, info, payloads, scene, times, write_all
+
+CHAPTERS = [("one", 0.0, 0.4), ("two", 0.4, 1.0)]
+FAST = {"preset": "ultrafast"}
+
+
+def rich_clip(path: Path, **more: Any) -> Path:
+    """One second of video with everything that the container takes."""
+    tags = {"title": "A title", "artist": "Somebody"}
+    return write_video(
+        path, size=(64, 48), audio=True, subtitles=True, cover=True, chapters=CHAPTERS, metadata=tags, **more
+    )
+
+
+def chapters_of(path: Path) -> list[tuple[str, float, float]]:
+    def seconds(ticks: int, time_base: Fraction | None) -> float:
+        return float(ticks * (time_base or 0))
+
+    with av.open(str(path)) as container:
+        return [
+            (
+                one["metadata"]["title"],
+                seconds(one["start"], one["time_base"]),
+                seconds(one["end"], one["time_base"]),
+            )
+            for one in container.chapters()
+        ]
+
+
+def digests(streams: list[list[tuple[Fraction | None, str]]]) -> list[list[str]]:
+    return [[digest for _, digest in stream] for stream in streams]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_everything_is_copied_to_the_same_container(tmp_path: Path, suffix: str) -> None:
+    clip, output = rich_clip(tmp_path / f"in{suffix}"), tmp_path / f"out{suffix}"
+    source, sink = annotate(clip, output, options=FAST)
+    assert times(decoded(output)) == times(source)
+    for kind in ("audio", "subtitle"):
+        assert payloads(output, kind) == payloads(clip, kind) != []
+    assert digests(payloads(output, "cover")) == digests(payloads(clip, "cover")) != []
+    assert chapters_of(output) == CHAPTERS
+    with av.open(str(output)) as container:
+        tags = {key.lower(): value for key, value in container.metadata.items()}
+        assert (tags["title"], tags["artist"]) == ("A title", "Somebody")
+        kinds = sorted(stream.type for stream in container.streams if stream.type != "data")
+    assert kinds == ["audio", "subtitle", "video", "video"]
+    assert sink.notes == []
+
+
+def test_audio_keeps_its_place_beside_the_video_in_matroska(tmp_path: Path) -> None:
+    # AAC starts before 0; FFmpeg's default would move the video by that.
+    clip, output = rich_clip(tmp_path / "in.mp4"), tmp_path / "out.mkv"
+    source, sink = annotate(clip, output, options=FAST)
+    assert times(decoded(output)) == times(source)
+    (given,), (written,) = payloads(clip, "audio"), payloads(output, "audio")
+    assert digests([written]) == digests([given])
+    assert given[0][0] == Fraction(-1024, 48000)
+    for (before, _), (after, _) in zip(given, written, strict=True):
+        assert before is not None
+        assert after is not None
+        assert abs(before - after) <= Fraction(1, 2000)
+    assert digests(payloads(output, "cover")) == digests(payloads(clip, "cover"))
+    assert sink.notes == ["matroska cannot hold the subtitle stream 2 (mov_text) of the input: left out"]
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "left_out"),
+    [
+        (".mkv", ".mp4", ["subtitle stream 2"]),
+        (".mkv", ".mov", ["subtitle stream 2", "video stream 3"]),
+        (".mp4", ".webm", ["audio stream 1", "subtitle stream 2", "video stream 4"]),
+        (".mp4", ".avi", ["subtitle stream 2", "video stream 4", "2 of 2 chapters"]),
+    ],
+)
+def test_what_cannot_be_carried_is_told_once_each(
+    tmp_path: Path, source: str, output: str, left_out: list[str]
+) -> None:
+    clip = rich_clip(tmp_path / f"in{source}")
+    scenes, sink = annotate(clip, tmp_path / f"out{output}")
+    assert len(decoded(tmp_path / f"out{output}")) == len(scenes)
+    assert len(sink.notes) == len(left_out)
+    for note, start in zip(sink.notes, left_out, strict=True):
+        assert start in note
+        assert "left out" in note
+
+
+def test_tags_that_mp4_has_no_place_for_are_told(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "in.mkv", size=(64, 48), frames=3, metadata={"title": "t", "weather": "wet"})
+    _, sink = annotate(clip, tmp_path / "out.mp4")
+    assert sink.notes == ["mp4 cannot hold the tags WEATHER: left out"]
+
+
+def test_adts_audio_of_a_transport_stream_becomes_mp4_audio(tmp_path: Path) -> None:
+    clip, output = write_video(tmp_path / "in.ts", size=(64, 48), audio=True), tmp_path / "out.mp4"
+    source, sink = annotate(clip, output, options=FAST)
+    assert times(decoded(output)) == times(source)
+    (given,), (written,) = payloads(clip, "audio"), payloads(output, "audio")
+    assert [time for time, _ in written] == [time for time, _ in given]
+    with av.open(str(output)) as one, av.open(str(clip)) as other:
+        heard, wanted = (sum(frame.samples for frame in each.decode(audio=0)) for each in (one, other))
+    assert heard == wanted
+    assert sink.notes == []
+
+
+def test_all_streams_move_together_when_the_video_starts_before_zero(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "in.ts", size=(64, 48), audio=True, start_pts=-2560)
+    source, _ = annotate(clip, tmp_path / "out.mp4", options=FAST)
+    assert times(decoded(tmp_path / "out.mp4")) == [time + Fraction(1, 5) for time in times(source)]
+    (given,), (written,) = payloads(clip, "audio"), payloads(tmp_path / "out.mp4", "audio")
+    moved = {after - before for (before, _), (after, _) in zip(given, written, strict=True) if before and after}
+    assert moved == {Fraction(1, 5)}
+
+
+def test_streams_keep_language_title_and_disposition(tmp_path: Path) -> None:
+    clip = tmp_path / "in.mkv"
+    plain = write_video(tmp_path / "plain.mkv", size=(64, 48), frames=5, audio=True)
+    with av.open(str(plain)) as source, av.open(str(clip), "w") as target:
+        streams: dict[int, Any] = {}
+        for stream in source.streams:
+            streams[stream.index] = target.add_stream_from_template(stream, opaque=True)
+        streams[1].metadata.update({"language": "fre", "title": "Commentaire"})
+        streams[1].disposition = Disposition.comment
+        target.add_attachment("font.ttf", "font/ttf", b"not really a font")
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream_index]
+                target.mux(packet)
+    _, sink = annotate(clip, tmp_path / "out.mkv", options=FAST)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        sound = container.streams.audio[0]
+        assert (sound.metadata["language"], sound.metadata["title"]) == ("fre", "Commentaire")
+        assert sound.disposition == Disposition.comment
+        (attached,) = (stream for stream in container.streams if isinstance(stream, AttachmentStream))
+        assert (attached.metadata["filename"], attached.data) == ("font.ttf", b"not really a font")
+    assert sink.notes == []
+    _, sink = annotate(clip, tmp_path / "out.mp4", options=FAST)
+    assert sink.notes == [
+        "mp4 cannot hold the attachment stream 2 (font.ttf) of the input: left out",
+        "mp4 cannot hold the title 'Commentaire' of stream 1: left out",
+    ]
+
+
+def test_an_interrupted_run_has_the_audio_up_to_its_last_frame(tmp_path: Path) -> None:
+    clip = rich_clip(tmp_path / "in.mp4", frames=75)
+    scenes, _ = annotate(clip, tmp_path / "out.mp4", options=FAST, frames=30)
+    assert times(decoded(tmp_path / "out.mp4")) == times(scenes)
+    (sound,) = payloads(tmp_path / "out.mp4", "audio")
+    end = sound[-1][0]
+    assert end is not None
+    assert Fraction(30, 25) - Fraction(1024, 48000) < end <= Fraction(30, 25)
+    (given,) = payloads(clip, "audio")
+    assert sound == given[: len(sound)]
+
+
+def test_streams_that_end_later_than_the_video_are_copied_to_their_end(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "in.mkv", size=(64, 48), frames=50, audio=True)
+    short = tmp_path / "out.mkv"
+    with av.open(str(clip)) as container:
+        index = container.streams.video[0].index
+    sink = VideoSink(short, info(path=str(clip), stream_index=index))
+    write_all(sink, [scene(k, k * 512) for k in range(3)])
+    assert payloads(short, "audio") == payloads(clip, "audio")
+
+
+def test_nothing_is_copied_when_that_is_not_wanted(tmp_path: Path) -> None:
+    clip = rich_clip(tmp_path / "in.mp4")
+    _, sink = annotate(clip, tmp_path / "out.mp4", copy_streams=False, options=FAST)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+        assert container.chapters() == []
+    assert sink.notes == []
+
+
+def test_a_damaged_input_loses_only_what_is_damaged(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "in.mkv", size=(64, 48), frames=50, audio=True)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
+    scenes, _ = annotate(cut, tmp_path / "out.mkv", options=FAST)
+    assert 0 < len(scenes) < 50
+    assert len(decoded(tmp_path / "out.mkv")) == len(scenes)
+    (sound,), (given,) = payloads(tmp_path / "out.mkv", "audio"), payloads(clip, "audio")
+    assert sound == given[: len(sound)]
+    assert len(sound) > len(given) // 2
+
+
+def test_an_input_that_is_gone_by_now_costs_its_other_streams_only(tmp_path: Path) -> None:
+    sink = VideoSink(tmp_path / "out.mp4", info(path=str(tmp_path / "gone.mp4"), stream_index=0))
+    write_all(sink, [scene(k, k * 512) for k in range(3)])
+    assert len(decoded(tmp_path / "out.mp4")) == 3
+    assert any("cannot be opened again" in note for note in sink.notes)
