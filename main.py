@@ -6,9 +6,13 @@ Heavy libraries are imported by the command that needs them, so that `--help` an
 
 from __future__ import annotations
 
+import signal
 import time
 
 STARTED_S = time.monotonic()
+if __name__ == "__main__":
+    # Until a command takes the signal over, Ctrl-C ends the program without Python's traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402

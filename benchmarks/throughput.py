@@ -76,7 +76,11 @@ def draw(bgr: Image, found: Detections, names: tuple[str, ...]) -> None:
 @contextmanager
 def mpeg4_writer(out: Path, fps: float, size: tuple[int, int]) -> Iterator[Callable[[Image], None]]:
     writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
-    yield lambda bgr: writer.write(bgr)
+
+    def write(bgr: Image) -> None:
+        writer.write(bgr)
+
+    yield write
     writer.release()
 
 

@@ -148,9 +148,7 @@ def models_check(name: str) -> int:
             detector.detect(next(iter(source)))
         took_s = time.perf_counter() - loaded_s
         classes = sum(1 for label in detector.labels.names if label)
-        terminal.line(
-            f"{name} works: {classes} names, loaded in {loaded_s - began_s:.2f} s, ran in {took_s:.2f} s"
-        )
+        terminal.line(f"{name} works: {classes} names, loaded in {loaded_s - began_s:.2f} s, ran in {took_s:.2f} s")
 
     return _guarded(work)
 
@@ -172,6 +170,8 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
 
 
 def _guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False) -> int:
+    from streamer.sinks.window import WindowClosed
+
     terminal = Terminal(quiet=quiet)
     with Interrupts() as interrupts:
         try:
@@ -179,6 +179,8 @@ def _guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = Fals
         except StreamerError as error:
             terminal.error(str(error))
             return error.exit_code
+        except WindowClosed:
+            return 0
         except KeyboardInterrupt:
             terminal.say("interrupted")
             return INTERRUPTED_BASE + (interrupts.signal_number or 2)

@@ -14,6 +14,10 @@ class StreamerError(Exception):
     exit_code = 1
 
 
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to end: not a failure; every output is complete up to the last frame that was shown."""
+
+
 class ConfigError(StreamerError):
     """A setting, option or argument that cannot work."""
 

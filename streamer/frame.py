@@ -86,7 +86,7 @@ class Frame:
                 shrink, else bilinear; the frame's own if None.
 
         Returns:
-            uint8 `(height, width, 3)`; a new array on each call.
+            uint8 `(height, width, 3)`, contiguous; a new array on each call.
         """
         width, height = size or (self.width, self.height)
         source_range = ColorRange.JPEG if colour.is_full_range(self.picture) else ColorRange.MPEG
@@ -102,6 +102,4 @@ class Frame:
             interpolation="AREA" if shrinks else "BILINEAR",
             threads=1,
         )
-        array = converted.to_ndarray()
-        assert array.dtype == np.uint8
-        return array.astype(np.uint8, copy=False)
+        return np.ascontiguousarray(converted.to_ndarray(), np.uint8)

@@ -23,6 +23,7 @@ import numpy as np
 
 from streamer.canvas import Canvas
 from streamer.crew import Crew
+from streamer.errors import Interrupted
 from streamer.frame import Frame
 from streamer.mailbox import Closed, Mailbox, Sequencer
 from streamer.pacing import Lockstep, Paced
@@ -35,10 +36,6 @@ log = logging.getLogger(__name__)
 CAPTURED_CAPACITY = 4
 FINISHED_CAPACITY = 4
 SINK_CAPACITY = 4
-
-
-class Interrupted(KeyboardInterrupt):
-    """The run was stopped; what was shown until then is complete."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +108,7 @@ class Pipeline:
         """Run to the end of the source.
 
         Raises:
-            Interrupted: `stop` was called; every sink has what was shown until then.
+            Interrupted: `stop` was called, or a window closed; every sink has what was shown until then.
             StreamerError: the first thing that failed.
         """
         for _ in self:
@@ -124,15 +121,16 @@ class Pipeline:
         self._finished.close()
 
     def __iter__(self) -> Iterator[Scene]:
-        began_s, cause, abandoned = time.monotonic(), "error", False
+        began_s, cause = time.monotonic(), "error"
+        ended: BaseException | None = None
         try:
             with Crew(self._abort) as crew:
                 self._start(crew)
                 try:
                     with closing(self._scenes(began_s)) as scenes:
                         yield from scenes
-                except GeneratorExit:  # whoever iterates has had enough
-                    abandoned = True
+                except (GeneratorExit, Interrupted) as asked:  # whoever iterates, or a window, has had enough
+                    ended = asked
                     self.stop()
                 except Closed:
                     if not self._stop.is_set():
@@ -142,8 +140,8 @@ class Pipeline:
                     outlet.finish()
         finally:
             self._account(began_s, cause)
-        if self._stop.is_set() and not abandoned:
-            raise Interrupted
+        if self._stop.is_set():
+            raise ended or Interrupted
 
     def _start(self, crew: Crew) -> None:
         crew.start("capture", self._capture)
@@ -199,9 +197,9 @@ class Pipeline:
             for paced in ready:
                 self.stats.add_time("track", time.perf_counter() - started_s)
                 scene = self._draw(paced, began_s)
+                self._count(scene)
                 for outlet in self._outlets:
                     outlet.put(scene)
-                self._count(scene)
                 yield scene
                 started_s = time.perf_counter()
 

@@ -43,7 +43,8 @@ def wait_for_frames(program: Program, process: subprocess.Popen[str]) -> None:
 
 def frame_times(path: Path) -> list[Fraction]:
     with av.open(str(path)) as container:
-        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+        frames = [(frame.pts, frame.time_base) for frame in container.decode(video=0)]
+    return [pts * time_base for pts, time_base in frames if pts is not None and time_base is not None]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -65,21 +66,21 @@ def test_an_interrupted_clip_keeps_its_sound_up_to_that_frame(program: Program) 
     assert result.code == 130, result.errors
     end = frame_times(program.folder / "out.mp4")[-1]
     with av.open(str(program.folder / "out.mp4")) as container:
-        packets = [packet for packet in container.demux(audio=0) if packet.pts is not None]
-        sound_end = packets[-1].pts * packets[-1].time_base
+        sound_end = max(packet.pts * packet.time_base for packet in container.demux(audio=0) if packet.pts is not None)
     assert len(frame_times(program.folder / "out.mp4")) < 2500
     assert abs(sound_end - end) < Fraction(1, 10)
 
 
-@pytest.mark.parametrize("delay_s", [0.05, 0.3, 0.6, 0.9])
-def test_a_signal_in_any_phase_ends_without_a_traceback(program: Program, delay_s: float) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("delay_s", [0.1, 0.4, 0.7, 1.0])
+def test_a_signal_in_any_phase_ends_without_a_traceback(program: Program, delay_s: float, number: int) -> None:
     with program.start("run", ENDLESS, "-o", "out.mp4") as process:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(delay_s)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=DEADLINE_S)
     # Before the program has taken over the signal, the system's own way of ending applies.
-    assert process.returncode in (143, -signal.SIGTERM), errors
+    assert process.returncode in (128 + number, -number), errors
     assert "Traceback" not in errors
     assert not [name for name in program.files() if "partial" in name]
 

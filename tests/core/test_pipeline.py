@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from streamer.canvas import Canvas
-from streamer.errors import DetectorError, SinkError, SourceLost
+from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.frame import Frame
 from streamer.labels import LabelTable
-from streamer.pipeline import CAPTURED_CAPACITY, FINISHED_CAPACITY, SINK_CAPACITY, Interrupted, Pipeline
+from streamer.pipeline import CAPTURED_CAPACITY, FINISHED_CAPACITY, SINK_CAPACITY, Pipeline
 from streamer.protocols import Damage, Scene, StreamInfo
 from tracking.iou import IouTracker
 from tracking.types import Detections, Tracks
@@ -299,6 +299,20 @@ def test_stopping_wakes_a_run_that_waits_for_its_detector() -> None:
     with pytest.raises(Interrupted):
         pipeline.run()
     stopper.join(DEADLINE_S)
+
+
+def test_a_window_that_is_closed_completes_the_other_sinks() -> None:
+    def close_at_ten(scene: Scene) -> None:
+        if scene.frame.index == 10:
+            raise Interrupted("the window was closed")
+
+    sink = ListSink()
+    pipeline = Pipeline(CountingSource(None), [OneBox()], IouTracker(), sinks=[sink, MainThreadSink(close_at_ten)])
+    with pytest.raises(Interrupted, match="window was closed"):
+        pipeline.run()
+    assert sink.indexes == list(range(11))
+    assert pipeline.stats.ledger.count("detected") == 11
+    assert pipeline.stats.ledger.in_flight == 0
 
 
 def test_whoever_stops_iterating_leaves_nothing_running() -> None:
