@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,6 +26,9 @@ Rows = npt.NDArray[np.float64]
 """float64 `(N, 7)`: frame, id, left, top, width, height, confidence."""
 
 _COLUMNS = ("frame", "id", "left", "top", "width", "height", "conf")
+# Detectors round, and MOT Challenge counts pixels from 1: boxes that reach no further than this beyond the picture are
+# as good as clipped.
+_EDGE_PX = 1.0
 _EXPECTED = ",".join(_COLUMNS) + ",..."
 
 
@@ -61,13 +65,15 @@ def read_rows(path: Path) -> Rows:
     try:
         with path.open(encoding="utf-8-sig") as file:
             try:
-                rows = np.loadtxt(file, delimiter=",", usecols=range(len(_COLUMNS)), comments=None, ndmin=2)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)  # a file without rows is fine
+                    rows = np.loadtxt(file, delimiter=",", usecols=range(len(_COLUMNS)), comments=None, ndmin=2)
             except ValueError:
                 rows = None
             # The fast reader knows neither padded blank lines nor which line is wrong.
             if rows is None or not _is_valid(rows):
                 file.seek(0)
-                rows = np.array([row for row in _slow_rows(path, file)], dtype=np.float64)
+                rows = np.array(list(_slow_rows(path, file)), dtype=np.float64)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is no text file; it must have lines like {_EXPECTED}") from error
     except OSError as error:
@@ -88,22 +94,26 @@ def read_detections(path: Path) -> Iterator[tuple[int, Detections]]:
     return _by_frame(read_rows(path))
 
 
-def track_rows(index: int, tracks: Tracks) -> str:
-    """One line `frame,id,left,top,width,height,score,-1,-1,-1` for each confirmed track.
+def track_rows(index: int, tracks: Tracks, size: tuple[int, int], *, clip: bool = True) -> list[str]:
+    """One line `frame,id,left,top,width,height,score,-1,-1,-1` for each confirmed track that touches the picture.
 
     Args:
         index: 0-based index of the frame; the file counts from 1.
         tracks: boxes in pixels.
+        size: width and height of the picture in pixels.
+        clip: cut off what lies outside the picture.
     """
-    shown = tracks if tracks.confirmed.all() else tracks.select(tracks.confirmed)
-    boxes = shown.boxes.astype(np.float64)
+    boxes = tracks.boxes.astype(np.float64)
+    shown = tracks.confirmed & (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < size).all(axis=1)
+    boxes = boxes[shown]
+    if clip:
+        np.clip(boxes, 0, (*size, *size), out=boxes)
     boxes[:, 2:] -= boxes[:, :2]
-    return "".join(
+    values = zip(tracks.ids[shown].tolist(), boxes.tolist(), tracks.scores[shown].tolist(), strict=True)
+    return [
         f"{index + 1},{track_id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
-        for track_id, (left, top, width, height), score in zip(
-            shown.ids.tolist(), boxes.tolist(), shown.scores.tolist(), strict=True
-        )
-    )
+        for track_id, (left, top, width, height), score in values
+    ]
 
 
 def track_file(
@@ -117,8 +127,8 @@ def track_file(
 ) -> TrackSummary:
     """Track the detections of a MOT Challenge file, as if they arrived live, into another.
 
-    Only confirmed tracks are written. Boxes may reach beyond the picture, as those of the benchmark's ground truth do;
-    those that have left it are not written.
+    Only confirmed tracks that touch the picture are written. Their boxes are clipped to it where the detections all
+    are; otherwise they may reach beyond it, as the ground truth of MOT17 does.
 
     Args:
         detections_path: the detections.
@@ -156,17 +166,16 @@ def track_file(
 
 def _track(rows: Rows, fps: float, size: tuple[int, int], tracker: Tracker, file: TextIO) -> tuple[int, int, int]:
     """Write the tracks of all frames; returns the number of frames, of different ids and of rows written."""
+    corners = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
+    clip = bool((corners >= -_EDGE_PX).all() and (corners <= np.array((*size, *size)) + _EDGE_PX).all())
     frames = written = 0
-    ids: set[int] = set()
+    ids: set[str] = set()
     for index, detections in _by_frame(rows):
-        tracks = tracker.update(detections, index / fps)
-        boxes = tracks.boxes
-        visible = tracks.confirmed & (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < size).all(axis=1)
-        shown = tracks.select(visible)
-        file.write(track_rows(index, shown))
+        lines = track_rows(index, tracker.update(detections, index / fps), size, clip=clip)
+        file.writelines(lines)
         frames += 1
-        written += len(shown)
-        ids.update(shown.ids.tolist())
+        written += len(lines)
+        ids.update(line.split(",", 2)[1] for line in lines)
     return frames, len(ids), written
 
 
@@ -174,7 +183,8 @@ def _by_frame(rows: Rows) -> Iterator[tuple[int, Detections]]:
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     frames = rows[:, 0].astype(np.int64)
     boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1).astype(np.float32)
-    scores = np.clip(rows[:, 6], 0, 1) if (rows[:, 6] >= 0).any() else np.ones(len(rows))
+    known = bool((rows[:, 6] >= 0).any())
+    scores = (np.clip(rows[:, 6], 0, 1) if known else np.ones(len(rows))).astype(np.float32)
     start = 0
     for index in range(int(frames[-1]) if len(frames) else 0):
         end = start
@@ -204,7 +214,6 @@ def _slow_rows(path: Path, file: TextIO) -> Iterator[list[float]]:
         if len(row) < len(_COLUMNS):
             raise ConfigError(f"{path} line {number}: {len(row)} values, but {_EXPECTED} needs {len(_COLUMNS)}")
         if not _is_valid(np.array([row])):
-            raise ConfigError(
-                f"{path} line {number}: {line.strip()[:60]!r} needs a frame from 1, a width and height from 0 and finite values"
-            )
+            needs = "a whole frame number from 1, finite numbers, and width and height from 0"
+            raise ConfigError(f"{path} line {number}: {line.strip()[:60]!r} needs {needs}")
         yield row

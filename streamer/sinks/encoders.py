@@ -209,7 +209,8 @@ def _options(name: str, traits: _Traits, settings: EncoderSettings) -> dict[str,
             raise SinkUnavailable(f"the encoder {name} has no {word}; leave it out or set output.options")
     # A quality of one's own replaces the default one: x264 lets crf win over qp and bit rate otherwise.
     if {"qp", "b", "global_quality"} & settings.options.keys() and settings.crf is None and traits.quality is not None:
-        options.pop(traits.quality[0], None)
+        for default in ("flags", "global_quality") if traits.quality[0] == "qscale" else (traits.quality[0],):
+            options.pop(default, None)
     return options | dict(settings.options)
 
 

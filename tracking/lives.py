@@ -1,0 +1,50 @@
+"""What a tracker remembers of its tracks apart from where they are. An instance belongs to one tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from tracking.boxes import Array, Flags
+from tracking.types import IdArray, IntArray
+
+
+@dataclass(slots=True)
+class Lives:
+    """What is known of each track; all fields `(N,)`, one row a track, the oldest first.
+
+    Attributes:
+        ids: int64, 0 while on probation.
+        labels: int32.
+        scores: float64, of the last detection.
+        score_sums: float64, over all detections.
+        detections: int64, how many there were.
+        born_s: float64, time of the first detection.
+        seen_s: float64, time of the last detection.
+    """
+
+    ids: IdArray
+    labels: IntArray
+    scores: Array
+    score_sums: Array
+    detections: IdArray
+    born_s: Array
+    seen_s: Array
+
+    @classmethod
+    def begun(cls, labels: IntArray, scores: Array, now_s: float) -> Self:
+        """Tracks on probation that are detected for the first time at `now_s`."""
+        count = len(labels)
+        ids, times_s = np.zeros(count, np.int64), np.full(count, now_s)
+        return cls(ids, labels, scores, scores.copy(), np.ones(count, np.int64), times_s, times_s.copy())
+
+    def select(self, rows: Flags) -> Lives:
+        """The tracks picked by a mask."""
+        return Lives(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def joined_with(self, other: Lives) -> Lives:
+        """These tracks and then those of `other`."""
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return Lives(*(np.concatenate(pair) for pair in pairs))

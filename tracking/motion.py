@@ -1,0 +1,89 @@
+"""Constant velocity in seconds: a Kalman filter over many boxes at once. An instance belongs to one tracker.
+
+Each of the four coordinates is filtered by itself, with its velocity, so that all boxes move with a few array
+operations. Time is continuous: the noise of a step depends on its length (white-noise acceleration: Bar-Shalom, Li and
+Kirubarajan, "Estimation with Applications to Tracking and Navigation", 2001, section 6.2.2), so that one long step
+equals many short ones, and neither rate changes nor gaps matter. All noise is counted in the box's own size (the root
+of its area): what is far away is small and moves few pixels. Variances therefore need no unit and no box.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tracking.boxes import Array, Flags, Indices
+
+# Variances for centre x and y, width and height, in box sizes squared: of a detector's box, of the speed of a box seen
+# once (1/s), and of the change of speed over a second (1/s).
+_MEASUREMENT = np.array([0.05, 0.05, 0.1, 0.1]) ** 2
+_FIRST_SPEED = np.array([1.0, 1.0, 0.3, 0.3]) ** 2
+_ACCELERATION = np.array([1.0, 1.0, 0.5, 0.5]) ** 2
+_LEAST_STATE = np.array([-np.inf, -np.inf, 0.0, 0.0])
+
+
+class MovingBoxes:
+    """Where boxes are, where they go, and how sure that is.
+
+    Args:
+        observed: `(N, 4)` centre x, centre y, width, height in pixels of boxes seen for the first time.
+    """
+
+    def __init__(self, observed: Array) -> None:
+        # State, velocity, and their variance, covariance and velocity variance: one array, to be picked from at once.
+        self._table = np.empty((5, *observed.shape))
+        for row, value in enumerate((observed, 0.0, _MEASUREMENT, 0.0, _FIRST_SPEED)):
+            self._table[row] = value
+
+    @property
+    def state(self) -> Array:
+        """`(N, 4)` centre x, centre y, width, height in pixels; may be written to."""
+        state: Array = self._table[0]
+        return state
+
+    @property
+    def velocity(self) -> Array:
+        """`(N, 4)` of `state`, px/s."""
+        velocity: Array = self._table[1]
+        return velocity
+
+    @property
+    def variances(self) -> Array:
+        """`(3, N, 4)` variance of `state`, covariance with `velocity`, variance of that; in box sizes and seconds."""
+        variances: Array = self._table[2:]
+        return variances
+
+    def advance(self, elapsed_s: float) -> None:
+        """Move all boxes `elapsed_s` seconds (0 or more) ahead."""
+        noise = _ACCELERATION * elapsed_s
+        variance, covariance, velocity_variance = self.variances
+        self._table[0] = self.extrapolate(elapsed_s)
+        variance += (2 * covariance + (velocity_variance + noise / 3) * elapsed_s) * elapsed_s
+        covariance += (velocity_variance + noise / 2) * elapsed_s
+        velocity_variance += noise
+
+    def correct(self, rows: Indices, observed: Array) -> None:
+        """Take in what is seen now of the boxes `rows` (none twice): `(len(rows), 4)` centre x, y, width, height."""
+        picked = self._table.take(rows, axis=1)
+        state, velocity, variance, covariance, velocity_variance = picked
+        total = variance + _MEASUREMENT
+        gain, velocity_gain = variance / total, covariance / total
+        surprise = observed - state
+        state += gain * surprise
+        velocity += velocity_gain * surprise
+        velocity_variance -= velocity_gain * covariance
+        picked[2:4] *= 1 - gain  # variance and covariance
+        self._table[:, rows] = picked
+
+    def extrapolate(self, elapsed_s: float) -> Array:
+        """`state` as it will be in `elapsed_s` seconds (as it was, where negative); changes nothing."""
+        state = self.state + self.velocity * elapsed_s
+        np.maximum(state, _LEAST_STATE, out=state)
+        return state
+
+    def keep(self, rows: Flags) -> None:
+        """Forget all but those picked by a mask."""
+        self._table = self._table[:, rows]
+
+    def append(self, other: MovingBoxes) -> None:
+        """Add those of `other` behind these."""
+        self._table = np.concatenate([self._table, other._table], axis=1)
