@@ -11,6 +11,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 from streamer.errors import ModelError
@@ -124,6 +125,15 @@ def load_starter(path: Path | None = None) -> bytes:
             raise ModelError(f"{path} is not the starter's {STARTER_FILE.name} (its SHA-256 differs)")
         return content
     cached = cache_dir() / STARTER_FILE.name
+    if not cached.exists():
+        _download_starter(cached)
+    status = cached.stat()
+    return _verified(cached, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1)
+def _verified(cached: Path, _mtime_ns: int, _size_bytes: int) -> bytes:
+    """The content of the cached file, repaired if need be; read and hashed once for all workers of a run."""
     content = _read(cached)
     if not STARTER_FILE.matches(content):
         _download_starter(cached)
