@@ -83,7 +83,8 @@ class Session:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
             source = stack.enter_context(open_source(self._source, fps=settings.source.fps))
-            tracker = wiring.build_tracker(settings.tracker)
+            interval_s = settings.detector.every / float(source.info.average_fps or 25)
+            tracker = wiring.build_tracker(settings.tracker, detection_interval_s=interval_s)
             self._sinks = wiring.build_sinks(self._outputs, source.info, settings.output)
             for sink in self._sinks:
                 stack.enter_context(sink)

@@ -8,14 +8,14 @@ import inspect
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from streamer.catalog import ANNOTATORS, SINKS, TRACKERS, load
 from streamer.config import DrawSettings, OutputSettings, TrackerSettings, nearest
 from streamer.errors import ConfigError
 from streamer.protocols import Annotator, Sink, StreamInfo
+from streamer.sinks.muxer import SUFFIXES
 from tracking.types import Tracker
-
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +60,34 @@ class Outputs:
 def default_video_output(source: str) -> Path:
     """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; what is no video file becomes .mp4."""
     given = Path(source)
-    suffix = given.suffix.lower() if given.suffix.lower() in VIDEO_SUFFIXES else ".mp4"
+    suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
     stem = given.name if given.is_dir() else given.stem
     readable = "".join(c for c in stem if c.isalnum() or c in "-_. ").strip(". ")
     is_path = given.exists() or not source.startswith("lavfi:")
     return Path(f"{readable if is_path and readable else 'streamer'}.annotated{suffix}")
 
 
-def build_tracker(settings: TrackerSettings) -> Tracker:
+def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
     """The tracker by name, with its options.
+
+    Args:
+        settings: name and options.
+        detection_interval_s: media time from one detected frame to the next. A tracker with a memory shorter than two
+            of these could not connect any two detections, so its memory is made that long unless an option sets it.
 
     Raises:
         ConfigError: an option that this tracker does not have, or a value that it refuses.
     """
     factory = load(TRACKERS, settings.name)
-    known = list(inspect.signature(factory).parameters)
+    known = inspect.signature(factory).parameters
     for option in settings.options:
         if option not in known:
             raise ConfigError(f"tracker.options.{option}: no such option{nearest(option, known)}")
+    options: dict[str, Any] = dict(settings.options)
+    if "memory_s" in known and 2 * detection_interval_s > known["memory_s"].default:
+        options.setdefault("memory_s", 2 * detection_interval_s)
     try:
-        tracker: Tracker = factory(**settings.options)
+        tracker: Tracker = factory(**options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"tracker.options: {error}") from error
     return tracker

@@ -61,9 +61,8 @@ class Muxer:
                 raise ValueError("not a container")
         except (ValueError, av.error.FFmpegError) as error:
             self._file.close()
-            raise SinkUnavailable(
-                f"no video container for the suffix {self._name.suffix!r}; end the name in one of {' '.join(SUFFIXES)}"
-            ) from error
+            remedy = f"end the name in one of {' '.join(SUFFIXES)}"
+            raise SinkUnavailable(f"cannot write {self._name}: no video container has that suffix; {remedy}") from error
         self.kind: str = self.container.format.name
 
     def start(self, options: Mapping[str, str]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from streamer.config import Settings, load_settings
 from streamer.errors import ConfigError
 from streamer.wiring import build_tracker
+from tracking.types import Detections
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -80,3 +82,11 @@ def test_an_unknown_tracker_option_gets_the_nearest_name() -> None:
     settings = load_settings(None, ["tracker.options.memroy_s=2"])
     with pytest.raises(ConfigError, match=r"tracker\.options\.memroy_s: no such option; did you mean memory_s"):
         build_tracker(settings.tracker)
+
+
+def test_the_tracker_remembers_from_one_detection_to_the_next_however_rare_they_are() -> None:
+    one = Detections(np.array([[10, 10, 60, 60]]), np.array([0.9]), np.array([1]))
+    for interval_s in (0.04, 3.0):
+        tracker = build_tracker(load_settings(None).tracker, detection_interval_s=interval_s)
+        seen = [tracker.update(one, index * interval_s).ids.tolist() for index in range(5)]
+        assert seen[-1] == seen[-2] == [1]
