@@ -147,8 +147,8 @@ def models_check(name: str) -> int:
         with closing(detector), open_source("lavfi:testsrc2=size=640x480:duration=1") as source:
             detector.detect(next(iter(source)))
         took_s = time.perf_counter() - loaded_s
-        classes = sum(1 for label in detector.labels.names if label)
-        terminal.line(f"{name} works: {classes} names, loaded in {loaded_s - began_s:.2f} s, ran in {took_s:.2f} s")
+        rows = len(detector.labels)
+        terminal.line(f"{name} works: {rows} labels, loaded in {loaded_s - began_s:.2f} s, ran in {took_s:.2f} s")
 
     return _guarded(work)
 

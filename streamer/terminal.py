@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
-from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -23,6 +22,18 @@ from streamer.stats import RunStats
 
 PLAIN_EVERY_S = 5.0
 _CLASSES_SHOWN = 8
+
+
+class _LogLines(logging.Handler):
+    """Log records as one line each, above a progress bar that may be showing."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record; may come from any thread."""
+        self._console.print(f"[yellow]{record.levelname.lower()}:[/] {escape(record.getMessage())}")
 
 
 class Terminal:
@@ -36,8 +47,7 @@ class Terminal:
         self.quiet = quiet
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
-        handler = RichHandler(console=self.messages, show_time=False, show_path=False, rich_tracebacks=False)
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
+        logging.basicConfig(level=logging.WARNING, handlers=[_LogLines(self.messages)], force=True)
 
     def say(self, line: str) -> None:
         """A message, unless quiet."""
