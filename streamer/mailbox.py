@@ -19,7 +19,24 @@ class Closed(Exception):
     """The other side has gone: stop what you are doing."""
 
 
-class Mailbox(Generic[T]):
+class _HandOff:
+    """The part of both that waits and wakes."""
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError("a hand-off holds at least one item")
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def close(self) -> None:
+        """Wake everybody with Closed; items that are still there will not be taken."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class Mailbox(_HandOff, Generic[T]):
     """A bounded queue.
 
     Args:
@@ -27,13 +44,9 @@ class Mailbox(Generic[T]):
     """
 
     def __init__(self, capacity: int) -> None:
-        if capacity < 1:
-            raise ValueError("a mailbox holds at least one item")
-        self._capacity = capacity
+        super().__init__(capacity)
         self._items: deque[T] = deque()
-        self._changed = threading.Condition()
         self._finished = False
-        self._closed = False
         self._taken_in = 0
 
     @property
@@ -79,15 +92,8 @@ class Mailbox(Generic[T]):
             self._finished = True
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Wake everybody with Closed and forget the items."""
-        with self._changed:
-            self._closed = True
-            self._items.clear()
-            self._changed.notify_all()
 
-
-class Sequencer(Generic[T]):
+class Sequencer(_HandOff, Generic[T]):
     """Items by consecutive numbers from 0, taken in that order.
 
     A worker that is ahead waits in `put`, so that at most `capacity` items are held; the worker that has the next
@@ -95,14 +101,10 @@ class Sequencer(Generic[T]):
     """
 
     def __init__(self, capacity: int) -> None:
-        if capacity < 1:
-            raise ValueError("a sequencer holds at least one item")
-        self._capacity = capacity
+        super().__init__(capacity)
         self._items: dict[int, T] = {}
-        self._changed = threading.Condition()
         self._next = 0
         self._end: int | None = None
-        self._closed = False
 
     def put(self, number: int, item: T) -> None:
         """Hand in item `number`, waiting while it is too far ahead. Raises Closed after `close`."""
@@ -131,11 +133,4 @@ class Sequencer(Generic[T]):
         """There are `count` items altogether."""
         with self._changed:
             self._end = count
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Wake everybody with Closed and forget the items."""
-        with self._changed:
-            self._closed = True
-            self._items.clear()
             self._changed.notify_all()

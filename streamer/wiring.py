@@ -129,7 +129,7 @@ def build_sinks(outputs: Outputs, info: StreamInfo, settings: OutputSettings) ->
             )
         )
     if outputs.jsonl is not None:
-        sinks.append(load(SINKS, "jsonl")(outputs.jsonl, info, overwrite=outputs.overwrite))
+        sinks.append(load(SINKS, "jsonl")(outputs.jsonl, overwrite=outputs.overwrite))
     if outputs.mot is not None:
         sinks.append(load(SINKS, "mot")(outputs.mot, overwrite=outputs.overwrite))
     if outputs.show:

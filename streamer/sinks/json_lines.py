@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TextIO
 
 import numpy as np
 
-from streamer.errors import SinkError
 from streamer.labels import LabelTable
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.muxer import write_failure
-from streamer.sinks.partial import PartialFile, completes
+from streamer.protocols import Scene
+from streamer.sinks.text_file import TextFileSink
 from tracking.types import Origin
 
 _HEAD = '{"index":%d,"pts":%d,"time_base":"%s","time_s":%.6f,"segment":%d,"state":%s,"width":%d,"height":%d,"tracks":['
@@ -23,7 +18,7 @@ _TRACK = '{"id":%d,%s,"score":%.4f,"box":[%.2f,%.2f,%.2f,%.2f],"box_normalized":
 _ORIGINS = {int(origin): origin.name.lower() for origin in Origin}
 
 
-class JsonLinesSink:
+class JsonLinesSink(TextFileSink):
     """Writes one JSON object and a newline a scene, UTF-8.
 
     Keys: `index`, `pts`, `time_base` (`"1/12800"`, seconds per tick), `time_s`, `segment`, `state` (`detected`,
@@ -34,7 +29,6 @@ class JsonLinesSink:
 
     Args:
         path: where to; written beside it and moved there when it is complete.
-        info: of the source; not needed for this format.
         overwrite: replace a file that is there already.
 
     Raises:
@@ -43,53 +37,14 @@ class JsonLinesSink:
     """
 
     stage = "jsonl"
-    main_thread = False
-    wants_picture = False
 
-    def __init__(self, path: str | Path, info: StreamInfo | None = None, *, overwrite: bool = False) -> None:  # noqa: ARG002
-        self._path = Path(path)
-        self._overwrite = overwrite
-        self._partial: PartialFile | None = None
-        self._file: TextIO | None = None
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+        super().__init__(path, overwrite=overwrite)
         self._format = LineFormat()
 
-    def __enter__(self) -> Self:
-        self._partial = PartialFile(self._path, overwrite=self._overwrite)
-        try:
-            self._file = self._partial.path.open("w", encoding="utf-8", newline="\n")
-        except BaseException:
-            self._partial.discard()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        partial, file = self._partial, self._file
-        self._partial = self._file = None
-        if partial is None or file is None:
-            return
-        with ExitStack() as cleanup:
-            cleanup.callback(partial.discard)
-            try:
-                file.close()
-            except OSError as failure:
-                if completes(kind):
-                    raise write_failure(self._path, failure) from failure
-            if completes(kind):
-                partial.commit()
-
-    def write(self, scene: Scene) -> None:
-        """Add the scene's line."""
-        if self._file is None:
-            raise SinkError(f"{self._path} is not open: enter the sink before writing")
-        try:
-            self._file.write(self._format.line_of(scene))
-        except OSError as error:
-            raise write_failure(self._path, error) from error
+    def text_of(self, scene: Scene) -> str:
+        """The scene's line."""
+        return self._format.line_of(scene)
 
 
 class LineFormat:

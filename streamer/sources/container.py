@@ -23,6 +23,7 @@ from streamer.frame import Frame
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.orientation import UPRIGHT, Turner, is_oblique, orientation_of
+from streamer.sources.single_use import SingleUseSource
 from streamer.sources.timestamps import PresentationTimes
 
 logger = logging.getLogger(__name__)
@@ -31,19 +32,16 @@ _FALLBACK_RATE_FPS = Fraction(25)
 """For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
 
 
-class ContainerSource(ABC):
+class ContainerSource(SingleUseSource, ABC):
     """Frames of one video stream of a container; see `streamer.protocols.Source`.
 
     Entering decodes the first picture, so that `info` is what the frames really are.
     """
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self._name = name
         self._container: InputContainer | None = None
-        self._info: StreamInfo | None = None
-        self._damage: list[Damage] = []
-        self._frames: Generator[Frame] | None = None
-        self._iterated = False
         self._turner = Turner(UPRIGHT)
         self._rotation = 0
 
@@ -64,15 +62,8 @@ class ContainerSource(ABC):
         """What turns out to be missing at the end of the stream."""
         return []
 
-    @property
-    def info(self) -> StreamInfo:
-        if self._info is None:
-            raise RuntimeError("a source tells its info once it is entered")
-        return self._info
-
     def __enter__(self) -> Self:
-        if self._info is not None:
-            raise RuntimeError("a source is used once")
+        self._check_unused()
         self._container, stream, decoder = self._open()
         try:
             pictures = iter(decoder)
@@ -95,24 +86,10 @@ class ContainerSource(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._frames is not None:
-            # The demuxer in it must let go of the container first. Fails if another thread is still at it, which is
-            # better than the crash that closing the container would then be.
-            self._frames.close()
-            self._frames = None
+        super().__exit__(kind, error, traceback)
         if self._container is not None:
             self._container.close()
             self._container = None
-
-    def __iter__(self) -> Iterator[Frame]:
-        if self._frames is None or self._iterated:
-            raise RuntimeError("a source is iterated once, inside its `with` block")
-        self._iterated = True
-        return self._frames
-
-    def take_damage(self) -> list[Damage]:
-        taken, self._damage = self._damage, []
-        return taken
 
     def _make_frames(
         self, decoder: PictureDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction

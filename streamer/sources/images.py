@@ -13,7 +13,6 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import av
@@ -23,6 +22,7 @@ from streamer.frame import Frame
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.opening import choose_video, open_file, reason
 from streamer.sources.orientation import Turner, orientation_of
+from streamer.sources.single_use import SingleUseSource
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ PICTURE_SUFFIXES = frozenset({
 _NUMBER = re.compile(r"%(?:0?\d+)?d")
 
 
-class ImageSource:
+class ImageSource(SingleUseSource):
     """Every picture once, in natural order (`img2` before `img10`), the k-th at k/fps seconds.
 
     An EXIF orientation is applied. A picture of another size or format starts a new segment; one that cannot be read is
@@ -51,22 +51,12 @@ class ImageSource:
     """
 
     def __init__(self, pattern: str | Path, *, fps: str | float | Fraction = 25) -> None:
+        super().__init__()
         self._pattern = str(pattern)
         self._fps = exact_fps(fps)
-        self._info: StreamInfo | None = None
-        self._frames: Generator[Frame] | None = None
-        self._iterated = False
-        self._damage: list[Damage] = []
-
-    @property
-    def info(self) -> StreamInfo:
-        if self._info is None:
-            raise RuntimeError("a source tells its info once it is entered")
-        return self._info
 
     def __enter__(self) -> Self:
-        if self._info is not None:
-            raise RuntimeError("a source is used once")
+        self._check_unused()
         paths = find_pictures(self._pattern)
         pictures = self._read(paths)
         first = next(pictures, None)
@@ -90,26 +80,6 @@ class ImageSource:
         )
         self._frames = self._make_frames(chain([first], pictures))
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._frames is not None:
-            self._frames.close()
-            self._frames = None
-
-    def __iter__(self) -> Iterator[Frame]:
-        if self._frames is None or self._iterated:
-            raise RuntimeError("a source is iterated once, inside its `with` block")
-        self._iterated = True
-        return self._frames
-
-    def take_damage(self) -> list[Damage]:
-        taken, self._damage = self._damage, []
-        return taken
 
     def _make_frames(self, pictures: Iterator[tuple[int, av.VideoFrame, Fraction]]) -> Generator[Frame]:
         segment, shape = 0, None

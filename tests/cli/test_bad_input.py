@@ -16,7 +16,7 @@ def clip(tmp_path: Path) -> Path:
     return write_video(tmp_path / "clip.mp4", frames=5)
 
 
-def refused(program: Program, *arguments: str | Path, saying: str) -> None:
+def check_refused(program: Program, *arguments: str | Path, saying: str) -> None:
     """The program must refuse the arguments with exit code 2 and one line that holds `saying`."""
     before = program.files()
     result = program(*arguments)
@@ -37,23 +37,23 @@ def refused(program: Program, *arguments: str | Path, saying: str) -> None:
 def test_sources_that_are_no_video(program: Program, name: str, content: bytes | None, saying: str) -> None:
     if content is not None:
         (program.folder / name).write_bytes(content)
-    refused(program, "run", name, "-o", "out.mp4", saying=saying)
+    check_refused(program, "run", name, "-o", "out.mp4", saying=saying)
 
 
 def test_a_folder_without_pictures(program: Program) -> None:
     (program.folder / "nothing").mkdir()
-    refused(program, "run", "nothing", "-o", "out.mp4", saying="nothing")
+    check_refused(program, "run", "nothing", "-o", "out.mp4", saying="nothing")
 
 
 def test_sound_only(program: Program) -> None:
     write_audio(program.folder / "sound.mp4")
-    refused(program, "run", "sound.mp4", "-o", "out.mp4", saying="no video")
+    check_refused(program, "run", "sound.mp4", "-o", "out.mp4", saying="no video")
 
 
 def test_an_existing_output_is_kept_unless_told_otherwise(program: Program, clip: Path) -> None:
     out = program.folder / "out.mp4"
     out.write_bytes(b"precious")
-    refused(program, "run", clip, "-o", out, saying="--overwrite")
+    check_refused(program, "run", clip, "-o", out, saying="--overwrite")
     assert out.read_bytes() == b"precious"
     assert program("run", clip, "-o", out, "--overwrite").code == 0
     assert out.read_bytes() != b"precious"
@@ -61,36 +61,36 @@ def test_an_existing_output_is_kept_unless_told_otherwise(program: Program, clip
 
 @pytest.mark.parametrize("option", ["-o", "--jsonl", "--mot", "--report"])
 def test_output_into_a_folder_that_is_not_there(program: Program, clip: Path, option: str) -> None:
-    refused(program, "run", clip, option, "no/such/folder/out.mkv", saying="no/such/folder")
+    check_refused(program, "run", clip, option, "no/such/folder/out.mkv", saying="no/such/folder")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(program: Program, clip: Path) -> None:
     locked = program.folder / "locked"
     locked.mkdir(mode=0o500)
-    refused(program, "run", clip, "-o", locked / "out.mp4", saying="locked")
+    check_refused(program, "run", clip, "-o", locked / "out.mp4", saying="locked")
 
 
 def test_output_is_the_input(program: Program, clip: Path) -> None:
     content = clip.read_bytes()
-    refused(program, "run", clip, "-o", clip, "--overwrite", saying="is the input")
+    check_refused(program, "run", clip, "-o", clip, "--overwrite", saying="is the input")
     assert clip.read_bytes() == content
 
 
 def test_two_outputs_with_one_name(program: Program, clip: Path) -> None:
-    refused(program, "run", clip, "--jsonl", "same.txt", "--mot", "same.txt", saying="same.txt")
+    check_refused(program, "run", clip, "--jsonl", "same.txt", "--mot", "same.txt", saying="same.txt")
 
 
 def test_an_unknown_class_gets_the_nearest(program: Program, clip: Path) -> None:
-    refused(program, "run", clip, "-o", "out.mp4", "--detector", "starter", "--classes", "Persn", saying="Person")
+    check_refused(program, "run", clip, "-o", "out.mp4", "--detector", "starter", "--classes", "Persn", saying="Person")
 
 
 def test_an_unknown_option_gets_the_nearest(program: Program, clip: Path) -> None:
-    refused(program, "run", clip, "--min-scor", "0.5", saying="--min-score")
+    check_refused(program, "run", clip, "--min-scor", "0.5", saying="--min-score")
 
 
 def test_an_unknown_tracker_gets_the_nearest(program: Program, clip: Path) -> None:
-    refused(program, "run", clip, "-o", "out.mp4", "--tracker", "iuo", saying="did you mean iou")
+    check_refused(program, "run", clip, "-o", "out.mp4", "--tracker", "iuo", saying="did you mean iou")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_an_unknown_tracker_gets_the_nearest(program: Program, clip: Path) -> No
     ],
 )
 def test_a_bad_setting_is_named_with_its_path(program: Program, clip: Path, assignment: str, saying: str) -> None:
-    refused(program, "run", clip, "-o", "out.mp4", "--set", assignment, saying=saying)
+    check_refused(program, "run", clip, "-o", "out.mp4", "--set", assignment, saying=saying)
 
 
 @pytest.mark.parametrize(
@@ -115,16 +115,16 @@ def test_a_bad_setting_is_named_with_its_path(program: Program, clip: Path, assi
     ],
 )
 def test_a_codec_or_container_that_cannot_be(program: Program, clip: Path, out: str, codec: str, saying: str) -> None:
-    refused(program, "run", clip, "-o", out, "--set", f"output.codec={codec}", saying=saying)
+    check_refused(program, "run", clip, "-o", out, "--set", f"output.codec={codec}", saying=saying)
 
 
 def test_a_model_directory_that_is_none(program: Program, clip: Path) -> None:
     (program.folder / "model").mkdir()
-    refused(program, "run", clip, "-o", "out.mp4", "--detector", "model", saying="model")
+    check_refused(program, "run", clip, "-o", "out.mp4", "--detector", "model", saying="model")
 
 
 def test_an_unknown_detector(program: Program, clip: Path) -> None:
-    refused(program, "run", clip, "-o", "out.mp4", "--detector", "startr", saying="starter")
+    check_refused(program, "run", clip, "-o", "out.mp4", "--detector", "startr", saying="starter")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_an_unknown_detector(program: Program, clip: Path) -> None:
 def test_the_other_commands(program: Program, arguments: list[str], saying: str) -> None:
     (program.folder / "det.txt").write_text("1,-1,10,10,20,20,0.9,-1,-1,-1\n")
     (program.folder / "bad.txt").write_text("1,-1,10,10,20,20,0.9,-1,-1,-1\n2,-1,ten\n")
-    refused(program, *arguments, saying=saying)
+    check_refused(program, *arguments, saying=saying)
 
 
 def test_a_damaged_clip_is_still_a_result(program: Program) -> None:

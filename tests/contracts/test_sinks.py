@@ -40,7 +40,7 @@ def _frames_in_mot(path: Path) -> int:
 # Suffix, what counts the frames in a finished output, and arguments beside the path.
 FILES: dict[str, tuple[str, Callable[[Path], int], tuple[Any, ...]]] = {
     "video": (".mp4", _frames_in_video, (info(),)),
-    "jsonl": (".jsonl", _frames_in_json, (info(),)),
+    "jsonl": (".jsonl", _frames_in_json, ()),
     "mot": (".txt", _frames_in_mot, ()),
 }
 WINDOWS = {"window"}

@@ -12,11 +12,11 @@ from streamer.errors import SinkError
 from streamer.labels import LabelTable
 from streamer.protocols import Scene
 from streamer.sinks.json_lines import JsonLinesSink, LineFormat
-from tests.sinks.scenes import info, scene
+from tests.sinks.scenes import scene
 
 
 def test_a_frame_is_one_line_with_all_that_is_known(tmp_path: Path) -> None:
-    with JsonLinesSink(tmp_path / "out.jsonl", info()) as sink:
+    with JsonLinesSink(tmp_path / "out.jsonl") as sink:
         for index in range(3):
             sink.write(scene(index, index * 512, count=index))
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()

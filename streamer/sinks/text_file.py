@@ -1,0 +1,81 @@
+"""What all sinks that write a text file share.
+
+Entered and left by the main thread, written by one thread in between.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from streamer.errors import SinkError
+from streamer.protocols import Scene
+from streamer.sinks.muxer import write_failure
+from streamer.sinks.partial import PartialFile, completes
+
+
+class TextFileSink(ABC):
+    """A UTF-8 file with what `text_of` says of each scene.
+
+    Args:
+        path: where to; written beside it and moved there when it is complete.
+        overwrite: replace a file that is there already.
+
+    Raises:
+        SinkUnavailable: on entering, when `path` exists or cannot be created.
+        SinkError: when it cannot be written on, or not be completed.
+    """
+
+    main_thread = False
+    wants_picture = False
+
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+        self._path = Path(path)
+        self._overwrite = overwrite
+        self._partial: PartialFile | None = None
+        self._file: TextIO | None = None
+
+    @abstractmethod
+    def text_of(self, scene: Scene) -> str:
+        """The lines of a scene, each with its newline; empty if it has none."""
+
+    def __enter__(self) -> Self:
+        self._partial = PartialFile(self._path, overwrite=self._overwrite)
+        try:
+            self._file = self._partial.path.open("w", encoding="utf-8", newline="\n")
+        except BaseException:
+            self._partial.discard()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        partial, file = self._partial, self._file
+        self._partial = self._file = None
+        if partial is None or file is None:
+            return
+        with ExitStack() as cleanup:
+            cleanup.callback(partial.discard)
+            try:
+                file.close()
+            except OSError as failure:
+                if completes(kind):
+                    raise write_failure(self._path, failure) from failure
+            if completes(kind):
+                partial.commit()
+
+    def write(self, scene: Scene) -> None:
+        """Add the scene's lines."""
+        if self._file is None:
+            raise SinkError(f"{self._path} is not open: enter the sink before writing")
+        try:
+            self._file.write(self.text_of(scene))
+        except OSError as error:
+            raise write_failure(self._path, error) from error

@@ -1,0 +1,60 @@
+"""What all sources share: frames that are made once, told damage, and leaving in the right order.
+
+Entered by the main thread, then owned by the capture thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from types import TracebackType
+
+from streamer.frame import Frame
+from streamer.protocols import Damage, StreamInfo
+
+
+class SingleUseSource:
+    """A source whose `__enter__` sets `_info` and `_frames`; see `streamer.protocols.Source`."""
+
+    def __init__(self) -> None:
+        self._info: StreamInfo | None = None
+        self._frames: Generator[Frame] | None = None
+        self._iterated = False
+        self._damage: list[Damage] = []
+
+    @property
+    def info(self) -> StreamInfo:
+        """What is known of the stream.
+
+        Raises:
+            RuntimeError: the source was not entered.
+        """
+        if self._info is None:
+            raise RuntimeError("a source tells its info once it is entered")
+        return self._info
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._frames is not None:
+            # What the frames come from must be let go first. Fails if another thread is still at it, which is better
+            # than the crash that closing a container under it would be.
+            self._frames.close()
+            self._frames = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._frames is None or self._iterated:
+            raise RuntimeError("a source is iterated once, inside its `with` block")
+        self._iterated = True
+        return self._frames
+
+    def take_damage(self) -> list[Damage]:
+        """What was lost since the last call."""
+        taken, self._damage = self._damage, []
+        return taken
+
+    def _check_unused(self) -> None:
+        if self._info is not None:
+            raise RuntimeError("a source is used once")
