@@ -170,21 +170,29 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
 
 
 def _guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False) -> int:
-    from streamer.sinks.window import WindowClosed
-
     terminal = Terminal(quiet=quiet)
     with Interrupts() as interrupts:
         try:
             work(terminal, interrupts)
+        except ImportError as error:
+            terminal.error(f"{error}; {_import_remedy(error)}")
+            return FAILED
         except StreamerError as error:
             terminal.error(str(error))
             return error.exit_code
-        except WindowClosed:
-            return 0
         except KeyboardInterrupt:
+            if interrupts.signal_number is None:  # a window was closed: the ending that was asked for
+                return 0
             terminal.say("interrupted")
-            return INTERRUPTED_BASE + (interrupts.signal_number or 2)
+            return INTERRUPTED_BASE + interrupts.signal_number
     return 0
+
+
+def _import_remedy(error: ImportError) -> str:
+    # OpenCV's wheel needs libraries that slim container images leave out.
+    if any(library in str(error) for library in ("libGL", "libgthread", "libglib")):
+        return "install the system's OpenGL and GLib libraries (Debian, Ubuntu: apt-get install libgl1 libglib2.0-0)"
+    return "install the program's packages (make demo, or pip install .)"
 
 
 def _size(text: str) -> tuple[int, int]:

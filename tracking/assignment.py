@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from tracking.boxes import Array, Indices
 
@@ -48,6 +45,9 @@ def _renumber(numbers: Indices) -> tuple[Indices, Indices]:
 
 
 def _dense(i: Indices, j: Indices, weights: Array, height: int, width: int) -> tuple[Indices, Indices]:
+    # SciPy takes 0.6 s to import on a slow core, which the first frame need not wait for: few frames have rivals.
+    from scipy.optimize import linear_sum_assignment
+
     matrix = np.zeros((height, width))
     matrix[i, j] = weights
     i, j = linear_sum_assignment(matrix, maximize=True)
@@ -56,6 +56,9 @@ def _dense(i: Indices, j: Indices, weights: Array, height: int, width: int) -> t
 
 
 def _sparse(i: Indices, j: Indices, weights: Array, height: int, width: int) -> tuple[Indices, Indices]:
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
     # The solver wants every row assigned: each gets a column of its own that stands for "none" and costs weight 0.
     ceiling = float(weights.max()) + 1.0
     none = np.arange(height)

@@ -1,0 +1,147 @@
+"""The commands, used as a user would."""
+
+from __future__ import annotations
+
+import json
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from streamer import commands
+from streamer.commands import packaged_clip
+from streamer.detectors.starter import StarterDetector
+from tests.cli.program import Program
+from tests.media import read_number, write_picture, write_video
+
+
+def test_run_writes_what_it_was_asked_for(program: Program) -> None:
+    clip = write_video(program.folder / "clip.mp4", frames=30, audio=True)
+    options = ["--jsonl", "boxes.jsonl", "--mot", "tracks.txt", "--report", "report.json", "--set", "draw.hud=true"]
+    result = program("run", clip, "-o", "out.mkv", *options)
+    assert result.code == 0, result.errors
+    assert "out.mkv" in result.output
+    lines = [json.loads(line) for line in (program.folder / "boxes.jsonl").read_text().splitlines()]
+    assert [line["index"] for line in lines] == list(range(30))
+    report = program.report()
+    assert report["state"] == "complete"
+    assert report["frames"]["detected"] == report["frames"]["entered"] == 30
+    assert {"decode", "detect", "track", "draw", "encode", "jsonl", "mot"} <= report["stages"].keys()
+    assert report["bottleneck"] in report["stages"]
+    assert report["throughput_fps"] > 0
+    with av.open(str(program.folder / "out.mkv")) as out:
+        assert [stream.type for stream in out.streams] == ["video", "audio"]
+        assert [read_number(frame) for frame in out.decode(video=0)][:3] == [0, 1, 2]
+
+
+def test_the_real_clip_has_cars_and_people(program: Program) -> None:
+    result = program("run", packaged_clip(), "-o", "out.mp4", "--report", "report.json", "--quiet")
+    assert result.code == 0, result.errors
+    assert result.output == result.errors == ""
+    tracks = program.report()["tracks_by_class"]
+    assert tracks["Car"] >= 3
+    assert tracks["Person"] >= 1
+    assert tracks["Bicycle"] >= 1
+
+
+def test_a_run_gives_the_same_boxes_every_time(program: Program) -> None:
+    for name in ("one", "two"):
+        assert program("run", packaged_clip("carphone_pristine.mp4"), "--jsonl", f"{name}.jsonl").code == 0
+    one, two = (program.folder / f"{name}.jsonl" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    assert b'"id"' in one.read_bytes()
+
+
+def test_without_an_output_the_video_goes_beside_the_user(program: Program) -> None:
+    clip = write_video(program.folder / "my clip.mkv", frames=3)
+    result = program("run", clip)
+    assert result.code == 0, result.errors
+    assert "my clip.annotated.mkv" in program.files()
+
+
+def test_a_folder_of_pictures_becomes_a_video(program: Program) -> None:
+    (program.folder / "shots").mkdir()
+    for number in (1, 2, 10):
+        write_picture(program.folder / "shots" / f"shot{number}.png", number)
+    result = program("run", "shots", "--fps", "30000/1001", "-o", "out.mkv", "--set", "output.codec=ffv1")
+    assert result.code == 0, result.errors
+    with av.open(str(program.folder / "out.mkv")) as out:
+        assert [read_number(frame) for frame in out.decode(video=0)] == [1, 2, 10]
+
+
+def test_detecting_every_fifth_frame_writes_all(program: Program) -> None:
+    clip = write_video(program.folder / "clip.mp4", frames=23)
+    result = program("run", clip, "-o", "out.mp4", "--detect-every", "5", "--report", "report.json")
+    assert result.code == 0, result.errors
+    frames = program.report()["frames"]
+    assert (frames["detected"], frames["interpolated"], frames["predicted"]) == (5, 16, 2)
+
+
+def test_track_reads_and_writes_mot_text(program: Program) -> None:
+    rows = [f"{frame},-1,{10 + frame},20,30,60,0.9,-1,-1,-1" for frame in range(1, 31)]
+    (program.folder / "det.txt").write_text("\n".join(rows))
+    result = program("track", "det.txt", "--fps", "29.97", "--size", "640x480", "-o", "tracks.txt")
+    assert result.code == 0, result.errors
+    tracks = [line.split(",") for line in (program.folder / "tracks.txt").read_text().splitlines()]
+    assert {row[1] for row in tracks} == {"1"}
+    assert len(tracks) >= 28
+
+
+def test_probe_tells_what_there_is(program: Program) -> None:
+    clip = write_video(program.folder / "clip.mp4", rotation=90, audio=True)
+    as_json = program("probe", clip, "--json")
+    video, audio = json.loads(as_json.output)["streams"]
+    assert (video["type"], audio["type"]) == ("video", "audio")
+    assert Fraction(video["video"]["average_fps"]) == 25
+    text = program("probe", clip)
+    assert "160x120" in text.output
+    assert "h264" in text.output
+    assert as_json.code == text.code == 0
+
+
+def test_models_are_listed_and_checked(program: Program) -> None:
+    listed = program("models", "list")
+    assert "starter: ready" in listed.output
+    assert "faster_rcnn_openimages_v4" in listed.output
+    checked = program("models", "check")
+    assert re.search(r"starter works: 24 labels", checked.output)
+    assert listed.code == checked.code == 0
+
+
+def test_demo_says_where_the_result_is(program: Program) -> None:
+    result = program("demo")
+    assert result.code == 0, result.errors
+    where = re.search(r"The annotated clip is (.+)", result.output)
+    assert where
+    with av.open(where.group(1)) as out:
+        assert sum(1 for _ in out.decode(video=0)) == 250
+
+
+def test_a_library_that_the_system_lacks_is_named_with_its_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_libgl(*_: object) -> None:
+        raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr("streamer.sources.probe.probe", without_libgl)
+    assert commands.probe("clip.mp4", as_json=False) == 1
+    assert "apt-get install libgl1" in " ".join(capsys.readouterr().err.split())
+
+
+def test_help_names_every_command(program: Program) -> None:
+    result = program("--help")
+    assert result.code == 0
+    assert all(name in result.output for name in ("run", "demo", "track", "probe", "models"))
+
+
+def test_the_readme_example_runs() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"```python\n(.+?)```", readme, re.DOTALL)
+    assert example
+    clip = packaged_clip("carphone_pristine.mp4")
+    printed: list[tuple[object, ...]] = []
+    exec(example.group(1).replace("clip.mp4", str(clip)), {"print": lambda *values: printed.append(values)})
+    assert printed
+    assert all(isinstance(time_s, float) and name in StarterDetector().labels.names for time_s, _, name, _ in printed)
