@@ -90,6 +90,7 @@ class PictureSink:
     stage = "picture"
     main_thread = False
     wants_picture = True
+    notes = ()
 
     def __enter__(self) -> Self:
         return self

@@ -205,7 +205,8 @@ class Pipeline:
 
     def _draw(self, paced: Paced, began_s: float) -> Scene:
         fps = self.stats.ledger.shown / max(time.monotonic() - began_s, 1e-3)
-        tracks = paced.tracks.select(paced.tracks.confirmed)
+        confirmed = paced.tracks.confirmed
+        tracks = paced.tracks if confirmed.all() else paced.tracks.select(confirmed)
         labels = self._detectors[0].labels
         scene = Scene(paced.frame, tracks, labels, paced.state, paced.detections, fps=fps)
         if not self._draws:

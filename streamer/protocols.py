@@ -6,7 +6,7 @@ expectations written here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
@@ -171,6 +171,11 @@ class Sink(Protocol):
     @property
     def wants_picture(self) -> bool:
         """Whether `Scene.picture` must be drawn for it."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What it could not carry exactly, a line each, for the report; complete once it is left."""
         ...
 
     def __enter__(self) -> Self: ...

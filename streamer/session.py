@@ -130,7 +130,7 @@ class Session:
             state=state,
             stats=self._stats,
             outputs=written if kept else [],
-            notes=[note for sink in self._sinks for note in getattr(sink, "notes", ())],
+            notes=[note for sink in self._sinks for note in sink.notes],
             first_frame_s=self._first_frame_s,
         )
         if report_file is not None:

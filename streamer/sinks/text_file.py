@@ -31,6 +31,7 @@ class TextFileSink(ABC):
 
     main_thread = False
     wants_picture = False
+    notes = ()
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self._path = Path(path)

@@ -43,6 +43,7 @@ class WindowSink:
     stage = "window"
     main_thread = True  # a pause holds the whole run, and WindowClosed ends it as Ctrl-C does
     wants_picture = True
+    notes = ()
 
     def __init__(self, title: str) -> None:
         # It becomes an argument and C text.

@@ -83,6 +83,7 @@ class ListSink:
     stage = "list"
     main_thread = False
     wants_picture = False
+    notes = ()
 
     def __init__(self, before: Callable[[Scene], None] = lambda _: None) -> None:
         self.indexes: list[int] = []
