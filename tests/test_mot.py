@@ -18,7 +18,7 @@ from tracking.types import Detections, Tracks
 
 SIZE = (640, 480)
 ROW = "{frame},-1,{left},100,40,80,0.9,-1,-1,-1\n"
-DATA = Path(os.environ.get("STREAMER_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "tracking"
+DATA = Path(os.environ.get("STREAMER_TEST_DATA", "test-data")) / "tracking"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from streamer.models import open_images, store
 from tests.detectors.frames import blank, frame_of, street
 from tracking.types import Detections
 
-DATA = Path(os.environ.get("STREAMER_TEST_DATA") or Path(__file__).parents[2] / "../shared/data")
+DATA = Path(os.environ.get("STREAMER_TEST_DATA", "test-data"))
 ROW_NAMES = (
     "??? Bicycle Boot Laptop Person Chair Cattle Desk Cat Computer_mouse Computer_monitor Box Mug Coffee_cup "
     "Stationary_bicycle Table Bottle High_heels Vehicle Footwear Dog Book Camera Car"
