@@ -64,9 +64,12 @@ class _Window:
         self._title = title
         self._shown = False
         self.paused = False
+        self._ending = False
 
     def resume(self) -> None:
+        """End a pause, and let no other begin: the program is about to end and must not be held up."""
         self.paused = False
+        self._ending = True
 
     def show(self, width: int, height: int, rgb: bytes) -> None:
         import numpy as np
@@ -84,7 +87,7 @@ class _Window:
         key = self._cv2.waitKey(round(_EVENTS_S * 1000) if self.paused else 1)
         if key in _QUIT_KEYS:
             return False
-        if key == _PAUSE_KEY:
+        if key == _PAUSE_KEY and not self._ending:
             self.paused = not self.paused
         try:
             return not self._shown or self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) >= 1
