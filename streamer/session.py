@@ -82,7 +82,8 @@ class Session:
     def _flow(self) -> None:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
-            source = stack.enter_context(open_source(self._source, fps=settings.source.fps))
+            opened = open_source(self._source, fps=settings.source.fps, threads=settings.source.threads)
+            source = stack.enter_context(opened)
             interval_s = settings.detector.every / float(source.info.average_fps or 25)
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=interval_s)
             self._sinks = wiring.build_sinks(self._outputs, source.info, settings.output)

@@ -21,7 +21,7 @@ _CAMERA = re.compile(r"\d{1,2}|/dev/video\d+")
 _PATTERN = re.compile(r"[*?\[]|%(?:0?\d+)?d")
 
 
-def open_source(uri: str, *, fps: str | float | Fraction | None = None) -> Source:
+def open_source(uri: str, *, fps: str | float | Fraction | None = None, threads: int = 0) -> Source:
     """The source for a file, a folder or pattern of pictures, or `lavfi:` and a filter graph. It is entered later.
 
     A path that exists is taken as it is, whatever characters are in it.
@@ -29,6 +29,7 @@ def open_source(uri: str, *, fps: str | float | Fraction | None = None) -> Sourc
     Args:
         uri: a path, `file://` address, glob or numbered pattern, or `lavfi:GRAPH`.
         fps: of pictures; 25 if None.
+        threads: of a file's decoder; 0 = as many as there are cores.
 
     Raises:
         SourceUnavailable: a camera or network address, or nothing.
@@ -44,7 +45,7 @@ def open_source(uri: str, *, fps: str | float | Fraction | None = None) -> Sourc
         return ImageSource(target, fps=25 if fps is None else fps)
     if _CAMERA.fullmatch(target) and not path.is_file():
         raise SourceUnavailable(f"{target}: live sources (cameras) are not supported yet; give a video file")
-    return _timed(FileSource(path), uri, fps)
+    return _timed(FileSource(path, threads=threads), uri, fps)
 
 
 def redacted(address: str) -> str:

@@ -89,3 +89,10 @@ def test_a_bad_graph_gets_one_line(graph: str, capfd: pytest.CaptureFixture[str]
         open_source(graph).__enter__()
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_is_decoded_with_the_threads_asked_for(tmp_path: Path) -> None:
+    clip = media.write_video(tmp_path / "clip.mp4")
+    with open_source(str(clip), threads=3) as source:
+        assert source._container.streams.video[0].codec_context.thread_count == 3  # type: ignore[attr-defined]
+        assert sum(1 for _ in source) == 25
