@@ -20,6 +20,7 @@ from streamer.protocols import Sink
 from tests.sinks.scenes import info, scene
 
 FRAMES = 6
+WRITINGS = 8
 
 Make = Callable[..., Sink]
 
@@ -166,7 +167,7 @@ def test_it_leaves_no_thread_and_no_open_file(make: Make, output: Path, error: B
     gc.collect()
     process = psutil.Process()
     files, threads, own_threads = process.num_fds(), threading.active_count(), process.num_threads()
-    for _ in range(3):
+    for _ in range(WRITINGS):
         output.unlink(missing_ok=True)
         with contextlib.suppress(KeyboardInterrupt, ZeroDivisionError):
             write(make(), error=error)
@@ -175,7 +176,8 @@ def test_it_leaves_no_thread_and_no_open_file(make: Make, output: Path, error: B
     gc.collect()
     assert process.num_fds() == files
     assert threading.active_count() == threads
-    assert process.num_threads() <= own_threads
+    # The kernel lists a joined thread for a moment after it has ended; a leak of one thread a sink is more than that.
+    assert process.num_threads() - own_threads < WRITINGS
 
 
 def test_a_refused_sink_leaves_no_open_file(make: Make, output: Path) -> None:

@@ -19,6 +19,7 @@ from streamer.protocols import Source
 from tests import media
 
 FRAMES = 8
+OPENINGS = 12
 
 Make = Callable[[], Source]
 
@@ -155,7 +156,11 @@ def test_nothing_is_left_open(make: Make, taken: int) -> None:
     with make() as warm_up:
         list(warm_up)
     process = psutil.Process()
-    before = (process.num_threads(), process.num_fds())
-    with make() as source:
-        list(islice(source, taken))
-    assert (process.num_threads(), process.num_fds()) == before
+    threads, descriptors = process.num_threads(), process.num_fds()
+    for _ in range(OPENINGS):
+        with make() as source:
+            list(islice(source, taken))
+    assert process.num_fds() == descriptors
+    # The kernel lists a joined thread for a moment after it has ended, so the last opening's may still be counted.
+    # A leak of one thread an opening is more than that.
+    assert process.num_threads() - threads < OPENINGS
