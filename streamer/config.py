@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -46,11 +46,31 @@ class DetectorSettings(_Section):
     """What is looked for, and with which model."""
 
     name: str = "auto"
-    """`auto`, `starter` or the directory of a TensorFlow Hub module."""
+    """`auto`, `starter`, `faster_rcnn_openimages_v4`, or the URL, .tar.gz file or folder of a TensorFlow Hub module."""
+    sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
+    """The checksum that the module's archive must have; not checked if null."""
+    offline: bool = False
+    """Never download: take what is in the cache."""
+    label_map: str | None = None
+    """Names of the module's classes: `open_images_v4`, `coco`, or a .pbtxt, .csv or .txt file; its own if null."""
     min_score: float | None = Field(default=None, ge=0, le=1)
     """Detections below this score are left out; the detector's own default if null."""
+    min_scores: dict[str, float] = {}
+    """Other bounds for some classes: name or MID to score; a class counts for all below it, `=Name` for itself only."""
     classes: tuple[str, ...] = ()
-    """Names or MIDs of the classes to keep; all if empty."""
+    """Names or MIDs of the classes to keep, each with all below it; `=Name` for itself only; all if empty."""
+    merge_twins: bool = False
+    """Keep one of two boxes on the same object of which one class is a kind of the other (Person and Man)."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|gpu:\d+)$")
+    """Where a hub module runs: `auto`, `cpu` or `gpu:0`."""
+    gpu_memory_mb: int | None = Field(default=None, ge=256)
+    """The most GPU memory to take; as much as it needs if null."""
+    precision: Literal["float32", "tensorfloat32", "bfloat16", "mixed_float16"] = "float32"
+    """Arithmetic of a hub module; anything but float32 is compared with it on the first frames."""
+    timeout_s: float = Field(default=120.0, gt=0)
+    """A hub module that works longer on one frame hangs."""
+    on_hang: Literal["end", "restart"] = "end"
+    """What happens then: the run ends with an error, or the frame is lost and the module is loaded anew."""
     every: int = Field(default=1, ge=1, le=300)
     """Detect every N-th frame and interpolate the boxes between."""
     workers: int = Field(default=0, ge=0, le=64)

@@ -14,12 +14,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-
-import numpy as np
 
 from streamer.canvas import Canvas
 from streamer.crew import Crew
@@ -69,7 +67,7 @@ class Pipeline:
         annotators: draw in this order.
         sinks: entered; each is written by a thread of its own, or by the main thread if it asks for that.
         detect_every: the detector looks at every N-th frame, the boxes between are interpolated.
-        keep_labels: rows of the label table to keep, all if None.
+        select: what to keep of a frame's detections; called by the detector threads.
         draw: draw even when no sink wants a picture (for those who iterate).
 
     Raises:
@@ -85,7 +83,7 @@ class Pipeline:
         annotators: Sequence[Annotator] = (),
         sinks: Sequence[Sink] = (),
         detect_every: int = 1,
-        keep_labels: Sequence[int] | None = None,
+        select: Callable[[Detections], Detections] | None = None,
         draw: bool = False,
     ) -> None:
         if not detectors:
@@ -95,7 +93,7 @@ class Pipeline:
         self._pacing = Lockstep(tracker, detect_every)
         self._annotators = tuple(annotators)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
-        self._keep_labels = None if keep_labels is None else np.asarray(keep_labels, np.int32)
+        self._select = select
         self._captured: Mailbox[Captured] = Mailbox(CAPTURED_CAPACITY)
         self._finished: Sequencer[Finished] = Sequencer(FINISHED_CAPACITY)
         self._outlets = tuple(Outlet(sink) for sink in sinks)
@@ -177,14 +175,11 @@ class Pipeline:
             result = Finished(captured)
             if captured.frame is not None and self._pacing.wants_detection(captured.frame.index):
                 started_s = time.perf_counter()
-                detections = self._select(detector.detect(captured.frame))
+                detections = detector.detect(captured.frame)
+                if self._select is not None:
+                    detections = self._select(detections)
                 result = Finished(captured, detections, time.perf_counter() - started_s)
             self._finished.put(captured.number, result)
-
-    def _select(self, detections: Detections) -> Detections:
-        if self._keep_labels is None:
-            return detections
-        return detections.select(np.isin(detections.labels, self._keep_labels))
 
     # main thread
 

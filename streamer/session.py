@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+
+import numpy as np
 
 from streamer import wiring
 from streamer.config import Settings
@@ -18,6 +21,7 @@ from streamer.sources.selection import open_source
 from streamer.stats import RunStats
 from streamer.terminal import Terminal
 from streamer.wiring import Outputs
+from tracking.types import Detections
 
 
 class Session:
@@ -99,7 +103,7 @@ class Session:
                 annotators=wiring.build_annotators(settings.draw),
                 sinks=self._sinks,
                 detect_every=settings.detector.every,
-                keep_labels=detectors[0].labels.rows(settings.detector.classes) or None,
+                select=_class_filter(detectors[0], settings.detector.classes),
             )
             self._stats = pipeline.stats
             self._interrupts.on_stop = pipeline.stop
@@ -138,3 +142,8 @@ class Session:
             report_file.path.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
             report_file.commit()
         self._terminal.report(report)
+
+
+def _class_filter(detector: Detector, classes: Sequence[str]) -> Callable[[Detections], Detections] | None:
+    rows = detector.labels.rows(classes)
+    return (lambda found: found.select(np.isin(found.labels, rows))) if rows else None

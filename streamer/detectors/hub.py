@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streamer.detectors.tensorflow_import import tensorflow
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.frame import Frame
 from streamer.labels import LabelTable
 from streamer.models import open_images
+from streamer.models.tensorflow_import import tensorflow
 from tracking.types import Detections, FloatArray, IntArray
 
 DEFAULT_MIN_SCORE = 0.3

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.detectors import tensorflow_import
 from streamer.errors import ConfigError, ModelError
-from streamer.models import npm, store
+from streamer.models import npm, store, tensorflow_import
 from streamer.protocols import Detector
 
 AUTO = "auto"

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from streamer.detectors import native_stderr, ssd
+from streamer import native_stderr
+from streamer.detectors import ssd
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.frame import Frame
 from streamer.labels import LabelTable

@@ -177,10 +177,14 @@ def test_detecting_every_nth_frame_shows_all(every: int) -> None:
 
 
 def test_only_wanted_classes_are_kept() -> None:
-    kept = Pipeline(CountingSource(5), [OneBox(label=1)], IouTracker(), keep_labels=[1])
-    left_out = Pipeline(CountingSource(5), [OneBox(label=1)], IouTracker(), keep_labels=[0])
-    assert [len(scene.detections or ()) for scene in kept] == [1] * 5
-    assert [len(scene.detections or ()) for scene in left_out] == [0] * 5
+    def count(label: int) -> list[int]:
+        pipeline = Pipeline(
+            CountingSource(5), [OneBox(label=1)], IouTracker(), select=lambda found: found.select(found.labels == label)
+        )
+        return [len(scene.detections or ()) for scene in pipeline]
+
+    assert count(1) == [1] * 5
+    assert count(0) == [0] * 5
 
 
 def test_the_source_never_runs_far_ahead_of_a_slow_sink() -> None:

@@ -11,7 +11,7 @@ import sys
 from contextlib import nullcontext
 from typing import Any
 
-from streamer.detectors import native_stderr
+from streamer import native_stderr
 from streamer.errors import ModelError
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"

@@ -1,0 +1,129 @@
+"""What a SavedModel says of itself, read without loading it.
+
+Called by the main thread: when a model is fetched, before it is used, and when a detector is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamer.errors import ModelError
+
+FILE_NAME = "saved_model.pb"
+"""The file that makes a folder a SavedModel (TensorFlow's SavedModel format)."""
+
+_VARIABLE_OPS = ("VarHandleOp", "VariableV2", "Variable")
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input or output of a signature.
+
+    Attributes:
+        name: in the graph, such as `hub_input/images:0`.
+        dtype: TensorFlow's name, such as `float32`.
+        shape: None for a dimension that is open, or as a whole where the rank is open.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+    def __str__(self) -> str:
+        if self.shape is None:
+            return f"{self.dtype} of any shape"
+        return f"{self.dtype} [{', '.join('?' if size is None else str(size) for size in self.shape)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One way to call a model.
+
+    Attributes:
+        name: such as `default` or `serving_default`.
+        tags: of the graph that it belongs to.
+        inputs, outputs: by the key that callers use.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+
+    def __str__(self) -> str:
+        taken = ", ".join(f"{key}: {tensor}" for key, tensor in sorted(self.inputs.items()))
+        given = ", ".join(f"{key}: {tensor}" for key, tensor in sorted(self.outputs.items()))
+        return f"{self.name}({taken}) -> ({given})"
+
+
+def incomplete(directory: Path) -> str:
+    """Why a folder cannot be a whole SavedModel, "" if it looks like one. Quick: does not import TensorFlow."""
+    if not directory.is_dir():
+        return "there is no such folder"
+    try:
+        content = (directory / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return f"it holds no {FILE_NAME}"
+    except OSError as error:
+        return f"its {FILE_NAME} cannot be read: {error.strerror}"
+    from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        # All fields are unknown to this message, so only the outermost structure is gone through: a file that was cut
+        # short is noticed, in milliseconds.
+        Empty.FromString(content)
+    except DecodeError:
+        return f"its {FILE_NAME} is damaged"
+    return "" if content else f"its {FILE_NAME} is empty"
+
+
+def read_signatures(directory: Path) -> tuple[Signature, ...]:
+    """All signatures of the SavedModel in `directory`; imports TensorFlow.
+
+    Raises:
+        ModelError: it holds none, it is damaged, or a checkpoint that the graph needs is missing.
+    """
+    if reason := incomplete(directory):
+        raise ModelError(f"{directory} is no SavedModel: {reason}")
+    from google.protobuf.message import DecodeError
+
+    from streamer.models.tensorflow_import import tensorflow
+
+    tf = tensorflow()
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    try:
+        graphs = saved_model_pb2.SavedModel.FromString((directory / FILE_NAME).read_bytes()).meta_graphs
+    except (OSError, DecodeError) as error:
+        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
+    if not graphs:
+        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
+    for graph in graphs:
+        if _has_variables(graph) and not list((directory / "variables").glob("variables.*")):
+            raise ModelError(f"{directory} is not whole: its graph has variables, but the checkpoint is missing")
+    return tuple(
+        Signature(
+            name,
+            tuple(sorted(graph.meta_info_def.tags)),
+            {key: _tensor(tf, info) for key, info in signature.inputs.items()},
+            {key: _tensor(tf, info) for key, info in signature.outputs.items()},
+        )
+        for graph in graphs
+        for name, signature in graph.signature_def.items()
+        if not name.startswith("__")  # TF2 keeps its initializer among them
+    )
+
+
+def _has_variables(graph: Any) -> bool:
+    return any(node.op in _VARIABLE_OPS for node in graph.graph_def.node)
+
+
+def _tensor(tf: Any, info: Any) -> Tensor:
+    shape = (
+        None if info.tensor_shape.unknown_rank else tuple(None if d.size < 0 else d.size for d in info.tensor_shape.dim)
+    )
+    return Tensor(info.name, tf.dtypes.as_dtype(info.dtype).name, shape)
