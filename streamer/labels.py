@@ -1,4 +1,4 @@
-"""The table that turns a detector's class numbers into names.
+"""The table that turns a detector's class numbers into names, and finds classes by name, MID or kind.
 
 Immutable; owned by the detector, read by every thread.
 """
@@ -6,19 +6,61 @@ Immutable; owned by the detector, read by every thread.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from streamer.errors import ConfigError
+
+EXACTLY = "="
+"""Before a class: that class alone, nothing below it."""
+
+_LISTED = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hierarchy:
+    """Which class is a kind of which: a directed graph without cycles; a class may have several parents.
+
+    Attributes:
+        title: what it is called in messages, such as `Open Images V4`.
+        names: readable name of each MID.
+        parents: the MIDs directly above a MID; a class without any may be left out.
+    """
+
+    title: str
+    names: Mapping[str, str]
+    parents: Mapping[str, tuple[str, ...]]
+
+    def find(self, key: str) -> str | None:
+        """The MID of a class by its name or MID, any case; None if there is none."""
+        folded = key.casefold()
+        return next((mid for mid, name in self.names.items() if folded in (name.casefold(), mid.casefold())), None)
+
+    def above(self, mid: str) -> dict[str, int]:
+        """Every class that `mid` is a kind of, itself included, with the number of steps up to it (the fewest)."""
+        return _reached({mid}, self.parents)
+
+    def below(self, mids: Iterable[str]) -> dict[str, int]:
+        """Every class that is a kind of one of `mids`, these included, with the steps down to it (the fewest)."""
+        children: dict[str, list[str]] = {}
+        for child, parents in self.parents.items():
+            for parent in parents:
+                children.setdefault(parent, []).append(child)
+        return _reached(mids, children)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
     """Names of the classes of one detector; `Detections.labels` are row numbers of this table.
 
+    A class is asked for by its name or MID, any case: `Vehicle` stands for that class and all below it in the
+    hierarchy, whether or not the table has a row for `Vehicle` itself; `=Vehicle` for that class alone. Without a
+    hierarchy a class stands for itself.
+
     Attributes:
-        names: readable English names, one a row.
+        names: readable English names, one a row; "" (or `???`, without a letter or digit) for a row that is not used.
         mids: Open Images / Freebase MIDs such as `/m/0k4j`, one a row, "" where there is none; or empty.
+        hierarchy: of the MIDs; None if there is none. Two tables with the same names and MIDs are equal.
 
     Raises:
         ValueError: `mids` given with another length than `names`.
@@ -26,6 +68,7 @@ class LabelTable:
 
     names: tuple[str, ...]
     mids: tuple[str, ...] = ()
+    hierarchy: Hierarchy | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.mids and len(self.mids) != len(self.names):
@@ -35,33 +78,93 @@ class LabelTable:
         return len(self.names)
 
     def name(self, label: int) -> str:
-        """The readable name of a row; `class 7` for a row that the table does not have."""
-        return self.names[label] if 0 <= label < len(self.names) else f"class {label}"
+        """The readable name of a row; `class 7` for a row that the table does not have, or that has no name."""
+        return (self.names[label] if 0 <= label < len(self.names) else "") or f"class {label}"
 
     def mid(self, label: int) -> str | None:
         """The MID of a row, or None where it is not known."""
         return (self.mids[label] or None) if 0 <= label < len(self.mids) else None
 
+    def used(self) -> Iterator[int]:
+        """The rows that have a name."""
+        return (row for row, name in enumerate(self.names) if any(character.isalnum() for character in name))
+
     def rows(self, wanted: Sequence[str]) -> tuple[int, ...]:
-        """The rows of the classes asked for, by name (any case) or MID.
+        """The rows of the classes asked for, rising, each once.
 
         Raises:
-            ConfigError: a class that is not in the table; the message has the nearest names.
+            ConfigError: a class of which the table has nothing; the message has the nearest names.
         """
-        by_key = {name.casefold(): row for row, name in enumerate(self.names) if name}
-        by_key.update({mid: row for row, mid in enumerate(self.mids) if mid})
-        found = []
-        for item in wanted:
-            row = by_key.get(item.strip()) if item.startswith("/") else by_key.get(item.strip().casefold())
-            if row is None:
-                raise ConfigError(f"no class {item.strip()!r} in this detector{self._nearest(item)}")
-            found.append(row)
-        return tuple(dict.fromkeys(found))
+        return tuple(sorted({row for expression in wanted for row in self.matches(expression)}))
 
-    def _nearest(self, item: str) -> str:
-        by_folded = {name.casefold(): name for name in self.names if name}
-        near = difflib.get_close_matches(item.strip().casefold(), by_folded, n=3, cutoff=0.5)
-        if near:
-            return "; did you mean " + ", ".join(by_folded[key] for key in near) + "?"
-        known = sorted(by_folded.values())
-        return f"; it knows {', '.join(known)}" if len(known) <= 30 else f"; it knows {len(known)} classes"
+    def matches(self, expression: str) -> dict[int, int]:
+        """The rows that one class expression stands for, with their steps up to the class that it names, 0 = itself.
+
+        Raises:
+            ConfigError: a class of which the table has nothing; the message has the nearest names.
+        """
+        key = expression.strip()
+        exact = key.startswith(EXACTLY)
+        key = key.removeprefix(EXACTLY).strip().casefold()
+        found = {row: 0 for row in self.used() if key in (self.names[row].casefold(), (self.mid(row) or "").casefold())}
+        # A name of the table's own comes before the same name in the hierarchy.
+        tops = {self.mids[row] for row in found if self.mid(row)}
+        if not found and self.hierarchy is not None:
+            tops |= {mid for mid in (self.hierarchy.find(key),) if mid is not None}
+        below = self._below(tops)
+        if exact:
+            below = {row: steps for row, steps in below.items() if steps == 0}
+        if not key or not (found or below):
+            raise ConfigError(self._nothing(expression.strip(), key, tops))
+        return below | found
+
+    def above(self, row: int) -> dict[str, int]:
+        """The MIDs of all classes that a row's class is a kind of, itself included, with the steps up; or empty."""
+        mid = self.mid(row)
+        if mid is None:
+            return {}
+        return {mid: 0} if self.hierarchy is None else self.hierarchy.above(mid)
+
+    def _below(self, tops: set[str]) -> dict[int, int]:
+        """Rows that are one of the classes `tops` or a kind of it, with their fewest steps up."""
+        if not tops:
+            return {}
+        steps = dict.fromkeys(tops, 0) if self.hierarchy is None else self.hierarchy.below(tops)
+        return {row: steps[self.mids[row]] for row in self.used() if self.mid(row) in steps}
+
+    def _nothing(self, shown: str, key: str, tops: set[str]) -> str:
+        """Why an expression stands for nothing, and what might have been meant."""
+        if not tops or self.hierarchy is None:
+            return f"no class {shown!r} in this detector{self._nearest(key)}"
+        name = self.hierarchy.names[min(tops)]
+        if below := self._below(tops):
+            kinds = ", ".join(self.names[row] for row in sorted(below))
+            return f"this detector has no class {name!r} itself; without the {EXACTLY!r} it stands for {kinds}"
+        return (
+            f"this detector knows no {name!r}: {self.hierarchy.title} has that class, "
+            f"but the detector has neither it nor anything below it{self._known()}"
+        )
+
+    def _nearest(self, key: str) -> str:
+        by_folded = {self.names[row].casefold(): self.names[row] for row in self.used()}
+        if self.hierarchy is not None:
+            higher = {mid for row in self.used() for mid in self.above(row)}
+            for name in (self.hierarchy.names[mid] for mid in higher if mid in self.hierarchy.names):
+                by_folded.setdefault(name.casefold(), name)
+        near = difflib.get_close_matches(key, sorted(by_folded), n=3, cutoff=0.6)
+        return f"; did you mean {', '.join(by_folded[item] for item in near)}?" if near else self._known()
+
+    def _known(self) -> str:
+        known = sorted({self.names[row] for row in self.used()}, key=str.casefold)
+        return f"; it knows {', '.join(known)}" if len(known) <= _LISTED else f"; it knows {len(known)} classes"
+
+
+def _reached(start: Iterable[str], following: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    found = dict.fromkeys(start, 0)
+    queue = list(found)
+    for node in queue:  # breadth first: the list grows while it is walked
+        for each in following.get(node, ()):
+            if each not in found:
+                found[each] = found[node] + 1
+                queue.append(each)
+    return found

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import ModelError
-from streamer.models import npm, open_images, store
-from streamer.models.store import State
+from streamer.models import listing, npm, open_images, store
+from streamer.models.listing import State
 from tests.package_registry import CONTENT, PACKAGE, Registry, item
 
 
@@ -39,6 +39,7 @@ def cache(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("STREAMER_CACHE", str(folder))
     monkeypatch.setenv("npm_config_registry", registry.url)
     monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
+    monkeypatch.delenv("STREAMER_OFFLINE", raising=False)
     monkeypatch.setattr(store, "STARTER_FILE", item())
     return folder
 
@@ -171,43 +172,41 @@ class TestCache:
         assert "\n" not in message
 
     def test_states(self, cache: Path) -> None:
-        assert [(entry.name, entry.state) for entry in store.listing()] == [
+        assert [(entry.name, entry.state) for entry in listing.listing()] == [
             ("starter", State.MISSING),
             ("faster_rcnn_openimages_v4", State.MISSING),
         ]
-        assert all(entry.detail for entry in store.listing())
+        assert all(entry.detail for entry in listing.listing())
         store.fetch()
-        assert store.listing()[0].state is State.READY
-        assert store.check("starter").state is State.READY
+        assert listing.listing()[0].state is State.READY
+        assert listing.check("starter").state is State.READY
         (cache / "weights.data").write_bytes(CONTENT[:-1] + b"x")
-        assert store.check("starter").state is State.DAMAGED
+        assert listing.check("starter").state is State.DAMAGED
         (cache / "weights.data").write_bytes(b"short")
-        assert store.listing()[0].state is State.DAMAGED
+        assert listing.listing()[0].state is State.DAMAGED
 
-    def test_the_hub_module_is_found_but_not_fetched(
+    def test_the_detector_of_record_is_found_where_it_may_lie(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with pytest.raises(ModelError, match="not fetched by this version") as caught:
-            store.fetch(store.HUB_MODULE)
-        assert store.HUB_HANDLE in str(caught.value)
-        assert str(cache / store.HUB_MODULE) in str(caught.value)
-        # Where TensorFlow Hub itself keeps it: a folder named by the SHA-1 of the handle.
-        monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub"))
-        folder = tmp_path / "tfhub" / hashlib.sha1(store.HUB_HANDLE.encode()).hexdigest()
-        folder.mkdir(parents=True)
         assert store.hub_module_dir() is None
-        (folder / "saved_model.pb").write_bytes(b"12345")
-        assert store.fetch(store.HUB_MODULE) == folder
-        entry = store.check(store.HUB_MODULE)
-        assert (entry.state, entry.path, entry.size_bytes) == (State.READY, folder, 5)
-        # Our own cache comes first.
-        (cache / store.HUB_MODULE).mkdir(parents=True)
-        (cache / store.HUB_MODULE / "saved_model.pb").write_bytes(b"1")
-        assert store.hub_module_dir() == cache / store.HUB_MODULE
+        with pytest.raises(ModelError, match="nothing may be fetched") as caught:
+            store.fetch(store.HUB_MODULE, offline=True)
+        assert store.HUB_HANDLE in str(caught.value)
+        # Where TensorFlow Hub itself keeps it: a folder named by the SHA-1 of the handle.
+        key = hashlib.sha1(store.HUB_HANDLE.encode()).hexdigest()
+        monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub"))
+        for folder in (tmp_path / "tfhub" / key, cache / store.HUB_MODULE, cache / "hub" / key):
+            folder.mkdir(parents=True)
+            (folder / "saved_model.pb").write_bytes(b"\xff\xff")  # damaged
+            assert store.hub_module_dir() != folder
+            (folder / "saved_model.pb").write_bytes(b"\x08\x01")
+            assert store.fetch(store.HUB_MODULE) == folder
+            entry = listing.check(store.HUB_MODULE)
+            assert (entry.state, entry.path, entry.size_bytes) == (State.READY, folder, 2)
 
     @pytest.mark.usefixtures("cache")
     def test_unknown_names(self) -> None:
-        for ask in (store.fetch, store.check):
+        for ask in (store.fetch, listing.check):
             with pytest.raises(ModelError, match="did you mean starter"):
                 ask("startr")
             with pytest.raises(ModelError, match="there are starter, faster_rcnn"):
@@ -231,9 +230,9 @@ class TestOpenImages:
     def test_rows_are_label_ids(self) -> None:
         table = open_images.label_table()
         assert len(table) == 602
-        assert (table.name(0), table.mid(0)) == ("", None)
+        assert (table.names[0], table.mid(0)) == ("", None)
         assert (table.name(571), table.mid(571)) == ("Car", "/m/0k4j")
-        assert table.rows(["person", "/m/07j7r"]) == (69, 391)
+        assert table.rows(["=person", "=/m/07j7r"]) == (69, 391)
 
     def test_a_car_is_a_land_vehicle(self) -> None:
         by_mid = {each.mid: each for each in open_images.classes()}

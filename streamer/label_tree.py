@@ -1,0 +1,92 @@
+"""The classes of a detector as a tree, for `models labels`. Main thread."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from rich.text import Text
+from rich.tree import Tree
+
+from streamer.errors import ConfigError
+from streamer.labels import LabelTable
+
+
+def trees(labels: LabelTable, pattern: str = "") -> list[Tree]:
+    """What stands at the top, by name, each with what is below it.
+
+    A class with several parents appears below each. A class that the detector lacks appears where it stands above one
+    that it has.
+
+    Args:
+        labels: of the detector.
+        pattern: part of a name, or a MID, any case: only the classes that match, what is above and what is below them.
+            "" shows all.
+
+    Raises:
+        ConfigError: nothing matches; the message has the nearest names.
+    """
+    nodes = _Nodes(labels)
+    wanted = nodes.matching(pattern)
+    if not wanted:
+        raise ConfigError(f"no class matches {pattern!r}{nodes.nearest(pattern)}")
+    shown = nodes.closed(wanted, nodes.parents) | nodes.closed(wanted, nodes.children)
+    marked = wanted if pattern else set()
+    tops = [node for node in shown if not nodes.parents.get(node)]
+    return [nodes.tree(node, shown, marked) for node in nodes.by_name(tops)]
+
+
+class _Nodes:
+    """The classes of a table and those above them. A node is a MID, or `row 7` for a class that has none."""
+
+    def __init__(self, labels: LabelTable) -> None:
+        self.names: dict[str, str] = {}
+        self.rows: dict[str, list[int]] = {}
+        self.parents: dict[str, tuple[str, ...]] = {}
+        self.children: dict[str, list[str]] = {}
+        hierarchy = labels.hierarchy
+        for row in labels.used():
+            node = labels.mid(row) or f"row {row}"
+            self.names[node] = labels.names[row]
+            self.rows.setdefault(node, []).append(row)
+        for node in list(self.names):
+            for mid in hierarchy.above(node) if hierarchy else ():
+                assert hierarchy is not None
+                self.names.setdefault(mid, hierarchy.names.get(mid, mid))
+                self.parents[mid] = hierarchy.parents.get(mid, ())
+        for node, parents in self.parents.items():
+            for parent in parents:
+                self.children.setdefault(parent, []).append(node)
+
+    def matching(self, pattern: str) -> set[str]:
+        folded = pattern.strip().casefold()
+        return {node for node, name in self.names.items() if folded in name.casefold() or folded == node.casefold()}
+
+    def nearest(self, pattern: str) -> str:
+        by_folded = {name.casefold(): name for name in self.names.values()}
+        near = difflib.get_close_matches(pattern.strip().casefold(), sorted(by_folded), n=3, cutoff=0.5)
+        return f"; did you mean {', '.join(by_folded[item] for item in near)}?" if near else ""
+
+    def closed(self, start: set[str], following: dict[str, tuple[str, ...]] | dict[str, list[str]]) -> set[str]:
+        """`start` and all that is reached from it."""
+        found, queue = set(start), list(start)
+        for node in queue:
+            new = [each for each in following.get(node, ()) if each not in found]
+            found.update(new)
+            queue.extend(new)
+        return found
+
+    def by_name(self, nodes: Iterable[str]) -> Iterator[str]:
+        return iter(sorted(nodes, key=lambda node: (self.names[node].casefold(), node)))
+
+    def tree(self, node: str, shown: set[str], marked: set[str]) -> Tree:
+        tree = Tree(self._line(node, bold=node in marked))
+        for child in self.by_name(each for each in self.children.get(node, ()) if each in shown):
+            tree.children.append(self.tree(child, shown, marked))
+        return tree
+
+    def _line(self, node: str, *, bold: bool) -> Text:
+        rows = self.rows.get(node)
+        told = ", ".join(map(str, rows)) if rows else "not in this detector"
+        mid = node if node.startswith("/") else ""
+        return Text.assemble((self.names[node], "bold" if bold else ""), (f"  {told}  {mid}".rstrip(), "dim"))

@@ -1,0 +1,203 @@
+"""Which classes a detector has, told before it is built: the starter's, Open Images V4, COCO, or a label map file.
+
+Called by the main thread at the start. Nothing here imports TensorFlow or LiteRT.
+
+A file is one of
+
+* `.pbtxt`: `StringIntLabelMap` of the TensorFlow Object Detection API, `item { id: 1 name: "/m/01g317" display_name:
+  "Person" }`; other fields are skipped;
+* `.csv`: `id,name` or `id,name,mid`; with a header, columns of these names in any order and any others beside them;
+* `.txt`: one name a line, the first line has id 1, an empty line is an id without a name; if the first line is `???`,
+  which is how TensorFlow Lite's label files mark the background, it has id 0.
+
+Ids may have gaps. A class without a MID gets that of the Open Images class of the same name (any case, and by the names
+of COCO), so that the hierarchy works on it.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+from streamer.errors import ConfigError
+from streamer.labels import LabelTable
+from streamer.models import open_images, store
+
+OPEN_IMAGES_V4 = "open_images_v4"
+COCO = "coco"
+MAX_ID = 100_000
+"""Ids above are taken for a mistake: a table has a row for each id up to the highest."""
+STARTER_LABEL_MAP_BYTES = 184
+"""The starter's label map, one name a line, lies before the flatbuffer in the package's file."""
+
+_BACKGROUND = "???"
+# The computer's mouse in COCO and the animal in Open Images: a name alone does not tell.
+_AMBIGUOUS = frozenset({"mouse"})
+
+
+class Item(NamedTuple):
+    """One class of a label map; `where` is the line or item that it comes from."""
+
+    where: str
+    id: int
+    name: str
+    mid: str = ""
+
+
+def for_detector(*, starter: bool, label_map: str | None = None, offline: bool = False) -> LabelTable:
+    """The classes of a detector that need not be built yet.
+
+    Args:
+        starter: the starter, which has its own 23 classes whatever `label_map` says; else a hub module.
+        label_map: of the module: `open_images_v4`, `coco` or a file; None takes Open Images V4.
+        offline: do not fetch the starter's file, which holds its classes.
+
+    Raises:
+        ConfigError: no such label map, or a file that is none; one line that names the file and the place in it.
+        ModelError: the starter's file cannot be had.
+    """
+    if starter:
+        return starter_table(store.load_starter(offline=offline))
+    if label_map is None or label_map.casefold() == OPEN_IMAGES_V4:
+        return open_images.label_table()
+    return coco_table() if label_map.casefold() == COCO else read(label_map)
+
+
+def for_name(detector: str, label_map: str | None = None) -> LabelTable:
+    """The classes of a detector by what `--detector` takes, whether or not the module is there.
+
+    Raises:
+        ConfigError: no such name, or no such label map.
+        ModelError: the starter's file cannot be had.
+    """
+    is_place = "://" in detector or os.sep in detector or Path(detector).exists()
+    if detector not in store.names() and not is_place:
+        near = difflib.get_close_matches(detector, store.names(), n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(store.names())}, or a hub module"
+        raise ConfigError(f"no classes are known for the detector {detector!r}; {hint}")
+    return for_detector(starter=detector == store.STARTER, label_map=label_map)
+
+
+def starter_table(content: bytes) -> LabelTable:
+    """The starter's 24 rows from the content of its file; row 0 is `???` and never reported."""
+    names = tuple(content[:STARTER_LABEL_MAP_BYTES].decode("ascii").splitlines())
+    mids = open_images.mid_by_name()
+    return LabelTable(names, tuple(mids.get(name, "") for name in names), open_images.hierarchy())
+
+
+@cache
+def coco_table() -> LabelTable:
+    """COCO's 80 classes by their ids in the papers, 1..90 with gaps, as `mscoco_label_map.pbtxt` has them.
+
+    The MIDs are those of the Open Images classes that mean the same; `cup` has none, for Open Images tells mugs, coffee
+    cups and others apart.
+    """
+    return _table(_csv_items(_packaged_coco(), "coco.csv"), "coco.csv", guess_mids=False)
+
+
+def read(file: str) -> LabelTable:
+    """The table of a label map file; a row is an id.
+
+    Raises:
+        ConfigError: no such file, another kind of file, no classes in it, or an id that is twice there or out of range.
+    """
+    path = Path(file).expanduser()
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        near = difflib.get_close_matches(file.casefold(), (OPEN_IMAGES_V4, COCO), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"it is {OPEN_IMAGES_V4}, {COCO}, or a .pbtxt, .csv or .txt file"
+        raise ConfigError(f"no label map {file!r}; {hint}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot read the label map {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the label map {path} is no text in UTF-8") from error
+    return _table(reader(text, str(path)), str(path), guess_mids=True)
+
+
+def _table(items: Iterator[Item], file: str, *, guess_mids: bool) -> LabelTable:
+    by_id: dict[int, Item] = {}
+    for item in items:
+        if not 0 <= item.id <= MAX_ID:
+            raise ConfigError(f"{file}, {item.where}: the id {item.id} is not in 0..{MAX_ID}")
+        if item.id in by_id:
+            raise ConfigError(f"{file}, {item.where}: the id {item.id} is there twice, first in {by_id[item.id].where}")
+        if not item.name:
+            raise ConfigError(f"{file}, {item.where}: the id {item.id} has no name")
+        by_id[item.id] = item
+    if not by_id:
+        raise ConfigError(f"{file} has no classes in it")
+    names, mids = [""] * (max(by_id) + 1), [""] * (max(by_id) + 1)
+    for item in by_id.values():
+        names[item.id] = item.name
+        mids[item.id] = item.mid or (_mid_by_folded_name().get(item.name.casefold(), "") if guess_mids else "")
+    return LabelTable(tuple(names), tuple(mids), open_images.hierarchy())
+
+
+def _csv_items(text: str, file: str) -> Iterator[Item]:
+    columns = {"id": 0, "name": 1, "mid": 2}
+    lines = csv.reader(text.splitlines())
+    for cells in lines:
+        cells = [cell.strip() for cell in cells]
+        if not any(cells):
+            continue
+        if lines.line_num == 1 and not cells[0].lstrip("-").isdecimal():
+            columns = {cell.casefold().replace("label", "id"): at for at, cell in enumerate(cells)}
+            if not {"id", "name"} <= columns.keys():
+                raise ConfigError(f"{file}, line 1: expected the columns id,name or id,name,mid")
+            continue
+        found = {key: cells[at] for key, at in columns.items() if at < len(cells)}
+        where = f"line {lines.line_num}"
+        yield Item(where, _integer(found.get("id", ""), file, where), found.get("name", ""), found.get("mid", ""))
+
+
+def _txt_items(text: str, file: str) -> Iterator[Item]:
+    del file  # any line is a name
+    lines = [line.strip() for line in text.splitlines()]
+    first = 0 if lines[:1] == [_BACKGROUND] else 1
+    return (Item(f"line {row + 1}", row + first, name) for row, name in enumerate(lines) if name)
+
+
+def _pbtxt_items(text: str, file: str) -> Iterator[Item]:
+    from streamer.models import pbtxt  # brings protobuf, which the other forms do without
+
+    hierarchy = open_images.hierarchy()
+    for number, item in enumerate(pbtxt.items(text, file), 1):
+        if item.id is None:
+            raise ConfigError(f"{file}, item {number}: no id")
+        mid = item.name if item.name.startswith("/") else ""
+        name = item.display_name or hierarchy.names.get(mid, item.name)
+        yield Item(f"item {number}", item.id, name, mid)
+
+
+_READERS: dict[str, Callable[[str, str], Iterator[Item]]] = {
+    ".pbtxt": _pbtxt_items,
+    ".csv": _csv_items,
+    ".txt": _txt_items,
+}
+
+
+@cache
+def _mid_by_folded_name() -> dict[str, str]:
+    """MIDs by name: those of Open Images, and what COCO calls them."""
+    coco = {item.name: item.mid for item in _csv_items(_packaged_coco(), "coco.csv") if item.mid}
+    names = coco | {name.casefold(): mid for name, mid in open_images.mid_by_name().items()}
+    return {name: mid for name, mid in names.items() if name not in _AMBIGUOUS}
+
+
+def _packaged_coco() -> str:
+    return resources.files("streamer.models").joinpath("coco.csv").read_text(encoding="utf-8")
+
+
+def _integer(text: str, file: str, where: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ConfigError(f"{file}, {where}: the id {text!r} is not a whole number") from error

@@ -1,0 +1,147 @@
+"""What `models list` and `models check` tell of a model. Without TensorFlow; called by the main thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from streamer.errors import ModelError
+from streamer.models import handles, hub, saved_model, store
+from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
+from streamer.models.hub_cache import Entry, entries
+
+_KIND = "TensorFlow Hub module"
+
+
+class State(StrEnum):
+    """What is known of a model."""
+
+    READY = "ready"
+    MISSING = "missing"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model.
+
+    Attributes:
+        name: what `models fetch` and `--detector` take.
+        kind: readable, such as `LiteRT SSD, 23 classes`.
+        size_bytes: on disk; None where it is not known and not there.
+        origin: package or handle that it comes from, and when it was fetched.
+        path: file or folder where it is, or belongs.
+        state: by presence and sizes in a listing, by checksums after a check.
+        detail: what to do when it is not ready; "" when it is.
+    """
+
+    name: str
+    kind: str
+    size_bytes: int | None
+    origin: str
+    path: Path
+    state: State
+    detail: str = ""
+
+
+def listing() -> tuple[ModelEntry, ...]:
+    """All models by name and all modules in the cache, looked at quickly: presence and sizes, no checksum."""
+    record = _detector_of_record(thorough=False)
+    others = (entry for entry in entries(store.hub_dir()) if entry.directory != record.path)
+    return (_starter(thorough=False), record, *(_module(entry, None, thorough=False) for entry in others))
+
+
+def check(name: str) -> ModelEntry:
+    """One model, looked at thoroughly: all its files by their checksums, where these are known.
+
+    Args:
+        name: a name, or a hub module's URL, .tar.gz file or folder.
+
+    Raises:
+        ModelError: there is no such model or file.
+    """
+    if name == store.STARTER:
+        return _starter(thorough=True)
+    if name == HUB_MODULE:
+        return _detector_of_record(thorough=True)
+    source = handles.parse(name)
+    if isinstance(source, Url):
+        return _module(_best(source, thorough=True), source.shown, thorough=True)
+    if source.is_dir():
+        entry = Entry(source.absolute())
+        if entry in entries(store.hub_dir()):
+            return _module(entry, None, thorough=True)
+        reason = saved_model.incomplete(source) or entry.defect()
+        state = State.DAMAGED if reason else State.READY
+        return ModelEntry(name, _KIND, entry.size_bytes(), "a folder of yours", source, state, reason)
+    if not source.exists():
+        raise ModelError(store.unknown(name))
+    return _module(hub.entry_of(source, store.hub_dir()), name, thorough=True)
+
+
+def verify(name: str) -> ModelEntry:
+    """As `check`, for a model that must be ready.
+
+    Raises:
+        ModelError: it is not, with the remedy.
+    """
+    entry = check(name)
+    if entry.state is not State.READY:
+        raise ModelError(f"{entry.name} is {entry.state.value}: {entry.detail}")
+    return entry
+
+
+def _starter(*, thorough: bool) -> ModelEntry:
+    file, path = store.STARTER_FILE, store.cache_dir() / store.STARTER_FILE.name
+    if not path.exists():
+        state, detail = State.MISSING, store.FETCH_AHEAD
+    elif store.is_starter(path) if thorough else path.stat().st_size == file.size_bytes:
+        state, detail = State.READY, ""
+    else:
+        state, detail = State.DAMAGED, f"it is fetched again when it is used; {store.FETCH_AHEAD}"
+    return ModelEntry(
+        name=store.STARTER,
+        kind="LiteRT SSD, 23 classes",
+        size_bytes=file.size_bytes,
+        origin=f"npm {file.package}@{file.version}",
+        path=path,
+        state=state,
+        detail=detail,
+    )
+
+
+def _detector_of_record(*, thorough: bool) -> ModelEntry:
+    return _module(_best(Url(HUB_HANDLE), thorough=thorough), HUB_MODULE, thorough=thorough)
+
+
+def _best(source: Url, *, thorough: bool) -> Entry:
+    """Of the places of a module the first that is whole, else the first that holds anything, else the first."""
+    places = store.places(source)
+    whole = (entry for entry in places if not entry.defect(thorough=thorough))
+    return next(whole, next((entry for entry in places if entry.is_occupied), places[0]))
+
+
+def _module(entry: Entry, name: str | None, *, thorough: bool) -> ModelEntry:
+    manifest, described = entry.manifest(), entry.described_handle()
+    handle = HUB_HANDLE if name == HUB_MODULE else described or name or "an unknown place"
+    if not entry.is_occupied:
+        origin = handle
+    elif manifest is not None:
+        origin, name = f"{manifest.origin}, fetched {manifest.fetched}", name or manifest.handle
+    elif described:
+        origin, name = f"{described}, fetched by tensorflow-hub", name or described
+    else:
+        origin = "put there by hand"
+    return _entry(entry, name or str(entry.directory), origin, entry.defect(thorough=thorough))
+
+
+def _entry(entry: Entry, name: str, origin: str, defect: str) -> ModelEntry:
+    kind = _KIND + (", 600 classes" if name == HUB_MODULE else "")
+    if not defect:
+        state, detail = State.READY, ""
+    elif entry.is_occupied:
+        state, detail = State.DAMAGED, f"{defect}; `python main.py models fetch` for it mends that"
+    else:
+        state, detail = State.MISSING, f"`python main.py models fetch {name}` fetches it ahead of time"
+    return ModelEntry(name, kind, entry.size_bytes(), origin, entry.directory, state, detail)

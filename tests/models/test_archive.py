@@ -1,0 +1,130 @@
+"""Unpacking archives of modules, good and bad ones, without TensorFlow."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.errors import ModelError
+from streamer.models import archive
+from streamer.models.archive import Contents, FileRecord
+from tests.models import archives
+from tests.models.archives import of_members, snapshot, special
+
+PB = ("saved_model.pb", b"graph")
+FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"i" * 700, "assets/a/b.txt": b""}
+GOOD = of_members(PB, ("variables/variables.data", bytes(range(256)) * 20), ("last", b"x" * 3000))
+
+
+def unpack(content: bytes, target: Path, **options: int) -> Contents:
+    target.mkdir()
+    return archive.unpack(io.BytesIO(content), target, shown="the archive", **options)
+
+
+@pytest.mark.parametrize("compressed", [True, False], ids=["tar.gz", "tar"])
+@pytest.mark.parametrize("with_folders", [True, False])
+@pytest.mark.parametrize("root", ["", "./", "module/", "./zoo/ssd/saved_model/"])
+def test_whole_archives(tmp_path: Path, root: str, with_folders: bool, compressed: bool) -> None:
+    for name, content in FILES.items():
+        path = tmp_path / "made" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    packed = archives.of_folder(tmp_path / "made", root=root, with_folders=with_folders, compressed=compressed)
+    found = unpack(packed, tmp_path / "out")
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "made")
+    assert found.sha256 == hashlib.sha256(packed).hexdigest()
+    assert found.size_bytes == len(packed)
+    expected = {name: FileRecord(len(data), hashlib.sha256(data).hexdigest()) for name, data in FILES.items()}
+    assert dict(found.files) == expected
+
+
+def test_of_an_archive_with_more_only_the_module_is_kept(tmp_path: Path) -> None:
+    packed = of_members(("zoo/pipeline.config", b"x"), ("zoo/saved_model/saved_model.pb", b"graph"), ("README", b"y"))
+    assert list(unpack(packed, tmp_path / "out").files) == ["saved_model.pb"]
+    assert snapshot(tmp_path / "out") == {"saved_model.pb": b"graph"}
+
+
+@pytest.mark.parametrize(
+    ("packed", "told"),
+    [
+        (b"<!DOCTYPE html><title>Log in</title>", "web page"),
+        (b"\n  <html><body>" + b" " * 2000, "web page"),
+        (b"", r"no \.tar\.gz"),
+        (b"PK\x03\x04" + b"x" * 600, r"no \.tar\.gz"),
+        (b"\x1f\x8bnonsense" + b"x" * 600, "damaged"),
+        (gzip.compress(b"no tar inside" * 100), "damaged"),
+        (of_members(("other.txt", b"x")), r"no saved_model\.pb"),
+        (of_members(("a/saved_model.pb", b"x"), ("b/saved_model.pb", b"x")), "several modules"),
+        (of_members(PB, ("../evil", b"x")), r"'\.\./evil' points outside"),
+        (of_members(PB, ("variables/../../evil", b"x")), "points outside"),
+        (of_members(PB, ("/tmp/evil", b"x")), "'/tmp/evil' points outside"),
+        (of_members(PB, special("evil", tarfile.SYMTYPE, "/etc/passwd")), "'evil' is a link"),
+        (of_members(PB, special("evil", tarfile.LNKTYPE, "saved_model.pb")), "is a link"),
+        (of_members(PB, special("evil", tarfile.CHRTYPE)), "is a link or a device"),
+        (of_members(PB, special("evil", tarfile.FIFOTYPE)), "is a link or a device"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, packed: bytes, told: str) -> None:
+    with pytest.raises(ModelError, match=told) as caught:
+        unpack(packed, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+    assert not any("evil" in name for name in snapshot(tmp_path))
+
+
+def test_a_bomb(tmp_path: Path) -> None:
+    bomb = tarfile.TarInfo("zeros")
+    bomb.size = 30 << 20
+    packed = of_members(PB, bomb)
+    assert len(packed) < 100_000
+    with pytest.raises(ModelError, match=r"more than 0\.01 GB"):
+        unpack(packed, tmp_path / "out", max_bytes=10**7)
+    assert sum(path.stat().st_size for path in (tmp_path / "out").iterdir()) < 10**6
+
+
+def test_a_bomb_of_headers(tmp_path: Path) -> None:
+    # The headers of one member are held in memory as a whole.
+    header = tarfile.TarInfo("header")
+    header.type = tarfile.XHDTYPE
+    header.size = 64 << 20
+    packed = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size) + bytes(1024), 1)
+    with pytest.raises(ModelError, match="refused"):
+        unpack(packed, tmp_path / "out")
+
+
+def test_a_bomb_of_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 10)
+    with pytest.raises(ModelError, match="refused"):
+        unpack(of_members(*((f"{number}", b"") for number in range(11))), tmp_path / "out")
+
+
+@settings(max_examples=60, deadline=None)
+@given(length=st.integers(0, len(GOOD) - 1))
+def test_no_part_of_an_archive_passes_for_the_whole(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
+    with pytest.raises(ModelError):
+        unpack(GOOD[:length], tmp_path_factory.mktemp("cut") / "out")
+
+
+@settings(max_examples=60, deadline=None)
+@given(blocks=st.integers(1, 18))
+def test_no_part_of_a_plain_tar_either(tmp_path_factory: pytest.TempPathFactory, blocks: int) -> None:
+    plain = gzip.decompress(GOOD).rstrip(b"\0")
+    assert len(plain) > 18 * 512
+    with pytest.raises(ModelError, match=r"cut short|damaged"):
+        unpack(plain[: 512 * blocks], tmp_path_factory.mktemp("cut") / "out")
+
+
+@settings(max_examples=60, deadline=None)
+@given(position=st.integers(10, len(GOOD) - 1), bit=st.integers(0, 7))
+def test_a_flipped_bit_is_noticed(tmp_path_factory: pytest.TempPathFactory, position: int, bit: int) -> None:
+    damaged = bytearray(GOOD)
+    damaged[position] ^= 1 << bit
+    with pytest.raises(ModelError):
+        unpack(bytes(damaged), tmp_path_factory.mktemp("bit") / "out")

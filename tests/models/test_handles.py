@@ -1,0 +1,89 @@
+"""What a handle means, without opening anything."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.errors import ModelError
+from streamer.models import handles
+from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
+
+
+def parsed(text: str) -> Url:
+    found = handles.parse(text)
+    assert isinstance(found, Url)
+    return found
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        HUB_HANDLE,
+        "https://www.kaggle.com/models/google/faster-rcnn-inception-resnet-v2/tensorFlow1/openimages-v4/1",
+        "http://example.org:8080/m.tar.gz?version=2",
+        "HTTPS://example.org/m/1",
+    ],
+)
+def test_entries_are_named_as_tensorflow_hub_names_them(handle: str) -> None:
+    assert parsed(handle).key == hashlib.sha1(handle.encode()).hexdigest()
+
+
+def test_the_short_name_is_the_handle() -> None:
+    assert parsed(HUB_MODULE) == parsed(HUB_HANDLE)
+
+
+def test_paths() -> None:
+    assert handles.parse("some/module") == Path("some/module")
+    assert handles.parse("m.tar.gz") == Path("m.tar.gz")
+    assert handles.parse("~/m") == Path.home() / "m"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("gs://bucket/m.tar.gz", "only http"),
+        ("https://", "no host"),
+        ("https:///m/1", "no host"),
+        ("http://[::1/m", "no URL"),
+        ("http://ann:s3cret@host:port/m", "no URL"),
+        ("ftp://ann:s3cret@host/m?token=s3cret", "only http"),
+    ],
+)
+def test_what_cannot_be_asked(text: str, told: str) -> None:
+    with pytest.raises(ModelError, match=told) as caught:
+        handles.parse(text)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_login_does_not_make_another_module() -> None:
+    plain = parsed("https://example.org/m.tar.gz?version=2")
+    for other in (
+        "https://ann:s3cret@example.org/m.tar.gz?version=2",
+        "https://example.org/m.tar.gz?version=2&token=s3cret",
+        "https://example.org/m.tar.gz?version=2&X-Amz-Signature=s3cret&X-Amz-Date=1",
+    ):
+        assert parsed(other).key == plain.key
+    assert parsed("https://example.org/m.tar.gz?version=3&token=s3cret").key != plain.key
+
+
+def test_archives_are_told_from_pages() -> None:
+    assert parsed("https://example.org/m.TAR.GZ?x=1").names_archive
+    assert parsed("https://example.org/m.tgz").names_archive
+    assert not parsed(HUB_HANDLE).names_archive
+    assert not parsed("https://example.org/m?file=a.tar.gz").names_archive
+
+
+word = st.text("abcXYZ019", min_size=6, max_size=12)
+
+
+@given(user=word, password=word, token=word, path=word)
+def test_no_part_of_a_login_is_shown(user: str, password: str, token: str, path: str) -> None:
+    url = parsed(f"https://U{user}:P{password}@host.example/{path}?token=T{token}")
+    shown = f"{url.shown} {url!r} {url.key}"
+    assert url.shown == f"https://host.example/{path}"
+    assert not any(secret in shown for secret in (f"U{user}", f"P{password}", f"T{token}"))
