@@ -41,7 +41,20 @@ class ModelError(StreamerError):
 
 
 class DetectorError(StreamerError):
-    """The detector failed on a frame."""
+    """The detector failed on a frame, which is lost to it; the next one may work."""
+
+    cause = "detector error"
+    """What the frame ledger calls it."""
+
+
+class DetectorRestarted(DetectorError):
+    """The detector hung on a frame and is replaced by a new one."""
+
+    cause = "detector hung"
+
+
+class DetectorHung(StreamerError):
+    """The detector hung on a frame and is given up: the run ends."""
 
 
 class SinkUnavailable(StreamerError):

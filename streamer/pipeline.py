@@ -6,7 +6,8 @@
     sink threads       mailbox ──► sink                                  one for each sink that is not bound to main
 
 Nothing is dropped: every hand-off is bounded and blocks the faster side, so the number of frames in flight is fixed.
-Every wait ends when `stop` is called or any thread fails; the first error is the one that is raised.
+Every wait ends when `stop` is called or any thread fails; the first error is the one that is raised. A detector that
+fails on a frame loses that frame only, until it fails three times in a row.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
 from streamer.canvas import Canvas
 from streamer.crew import Crew
-from streamer.errors import Interrupted
+from streamer.errors import DetectorError, Interrupted
+from streamer.failures import DetectorFailures
 from streamer.frame import Frame
 from streamer.mailbox import Closed, Mailbox, Sequencer
+from streamer.outlet import Outlet
 from streamer.pacing import Lockstep, Paced
 from streamer.protocols import Annotator, Damage, Detector, Scene, Sink, Source
 from streamer.stats import RunStats, StageTimes
@@ -33,7 +36,8 @@ log = logging.getLogger(__name__)
 
 CAPTURED_CAPACITY = 4
 FINISHED_CAPACITY = 4
-SINK_CAPACITY = 4
+# A detector cannot be woken in the middle of a frame. When a run ends early, that frame is not needed any more.
+DETECTOR_PATIENCE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +52,11 @@ class Captured:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """A captured item behind the detector: `detections` is None where it was not to look."""
+    """A captured item behind the detector: neither `detections` nor an `error` where it was not to look."""
 
     captured: Captured
     detections: Detections | None = None
+    error: DetectorError | None = None
     detect_s: float = 0.0
 
 
@@ -91,6 +96,7 @@ class Pipeline:
         self._source = source
         self._detectors = tuple(detectors)
         self._pacing = Lockstep(tracker, detect_every)
+        self._failures = DetectorFailures()
         self._annotators = tuple(annotators)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
         self._select = select
@@ -107,7 +113,8 @@ class Pipeline:
 
         Raises:
             Interrupted: `stop` was called, or a window closed; every sink has what was shown until then.
-            StreamerError: the first thing that failed.
+            StreamerError: the first thing that failed. A DetectorError ends the run only as the first of three in a
+                row: on three frames that follow one another among those that were to be detected.
         """
         for _ in self:
             pass
@@ -144,7 +151,7 @@ class Pipeline:
     def _start(self, crew: Crew) -> None:
         crew.start("capture", self._capture)
         for detector in self._detectors:
-            crew.start("detector", partial(self._detect, detector))
+            crew.start("detector", partial(self._detect, detector), patience_s=DETECTOR_PATIENCE_S)
         for outlet in self._outlets:
             if not outlet.sink.main_thread:
                 crew.start("sink", outlet.drain)
@@ -172,31 +179,46 @@ class Pipeline:
 
     def _detect(self, detector: Detector) -> None:
         for captured in self._captured:
-            result = Finished(captured)
-            if captured.frame is not None and self._pacing.wants_detection(captured.frame.index):
-                started_s = time.perf_counter()
-                detections = detector.detect(captured.frame)
-                if self._select is not None:
-                    detections = self._select(detections)
-                result = Finished(captured, detections, time.perf_counter() - started_s)
-            self._finished.put(captured.number, result)
+            self._finished.put(captured.number, self._look(detector, captured))
+
+    def _look(self, detector: Detector, captured: Captured) -> Finished:
+        if captured.frame is None or not self._pacing.wants_detection(captured.frame.index):
+            return Finished(captured)
+        started_s = time.perf_counter()
+        try:
+            detections = detector.detect(captured.frame)
+        except DetectorError as error:
+            return Finished(captured, error=error, detect_s=time.perf_counter() - started_s)
+        if self._select is not None:
+            detections = self._select(detections)
+        return Finished(captured, detections, detect_s=time.perf_counter() - started_s)
 
     # main thread
 
     def _scenes(self, began_s: float) -> Generator[Scene, None, None]:
         for finished in self._finished:
             self._enter(finished)
-            frame = finished.captured.frame
+            frame, error = finished.captured.frame, finished.error
+            if frame is None:
+                ready = self._pacing.flush()
+            else:
+                ready = self._pacing.take(frame, finished.detections, lost=error.cause if error else "")
+            yield from self._show(ready, began_s)
+            if self._failures.fatal is not None:
+                yield from self._show(self._pacing.flush(), began_s)
+                raise self._failures.fatal
+
+    def _show(self, ready: Iterable[Paced], began_s: float) -> Generator[Scene, None, None]:
+        started_s = time.perf_counter()
+        for paced in ready:
+            self.stats.add_time("track", time.perf_counter() - started_s)
+            scene = self._draw(paced, began_s)
+            self.stats.ledger.settle(paced.state, paced.cause)
+            self.stats.tracks.take(scene.tracks, scene.labels)
+            for outlet in self._outlets:
+                outlet.put(scene)
+            yield scene
             started_s = time.perf_counter()
-            ready = self._pacing.flush() if frame is None else self._pacing.take(frame, finished.detections)
-            for paced in ready:
-                self.stats.add_time("track", time.perf_counter() - started_s)
-                scene = self._draw(paced, began_s)
-                self._count(scene)
-                for outlet in self._outlets:
-                    outlet.put(scene)
-                yield scene
-                started_s = time.perf_counter()
 
     def _draw(self, paced: Paced, began_s: float) -> Scene:
         fps = self.stats.ledger.shown / max(time.monotonic() - began_s, 1e-3)
@@ -226,13 +248,9 @@ class Pipeline:
             ledger.enter()
             self.stats.flagged_corrupt += captured.frame.corrupt
             self.stats.add_time("decode", captured.decode_s)
-        if finished.detections is not None:
-            self.stats.add_time("detect", finished.detect_s)
-
-    def _count(self, scene: Scene) -> None:
-        self.stats.ledger.settle(scene.state)
-        for track_id, label in zip(scene.tracks.ids.tolist(), scene.tracks.labels.tolist(), strict=True):
-            self.stats.tracks_by_class.setdefault(scene.labels.name(label), set()).add(track_id)
+            if finished.detections is not None or finished.error is not None:
+                self.stats.add_time("detect", finished.detect_s)
+                self._failures.take(captured.frame, finished.error)
 
     def _account(self, began_s: float, cause: str) -> None:
         """Give every frame that was decoded its final state, and gather what the sink threads measured."""
@@ -244,39 +262,3 @@ class Pipeline:
             self.stats.stages.setdefault(outlet.sink.stage, StageTimes()).merge(outlet.times)
         self.stats.threads["detect"] = len(self._detectors)
         self.stats.wall_s = time.monotonic() - began_s
-
-
-class Outlet:
-    """A sink with its mailbox. `times` belongs to the thread that writes until `finish` has returned."""
-
-    def __init__(self, sink: Sink) -> None:
-        self.sink = sink
-        self.mailbox: Mailbox[Scene] = Mailbox(SINK_CAPACITY)
-        self.times = StageTimes()
-        self._drained = threading.Event()
-
-    def put(self, scene: Scene) -> None:
-        """Main thread: hand over a scene, waiting for room, or write it here if the sink asks for that."""
-        if self.sink.main_thread:
-            self._write(scene)
-        else:
-            self.mailbox.put(scene)
-
-    def drain(self) -> None:
-        """Sink thread: write what comes."""
-        try:
-            for scene in self.mailbox:
-                self._write(scene)
-        finally:
-            self._drained.set()
-
-    def finish(self) -> None:
-        """Main thread: no more scenes; returns when the last one is written or the writing failed."""
-        self.mailbox.finish()
-        if not self.sink.main_thread:
-            self._drained.wait()
-
-    def _write(self, scene: Scene) -> None:
-        started_s = time.perf_counter()
-        self.sink.write(scene)
-        self.times.add(time.perf_counter() - started_s)

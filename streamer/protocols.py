@@ -112,12 +112,16 @@ class Detector(Protocol):
         """Detections of all classes on the frame, by falling score; boxes clipped to the frame.
 
         Raises:
-            DetectorError: the model failed on this frame.
+            DetectorError: the model failed on this frame, which is lost; any other error ends the run.
         """
         ...
 
     def close(self) -> None:
-        """Release the model. Closing twice is fine."""
+        """Release the model. Closing twice is fine.
+
+        While `detect` runs too, from another thread: a run that ends does not wait long for a frame in the detector.
+        That `detect` may then fail or go on to its end, and `close` may take as long.
+        """
         ...
 
 
@@ -129,7 +133,8 @@ class Scene:
         frame: the frame that is shown.
         tracks: the tracks at its time; only confirmed ones.
         labels: names of `tracks.labels`.
-        state: its state in the frame ledger, `detected` or `interpolated`.
+        state: its state in the frame ledger: `detected`, `interpolated`, `predicted` or `lost` (the detector failed on
+            it: boxes as on a frame that it was not to look at).
         detections: the detector's own, None on a frame that it did not see.
         picture: the annotated picture (same format, size, pts and colour as the frame's), None where nobody draws.
         fps: frames a second that the pipeline manages at the moment, for the head-up line; 0 at the start.

@@ -43,6 +43,7 @@ class Report:
                 "detected": ledger.count("detected"),
                 "interpolated": ledger.count("interpolated"),
                 "predicted": ledger.count("predicted"),
+                "lost": ledger.causes("lost"),
                 "dropped": ledger.causes("dropped"),
                 "corrupt": ledger.causes("corrupt"),
                 "flagged_corrupt": stats.flagged_corrupt,
@@ -62,7 +63,7 @@ class Report:
             "throughput_fps": round(stats.throughput_fps, 2),
             "wall_s": round(stats.wall_s, 3),
             "first_frame_s": None if self.first_frame_s is None else round(self.first_frame_s, 3),
-            "tracks_by_class": {name: len(ids) for name, ids in sorted(stats.tracks_by_class.items())},
+            "tracks_by_class": dict(sorted(stats.tracks.by_class.items())),
             "outputs": list(self.outputs),
             "notes": list(self.notes),
         }

@@ -6,14 +6,21 @@ Threads measure their own work and send the figures along with the frames; nothi
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+
+from streamer.labels import LabelTable
+from tracking.types import Tracks
+
+SHOWN_STATES = ("detected", "interpolated", "predicted", "lost")
+TRACKS_REMEMBERED = 10_000
 
 
 class Ledger:
     """Every frame that came in ends in exactly one state; what has no state yet is in flight.
 
-    States: `detected`, `interpolated`, `predicted` (shown), `dropped` and `corrupt` (not shown, with a cause).
+    States: `detected`, `interpolated`, `predicted`, `lost` to the detector with a cause (all shown), `dropped` and
+    `corrupt` (not shown, with a cause).
     """
 
     def __init__(self) -> None:
@@ -47,7 +54,7 @@ class Ledger:
     @property
     def shown(self) -> int:
         """Frames that went to the sinks."""
-        return self.count("detected") + self.count("interpolated") + self.count("predicted")
+        return sum(self.count(state) for state in SHOWN_STATES)
 
     def causes(self, state: str) -> dict[str, int]:
         """Frames in a state by cause."""
@@ -91,6 +98,38 @@ class StageTimes:
         return 0.0
 
 
+class TrackCounts:
+    """How many tracks of each class were shown, in bounded memory.
+
+    The tracks that were shown last are remembered with their classes. A track that comes back after `remembered` others
+    were shown counts anew; trackers forget theirs long before.
+
+    Args:
+        remembered: how many tracks; more only while a single frame shows more.
+    """
+
+    def __init__(self, remembered: int = TRACKS_REMEMBERED) -> None:
+        self.by_class: Counter[str] = Counter()
+        """Tracks by the name of their class; one that changes its class counts for each."""
+        self._remembered = remembered
+        self._classes_of: OrderedDict[int, set[str]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Tracks that are remembered."""
+        return len(self._classes_of)
+
+    def take(self, tracks: Tracks, labels: LabelTable) -> None:
+        """The tracks of one shown frame."""
+        for track_id, label in zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True):
+            name, known = labels.name(label), self._classes_of.setdefault(track_id, set())
+            self._classes_of.move_to_end(track_id)
+            if name not in known:
+                known.add(name)
+                self.by_class[name] += 1
+        while len(self._classes_of) > max(self._remembered, len(tracks)):
+            self._classes_of.popitem(last=False)
+
+
 class RunStats:
     """All figures of one run; the report is made from it."""
 
@@ -98,7 +137,7 @@ class RunStats:
         self.ledger = Ledger()
         self.stages: dict[str, StageTimes] = {}
         self.threads: dict[str, int] = {}
-        self.tracks_by_class: dict[str, set[int]] = {}
+        self.tracks = TrackCounts()
         self.flagged_corrupt = 0
         self.wall_s = 0.0
         self.damage_details: list[str] = []

@@ -22,6 +22,7 @@ from streamer.stats import RunStats
 
 PLAIN_EVERY_S = 5.0
 _CLASSES_SHOWN = 8
+_STATES_WITH_CAUSE = ("lost", "dropped", "corrupt")
 
 
 class _LogLines(logging.Handler):
@@ -108,7 +109,7 @@ class RunProgress:
     def update(self, stats: RunStats) -> None:
         """Call after each frame."""
         now_s, ledger = time.monotonic(), stats.ledger
-        shown, lost = ledger.shown, ledger.count("corrupt") + ledger.count("dropped")
+        shown, lost = ledger.shown, sum(ledger.count(state) for state in _STATES_WITH_CAUSE)
         fps = shown / max(now_s - self._began_s, 1e-3)
         if self._bar is not None:
             self._bar.update(self._task, completed=shown, fps=fps, lost=lost)
@@ -130,7 +131,7 @@ def _headline(report: Report) -> Text:
     stats, ledger = report.stats, report.stats.ledger
     parts = [f"{ledger.count('detected')} detected"]
     parts += [f"{ledger.count(state)} {state}" for state in ("interpolated", "predicted") if ledger.count(state)]
-    for state in ("dropped", "corrupt"):
+    for state in _STATES_WITH_CAUSE:
         parts += [f"{frames} {state} ({cause})" for cause, frames in ledger.causes(state).items()]
     if stats.flagged_corrupt:
         parts.append(f"{stats.flagged_corrupt} shown although flagged as damaged")
@@ -154,7 +155,7 @@ def _stages(stats: RunStats) -> Table:
 
 
 def _tail(report: Report) -> Text:
-    counts = sorted(((len(ids), name) for name, ids in report.stats.tracks_by_class.items()), reverse=True)
+    counts = sorted(((count, name) for name, count in report.stats.tracks.by_class.items()), reverse=True)
     shown = [f"{name} {count}" for count, name in counts[:_CLASSES_SHOWN]]
     if len(counts) > _CLASSES_SHOWN:
         shown.append(f"{len(counts) - _CLASSES_SHOWN} more classes")

@@ -22,10 +22,10 @@ class JsonLinesSink(TextFileSink):
     """Writes one JSON object and a newline a scene, UTF-8.
 
     Keys: `index`, `pts`, `time_base` (`"1/12800"`, seconds per tick), `time_s`, `segment`, `state` (`detected`,
-    `interpolated`), `width`, `height` in pixels, and `tracks`, a list of objects with `id`, `label` (the readable
-    name), `mid` (absent where the detector has none), `score` (4 decimals), `box` (x0, y0, x1, y1 in pixels of the
-    upright frame, half-open, 2 decimals), `box_normalized` (the same, divided by width and height, 6 decimals) and
-    `origin` (`detected`, `interpolated`, `predicted`).
+    `interpolated`, `predicted`, `lost`: see `Scene.state`), `width`, `height` in pixels, and `tracks`, a list of
+    objects with `id`, `label` (the readable name), `mid` (absent where the detector has none), `score` (4 decimals),
+    `box` (x0, y0, x1, y1 in pixels of the upright frame, half-open, 2 decimals), `box_normalized` (the same, divided by
+    width and height, 6 decimals) and `origin` (`detected`, `interpolated`, `predicted`).
 
     Args:
         path: where to; written beside it and moved there when it is complete.

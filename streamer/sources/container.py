@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import chain
-from types import TracebackType
 from typing import Self
 
 import av
@@ -80,13 +79,7 @@ class ContainerSource(SingleUseSource, ABC):
         self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, traceback)
+    def _release(self) -> None:
         if self._container is not None:
             self._container.close()
             self._container = None

@@ -5,11 +5,15 @@ Entered by the main thread, then owned by the capture thread.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
+from inspect import GEN_RUNNING, getgeneratorstate
 from types import TracebackType
 
 from streamer.frame import Frame
 from streamer.protocols import Damage, StreamInfo
+
+log = logging.getLogger(__name__)
 
 
 class SingleUseSource:
@@ -39,10 +43,16 @@ class SingleUseSource:
         traceback: TracebackType | None,
     ) -> None:
         if self._frames is not None:
-            # What the frames come from must be let go first. Fails if another thread is still at it, which is better
-            # than the crash that closing a container under it would be.
-            self._frames.close()
+            if getgeneratorstate(self._frames) == GEN_RUNNING:
+                # The capture thread hangs in a read and was left behind. Closing a container under it would crash.
+                log.warning("the source is still being read; it is left open")
+                return
+            self._frames.close()  # what the frames come from must be let go before that is closed
             self._frames = None
+        self._release()
+
+    def _release(self) -> None:
+        """Close what the frames came from. Called when the source is left, unless a thread still hangs in a read."""
 
     def __iter__(self) -> Iterator[Frame]:
         if self._frames is None or self._iterated:

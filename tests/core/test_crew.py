@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -62,3 +64,38 @@ def test_a_thread_that_hangs_is_named_and_does_not_hold_the_owner(caplog: pytest
         crew.start("stuck", hang)
     release.set()
     assert "streamer-stuck did not end" in caplog.text
+
+
+def test_a_thread_that_nobody_needs_any_more_is_waited_for_less_than_the_others() -> None:
+    release, done = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        release.wait(30)
+
+    def let_go() -> None:  # ends only once the one that hangs was given up
+        threads[0].join(0.2)
+        done.set()
+
+    with Crew(lambda: None, deadline_s=30.0) as crew:
+        crew.start("long", hang, patience_s=0.05)
+        threads = [thread for thread in threading.enumerate() if thread.name == "streamer-long"]
+        crew.start("short", let_go)
+    assert done.is_set()
+    assert threads[0].is_alive()
+    release.set()
+    threads[0].join(30)
+
+
+@pytest.mark.parametrize(("left", "said"), [(True, "all of it"), (False, "all of it, torn down")])
+def test_the_program_is_left_at_once_only_if_a_thread_was_left_behind(left: bool, said: str) -> None:
+    program = f"""
+import atexit, threading
+from streamer.crew import Crew, leave
+with Crew(lambda: None, deadline_s=0.01) as crew:
+    crew.start("work", threading.Event().wait if {left} else int)
+atexit.register(print, ", torn down", end="")
+print("all of it", end="")  # and not flushed
+leave(3)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (3, said)

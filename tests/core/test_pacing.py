@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from fractions import Fraction
 
 import av
@@ -29,12 +29,17 @@ def moving_box(index: int) -> Detections:
     return Detections(np.array([[x, 5, x + 20, 30]], np.float32), np.array([0.9]), np.array([1]))
 
 
-def pace(count: int, every: int, segments: Sequence[int] | None = None) -> list[Paced]:
+def pace(count: int, every: int, segments: Sequence[int] | None = None, fails_on: Container[int] = ()) -> list[Paced]:
     lockstep = Lockstep(IouTracker(confirm_s=0.0), every)
     shown: list[Paced] = []
     for index in range(count):
-        detections = moving_box(index) if lockstep.wants_detection(index) else None
-        shown += lockstep.take(frame(index, segments[index] if segments else 0), detections)
+        now = frame(index, segments[index] if segments else 0)
+        if not lockstep.wants_detection(index):
+            shown += lockstep.take(now, None)
+        elif index in fails_on:
+            shown += lockstep.take(now, None, lost="no luck")
+        else:
+            shown += lockstep.take(now, moving_box(index))
     return shown + list(lockstep.flush())
 
 
@@ -44,6 +49,47 @@ def test_every_frame_is_shown_once_in_order(count: int, every: int) -> None:
     assert [paced.frame.index for paced in shown] == list(range(count))
     detected = [paced.frame.index for paced in shown if paced.state == "detected"]
     assert detected == list(range(0, count, every))
+
+
+@given(
+    count=st.integers(0, 30),
+    every=st.integers(1, 4),
+    fails_on=st.sets(st.integers(0, 30)),
+    segments=st.lists(st.integers(0, 1), min_size=30, max_size=30),
+)
+def test_a_frame_that_the_detector_failed_on_is_shown_as_lost(
+    count: int, every: int, fails_on: set[int], segments: list[int]
+) -> None:
+    shown = pace(count, every, segments=[sum(segments[: index + 1]) for index in range(30)], fails_on=fails_on)
+    assert [paced.frame.index for paced in shown] == list(range(count))
+    lost = {paced.frame.index for paced in shown if paced.state == "lost"}
+    assert lost == {index for index in fails_on if index % every == 0 and index < count}
+    assert all(paced.cause == ("no luck" if paced.state == "lost" else "") for paced in shown)
+    assert all(paced.detections is None for paced in shown if paced.state != "detected")
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_boxes_of_a_lost_frame_come_from_both_sides(every: int) -> None:
+    shown = pace(count=31, every=every, fails_on={12, 15, 24})
+    for index in (12, 15, 24):
+        assert shown[index].state == "lost"
+        assert shown[index].tracks.origin.tolist() == [Origin.INTERPOLATED]
+        assert shown[index].tracks.boxes[0, 0] == pytest.approx(index, abs=0.5)
+
+
+def test_a_lost_frame_at_the_start_has_no_boxes_and_at_the_end_predicted_ones() -> None:
+    shown = pace(count=20, every=1, fails_on={0, 18, 19})
+    assert [len(paced.tracks) for paced in shown[:2]] == [0, 1]
+    assert [paced.state for paced in shown[17:]] == ["detected", "lost", "lost"]
+    assert shown[19].tracks.origin.tolist() == [Origin.PREDICTED]
+    assert shown[19].tracks.boxes[0, 0] == pytest.approx(19, abs=1.0)
+
+
+def test_nothing_is_interpolated_across_segments_over_a_lost_frame() -> None:
+    shown = pace(count=20, every=1, segments=[0] * 10 + [1] * 10, fails_on={9, 10})
+    assert shown[9].tracks.ids.tolist() == shown[8].tracks.ids.tolist()  # predicted
+    assert len(shown[10].tracks) == 0
+    assert shown[11].tracks.ids.tolist() != shown[8].tracks.ids.tolist()
 
 
 def test_boxes_between_two_detections_lie_on_the_way() -> None:

@@ -3,105 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 import av
-import numpy as np
 import pytest
 
 from streamer.canvas import Canvas
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.pipeline import CAPTURED_CAPACITY, FINISHED_CAPACITY, SINK_CAPACITY, Pipeline
-from streamer.protocols import Damage, Scene, StreamInfo
+from streamer.outlet import SINK_CAPACITY
+from streamer.pipeline import CAPTURED_CAPACITY, FINISHED_CAPACITY, Pipeline
+from streamer.protocols import Damage, Scene
+from tests.core.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, MainThreadSink, OneBox, raising
 from tracking.iou import IouTracker
 from tracking.types import Detections, Tracks
-
-DEADLINE_S = 10.0
-FRAMES = 40
-
-
-class Boom(Exception):
-    """What the failing parts raise."""
-
-
-class CountingSource:
-    """Grey frames; fails or loses frames where it is told to."""
-
-    def __init__(self, frames: int | None = FRAMES, fail_at: int | None = None, damage: Damage | None = None) -> None:
-        self.info = StreamInfo("counting", 64, 48, "yuv420p", Fraction(1, 25))
-        self.given = 0
-        self._frames = frames
-        self._fail_at = fail_at
-        self._damage = [damage] if damage else []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        return None
-
-    def __iter__(self) -> Iterator[Frame]:
-        while self.given != self._frames:
-            if self.given == self._fail_at:
-                raise SourceLost("the camera went away")
-            self.given += 1
-            yield Frame(av.VideoFrame(64, 48, "yuv420p"), self.given - 1, self.given - 1, Fraction(1, 25), 0.0)
-
-    def take_damage(self) -> list[Damage]:
-        damage, self._damage = self._damage, []
-        return damage
-
-
-class OneBox:
-    """Sees one box; `before` runs first and may wait or raise."""
-
-    labels = LabelTable(("thing", "other"))
-
-    def __init__(self, before: Callable[[Frame], None] = lambda _: None, label: int = 0) -> None:
-        self._before = before
-        self._label = label
-
-    def detect(self, frame: Frame) -> Detections:
-        self._before(frame)
-        return Detections(np.array([[1, 1, 30, 30]]), np.array([0.9]), np.array([self._label]))
-
-    def close(self) -> None:
-        return None
-
-
-class ListSink:
-    """Keeps the indexes of the scenes; `before` runs first and may wait or raise."""
-
-    stage = "list"
-    main_thread = False
-    wants_picture = False
-    notes = ()
-
-    def __init__(self, before: Callable[[Scene], None] = lambda _: None) -> None:
-        self.indexes: list[int] = []
-        self.thread_names: set[str] = set()
-        self._before = before
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        return None
-
-    def write(self, scene: Scene) -> None:
-        self._before(scene)
-        self.thread_names.add(threading.current_thread().name)
-        self.indexes.append(scene.frame.index)
 
 
 class FailingTracker(IouTracker):
@@ -116,28 +32,6 @@ class FailingAnnotator:
 
     def draw(self, canvas: Canvas, scene: Scene) -> None:
         raise Boom(f"no drawing on {canvas} at {scene.frame.index}")
-
-
-class MainThreadSink(ListSink):
-    """Wants to be written by the main thread, as a window does."""
-
-    main_thread = True
-
-
-def raising(error: Exception) -> Callable[[object], None]:
-    def fail(_: object) -> None:
-        raise error
-
-    return fail
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    for thread in threading.enumerate():
-        if thread.name.startswith("streamer-"):
-            thread.join(DEADLINE_S)
-            assert not thread.is_alive(), thread.name
 
 
 def test_every_frame_reaches_every_sink_in_order() -> None:
@@ -261,6 +155,33 @@ def test_a_failure_ends_the_run_with_its_own_error(
         pipeline.run()
     assert pipeline.stats.ledger.in_flight == 0
     assert pipeline.stats.ledger.entered >= 0
+
+
+def test_a_run_that_is_stopped_does_not_wait_for_a_frame_in_the_detector() -> None:
+    entered, release = threading.Event(), threading.Event()
+
+    def hang(frame: Frame) -> None:
+        if frame.index == 5:
+            entered.set()
+            assert release.wait(DEADLINE_S)
+
+    sink = ListSink()
+    pipeline = Pipeline(CountingSource(None), [OneBox(hang)], IouTracker(), sinks=[sink])
+
+    def stop() -> None:
+        assert entered.wait(DEADLINE_S)
+        pipeline.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(Interrupted):
+        pipeline.run()
+    assert not release.is_set()
+    release.set()
+    ledger = pipeline.stats.ledger
+    assert sink.indexes == list(range(ledger.count("detected")))
+    assert ledger.causes("dropped") == {"interrupted": ledger.entered - ledger.count("detected")}
+    stopper.join(DEADLINE_S)
 
 
 def test_stopping_from_another_thread_completes_what_was_shown() -> None:

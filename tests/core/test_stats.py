@@ -4,22 +4,56 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.stats import Ledger, RunStats, StageTimes
+from streamer.labels import LabelTable
+from streamer.report import Report
+from streamer.stats import Ledger, RunStats, StageTimes, TrackCounts
+from tracking.types import Tracks
+
+TABLE = LabelTable(("Person", "Car", "Person"))
 
 
-@given(st.lists(st.tuples(st.sampled_from(["detected", "dropped", "corrupt"]), st.integers(1, 5)), max_size=30))
+def tracks_of(shown: dict[int, int]) -> Tracks:
+    """Tracks with these ids and labels."""
+    n = len(shown)
+    zero = np.zeros(n, np.float32)
+    return Tracks(
+        ids=np.array(list(shown), np.int64),
+        boxes=np.zeros((n, 4), np.float32),
+        scores=zero,
+        labels=np.array(list(shown.values()), np.int32),
+        velocities=np.zeros((n, 2), np.float32),
+        age_s=zero,
+        unseen_s=zero,
+        origin=np.zeros(n, np.uint8),
+        confirmed=np.ones(n, np.bool_),
+    )
+
+
+@given(st.lists(st.tuples(st.sampled_from(["detected", "lost", "dropped", "corrupt"]), st.integers(1, 5)), max_size=30))
 def test_what_entered_is_settled_or_in_flight(events: list[tuple[str, int]]) -> None:
     ledger = Ledger()
     for state, frames in events:
         ledger.enter(frames + 1)
         ledger.settle(state, "cause", frames)
-    states = ("detected", "dropped", "corrupt")
+    states = ("detected", "lost", "dropped", "corrupt")
     assert ledger.entered == ledger.in_flight + sum(ledger.count(state) for state in states)
     assert ledger.in_flight == len(events)
+
+
+def test_a_frame_that_was_lost_to_the_detector_was_shown_all_the_same() -> None:
+    stats = RunStats()
+    stats.ledger.enter(10)
+    for state, cause in (("detected", ""), ("lost", "detector error"), ("lost", "detector hung"), ("dropped", "error")):
+        stats.ledger.settle(state, cause)
+    assert stats.ledger.shown == 3
+    frames = Report("clip", "detector", "complete", stats).to_dict()["frames"]
+    assert frames["lost"] == {"detector error": 1, "detector hung": 1}
+    assert frames["entered"] == 10
 
 
 def test_a_frame_cannot_be_settled_twice() -> None:
@@ -56,3 +90,36 @@ def test_the_bottleneck_is_the_busiest_stage_for_its_threads() -> None:
     assert stats.bottleneck == "detect"
     stats.threads["detect"] = 2
     assert stats.bottleneck == "encode"
+
+
+@given(
+    st.lists(
+        # Ids from a window that moves on, in any order: those behind it never come back.
+        st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=6),
+        max_size=80,
+    )
+)
+def test_tracks_are_counted_as_if_all_were_remembered(frames: list[list[tuple[int, int]]]) -> None:
+    # From its first to its last frame in the window of 10, a track has at most 19 others shown besides it.
+    counts, all_ids = TrackCounts(remembered=20), dict[str, set[int]]()
+    for number, frame in enumerate(frames):
+        shown = {1 + number + offset: label for offset, label in frame}
+        counts.take(tracks_of(shown), TABLE)
+        for track_id, label in shown.items():
+            all_ids.setdefault(TABLE.name(label), set()).add(track_id)
+    assert counts.by_class == {name: len(ids) for name, ids in all_ids.items()}
+
+
+def test_counting_tracks_takes_bounded_memory() -> None:
+    counts = TrackCounts(remembered=100)
+    for first in range(1, 20_001, 10):
+        counts.take(tracks_of({track_id: track_id % 2 for track_id in range(first, first + 15)}), TABLE)
+    assert len(counts) == 100
+    assert counts.by_class.total() == 20_005
+
+
+def test_a_frame_with_more_tracks_than_are_remembered_counts_each_once() -> None:
+    counts = TrackCounts(remembered=10)
+    for _ in range(5):
+        counts.take(tracks_of(dict.fromkeys(range(1, 51), 1)), TABLE)
+    assert counts.by_class == {"Car": 50}

@@ -1,0 +1,120 @@
+"""Sources, detectors and sinks that do as they are told, to see what the pipeline makes of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Container, Iterator
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+
+from streamer.errors import DetectorError, SourceLost
+from streamer.frame import Frame
+from streamer.labels import LabelTable
+from streamer.protocols import Damage, Scene, StreamInfo
+from tracking.types import Detections
+
+DEADLINE_S = 10.0
+FRAMES = 40
+
+
+class Boom(Exception):
+    """What the failing parts raise."""
+
+
+class CountingSource:
+    """Grey frames; fails or loses frames where it is told to."""
+
+    def __init__(self, frames: int | None = FRAMES, fail_at: int | None = None, damage: Damage | None = None) -> None:
+        self.info = StreamInfo("counting", 64, 48, "yuv420p", Fraction(1, 25))
+        self.given = 0
+        self._frames = frames
+        self._fail_at = fail_at
+        self._damage = [damage] if damage else []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    def __iter__(self) -> Iterator[Frame]:
+        while self.given != self._frames:
+            if self.given == self._fail_at:
+                raise SourceLost("the camera went away")
+            self.given += 1
+            yield Frame(av.VideoFrame(64, 48, "yuv420p"), self.given - 1, self.given - 1, Fraction(1, 25), 0.0)
+
+    def take_damage(self) -> list[Damage]:
+        damage, self._damage = self._damage, []
+        return damage
+
+
+class OneBox:
+    """Sees one box; `before` runs first and may wait or raise."""
+
+    labels = LabelTable(("thing", "other"))
+
+    def __init__(self, before: Callable[[Frame], None] = lambda _: None, label: int = 0) -> None:
+        self._before = before
+        self._label = label
+
+    def detect(self, frame: Frame) -> Detections:
+        self._before(frame)
+        return Detections(np.array([[1, 1, 30, 30]]), np.array([0.9]), np.array([self._label]))
+
+    def close(self) -> None:
+        return None
+
+
+class ListSink:
+    """Keeps the indexes of the scenes; `before` runs first and may wait or raise."""
+
+    stage = "list"
+    main_thread = False
+    wants_picture = False
+    notes = ()
+
+    def __init__(self, before: Callable[[Scene], None] = lambda _: None) -> None:
+        self.indexes: list[int] = []
+        self.thread_names: set[str] = set()
+        self._before = before
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    def write(self, scene: Scene) -> None:
+        self._before(scene)
+        self.thread_names.add(threading.current_thread().name)
+        self.indexes.append(scene.frame.index)
+
+
+class MainThreadSink(ListSink):
+    """Wants to be written by the main thread, as a window does."""
+
+    main_thread = True
+
+
+def raising(error: Exception) -> Callable[[object], None]:
+    def fail(_: object) -> None:
+        raise error
+
+    return fail
+
+
+def failing_on(indexes: Container[int]) -> Callable[[Frame], None]:
+    def fail(frame: Frame) -> None:
+        if frame.index in indexes:
+            raise DetectorError(f"no luck with {frame.index}") from Boom(f"the cause at {frame.index}")
+
+    return fail

@@ -1,0 +1,119 @@
+"""Frames that the detector fails on: each is shown, counted and told, and three in a row end the run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+
+from streamer.errors import DetectorError, DetectorHung, DetectorRestarted
+from streamer.frame import Frame
+from streamer.pipeline import Pipeline
+from tests.core.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, OneBox, failing_on
+from tracking.iou import IouTracker
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.parametrize("lost", [{0}, {0, 2}, {10}, {10, 12, 16}, {38}, {36, 38}, set(range(0, FRAMES, 4))], ids=str)
+def test_a_frame_that_the_detector_fails_on_is_shown_and_counted_as_lost(
+    workers: int, every: int, lost: set[int]
+) -> None:
+    sink = ListSink()
+    detectors = [OneBox(failing_on(lost)) for _ in range(workers)]
+    pipeline = Pipeline(CountingSource(), detectors, IouTracker(), sinks=[sink], detect_every=every)
+    scenes = list(pipeline)
+    assert sink.indexes == [scene.frame.index for scene in scenes] == list(range(FRAMES))
+    assert {scene.frame.index for scene in scenes if scene.state == "lost"} == lost
+    assert all((scene.detections is None) == (scene.state != "detected") for scene in scenes)
+    between = [scene for scene in scenes if scene.state == "lost" and 2 < scene.frame.index < 34]
+    assert all(len(scene.tracks) == 1 for scene in between)
+    ledger = pipeline.stats.ledger
+    assert ledger.causes("lost") == {"detector error": len(lost)}
+    assert ledger.shown == ledger.entered == FRAMES
+    assert pipeline.stats.stages["detect"].count == FRAMES // every
+
+
+def test_three_failures_in_a_row_end_the_run_with_the_first() -> None:
+    shown: list[int] = []
+    pipeline = Pipeline(CountingSource(None), [OneBox(failing_on({4, 5, 8, 10, 11, 12}))], IouTracker())
+    with pytest.raises(DetectorError, match="no luck with 10") as caught:
+        shown.extend(scene.frame.index for scene in pipeline)
+    assert isinstance(caught.value.__cause__, Boom)
+    assert str(caught.value.__cause__) == "the cause at 10"
+    ledger = pipeline.stats.ledger
+    assert shown == list(range(13))  # the lost ones too
+    assert ledger.causes("lost") == {"detector error": 6}
+    assert ledger.count("detected") == 7
+    assert ledger.in_flight == 0
+    assert set(ledger.causes("dropped")) <= {"error"}
+
+
+def test_only_frames_that_were_to_be_detected_make_a_row() -> None:
+    pipeline = Pipeline(CountingSource(None), [OneBox(failing_on({5, 10, 15}))], IouTracker(), detect_every=5)
+    with pytest.raises(DetectorError, match="no luck with 5"):
+        pipeline.run()
+    ledger = pipeline.stats.ledger
+    assert ledger.causes("lost") == {"detector error": 3}
+    assert ledger.shown == 16
+
+
+@pytest.mark.parametrize(("lost", "ends"), [({3, 4, 5}, True), ({3, 4, 6, 7}, False)])
+def test_the_order_of_the_frames_makes_the_row_and_not_that_of_the_detectors(lost: set[int], ends: bool) -> None:
+    last_failed = threading.Event()  # the last frame of the row fails before the first one
+
+    def hold(frame: Frame) -> None:
+        if frame.index == min(lost):
+            assert last_failed.wait(DEADLINE_S)
+        elif frame.index == max(lost):
+            last_failed.set()
+        failing_on(lost)(frame)
+
+    pipeline = Pipeline(CountingSource(), [OneBox(hold), OneBox(hold)], IouTracker())
+    if ends:
+        with pytest.raises(DetectorError, match="no luck with 3"):
+            pipeline.run()
+    else:
+        pipeline.run()
+        assert pipeline.stats.ledger.causes("lost") == {"detector error": len(lost)}
+
+
+def test_a_frame_that_cost_a_restart_has_its_own_cause_and_counts_for_the_row() -> None:
+    def fail(frame: Frame) -> None:
+        if frame.index in (3, 20, 22):
+            raise DetectorRestarted("no answer")
+        failing_on({4, 21})(frame)
+
+    pipeline = Pipeline(CountingSource(None), [OneBox(fail)], IouTracker())
+    with pytest.raises(DetectorRestarted, match="no answer"):
+        pipeline.run()
+    assert pipeline.stats.ledger.causes("lost") == {"detector error": 2, "detector hung": 3}
+
+
+@pytest.mark.parametrize("kind", [DetectorHung, Boom])
+def test_any_other_error_of_a_detector_ends_the_run_at_once(kind: type[Exception]) -> None:
+    seen, error = list[int](), kind("no answer")
+
+    def fail(frame: Frame) -> None:
+        seen.append(frame.index)
+        if frame.index == 7:
+            raise error
+
+    pipeline = Pipeline(CountingSource(None), [OneBox(fail)], IouTracker())
+    with pytest.raises(kind) as caught:
+        pipeline.run()
+    assert caught.value is error
+    assert seen == list(range(8))
+    assert pipeline.stats.ledger.count("lost") == 0
+    assert pipeline.stats.ledger.in_flight == 0
+
+
+def test_lost_frames_are_told_one_by_one_and_then_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+    every_other = range(1, 400, 2)
+    with caplog.at_level(logging.WARNING):
+        Pipeline(CountingSource(400), [OneBox(failing_on(every_other))], IouTracker()).run()
+    lines = caplog.messages
+    assert lines[0] == "frame 1 (0.040 s) is lost to detection: no luck with 1"
+    assert [line.split()[1] for line in lines] == ["1", "3", "5", "7", "9", "19", "199"]
+    assert "100 so far" in lines[-1]

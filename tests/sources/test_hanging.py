@@ -1,0 +1,88 @@
+"""A read that hangs must not make leaving a source fail, nor crash the program by closing a container under it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import av
+import pytest
+
+from streamer.errors import Interrupted
+from streamer.frame import Frame
+from streamer.pipeline import Pipeline
+from streamer.sources.file import FileSource
+from tests import media
+from tests.core.parts import DEADLINE_S, OneBox
+from tracking.iou import IouTracker
+
+HANGS_AT = 3
+
+
+class HangingFile(FileSource):
+    """A file whose fourth picture takes for ever to read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, threads=1)
+        self.hangs = threading.Event()
+        self.release = threading.Event()
+        self._read = 0
+
+    def _upright(self, picture: av.VideoFrame, time_base: object) -> av.VideoFrame:
+        del time_base
+        if self._read == HANGS_AT:
+            self.hangs.set()
+            assert self.release.wait(DEADLINE_S)
+        self._read += 1
+        return picture
+
+    @property
+    def is_open(self) -> bool:
+        return self._container is not None
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> HangingFile:
+    return HangingFile(media.write_video(tmp_path / "clip.mp4", frames=8))
+
+
+def test_leaving_while_a_thread_hangs_in_a_read_is_a_clean_end(
+    source: HangingFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames: list[Frame] = []
+
+    def read() -> None:
+        frames.extend(iter(source))
+
+    with caplog.at_level(logging.WARNING), source:
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert source.hangs.wait(DEADLINE_S)
+    assert "still being read" in caplog.text
+    source.__exit__(None, None, None)
+    assert source.is_open
+    source.release.set()
+    reader.join(DEADLINE_S)
+    assert len(frames) == 8
+    source.__exit__(None, None, None)  # nothing hangs any more
+    assert not source.is_open
+
+
+def test_a_run_whose_source_hangs_ends_as_it_was_asked_to(source: HangingFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.crew.DEADLINE_S", 0.1)
+    pipeline = Pipeline(source, [OneBox()], IouTracker())
+
+    def stop() -> None:
+        assert source.hangs.wait(DEADLINE_S)
+        pipeline.stop()
+
+    stopper = threading.Thread(target=stop)
+    with source:
+        stopper.start()
+        with pytest.raises(Interrupted):
+            pipeline.run()
+    assert source.is_open
+    assert pipeline.stats.ledger.in_flight == 0
+    source.release.set()
+    stopper.join(DEADLINE_S)
