@@ -7,6 +7,7 @@ Heavy libraries are imported by the command that needs them, so that `--help` an
 from __future__ import annotations
 
 import signal
+import sys
 import time
 
 STARTED_S = time.monotonic()
@@ -31,6 +32,9 @@ app.add_typer(models, name="models")
 Source = Annotated[str, typer.Argument(help="Video file, image folder or glob pattern, or lavfi:GRAPH.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
+LabelMap = Annotated[
+    str | None, typer.Option(help="Classes of a hub module: open_images_v4, coco, or a .pbtxt, .csv or .txt file.")
+]
 TrackerName = Annotated[str | None, typer.Option("--tracker", help="Tracker by name.")]
 
 
@@ -40,7 +44,7 @@ def run(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Annotated video file.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML settings; see configs/.")] = None,
     assign: Annotated[list[str] | None, typer.Option("--set", help="One setting: key.path=value; repeatable.")] = None,
-    detector: Annotated[str | None, typer.Option(help="auto, starter, or a TF Hub module directory.")] = None,
+    detector: Annotated[str | None, typer.Option(help="auto, starter, or a hub module: URL, file or folder.")] = None,
     classes: Annotated[str | None, typer.Option(help="Only these classes: names or MIDs, by comma.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Leave out detections below this score.")] = None,
     tracker: TrackerName = None,
@@ -50,6 +54,7 @@ def run(
     report: Annotated[Path | None, typer.Option(help="The final report as JSON.")] = None,
     fps: Annotated[str | None, typer.Option(help="Frame rate of an image folder: 25, 30000/1001.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q ends.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Open no connection for models.")] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -64,6 +69,7 @@ def run(
         "detector.name": detector,
         "detector.classes": None if classes is None else [name.strip() for name in classes.split(",") if name.strip()],
         "detector.min_score": min_score,
+        "detector.offline": offline or None,
         "detector.every": detect_every,
         "tracker.name": tracker,
         "source.fps": fps,
@@ -118,26 +124,53 @@ def models_list() -> None:
 
 
 @models.command("fetch")
-def models_fetch(name: Annotated[str, typer.Argument(help="Model by name.")] = "starter") -> None:
-    """Download a model into the cache; afterwards no network is needed."""
+def models_fetch(
+    name: Annotated[str, typer.Argument(help="Model by name, or a hub module: URL or .tar.gz file.")] = "starter",
+    sha256: Annotated[str | None, typer.Option(help="The checksum that a module's archive must have.")] = None,
+) -> None:
+    """Download a model into the cache, or mend it there; afterwards no network is needed."""
     from streamer import commands
 
-    raise typer.Exit(commands.models_fetch(name))
+    raise typer.Exit(commands.models_fetch(name, sha256))
 
 
 @models.command("check")
 def models_check(
-    name: Annotated[str, typer.Argument(help="Model by name, or a module directory.")] = "starter",
+    name: Annotated[str, typer.Argument(help="Model by name, or a hub module: URL, file or folder.")] = "starter",
+    device: Annotated[str, typer.Option(help="Where a hub module runs: auto, cpu or gpu:0.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of a hub module: float32, tensorfloat32, bfloat16 or mixed_float16.")
+    ] = "float32",
+    label_map: LabelMap = None,
+    size: Annotated[str, typer.Option(help="Size of the frames to try it on.")] = "1280x720",
 ) -> None:
-    """Verify a model's files, load it and run it once."""
+    """Verify a model's files, load it, run it, and say where it ran and how long that took."""
     from streamer import commands
 
-    raise typer.Exit(commands.models_check(name))
+    raise typer.Exit(commands.models_check(name, device, precision, label_map, size))
+
+
+@models.command("labels")
+def models_labels(
+    pattern: Annotated[str, typer.Argument(help="Part of a name, or a MID; all classes without it.")] = "",
+    detector: Annotated[str, typer.Option(help="A model by name, or a hub module.")] = "faster_rcnn_openimages_v4",
+    label_map: LabelMap = None,
+) -> None:
+    """The classes of a detector as a tree: name, id, MID."""
+    from streamer import commands
+
+    raise typer.Exit(commands.models_labels(pattern, detector, label_map))
 
 
 def main() -> None:
     """Entry point of the installed command."""
-    app()
+    try:
+        app()
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+        if "streamer.crew" in sys.modules:  # without it there is no thread that could have been left behind
+            sys.modules["streamer.crew"].leave(code)
+        raise
 
 
 if __name__ == "__main__":

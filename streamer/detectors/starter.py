@@ -23,7 +23,7 @@ from streamer.detectors import ssd
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.frame import Frame
 from streamer.labels import LabelTable
-from streamer.models import open_images, store
+from streamer.models import label_maps, store
 from tracking.types import Detections, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ DEFAULT_MIN_SCORE = 0.38
 """Best F1 of the class Person on PETS09-S2L1 at 480x360, IoU 0.5: precision 0.79, recall 0.76."""
 
 _INPUT_PX = 300
-_LABEL_MAP_BYTES = 184  # the label map, one name a line, lies before the flatbuffer in the package's file
 _IOU_THRESHOLD = 0.5
 _UNUSED_CLASSES = 1  # `ignore_classes: 0`: row 0 of the label map is "???"
 
@@ -76,11 +75,11 @@ class StarterDetector:
         if max_detections < 1 or threads < 1:
             raise ConfigError("max_detections and threads must be at least 1")
         content = store.load_starter(weights)
-        self._labels = _label_table(content[:_LABEL_MAP_BYTES])
+        self._labels = label_maps.starter_table(content)
         self._anchors = starter_anchors()
         self._min_score = np.float32(min_score)
         self._max_detections = max_detections
-        self._interpreter: Interpreter | None = _load(content[_LABEL_MAP_BYTES:], threads)
+        self._interpreter: Interpreter | None = _load(content[label_maps.STARTER_LABEL_MAP_BYTES :], threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
         outputs = {item["name"]: item["index"] for item in self._interpreter.get_output_details()}
         self._box_output = outputs["raw_outputs/box_encodings"]
@@ -144,13 +143,6 @@ def _load(flatbuffer: bytes, threads: int) -> Interpreter:
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"LiteRT cannot load the starter's weights: {error}") from error
     return interpreter
-
-
-def _label_table(label_map: bytes) -> LabelTable:
-    """The label map in the package's file: one name a line, row 0 unused."""
-    rows = tuple(label_map.decode("ascii").splitlines())
-    mids = open_images.mid_by_name()
-    return LabelTable(names=rows, mids=tuple(mids.get(name, "") for name in rows))
 
 
 def _in_pixels(boxes: FloatArray, scores: FloatArray, labels: IntArray, width: int, height: int) -> Detections:

@@ -74,7 +74,7 @@ def test_label_table_has_names_and_mids(detector: Detector) -> None:
     named = [row for row, name in enumerate(table.names) if name]
     assert len(named) >= 2
     assert len({table.names[row] for row in named}) == len(named)
-    assert table.rows(["Person", "car"]) == (table.names.index("Person"), table.names.index("Car"))
+    assert table.rows(["=Person", "=car"]) == (table.names.index("Person"), table.names.index("Car"))
     assert table.mid(table.names.index("Person")) == "/m/01g317"
 
 

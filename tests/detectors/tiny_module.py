@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+Colour = tuple[int, int, int]
+
 
 class Paint(NamedTuple):
     """One colour and what the module says when it sees it."""
 
-    rgb: tuple[int, int, int]
+    rgb: Colour
     label: int
     mid: str
     name: str
@@ -41,6 +43,8 @@ def write(
     signature_name: str = "default",
     input_name: str = "images",
     broken_rows: bool = False,
+    raises_on: Colour | None = None,
+    hangs_on: Colour | None = None,
 ) -> Path:
     """Write the module.
 
@@ -53,32 +57,55 @@ def write(
         variables: weights in a checkpoint instead of in the graph.
         signature_name, input_name: other ones make a SavedModel that is no such detector.
         broken_rows: one score more than boxes.
+        raises_on: a colour that the graph refuses with an error when it is anywhere in the picture.
+        hangs_on: a colour that makes the graph loop for ever.
     """
     import tensorflow as tf
 
     v1: Any = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         images = v1.placeholder(tf.float32, (1, None, None, 3))
-        outputs = _detect(tf, images, palette, variables=variables, broken_rows=broken_rows)
+        looked_at = _after_failing(tf, images, raises_on, hangs_on)
+        outputs = _detect(tf, looked_at, palette, variables=variables, broken_rows=broken_rows)
         if not swapped_columns:
             mids, names = outputs["detection_class_names"], outputs["detection_class_entities"]
             outputs |= {"detection_class_names": names, "detection_class_entities": mids}
         if is_rank_2:
             columns = {name: tensor[:, None] for name, tensor in outputs.items() if name != "detection_boxes"}
             outputs |= columns
+        if claims_rank_2:
+            outputs |= {
+                # Identities at run time, but what is said beforehand of their shape is not checked.
+                name: v1.placeholder_with_default(v1.placeholder_with_default(tensor, None), (None, 1))
+                for name, tensor in outputs.items()
+                if name != "detection_boxes"
+            }
         signature = v1.saved_model.build_signature_def(
             {input_name: v1.saved_model.build_tensor_info(images)},
             {name: v1.saved_model.build_tensor_info(tensor) for name, tensor in outputs.items()},
         )
-        if claims_rank_2:
-            for name, info in signature.outputs.items():
-                if name != "detection_boxes":
-                    info.tensor_shape.CopyFrom(tf.TensorShape([None, 1]).as_proto())
         session.run(v1.global_variables_initializer())
         builder = v1.saved_model.Builder(str(directory))
         builder.add_meta_graph_and_variables(session, [], {signature_name: signature})
         builder.save()
     return directory
+
+
+def _after_failing(tf: Any, images: Any, raises_on: Colour | None, hangs_on: Colour | None) -> Any:
+    """The images, once the picture was found to have neither colour."""
+
+    def shows(colour: Colour) -> Any:
+        far = tf.reduce_max(tf.abs(images - tf.constant(colour, tf.float32) / 255), axis=3)
+        return tf.reduce_any(far < 0.05)
+
+    gates = []
+    if raises_on is not None:
+        gates.append(tf.debugging.Assert(~shows(raises_on), ["a colour that this module refuses"]))
+    if hangs_on is not None:
+        hangs = shows(hangs_on)
+        gates += tf.while_loop(lambda _: hangs, lambda turns: (turns + 1,), (tf.constant(0, tf.int64),))
+    with tf.control_dependencies(gates):
+        return tf.identity(images)
 
 
 def _detect(tf: Any, images: Any, palette: Sequence[Paint], *, variables: bool, broken_rows: bool) -> dict[str, Any]:

@@ -1,0 +1,172 @@
+"""Loads a SavedModel the quick way and runs it on one frame at a time.
+
+A TF1 session with the meta optimizer off: it would go through the tens of thousands of nodes of a large detector before
+the first frame, for no gain in the later ones (measured in `docs/performance.md`). The bytes of the picture cross to
+the device and become floats there. Built by the main thread, then used by one detector thread.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.detectors.devices import Device
+from streamer.detectors.signatures import Form
+from streamer.errors import ModelError
+from streamer.models.tensorflow_import import tensorflow
+
+FLOAT32, TENSORFLOAT32, BFLOAT16, MIXED_FLOAT16 = "float32", "tensorfloat32", "bfloat16", "mixed_float16"
+
+Array = npt.NDArray[Any]
+
+
+class SessionRunner:
+    """A loaded model.
+
+    Args:
+        directory: the SavedModel.
+        form: of its signature.
+        device: where it runs.
+        precision: `float32`, `tensorfloat32`, `bfloat16` or `mixed_float16`.
+        gpu_memory_mb: the most GPU memory to take; None lets it grow.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        form: Form,
+        device: Device,
+        *,
+        precision: str = FLOAT32,
+        gpu_memory_mb: int | None = None,
+    ) -> None:
+        tf = tensorflow()
+        v1 = tf.compat.v1
+        # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a choice with a name.
+        tf.config.experimental.enable_tensor_float_32_execution(precision == TENSORFLOAT32)
+        graph = tf.Graph()
+        self._session = v1.Session(graph=graph, config=_config(v1, device, precision, gpu_memory_mb))
+        try:
+            with graph.as_default(), _without_collector():
+                self._picture = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_picture")
+                fed = _feed(tf, self._picture, form)
+                meta_graph = v1.saved_model.load(
+                    self._session, list(form.signature.tags), str(directory), input_map={form.input.name: fed}
+                )
+                self._session.run(v1.tables_initializer())
+            graph.finalize()  # nothing is added from here on, so that memory cannot grow with the number of frames
+            signature = meta_graph.signature_def[form.signature.name]
+            self._fetches = [signature.outputs[key].name for key in form.outputs]
+            self._call: Callable[[Array], list[Array]] = self._session.make_callable(
+                self._fetches, feed_list=[self._picture]
+            )
+        except Exception as error:  # a damaged graph or checkpoint raises nearly anything
+            self._session.close()
+            raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
+
+    def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[Array]:
+        """The outputs in the order of the form, for a picture uint8 `(H, W, 3)`. Raises what TensorFlow raises."""
+        return self._call(rgb)
+
+    def placement(self, rgb: npt.NDArray[np.uint8]) -> Counter[str]:
+        """How many operations ran on which device (`CPU:0`, `GPU:0`) for this picture, by one more run."""
+        v1 = tensorflow().compat.v1
+        metadata = v1.RunMetadata()
+        options = v1.RunOptions(output_partition_graphs=True)
+        self._session.run(self._fetches, {self._picture: rgb}, options=options, run_metadata=metadata)
+        nodes = (node for graph in metadata.partition_graphs for node in graph.node)
+        return Counter(node.device.rpartition("/device:")[2] or "unknown" for node in nodes if node.op != "Const")
+
+    def close(self) -> None:
+        """Release the model."""
+        self._session.close()
+
+
+def _config(v1: Any, device: Device, precision: str, gpu_memory_mb: int | None) -> Any:
+    from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+
+    config = v1.ConfigProto(allow_soft_placement=True)
+    if device.gpu is None:
+        config.device_count["GPU"] = 0
+    else:
+        config.gpu_options.visible_device_list = str(device.gpu)
+        config.gpu_options.allow_growth = gpu_memory_mb is None
+        if gpu_memory_mb is not None:
+            config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[gpu_memory_mb])
+    rewrites, on = config.graph_options.rewrite_options, rewriter_config_pb2.RewriterConfig.ON
+    if precision in (FLOAT32, TENSORFLOAT32):
+        rewrites.disable_meta_optimizer = True
+        # Folding constants changes no result and costs 2 of 7 s that the first frame takes longer than the second.
+        config.graph_options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
+        return config
+    _switch_off(rewrites, rewriter_config_pb2.RewriterConfig)
+    if precision == BFLOAT16:
+        rewrites.auto_mixed_precision_onednn_bfloat16 = on
+    else:
+        rewrites.auto_mixed_precision = on
+    return config
+
+
+def _switch_off(rewrites: Any, kinds: Any) -> None:
+    """Leave of the meta optimizer nothing but what is switched on afterwards."""
+    for name in (
+        "layout_optimizer",
+        "constant_folding",
+        "shape_optimization",
+        "remapping",
+        "common_subgraph_elimination",
+        "arithmetic_optimization",
+        "dependency_optimization",
+        "loop_optimization",
+        "function_optimization",
+        "debug_stripper",
+        "scoped_allocator_optimization",
+        "pin_to_host_optimization",
+        "implementation_selector",
+    ):
+        setattr(rewrites, name, kinds.OFF)
+    rewrites.memory_optimization = kinds.NO_MEM_OPT
+    rewrites.meta_optimizer_iterations = kinds.ONE
+    rewrites.min_graph_nodes = -1  # small graphs too
+
+
+def _feed(tf: Any, picture: Any, form: Form) -> Any:
+    """What the model is fed, from uint8 `(H, W, 3)`: `(1, H, W, 3)` as its form demands."""
+    batch = tf.expand_dims(picture, 0)
+    if form.input.dtype == "uint8":
+        return batch
+    floats = tf.cast(batch, tf.float32)
+    return floats / np.float32(255) if form.white == 1 else floats
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A large graph is millions of Python objects, none of them garbage: looking for some takes a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+# What TensorFlow says before the reason when a graph fails: where the node was made.
+_NOT_THE_REASON = ("Graph execution error", "Detected at ", "File ", "Node: ", "[[")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line: the first that gives a reason; its kind where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reasons = (line for line in lines if not line.startswith(_NOT_THE_REASON))
+    return next(reasons, lines[0] if lines else type(error).__name__)

@@ -1,0 +1,115 @@
+"""What becomes of the arrays that a module gives."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from streamer.detectors.outputs import OutputReader
+from streamer.detectors.signatures import recognise
+from streamer.errors import DetectorError
+from streamer.models import open_images
+from tests.detectors.test_signatures import FOLDER, hub_module
+from tracking.types import Detections
+
+CAR, PERSON = 571, 69
+WIDTH, HEIGHT = 200, 100
+
+
+def reader(min_score: float = 0.0) -> OutputReader:
+    return OutputReader(recognise([hub_module()], FOLDER), open_images.label_table(), min_score)
+
+
+def outputs(boxes: Any, scores: Any, ids: list[int] | None = None) -> list[np.ndarray[Any, Any]]:
+    """As a module gives them; Cars unless said otherwise."""
+    rows = [CAR] * len(scores) if ids is None else ids
+    mids = [open_images.classes()[row - 1].mid.encode() for row in rows]
+    names = [open_images.classes()[row - 1].name.encode() for row in rows]
+    return [
+        np.asarray(boxes, np.float32),
+        np.asarray(scores, np.float32),
+        np.asarray(rows, np.int64),
+        np.asarray(mids, object),
+        np.asarray(names, object),
+    ]
+
+
+def read(boxes: Any, scores: Any, ids: list[int] | None = None) -> Detections:
+    return reader().read(outputs(boxes, scores, ids), WIDTH, HEIGHT)
+
+
+def test_fractions_become_pixels_of_the_frame() -> None:
+    found = read([[0.1, 0.2, 0.5, 0.6]], [0.5])
+    np.testing.assert_allclose(found.boxes, [[40, 10, 120, 50]], rtol=1e-6)
+
+
+def test_a_batch_of_one_is_one_picture() -> None:
+    found = read([[[0.1, 0.2, 0.5, 0.6]]], [0.5])
+    np.testing.assert_allclose(found.boxes, [[40, 10, 120, 50]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (3, 5), (12,), (1, 1, 3, 4)])
+def test_boxes_of_another_shape_are_an_error(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DetectorError, match="boxes of shape"):
+        read(np.zeros(shape), [0.5] * 3)
+
+
+def test_classes_keep_to_their_rows_when_sorted() -> None:
+    found = read([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
+    assert found.labels.tolist() == [PERSON, CAR]
+    assert found.boxes[0].tolist() == [0, 0, WIDTH, HEIGHT]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_an_error(bad: float) -> None:
+    with pytest.raises(DetectorError, match=r"not finite \(1 of 2\)"):
+        read([[0, 0, 1, 1], [0, bad, 1, 1]], [0.5, 0.5])
+    with pytest.raises(DetectorError, match=r"not finite \(1 of 2\)"):
+        read([[0, 0, 1, 1], [0, 0, 1, 1]], [0.5, bad])
+
+
+def test_a_box_beyond_the_picture_is_cut_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    reads = reader()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            found = reads.read(outputs([[-0.2, 0.5, 0.5, 1.3]], [0.5]), WIDTH, HEIGHT)
+            assert found.boxes.tolist() == [[100, 0, 200, 50]]
+    assert [record.getMessage().count("beyond the picture") for record in caplog.records] == [1]
+
+
+def test_rounding_beyond_the_edge_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    found = read([[-1e-6, 0, 1, 1 + 1e-6]], [1 + 1e-6])
+    assert found.boxes.tolist() == [[0, 0, WIDTH, HEIGHT]]
+    assert found.scores.tolist() == [1]
+    assert not caplog.records
+
+
+def test_swapped_corners_are_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    found = read([[0.5, 0.5, 0.1, 0.9], [0, 0, 1, 1]], [0.9, 0.5])
+    assert found.scores.tolist() == [0.5]
+    assert "corners are swapped" in caplog.text
+
+
+def test_scores_that_are_no_scores_are_an_error() -> None:
+    with pytest.raises(DetectorError, match=r"scores in 0\.5\.\.7"):
+        read([[0, 0, 1, 1], [0, 0, 1, 1]], [0.5, 7])
+
+
+@given(
+    boxes=arrays.arrays(np.float32, (7, 4), elements=st.floats(-2, 2, width=32)),
+    scores=arrays.arrays(np.float32, 7, elements=st.floats(0, 1, width=32)),
+    min_score=st.floats(0, 1),
+)
+def test_whatever_comes_in_what_goes_out_is_sound(boxes: Any, scores: Any, min_score: float) -> None:
+    found = reader(min_score).read(outputs(boxes, scores), WIDTH, HEIGHT)
+    assert (np.diff(found.scores) <= 0).all()
+    assert (found.scores >= np.float32(min_score)).all()
+    assert (found.boxes >= 0).all()
+    assert (found.boxes <= [WIDTH, HEIGHT, WIDTH, HEIGHT]).all()
+    assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()

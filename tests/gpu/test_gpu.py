@@ -1,0 +1,123 @@
+"""What can only be seen on a GPU. Each test has its own process: TensorFlow takes its GPU options once a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamer.models import tensorflow_import
+from tests.detectors import tiny_module
+
+PREPARE = """
+import logging, sys
+from pathlib import Path
+import numpy as np
+from streamer.detectors.hub import HubDetector
+from streamer.errors import ModelError
+from tests.detectors.test_hub import painted_frame
+logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+module = Path(sys.argv[1])
+"""
+
+
+def skip_without_gpu() -> None:
+    # The cheap question first: TensorFlow takes seconds to import.
+    if not any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")):
+        pytest.skip("this machine has no GPU")
+    if not tensorflow_import.sees_gpu():
+        pytest.skip("TensorFlow sees no GPU; docs/gpu.md tells what it needs")
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    skip_without_gpu()
+    return tiny_module.write(tmp_path_factory.mktemp("gpu") / "module")
+
+
+def run(code: str, module: Path) -> str:
+    """What the code prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE + code, str(module)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_it_finds_the_same_as_on_the_cpu_and_runs_on_the_gpu(module: Path) -> None:
+    printed = run(
+        """
+on_gpu, on_cpu = HubDetector(module, device="gpu:0"), HubDetector(module, device="cpu")
+on_gpu.warm_up(160, 90)
+found, expected = on_gpu.detect(painted_frame()), on_cpu.detect(painted_frame())
+assert found.labels.tolist() == expected.labels.tolist() and len(found) == 2
+np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-4)
+print(dict(on_gpu.placement(160, 90)))
+""",
+        module,
+    )
+    assert "GPU:0" in printed
+
+
+@pytest.mark.parametrize("precision", ["tensorfloat32", "mixed_float16"])
+def test_a_faster_precision_runs_and_tells_its_deviation(precision: str, module: Path) -> None:
+    printed = run(
+        f"""
+detector = HubDetector(module, device="gpu:0", precision={precision!r})
+for _ in range(4):
+    assert len(detector.detect(painted_frame())) == 2
+""",
+        module,
+    )
+    assert f"{precision} against float32: on the first 3 frames" in printed
+
+
+TOO_LARGE = (7680, 4320)  # 398 MB as float32
+
+
+def test_too_little_memory_is_one_clear_line(module: Path) -> None:
+    printed = run(
+        f"""
+try:
+    HubDetector(module, device="gpu:0", gpu_memory_mb=256).warm_up(*{TOO_LARGE})
+except ModelError as error:
+    print(error)
+""",
+        module,
+    )
+    assert "gpu:0 has too little free memory" in printed
+    assert len(printed.strip().splitlines()) == 1
+
+
+def test_auto_goes_on_on_the_cpu_and_says_so(module: Path) -> None:
+    printed = run(
+        f"""
+detector = HubDetector(module, device="auto", gpu_memory_mb=256)
+detector.warm_up(*{TOO_LARGE})
+print(detector.device, len(detector.detect(painted_frame())))
+""",
+        module,
+    )
+    assert "goes on on the CPU, slowly" in printed
+    assert printed.strip().endswith("cpu 2")
+
+
+def test_memory_grows_only_as_needed(module: Path) -> None:
+    printed = run(
+        """
+import tensorflow as tf
+detector = HubDetector(module, device="gpu:0")
+detector.warm_up(1280, 720)
+print(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+""",
+        module,
+    )
+    assert int(printed.strip()) < 1 << 30
