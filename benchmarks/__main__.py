@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("throughput", "overhead", "drawing", "tracker", "memory", "start")
+ALL = ("throughput", "overhead", "drawing", "tracker", "memory", "start", "detector_calls")
 
 for name in ALL:
     print(f"\n== {name}", flush=True)

@@ -1,12 +1,12 @@
 """The hub detector against the way that its page on TensorFlow Hub shows, side by side in one run.
 
-    python -m benchmarks.detector MODULE_DIR [--precision P] [--rounds N] [--frames N]
-    python -m benchmarks.detector [--calls N]
+    python -m benchmarks.detector MODULE_DIR [--precision P] [--optimize-graph] [--rounds N] [--frames N]
+    python -m benchmarks.detector MODULE_DIR --in-turns N
 
-With a module, each side is a process of its own, in turns: time from the start of the process to the first detections,
-seconds a warm frame, peak memory, and whether both found the same; `--precision` compares another precision with
-float32 instead. Without one, a module of a few kB runs N times at changing sizes: how its memory grows, how long its
-start takes, and the project's own time a frame.
+Each side is a process of its own, in turns: time from the start of the process to the first detections, seconds a warm
+frame, peak memory, and whether both found the same; `--precision` compares another precision with float32 instead.
+`--in-turns` has them all in one process, frame by frame in turns: on a machine whose speed changes from minute to
+minute only that compares warm frames. `benchmarks.detector_calls` needs no module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from fractions import Fraction
 from itertools import islice
@@ -30,9 +29,7 @@ import psutil
 from streamer.commands import packaged_clip
 from streamer.detectors.outputs import OutputReader
 from streamer.detectors.signatures import recognise
-from streamer.detectors.watchdog import WatchedDetector
 from streamer.frame import Frame
-from streamer.labels import LabelTable
 from streamer.models import open_images
 from streamer.sources.selection import open_source
 from tracking.types import Detections
@@ -71,12 +68,12 @@ def as_the_page_shows(module: Path, pictures: list[Frame]) -> dict[str, Any]:
     return _figures(found, took_s, first_s)
 
 
-def as_we_do(module: Path, pictures: list[Frame], precision: str) -> dict[str, Any]:
+def as_we_do(module: Path, pictures: list[Frame], precision: str, *, optimize_graph: bool) -> dict[str, Any]:
     """The detector as a run builds it."""
     from streamer.detectors import selection
 
-    choice = selection.choose(str(module))
-    (detector,) = selection.build(choice, selection.Options(min_score=0.0, device="cpu", precision=precision))
+    options = selection.Options(min_score=0.0, device="cpu", precision=precision, optimize_graph=optimize_graph)
+    (detector,) = selection.build(selection.choose(str(module)), options)
     found, took_s = [], []
     for frame in pictures:
         began_s = time.perf_counter()
@@ -106,13 +103,14 @@ def _figures(found: list[Detections], took_s: list[float], first_s: float) -> di
     }
 
 
-def compare(module: Path, precision: str, rounds: int, count: int) -> None:
+def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_graph: bool) -> None:
     """Print the ratios of the two sides, run in turns."""
     baseline = HUB_PAGE if precision == "float32" else "float32"
     sides: dict[str, list[dict[str, Any]]] = {baseline: [], precision + " ": []}
     for number in range(rounds):
         for side, runs in sides.items():
             child = [sys.executable, "-m", "benchmarks.detector", str(module), "--frames", str(count)]
+            child += ["--optimize-graph"] if optimize_graph else []
             done = subprocess.run([*child, "--side", side], check=True, capture_output=True, text=True)
             runs.append(json.loads(done.stdout.splitlines()[-1]))
             last = {key: round(value, 2) for key, value in runs[-1].items() if key != "detections"}
@@ -126,6 +124,33 @@ def compare(module: Path, precision: str, rounds: int, count: int) -> None:
         ratios = [one[key] / other[key] for one, other in zip(theirs, ours, strict=True)]
         print(f"{what}: {baseline} / {precision} = {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
     _tell_difference(theirs[0]["detections"], ours[0]["detections"])
+
+
+def in_turns(module: Path, count: int) -> None:
+    """Warm frames of the reference, the default and the optimized graph, in turns."""
+    from streamer.detectors.hub import HubDetector
+
+    sides = {
+        HUB_PAGE: HubDetector(module, device="cpu", min_score=0.0, reference=True),
+        "default": HubDetector(module, device="cpu", min_score=0.0),
+        "optimize_graph": HubDetector(module, device="cpu", min_score=0.0, optimize_graph=True),
+    }
+    (picture,) = frames(1)
+    for detector in sides.values():
+        detector.detect(picture)
+    wall_s: dict[str, list[float]] = {side: [] for side in sides}
+    cpu_s: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(count):
+        for side, detector in sides.items():
+            began_s, began_cpu_s = time.perf_counter(), time.process_time()
+            detector.detect(picture)
+            wall_s[side].append(time.perf_counter() - began_s)
+            cpu_s[side].append(time.process_time() - began_cpu_s)
+    base_s, base_cpu_s = statistics.median(wall_s[HUB_PAGE]), statistics.median(cpu_s[HUB_PAGE])
+    for side in sides:
+        wall, cpu = statistics.median(wall_s[side]), statistics.median(cpu_s[side])
+        ratios = f"{HUB_PAGE} / this: {base_s / wall:.2f}, CPU time {base_cpu_s / cpu:.2f}"
+        print(f"{side:24} median {wall:.2f} s, CPU {cpu:.2f} s; {ratios}")
 
 
 def _tell_difference(expected: list[Any], given: list[Any]) -> None:
@@ -142,90 +167,15 @@ def _tell_difference(expected: list[Any], given: list[Any]) -> None:
         print(f"frame {number}: {same}; boxes within {moved:.1e}, scores within {changed:.1e}")
 
 
-def many_calls(calls: int) -> None:
-    """Memory over many frames of changing sizes, start to first detections, and the project's own time a frame."""
-    from streamer.detectors import selection
-
-    with tempfile.TemporaryDirectory() as folder:
-        module = Path(folder) / "module"
-        # Written by another process: this one is to start without TensorFlow.
-        write = (
-            f"import pathlib; from tests.detectors import tiny_module; tiny_module.write(pathlib.Path({str(module)!r}))"
-        )
-        subprocess.run([sys.executable, "-c", write], check=True, capture_output=True)
-        began_s = time.perf_counter()
-        (detector,) = selection.build(selection.choose(str(module)), selection.Options(device="cpu"))
-        pictures = [frame for n in range(10) for frame in frames(1, 320 + 16 * n, 180 + 10 * n)]
-        detector.detect(pictures[0])
-        print(f"a module of a few kB: {time.perf_counter() - began_s:.2f} s to the first detections")
-        process, base = psutil.Process(), 0
-        for number in range(calls):
-            detector.detect(pictures[number % len(pictures)])
-            if number + 1 in (calls // 10, calls):
-                memory = process.memory_info().rss
-                print(
-                    f"after {number + 1} frames: {memory / 1e6:.1f} MB"
-                    + (f", {memory / base - 1:+.2%}" if base else "")
-                )
-                base = base or memory
-        detector.close()
-
-
-def own_time() -> None:
-    """What a frame of 1920x1080 costs around the model's call."""
-    (frame,) = frames(1, 1920, 1080)
-    module = Path("module")
-    from tests.detectors.test_signatures import hub_module
-
-    reader = OutputReader(recognise([hub_module()], module), open_images.label_table(), 0.0)
-    random = np.random.default_rng(0)
-    corners = np.sort(random.random((100, 2, 2), np.float32), axis=1).reshape(100, 4)
-    ids = random.integers(1, 602, 100)
-    mids = np.array([open_images.classes()[row - 1].mid.encode() for row in ids], object)
-    arrays: list[Any] = [corners, np.sort(random.random(100, np.float32))[::-1], ids, mids, mids]
-    instant = WatchedDetector(lambda: Instant(), timeout_s=60)
-    parts = {
-        "frame to uint8 RGB": lambda: frame.rgb(),
-        "100 rows to detections": lambda: reader.read(arrays, 1920, 1080),
-        "deadline of the watchdog": lambda: instant.detect(frame),
-    }
-    total_ms = 0.0
-    for name, part in parts.items():
-        took_ms = statistics.median(_timed_ms(part) for _ in range(200))
-        total_ms += took_ms
-        print(f"{name}: {took_ms:.2f} ms")
-    print(f"own time around the model's call at 1920x1080: {total_ms:.2f} ms")
-    instant.close()
-
-
-class Instant:
-    """A detector that takes no time."""
-
-    labels = LabelTable(names=("thing",))
-
-    def detect(self, frame: Frame) -> Detections:
-        """Nothing, at once."""
-        del frame
-        return Detections.empty()
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-
-def _timed_ms(part: Any) -> float:
-    began_s = time.perf_counter()
-    part()
-    return (time.perf_counter() - began_s) * 1e3
-
-
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("module", nargs="?", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("module", type=Path)
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--optimize-graph", action="store_true")
+    parser.add_argument("--in-turns", type=int)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--side", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
@@ -234,14 +184,13 @@ def main() -> None:
         figures = (
             as_the_page_shows(given.module, pictures)
             if side == HUB_PAGE
-            else as_we_do(given.module, pictures, side.strip())
+            else as_we_do(given.module, pictures, side.strip(), optimize_graph=given.optimize_graph)
         )
         print(json.dumps(figures))
-    elif given.module:
-        compare(given.module, given.precision, given.rounds, given.frames)
+    elif given.in_turns:
+        in_turns(given.module, given.in_turns)
     else:
-        many_calls(given.calls)
-        own_time()
+        compare(given.module, given.precision, given.rounds, given.frames, optimize_graph=given.optimize_graph)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,8 @@ class DetectorSettings(_Section):
     """The most GPU memory to take; as much as it needs if null."""
     precision: Literal["float32", "tensorfloat32", "bfloat16", "mixed_float16"] = "float32"
     """Arithmetic of a hub module; anything but float32 is compared with it on the first frames."""
+    optimize_graph: bool = False
+    """Let TensorFlow fuse a hub module's convolutions first: a later start for quicker frames."""
     reference: bool = False
     """Load and feed a hub module as its page on TensorFlow Hub shows it, slowly, to compare with."""
     timeout_s: float = Field(default=120.0, gt=0)

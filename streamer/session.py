@@ -128,6 +128,7 @@ class Session:
             device=wanted.device,
             precision=wanted.precision,
             gpu_memory_mb=wanted.gpu_memory_mb,
+            optimize_graph=wanted.optimize_graph,
             reference=wanted.reference,
             timeout_s=wanted.timeout_s,
             on_hang=wanted.on_hang,

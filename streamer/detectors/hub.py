@@ -55,6 +55,7 @@ class HubDetector:
         precision: `float32`; `tensorfloat32` or `mixed_float16` on a GPU; `bfloat16` on a CPU. The first frames are
             detected in float32 too, and the deviation is logged.
         gpu_memory_mb: the most GPU memory to take; None lets it grow.
+        optimize_graph: a later start for quicker frames, see `SessionRunner`.
         reference: load and feed it as TensorFlow Hub shows it, to compare with; float32 only.
 
     Raises:
@@ -71,6 +72,7 @@ class HubDetector:
         device: str = devices.AUTO,
         precision: str = FLOAT32,
         gpu_memory_mb: int | None = None,
+        optimize_graph: bool = False,
         reference: bool = False,
     ) -> None:
         if not 0 <= min_score <= 1:
@@ -86,6 +88,7 @@ class HubDetector:
         if self.device.why_not_gpu:
             log.warning("the detector runs on the CPU, slowly: %s", self.device.why_not_gpu)
         self._precision = precision
+        self._optimize_graph = optimize_graph
         self._reference = reference
         self._exact: Runner | None = None if precision == FLOAT32 else self._load(FLOAT32)
         self._deviation = Deviation()
@@ -162,7 +165,12 @@ class HubDetector:
         if self._reference:
             return ReferenceRunner(self._directory, self._form, self.device)
         return SessionRunner(
-            self._directory, self._form, self.device, precision=precision, gpu_memory_mb=self._gpu_memory_mb
+            self._directory,
+            self._form,
+            self.device,
+            precision=precision,
+            gpu_memory_mb=self._gpu_memory_mb,
+            optimize_graph=self._optimize_graph,
         )
 
     def _infer(self, run: Callable[[npt.NDArray[np.uint8]], list[npt.NDArray[Any]]], rgb: npt.NDArray[np.uint8]) -> Any:

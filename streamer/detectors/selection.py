@@ -85,7 +85,7 @@ class Options:
         threads: CPU threads of one inference of the starter; a hub module takes what TensorFlow gives it.
         workers: how many starters; 0 makes one for every `threads` cores. A hub module is always built once.
         labels: names of a hub module's classes; None: those it brings.
-        device, precision, gpu_memory_mb, reference: of a hub module, see `HubDetector`.
+        device, precision, gpu_memory_mb, optimize_graph, reference: of a hub module, see `HubDetector`.
         timeout_s, on_hang: of a hub module, see `WatchedDetector`.
         frame_size: `(width, height)` in pixels of the frames to come, to warm a hub module up on a GPU, where the first
             frame is many times slower than the others; None does not. On a CPU it is a third slower, and a frame spent
@@ -99,6 +99,7 @@ class Options:
     device: str = "auto"
     precision: str = "float32"
     gpu_memory_mb: int | None = None
+    optimize_graph: bool = False
     reference: bool = False
     timeout_s: float = 120.0
     on_hang: Literal["end", "restart"] = "end"
@@ -149,6 +150,7 @@ def load_hub(choice: Choice, options: Options, *, say: Callable[[str], None] = l
         device=options.device,
         precision=options.precision,
         gpu_memory_mb=options.gpu_memory_mb,
+        optimize_graph=options.optimize_graph,
         reference=options.reference,
     )
     loaded_s = time.monotonic() - began_s

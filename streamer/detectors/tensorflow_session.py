@@ -36,6 +36,7 @@ class SessionRunner:
         device: where it runs.
         precision: `float32`, `tensorfloat32`, `bfloat16` or `mixed_float16`.
         gpu_memory_mb: the most GPU memory to take; None lets it grow.
+        optimize_graph: let TensorFlow fuse convolutions with what follows them, and on a GPU choose their layout.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -49,13 +50,16 @@ class SessionRunner:
         *,
         precision: str = FLOAT32,
         gpu_memory_mb: int | None = None,
+        optimize_graph: bool = False,
     ) -> None:
         tf = tensorflow()
         v1 = tf.compat.v1
         # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a choice with a name.
         tf.config.experimental.enable_tensor_float_32_execution(precision == TENSORFLOAT32)
         graph = tf.Graph()
-        self._session = v1.Session(graph=graph, config=_config(v1, device, precision, gpu_memory_mb))
+        config = _config(v1, device, gpu_memory_mb)
+        _choose_rewrites(config, device, precision, optimize_graph=optimize_graph)
+        self._session = v1.Session(graph=graph, config=config)
         try:
             with graph.as_default(), _without_collector():
                 self._picture = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_picture")
@@ -92,29 +96,38 @@ class SessionRunner:
         self._session.close()
 
 
-def _config(v1: Any, device: Device, precision: str, gpu_memory_mb: int | None) -> Any:
-    from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
-
+def _config(v1: Any, device: Device, gpu_memory_mb: int | None) -> Any:
     config = v1.ConfigProto(allow_soft_placement=True)
     if device.gpu is None:
         config.device_count["GPU"] = 0
-    else:
-        config.gpu_options.visible_device_list = str(device.gpu)
-        config.gpu_options.allow_growth = gpu_memory_mb is None
-        if gpu_memory_mb is not None:
-            config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[gpu_memory_mb])
+        return config
+    config.gpu_options.visible_device_list = str(device.gpu)
+    config.gpu_options.allow_growth = gpu_memory_mb is None
+    if gpu_memory_mb is not None:
+        config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[gpu_memory_mb])
+    return config
+
+
+def _choose_rewrites(config: Any, device: Device, precision: str, *, optimize_graph: bool) -> None:
+    from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+
     rewrites, on = config.graph_options.rewrite_options, rewriter_config_pb2.RewriterConfig.ON
-    if precision in (FLOAT32, TENSORFLOAT32):
-        rewrites.disable_meta_optimizer = True
+    is_reduced = precision in (BFLOAT16, MIXED_FLOAT16)
+    if not is_reduced:
         # Folding constants changes no result and costs 2 of 7 s that the first frame takes longer than the second.
         config.graph_options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
-        return config
+    if not (is_reduced or optimize_graph):
+        rewrites.disable_meta_optimizer = True
+        return
     _switch_off(rewrites, rewriter_config_pb2.RewriterConfig)
+    if optimize_graph:
+        rewrites.remapping = on
+        if device.gpu is not None:
+            rewrites.layout_optimizer = on
     if precision == BFLOAT16:
         rewrites.auto_mixed_precision_onednn_bfloat16 = on
-    else:
+    elif precision == MIXED_FLOAT16:
         rewrites.auto_mixed_precision = on
-    return config
 
 
 def _switch_off(rewrites: Any, kinds: Any) -> None:

@@ -174,6 +174,13 @@ def test_detections_equal_those_of_the_reference_on_real_frames(variables: bool,
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
 
 
+def test_an_optimized_graph_finds_the_same(module: Path) -> None:
+    plain, optimized = HubDetector(module, device="cpu"), HubDetector(module, device="cpu", optimize_graph=True)
+    expected, found = plain.detect(painted_frame()), optimized.detect(painted_frame())
+    assert found.labels.tolist() == expected.labels.tolist()
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-5)
+
+
 def test_bfloat16_says_how_far_it_is_off(module: Path, caplog: pytest.LogCaptureFixture) -> None:
     detector = HubDetector(module, device="cpu", precision="bfloat16")
     for _ in range(4):
