@@ -61,14 +61,9 @@ class Signature:
 
 def incomplete(directory: Path) -> str:
     """Why a folder cannot be a whole SavedModel, "" if it looks like one. Quick: does not import TensorFlow."""
-    if not directory.is_dir():
-        return "there is no such folder"
-    try:
-        content = (directory / FILE_NAME).read_bytes()
-    except FileNotFoundError:
-        return f"it holds no {FILE_NAME}"
-    except OSError as error:
-        return f"its {FILE_NAME} cannot be read: {error.strerror}"
+    content, reason = _content(directory)
+    if reason:
+        return reason
     from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -78,7 +73,20 @@ def incomplete(directory: Path) -> str:
         Empty.FromString(content)
     except DecodeError:
         return f"its {FILE_NAME} is damaged"
-    return "" if content else f"its {FILE_NAME} is empty"
+    return ""
+
+
+def _content(directory: Path) -> tuple[bytes, str]:
+    """The bytes of the graph's file, and why there are none; it may be hundreds of MB."""
+    if not directory.is_dir():
+        return b"", "there is no such folder"
+    try:
+        content = (directory / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        return b"", f"it holds no {FILE_NAME}"
+    except OSError as error:
+        return b"", f"its {FILE_NAME} cannot be read: {error.strerror}"
+    return content, "" if content else f"its {FILE_NAME} is empty"
 
 
 def read_signatures(directory: Path) -> tuple[Signature, ...]:
@@ -87,7 +95,8 @@ def read_signatures(directory: Path) -> tuple[Signature, ...]:
     Raises:
         ModelError: it holds none, it is damaged, or a checkpoint that the graph needs is missing.
     """
-    if reason := incomplete(directory):
+    content, reason = _content(directory)
+    if reason:
         raise ModelError(f"{directory} is no SavedModel: {reason}")
     from google.protobuf.message import DecodeError
 
@@ -97,8 +106,8 @@ def read_signatures(directory: Path) -> tuple[Signature, ...]:
     from tensorflow.core.protobuf import saved_model_pb2
 
     try:
-        graphs = saved_model_pb2.SavedModel.FromString((directory / FILE_NAME).read_bytes()).meta_graphs
-    except (OSError, DecodeError) as error:
+        graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    except DecodeError as error:
         raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
     if not graphs:
         raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
