@@ -31,7 +31,7 @@ from streamer.detectors.deviation import FRAMES as DEVIATION_FRAMES
 from streamer.detectors.outputs import OutputReader
 from streamer.detectors.signatures import recognise
 from streamer.frame import Frame
-from streamer.models import open_images
+from streamer.models import open_images, saved_model
 from streamer.sources.selection import open_source
 from tracking.types import Detections
 
@@ -63,7 +63,7 @@ def as_the_page_shows(module: Path, pictures: list[Frame]) -> dict[str, Any]:
         results.append(result)
         if len(results) == 1:
             first_s = _since_start_s()
-    reader = OutputReader(recognise([_signature(module)], module), open_images.label_table(), 0.0)
+    reader = OutputReader(recognise(saved_model.read_signatures(module), module), open_images.label_table(), 0.0)
     keys = ("boxes", "scores", "class_labels", "class_names", "class_entities")
     found = [reader.read([result[f"detection_{key}"] for key in keys], WIDTH, HEIGHT) for result in results]
     return _figures(found, took_s, first_s)
@@ -84,12 +84,6 @@ def as_we_do(module: Path, pictures: list[Frame], precision: str, *, optimize_gr
             first_s = _since_start_s()
     # The first frames of a faster precision are detected in float32 as well.
     return _figures(found, took_s if precision == "float32" else took_s[DEVIATION_FRAMES - 1 :], first_s)
-
-
-def _signature(module: Path) -> Any:
-    from streamer.models import saved_model
-
-    return saved_model.read_signatures(module)[0]
 
 
 def _since_start_s() -> float:

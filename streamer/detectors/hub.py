@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -173,7 +172,7 @@ class HubDetector:
             optimize_graph=self._optimize_graph,
         )
 
-    def _infer(self, run: Callable[[npt.NDArray[np.uint8]], list[npt.NDArray[Any]]], rgb: npt.NDArray[np.uint8]) -> Any:
+    def _infer(self, run: Runner, rgb: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         try:
             return run(rgb)
         except Exception as error:  # tf.errors.OpError and what the binding makes of odd values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from streamer.errors import ConfigError, ModelError, StreamerError
 from streamer.labels import LabelTable
 from streamer.models import handles, store, tensorflow_import
 from streamer.protocols import Detector
+from streamer.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from streamer.detectors.hub import HubDetector
@@ -171,7 +171,7 @@ def _automatic(sees_gpu: Callable[[], bool], sha256: str | None, *, offline: boo
     name = store.HUB_MODULE
     module_dir = store.hub_module_dir(sha256)
     # The cheap questions first: where the module cannot be used, TensorFlow need not be imported.
-    if module_dir is None and (store.is_offline(offline) or not _has_gpu_device()):
+    if module_dir is None and (store.is_offline(offline) or not has_gpu_device()):
         return _starter(f"{name} is not at hand", offline=offline)
     try:
         if not sees_gpu():
@@ -190,7 +190,7 @@ def _starter(because: str, *, offline: bool) -> Choice:
     return Choice(None, f"detector: starter, because {because}")
 
 
-def _has_gpu_device() -> bool:
+def has_gpu_device() -> bool:
     """Whether this machine has a device that TensorFlow might use: NVIDIA's driver, AMD's, or that of WSL."""
     return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
 
@@ -198,8 +198,7 @@ def _has_gpu_device() -> bool:
 def _unknown(name: str, path: Path) -> StreamerError:
     if path.suffix or os.sep in name:
         return ModelError(f"there is no {path}; --detector takes {_TAKES}")
-    near = difflib.get_close_matches(name, _NAMES, n=1, cutoff=0.4)
-    return ConfigError(f"no detector {name!r}; {f'did you mean {near[0]}?' if near else f'there are {_TAKES}'}")
+    return ConfigError(f"no detector {name!r}; {did_you_mean(name, _NAMES, otherwise=f'there are {_TAKES}')}")
 
 
 def _cores() -> int:

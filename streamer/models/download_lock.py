@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 _LOOK_EVERY_S = 0.25
-_ABANDONED_AFTER_S = 24 * 3600.0
 
 
 def wait(place: Path, *, timeout_s: float) -> None:
@@ -48,21 +47,6 @@ def wait(place: Path, *, timeout_s: float) -> None:
             return
         # Nothing tells a process that a file of another one went away; a signal ends this wait.
         time.sleep(_LOOK_EVERY_S)
-
-
-def sweep(place: Path) -> None:
-    """Remove what killed downloads into `place` left behind; younger folders may belong to another process."""
-    for path in place.parent.glob(f"{place.name}.*"):
-        if not path.name.endswith((".tmp", ".old", ".repair")):
-            continue
-        try:
-            abandoned = time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S
-        except OSError:
-            continue
-        if abandoned and path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif abandoned:
-            path.unlink(missing_ok=True)
 
 
 def _read(lock: Path) -> str | None:

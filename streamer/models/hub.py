@@ -10,18 +10,17 @@ then too the archive, downloaded in a browser, is taken as a file.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from streamer.errors import ModelError
-from streamer.models import archive, download_lock, saved_model, tensorflow_import
+from streamer.models import archive, leftovers, saved_model, tensorflow_import
 from streamer.models.archive import Contents, CutShort
 from streamer.models.downloads import Body, Transient
 from streamer.models.handles import Url
-from streamer.models.hub_cache import Entry, Manifest
+from streamer.models.hub_cache import Entry, Manifest, sha256_of
 
 STALL_TIMEOUT_S = 30.0
 """A server that sends nothing for so long has failed."""
@@ -103,7 +102,7 @@ def _install(
 
     try:
         entry.directory.parent.mkdir(parents=True, exist_ok=True)
-        download_lock.sweep(entry.directory)
+        leftovers.sweep(entry.drafts())
         tensorflow_import.tensorflow_hub()
         from streamer.models.hub_resolver import ModuleResolver
 
@@ -163,7 +162,6 @@ def _shown(source: Url | Path) -> str:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error

@@ -22,7 +22,6 @@ from streamer.models import saved_model
 from streamer.models.archive import Contents, FileRecord
 from streamer.models.handles import without_login
 
-_CHUNK_BYTES = 1 << 20
 # NodeDef.op is field 2 of its message: 0x12, length, name. How an op is listed elsewhere begins with another byte.
 _VARIABLE_NODES = tuple(bytes([0x12, len(op)]) + op for op in (b"VarHandleOp", b"VariableV2", b"Variable"))
 
@@ -107,6 +106,11 @@ class Entry:
         except (OSError, ValueError):
             return None
 
+    def drafts(self) -> list[Path]:
+        """What is on its way in or out beside it: temporary folders and files, a successor, a predecessor."""
+        beside = self.directory.parent.glob(f"{self.directory.name}.*")
+        return [path for path in beside if path.name.endswith((".tmp", ".old", ".repair"))]
+
     @property
     def is_occupied(self) -> bool:
         """Whether something lies there; an empty folder, as cleaners of temporary files leave it, is nothing."""
@@ -177,14 +181,19 @@ def _differing_file(directory: Path, manifest: Manifest, *, by_checksum: bool) -
             size_bytes = path.stat().st_size
             if size_bytes != record.size_bytes:
                 return f"its {name} has {size_bytes} bytes instead of {record.size_bytes}"
-            if by_checksum and _sha256(path) != record.sha256:
+            if by_checksum and sha256_of(path) != record.sha256:
                 return f"its {name} has another checksum"
         except OSError as error:
             return f"its {name} cannot be read: {error.strerror}"
     return saved_model.incomplete(directory)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

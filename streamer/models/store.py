@@ -6,7 +6,6 @@ it is checked whenever it is used, and fetched again when it is not what it shou
 
 from __future__ import annotations
 
-import difflib
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
 from streamer.models.handles import HUB_MODULE as HUB_MODULE
 from streamer.models.handles import Url
 from streamer.models.hub_cache import Entry
+from streamer.spelling import did_you_mean
 
 STARTER = "starter"
 """SSD MobileNet V2, 300x300, trained on Open Images V4, 23 classes: small enough for any laptop."""
@@ -169,8 +169,7 @@ def is_starter(path: Path) -> bool:
 
 def unknown(name: str) -> str:
     """What to say of a name that is none, with the nearest ones."""
-    near = difflib.get_close_matches(name, names(), n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}"
+    hint = did_you_mean(name, names(), otherwise=f"there are {', '.join(names())}")
     return f"no model {name!r}; {hint}, or a module's URL, .tar.gz file or folder"
 
 

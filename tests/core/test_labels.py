@@ -127,7 +127,8 @@ class TestRefusals:
 
     @pytest.mark.parametrize("nothing", ["", "  ", "=", "???", "/m/"])
     def test_no_class_at_all(self, nothing: str) -> None:
-        refusal(PETS_BELOW, nothing)
+        message = refusal(PETS_BELOW, nothing)
+        assert message.startswith(f"no class {nothing.strip()!r} in this detector; it knows Cat, Dog")
 
 
 def test_a_row_without_a_name_is_told_by_its_number() -> None:

@@ -29,7 +29,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STREAMER_CACHE", str(folder))
     monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
     monkeypatch.delenv("STREAMER_OFFLINE", raising=False)
-    monkeypatch.setattr(selection, "_has_gpu_device", lambda: False)
+    monkeypatch.setattr(selection, "has_gpu_device", lambda: False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody listens
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -66,7 +66,7 @@ def test_auto_with_module_and_gpu(module_at_hand: Path) -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_auto_with_gpu_fetches_the_module_or_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "_has_gpu_device", lambda: True)
+    monkeypatch.setattr(selection, "has_gpu_device", lambda: True)
     choice = selection.choose("auto", sees_gpu=lambda: True)
     assert choice.module_dir is None
     assert f"starter, because cannot fetch {store.HUB_HANDLE} (the proxy cannot be used)" in choice.reason
@@ -74,7 +74,7 @@ def test_auto_with_gpu_fetches_the_module_or_says_why_not(monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("cache")
 def test_auto_offline_neither_fetches_nor_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "_has_gpu_device", lambda: True)
+    monkeypatch.setattr(selection, "has_gpu_device", lambda: True)
     with pytest.raises(ModelError, match="the starter is not at hand and nothing may be fetched"):
         selection.choose("auto", offline=True, sees_gpu=never)
 
@@ -100,7 +100,7 @@ def test_auto_answers_without_importing_tensorflow(cache: Path) -> None:
     code = """
 import sys
 from streamer.detectors import selection
-selection._has_gpu_device = lambda: False
+selection.has_gpu_device = lambda: False
 assert selection.choose("auto").module_dir is None
 assert "tensorflow" not in sys.modules
 """

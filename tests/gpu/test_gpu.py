@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer.detectors import selection
 from streamer.models import tensorflow_import
 from tests.detectors import tiny_module
 
@@ -26,7 +27,7 @@ module = Path(sys.argv[1])
 
 def skip_without_gpu() -> None:
     # The cheap question first: TensorFlow takes seconds to import.
-    if not any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg")):
+    if not selection.has_gpu_device():
         pytest.skip("this machine has no GPU")
     if not tensorflow_import.sees_gpu():
         pytest.skip("TensorFlow sees no GPU; docs/gpu.md tells what it needs")
