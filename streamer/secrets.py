@@ -1,0 +1,200 @@
+"""Passwords given to the program: taken out of addresses, put back into them, and kept out of everything it says.
+
+Errors and log lines are written without credentials in the first place; `Secrets.hide` is the net below, for the texts
+of libraries. `SECRETS` is the one registry of the process. Any thread may call anything here.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl, quote, unquote
+
+HIDDEN = "***"
+SHORTEST_HIDDEN = 4
+"""Shorter passwords are hidden only where they stand as one: `a` everywhere would leave no readable text."""
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
+_HOST_AND_PORT = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
+_USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"<>]*:[^\s/?#'\"<>]*@")
+_TOKEN_NAME = r"(?:token|key|pass(?:word|wd|phrase)?|pwd|secret|auth|sig(?:nature)?)"
+_TOKEN = re.compile(rf"([?&][^=&\s]*{_TOKEN_NAME}=)[^&\s'\"]+", re.IGNORECASE)
+_OWN_FIELDS = frozenset(vars(logging.makeLogRecord({})))
+
+
+def split_credentials(url: str) -> tuple[str, str, str]:
+    """A network address without its credentials, the user name and the password, both decoded; "" where absent.
+
+    Everything before the last @ of the authority is taken for credentials (RFC 3986, 3.2.1), so that : and @ in a
+    password need no percent-encoding. A raw /, ? or # in it is understood where what stands before it is no `host:port`
+    and holds no @: `rtsp://me:pass/word@camera/` but not `rtsp://me:12/34@camera/`.
+    """
+    scheme, info, rest = _parts(url)
+    if info is None:
+        return url, "", ""
+    user, _, password = info.partition(":")
+    return f"{scheme}://{rest}", _decoded(user), _decoded(password)
+
+
+def with_credentials(url: str, user: str, password: str) -> str:
+    """A network address with these credentials, percent-encoded, instead of those it may have; none if both are "".
+
+    Raises:
+        ValueError: no network address.
+    """
+    scheme, _, rest = _parts(url)
+    if not scheme:
+        raise ValueError("credentials belong to an address of the form scheme://host/")
+    info = _encoded(user) + (f":{_encoded(password)}" if password else "")
+    return f"{scheme}://{info}@{rest}" if info else f"{scheme}://{rest}"
+
+
+def redacted(address: str) -> str:
+    """A network address without user, password and query."""
+    match = _URL.fullmatch(address)
+    if match is None:
+        return address
+    scheme, rest = match.groups()
+    # Passwords may hold any character, so all up to the last @ goes, then the query, which may hold a token.
+    return f"{scheme}://{re.split('[?#]', rest.rsplit('@', maxsplit=1)[-1], maxsplit=1)[0]}"
+
+
+class Secrets:
+    """Remembers passwords and replaces them in texts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._patterns: dict[str, None] = {}
+        self._anywhere: re.Pattern[str] | None = None
+
+    def remember(self, password: str, user: str = "") -> None:
+        """From now on `hide` replaces this password. An empty one is none.
+
+        It is found as it is; with any of its characters percent-encoded; as `repr` and JSON escape it; and in the
+        base64 of HTTP Basic authentication with `user` (RFC 7617). One shorter than `SHORTEST_HIDDEN` is found in that
+        base64, between : and @ of an address, and behind a word such as `password=`.
+        """
+        if not password:
+            return
+        with self._lock:
+            self._patterns.update(dict.fromkeys(_patterns(password, user)))
+            longest_first = sorted(self._patterns, key=len, reverse=True)
+            self._anywhere = re.compile("|".join(longest_first))
+
+    def split(self, url: str) -> tuple[str, str, str]:
+        """As `split_credentials`, remembering the password and the tokens in the query."""
+        address, user, password = split_credentials(url)
+        self.remember(password, user)
+        # As it was typed, and whole if a raw /, ? or # made it look like a path.
+        match = _URL.fullmatch(url)
+        self.remember(match[2].rpartition("@")[0].partition(":")[2] if match else "", user)
+        query = re.split("[?#]", address, maxsplit=1)[1:]
+        for name, value in parse_qsl(query[0]) if query else ():
+            if re.search(f"{_TOKEN_NAME}$", name, re.IGNORECASE):
+                self.remember(value)
+        return address, user, password
+
+    def hide(self, text: str) -> str:
+        """The text with `***` for every remembered password, and for credentials and tokens in any address.
+
+        A remembered password of `SHORTEST_HIDDEN` characters or more is nowhere in what is returned.
+        """
+        text = _TOKEN.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
+        with self._lock:
+            pattern = self._anywhere
+        # Again, because what stood around a hidden one may make up another; each time the text gets shorter.
+        while pattern is not None and (hidden := pattern.sub(HIDDEN, text)) != text:
+            text = hidden
+        return text
+
+
+SECRETS = Secrets()
+"""What this process was given."""
+
+
+class SecretsFilter(logging.Filter):
+    """Hides passwords in log records: message, traceback and extra fields. For handlers, which see every record.
+
+    A logger's own filters do not see the records of the loggers below it.
+
+    Args:
+        secrets: what to hide.
+    """
+
+    def __init__(self, secrets: Secrets = SECRETS) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record; always True."""
+        hide = self._secrets.hide
+        record.msg, record.args = hide(record.getMessage()), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            # Formatters take the text where there is no exception to format anew.
+            record.exc_text, record.exc_info = hide(record.exc_text), None
+        if record.stack_info:
+            record.stack_info = hide(record.stack_info)
+        for name in vars(record).keys() - _OWN_FIELDS:
+            setattr(record, name, self._hidden(getattr(record, name)))
+        return True
+
+    def _hidden(self, value: object) -> object:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {self._secrets.hide(str(key)): self._hidden(one) for key, one in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._hidden(one) for one in value]
+        return self._secrets.hide(str(value))
+
+
+def _parts(url: str) -> tuple[str, str | None, str]:
+    """Scheme, user info or None, and what follows; the scheme is "" where `url` is no network address."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        return "", None, url
+    scheme, rest = match.groups()
+    end = _end_of_user_info(rest)
+    # udp://@239.0.0.1 is how FFmpeg writes a group to listen to; nobody is named there.
+    return (scheme, None, rest) if end < 1 else (scheme, rest[:end], rest[end + 1 :])
+
+
+def _end_of_user_info(rest: str) -> int:
+    """Where the @ behind the credentials is in what follows `scheme://`; -1 if there are none."""
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    inside = authority.rfind("@")
+    return inside if inside >= 0 or _HOST_AND_PORT.fullmatch(authority) else rest.rfind("@")
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="", errors="surrogateescape")
+
+
+def _decoded(text: str) -> str:
+    return unquote(text, errors="surrogateescape")
+
+
+def _patterns(password: str, user: str) -> Iterator[str]:
+    """Regular expressions for the ways in which a password is written."""
+    basic = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape"))
+    yield re.escape(basic.decode().rstrip("=")) + "=*"
+    forms = {"".join(_any_encoding(character) for character in password)}
+    escaped = (repr(password)[1:-1], ascii(password)[1:-1], json.dumps(password)[1:-1])
+    forms.update(re.escape(form) for form in (*escaped, json.dumps(password, ensure_ascii=False)[1:-1]))
+    for form in forms:
+        if len(password) >= SHORTEST_HIDDEN:
+            yield form
+        else:
+            yield f"(?<=:){form}(?=@)"
+            yield rf"(?i:(?<=password[=:])|(?<=passwd[=:])|(?<=pass[=:])|(?<=pwd[=:])){form}(?![^\s,;&'\"])"
+
+
+def _any_encoding(character: str) -> str:
+    encoded = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+    return f"(?:(?i:{encoded})|{re.escape(character)}{'|[+]' if character == ' ' else ''})"

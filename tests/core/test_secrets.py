@@ -1,0 +1,188 @@
+"""Passwords: taken out of addresses, put back, and kept out of texts and log records."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from streamer.secrets import (
+    HIDDEN,
+    SHORTEST_HIDDEN,
+    Secrets,
+    SecretsFilter,
+    redacted,
+    split_credentials,
+    with_credentials,
+)
+
+ADDRESSES = ["rtsp://camera/live", "rtsp://[fe80::1%25eth0]:8554/a/b?channel=1&to=me@home#x", "http://10.0.0.7:8080/"]
+# Also what a file name or environment variable of another encoding becomes in Python.
+CHARACTERS = st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("@:/?#%[]\\'\" +&=\udcff"))
+TEXTS = st.text(CHARACTERS, max_size=20)
+PASSWORDS = st.text(CHARACTERS, min_size=SHORTEST_HIDDEN, max_size=20)
+
+
+@settings(deadline=None)
+@given(user=TEXTS, password=TEXTS, address=st.sampled_from(ADDRESSES))
+def test_credentials_come_back_out_of_an_address(user: str, password: str, address: str) -> None:
+    full = with_credentials(address, user, password)
+    assert split_credentials(full) == (address, user, password)
+    assert with_credentials(full, "", "") == address
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("rtsp://me:pass@word@camera:554/live", ("rtsp://camera:554/live", "me", "pass@word")),
+        ("rtsp://me:a:b::c@camera/live", ("rtsp://camera/live", "me", "a:b::c")),
+        ("rtsp://me:pass/word@camera/live", ("rtsp://camera/live", "me", "pass/word")),
+        ("rtsp://me:pass#word?@camera/live", ("rtsp://camera/live", "me", "pass#word?")),
+        ("rtsp://me:100%@camera/live", ("rtsp://camera/live", "me", "100%")),
+        ("rtsp://me:a%40b%2F@[::1]:8554/", ("rtsp://[::1]:8554/", "me", "a@b/")),
+        ("rtsp://me@camera/live", ("rtsp://camera/live", "me", "")),
+        ("rtsp://:word@camera", ("rtsp://camera", "", "word")),
+        ("http://me:word@:8080/", ("http://:8080/", "me", "word")),
+    ],
+)
+def test_credentials_as_people_type_them(address: str, expected: tuple[str, str, str]) -> None:
+    assert split_credentials(address) == expected
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://camera/live",
+        "http://host:1984/api/stream?src=rtsp://camera@home/",
+        "http://host/image@2x.jpg",
+        "udp://@239.0.0.1:1234",
+        "clip@home:1.mp4",
+        "0",
+        "",
+    ],
+)
+def test_what_has_no_credentials_stays_as_it_is(address: str) -> None:
+    assert split_credentials(address) == (address, "", "")
+
+
+def test_only_addresses_take_credentials() -> None:
+    with pytest.raises(ValueError, match="scheme://"):
+        with_credentials("/dev/video0", "me", "word")
+
+
+def test_what_is_shown_has_neither_credentials_nor_query() -> None:
+    assert redacted("rtsp://me:pa@ss/wo?rd@camera:554/live?token=abc#d") == "rtsp://camera:554/live"
+
+
+def written(user: str, password: str) -> dict[str, str]:
+    """The ways in which libraries write a password."""
+    raw = f"{user}:{password}".encode("utf-8", "surrogateescape")
+    return {
+        "raw": password,
+        "percent": quote(password, safe="", errors="surrogateescape"),
+        "lower-case percent": quote(password, safe="", errors="surrogateescape").lower(),
+        "partly percent": quote(password, errors="surrogateescape"),
+        "form": quote_plus(password, errors="surrogateescape"),
+        "repr": repr(password)[1:-1],
+        "json": json.dumps(password)[1:-1],
+        "basic": base64.b64encode(raw).decode(),
+    }
+
+
+@settings(deadline=None)
+@given(user=TEXTS, password=PASSWORDS, before=TEXTS, after=TEXTS)
+def test_a_password_is_nowhere_in_what_is_left(user: str, password: str, before: str, after: str) -> None:
+    secrets = Secrets()
+    secrets.remember(password, user)
+    for form in written(user, password).values():
+        hidden = secrets.hide(f"{before}{form}{after}")
+        assert password not in hidden
+    for name, form in written(user, password).items():
+        if name != "lower-case percent":
+            assert form not in secrets.hide(f"{before} {form} {after}")
+
+
+@settings(deadline=None)
+@given(password=st.text(CHARACTERS, min_size=1, max_size=20), user=TEXTS, address=st.sampled_from(ADDRESSES))
+def test_an_address_as_it_was_given_is_hidden_with_any_password(user: str, password: str, address: str) -> None:
+    secrets = Secrets()
+    full = with_credentials(address, user, password)
+    assert secrets.split(full) == (address, user, password)
+    hidden = secrets.hide(f"cannot open {full}: no answer")
+    assert f"{HIDDEN}@" in hidden
+    assert f":{quote(password, safe='', errors='surrogateescape')}@" not in hidden
+
+
+def test_a_password_that_is_cut_short_by_a_slash_is_hidden_whole() -> None:
+    secrets = Secrets()
+    secrets.split("rtsp://me:12/34secret@camera/live")
+    assert "secret" not in secrets.hide("cannot open rtsp://me:12/34secret@camera/live")
+
+
+@pytest.mark.parametrize("password", ["a", "12", "***"])
+def test_a_very_short_password_leaves_other_text_readable(password: str) -> None:
+    secrets = Secrets()
+    secrets.remember(password, "me")
+    text = "12 frames at a rate of 12.5: *** a"
+    assert secrets.hide(text) == text
+    assert secrets.hide(f"me:{password}@camera") == f"me:{HIDDEN}@camera"
+    assert secrets.hide(f"password={password}, again") == f"password={HIDDEN}, again"
+
+
+def test_an_empty_password_hides_nothing() -> None:
+    secrets = Secrets()
+    secrets.remember("", "me")
+    assert secrets.hide("as it is") == "as it is"
+
+
+def test_a_password_that_contains_another_is_hidden_whole() -> None:
+    secrets = Secrets()
+    for password in ("word", "password", "passwords"):
+        secrets.remember(password)
+    assert secrets.hide("passwords") == HIDDEN
+
+
+def test_tokens_in_the_query_are_hidden_from_then_on() -> None:
+    secrets = Secrets()
+    secrets.split("http://camera/live?channel=main&access_token=abc%2Bdef&passive=true")
+    assert secrets.hide("403 for abc+def or abc%2bdef, main, true") == f"403 for {HIDDEN} or {HIDDEN}, main, true"
+
+
+def test_addresses_that_nobody_remembered_are_hidden_too() -> None:
+    text = "redirected to 'http://me:word@other/x?api_key=12345&y=1'"
+    assert Secrets().hide(text) == f"redirected to 'http://{HIDDEN}@other/x?api_key={HIDDEN}&y=1'"
+
+
+@settings(deadline=None)
+@given(text=TEXTS)
+def test_a_text_without_secrets_is_left_alone(text: str) -> None:
+    assume("://" not in text and "=" not in text)
+    secrets = Secrets()
+    secrets.remember("correct horse battery")
+    assert secrets.hide(text) == text
+
+
+def test_a_log_record_loses_passwords_everywhere() -> None:
+    secrets, stream = Secrets(), io.StringIO()
+    secrets.remember("s3cret")
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s %(detail)s"))
+    handler.addFilter(SecretsFilter(secrets))
+    logger = logging.Logger("apart")
+    logger.addHandler(handler)
+    extra = {"detail": {"url": "rtsp://me:s3cret@camera", "tries": 3, "error": OSError("s3cret")}}
+    try:
+        raise ValueError("no s3cret here") from OSError("s3cret")
+    except ValueError:
+        logger.exception("wrong: %s", "s3cret", extra=extra, stack_info=True)
+    said = stream.getvalue()
+    assert "s3cret" not in said
+    assert "wrong: ***" in said
+    assert "ValueError: no *** here" in said
+    assert "'tries': 3" in said
