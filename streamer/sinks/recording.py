@@ -1,0 +1,271 @@
+"""Recordings that never end: annotated video in files that are cut every few minutes, and old ones that go.
+
+Entered and left by the main thread, written by one thread in between, which encodes. A file that was cut is completed
+by a thread of the sink's own, because putting it on the disk may take longer than a frame may wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from streamer.backoff import Backoff
+from streamer.errors import SinkError, SinkUnavailable, StreamerError
+from streamer.protocols import Scene, StreamInfo
+from streamer.sinks.encoders import EncoderSettings
+from streamer.sinks.recording_finisher import Finisher
+from streamer.sinks.recording_names import NamePattern
+from streamer.sinks.recording_retention import is_full, remove_old, remove_stale, require_room
+from streamer.sinks.recording_segment import Segment
+
+log = logging.getLogger(__name__)
+
+RESERVE_BYTES = 32 << 20
+"""With less than this free, a file is ended while its index still finds room."""
+_STABLE_S = 10.0  # a file that lasts: the next outage begins with short waits again
+
+
+class RecordingSink:
+    """Records scenes into one file after the other, the annotated picture where there is one, else the frame's own.
+
+    Every file starts with a key frame at time 0 and has its name only when it is complete. Every scene is in exactly
+    one file. However the sink is left, also with an error, the file in hand is completed: what was recorded is whole.
+
+    Args:
+        pattern: path with directives of `strftime` for the local time at which a file begins (`NamePattern`); date and
+            time are added to a name without. The suffix picks the container; folders are made; `-2` and so on are
+            added to a name that is taken.
+        info: of the pictures that will come.
+        segment_s: media time of a file.
+        keep_bytes: what the finished files of this pattern may have together; the oldest are removed beyond that.
+        keep_s: how old they may get, seconds.
+        codec, crf, preset, options, threads: as in `VideoSink`.
+        required: a disk that is full is an error; otherwise scenes are skipped, and it is tried again after waits that
+            grow.
+        on_change: what to do when pictures of another size or format come: begin a new file, or scale them.
+        reserve_bytes: with less than this free, the file in hand is ended.
+        now: local time, for names and ages.
+        clock: monotonic seconds, for waits between attempts.
+        backoff: the waits between attempts.
+
+    Attributes:
+        notes: what is not exactly as in the input, one line each; complete after the sink is left.
+        written: scenes that were recorded.
+        skipped: scenes that were not, because the disk was full.
+        connected: whether scenes can be recorded at the moment.
+
+    `written`, `skipped` and `connected` are replaced by the writing thread, never changed in place, so that any thread
+    may read them.
+
+    Raises:
+        SinkUnavailable: a pattern that cannot work; on entering, a folder, codec or option that cannot.
+        SinkError: from `write`, when the encoder fails, or the disk and the sink is `required`; on leaving, when the
+            last file cannot be completed.
+    """
+
+    stage = "record"
+    main_thread = False
+    wants_picture = True
+
+    def __init__(
+        self,
+        pattern: str | Path,
+        info: StreamInfo,
+        *,
+        segment_s: float = 600.0,
+        keep_bytes: int | None = None,
+        keep_s: float | None = None,
+        codec: str | None = None,
+        crf: float | None = None,
+        preset: str | None = None,
+        options: Mapping[str, str] | None = None,
+        threads: int = 0,
+        required: bool = False,
+        on_change: Literal["reopen", "rescale"] = "reopen",
+        reserve_bytes: int = RESERVE_BYTES,
+        now: Callable[[], datetime] = datetime.now,
+        clock: Callable[[], float] = time.monotonic,
+        backoff: Backoff | None = None,
+    ) -> None:
+        if not segment_s > 0:
+            raise SinkUnavailable(f"recording {pattern}: segment_s must be positive, not {segment_s:g}")
+        self.notes: list[str] = []
+        self.written = 0
+        self.skipped = 0
+        self.connected = False
+        self._pattern = NamePattern(pattern)
+        self._info = replace(info, path=None)
+        self._segment_s = Fraction(segment_s).limit_denominator(1_000_000)  # 0.4, not the next float above
+        self._keep_bytes, self._keep_s = keep_bytes, keep_s
+        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads)
+        self._required = required
+        self._on_change = on_change
+        self._reserve_bytes = reserve_bytes
+        self._now, self._clock = now, clock
+        self._backoff = backoff or Backoff()
+        self._busy = threading.Lock()  # held by whoever may use the file in hand
+        self._finisher: Finisher | None = None  # there between entering and leaving
+        self._segment: Segment | None = None
+        self._began_s = 0.0  # of the file in hand
+        self._lost_s: float | None = None  # since when the disk is full
+        self._retry_s = float("-inf")
+        self._outage = 0  # scenes skipped since then
+
+    def __enter__(self) -> Self:
+        remove_stale(self._pattern, self._now())
+        self._remove_old()
+        finisher = Finisher(self._remove_old)
+        try:
+            self._begin(self._info, Fraction(0), finisher).discard()  # refuses now what cannot work
+        except StreamerError as error:
+            if not is_full(error):
+                raise
+            if self._required:
+                raise SinkUnavailable(str(error)) from error
+        self.connected = True
+        self._finisher = finisher
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._busy.acquire(blocking=False):
+            log.warning("%s: still being written when it was left: its last file is lost", self._pattern)
+            return
+        try:
+            finisher, self._finisher = self._finisher, None
+            if finisher is None:
+                return
+            try:
+                self._cut(finisher)
+                self._settle(finisher)
+            except StreamerError as failure:
+                if error is None:
+                    raise
+                log.warning("%s", failure)  # the error of the run stays the one that is shown
+            finally:
+                finisher.close()
+            if self.skipped:
+                self._say(f"{self.skipped} scenes were not recorded: the disk was full or away")
+        finally:
+            self._busy.release()
+
+    def write(self, scene: Scene) -> None:
+        """Record the scene's picture, or skip it while the disk is full."""
+        with self._busy:
+            if self._finisher is None:
+                raise SinkError(f"{self._pattern} is not open: enter the sink before writing")
+            if self._lost_s is not None and self._clock() < self._retry_s:
+                self._skip()
+                return
+            try:
+                self._write(scene, self._finisher)
+            except StreamerError as error:
+                self._give_up(error)
+                self._skip()
+            else:
+                self._recover()
+                self.written += 1
+
+    def _write(self, scene: Scene, finisher: Finisher) -> None:
+        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        exact = scene.frame.pts * scene.frame.time_base
+        shown = replace(self._info, time_base=scene.frame.time_base)
+        if self._on_change == "reopen":
+            shown = replace(shown, width=picture.width, height=picture.height, pixel_format=picture.format.name)
+        segment = self._segment
+        if segment is not None:
+            if shown != segment.info or not 0 <= exact - segment.begin < self._segment_s:
+                self._cut(finisher)
+            else:
+                self._end_before_the_disk_is_full(segment, finisher)
+        if self._segment is None:
+            self._segment = self._begin(shown, exact, finisher)
+        self._segment.write(scene)
+
+    def _end_before_the_disk_is_full(self, segment: Segment, finisher: Finisher) -> None:
+        try:
+            require_room(segment.path, self._reserve_bytes)
+        except SinkError:
+            self._cut(finisher)
+            self._settle(finisher)  # which may make room: the next file shows
+
+    def _begin(self, info: StreamInfo, begin: Fraction, finisher: Finisher) -> Segment:
+        path = self._pattern.at(self._now(), finisher.taken)
+        segment = Segment(path, info, self._settings, begin)
+        try:
+            require_room(path, self._reserve_bytes)
+        except SinkError:
+            segment.discard()
+            raise
+        for line in segment.notes:
+            self._say(line)
+        self._began_s = self._clock()
+        return segment
+
+    def _cut(self, finisher: Finisher) -> None:
+        """Let the file in hand be completed."""
+        segment, self._segment = self._segment, None
+        if segment is None:
+            return
+        if segment.frames:
+            finisher.hand_over(segment)
+            self._settle(finisher, leave=1)  # the one before is long complete, but when the disk is slow
+        else:
+            segment.discard()
+
+    def _settle(self, finisher: Finisher, *, leave: int = 0) -> None:
+        try:
+            for line in finisher.settle(leave=leave):
+                self._say(line)
+        except StreamerError as error:
+            if self._required:
+                raise
+            self._say(str(error))
+
+    def _remove_old(self) -> None:
+        remove_old(self._pattern, keep_bytes=self._keep_bytes, keep_s=self._keep_s, now=self._now())
+
+    def _give_up(self, error: StreamerError) -> None:
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.discard()
+        self.connected = False
+        if self._required:
+            raise SinkError(str(error)) from error
+        now_s = self._clock()
+        self._retry_s = now_s + self._backoff.next_s()
+        if self._lost_s is None:
+            self._lost_s = now_s
+            log.warning("%s; trying again, scenes are skipped meanwhile", error)
+        else:
+            self._remove_old()  # what has become too old meanwhile makes room
+
+    def _recover(self) -> None:
+        now_s = self._clock()
+        if self._lost_s is not None:
+            away_s = now_s - self._lost_s
+            log.warning("%s: recording again after %.1f s, %d scenes skipped", self._pattern, away_s, self._outage)
+            self.connected, self._lost_s, self._outage = True, None, 0
+        elif now_s - self._began_s > _STABLE_S:
+            self._backoff.reset()
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        self._outage += 1
+
+    def _say(self, line: str) -> None:
+        if line not in self.notes:
+            self.notes.append(line)
+            log.warning("%s: %s", self._pattern, line)

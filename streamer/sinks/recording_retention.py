@@ -1,0 +1,112 @@
+"""Which files of a recording go: those beyond the limits, and what a killed process left unfinished.
+
+Used by the thread that completes a recording's files, and once by the one that enters it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from streamer.errors import SinkError
+from streamer.sinks.recording_names import NamePattern
+
+log = logging.getLogger(__name__)
+
+# From the making of a file to its lock pass milliseconds; a file that was written to within this time is left alone.
+_FRESH_S = 60.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def require_room(path: Path, reserve_bytes: int) -> None:
+    """Raises SinkError where less than that is free on the disk of `path`, or the disk is gone."""
+    try:
+        found = os.statvfs(path.parent)
+    except OSError as error:
+        raise SinkError(f"cannot write {path}: {error.strerror}; is the disk still there?") from error
+    if found.f_bavail * found.f_frsize < reserve_bytes:
+        full = OSError(errno.ENOSPC, f"less than {reserve_bytes / 1e6:.3g} MB are free")
+        raise SinkError(f"cannot write {path}: {full.strerror}; free some space") from full
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a full disk is behind an error."""
+    while error is not None:
+        if getattr(error, "errno", None) in _FULL:
+            return True
+        error = error.__cause__
+    return False
+
+
+def remove_old(pattern: NamePattern, *, keep_bytes: int | None, keep_s: float | None, now: datetime) -> None:
+    """Remove finished files of this recording, the oldest first, never the newest for its size.
+
+    The age of a file counts from its end (its time of modification).
+
+    Args:
+        keep_bytes: what the finished files may have together; None for no limit.
+        keep_s: how old they may get, seconds; None for no limit.
+        now: local time.
+    """
+    if keep_bytes is None and keep_s is None:
+        return
+    total, newest = 0, True
+    try:
+        found = _newest_first(pattern)
+    except OSError as error:
+        log.warning("%s: old files cannot be looked for: %s", pattern, error.strerror)
+        return
+    for ended_s, size, path in found:
+        total += size
+        too_much = keep_bytes is not None and total > keep_bytes and not newest
+        too_old = keep_s is not None and now.timestamp() - ended_s > keep_s
+        newest = False
+        if too_much or too_old:
+            _remove(path, pattern)
+
+
+def remove_stale(pattern: NamePattern, now: datetime) -> None:
+    """Remove unfinished files that no living process writes.
+
+    A process that records holds a lock on its file (`Segment`), which the kernel frees when the process ends in any
+    way. Who gets the lock therefore knows that nobody writes the file. Where locks do not work, nothing is removed.
+    """
+    with suppress(OSError):  # a folder that cannot be read is told when the first file is made
+        for path in pattern.partials():
+            with suppress(OSError):  # removed by somebody else, locked, or on a disk without locks
+                _remove_unlocked(path, now)
+
+
+def _remove_unlocked(path: Path, now: datetime) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if now.timestamp() - os.fstat(descriptor).st_mtime > _FRESH_S:
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _newest_first(pattern: NamePattern) -> list[tuple[float, int, Path]]:
+    found = []
+    for path in pattern.files():
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found.append((status.st_mtime_ns, status.st_size, path))
+    found.sort(reverse=True)
+    return [(ended_ns / 1e9, size, path) for ended_ns, size, path in found]
+
+
+def _remove(path: Path, pattern: NamePattern) -> None:
+    try:
+        path.unlink(missing_ok=True)
+        if pattern.is_dated_folder(path.parent):
+            path.parent.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            log.warning("%s cannot be removed: %s", path, error.strerror)
