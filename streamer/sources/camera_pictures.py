@@ -1,0 +1,95 @@
+"""From the bytes of one camera picture to FFmpeg's picture: uncompressed ones are copied, JPEG is decoded.
+
+Owned by the thread that reads the camera.
+"""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.codec import CodecContext
+
+from streamer.sources.camera_modes import RAW_FORMATS
+from streamer.sources.opening import reason
+
+INCOMPLETE = "incomplete picture"
+"""The damage of a picture of which a part did not come."""
+_END_OF_IMAGE = b"\xff\xd9"
+_PACKED = {"YUYV": 2, "UYVY": 2, "YVYU": 2, "BGR3": 3, "RGB3": 3, "GREY": 1}
+"""Bytes a pixel of the formats with one plane."""
+_CHROMA = {"NV12": (1, 1, 2), "NV21": (1, 1, 2), "YU12": (2, 2, 2), "422P": (2, 2, 1)}
+"""Of the others: number of further planes, by what their lines are shorter in bytes, by what there are fewer lines."""
+
+
+class BadPictureError(Exception):
+    """Bytes that are no picture; the message says why."""
+
+
+class RawPictures:
+    """Copies uncompressed pictures of one size, which the driver wants its buffers back from.
+
+    Args:
+        pixel_format: V4L2's four characters, one of `RAW_FORMATS`.
+        width, height: pixels.
+        bytes_per_line: of the first plane, as the driver lays it out; 0 for no padding.
+        colour: what the pictures are tagged with: H.273's code of the matrix, FFmpeg's of the range.
+    """
+
+    def __init__(
+        self, pixel_format: str, width: int, height: int, bytes_per_line: int = 0, colour: tuple[int, int] = (2, 0)
+    ) -> None:
+        self._shape = (width, height, RAW_FORMATS[pixel_format])
+        self._matrix, self._range = colour
+        used = width * _PACKED.get(pixel_format, 1)
+        line = max(bytes_per_line, used)
+        planes, narrower, lower = _CHROMA.get(pixel_format, (0, 1, 1))
+        # V4L2 tells the padding of the first plane; the others are padded in proportion (the V4L2 format pages).
+        chroma = (-(-height // lower), -(-used // narrower), line // narrower)
+        self._planes = [(height, used, line), *[chroma] * planes]
+        self._size = sum(rows * line for rows, _, line in self._planes)
+
+    def picture(self, data: memoryview) -> tuple[av.VideoFrame, str]:
+        """A picture of its own memory, and its damage (empty if none).
+
+        Raises:
+            BadPictureError: bytes are missing.
+        """
+        if len(data) < self._size:
+            raise BadPictureError(f"{len(data)} of {self._size} bytes")
+        picture = av.VideoFrame(*self._shape)
+        begin = 0
+        for plane, (rows, used, line) in zip(picture.planes, self._planes, strict=True):
+            target = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+            target[:rows, :used] = np.frombuffer(data, np.uint8, rows * line, begin).reshape(rows, line)[:, :used]
+            begin += rows * line
+        if not picture.format.is_rgb:
+            picture.colorspace, picture.color_range = self._matrix, self._range
+        return picture, ""
+
+
+class JpegPictures:
+    """Decodes JPEG pictures, each by itself."""
+
+    def __init__(self) -> None:
+        self._decoder = CodecContext.create("mjpeg", "r")
+        self._decoder.thread_count = 1  # several threads would hold pictures back
+
+    def picture(self, data: memoryview) -> tuple[av.VideoFrame, str]:
+        """A picture of its own memory, and its damage (empty if none).
+
+        FFmpeg shows half a picture without a word; that it is cut off is seen by its end, which cameras may pad.
+
+        Raises:
+            BadPictureError: it cannot be decoded.
+        """
+        content = bytes(data)
+        if not content:  # would end the decoder
+            raise BadPictureError("no bytes")
+        try:
+            pictures = self._decoder.decode(av.Packet(content))
+        except av.error.FFmpegError as error:
+            raise BadPictureError(reason(error)) from error
+        if not pictures:
+            raise BadPictureError("the decoder gave nothing")
+        whole = content.rstrip(b"\0").endswith(_END_OF_IMAGE)
+        return pictures[-1], "" if whole else INCOMPLETE
