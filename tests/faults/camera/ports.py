@@ -1,0 +1,17 @@
+"""A port that stays ours while nobody listens on it. Any thread."""
+
+from __future__ import annotations
+
+import socket
+
+
+def reserve_port() -> socket.socket:
+    """A socket that holds a free port of 127.0.0.1 until it is closed.
+
+    It is bound but does not listen: connections are refused, the system gives the port to nobody else, and a server
+    that sets SO_REUSEADDR, as all of them do, can listen on it (Linux).
+    """
+    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved

@@ -1,0 +1,146 @@
+"""What the camera films, ready to be sent: a live-encoded picture, or a tone. Owned by the camera's event loop."""
+
+from __future__ import annotations
+
+import base64
+from fractions import Fraction
+from typing import Any, NamedTuple, Protocol
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from tests.faults import counter
+from tests.faults.camera.payloads import h264_payloads, h265_payloads, jpeg_payloads, nal_units
+from tests.faults.camera.settings import Settings
+
+
+class Coded(NamedTuple):
+    """A picture or a block of sound in RTP payloads, of which the first `preamble` only tell how to decode it."""
+
+    payloads: list[bytes]
+    preamble: int = 0
+
+
+class Recording(Protocol):
+    """A stream of coded pictures or sound.
+
+    Attributes:
+        clock_hz: ticks a second of its RTP timestamps.
+        payload_type: of its RTP packets.
+        interval_s: from one picture or block of sound to the next.
+        description: its part of the session description (SDP), known once something was taken.
+    """
+
+    clock_hz: int
+    payload_type: int
+    interval_s: float
+    description: list[str]
+
+    def take(self, number: int, ticks: int, *, is_key: bool) -> Coded:
+        """The next picture or block."""
+        ...
+
+
+class Tone:
+    """400 Hz in G.711 mu-law: what a camera sends that has its video switched off."""
+
+    clock_hz = 8000
+    payload_type = 0
+    interval_s = 0.02
+
+    def __init__(self) -> None:
+        self.description = ["m=audio 0 RTP/AVP 0", "a=rtpmap:0 PCMU/8000"]
+        samples = np.sin(np.arange(160) * (2 * np.pi * 400 / self.clock_hz)) * 8000
+        frame = av.AudioFrame.from_ndarray(samples.astype(np.int16)[None], format="s16", layout="mono")
+        frame.sample_rate = self.clock_hz
+        context: Any = av.CodecContext.create("pcm_mulaw", "w")
+        context.sample_rate, context.format, context.layout = self.clock_hz, "s16", "mono"
+        # 20 ms hold 8 whole waves: the same block again and again is a tone without a click.
+        self._block = b"".join(bytes(packet) for packet in context.encode(frame))
+
+    def take(self, number: int, ticks: int, *, is_key: bool) -> Coded:  # noqa: ARG002
+        """One block of 20 ms."""
+        return Coded([self._block])
+
+
+class Film:
+    """Numbered pictures (`tests.faults.counter`), encoded one by one without delay.
+
+    Args:
+        settings: codec, size and rate; H.264 and H.265 repeat their parameter sets at each key frame.
+    """
+
+    clock_hz = 90000
+
+    def __init__(self, settings: Settings) -> None:
+        self.interval_s = 1 / settings.fps
+        self.payload_type = 26 if settings.codec == "mjpeg" else 96
+        self.description: list[str] = []
+        self._codec = settings.codec
+        self._size = settings.size
+        self._fps = settings.fps
+        self._encoder = _encoder(settings)
+
+    def take(self, number: int, ticks: int, *, is_key: bool) -> Coded:
+        """Draw, encode and cut one picture."""
+        pixels = counter.draw(number, self._size)
+        # In full range the same values are only shown with less contrast, and read the same.
+        frame = av.VideoFrame.from_ndarray(pixels, "yuvj420p" if self._codec == "mjpeg" else "yuv420p")
+        frame.pts, frame.time_base = ticks, Fraction(1, self.clock_hz)
+        frame.pict_type = PictureType.I if is_key else PictureType.NONE
+        coded = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
+        if self._codec == "mjpeg":
+            self.description = self._describe("JPEG")
+            return Coded(jpeg_payloads(coded, self._size))
+        units = nal_units(coded)
+        is_h264 = self._codec == "h264"
+        if is_key:
+            self.description = self._describe_h264(units) if is_h264 else self._describe_h265(units)
+        # Parameter sets and messages; slices have types 1 to 5 in H.264, 0 to 31 in H.265. None needs two packets.
+        preamble = sum(unit[0] & 0x1F > 5 if is_h264 else unit[0] >> 1 & 0x3F > 31 for unit in units)
+        return Coded(h264_payloads(units) if is_h264 else h265_payloads(units), preamble)
+
+    def _describe(self, name: str, *more: str) -> list[str]:
+        kind = self.payload_type
+        return [f"m=video 0 RTP/AVP {kind}", f"a=rtpmap:{kind} {name}/90000", *more, f"a=framerate:{self._fps:g}"]
+
+    def _describe_h264(self, units: list[bytes]) -> list[str]:
+        sets = [unit for unit in units if unit[0] & 0x1F in (7, 8)]
+        sprop = ",".join(base64.b64encode(unit).decode() for unit in sets)
+        profile = sets[0][1:4].hex()
+        return self._describe(
+            "H264", f"a=fmtp:96 packetization-mode=1;profile-level-id={profile};sprop-parameter-sets={sprop}"
+        )
+
+    def _describe_h265(self, units: list[bytes]) -> list[str]:
+        sets = {unit[0] >> 1 & 0x3F: base64.b64encode(unit).decode() for unit in units}
+        return self._describe("H265", f"a=fmtp:96 sprop-vps={sets[32]};sprop-sps={sets[33]};sprop-pps={sets[34]}")
+
+
+def recording(settings: Settings) -> Recording:
+    """What a camera with these settings films."""
+    return Tone() if settings.codec == "audio" else Film(settings)
+
+
+def _encoder(settings: Settings) -> Any:
+    """An encoder that gives each picture at once, makes key frames only where told to, and uses one thread."""
+    context: Any = av.CodecContext.create(_ENCODERS[settings.codec], "w")
+    context.width, context.height = settings.size
+    context.pix_fmt = "yuvj420p" if settings.codec == "mjpeg" else "yuv420p"
+    context.time_base = Fraction(1, Film.clock_hz)
+    context.framerate = Fraction(settings.fps).limit_denominator(1001)
+    context.thread_count = 1
+    context.options = _OPTIONS[settings.codec]
+    return context
+
+
+_ENCODERS = {"h264": "libx264", "h265": "libx265", "mjpeg": "mjpeg"}
+_AT_ONCE = {"preset": "ultrafast", "tune": "zerolatency", "forced-idr": "1"}
+_OPTIONS = {
+    "h264": _AT_ONCE | {"crf": "25", "x264-params": "keyint=infinite:scenecut=0"},
+    "h265": _AT_ONCE
+    | {"crf": "28", "x265-params": "keyint=-1:scenecut=0:pools=none:frame-threads=1:log-level=none:repeat-headers=1"},
+    # RTP carries no Huffman tables: only the standard ones will do.
+    "mjpeg": {"huffman": "default", "qmin": "5", "qmax": "5"},
+}

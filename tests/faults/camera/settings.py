@@ -1,0 +1,99 @@
+"""What a camera is set to: known to the process that is the camera and to the one that drives it. Immutable."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+Codec = Literal["h264", "h265", "mjpeg", "audio"]
+Scheme = Literal["basic", "digest"]
+CODECS: tuple[Codec, ...] = get_args(Codec)
+
+
+class Login(NamedTuple):
+    """What a client must know; `basic` sends the password as it is, `digest` (RFC 2617, MD5) a hash of it."""
+
+    scheme: Scheme
+    user: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The state of a camera that survives its being switched off and on.
+
+    Attributes:
+        codec: `audio` has one PCMU stream and no video.
+        size: `(width, height)` of the picture in pixels, both even.
+        fps: frames a second.
+        login: None lets everybody in.
+        key_frame_every_s: seconds from one key frame to the next.
+        key_frame_on_play: make one whenever a client starts to play, as some cameras do.
+        path: of the stream; every other one is not found.
+    """
+
+    codec: Codec = "h264"
+    size: tuple[int, int] = (640, 360)
+    fps: float = 25.0
+    login: Login | None = None
+    key_frame_every_s: float = 1.0
+    key_frame_on_play: bool = False
+    path: str = "/live"
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise ValueError(f"a camera has one of {', '.join(CODECS)}, not {self.codec}")
+        if any(length % 2 or length < 90 for length in self.size):
+            raise ValueError(f"a picture has even sides of at least 90 pixels, not {self.size}")
+        if self.fps <= 0 or self.key_frame_every_s <= 0:
+            raise ValueError("rate and key frame distance are above 0")
+
+    def arguments(self) -> list[str]:
+        """The command line that `parse` understands."""
+        words = ["--codec", self.codec, "--size", "{}x{}".format(*self.size), "--fps", str(self.fps)]
+        words += ["--key-frame-every", str(self.key_frame_every_s), "--path", self.path]
+        words += ["--key-frame-on-play"] if self.key_frame_on_play else []
+        return words + (["--login", ":".join(self.login)] if self.login else [])
+
+
+def login(text: str) -> Login:
+    """`digest:user:password`, as on the command line."""
+    scheme, user, password = text.split(":", 2)
+    if scheme not in get_args(Scheme):
+        raise ValueError(f"basic or digest, not {scheme}")
+    return Login("digest" if scheme == "digest" else "basic", user, password)
+
+
+def size(text: str) -> tuple[int, int]:
+    """`1280x720`, as on the command line."""
+    width, height = text.split("x")
+    return int(width), int(height)
+
+
+def parse(words: list[str]) -> tuple[Settings, int, str | None]:
+    """The settings, the port (0 picks one) and the file of the shot list that a command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults.camera",
+        description="An RTSP camera on 127.0.0.1 that takes one JSON command a line and ends with its standard input.",
+    )
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--codec", choices=CODECS, default=Settings.codec)
+    parser.add_argument("--size", type=size, default=Settings.size, metavar="WIDTHxHEIGHT")
+    parser.add_argument("--fps", type=float, default=Settings.fps)
+    parser.add_argument("--login", type=login, metavar="SCHEME:USER:PASSWORD", help="basic or digest")
+    parser.add_argument("--key-frame-every", type=float, default=Settings.key_frame_every_s, metavar="SECONDS")
+    parser.add_argument("--key-frame-on-play", action="store_true")
+    parser.add_argument("--path", default=Settings.path)
+    parser.add_argument("--shots", metavar="FILE", help="where to note when each picture was drawn and sent")
+    read = parser.parse_args(words)
+    settings = Settings(
+        codec=read.codec,
+        size=read.size,
+        fps=read.fps,
+        login=read.login,
+        key_frame_every_s=read.key_frame_every,
+        key_frame_on_play=read.key_frame_on_play,
+        path=read.path,
+    )
+    return settings, read.port, read.shots
