@@ -15,10 +15,19 @@ if __name__ == "__main__":
     # Until a command takes the signal over, Ctrl-C ends the program without Python's traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from enum import StrEnum  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
+
+
+class LogFormat(StrEnum):
+    """How messages are written."""
+
+    text = "text"
+    json = "json"
+
 
 app = typer.Typer(
     help="Accurate object detection on video, without making the video slow.",
@@ -29,7 +38,10 @@ app = typer.Typer(
 models = typer.Typer(help="Model weights: list, fetch ahead of time, check.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
-Source = Annotated[str, typer.Argument(help="Video file, image folder or glob pattern, or lavfi:GRAPH.")]
+Source = Annotated[
+    str,
+    typer.Argument(help="Video file, camera (0, /dev/video0), address (rtsp://, http://, ...), pictures, lavfi:GRAPH."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.")]
 LabelMap = Annotated[
@@ -40,8 +52,13 @@ TrackerName = Annotated[str | None, typer.Option("--tracker", help="Tracker by n
 
 @app.command()
 def run(
-    source: Source,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Annotated video file.")] = None,
+    source: Annotated[str, typer.Argument(help="As for probe; may stand in the settings as source.uri instead.")] = "",
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-o", "--output", help="Video file, rec/%H%M%S.mp4, rtsp://, rtmp://, udp://, http://; repeatable."
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML settings; see configs/.")] = None,
     assign: Annotated[list[str] | None, typer.Option("--set", help="One setting: key.path=value; repeatable.")] = None,
     detector: Annotated[str | None, typer.Option(help="auto, starter, or a hub module: URL, file or folder.")] = None,
@@ -52,20 +69,33 @@ def run(
     jsonl: Annotated[Path | None, typer.Option(help="JSON lines, one object a frame.")] = None,
     mot: Annotated[Path | None, typer.Option(help="MOT Challenge text.")] = None,
     report: Annotated[Path | None, typer.Option(help="The final report as JSON.")] = None,
-    fps: Annotated[str | None, typer.Option(help="Frame rate of an image folder: 25, 30000/1001.")] = None,
-    show: Annotated[bool, typer.Option("--show", help="Show a window; q ends.")] = False,
+    fps: Annotated[str | None, typer.Option(help="Of an image folder, or asked of a camera: 25, 30000/1001.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Play a file as a camera would, in real time.")] = False,
+    overlay: Annotated[str | None, typer.Option(help="Live: now (every frame) or detected (those detected).")] = None,
+    transport: Annotated[str | None, typer.Option(help="RTSP over tcp, udp or prefer_tcp.")] = None,
+    retry_for: Annotated[
+        float | None,
+        typer.Option(help="Seconds to try an absent or lost live source again; without it, a lost one for ever."),
+    ] = None,
+    metrics: Annotated[str | None, typer.Option(help="Serve Prometheus metrics: :9090, 0.0.0.0:9090.")] = None,
+    log_format: Annotated[LogFormat, typer.Option(help="Messages as text or JSON lines.")] = LogFormat.text,
+    show: Annotated[bool, typer.Option("--show", help="Show a window; q ends, ? tells the keys.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Open no connection for models.")] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Annotate a video: detect, track, draw, write."""
-    from streamer import commands, wiring
+    """Annotate a video or a camera: detect, track, draw, write."""
+    from streamer import commands
 
-    video = output
-    if not any((output, jsonl, mot, show)):
-        video = wiring.default_video_output(source)
-    outputs = wiring.Outputs(video, jsonl, mot, report, show, overwrite)
+    outputs = commands.Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
     options = {
+        "overlay": overlay,
+        "source.uri": source or None,
+        "source.live": live or None,
+        "source.transport": transport,
+        "source.retry_for_s": retry_for,
+        "source.retry_at_start": None if retry_for is None else retry_for > 0,
+        "metrics.address": metrics,
         "detector.name": detector,
         "detector.classes": None if classes is None else [name.strip() for name in classes.split(",") if name.strip()],
         "detector.min_score": min_score,
@@ -74,7 +104,17 @@ def run(
         "tracker.name": tracker,
         "source.fps": fps,
     }
-    raise typer.Exit(commands.run(source, outputs, config, assign or [], options, quiet=quiet, started_s=STARTED_S))
+    raise typer.Exit(
+        commands.run(
+            outputs,
+            config,
+            assign or [],
+            options,
+            quiet=quiet,
+            json_logs=log_format is LogFormat.json,
+            started_s=STARTED_S,
+        )
+    )
 
 
 @app.command()
@@ -109,7 +149,7 @@ def probe(
     source: Source,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Show what the program sees in a source: streams, codec, size, frame rate, rotation, colour, audio."""
+    """Show what the program sees in a source: streams, codec, size, rate, rotation, colour; cameras: list them."""
     from streamer import commands
 
     raise typer.Exit(commands.probe(source, as_json=json))

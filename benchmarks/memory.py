@@ -40,8 +40,8 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         graph = f"testsrc2=size=640x360:rate=25:duration={frames / 25}"
         source = stack.enter_context(SyntheticSource(graph))
-        outputs = wiring.Outputs(video=folder / "out.mp4", jsonl=folder / "out.jsonl")
-        sinks = wiring.build_sinks(outputs, source.info, settings.output)
+        outputs = wiring.Outputs(wiring.videos_of([str(folder / "out.mp4")], settings), jsonl=folder / "out.jsonl")
+        sinks, _ = wiring.build_sinks(outputs, source.info, settings)
         for sink in sinks:
             stack.enter_context(sink)
         pipeline = Pipeline(
@@ -56,7 +56,7 @@ def main() -> None:
             if scene.frame.index + 1 == FIRST:
                 first_mib = peak_mib()
         last_mib = peak_mib()
-    shown = pipeline.stats.ledger.shown
+    shown = pipeline.stats.shown
     growth = last_mib / first_mib - 1
     print(f"peak RSS {first_mib:.1f} MiB after {FIRST} frames, {last_mib:.1f} MiB after {shown}: {growth:+.1%}")
 

@@ -56,6 +56,9 @@ class DecodedFrames:
         for index in range(self._frames):
             yield Frame(self._pictures[index % len(self._pictures)], index, index, Fraction(1, 25), time.monotonic())
 
+    def stop(self) -> None:
+        """It never waits."""
+
     def take_damage(self) -> list[Damage]:
         return []
 
@@ -110,7 +113,7 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
     source = DecodedFrames(packaged_clip("bigbuckbunny.mp4"), frames)
     settings = load_settings(None)
     with tempfile.TemporaryDirectory() as folder:
-        sinks = wiring.build_sinks(wiring.Outputs(jsonl=Path(folder) / "out.jsonl"), source.info, settings.output)
+        sinks, _ = wiring.build_sinks(wiring.Outputs(jsonl=Path(folder) / "out.jsonl"), source.info, settings)
         with sinks[0]:
             pipeline = Pipeline(
                 source,

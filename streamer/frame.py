@@ -38,10 +38,13 @@ class Frame:
         index: 0-based count of the frames that the decoder gave.
         pts: presentation time in units of `time_base`, exactly as the container gave it.
         time_base: seconds per tick of `pts`, an exact rational.
-        captured_s: monotonic clock at arrival, seconds.
+        captured_s: monotonic clock at arrival, seconds; before decoding where the source is live.
         segment: +1 at each reconnect, loop or change of format; a tracker starts anew there.
         duration: display time in ticks of `time_base`, 0 where the container does not tell.
         corrupt: the decoder flagged the picture as damaged.
+        damage: why no detector should see it (`packet loss`); empty where nothing is known against it.
+        raw_pts: what the sender gave where `pts` had to be repaired or moved; None if `pts` is that, or nothing came.
+        wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it; else None.
 
     Raises:
         ValueError: a negative index or segment, or a time base that is not positive.
@@ -55,6 +58,9 @@ class Frame:
     segment: int = 0
     duration: int = 0
     corrupt: bool = False
+    damage: str = ""
+    raw_pts: int | None = None
+    wall_clock_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.index < 0 or self.segment < 0:

@@ -29,6 +29,11 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def stop(self) -> None:
+        """Any thread: end what is to be ended, as a signal would; without one nothing happens."""
+        if self.on_stop is not None:
+            self.on_stop()
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         first = self.signal_number is None
         self.signal_number = number

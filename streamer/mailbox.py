@@ -1,8 +1,9 @@
 """Bounded hand-off between two threads, where every wait can be woken.
 
-`Mailbox` is first in, first out. `Sequencer` gives results back in the order of their numbers although several workers
-finish them in any order. Both block the faster side, lose nothing, and end in one of two ways: `finish` lets the reader
-drain what is left, `close` wakes everybody at once. Any thread may call any method.
+`Mailbox` is first in, first out; full, it blocks the faster side, or drops its oldest item if that is what the reader
+wants. `Sequencer` gives results back in the order of their numbers although several workers finish them in any order.
+Both end in one of two ways: `finish` lets the reader drain what is left, `close` wakes everybody at once. Any thread
+may call any method.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Closed(Exception):
     """The other side has gone: stop what you are doing."""
 
 
-class _HandOff:
+class HandOff:
     """The part of both that waits and wakes."""
 
     def __init__(self, capacity: int) -> None:
@@ -29,6 +30,12 @@ class _HandOff:
         self._changed = threading.Condition()
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        with self._changed:
+            return self._closed
+
     def close(self) -> None:
         """Wake everybody with Closed; items that are still there will not be taken."""
         with self._changed:
@@ -36,39 +43,55 @@ class _HandOff:
             self._changed.notify_all()
 
 
-class Mailbox(_HandOff, Generic[T]):
+class Mailbox(HandOff, Generic[T]):
     """A bounded queue.
 
     Args:
-        capacity: the most items it holds; `put` waits while it is full.
+        capacity: the most items it holds.
+        newest: full, `put` drops the oldest item instead of waiting for room.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, *, newest: bool = False) -> None:
         super().__init__(capacity)
+        self._newest = newest
         self._items: deque[T] = deque()
         self._finished = False
-        self._taken_in = 0
 
-    @property
-    def taken_in(self) -> int:
-        """How many items were ever put in."""
+    def __len__(self) -> int:
+        """Items that wait at this moment."""
         with self._changed:
-            return self._taken_in
+            return len(self._items)
 
-    def put(self, item: T) -> None:
-        """Add an item, waiting for room. Raises Closed when nobody will take it any more."""
+    def put(self, item: T, *, waits: bool = False) -> T | None:
+        """Add an item, waiting for room, or return the one that had to go for it.
+
+        Args:
+            item: what is added.
+            waits: wait for room even where the newest is wanted: nothing newer will come.
+
+        Raises:
+            Closed: nobody will take it any more.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._finished or len(self._items) < self._capacity)
+            if waits or not self._newest:
+                self._changed.wait_for(lambda: self._closed or self._finished or len(self._items) < self._capacity)
             if self._closed or self._finished:
                 raise Closed
+            dropped = self._items.popleft() if len(self._items) >= self._capacity else None
             self._items.append(item)
-            self._taken_in += 1
             self._changed.notify_all()
+            return dropped
 
-    def get(self) -> T:
-        """Take the oldest item, waiting for one. Raises Closed when there will be none."""
+    def get(self, timeout_s: float | None = None) -> T:
+        """Take the oldest item, waiting for one.
+
+        Raises:
+            Closed: there will be none.
+            TimeoutError: none came within `timeout_s`.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._finished or bool(self._items))
+            if not self._changed.wait_for(lambda: self._closed or self._finished or bool(self._items), timeout_s):
+                raise TimeoutError
             if self._closed or not self._items:
                 raise Closed
             item = self._items.popleft()
@@ -93,7 +116,7 @@ class Mailbox(_HandOff, Generic[T]):
             self._changed.notify_all()
 
 
-class Sequencer(_HandOff, Generic[T]):
+class Sequencer(HandOff, Generic[T]):
     """Items by consecutive numbers from 0, taken in that order.
 
     A worker that is ahead waits in `put`, so that at most `capacity` items are held; the worker that has the next

@@ -2,47 +2,107 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from streamer.mailbox import Mailbox
-from streamer.protocols import Scene, Sink
-from streamer.stats import StageTimes
+from streamer.errors import SinkError
+from streamer.mailbox import Closed, Mailbox
+from streamer.protocols import ConnectedSink, Scene, Sink, WaitingSink
+from streamer.stats import RunStats
+
+log = logging.getLogger(__name__)
 
 SINK_CAPACITY = 4
+LIVE_CAPACITY = 2
 
 
 class Outlet:
-    """A sink with its mailbox. `times` belongs to the thread that writes until `finish` has returned."""
+    """A sink with its mailbox.
 
-    def __init__(self, sink: Sink) -> None:
+    Args:
+        sink: entered and left by others.
+        name: what the figures call it.
+        stats: told how long writing took, how old pictures were then, and how many scenes were skipped.
+        live: a sink that is slow loses the oldest scene instead of holding the run, and one that fails is only said,
+            unless it is `required`.
+        required: its failure ends the run.
+    """
+
+    def __init__(self, sink: Sink, name: str, stats: RunStats, *, live: bool = False, required: bool = True) -> None:
         self.sink = sink
-        self.mailbox: Mailbox[Scene] = Mailbox(SINK_CAPACITY)
-        self.times = StageTimes()
+        self.name = name
+        self._stats = stats
+        self._live = live
+        self._required = required or not live
+        self._mailbox: Mailbox[Scene] = Mailbox(LIVE_CAPACITY if live else SINK_CAPACITY, newest=live)
         self._drained = threading.Event()
+        self._skipped = 0  # by the sink itself; sink thread only
 
     def put(self, scene: Scene) -> None:
-        """Main thread: hand over a scene, waiting for room, or write it here if the sink asks for that."""
-        if self.sink.main_thread:
-            self._write(scene)
-        else:
-            self.mailbox.put(scene)
+        """Main thread: hand over a scene, or write it here if the sink asks for that. Waits for room only in a file."""
+        if self.sink.main_thread and not self._mailbox.closed:
+            with self._survived():
+                self._write(scene)
+            return
+        try:
+            skipped = self._mailbox.put(scene)
+        except Closed:
+            if self._required:
+                raise
+            skipped = scene  # it failed for good, which was said
+        if skipped is not None:
+            self._stats.count("skipped", self.name)
+        self._stats.gauge("queue_depth", self.name, len(self._mailbox))
 
     def drain(self) -> None:
         """Sink thread: write what comes."""
         try:
-            for scene in self.mailbox:
-                self._write(scene)
+            with self._survived():
+                for scene in self._mailbox:
+                    self._write(scene)
         finally:
             self._drained.set()
 
-    def finish(self) -> None:
-        """Main thread: no more scenes; returns when the last one is written or the writing failed."""
-        self.mailbox.finish()
-        if not self.sink.main_thread:
-            self._drained.wait()
+    def finish(self, deadline_s: float | None = None) -> None:
+        """Main thread: no more scenes; returns when the last one is written, the writing failed, or it takes too long.
+
+        Args:
+            deadline_s: the longest wait; for ever if None.
+        """
+        self._mailbox.finish()
+        if not self.sink.main_thread and not self._drained.wait(deadline_s):
+            log.warning("%s did not take the last pictures within %.1f s", self.name, deadline_s)
+
+    def release(self) -> None:
+        """Any thread: the run ends, so nothing waits for a person any more."""
+        if isinstance(self.sink, WaitingSink):
+            self.sink.release()
+
+    def close(self) -> None:
+        """Any thread: whatever waits here is not written any more."""
+        self._mailbox.close()
+
+    @contextmanager
+    def _survived(self) -> Iterator[None]:
+        """Say a failure of the sink that the run survives, and take nothing more for it."""
+        try:
+            yield
+        except SinkError as error:
+            if self._required:
+                raise
+            self._mailbox.close()
+            log.warning("%s; the run goes on without it", error)
 
     def _write(self, scene: Scene) -> None:
         started_s = time.perf_counter()
         self.sink.write(scene)
-        self.times.add(time.perf_counter() - started_s)
+        self._stats.add_time(self.name, time.perf_counter() - started_s)
+        if isinstance(self.sink, ConnectedSink):
+            self._stats.gauge("sink_connected", self.name, self.sink.connected)
+            self._stats.count("skipped", self.name, self.sink.skipped - self._skipped)
+            self._skipped = self.sink.skipped
+        if self._live:
+            self._stats.add_age(self.name, time.monotonic() - scene.frame.captured_s)

@@ -1,14 +1,17 @@
 """Which frame meets which detections. Owned by the main thread.
 
 `Lockstep` is the rule for files: every frame is shown, every N-th is detected, and those between wait for the next
-detection so that their boxes come from both sides. A frame that the detector failed on is one of those between. Without
-a clock, so that a run is the same on every machine.
+detection so that their boxes come from both sides. A frame that the detector failed on is one of those between.
+`Live` is the rule for live sources: frames are shown as they come, with boxes carried to them from the last detection,
+or as soon as a detector is done with them. Neither looks at a clock, so that the same frames and detections give the
+same boxes on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from streamer.frame import Frame
 from streamer.overlay.interpolation import interpolate
@@ -34,6 +37,27 @@ class Paced:
     cause: str = ""
 
 
+class Pacing(Protocol):
+    """The rule for a run."""
+
+    def take(
+        self, frame: Frame, detections: Detections | None, lost: str = "", *, looked: bool = True
+    ) -> Iterator[Paced]:
+        """What can be shown now that this is known of a frame.
+
+        Args:
+            frame: the frame.
+            detections: None if no detector looked, or it failed.
+            lost: the cause if it failed.
+            looked: a detector had the frame, successfully or not.
+        """
+        ...
+
+    def flush(self) -> Iterator[Paced]:
+        """What is left when no more detections come."""
+        ...
+
+
 class Lockstep:
     """Every frame is shown, every `every`-th is detected.
 
@@ -51,18 +75,15 @@ class Lockstep:
         self._waiting: list[tuple[Frame, str]] = []  # with the cause where the detector failed
         self._last: Paced | None = None
 
-    def wants_detection(self, index: int) -> bool:
-        """Whether the detector should look at frame `index`. Called by the capture thread; touches no state."""
-        return index % self._every == 0
-
-    def take(self, frame: Frame, detections: Detections | None, lost: str = "") -> Iterator[Paced]:
-        """The next frame in order, with its detections if it was looked at; yields what can now be shown.
-
-        Args:
-            frame: the frame.
-            detections: None if the detector did not look, or failed.
-            lost: the cause if it failed.
-        """
+    def take(
+        self,
+        frame: Frame,
+        detections: Detections | None,
+        lost: str = "",
+        *,
+        looked: bool = True,  # noqa: ARG002
+    ) -> Iterator[Paced]:
+        """The next frame in order, with its detections if it was looked at; yields what can now be shown."""
         if self._last is not None and frame.segment != self._last.frame.segment:
             yield from self.flush()
             self._tracker.reset()
@@ -93,6 +114,48 @@ class Lockstep:
             tracks = interpolate(before.tracks, after.tracks, min(1.0, max(0.0, fraction)))
             yield _undetected(frame, tracks, "interpolated", lost)
         self._waiting.clear()
+
+
+class Live:
+    """Frames are shown as they come, or as a detector is done with them; nothing waits.
+
+    Args:
+        tracker: gives the boxes their identity and carries them; owned by this from now on.
+        every_frame: `overlay: now`, each frame is shown with the boxes of the last detection carried to it; otherwise
+            `overlay: detected`, only frames that a detector had are shown.
+    """
+
+    def __init__(self, tracker: Tracker, *, every_frame: bool) -> None:
+        self._tracker = tracker
+        self._every_frame = every_frame
+        self._segment = -1
+        self._looked_at = -1  # the last frame that a detector was done with
+
+    def take(
+        self, frame: Frame, detections: Detections | None, lost: str = "", *, looked: bool = True
+    ) -> Iterator[Paced]:
+        """A frame that came, or one that a detector is done with."""
+        if looked:
+            if frame.index < self._looked_at:
+                return  # another detector overtook this one, and what came later is known
+            self._looked_at = frame.index
+        if frame.segment > self._segment:
+            self._tracker.reset()
+            self._segment = frame.segment
+        if detections is None:
+            if not (looked and self._every_frame):  # else it was shown when it came
+                # A quick detector may be in the next segment before the last frame of this one is shown.
+                known = frame.segment == self._segment
+                tracks = self._tracker.predict(frame.time_s) if known else Tracks.empty()
+                yield _undetected(frame, tracks, "predicted", lost)
+        elif frame.segment == self._segment:  # else they are of a stream that is gone
+            tracks = self._tracker.update(detections, frame.time_s)
+            if not self._every_frame:
+                yield Paced(frame, tracks, "detected", detections)
+
+    def flush(self) -> Iterator[Paced]:
+        """Nothing waits here."""
+        return iter(())
 
 
 def _undetected(frame: Frame, tracks: Tracks, state: str, lost: str) -> Paced:

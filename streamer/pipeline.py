@@ -1,13 +1,15 @@
 """The way of a frame, read top to bottom.
 
-    capture thread     source ──► captured (mailbox)                     reads frames, waits only for room
-    detector threads   captured ──► detector ──► finished (sequencer)    one frame each at a time, put back in order
-    main thread        finished ──► pacing (tracker) ──► drawing ──► sinks
-    sink threads       mailbox ──► sink                                  one for each sink that is not bound to main
+    capture thread     source ──► route                              reads frames; waits for room in a file, never live
+    detector threads   route ──► detector ──► route                  one frame each at a time
+    main thread        route ──► pacing (tracker) ──► drawing ──► outlets
+    sink threads       outlet ──► sink                               one for each sink that is not bound to main
 
-Nothing is dropped: every hand-off is bounded and blocks the faster side, so the number of frames in flight is fixed.
-Every wait ends when `stop` is called or any thread fails; the first error is the one that is raised. A detector that
-fails on a frame loses that frame only, until it fails three times in a row.
+What a file gives is never dropped: every hand-off is bounded and blocks the faster side. What a live source gives is
+never waited for: at most one frame waits for a detector and the newest wins, every outlet drops what its sink is too
+slow for, and each loss is counted (`streamer.routes`, `streamer.outlet`). Every wait ends when `stop` is called or any
+thread fails; the first error is the one that is raised. A detector that fails on a frame loses that frame only, until
+it fails three times in a row.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from streamer.canvas import Canvas
@@ -25,39 +27,20 @@ from streamer.crew import Crew
 from streamer.errors import DetectorError, Interrupted
 from streamer.failures import DetectorFailures
 from streamer.frame import Frame
-from streamer.mailbox import Closed, Mailbox, Sequencer
+from streamer.mailbox import Closed
 from streamer.outlet import Outlet
-from streamer.pacing import Lockstep, Paced
-from streamer.protocols import Annotator, Damage, Detector, Scene, Sink, Source
-from streamer.stats import RunStats, StageTimes
+from streamer.pacing import Live, Lockstep, Paced, Pacing
+from streamer.protocols import Annotator, Detector, Scene, Sink, Source
+from streamer.routes import Finished, Lossless, Newest, Route
+from streamer.stats import Rate, RunStats
 from tracking.types import Detections, Tracker
 
 log = logging.getLogger(__name__)
 
-CAPTURED_CAPACITY = 4
-FINISHED_CAPACITY = 4
 # A detector cannot be woken in the middle of a frame. When a run ends early, that frame is not needed any more.
 DETECTOR_PATIENCE_S = 0.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Captured:
-    """What the capture thread hands on: a frame, or at the end only what was lost."""
-
-    number: int
-    frame: Frame | None
-    damage: list[Damage]
-    decode_s: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Finished:
-    """A captured item behind the detector: neither `detections` nor an `error` where it was not to look."""
-
-    captured: Captured
-    detections: Detections | None = None
-    error: DetectorError | None = None
-    detect_s: float = 0.0
+# Together with leaving the sinks this keeps the end of a live run below 3 s whatever hangs.
+LIVE_DEADLINE_S = 1.0
 
 
 class Pipeline:
@@ -71,12 +54,15 @@ class Pipeline:
         tracker: used by the main thread.
         annotators: draw in this order.
         sinks: entered; each is written by a thread of its own, or by the main thread if it asks for that.
-        detect_every: the detector looks at every N-th frame, the boxes between are interpolated.
+        detect_every: the detector looks at every N-th frame, the boxes between are interpolated (live: carried on).
         select: what to keep of a frame's detections; called by the detector threads.
         draw: draw even when no sink wants a picture (for those who iterate).
+        overlay: of a live source: `now` shows every frame as it comes, `detected` those that the detector saw.
+        optional: those of the sinks whose failure does not end the run of a live source.
+        stats: where the figures go; new ones if None.
 
     Raises:
-        ValueError: no detector.
+        ValueError: no detector, or no such overlay.
     """
 
     def __init__(
@@ -90,23 +76,39 @@ class Pipeline:
         detect_every: int = 1,
         select: Callable[[Detections], Detections] | None = None,
         draw: bool = False,
+        overlay: str = "now",
+        optional: Sequence[Sink] = (),
+        stats: RunStats | None = None,
     ) -> None:
         if not detectors:
             raise ValueError("a pipeline needs a detector")
+        if overlay not in ("now", "detected"):
+            raise ValueError(f"overlay is now or detected, not {overlay!r}")
         self._source = source
         self._detectors = tuple(detectors)
-        self._pacing = Lockstep(tracker, detect_every)
+        self._live = source.info.live
         self._failures = DetectorFailures()
+        self._rate = Rate()
         self._annotators = tuple(annotators)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
         self._select = select
-        self._captured: Mailbox[Captured] = Mailbox(CAPTURED_CAPACITY)
-        self._finished: Sequencer[Finished] = Sequencer(FINISHED_CAPACITY)
-        self._outlets = tuple(Outlet(sink) for sink in sinks)
         self._stop = threading.Event()
-        self._seen = 0  # frames that reached the main thread
-        self.stats = RunStats()
+        self.stats = stats or RunStats()
         """The figures of this run; complete once the iteration has ended."""
+        self._route, self._pacing = self._rules(tracker, detect_every, overlay)
+        self._outlets = tuple(
+            Outlet(sink, name, self.stats, live=self._live, required=sink not in optional)
+            for sink, name in zip(sinks, _names(sinks), strict=True)
+        )
+
+    def _rules(self, tracker: Tracker, detect_every: int, overlay: str) -> tuple[Route, Pacing]:
+        def wants(index: int) -> bool:
+            return index % detect_every == 0
+
+        if not self._live:
+            return Lossless(self.stats.ledger, wants), Lockstep(tracker, detect_every)
+        every_frame = overlay == "now"
+        return Newest(self.stats.ledger, wants, every_frame=every_frame), Live(tracker, every_frame=every_frame)
 
     def run(self) -> None:
         """Run to the end of the source.
@@ -122,14 +124,16 @@ class Pipeline:
     def stop(self) -> None:
         """End the run after the scene in hand; from any thread but not from inside a signal handler."""
         self._stop.set()
-        self._captured.close()
-        self._finished.close()
+        self._source.stop()
+        self._route.close()
+        for outlet in self._outlets:
+            outlet.release()
 
     def __iter__(self) -> Iterator[Scene]:
         began_s, cause = time.monotonic(), "error"
         ended: BaseException | None = None
         try:
-            with Crew(self._abort) as crew:
+            with Crew(self._abort, deadline_s=LIVE_DEADLINE_S if self._live else None) as crew:
                 self._start(crew)
                 try:
                     with closing(self._scenes(began_s)) as scenes:
@@ -141,10 +145,11 @@ class Pipeline:
                     if not self._stop.is_set():
                         raise
                 cause = "interrupted"
-                for outlet in self._outlets:
-                    outlet.finish()
+                self._finish()
         finally:
-            self._account(began_s, cause)
+            self.stats.ledger.settle_rest("dropped", cause)
+            self.stats.threads["detect"] = len(self._detectors)
+            self.stats.wall_s = time.monotonic() - began_s
         if self._stop.is_set():
             raise ended or Interrupted
 
@@ -154,74 +159,96 @@ class Pipeline:
             crew.start("detector", partial(self._detect, detector), patience_s=DETECTOR_PATIENCE_S)
         for outlet in self._outlets:
             if not outlet.sink.main_thread:
-                crew.start("sink", outlet.drain)
+                crew.start("sink", partial(self._drain, outlet))
+
+    def _finish(self) -> None:
+        until_s = time.monotonic() + LIVE_DEADLINE_S
+        for outlet in self._outlets:
+            outlet.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
 
     def _abort(self) -> None:
-        self._captured.close()
-        self._finished.close()
+        self._source.stop()
+        self._route.close()
         for outlet in self._outlets:
-            outlet.mailbox.close()
+            outlet.close()
 
     # capture thread
 
     def _capture(self) -> None:
-        number, started_s = 0, time.perf_counter()
+        started_s = time.perf_counter()
         for frame in self._source:
-            decode_s = time.perf_counter() - started_s
-            self._captured.put(Captured(number, frame, self._source.take_damage(), decode_s))
-            number, started_s = number + 1, time.perf_counter()
-        self._captured.finish()
-        # What was lost at the very end belongs to no frame and needs no detector.
-        self._finished.put(number, Finished(Captured(number, None, self._source.take_damage(), 0.0)))
-        self._finished.finish(number + 1)
+            # A live source waits for its frames; what it takes to decode them it measures itself.
+            if not self._live:
+                self.stats.add_time("decode", time.perf_counter() - started_s)
+            self._note_damage()
+            if frame.corrupt:
+                self.stats.count("flagged corrupt", "")
+            self._route.put(frame)
+            self.stats.gauge("queue_depth", "detector", self._route.waiting)
+            started_s = time.perf_counter()
+        self._note_damage()
+        self._route.end()
+
+    def _note_damage(self) -> None:
+        for damage in self._source.take_damage():
+            self.stats.ledger.enter(damage.frames)
+            self.stats.ledger.settle(damage.state, damage.cause, damage.frames)
+            if not self._live:  # a camera may lose frames for weeks; the status line and the metrics have the counts
+                detail = damage.detail and f" ({damage.detail})"
+                log.warning("%d frame(s) lost: %s%s", damage.frames, damage.cause, detail)
 
     # detector threads
 
     def _detect(self, detector: Detector) -> None:
-        for captured in self._captured:
-            self._finished.put(captured.number, self._look(detector, captured))
+        for frame in self._route.frames():
+            if self._live:
+                self.stats.add_age("detector", time.monotonic() - frame.captured_s)
+            self._route.done(self._look(detector, frame))
 
-    def _look(self, detector: Detector, captured: Captured) -> Finished:
-        if captured.frame is None or not self._pacing.wants_detection(captured.frame.index):
-            return Finished(captured)
+    def _look(self, detector: Detector, frame: Frame) -> Finished:
         started_s = time.perf_counter()
         try:
-            detections = detector.detect(captured.frame)
+            detections = detector.detect(frame)
         except DetectorError as error:
-            return Finished(captured, error=error, detect_s=time.perf_counter() - started_s)
+            return Finished(frame, error=error, detect_s=time.perf_counter() - started_s)
         if self._select is not None:
             detections = self._select(detections)
-        return Finished(captured, detections, detect_s=time.perf_counter() - started_s)
+        return Finished(frame, detections, detect_s=time.perf_counter() - started_s)
 
     # main thread
 
     def _scenes(self, began_s: float) -> Generator[Scene, None, None]:
-        for finished in self._finished:
-            self._enter(finished)
-            frame, error = finished.captured.frame, finished.error
-            if frame is None:
-                ready = self._pacing.flush()
-            else:
-                ready = self._pacing.take(frame, finished.detections, lost=error.cause if error else "")
+        for finished in self._route:
+            frame, error = finished.frame, finished.error
+            if finished.looked:
+                self.stats.add_time("detect", finished.detect_s)
+                self._failures.take(frame, error)
+            lost = error.cause if error else ""
+            ready = self._pacing.take(frame, finished.detections, lost, looked=finished.looked)
             yield from self._show(ready, began_s)
             if self._failures.fatal is not None:
                 yield from self._show(self._pacing.flush(), began_s)
                 raise self._failures.fatal
+        yield from self._show(self._pacing.flush(), began_s)
 
     def _show(self, ready: Iterable[Paced], began_s: float) -> Generator[Scene, None, None]:
         started_s = time.perf_counter()
         for paced in ready:
             self.stats.add_time("track", time.perf_counter() - started_s)
             scene = self._draw(paced, began_s)
-            self.stats.ledger.settle(paced.state, paced.cause)
+            self._route.shown(paced.frame, paced.state, paced.cause)
+            self.stats.shown += 1
             self.stats.tracks.take(scene.tracks, scene.labels)
             for outlet in self._outlets:
                 outlet.put(scene)
+            if self._live:
+                self.stats.add_age("shown", time.monotonic() - paced.frame.captured_s)
             yield scene
             started_s = time.perf_counter()
 
     def _draw(self, paced: Paced, began_s: float) -> Scene:
-        fps = self.stats.ledger.shown / max(time.monotonic() - began_s, 1e-3)
+        now_s = time.monotonic()
+        fps = self._rate.tick(now_s) if self._live else self.stats.shown / max(now_s - began_s, 1e-3)
         confirmed = paced.tracks.confirmed
         tracks = paced.tracks if confirmed.all() else paced.tracks.select(confirmed)
         labels = self._detectors[0].labels
@@ -235,30 +262,20 @@ class Pipeline:
         self.stats.add_time("draw", time.perf_counter() - started_s)
         return replace(scene, picture=canvas.picture)
 
-    # the figures
+    # sink threads
 
-    def _enter(self, finished: Finished) -> None:
-        captured, ledger = finished.captured, self.stats.ledger
-        for damage in captured.damage:
-            ledger.enter(damage.frames)
-            ledger.settle("corrupt", damage.cause, damage.frames)
-            log.warning("%d frame(s) lost: %s%s", damage.frames, damage.cause, damage.detail and f" ({damage.detail})")
-        if captured.frame is not None:
-            self._seen += 1
-            ledger.enter()
-            self.stats.flagged_corrupt += captured.frame.corrupt
-            self.stats.add_time("decode", captured.decode_s)
-            if finished.detections is not None or finished.error is not None:
-                self.stats.add_time("detect", finished.detect_s)
-                self._failures.take(captured.frame, finished.error)
+    def _drain(self, outlet: Outlet) -> None:
+        try:
+            outlet.drain()
+        except Interrupted:  # a window was closed: the run ends, and the other outputs are completed
+            self.stop()
+            outlet.close()
 
-    def _account(self, began_s: float, cause: str) -> None:
-        """Give every frame that was decoded its final state, and gather what the sink threads measured."""
-        ledger = self.stats.ledger
-        ledger.enter(self._captured.taken_in - self._seen)
-        if ledger.in_flight:
-            ledger.settle("dropped", cause, ledger.in_flight)
-        for outlet in self._outlets:
-            self.stats.stages.setdefault(outlet.sink.stage, StageTimes()).merge(outlet.times)
-        self.stats.threads["detect"] = len(self._detectors)
-        self.stats.wall_s = time.monotonic() - began_s
+
+def _names(sinks: Sequence[Sink]) -> list[str]:
+    """Their stages; a second one of a kind gets a number."""
+    stages = [sink.stage for sink in sinks]
+    return [
+        stage if stages[:at].count(stage) == 0 else f"{stage} {stages[:at].count(stage) + 1}"
+        for at, stage in enumerate(stages)
+    ]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import av
 
@@ -30,11 +30,13 @@ class Damage:
         cause: short and stable, fit for a counter's name: `decode error`, `truncated`, `no timestamp`, ...
         frames: how many frames were lost, at least 1; an estimate where the container tells (a truncated file).
         detail: the library's own words for the log.
+        state: what the ledger counts it as: `corrupt`, or `dropped` where it was whole but nobody could take it.
     """
 
     cause: str
     frames: int = 1
     detail: str = ""
+    state: str = "corrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Source(Protocol):
     """Frames in presentation order. Entered by the main thread, then owned by the capture thread.
 
     Entering opens it (`SourceUnavailable` if that cannot work) and makes `info` valid. Iterating yields frames with
-    rising `index` from 0; returning means that it ended, `SourceLost` that trying again may help. Leaving it twice, or
+    `index` 0, 1, 2, ...; returning means that it ended, `SourceLost` that trying again may help. Leaving it twice, or
     before the end, is fine. A source is used once.
     """
 
@@ -99,6 +101,10 @@ class Source(Protocol):
 
     def take_damage(self) -> list[Damage]:
         """What was lost since the last call; called by the iterating thread after each frame and after the end."""
+        ...
+
+    def stop(self) -> None:
+        """Any thread: nobody wants more frames. Wakes every wait of the iterating thread, which then ends soon."""
         ...
 
 
@@ -153,6 +159,30 @@ class Annotator(Protocol):
     """Draws on a canvas. Used by the main thread."""
 
     def draw(self, canvas: Canvas, scene: Scene) -> None: ...
+
+
+@runtime_checkable
+class WaitingSink(Protocol):
+    """A sink whose `write` may wait for a person."""
+
+    def release(self) -> None:
+        """Any thread: the run ends; `write` returns and waits no more."""
+        ...
+
+
+@runtime_checkable
+class ConnectedSink(Protocol):
+    """What a sink that keeps a connection, or something like it, can tell besides; any thread may ask."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether scenes get through at this moment."""
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """Scenes that it was given while they did not."""
+        ...
 
 
 class Sink(Protocol):

@@ -59,6 +59,16 @@ class Report:
                 for name, times in stats.stages.items()
                 if times.count
             },
+            "ages": {
+                where: {
+                    "p50_ms": round(ages.percentile_s(50) * 1e3, 1),
+                    "p95_ms": round(ages.percentile_s(95) * 1e3, 1),
+                    "max_ms": round(ages.percentile_s(100) * 1e3, 1),
+                    "count": ages.count,
+                }
+                for where, ages in stats.ages.items()
+            },
+            "counts": {f"{what}: {cause}" if cause else what: n for (what, cause), n in sorted(stats.counts.items())},
             "bottleneck": stats.bottleneck,
             "throughput_fps": round(stats.throughput_fps, 2),
             "wall_s": round(stats.wall_s, 3),

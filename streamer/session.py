@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import ExitStack
 
 from streamer import wiring
 from streamer.class_filter import ClassFilter
-from streamer.config import Settings
 from streamer.detectors import selection
 from streamer.detectors.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
 from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
 from streamer.interrupts import Interrupts
+from streamer.metrics import MetricsServer
 from streamer.models import label_maps, store
 from streamer.pipeline import Pipeline
 from streamer.protocols import Detector, Sink, Source, StreamInfo
 from streamer.report import Report
+from streamer.secrets import redacted
+from streamer.settings import Settings
 from streamer.sinks.partial import PartialFile
 from streamer.sources.selection import open_source
 from streamer.stats import RunStats
 from streamer.terminal import Terminal
 from streamer.wiring import Outputs
+from tracking import assignment
 
 
 class Session:
@@ -86,13 +90,18 @@ class Session:
     def _flow(self) -> None:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
-            opened = open_source(self._source, fps=settings.source.fps, threads=settings.source.threads)
+            stats = self._stats
+            opened = open_source(self._source, wiring.source_options(settings.source), stats=stats)
             source = stack.enter_context(opened)
+            if settings.metrics.address is not None:
+                stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
             interval_s = settings.detector.every / float(source.info.average_fps or 25)
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=interval_s)
+            if source.info.live:
+                assignment.prepare()
             # Before the choice of a detector, which may download it or wait for TensorFlow.
             self._class_filter(starter=settings.detector.name == store.STARTER)
-            self._sinks = wiring.build_sinks(self._outputs, source.info, settings.output)
+            self._sinks, optional = wiring.build_sinks(self._outputs, source.info, settings, self._interrupts.stop)
             for sink in self._sinks:
                 stack.enter_context(sink)
             detectors, keep = self._detectors(source.info)
@@ -106,8 +115,10 @@ class Session:
                 sinks=self._sinks,
                 detect_every=settings.detector.every,
                 select=keep,
+                overlay="now" if settings.overlay == "auto" else settings.overlay,
+                optional=optional,
+                stats=stats,
             )
-            self._stats = pipeline.stats
             self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
             self._watch(pipeline, source)
@@ -122,8 +133,9 @@ class Session:
         keep = self._class_filter(starter=choice.module_dir is None)
         options = selection.Options(
             min_score=keep.lowest_score,
-            threads=wanted.threads,
-            workers=wanted.workers,
+            # One frame at a time where the newest wins: cores then shorten its way instead of adding to it.
+            threads=os.cpu_count() or 1 if info.live and wanted.threads == 1 else wanted.threads,
+            workers=1 if info.live and not wanted.workers else wanted.workers,
             labels=label_maps.for_detector(starter=False, label_map=wanted.label_map) if wanted.label_map else None,
             device=wanted.device,
             precision=wanted.precision,
@@ -148,7 +160,7 @@ class Session:
         )
 
     def _watch(self, pipeline: Pipeline, source: Source) -> None:
-        with self._terminal.progress(source.info.frame_count) as progress:
+        with self._terminal.progress(source.info.frame_count, live=source.info.live) as progress:
             for _ in pipeline:
                 if self._first_frame_s is None:
                     self._first_frame_s = time.monotonic() - self._started_s
@@ -158,7 +170,7 @@ class Session:
         kept = state != "failed"
         written = [str(path) for path in self._outputs.files if path != self._outputs.report and path.exists()]
         report = Report(
-            source=self._source,
+            source=redacted(self._source),
             detector=self._detector_line,
             state=state,
             stats=self._stats,

@@ -1,36 +1,43 @@
-"""What happened to every frame and where the time went. Owned by the main thread.
+"""What happened to every frame and where the time went.
 
-Threads measure their own work and send the figures along with the frames; nothing here is shared.
+Filled by the threads of a run and read by any (the report, the status line, the metrics): what several threads touch
+guards itself with a lock, and is read as a snapshot.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
 from streamer.labels import LabelTable
 from tracking.types import Tracks
 
-SHOWN_STATES = ("detected", "interpolated", "predicted", "lost")
 TRACKS_REMEMBERED = 10_000
 
 
 class Ledger:
     """Every frame that came in ends in exactly one state; what has no state yet is in flight.
 
-    States: `detected`, `interpolated`, `predicted`, `lost` to the detector with a cause (all shown), `dropped` and
-    `corrupt` (not shown, with a cause).
+    States: `detected`, `interpolated`, `predicted` (shown without detection), `lost` to the detector with a cause,
+    `dropped` and `corrupt` with a cause. Any thread may call any method.
     """
 
     def __init__(self) -> None:
-        self.entered = 0
-        """Frames that were demuxed, decodable or not."""
+        self._lock = threading.Lock()
+        self._entered = 0
         self._settled: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def entered(self) -> int:
+        """Frames that were demuxed, decodable or not."""
+        return self.snapshot()[0]
 
     def enter(self, frames: int = 1) -> None:
         """Frames came in."""
-        self.entered += frames
+        with self._lock:
+            self._entered += frames
 
     def settle(self, state: str, cause: str = "", frames: int = 1) -> None:
         """Frames reached their final state.
@@ -38,27 +45,37 @@ class Ledger:
         Raises:
             ValueError: more frames would be settled than came in.
         """
-        if frames > self.in_flight:
-            raise ValueError(f"{frames} frames settled as {state} but only {self.in_flight} are in flight")
-        self._settled[state, cause] += frames
+        with self._lock:
+            in_flight = self._entered - self._settled.total()
+            if frames > in_flight:
+                raise ValueError(f"{frames} frames settled as {state} but only {in_flight} are in flight")
+            self._settled[state, cause] += frames
+
+    def settle_rest(self, state: str, cause: str) -> None:
+        """The run is over: what is in flight reaches its final state."""
+        with self._lock:
+            rest = self._entered - self._settled.total()
+            if rest:
+                self._settled[state, cause] += rest
+
+    def snapshot(self) -> tuple[int, dict[tuple[str, str], int]]:
+        """Frames that came in, and frames by `(state, cause)`, of one moment."""
+        with self._lock:
+            return self._entered, dict(self._settled)
 
     @property
     def in_flight(self) -> int:
         """Frames without a state yet."""
-        return self.entered - self._settled.total()
+        entered, settled = self.snapshot()
+        return entered - sum(settled.values())
 
     def count(self, state: str) -> int:
         """Frames in a state, of whatever cause."""
-        return sum(n for (name, _), n in self._settled.items() if name == state)
-
-    @property
-    def shown(self) -> int:
-        """Frames that went to the sinks."""
-        return sum(self.count(state) for state in SHOWN_STATES)
+        return sum(n for (name, _), n in self.snapshot()[1].items() if name == state)
 
     def causes(self, state: str) -> dict[str, int]:
         """Frames in a state by cause."""
-        return {cause: n for (name, cause), n in sorted(self._settled.items()) if name == state}
+        return {cause: n for (name, cause), n in sorted(self.snapshot()[1].items()) if name == state}
 
 
 _BINS_PER_DECADE = 48
@@ -69,24 +86,26 @@ _SHORTEST_S = 1e-7
 class StageTimes:
     """Durations of one stage in bounded memory: a histogram with bins 4.9% wide.
 
-    A percentile is exact to 2.5%; `total_s` and `count` are exact.
+    A percentile is exact to 2.5%; `total_s` and `count` are exact. One thread adds; `copy` may be called by any.
     """
 
     count: int = 0
     total_s: float = 0.0
     bins: Counter[int] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, duration_s: float) -> None:
         """Take in one duration in seconds."""
-        self.count += 1
-        self.total_s += duration_s
-        self.bins[round(math.log10(max(duration_s, _SHORTEST_S)) * _BINS_PER_DECADE)] += 1
+        key = round(math.log10(max(duration_s, _SHORTEST_S)) * _BINS_PER_DECADE)
+        with self._lock:
+            self.count += 1
+            self.total_s += duration_s
+            self.bins[key] += 1
 
-    def merge(self, other: StageTimes) -> None:
-        """Take in everything that another one holds."""
-        self.count += other.count
-        self.total_s += other.total_s
-        self.bins += other.bins
+    def copy(self) -> StageTimes:
+        """What was taken in until now."""
+        with self._lock:
+            return StageTimes(self.count, self.total_s, Counter(self.bins))
 
     def percentile_s(self, percent: float) -> float:
         """The duration that `percent` of all are not longer than, in seconds; 0 without any."""
@@ -130,21 +149,92 @@ class TrackCounts:
             self._classes_of.popitem(last=False)
 
 
+class Rate:
+    """How often something happens lately, from the gaps between the last ones. Belongs to one thread.
+
+    Args:
+        weight: of the newest gap in the running mean.
+    """
+
+    def __init__(self, weight: float = 0.05) -> None:
+        self._weight = weight
+        self._last_s: float | None = None
+        self._gap_s = 0.0
+
+    def tick(self, now_s: float) -> float:
+        """It happens now; how often a second it does, 0 the first time."""
+        if self._last_s is not None:
+            gap_s = now_s - self._last_s
+            self._gap_s = gap_s if not self._gap_s else self._gap_s + self._weight * (gap_s - self._gap_s)
+        self._last_s = now_s
+        return 1 / self._gap_s if self._gap_s > 0 else 0.0
+
+
 class RunStats:
-    """All figures of one run; the report is made from it."""
+    """All figures of one run; the report is made from it. Any thread may call any method but those of `tracks`."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
-        self.stages: dict[str, StageTimes] = {}
         self.threads: dict[str, int] = {}
         self.tracks = TrackCounts()
-        self.flagged_corrupt = 0
+        self.shown = 0
+        """Scenes that went to the outputs, whatever their state. Main thread only."""
         self.wall_s = 0.0
-        self.damage_details: list[str] = []
+        self._lock = threading.Lock()
+        self._times: dict[tuple[str, str], StageTimes] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._gauges: dict[tuple[str, str], float] = {}
 
     def add_time(self, stage: str, duration_s: float) -> None:
         """One frame spent `duration_s` in a stage."""
-        self.stages.setdefault(stage, StageTimes()).add(duration_s)
+        self.times_of("stage", stage).add(duration_s)
+
+    def add_age(self, where: str, age_s: float) -> None:
+        """A picture had this age, from its arrival, at some place: `detector`, `shown`."""
+        self.times_of("age", where).add(age_s)
+
+    def times_of(self, kind: str, name: str) -> StageTimes:
+        """The histogram for a stage's durations (`stage`) or a picture's age (`age`), made when first asked for."""
+        with self._lock:
+            return self._times.setdefault((kind, name), StageTimes())
+
+    def count(self, what: str, cause: str, times: int = 1) -> None:
+        """Something happened that is no frame's fate: `reconnect` with its cause, `skipped` by an output, ..."""
+        if times:
+            with self._lock:
+                self._counts[what, cause] += times
+
+    def gauge(self, what: str, of: str, value: float) -> None:
+        """The state of something at this moment: `source_connected`, `sink_connected` of an output, ..."""
+        with self._lock:
+            self._gauges[what, of] = value
+
+    @property
+    def stages(self) -> dict[str, StageTimes]:
+        """Durations by stage, as they are at this moment."""
+        return self._copies("stage")
+
+    @property
+    def ages(self) -> dict[str, StageTimes]:
+        """Ages of pictures by place, as they are at this moment."""
+        return self._copies("age")
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """What was counted by `(what, cause)`, as it is at this moment."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
+    def gauges(self) -> dict[tuple[str, str], float]:
+        """States by `(what, of)`, as they are at this moment."""
+        with self._lock:
+            return dict(self._gauges)
+
+    @property
+    def flagged_corrupt(self) -> int:
+        """Frames that the decoder flagged as damaged."""
+        return self.counts.get(("flagged corrupt", ""), 0)
 
     @property
     def bottleneck(self) -> str | None:
@@ -155,4 +245,9 @@ class RunStats:
     @property
     def throughput_fps(self) -> float:
         """Frames shown a second of wall time."""
-        return self.ledger.shown / self.wall_s if self.wall_s > 0 else 0.0
+        return self.shown / self.wall_s if self.wall_s > 0 else 0.0
+
+    def _copies(self, kind: str) -> dict[str, StageTimes]:
+        with self._lock:
+            found = {name: times for (one, name), times in self._times.items() if one == kind}
+        return {name: times.copy() for name, times in found.items()}

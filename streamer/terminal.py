@@ -17,8 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 from rich.text import Text
 
+from streamer.live_status import LiveStatus
 from streamer.report import Report
+from streamer.secrets import SECRETS, SecretsFilter
 from streamer.stats import RunStats
+
+log = logging.getLogger("streamer")
 
 PLAIN_EVERY_S = 5.0
 _CLASSES_SHOWN = 8
@@ -42,46 +46,71 @@ class Terminal:
 
     Args:
         quiet: only errors and warnings.
+        json_logs: messages are JSON objects, one a line, and there is no progress display.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, json_logs: bool = False) -> None:
         self.quiet = quiet
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
-        logging.basicConfig(level=logging.WARNING, handlers=[_LogLines(self.messages)], force=True)
+        self._json = json_logs
+        handler: logging.Handler = _LogLines(self.messages)
+        if json_logs:
+            from streamer.json_logs import json_handler
+
+            handler = json_handler()
+        handler.addFilter(SecretsFilter())
+        logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+        log.setLevel(logging.INFO if json_logs else logging.NOTSET)
 
     def say(self, line: str) -> None:
         """A message, unless quiet."""
-        if not self.quiet:
-            self.messages.print(escape(line))
+        if self.quiet:
+            return
+        if self._json:
+            log.info("%s", line)
+        else:
+            self.messages.print(escape(SECRETS.hide(line)))
 
     def line(self, text: str) -> None:
         """A result, on standard output, as it is."""
-        self.output.print(text, soft_wrap=True, markup=False, emoji=False)
+        self.output.print(SECRETS.hide(text), soft_wrap=True, markup=False, emoji=False)
 
     def error(self, line: str) -> None:
         """An error; always shown."""
-        self.messages.print(f"[bold red]error:[/] {escape(line)}")
+        if self._json:
+            log.error("%s", line)
+        else:
+            self.messages.print(f"[bold red]error:[/] {escape(SECRETS.hide(line))}")
 
-    def progress(self, total: int | None) -> RunProgress:
-        """A progress display for `total` frames, None if that is not known."""
-        return RunProgress(self, total)
+    def crash(self, traceback: str) -> None:
+        """What Python says of a mistake in the program."""
+        if self._json:
+            log.critical("%s", traceback)
+        else:
+            self.messages.print(escape(SECRETS.hide(traceback)))
+
+    def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
+        """A progress display for `total` frames, None if that is not known; of a live source, what matters there."""
+        shows = not self.quiet and not self._json
+        return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows)
 
     def report(self, report: Report) -> None:
         """The final report; fits a screen of 80 x 24."""
         if not self.quiet:
-            self.output.print(Group(_headline(report), _stages(report.stats), _tail(report)))
+            self.output.print(Group(_headline(report), _stages(report.stats), *_live(report.stats), _tail(report)))
 
 
 class RunProgress:
     """Percent, fps, time left and losses while a run goes on."""
 
-    def __init__(self, terminal: Terminal, total: int | None) -> None:
+    def __init__(self, terminal: Terminal, total: int | None, *, shows: bool) -> None:
         self._terminal = terminal
         self._total = total
         self._began_s = self._said_s = time.monotonic()
         self._bar: Progress | None = None
-        if not terminal.quiet and terminal.messages.is_terminal:
+        self._shows = shows
+        if shows and terminal.messages.is_terminal:
             self._bar = Progress(
                 BarColumn(),
                 TaskProgressColumn(),
@@ -109,11 +138,11 @@ class RunProgress:
     def update(self, stats: RunStats) -> None:
         """Call after each frame."""
         now_s, ledger = time.monotonic(), stats.ledger
-        shown, lost = ledger.shown, sum(ledger.count(state) for state in _STATES_WITH_CAUSE)
+        shown, lost = stats.shown, sum(ledger.count(state) for state in _STATES_WITH_CAUSE)
         fps = shown / max(now_s - self._began_s, 1e-3)
         if self._bar is not None:
             self._bar.update(self._task, completed=shown, fps=fps, lost=lost)
-        elif now_s - self._said_s >= PLAIN_EVERY_S:
+        elif self._shows and now_s - self._said_s >= PLAIN_EVERY_S:
             self._said_s = now_s
             self._terminal.say(_plain_line(shown, self._total, fps, lost))
 
@@ -152,6 +181,17 @@ def _stages(stats: RunStats) -> Table:
             p50, p95 = times.percentile_s(50) * 1e3, times.percentile_s(95) * 1e3
             table.add_row(name, f"{p50:.2f}", f"{p95:.2f}", f"{busy:.0%}{slowest}")
     return table
+
+
+def _live(stats: RunStats) -> list[Text]:
+    """How old pictures were, and what happened besides; nothing for a file."""
+    ages = [
+        f"{where} {times.percentile_s(50) * 1e3:.0f} / {times.percentile_s(95) * 1e3:.0f} ms"
+        for where, times in stats.ages.items()
+    ]
+    counts = [f"{n} {what} ({cause})" for (what, cause), n in sorted(stats.counts.items()) if cause]
+    lines = [Text("age of the picture, p50 / p95: " + ", ".join(ages))] if ages else []
+    return lines + ([Text("besides: " + ", ".join(counts))] if counts else [])
 
 
 def _tail(report: Report) -> Text:

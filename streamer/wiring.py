@@ -6,15 +6,25 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
+
+from streamer import destinations
+from streamer.canvas import Canvas
 from streamer.catalog import ANNOTATORS, SINKS, TRACKERS, load
-from streamer.config import DrawSettings, OutputSettings, TrackerSettings, nearest
 from streamer.errors import ConfigError
-from streamer.protocols import Annotator, Sink, StreamInfo
+from streamer.protocols import Annotator, Scene, Sink, StreamInfo
+from streamer.secrets import redacted
+from streamer.settings import DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
 from streamer.sinks.muxer import SUFFIXES
+from streamer.sources.live import Patience
+from streamer.sources.network import NetworkOptions
+from streamer.sources.selection import SourceOptions
+from streamer.spelling import nearest
 from tracking.types import Tracker
 
 
@@ -23,7 +33,7 @@ class Outputs:
     """Where the results of a run go; None = not wanted.
 
     Attributes:
-        video: annotated video file.
+        videos: annotated videos: files, recordings, streams, pictures over HTTP.
         jsonl: JSON lines, one object a frame.
         mot: MOT Challenge text.
         report: the final report as JSON.
@@ -31,7 +41,7 @@ class Outputs:
         overwrite: replace files that exist.
     """
 
-    video: Path | None = None
+    videos: tuple[OutputEntry, ...] = ()
     jsonl: Path | None = None
     mot: Path | None = None
     report: Path | None = None
@@ -40,11 +50,12 @@ class Outputs:
 
     @property
     def files(self) -> list[Path]:
-        """All files that will be written."""
-        return [path for path in (self.video, self.jsonl, self.mot, self.report) if path is not None]
+        """All single files that will be written."""
+        paths = (*map(destinations.file_of, self.videos), self.jsonl, self.mot, self.report)
+        return [path for path in paths if path is not None]
 
     def check(self, source: str) -> None:
-        """Refuse an output that is the input, or two outputs that are one file.
+        """Refuse an output that is the input, or two outputs that are one.
 
         Raises:
             ConfigError: with both names.
@@ -55,15 +66,30 @@ class Outputs:
         for one, other in itertools.combinations(self.files, 2):
             if one.absolute() == other.absolute():
                 raise ConfigError(f"two outputs have the same name {one}")
+        for first, second in itertools.combinations(self.videos, 2):
+            if first.to == second.to:
+                raise ConfigError(f"two outputs have the same name {redacted(first.to)}")
+
+
+def videos_of(typed: Sequence[str], settings: Settings) -> tuple[OutputEntry, ...]:
+    """All annotated videos: those that were typed, with the settings for them, then those of the settings' own list.
+
+    Raises:
+        ConfigError: an empty name was typed.
+    """
+    if not all(typed):
+        raise ConfigError("-o names nothing; give a file or an address")
+    named = (OutputEntry(to=to, **settings.output.model_dump()) for to in typed)
+    return (*named, *settings.outputs)
 
 
 def default_video_output(source: str) -> Path:
     """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; what is no video file becomes .mp4."""
-    given = Path(source)
+    given = Path(redacted(source))
     suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
     stem = given.name if given.is_dir() else given.stem
     readable = "".join(c for c in stem if c.isalnum() or c in "-_. ").strip(". ")
-    is_path = given.exists() or not source.startswith("lavfi:")
+    is_path = given.exists() or not (source.startswith("lavfi:") or "://" in source or given.is_char_device())
     return Path(f"{readable if is_path and readable else 'streamer'}.annotated{suffix}")
 
 
@@ -107,31 +133,89 @@ def build_annotators(settings: DrawSettings) -> list[Annotator]:
     return annotators
 
 
-def build_sinks(outputs: Outputs, info: StreamInfo, settings: OutputSettings) -> list[Sink]:
-    """The sinks, not yet entered.
+def build_sinks(
+    outputs: Outputs, info: StreamInfo, settings: Settings, on_close: Callable[[], None] | None = None
+) -> tuple[list[Sink], list[Sink]]:
+    """The sinks, not yet entered, and those of them whose failure does not end a live run.
+
+    Args:
+        outputs: what is wanted.
+        info: of the pictures that will come.
+        settings: of the window, and whether the head-up line is drawn for all outputs.
+        on_close: called when the user closes the window.
 
     Raises:
         SinkUnavailable: an output that exists, or a folder that cannot be written.
+        ConfigError: an address that nothing can be sent to.
     """
     sinks: list[Sink] = []
-    if outputs.video is not None:
-        sinks.append(
-            load(SINKS, "video")(
-                outputs.video,
-                info,
-                codec=settings.codec,
-                crf=settings.crf,
-                preset=settings.preset,
-                options=settings.options,
-                copy_streams=settings.copy_streams,
-                threads=settings.threads,
-                overwrite=outputs.overwrite,
-            )
-        )
+    optional: list[Sink] = []
+    for entry in outputs.videos:
+        sinks.append(destinations.build_sink(entry, info, overwrite=outputs.overwrite))
+        if destinations.is_optional(entry):
+            optional.append(sinks[-1])
     if outputs.jsonl is not None:
         sinks.append(load(SINKS, "jsonl")(outputs.jsonl, overwrite=outputs.overwrite))
     if outputs.mot is not None:
         sinks.append(load(SINKS, "mot")(outputs.mot, overwrite=outputs.overwrite))
     if outputs.show:
-        sinks.append(load(SINKS, "window")(info.name))
-    return sinks
+        sinks.append(
+            load(SINKS, "window")(
+                info.name,
+                holds_run=not info.live,
+                snapshots=settings.window.snapshot_folder,
+                draw_hud=None if settings.draw.hud else _hud_drawer(),
+                sample_aspect_ratio=info.sample_aspect_ratio,
+                on_close=on_close,
+            )
+        )
+    return sinks, optional
+
+
+def _hud_drawer() -> Callable[[Scene], av.VideoFrame]:
+    """Draws the head-up line on a scene's picture, for the window only."""
+    hud: Annotator = load(ANNOTATORS, "hud")()
+
+    def draw(scene: Scene) -> av.VideoFrame:
+        canvas = Canvas(scene.frame.picture if scene.picture is None else scene.picture)
+        hud.draw(canvas, scene)
+        return canvas.picture
+
+    return draw
+
+
+def source_options(settings: SourceSettings) -> SourceOptions:
+    """How the source is read, with the password where the settings say it is.
+
+    Raises:
+        ConfigError: the password's file cannot be read.
+    """
+    password = settings.password.get_secret_value()
+    if settings.password_file is not None and not password:
+        try:
+            password = settings.password_file.read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "is no text"
+            raise ConfigError(f"source.password_file: cannot read {settings.password_file}: {reason}") from error
+    width, _, height = (settings.size or "0x0").partition("x")
+    return SourceOptions(
+        fps=settings.fps,
+        threads=settings.threads,
+        live=settings.live,
+        size=(int(width), int(height)) if settings.size else None,
+        pixel_format=settings.pixel_format,
+        network=NetworkOptions(
+            transport=settings.transport,
+            user=settings.user,
+            password=password,
+            open_timeout_s=settings.open_timeout_s,
+            low_latency=settings.low_latency,
+            options=settings.options,
+        ),
+        patience=Patience(
+            stall_s=settings.stall_s,
+            longest_wait_s=settings.longest_wait_s,
+            retry_for_s=settings.retry_for_s,
+            retry_at_start=settings.retry_at_start,
+        ),
+    )

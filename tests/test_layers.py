@@ -11,7 +11,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HEAVY = ("tensorflow", "ai_edge_litert", "cv2", "av", "streamer")
 FEATURES = ("streamer.sources", "streamer.detectors", "streamer.canvas", "streamer.sinks", "streamer.models")
-WIRING = ("streamer.commands", "streamer.session", "streamer.wiring", "streamer.config", "streamer.terminal", "main")
+WIRING = (
+    "streamer.commands",
+    "streamer.session",
+    "streamer.wiring",
+    "streamer.destinations",
+    "streamer.config",
+    "streamer.settings",
+    "streamer.terminal",
+    "main",
+)
 # A feature folder may use these, and nothing of another feature folder but what is named.
 ALLOWED_BETWEEN = {("streamer.detectors", "streamer.models")}
 

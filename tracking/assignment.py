@@ -10,6 +10,12 @@ from tracking.boxes import Array, Indices
 _DENSE_CELLS = 40_000
 
 
+def prepare() -> None:
+    """Import SciPy now: in the middle of a live run that would hold the pictures up for 0.9 s."""
+    import scipy.optimize
+    import scipy.sparse.csgraph  # noqa: F401
+
+
 def assign(rows: Indices, cols: Indices, weights: Array) -> tuple[Indices, Indices]:
     """The set of pairs, no row and no column twice, with the largest sum of weights.
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from streamer.frame import Frame
 from streamer.labels import LabelTable
 from streamer.protocols import Scene
 from streamer.sinks.text_file import TextFileSink
 from tracking.types import Origin
 
-_HEAD = '{"index":%d,"pts":%d,"time_base":"%s","time_s":%.6f,"segment":%d,"state":%s,"width":%d,"height":%d,"tracks":['
+_HEAD = (
+    '{"index":%d,"pts":%d,"time_base":"%s","time_s":%.6f,"segment":%d,"state":%s,"width":%d,"height":%d%s,"tracks":['
+)
 _TRACK = '{"id":%d,%s,"score":%.4f,"box":[%.2f,%.2f,%.2f,%.2f],"box_normalized":[%.6f,%.6f,%.6f,%.6f],"origin":"%s"}'
 _ORIGINS = {int(origin): origin.name.lower() for origin in Origin}
 
@@ -25,7 +28,9 @@ class JsonLinesSink(TextFileSink):
     `interpolated`, `predicted`, `lost`: see `Scene.state`), `width`, `height` in pixels, and `tracks`, a list of
     objects with `id`, `label` (the readable name), `mid` (absent where the detector has none), `score` (4 decimals),
     `box` (x0, y0, x1, y1 in pixels of the upright frame, half-open, 2 decimals), `box_normalized` (the same, divided by
-    width and height, 6 decimals) and `origin` (`detected`, `interpolated`, `predicted`).
+    width and height, 6 decimals) and `origin` (`detected`, `interpolated`, `predicted`). Frames of live sources have,
+    where they are known, `raw_pts` (the sender's own time stamp), `wall_clock_s` (its clock, seconds since 1970) and
+    `damage` (why no detector saw the frame).
 
     Args:
         path: where to; written beside it and moved there when it is complete.
@@ -47,6 +52,16 @@ class JsonLinesSink(TextFileSink):
         return self._format.line_of(scene)
 
 
+def _live(frame: Frame) -> str:
+    """What only frames of live sources have."""
+    known = {
+        "raw_pts": frame.raw_pts,
+        "wall_clock_s": None if frame.wall_clock_s is None else round(frame.wall_clock_s, 6),
+        "damage": frame.damage or None,
+    }
+    return "".join(f',"{key}":{json.dumps(value)}' for key, value in known.items() if value is not None)
+
+
 class LineFormat:
     """Formats scenes as lines. One call of `%` for each track costs a third of what the `json` module takes."""
 
@@ -66,6 +81,7 @@ class LineFormat:
             json.dumps(scene.state),
             frame.width,
             frame.height,
+            _live(frame),
         )
         return f"{head}{','.join(self._tracks(scene))}]}}\n"
 

@@ -34,12 +34,14 @@ class LinkLost(Exception):
     Attributes:
         why: one line without secrets.
         refused: the server said no, which a user must mend.
+        replied: the server said something: it is there.
     """
 
-    def __init__(self, why: str, *, refused: bool = False) -> None:
+    def __init__(self, why: str, *, refused: bool = False, replied: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.refused = refused
+        self.replied = replied
 
 
 class StreamLink:
@@ -156,7 +158,7 @@ class StreamLink:
             self._opened = True
             return
         said = json.loads(line.removeprefix(OPENED))
-        raise LinkLost(self._target.scrub(said["why"]), refused=said["refused"])
+        raise LinkLost(self._target.scrub(said["why"]), refused=said["refused"], replied=said["replied"])
 
     @staticmethod
     def _ready(descriptor: int, events: int, deadline_s: float) -> bool:

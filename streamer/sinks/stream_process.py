@@ -5,7 +5,7 @@ and says nothing, the whole program would stand still. No time limit of PyAV's a
 may close a container while another thread uses it. A process can be killed whatever it waits for.
 
 In: a line of JSON (`Job`), then packets, each `HEADER` and its data; the end of input closes the stream. Out: `OPENED`
-once the first packet was taken, or a line of JSON (`why`, `refused`) when the connection failed. It owns nothing else,
+once the first packet was taken, or a line of JSON (`why`, `refused`, `replied`) when the connection failed. It owns nothing else,
 so every socket that is found here belongs to the stream.
 """
 
@@ -79,10 +79,11 @@ def main() -> int:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             # A reply of a server, as 401 Unauthorized, is for the user to mend; all else may mend itself.
             refused = isinstance(error, av.error.HTTPClientError)
+            replied = isinstance(error, av.error.HTTPError)
             vague = getattr(error, "errno", None) in (None, errno.EIO, errno.EINVAL)
             why = reason(error, lines if vague else None)
             with suppress(OSError):
-                said.write(json.dumps({"why": why, "refused": refused}).encode() + b"\n")
+                said.write(json.dumps({"why": why, "refused": refused, "replied": replied}).encode() + b"\n")
                 said.flush()
             return 1
     return 0

@@ -46,7 +46,8 @@ class TextFileSink(ABC):
     def __enter__(self) -> Self:
         self._partial = PartialFile(self._path, overwrite=self._overwrite)
         try:
-            self._file = self._partial.path.open("w", encoding="utf-8", newline="\n")
+            # A line at a time: whoever reads along, through a pipe, is not to wait for a block to be full.
+            self._file = self._partial.path.open("w", encoding="utf-8", newline="\n", buffering=1)
         except BaseException:
             self._partial.discard()
             raise

@@ -71,7 +71,7 @@ class ContainerSource(SingleUseSource, ABC):
                 raise SourceUnavailable(f"{self._name}: has a video stream, but no picture of it can be decoded")
             time_base = stream.time_base or Fraction(1, 1000)
             self._rotation = first.rotation
-            self._turner = _turner_for(first, self._name)
+            self._turner = turner_for(first, self._name)
             self._info = self._describe(stream, self._turner.turn(first, time_base))
         except BaseException:
             self._container.close()
@@ -119,11 +119,13 @@ class ContainerSource(SingleUseSource, ABC):
     def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
         if picture.rotation != self._rotation:  # a new matrix in mid-stream; cheaper to ask than the matrix itself
             self._rotation = picture.rotation
-            self._turner = _turner_for(picture, self._name)
+            self._turner = turner_for(picture, self._name)
         return self._turner.turn(picture, time_base)
 
 
-def describe(stream: VideoStream, first: av.VideoFrame, name: str, *, transposed: bool) -> StreamInfo:
+def describe(
+    stream: VideoStream, first: av.VideoFrame, name: str, *, transposed: bool, live: bool = False
+) -> StreamInfo:
     """What every container tells of its stream, for an upright first picture."""
     ratio = stream.sample_aspect_ratio or Fraction(1)
     context = stream.codec_context
@@ -142,6 +144,7 @@ def describe(stream: VideoStream, first: av.VideoFrame, name: str, *, transposed
         time_base=stream.time_base or Fraction(1, 1000),
         average_fps=_rate_of(stream),
         sample_aspect_ratio=1 / ratio if transposed else ratio,
+        live=live,
         bit_rate=stream.bit_rate or None,
         colour=(primaries, transfer, matrix, code),
         field_order=int(context.field_order),
@@ -156,7 +159,8 @@ def _shape_of(picture: av.VideoFrame) -> tuple[int, int, str]:
     return picture.width, picture.height, picture.format.name
 
 
-def _turner_for(picture: av.VideoFrame, name: str) -> Turner:
+def turner_for(picture: av.VideoFrame, name: str) -> Turner:
+    """What turns pictures like this one upright; says so where that is not exact."""
     if is_oblique(picture):
         logger.warning("%s: asks to be turned by %d degrees; the nearest quarter turn is used", name, picture.rotation)
     return Turner(orientation_of(picture))

@@ -16,20 +16,22 @@ from av.stream import Disposition, Stream
 from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
+from streamer.errors import SourceLost, SourceUnavailable
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.file import FileSource
 from streamer.sources.h273 import FIELD_ORDERS, MATRICES, PRIMARIES, RANGES, TRANSFERS, UNKNOWN
 from streamer.sources.images import ImageSource
+from streamer.sources.network import NetworkConnector
 from streamer.sources.opening import choose_video, open_file
 from streamer.sources.orientation import UPRIGHT, orientation_of
 from streamer.sources.probe_facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
-from streamer.sources.selection import open_source
+from streamer.sources.selection import SourceOptions, is_address, open_source
 from streamer.sources.stream_facts import MICROSECOND, duration, frame_count
 from streamer.sources.synthetic import SyntheticSource, open_graph
 
 MEASURED_PACKETS = 600
 """Packets of the video whose times are looked at: all of a shorter file. Synthetic ones have to be drawn, so fewer."""
-MEASURED_SYNTHETIC = 50
+MEASURED_SYNTHETIC = MEASURED_LIVE = 50
 
 
 def probe(uri: str, *, fps: str | float | Fraction | None = None) -> Probe:
@@ -39,13 +41,21 @@ def probe(uri: str, *, fps: str | float | Fraction | None = None) -> Probe:
         SourceUnavailable: it cannot be opened, or has no video.
         ConfigError: `fps` where it does not belong.
     """
-    source = open_source(uri, fps=fps)
+    if is_address(uri):
+        connector = NetworkConnector(uri)
+        try:
+            with connector.open() as container:
+                return _probe_container(connector.name, container, MEASURED_LIVE)
+        except SourceLost as error:
+            raise SourceUnavailable(str(error), error.cause) from error
+    source = open_source(uri, SourceOptions(fps=fps))
     if isinstance(source, ImageSource):
         return _probe_pictures(uri, source)
     if isinstance(source, SyntheticSource):
         with open_graph(source.graph) as container:
             return _probe_container(uri, container, MEASURED_SYNTHETIC)
-    assert isinstance(source, FileSource)
+    if not isinstance(source, FileSource):
+        raise SourceUnavailable(f"{uri}: is a camera; probe cameras tells of them all")
     with open_file(source.path) as container:
         return _probe_container(uri, container, MEASURED_PACKETS)
 

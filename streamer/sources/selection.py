@@ -6,71 +6,136 @@ Called by the main thread.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
-from streamer.errors import ConfigError, SourceUnavailable
+from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.protocols import Source
+from streamer.secrets import redacted
+from streamer.sources.camera import CameraConnector, is_camera
+from streamer.sources.connection import Connector
 from streamer.sources.file import FileSource
 from streamer.sources.images import ImageSource
+from streamer.sources.live import LiveSource, Patience
+from streamer.sources.network import SCHEMES, NetworkConnector, NetworkOptions
+from streamer.sources.paced import PacedConnector
+from streamer.sources.recorded import RecordedSource, is_recording
 from streamer.sources.synthetic import PREFIX, SyntheticSource
+from streamer.stats import RunStats
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
-_CAMERA = re.compile(r"\d{1,2}|/dev/video\d+")
 _PATTERN = re.compile(r"[*?\[]|%(?:0?\d+)?d")
 
 
-def open_source(uri: str, *, fps: str | float | Fraction | None = None, threads: int = 0) -> Source:
-    """The source for a file, a folder or pattern of pictures, or `lavfi:` and a filter graph. It is entered later.
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What can be said of how a source is read.
 
-    A path that exists is taken as it is, whatever characters are in it.
+    Attributes:
+        fps: of pictures (25 if None), and what a camera is asked for.
+        threads: of a file's decoder; 0 = as many as there are cores.
+        live: play a file at its own pace, dropping what comes too fast (True); take what is behind an http address for
+            a recording (False); None = what it is.
+        size, pixel_format: what a camera is asked for: `(width, height)`, and V4L2's or FFmpeg's name.
+        network: how a network address is opened.
+        patience: when a live source is given up and tried again.
+    """
+
+    fps: str | float | Fraction | None = None
+    threads: int = 0
+    live: bool | None = None
+    size: tuple[int, int] | None = None
+    pixel_format: str | None = None
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    patience: Patience = field(default_factory=Patience)
+
+
+def open_source(
+    uri: str,
+    options: SourceOptions | None = None,
+    *,
+    stats: RunStats | None = None,
+) -> Source:
+    """The source for a file, a folder or pattern of pictures, `lavfi:` and a filter graph, a camera or an address.
+
+    A path that exists is taken as it is, whatever characters are in it. It is entered later; only what is behind an
+    http address is asked now whether it is a recording.
 
     Args:
-        uri: a path, `file://` address, glob or numbered pattern, or `lavfi:GRAPH`.
-        fps: of pictures; 25 if None.
-        threads: of a file's decoder; 0 = as many as there are cores.
+        uri: a path, `file://` address, glob or numbered pattern, `lavfi:GRAPH`, `0`, `camera:0`, `/dev/video0`, or the
+            address of a stream (rtsp, rtmp, http, udp, ...).
+        options: how it is read.
+        stats: where a live source counts its reconnects.
 
     Raises:
-        SourceUnavailable: a camera or network address, or nothing.
-        ConfigError: `fps` for something that has its own times, or not a number.
+        SourceUnavailable: nothing, an address of an unknown kind, or one that a user must mend.
+        ConfigError: an option for something that does not have it.
     """
+    options = options or SourceOptions()
     if not uri:
-        raise SourceUnavailable("no source given; give a video file, a folder of pictures or lavfi:GRAPH")
+        raise SourceUnavailable("no source given; give a video file, a camera, an address or lavfi:GRAPH")
     target = _local(uri)
-    if target.startswith(PREFIX) and not Path(target).exists():
-        return _timed(SyntheticSource(target), uri, fps)
+    if is_camera(target) and not Path(target).is_file():
+        camera = CameraConnector(target, size=options.size, fps=options.fps, pixel_format=options.pixel_format)
+        return _live(camera, options, stats)
+    _refuse(uri, {"source.size": options.size, "source.pixel_format": options.pixel_format}, "cameras")
+    if is_address(target):
+        _refuse(uri, {"fps": options.fps}, "pictures and cameras")
+        return _network(target, options, stats)
+    if options.live:
+        opened = lambda: _from_disk(target, uri, options)  # noqa: E731
+        return _live(PacedConnector(opened, redacted(uri)), options, stats)
+    return _from_disk(target, uri, options)
+
+
+def is_address(uri: str) -> bool:
+    """Whether it is the address of a stream on the network, not a file's."""
+    match = _URL.fullmatch(uri)
+    return match is not None and match[1].lower() in SCHEMES and not Path(uri).exists()
+
+
+def _from_disk(target: str, uri: str, options: SourceOptions) -> Source:
     path = Path(target)
-    if path.is_dir() or (_PATTERN.search(target) and not path.exists()):
-        return ImageSource(target, fps=25 if fps is None else fps)
-    if _CAMERA.fullmatch(target) and not path.is_file():
-        raise SourceUnavailable(f"{target}: live sources (cameras) are not supported yet; give a video file")
-    return _timed(FileSource(path, threads=threads), uri, fps)
+    if path.is_dir() or (_PATTERN.search(target) and not path.exists() and not target.startswith(PREFIX)):
+        return ImageSource(target, fps=25 if options.fps is None else options.fps)
+    _refuse(uri, {"fps": options.fps}, "pictures and cameras")
+    if target.startswith(PREFIX) and not path.exists():
+        return SyntheticSource(target)
+    return FileSource(path, threads=options.threads)
 
 
-def redacted(address: str) -> str:
-    """A network address without user, password and query."""
-    match = _URL.fullmatch(address)
-    if match is None:
-        return address
-    scheme, rest = match.groups()
-    # Passwords may hold any character, so all up to the last @ goes, then the query, which may hold a token.
-    return f"{scheme}://{re.split('[?#]', rest.rsplit('@', maxsplit=1)[-1], maxsplit=1)[0]}"
+def _network(address: str, options: SourceOptions, stats: RunStats | None) -> Source:
+    connector = NetworkConnector(address, options.network)
+    if options.live is None and address.lower().startswith("http"):
+        try:
+            recorded = is_recording(connector)
+        except (SourceLost, SourceUnavailable) as error:
+            if not options.patience.retry_at_start:
+                raise SourceUnavailable(str(error), error.cause) from error
+            recorded = False  # nobody waits for a recording to appear
+    else:
+        recorded = options.live is False
+    return RecordedSource(connector, threads=options.threads) if recorded else _live(connector, options, stats)
+
+
+def _live(connector: Connector, options: SourceOptions, stats: RunStats | None) -> Source:
+    return LiveSource(connector, options.patience, stats)
 
 
 def _local(uri: str) -> str:
     match = _URL.fullmatch(uri)
-    if match is None or Path(uri).exists():
+    if match is None or Path(uri).exists() or match[1].lower() in SCHEMES:
         return uri
     scheme, rest = match.groups()
     if scheme.lower() == "file":
         return unquote(rest.removeprefix("localhost"))
-    raise SourceUnavailable(
-        f"{redacted(uri)}: live sources (network addresses) are not supported yet; download it and give the file"
-    )
+    raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(SCHEMES)} or file")
 
 
-def _timed(source: Source, uri: str, fps: str | float | Fraction | None) -> Source:
-    if fps is not None:
-        raise ConfigError(f"fps is for pictures only; {redacted(uri)} has its own times")
-    return source
+def _refuse(uri: str, values: Mapping[str, object], where: str) -> None:
+    for name, value in values.items():
+        if value is not None:
+            raise ConfigError(f"{name} is for {where} only; {redacted(uri)} has its own")

@@ -65,6 +65,9 @@ class SingleUseSource:
         taken, self._damage = self._damage, []
         return taken
 
+    def stop(self) -> None:
+        """Nothing to wake: reading a file takes as long as the disk does."""
+
     def _check_unused(self) -> None:
         if self._info is not None:
             raise RuntimeError("a source is used once")

@@ -44,11 +44,18 @@ FILES: dict[str, tuple[str, Callable[[Path], int], tuple[Any, ...]]] = {
     "jsonl": (".jsonl", _frames_in_json, ()),
     "mot": (".txt", _frames_in_mot, ()),
 }
-WINDOWS = {"window"}
-NEEDS_PICTURE = {"video": True, "jsonl": False, "mot": False, "window": True}
+# Those that write no file of their own name: arguments in a folder.
+OTHERS: dict[str, Callable[[Path], tuple[Any, ...]]] = {
+    "mjpeg": lambda _: ("http://127.0.0.1:0/",),
+    "recording": lambda folder: (str(folder / "part-%H%M%S.mp4"), info()),
+    "stream": lambda folder: (str(folder / "live.m3u8"), info()),
+    "window": lambda _: ("title",),
+}
+NEEDS_PICTURE = {"video": True, "jsonl": False, "mot": False}
+NO_DISPLAY = pytest.mark.skipif(not os.environ.get("DISPLAY"), reason="no display (try xvfb-run)")
 
 
-@pytest.fixture(params=sorted(set(catalog.SINKS) - WINDOWS))
+@pytest.fixture(params=sorted(set(catalog.SINKS) - set(OTHERS)))
 def name(request: pytest.FixtureRequest) -> str:
     assert request.param in FILES, f"nothing is known of sink {request.param!r} here"
     return str(request.param)
@@ -190,9 +197,30 @@ def test_a_refused_sink_leaves_no_open_file(make: Make, output: Path) -> None:
     assert psutil.Process().num_fds() == files
 
 
-@pytest.mark.skipif(not os.environ.get("DISPLAY"), reason="no display (try xvfb-run)")
-def test_a_window_is_for_the_main_thread_and_shows_pictures() -> None:
-    sink: Sink = catalog.load(catalog.SINKS, "window")("title")
-    assert sink.main_thread
+@pytest.mark.parametrize("name", [pytest.param(one, marks=NO_DISPLAY if one == "window" else ()) for one in OTHERS])
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=["clean", "ctrl-c", "error"])
+@pytest.mark.parametrize("frames", [0, FRAMES])
+def test_the_others_leave_no_thread_process_or_open_file(
+    name: str, frames: int, error: BaseException | None, tmp_path: Path
+) -> None:
+    def build() -> Sink:
+        sink: Sink = catalog.load(catalog.SINKS, name)(*OTHERS[name](tmp_path))
+        return sink
+
+    sink = build()
+    assert sink.stage
     assert sink.wants_picture
-    write(sink)
+    assert sink.main_thread is (name == "window")  # a window of a file's run may hold it
+    write(sink, frames)
+    gc.collect()
+    process = psutil.Process()
+    files, threads = process.num_fds(), threading.active_count()
+    for _ in range(3):
+        with contextlib.suppress(KeyboardInterrupt, ZeroDivisionError):
+            write(build(), frames, error=error)
+    if error is not None:
+        error.__traceback__ = None
+    gc.collect()
+    assert process.num_fds() == files
+    assert threading.active_count() == threads
+    assert process.children() == []

@@ -16,6 +16,8 @@ import pytest
 from streamer import catalog
 from streamer.errors import SourceUnavailable
 from streamer.protocols import Source
+from streamer.sources.file import FileSource
+from streamer.sources.paced import PacedConnector
 from tests import media
 
 FRAMES = 8
@@ -39,8 +41,26 @@ def _synthetic(folder: Path) -> tuple[Any, ...]:
     return (f"lavfi:testsrc2=size=64x48:rate=25,trim=end_frame={FRAMES}",)
 
 
-INPUTS: dict[str, Callable[[Path], tuple[Any, ...]]] = {"file": _file, "images": _images, "synthetic": _synthetic}
-NONSENSE = {"file": "missing.mp4", "images": "missing/*.png", "synthetic": "lavfi:nonsense"}
+def _played(path: Path) -> PacedConnector:
+    return PacedConnector(lambda: FileSource(path), str(path))
+
+
+def _live(folder: Path) -> tuple[Any, ...]:
+    return (_played(*_file(folder)),)
+
+
+INPUTS: dict[str, Callable[[Path], tuple[Any, ...]]] = {
+    "file": _file,
+    "images": _images,
+    "live": _live,
+    "synthetic": _synthetic,
+}
+NONSENSE: dict[str, tuple[Any, str]] = {
+    "file": ("missing.mp4", "missing.mp4"),
+    "images": ("missing/*.png", "missing/*.png"),
+    "live": (_played(Path("missing.mp4")), "missing.mp4"),
+    "synthetic": ("lavfi:nonsense", "lavfi:nonsense"),
+}
 
 
 @pytest.fixture(scope="module", params=sorted(catalog.SOURCES))
@@ -132,10 +152,11 @@ def test_must_be_entered_first(make: Make) -> None:
 
 def test_nonsense_is_unavailable_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    source = catalog.load(catalog.SOURCES, name)(NONSENSE[name])
+    argument, said = NONSENSE[name]
+    source = catalog.load(catalog.SOURCES, name)(argument)
     with pytest.raises(SourceUnavailable) as caught:
         source.__enter__()
-    assert NONSENSE[name] in str(caught.value)
+    assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -54,6 +54,9 @@ class CountingSource:
         damage, self._damage = self._damage, []
         return damage
 
+    def stop(self) -> None:
+        """It never waits."""
+
 
 class OneBox:
     """Sees one box; `before` runs first and may wait or raise."""

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from streamer.config import Settings, load_settings
+from streamer.config import load_settings
+from streamer.destinations import is_optional, kind_of
 from streamer.errors import ConfigError
-from streamer.wiring import build_tracker
+from streamer.settings import Settings
+from streamer.wiring import build_tracker, source_options
 from tracking.types import Detections
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+DIFFERENT = {
+    "webcam.yaml": {"source.uri"},
+    "rtsp.yaml": {"source.uri", "source.retry_at_start", "detector.classes", "detector.on_hang", "outputs"},
+}
+CANARY = "swordfish"
+
+
+@pytest.fixture(autouse=True)
+def no_login_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("USER", "PASSWORD", "PASSWORD_FILE"):
+        monkeypatch.delenv(f"STREAMER_SOURCE_{name}", raising=False)
 
 
 def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
@@ -74,8 +88,126 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
-def test_the_example_configurations_hold_the_defaults(file: Path) -> None:
-    assert load_settings(file) == Settings()
+def test_the_example_configurations_hold_the_defaults_but_where_their_use_needs_others(file: Path) -> None:
+    chosen, defaults = load_settings(file).model_dump(), Settings().model_dump()
+    sections = {name: value if isinstance(value, dict) else {"": value} for name, value in chosen.items()}
+    different = {
+        f"{name}.{key}".strip(".")
+        for name, section in sections.items()
+        for key, value in section.items()
+        if value != (defaults[name][key] if key else defaults[name])
+    }
+    assert different == DIFFERENT.get(file.name, set())
+
+
+def test_the_outputs_of_the_example_for_a_camera_are_what_it_says() -> None:
+    recording, pictures = load_settings(CONFIGS / "rtsp.yaml").outputs
+    assert (kind_of(recording), is_optional(recording), recording.keep_days) == ("recording", True, 14)
+    assert (kind_of(pictures), pictures.max_fps) == ("web", 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("outputs: [{to: a.mp4, qualty: 3}]", "outputs.0.qualty: no such setting; did you mean quality?"),
+        ("outputs: [{to: a.mp4}, {too: b.mp4}]", "outputs.1.to: field required"),
+        ("outputs: [{to: a.mp4, required: maybe}]", "outputs.0.required: input should be a valid boolean"),
+        ("outputs: {to: a.mp4}", "outputs: input should be a list"),
+        ("source: {transport: tpc}", "source.transport: input should be 'tcp', 'udp' or 'prefer_tcp'"),
+        ("source: {stall_s: 0.1}", "source.stall_s"),
+        ("source: {size: large}", "source.size"),
+        ("overlay: delayed", "overlay: input should be 'auto', 'now' or 'detected'"),
+        ("outputs: [{to: ''}]", "outputs.0.to"),
+    ],
+)
+def test_a_wrong_setting_of_a_live_run_is_named_with_its_path(tmp_path: Path, content: str, expected: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"source: rtsp://me:{CANARY}@camera/",
+        f"outputs: [rtsp://me:{CANARY}@server/]",
+        f"source: {{password: [{CANARY}]}}",
+        f"source: {{pasword: {CANARY}}}",
+        f"source: {{options: rtsp://me:{CANARY}@camera/}}",
+    ],
+)
+def test_no_password_is_in_what_is_said_of_wrong_settings(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(file)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_password_is_not_in_the_text_of_the_settings() -> None:
+    settings = load_settings(None, [f"source.password={CANARY}"])
+    assert CANARY not in f"{settings!r} {settings}"
+    assert source_options(settings.source).network.password == CANARY
+
+
+def test_the_login_comes_from_the_environment_where_the_settings_have_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STREAMER_SOURCE_USER", "me")
+    monkeypatch.setenv("STREAMER_SOURCE_PASSWORD", CANARY)
+    network = source_options(load_settings(None).source).network
+    assert (network.user, network.password) == ("me", CANARY)
+    network = source_options(load_settings(None, ["source.user=you", "source.password=other"]).source).network
+    assert (network.user, network.password) == ("you", "other")
+    monkeypatch.delenv("STREAMER_SOURCE_PASSWORD")
+    (tmp_path / "password").write_text("in a file\n")
+    monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(tmp_path / "password"))
+    assert source_options(load_settings(None).source).network.password == "in a file"
+
+
+@pytest.mark.parametrize("content", [b"pass word \nanother line", b"pass word \r\n", b"pass word "])
+def test_a_password_file_holds_the_password_in_its_first_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "password").write_bytes(content)
+    settings = load_settings(None, [f"source.password_file={tmp_path / 'password'}"])
+    assert source_options(settings.source).network.password == "pass word "
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"\xff\xfe", "is no text")])
+def test_a_password_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"source\.password_file: cannot read {re.escape(str(file))}: {reason}"):
+        source_options(load_settings(None, [f"source.password_file={file}"]).source)
+
+
+def test_what_is_set_for_the_source_reaches_it() -> None:
+    chosen = [
+        "size=1280x720",
+        "pixel_format=MJPG",
+        "fps=30",
+        "live=true",
+        "transport=udp",
+        "stall_s=2",
+        "retry_for_s=60",
+        "retry_at_start=true",
+        "longest_wait_s=10",
+        "open_timeout_s=3",
+        "low_latency=false",
+        "options={reorder_queue_size: '500'}",
+    ]
+    options = source_options(load_settings(None, [f"source.{one}" for one in chosen]).source)
+    assert (options.size, options.pixel_format, options.fps, options.live) == ((1280, 720), "MJPG", 30, True)
+    network = options.network
+    assert (network.transport, network.open_timeout_s, network.low_latency) == ("udp", 3, False)
+    assert network.options == {"reorder_queue_size": "500"}
+    patience = options.patience
+    assert (patience.stall_s, patience.retry_for_s, patience.retry_at_start) == (2, 60, True)
+    assert patience.longest_wait_s == 10
+    assert source_options(load_settings(None).source).size is None
 
 
 def test_an_unknown_tracker_option_gets_the_nearest_name() -> None:

@@ -31,7 +31,7 @@ def test_a_frame_that_the_detector_fails_on_is_shown_and_counted_as_lost(
     assert all(len(scene.tracks) == 1 for scene in between)
     ledger = pipeline.stats.ledger
     assert ledger.causes("lost") == {"detector error": len(lost)}
-    assert ledger.shown == ledger.entered == FRAMES
+    assert pipeline.stats.shown == ledger.entered == FRAMES
     assert pipeline.stats.stages["detect"].count == FRAMES // every
 
 
@@ -56,7 +56,7 @@ def test_only_frames_that_were_to_be_detected_make_a_row() -> None:
         pipeline.run()
     ledger = pipeline.stats.ledger
     assert ledger.causes("lost") == {"detector error": 3}
-    assert ledger.shown == 16
+    assert pipeline.stats.shown == 16
 
 
 @pytest.mark.parametrize(("lost", "ends"), [({3, 4, 5}, True), ({3, 4, 6, 7}, False)])

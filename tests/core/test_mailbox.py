@@ -38,7 +38,6 @@ def test_items_come_out_in_order_and_end_after_finish() -> None:
     mailbox.finish()
     thread.join(DEADLINE_S)
     assert outcome == [list(range(100))]
-    assert mailbox.taken_in == 100
 
 
 def test_a_full_mailbox_holds_the_writer_until_there_is_room() -> None:
@@ -46,7 +45,7 @@ def test_a_full_mailbox_holds_the_writer_until_there_is_room() -> None:
     mailbox.put(1)
     mailbox.put(2)
     thread, outcome = outcome_of(lambda: mailbox.put(3))
-    assert mailbox.taken_in == 2
+    assert len(mailbox) == 2
     assert mailbox.get() == 1
     thread.join(DEADLINE_S)
     assert outcome == [None]
@@ -121,3 +120,44 @@ def test_a_worker_too_far_ahead_waits_and_close_wakes_it() -> None:
     assert isinstance(outcome[0], Closed)
     with pytest.raises(Closed):
         next(iter(sequencer))
+
+
+@given(items=st.lists(st.integers(), max_size=30), capacity=st.integers(1, 5))
+def test_where_the_newest_is_wanted_put_returns_what_had_to_go(items: list[int], capacity: int) -> None:
+    mailbox: Mailbox[int] = Mailbox(capacity, newest=True)
+    dropped = [mailbox.put(item) for item in items]
+    mailbox.finish()
+    assert list(mailbox) == items[-capacity:]
+    assert dropped == [None] * min(capacity, len(items)) + items[: max(len(items) - capacity, 0)]
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_reader_with_a_deadline_gives_up_and_is_woken_by_an_item(newest: bool) -> None:
+    mailbox: Mailbox[int] = Mailbox(1, newest=newest)
+    with pytest.raises(TimeoutError):
+        mailbox.get(0.0)
+    thread, outcome = outcome_of(lambda: mailbox.get(DEADLINE_S))
+    mailbox.put(7)
+    thread.join(DEADLINE_S)
+    assert outcome == [7]
+
+
+@pytest.mark.parametrize("ending", ["close", "finish"])
+def test_a_reader_with_a_deadline_is_woken_by_the_end(ending: str) -> None:
+    mailbox: Mailbox[int] = Mailbox(1, newest=True)
+    thread, outcome = outcome_of(lambda: mailbox.get(DEADLINE_S))
+    getattr(mailbox, ending)()
+    thread.join(DEADLINE_S)
+    assert isinstance(outcome[0], Closed)
+
+
+def test_a_mailbox_tells_that_it_is_closed_and_takes_nothing_more() -> None:
+    mailbox: Mailbox[int] = Mailbox(2, newest=True)
+    mailbox.put(1)
+    assert not mailbox.closed
+    mailbox.close()
+    assert mailbox.closed
+    with pytest.raises(Closed):
+        mailbox.put(2)
+    with pytest.raises(Closed):
+        mailbox.get()

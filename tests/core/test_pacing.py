@@ -34,7 +34,7 @@ def pace(count: int, every: int, segments: Sequence[int] | None = None, fails_on
     shown: list[Paced] = []
     for index in range(count):
         now = frame(index, segments[index] if segments else 0)
-        if not lockstep.wants_detection(index):
+        if index % every:
             shown += lockstep.take(now, None)
         elif index in fails_on:
             shown += lockstep.take(now, None, lost="no luck")

@@ -71,14 +71,14 @@ def test_leaving_while_a_thread_hangs_in_a_read_is_a_clean_end(
 
 def test_a_run_whose_source_hangs_ends_as_it_was_asked_to(source: HangingFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.crew.DEADLINE_S", 0.1)
-    pipeline = Pipeline(source, [OneBox()], IouTracker())
-
-    def stop() -> None:
-        assert source.hangs.wait(DEADLINE_S)
-        pipeline.stop()
-
-    stopper = threading.Thread(target=stop)
     with source:
+        pipeline = Pipeline(source, [OneBox()], IouTracker())
+
+        def stop() -> None:
+            assert source.hangs.wait(DEADLINE_S)
+            pipeline.stop()
+
+        stopper = threading.Thread(target=stop)
         stopper.start()
         with pytest.raises(Interrupted):
             pipeline.run()

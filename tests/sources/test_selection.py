@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.secrets import redacted
 from streamer.sources.file import FileSource
 from streamer.sources.images import ImageSource
-from streamer.sources.selection import open_source, redacted
+from streamer.sources.live import LiveSource
+from streamer.sources.selection import SourceOptions, open_source
 from streamer.sources.synthetic import SyntheticSource
 from tests import media
 
@@ -42,12 +44,20 @@ def test_file_address_with_escapes(tmp_path: Path) -> None:
         assert len(list(source)) == 2
 
 
-@pytest.mark.parametrize(
-    "uri", ["0", "12", "/dev/video0", "rtsp://h/s", "http://h/v.mp4", "HTTPS://h/v", "udp://@:1234"]
-)
-def test_live_sources_are_refused_for_now(uri: str) -> None:
-    with pytest.raises(SourceUnavailable, match="not supported yet"):
-        open_source(uri)
+@pytest.mark.parametrize("uri", ["0", "12", "camera:3", "/dev/video0", "rtsp://h/s", "rtmp://h/a/s", "udp://@:1234"])
+def test_cameras_and_streams_are_live(uri: str) -> None:
+    assert type(open_source(uri)) is LiveSource
+
+
+def test_an_unknown_kind_of_address_is_refused() -> None:
+    with pytest.raises(SourceUnavailable, match="gopher://h/s: addresses begin with rtsp"):
+        open_source("gopher://me:secret@h/s")
+
+
+def test_what_is_for_cameras_is_refused_elsewhere(tmp_path: Path) -> None:
+    for uri in (f"{tmp_path}/clip.mp4", "rtsp://h/s"):
+        with pytest.raises(ConfigError, match=r"source\.size is for cameras only"):
+            open_source(uri, SourceOptions(size=(640, 480)))
 
 
 def test_nothing_is_refused() -> None:
@@ -60,18 +70,18 @@ def test_credentials_are_never_shown(user: str, password: str, token: str) -> No
     address = f"rtsp://{user}:{password}@camera/live?token={token}"
     assert redacted(address) == "rtsp://camera/live"
     with pytest.raises(SourceUnavailable) as caught:
-        open_source(address)
-    assert "rtsp://camera/live:" in str(caught.value)
+        open_source(f"gopher{address}")
+    assert "gopherrtsp://camera/live:" in str(caught.value)
     assert "@" not in str(caught.value)
 
 
 def test_a_rate_is_for_pictures_only(tmp_path: Path) -> None:
     media.write_picture(tmp_path / "1.png", 1)
-    with open_source(str(tmp_path), fps="50") as source:
+    with open_source(str(tmp_path), SourceOptions(fps="50")) as source:
         assert source.info.average_fps == 50
     for uri in ("clip.mp4", "lavfi:testsrc2"):
         with pytest.raises(ConfigError, match="fps"):
-            open_source(uri, fps=50)
+            open_source(uri, SourceOptions(fps=50))
 
 
 def test_synthetic_graphs_may_go_on_for_ever() -> None:
@@ -93,6 +103,6 @@ def test_a_bad_graph_gets_one_line(graph: str, capfd: pytest.CaptureFixture[str]
 
 def test_a_file_is_decoded_with_the_threads_asked_for(tmp_path: Path) -> None:
     clip = media.write_video(tmp_path / "clip.mp4")
-    with open_source(str(clip), threads=3) as source:
+    with open_source(str(clip), SourceOptions(threads=3)) as source:
         assert source._container.streams.video[0].codec_context.thread_count == 3  # type: ignore[attr-defined]
         assert sum(1 for _ in source) == 25

@@ -1,0 +1,104 @@
+"""From what a user types after -o to the sink that writes it. Main thread only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from streamer.catalog import SINKS, load
+from streamer.errors import ConfigError
+from streamer.protocols import Sink, StreamInfo
+from streamer.secrets import SECRETS, redacted, split_credentials
+from streamer.settings import OutputEntry
+
+_STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt", "hls")
+_WEB_SCHEMES = ("http", "https")
+_PART_S = 600.0
+_GB = 1_000_000_000
+_DAY_S = 86_400.0
+_ONE_FILE_OF_MANY = re.compile(r"%[a-zA-Z]")
+
+
+def kind_of(entry: OutputEntry) -> str:
+    """What an output is: `stream`, `web`, `recording` or `file`.
+
+    Raises:
+        ConfigError: an address of a kind that nothing can be sent to.
+    """
+    scheme = _scheme_of(entry.to) if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", entry.to) else ""
+    if scheme in _STREAM_SCHEMES or (not scheme and entry.to.lower().endswith(".m3u8")):
+        return "stream"
+    if scheme in _WEB_SCHEMES:
+        return "web"
+    if "://" in entry.to:
+        known = ", ".join((*_STREAM_SCHEMES, *_WEB_SCHEMES))
+        raise ConfigError(f"-o {scheme}://: nothing can be sent there; addresses begin with {known}")
+    return "recording" if entry.segment_s is not None or _ONE_FILE_OF_MANY.search(entry.to) else "file"
+
+
+def _scheme_of(address: str) -> str:
+    try:
+        parts = urlsplit(split_credentials(address)[0])
+        if "://" in address:
+            _ = parts.port  # which raises if it is none
+    except ValueError as error:
+        raise ConfigError(f"-o {redacted(address)}: is no address: {error}") from error
+    return parts.scheme.lower()
+
+
+def file_of(entry: OutputEntry) -> Path | None:
+    """The one file that an output writes; None if it is something else."""
+    return Path(entry.to) if kind_of(entry) == "file" else None
+
+
+def is_optional(entry: OutputEntry) -> bool:
+    """Whether a live run goes on when this output fails: what can be tried again, unless it is required."""
+    return kind_of(entry) != "file" if entry.required is None else not entry.required
+
+
+def build_sink(entry: OutputEntry, info: StreamInfo, *, overwrite: bool) -> Sink:
+    """The sink for an output, not yet entered.
+
+    Raises:
+        SinkUnavailable: what it is to write cannot work.
+        ConfigError: an address that nothing can be sent to.
+    """
+    kind = kind_of(entry)
+    SECRETS.split(entry.to)
+    sink: Sink
+    if kind == "web":
+        sink = load(SINKS, "mjpeg")(entry.to, quality=entry.quality, max_fps=entry.max_fps)
+        return sink
+    coding = {"codec": entry.codec, "preset": entry.preset, "options": entry.options}
+    required = not is_optional(entry)
+    if kind == "stream":
+        change = entry.on_change or "rescale"
+        rate, transport = entry.bit_rate_kbps, entry.transport
+        sink = load(SINKS, "stream")(
+            entry.to, info, bit_rate_kbps=rate, transport=transport, required=required, on_change=change, **coding
+        )
+    elif kind == "recording":
+        sink = load(SINKS, "recording")(
+            entry.to,
+            info,
+            segment_s=entry.segment_s or _PART_S,
+            keep_bytes=None if entry.keep_gb is None else round(entry.keep_gb * _GB),
+            keep_s=None if entry.keep_days is None else entry.keep_days * _DAY_S,
+            crf=entry.crf,
+            threads=entry.threads,
+            required=required,
+            on_change=entry.on_change or "reopen",
+            **coding,
+        )
+    else:
+        sink = load(SINKS, "video")(
+            Path(entry.to),
+            info,
+            crf=entry.crf,
+            threads=entry.threads,
+            copy_streams=entry.copy_streams,
+            overwrite=overwrite,
+            **coding,
+        )
+    return sink

@@ -1,0 +1,324 @@
+"""A live source that stays alive: makes a connection, watches that pictures come, and makes the next when they do not.
+
+Every connection has a thread of its own, which alone opens, reads and closes it. The capture thread takes what it
+reads, with a deadline: progress is pictures, not the state of a connection. A thread that hangs in a library is left
+behind (a container must not be closed under it) and another connection is made; where many were left behind the run
+ends, so that whatever supervises the program can start it anew.
+
+A thread rather than a child process that could be killed: docs/reliability.md has the measurements behind that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from streamer.backoff import FIRST_S, LONGEST_S, Backoff
+from streamer.errors import SourceLost, SourceUnavailable
+from streamer.frame import Frame
+from streamer.knock import KNOCK_EVERY_S
+from streamer.mailbox import Closed, Mailbox
+from streamer.protocols import Damage, StreamInfo
+from streamer.sources.connection import Connector, LivePicture
+from streamer.sources.line import LATE, Ended, Inbox, Item, Line
+from streamer.sources.media_clock import TIME_BASE, MediaClock
+from streamer.sources.single_use import SingleUseSource
+from streamer.stats import RunStats
+
+log = logging.getLogger(__name__)
+
+STALL_S = 5.0
+OPENING_S = 15.0
+"""The longest that opening may take altogether: resolving the name, connecting, negotiating."""
+_KEY_FRAME_FACTOR = 6
+"""Data without a picture may come for so many stall limits: some cameras send a key frame every 10 s or more rarely."""
+_LEFT_BEHIND_MOST = 8
+_HUNG = "hung"
+_JOIN_S = 0.7
+_INBOX_CAPACITY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a live source waits for what.
+
+    Attributes:
+        stall_s: without data for so long, a connection is given up.
+        first_wait_s: before the first try to connect again; grows from there.
+        longest_wait_s: between two tries.
+        retry_for_s: without a connection for so long, the source is given up; None = never.
+        retry_at_start: also the first connection is tried again; otherwise its failure is final.
+    """
+
+    stall_s: float = STALL_S
+    first_wait_s: float = FIRST_S
+    longest_wait_s: float = LONGEST_S
+    retry_for_s: float | None = None
+    retry_at_start: bool = False
+
+
+class LiveSource(SingleUseSource):
+    """The frames of a camera, for as long as they are wanted; see `streamer.protocols.Source`.
+
+    Frames have media time that never goes back (`MediaClock`), the time of arrival before decoding, and a new `segment`
+    after each reconnect and each change of size or pixel format. What was lost is told by `take_damage`.
+
+    Args:
+        connector: makes the connections.
+        patience: when to give up what.
+        stats: told of reconnects (`reconnect` by cause), whether there is a connection (`source_connected`), and what
+            decoding takes.
+
+    Raises:
+        SourceUnavailable: on entering, if the first connection fails and is not to be tried again, or for too long.
+        SourceLost: while iterating, when it was tried for long enough, or too many threads were left behind.
+    """
+
+    def __init__(self, connector: Connector, patience: Patience | None = None, stats: RunStats | None = None) -> None:
+        super().__init__()
+        self._connector = connector
+        self._patience = patience or Patience()
+        self._stall_s = max(self._patience.stall_s, connector.least_stall_s)
+        self._stats = stats or RunStats()
+        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True)
+        self._lines: list[Line] = []  # those whose threads may live; the last one is in use
+        self._made = 0
+        self._backoff = Backoff(self._patience.first_wait_s, self._patience.longest_wait_s)
+        self._said = ""
+
+    def __enter__(self) -> LiveSource:
+        self._check_unused()
+        try:
+            self._connect_first()
+        except Closed as error:
+            raise SourceLost(f"{self._connector.name}: stopped before the first picture came") from error
+        except SourceLost as error:
+            self.stop()
+            raise SourceUnavailable(str(error), error.cause) from error
+        except BaseException:
+            self.stop()
+            raise
+        self._frames = self._make_frames()
+        return self
+
+    def stop(self) -> None:
+        """Any thread: wake every wait; the connections close themselves."""
+        self._inbox.close()
+
+    def _release(self) -> None:
+        self.stop()
+        self._stats.gauge("source_connected", "", 0)
+        until_s = time.monotonic() + _JOIN_S
+        for line in self._lines:
+            line.join(max(until_s - time.monotonic(), 0.0))
+            if line.alive:
+                log.info("%s: a read did not end in time and was left behind", self._connector.name)
+
+    # connecting
+
+    def _connect_first(self) -> None:
+        began_s = time.monotonic()
+        while True:
+            try:
+                self._info = self._connect()
+                self._connected()
+                return
+            except (SourceUnavailable, SourceLost) as error:
+                if not self._patience.retry_at_start:
+                    raise SourceUnavailable(str(error), error.cause) from error
+                if error.cause == _HUNG:
+                    raise
+                self._say_once(f"{error}; trying again")
+                self._wait_to_retry(error, began_s)
+
+    def _connect(self) -> StreamInfo:
+        """A new line that has its first picture ready."""
+        self._made += 1
+        self._lines.append(Line(self._made, self._connector, self._inbox))
+        limit_s = OPENING_S + self._stall_s
+        progress_s = began_s = time.monotonic()
+        try:
+            while True:
+                item = self._next(progress_s + limit_s)
+                if isinstance(item, StreamInfo):
+                    return dataclasses.replace(item, time_base=TIME_BASE)
+                if isinstance(item, Ended):
+                    raise SourceLost(f"{self._connector.name}: the stream ended before its first picture", "ended")
+                # Whatever it says first says that it is open.
+                if item is not None or limit_s > self._stall_s:
+                    progress_s, limit_s = time.monotonic(), self._stall_s
+                self._check_key_frame(began_s + OPENING_S)
+                # One that comes before it is told what the pictures are came when nobody took any.
+                self._note(Damage(LATE, state="dropped") if isinstance(item, LivePicture) else item)
+        except BaseException:
+            self._drop_line()
+            raise
+
+    def _reconnect(self, error: SourceLost | SourceUnavailable) -> StreamInfo:
+        lost_s = time.monotonic()
+        cause: SourceLost | SourceUnavailable = error
+        self._stats.gauge("source_connected", "", 0)
+        self._say_once(f"{error}; connecting again")
+        while True:
+            self._wait_to_retry(cause, lost_s)
+            try:
+                info = self._connect()
+            except (SourceUnavailable, SourceLost) as again:
+                if again.cause == _HUNG:
+                    raise
+                cause = again
+                self._say_once(f"{again}; trying again")
+                continue
+            self._connected()
+            log.warning("%s: back after %.1f s", self._connector.name, time.monotonic() - lost_s)
+            return info
+
+    def _connected(self) -> None:
+        self._backoff.reset()
+        self._said = ""
+        self._stats.gauge("source_connected", "", 1)
+
+    def _wait_to_retry(self, error: SourceLost | SourceUnavailable, lost_s: float) -> None:
+        """Wait for the next try, shorter if something appears where nothing was. Raises what ends the trying."""
+        limit_s = self._patience.retry_for_s
+        away_s = time.monotonic() - lost_s
+        if limit_s is not None and away_s >= limit_s:
+            raise SourceLost(f"{error}; given up after {away_s:.0f} s", error.cause) from error
+        # What a user must mend does not mend itself in a second, and cameras lock out who asks too often.
+        wait_s = self._patience.longest_wait_s if isinstance(error, SourceUnavailable) else self._backoff.next_s()
+        until_s = time.monotonic() + (wait_s if limit_s is None else min(wait_s, max(limit_s - away_s, 0.0)))
+        absent = wait_s > KNOCK_EVERY_S and not self._connector.present()
+        while (left_s := until_s - time.monotonic()) > 0:
+            self._sleep(min(left_s, KNOCK_EVERY_S) if absent else left_s)
+            if absent and self._connector.present():
+                return
+
+    def _sleep(self, duration_s: float) -> None:
+        """Wait unless `stop` is called; what lines that were given up still say is not wanted."""
+        until_s = time.monotonic() + duration_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            try:
+                self._count_lost(self._inbox.get(left_s)[1])
+            except TimeoutError:
+                return
+
+    def _drop_line(self) -> None:
+        self._lines[-1].give_up()
+        self._lines = [line for line in self._lines if line.alive]
+        if len(self._lines) > _LEFT_BEHIND_MOST:
+            hang = f"{len(self._lines)} connections hang and cannot be ended; start the program again"
+            raise SourceLost(f"{self._connector.name}: {hang}", _HUNG)
+
+    # capture thread
+
+    def _make_frames(self) -> Generator[Frame]:
+        clock, index, segment, shape = MediaClock(), 0, 0, _shape(self.info)
+        while True:
+            try:
+                for picture in self._pictures():
+                    size = picture.picture.width, picture.picture.height, picture.picture.format.name
+                    if size != shape:
+                        segment, shape = segment + 1, size
+                        log.warning("%s: the picture changes to %dx%d %s", self._connector.name, *size)
+                    yield _frame(picture, index, segment, clock)
+                    index += 1
+                if self._connector.ends:
+                    return
+                raise SourceLost(f"{self._connector.name}: the stream ended", "ended")
+            except Closed:
+                return
+            except (SourceLost, SourceUnavailable) as error:
+                self._drop_line()
+                if self._connector.ends:
+                    raise
+                self._stats.count("reconnect", error.cause)
+                try:
+                    shape = _shape(self._reconnect(error))
+                except Closed:
+                    return
+                clock.restart()
+                segment += 1
+
+    def _pictures(self) -> Generator[LivePicture]:
+        """The pictures of the line in use, until it ends."""
+        progress_s = picture_s = time.monotonic()
+        while True:
+            item = self._next(progress_s + self._stall_s)
+            if item is not None:
+                progress_s = time.monotonic()
+            if isinstance(item, LivePicture):
+                picture_s = progress_s
+                if item.decode_s:
+                    self._stats.add_time("decode", item.decode_s)
+                yield item
+            elif isinstance(item, Ended):
+                return
+            else:
+                self._note(item)
+                self._check_key_frame(picture_s)
+
+    def _next(self, until_s: float) -> Item:
+        """The next thing that the line in use says. Raises what it failed with, or SourceLost once it is too late."""
+        while True:
+            left_s = until_s - time.monotonic()
+            try:
+                number, item = self._inbox.get(max(left_s, 0.0))
+            except TimeoutError:
+                number, item, left_s = self._made, None, 0.0
+            if number != self._made:
+                self._count_lost(item)
+            elif item is None and left_s <= 0:
+                raise SourceLost(f"{self._connector.name}: stalled, nothing came for {self._stall_s:g} s", "stalled")
+            elif isinstance(item, Ended) and item.error is not None:
+                raise item.error
+            else:
+                return item
+
+    def _check_key_frame(self, picture_s: float) -> None:
+        limit_s = _KEY_FRAME_FACTOR * self._stall_s
+        if time.monotonic() - picture_s > limit_s:
+            raise SourceLost(
+                f"{self._connector.name}: stalled, data but no picture came for {limit_s:g} s", "no key frame"
+            )
+
+    def _note(self, item: Item) -> None:
+        """Keep a loss until somebody asks; in few words, for a camera may lose data for weeks without a frame."""
+        if not isinstance(item, Damage):
+            return
+        last = self._damage[-1] if self._damage else None
+        if last is not None and (last.cause, last.state) == (item.cause, item.state):
+            self._damage[-1] = dataclasses.replace(item, frames=last.frames + item.frames)
+        else:
+            self._damage.append(item)
+
+    def _count_lost(self, item: Item) -> None:
+        self._note(Damage("connection lost", state="dropped") if isinstance(item, LivePicture) else item)
+
+    def _say_once(self, line: str) -> None:
+        """A log line only where something changes."""
+        if line != self._said:
+            self._said = line
+            log.warning("%s", line)
+
+
+def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Frame:
+    pts = clock.stamp(live.pts, live.time_base, live.arrived_s)
+    live.picture.pts, live.picture.time_base = pts, TIME_BASE
+    return Frame(
+        picture=live.picture,
+        index=index,
+        pts=pts,
+        time_base=TIME_BASE,
+        captured_s=live.arrived_s,
+        segment=segment,
+        damage=live.damage,
+        raw_pts=live.pts,
+        wall_clock_s=live.wall_clock_s,
+    )
+
+
+def _shape(info: StreamInfo) -> tuple[int, int, str]:
+    return info.width, info.height, info.pixel_format

@@ -1,0 +1,142 @@
+"""A live input that FFmpeg reads: from packets to pictures, with every wait bounded and every loss told.
+
+Opened, read and closed by the thread of its connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from streamer.errors import SourceLost
+from streamer.protocols import Damage, StreamInfo
+from streamer.sources.connection import LivePicture
+from streamer.sources.container import describe, turner_for
+from streamer.sources.loss import LossWatch
+from streamer.sources.opening import reason
+from streamer.sources.orientation import UPRIGHT, Turner
+from streamer.sources.paced import Pace
+from streamer.sources.sender_clock import SenderClock
+
+BEFORE_KEY_FRAME = "before key frame"
+_UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
+"""Formats without time stamps: FFmpeg counts pictures at 25 a second, whatever the camera does."""
+_MOST_HELD = 32  # packets that a decoder may hold: 16 places of reordering (H.264, A.3.1), twice for fields
+
+
+class LiveContainerConnection:
+    """An open container whose pictures arrive by themselves.
+
+    Args:
+        container: opened with a short read timeout.
+        stream: its video stream.
+        name: without credentials.
+        pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, name: str, pace: Pace | None = None) -> None:
+        self._pace = pace
+        self._container = container
+        self._stream = stream
+        self._name = name
+        self._info: StreamInfo | None = None
+        self._turner = Turner(UPRIGHT)
+        self._rotation = 0
+        self._loss = LossWatch(key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"))
+        self._sender = SenderClock(stream)
+        self._held = 0
+        # Several pictures at once would each wait for the next ones; and log lines must come from this thread.
+        stream.codec_context.thread_type = "SLICE"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= int(Flags.low_delay)
+
+    @property
+    def info(self) -> StreamInfo:
+        """See `streamer.sources.connection.Connection`."""
+        assert self._info is not None, "asked before the first picture"
+        return self._info
+
+    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+        """See `streamer.sources.connection.Connection`."""
+        with self._loss.listening():
+            failed: BaseException | None = None
+            try:
+                yield from self._read()
+            except (av.error.FFmpegError, OSError) as error:
+                failed = error
+            yield from self._drain()
+        if failed is not None:
+            raise SourceLost(f"{self._name}: reading failed: {reason(failed)}") from failed
+
+    def close(self) -> None:
+        """Release the connection to the camera."""
+        self._container.close()
+
+    def _read(self) -> Iterator[LivePicture | Damage | None]:
+        """Everything until the end of the stream."""
+        while True:
+            try:
+                for packet in self._container.demux(self._stream):
+                    if packet.size:
+                        yield from self._take(packet, time.monotonic())
+                return
+            except (av.error.ExitError, BlockingIOError):
+                yield None  # the read timeout, not the end: what comes later can still be read
+
+    def _drain(self) -> Iterator[LivePicture | Damage | None]:
+        """What the decoder holds back at the end."""
+        with contextlib.suppress(av.error.FFmpegError):
+            for picture in self._stream.decode(None):
+                self._held -= 1
+                yield from self._picture(picture, time.monotonic(), 0.0)
+        if self._held > 0:
+            yield Damage("decode error", self._held, "never came out of the decoder")
+
+    def _take(self, packet: Packet[VideoStream], arrived_s: float) -> Iterator[LivePicture | Damage | None]:
+        self._sender.take(packet)
+        if not self._loss.admits(packet):
+            yield Damage(BEFORE_KEY_FRAME)
+            return
+        self._held += 1
+        started_s = time.perf_counter()
+        try:
+            pictures = self._stream.decode(packet)
+        except av.error.FFmpegError as error:
+            self._held -= 1
+            self._loss.decoder_failed()
+            yield Damage("decode error", 1, reason(error))
+            return
+        decode_s = (time.perf_counter() - started_s) / max(len(pictures), 1)
+        for picture in pictures:
+            self._held -= 1
+            yield from self._picture(picture, arrived_s, decode_s)
+        if self._held > _MOST_HELD:  # the decoder swallowed it
+            self._held -= 1
+            yield Damage("decode error", 1, "dropped by the decoder")
+        if not pictures:
+            yield None
+
+    def _picture(self, picture: av.VideoFrame, arrived_s: float, decode_s: float) -> Iterator[LivePicture | None]:
+        time_base = self._stream.time_base or Fraction(1, 1000)
+        if picture.rotation != self._rotation:
+            self._rotation = picture.rotation
+            self._turner = turner_for(picture, self._name)
+        pts = None if self._container.format.name in _UNTIMED else picture.pts
+        damage = self._loss.damage_of(picture)
+        upright = self._turner.turn(picture, time_base)
+        if self._info is None:
+            self._info = describe(
+                self._stream, upright, self._name, transposed=self._turner.orientation.transposed, live=True
+            )
+        if self._pace is not None and pts is not None:
+            yield from self._pace.until(float(pts * time_base))
+            arrived_s = time.monotonic()
+        yield LivePicture(upright, pts, time_base, arrived_s, decode_s, self._sender.wall_clock_s(pts), damage)

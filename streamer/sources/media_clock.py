@@ -1,0 +1,67 @@
+"""Media time that never goes back, whatever a camera's clock does. Owned by the thread that hands frames on.
+
+A camera's time stamps are better than the time of arrival, which has the network's jitter, as long as they make sense.
+Where they jump, repeat, go back, are missing, or begin anew after a reconnect, the time of arrival stands in.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+TIME_BASE = Fraction(1, 90000)
+"""RTP's clock for video (RFC 3551, section 5), whatever the input's own is: that may change with a reconnect."""
+AHEAD_S = 1.0
+"""How far media time may run ahead of arrival. A step forwards that is longer is a jump of the camera's clock."""
+BEHIND_S = 10.0
+"""How far it may fall behind: pictures held up on the way come late by that and then in a burst."""
+
+
+class MediaClock:
+    """Turns a sender's time stamps and times of arrival into strictly rising ticks of `TIME_BASE`, from 0."""
+
+    def __init__(self) -> None:
+        self.repairs = 0
+        """Pictures whose own time stamp could not be used."""
+        self._last: int | None = None
+        self._last_raw_s: Fraction | None = None
+        self._last_arrived_s = 0.0
+        self._behind_s = 0.0  # of arrival, counted from the first picture
+        self._rest = 0.0  # of a tick, that rounding has left over: it would add up
+
+    def restart(self) -> None:
+        """A new connection: its time stamps have nothing to do with those before."""
+        self._last_raw_s = None
+
+    def stamp(self, pts: int | None, time_base: Fraction, arrived_s: float) -> int:
+        """Media time of the next picture in ticks of `TIME_BASE`.
+
+        Args:
+            pts: as the sender gave it, None where it gave none.
+            time_base: seconds per tick of `pts`.
+            arrived_s: monotonic clock; not before that of the picture before.
+        """
+        raw_s = None if pts is None else pts * time_base
+        if self._last is None:
+            self._last = 0
+        else:
+            elapsed_s = max(arrived_s - self._last_arrived_s, 0.0)
+            exact = float(self._step_s(raw_s, elapsed_s) / TIME_BASE) + self._rest
+            step = max(round(exact), 1)
+            self._last += step
+            self._rest = exact - step
+        self._last_raw_s, self._last_arrived_s = raw_s, arrived_s
+        return self._last
+
+    def _step_s(self, raw_s: Fraction | None, elapsed_s: float) -> float | Fraction:
+        if raw_s is not None and self._last_raw_s is not None:
+            step_s = raw_s - self._last_raw_s
+            behind_s = self._behind_s + elapsed_s - float(step_s)
+            if step_s > 0 and -AHEAD_S <= behind_s <= BEHIND_S:
+                self._behind_s = behind_s
+                return step_s
+        if self._last_raw_s is not None:
+            self.repairs += 1
+        # What media time is off is made up for by half a step at most: no jump to be seen, and never off by more.
+        made_up_s = min(max(self._behind_s, -elapsed_s / 2), elapsed_s / 2)
+        self._behind_s -= made_up_s
+        return elapsed_s + made_up_s

@@ -1,0 +1,93 @@
+"""A file that plays as if a camera gave it: each frame comes when its time has come, and is gone if nobody takes it.
+
+Opened, read and closed by the thread of its connection.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from streamer.protocols import Damage, Source, StreamInfo
+from streamer.sources.connection import READ_TIMEOUT_S, LivePicture
+
+_OFF_S = 60.0
+
+
+class Pace:
+    """Lets pictures go when their time has come, the first one at once. One thread's own.
+
+    Args:
+        wanted: asked while waiting.
+    """
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        self._wanted = wanted
+        self._start_s: float | None = None  # the clock at media time 0
+        self._pause = threading.Event()  # never set: a wait with a deadline
+
+    def until(self, time_s: float) -> Iterator[None]:
+        """Wait for a media time in seconds; yields now and then."""
+        now_s = time.monotonic()
+        # Behind by much, the time stamps have jumped or the input was held up: begin anew from here.
+        if self._start_s is None or abs(self._start_s + time_s - now_s) > _OFF_S:
+            self._start_s = now_s - time_s
+        while (left_s := self._start_s + time_s - time.monotonic()) > 0 and self._wanted():
+            self._pause.wait(min(left_s, READ_TIMEOUT_S))
+            yield None
+
+
+class PacedConnector:
+    """Plays what another source reads at the pace of its own times; see `streamer.sources.connection.Connector`.
+
+    Args:
+        open_source: gives the source, not entered.
+        name: readable.
+    """
+
+    ends = True
+    least_stall_s = 2 * _OFF_S  # a slide show may have nothing new for as long as it is waited for
+
+    def __init__(self, open_source: Callable[[], Source], name: str) -> None:
+        self._open_source = open_source
+        self.name = name
+
+    def present(self) -> bool:
+        """A file does not come and go."""
+        return True
+
+    def connect(self, wanted: Callable[[], bool]) -> PacedConnection:
+        """See `streamer.sources.connection.Connector`."""
+        return PacedConnection(self._open_source(), wanted)
+
+
+class PacedConnection:
+    """A source that is played.
+
+    Args:
+        source: entered and left here.
+        wanted: asked while waiting for a frame's time.
+    """
+
+    def __init__(self, source: Source, wanted: Callable[[], bool]) -> None:
+        self._source = source.__enter__()
+        self._pace = Pace(wanted)
+
+    @property
+    def info(self) -> StreamInfo:
+        """What the source tells, as a live one; without the file, whose other streams nobody copies in time."""
+        return dataclasses.replace(self._source.info, live=True, path=None, stream_index=None, frame_count=None)
+
+    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+        """See `streamer.sources.connection.Connection`."""
+        for frame in self._source:
+            yield from self._source.take_damage()
+            yield from self._pace.until(frame.time_s)
+            yield LivePicture(frame.picture, frame.pts, frame.time_base, time.monotonic())
+        yield from self._source.take_damage()
+
+    def close(self) -> None:
+        """Leave the source."""
+        self._source.__exit__(None, None, None)

@@ -1,0 +1,134 @@
+"""A camera and a detector that do each step when a test says so, and a run that a test watches from outside."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+
+from streamer.frame import Frame
+from streamer.pipeline import Pipeline
+from streamer.protocols import Damage, Scene
+from tests.core.parts import DEADLINE_S, CountingSource
+
+TIME_BASE = Fraction(1, 25)
+
+
+class ScriptedCamera(CountingSource):
+    """A live source: its frames come when `give` is called, and it ends when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, live=True)
+        self._changed = threading.Condition()
+        self._coming: deque[Frame] = deque()
+        self._next = 0
+        self._hungry = False  # the capture thread waits for the next frame
+        self._ended = False
+        self._error: Exception | None = None
+
+    def give(self, count: int = 1, *, segment: int = 0, damage: str = "", lost: Damage | None = None) -> None:
+        """The next frames; returns once all were taken in by the pipeline."""
+        with self._changed:
+            self._damage += [lost] if lost else []
+            for _ in range(count):
+                picture = av.VideoFrame(64, 48, "yuv420p")
+                self._coming.append(Frame(picture, self._next, self._next, TIME_BASE, 0.0, segment, damage=damage))
+                self._next += 1
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: self._hungry and not self._coming, DEADLINE_S)
+
+    def end(self, error: Exception | None = None) -> None:
+        """No more frames come, or the source fails with this error."""
+        with self._changed:
+            self._error, self._ended = error, True
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        self.end()
+
+    def __iter__(self) -> Iterator[Frame]:
+        while True:
+            with self._changed:
+                self._hungry = True
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: bool(self._coming) or self._ended)
+                self._hungry = False
+                if not self._coming:
+                    break
+                frame = self._coming.popleft()
+            yield frame
+        if self._error is not None:
+            raise self._error
+
+
+class Gate:
+    """Holds whoever comes by, one after the other; says who came and lets them go."""
+
+    def __init__(self) -> None:
+        self._came: deque[int] = deque()
+        self._arrived = threading.Semaphore(0)
+        self._free = threading.Semaphore(0)
+        self._open = threading.Event()
+
+    def __call__(self, item: Frame | Scene) -> None:
+        """Waits here until it may go on."""
+        if self._open.is_set():
+            return
+        self._came.append((item if isinstance(item, Frame) else item.frame).index)
+        self._arrived.release()
+        assert self._free.acquire(timeout=DEADLINE_S)
+
+    def next_index(self) -> int:
+        """Waits until somebody has come, and tells of which frame."""
+        assert self._arrived.acquire(timeout=DEADLINE_S)
+        return self._came.popleft()
+
+    def let_go(self) -> None:
+        """Whoever came goes on."""
+        self._free.release()
+
+    def open(self) -> None:
+        """From now on nobody is held."""
+        self._open.set()
+        self._free.release(100)
+
+
+class Run:
+    """A pipeline that runs on a thread of its own, with what it showed."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.scenes: list[Scene] = []
+        self.error: BaseException | None = None
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def indexes(self) -> list[int]:
+        """Of the frames that were shown."""
+        return [scene.frame.index for scene in self.scenes]
+
+    def wait_for_shown(self, count: int) -> None:
+        """Returns once that many frames were shown."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.scenes) >= count, DEADLINE_S)
+
+    def join(self) -> None:
+        """Waits for the end of the run; its error is kept, not raised."""
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            for scene in self.pipeline:
+                with self._changed:
+                    self.scenes.append(scene)
+                    self._changed.notify_all()
+        except BaseException as error:
+            self.error = error

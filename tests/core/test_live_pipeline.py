@@ -1,0 +1,354 @@
+"""A live run: nobody waits for anybody, what that costs is counted, and it ends at once whatever hangs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
+from streamer.outlet import LIVE_CAPACITY
+from streamer.pipeline import Pipeline
+from streamer.protocols import Damage, Scene
+from streamer.routes import BUSY, LATE
+from streamer.stats import Ledger
+from tests.core.live_parts import Gate, Run, ScriptedCamera
+from tests.core.parts import DEADLINE_S, ListSink, OneBox, failing_on, raising
+from tracking.iou import IouTracker
+
+
+@pytest.fixture
+def camera() -> Iterator[ScriptedCamera]:
+    camera = ScriptedCamera()
+    yield camera
+    camera.stop()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Holds a detector or a sink; open at the end whatever happened."""
+    gate = Gate()
+    yield gate
+    gate.open()
+
+
+def states(ledger: Ledger) -> dict[str, int]:
+    """Frames by state, after making sure that they add up."""
+    entered, settled = ledger.snapshot()
+    assert entered == sum(settled.values())
+    return {f"{state}: {cause}" if cause else state: count for (state, cause), count in settled.items()}
+
+
+def give_one_by_one(camera: ScriptedCamera, run: Run, count: int, *, segment: int = 0) -> None:
+    """Each frame is shown before the next one comes, as when the main thread keeps up."""
+    for shown in range(len(run.scenes) + 1, len(run.scenes) + 1 + count):
+        camera.give(segment=segment)
+        run.wait_for_shown(shown)
+
+
+def test_every_frame_is_shown_while_the_detector_is_busy_with_the_first(camera: ScriptedCamera, gate: Gate) -> None:
+    run = Run(Pipeline(camera, [OneBox(gate)], IouTracker()))
+    give_one_by_one(camera, run, 1)
+    assert gate.next_index() == 0
+    give_one_by_one(camera, run, 49)
+    gate.open()
+    camera.end()
+    run.join()
+    assert run.error is None
+    assert run.indexes == list(range(50))
+    # The detector had the first, and the newest when it was free again.
+    assert states(run.pipeline.stats.ledger) == {"detected": 2, "predicted": 48}
+    assert run.pipeline.stats.shown == 50
+    assert run.pipeline.stats.ages["detector"].count == 2
+    assert run.pipeline.stats.ages["shown"].count == 50
+
+
+def test_only_what_the_detector_saw_is_shown_where_that_is_wanted(camera: ScriptedCamera, gate: Gate) -> None:
+    run = Run(Pipeline(camera, [OneBox(gate)], IouTracker(), overlay="detected"))
+    camera.give()
+    assert gate.next_index() == 0
+    camera.give(49)
+    gate.open()
+    camera.end()
+    run.join()
+    assert [(scene.frame.index, scene.state, len(scene.detections or ())) for scene in run.scenes] == [
+        (0, "detected", 1),
+        (49, "detected", 1),
+    ]
+    assert states(run.pipeline.stats.ledger) == {"detected": 2, f"dropped: {BUSY}": 48}
+
+
+def test_boxes_are_carried_from_the_detected_frame_to_those_that_come(camera: ScriptedCamera, gate: Gate) -> None:
+    run = Run(Pipeline(camera, [OneBox(gate)], IouTracker()))
+    give_one_by_one(camera, run, 1)
+    assert gate.next_index() == 0
+    give_one_by_one(camera, run, 1)
+    gate.let_go()
+    assert gate.next_index() == 1  # so the first result is there
+    give_one_by_one(camera, run, 1)
+    camera.end()
+    gate.open()
+    run.join()
+    assert [len(scene.tracks) for scene in run.scenes] == [0, 0, 1]
+    assert [scene.state for scene in run.scenes] == ["predicted"] * 3
+
+
+def test_every_nth_frame_is_offered_to_the_detector(camera: ScriptedCamera) -> None:
+    seen: list[int] = []
+    run = Run(Pipeline(camera, [OneBox(lambda frame: seen.append(frame.index))], IouTracker(), detect_every=5))
+    give_one_by_one(camera, run, 20)
+    camera.end()
+    run.join()
+    assert run.indexes == list(range(20))
+    assert seen
+    assert all(index % 5 == 0 for index in seen)
+    ledger = run.pipeline.stats.ledger
+    assert states(ledger) == {"detected": len(seen), "predicted": 20 - len(seen)}
+
+
+def test_a_new_segment_starts_anew_and_a_late_result_of_the_old_one_is_ignored(
+    camera: ScriptedCamera, gate: Gate
+) -> None:
+    run = Run(Pipeline(camera, [OneBox(gate)], IouTracker()))
+    give_one_by_one(camera, run, 1)
+    assert gate.next_index() == 0
+    give_one_by_one(camera, run, 1, segment=1)
+    gate.let_go()  # the result of the segment that is gone
+    assert gate.next_index() == 1
+    give_one_by_one(camera, run, 1, segment=1)
+    gate.let_go()
+    assert gate.next_index() == 2
+    give_one_by_one(camera, run, 1, segment=1)
+    camera.end()
+    gate.open()
+    run.join()
+    assert [scene.tracks.ids.tolist() for scene in run.scenes] == [[], [], [], [1]]
+    assert states(run.pipeline.stats.ledger) in ({"detected": 4}, {"detected": 3, "predicted": 1})
+
+
+def test_damaged_pictures_are_shown_but_no_detector_sees_them(camera: ScriptedCamera) -> None:
+    seen: list[int] = []
+    run = Run(Pipeline(camera, [OneBox(lambda frame: seen.append(frame.index))], IouTracker()))
+    give_one_by_one(camera, run, 3)
+    camera.give(damage="packet loss")
+    run.wait_for_shown(4)
+    camera.end()
+    run.join()
+    assert run.indexes == [0, 1, 2, 3]
+    assert 3 not in seen
+    assert run.pipeline.stats.ledger.causes("corrupt") == {"packet loss": 1}
+    assert run.pipeline.stats.ledger.in_flight == 0
+
+
+def test_what_the_source_lost_is_counted_by_state_and_cause(
+    camera: ScriptedCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(Pipeline(camera, [OneBox()], IouTracker()))
+    with caplog.at_level(logging.INFO):
+        camera.give(lost=Damage("before key frame", 12))
+        camera.give(lost=Damage("not taken in time", 5, state="dropped"))
+        camera.end()
+        run.join()
+    ledger = run.pipeline.stats.ledger
+    assert ledger.causes("corrupt") == {"before key frame": 12}
+    assert ledger.causes("dropped")["not taken in time"] == 5
+    assert ledger.entered == 19
+    assert ledger.in_flight == 0
+    assert caplog.messages == []  # a camera may lose frames for weeks
+
+
+@pytest.mark.parametrize("overlay", ["now", "detected"])
+def test_a_frame_that_the_detector_fails_on_is_lost_and_still_shown(camera: ScriptedCamera, overlay: str) -> None:
+    failing = OneBox(failing_on({1}))
+    run = Run(Pipeline(camera, [failing], IouTracker(), overlay=overlay))
+    for count in range(1, 4):
+        camera.give()
+        run.wait_for_shown(count)
+    camera.end()
+    run.join()
+    assert run.error is None
+    assert run.indexes == [0, 1, 2]
+    ledger = run.pipeline.stats.ledger
+    if overlay == "detected":  # else the detector may have been offered a newer one instead
+        assert [scene.state for scene in run.scenes] == ["detected", "lost", "detected"]
+        assert states(ledger) == {"detected": 2, "lost: detector error": 1}
+    else:
+        assert set(states(ledger)) <= {"detected", "predicted", "lost: detector error"}
+
+
+@pytest.mark.parametrize("overlay", ["now", "detected"])
+def test_three_failures_in_a_row_end_the_run(camera: ScriptedCamera, gate: Gate, overlay: str) -> None:
+    def fail(frame: object) -> None:
+        gate(frame)  # type: ignore[arg-type]
+        raise DetectorError("no memory")
+
+    run = Run(Pipeline(camera, [OneBox(fail)], IouTracker(), overlay=overlay))
+    for _ in range(3):
+        camera.give()
+        gate.next_index()
+        gate.let_go()
+    run.join()
+    assert isinstance(run.error, DetectorError)
+    assert states(run.pipeline.stats.ledger)["lost: detector error"] == 3
+
+
+def test_a_main_thread_that_does_not_keep_up_shows_the_newest(camera: ScriptedCamera, gate: Gate) -> None:
+    slow = Gate()
+    pipeline = Pipeline(camera, [OneBox(gate)], IouTracker())
+    shown: list[int] = []
+
+    def watch() -> None:
+        for scene in pipeline:
+            slow(scene)
+            shown.append(scene.frame.index)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    camera.give()
+    assert gate.next_index() == 0
+    assert slow.next_index() == 0
+    camera.give(9)
+    slow.open()
+    gate.open()
+    camera.end()
+    watcher.join(DEADLINE_S)
+    assert shown == [0, 8, 9]
+    assert states(pipeline.stats.ledger) == {"detected": 2, "predicted": 1, f"dropped: {LATE}": 7}
+
+
+def test_a_sink_that_hangs_holds_neither_the_run_nor_the_others(camera: ScriptedCamera, gate: Gate) -> None:
+    hanging, quick = ListSink(gate), ListSink()
+    run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[hanging, quick]))
+    give_one_by_one(camera, run, 1)
+    assert gate.next_index() == 0
+    give_one_by_one(camera, run, 19)
+    gate.open()
+    camera.end()
+    run.join()
+    assert run.indexes == list(range(20))
+    assert hanging.indexes == [0, *range(20 - LIVE_CAPACITY, 20)]
+    counts = run.pipeline.stats.counts
+    assert counts["skipped", "list"] == 19 - LIVE_CAPACITY
+    assert len(quick.indexes) + counts.get(("skipped", "list 2"), 0) == 20
+
+
+def test_an_optional_sink_that_fails_is_said_and_the_others_go_on(
+    camera: ScriptedCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing, other = ListSink(raising(SinkError("the server is gone"))), ListSink()
+    with caplog.at_level(logging.WARNING):
+        run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[failing, other], optional=[failing]))
+        give_one_by_one(camera, run, 10)
+        camera.end()
+        run.join()
+    assert run.error is None
+    assert run.indexes == list(range(10))
+    assert other.indexes[-1] == 9
+    assert caplog.messages == ["the server is gone; the run goes on without it"]
+
+
+def test_a_required_sink_that_fails_ends_the_run(camera: ScriptedCamera) -> None:
+    failing, other = ListSink(raising(SinkError("the disk is full"))), ListSink()
+    run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[failing, other], optional=[other]))
+    camera.give()
+    run.join()
+    assert isinstance(run.error, SinkError)
+    assert str(run.error) == "the disk is full"
+    assert run.pipeline.stats.ledger.in_flight == 0
+
+
+def test_a_source_that_is_lost_for_good_ends_the_run_with_its_error(camera: ScriptedCamera) -> None:
+    run = Run(Pipeline(camera, [OneBox()], IouTracker()))
+    give_one_by_one(camera, run, 3)
+    camera.end(SourceLost("the camera went away"))
+    run.join()
+    assert isinstance(run.error, SourceLost)
+    assert run.pipeline.stats.ledger.in_flight == 0
+
+
+def check_stopped(run: Run) -> None:
+    """The run must end as one that was asked to, with every frame accounted for."""
+    run.join()
+    assert isinstance(run.error, Interrupted)
+    assert set(run.pipeline.stats.ledger.causes("dropped")) <= {"interrupted", LATE, BUSY}
+    states(run.pipeline.stats.ledger)
+
+
+def test_stopping_wakes_a_run_that_waits_for_its_camera(camera: ScriptedCamera) -> None:
+    sink = ListSink()
+    run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[sink]))
+    give_one_by_one(camera, run, 2)
+    run.pipeline.stop()
+    check_stopped(run)
+    assert sink.indexes == [0, 1]
+
+
+@pytest.mark.parametrize("overlay", ["now", "detected"])
+def test_stopping_does_not_wait_for_a_detector_that_hangs(camera: ScriptedCamera, gate: Gate, overlay: str) -> None:
+    sink = ListSink()
+    run = Run(Pipeline(camera, [OneBox(gate)], IouTracker(), sinks=[sink], overlay=overlay))
+    camera.give()
+    assert gate.next_index() == 0
+    if overlay == "now":
+        run.wait_for_shown(1)
+    camera.give()
+    if overlay == "now":
+        run.wait_for_shown(2)
+    run.pipeline.stop()
+    check_stopped(run)  # while the detector still hangs
+    assert sink.indexes == run.indexes == ([0, 1] if overlay == "now" else [])
+
+
+def test_stopping_does_not_wait_for_a_sink_that_hangs(
+    camera: ScriptedCamera, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging, other = ListSink(gate), ListSink()
+    run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[hanging, other]))
+    give_one_by_one(camera, run, 3)
+    assert gate.next_index() == 0
+    with caplog.at_level(logging.WARNING):
+        run.pipeline.stop()
+        check_stopped(run)
+    assert other.indexes[-1] == 2
+    assert "list did not take the last pictures within 1.0 s" in caplog.messages
+
+
+def test_a_window_that_is_closed_completes_the_other_outputs(camera: ScriptedCamera, gate: Gate) -> None:
+    def close_at_three(scene: Scene) -> None:
+        if scene.frame.index == 3:
+            raise Interrupted("the window was closed")
+
+    slow = ListSink(gate)
+    run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[slow, ListSink(close_at_three)]))
+    give_one_by_one(camera, run, 2)
+    assert gate.next_index() == 0
+    gate.let_go()
+    assert gate.next_index() == 1
+    camera.give(2)  # which wait for the slow one when the window closes
+    run_ends = threading.Thread(target=check_stopped, args=(run,), daemon=True)
+    run_ends.start()
+    gate.open()
+    run_ends.join(DEADLINE_S)
+    check_stopped(run)
+    assert slow.indexes == run.indexes
+    assert run.indexes[:2] == [0, 1]
+
+
+def test_whoever_stops_iterating_a_live_run_leaves_nothing_running(camera: ScriptedCamera, gate: Gate) -> None:
+    sink = ListSink()
+    pipeline = Pipeline(camera, [OneBox(gate)], IouTracker(), sinks=[sink])
+    giver = threading.Thread(target=camera.give, args=(2,), daemon=True)
+    scenes = iter(pipeline)
+    giver.start()
+    assert [next(scenes).frame.index for _ in range(2)] == [0, 1]
+    scenes.close()  # type: ignore[attr-defined]
+    giver.join(DEADLINE_S)
+    assert sink.indexes == [0, 1]
+    assert states(pipeline.stats.ledger)
+
+
+def test_an_overlay_that_there_is_not_is_refused(camera: ScriptedCamera) -> None:
+    with pytest.raises(ValueError, match="now or detected"):
+        Pipeline(camera, [OneBox()], IouTracker(), overlay="delayed")

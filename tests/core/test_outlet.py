@@ -1,0 +1,181 @@
+"""A sink behind its mailbox: of a live run it may be slow, hang or fail, and only what it misses is lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import pytest
+
+from streamer.errors import SinkError
+from streamer.frame import Frame
+from streamer.mailbox import Closed
+from streamer.outlet import LIVE_CAPACITY, SINK_CAPACITY, Outlet
+from streamer.protocols import Scene
+from streamer.stats import RunStats
+from tests.core.parts import DEADLINE_S, Boom, ListSink, MainThreadSink, OneBox, raising
+from tracking.types import Tracks
+
+PICTURE = av.VideoFrame(16, 16, "yuv420p")
+
+
+def scene(index: int) -> Scene:
+    return Scene(Frame(PICTURE, index, index, Fraction(1, 25), 0.0), Tracks.empty(), OneBox.labels, "predicted")
+
+
+class Hold:
+    """Holds a sink at its first scene until it is let go."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self, _: Scene) -> None:
+        self.reached.set()
+        assert self.go.wait(DEADLINE_S)
+
+
+def draining(outlet: Outlet) -> tuple[threading.Thread, list[BaseException]]:
+    """The outlet's thread; the list gets what it raised."""
+    raised: list[BaseException] = []
+
+    def drain() -> None:
+        try:
+            outlet.drain()
+        except (Closed, SinkError, Boom) as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=drain, daemon=True)
+    thread.start()
+    return thread, raised
+
+
+def test_a_live_sink_that_hangs_holds_nobody_and_loses_the_oldest() -> None:
+    stats, hold = RunStats(), Hold()
+    sink = ListSink(hold)
+    outlet = Outlet(sink, "list", stats, live=True)
+    thread, _ = draining(outlet)
+    outlet.put(scene(0))
+    assert hold.reached.wait(DEADLINE_S)
+    for index in range(1, 20):
+        outlet.put(scene(index))
+    assert stats.counts["skipped", "list"] == 19 - LIVE_CAPACITY
+    hold.go.set()
+    outlet.finish(DEADLINE_S)
+    thread.join(DEADLINE_S)
+    assert sink.indexes == [0, *range(20 - LIVE_CAPACITY, 20)]
+    assert stats.ages["list"].count == stats.stages["list"].count == 1 + LIVE_CAPACITY
+
+
+def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:
+    stats, hold = RunStats(), Hold()
+    sink = ListSink(hold)
+    outlet = Outlet(sink, "list", stats)
+    thread, _ = draining(outlet)
+    outlet.put(scene(0))
+    assert hold.reached.wait(DEADLINE_S)
+
+    def put_all() -> None:
+        for index in range(1, 20):
+            outlet.put(scene(index))
+
+    putter = threading.Thread(target=put_all, daemon=True)
+    putter.start()
+    hold.go.set()
+    putter.join(DEADLINE_S)
+    outlet.finish()
+    thread.join(DEADLINE_S)
+    assert SINK_CAPACITY < 20
+    assert sink.indexes == list(range(20))
+    assert stats.counts == {}
+    assert stats.ages == {}
+
+
+def test_an_optional_sink_that_fails_is_said_once_and_the_run_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    stats = RunStats()
+    outlet = Outlet(ListSink(raising(SinkError("the server is gone"))), "list", stats, live=True, required=False)
+    outlet.put(scene(0))
+    with caplog.at_level(logging.WARNING):
+        thread, raised = draining(outlet)
+        thread.join(DEADLINE_S)
+        for index in range(1, 10):
+            outlet.put(scene(index))
+    outlet.finish(DEADLINE_S)
+    assert raised == []
+    assert caplog.messages == ["the server is gone; the run goes on without it"]
+    assert stats.counts["skipped", "list"] == 9
+
+
+@pytest.mark.parametrize(("live", "required"), [(True, True), (False, True), (False, False)])
+def test_a_sink_that_must_not_fail_ends_the_run(live: bool, required: bool) -> None:
+    outlet = Outlet(ListSink(raising(SinkError("the disk is full"))), "list", RunStats(), live=live, required=required)
+    outlet.put(scene(0))
+    thread, raised = draining(outlet)
+    thread.join(DEADLINE_S)
+    assert [str(error) for error in raised] == ["the disk is full"]
+    outlet.close()  # as the run does then
+    with pytest.raises(Closed):
+        outlet.put(scene(1))
+
+
+def test_a_mistake_in_an_optional_sink_is_not_taken_for_its_failure() -> None:
+    outlet = Outlet(ListSink(raising(Boom("a mistake"))), "list", RunStats(), live=True, required=False)
+    outlet.put(scene(0))
+    thread, raised = draining(outlet)
+    thread.join(DEADLINE_S)
+    assert [str(error) for error in raised] == ["a mistake"]
+
+
+def test_finish_waits_no_longer_than_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    hold = Hold()
+    sink = ListSink(hold)
+    outlet = Outlet(sink, "list", RunStats(), live=True)
+    thread, _ = draining(outlet)
+    outlet.put(scene(0))
+    outlet.put(scene(1))
+    assert hold.reached.wait(DEADLINE_S)
+    with caplog.at_level(logging.WARNING):
+        outlet.finish(0.01)
+    assert caplog.messages == ["list did not take the last pictures within 0.0 s"]
+    hold.go.set()
+    thread.join(DEADLINE_S)
+    assert sink.indexes == [0, 1]
+
+
+def test_close_leaves_what_waits() -> None:
+    hold = Hold()
+    sink = ListSink(hold)
+    outlet = Outlet(sink, "list", RunStats(), live=True)
+    thread, raised = draining(outlet)
+    outlet.put(scene(0))
+    assert hold.reached.wait(DEADLINE_S)
+    outlet.put(scene(1))
+    outlet.close()
+    hold.go.set()
+    thread.join(DEADLINE_S)
+    assert sink.indexes == [0]
+    assert isinstance(raised[0], Closed)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_sink_of_the_main_thread_is_written_there(live: bool) -> None:
+    sink = MainThreadSink()
+    outlet = Outlet(sink, "window", RunStats(), live=live)
+    outlet.put(scene(0))
+    assert sink.indexes == [0]
+    assert sink.thread_names == {threading.current_thread().name}
+    outlet.finish(0.0)
+
+
+def test_an_optional_sink_of_the_main_thread_that_fails_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    failing: Callable[[object], None] = raising(SinkError("no display any more"))
+    stats = RunStats()
+    outlet = Outlet(MainThreadSink(failing), "window", stats, live=True, required=False)
+    with caplog.at_level(logging.WARNING):
+        for index in range(3):
+            outlet.put(scene(index))
+    assert caplog.messages == ["no display any more; the run goes on without it"]
+    assert stats.counts["skipped", "window"] == 2

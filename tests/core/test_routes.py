@@ -1,0 +1,267 @@
+"""The live route: the newest frame wins, nothing blocks capture, and every frame's end is known and counted once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from streamer.errors import DetectorError
+from streamer.frame import Frame
+from streamer.mailbox import Closed
+from streamer.routes import BUSY, LATE, Finished, Lossless, Newest
+from streamer.stats import Ledger
+from tests.core.parts import DEADLINE_S
+from tracking.types import Detections
+
+PICTURE = av.VideoFrame(16, 16, "yuv420p")
+DETECTORS = 2
+ROOM = 2
+"""Frames, and results, that wait for the main thread at most."""
+
+
+def frame(index: int, damage: str = "") -> Frame:
+    return Frame(PICTURE, index, index, Fraction(1, 25), 0.0, damage=damage)
+
+
+class NewestMachine(RuleBasedStateMachine):
+    """The calls of a capture thread, two detector threads and the main thread in any order, one at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger = Ledger()
+        self.count = 0
+        self.ended = False
+        self.damaged: set[int] = set()
+        self.wanted: list[int] = []  # put, sound and to be detected, since a detector took the last one
+        self.with_detectors: list[Frame] = []
+        self.results: deque[int] = deque()
+        self.arrivals: deque[int] = deque()
+        self.in_hand: Finished | None = None
+        self.shown: set[int] = set()
+        self.ends: dict[int, tuple[str, str]] = {}  # of frames that a detector had
+
+    @initialize(every_frame=st.booleans(), detect_every=st.sampled_from([1, 1, 3]))
+    def begin(self, every_frame: bool, detect_every: int) -> None:
+        self.every_frame = every_frame
+        self.detect_every = detect_every
+        self.route = Newest(self.ledger, lambda index: index % detect_every == 0, every_frame=every_frame)
+
+    @precondition(lambda self: not self.ended)
+    @rule(damage=st.sampled_from(["", "", "", "packet loss"]))
+    def put(self, damage: str) -> None:
+        self.route.put(frame(self.count, damage))
+        if damage:
+            self.damaged.add(self.count)
+        elif self.count % self.detect_every == 0:
+            self.wanted.append(self.count)
+        if self.every_frame:
+            self.arrivals.append(self.count)
+            if len(self.arrivals) > ROOM:
+                self.arrivals.popleft()
+        self.count += 1
+
+    @precondition(lambda self: self.wanted and len(self.with_detectors) < DETECTORS)
+    @rule()
+    def detector_takes(self) -> None:
+        taken = next(self.route.frames())
+        assert taken.index == self.wanted[-1], "the newest wins"
+        assert not taken.damage
+        self.wanted.clear()
+        self.with_detectors.append(taken)
+
+    @precondition(lambda self: self.with_detectors and len(self.results) < ROOM)
+    @rule(which=st.integers(0, DETECTORS - 1), fails=st.booleans())
+    def detector_is_done(self, which: int, fails: bool) -> None:
+        looked_at = self.with_detectors.pop(which % len(self.with_detectors))
+        if fails:
+            self.route.done(Finished(looked_at, error=DetectorError("no luck")))
+        else:
+            self.route.done(Finished(looked_at, Detections.empty()))
+        self.ends[looked_at.index] = ("lost", "detector error") if fails else ("detected", "")
+        self.results.append(looked_at.index)
+
+    @precondition(lambda self: self.in_hand is None and (self.results or self.arrivals))
+    @rule()
+    def main_takes(self) -> None:
+        self.in_hand = next(iter(self.route))
+        assert self.in_hand.looked == bool(self.results), "what a detector found goes before what came"
+        expected = self.results.popleft() if self.results else self.arrivals.popleft()
+        assert self.in_hand.frame.index == expected
+
+    @precondition(lambda self: self.in_hand is not None)
+    @rule()
+    def main_shows(self) -> None:
+        assert self.in_hand is not None
+        if self.in_hand.looked != self.every_frame:  # one that was looked at was shown when it came
+            state = "detected" if self.in_hand.detections is not None else "predicted"
+            self.route.shown(self.in_hand.frame, state, "")
+            self.shown.add(self.in_hand.frame.index)
+        self.in_hand = None
+
+    @precondition(lambda self: self.ended or self.count > 10)
+    @rule()
+    def end(self) -> None:
+        self.route.end()
+        self.ended = True
+
+    @invariant()
+    def the_ledger_balances(self) -> None:
+        entered, settled = self.ledger.snapshot()
+        assert entered == self.count
+        open_ends = self.count - sum(settled.values())
+        # Those that wait, are with a detector, wait for the main thread or are in its hand.
+        assert 0 <= open_ends <= 1 + len(self.with_detectors) + len(self.arrivals) + (self.in_hand is not None)
+
+    @invariant()
+    def at_most_one_waits(self) -> None:
+        if hasattr(self, "route"):
+            assert self.route.waiting == bool(self.wanted)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "route"):
+            return
+        if not self.ended:
+            self.end()
+        while self.wanted or self.with_detectors or self.results or self.arrivals or self.in_hand is not None:
+            if self.in_hand is not None:
+                self.main_shows()
+            elif self.results or self.arrivals:
+                self.main_takes()
+            elif self.with_detectors:
+                self.detector_is_done(0, False)
+            else:
+                self.detector_takes()
+            self.the_ledger_balances()
+        assert list(self.route) == []
+        assert list(self.route.frames()) == []
+        assert self.ledger.snapshot() == (self.count, self.expected())
+
+    def expected(self) -> Counter[tuple[str, str]]:
+        return Counter(self.end_of(index) for index in range(self.count))
+
+    def end_of(self, index: int) -> tuple[str, str]:
+        if index in self.ends:
+            return self.ends[index]
+        if index in self.damaged:
+            return "corrupt", "packet loss"
+        if index in self.shown:
+            return "predicted", ""
+        return "dropped", LATE if self.every_frame else BUSY
+
+
+NewestMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestNewestInAnyInterleaving = NewestMachine.TestCase
+
+
+def newest(*, every_frame: bool = True) -> Newest:
+    return Newest(Ledger(), lambda _: True, every_frame=every_frame)
+
+
+def told_on_a_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
+    told: list[object] = []
+
+    def run() -> None:
+        try:
+            told.append(work())
+        except (Closed, StopIteration) as ending:
+            told.append(type(ending))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, told
+
+
+def test_capture_never_waits_however_long_nobody_takes_anything() -> None:
+    route = newest()
+    for index in range(500):
+        route.put(frame(index))
+    assert route.waiting == 1
+    assert next(route.frames()).index == 499
+    assert [next(iter(route)).frame.index for _ in range(ROOM)] == [498, 499]
+
+
+@pytest.mark.parametrize("of", ["detector", "main"])
+def test_what_waits_for_a_frame_gets_the_next(of: str) -> None:
+    route = newest()
+    thread, told = told_on_a_thread(
+        lambda: next(route.frames()).index if of == "detector" else next(iter(route)).frame.index
+    )
+    route.put(frame(0))
+    thread.join(DEADLINE_S)
+    assert told == [0]
+
+
+@pytest.mark.parametrize("of", ["detector", "main"])
+@pytest.mark.parametrize(("ending", "raised"), [("end", StopIteration), ("close", Closed)])
+def test_what_waits_is_woken_by_the_end(of: str, ending: str, raised: type[Exception]) -> None:
+    route = newest()
+    thread, told = told_on_a_thread(lambda: next(route.frames() if of == "detector" else iter(route)))
+    getattr(route, ending)()
+    thread.join(DEADLINE_S)
+    assert told == [raised]
+
+
+def test_a_detector_ahead_of_the_main_thread_waits_and_close_wakes_it() -> None:
+    route = newest()
+    for index in range(ROOM):
+        route.put(frame(index))
+        route.done(Finished(next(route.frames()), Detections.empty()))
+    route.put(frame(ROOM))
+    last = next(route.frames())
+    thread, told = told_on_a_thread(lambda: route.done(Finished(last, Detections.empty())))
+    route.close()
+    thread.join(DEADLINE_S)
+    assert told == [Closed]
+
+
+def test_the_end_waits_for_the_frame_that_is_with_the_detector() -> None:
+    route = newest(every_frame=False)
+    route.put(frame(0))
+    looked_at = next(route.frames())
+    route.end()
+    thread, told = told_on_a_thread(lambda: [finished.frame.index for finished in route])
+    route.done(Finished(looked_at, Detections.empty()))
+    thread.join(DEADLINE_S)
+    assert told == [[0]]
+
+
+def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
+    ledger = Ledger()
+    route = Newest(ledger, lambda _: True, every_frame=True)
+    route.put(frame(0))
+    route.close()
+    with pytest.raises(Closed):
+        route.put(frame(1))
+    assert ledger.in_flight == ledger.entered == 2
+
+
+def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
+    ledger = Ledger()
+    route = Lossless(ledger, lambda index: index % 2 == 0)
+
+    def detect() -> None:
+        for one in route.frames():
+            route.done(Finished(one, Detections.empty()))
+
+    def capture() -> None:
+        for index in range(100):
+            route.put(frame(index))
+        route.end()
+
+    threads = [told_on_a_thread(work)[0] for work in (detect, detect, capture)]
+    shown = []
+    for finished in route:
+        shown.append((finished.frame.index, finished.looked))
+        route.shown(finished.frame, "detected" if finished.looked else "interpolated", "")
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert shown == [(index, index % 2 == 0) for index in range(100)]
+    assert ledger.snapshot() == (100, {("detected", ""): 50, ("interpolated", ""): 50})

@@ -1,0 +1,65 @@
+"""A web server on this machine that gives files of a folder, with or without ranges."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Gives a file, or the part of it that is asked for."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, *arguments: Any, ranges: bool, **options: Any) -> None:
+        self._ranges = ranges
+        super().__init__(*arguments, **options)
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if self._ranges else None
+        first = int(asked[1]) if asked else 0
+        end = min(int(asked[2]) + 1, len(content)) if asked and asked[2] else len(content)
+        self.send_response(206 if asked else 200)
+        if asked:
+            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(content)}")
+        self.send_header("Accept-Ranges", "bytes" if self._ranges else "none")
+        self.send_header("Content-Length", str(end - first))
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.end_headers()
+        try:
+            self.wfile.write(content[first:end])
+        except ConnectionError:  # whoever asked has what it wanted
+            self.close_connection = True
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """A client that has what it wants hangs up."""
+
+
+@contextmanager
+def serving(folder: Path, *, ranges: bool = True) -> Iterator[str]:
+    """The address of a server for the folder, without a slash at the end."""
+    handler = partial(_Handler, directory=str(folder), ranges=ranges)
+    with _Server(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
