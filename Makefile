@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench faults lock clean
 
 demo: .venv/demo
 	$(BIN)/python main.py demo
@@ -19,6 +19,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# An hour and a half; FAULTS='--only killed --repetitions 5' for less.
+faults: .venv/dev
+	$(BIN)/python -m tests.faults.lab $(FAULTS)
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks

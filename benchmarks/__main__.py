@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("throughput", "overhead", "drawing", "tracker", "memory", "start", "detector_calls")
+ALL = (
+    "throughput",
+    "overhead",
+    "drawing",
+    "tracker",
+    "memory",
+    "start",
+    "detector_calls",
+    "live_age",
+    "glass_to_glass",
+    "reconnects",
+    "capture_isolation",
+)
 
 for name in ALL:
     print(f"\n== {name}", flush=True)

@@ -5,7 +5,6 @@ Any thread may read them.
 
 from __future__ import annotations
 
-import os
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -15,13 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from streamer.catalog import TRACKERS
 from streamer.spelling import nearest
-
-_LOGIN = "STREAMER_SOURCE"
-"""Environment variables STREAMER_SOURCE_USER, _PASSWORD and _PASSWORD_FILE stand in for settings that are not given."""
-
-
-def _path_or_none(text: str | None) -> Path | None:
-    return Path(text) if text else None
 
 
 class _Section(BaseModel):
@@ -45,12 +37,12 @@ class SourceSettings(_Section):
     """What a camera is asked for: YUYV, MJPG, ...; its own choice if null."""
     transport: Literal["tcp", "udp", "prefer_tcp"] = "tcp"
     """Of RTSP."""
-    user: str = Field(default_factory=lambda: os.environ.get(f"{_LOGIN}_USER", ""))
-    """Login of a network source, if it is not in the address."""
-    password: SecretStr = Field(default_factory=lambda: SecretStr(os.environ.get(f"{_LOGIN}_PASSWORD", "")))
-    """Likewise; better kept in a file or the environment."""
-    password_file: Path | None = Field(default_factory=lambda: _path_or_none(os.environ.get(f"{_LOGIN}_PASSWORD_FILE")))
-    """A file whose first line is the password."""
+    user: str = ""
+    """Login of a network source, if it is not in the address; else STREAMER_SOURCE_USER of the environment."""
+    password: SecretStr = SecretStr("")
+    """Likewise; else STREAMER_SOURCE_PASSWORD. Better kept there or in a file."""
+    password_file: Path | None = None
+    """A file whose first line is the password; else STREAMER_SOURCE_PASSWORD_FILE."""
     low_latency: bool = True
     """Look at a network stream as shortly as possible before its first picture."""
     options: dict[str, str] = {}
@@ -65,6 +57,12 @@ class SourceSettings(_Section):
     """Try again also if the very first connection fails; otherwise that ends the program."""
     longest_wait_s: float = Field(default=30.0, ge=0.5)
     """Between two tries to connect; the first comes after 0.5 s."""
+
+    @field_validator("uri", mode="before")
+    @classmethod
+    def _camera(cls, value: object) -> object:
+        # YAML reads the 0 of the first camera as a number.
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("fps", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,19 +185,27 @@ def _hud_drawer() -> Callable[[Scene], av.VideoFrame]:
     return draw
 
 
+def _password(settings: SourceSettings) -> str:
+    """The password, its file, the password in the environment, its file there: the first that is given."""
+    given = settings.password.get_secret_value()
+    if settings.password_file is None:
+        given = given or os.environ.get("STREAMER_SOURCE_PASSWORD", "")
+    file = settings.password_file or os.environ.get("STREAMER_SOURCE_PASSWORD_FILE")
+    if given or not file:
+        return given
+    try:
+        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is no text"
+        raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error
+
+
 def source_options(settings: SourceSettings) -> SourceOptions:
     """How the source is read, with the password where the settings say it is.
 
     Raises:
         ConfigError: the password's file cannot be read.
     """
-    password = settings.password.get_secret_value()
-    if settings.password_file is not None and not password:
-        try:
-            password = settings.password_file.read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "is no text"
-            raise ConfigError(f"source.password_file: cannot read {settings.password_file}: {reason}") from error
     width, _, height = (settings.size or "0x0").partition("x")
     return SourceOptions(
         fps=settings.fps,
@@ -206,8 +215,8 @@ def source_options(settings: SourceSettings) -> SourceOptions:
         pixel_format=settings.pixel_format,
         network=NetworkOptions(
             transport=settings.transport,
-            user=settings.user,
-            password=password,
+            user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),
+            password=_password(settings),
             open_timeout_s=settings.open_timeout_s,
             low_latency=settings.low_latency,
             options=settings.options,

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 RESERVE_BYTES = 32 << 20
 """With less than this free, a file is ended while its index still finds room."""
+_LONGEST_WAIT_S = 5.0  # looking whether a disk has room disturbs nobody
 _STABLE_S = 10.0  # a file that lasts: the next outage begins with short waits again
 
 
@@ -110,7 +111,7 @@ class RecordingSink:
         self._on_change = on_change
         self._reserve_bytes = reserve_bytes
         self._now, self._clock = now, clock
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or Backoff(longest_s=_LONGEST_WAIT_S)
         self._busy = threading.Lock()  # held by whoever may use the file in hand
         self._finisher: Finisher | None = None  # there between entering and leaving
         self._segment: Segment | None = None

@@ -16,6 +16,7 @@ from typing import Literal, Self
 
 from streamer.backoff import LONGEST_S, Backoff
 from streamer.errors import SinkError, SinkUnavailable
+from streamer.knock import KNOCK_EVERY_S, answers
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks import stream_hls
 from streamer.sinks.stream_encoder import EncodedPacket, StreamCoding, StreamEncoder
@@ -33,8 +34,8 @@ class StreamSink:
     """Publishes scenes as they come, the annotated picture where there is one, else the frame's own.
 
     A server that is away, or that takes nothing for `stream_process.STALL_S`, is left; scenes are skipped, and it is
-    tried again after waits that grow (`Backoff`). Every connection starts with a key frame at time 0, and goes on in
-    media time.
+    tried again after waits that grow (`Backoff`), sooner once somebody answers where nobody did. Every connection
+    starts with a key frame at time 0, and goes on in media time.
 
     Args:
         url: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `udp://` (MPEG-TS, also multicast), `hls:folder/` or a path
@@ -106,6 +107,8 @@ class StreamSink:
         self._blank = False  # the connection holds no scene yet
         self._lost_s: float | None = None  # since when there is no connection
         self._retry_s = float("-inf")
+        self._knock_s = 0.0
+        self._absent = False  # nobody answered when the last try failed
         self._outage = 0  # scenes skipped since then
         self._said: set[bool] = set()  # of this outage: whether "refused" and "lost" were told
 
@@ -156,7 +159,7 @@ class StreamSink:
         with self._busy:
             if not self._entered or self._leaving.is_set():
                 raise SinkError(f"{self._target.name} is not open: enter the sink before writing")
-            if self._link is None and self._clock() < self._retry_s:
+            if self._link is None and self._waits():
                 self._skip()
                 return
             try:
@@ -167,6 +170,16 @@ class StreamSink:
             else:
                 self._succeed()
                 self.written += 1
+
+    def _waits(self) -> bool:
+        """Whether it is too early for the next try: before its time, unless somebody answers where nobody did."""
+        now_s = self._clock()
+        if now_s >= self._retry_s:
+            return False
+        if not self._absent or now_s < self._knock_s:
+            return True
+        self._knock_s = now_s + KNOCK_EVERY_S
+        return not answers(self._target.url)
 
     def _send(self, scene: Scene) -> None:
         picture = scene.picture if scene.picture is not None else scene.frame.picture
@@ -226,7 +239,9 @@ class StreamSink:
             raise SinkError(f"cannot publish to {self._target.name}: {_remedy(lost)}")
         now_s = self._clock()
         self._lost_s = now_s if self._lost_s is None else self._lost_s
-        self._retry_s = now_s + (self._refusals if lost.refused else self._backoff).next_s()
+        wait_s = (self._refusals if lost.refused else self._backoff).next_s()
+        self._retry_s, self._knock_s = now_s + wait_s, now_s + KNOCK_EVERY_S
+        self._absent = not lost.replied and wait_s > KNOCK_EVERY_S and not answers(self._target.url)
         if lost.refused not in self._said:
             self._said.add(lost.refused)
             what = "lost" if was_connected else "cannot be reached"

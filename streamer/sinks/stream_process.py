@@ -5,8 +5,8 @@ and says nothing, the whole program would stand still. No time limit of PyAV's a
 may close a container while another thread uses it. A process can be killed whatever it waits for.
 
 In: a line of JSON (`Job`), then packets, each `HEADER` and its data; the end of input closes the stream. Out: `OPENED`
-once the first packet was taken, or a line of JSON (`why`, `refused`, `replied`) when the connection failed. It owns nothing else,
-so every socket that is found here belongs to the stream.
+once the first packet was taken, or a line of JSON (`why`, `refused`, `replied`) when the connection failed. It owns
+nothing else, so every socket that is found here belongs to the stream.
 """
 
 from __future__ import annotations

@@ -1,25 +1,41 @@
-"""A window that shows every scene as it comes.
+"""A window that shows scenes as they come.
 
-The window lives in a process of its own (`window_process`); this end belongs to the thread that writes.
+The window lives in a process of its own (`window_process`). Two threads serve it from here: the listener hears what it
+wants, the sender sends what is due. Whoever writes never touches the pipe, so a window that hangs holds nobody who does
+not want to be held.
 """
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-import numpy as np
+import av
 
 from streamer.errors import Interrupted, SinkError, SinkUnavailable
 from streamer.frame import Frame
+from streamer.mailbox import Closed
 from streamer.protocols import Scene
-from streamer.sinks.window_process import CLOSED, HEADER, READY
+from streamer.sinks.window_exchange import Ending, Exchange
+from streamer.sinks.window_process import HEADER, READY, Size, fitting
+from streamer.sinks.window_snapshot import save_snapshot
+
+log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "streamer.sinks.window_process")
 """How the process of the window is started; its title follows."""
-_END_S = 2.0
+# How long leaving waits for each step of an orderly end, before the process is killed.
+_PATIENCE_S = 0.5
+
+DrawHud = Callable[[Scene], av.VideoFrame]
 
 
 class WindowClosed(Interrupted):
@@ -27,28 +43,55 @@ class WindowClosed(Interrupted):
 
 
 class WindowSink:
-    """Shows scenes; q, Esc or closing the window ends the run, space pauses and goes on.
+    """Shows scenes in a window that can be resized.
 
-    Frames are shown as they come, not at their own pace. The window can be resized.
+    Keys: q, Esc or closing the window ends the run, space pauses and goes on, s saves the picture that is shown at its
+    full size, h toggles the head-up line, ? or F1 tells these keys. Pictures are shown as they come, not at their own
+    pace, and are sent no larger than the window is.
 
     Args:
         title: of the window.
+        holds_run: every scene is shown, the run waits for the window, and a pause holds it: for files. If not, `write`
+            never waits: the newest scene is shown as soon as the window can, and a pause holds the picture only.
+        snapshots: folder for saved pictures, made when the first is saved.
+        draw_hud: gives a scene's picture with the head-up line on it; called by a thread of the window. None: h does
+            nothing.
+        hud: whether the head-up line is shown at first.
+        sample_aspect_ratio: of the source; pictures with other than square pixels are shown in their right shape.
+        on_close: called by a thread of the window when the user has ended the run. `write` raises WindowClosed all the
+            same, but no further scene may ever come.
 
     Raises:
         SinkUnavailable: on entering, when there is no display to show it on.
         WindowClosed: from `write`, when the user wants to end.
-        SinkError: the window is gone and the user did not close it.
+        SinkError: from `write`, when the window is gone and the user did not close it.
     """
 
     stage = "window"
-    main_thread = True  # a pause holds the whole run, and WindowClosed ends it as Ctrl-C does
     wants_picture = True
     notes = ()
 
-    def __init__(self, title: str) -> None:
+    def __init__(
+        self,
+        title: str,
+        *,
+        holds_run: bool = True,
+        snapshots: Path = Path(),
+        draw_hud: DrawHud | None = None,
+        hud: bool = False,
+        sample_aspect_ratio: Fraction = Fraction(1),
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
         # It becomes an argument and C text.
         self._title = title.replace("\0", " ") or "Streamer"
+        self.main_thread = holds_run  # a pause holds the whole run, and WindowClosed ends it as Ctrl-C does
+        self._snapshots = snapshots
+        self._draw_hud = draw_hud
+        self._aspect = sample_aspect_ratio
+        self._on_close = on_close
+        self._exchange = Exchange(holds_run=holds_run, hud=hud)
         self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         # The arguments are constants and a title that no shell reads.
@@ -56,7 +99,7 @@ class WindowSink:
             [*COMMAND, self._title], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
         try:
-            ready = _pipe(process.stdout).read(1)
+            ready = _pipe(process.stdout).read(len(READY))
         except BaseException:
             self._end()
             raise
@@ -66,6 +109,12 @@ class WindowSink:
                 "no window can be opened: no display (DISPLAY is not set or not reachable); "
                 "leave out --show, or run under xvfb-run or ssh -X"
             )
+        for work, pipe in ((self._send, process.stdin), (self._listen, process.stdout)):
+            thread = threading.Thread(
+                target=work, args=(_pipe(pipe),), name=f"streamer-window{work.__name__}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
         return self
 
     def __exit__(
@@ -74,36 +123,109 @@ class WindowSink:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.release()
         self._end()
 
     def write(self, scene: Scene) -> None:
-        """Show the scene's picture; waits while the user has paused."""
-        if self._process is None:
+        """Show the scene's picture; waits for the window only if that holds the run, and never after `release`."""
+        if self._process is None and self._exchange.ending[0] is not Ending.RELEASED:
             raise SinkError("the window is not open: enter the sink before writing")
-        picture, shown = scene.picture, scene.frame
-        if picture is not None:
-            shown = Frame(picture, shown.index, shown.pts, shown.time_base, shown.captured_s)
-        rgb = shown.rgb()
         try:
-            pipe = _pipe(self._process.stdin)
-            _write_whole(pipe, HEADER.pack(rgb.shape[1], rgb.shape[0]))
-            _write_whole(pipe, np.ascontiguousarray(rgb).data.cast("B"))
-        except OSError as error:
-            if _pipe(self._process.stdout).read(1) == CLOSED:
+            self._exchange.put(scene)
+        except Closed:
+            ending, cause = self._exchange.ending
+            if ending is Ending.CLOSED:
                 raise WindowClosed from None
-            raise SinkError("the window ended by itself; run again, or leave out --show") from error
+            if ending is Ending.LOST:
+                raise SinkError(f"{ending.value}; run again, or leave out --show") from cause
+
+    def release(self) -> None:
+        """The run is about to end: no `write` waits any more, nor shows anything. From any thread, at any time."""
+        self._exchange.end(Ending.RELEASED)
 
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
+        threads, self._threads = self._threads, []
+        for thread in threads[:1]:  # the sender, which may be in the middle of a picture that nobody takes
+            thread.join(_PATIENCE_S)
+            if thread.is_alive():
+                process.kill()
+            thread.join(_PATIENCE_S)
         _pipe(process.stdin).close()  # which ends it
-        _pipe(process.stdout).close()
         try:
-            process.wait(_END_S)
+            process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        for thread in threads[1:]:
+            thread.join(_PATIENCE_S)
+            if thread.is_alive():  # it saves a picture to a disk that hangs
+                return
+        _pipe(process.stdout).close()
+
+    # the window's threads
+
+    def _send(self, pipe: IO[bytes]) -> None:
+        """Sender: each picture that is due, no larger than the window shows it."""
+        try:
+            while True:
+                order = self._exchange.take()
+                frame = self._frame(order.scene, hud=order.hud)
+                size = self._size(frame)
+                fit = fitting(size, order.view)
+                rgb = frame.rgb(fit if fit[0] < frame.width or fit[1] < frame.height else None)
+                _write_whole(pipe, HEADER.pack(order.number, rgb.shape[1], rgb.shape[0], *size))
+                _write_whole(pipe, rgb.data.cast("B"))
+        except (Closed, OSError):
+            pass  # of a broken pipe the listener hears, too, and why
+        except Exception as error:
+            self._exchange.end(Ending.LOST, error)
+
+    def _listen(self, pipe: IO[bytes]) -> None:
+        """Listener: what the window wants, to its end."""
+        lines = iter(pipe.readline, b"")
+        for word, *rest in (line.decode("ascii").split() for line in lines):
+            number, *view = map(int, rest)
+            self._hear(word, number, (view[0], view[1]))
+        self._exchange.end(Ending.LOST)
+
+    def _hear(self, word: str, number: int, view: Size) -> None:
+        if word == "next":
+            self._exchange.ask_next(number, view)
+        elif word == "again":
+            self._exchange.ask_again(number, view)
+        elif word == "hud":
+            self._exchange.ask_again(number, view, toggle_hud=True)
+        elif word == "pause":
+            self._exchange.pause()
+        elif word == "save":
+            self._save(number)
+        elif word == "closed":
+            self._exchange.end(Ending.CLOSED)
+            if self._on_close is not None:
+                self._on_close()
+
+    def _save(self, number: int) -> None:
+        taken, found = datetime.now(), self._exchange.sent(number)
+        if found is not None:
+            frame = self._frame(found[0], hud=found[1])
+            size = self._size(frame)
+            save_snapshot(frame.rgb(None if size == (frame.width, frame.height) else size), self._snapshots, taken)
+
+    def _frame(self, scene: Scene, *, hud: bool) -> Frame:
+        """What is shown of a scene."""
+        frame = scene.frame
+        picture = self._draw_hud(scene) if hud and self._draw_hud is not None else scene.picture
+        return frame if picture is None else Frame(picture, frame.index, frame.pts, frame.time_base, frame.captured_s)
+
+    def _size(self, frame: Frame) -> Size:
+        """Width and height of the whole picture with square pixels, never fewer than it has."""
+        aspect = self._aspect
+        if aspect >= 1:
+            return round(frame.width * aspect), frame.height
+        return frame.width, round(frame.height / aspect)
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -27,6 +27,8 @@ from streamer.sources.timestamps import PresentationTimes
 
 logger = logging.getLogger(__name__)
 
+_MOST_FPS = 1000
+"""A higher guess is the clock of the time stamps, not a rate (MPEG-TS, RTP)."""
 _FALLBACK_RATE_FPS = Fraction(25)
 """For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
 
@@ -152,7 +154,8 @@ def describe(
 
 
 def _rate_of(stream: VideoStream) -> Fraction | None:
-    return stream.average_rate or stream.guessed_rate or None
+    guess = stream.guessed_rate
+    return stream.average_rate or (guess if guess and guess <= _MOST_FPS else None)
 
 
 def _shape_of(picture: av.VideoFrame) -> tuple[int, int, str]:

@@ -20,10 +20,11 @@ from streamer.backoff import FIRST_S, LONGEST_S, Backoff
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.frame import Frame
 from streamer.knock import KNOCK_EVERY_S
-from streamer.mailbox import Closed, Mailbox
+from streamer.mailbox import Closed
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import Connector, LivePicture
-from streamer.sources.line import LATE, Ended, Inbox, Item, Line
+from streamer.sources.line import LATE, Ended, Item
+from streamer.sources.lines import HUNG, Lines
 from streamer.sources.media_clock import TIME_BASE, MediaClock
 from streamer.sources.single_use import SingleUseSource
 from streamer.stats import RunStats
@@ -35,10 +36,6 @@ OPENING_S = 15.0
 """The longest that opening may take altogether: resolving the name, connecting, negotiating."""
 _KEY_FRAME_FACTOR = 6
 """Data without a picture may come for so many stall limits: some cameras send a key frame every 10 s or more rarely."""
-_LEFT_BEHIND_MOST = 8
-_HUNG = "hung"
-_JOIN_S = 0.7
-_INBOX_CAPACITY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +80,7 @@ class LiveSource(SingleUseSource):
         self._patience = patience or Patience()
         self._stall_s = max(self._patience.stall_s, connector.least_stall_s)
         self._stats = stats or RunStats()
-        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True)
-        self._lines: list[Line] = []  # those whose threads may live; the last one is in use
-        self._made = 0
+        self._lines = Lines(connector, self._stall_s, self._count_lost)
         self._backoff = Backoff(self._patience.first_wait_s, self._patience.longest_wait_s)
         self._said = ""
 
@@ -106,16 +101,11 @@ class LiveSource(SingleUseSource):
 
     def stop(self) -> None:
         """Any thread: wake every wait; the connections close themselves."""
-        self._inbox.close()
+        self._lines.stop()
 
     def _release(self) -> None:
-        self.stop()
         self._stats.gauge("source_connected", "", 0)
-        until_s = time.monotonic() + _JOIN_S
-        for line in self._lines:
-            line.join(max(until_s - time.monotonic(), 0.0))
-            if line.alive:
-                log.info("%s: a read did not end in time and was left behind", self._connector.name)
+        self._lines.release()
 
     # connecting
 
@@ -129,20 +119,19 @@ class LiveSource(SingleUseSource):
             except (SourceUnavailable, SourceLost) as error:
                 if not self._patience.retry_at_start:
                     raise SourceUnavailable(str(error), error.cause) from error
-                if error.cause == _HUNG:
+                if error.cause == HUNG:
                     raise
                 self._say_once(f"{error}; trying again")
                 self._wait_to_retry(error, began_s)
 
     def _connect(self) -> StreamInfo:
         """A new line that has its first picture ready."""
-        self._made += 1
-        self._lines.append(Line(self._made, self._connector, self._inbox))
+        self._lines.connect()
         limit_s = OPENING_S + self._stall_s
         progress_s = began_s = time.monotonic()
         try:
             while True:
-                item = self._next(progress_s + limit_s)
+                item = self._lines.next(progress_s + limit_s)
                 if isinstance(item, StreamInfo):
                     return dataclasses.replace(item, time_base=TIME_BASE)
                 if isinstance(item, Ended):
@@ -154,7 +143,7 @@ class LiveSource(SingleUseSource):
                 # One that comes before it is told what the pictures are came when nobody took any.
                 self._note(Damage(LATE, state="dropped") if isinstance(item, LivePicture) else item)
         except BaseException:
-            self._drop_line()
+            self._lines.drop()
             raise
 
     def _reconnect(self, error: SourceLost | SourceUnavailable) -> StreamInfo:
@@ -167,7 +156,7 @@ class LiveSource(SingleUseSource):
             try:
                 info = self._connect()
             except (SourceUnavailable, SourceLost) as again:
-                if again.cause == _HUNG:
+                if again.cause == HUNG:
                     raise
                 cause = again
                 self._say_once(f"{again}; trying again")
@@ -190,27 +179,14 @@ class LiveSource(SingleUseSource):
         # What a user must mend does not mend itself in a second, and cameras lock out who asks too often.
         wait_s = self._patience.longest_wait_s if isinstance(error, SourceUnavailable) else self._backoff.next_s()
         until_s = time.monotonic() + (wait_s if limit_s is None else min(wait_s, max(limit_s - away_s, 0.0)))
-        absent = wait_s > KNOCK_EVERY_S and not self._connector.present()
+        knocks = wait_s > KNOCK_EVERY_S
+        absent = knocks and not self._connector.present()
+        if knocks and not absent and error.cause in ("refused", "no answer"):
+            until_s = min(until_s, time.monotonic() + KNOCK_EVERY_S)  # it came back while the try failed
         while (left_s := until_s - time.monotonic()) > 0:
-            self._sleep(min(left_s, KNOCK_EVERY_S) if absent else left_s)
+            self._lines.sleep(min(left_s, KNOCK_EVERY_S) if absent else left_s)
             if absent and self._connector.present():
                 return
-
-    def _sleep(self, duration_s: float) -> None:
-        """Wait unless `stop` is called; what lines that were given up still say is not wanted."""
-        until_s = time.monotonic() + duration_s
-        while (left_s := until_s - time.monotonic()) > 0:
-            try:
-                self._count_lost(self._inbox.get(left_s)[1])
-            except TimeoutError:
-                return
-
-    def _drop_line(self) -> None:
-        self._lines[-1].give_up()
-        self._lines = [line for line in self._lines if line.alive]
-        if len(self._lines) > _LEFT_BEHIND_MOST:
-            hang = f"{len(self._lines)} connections hang and cannot be ended; start the program again"
-            raise SourceLost(f"{self._connector.name}: {hang}", _HUNG)
 
     # capture thread
 
@@ -231,7 +207,7 @@ class LiveSource(SingleUseSource):
             except Closed:
                 return
             except (SourceLost, SourceUnavailable) as error:
-                self._drop_line()
+                self._lines.drop()
                 if self._connector.ends:
                     raise
                 self._stats.count("reconnect", error.cause)
@@ -246,7 +222,7 @@ class LiveSource(SingleUseSource):
         """The pictures of the line in use, until it ends."""
         progress_s = picture_s = time.monotonic()
         while True:
-            item = self._next(progress_s + self._stall_s)
+            item = self._lines.next(progress_s + self._stall_s)
             if item is not None:
                 progress_s = time.monotonic()
             if isinstance(item, LivePicture):
@@ -259,23 +235,6 @@ class LiveSource(SingleUseSource):
             else:
                 self._note(item)
                 self._check_key_frame(picture_s)
-
-    def _next(self, until_s: float) -> Item:
-        """The next thing that the line in use says. Raises what it failed with, or SourceLost once it is too late."""
-        while True:
-            left_s = until_s - time.monotonic()
-            try:
-                number, item = self._inbox.get(max(left_s, 0.0))
-            except TimeoutError:
-                number, item, left_s = self._made, None, 0.0
-            if number != self._made:
-                self._count_lost(item)
-            elif item is None and left_s <= 0:
-                raise SourceLost(f"{self._connector.name}: stalled, nothing came for {self._stall_s:g} s", "stalled")
-            elif isinstance(item, Ended) and item.error is not None:
-                raise item.error
-            else:
-                return item
 
     def _check_key_frame(self, picture_s: float) -> None:
         limit_s = _KEY_FRAME_FACTOR * self._stall_s

@@ -5,6 +5,7 @@ Used by the thread of a connection; `NetworkConnector` itself is immutable.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -34,8 +35,8 @@ _TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 # Without these the first picture is 1.1 s old and opening takes 1.2 s; with them 46 ms and 0.05 s (RTSP over TCP). Not
 # `fflags=nobuffer`: it throws away what was read while opening, and with it the key frame that some cameras begin with.
 _LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
-# A short probe finds no stream in these: their pictures' size is only known from the data.
-_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
+# A short probe finds no stream in these: their pictures' size is only known from the data, and so is their rate.
+_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "3"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class NetworkConnector:
         address, user, password = SECRETS.split(url)
         self.name = redacted(url)
         try:
-            self._host, self._port = urlsplit(address).hostname, urlsplit(address).port
+            _ = urlsplit(address).port  # which raises if it is none
         except ValueError as error:
             raise SourceUnavailable(f"{self.name}: is no address: {error}") from error
         user, password = self._options.user or user, self._options.password or password
@@ -106,12 +107,11 @@ class NetworkConnector:
             container.close()
             raise
 
-    def open(self, read_timeout_s: float = READ_TIMEOUT_S, *, whole: bool = False) -> InputContainer:
+    def open(self, read_timeout_s: float = READ_TIMEOUT_S) -> InputContainer:
         """The container.
 
         Args:
             read_timeout_s: how long one read may block.
-            whole: nothing is lost to a quick start, which gives away what FFmpeg reads to look at the stream.
 
         Raises:
             SourceUnavailable: a wrong login or path, or something that is no video.
@@ -120,17 +120,17 @@ class NetworkConnector:
         try:
             return av.open(
                 self._url,
-                options=self._ffmpeg_options(quick=self._options.low_latency and not whole),
+                options=self._ffmpeg_options(),
                 timeout=(self._options.open_timeout_s, read_timeout_s),
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _explained(self.name, error) from error
 
-    def _ffmpeg_options(self, *, quick: bool) -> dict[str, str]:
+    def _ffmpeg_options(self) -> dict[str, str]:
         scheme = self._url.partition(":")[0].lower()
         chosen: dict[str, str] = {}
-        if quick:
+        if self._options.low_latency:
             chosen |= _LOW_LATENCY if scheme in ("rtsp", "rtsps") else _PROBED
         if scheme in ("rtsp", "rtsps"):
             chosen |= _TRANSPORTS[self._options.transport]
@@ -155,4 +155,15 @@ def _explained(name: str, error: BaseException) -> SourceUnavailable | SourceLos
         return SourceLost(f"{name}: no answer in time", "no answer")
     if isinstance(error, av.error.InvalidDataError):  # what a server that stalls before it answers looks like, too
         return SourceLost(f"{name}: no video came in time, or it is none that FFmpeg knows", "no answer")
+    if not _is_known(urlsplit(name).hostname):  # for which FFmpeg says "Input/output error"
+        remedy = "check it, and the network"
+        return SourceLost(f"{name}: the host's name is not known; {remedy}", "unknown host")
     return SourceLost(f"{name}: {reason(error)}")
+
+
+def _is_known(host: str | None) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True

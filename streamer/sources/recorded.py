@@ -6,6 +6,7 @@ Entered by the main thread, then owned by the capture thread.
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -17,10 +18,11 @@ from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.network import NetworkConnector
 from streamer.sources.opening import choose_video
-from streamer.sources.stream_facts import MICROSECOND
+from streamer.sources.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
 from streamer.sources.timestamps import PresentationTimes
 
 READ_TIMEOUT_S = 15.0
+_EARLY_END_S = Fraction(1, 2)  # as of files
 
 
 class RecordedSource(ContainerSource):
@@ -38,7 +40,7 @@ class RecordedSource(ContainerSource):
 
     def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
         try:
-            container = self._connector.open(READ_TIMEOUT_S, whole=True)
+            container = self._connector.open(READ_TIMEOUT_S)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
         try:
@@ -57,13 +59,18 @@ class RecordedSource(ContainerSource):
             duration_s=None if lasts is None else float(lasts * MICROSECOND),
         )
 
-    def _settle(
-        self,
-        stream: VideoStream,  # noqa: ARG002
-        decoder: PictureDecoder,
-        times: PresentationTimes,  # noqa: ARG002
-    ) -> list[Damage]:
-        return [Damage("truncated", 1, "the rest cannot be read")] if decoder.gave_up else []
+    def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
+        """What a connection that broke, or a recording that was cut off, left out."""
+        holes = times.holes - decoder.lost if decoder.damaged else 0
+        damage = [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
+        # The duration of other kinds without an index is a guess.
+        lasts_s = duration(stream) if container_kind(stream) == "matroska" else None
+        early_s = max((lasts_s or Fraction(0)) - times.end * self.info.time_base, Fraction(0))
+        unread = indexed_packets(stream) - decoder.packets if container_kind(stream) == "mov" else 0
+        if decoder.gave_up or decoder.incomplete or unread > 0 or early_s > _EARLY_END_S:
+            by_time = round(early_s * (self.info.average_fps or 0))
+            damage.append(Damage("truncated", max(unread, by_time, 1), "the rest cannot be read"))
+        return damage
 
 
 def is_recording(connector: NetworkConnector) -> bool:

@@ -32,7 +32,7 @@ class ScriptedCamera(CountingSource):
         self._error: Exception | None = None
 
     def give(self, count: int = 1, *, segment: int = 0, damage: str = "", lost: Damage | None = None) -> None:
-        """The next frames; returns once all were taken in by the pipeline."""
+        """The next frames; returns once all were taken in by the pipeline, or it wants no more."""
         with self._changed:
             self._damage += [lost] if lost else []
             for _ in range(count):
@@ -40,7 +40,8 @@ class ScriptedCamera(CountingSource):
                 self._coming.append(Frame(picture, self._next, self._next, TIME_BASE, 0.0, segment, damage=damage))
                 self._next += 1
             self._changed.notify_all()
-            assert self._changed.wait_for(lambda: self._hungry and not self._coming, DEADLINE_S)
+            taken = self._changed.wait_for(lambda: self._ended or (self._hungry and not self._coming), DEADLINE_S)
+            assert taken
 
     def end(self, error: Exception | None = None) -> None:
         """No more frames come, or the source fails with this error."""

@@ -210,6 +210,11 @@ def test_what_is_set_for_the_source_reaches_it() -> None:
     assert source_options(load_settings(None).source).size is None
 
 
+@pytest.mark.parametrize("given", ["0", "'0'", "camera:0"])
+def test_a_camera_by_its_number_is_a_source(given: str) -> None:
+    assert load_settings(None, [f"source.uri={given}"]).source.uri == given.strip("'")
+
+
 def test_an_unknown_tracker_option_gets_the_nearest_name() -> None:
     settings = load_settings(None, ["tracker.options.memroy_s=2"])
     with pytest.raises(ConfigError, match=r"tracker\.options\.memroy_s: no such option; did you mean memory_s"):

@@ -306,8 +306,9 @@ def test_stopping_does_not_wait_for_a_sink_that_hangs(
 ) -> None:
     hanging, other = ListSink(gate), ListSink()
     run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[hanging, other]))
-    give_one_by_one(camera, run, 3)
+    give_one_by_one(camera, run, 1)
     assert gate.next_index() == 0
+    give_one_by_one(camera, run, 2)
     with caplog.at_level(logging.WARNING):
         run.pipeline.stop()
         check_stopped(run)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from streamer import live_status
 from streamer.live_status import LiveStatus, line
 from streamer.stats import RunStats
 
@@ -47,7 +49,7 @@ def test_what_did_not_happen_is_not_said() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic clock of the status line; its only item is what it shows."""
     now_s = [1000.0]
-    monkeypatch.setattr("streamer.live_status.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr(live_status, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     return now_s
 
 

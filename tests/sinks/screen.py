@@ -38,7 +38,7 @@ class Screen:
         now_s = time.time()
         # Some pictures were taken when the camera was opened; x11grab stamps them with the time of day.
         seen = next(frame for frame in self._camera.decode(video=0) if frame.time >= now_s)
-        return seen.to_ndarray(format="rgb24")
+        return np.asarray(seen.to_ndarray(format="rgb24"), np.uint8)
 
     def close(self) -> None:
         """Look no more."""

@@ -1,64 +1,44 @@
-"""The window: shown under a virtual display where there is one, refused where there is none."""
+"""The window: shown under a virtual display where there is one, refused where there is none; its keys, its endings."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.sinks import window
+from streamer.protocols import Scene
 from streamer.sinks.window import WindowClosed, WindowSink
 from tests.sinks.scenes import scene
+from tests.sinks.screen import DEADLINE_S, Hand, Screen
+
+SIZE = (320, 240)
+LARGE = (1920, 1080)
+ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An X server of its own."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
-    read_end, write_end = os.pipe()
-    with (tmp_path / "xvfb.log").open("wb") as log:
-        server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
-            pass_fds=[write_end],
-            stderr=log,
-        )
-        os.close(write_end)
-        with os.fdopen(read_end) as told:
-            monkeypatch.setenv("DISPLAY", f":{told.readline().strip()}")
-        try:
-            yield
-        finally:
-            server.terminate()
-            server.wait(10)
+def show(sink: WindowSink, *numbers: int) -> None:
+    for k in numbers:
+        sink.write(scene(k, k * 512, size=SIZE))
 
 
-def press(monkeypatch: pytest.MonkeyPatch, keys: list[int]) -> None:
-    """Have the window's process find these keys, one at each look; the window is real, only the hand is not."""
-    program = f"""
-        import sys, cv2
-        from streamer.sinks import window_process
-        keys, look = iter({keys}), cv2.waitKey
-        def find(wait_ms):
-            look(wait_ms)
-            return next(keys, -1)
-        cv2.waitKey = find
-        window_process.main(sys.argv[1])
-    """
-    monkeypatch.setattr(window, "COMMAND", (sys.executable, "-c", textwrap.dedent(program)))
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
 
 
-def show(sink: WindowSink, frames: int) -> None:
-    for k in range(frames):
-        sink.write(scene(k % 1000, k * 512, size=(320, 240)))
+def window_process(sink: WindowSink) -> subprocess.Popen[bytes]:
+    assert sink._process is not None
+    return sink._process
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
@@ -75,48 +55,181 @@ def test_without_a_display_it_is_refused_in_one_line(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.usefixtures("display")
-def test_scenes_of_any_size_and_format_are_shown(capfd: pytest.CaptureFixture[str]) -> None:
+def _shows(screen: Screen, number: int) -> bool:
+    return screen.number((64, 48)) == number
+
+
+def show_on(sink: WindowSink) -> None:
+    """Until it is no longer possible."""
+    while True:
+        show(sink, 1)
+
+
+def write_all(sink: WindowSink, scenes: list[Scene]) -> None:
+    for one in scenes:
+        sink.write(one)
+
+
+def test_scenes_of_any_size_and_format_are_shown(screen: Screen, capfd: pytest.CaptureFixture[str]) -> None:
     with WindowSink("clip ü.mp4") as sink:
-        for k, (size, pix_fmt) in enumerate([((64, 48), "yuv420p"), ((1920, 1080), "rgb24"), ((33, 21), "gray")]):
+        for k, (size, pix_fmt) in enumerate([((64, 48), "yuv420p"), ((1920, 1440), "rgb24"), ((32, 24), "gray")]):
             sink.write(scene(k, k * 512, size=size, pix_fmt=pix_fmt))
+            # The window keeps its size; all three have one shape.
+            screen.wait_for(partial(_shows, screen, k))
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.usefixtures("display")
-@pytest.mark.parametrize("keys", [[ord("q")], [27], [-1, 32, -1, -1, 32, -1, ord("q")], [32, -1, ord("q")]])
-def test_the_user_ends_the_run(monkeypatch: pytest.MonkeyPatch, keys: list[int]) -> None:
-    press(monkeypatch, keys)
-    with pytest.raises(WindowClosed) as caught, WindowSink("title") as sink:
-        show(sink, 10_000)
+@pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
+@pytest.mark.parametrize("keys", ["q", "Q", "\x1b", "  q", " q"], ids=["q", "Q", "esc", "pause", "paused"])
+def test_the_user_ends_the_run(hand: Hand, keys: str, holds_run: bool) -> None:
+    with WindowSink("title", holds_run=holds_run) as sink:
+        show(sink, 0)
+        hand.press(*keys)
+        with pytest.raises(WindowClosed) as caught:
+            show_on(sink)
     assert isinstance(caught.value, KeyboardInterrupt)
 
 
-@pytest.mark.usefixtures("display")
-def test_ctrl_c_ends_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    press(monkeypatch, [32])
-    sink = WindowSink("title")
-    with sink:
-        process = sink._process
-        assert process is not None
-        for k in range(5):
-            # More than a pipe holds: this would wait for ever if the pause went on.
-            sink.write(scene(k, k * 512, size=(320, 240)))
-            process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
-
-
-@pytest.mark.usefixtures("display")
-def test_a_window_that_dies_is_an_error() -> None:
+def test_closing_the_window_ends_the_run(hand: Hand) -> None:
     with WindowSink("title") as sink:
-        process = sink._process
-        assert process is not None
-        process.kill()
-        process.wait()
+        show(sink, 0)
+        hand.close_window()
+        with pytest.raises(WindowClosed):
+            show_on(sink)
+
+
+def test_the_run_hears_of_the_end_without_another_scene(hand: Hand) -> None:
+    heard = threading.Event()
+    with WindowSink("title", holds_run=False, on_close=heard.set) as sink:
+        hand.press("q")
+        assert heard.wait(DEADLINE_S)
+        with pytest.raises(WindowClosed):
+            show(sink, 0)
+
+
+def test_a_pause_holds_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
+    with WindowSink("title") as sink:
+        show(sink, 0)
+        screen.wait_for(lambda: screen.number(SIZE) == 0)
+        running = screen.grab()
+        hand.press(" ")
+        screen.wait_for(lambda: bool((screen.grab() != running).any()))
+        writer = in_thread(lambda: show(sink, *range(1, 10)))
+        hand.resize((640, 480))  # seen later than anything that was shown before
+        screen.wait_for(lambda: screen.number((640, 480)) == 0 and screen.grab()[470, 630].any())
+        assert writer.is_alive()
+        hand.press(" ")
+        writer.join(DEADLINE_S)
+        assert not writer.is_alive()
+        screen.wait_for(lambda: screen.number((640, 480)) == 9)
+
+
+def test_a_pause_of_a_live_run_holds_the_picture_only(hand: Hand, screen: Screen) -> None:
+    with WindowSink("title", holds_run=False) as sink:
+        show(sink, 0)
+        screen.wait_for(lambda: screen.number(SIZE) == 0)
+        running = screen.grab()
+        hand.press(" ")
+        screen.wait_for(lambda: bool((screen.grab() != running).any()))
+        show(sink, *range(1, 200))
+        hand.resize((640, 480))
+        screen.wait_for(lambda: screen.number((640, 480)) == 0 and screen.grab()[470, 630].any())
+        hand.press(" ")
+        seen = {0}
+
+        def note() -> bool:
+            seen.add(screen.number((640, 480)))
+            return 199 in seen
+
+        screen.wait_for(note)
+        assert seen == {0, 199}
+
+
+def test_releasing_ends_a_pause_for_good(hand: Hand) -> None:
+    with WindowSink("title") as sink:
+        show(sink, 0)
+        hand.press(" ")
+        writer = in_thread(partial(write_all, sink, [scene(1, 512, size=SIZE)] * 10_000))
+        sink.release()
+        writer.join(DEADLINE_S)
+        assert not writer.is_alive()
+        show(sink, 0)
+
+
+@pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
+def test_a_frozen_window_holds_no_end(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
+    sink = WindowSink("title", holds_run=holds_run)
+    with sink:
+        process = window_process(sink)
+        process.send_signal(signal.SIGSTOP)
+        # Each is more than a pipe holds.
+        writer = in_thread(partial(write_all, sink, [scene(k, k * 512, size=LARGE) for k in range(5)]))
+        if not holds_run:
+            writer.join(DEADLINE_S)
+            assert not writer.is_alive()
+    assert process.returncode == -signal.SIGKILL
+    writer.join(DEADLINE_S)
+    assert not writer.is_alive()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_to_the_whole_group_are_for_the_program(screen: Screen, number: int) -> None:
+    with WindowSink("title") as sink:
+        window_process(sink).send_signal(number)
+        show(sink, 5)
+        screen.wait_for(lambda: screen.number(SIZE) == 5)
+
+
+@pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
+def test_a_window_that_dies_is_an_error(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
+    with WindowSink("title", holds_run=holds_run) as sink:
+        window_process(sink).kill()
         with pytest.raises(SinkError, match="ended by itself"):
-            sink.write(scene(0, 0))
+            show_on(sink)
 
 
 def test_writing_before_entering_is_told() -> None:
     with pytest.raises(SinkError, match="not open"):
         WindowSink("title").write(scene(0, 0))
+
+
+@pytest.mark.parametrize("state", ["paused", "frozen"])
+@pytest.mark.parametrize("live", [[], ["--live"]], ids=["file", "live"])
+def test_sigterm_ends_a_run_whose_window_waits(
+    hand: Hand, screen: Screen, tmp_path: Path, state: str, live: list[str]
+) -> None:
+    program = f"""
+        import sys
+        from streamer.sinks import window
+        window.COMMAND = {hand.command!r}
+        start = window.subprocess.Popen
+        class Popen(start):
+            def __init__(self, *arguments, **options):
+                super().__init__(*arguments, **options)
+                print(self.pid, flush=True)
+        window.subprocess.Popen = Popen
+        import main
+        main.main()
+    """
+    command = ["run", "lavfi:testsrc2=size=320x240:rate=25", "--detector", "starter", "--show", *live]
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program), *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        window_pid = int(process.stdout.readline())
+        screen.wait_for(lambda: bool(screen.grab()[120:, :].any()))
+        if state == "frozen":
+            os.kill(window_pid, signal.SIGSTOP)
+        else:
+            running = screen.grab()
+            hand.press(" ")
+            screen.wait_for(lambda: bool((screen.grab()[:24, :64] != running[:24, :64]).all(axis=2).sum() > 200))
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert "Traceback" not in errors

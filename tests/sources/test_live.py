@@ -410,22 +410,27 @@ def test_stopping_wakes_every_wait(camera: Make, phase: Callable[[ScriptedConnec
     connector = camera()
     connector._acts = phase(connector)
     source = LiveSource(connector, Patience(1000.0, 1000.0 if phase is waiting else 0.001, 1000.0))
+    stopped_early = phase in (opening, first_picture)
+    began = threading.Event()
     told: list[object] = []
 
     def run() -> None:
         try:
             with source:
-                told.append(len(list(source)))
+                for frame in source:
+                    told.append(frame.index)
+                    began.set()
         except SourceLost as error:
             told.append(str(error))
 
     runner = threading.Thread(target=run, daemon=True)
     runner.start()
     assert connector.reached.wait(DEADLINE_S)
+    assert stopped_early or began.wait(DEADLINE_S)
     source.stop()
     runner.join(DEADLINE_S)
-    stopped_early = phase in (opening, first_picture)
-    assert told == [f"{NAME}: stopped before the first picture came" if stopped_early else 1]
+    assert not runner.is_alive()
+    assert told == [f"{NAME}: stopped before the first picture came" if stopped_early else 0]
 
 
 def test_leaving_ends_the_connection(camera: Make) -> None:

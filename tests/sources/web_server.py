@@ -1,4 +1,4 @@
-"""A web server on this machine that gives files of a folder, with or without ranges."""
+"""A web server on this machine that gives files of a folder, with or without ranges, or a part of what it promised."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *arguments: Any, ranges: bool, **options: Any) -> None:
+    def __init__(self, *arguments: Any, ranges: bool, sent: float, **options: Any) -> None:
         self._ranges = ranges
+        self._sent = sent
         super().__init__(*arguments, **options)
 
     def do_GET(self) -> None:
@@ -30,15 +31,20 @@ class _Handler(SimpleHTTPRequestHandler):
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if self._ranges else None
         first = int(asked[1]) if asked else 0
         end = min(int(asked[2]) + 1, len(content)) if asked and asked[2] else len(content)
+        if first >= len(content):
+            self.send_error(416)
+            return
         self.send_response(206 if asked else 200)
         if asked:
             self.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(content)}")
         self.send_header("Accept-Ranges", "bytes" if self._ranges else "none")
         self.send_header("Content-Length", str(end - first))
         self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Connection", "close")
         self.end_headers()
         try:
-            self.wfile.write(content[first:end])
+            breaks = len(content) if path.suffix == ".m3u8" else round(len(content) * self._sent)
+            self.wfile.write(content[first : min(end, breaks)])
         except ConnectionError:  # whoever asked has what it wanted
             self.close_connection = True
 
@@ -54,9 +60,14 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(folder: Path, *, ranges: bool = True) -> Iterator[str]:
-    """The address of a server for the folder, without a slash at the end."""
-    handler = partial(_Handler, directory=str(folder), ranges=ranges)
+def serving(folder: Path, *, ranges: bool = True, sent: float = 1.0) -> Iterator[str]:
+    """The address of a server for the folder, without a slash at the end.
+
+    Args:
+        ranges: whether parts of files can be asked for.
+        sent: the connection breaks after this fraction of a file; playlists come whole.
+    """
+    handler = partial(_Handler, directory=str(folder), ranges=ranges, sent=sent)
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -1,0 +1,131 @@
+"""What a thousand reconnects leave behind: memory, threads, descriptors.
+
+    python -m benchmarks.reconnects [--reconnects N] [--json FILE]
+
+The scripted RTSP camera of the fault lab ends the stream in good order or resets the connection, in turn, as soon as a
+picture came out of the real pipeline. Only the wait before the first try is shorter than the program's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.clips import machine
+from streamer.frame import Frame
+from streamer.labels import LabelTable
+from streamer.pipeline import Pipeline
+from streamer.sources.live import LiveSource, Patience
+from streamer.sources.network import NetworkConnector
+from streamer.stats import RunStats
+from tests.faults.camera import Camera
+from tracking.iou import IouTracker
+from tracking.types import Detections
+
+SETTLED = 50
+FIRST_WAIT_S = 0.02
+_LINE = "streamer-connection"
+
+
+class OneBox:
+    """A detector that costs nothing."""
+
+    labels = LabelTable(("thing",))
+
+    def detect(self, frame: Frame) -> Detections:  # noqa: ARG002
+        return Detections(np.array([[1, 1, 30, 30]]), np.array([0.9]), np.array([0]))
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def held() -> dict[str, float]:
+    """What this process holds, once connections that were given up are closed."""
+    lines = [thread for thread in threading.enumerate() if thread.name.startswith(_LINE)]
+    for line in lines[:-1]:
+        line.join(10)
+    gc.collect()
+    process = psutil.Process()
+    rss_mib = round(process.memory_info().rss / 2**20, 2)
+    return {"rss_mib": rss_mib, "threads": process.num_threads(), "descriptors": process.num_fds()}
+
+
+def measure(reconnects: int) -> dict[str, Any]:
+    """One run; what was held along the way."""
+    stats = RunStats()
+    marks = {SETTLED, reconnects, *range(100, reconnects, 100)}
+    rows: dict[int, dict[str, float]] = {}
+    before, began_s = held(), time.monotonic()
+    patience = Patience(first_wait_s=FIRST_WAIT_S)
+    with (
+        Camera(key_frame_on_play=True) as camera,
+        LiveSource(NetworkConnector(camera.url), patience, stats) as source,
+    ):
+        pipeline = Pipeline(source, [OneBox()], IouTracker(), stats=stats)
+        segment = done = 0
+        broken = False
+        for scene in pipeline:
+            if scene.frame.segment > segment:
+                segment, done, broken = scene.frame.segment, done + 1, False
+                for told in ("gone", "describe", "play"):  # or what the camera says piles up in this process
+                    camera.wait_for(told)
+                if done in marks:
+                    rows[done] = held()
+                if done == reconnects:
+                    break
+            if not broken:
+                broken = True
+                (camera.end_streams if done % 2 else camera.disconnect)()
+    took_s = time.monotonic() - began_s
+    counts = {cause: n for (what, cause), n in stats.counts.items() if what == "reconnect"}
+    return {
+        "reconnects": counts,
+        "held": rows,
+        "growth_mib": round(rows[reconnects]["rss_mib"] - rows[SETTLED]["rss_mib"], 2),
+        "seconds_each": round(took_s / reconnects, 3),
+        "held_before": before,
+        "held_after_the_end": held(),
+        "frames_without_an_end": stats.ledger.in_flight,
+        "load_average": os.getloadavg()[0],
+        "machine": machine(),
+    }
+
+
+def main() -> None:
+    """Parse the options and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reconnects", type=int, default=1000)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    if options.reconnects < SETTLED:
+        parser.error(f"at least {SETTLED}: what comes before is the warm-up")
+    logging.disable()  # it says each time that the camera is lost, and back
+    figures = measure(options.reconnects)
+    for at, row in figures["held"].items():
+        print(f"after {at:5d}: {row}")
+    for name in (
+        "growth_mib",
+        "reconnects",
+        "seconds_each",
+        "held_before",
+        "held_after_the_end",
+        "load_average",
+        "machine",
+    ):
+        print(f"{name:20} {figures[name]}")
+    if options.json is not None:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

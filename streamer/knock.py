@@ -1,0 +1,34 @@
+"""Whether a server is there, found out in a moment and without the library that will talk to it. Any thread."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+KNOCK_EVERY_S = 1.0
+"""While nobody answers; longer waits between two tries end then as soon as somebody does."""
+ANSWER_WITHIN_S = 0.25
+_DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935, "rtmps": 443}
+_OPTIONS = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
+"""What any server answers, without a login (RFC 2326, 10.1)."""
+
+
+def answers(url: str) -> bool:
+    """Whether a server listens at an address, and answers where the protocol has a question for that (RTSP).
+
+    True where that cannot be found out (UDP, a folder). The system takes connections also for a program that hangs: an
+    RTSP server that says nothing is not there. Takes twice `ANSWER_WITHIN_S` at most, and what resolving a name takes.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    port = parts.port or _DEFAULT_PORTS.get(scheme)
+    if scheme in ("udp", "rtp", "srtp") or not parts.hostname or not port:
+        return True
+    try:
+        with socket.create_connection((parts.hostname, port), ANSWER_WITHIN_S) as server:
+            if scheme == "rtsp":
+                server.sendall(_OPTIONS)
+                return bool(server.recv(1))
+            return True
+    except OSError:
+        return False

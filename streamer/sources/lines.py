@@ -1,0 +1,106 @@
+"""The connections of one live source, one after the other, and what the one in use says.
+
+Made and left by the main thread, used by the capture thread in between.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from streamer.errors import SourceLost
+from streamer.mailbox import Mailbox
+from streamer.sources.connection import Connector
+from streamer.sources.line import Ended, Inbox, Item, Line
+
+log = logging.getLogger(__name__)
+
+HUNG = "hung"
+"""The cause where connections hang for good and no other is made."""
+_LEFT_BEHIND_MOST = 8
+_JOIN_S = 0.7
+_INBOX_CAPACITY = 8
+
+
+class Lines:
+    """Makes lines, reads the newest, and drops what older ones still say.
+
+    Args:
+        connector: makes the connections.
+        stall_s: how long nothing may come.
+        lost: told of what a line says that is not in use any more.
+    """
+
+    def __init__(self, connector: Connector, stall_s: float, lost: Callable[[Item], None]) -> None:
+        self._connector = connector
+        self._stall_s = stall_s
+        self._lost = lost
+        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True)
+        self._lines: list[Line] = []  # those whose threads may live; the last one is in use
+        self._made = 0
+
+    def connect(self) -> None:
+        """Begin another connection."""
+        self._made += 1
+        self._lines.append(Line(self._made, self._connector, self._inbox))
+
+    def next(self, until_s: float) -> Item:
+        """The next thing that the line in use says.
+
+        Args:
+            until_s: monotonic clock from which on it is too late.
+
+        Raises:
+            SourceLost: it is too late.
+            Closed: `stop` was called.
+            BaseException: what the line failed with.
+        """
+        while True:
+            left_s = until_s - time.monotonic()
+            try:
+                number, item = self._inbox.get(max(left_s, 0.0))
+            except TimeoutError:
+                number, item, left_s = self._made, None, 0.0
+            if number != self._made:
+                self._lost(item)
+            elif item is None and left_s <= 0:
+                raise SourceLost(f"{self._connector.name}: stalled, nothing came for {self._stall_s:g} s", "stalled")
+            elif isinstance(item, Ended) and item.error is not None:
+                raise item.error
+            else:
+                return item
+
+    def sleep(self, duration_s: float) -> None:
+        """Wait, with no line in use. Raises Closed when `stop` is called."""
+        until_s = time.monotonic() + duration_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            try:
+                self._lost(self._inbox.get(left_s)[1])
+            except TimeoutError:
+                return
+
+    def drop(self) -> None:
+        """Give up the line in use.
+
+        Raises:
+            SourceLost: too many hang and cannot be ended; the cause is `HUNG`.
+        """
+        self._lines[-1].give_up()
+        self._lines = [line for line in self._lines if line.alive]
+        if len(self._lines) > _LEFT_BEHIND_MOST:
+            hang = f"{len(self._lines)} connections hang and cannot be ended; start the program again"
+            raise SourceLost(f"{self._connector.name}: {hang}", HUNG)
+
+    def stop(self) -> None:
+        """Any thread: wake every wait; the connections close themselves."""
+        self._inbox.close()
+
+    def release(self) -> None:
+        """Stop, and wait for the threads; one that hangs in a read is left behind."""
+        self.stop()
+        until_s = time.monotonic() + _JOIN_S
+        for line in self._lines:
+            line.join(max(until_s - time.monotonic(), 0.0))
+            if line.alive:
+                log.info("%s: a read did not end in time and was left behind", self._connector.name)

@@ -1,0 +1,86 @@
+"""Faults of the detector: slow, failing now and then, failing for good. Used by the thread of the lab."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+
+from streamer.errors import DetectorError
+from tests.faults.lab.rig import Setup
+from tests.faults.lab.scenario import CameraScenario
+from tests.faults.lab.sights import DETECTED, Sights
+
+_SLEEP_S = 2.0
+
+
+class DetectorSleeps(CameraScenario):
+    name = "detector_sleeps"
+    fault = "the detector takes 2 s for a frame, for a while"
+    expected = "every picture is shown when it comes; the detector gets the newest whenever it is done"
+    place = DETECTED
+    limit_s = _SLEEP_S + 0.5
+    lasts_s = (3.0, 5.0)
+    goes_on = True
+
+    def equip(self, stack: ExitStack, sights: Sights) -> None:
+        super().equip(stack, sights)
+        self._awake = threading.Event()
+        self._slow = threading.Event()
+
+    def setup(self) -> Setup:
+        return replace(super().setup(), before_detection=self._sleep)
+
+    def strike(self) -> None:
+        self._slow.set()
+
+    def mend(self) -> float:
+        back_s = time.monotonic()
+        self._slow.clear()
+        return back_s
+
+    def _sleep(self) -> None:
+        if self._slow.is_set():
+            self._awake.wait(_SLEEP_S)  # which nobody sets: a model cannot be woken either
+
+
+class DetectorRaises(CameraScenario):
+    name = "detector_raises"
+    fault = "the detector fails on two frames in a row"
+    expected = "both are lost to detection, and shown with the boxes known before"
+    place = DETECTED
+    limit_s = 0.5
+    lasts_s = (0.3, 0.5)
+    goes_on = True
+    failures = 2
+
+    def equip(self, stack: ExitStack, sights: Sights) -> None:
+        super().equip(stack, sights)
+        self._errors: queue.SimpleQueue[DetectorError] = queue.SimpleQueue()
+
+    def setup(self) -> Setup:
+        return replace(super().setup(), before_detection=self._fail)
+
+    def strike(self) -> None:
+        for _ in range(self.failures):
+            self._errors.put(DetectorError("the model failed"))
+
+    def mend(self) -> float:
+        return time.monotonic()
+
+    def _fail(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            raise self._errors.get_nowait()
+
+
+class DetectorRaisesForGood(DetectorRaises):
+    name = "detector_raises_for_good"
+    fault = "the detector fails on three frames in a row"
+    expected = "the run ends with the first error, so that whatever supervises the program can start it anew"
+    limit_s = 3.0
+    lasts_s = (0.0, 0.0)
+    failures = 3
+    ends_with = DetectorError

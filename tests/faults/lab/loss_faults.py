@@ -1,0 +1,93 @@
+"""UDP packet loss, and how well the program knows which pictures it damaged. Used by the thread of the lab."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import ClassVar
+
+from tests.faults.lab.scenario import CameraScenario
+from tests.faults.lab.sights import DETECTED, SHOWN, Sight
+
+DAMAGED = "damaged"
+"""Looks damaged."""
+HIT = "hit"
+"""Looks whole, though a piece of it, or of a picture since the last key frame, was lost."""
+WHOLE = "whole"
+
+
+class Loss(CameraScenario):
+    """A share of the RTP packets never arrives, for about 6 s."""
+
+    expected = "pictures from a gap to the next whole key frame are flagged, and kept from the detector"
+    transport = "udp"
+    limit_s = 2.5
+    lasts_s = (5.0, 7.0)
+    quick = False
+    fraction: ClassVar[float]
+
+    def __init__(self) -> None:
+        self._seed = 0
+        self._first = 0
+        self._seen: list[tuple[int | None, bool, bool]] = []  # number, looks damaged, flagged; while the fault is on
+        self._counts: Counter[str] = Counter()
+
+    def strike(self) -> None:
+        self._seed += 1
+        self._first = self.camera.next_number
+        self.camera.lose(self.fraction, self._seed)
+
+    def mend(self) -> float:
+        back_s = time.monotonic()
+        self.camera.lose(0)
+        hit = set(self.camera.damaged_numbers(self._first))
+        for number, looks_damaged, is_flagged in self._seen:
+            kind = DAMAGED if looks_damaged else HIT if number in hit else WHOLE
+            self._counts[kind] += 1
+            self._counts[f"{kind} flagged"] += is_flagged
+        self._seen.clear()
+        return back_s
+
+    def note(self, sight: Sight, *, faulty: bool) -> None:
+        if not faulty:
+            return
+        looks_damaged = sight.is_visibly_damaged()
+        if sight.place == DETECTED:
+            self._counts["damaged in the detector"] += looks_damaged
+        elif sight.place == SHOWN:
+            self._seen.append((sight.read_number(), looks_damaged, bool(sight.damage)))
+
+    def figures(self) -> dict[str, float]:
+        """Pictures by kind, how many of each kind are flagged, and damaged ones that the detector got."""
+        counts = {
+            name: float(self._counts[name]) for kind in (DAMAGED, HIT, WHOLE) for name in (kind, f"{kind} flagged")
+        }
+        return counts | {
+            "recall": self._counts[f"{DAMAGED} flagged"] / max(self._counts[DAMAGED], 1),
+            "false": self._counts[f"{WHOLE} flagged"] / max(self._counts[WHOLE], 1),
+            "damaged in the detector": float(self._counts["damaged in the detector"]),
+        }
+
+
+class Loss1(Loss):
+    name = "loss_1"
+    fault = "1% of the UDP packets are lost"
+    fraction = 0.01
+
+
+class Loss3(Loss):
+    name = "loss_3"
+    fault = "3% of the UDP packets are lost"
+    fraction = 0.03
+
+
+class Loss10(Loss):
+    name = "loss_10"
+    fault = "10% of the UDP packets are lost"
+    fraction = 0.1
+
+
+class Loss20(Loss):
+    name = "loss_20"
+    fault = "20% of the UDP packets are lost"
+    fraction = 0.2

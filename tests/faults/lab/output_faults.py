@@ -1,0 +1,175 @@
+"""Faults of outputs: a publish target that dies or hangs, a disk that is full. Used by the thread of the lab."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+import av
+
+from streamer.protocols import Scene, Sink, StreamInfo
+from streamer.sinks.recording import RecordingSink
+from streamer.sinks.stream import StreamSink
+from streamer.sinks.stream_process import STALL_S
+from tests.faults import counter
+from tests.faults.lab.listener import Listener
+from tests.faults.lab.rig import Setup
+from tests.faults.lab.scenario import CameraScenario
+from tests.faults.lab.sights import PUBLISHED, RECORDED, Sight, Sights
+
+_DISK_BYTES = 64 << 20
+_FILLED_BYTES_A_S = 100 << 20
+_CHUNK_BYTES = 1 << 20
+
+
+class OutputScenario(CameraScenario):
+    """The camera is well, and what is shown must not pause."""
+
+    goes_on = True
+    output: Callable[[StreamInfo], Sink]
+
+    def setup(self) -> Setup:
+        return replace(super().setup(), sinks=[self.output])
+
+
+class PublishKilled(OutputScenario):
+    name = "publish_killed"
+    fault = "the server to which is published is killed and started again"
+    expected = (
+        "scenes are skipped, everything else goes on; tried again after 0.5 s, then after waits that grow, sooner once "
+        "somebody listens; each try starts a process"
+    )
+    place = PUBLISHED
+    limit_s = 4.0
+
+    def equip(self, stack: ExitStack, sights: Sights) -> None:
+        super().equip(stack, sights)
+
+        def saw(number: int, at_s: float) -> None:
+            sights.put(Sight(PUBLISHED, at_s, number=number))
+
+        self._target = stack.enter_context(Listener(saw))
+        self.output = lambda info: StreamSink(self._target.url, info)
+
+    def strike(self) -> None:
+        self._target.kill()
+
+    def mend(self) -> float:
+        return self._target.start()
+
+
+class PublishStalled(PublishKilled):
+    name = "publish_stalled"
+    fault = "the server to which is published stops (SIGSTOP) and goes on"
+    expected = f"given up once it took nothing for {STALL_S:g} s; then as above"
+    limit_s = 2 * STALL_S + 2.5
+    lasts_s = (3.0, 12.0)
+    quick = False
+
+    def strike(self) -> None:
+        self._target.stop()
+
+    def mend(self) -> float:
+        back_s = time.monotonic()
+        self._target.cont()
+        return back_s
+
+
+class _WatchedRecording:
+    """A recording that tells which scenes it took."""
+
+    stage = RecordingSink.stage
+    main_thread = False
+    wants_picture = True
+
+    def __init__(self, pattern: Path, info: StreamInfo, sights: Sights) -> None:
+        self._sink = RecordingSink(pattern, info, segment_s=5.0)
+        self._sights = sights
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._sink.notes
+
+    def __enter__(self) -> Self:
+        self._sink.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sink.__exit__(kind, error, trace)
+
+    def write(self, scene: Scene) -> None:
+        before = self._sink.written
+        self._sink.write(scene)
+        if self._sink.written > before:
+            self._sights.put(Sight(RECORDED, time.monotonic(), scene.frame.picture))
+
+
+class FullDisk(OutputScenario):
+    name = "full_disk"
+    fault = "something fills the disk of a recording at 100 MB/s, to the last byte, and then it has room again"
+    expected = (
+        "what was recorded is completed, scenes are skipped, everything else goes on; then a new file begins, after "
+        "waits that grow to 5 s"
+    )
+    place = RECORDED
+    limit_s = 6.0
+    quick = False
+    _found: ClassVar[tuple[str, ...]] = ("files", "files that do not play", "pictures in them")
+
+    @classmethod
+    def missing(cls) -> str:
+        return "" if os.name == "posix" and os.geteuid() == 0 else "only root can mount a small disk"
+
+    def equip(self, stack: ExitStack, sights: Sights) -> None:
+        super().equip(stack, sights)
+        self._counts = dict.fromkeys(self._found, 0)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", folder], check=True)
+        stack.callback(lambda: subprocess.run(["umount", "--lazy", folder], check=True))
+        self._recordings, self._filler = folder / "%H%M%S.mkv", folder / "filler"
+        self.output = lambda info: _WatchedRecording(self._recordings, info, sights)
+
+    def strike(self) -> None:
+        pace = threading.Event()  # never set
+        with suppress(OSError), self._filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(_CHUNK_BYTES))
+                pace.wait(_CHUNK_BYTES / _FILLED_BYTES_A_S)
+
+    def mend(self) -> float:
+        for path in self._finished():
+            self._judge(path)
+        back_s = time.monotonic()
+        self._filler.unlink()
+        return back_s
+
+    def figures(self) -> dict[str, float]:
+        """What became of the files that were completed when the disk was full or before."""
+        return {name: float(value) for name, value in self._counts.items()}
+
+    def _finished(self) -> list[Path]:
+        return [path for path in self._recordings.parent.iterdir() if path.suffix == ".mkv" and path.name[0] != "."]
+
+    def _judge(self, path: Path) -> None:
+        files, bad, pictures = self._found
+        self._counts[files] += 1
+        try:
+            with av.open(str(path)) as container:
+                numbers = [counter.read_number(frame) for frame in container.decode(video=0)]
+        except av.error.FFmpegError:
+            numbers = []
+        self._counts[pictures] += len(numbers)
+        read = [number for number in numbers if number is not None]
+        self._counts[bad] += not numbers or read != sorted(set(read)) or len(read) < len(numbers)
+        path.unlink()

@@ -1,0 +1,49 @@
+"""Each quick fault of the lab once: the program recovers, and ends while it is on. `make faults` has the rest."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.faults.lab import result, runner
+from tests.faults.lab.catalog import SCENARIOS
+
+RECOVERS_WITHIN_S = 20.0
+HEALTHY_S = 0.3
+QUICK = [name for name, scenario in SCENARIOS.items() if scenario.quick and not scenario.missing()]
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_program_recovers_and_nothing_is_left_over(name: str) -> None:
+    scenario = SCENARIOS[name]()
+    series = runner.Series(scenario, repetitions=1, stops=1, healthy_s=HEALTHY_S, lasts_most_s=0.6)
+    done = series.run()
+    assert done.problems == ()
+    assert len(done.recovery_s) == 1
+    assert done.recovery_s[0] < RECOVERS_WITHIN_S
+    if scenario.ends_with is None:
+        assert len(done.stop_s) == 1
+
+
+def test_damaged_pictures_never_reach_the_detector() -> None:
+    done = runner.Series(SCENARIOS["loss_10"](), repetitions=1, stops=0, healthy_s=HEALTHY_S, lasts_most_s=2.0).run()
+    assert done.figures["damaged"] > 0
+    assert done.figures["damaged in the detector"] == 0
+    assert done.figures["recall"] == 1.0
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    values = [float(value) for value in range(1, 21)]
+    assert [result.percentile(values, percent) for percent in (0, 50, 95, 100)] == [1.0, 10.0, 19.0, 20.0]
+    assert math.isnan(result.percentile([], 50))
+
+
+def test_a_repetition_that_does_not_recover_is_no_good() -> None:
+    good = result.Result("fault", 2.5, 2, (1.0, 2.0), (0.1,), (), {})
+    late = result.Result("fault", 2.5, 2, (1.0, 3.0), (0.1,), (), {})
+    gone = result.Result("fault", 2.5, 2, (1.0,), (0.1,), (), {})
+    odd = result.Result("fault", 2.5, 2, (1.0, 2.0), (0.1,), ("media time went back",), {})
+    assert [each.is_good for each in (good, late, gone, odd)] == [True, False, False, False]
+    assert "too slow" in result.line(late)
+    assert "media time went back" in result.line(odd)

@@ -1,0 +1,122 @@
+"""From a lost packet to the next whole key frame no picture is trusted, and none before the first key frame decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from av.video.stream import VideoStream
+
+from streamer.sources.loss import DECODER_TOLD, PACKET_LOSS, LossWatch
+from tests import media
+
+GROUP = 5
+FRAMES = 3 * GROUP
+Event = Callable[[], None]
+
+
+def log(name: str, text: str) -> None:
+    """What FFmpeg would say on this thread."""
+    av.logging.log(av.logging.WARNING, name, text)
+
+
+def missed() -> None:
+    log("rtsp", "RTP: missed 3 packets")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three groups of five pictures."""
+    path = tmp_path_factory.mktemp("loss") / "clip.mp4"
+    options = {"g": str(GROUP), "keyint_min": str(GROUP), "bf": "0", "sc_threshold": "0"}
+    return media.write_video(path, frames=FRAMES, options=options)
+
+
+def watch(
+    clip: Path,
+    *,
+    first: int = 0,
+    before: dict[int, Event] | None = None,
+    after: dict[int, Event] | None = None,
+    key_frames_only: bool = False,
+) -> list[str | None]:
+    """What is said of each picture, None where its packet was not let through.
+
+    Args:
+        clip: what is read.
+        first: packets before this one never come.
+        before: what happens while FFmpeg reads these packets.
+        after: what happens while it decodes them.
+        key_frames_only: see `LossWatch`.
+    """
+    loss = LossWatch(key_frames_only=key_frames_only)
+    said: list[str | None] = []
+    with av.open(str(clip)) as container, loss.listening():
+        stream: VideoStream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for number, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
+            if number < first:
+                continue
+            (before or {}).get(number, lambda: None)()
+            if not loss.admits(packet):
+                said.append(None)
+                continue
+            pictures = stream.decode(packet)
+            (after or {}).get(number, lambda: None)()
+            said += [loss.damage_of(picture) for picture in pictures]
+        said += [loss.damage_of(picture) for picture in stream.decode(None)]
+    return said
+
+
+def test_whole_pictures_are_trusted(clip: Path) -> None:
+    assert watch(clip) == [""] * FRAMES
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_nothing_is_decoded_before_the_first_key_frame(clip: Path, first: int) -> None:
+    assert watch(clip, first=first) == [None] * (GROUP - first) + [""] * (FRAMES - GROUP)
+
+
+@pytest.mark.parametrize("at", range(1, GROUP))
+def test_a_loss_is_damage_until_the_next_key_frame(clip: Path, at: int) -> None:
+    assert watch(clip, before={at: missed}) == [""] * at + [PACKET_LOSS] * (GROUP - at) + [""] * (FRAMES - GROUP)
+
+
+def test_a_key_frame_of_which_something_is_lost_does_not_mend_it(clip: Path) -> None:
+    assert watch(clip, before={GROUP: missed}) == [""] * GROUP + [PACKET_LOSS] * GROUP + [""] * GROUP
+
+
+def test_packets_that_come_too_late_are_lost(clip: Path) -> None:
+    late = {2: lambda: log("rtsp", "max delay reached. need to consume packet")}
+    assert watch(clip, before=late)[:GROUP] == ["", "", *[PACKET_LOSS] * 3]
+
+
+def test_what_the_decoder_complains_of_is_damage_until_the_next_key_frame(clip: Path) -> None:
+    complaint = {7: lambda: log("h264", "concealing 120 DC, 120 AC, 120 MV errors in P frame")}
+    assert watch(clip, after=complaint) == [""] * 7 + [DECODER_TOLD] * 3 + [""] * GROUP
+
+
+@pytest.mark.parametrize(
+    "said", [("swscaler", "deprecated pixel format used"), ("mjpeg", "unable to decode APP fields"), ("tcp", "slow")]
+)
+def test_what_means_nothing_is_no_damage(clip: Path, said: tuple[str, str]) -> None:
+    assert watch(clip, after={3: lambda: log(*said)}) == [""] * FRAMES
+
+
+def test_where_every_picture_stands_for_itself_a_loss_costs_no_other(clip: Path) -> None:
+    assert watch(clip, before={2: missed}, key_frames_only=True) == [""] * FRAMES
+    complaint = {2: lambda: log("mjpeg", "overread 8")}
+    assert watch(clip, after=complaint, key_frames_only=True) == ["", "", DECODER_TOLD] + [""] * (FRAMES - 3)
+
+
+def test_a_packet_that_the_decoder_refuses_damages_what_follows() -> None:
+    loss = LossWatch(key_frames_only=False)
+    picture = av.VideoFrame(16, 16, "yuv420p")
+    picture.pts, picture.time_base = 100, Fraction(1, 90000)
+    with loss.listening():
+        assert loss.damage_of(picture) == ""
+        loss.decoder_failed()
+        assert loss.damage_of(picture) == DECODER_TOLD

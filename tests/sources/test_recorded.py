@@ -1,0 +1,146 @@
+"""A recording behind an address: nothing of it is dropped; what has no end is live."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import SourceLost, SourceUnavailable
+from streamer.protocols import Source
+from streamer.sources.live import LiveSource, Patience
+from streamer.sources.network import NetworkConnector
+from streamer.sources.recorded import RecordedSource, is_recording
+from streamer.sources.selection import SourceOptions, open_source
+from tests import media
+from tests.sources.web_server import serving
+
+FRAMES = 60
+NAMES = ["clip.mp4", "clip.mkv", "clip.ts", "list.m3u8"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same 60 pictures as files and as finished and unfinished HLS playlists."""
+    folder = tmp_path_factory.mktemp("web")
+    for name in NAMES[:3]:
+        index_first = {"movflags": "faststart"} if name == "clip.mp4" else None
+        media.write_video(folder / name, frames=FRAMES, audio=True, options={"g": "20"}, container_options=index_first)
+    parts = {"hls_time": "0.8", "hls_list_size": "0"}
+    media.write_video(
+        folder / "list.m3u8",
+        frames=FRAMES,
+        audio=True,
+        options={"g": "20"},
+        container_format="hls",
+        container_options=parts,
+    )
+    finished = (folder / "list.m3u8").read_text()
+    assert finished.count(".ts") == 3
+    assert finished.endswith("#EXT-X-ENDLIST\n")
+    (folder / "live.m3u8").write_text(finished.removesuffix("#EXT-X-ENDLIST\n"))
+    (folder / "page.html").write_text("<html><body>No video here.</body></html>" * 50)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with serving(folder) as address:
+        yield address
+
+
+def check_whole(source: Source) -> None:
+    """Every frame must come exactly once, and in order, and nothing be called lost."""
+    assert isinstance(source, RecordedSource)
+    with source:
+        assert not source.info.live
+        assert source.info.average_fps == 25
+        frames = list(source)
+        assert source.take_damage() == []
+    assert [media.read_number(frame.picture) for frame in frames] == list(range(FRAMES))
+    assert {frame.segment for frame in frames} == {0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_frame_of_a_recording_comes_once(address: str, name: str) -> None:
+    check_whole(open_source(f"{address}/{name}"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_without_ranges_gives_every_frame_too(folder: Path, name: str) -> None:
+    with serving(folder, ranges=False) as address:
+        check_whole(open_source(f"{address}/{name}", SourceOptions(live=False)))
+
+
+@pytest.mark.parametrize(("name", "recorded"), [("list.m3u8", True), ("live.m3u8", False), ("clip.mp4", True)])
+def test_a_playlist_without_an_end_is_live(address: str, name: str, recorded: bool) -> None:
+    assert is_recording(NetworkConnector(f"{address}/{name}")) is recorded
+    assert isinstance(open_source(f"{address}/{name}"), RecordedSource if recorded else LiveSource)
+
+
+def test_what_the_user_says_counts_more(address: str) -> None:
+    assert isinstance(open_source(f"{address}/clip.mp4", SourceOptions(live=True)), LiveSource)
+    assert isinstance(open_source(f"{address}/live.m3u8", SourceOptions(live=False)), RecordedSource)
+
+
+def test_what_is_known_of_a_recording(address: str) -> None:
+    with open_source(f"{address}/clip.mp4?token=swordfish") as source:
+        info = source.info
+    assert info.name == f"{address}/clip.mp4"
+    assert (info.width, info.height, info.frame_count) == (160, 120, FRAMES)
+    assert info.average_fps == 25
+    assert info.duration_s == pytest.approx(FRAMES / 25, abs=0.1)
+    assert info.path is None  # no sink can open it a second time as a file
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("none.mp4", "the server has nothing at this path"), ("page.html", "no video came in time")]
+)
+def test_what_is_no_video_is_refused_in_one_line(address: str, name: str, said: str) -> None:
+    with pytest.raises(SourceUnavailable, match=said) as caught:
+        open_source(f"{address}/{name}")
+    assert "\n" not in str(caught.value)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_server_that_is_not_there_is_refused_at_once() -> None:
+    address = f"http://me:swordfish@127.0.0.1:{free_port()}/clip.mp4"
+    with pytest.raises(SourceUnavailable, match="nobody listens at that port") as caught:
+        open_source(address)
+    assert caught.value.cause == "refused"
+    assert "swordfish" not in str(caught.value)
+    with pytest.raises(SourceUnavailable, match="nobody listens"):
+        open_source(address, SourceOptions(live=False)).__enter__()
+    with pytest.raises(SourceLost, match="nobody listens"):
+        is_recording(NetworkConnector(address))
+
+
+def test_a_server_that_is_not_there_yet_is_waited_for_as_for_a_camera() -> None:
+    options = SourceOptions(patience=Patience(retry_at_start=True))
+    assert isinstance(open_source(f"http://127.0.0.1:{free_port()}/clip.mp4", options), LiveSource)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_whose_sending_breaks_off_is_not_taken_for_whole(folder: Path, name: str) -> None:
+    with serving(folder, sent=0.6) as address, open_source(f"{address}/{name}", SourceOptions(live=False)) as source:
+        came = len(list(source))
+        damage = source.take_damage()
+    assert 0 < came < FRAMES
+    assert damage != []
+    assert {one.state for one in damage} == {"corrupt"}
+
+
+@pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4"])
+def test_a_recording_that_was_cut_off_tells_how_much_is_missing(folder: Path, tmp_path: Path, name: str) -> None:
+    media.truncate(folder / name, tmp_path / name, 0.6)
+    with serving(tmp_path) as address, open_source(f"{address}/{name}") as source:
+        came = len(list(source))
+        damage = source.take_damage()
+    assert came + sum(one.frames for one in damage) == pytest.approx(FRAMES, abs=2)

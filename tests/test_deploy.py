@@ -1,0 +1,231 @@
+"""What deploy/ promises is what the program and the repository have: options, settings, files, packages."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from configparser import RawConfigParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from main import app
+from streamer.config import load_settings
+from streamer.destinations import kind_of
+from streamer.errors import ConfigError, SourceUnavailable
+from streamer.wiring import source_options
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+UNIT = DEPLOY / "streamer@.service"
+DOCKERFILES = [DEPLOY / "Dockerfile", DEPLOY / "Dockerfile.gpu"]
+COMPOSE_FILES = [DEPLOY / "compose.yaml", DEPLOY / "compose.gpu.yaml"]
+
+
+class _Repeated(dict[str, Any]):
+    """configparser gives every value of a key as a list of lines: adding up keeps those of repeated keys."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if isinstance(value, list) and isinstance(self.get(key), list):
+            self[key].extend(value)
+        else:
+            super().__setitem__(key, value)
+
+
+def unit() -> dict[str, dict[str, list[str]]]:
+    """Sections of the unit: key to its values."""
+    parser = RawConfigParser(strict=False, dict_type=_Repeated, delimiters=("=",), comment_prefixes=("#",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(UNIT, encoding="utf-8")
+    return {section: {key: value.splitlines() for key, value in parser[section].items()} for section in parser}
+
+
+def instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    """Instructions of a Dockerfile with their arguments, lines joined."""
+    lines = [line for line in dockerfile.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return [(name, arguments) for name, _, arguments in (line.partition(" ") for line in joined.splitlines()) if name]
+
+
+def of(dockerfile: Path, name: str) -> list[str]:
+    """Arguments of all instructions of this name."""
+    return [arguments for instruction, arguments in instructions(dockerfile) if instruction == name]
+
+
+def apt_packages(text: str) -> set[str]:
+    """What `apt-get install` is asked for."""
+    found = re.findall(r"apt-get install ([^&\n]*)", text)
+    return {word for arguments in found for word in arguments.split() if not word.startswith("-")}
+
+
+def compose() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Each compose file with the one service in it."""
+    for file in COMPOSE_FILES:
+        (service,) = yaml.safe_load(file.read_text(encoding="utf-8"))["services"].values()
+        yield file, service
+
+
+def unit_command() -> list[str]:
+    (line,) = unit()["Service"]["ExecStart"]
+    return shlex.split(line)
+
+
+def compose_command() -> list[str]:
+    (command,) = (service["command"] for _, service in compose() if "command" in service)
+    return ["streamer", *command]
+
+
+def test_unit_has_each_setting_once_or_as_a_list() -> None:
+    service = unit()["Service"]
+    lists = {key for key, values in service.items() if len(values) > 1}
+    assert lists <= {"Environment", "DeviceAllow"}
+    assert {"Environment", "DeviceAllow"} <= lists, "repeated keys were lost in parsing"
+
+
+def test_unit_restarts_what_restarting_mends() -> None:
+    service = unit()["Service"]
+    assert service["Restart"] == ["on-failure"]
+    assert service["RestartPreventExitStatus"] == [str(ConfigError.exit_code)]
+    assert SourceUnavailable.exit_code == ConfigError.exit_code
+    assert service["SuccessExitStatus"] == ["143"]
+    assert service["KillSignal"] == ["SIGTERM"]
+
+
+def test_unit_hands_the_password_over_under_the_name_that_the_environment_says() -> None:
+    service = unit()["Service"]
+    (credential,) = service["LoadCredential"]
+    name, _, path = credential.partition(":")
+    assert f"STREAMER_SOURCE_PASSWORD_FILE=%d/{name}" in service["Environment"]
+    assert path == "/etc/streamer/%i.password"
+
+
+@pytest.mark.parametrize("command", [unit_command(), compose_command()], ids=["unit", "compose"])
+def test_command_line_is_accepted_up_to_the_settings(command: list[str], tmp_path: Path) -> None:
+    assert Path(command[0]).name == "streamer"
+    settings = command.index("--config") + 1
+    absent = tmp_path / "absent.yaml"
+    # A wrong option is found before the settings are read, so the complaint about them shows that there is none.
+    answer = CliRunner().invoke(app, [*command[1:settings], str(absent), *command[settings + 1 :]])
+    assert answer.exit_code == 2
+    assert f"cannot read the configuration {absent}" in answer.stderr
+
+
+def test_dockerfiles_run_the_installed_command_without_a_shell() -> None:
+    scripts = re.search(r"(?s)\[project\.scripts\]\n(\w+) = ", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert scripts is not None
+    for dockerfile in DOCKERFILES:
+        assert of(dockerfile, "ENTRYPOINT") == [f'["{scripts[1]}"]']
+        assert of(dockerfile, "STOPSIGNAL") == ["SIGTERM"]
+        assert of(dockerfile, "USER") not in ([], ["root"], ["0"])
+
+
+def test_dockerfiles_copy_what_exists_and_reaches_the_build() -> None:
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    for dockerfile in DOCKERFILES:
+        copies = [arguments.split() for arguments in of(dockerfile, "COPY") if not arguments.startswith("--from")]
+        sources = {source.removeprefix("./") for *some, _ in copies for source in some}
+        assert {"pyproject.toml", "constraints.txt", "main.py", "streamer", "tracking"} <= sources
+        for source in sources:
+            assert (ROOT / source).exists(), f"{dockerfile.name} copies {source}"
+            assert f"!{source}" in ignore, f".dockerignore keeps {source} from the build"
+
+
+def test_dockerfiles_differ_in_the_gpu_only() -> None:
+    cpu, gpu = (instructions(dockerfile) for dockerfile in DOCKERFILES)
+    assert [name for name, _ in cpu] == [name for name, _ in gpu]
+    different = {name for (name, one), (_, other) in zip(cpu, gpu, strict=True) if one != other}
+    assert different == {"RUN", "ENV"}
+    assert any("'.[gpu]'" in arguments for arguments in of(DOCKERFILES[1], "RUN"))
+
+
+def test_packages_of_the_system_are_the_same_everywhere() -> None:
+    wanted = apt_packages((DEPLOY / "README.md").read_text(encoding="utf-8")) - {"python3-venv"}
+    assert wanted
+    for dockerfile in DOCKERFILES:
+        assert apt_packages(" ".join(of(dockerfile, "RUN"))) == wanted
+    remedy = (ROOT / "streamer" / "commands.py").read_text(encoding="utf-8")
+    assert f"apt-get install {' '.join(sorted(wanted))}" in remedy
+
+
+def test_environment_of_deploy_is_read_by_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    files = [file for file in DEPLOY.iterdir() if file.is_file()]
+    named = {name for file in files for name in re.findall(r"\bSTREAMER_\w+", file.read_text(encoding="utf-8"))}
+    assert named == {"STREAMER_CACHE", "STREAMER_SOURCE_PASSWORD_FILE"}
+    (tmp_path / "password").write_text("swordfish\n", encoding="utf-8")
+    monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = load_settings(DEPLOY / "camera.yaml")
+    assert source_options(settings.source).network.password == "swordfish"
+    monkeypatch.setenv("STREAMER_CACHE", str(tmp_path))
+    from streamer.models.store import cache_dir
+
+    assert cache_dir() == tmp_path
+
+
+def test_compose_refers_to_files_that_exist() -> None:
+    for file, service in compose():
+        build = service["build"]
+        context = (file.parent / build.get("context", "..")).resolve()
+        assert context == ROOT
+        assert (context / build["dockerfile"]).is_file()
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert (file.parent / source).is_file(), f"{file.name} mounts {source}"
+
+
+def test_compose_wires_settings_secret_and_volumes_to_what_the_image_has() -> None:
+    whole = yaml.safe_load(COMPOSE_FILES[0].read_text(encoding="utf-8"))
+    service = whole["services"]["camera"]
+    targets = {volume.split(":")[1] for volume in service["volumes"]}
+    assert compose_command()[compose_command().index("--config") + 1] in targets
+    (declared,) = of(DOCKERFILES[0], "VOLUME")
+    assert set(yaml.safe_load(declared)) <= targets
+    assert service["environment"]["STREAMER_SOURCE_PASSWORD_FILE"] == f"/run/secrets/{service['secrets'][0]}"
+    assert set(service["secrets"]) == set(whole["secrets"])
+    # The secret is written by whoever sets the camera up, and must never be committed.
+    assert Path(whole["secrets"]["camera_password"]["file"]).suffix == ".password"
+    assert "*.password" in (DEPLOY / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_compose_publishes_and_probes_the_port_that_the_settings_serve() -> None:
+    settings = load_settings(DEPLOY / "camera.yaml")
+    (web,) = (entry.to for entry in settings.outputs if kind_of(entry) == "web")
+    assert web == "http://0.0.0.0:8080/"
+    service = yaml.safe_load(COMPOSE_FILES[0].read_text(encoding="utf-8"))["services"]["camera"]
+    assert [mapping.rsplit(":", 1)[1] for mapping in service["ports"]] == ["8080"]
+    assert "http://127.0.0.1:8080/healthz" in service["healthcheck"]["test"][-1]
+    compile(service["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
+def test_camera_settings_wait_for_the_camera_and_bound_the_recordings() -> None:
+    settings = load_settings(DEPLOY / "camera.yaml")
+    assert settings.source.uri is not None
+    assert "@" not in settings.source.uri, "no password in the settings"
+    assert settings.source.retry_at_start
+    (recording,) = (entry for entry in settings.outputs if kind_of(entry) == "recording")
+    assert recording.keep_gb is not None
+
+
+def test_settings_made_as_the_readme_says_take_the_password_from_the_unit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    step = re.search(r"cp (configs/\S+) /etc/streamer/", (DEPLOY / "README.md").read_text(encoding="utf-8"))
+    assert step is not None
+    credential = tmp_path / "password"
+    credential.write_text("swordfish\n", encoding="utf-8")
+    monkeypatch.delenv("STREAMER_SOURCE_PASSWORD", raising=False)
+    monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(credential))
+    settings = load_settings(ROOT / step[1])
+    assert source_options(settings.source).network.password == "swordfish"
+    assert settings.source.retry_at_start
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    text = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert links
+    assert [link for link in links if not (DEPLOY / link).is_file()] == []
