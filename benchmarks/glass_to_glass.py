@@ -118,12 +118,12 @@ def parts(stream: http.client.HTTPResponse) -> Iterator[tuple[dict[str, str], by
     while line := stream.readline():
         if not line.startswith(b"--"):
             continue
-        if line.rstrip().endswith(b"--"):
-            return
         headers = {}
         while (line := stream.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")
             headers[name.strip().lower()] = value.strip()
+        if "content-length" not in headers:  # it ended in the middle
+            return
         yield headers, stream.read(int(headers["content-length"]))
 
 

@@ -30,6 +30,22 @@ def show(sink: WindowSink, *numbers: int) -> None:
         sink.write(scene(k, k * 512, size=SIZE))
 
 
+def show_for_ever(sink: WindowSink) -> None:
+    while True:
+        show(sink, 1)
+
+
+def is_shown(screen: Screen, number: int, size: tuple[int, int]) -> bool:
+    return screen.number(size) == number
+
+
+def pause(hand: Hand, screen: Screen) -> None:
+    """Press space, and see that the window says so."""
+    running = screen.grab()
+    hand.press(" ")
+    screen.wait_for(lambda: bool((screen.grab() != running).any()))
+
+
 def in_thread(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
@@ -55,16 +71,6 @@ def test_without_a_display_it_is_refused_in_one_line(
     assert capfd.readouterr() == ("", "")
 
 
-def _shows(screen: Screen, number: int) -> bool:
-    return screen.number((64, 48)) == number
-
-
-def show_on(sink: WindowSink) -> None:
-    """Until it is no longer possible."""
-    while True:
-        show(sink, 1)
-
-
 def write_all(sink: WindowSink, scenes: list[Scene]) -> None:
     for one in scenes:
         sink.write(one)
@@ -72,10 +78,11 @@ def write_all(sink: WindowSink, scenes: list[Scene]) -> None:
 
 def test_scenes_of_any_size_and_format_are_shown(screen: Screen, capfd: pytest.CaptureFixture[str]) -> None:
     with WindowSink("clip ü.mp4") as sink:
-        for k, (size, pix_fmt) in enumerate([((64, 48), "yuv420p"), ((1920, 1440), "rgb24"), ((32, 24), "gray")]):
+        # 0 looks as black as an empty screen.
+        for k, (size, pix_fmt) in enumerate([((64, 48), "yuv420p"), ((1920, 1440), "rgb24"), ((32, 24), "gray")], 1):
             sink.write(scene(k, k * 512, size=size, pix_fmt=pix_fmt))
             # The window keeps its size; all three have one shape.
-            screen.wait_for(partial(_shows, screen, k))
+            screen.wait_for(partial(is_shown, screen, k, (64, 48)))
     assert capfd.readouterr() == ("", "")
 
 
@@ -86,7 +93,7 @@ def test_the_user_ends_the_run(hand: Hand, keys: str, holds_run: bool) -> None:
         show(sink, 0)
         hand.press(*keys)
         with pytest.raises(WindowClosed) as caught:
-            show_on(sink)
+            show_for_ever(sink)
     assert isinstance(caught.value, KeyboardInterrupt)
 
 
@@ -95,7 +102,7 @@ def test_closing_the_window_ends_the_run(hand: Hand) -> None:
         show(sink, 0)
         hand.close_window()
         with pytest.raises(WindowClosed):
-            show_on(sink)
+            show_for_ever(sink)
 
 
 def test_the_run_hears_of_the_end_without_another_scene(hand: Hand) -> None:
@@ -109,47 +116,44 @@ def test_the_run_hears_of_the_end_without_another_scene(hand: Hand) -> None:
 
 def test_a_pause_holds_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
     with WindowSink("title") as sink:
-        show(sink, 0)
-        screen.wait_for(lambda: screen.number(SIZE) == 0)
-        running = screen.grab()
-        hand.press(" ")
-        screen.wait_for(lambda: bool((screen.grab() != running).any()))
-        writer = in_thread(lambda: show(sink, *range(1, 10)))
+        show(sink, 100)
+        screen.wait_for(lambda: screen.number(SIZE) == 100)
+        pause(hand, screen)
+        writer = in_thread(lambda: show(sink, *range(101, 110)))
         hand.resize((640, 480))  # seen later than anything that was shown before
-        screen.wait_for(lambda: screen.number((640, 480)) == 0 and screen.grab()[470, 630].any())
+        screen.wait_for(lambda: screen.number((640, 480)) == 100)
         assert writer.is_alive()
         hand.press(" ")
         writer.join(DEADLINE_S)
         assert not writer.is_alive()
-        screen.wait_for(lambda: screen.number((640, 480)) == 9)
+        screen.wait_for(lambda: screen.number((640, 480)) == 109)
 
 
 def test_a_pause_of_a_live_run_holds_the_picture_only(hand: Hand, screen: Screen) -> None:
     with WindowSink("title", holds_run=False) as sink:
-        show(sink, 0)
-        screen.wait_for(lambda: screen.number(SIZE) == 0)
-        running = screen.grab()
-        hand.press(" ")
-        screen.wait_for(lambda: bool((screen.grab() != running).any()))
-        show(sink, *range(1, 200))
+        show(sink, 100)
+        screen.wait_for(lambda: screen.number(SIZE) == 100)
+        pause(hand, screen)
+        show(sink, *range(101, 200))
         hand.resize((640, 480))
-        screen.wait_for(lambda: screen.number((640, 480)) == 0 and screen.grab()[470, 630].any())
+        screen.wait_for(lambda: screen.number((640, 480)) == 100)
         hand.press(" ")
-        seen = {0}
+        seen = {100}
 
         def note() -> bool:
             seen.add(screen.number((640, 480)))
             return 199 in seen
 
         screen.wait_for(note)
-        assert seen == {0, 199}
+        assert seen == {100, 199}
 
 
-def test_releasing_ends_a_pause_for_good(hand: Hand) -> None:
+def test_releasing_ends_a_pause_for_good(hand: Hand, screen: Screen) -> None:
     with WindowSink("title") as sink:
-        show(sink, 0)
-        hand.press(" ")
-        writer = in_thread(partial(write_all, sink, [scene(1, 512, size=SIZE)] * 10_000))
+        show(sink, 100)
+        screen.wait_for(lambda: screen.number(SIZE) == 100)
+        pause(hand, screen)
+        writer = in_thread(partial(write_all, sink, [scene(1, 512, size=SIZE)] * 10))
         sink.release()
         writer.join(DEADLINE_S)
         assert not writer.is_alive()
@@ -185,7 +189,7 @@ def test_a_window_that_dies_is_an_error(screen: Screen, holds_run: bool) -> None
     with WindowSink("title", holds_run=holds_run) as sink:
         window_process(sink).kill()
         with pytest.raises(SinkError, match="ended by itself"):
-            show_on(sink)
+            show_for_ever(sink)
 
 
 def test_writing_before_entering_is_told() -> None:

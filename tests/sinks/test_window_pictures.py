@@ -1,0 +1,232 @@
+"""What is seen in the window, whatever its size, and what is saved of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.errors import SinkError
+from streamer.protocols import Scene
+from streamer.sinks.window import WindowSink
+from streamer.sinks.window_exchange import Exchange
+from streamer.sinks.window_process import fitting
+from tests.sinks.scenes import scene
+from tests.sinks.screen import Hand, Screen, UInt8Array
+
+SIZE = (320, 240)
+LARGE = (960, 720)
+F1 = 0xFFBE
+
+sizes = st.tuples(st.integers(1, 5000), st.integers(1, 5000))
+
+
+def numbered(number: int, size: tuple[int, int] = SIZE) -> Scene:
+    return scene(number, number * 512, size=size)
+
+
+def hud_of(number: int, drawn: list[int]) -> WindowSink:
+    """A sink whose head-up line is a picture with another number."""
+
+    def draw(shown: Scene) -> av.VideoFrame:
+        drawn.append(shown.frame.index)
+        return numbered(number).frame.picture
+
+    return WindowSink("title", draw_hud=draw)
+
+
+def is_shown(screen: Screen, number: int, size: tuple[int, int]) -> bool:
+    return screen.number(size) == number
+
+
+def write_for_ever(sink: WindowSink, shown: Scene) -> None:
+    while True:
+        sink.write(shown)
+
+
+def averaged(shown: Scene, size: tuple[int, int]) -> UInt8Array:
+    """A scene's picture, shrunk."""
+    return np.asarray(cv2.resize(shown.frame.rgb(), size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def psnr(one: UInt8Array, other: UInt8Array) -> float:
+    return float(cv2.PSNR(np.ascontiguousarray(one), np.ascontiguousarray(other)))
+
+
+@given(sizes, sizes)
+def test_what_fits_touches_two_edges_in_its_own_shape(size: tuple[int, int], view: tuple[int, int]) -> None:
+    width, height = fitting(size, view)
+    assert 1 <= width <= view[0]
+    assert 1 <= height <= view[1]
+    assert width == view[0] or height == view[1]
+    # To half a pixel of the side that follows from the other, or the one pixel that there must be.
+    across, down = height * size[0] / size[1], width * size[1] / size[0]
+    assert abs(width - across) <= 0.5 + 1e-6 or abs(height - down) <= 0.5 + 1e-6 or 1 in (width, height)
+
+
+@pytest.mark.parametrize("view", [(300, 600), (800, 200), (40, 60), (640, 480), (900, 650)])
+def test_any_window_has_the_whole_picture_in_its_shape_and_crisp(
+    hand: Hand, screen: Screen, view: tuple[int, int]
+) -> None:
+    shown = numbered(700, LARGE)
+    with WindowSink("title") as sink:
+        sink.write(shown)
+        screen.wait_for(lambda: screen.number(LARGE) == 700)
+        hand.resize(view)
+        width, height = fitting(LARGE, view)
+        left, top = (view[0] - width) // 2, (view[1] - height) // 2
+        small = averaged(shown, (width, height))
+
+        def is_seen() -> bool:
+            seen = screen.grab()
+            inside = seen[top : top + height, left : left + width].copy()
+            seen[top : top + height, left : left + width] = 0
+            # A shift of one pixel gives 15 to 30 dB here, taking the nearest pixel 34 at most where it is not exact.
+            return not seen.any() and psnr(inside, small) > 40
+
+        screen.wait_for(is_seen)
+
+
+def test_a_paused_picture_is_as_crisp_in_a_larger_window(hand: Hand, screen: Screen) -> None:
+    with WindowSink("title") as sink:
+        sink.write(numbered(700, LARGE))
+        screen.wait_for(lambda: screen.number(LARGE) == 700)
+        hand.resize((96, 72))
+        for number in (701, 702):  # the second is sent as small as the window is
+            sink.write(numbered(number, LARGE))
+            screen.wait_for(partial(is_shown, screen, number, (96, 72)))
+        hand.press(" ")
+        hand.resize((800, 600))
+        expected = averaged(numbered(702, LARGE), (800, 600))
+        # Without what covers the upper left corner while it is paused.
+        screen.wait_for(lambda: psnr(screen.grab()[150:600, :800], expected[150:]) > 40)
+
+
+def test_other_than_square_pixels_are_shown_in_shape(screen: Screen) -> None:
+    with WindowSink("title", sample_aspect_ratio=Fraction(2)) as sink:
+        sink.write(numbered(700))
+        screen.wait_for(lambda: screen.number((640, 240)) == 700)
+
+
+def test_the_head_up_line_comes_and_goes(hand: Hand, screen: Screen) -> None:
+    drawn: list[int] = []
+    with hud_of(900, drawn) as sink:
+        sink.write(numbered(700))
+        screen.wait_for(lambda: screen.number(SIZE) == 700)
+        assert drawn == []
+        hand.press("h")
+        screen.wait_for(lambda: screen.number(SIZE) == 900)
+        assert drawn == [700]
+        hand.press("h")
+        screen.wait_for(lambda: screen.number(SIZE) == 700)
+
+
+def test_a_head_up_line_that_fails_is_an_error(hand: Hand) -> None:
+    def draw(_: Scene) -> av.VideoFrame:
+        raise ZeroDivisionError
+
+    with WindowSink("title", draw_hud=draw) as sink:
+        hand.press("h")
+        with pytest.raises(SinkError) as caught:
+            write_for_ever(sink, numbered(700))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("key", ["?", F1])
+def test_help_tells_the_keys_until_it_is_pressed_again(hand: Hand, screen: Screen, key: str | int) -> None:
+    with WindowSink("title") as sink:
+        sink.write(numbered(700))
+        screen.wait_for(lambda: screen.number(SIZE) == 700)
+        plain = screen.grab()
+        hand.press(key)
+        # Six lines of print, not only the badge of a pause.
+        screen.wait_for(lambda: bool((screen.grab() != plain)[100:124, :100].any()))
+        hand.press(key)
+        screen.wait_for(lambda: bool((screen.grab() == plain).all()))
+
+
+class Told(logging.Handler):
+    """What the log was told, with a way to wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.said = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+        self.said.set()
+
+
+@pytest.fixture
+def told() -> Told:
+    handler, log = Told(), logging.getLogger("streamer.sinks.window_snapshot")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    return handler
+
+
+def test_a_snapshot_is_what_is_shown_at_full_size(hand: Hand, screen: Screen, told: Told, tmp_path: Path) -> None:
+    folder, shown = tmp_path / "made" / "for it", numbered(700, LARGE)
+    with WindowSink("title", holds_run=False, snapshots=folder) as sink:
+        sink.write(shown)
+        screen.wait_for(lambda: screen.number(LARGE) == 700)
+        hand.resize((96, 72))
+        screen.wait_for(lambda: screen.number((96, 72)) == 700)
+        hand.press(" ")
+        hand.resize((192, 288))  # seen after the pause began, which is told above the picture
+        screen.wait_for(lambda: screen.number((192, 144), at=(0, 72)) == 700)
+        for k in range(701, 720):
+            sink.write(numbered(k, LARGE))
+        hand.press("s")
+        assert told.said.wait(30)
+    (file,) = folder.iterdir()
+    assert re.fullmatch(r"streamer-\d{8}-\d{6}-\d{3}\.png", file.name)
+    with av.open(str(file)) as png:
+        saved = next(png.decode(video=0)).to_ndarray(format="rgb24")
+    assert (saved == shown.frame.rgb()).all()
+    assert [record.getMessage() for record in told.records] == [f"snapshot saved: {file}"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_warning(hand: Hand, screen: Screen, told: Told, tmp_path: Path) -> None:
+    folder = tmp_path / "file"
+    folder.write_text("mine")
+    with WindowSink("title", snapshots=folder) as sink:
+        sink.write(numbered(700))
+        screen.wait_for(lambda: screen.number(SIZE) == 700)
+        hand.press("s")
+        assert told.said.wait(30)
+        sink.write(numbered(701))
+        screen.wait_for(lambda: screen.number(SIZE) == 701)
+    (record,) = told.records
+    assert record.levelno == logging.WARNING
+    assert re.fullmatch(rf"no snapshot: {re.escape(str(folder))}: [^\n]+", record.getMessage())
+    assert folder.read_text() == "mine"
+
+
+def test_a_live_window_is_sent_the_newest_and_no_older_one_again() -> None:
+    exchange = Exchange(holds_run=False, hud=False)
+    for k in range(5):
+        exchange.put(numbered(k))
+    exchange.ask_next(0, SIZE)
+    assert exchange.take().scene.frame.index == 4
+    exchange.put(numbered(5))
+    exchange.ask_next(5, SIZE)
+    exchange.ask_again(5, (640, 480))  # of the first one that was sent
+    again, after = exchange.take(), exchange.take()
+    assert (again.scene.frame.index, again.view) == (4, (640, 480))
+    assert after.scene.frame.index == 5
+    exchange.ask_again(5, SIZE)  # that was on its way when a newer one was sent
+    exchange.put(numbered(6))
+    exchange.ask_next(6, SIZE)
+    assert exchange.take().scene.frame.index == 6
