@@ -67,6 +67,7 @@ def measure(minutes: float, fps: float, detector_s: float) -> dict[str, Any]:
     """One run; all figures of it."""
     stats, detector = RunStats(), SlowDetector(detector_s)
     held: dict[str, float] = {}
+    at_end: dict[str, float] = {}
     load_before = os.getloadavg()[0]
     with Camera(size=SIZE, fps=fps) as camera, LiveSource(NetworkConnector(camera.url), stats=stats) as source:
         pipeline = Pipeline(source, [detector], IouTracker(), stats=stats)
@@ -76,8 +77,8 @@ def measure(minutes: float, fps: float, detector_s: float) -> dict[str, Any]:
             if not held and now_s - began_s > min(SETTLED_S, minutes * 20):
                 held = resources()
             if now_s - began_s > minutes * 60:
+                at_end = resources()  # before the run is ended
                 break
-        at_end = resources()
     return summary(detector.entries, stats, fps) | {
         "minutes": minutes,
         "fps": fps,

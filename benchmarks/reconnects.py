@@ -25,8 +25,9 @@ from benchmarks.clips import machine
 from streamer.frame import Frame
 from streamer.labels import LabelTable
 from streamer.pipeline import Pipeline
-from streamer.sources.live import LiveSource, Patience
+from streamer.sources.live import LiveSource
 from streamer.sources.network import NetworkConnector
+from streamer.sources.retries import Patience
 from streamer.stats import RunStats
 from tests.faults.camera import Camera
 from tracking.iou import IouTracker

@@ -22,8 +22,8 @@ from streamer.protocols import Annotator, Scene, Sink, StreamInfo
 from streamer.secrets import redacted
 from streamer.settings import DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
 from streamer.sinks.muxer import SUFFIXES
-from streamer.sources.live import Patience
 from streamer.sources.network import NetworkOptions
+from streamer.sources.retries import Patience
 from streamer.sources.selection import SourceOptions
 from streamer.spelling import nearest
 from tracking.types import Tracker

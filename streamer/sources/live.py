@@ -14,47 +14,25 @@ import dataclasses
 import logging
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
 
-from streamer.backoff import FIRST_S, LONGEST_S, Backoff
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.frame import Frame
-from streamer.knock import KNOCK_EVERY_S
 from streamer.mailbox import Closed
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import Connector, LivePicture
 from streamer.sources.line import LATE, Ended, Item
 from streamer.sources.lines import HUNG, Lines
 from streamer.sources.media_clock import TIME_BASE, MediaClock
+from streamer.sources.retries import Patience, Retries
 from streamer.sources.single_use import SingleUseSource
 from streamer.stats import RunStats
 
 log = logging.getLogger(__name__)
 
-STALL_S = 5.0
 OPENING_S = 15.0
 """The longest that opening may take altogether: resolving the name, connecting, negotiating."""
 _KEY_FRAME_FACTOR = 6
 """Data without a picture may come for so many stall limits: some cameras send a key frame every 10 s or more rarely."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a live source waits for what.
-
-    Attributes:
-        stall_s: without data for so long, a connection is given up.
-        first_wait_s: before the first try to connect again; grows from there.
-        longest_wait_s: between two tries.
-        retry_for_s: without a connection for so long, the source is given up; None = never.
-        retry_at_start: also the first connection is tried again; otherwise its failure is final.
-    """
-
-    stall_s: float = STALL_S
-    first_wait_s: float = FIRST_S
-    longest_wait_s: float = LONGEST_S
-    retry_for_s: float | None = None
-    retry_at_start: bool = False
 
 
 class LiveSource(SingleUseSource):
@@ -81,8 +59,7 @@ class LiveSource(SingleUseSource):
         self._stall_s = max(self._patience.stall_s, connector.least_stall_s)
         self._stats = stats or RunStats()
         self._lines = Lines(connector, self._stall_s, self._count_lost)
-        self._backoff = Backoff(self._patience.first_wait_s, self._patience.longest_wait_s)
-        self._said = ""
+        self._retries = Retries(connector, self._patience, self._lines.sleep)
 
     def __enter__(self) -> LiveSource:
         self._check_unused()
@@ -121,8 +98,8 @@ class LiveSource(SingleUseSource):
                     raise SourceUnavailable(str(error), error.cause) from error
                 if error.cause == HUNG:
                     raise
-                self._say_once(f"{error}; trying again")
-                self._wait_to_retry(error, began_s)
+                self._retries.say(f"{error}; trying again")
+                self._retries.wait(error, began_s)
 
     def _connect(self) -> StreamInfo:
         """A new line that has its first picture ready."""
@@ -150,43 +127,24 @@ class LiveSource(SingleUseSource):
         lost_s = time.monotonic()
         cause: SourceLost | SourceUnavailable = error
         self._stats.gauge("source_connected", "", 0)
-        self._say_once(f"{error}; connecting again")
+        self._retries.say(f"{error}; connecting again")
         while True:
-            self._wait_to_retry(cause, lost_s)
+            self._retries.wait(cause, lost_s)
             try:
                 info = self._connect()
             except (SourceUnavailable, SourceLost) as again:
                 if again.cause == HUNG:
                     raise
                 cause = again
-                self._say_once(f"{again}; trying again")
+                self._retries.say(f"{again}; trying again")
                 continue
             self._connected()
             log.warning("%s: back after %.1f s", self._connector.name, time.monotonic() - lost_s)
             return info
 
     def _connected(self) -> None:
-        self._backoff.reset()
-        self._said = ""
+        self._retries.succeeded()
         self._stats.gauge("source_connected", "", 1)
-
-    def _wait_to_retry(self, error: SourceLost | SourceUnavailable, lost_s: float) -> None:
-        """Wait for the next try, shorter if something appears where nothing was. Raises what ends the trying."""
-        limit_s = self._patience.retry_for_s
-        away_s = time.monotonic() - lost_s
-        if limit_s is not None and away_s >= limit_s:
-            raise SourceLost(f"{error}; given up after {away_s:.0f} s", error.cause) from error
-        # What a user must mend does not mend itself in a second, and cameras lock out who asks too often.
-        wait_s = self._patience.longest_wait_s if isinstance(error, SourceUnavailable) else self._backoff.next_s()
-        until_s = time.monotonic() + (wait_s if limit_s is None else min(wait_s, max(limit_s - away_s, 0.0)))
-        knocks = wait_s > KNOCK_EVERY_S
-        absent = knocks and not self._connector.present()
-        if knocks and not absent and error.cause in ("refused", "no answer"):
-            until_s = min(until_s, time.monotonic() + KNOCK_EVERY_S)  # it came back while the try failed
-        while (left_s := until_s - time.monotonic()) > 0:
-            self._lines.sleep(min(left_s, KNOCK_EVERY_S) if absent else left_s)
-            if absent and self._connector.present():
-                return
 
     # capture thread
 
@@ -255,12 +213,6 @@ class LiveSource(SingleUseSource):
 
     def _count_lost(self, item: Item) -> None:
         self._note(Damage("connection lost", state="dropped") if isinstance(item, LivePicture) else item)
-
-    def _say_once(self, line: str) -> None:
-        """A log line only where something changes."""
-        if line != self._said:
-            self._said = line
-            log.warning("%s", line)
 
 
 def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Frame:

@@ -19,10 +19,11 @@ from streamer.sources.camera import CameraConnector, is_camera
 from streamer.sources.connection import Connector
 from streamer.sources.file import FileSource
 from streamer.sources.images import ImageSource
-from streamer.sources.live import LiveSource, Patience
+from streamer.sources.live import LiveSource
 from streamer.sources.network import SCHEMES, NetworkConnector, NetworkOptions
 from streamer.sources.paced import PacedConnector
 from streamer.sources.recorded import RecordedSource, is_recording
+from streamer.sources.retries import Patience
 from streamer.sources.synthetic import PREFIX, SyntheticSource
 from streamer.stats import RunStats
 

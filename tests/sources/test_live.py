@@ -18,7 +18,8 @@ from streamer.mailbox import Closed, Mailbox
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LivePicture
 from streamer.sources.line import LATE, Ended, Inbox, Line
-from streamer.sources.live import LiveSource, Patience
+from streamer.sources.live import LiveSource
+from streamer.sources.retries import Patience
 from streamer.stats import RunStats
 from tests.core.parts import DEADLINE_S, Boom
 from tests.sources.live_script import NAME, TICKS, Act, Item, ScriptedConnector, picture, pictures

@@ -16,8 +16,9 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.frame import Frame
 from streamer.sinks.mjpeg import MjpegSink
 from streamer.sources.line import LATE
-from streamer.sources.live import LiveSource, Patience
+from streamer.sources.live import LiveSource
 from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.retries import Patience
 from tests.core.parts import DEADLINE_S
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number

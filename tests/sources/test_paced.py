@@ -16,8 +16,9 @@ from streamer.sources import paced
 from streamer.sources.connection import READ_TIMEOUT_S
 from streamer.sources.file import FileSource
 from streamer.sources.line import LATE
-from streamer.sources.live import LiveSource, Patience
+from streamer.sources.live import LiveSource
 from streamer.sources.paced import Pace, PacedConnector
+from streamer.sources.retries import Patience
 from tests import media
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.protocols import Source
-from streamer.sources.live import LiveSource, Patience
+from streamer.sources.live import LiveSource
 from streamer.sources.network import NetworkConnector
 from streamer.sources.recorded import RecordedSource, is_recording
+from streamer.sources.retries import Patience
 from streamer.sources.selection import SourceOptions, open_source
 from tests import media
 from tests.sources.web_server import serving

@@ -77,7 +77,7 @@ class StalledBriefly(Stalled):
 class StalledBeforeOpen(Stalled):
     name = "stalled_before_open"
     fault = "the camera disconnects and stops (SIGSTOP): the system takes connections, nobody answers"
-    expected = "opening gives up after 5 s and is tried again"
+    expected = "opening gives up after 5 s and is tried again, after waits that grow, sooner once the camera answers"
     lasts_s = (2.0, 8.0)
 
     def strike(self) -> None:

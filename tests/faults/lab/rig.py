@@ -20,7 +20,8 @@ from streamer.labels import LabelTable
 from streamer.pipeline import Pipeline
 from streamer.protocols import Sink, StreamInfo
 from streamer.sources.connection import Connector
-from streamer.sources.live import LiveSource, Patience
+from streamer.sources.live import LiveSource
+from streamer.sources.retries import Patience
 from streamer.stats import RunStats
 from tests.faults.lab.sights import DETECTED, SHOWN, Sight, Sights
 from tracking.iou import IouTracker
