@@ -14,7 +14,7 @@ from streamer.mot import read_detections, track_file, track_rows
 from streamer.sinks.mot import MotSink
 from tests.sinks.scenes import scene, tracks
 from tracking.iou import IouTracker
-from tracking.types import Detections, Tracks
+from tracking.types import Detections, Motion, Tracks
 
 SIZE = (640, 480)
 ROW = "{frame},-1,{left},100,40,80,0.9,-1,-1,-1\n"
@@ -177,10 +177,10 @@ def test_a_rate_or_size_that_is_none_is_refused(
 class FailingTracker(IouTracker):
     """Fails on the tenth frame."""
 
-    def update(self, detections: Detections, time_s: float) -> Tracks:
+    def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         if time_s > 9 / 25:
             raise ZeroDivisionError
-        return super().update(detections, time_s)
+        return super().update(detections, time_s, motion)
 
 
 def test_a_failure_on_the_way_leaves_nothing(detections: Path, tmp_path: Path) -> None:

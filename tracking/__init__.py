@@ -3,6 +3,6 @@
 Everything here is plain data in, plain data out, owned by whichever thread calls it.
 """
 
-from tracking.types import Detections, Origin, Tracker, Tracks
+from tracking.types import Carried, Detections, Motion, Origin, Tracker, Tracks
 
-__all__ = ["Detections", "Origin", "Tracker", "Tracks"]
+__all__ = ["Carried", "Detections", "Motion", "Origin", "Tracker", "Tracks"]

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tracking.boxes import Array, Flags
 
 # The scores of about the last ten seconds count, and the last twenty misses.
 _SCORES_FADE_S = 10.0
 _MISSES = 20.0
+_SCORE_BINS = 100
 
 
 class Experience:
@@ -50,3 +53,26 @@ class Experience:
     def misses_are_flicker(self) -> bool:
         """Whether a missed object is rather still there than gone."""
         return self._came_back >= self._left
+
+
+class UsualScore:
+    """The score that is usual for what the detector is sure of: the median in which each score counts by itself.
+
+    A crowd of doubtful detections moves it less than it moves the mean. Scores are counted in bins of 0.01.
+    """
+
+    def __init__(self) -> None:
+        self._weights = np.zeros(_SCORE_BINS)
+
+    def take(self, scores: Array, elapsed_s: float) -> None:
+        """Take in the scores `(N,)` of a frame that came `elapsed_s` seconds after the one before."""
+        bins = np.clip((scores * _SCORE_BINS).astype(np.intp), 0, _SCORE_BINS - 1)
+        self._weights *= math.exp(-elapsed_s / _SCORES_FADE_S)
+        self._weights += np.bincount(bins, np.maximum(scores, 0.0), _SCORE_BINS)
+
+    def times(self, ratio: float) -> float:
+        """`ratio` times the usual score; 0 before any score is known."""
+        sums = self._weights.cumsum()
+        if sums[-1] <= 0:
+            return 0.0
+        return ratio * (float(sums.searchsorted(sums[-1] / 2)) + 0.5) / _SCORE_BINS

@@ -11,12 +11,12 @@ import math
 
 import numpy as np
 
-from tracking.boxes import Indices, to_corners
+from tracking.boxes import Indices, to_centres, to_corners
 from tracking.experience import Experience
 from tracking.lives import Lives
 from tracking.matching import Seen, match, others
 from tracking.motion import MovingBoxes
-from tracking.types import Detections, Origin, Tracks
+from tracking.types import Detections, Motion, Origin, Tracks
 
 # A weak detection gets a track only where no other wants it nearly as much: in units of overlap.
 _WEAK_HANDICAP = 0.1
@@ -97,8 +97,10 @@ class IouTracker:
         self._now_s = -math.inf
         self._experience = Experience()
 
-    def update(self, detections: Detections, time_s: float) -> Tracks:
+    def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         """Take in the detections of the frame at media time `time_s`; returns the confirmed tracks at that time.
+
+        With `motion`, tracks are looked for where the pictures say that they went, if they do.
 
         Raises:
             ValueError: `time_s` is not finite.
@@ -111,7 +113,11 @@ class IouTracker:
             elapsed_s = 0.0
         seen = Seen.of(detections)
         self._experience.take_scores(seen.scores, elapsed_s)
+        before = to_corners(self._boxes.state)
         self._boxes.advance(elapsed_s)
+        if motion is not None and len(before):
+            carried = motion.carry(before)
+            self._boxes.state[carried.trusted] = to_centres(carried.boxes[carried.trusted])
         rows, cols = self._match(seen)
         self._learn_from_misses(rows, time_s)
         self._now_s = time_s

@@ -20,7 +20,9 @@ class Lives:
         labels: int32.
         scores: float64, of the last detection.
         score_sums: float64, over all detections.
+        recent_scores: float64, mean over the last moments (`blend_scores`).
         detections: int64, how many there were.
+        missed: int64, in how many updates since the last detection it was not found.
         born_s: float64, time of the first detection.
         seen_s: float64, time of the last detection.
     """
@@ -29,7 +31,9 @@ class Lives:
     labels: IntArray
     scores: Array
     score_sums: Array
+    recent_scores: Array
     detections: IdArray
+    missed: IdArray
     born_s: Array
     seen_s: Array
 
@@ -37,8 +41,18 @@ class Lives:
     def begun(cls, labels: IntArray, scores: Array, now_s: float) -> Self:
         """Tracks on probation that are detected for the first time at `now_s`."""
         count = len(labels)
-        ids, times_s = np.zeros(count, np.int64), np.full(count, now_s)
-        return cls(ids, labels, scores, scores.copy(), np.ones(count, np.int64), times_s, times_s.copy())
+        times_s = np.full(count, now_s)
+        return cls(
+            ids=np.zeros(count, np.int64),
+            labels=labels,
+            scores=scores,
+            score_sums=scores.copy(),
+            recent_scores=scores.copy(),
+            detections=np.ones(count, np.int64),
+            missed=np.zeros(count, np.int64),
+            born_s=times_s,
+            seen_s=times_s.copy(),
+        )
 
     def select(self, rows: Flags) -> Lives:
         """The tracks picked by a mask."""

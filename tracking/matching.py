@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from tracking.assignment import assign
-from tracking.boxes import Array, Indices, overlapping_pairs, to_centres, to_corners
+from tracking.boxes import Array, Flags, Indices, Pairs, overlapping_pairs, to_centres, to_corners
 from tracking.types import Detections, IntArray
 
 _LEAST_WEIGHT = 1e-3
@@ -53,6 +54,20 @@ class Match(NamedTuple):
     camera_shift: Array
 
 
+class Stage(NamedTuple):
+    """Who takes part in one round of `match_in_stages`.
+
+    Attributes:
+        tracks: `(N,)`, the tracks that do.
+        detections: `(M,)`, the detections that do.
+        iou_min: the least overlap.
+    """
+
+    tracks: Flags
+    detections: Flags
+    iou_min: float
+
+
 def match(state: Array, labels: IntArray | None, seen: Seen, *, handicaps: Array, iou_min: float) -> Match:
     """Assign detections to tracks.
 
@@ -64,14 +79,10 @@ def match(state: Array, labels: IntArray | None, seen: Seen, *, handicaps: Array
         iou_min: the least overlap, above 0, at most 1.
     """
     rows, cols = _assign(to_corners(state), labels, seen.boxes, seen.labels, handicaps, iou_min)
-    still = Match(rows, cols, np.empty(0, np.intp), np.zeros(2))
-    if len(rows) < _CAMERA_BOXES or len(rows) == len(state):
-        return still
+    shift = _common_shift(state, seen, rows, cols)
+    if shift is None:
+        return Match(rows, cols, np.empty(0, np.intp), np.zeros(2))
     # What all boxes have in common is the camera's motion: the rest are looked for where it has moved them to.
-    offsets = seen.centres.take(cols, axis=0) - state.take(rows, axis=0)
-    shift = np.sort(offsets[:, :2], axis=0)[len(rows) // 2]
-    if max(abs(shift)) < _CAMERA_SHIFT * state[:, 2:].mean():
-        return still
     missed, left = others(len(state), rows), others(len(seen.scores), cols)
     moved = state[missed]
     moved[:, :2] += shift
@@ -86,6 +97,68 @@ def match(state: Array, labels: IntArray | None, seen: Seen, *, handicaps: Array
     return Match(np.concatenate([rows, missed[more_rows]]), np.concatenate([cols, left[more_cols]]), missed, shift)
 
 
+def match_in_stages(
+    state: Array, labels: IntArray | None, seen: Seen, stages: Sequence[Stage], margin: float = 0.0
+) -> Match:
+    """Assign detections to tracks in several rounds; what one round has found takes no part in the next.
+
+    If the boxes found are off together, a last round looks for the rest where the camera has moved them to; everybody
+    who took part in any round takes part in that one, under the terms of the last.
+
+    Args:
+        state: `(N, 4)` centre x, centre y, width, height: where each track is expected.
+        labels: `(N,)`, None if a track takes detections of any label.
+        seen: the detections.
+        stages: one or more rounds, the most certain first.
+        margin: overlap is that of boxes which are wider and higher by this, on each side, in units of their size (the
+            root of their area).
+    """
+    iou_min = min(stage.iou_min for stage in stages)
+    boxes = to_corners(_grown(seen.centres, margin))
+    order = np.argsort(boxes[:, 0], kind="stable")
+    pairs, weights = _candidates(to_corners(_grown(state, margin)), labels, boxes[order], seen.labels[order], iou_min)
+    pairs = pairs._replace(cols=order[pairs.cols])
+    rows, cols = _assign_in_stages(pairs, weights, stages)
+    shift = _common_shift(state, seen, rows, cols)
+    if shift is None:
+        return Match(rows, cols, np.empty(0, np.intp), np.zeros(2))
+    missed, left = others(len(state), rows), others(len(seen.scores), cols)
+    moved = state[missed]
+    moved[:, :2] += shift
+    more_rows, more_cols = _assign(
+        to_corners(moved),
+        None if labels is None else labels[missed],
+        seen.boxes[left],
+        seen.labels[left],
+        np.zeros(len(left)),
+        stages[-1].iou_min,
+    )
+    return Match(np.concatenate([rows, missed[more_rows]]), np.concatenate([cols, left[more_cols]]), missed, shift)
+
+
+def _grown(state: Array, margin: float) -> Array:
+    """Boxes, `(N, 4)` centre x, centre y, width, height, with a margin in units of their size on each side."""
+    grown = state.copy()
+    grown[:, 2:] += 2 * margin * np.sqrt(state[:, 2] * state[:, 3])[:, None]
+    return grown
+
+
+def _assign_in_stages(pairs: Pairs, weights: Array, stages: Sequence[Stage]) -> tuple[Indices, Indices]:
+    """The assignment of `match_in_stages` among candidate pairs; rows and columns of those chosen."""
+    found_rows: list[Indices] = []
+    found_cols: list[Indices] = []
+    for stage in stages:
+        wanted = stage.tracks[pairs.rows] & stage.detections[pairs.cols] & (pairs.iou >= stage.iou_min)
+        for found, names in ((found_rows, pairs.rows), (found_cols, pairs.cols)):
+            for taken in found:
+                wanted &= ~np.isin(names, taken)
+        near = np.flatnonzero(wanted)
+        rows, cols = assign(pairs.rows[near], pairs.cols[near], np.maximum(weights[near], _LEAST_WEIGHT))
+        found_rows.append(rows)
+        found_cols.append(cols)
+    return np.concatenate(found_rows), np.concatenate(found_cols)
+
+
 def _assign(
     expected: Array,
     expected_labels: IntArray | None,
@@ -95,14 +168,34 @@ def _assign(
     iou_min: float,
 ) -> tuple[Indices, Indices]:
     """The best assignment between expected boxes and boxes seen (sorted by x0); rows of both."""
+    pairs, weights = _candidates(expected, expected_labels, boxes, labels, iou_min)
+    weights = weights - handicaps[pairs.cols]
+    return assign(pairs.rows, pairs.cols, np.maximum(weights, _LEAST_WEIGHT))
+
+
+def _candidates(
+    expected: Array, expected_labels: IntArray | None, boxes: Array, labels: IntArray, iou_min: float
+) -> tuple[Pairs, Array]:
+    """Pairs of expected boxes and boxes seen (sorted by x0) that can belong together, and how well they fit."""
     pairs = overlapping_pairs(expected, boxes, iou_min)
     if expected_labels is not None:
         same = expected_labels[pairs.rows] == labels[pairs.cols]
         if not same.all():
             pairs = pairs.select(same)
     # Upright objects on one ground keep their top and bottom when they pass each other, while their widths mix.
-    weights = pairs.iou * np.sqrt(pairs.height_iou) - handicaps[pairs.cols]
-    return assign(pairs.rows, pairs.cols, np.maximum(weights, _LEAST_WEIGHT))
+    return pairs, pairs.iou * np.sqrt(pairs.height_iou)
+
+
+def _common_shift(state: Array, seen: Seen, rows: Indices, cols: Indices) -> Array | None:
+    """How far the tracks `rows` are off their detections `cols` together, `(2,)` pixels; None where that says nothing.
+
+    It says nothing of interest where no track was missed.
+    """
+    if len(rows) < _CAMERA_BOXES or len(rows) == len(state):
+        return None
+    offsets = seen.centres.take(cols, axis=0) - state.take(rows, axis=0)
+    shift: Array = np.sort(offsets[:, :2], axis=0)[len(rows) // 2]
+    return None if max(abs(shift)) < _CAMERA_SHIFT * state[:, 2:].mean() else shift
 
 
 def others(count: int, rows: Indices) -> Indices:

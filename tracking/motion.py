@@ -18,6 +18,11 @@ from tracking.boxes import Array, Flags, Indices
 _MEASUREMENT = np.array([0.05, 0.05, 0.1, 0.1]) ** 2
 _FIRST_SPEED = np.array([1.0, 1.0, 0.3, 0.3]) ** 2
 _ACCELERATION = np.array([1.0, 1.0, 0.5, 0.5]) ** 2
+# Of a box that was carried along with the pictures, added by each update.
+_PICTURED = np.array([0.05, 0.05, 0.05, 0.05]) ** 2
+# How much what is not known of a velocity counts against it: 0 and 1 were both worse, summed over seven sequences and
+# latencies of 0.1 to 1 s.
+_DOUBT = 0.3
 _LEAST_STATE = np.array([-np.inf, -np.inf, 0.0, 0.0])
 
 
@@ -26,9 +31,11 @@ class MovingBoxes:
 
     Args:
         observed: `(N, 4)` centre x, centre y, width, height in pixels of boxes seen for the first time.
+        agility: how quickly they change their speed, as a fraction of what is usual.
     """
 
-    def __init__(self, observed: Array) -> None:
+    def __init__(self, observed: Array, agility: Array | float = 1.0) -> None:
+        self._acceleration = agility**2 * _ACCELERATION
         # State, velocity, and their variance, covariance and velocity variance: one array, to be picked from at once.
         self._table = np.empty((5, *observed.shape))
         for row, value in enumerate((observed, 0.0, _MEASUREMENT, 0.0, _FIRST_SPEED)):
@@ -54,7 +61,7 @@ class MovingBoxes:
 
     def advance(self, elapsed_s: float) -> None:
         """Move all boxes `elapsed_s` seconds (0 or more) ahead."""
-        noise = _ACCELERATION * elapsed_s
+        noise = self._acceleration * elapsed_s
         variance, covariance, velocity_variance = self.variances
         self._table[0] = self.extrapolate(elapsed_s)
         variance += (2 * covariance + (velocity_variance + noise / 3) * elapsed_s) * elapsed_s
@@ -74,11 +81,46 @@ class MovingBoxes:
         picked[2:4] *= 1 - gain  # variance and covariance
         self._table[:, rows] = picked
 
+    def carry(self, rows: Flags, places: Array, speeds: Array, elapsed_s: float) -> None:
+        """Move boxes on by `elapsed_s` seconds, above 0, to where the pictures say that they went, not by velocity.
+
+        Args:
+            rows: `(N,)`, those that the pictures know; the others only `advance`.
+            places: `(N, 4)` centre x, centre y, width, height where they went.
+            speeds: `(N, 4)` of their own in px/s, the camera's left out.
+            elapsed_s: seconds.
+        """
+        before = self.variances[:, rows]
+        self.advance(elapsed_s)
+        velocity = self._table[1]
+        # Two places of which each is known that well tell the speed; what was known before counts by its variance.
+        told = 2 * _PICTURED / elapsed_s**2
+        weight = self.variances[2][rows] / (self.variances[2][rows] + told)
+        velocity[rows] += weight * (speeds[rows] - velocity[rows])
+        self.state[rows] = places[rows]
+        self.variances[0][rows] = before[0] + _PICTURED
+        self.variances[1][rows] = 0.0
+        self.variances[2][rows] *= 1 - weight
+
     def extrapolate(self, elapsed_s: float) -> Array:
         """`state` as it will be in `elapsed_s` seconds (as it was, where negative); changes nothing."""
         state = self.state + self.velocity * elapsed_s
         np.maximum(state, _LEAST_STATE, out=state)
         return state
+
+    def expect(self, elapsed_s: float) -> Array:
+        """`state` as it is best guessed for `elapsed_s` seconds later (or before); changes nothing.
+
+        A velocity that is hardly larger than what is not known of it is no reason to leave the place (shrinkage towards
+        rest: James and Stein, "Estimation with Quadratic Loss", 1961).
+        """
+        area = np.maximum(self.state[:, 2] * self.state[:, 3], 0.0)[:, None]
+        unknown = _DOUBT * area * (self.variances[2] + _ACCELERATION * abs(elapsed_s))
+        known = self.velocity**2
+        share = known / np.maximum(known + unknown, 1e-12)
+        state = self.state + self.velocity * share * elapsed_s
+        expected: Array = np.maximum(state, _LEAST_STATE)
+        return expected
 
     def keep(self, rows: Flags) -> None:
         """Forget all but those picked by a mask."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -148,13 +148,40 @@ class Tracks:
         )
 
 
+class Carried(NamedTuple):
+    """Boxes moved along with the picture.
+
+    Attributes:
+        boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels: with what the picture inside each box did.
+        camera: float64 `(N, 4)`, the same moved by the camera alone; what `boxes` is where `trusted` is false.
+        trusted: bool `(N,)`, whether enough of the picture inside the box was recognized.
+    """
+
+    boxes: npt.NDArray[np.float64]
+    camera: npt.NDArray[np.float64]
+    trusted: BoolArray
+
+
+class Motion(Protocol):
+    """How the picture moved from one instant to a later one. Pure."""
+
+    def carry(self, boxes: npt.NDArray[np.float64]) -> Carried:
+        """Boxes `(N, 4)` at the earlier instant, x0, y0, x1, y1 in pixels, moved to the later one."""
+        ...
+
+
 class Tracker(Protocol):
     """Gives detections an identity over time. Used by one thread; two instances share nothing."""
 
-    def update(self, detections: Detections, time_s: float) -> Tracks:
+    def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         """Take in the detections of the frame at media time `time_s`; returns the tracks at that time.
 
         A `time_s` that does not move forward (a seek, a loop) must not corrupt the state.
+
+        Args:
+            detections: of that frame.
+            time_s: seconds.
+            motion: of the picture since the frame of the update before, where pictures are at hand.
         """
         ...
 
