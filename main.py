@@ -37,6 +37,10 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Model weights: list, fetch ahead of time, check.", no_args_is_help=True)
 app.add_typer(models, name="models")
+evaluate = typer.Typer(
+    help="How good tracks and shown boxes are, by ground truth or from a run alone.", no_args_is_help=True
+)
+app.add_typer(evaluate, name="evaluate")
 
 Source = Annotated[
     str,
@@ -48,6 +52,11 @@ LabelMap = Annotated[
     str | None, typer.Option(help="Classes of a hub module: open_images_v4, coco, or a .pbtxt, .csv or .txt file.")
 ]
 TrackerName = Annotated[str | None, typer.Option("--tracker", help="Tracker by name.")]
+Sequences = Annotated[list[Path], typer.Argument(help="Folders with seqinfo.ini, gt/gt.txt and det/ (MOT Challenge).")]
+DetectionFile = Annotated[
+    str | None, typer.Option("--det", help="A file in det/; else det.txt, or det_sim.txt if only that is there.")
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="The figures as JSON; an existing file is replaced.")]
 
 
 @app.command()
@@ -61,17 +70,27 @@ def run(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="YAML settings; see configs/.")] = None,
     assign: Annotated[list[str] | None, typer.Option("--set", help="One setting: key.path=value; repeatable.")] = None,
-    detector: Annotated[str | None, typer.Option(help="auto, starter, or a hub module: URL, file or folder.")] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="auto, starter, a hub module (URL, file, folder), or detections (.txt, .jsonl).")
+    ] = None,
     classes: Annotated[str | None, typer.Option(help="Only these classes: names or MIDs, by comma.")] = None,
     min_score: Annotated[float | None, typer.Option(help="Leave out detections below this score.")] = None,
     tracker: TrackerName = None,
     detect_every: Annotated[int | None, typer.Option(help="Detect every N-th frame, interpolate between.")] = None,
+    detect_fps: Annotated[float | None, typer.Option(help="Instead: detect about so many frames a second.")] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="Virtual clock: each detection takes so many seconds, or those in a file.")
+    ] = None,
     jsonl: Annotated[Path | None, typer.Option(help="JSON lines, one object a frame.")] = None,
     mot: Annotated[Path | None, typer.Option(help="MOT Challenge text.")] = None,
     report: Annotated[Path | None, typer.Option(help="The final report as JSON.")] = None,
     fps: Annotated[str | None, typer.Option(help="Of an image folder, or asked of a camera: 25, 30000/1001.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Play a file as a camera would, in real time.")] = False,
-    overlay: Annotated[str | None, typer.Option(help="Live: now (every frame) or detected (those detected).")] = None,
+    overlay: Annotated[
+        str | None, typer.Option(help="now (every frame), detected (those detected), delayed (every frame, later).")
+    ] = None,
+    delay: Annotated[float | None, typer.Option(help="Of --overlay delayed, seconds; measured without it.")] = None,
+    no_origin: Annotated[bool, typer.Option("--no-origin", help="No dashed outlines for carried boxes.")] = False,
     transport: Annotated[str | None, typer.Option(help="RTSP over tcp, udp or prefer_tcp.")] = None,
     retry_for: Annotated[
         float | None,
@@ -80,6 +99,9 @@ def run(
     metrics: Annotated[str | None, typer.Option(help="Serve Prometheus metrics: :9090, 0.0.0.0:9090.")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="Messages as text or JSON lines.")] = LogFormat.text,
     show: Annotated[bool, typer.Option("--show", help="Show a window; q ends, ? tells the keys.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep a live run in this new folder, to be run again with replay.")
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Open no connection for models.")] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -90,6 +112,10 @@ def run(
     outputs = commands.Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
     options = {
         "overlay": overlay,
+        "delay_s": delay,
+        "draw.origin": False if no_origin else None,
+        "detector.fps": detect_fps,
+        "detector.latency": latency,
         "source.uri": source or None,
         "source.live": live or None,
         "source.transport": transport,
@@ -113,7 +139,32 @@ def run(
             quiet=quiet,
             json_logs=log_format is LogFormat.json,
             started_s=STARTED_S,
+            record=record,
         )
+    )
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="A folder that run --record wrote.")],
+    output: Annotated[list[str] | None, typer.Option("-o", "--output", help="As of run; repeatable.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="JSON lines, one object a frame.")] = None,
+    mot: Annotated[Path | None, typer.Option(help="MOT Challenge text.")] = None,
+    report: Annotated[Path | None, typer.Option(help="The final report as JSON.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show a window, at the pace of the run.")] = False,
+    tracker: Annotated[str | None, typer.Option("--tracker", help="Another tracker than the run's.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML settings for drawing and outputs.")] = None,
+    assign: Annotated[list[str] | None, typer.Option("--set", help="One setting: key.path=value; repeatable.")] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run a recorded live run again: the same drops, the same tracks, the same boxes."""
+    from streamer.commands import Outputs
+    from streamer.replay import commands
+
+    outputs = Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
+    raise typer.Exit(
+        commands.replay(recording, outputs, config, assign or [], tracker, quiet=quiet, started_s=STARTED_S)
     )
 
 
@@ -200,6 +251,86 @@ def models_labels(
     from streamer import commands
 
     raise typer.Exit(commands.models_labels(pattern, detector, label_map))
+
+
+@evaluate.command("tracking")
+def evaluate_tracking(
+    sequences: Sequences,
+    tracker: TrackerName = None,
+    det: DetectionFile = None,
+    tracks: Annotated[
+        Path | None, typer.Option(help="Keep the tracks as <sequence>.txt in this folder; existing ones are replaced.")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """HOTA, MOTA, IDF1 and switches of a tracker on sequences with ground truth."""
+    from streamer import evaluation_commands as commands
+
+    raise typer.Exit(
+        commands.tracking(sequences, tracker=tracker, detections=det, tracks_folder=tracks, json_path=json)
+    )
+
+
+@evaluate.command("streaming")
+def evaluate_streaming(
+    sequences: Sequences,
+    latency: Annotated[str, typer.Option(help="Of the detector, seconds, by comma.")] = "0.1,0.3,0.5,1.0",
+    fps: Annotated[str | None, typer.Option(help="Play at this rate instead of the sequence's own.")] = None,
+    overlay: Annotated[str, typer.Option(help="Of now, detected, delayed, by comma.")] = "now,delayed",
+    det: DetectionFile = None,
+    tracker: TrackerName = None,
+    shown: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what was on screen in this folder as <overlay>-<latency>/<sequence>.txt, replacing it."
+        ),
+    ] = None,
+    json: JsonFile = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Accuracy against latency as a .png or .svg; an existing file is replaced.")
+    ] = None,
+) -> None:
+    """How right what is on screen is while a slow detector works, on sequences with ground truth."""
+    from streamer import evaluation_commands as commands
+
+    raise typer.Exit(
+        commands.streaming(
+            sequences,
+            latencies=latency,
+            overlays=overlay,
+            fps=fps,
+            tracker=tracker,
+            detections=det,
+            shown_folder=shown,
+            json_path=json,
+            plot_path=plot,
+        )
+    )
+
+
+@evaluate.command("video")
+def evaluate_video(
+    video: Annotated[str, typer.Argument(help="Video file, or what else run takes.")],
+    detector: Annotated[str | None, typer.Option(help="auto, starter, or a hub module: URL, file or folder.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Only these classes: names or MIDs, by comma.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="Leave out detections below this score.")] = None,
+    tracker: TrackerName = None,
+    detect_every: Annotated[int | None, typer.Option(help="Detect every N-th frame, interpolate between.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Open no connection for models.")] = False,
+    json: JsonFile = None,
+) -> None:
+    """How much boxes jump when detections land and how often ids break, without ground truth."""
+    from streamer import evaluation_commands as commands
+
+    options = {
+        "detector.name": detector,
+        "detector.classes": None if classes is None else [name.strip() for name in classes.split(",") if name.strip()],
+        "detector.min_score": min_score,
+        "detector.offline": offline or None,
+        "detector.every": detect_every,
+        "tracker.name": tracker,
+    }
+    raise typer.Exit(commands.video(video, options, json_path=json, started_s=STARTED_S))
 
 
 def main() -> None:

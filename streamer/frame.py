@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 import cv2
@@ -29,6 +30,13 @@ class _Scaler(threading.local):
 _scaler = _Scaler()
 
 
+class PictureKey(NamedTuple):
+    """Which picture of which stream: both count from 0, over all connections of a run."""
+
+    stream: int
+    number: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """A decoded picture in its native pixel format.
@@ -45,6 +53,7 @@ class Frame:
         damage: why no detector should see it (`packet loss`); empty where nothing is known against it.
         raw_pts: what the sender gave where `pts` had to be repaired or moved; None if `pts` is that, or nothing came.
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it; else None.
+        key: where the picture is in what a recorder keeps of the packets; None where none does.
 
     Raises:
         ValueError: a negative index or segment, or a time base that is not positive.
@@ -61,6 +70,7 @@ class Frame:
     damage: str = ""
     raw_pts: int | None = None
     wall_clock_s: float | None = None
+    key: PictureKey | None = None
 
     def __post_init__(self) -> None:
         if self.index < 0 or self.segment < 0:

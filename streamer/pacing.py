@@ -1,20 +1,23 @@
 """Which frame meets which detections. Owned by the main thread.
 
 `Lockstep` is the rule for files: every frame is shown, every N-th is detected, and those between wait for the next
-detection so that their boxes come from both sides. A frame that the detector failed on is one of those between.
-`Live` is the rule for live sources: frames are shown as they come, with boxes carried to them from the last detection,
-or as soon as a detector is done with them. Neither looks at a clock, so that the same frames and detections give the
-same boxes on every machine.
+detection so that their boxes come from both sides. A frame that the detector failed on is one of those between. The
+rules for live sources are in `streamer.pacing_live` and `streamer.pacing_delayed`. None of them looks at a clock, so
+that the same frames and detections give the same boxes on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streamer.frame import Frame
-from streamer.overlay.interpolation import interpolate
+from streamer.overlay.between import Anchor, between, with_others
+from streamer.overlay.motion_cache import PictureMotion
+from streamer.overlay.motion_field import MotionEstimator, MotionField, still
+from streamer.routes import Finished
+from streamer.sightings import Sightings
 from tracking.types import Detections, Tracker, Tracks
 
 
@@ -40,22 +43,24 @@ class Paced:
 class Pacing(Protocol):
     """The rule for a run."""
 
-    def take(
-        self, frame: Frame, detections: Detections | None, lost: str = "", *, looked: bool = True
-    ) -> Iterator[Paced]:
-        """What can be shown now that this is known of a frame.
+    @property
+    def sightings(self) -> Sightings:
+        """On which frames the objects that are shown were found."""
+        ...
 
-        Args:
-            frame: the frame.
-            detections: None if no detector looked, or it failed.
-            lost: the cause if it failed.
-            looked: a detector had the frame, successfully or not.
-        """
+    def take(self, finished: Finished) -> Iterator[Paced]:
+        """What can be shown now that a frame came, or a detector is done with it."""
         ...
 
     def flush(self) -> Iterator[Paced]:
-        """What is left when no more detections come."""
+        """What is left when no more frames come."""
         ...
+
+
+class _Waiting(NamedTuple):
+    frame: Frame
+    field: MotionField | None  # leads to the frame; None where a shot begins
+    lost: str  # the cause where the detector failed
 
 
 class Lockstep:
@@ -63,100 +68,73 @@ class Lockstep:
 
     Args:
         tracker: gives the boxes their identity; owned by this from now on.
-        every: 1 = each frame. At most `every - 1` frames wait here, and `every` more for each one in a row that the
-            detector failed on.
+        every: 1 = each frame: then no pictures are compared. At most `every - 1` frames wait here, and `every` more
+            for each one in a row that the detector failed on.
     """
 
     def __init__(self, tracker: Tracker, every: int = 1) -> None:
         if every < 1:
             raise ValueError("detect every frame (1) or every N-th (N)")
+        self.sightings = Sightings()
         self._tracker = tracker
-        self._every = every
-        self._waiting: list[tuple[Frame, str]] = []  # with the cause where the detector failed
-        self._last: Paced | None = None
+        self._estimator = MotionEstimator() if every > 1 else None
+        self._waiting: list[_Waiting] = []
+        self._anchor: Anchor | None = None
+        self._last: Frame | None = None
 
-    def take(
-        self,
-        frame: Frame,
-        detections: Detections | None,
-        lost: str = "",
-        *,
-        looked: bool = True,  # noqa: ARG002
-    ) -> Iterator[Paced]:
+    def take(self, finished: Finished) -> Iterator[Paced]:
         """The next frame in order, with its detections if it was looked at; yields what can now be shown."""
-        if self._last is not None and frame.segment != self._last.frame.segment:
+        frame = finished.frame
+        if self._last is not None and frame.segment != self._last.segment:
             yield from self.flush()
             self._tracker.reset()
-            self._last = None
-        if detections is None:
-            self._waiting.append((frame, lost))
+            self._last = self._anchor = None
+        field, self._last = self._step(frame), frame
+        if finished.detections is None:
+            self._waiting.append(_Waiting(frame, field, finished.error.cause if finished.error else ""))
             return
-        tracks = self._tracker.update(detections, frame.time_s)
-        now = Paced(frame, tracks, "detected", detections)
-        yield from self._between(now)
-        self._last = now
-        yield now
+        fields = [*(one.field for one in self._waiting), field]
+        anchor = Anchor(frame, self._update(frame, finished.detections, fields))
+        self.sightings.add(frame, anchor.tracks)
+        yield from self._between(anchor, fields)
+        self._anchor = anchor
+        yield Paced(frame, anchor.tracks, "detected", finished.detections)
 
     def flush(self) -> Iterator[Paced]:
         """The frames after the last detection: nothing comes behind them, so their boxes are predicted."""
-        for frame, lost in self._waiting:
-            yield _undetected(frame, self._tracker.predict(frame.time_s), "predicted", lost)
+        fields = [one.field for one in self._waiting]
+        carried = between(self._anchor, None, [one.frame for one in self._waiting], fields)
+        cut = self._anchor is None
+        for (frame, field, lost), tracks in zip(self._waiting, carried, strict=True):
+            cut = cut or field is None
+            # What the pictures say nothing of goes on as the tracker expects.
+            shown = tracks if cut else with_others(tracks, self._tracker.predict(frame.time_s))
+            yield undetected(frame, shown, "predicted", lost)
         self._waiting.clear()
 
-    def _between(self, after: Paced) -> Iterator[Paced]:
-        before = self._last
-        for frame, lost in self._waiting:
-            if before is None:  # the first detection of a segment comes later: nothing is known yet
-                yield _undetected(frame, Tracks.empty(), "predicted", lost)
-                continue
-            span_s = after.frame.time_s - before.frame.time_s
-            fraction = (frame.time_s - before.frame.time_s) / span_s if span_s > 0 else 0.0
-            tracks = interpolate(before.tracks, after.tracks, min(1.0, max(0.0, fraction)))
-            yield _undetected(frame, tracks, "interpolated", lost)
-        self._waiting.clear()
+    def _step(self, frame: Frame) -> MotionField | None:
+        if self._estimator is not None:
+            return self._estimator.step(frame)
+        return None if self._last is None else still(frame.time_s - self._last.time_s)
 
-
-class Live:
-    """Frames are shown as they come, or as a detector is done with them; nothing waits.
-
-    Args:
-        tracker: gives the boxes their identity and carries them; owned by this from now on.
-        every_frame: `overlay: now`, each frame is shown with the boxes of the last detection carried to it; otherwise
-            `overlay: detected`, only frames that a detector had are shown.
-    """
-
-    def __init__(self, tracker: Tracker, *, every_frame: bool) -> None:
-        self._tracker = tracker
-        self._every_frame = every_frame
-        self._segment = -1
-        self._looked_at = -1  # the last frame that a detector was done with
-
-    def take(
-        self, frame: Frame, detections: Detections | None, lost: str = "", *, looked: bool = True
-    ) -> Iterator[Paced]:
-        """A frame that came, or one that a detector is done with."""
-        if looked:
-            if frame.index < self._looked_at:
-                return  # another detector overtook this one, and what came later is known
-            self._looked_at = frame.index
-        if frame.segment > self._segment:
+    def _update(self, frame: Frame, detections: Detections, fields: list[MotionField | None]) -> Tracks:
+        """The tracks on a detected frame; `fields` lead to it from the one before."""
+        steps = [field for field in fields if field is not None]
+        if self._anchor is None or self._estimator is None:
+            return self._tracker.update(detections, frame.time_s)
+        if len(steps) < len(fields):  # another shot: nobody in it is who was in the last one
             self._tracker.reset()
-            self._segment = frame.segment
-        if detections is None:
-            if not (looked and self._every_frame):  # else it was shown when it came
-                # A quick detector may be in the next segment before the last frame of this one is shown.
-                known = frame.segment == self._segment
-                tracks = self._tracker.predict(frame.time_s) if known else Tracks.empty()
-                yield _undetected(frame, tracks, "predicted", lost)
-        elif frame.segment == self._segment:  # else they are of a stream that is gone
-            tracks = self._tracker.update(detections, frame.time_s)
-            if not self._every_frame:
-                yield Paced(frame, tracks, "detected", detections)
+            return self._tracker.update(detections, frame.time_s)
+        return self._tracker.update(detections, frame.time_s, PictureMotion(steps))
 
-    def flush(self) -> Iterator[Paced]:
-        """Nothing waits here."""
-        return iter(())
+    def _between(self, after: Anchor, fields: list[MotionField | None]) -> Iterator[Paced]:
+        frames = [one.frame for one in self._waiting]
+        known = self._anchor is not None and None not in fields
+        for one, tracks in zip(self._waiting, between(self._anchor, after, frames, fields), strict=True):
+            yield undetected(one.frame, tracks, "interpolated" if known else "predicted", one.lost)
+        self._waiting.clear()
 
 
-def _undetected(frame: Frame, tracks: Tracks, state: str, lost: str) -> Paced:
+def undetected(frame: Frame, tracks: Tracks, state: str, lost: str = "") -> Paced:
+    """A frame that the detector did not see, or failed on for the cause `lost`."""
     return Paced(frame, tracks, "lost" if lost else state, cause=lost)

@@ -29,10 +29,13 @@ from streamer.failures import DetectorFailures
 from streamer.frame import Frame
 from streamer.mailbox import Closed
 from streamer.outlet import Outlet
-from streamer.pacing import Live, Lockstep, Paced, Pacing
+from streamer.pacing import Lockstep, Paced, Pacing
+from streamer.pacing_delayed import ShowDelayed
+from streamer.pacing_live import ShowDetected, ShowNow
 from streamer.protocols import Annotator, Detector, Scene, Sink, Source
 from streamer.routes import Finished, Lossless, Newest, Route
 from streamer.stats import Rate, RunStats
+from streamer.virtual import Latency, Virtual
 from tracking.types import Detections, Tracker
 
 log = logging.getLogger(__name__)
@@ -54,12 +57,16 @@ class Pipeline:
         tracker: used by the main thread.
         annotators: draw in this order.
         sinks: entered; each is written by a thread of its own, or by the main thread if it asks for that.
-        detect_every: the detector looks at every N-th frame, the boxes between are interpolated (live: carried on).
+        detect_every: the detector looks at every N-th frame, the boxes between come from both sides (live: carried on).
         select: what to keep of a frame's detections; called by the detector threads.
         draw: draw even when no sink wants a picture (for those who iterate).
-        overlay: of a live source: `now` shows every frame as it comes, `detected` those that the detector saw.
+        overlay: of a live source: `now` shows every frame as it comes, `detected` those that the detector saw,
+            `delayed` every frame a fixed time after it came.
+        delay_s: that time; measured if None.
+        latency: treat the source as a live one on a virtual clock, on which detections take so long.
         optional: those of the sinks whose failure does not end the run of a live source.
         stats: where the figures go; new ones if None.
+        reroute: given the way that frames would take, the way that they take: one around it, or another.
 
     Raises:
         ValueError: no detector, or no such overlay.
@@ -77,16 +84,19 @@ class Pipeline:
         select: Callable[[Detections], Detections] | None = None,
         draw: bool = False,
         overlay: str = "now",
+        delay_s: float | None = None,
+        latency: Latency | None = None,
         optional: Sequence[Sink] = (),
         stats: RunStats | None = None,
+        reroute: Callable[[Route], Route] | None = None,
     ) -> None:
         if not detectors:
             raise ValueError("a pipeline needs a detector")
-        if overlay not in ("now", "detected"):
-            raise ValueError(f"overlay is now or detected, not {overlay!r}")
+        if overlay not in ("now", "detected", "delayed"):
+            raise ValueError(f"overlay is now, detected or delayed, not {overlay!r}")
         self._source = source
         self._detectors = tuple(detectors)
-        self._live = source.info.live
+        self._live = source.info.live and latency is None
         self._failures = DetectorFailures()
         self._rate = Rate()
         self._annotators = tuple(annotators)
@@ -95,20 +105,29 @@ class Pipeline:
         self._stop = threading.Event()
         self.stats = stats or RunStats()
         """The figures of this run; complete once the iteration has ended."""
-        self._route, self._pacing = self._rules(tracker, detect_every, overlay)
+        route = self._make_route(detect_every, overlay, latency)
+        self._route = route if reroute is None else reroute(route)
+        self._pacing = self._make_pacing(tracker, detect_every, overlay, delay_s)
         self._outlets = tuple(
             Outlet(sink, name, self.stats, live=self._live, required=sink not in optional)
             for sink, name in zip(sinks, _names(sinks), strict=True)
         )
 
-    def _rules(self, tracker: Tracker, detect_every: int, overlay: str) -> tuple[Route, Pacing]:
+    def _make_route(self, detect_every: int, overlay: str, latency: Latency | None) -> Route:
         def wants(index: int) -> bool:
             return index % detect_every == 0
 
-        if not self._live:
-            return Lossless(self.stats.ledger, wants), Lockstep(tracker, detect_every)
-        every_frame = overlay == "now"
-        return Newest(self.stats.ledger, wants, every_frame=every_frame), Live(tracker, every_frame=every_frame)
+        ledger, every_frame = self.stats.ledger, overlay != "detected"
+        if latency is not None:
+            return Virtual(ledger, wants, latency, every_frame=every_frame)
+        return Newest(ledger, wants, every_frame=every_frame) if self._live else Lossless(ledger, wants)
+
+    def _make_pacing(self, tracker: Tracker, detect_every: int, overlay: str, delay_s: float | None) -> Pacing:
+        if isinstance(self._route, Lossless):
+            return Lockstep(tracker, detect_every)
+        if overlay == "delayed":
+            return ShowDelayed(tracker, delay_s)
+        return ShowNow(tracker) if overlay == "now" else ShowDetected(tracker)
 
     def run(self) -> None:
         """Run to the end of the source.
@@ -210,22 +229,19 @@ class Pipeline:
         try:
             detections = detector.detect(frame)
         except DetectorError as error:
-            return Finished(frame, error=error, detect_s=time.perf_counter() - started_s)
+            return Finished(frame, None, error, time.perf_counter() - started_s, time.monotonic())
         if self._select is not None:
             detections = self._select(detections)
-        return Finished(frame, detections, detect_s=time.perf_counter() - started_s)
+        return Finished(frame, detections, None, time.perf_counter() - started_s, time.monotonic())
 
     # main thread
 
     def _scenes(self, began_s: float) -> Generator[Scene, None, None]:
         for finished in self._route:
-            frame, error = finished.frame, finished.error
             if finished.looked:
                 self.stats.add_time("detect", finished.detect_s)
-                self._failures.take(frame, error)
-            lost = error.cause if error else ""
-            ready = self._pacing.take(frame, finished.detections, lost, looked=finished.looked)
-            yield from self._show(ready, began_s)
+                self._failures.take(finished.frame, finished.error)
+            yield from self._show(self._pacing.take(finished), began_s)
             if self._failures.fatal is not None:
                 yield from self._show(self._pacing.flush(), began_s)
                 raise self._failures.fatal
@@ -252,7 +268,8 @@ class Pipeline:
         confirmed = paced.tracks.confirmed
         tracks = paced.tracks if confirmed.all() else paced.tracks.select(confirmed)
         labels = self._detectors[0].labels
-        scene = Scene(paced.frame, tracks, labels, paced.state, paced.detections, fps=fps)
+        found_pts = self._pacing.sightings.found_pts(tracks.ids, paced.frame.pts)
+        scene = Scene(paced.frame, tracks, labels, paced.state, paced.detections, found_pts, fps=fps)
         if not self._draws:
             return scene
         started_s = time.perf_counter()

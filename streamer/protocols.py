@@ -16,7 +16,7 @@ import av
 
 from streamer.frame import Frame
 from streamer.labels import LabelTable
-from tracking.types import Detections, Tracks
+from tracking.types import Detections, IdArray, Tracks
 
 if TYPE_CHECKING:
     from streamer.canvas import Canvas
@@ -142,6 +142,8 @@ class Scene:
         state: its state in the frame ledger: `detected`, `interpolated`, `predicted` or `lost` (the detector failed on
             it: boxes as on a frame that it was not to look at).
         detections: the detector's own, None on a frame that it did not see.
+        found_pts: int64 `(N,)`, for each track the pts of the frame that it was last found on, at or before this one;
+            of one that was carried back from a later frame, that one's. None where nobody keeps count.
         picture: the annotated picture (same format, size, pts and colour as the frame's), None where nobody draws.
         fps: frames a second that the pipeline manages at the moment, for the head-up line; 0 at the start.
     """
@@ -151,6 +153,7 @@ class Scene:
     labels: LabelTable
     state: str
     detections: Detections | None = None
+    found_pts: IdArray | None = None
     picture: av.VideoFrame | None = None
     fps: float = 0.0
 

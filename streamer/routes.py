@@ -35,12 +35,14 @@ class Finished:
         detections: the detector's, None where it did not look (yet) or failed.
         error: how it failed.
         detect_s: how long it looked, seconds.
+        done_s: when it was done, on the clock of `Frame.captured_s`.
     """
 
     frame: Frame
     detections: Detections | None = None
     error: DetectorError | None = None
     detect_s: float = 0.0
+    done_s: float = 0.0
 
     @property
     def looked(self) -> bool:
@@ -140,14 +142,15 @@ class _Fate:
 
     shown: bool | None
     looked: bool | None
+    shown_as: str = "predicted"
 
 
 class Newest(HandOff):
     """One frame waits for a detector, the newest; whoever is late loses frames, and every loss is counted.
 
     A frame that a detector saw ends as `detected` or `lost`, a damaged one as `corrupt`, one that was only shown as
-    `predicted`, and one that was neither as `dropped`: `detector busy` where only detected frames are shown, `output
-    late` where the main thread did not keep up.
+    `predicted` or `interpolated`, and one that was neither as `dropped`: `detector busy` where only detected frames are
+    shown, `output late` where the main thread did not keep up.
 
     Args:
         ledger: told of every frame.
@@ -240,6 +243,9 @@ class Newest(HandOff):
 
     def shown(self, frame: Frame, state: str, cause: str) -> None:  # noqa: ARG002
         with self._changed:
+            fate = self._fates.get(frame.index)
+            if fate is not None and state == "interpolated":
+                fate.shown_as = state
             self._decide(frame, shown=True)
 
     def _has_news(self) -> bool:
@@ -260,6 +266,6 @@ class Newest(HandOff):
         if damage:
             self._ledger.settle("corrupt", damage)
         elif fate.shown:
-            self._ledger.settle("predicted")
+            self._ledger.settle(fate.shown_as)
         else:
             self._ledger.settle("dropped", LATE if self._every_frame else BUSY)

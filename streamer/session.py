@@ -5,27 +5,41 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 from streamer import wiring
 from streamer.class_filter import ClassFilter
-from streamer.detectors import selection
+from streamer.detectors import recordings, selection
 from streamer.detectors.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
 from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
+from streamer.errors import ConfigError
 from streamer.interrupts import Interrupts
+from streamer.labels import LabelTable
 from streamer.metrics import MetricsServer
 from streamer.models import label_maps, store
 from streamer.pipeline import Pipeline
-from streamer.protocols import Detector, Sink, Source, StreamInfo
+from streamer.protocols import Detector, Scene, Sink, Source, StreamInfo
+from streamer.replay.log import Header
+from streamer.replay.recorder import Recorder
+from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.report import Report
 from streamer.secrets import redacted
-from streamer.settings import Settings
+from streamer.settings import DetectorSettings, Settings
 from streamer.sinks.partial import PartialFile
 from streamer.sources.selection import open_source
 from streamer.stats import RunStats
 from streamer.terminal import Terminal
+from streamer.virtual import Latency
 from streamer.wiring import Outputs
 from tracking import assignment
+
+_NOT_LIVE = (
+    "--record keeps live runs: a file gives the same result each time; add --live, or --latency for a virtual clock"
+)
 
 
 class Session:
@@ -38,6 +52,8 @@ class Session:
         terminal: for messages, progress and the report.
         interrupts: entered; told how to stop the pipeline.
         started_s: monotonic clock when the program began.
+        on_scene: called with every scene, once it went to the outputs.
+        record: a folder in which to keep what is needed to run a live run again; None = nothing is kept.
     """
 
     def __init__(
@@ -49,7 +65,11 @@ class Session:
         interrupts: Interrupts,
         *,
         started_s: float,
+        on_scene: Callable[[Scene], None] | None = None,
+        record: Path | None = None,
     ) -> None:
+        self._on_scene = on_scene
+        self._record = record
         self._source = source
         self._outputs = outputs
         self._settings = settings
@@ -90,17 +110,26 @@ class Session:
     def _flow(self) -> None:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
-            stats = self._stats
-            opened = open_source(self._source, wiring.source_options(settings.source), stats=stats)
-            source = stack.enter_context(opened)
+            stats, options = self._stats, wiring.source_options(settings.source)
+            recorder = None if self._record is None else stack.enter_context(Recorder(self._record))
+            if recorder is not None:
+                stats.ledger = RecordingLedger(recorder)
+                options = replace(options, tap=recorder)
+            source = stack.enter_context(open_source(self._source, options, stats=stats))
+            if recorder is not None and not wiring.is_live(settings, source.info):
+                raise ConfigError(_NOT_LIVE)
             if settings.metrics.address is not None:
                 stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
-            interval_s = settings.detector.every / float(source.info.average_fps or 25)
+            overlay = wiring.overlay(settings, source.info)
+            latency = Latency.parse(settings.detector.latency) if settings.detector.latency is not None else None
+            every = wiring.detect_every(settings.detector, source.info)
+            interval_s = every / float(source.info.average_fps or 25)
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=interval_s)
             if source.info.live:
                 assignment.prepare()
             # Before the choice of a detector, which may download it or wait for TensorFlow.
-            self._class_filter(starter=settings.detector.name == store.STARTER)
+            if not recordings.is_recording(settings.detector.name):
+                self._class_filter(starter=settings.detector.name == store.STARTER)
             self._sinks, optional = wiring.build_sinks(self._outputs, source.info, settings, self._interrupts.stop)
             for sink in self._sinks:
                 stack.enter_context(sink)
@@ -113,20 +142,43 @@ class Session:
                 tracker,
                 annotators=wiring.build_annotators(settings.draw),
                 sinks=self._sinks,
-                detect_every=settings.detector.every,
+                detect_every=every,
                 select=keep,
-                overlay="now" if settings.overlay == "auto" else settings.overlay,
+                overlay=overlay,
+                delay_s=settings.delay_s,
+                latency=latency,
                 optional=optional,
                 stats=stats,
+                reroute=None if recorder is None else partial(RecordingRoute, recorder=recorder),
             )
+            if recorder is not None:
+                header = self._header(source.info, overlay, every, interval_s, detectors[0].labels)
+                recorder.describe(header, waits=latency is not None)
             self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
             self._watch(pipeline, source)
         # Encoders hold frames back until they are closed: only now is the work done.
         self._stats.wall_s = time.monotonic() - began_s
 
+    def _header(self, info: StreamInfo, overlay: str, every: int, interval_s: float, labels: LabelTable) -> Header:
+        """What a recording of this run tells of how it was run."""
+        return Header(
+            source=redacted(self._source),
+            overlay=overlay,
+            delay_s=self._settings.delay_s,
+            every=every,
+            detection_interval_s=interval_s,
+            tracker=self._settings.tracker.name,
+            tracker_options=self._settings.tracker.options,
+            names=labels.names,
+            mids=labels.mids,
+            info=info,
+        )
+
     def _detectors(self, info: StreamInfo) -> tuple[list[Detector], ClassFilter]:
         wanted = self._settings.detector
+        if recordings.is_recording(wanted.name):
+            return self._recorded_detector(wanted)
         choice = selection.choose(wanted.name, sha256=wanted.sha256, offline=wanted.offline)
         self._detector_line = choice.reason
         self._terminal.say(choice.reason)
@@ -148,6 +200,19 @@ class Session:
         )
         return selection.build(choice, options, say=self._terminal.say), keep
 
+    def _recorded_detector(self, wanted: DetectorSettings) -> tuple[list[Detector], ClassFilter]:
+        recorded = recordings.read(Path(wanted.name))
+        self._detector_line = f"detector: detections of {wanted.name}, as asked"
+        self._terminal.say(self._detector_line)
+        keep = ClassFilter(
+            recorded.labels,
+            classes=wanted.classes,
+            min_score=wanted.min_score,
+            min_scores=wanted.min_scores,
+            merge_twins=wanted.merge_twins,
+        )
+        return [recorded], keep
+
     def _class_filter(self, *, starter: bool) -> ClassFilter:
         wanted = self._settings.detector
         return ClassFilter(
@@ -161,9 +226,11 @@ class Session:
 
     def _watch(self, pipeline: Pipeline, source: Source) -> None:
         with self._terminal.progress(source.info.frame_count, live=source.info.live) as progress:
-            for _ in pipeline:
+            for scene in pipeline:
                 if self._first_frame_s is None:
                     self._first_frame_s = time.monotonic() - self._started_s
+                if self._on_scene is not None:
+                    self._on_scene(scene)
                 progress.update(pipeline.stats)
 
     def _finish(self, state: str, report_file: PartialFile | None) -> None:

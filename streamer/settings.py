@@ -80,7 +80,8 @@ class DetectorSettings(_Section):
     """What is looked for, and with which model."""
 
     name: str = "auto"
-    """`auto`, `starter`, `faster_rcnn_openimages_v4`, or the URL, .tar.gz file or folder of a TensorFlow Hub module."""
+    """`auto`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub module, or
+    detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
     sha256: str | None = None
     """The checksum that the module's archive must have; not checked if null."""
     offline: bool = False
@@ -111,6 +112,11 @@ class DetectorSettings(_Section):
     """What happens then: the run ends with an error, or the frame is lost and the module is loaded anew."""
     every: int = Field(default=1, ge=1, le=300)
     """Detect every N-th frame and interpolate the boxes between."""
+    fps: float | None = Field(default=None, gt=0)
+    """Detect about so many frames a second instead: every N-th, by the stream's rate."""
+    latency: str | None = None
+    """Play the source on a virtual clock, as if it were live and each detection took so long: seconds, or a text file
+    with a duration a line."""
     workers: int = Field(default=0, ge=0, le=64)
     """Frames detected side by side; 0 = one a core for the starter, one for a hub module."""
     threads: int = Field(default=1, ge=1, le=256)
@@ -134,7 +140,8 @@ class DetectorSettings(_Section):
 class TrackerSettings(_Section):
     """How boxes get their identity."""
 
-    name: str = "iou"
+    name: str = "cascade"
+    """`cascade`, or `iou`, which is simple."""
     options: dict[str, bool | int | float] = {}
     """Keyword arguments of the tracker, such as `iou_min`."""
 
@@ -155,6 +162,8 @@ class DrawSettings(_Section):
     """The score on the label."""
     id: bool = True
     """The track id on the label."""
+    origin: bool = True
+    """Dashed outlines where a box was carried to the frame, instead of found on it or between two detections."""
     trails: bool = False
     trail_length_s: float = Field(default=2.0, gt=0)
     hud: bool = False
@@ -222,8 +231,11 @@ class MetricsSettings(_Section):
 class Settings(_Section):
     """Everything that a run can be told."""
 
-    overlay: Literal["auto", "now", "detected"] = "auto"
-    """Of a live source: `now` shows every frame with boxes carried to it, `detected` those that were detected."""
+    overlay: Literal["auto", "now", "detected", "delayed"] = "auto"
+    """`now` shows every frame as it comes, with carried boxes, `detected` those that were detected, `delayed` every
+    frame a fixed time after it came, with boxes from both sides. auto: `now` if live, else `detected`."""
+    delay_s: float | None = Field(default=None, ge=0, le=60)
+    """Of `delayed`; measured if null: so long that detections are usually there."""
 
     source: SourceSettings = Field(default_factory=SourceSettings)
     detector: DetectorSettings = DetectorSettings()

@@ -20,7 +20,7 @@ from streamer.catalog import ANNOTATORS, SINKS, TRACKERS, load
 from streamer.errors import ConfigError
 from streamer.protocols import Annotator, Scene, Sink, StreamInfo
 from streamer.secrets import redacted
-from streamer.settings import DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
+from streamer.settings import DetectorSettings, DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
 from streamer.sinks.muxer import SUFFIXES
 from streamer.sources.network import NetworkOptions
 from streamer.sources.retries import Patience
@@ -120,13 +120,46 @@ def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.
     return tracker
 
 
+def is_live(settings: Settings, info: StreamInfo) -> bool:
+    """Whether frames come by themselves, in truth or on a virtual clock."""
+    return info.live or settings.detector.latency is not None
+
+
+def overlay(settings: Settings, info: StreamInfo) -> str:
+    """`now`, `detected` or `delayed`, with what `auto` means for this source.
+
+    Raises:
+        ConfigError: `now` for frames that do not come by themselves.
+    """
+    if settings.overlay == "auto":
+        return "now" if is_live(settings, info) else "detected"
+    if settings.overlay == "now" and not is_live(settings, info):
+        raise ConfigError("overlay now is for live sources: with a file, add --live, or --latency for a virtual clock")
+    return settings.overlay
+
+
+def detect_every(settings: DetectorSettings, info: StreamInfo) -> int:
+    """How many frames there are for each one that is detected.
+
+    Raises:
+        ConfigError: `detector.fps` for a source that does not tell its rate, or besides `detector.every`.
+    """
+    if settings.fps is None:
+        return settings.every
+    if settings.every != 1:
+        raise ConfigError("detector.every and detector.fps say the same thing in two ways; give one of them")
+    if not info.average_fps:
+        raise ConfigError(f"{info.name} does not tell its frame rate; give detector.every instead of detector.fps")
+    return max(1, round(float(info.average_fps) / settings.fps))
+
+
 def build_annotators(settings: DrawSettings) -> list[Annotator]:
     """What draws, from the bottom up."""
     annotators: list[Annotator] = []
     if settings.trails:
         annotators.append(load(ANNOTATORS, "trails")(length_s=settings.trail_length_s))
     if settings.boxes:
-        annotators.append(load(ANNOTATORS, "boxes")())
+        annotators.append(load(ANNOTATORS, "boxes")(show_origin=settings.origin))
     if settings.labels:
         annotators.append(load(ANNOTATORS, "labels")(show_score=settings.score, show_id=settings.id))
     if settings.hud:

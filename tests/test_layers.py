@@ -13,6 +13,9 @@ HEAVY = ("tensorflow", "ai_edge_litert", "cv2", "av", "streamer")
 FEATURES = ("streamer.sources", "streamer.detectors", "streamer.canvas", "streamer.sinks", "streamer.models")
 WIRING = (
     "streamer.commands",
+    "streamer.evaluation_commands",
+    "streamer.evaluation",
+    "streamer.replay",
     "streamer.session",
     "streamer.wiring",
     "streamer.destinations",

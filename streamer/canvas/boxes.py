@@ -20,12 +20,14 @@ class BoxAnnotator:
 
     Args:
         thickness_px: of the lines, at least 1; follows the size of the picture if None.
+        show_origin: whether the outlines of predicted boxes are dashed.
 
     Raises:
         ValueError: a thickness below 1.
     """
 
-    def __init__(self, *, thickness_px: int | None = None) -> None:
+    def __init__(self, *, thickness_px: int | None = None, show_origin: bool = True) -> None:
+        self._show_origin = show_origin
         if thickness_px is not None and thickness_px < 1:
             raise ValueError(f"thickness_px must be at least 1, not {thickness_px}")
         self._thickness_px = thickness_px
@@ -34,7 +36,7 @@ class BoxAnnotator:
         """Outline all tracks of the scene."""
         tracks = scene.tracks
         thickness = self._thickness_px or line_thickness_px(canvas.width, canvas.height)
-        predicted = (tracks.origin == Origin.PREDICTED).tolist()
+        predicted = ((tracks.origin == Origin.PREDICTED) & self._show_origin).tolist()
         rows = zip(tracks.boxes[:, 3].tolist(), tracks.ids.tolist(), tracks.boxes.tolist(), predicted, strict=True)
         for _, track_id, box, dashed in sorted(rows):
             x0, y0, x1, y1 = box

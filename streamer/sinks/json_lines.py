@@ -17,7 +17,10 @@ from tracking.types import Origin
 _HEAD = (
     '{"index":%d,"pts":%d,"time_base":"%s","time_s":%.6f,"segment":%d,"state":%s,"width":%d,"height":%d%s,"tracks":['
 )
-_TRACK = '{"id":%d,%s,"score":%.4f,"box":[%.2f,%.2f,%.2f,%.2f],"box_normalized":[%.6f,%.6f,%.6f,%.6f],"origin":"%s"}'
+_TRACK = (
+    '{"id":%d,%s,"score":%.4f,"box":[%.2f,%.2f,%.2f,%.2f],"box_normalized":[%.6f,%.6f,%.6f,%.6f],'
+    '"origin":"%s","found_pts":%d,"age_s":%.6f}'
+)
 _ORIGINS = {int(origin): origin.name.lower() for origin in Origin}
 
 
@@ -28,9 +31,10 @@ class JsonLinesSink(TextFileSink):
     `interpolated`, `predicted`, `lost`: see `Scene.state`), `width`, `height` in pixels, and `tracks`, a list of
     objects with `id`, `label` (the readable name), `mid` (absent where the detector has none), `score` (4 decimals),
     `box` (x0, y0, x1, y1 in pixels of the upright frame, half-open, 2 decimals), `box_normalized` (the same, divided by
-    width and height, 6 decimals) and `origin` (`detected`, `interpolated`, `predicted`). Frames of live sources have,
-    where they are known, `raw_pts` (the sender's own time stamp), `wall_clock_s` (its clock, seconds since 1970) and
-    `damage` (why no detector saw the frame).
+    width and height, 6 decimals), `origin` (`detected`, `interpolated`, `predicted`), `found_pts` (of the frame that it
+    was found on last, in the same units as `pts`) and `age_s` (how long ago that was; below 0 for one that was carried
+    back from a later frame). Frames of live sources have, where they are known, `raw_pts` (the sender's own time
+    stamp), `wall_clock_s` (its clock, seconds since 1970) and `damage` (why no detector saw the frame).
 
     Args:
         path: where to; written beside it and moved there when it is complete.
@@ -91,9 +95,12 @@ class LineFormat:
             self._table, self._names = scene.labels, {}
         boxes = tracks.boxes.astype(np.float64)
         normalized = boxes / np.array([scene.frame.width, scene.frame.height] * 2, np.float64)
-        columns = (tracks.ids, tracks.labels, tracks.scores, boxes, normalized, tracks.origin)
-        for track, label, score, box, share, origin in zip(*(column.tolist() for column in columns), strict=True):
-            yield _TRACK % (track, self._name(scene.labels, label), score, *box, *share, _ORIGINS[origin])
+        pts = np.full(len(tracks), scene.frame.pts) if scene.found_pts is None else scene.found_pts
+        age_s = (scene.frame.pts - pts) * float(scene.frame.time_base)
+        columns = (tracks.ids, tracks.labels, tracks.scores, boxes, normalized, tracks.origin, pts, age_s)
+        for track, label, score, box, share, *found in zip(*(column.tolist() for column in columns), strict=True):
+            found[0] = _ORIGINS[found[0]]
+            yield _TRACK % (track, self._name(scene.labels, label), score, *box, *share, *found)
 
     def _name(self, labels: LabelTable, label: int) -> str:
         """The keys that name a class; they are the same for every track of it."""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import av
 
+from streamer.frame import PictureKey
 from streamer.protocols import Damage, StreamInfo
 
 READ_TIMEOUT_S = 0.25
@@ -32,6 +33,7 @@ class LivePicture:
         decode_s: what decoding it took, seconds.
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it (RTCP); else None.
         damage: why it must not be given to a detector, short and stable (`packet loss`); empty if it is sound.
+        key: as of `streamer.frame.Frame`.
     """
 
     picture: av.VideoFrame
@@ -41,6 +43,7 @@ class LivePicture:
     decode_s: float = 0.0
     wall_clock_s: float | None = None
     damage: str = ""
+    key: PictureKey | None = None
 
 
 class Connection(Protocol):

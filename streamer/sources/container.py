@@ -18,11 +18,12 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.frame import Frame
+from streamer.frame import Frame, PictureKey
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.orientation import UPRIGHT, Turner, is_oblique, orientation_of
 from streamer.sources.single_use import SingleUseSource
+from streamer.sources.tap import PacketTap
 from streamer.sources.timestamps import PresentationTimes
 
 logger = logging.getLogger(__name__)
@@ -37,11 +38,15 @@ class ContainerSource(SingleUseSource, ABC):
     """Frames of one video stream of a container; see `streamer.protocols.Source`.
 
     Entering decodes the first picture, so that `info` is what the frames really are.
+
+    Attributes:
+        tap: told of the packets; set before entering.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
+        self.tap: PacketTap | None = None
         self._container: InputContainer | None = None
         self._turner = Turner(UPRIGHT)
         self._rotation = 0
@@ -67,6 +72,10 @@ class ContainerSource(SingleUseSource, ABC):
         self._check_unused()
         self._container, stream, decoder = self._open()
         try:
+            if self.tap is not None:
+                # What is made of damaged packets depends on how many are decoded at once.
+                stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
+                decoder.tap = self.tap.begin(stream)
             pictures = iter(decoder)
             first = next(pictures, None)
             if first is None:
@@ -109,6 +118,7 @@ class ContainerSource(SingleUseSource, ABC):
                 segment=segment,
                 duration=picture.duration,
                 corrupt=picture.is_corrupt or pts in decoder.corrupt_times,
+                key=None if decoder.tap is None or upright is not picture else PictureKey(decoder.tap.number, index),
             )
         self._collect(decoder)
         self._damage += self._settle(stream, decoder, times)

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from streamer.protocols import Damage
 from streamer.sources.opening import reason
+from streamer.sources.tap import StreamTap
 
 _GENERATE_PTS = 1
 """AVFMT_FLAG_GENPTS, which PyAV sets."""
@@ -49,6 +50,7 @@ class PictureDecoder:
         first_dts: decoding time of the first packet, None where the container does not tell.
         incomplete: the last packet was cut off by the end of the file.
         gave_up: reading failed for good before the end.
+        tap: told of each packet that is decoded; None if nobody is to be.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class PictureDecoder:
         self.first_dts: int | None = None
         self.incomplete = False
         self.gave_up = False
+        self.tap: StreamTap | None = None
         # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
         container.flags &= ~_GENERATE_PTS
         stream.codec_context.thread_count = threads
@@ -112,6 +115,8 @@ class PictureDecoder:
 
     def decode(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         """The pictures that come out when a packet goes in, None for what is left at the end."""
+        if self.tap is not None and packet is not None:
+            self.tap.packet(packet)
         try:
             pictures = self._stream.decode(packet)
         except av.error.EOFError:  # drained already

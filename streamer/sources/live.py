@@ -228,6 +228,7 @@ def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Fr
         damage=live.damage,
         raw_pts=live.pts,
         wall_clock_s=live.wall_clock_s,
+        key=live.key,
     )
 
 

@@ -17,6 +17,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
+from streamer.frame import PictureKey
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LivePicture
 from streamer.sources.container import describe, turner_for
@@ -25,6 +26,7 @@ from streamer.sources.opening import reason
 from streamer.sources.orientation import UPRIGHT, Turner
 from streamer.sources.paced import Pace
 from streamer.sources.sender_clock import SenderClock
+from streamer.sources.tap import PacketTap
 
 BEFORE_KEY_FRAME = "before key frame"
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
@@ -40,9 +42,17 @@ class LiveContainerConnection:
         stream: its video stream.
         name: without credentials.
         pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
+        tap: told of the packets.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, name: str, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        name: str,
+        pace: Pace | None = None,
+        tap: PacketTap | None = None,
+    ) -> None:
         self._pace = pace
         self._container = container
         self._stream = stream
@@ -57,6 +67,8 @@ class LiveContainerConnection:
         stream.codec_context.thread_type = "SLICE"
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= int(Flags.low_delay)
+        self._tap = None if tap is None else tap.begin(stream)
+        self._pictures = 0
 
     @property
     def info(self) -> StreamInfo:
@@ -106,6 +118,8 @@ class LiveContainerConnection:
             yield Damage(BEFORE_KEY_FRAME)
             return
         self._held += 1
+        if self._tap is not None:
+            self._tap.packet(packet)
         started_s = time.perf_counter()
         try:
             pictures = self._stream.decode(packet)
@@ -132,6 +146,8 @@ class LiveContainerConnection:
         pts = None if self._container.format.name in _UNTIMED else picture.pts
         damage = self._loss.damage_of(picture)
         upright = self._turner.turn(picture, time_base)
+        key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
+        self._pictures += 1
         if self._info is None:
             self._info = describe(
                 self._stream, upright, self._name, transposed=self._turner.orientation.transposed, live=True
@@ -139,4 +155,4 @@ class LiveContainerConnection:
         if self._pace is not None and pts is not None:
             yield from self._pace.until(float(pts * time_base))
             arrived_s = time.monotonic()
-        yield LivePicture(upright, pts, time_base, arrived_s, decode_s, self._sender.wall_clock_s(pts), damage)
+        yield LivePicture(upright, pts, time_base, arrived_s, decode_s, self._sender.wall_clock_s(pts), damage, key)

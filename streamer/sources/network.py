@@ -21,6 +21,7 @@ from streamer.sources.connection import READ_TIMEOUT_S
 from streamer.sources.live_container import LiveContainerConnection
 from streamer.sources.opening import choose_video, reason
 from streamer.sources.paced import Pace
+from streamer.sources.tap import PacketTap
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "srtp", "tcp")
 OPEN_TIMEOUT_S = 5.0
@@ -66,6 +67,7 @@ class NetworkConnector:
     Args:
         url: with or without user and password.
         options: how.
+        tap: told of the packets of every connection.
 
     Raises:
         SourceUnavailable: `url` is no address.
@@ -76,8 +78,9 @@ class NetworkConnector:
 
     ends = False
 
-    def __init__(self, url: str, options: NetworkOptions | None = None) -> None:
+    def __init__(self, url: str, options: NetworkOptions | None = None, tap: PacketTap | None = None) -> None:
         self._options = options or NetworkOptions()
+        self._tap = tap
         address, user, password = SECRETS.split(url)
         self.name = redacted(url)
         try:
@@ -102,7 +105,8 @@ class NetworkConnector:
             if not wanted():
                 raise SourceLost(f"{self.name}: not wanted any more")
             pace = Pace(wanted) if self._in_segments else None
-            return LiveContainerConnection(container, choose_video(container, self.name), self.name, pace)
+            stream = choose_video(container, self.name)
+            return LiveContainerConnection(container, stream, self.name, pace, self._tap)
         except BaseException:
             container.close()
             raise

@@ -85,7 +85,7 @@ class PacedConnection:
         for frame in self._source:
             yield from self._source.take_damage()
             yield from self._pace.until(frame.time_s)
-            yield LivePicture(frame.picture, frame.pts, frame.time_base, time.monotonic())
+            yield LivePicture(frame.picture, frame.pts, frame.time_base, time.monotonic(), key=frame.key)
         yield from self._source.take_damage()
 
     def close(self) -> None:

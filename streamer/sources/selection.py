@@ -25,6 +25,7 @@ from streamer.sources.paced import PacedConnector
 from streamer.sources.recorded import RecordedSource, is_recording
 from streamer.sources.retries import Patience
 from streamer.sources.synthetic import PREFIX, SyntheticSource
+from streamer.sources.tap import PacketTap
 from streamer.stats import RunStats
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
@@ -43,6 +44,7 @@ class SourceOptions:
         size, pixel_format: what a camera is asked for: `(width, height)`, and V4L2's or FFmpeg's name.
         network: how a network address is opened.
         patience: when a live source is given up and tried again.
+        tap: told of the packets of sources that have some.
     """
 
     fps: str | float | Fraction | None = None
@@ -52,6 +54,7 @@ class SourceOptions:
     pixel_format: str | None = None
     network: NetworkOptions = field(default_factory=NetworkOptions)
     patience: Patience = field(default_factory=Patience)
+    tap: PacketTap | None = None
 
 
 def open_source(
@@ -105,11 +108,13 @@ def _from_disk(target: str, uri: str, options: SourceOptions) -> Source:
     _refuse(uri, {"fps": options.fps}, "pictures and cameras")
     if target.startswith(PREFIX) and not path.exists():
         return SyntheticSource(target)
-    return FileSource(path, threads=options.threads)
+    source = FileSource(path, threads=options.threads)
+    source.tap = options.tap
+    return source
 
 
 def _network(address: str, options: SourceOptions, stats: RunStats | None) -> Source:
-    connector = NetworkConnector(address, options.network)
+    connector = NetworkConnector(address, options.network, options.tap)
     if options.live is None and address.lower().startswith("http"):
         try:
             recorded = is_recording(connector)
@@ -119,7 +124,11 @@ def _network(address: str, options: SourceOptions, stats: RunStats | None) -> So
             recorded = False  # nobody waits for a recording to appear
     else:
         recorded = options.live is False
-    return RecordedSource(connector, threads=options.threads) if recorded else _live(connector, options, stats)
+    if not recorded:
+        return _live(connector, options, stats)
+    source = RecordedSource(connector, threads=options.threads)
+    source.tap = options.tap
+    return source
 
 
 def _live(connector: Connector, options: SourceOptions, stats: RunStats | None) -> Source:

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-import av
-
 from streamer.frame import Frame
 from streamer.pipeline import Pipeline
 from streamer.protocols import Damage, Scene
-from tests.core.parts import DEADLINE_S, CountingSource
+from tests.core.parts import DEADLINE_S, CountingSource, grey_picture
 
 TIME_BASE = Fraction(1, 25)
 
@@ -36,8 +34,9 @@ class ScriptedCamera(CountingSource):
         with self._changed:
             self._damage += [lost] if lost else []
             for _ in range(count):
-                picture = av.VideoFrame(64, 48, "yuv420p")
-                self._coming.append(Frame(picture, self._next, self._next, TIME_BASE, 0.0, segment, damage=damage))
+                self._coming.append(
+                    Frame(grey_picture(), self._next, self._next, TIME_BASE, 0.0, segment, damage=damage)
+                )
                 self._next += 1
             self._changed.notify_all()
             taken = self._changed.wait_for(lambda: self._ended or (self._hungry and not self._coming), DEADLINE_S)

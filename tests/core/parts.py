@@ -21,6 +21,11 @@ DEADLINE_S = 10.0
 FRAMES = 40
 
 
+def grey_picture() -> av.VideoFrame:
+    """64x48 pixels of one grey: what motion is looked for in must not be whatever the memory held before."""
+    return av.VideoFrame.from_ndarray(np.full((72, 64), 128, np.uint8), format="yuv420p")
+
+
 class Boom(Exception):
     """What the failing parts raise."""
 
@@ -48,7 +53,7 @@ class CountingSource:
             if self.given == self._fail_at:
                 raise SourceLost("the camera went away")
             self.given += 1
-            yield Frame(av.VideoFrame(64, 48, "yuv420p"), self.given - 1, self.given - 1, Fraction(1, 25), 0.0)
+            yield Frame(grey_picture(), self.given - 1, self.given - 1, Fraction(1, 25), 0.0)
 
     def take_damage(self) -> list[Damage]:
         damage, self._damage = self._damage, []

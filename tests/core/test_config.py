@@ -116,7 +116,7 @@ def test_the_outputs_of_the_example_for_a_camera_are_what_it_says() -> None:
         ("source: {transport: tpc}", "source.transport: input should be 'tcp', 'udp' or 'prefer_tcp'"),
         ("source: {stall_s: 0.1}", "source.stall_s"),
         ("source: {size: large}", "source.size"),
-        ("overlay: delayed", "overlay: input should be 'auto', 'now' or 'detected'"),
+        ("overlay: later", "overlay: input should be 'auto', 'now', 'detected' or 'delayed'"),
         ("outputs: [{to: ''}]", "outputs.0.to"),
     ],
 )

@@ -7,15 +7,18 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.errors import DetectorError
 from streamer.frame import Frame
-from streamer.pacing import Live, Paced
+from streamer.pacing import Paced
+from streamer.pacing_live import ShowDetected, ShowNow
+from streamer.routes import Finished
 from tracking.iou import IouTracker
 from tracking.types import Detections
 
-PICTURE = av.VideoFrame(64, 48, "yuv420p")
+PICTURE = av.VideoFrame.from_ndarray(np.zeros((48, 64), np.uint8), format="gray")
 RATE = 25
 
 
@@ -28,19 +31,24 @@ def moving_box(index: int) -> Detections:
     return Detections(np.array([[x, 5, x + 20, 30]], np.float32), np.array([0.9]), np.array([1]))
 
 
-def live(*, every_frame: bool = True) -> Live:
-    return Live(IouTracker(confirm_s=0.0), every_frame=every_frame)
+def live(*, every_frame: bool = True) -> ShowNow | ShowDetected:
+    tracker = IouTracker(confirm_s=0.0)
+    return ShowNow(tracker) if every_frame else ShowDetected(tracker)
 
 
-def came(pacing: Live, index: int, segment: int = 0) -> Paced:
+def came(pacing: ShowNow | ShowDetected, index: int, segment: int = 0) -> Paced:
     """A frame that came; what is shown of it."""
-    (paced,) = pacing.take(frame(index, segment), None, looked=False)
+    (paced,) = pacing.take(Finished(frame(index, segment)))
     return paced
 
 
-def found(pacing: Live, index: int, segment: int = 0) -> list[Paced]:
+def found(pacing: ShowNow | ShowDetected, index: int, segment: int = 0) -> list[Paced]:
     """A frame that a detector is done with; what is shown of it."""
-    return list(pacing.take(frame(index, segment), moving_box(index)))
+    return list(pacing.take(Finished(frame(index, segment), moving_box(index))))
+
+
+def failed(pacing: ShowNow | ShowDetected, index: int) -> list[Paced]:
+    return list(pacing.take(Finished(frame(index), error=DetectorError("no luck"))))
 
 
 def ids(paced: Paced) -> list[int]:
@@ -48,7 +56,7 @@ def ids(paced: Paced) -> list[int]:
     return found_ids
 
 
-def test_every_frame_is_shown_as_it_comes_with_boxes_carried_to_it() -> None:
+def test_every_frame_is_shown_as_it_comes_and_goes_on_as_the_tracker_expects_where_pictures_tell_nothing() -> None:
     pacing, shown = live(), []
     for index in range(40):
         shown.append(came(pacing, index))
@@ -70,54 +78,71 @@ def test_only_detected_frames_are_shown_with_the_detectors_own_boxes() -> None:
     assert shown[-1].tracks.boxes[0, 0] == pytest.approx(36, abs=1.0)
 
 
-@pytest.mark.parametrize("every_frame", [True, False])
-def test_a_new_segment_starts_with_new_tracks(every_frame: bool) -> None:
-    pacing = live(every_frame=every_frame)
-    before = [*found(pacing, 0), *found(pacing, 1)] + [came(pacing, 2)] * every_frame
-    after = [came(pacing, 3, segment=1)] * every_frame + [*found(pacing, 4, segment=1)]
-    after += [came(pacing, 5, segment=1)] * every_frame
+def test_a_new_segment_starts_with_new_tracks_in_now() -> None:
+    pacing = live()
+    before = []
+    for index in range(3):
+        before.append(came(pacing, index))
+        found(pacing, index)
+    after = [came(pacing, 3, segment=1)]
+    found(pacing, 3, segment=1)
+    after.append(came(pacing, 4, segment=1))
     assert ids(before[-1]) == [1]
-    assert not len(after[0].tracks) or not every_frame
-    assert ids(after[-1]) == [2]
+    assert ids(after[0]) == []
+    assert ids(after[1]) == [2]
 
 
-@pytest.mark.parametrize("every_frame", [True, False])
-def test_a_late_result_of_the_segment_before_is_ignored(every_frame: bool) -> None:
-    pacing = live(every_frame=every_frame)
-    found(pacing, 0)
-    found(pacing, 4, segment=1)
-    assert found(pacing, 1) == []
-    assert found(pacing, 5, segment=1) != [] or every_frame
-    (paced,) = pacing.take(frame(6, 1), None, looked=False)
-    assert ids(paced) == [2]
+def test_a_new_segment_starts_with_new_tracks_in_detected() -> None:
+    pacing = live(every_frame=False)
+    assert ids(found(pacing, 0)[0]) == [1]
+    assert ids(found(pacing, 1, segment=1)[0]) == [2]
 
 
-def test_boxes_of_the_next_segment_are_not_drawn_on_a_frame_of_the_one_before() -> None:
+def test_a_late_result_of_the_segment_before_is_ignored() -> None:
     pacing = live()
     came(pacing, 0)
-    found(pacing, 2, segment=1)  # a quick detector: the frame before it is not shown yet
+    came(pacing, 1)
+    came(pacing, 2, segment=1)
+    assert found(pacing, 1) == []
+    assert ids(came(pacing, 3, segment=1)) == []
+
+
+def test_a_result_that_is_there_before_its_frame_is_shown_waits_for_it() -> None:
+    pacing = live()
+    came(pacing, 0)
+    assert found(pacing, 2, segment=1) == []  # a quick detector: the frame before it is not shown yet
     assert not len(came(pacing, 1).tracks)
     assert len(came(pacing, 2, segment=1).tracks) == 1
+
+
+def test_a_result_whose_frame_was_dropped_is_used_for_the_next() -> None:
+    pacing = live()
+    came(pacing, 0)
+    found(pacing, 1)
+    assert ids(came(pacing, 2)) == [1]
 
 
 @pytest.mark.parametrize("every_frame", [True, False])
 def test_a_result_that_others_overtook_does_not_turn_time_back(every_frame: bool) -> None:
     pacing = live(every_frame=every_frame)
-    for index in (0, 1, 2, 4):
-        found(pacing, index)
+    for index in (0, 1, 2, 3, 4):
+        if every_frame:
+            came(pacing, index)
+        if index != 3:
+            found(pacing, index)
     assert found(pacing, 3) == []  # of another detector, which was slower
-    assert ids(came(pacing, 5)) == [1]
 
 
 def test_a_frame_that_the_detector_failed_on_is_shown_once() -> None:
     pacing = live()
+    came(pacing, 0)
     found(pacing, 0)
     assert came(pacing, 1).state == "predicted"
-    assert list(pacing.take(frame(1), None, "no luck")) == []
+    assert failed(pacing, 1) == []
     pacing = live(every_frame=False)
     found(pacing, 0)
-    (paced,) = pacing.take(frame(1), None, "no luck")
-    assert (paced.state, paced.cause, ids(paced)) == ("lost", "no luck", [1])
+    (paced,) = failed(pacing, 1)
+    assert (paced.state, paced.cause, ids(paced)) == ("lost", "detector error", [1])
 
 
 @st.composite
@@ -137,6 +162,7 @@ def live_orders(draw: st.DrawFn) -> list[tuple[str, int, int]]:
     return order
 
 
+@settings(deadline=None)
 @given(order=live_orders(), every_frame=st.booleans())
 def test_what_is_shown_never_goes_back_in_time(order: list[tuple[str, int, int]], every_frame: bool) -> None:
     pacing = live(every_frame=every_frame)

@@ -178,7 +178,7 @@ def test_a_frame_that_the_detector_fails_on_is_lost_and_still_shown(camera: Scri
         assert set(states(ledger)) <= {"detected", "predicted", "lost: detector error"}
 
 
-@pytest.mark.parametrize("overlay", ["now", "detected"])
+@pytest.mark.parametrize("overlay", ["now", "detected", "delayed"])
 def test_three_failures_in_a_row_end_the_run(camera: ScriptedCamera, gate: Gate, overlay: str) -> None:
     def fail(frame: object) -> None:
         gate(frame)  # type: ignore[arg-type]
@@ -285,7 +285,7 @@ def test_stopping_wakes_a_run_that_waits_for_its_camera(camera: ScriptedCamera) 
     assert sink.indexes == [0, 1]
 
 
-@pytest.mark.parametrize("overlay", ["now", "detected"])
+@pytest.mark.parametrize("overlay", ["now", "detected", "delayed"])
 def test_stopping_does_not_wait_for_a_detector_that_hangs(camera: ScriptedCamera, gate: Gate, overlay: str) -> None:
     sink = ListSink()
     run = Run(Pipeline(camera, [OneBox(gate)], IouTracker(), sinks=[sink], overlay=overlay))
@@ -351,5 +351,5 @@ def test_whoever_stops_iterating_a_live_run_leaves_nothing_running(camera: Scrip
 
 
 def test_an_overlay_that_there_is_not_is_refused(camera: ScriptedCamera) -> None:
-    with pytest.raises(ValueError, match="now or detected"):
-        Pipeline(camera, [OneBox()], IouTracker(), overlay="delayed")
+    with pytest.raises(ValueError, match="now, detected or delayed"):
+        Pipeline(camera, [OneBox()], IouTracker(), overlay="later")

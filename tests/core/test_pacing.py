@@ -8,20 +8,22 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.errors import DetectorError
 from streamer.frame import Frame
-from streamer.overlay.interpolation import interpolate
 from streamer.pacing import Lockstep, Paced
+from streamer.routes import Finished
 from tracking.iou import IouTracker
-from tracking.types import Detections, Origin, Tracks
+from tracking.types import Detections, Origin
 
 RATE = 25
+BLANK = av.VideoFrame.from_ndarray(np.zeros((48, 64), np.uint8), format="gray")
 
 
 def frame(index: int, segment: int = 0) -> Frame:
-    return Frame(av.VideoFrame(64, 48, "yuv420p"), index, index, Fraction(1, RATE), 0.0, segment)
+    return Frame(BLANK, index, index, Fraction(1, RATE), 0.0, segment)
 
 
 def moving_box(index: int) -> Detections:
@@ -31,18 +33,21 @@ def moving_box(index: int) -> Detections:
 
 def pace(count: int, every: int, segments: Sequence[int] | None = None, fails_on: Container[int] = ()) -> list[Paced]:
     lockstep = Lockstep(IouTracker(confirm_s=0.0), every)
+    failed = DetectorError("it failed")
+    failed.cause = "no luck"
     shown: list[Paced] = []
     for index in range(count):
         now = frame(index, segments[index] if segments else 0)
         if index % every:
-            shown += lockstep.take(now, None)
+            shown += lockstep.take(Finished(now))
         elif index in fails_on:
-            shown += lockstep.take(now, None, lost="no luck")
+            shown += lockstep.take(Finished(now, error=failed))
         else:
-            shown += lockstep.take(now, moving_box(index))
+            shown += lockstep.take(Finished(now, moving_box(index)))
     return shown + list(lockstep.flush())
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 30), every=st.integers(1, 8))
 def test_every_frame_is_shown_once_in_order(count: int, every: int) -> None:
     shown = pace(count, every)
@@ -51,6 +56,7 @@ def test_every_frame_is_shown_once_in_order(count: int, every: int) -> None:
     assert detected == list(range(0, count, every))
 
 
+@settings(deadline=None)
 @given(
     count=st.integers(0, 30),
     every=st.integers(1, 4),
@@ -116,30 +122,6 @@ def test_a_new_segment_shows_what_waited_first_and_interpolates_nothing_across()
     states = [paced.state for paced in shown[8:13]]
     assert states == ["detected", "predicted", "predicted", "predicted", "detected"]
     assert len(shown[10].tracks) == 0
-
-
-@given(st.floats(0, 1))
-def test_interpolation_keeps_only_what_both_ends_know(fraction: float) -> None:
-    def tracks(ids: list[int], x: float) -> Tracks:
-        n = len(ids)
-        zero = np.zeros(n, np.float32)
-        boxes = np.tile(np.array([x, 0, x + 10, 10], np.float32), (n, 1))
-        return Tracks(
-            ids=np.array(ids),
-            boxes=boxes,
-            scores=zero,
-            labels=np.zeros(n, np.int32),
-            velocities=np.zeros((n, 2), np.float32),
-            age_s=zero,
-            unseen_s=zero,
-            origin=np.zeros(n, np.uint8),
-            confirmed=np.ones(n, bool),
-        )
-
-    between = interpolate(tracks([3, 1, 2], 0.0), tracks([2, 4, 3], 100.0), fraction)
-    assert between.ids.tolist() == [2, 3]
-    assert between.boxes[:, 0] == pytest.approx(np.full(2, 100.0 * fraction), abs=1e-3)
-    assert set(between.origin.tolist()) == {Origin.INTERPOLATED}
 
 
 def test_an_interval_below_one_is_refused() -> None:

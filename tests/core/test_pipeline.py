@@ -18,14 +18,14 @@ from streamer.protocols import Damage, Scene
 from streamer.routes import CAPTURED_CAPACITY, FINISHED_CAPACITY
 from tests.core.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, MainThreadSink, OneBox, raising
 from tracking.iou import IouTracker
-from tracking.types import Detections, Tracks
+from tracking.types import Detections, Motion, Tracks
 
 
 class FailingTracker(IouTracker):
     """Fails on the first update."""
 
-    def update(self, detections: Detections, time_s: float) -> Tracks:
-        raise Boom(f"no tracking {len(detections)} boxes at {time_s}")
+    def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
+        raise Boom(f"no tracking {len(detections)} boxes at {time_s} with {motion}")
 
 
 class FailingAnnotator:

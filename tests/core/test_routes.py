@@ -45,12 +45,14 @@ class NewestMachine(RuleBasedStateMachine):
         self.results: deque[int] = deque()
         self.arrivals: deque[int] = deque()
         self.in_hand: Finished | None = None
-        self.shown: set[int] = set()
+        self.held: deque[Frame] = deque()  # came, and the main thread shows them later
+        self.shown: dict[int, str] = {}
         self.ends: dict[int, tuple[str, str]] = {}  # of frames that a detector had
 
-    @initialize(every_frame=st.booleans(), detect_every=st.sampled_from([1, 1, 3]))
-    def begin(self, every_frame: bool, detect_every: int) -> None:
-        self.every_frame = every_frame
+    @initialize(overlay=st.sampled_from(["now", "detected", "delayed"]), detect_every=st.sampled_from([1, 1, 3]))
+    def begin(self, overlay: str, detect_every: int) -> None:
+        self.every_frame = every_frame = overlay != "detected"
+        self.delayed = overlay == "delayed"
         self.detect_every = detect_every
         self.route = Newest(self.ledger, lambda index: index % detect_every == 0, every_frame=every_frame)
 
@@ -101,10 +103,22 @@ class NewestMachine(RuleBasedStateMachine):
     def main_shows(self) -> None:
         assert self.in_hand is not None
         if self.in_hand.looked != self.every_frame:  # one that was looked at was shown when it came
-            state = "detected" if self.in_hand.detections is not None else "predicted"
-            self.route.shown(self.in_hand.frame, state, "")
-            self.shown.add(self.in_hand.frame.index)
+            if self.delayed:
+                self.held.append(self.in_hand.frame)
+            else:
+                self.main_shows_as(self.in_hand.frame, "predicted" if self.in_hand.detections is None else "detected")
         self.in_hand = None
+
+    @precondition(lambda self: self.in_hand is None and self.held)
+    @rule(state=st.sampled_from(["predicted", "interpolated", "detected"]))
+    def main_shows_what_it_held(self, state: str) -> None:
+        self.main_shows_as(self.held.popleft(), state)
+
+    def main_shows_as(self, shown: Frame, state: str) -> None:
+        if state == "detected" and self.ends.get(shown.index) != ("detected", ""):
+            state = "predicted"
+        self.route.shown(shown, state, "")
+        self.shown[shown.index] = state
 
     @precondition(lambda self: self.ended or self.count > 10)
     @rule()
@@ -117,8 +131,9 @@ class NewestMachine(RuleBasedStateMachine):
         entered, settled = self.ledger.snapshot()
         assert entered == self.count
         open_ends = self.count - sum(settled.values())
-        # Those that wait, are with a detector, wait for the main thread or are in its hand.
-        assert 0 <= open_ends <= 1 + len(self.with_detectors) + len(self.arrivals) + (self.in_hand is not None)
+        # Those that wait, are with a detector, wait for the main thread, or are held by it or in its hand.
+        with_main = len(self.arrivals) + len(self.held) + (self.in_hand is not None)
+        assert 0 <= open_ends <= 1 + len(self.with_detectors) + with_main
 
     @invariant()
     def at_most_one_waits(self) -> None:
@@ -140,6 +155,8 @@ class NewestMachine(RuleBasedStateMachine):
             else:
                 self.detector_takes()
             self.the_ledger_balances()
+        while self.held:
+            self.main_shows_what_it_held("interpolated")
         assert list(self.route) == []
         assert list(self.route.frames()) == []
         assert self.ledger.snapshot() == (self.count, self.expected())
@@ -153,7 +170,7 @@ class NewestMachine(RuleBasedStateMachine):
         if index in self.damaged:
             return "corrupt", "packet loss"
         if index in self.shown:
-            return "predicted", ""
+            return self.shown[index], ""
         return "dropped", LATE if self.every_frame else BUSY
 
 

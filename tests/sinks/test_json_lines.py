@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def test_a_frame_is_one_line_with_all_that_is_known(tmp_path: Path) -> None:
                 "box": [0.12, 1.0, 20.5, 30.0],
                 "box_normalized": [0.001922, 0.020833, 0.320312, 0.625],
                 "origin": "detected",
+                "found_pts": 1024,
+                "age_s": 0.0,
             },
             {
                 "id": 2,
@@ -49,9 +52,17 @@ def test_a_frame_is_one_line_with_all_that_is_known(tmp_path: Path) -> None:
                 "box": [1.12, 2.0, 21.5, 31.0],
                 "box_normalized": [0.017547, 0.041667, 0.335938, 0.645833],
                 "origin": "predicted",
+                "found_pts": 1024,
+                "age_s": 0.0,
             },
         ],
     }
+
+
+def test_a_carried_box_tells_where_it_was_found_and_how_long_ago() -> None:
+    carried = dataclasses.replace(scene(2, 1024, count=2), found_pts=np.array([512, 1536]))
+    tracks = json.loads(LineFormat().line_of(carried))["tracks"]
+    assert [(track["found_pts"], track["age_s"]) for track in tracks] == [(512, 0.04), (1536, -0.04)]
 
 
 def test_lines_are_compact_and_readable_in_any_language() -> None:

@@ -1,0 +1,77 @@
+"""Scores as tables for a terminal. Pure functions."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from streamer.evaluation.steadiness import SteadinessReport, Steps
+from streamer.evaluation.streaming import NO_LATENCY, SequenceResult
+from streamer.evaluation.streaming_scores import NAMES, StreamingScores
+from streamer.evaluation.track_scores import Scores, TrackScores
+
+TRACK_COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
+
+
+def track_scores(scores: Scores) -> Table:
+    """A row for each sequence and each pool."""
+    table = _table("sequence", *TRACK_COLUMNS)
+    for name, one in scores.by_sequence.items():
+        table.add_row(name, *_track_cells(one))
+    table.add_section()
+    for name, one in scores.pooled.items():
+        table.add_row(f"pooled {name}", *_track_cells(one))
+    return table
+
+
+def streaming_scores(result: SequenceResult) -> Table:
+    """A row for each way at each latency of one sequence."""
+    table = _table(f"{result.name}, {float(result.fps):g} frames/s", "latency s", *NAMES)
+    table.add_row(NO_LATENCY, "0", *_streaming_cells(result.no_latency))
+    for latency, ways in result.by_latency.items():
+        table.add_section()
+        for way, scores in ways.items():
+            table.add_row(way, latency, *_streaming_cells(scores))
+    return table
+
+
+def steadiness(report: SteadinessReport) -> Table:
+    """Two rows of steps; ids are told in `id_line`."""
+    table = _table("boxes from frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "swerve p50", "p95")
+    for name, steps in (("a detection landed", report.landed), ("between", report.between)):
+        table.add_row(name, *_step_cells(steps))
+    return table
+
+
+def id_line(report: SteadinessReport) -> str:
+    """How often ids broke."""
+    ids = report.ids
+    return (
+        f"{ids.ids} ids, shown for {ids.shown_s:.1f} s together in {report.duration_s:.1f} s; {ids.ended_inside} ended "
+        f"inside the picture, {ids.breaks} of them broke ({ids.breaks_per_minute:.2f} a minute of an object)"
+    )
+
+
+def _table(first: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _track_cells(scores: TrackScores) -> list[str]:
+    values = scores.to_dict()
+    return [_cell(values[column]) for column in TRACK_COLUMNS]
+
+
+def _streaming_cells(scores: StreamingScores) -> list[str]:
+    return [_cell(value) for value in scores.to_dict().values()]
+
+
+def _step_cells(steps: Steps) -> list[str]:
+    shares = (steps.iou_p50, steps.iou_p5, steps.shift_p50, steps.shift_p95, steps.swerve_p50, steps.swerve_p95)
+    return [str(steps.count), *(f"{share:.3f}" if steps.count else "-" for share in shares)]
+
+
+def _cell(value: float | int) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,193 @@
+"""HOTA, MOTA, IDF1 and identity switches of tracks, by TrackEval. Main thread.
+
+HOTA: Luiten et al., 2021, doi:10.1007/s11263-020-01375-2; CLEAR (MOTA): Bernardin and Stiefelhagen, 2008; IDF1: Ristani
+et al., 2016. Preprocessing (what matches a distractor is no false alarm) is TrackEval's, for each benchmark its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamer.evaluation import sequences
+from streamer.evaluation.requirements import need
+from streamer.mot import track_file
+from tracking.types import Tracker
+
+ALL = "all"
+_TRACKER = "tracker"
+_CLASS = "pedestrian"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackScores:
+    """Scores of a sequence or of several together; shares in percent. Names are those of the MOT Challenge.
+
+    Attributes:
+        hota, det_a, ass_a: HOTA and its parts for detection and association, means over IoU 0.05 to 0.95.
+        mota, idf1: at IoU 0.5.
+        id_switches, fragmentations, false_positives, misses: counts at IoU 0.5.
+    """
+
+    hota: float
+    det_a: float
+    ass_a: float
+    mota: float
+    idf1: float
+    id_switches: int
+    fragmentations: int
+    false_positives: int
+    misses: int
+
+    def to_dict(self) -> dict[str, float | int]:
+        """By the names that the MOT Challenge prints."""
+        return {
+            "HOTA": self.hota,
+            "DetA": self.det_a,
+            "AssA": self.ass_a,
+            "MOTA": self.mota,
+            "IDF1": self.idf1,
+            "IDSW": self.id_switches,
+            "Frag": self.fragmentations,
+            "FP": self.false_positives,
+            "FN": self.misses,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """All scores of an evaluation.
+
+    Attributes:
+        by_sequence: of each sequence, by its name.
+        pooled: of the sequences of each benchmark together, and of `all` where there are several benchmarks. Counts
+            are summed before shares are made of them, as TrackEval combines sequences; that is sound across
+            benchmarks, since preprocessing is over when it counts.
+    """
+
+    by_sequence: Mapping[str, TrackScores]
+    pooled: Mapping[str, TrackScores]
+
+
+def write_tracks(
+    sequence: sequences.Sequence, tracker: Tracker, folder: Path, *, detections: str | None = None
+) -> Path:
+    """Track a sequence's detections into `folder/<sequence>.txt`, replacing it, and return that name.
+
+    Args:
+        sequence: its detections are checked first.
+        tracker: new; takes the detections of every frame.
+        folder: there already.
+        detections: name of the file in `det/`.
+
+    Raises:
+        SourceUnavailable, ConfigError: detections that cannot be used.
+        SinkUnavailable, SinkError: the tracks cannot be written.
+    """
+    sequence.detections(detections)
+    out_path = folder / f"{sequence.name}.txt"
+    track_file(
+        sequence.detections_path(detections),
+        fps=sequence.fps,
+        size=sequence.size,
+        tracker=tracker,
+        out_path=out_path,
+        overwrite=True,
+    )
+    return out_path
+
+
+def score(evaluated: Sequence[sequences.Sequence], tracks: Mapping[str, Path]) -> Scores:
+    """Score tracks against the ground truth.
+
+    Args:
+        evaluated: at least one sequence.
+        tracks: MOT Challenge text of each, by the sequence's name.
+
+    Raises:
+        ConfigError: TrackEval is not installed, or ground truth cannot be used.
+        SourceUnavailable: no ground truth.
+    """
+    metrics = _metrics()
+    results: dict[str, list[Any]] = {}
+    with tempfile.TemporaryDirectory(prefix="streamer-") as temporary, contextlib.redirect_stdout(io.StringIO()):
+        for sequence in evaluated:
+            data = _data(sequence, tracks[sequence.name], Path(temporary) / sequence.name)
+            results[sequence.name] = [metric.eval_sequence(data) for metric in metrics]
+    groups: dict[str, list[str]] = {}
+    for sequence in evaluated:
+        groups.setdefault(sequence.benchmark, []).append(sequence.name)
+    if len(groups) > 1:
+        groups[ALL] = [sequence.name for sequence in evaluated]
+    pooled = {}
+    for group, names in groups.items():
+        combined = [
+            metric.combine_sequences({name: results[name][at] for name in names}) for at, metric in enumerate(metrics)
+        ]
+        pooled[group] = _scores(combined)
+    return Scores({name: _scores(result) for name, result in results.items()}, pooled)
+
+
+def _metrics() -> list[Any]:
+    trackeval = need("trackeval")
+    quiet = {"PRINT_CONFIG": False}
+    return [trackeval.metrics.HOTA(), trackeval.metrics.CLEAR(quiet), trackeval.metrics.Identity(quiet)]
+
+
+def _data(sequence: sequences.Sequence, tracks: Path, folder: Path) -> Any:
+    """One sequence as TrackEval's metrics want it.
+
+    TrackEval guesses the dialect of a file, cuts confidences to whole numbers and needs as much memory as the highest
+    id, so it gets a copy of the ground truth in one form.
+    """
+    trackeval = need("trackeval")
+    given = folder / "gt" / sequence.name / "gt" / "gt.txt"
+    given.parent.mkdir(parents=True)
+    given.write_text(_plain(sequence.ground_truth()), encoding="ascii")
+    copy = folder / _TRACKER / "data" / f"{sequence.name}.txt"
+    copy.parent.mkdir(parents=True)
+    shutil.copyfile(tracks, copy)
+    dataset = trackeval.datasets.MotChallenge2DBox(
+        {
+            "GT_FOLDER": str(folder / "gt"),
+            "TRACKERS_FOLDER": str(folder),
+            "TRACKERS_TO_EVAL": [_TRACKER],
+            "BENCHMARK": sequence.benchmark,
+            "SKIP_SPLIT_FOL": True,
+            "SEQ_INFO": {sequence.name: sequence.frames},
+            "PRINT_CONFIG": False,
+        }
+    )
+    return dataset.get_preprocessed_seq_data(dataset.get_raw_seq_data(_TRACKER, sequence.name), _CLASS)
+
+
+def _plain(truth: sequences.GroundTruth) -> str:
+    ids = np.unique(truth.ids, return_inverse=True)[1]
+    columns = zip(truth.frames, ids, truth.boxes.tolist(), truth.scored, truth.classes, strict=True)
+    return "".join(
+        f"{frame},{number},{left!r},{top!r},{width!r},{height!r},{scored:d},{kind},1\n"
+        for frame, number, (left, top, width, height), scored, kind in columns
+    )
+
+
+def _scores(results: list[Any]) -> TrackScores:
+    hota, clear, identity = results
+    return TrackScores(
+        hota=100 * float(np.mean(hota["HOTA"])),
+        det_a=100 * float(np.mean(hota["DetA"])),
+        ass_a=100 * float(np.mean(hota["AssA"])),
+        mota=100 * float(clear["MOTA"]),
+        idf1=100 * float(identity["IDF1"]),
+        id_switches=int(clear["IDSW"]),
+        fragmentations=int(clear["Frag"]),
+        false_positives=int(clear["CLR_FP"]),
+        misses=int(clear["CLR_FN"]),
+    )

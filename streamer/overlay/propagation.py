@@ -1,0 +1,160 @@
+"""Moving boxes along motion fields. Pure functions of arrays; the main thread calls them.
+
+Of the points in a box some belong to the object and some to what is behind it. The object's motion is a mode of what
+they do, found by mean shift (Comaniciu and Meer, 2002) from three starts: how the box moved until now, the mean of all
+that moves, and rest. The mode with the best support wins; support counts less the further a mode is from how the box
+moved until now. A point in several boxes belongs to the one nearest to the camera, whose bottom is lowest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.overlay.motion_field import MotionField, composed, moved
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
+Complex = npt.NDArray[np.complex128]
+
+# Found on two sequences of walking people (docs/accuracy.md); lengths in small pixels, shares of the box's size.
+_INNER = 0.4
+_SPREAD = 0.4
+_BANDWIDTH_PX = 0.7
+_BANDWIDTH_SHARE = 0.15
+_MOVES_PX = 0.5
+_MOVING_SHARE = 0.2
+_LEAST_SUPPORT = 0.45
+_NO_SUPPORT = 1e-3
+_UNLIKELY = 0.3
+_ITERATIONS = 3
+_FRONT_SHARE = 0.05
+STRIDE_S = 0.15
+"""Over so much media time steps are made one: longer, points are lost on the way, and what turns is not followed."""
+# Where nothing is recognized a box goes on as it did, and comes to rest in about this time.
+_COAST_S = 1.0
+
+
+class Moved(NamedTuple):
+    """Boxes after one step.
+
+    Attributes:
+        boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels.
+        velocities: float64 `(N, 2)`, px/s of each beyond the camera's motion.
+        trusted: bool `(N,)`, whether enough of the picture in the box was recognized.
+    """
+
+    boxes: Array
+    velocities: Array
+    trusted: Flags
+
+
+def propagate(boxes: Array, velocities: Array, field: MotionField) -> Moved:
+    """Boxes `(N, 4)` and their own velocities `(N, 2)`, px/s, one step along a field."""
+    small = boxes * field.scale
+    held = by_camera(small, field.camera) / field.scale
+    if not len(boxes) or field.elapsed_s <= 0:
+        return Moved(held, velocities, np.zeros(len(boxes), np.bool_))
+    before = velocities * (field.scale * field.elapsed_s)
+    shifts, trusted = _own_shifts(small, before, field)
+    coasting = before * max(0.0, 1.0 - field.elapsed_s / _COAST_S)
+    shifts = np.where(trusted[:, None], shifts, coasting)
+    return Moved(
+        held + np.tile(shifts / field.scale, 2),
+        shifts / (field.scale * field.elapsed_s),
+        trusted,
+    )
+
+
+def follow(boxes: Array, velocities: Array, fields: Sequence[MotionField]) -> Moved:
+    """Boxes `(N, 4)` and their own velocities `(N, 2)`, px/s, along several steps."""
+    moved = Moved(boxes, velocities, np.ones(len(boxes), np.bool_))
+    for stride in strides(fields):
+        moved = propagate(moved.boxes, moved.velocities, composed(stride))
+    return moved
+
+
+def strides(fields: Sequence[MotionField]) -> list[Sequence[MotionField]]:
+    """Steps in groups that are made one: a late result is carried over many frames in few steps.
+
+    Steps without any point (a flash) are kept apart: no point would be followed all the way.
+    """
+    groups: list[list[MotionField]] = []
+    length_s = math.inf
+    for field in fields:
+        length_s += field.elapsed_s
+        if length_s > STRIDE_S or bool(len(field.points)) != bool(len(groups[-1][-1].points)):
+            groups.append([])
+            length_s = field.elapsed_s
+        groups[-1].append(field)
+    return [*groups]
+
+
+def by_camera(small: Array, camera: Array) -> Array:
+    """Boxes `(N, 4)` under a similarity: the centre moves, the size scales, the box stays upright."""
+    centres = moved((small[:, :2] + small[:, 2:]) / 2, camera)
+    halves = (small[:, 2:] - small[:, :2]) * (0.5 * float(np.hypot(camera[0, 0], camera[1, 0])))
+    return np.concatenate([centres - halves, centres + halves], axis=1)
+
+
+def _own_shifts(small: Array, before: Array, field: MotionField) -> tuple[Array, Flags]:
+    """How far each box goes beyond the camera's motion, small pixels, and whether that is well founded."""
+    found, trusted = np.zeros_like(before), np.zeros(len(small), np.bool_)
+    rows, cols, weights = _support(small, field)
+    if not len(rows):
+        return found, trusted
+    # Pairs come box by box. x and y in one complex number, and sums over slices, save most of the time.
+    first = np.flatnonzero(np.diff(rows, prepend=-1))
+    boxes, lengths = rows[first], np.diff(first, append=len(rows))
+    shifts = _complex(field.shifts)[cols]
+    usual = _complex(before[boxes])
+    modes = np.stack([usual, _mean_of_moving(shifts, weights, first), np.zeros_like(usual)])  # (3, boxes)
+    for _ in range(_ITERATIONS):
+        width = _BANDWIDTH_PX + _BANDWIDTH_SHARE * np.abs(modes)
+        away = (shifts - modes.repeat(lengths, axis=1)) / width.repeat(lengths, axis=1)
+        kernel = weights * np.exp(-0.5 * (away.real**2 + away.imag**2))
+        supports = np.add.reduceat(kernel, first, axis=1)
+        means = np.add.reduceat(kernel * shifts, first, axis=1)
+        modes = np.where(supports > _NO_SUPPORT, means / np.maximum(supports, _NO_SUPPORT), modes)
+    unlike = np.abs(modes - usual) / (1.0 + np.abs(usual))
+    merits = supports * (_UNLIKELY + (1 - _UNLIKELY) * np.exp(-0.5 * unlike**2))
+    best, each = merits.argmax(axis=0), np.arange(len(boxes))
+    chosen = modes[best, each]
+    found[boxes, 0], found[boxes, 1] = chosen.real, chosen.imag
+    trusted[boxes] = merits[best, each] > _LEAST_SUPPORT
+    return found, trusted
+
+
+def _support(small: Array, field: MotionField) -> tuple[Rows, Rows, Array]:
+    """Pairs of a box and a point that speaks for it, box by box: the rows of both, and the point's weight."""
+    points = field.points
+    sizes = np.maximum(small[:, 2:] - small[:, :2], 1e-6)
+    centres = (small[:, :2] + small[:, 2:]) / 2
+    dx = np.abs(points[:, 0] - centres[:, :1]) / sizes[:, :1]
+    dy = np.abs(points[:, 1] - centres[:, 1:]) / sizes[:, 1:]
+    apart = np.maximum(dx, dy)
+    # What is in several boxes belongs to the one whose bottom is lowest, or hardly higher.
+    bottoms = small[:, 3:]
+    front = np.where(apart < 0.5, bottoms, -np.inf).max(axis=0)
+    rows, cols = np.nonzero((apart < _INNER) & (bottoms + _FRONT_SHARE * sizes[:, 1:] >= front))
+    weights = np.exp((dx[rows, cols] ** 2 + dy[rows, cols] ** 2) * (-0.5 / _SPREAD**2))
+    return rows, cols, weights.astype(np.float64)
+
+
+def _mean_of_moving(shifts: Complex, weights: Array, first: Rows) -> Complex:
+    """The mean shift of the points of each box that move, where they are more than a few."""
+    moving = weights * (np.abs(shifts) > _MOVES_PX)
+    sums = np.add.reduceat(moving, first)
+    means = np.add.reduceat(moving * shifts, first) / np.maximum(sums, _NO_SUPPORT)
+    return np.where(sums > _MOVING_SHARE * np.add.reduceat(weights, first), means, 0)
+
+
+def _complex(vectors: npt.NDArray[np.floating]) -> Complex:
+    """`(N, 2)` vectors as `(N,)` complex numbers."""
+    numbers: Complex = vectors[:, 0] + 1j * vectors[:, 1]
+    return numbers.astype(np.complex128)

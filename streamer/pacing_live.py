@@ -1,0 +1,84 @@
+"""Rules for live sources that wait for nothing. Owned by the main thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamer.frame import Frame
+from streamer.overlay.now import Now
+from streamer.pacing import Paced, undetected
+from streamer.routes import Finished
+from streamer.sightings import Sightings
+from tracking.types import Detections, Tracker
+
+
+class ShowDetected:
+    """`overlay: detected`: frames are shown as a detector is done with them, and no others.
+
+    Args:
+        tracker: gives the boxes their identity; owned by this from now on.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.sightings = Sightings()
+        self._tracker = tracker
+        self._segment = -1
+        self._looked_at = -1  # the last frame that a detector was done with
+
+    def take(self, finished: Finished) -> Iterator[Paced]:
+        """A frame that a detector is done with."""
+        frame = finished.frame
+        if not finished.looked or frame.index < self._looked_at:
+            return  # another detector overtook this one, and what came later is known
+        self._looked_at = frame.index
+        if frame.segment > self._segment:
+            self._tracker.reset()
+            self._segment = frame.segment
+        if finished.detections is None:
+            cause = finished.error.cause if finished.error else ""
+            yield undetected(frame, self._tracker.predict(frame.time_s), "predicted", cause)
+        else:
+            tracks = self._tracker.update(finished.detections, frame.time_s)
+            self.sightings.add(frame, tracks)
+            yield Paced(frame, tracks, "detected", finished.detections)
+
+    def flush(self) -> Iterator[Paced]:
+        """Nothing waits here."""
+        return iter(())
+
+
+class ShowNow:
+    """`overlay: now`: each frame is shown as it comes, with the boxes of the last detection carried to it.
+
+    Args:
+        tracker: gives the boxes their identity; owned by this from now on.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.sightings = Sightings()
+        self._now = Now(tracker, self.sightings.add)
+        self._looked_at = self._came = -1
+        self._early: tuple[Frame, Detections] | None = None
+
+    def take(self, finished: Finished) -> Iterator[Paced]:
+        """A frame that came, or one that a detector is done with, which is shown when it comes."""
+        frame = finished.frame
+        if not finished.looked:
+            self._came = frame.index
+            early = self._early
+            if early is not None and early[0].index <= frame.index:
+                self._early = None
+                early = early if early[0].segment == frame.segment else None
+            else:
+                early = None
+            yield undetected(frame, self._now.show(frame, early), "predicted")
+        elif finished.detections is not None and frame.index > self._looked_at:
+            self._looked_at = frame.index
+            if frame.index > self._came:  # a quick detector: the frame itself is still on its way here
+                self._early = frame, finished.detections
+            else:
+                self._now.learn(frame, finished.detections)
+
+    def flush(self) -> Iterator[Paced]:
+        """Nothing waits here."""
+        return iter(())

@@ -1,0 +1,51 @@
+"""The command behind `main.py replay`. Main thread."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from streamer import commands
+from streamer.interrupts import Interrupts
+from streamer.terminal import Terminal
+
+
+def replay(
+    folder: Path,
+    outputs: commands.Outputs,
+    config: Path | None,
+    assignments: Sequence[str],
+    tracker: str | None,
+    *,
+    quiet: bool,
+    started_s: float,
+) -> int:
+    """Run a recorded run again; `config` and `assignments` are as `streamer.config.load_settings` takes them."""
+
+    def work(terminal: Terminal, interrupts: Interrupts) -> None:
+        from streamer import wiring
+        from streamer.config import load_settings
+        from streamer.replay.recording import Recording
+        from streamer.replay.session import ReplaySession
+
+        recording = Recording(folder)
+        own = recording.header
+        known = [f"tracker.name={own.tracker}"]
+        known += [f"tracker.options.{name}={json.dumps(value)}" for name, value in own.tracker_options.items()]
+        settings = load_settings(config, [*([] if tracker else known), *assignments], {"tracker.name": tracker})
+        wanted = wiring.Outputs(
+            wiring.videos_of(outputs.videos, settings),
+            outputs.jsonl,
+            outputs.mot,
+            outputs.report,
+            outputs.show,
+            outputs.overwrite,
+        )
+        if not any((wanted.videos, wanted.jsonl, wanted.mot, wanted.show)):
+            default = wiring.videos_of([str(wiring.default_video_output(str(folder)))], settings)
+            wanted = dataclasses.replace(wanted, videos=default)
+        ReplaySession(recording, wanted, settings, terminal, interrupts, started_s=started_s).run()
+
+    return commands.guarded(work, quiet=quiet)

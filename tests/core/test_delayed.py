@@ -1,0 +1,362 @@
+"""Every frame is shown a fixed time after it came, with boxes from both sides."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.errors import DetectorError
+from streamer.frame import Frame
+from streamer.pacing import Paced
+from streamer.pacing_delayed import Delay, ShowDelayed
+from streamer.pipeline import Pipeline
+from streamer.routes import BUSY, LATE, Finished
+from tests.core.live_parts import Gate, Run, ScriptedCamera
+from tests.core.parts import OneBox
+from tests.overlay.drawn import FPS, Drawn, Thing, flat, frame_of, iou
+from tracking.iou import IouTracker
+from tracking.types import Detections, Origin
+
+
+def bend(index: int) -> tuple[float, float]:
+    return 10 + 5.0 * index, 120 - 0.25 * (index - 20) ** 2
+
+
+WALK = Drawn([Thing(bend)])
+
+
+def found(index: int) -> Detections:
+    return Detections(WALK.boxes(index).astype(np.float32), np.array([0.9]), np.array([0]))
+
+
+def walk(count: int, *, segment_from: int | None = None) -> list[Frame]:
+    return [
+        WALK.frame(index, segment=int(segment_from is not None and index >= segment_from)) for index in range(count)
+    ]
+
+
+class Watched:
+    """What a pacing shows, each with how many frames had come by then."""
+
+    def __init__(self, delay_s: float | None = None) -> None:
+        self.pacing = ShowDelayed(IouTracker(confirm_s=0.0), delay_s)
+        self.shown: list[tuple[int, Paced]] = []
+        self._came = 0
+
+    @property
+    def indexes(self) -> list[int]:
+        return [paced.frame.index for _, paced in self.shown]
+
+    def of(self, index: int) -> Paced:
+        (paced,) = (paced for _, paced in self.shown if paced.frame.index == index)
+        return paced
+
+    def come(self, frame: Frame) -> None:
+        self._came += 1
+        self._take(self.pacing.take(Finished(frame)))
+
+    def look(self, frame: Frame, done_s: float, *, fails: bool = False) -> None:
+        error = DetectorError("no luck") if fails else None
+        result = Finished(frame, None if fails else found(frame.index), error, done_s=done_s)
+        self._take(self.pacing.take(result))
+
+    def end(self) -> None:
+        self._take(self.pacing.flush())
+
+    def _take(self, ready: Iterator[Paced]) -> None:
+        self.shown += [(self._came, paced) for paced in ready]
+
+
+def run(frames: list[Frame], *, late: int, every: int, delay_s: float | None = None) -> Watched:
+    """Each `every`-th frame is detected, and the result is there `late` frames later."""
+    watched = Watched(delay_s)
+    for index, one in enumerate(frames):
+        if index >= late and (index - late) % every == 0:
+            watched.look(frames[index - late], one.captured_s)
+        watched.come(one)
+    watched.end()
+    return watched
+
+
+def test_every_frame_is_shown_once_in_order_a_fixed_time_after_it_came() -> None:
+    watched = run(walk(36), late=4, every=4, delay_s=0.4)
+    assert watched.indexes == list(range(36))
+    waits = [came - 1 - paced.frame.index for came, paced in watched.shown if came < 36]
+    assert waits == [12] * 23, "0.4 s are 12 frames"
+
+
+def test_boxes_come_from_both_sides_and_lie_on_the_thing() -> None:
+    watched = run(walk(41), late=8, every=8, delay_s=0.6)
+    for index in range(32):
+        paced, detected = watched.of(index), index % 8 == 0
+        assert paced.state == ("detected" if detected else "interpolated")
+        assert (paced.detections is not None) == detected
+        assert paced.tracks.origin.tolist() == [Origin.DETECTED if detected else Origin.INTERPOLATED]
+        assert paced.tracks.ids.tolist() == [1]
+        assert iou(paced.tracks.boxes[0], WALK.box(index)) > 0.8
+
+
+def test_a_delay_that_is_too_short_shows_boxes_carried_forward() -> None:
+    watched = run(walk(41), late=10, every=8, delay_s=0.1)
+    for index in range(12, 38):
+        paced = watched.of(index)
+        assert paced.state == "predicted"
+        assert paced.tracks.origin.tolist() == [Origin.PREDICTED]
+        assert iou(paced.tracks.boxes[0], WALK.box(index)) > 0.75, "and yet on the thing"
+    assert watched.indexes == list(range(41))
+
+
+def test_the_delay_is_measured_told_once_and_long_enough(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        watched = run(walk(64), late=6, every=6)
+    assert len([message for message in caplog.messages if "after it came" in message]) == 1
+    # The first frame behind a detection waits for the next one, 6 frames on, whose result comes 6 frames later.
+    assert watched.pacing.delay.chosen_s == pytest.approx(11 / FPS * 1.1 + 1 / FPS, abs=1e-6)
+    assert watched.indexes == list(range(64))
+    steady = [paced for came, paced in watched.shown if 45 < came < 64]
+    assert steady
+    assert {paced.state for paced in steady} == {"detected", "interpolated"}
+
+
+def test_the_delay_is_raised_and_never_lowered(caplog: pytest.LogCaptureFixture) -> None:
+    delay = Delay()
+    with caplog.at_level(logging.WARNING):
+        for wait_s in (9.0, 0.5, 0.5):  # the first one is a model that works for the first time
+            delay.take(wait_s, 0.04)
+        assert delay.chosen_s is None, "not on the first impression"
+        delay.take(0.5, 0.04)
+        first_s = delay.chosen_s
+        assert first_s == pytest.approx(0.5 * 1.1 + 0.04)
+        for _ in range(200):
+            delay.take(0.1, 0.04)
+            assert delay.chosen_s == first_s
+        for _ in range(100):
+            delay.take(0.8, 0.04)
+        assert delay.chosen_s == pytest.approx(0.8 * 1.1 + 0.04)
+    assert ["0.59 s" in caplog.messages[0], "0.92 s" in caplog.messages[-1]] == [True, True]
+
+
+def test_a_single_slow_detection_does_not_raise_the_delay() -> None:
+    delay = Delay()
+    for turn in range(60):
+        delay.take(3.0 if turn == 40 else 0.5, 0.04)
+    assert delay.chosen_s == pytest.approx(0.5 * 1.1 + 0.04)
+
+
+def test_a_delay_that_was_asked_for_is_kept() -> None:
+    delay = Delay(0.3)
+    for _ in range(200):
+        delay.take(5.0, 0.04)
+    assert delay.chosen_s == 0.3
+
+
+@pytest.mark.parametrize("delay_s", [0.3, None])
+def test_a_new_segment_shows_what_waits_and_starts_anew(delay_s: float | None) -> None:
+    watched = run(walk(40, segment_from=18), late=4, every=4, delay_s=delay_s)
+    assert watched.indexes == list(range(40))
+    assert all(came <= 19 for came, paced in watched.shown if paced.frame.index < 18)
+    ids: list[set[int]] = [set(), set()]
+    for _, paced in watched.shown:
+        ids[paced.frame.segment].update(paced.tracks.ids.tolist())
+    assert ids == [{1}, {2}], "an id lives in one segment only"
+
+
+def test_a_late_result_of_the_segment_before_changes_nothing() -> None:
+    frames, watched = walk(24, segment_from=8), Watched(0.2)
+    for index, one in enumerate(frames):
+        if index == 12:
+            watched.look(frames[6], one.captured_s)
+        watched.come(one)
+    watched.end()
+    assert watched.indexes == list(range(24))
+    assert all(len(paced.tracks) == 0 for _, paced in watched.shown)
+
+
+def test_nothing_is_carried_over_a_cut() -> None:
+    other = Drawn([Thing(bend, seed=300)], seed=9)
+    frames = [(WALK if index < 10 else other).frame(index) for index in range(20)]
+    watched = Watched(0.7)
+    for one in frames:
+        watched.come(one)
+        if one.index in (4, 9, 16):
+            watched.look(one, one.captured_s)
+    watched.end()
+    assert [watched.of(index).tracks.ids.tolist() for index in range(20)] == [[1]] * 10 + [[2]] * 10
+    states = [watched.of(index).state for index in range(4, 17)]
+    # Behind the detection at the cut there is nothing from both sides.
+    assert states == ["detected", *["interpolated"] * 4, "detected", *["predicted"] * 6, "detected"]
+    for index in range(10, 16):
+        assert watched.of(index).tracks.origin.tolist() == [Origin.PREDICTED]
+
+
+def test_a_result_that_comes_after_its_frame_was_shown_moves_the_boxes_all_the_same() -> None:
+    frames, watched = walk(30), Watched(0.1)
+    for index, one in enumerate(frames):
+        if index == 12:
+            watched.look(frames[2], one.captured_s)
+        watched.come(one)
+    watched.end()
+    for index in range(30):
+        tracks = watched.of(index).tracks
+        if index < 8:
+            assert len(tracks) == 0
+        if index > 10:
+            assert iou(tracks.boxes[0], WALK.box(index)) > 0.75, index
+            assert tracks.unseen_s == pytest.approx([(index - 2) / FPS], abs=1e-4)
+
+
+def test_a_result_that_is_there_before_its_frame_waits_for_it() -> None:
+    frames, watched = walk(12), Watched(0.2)
+    for one in frames:
+        watched.look(one, one.captured_s)
+        watched.come(one)
+    watched.end()
+    assert [paced.state for _, paced in watched.shown] == ["detected"] * 12
+
+
+def test_a_frame_that_the_detector_failed_on_is_lost_and_has_boxes_from_both_sides() -> None:
+    frames, watched = walk(20), Watched(0.5)
+    for index, one in enumerate(frames):
+        watched.come(one)
+        if index % 4 == 0:
+            watched.look(one, one.captured_s, fails=index == 8)
+    watched.end()
+    lost = watched.of(8)
+    assert (lost.state, lost.cause, lost.detections) == ("lost", "detector error", None)
+    assert lost.tracks.origin.tolist() == [Origin.INTERPOLATED]
+    assert iou(lost.tracks.boxes[0], WALK.box(8)) > 0.8
+    assert [watched.of(index).state for index in (7, 9, 12)] == ["interpolated", "interpolated", "detected"]
+
+
+def test_the_clock_is_that_of_arrival_and_not_that_of_the_media() -> None:
+    """Frames that come in bursts of four: each is due when its own time is over, at the next arrival."""
+    frames = [replace(frame_of(flat(128), index), captured_s=0.2 * (index // 4)) for index in range(40)]
+    watched = Watched(0.3)
+    for one in frames:
+        watched.come(one)
+    watched.end()
+    for came, paced in watched.shown[:24]:
+        due_s = paced.frame.captured_s + 0.3
+        arrived_s = frames[came - 1].captured_s
+        assert arrived_s >= due_s > arrived_s - 0.2
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_pictures_that_wait_hold_no_more_than_so_much_memory(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
+    """Of a detector that never answers, or once and never again."""
+    monkeypatch.setattr("streamer.pacing_delayed._MOST_BYTES", 10 * 2 * 320 * 240)
+    watched = Watched(None)
+    for one in walk(40):
+        watched.come(one)
+        if answers and one.index == 3:
+            watched.look(one, one.captured_s)
+    watched.end()
+    assert watched.indexes == list(range(40))
+    assert all(came - 1 - paced.frame.index <= 10 for came, paced in watched.shown)
+    assert len(watched.of(35).tracks) == answers
+
+
+def test_a_detector_that_answers_after_all_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.pacing_delayed._MOST_BYTES", 10 * 2 * 320 * 240)
+    frames, watched = walk(44), Watched(0.1)
+    for index, one in enumerate(frames):
+        watched.come(one)
+        if index == 30:
+            watched.look(frames[0], one.captured_s)  # of a picture that is not kept any more
+        if index == 32:
+            watched.look(frames[28], one.captured_s)
+    watched.end()
+    assert watched.indexes == list(range(44))
+    assert iou(watched.of(40).tracks.boxes[0], WALK.box(40)) > 0.75
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> tuple[list[tuple[str, Frame, float]], float]:
+    """Frames that come in any rhythm, in rising segments, with results at any time later or just before."""
+    picture, happened = frame_of(flat(128, 32, 32), 0).picture, list[tuple[str, Frame, float]]()
+    with_detectors, now_s, segment = list[Frame](), 100.0, 0
+    for index in range(draw(st.integers(0, 25))):
+        now_s += draw(st.sampled_from([0.0, 0.01, 0.04, 0.1, 0.9]))
+        segment += draw(st.sampled_from([0, 0, 0, 0, 1]))
+        one = Frame(picture, index, index, Fraction(1, 25), now_s, segment)
+        early = draw(st.sampled_from([False, False, True]))
+        happened += [("found", one, now_s)] * early + [("came", one, now_s)]
+        with_detectors += [one] * (not early)
+        for _ in range(draw(st.integers(0, 2))):
+            if with_detectors:
+                looked_at = with_detectors.pop(draw(st.integers(0, len(with_detectors) - 1)))
+                happened.append((draw(st.sampled_from(["found", "found", "failed"])), looked_at, now_s))
+    return happened, draw(st.sampled_from([0.0, 0.04, 0.1, 0.5, 3.0]))
+
+
+@settings(deadline=None)
+@given(happenings())
+def test_whatever_happens_every_frame_is_shown_once_and_in_time(
+    happened: tuple[list[tuple[str, Frame, float]], float],
+) -> None:
+    steps, delay_s = happened
+    watched, frames = Watched(delay_s), [one for what, one, _ in steps if what == "came"]
+    for what, one, now_s in steps:
+        if what == "came":
+            watched.come(one)
+        else:
+            watched.look(one, now_s, fails=what == "failed")
+    watched.end()
+    assert watched.indexes == [one.index for one in frames]
+    for came, paced in watched.shown:
+        newest, due_s = frames[came - 1], paced.frame.captured_s + delay_s
+        over = newest.segment != paced.frame.segment or came == len(frames)
+        assert over or newest.captured_s >= due_s - 1e-5, "not before its time"
+        since = frames[paced.frame.index : came - 1]
+        earlier = [one for one in since if one.segment == paced.frame.segment and one.captured_s >= due_s]
+        assert not earlier, "not after its time"
+        assert (paced.state == "lost") == bool(paced.cause)
+        assert (paced.detections is not None) == (paced.state == "detected")
+
+
+@pytest.fixture
+def camera() -> Iterator[ScriptedCamera]:
+    camera = ScriptedCamera()
+    yield camera
+    camera.stop()
+
+
+def live(camera: ScriptedCamera, before: Callable[[Frame], None]) -> Run:
+    return Run(Pipeline(camera, [OneBox(before)], IouTracker(), overlay="delayed", delay_s=60.0))
+
+
+def test_a_live_run_shows_all_frames_at_its_end_and_knows_what_became_of_each(camera: ScriptedCamera) -> None:
+    gate = Gate()
+    run = live(camera, gate)
+    for index in range(2):
+        camera.give()
+        assert gate.next_index() == index
+        gate.let_go()
+    camera.end()
+    run.join()
+    assert run.error is None
+    assert run.indexes == [0, 1]
+    assert [scene.state for scene in run.scenes] == ["detected"] * 2
+    assert run.pipeline.stats.ledger.snapshot() == (2, {("detected", ""): 2})
+
+
+def test_a_live_run_that_is_stopped_counts_what_was_not_shown_any_more(camera: ScriptedCamera) -> None:
+    gate = Gate()
+    run = live(camera, gate)
+    camera.give()
+    assert gate.next_index() == 0
+    camera.give(5)
+    run.pipeline.stop()
+    gate.open()
+    run.join()
+    ledger = run.pipeline.stats.ledger
+    assert run.indexes == []
+    assert (ledger.entered, ledger.in_flight) == (6, 0)
+    assert set(ledger.causes("dropped")) <= {"interrupted", LATE, BUSY}

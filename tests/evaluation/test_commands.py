@@ -1,0 +1,244 @@
+"""The group `evaluate`, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import av
+import pytest
+
+from streamer import evaluation_commands
+from streamer.commands import packaged_clip
+from tests.cli.program import Program
+from tests.evaluation.made import FRAMES, detection_rows, truth_rows, write_sequence
+from tests.media import write_video
+
+pytest.importorskip("trackeval", reason="needs the extra eval")
+pytest.importorskip("matplotlib", reason="needs the extra eval")
+
+DATA = Path(os.environ.get("STREAMER_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tracking"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def tracking(*folders: Path, **options: str | Path | None) -> int:
+    defaults: dict[str, str | Path | None] = dict.fromkeys(("tracker", "detections", "tracks_folder", "json_path"))
+    return evaluation_commands.tracking(folders, **{**defaults, **options})  # type: ignore[arg-type]
+
+
+def streaming(*folders: Path, **options: str | Path | None) -> int:
+    defaults: dict[str, str | Path | None] = dict.fromkeys(
+        ("fps", "tracker", "detections", "shown_folder", "json_path", "plot_path")
+    )
+    defaults |= {"latencies": "0.3", "overlays": "now"}
+    return evaluation_commands.streaming(folders, **{**defaults, **options})  # type: ignore[arg-type]
+
+
+def test_tracking_prints_and_writes_everything(program: Program) -> None:
+    write_sequence(program.folder / "a" / "walk")
+    write_sequence(program.folder / "b" / "a-rather-long-name-of-a-sequence-that-needs-its-room")
+    result = program("evaluate", "tracking", "a/walk", *(program.folder / "b").iterdir(), "--tracks", "out/tracks")
+    assert (result.code, result.errors) == (0, "")
+    lines = [line.split() for line in result.output.splitlines() if line.strip()]
+    assert lines[0] == ["sequence", "HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW"]
+    assert [line[0] for line in lines[1:]] == [
+        "walk",
+        "a-rather-long-name-of-a-sequence-that-needs-its-room",
+        "pooled",
+    ]
+    assert lines[-1][-1] == "0"
+    written = (program.folder / "out" / "tracks" / "walk.txt").read_text().splitlines()
+    assert {line.split(",")[1] for line in written} == {"1", "2"}
+    assert len(list((program.folder / "out" / "tracks").iterdir())) == 2
+
+
+def test_tracking_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = write_sequence(tmp_path / "walk"), tmp_path / "scores.json"
+    assert tracking(folder, json_path=out, tracker="iou") == 0
+    content = json.loads(out.read_text())
+    assert content["tracker"] == "iou"
+    assert content["sequences"]["walk"] == content["pooled"]["MOT15"]
+    assert list(content["pooled"]["MOT15"]) == ["HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN"]
+    assert f"{content['pooled']['MOT15']['HOTA']:.2f}" in capsys.readouterr().out
+
+
+def test_streaming_writes_what_was_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = write_sequence(tmp_path / "walk"), tmp_path / "scores.json"
+    code = streaming(folder, latencies="0.3, 1.0,0.3", shown_folder=tmp_path / "shown", json_path=out)
+    assert code == 0
+    folders = {path.name for path in (tmp_path / "shown").iterdir()}
+    assert {"now-0.3", "now-1.0", "stale-0.3", "forecast-1.0", "no-latency"} <= folders
+    stale = (tmp_path / "shown" / "stale-0.3" / "walk.txt").read_text().splitlines()
+    # The result of frame 1 is there 0.3 s later, with frame 4, and shown until that of frame 4 is.
+    assert stale[0] == "4,1,54.00,10.00,40.00,80.00,0.8900,-1,-1,-1"
+    assert [line.split(",")[2] for line in stale[::2]][:6] == ["54.00"] * 3 + ["66.00"] * 3
+    result = json.loads(out.read_text())["sequences"]["walk"]
+    assert result["no latency"] == pytest.approx(dict.fromkeys(("F1", "mIoU", "AP50", "AP75", "sAP"), 100))
+    assert list(result["latency"]) == ["0.3", "1.0"]
+    # 3 to 5 frames of 4 px late at a width of 40 px: IoU 0.54 with frames 4, 7, ..., and less with the others.
+    assert result["latency"]["0.3"]["stale"]["mIoU"] == pytest.approx(100 * 28 / 52)
+    right, displayed = 2 * 6, 2 * (FRAMES - 3)
+    assert result["latency"]["0.3"]["stale"]["F1"] == pytest.approx(200 * right / (displayed + 2 * FRAMES))
+    assert result["latency"]["0.3"]["linear"]["F1"] > result["latency"]["0.3"]["stale"]["F1"]
+    assert "walk, 10 frames/s" in capsys.readouterr().out
+
+
+def test_streaming_at_another_rate(tmp_path: Path) -> None:
+    folder, out = write_sequence(tmp_path / "walk"), tmp_path / "scores.json"
+    scores = []
+    for fps in (None, "20"):
+        assert streaming(folder, fps=fps, json_path=out) == 0
+        content = json.loads(out.read_text())["sequences"]["walk"]
+        scores.append((content["fps"], content["latency"]["0.3"]["stale"]["F1"]))
+    assert [fps for fps, _ in scores] == [10, 20]
+    assert scores[1][1] < scores[0][1]  # the same latency is twice as many frames
+
+
+def test_streaming_is_the_same_every_time(tmp_path: Path) -> None:
+    folder = write_sequence(tmp_path / "walk")
+    for run in ("one", "two"):
+        options = {"json_path": tmp_path / f"{run}.json", "plot_path": tmp_path / f"{run}.svg"}
+        assert streaming(folder, shown_folder=tmp_path / run, **options) == 0
+    first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.txt")}
+    assert first
+    assert all((tmp_path / "two" / name).read_bytes() == content for name, content in first.items())
+    for suffix in ("json", "svg"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
+
+
+def test_a_plot_shows_every_sequence_and_way(tmp_path: Path) -> None:
+    folders = [write_sequence(tmp_path / name) for name in ("first", "second")]
+    for suffix in (".svg", ".png"):
+        assert streaming(*folders, latencies="0.2,0.5", plot_path=tmp_path / f"plot{suffix}") == 0
+    drawn = " ".join(ElementTree.parse(tmp_path / "plot.svg").getroot().itertext())
+    for text in ("first, 10 frames/s", "second", "stale", "forecast", "now", "without latency", "detector latency, s"):
+        assert text in drawn
+    with av.open(str(tmp_path / "plot.png")) as picture:
+        assert next(picture.decode(video=0)).width > 800
+
+
+def test_a_sequence_with_a_video_of_another_length_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_sequence(tmp_path / "walk")
+    write_video(folder / "video.mp4", frames=FRAMES - 2)
+    assert streaming(folder) == 2
+    assert f"has {FRAMES - 2} pictures, but seqinfo.ini says seqLength={FRAMES}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "saying"),
+    [
+        ({"latencies": "fast"}, "--latency takes seconds by comma"),
+        ({"latencies": "0.3,-1"}, "--latency takes seconds by comma"),
+        ({"latencies": "nan"}, "--latency takes seconds by comma"),
+        ({"latencies": ", "}, "need at least one value"),
+        ({"overlays": "nou"}, "no overlay 'nou'; did you mean now?"),
+        ({"fps": "0"}, "source.fps"),
+        ({"tracker": "iuo"}, "no tracker 'iuo'; did you mean iou?"),
+        ({"detections": "best.txt"}, "no best.txt; there is det.txt"),
+        ({"plot_path": Path("plot.pdf")}, "--plot makes .png or .svg, not plot.pdf"),
+        ({"plot_path": Path("nowhere/plot.png")}, "no folder"),
+        ({"json_path": Path("nowhere/scores.json")}, "no folder"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: dict[str, str | Path],
+    saying: str,
+) -> None:
+    folder = write_sequence(tmp_path / "walk")
+    monkeypatch.chdir(tmp_path)
+    assert streaming(folder, **options) == 2
+    told = capsys.readouterr()
+    assert saying in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["walk"]
+
+
+def test_what_is_wrong_with_the_last_sequence_is_told_before_the_first_is_tracked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = write_sequence(tmp_path / "good")
+    bad = write_sequence(tmp_path / "bad", truth=[*truth_rows(), "# end\n"])
+    for command in (tracking, streaming):
+        name = "tracks_folder" if command is tracking else "shown_folder"
+        assert command(good, bad, **{name: tmp_path / "out"}) == 2
+        assert f"{bad / 'gt' / 'gt.txt'} line {2 * FRAMES + 1}: '# end'" in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+
+def test_no_detections_at_all_are_a_result(tmp_path: Path) -> None:
+    folder = write_sequence(tmp_path / "walk", detections=[])
+    out = tmp_path / "scores.json"
+    assert tracking(folder, json_path=out) == 0
+    assert json.loads(out.read_text())["sequences"]["walk"]["FN"] == 2 * FRAMES
+    assert streaming(folder, json_path=out) == 0
+    assert json.loads(out.read_text())["sequences"]["walk"]["latency"]["0.3"]["now"]["F1"] == 0
+
+
+def test_boxes_beyond_the_picture_are_scored_as_they_are(tmp_path: Path) -> None:
+    """Ground truth and detections that both reach 20 px beyond the left border."""
+    shifted = [
+        [",".join([*(fields := row.split(","))[:2], str(4 * int(fields[0]) - 30), *fields[3:]]) for row in rows]
+        for rows in (truth_rows(), detection_rows())
+    ]
+    folder = write_sequence(tmp_path / "border", truth=shifted[0], detections=shifted[1])
+    out = tmp_path / "scores.json"
+    assert streaming(folder, json_path=out) == 0
+    assert json.loads(out.read_text())["sequences"]["border"]["no latency"]["mIoU"] == pytest.approx(100)
+
+
+def test_without_the_extra_the_remedy_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_sequence(tmp_path / "walk")
+    monkeypatch.setitem(sys.modules, "trackeval", None)
+    assert tracking(folder) == 2
+    assert "pip install 'streamer[eval]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert streaming(folder, plot_path=tmp_path / "plot.png") == 2
+    assert "pip install 'streamer[eval]'" in capsys.readouterr().err
+    assert streaming(folder) == 0  # scores need neither
+
+
+def test_video_tells_how_steady_a_run_is(program: Program) -> None:
+    clip = packaged_clip("carphone_pristine.mp4")
+    result = program("evaluate", "video", clip, "--detector", "starter", "--detect-every", "5", "--json", "video.json")
+    assert result.code == 0, result.errors
+    found = json.loads((program.folder / "video.json").read_text())
+    assert found["ids"]["ids"] >= 1
+    assert found["landed"]["count"] >= 10
+    assert found["between"]["count"] >= 3 * found["landed"]["count"]
+    assert 0.5 < found["landed"]["iou_p50"] <= 1
+    assert f"{found['ids']['ids']} ids, shown for" in result.output
+    assert "a detection landed" in result.output
+    assert program.files() == {"video.json"}
+
+
+def test_video_that_is_not_there(program: Program) -> None:
+    result = program("evaluate", "video", "nowhere.mp4", "--detector", "starter", "--json", "video.json")
+    assert (result.code, result.output) == (2, "")
+    assert "nowhere.mp4" in result.errors
+    assert program.files() == set()
+
+
+@pytest.mark.skipif(not (DATA / "TUD-Campus").is_dir(), reason=f"no optional folder of tracking data at {DATA}")
+def test_the_marks_of_a_real_sequence(tmp_path: Path) -> None:
+    """What the plain ways reach on TUD-Campus does not depend on this program's tracker."""
+    out = tmp_path / "scores.json"
+    assert streaming(DATA / "TUD-Campus", latencies="0.1", json_path=out) == 0
+    result = json.loads(out.read_text())["sequences"]["TUD-Campus"]
+    assert result["no latency"]["F1"] == pytest.approx(77.65, abs=0.01)
+    assert result["latency"]["0.1"]["stale"]["F1"] == pytest.approx(40.41, abs=0.01)
+    assert result["latency"]["0.1"]["kalman"]["F1"] > result["latency"]["0.1"]["stale"]["F1"]

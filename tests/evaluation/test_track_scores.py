@@ -1,0 +1,130 @@
+"""Scores of tracks: known figures for known mistakes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import ConfigError
+from streamer.evaluation.sequences import Sequence
+from streamer.evaluation.track_scores import ALL, score, write_tracks
+from tests.evaluation.made import FRAMES, STEP_PX, truth_rows, write_sequence
+from tracking.iou import IouTracker
+
+pytest.importorskip("trackeval", reason="needs the extra eval")
+
+
+def track_rows(ids: Iterable[tuple[int, int, int]]) -> str:
+    """Exact boxes of people as tracks: of each (person, first frame, id) from that frame to the end or the next one."""
+    changes = sorted(ids)
+    rows = []
+    for frame in range(1, FRAMES + 1):
+        current = {person: track_id for person, first, track_id in changes if first <= frame}
+        rows += [
+            f"{frame},{track_id},{50 + STEP_PX * frame},{120 * person - 110},40,80,0.9,-1,-1,-1\n"
+            for person, track_id in current.items()
+            if track_id
+        ]
+    return "".join(rows)
+
+
+def scores_of(folder: Path, tracks: str) -> dict[str, float | int]:
+    (folder / "tracks.txt").write_text(tracks)
+    sequence = Sequence.read(folder)
+    return score([sequence], {sequence.name: folder / "tracks.txt"}).by_sequence[sequence.name].to_dict()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_sequence(tmp_path / "walk")
+
+
+def test_perfect_tracks_get_full_marks(folder: Path) -> None:
+    scores = scores_of(folder, track_rows([(1, 1, 5), (2, 1, 9)]))
+    assert {name: scores[name] for name in ("HOTA", "DetA", "AssA", "MOTA", "IDF1")} == pytest.approx(
+        {"HOTA": 100, "DetA": 100, "AssA": 100, "MOTA": 100, "IDF1": 100}
+    )
+    assert (scores["IDSW"], scores["FP"], scores["FN"]) == (0, 0, 0)
+
+
+def test_a_switch_in_the_middle_costs_association_alone(folder: Path) -> None:
+    scores = scores_of(folder, track_rows([(1, 1, 5), (2, 1, 9), (2, FRAMES // 2 + 1, 10)]))
+    assert scores["IDSW"] == 1
+    assert scores["DetA"] == pytest.approx(100)
+    assert scores["MOTA"] == pytest.approx(100 * (1 - 1 / (2 * FRAMES)))
+    assert scores["IDF1"] == pytest.approx(75)
+    assert scores["AssA"] == pytest.approx(75)  # one person in full, one by halves
+    assert scores["HOTA"] == pytest.approx(100 * 0.75**0.5)
+
+
+def test_no_tracks_are_a_result_too(folder: Path) -> None:
+    scores = scores_of(folder, "")
+    assert scores["FN"] == 2 * FRAMES
+    assert scores["HOTA"] == scores["MOTA"] == scores["IDF1"] == 0
+
+
+def test_large_and_scattered_ids_cost_nothing(tmp_path: Path) -> None:
+    rows = [row.replace(",1,", ",4000000000,", 1) for row in truth_rows([1])]
+    folder = write_sequence(tmp_path / "large", truth=rows)
+    assert scores_of(folder, track_rows([(1, 1, 5)]))["HOTA"] == pytest.approx(100)
+
+
+def test_what_matches_a_distractor_is_no_false_alarm(tmp_path: Path) -> None:
+    tracks = track_rows([(1, 1, 5), (2, 1, 9)])
+    person, distractor = truth_rows([1], kind=1), truth_rows([2], kind=8)
+    both = write_sequence(tmp_path / "both", truth=[*person, *distractor], benchmark="MOT17")
+    alone = write_sequence(tmp_path / "alone", truth=person, benchmark="MOT17")
+    assert (scores_of(both, tracks)["FP"], scores_of(both, tracks)["FN"]) == (0, 0)
+    assert (scores_of(alone, tracks)["FP"], scores_of(alone, tracks)["FN"]) == (FRAMES, 0)
+
+
+def test_sequences_of_several_folders_and_benchmarks_are_pooled(tmp_path: Path) -> None:
+    sequences, tracks = [], {}
+    for place, name, benchmark, rows in (
+        ("a", "one", "MOT15", track_rows([(1, 1, 5), (2, 1, 9)])),
+        ("b", "two", "MOT15", track_rows([(1, 1, 5), (2, 1, 9), (2, 11, 10)])),
+        ("c", "three", "MOT17", track_rows([(1, 1, 5)])),
+    ):
+        folder = write_sequence(tmp_path / place / name, truth=truth_rows(kind=1), benchmark=benchmark)
+        sequences.append(Sequence.read(folder))
+        tracks[name] = tmp_path / f"{name}.txt"
+        tracks[name].write_text(rows)
+    scores = score(sequences, tracks)
+    assert list(scores.by_sequence) == ["one", "two", "three"]
+    pooled = {name: one.to_dict() for name, one in scores.pooled.items()}
+    assert list(pooled) == ["MOT15", "MOT17", ALL]
+    objects = 2 * FRAMES
+    assert [pooled[name]["IDSW"] for name in pooled] == [1, 0, 1]
+    assert pooled["MOT15"]["MOTA"] == pytest.approx(100 * (1 - 1 / (2 * objects)))
+    assert pooled["MOT17"]["MOTA"] == pytest.approx(50)
+    assert pooled[ALL]["MOTA"] == pytest.approx(100 * (1 - (1 + FRAMES) / (3 * objects)))
+    assert pooled[ALL]["FN"] == FRAMES
+
+
+def test_one_benchmark_has_one_pool(folder: Path) -> None:
+    sequence = Sequence.read(folder)
+    (folder / "tracks.txt").write_text(track_rows([(1, 1, 5)]))
+    assert list(score([sequence], {"walk": folder / "tracks.txt"}).pooled) == ["MOT15"]
+
+
+def test_a_tracker_follows_the_detections_of_a_sequence(folder: Path, tmp_path: Path) -> None:
+    sequence = Sequence.read(folder)
+    written = write_tracks(sequence, IouTracker(), tmp_path)
+    assert written == tmp_path / "walk.txt"
+    scores = score([sequence], {"walk": written}).by_sequence["walk"]
+    assert (scores.id_switches, scores.false_positives, scores.misses) == (0, 0, 0)
+    assert scores.hota > 95
+
+
+def test_nothing_is_printed_by_the_scorer(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scores_of(folder, track_rows([(1, 1, 5)]))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_the_extra_the_remedy_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trackeval", None)
+    with pytest.raises(ConfigError, match=r"pip install 'streamer\[eval\]'"):
+        scores_of(folder, "")

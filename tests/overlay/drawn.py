@@ -1,0 +1,137 @@
+"""Drawn scenes: textured things that move over a textured background, seen by a camera that may move, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamer.frame import Frame
+
+WIDTH, HEIGHT = 320, 240
+FPS = 30
+_MARGIN = 240  # how far the background goes on beyond the picture
+
+Grey = npt.NDArray[np.uint8]
+Array = npt.NDArray[np.float64]
+Places = Callable[[int], tuple[float, float]]
+Camera = Callable[[int], Array]
+
+
+@cache
+def texture(width: int, height: int, seed: int) -> Grey:
+    """Light and dark by chance, coarse and fine, as pictures have it."""
+    random, mixed = np.random.default_rng(seed), np.zeros((height, width))
+    for grain_px, weight in ((6, 0.5), (60, 0.5)):
+        grains = random.uniform(20, 236, (height // grain_px + 2, width // grain_px + 2))
+        mixed += weight * cv2.resize(grains, (width, height), interpolation=cv2.INTER_LINEAR)
+    return mixed.astype(np.uint8)
+
+
+def flat(level: int, width: int = WIDTH, height: int = HEIGHT) -> Grey:
+    """One grey."""
+    return np.full((height, width), level, np.uint8)
+
+
+def camera(*, x: float = 0.0, y: float = 0.0, zoom: float = 1.0, roll_degrees: float = 0.0) -> Camera:
+    """So much a frame: the map `(2, 3)` from where things are at index 0 to where the picture has them."""
+
+    def at(index: int) -> Array:
+        turned = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), roll_degrees * index, zoom**index)
+        turned[:, 2] += np.array([x * index, y * index])
+        return np.asarray(turned, np.float64)
+
+    return at
+
+
+RESTING = camera()
+
+
+def line(x: float, y: float, dx: float = 0.0, dy: float = 0.0) -> Places:
+    """A top left corner that is at x, y in frame 0 and goes so many px a frame."""
+    return lambda index: (x + dx * index, y + dy * index)
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A textured rectangle.
+
+    Attributes:
+        places: its top left corner, px, as a camera at rest has it, by the index of the frame.
+        width, height: px.
+        seed: of its texture; None for one of a single grey.
+    """
+
+    places: Places
+    width: int = 48
+    height: int = 64
+    seed: int | None = 100
+
+    def looks(self) -> Grey:
+        return flat(250, self.width, self.height) if self.seed is None else texture(self.width, self.height, self.seed)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A scene.
+
+    Attributes:
+        things: the later ones in front.
+        camera: how it moves.
+        seed: of the background; None for one of a single grey.
+    """
+
+    things: Sequence[Thing] = ()
+    camera: Camera = RESTING
+    seed: int | None = 0
+
+    def picture(self, index: int) -> Grey:
+        view, size = self.camera(index), (WIDTH, HEIGHT)
+        wide = (WIDTH + 2 * _MARGIN, HEIGHT + 2 * _MARGIN)
+        behind = flat(128, *wide) if self.seed is None else texture(*wide, self.seed)
+        shown = cv2.warpAffine(behind, _after(view, -_MARGIN, -_MARGIN), size, flags=cv2.INTER_LINEAR)
+        for thing in self.things:
+            there = _after(view, *thing.places(index))
+            drawn = cv2.warpAffine(thing.looks(), there, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            covers = cv2.warpAffine(flat(255, thing.width, thing.height), there, size, flags=cv2.INTER_LINEAR)
+            shown = np.where(covers > 127, drawn, shown)
+        return np.asarray(shown, np.uint8)
+
+    def frame(self, index: int, *, segment: int = 0, fps: int = FPS) -> Frame:
+        return frame_of(self.picture(index), index, segment=segment, fps=fps)
+
+    def box(self, index: int, thing: int = 0) -> Array:
+        """Where a thing is in the picture, `(4,)`: upright, around its centre."""
+        one, view = self.things[thing], self.camera(index)
+        half = np.array([one.width, one.height]) / 2
+        centre = view[:, :2] @ (np.array(one.places(index)) + half) + view[:, 2]
+        half *= float(np.hypot(view[0, 0], view[1, 0]))
+        return np.concatenate([centre - half, centre + half])
+
+    def boxes(self, index: int) -> Array:
+        """Of all things, `(N, 4)`."""
+        return np.array([self.box(index, thing) for thing in range(len(self.things))]).reshape(-1, 4)
+
+
+def frame_of(picture: Grey, index: int, *, segment: int = 0, fps: int = FPS) -> Frame:
+    """A grey picture as a frame that came at its media time."""
+    native = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+    return Frame(native, index, index, Fraction(1, fps), index / fps, segment)
+
+
+def iou(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
+    """Intersection over union of two boxes `(4,)`."""
+    shared = np.maximum(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0).prod()
+    return float(shared / ((one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod() - shared))
+
+
+def _after(view: Array, x: float, y: float) -> Array:
+    moved = view.copy()
+    moved[:, 2] += view[:, :2] @ (x, y)
+    return moved

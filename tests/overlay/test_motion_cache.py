@@ -1,0 +1,142 @@
+"""The fields of the last seconds: they lead from frame to frame of one shot, and they do not pile up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from streamer.overlay.motion_cache import KEPT_S, MotionCache
+from streamer.overlay.motion_field import composed, moved
+from tests.overlay.drawn import FPS, HEIGHT, WIDTH, Array, Drawn, Thing, camera, flat, frame_of, line
+
+# A thing that goes its own way under a camera that pans, and one that is a part of the background.
+WALK = Drawn([Thing(line(150, 80, -3, 1)), Thing(line(40, 120), seed=101)], camera(x=2, y=-1))
+SMALL = flat(128, 32, 32)
+
+
+def filled(drawn: Drawn, indices: Sequence[int]) -> MotionCache:
+    cache = MotionCache()
+    for index in indices:
+        cache.add(drawn.frame(index))
+    return cache
+
+
+def camera_shift(cache: MotionCache, first: int, last: int) -> Array:
+    """How far the camera moved the picture's corner."""
+    fields = cache.fields(first, last)
+    assert fields
+    shift: Array = moved(np.zeros((1, 2)), composed(fields).camera)[0]
+    return shift
+
+
+def test_the_fields_between_two_frames_lead_from_one_to_the_other() -> None:
+    cache = filled(WALK, range(8))
+    for first, last in ((0, 7), (2, 5), (6, 7)):
+        fields = cache.fields(first, last)
+        assert fields is not None
+        assert len(fields) == last - first
+        assert sum(field.elapsed_s for field in fields) == pytest.approx((last - first) / FPS)
+        assert camera_shift(cache, first, last) == pytest.approx((2 * (last - first), first - last), abs=0.3)
+    assert cache.fields(4, 4) == []
+
+
+def test_frames_that_were_dropped_on_the_way_are_bridged() -> None:
+    cache = filled(WALK, [0, 1, 4, 5, 8])
+    assert camera_shift(cache, 0, 8) == pytest.approx((16, -8), abs=0.5)
+    assert camera_shift(cache, 1, 5) == pytest.approx((8, -4), abs=0.3)
+    # A result for a frame that never came is taken for one of the next frame.
+    assert camera_shift(cache, 2, 8) == pytest.approx(camera_shift(cache, 4, 8))
+
+
+@pytest.mark.parametrize("begins", ["cut", "reconnect"])
+def test_nothing_leads_out_of_a_shot(begins: str) -> None:
+    cache = filled(WALK, range(4))
+    other = WALK if begins == "reconnect" else Drawn(seed=7)
+    shot = cache.shot
+    assert cache.add(other.frame(4, segment=int(begins == "reconnect"))) is None
+    assert cache.shot == shot + 1
+    cache.add(other.frame(5, segment=int(begins == "reconnect")))
+    assert cache.fields(3, 5) is None
+    assert cache.motion(0, 5) is None
+    assert len(cache.fields(4, 5) or ()) == 1
+
+
+def test_fields_are_kept_for_some_seconds() -> None:
+    cache = MotionCache()
+    rate, seconds = 5, int(KEPT_S) + 5
+    for index in range(rate * seconds):
+        cache.add(frame_of(SMALL, index, fps=rate))
+    last = rate * seconds - 1
+    oldest = last - rate * int(KEPT_S)
+    assert len(cache.fields(oldest, last) or ()) == rate * int(KEPT_S)
+    assert cache.fields(oldest - 1, last) is None
+
+
+def test_however_fast_frames_come_only_so_many_fields_are_kept() -> None:
+    cache = MotionCache()
+    for index in range(1500):
+        cache.add(frame_of(SMALL, index, fps=1000))
+    assert cache.fields(0, 1499) is None
+    kept = cache.fields(1000, 1499)
+    assert kept is not None
+    assert len(kept) == 499
+
+
+def test_whether_the_camera_is_known_depends_on_the_last_pictures() -> None:
+    cache = filled(WALK, [0])
+    assert not cache.camera_known
+    cache.add(WALK.frame(1))
+    assert cache.camera_known
+    cache.add(frame_of(flat(128), 2))
+    assert not cache.camera_known
+
+
+def test_a_tracker_is_told_where_boxes_went_and_what_the_camera_did_to_them() -> None:
+    cache = filled(WALK, range(10))
+    motion = cache.motion(1, 9)
+    assert motion is not None
+    carried = motion.carry(WALK.boxes(1))
+    assert carried.boxes == pytest.approx(WALK.boxes(9), abs=1.5)
+    assert carried.trusted.tolist() == [True, True]
+    assert carried.camera == pytest.approx(WALK.boxes(1) + np.tile([16, -8], 2), abs=0.5)
+
+
+def test_where_a_box_tells_nothing_a_tracker_is_told_of_the_camera_alone() -> None:
+    blank = Drawn([Thing(line(100, 60), 120, 120, seed=None)], camera(x=2))
+    cache = filled(blank, range(8))
+    motion = cache.motion(0, 7)
+    assert motion is not None
+    inside = np.array([[130.0, 90.0, 190.0, 150.0]])
+    carried = motion.carry(inside)
+    assert carried.trusted.tolist() == [False]
+    assert carried.boxes == pytest.approx(inside + np.tile([14, 0], 2), abs=0.5)
+    assert carried.camera == pytest.approx(carried.boxes)
+
+
+@pytest.mark.parametrize("flash", [{4}, {4, 5}, {2, 7}])
+def test_a_flash_is_bridged(flash: set[int]) -> None:
+    cache = MotionCache()
+    for index in range(13):
+        cache.add(frame_of(flat(255) if index in flash else WALK.picture(index), index))
+    motion = cache.motion(0, 12)
+    assert motion is not None
+    carried = motion.carry(WALK.boxes(0))
+    # Into the flash and out of it nothing is known: the camera is held, and what moved by itself goes on.
+    unknown = sum(index in flash or index + 1 in flash for index in range(12))
+    assert carried.trusted.tolist() == [True, True]
+    assert carried.boxes == pytest.approx(WALK.boxes(12) - np.tile([2, -1], 2) * unknown, abs=3)
+
+
+def test_no_boxes_and_no_steps_are_carried_nowhere() -> None:
+    cache = filled(WALK, range(3))
+    motion = cache.motion(0, 2)
+    assert motion is not None
+    nothing = motion.carry(np.empty((0, 4)))
+    assert nothing.boxes.shape == nothing.camera.shape == (0, 4)
+    assert nothing.trusted.shape == (0,)
+    here = cache.motion(2, 2)
+    assert here is not None
+    resting = np.array([[0.0, 0.0, WIDTH, HEIGHT]])
+    assert here.carry(resting).boxes == pytest.approx(resting)

@@ -1,0 +1,330 @@
+"""Boxes on the newest frame: late results land where the object is by now, and glide in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from streamer.frame import Frame
+from streamer.overlay import now as now_module
+from streamer.overlay import propagation
+from streamer.overlay.motion_cache import KEPT_S
+from streamer.overlay.now import CATCH_UP_STRIDES, LEAST_INSIDE, Now, inside
+from tests.overlay.drawn import (
+    FPS,
+    HEIGHT,
+    RESTING,
+    WIDTH,
+    Array,
+    Camera,
+    Drawn,
+    Thing,
+    camera,
+    flat,
+    frame_of,
+    iou,
+    line,
+)
+from tracking.iou import IouTracker
+from tracking.types import Detections, Motion, Origin, Tracks
+
+
+def bend(index: int) -> tuple[float, float]:
+    """To the right, and further and further down."""
+    return 60 + 3.0 * index, 30 + 0.05 * index**2
+
+
+WALK = Drawn([Thing(bend)])
+AWAY = np.zeros((0, 4))
+
+
+def detections(boxes: Array) -> Detections:
+    """As a detector gives them."""
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    return Detections(boxes.astype(np.float32), np.full(len(boxes), 0.9), np.zeros(len(boxes), np.int32))
+
+
+def a_now() -> Now:
+    return Now(IouTracker(confirm_s=0.0))
+
+
+def watch(
+    drawn: Drawn,
+    count: int,
+    *,
+    late: int,
+    every: int,
+    found: Callable[[int], Array] | None = None,
+    fps: int = FPS,
+) -> list[Tracks]:
+    """`count` frames; of every `every`-th one the result lands `late` frames later."""
+    now, shown = a_now(), []
+    frames = [drawn.frame(index, fps=fps) for index in range(count)]
+    for index, one in enumerate(frames):
+        seen = index - late
+        if seen >= 0 and seen % every == 0:
+            now.learn(frames[seen], detections(drawn.boxes(seen) if found is None else found(seen)))
+        shown.append(now.show(one))
+    return shown
+
+
+@pytest.mark.parametrize("view", [RESTING, camera(x=-3, y=1), camera(x=2, zoom=1.005, roll_degrees=-0.2)])
+def test_a_late_result_lands_where_the_thing_is_by_now(view: Camera) -> None:
+    drawn = Drawn([Thing(bend)], view)
+    shown = watch(drawn, 42, late=12, every=12)
+    assert not any(len(tracks) for tracks in shown[:12]), "nothing is known yet"
+    for index in range(13, 42):
+        (box,) = shown[index].boxes.astype(np.float64)
+        found_on = index - 12 - (index - 12) % 12
+        assert iou(box, drawn.box(index)) > 0.85, index
+        assert iou(drawn.box(found_on), drawn.box(index)) < 0.5, "a box that was not carried would be far off"
+
+
+def test_boxes_say_that_they_are_carried_and_how_old_they_are() -> None:
+    shown = watch(WALK, 30, late=9, every=9)
+    for index in range(11, 30):
+        found_on = index - 9 - (index - 9) % 9
+        assert shown[index].ids.tolist() == [1]
+        assert shown[index].origin.tolist() == [Origin.PREDICTED]
+        assert shown[index].unseen_s == pytest.approx([(index - found_on) / FPS], abs=1e-5)
+        assert shown[index].age_s == pytest.approx([index / FPS], abs=1e-5)
+
+
+def test_a_landing_glides_instead_of_jumping() -> None:
+    """A detector whose boxes are 8 px off to the right every other time."""
+
+    def found(index: int) -> Array:
+        off: Array = WALK.boxes(index) + np.array([8, 0, 8, 0]) * (index // 12 % 2)
+        return off
+
+    shown = watch(WALK, 60, late=10, every=12, found=found)
+    off = np.array([tracks.boxes[0, 0] - WALK.box(index)[0] for index, tracks in enumerate(shown) if index >= 12])
+    change = off.max() - off.min()
+    assert change > 4, "it makes a difference what the detector says"
+    jumps = np.abs(np.diff(off))
+    assert jumps.max() < 0.6 * change
+    # It goes from one to the other without swinging back: what a change is in all, its parts are.
+    landing = off[22 - 12 : 34 - 12]
+    assert (np.diff(landing) * np.sign(landing[-1] - landing[0]) > -0.5).all()
+
+
+class OnlyOne(IouTracker):
+    """Takes every detection for the same object, wherever it is."""
+
+    def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
+        self.reset()
+        tracks = super().update(detections, time_s, motion)
+        return replace(tracks, ids=np.ones(len(tracks), np.int64))
+
+
+@pytest.mark.parametrize(("apart_px", "glides"), [(10, True), (60, False)])
+def test_a_box_glides_a_short_way_and_does_not_slide_over_half_the_picture(apart_px: int, glides: bool) -> None:
+    now, drawn = Now(OnlyOne(confirm_s=0.0)), Drawn()
+    here = np.array([[40.0, 40, 100, 100]])
+    there = here + apart_px
+    frames = [drawn.frame(index) for index in range(12)]
+    now.show(frames[0], (frames[0], detections(here)))
+    way = [float(now.show(one, (one, detections(there))).boxes[0, 0]) - 40 for one in frames[1:]]
+    assert way == sorted(way)
+    assert way[-1] == pytest.approx(apart_px, abs=0.5)
+    assert (way[0] < 0.8 * apart_px) == glides
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How many steps boxes made since the last time that somebody asked."""
+    made, step = [0], propagation.propagate
+
+    def count(*arguments: object) -> object:
+        made[0] += 1
+        return step(*arguments)  # type: ignore[arg-type]
+
+    def since() -> int:
+        steps, made[0] = made[0], 0
+        return steps
+
+    monkeypatch.setattr(now_module, "propagate", count)
+    return since
+
+
+def slowly(index: int) -> tuple[float, float]:
+    return 60 + 1.0 * index, 60 + 0.004 * index**2
+
+
+def test_what_a_frame_costs_does_not_depend_on_how_late_a_result_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, late = Drawn([Thing(slowly)]), 100  # 3.3 s
+    steps, now = counted(monkeypatch), a_now()
+    frames = [drawn.frame(index) for index in range(late + 20)]
+    landed = None
+    for index, one in enumerate(frames):
+        if index == late:
+            now.learn(frames[0], detections(drawn.boxes(0)))
+        shown = now.show(one)
+        assert steps() <= CATCH_UP_STRIDES + 1
+        if len(shown) and landed is None:
+            landed = index
+    assert landed is not None
+    assert late < landed <= late + 10, "it takes some frames to catch up"
+    assert iou(shown.boxes[0], drawn.box(len(frames) - 1)) > 0.8
+
+
+def test_while_a_late_result_catches_up_what_was_shown_goes_on() -> None:
+    drawn, late = Drawn([Thing(slowly)]), 90
+    now = a_now()
+    frames = [drawn.frame(index) for index in range(late + 12)]
+    for index, one in enumerate(frames):
+        if index == late - 1:  # of another detector, say, and quick
+            now.learn(frames[index - 1], detections(drawn.boxes(index - 1)))
+        if index == late + 2:
+            now.learn(frames[late - 60 + 1], detections(drawn.boxes(late - 60 + 1)))
+        shown = now.show(one)
+        if index >= late:
+            assert len(shown) == 1
+            assert iou(shown.boxes[0], drawn.box(index)) > 0.8, index
+
+
+def test_where_frames_come_slowly_a_late_result_is_there_at_once() -> None:
+    """At 5 frames/s there is time for more steps."""
+
+    def strolls(index: int) -> tuple[float, float]:
+        return 60 + 5.0 * index, 80
+
+    drawn = Drawn([Thing(strolls)])
+    shown = watch(drawn, 20, late=10, every=1, fps=5)
+    assert [len(tracks) for tracks in shown] == [0] * 10 + [1] * 10
+    for index in range(10, 20):
+        assert iou(shown[index].boxes[0], drawn.box(index)) > 0.85
+
+
+def test_a_result_that_is_there_with_its_frame_is_shown_on_it() -> None:
+    now = a_now()
+    one = WALK.frame(0)
+    shown = now.show(one, (one, detections(WALK.boxes(0))))
+    assert shown.boxes == pytest.approx(WALK.boxes(0), abs=0.5)
+    assert shown.unseen_s.tolist() == [0]
+
+
+def test_a_result_that_is_older_than_the_fields_changes_nothing() -> None:
+    now = a_now()
+    fps, count = 4, int(KEPT_S) * 4 + 8
+    frames = [frame_of(flat(128), index, fps=fps) for index in range(count)]
+    for one in frames:
+        now.show(one)
+    now.learn(frames[0], detections(np.array([10.0, 10, 60, 60])))
+    assert len(now.show(frame_of(flat(128), count, fps=fps))) == 0
+
+
+@pytest.mark.parametrize("begins", ["cut", "reconnect", "another size"])
+def test_nothing_is_carried_into_a_new_shot(begins: str) -> None:
+    now, segment = a_now(), int(begins == "reconnect")
+    frames = [WALK.frame(index) for index in range(6)]
+    for index, one in enumerate(frames):
+        if index == 3:
+            now.learn(frames[1], detections(WALK.boxes(1)))
+        before = now.show(one)
+    assert before.ids.tolist() == [1]
+
+    def after(index: int) -> Frame:
+        picture = (Drawn(seed=9) if begins == "cut" else WALK).picture(index)
+        return frame_of(picture[:, :300] if begins == "another size" else picture, index, segment=segment)
+
+    assert len(now.show(after(6))) == 0
+    now.learn(frames[5], detections(WALK.boxes(5)))  # a result of the shot that is over
+    assert len(now.show(after(7))) == 0
+    seen = after(7)
+    now.learn(seen, detections(np.array([40.0, 40, 100, 120])))
+    shown = now.show(after(8))
+    assert shown.ids.tolist() == [2], "an id lives in one shot only"
+    assert shown.boxes[0] == pytest.approx((40, 40, 100, 120), abs=30)
+
+
+def test_a_result_on_its_way_is_given_up_when_the_shot_ends() -> None:
+    now, still = a_now(), Drawn()
+    frames = [still.frame(index) for index in range(100)]
+    for one in frames[:90]:
+        now.show(one)
+    now.learn(frames[0], detections(np.array([40.0, 40, 100, 120])))
+    assert len(now.show(frames[90])) == 0, "it takes more than a frame to catch up"
+    other = Drawn(seed=9)
+    assert [len(now.show(other.frame(index))) for index in range(91, 110)] == [0] * 19
+
+
+def test_a_detector_that_finds_nothing_any_more_ends_the_boxes() -> None:
+    shown = watch(WALK, 30, late=3, every=6, found=lambda index: WALK.boxes(index) if index < 10 else AWAY)
+    assert len(shown[12]) == 1
+    assert len(shown[-1]) == 0
+
+
+def test_what_leaves_the_picture_is_not_shown_any_more() -> None:
+    leaving = Drawn([Thing(lambda index: (WIDTH - 60 + 5.0 * index, 80))])
+    shown = watch(leaving, 24, late=2, every=100)
+    for index in range(2, 24):
+        left = inside(leaving.boxes(index), leaving.frame(index))[0]
+        if left > LEAST_INSIDE + 0.15:
+            assert len(shown[index]) == 1, index
+        if left < LEAST_INSIDE - 0.15:
+            assert len(shown[index]) == 0, index
+    assert len(shown[-1]) == 0
+
+
+@pytest.mark.parametrize("every", [3, 6])
+def test_where_pictures_tell_nothing_the_tracker_says_how_it_goes_on(every: int) -> None:
+    now, frames = a_now(), [frame_of(flat(90), index) for index in range(48)]
+    for index, one in enumerate(frames):
+        if index >= 5 and (index - 5) % every == 0:
+            x = 4.0 * (index - 5)
+            now.learn(frames[index - 5], detections(np.array([x, 50, x + 60, 140])))
+        shown = now.show(one)
+    assert shown.boxes[0] == pytest.approx((4.0 * 47, 50, 4.0 * 47 + 60, 140), abs=6)
+
+
+def test_a_box_without_texture_is_held_on_a_background_that_moves() -> None:
+    """Its thing tells nothing, but what the camera does is known, and is all that is believed."""
+    plain = Drawn([Thing(lambda _: (150.0, 60.0), 110, 110, seed=None)], camera(x=-4))
+    core = np.array([[30.0, 30, -30, -30]])
+    shown = watch(plain, 24, late=6, every=100, found=lambda index: plain.boxes(index) + core)
+    assert shown[-1].boxes == pytest.approx(plain.boxes(23) + core, abs=2)
+
+
+def test_boxes_are_never_worse_than_stale_where_there_is_only_noise() -> None:
+    random = np.random.default_rng(3)
+    now, box = a_now(), np.array([[100.0, 60, 180, 160]])
+    frames = [
+        frame_of(np.clip(128 + random.normal(0, 2, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8), index)
+        for index in range(30)
+    ]
+    for index, one in enumerate(frames):
+        if index == 5:
+            now.learn(frames[0], detections(box))
+        shown = now.show(one)
+    assert shown.boxes == pytest.approx(box, abs=0.5)
+
+
+def test_many_things_at_once_keep_their_own_boxes() -> None:
+    crowd = Drawn(
+        [
+            Thing(line(20.0 + 75 * n, 20.0 + 60 * (n % 2), 0.8 if n % 2 == 0 else -0.8, 2.0), seed=200 + n)
+            for n in range(4)
+        ],
+        camera(x=-1),
+    )
+    shown = watch(crowd, 36, late=10, every=10)
+    for index in range(14, 36):
+        boxes = dict(zip(shown[index].ids.tolist(), shown[index].boxes, strict=True))
+        assert sorted(boxes) == [1, 2, 3, 4]
+        assert all(iou(boxes[n + 1], crowd.box(index, n)) > 0.75 for n in range(4)), index
+
+
+def test_who_learns_is_told_of_each_detected_frame_with_its_tracks() -> None:
+    told: list[tuple[int, Sequence[int]]] = []
+    now = Now(IouTracker(confirm_s=0.0), lambda frame, tracks: told.append((frame.index, tracks.ids.tolist())))
+    frames = [WALK.frame(index) for index in range(6)]
+    for index, one in enumerate(frames):
+        now.show(one)
+        if index in (2, 4):
+            now.learn(frames[index - 1], detections(WALK.boxes(index - 1)))
+    now.show(Drawn(seed=9).frame(6))
+    now.learn(frames[5], detections(WALK.boxes(5)))  # of a shot that is over
+    assert told == [(1, [1]), (3, [1])]

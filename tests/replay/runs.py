@@ -1,0 +1,149 @@
+"""Runs that are recorded and run again, and what there is to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamer.errors import Interrupted, StreamerError
+from streamer.frame import Frame
+from streamer.labels import LabelTable
+from streamer.pipeline import Pipeline
+from streamer.protocols import Detector, Scene, Source
+from streamer.replay.log import Header
+from streamer.replay.recorder import MOST_BYTES, Recorder
+from streamer.replay.recording import Recording
+from streamer.replay.recording_route import RecordingLedger, RecordingRoute
+from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
+from streamer.sinks.json_lines import LineFormat
+from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.tap import PacketTap
+from streamer.stats import RunStats
+from streamer.virtual import Latency
+from tracking.iou import IouTracker
+from tracking.types import Detections
+
+LABELS = LabelTable(("square", "other"), ("/m/1", ""))
+Counts = tuple[int, dict[tuple[str, str], int]]
+
+
+class Result(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+        lines: the JSON lines of all that was shown.
+        counts: of the ledger.
+        error: the message of what ended it; empty if nothing did.
+    """
+
+    lines: bytes
+    counts: Counts
+    error: str = ""
+
+
+class SquareDetector:
+    """Finds the bright square of `tests.media.picture`, moved by a little that depends on the frame."""
+
+    labels = LABELS
+
+    def __init__(self, before: Callable[[Frame], None] = lambda _: None) -> None:
+        self._before = before
+
+    def detect(self, frame: Frame) -> Detections:
+        self._before(frame)
+        width, height = frame.width, frame.height
+        shift = np.float32(frame.index % 7) / np.float32(3)
+        box = np.array([[0, height * 0.75, width / 4, height]], np.float32) + shift
+        return Detections(box.clip(0, [width, height] * 2), np.array([0.7 + shift / 10]), np.array([0]))
+
+    def close(self) -> None:
+        return None
+
+
+def record(
+    folder: Path,
+    opens: Callable[[PacketTap | None], Source],
+    *,
+    overlay: str = "now",
+    detector: Detector | None = None,
+    latency: float | None = None,
+    every: int = 1,
+    on_scene: Callable[[Scene], Any] = lambda _: None,
+    most_bytes: int = MOST_BYTES,
+    delay_s: float | None = None,
+) -> Result:
+    """Run with a recorder at hand, to the end of the source or what `on_scene` raises."""
+    stats, chosen = RunStats(), detector or SquareDetector()
+
+    def scenes() -> Iterator[Scene]:
+        with Recorder(folder, most_bytes=most_bytes) as recorder, opens(recorder) as source:
+            stats.ledger = RecordingLedger(recorder)
+            recorder.describe(_header(chosen, source, overlay, delay_s, every), waits=latency is not None)
+            pipeline = Pipeline(
+                source,
+                [chosen],
+                IouTracker(),
+                detect_every=every,
+                overlay=overlay,
+                latency=None if latency is None else Latency([latency]),
+                stats=stats,
+                delay_s=delay_s,
+                reroute=lambda route: RecordingRoute(route, recorder),
+            )
+            for scene in pipeline:
+                yield scene
+                on_scene(scene)
+
+    return collected(scenes(), stats)
+
+
+def _header(detector: Detector, source: Source, overlay: str, delay_s: float | None, every: int) -> Header:
+    return Header(
+        source="test",
+        overlay=overlay,
+        delay_s=delay_s,
+        every=every,
+        detection_interval_s=0.04,
+        tracker="iou",
+        tracker_options={},
+        names=detector.labels.names,
+        mids=detector.labels.mids,
+        info=source.info,
+    )
+
+
+def replay(folder: Path) -> Result:
+    """Run a recording again."""
+    recording = Recording(folder)
+    stats, header = RunStats(), recording.header
+    with ReplayedSource(recording) as source:
+        route = ReplayedRoute(recording, stats.ledger)
+        pipeline = Pipeline(
+            source,
+            [ReplayedDetector(header.labels)],
+            IouTracker(),
+            overlay=header.overlay,
+            delay_s=header.delay_s,
+            stats=stats,
+            reroute=lambda _: route,
+        )
+        return collected(pipeline, stats)
+
+
+def collected(scenes: Iterable[Scene], stats: RunStats) -> Result:
+    """What is shown up to the end, or to an error of this program."""
+    lines, error, text = [], "", LineFormat()
+    try:
+        for scene in scenes:
+            lines.append(text.line_of(scene))
+    except (StreamerError, Interrupted) as ended:
+        error = str(ended) or "interrupted"
+    return Result("".join(lines).encode(), stats.ledger.snapshot(), error)
+
+
+def opener(uri: str | Path, **options: Any) -> Callable[[PacketTap | None], Source]:
+    """Opens a source with the recorder's tap."""
+    return lambda tap: open_source(str(uri), SourceOptions(tap=tap, **options))
