@@ -31,9 +31,6 @@ _EXACTNESS = 0.5
 _PICTURED_EXACTNESS = 0.25
 # Where updates are rarer than this, a strong new object is shown at once: waiting for the next one would cost too much.
 _RARE_S = 0.2
-_PICTURED_EXACTNESS = 0.25
-# Where updates are rarer than this, a strong new object is shown at once: waiting for the next one would cost too much.
-_RARE_S = 0.2
 _MARGIN = 1.0
 _LARGEST_MARGIN = 0.5
 # Nothing is kept longer than this, however rare updates are.
@@ -130,7 +127,6 @@ class CascadeTracker:
             self._interval_s = elapsed_s
         seen = Seen.of(detections)
         self._usual.take(seen.scores, elapsed_s)
-        self._pictured = motion is not None
         self._pictured = motion is not None
         self._advance(elapsed_s, motion)
         matching = self._match(seen, time_s)
@@ -270,8 +266,6 @@ class CascadeTracker:
         if not at_once:
             weak = lives.score_sums[rows] / lives.detections[rows] < self._usual.times(self._weak_ratio)
             probation_s = np.where(weak, self._weak_confirm_s, self._confirm_s)
-            if self._interval_s > _RARE_S:
-                probation_s = np.where(weak, probation_s, 0.0)
             if self._interval_s > _RARE_S:
                 probation_s = np.where(weak, probation_s, 0.0)
             rows = rows[self._now_s - lives.born_s[rows] >= probation_s - _ROUNDING_S]

@@ -59,12 +59,12 @@ def read(path: Path) -> RecordedDetector:
 
 
 def _detections(path: Path, pts: int, seen: list[tuple[Any, Any, int]]) -> Detections:
-    order = sorted(range(len(seen)), key=lambda row: -float(seen[row][1]))
     try:
+        order = sorted(range(len(seen)), key=lambda row: -float(seen[row][1]))
         return Detections(
             np.array([seen[row][0] for row in order], np.float32).reshape(-1, 4),
             np.array([seen[row][1] for row in order], np.float32),
             np.array([seen[row][2] for row in order], np.int32),
         )
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"{path}: the boxes of the frame with pts {pts}: {error}") from error

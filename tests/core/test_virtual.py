@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -148,19 +148,19 @@ def test_how_fast_the_machine_is_makes_no_difference(overlay: str) -> None:
     assert once(OneBox(wait)) == once(OneBox())
 
 
-@pytest.mark.parametrize("latency_s", [0.2, 0.48])
-def test_what_is_on_the_screen_depends_on_the_latency(latency_s: float) -> None:
+# Where a result is so late that it takes more than `CATCH_UP_STRIDES`, it is shown one frame later.
+@pytest.mark.parametrize(("latency_s", "catching_up"), [(0.2, 0), (0.48, 1)])
+def test_what_is_on_the_screen_depends_on_the_latency(latency_s: float, catching_up: int) -> None:
     """The box of the frame that was detected last, carried to where the thing is."""
     drawn = Drawn([Thing(lambda index: (20.0 + 3 * index, 40 + index))])
     scenes = list(make(Clip(60, drawn), [latency_s], "now", [Seer(drawn)]))
     late = round(latency_s * FPS)
-    assert [len(scene.tracks) for scene in scenes] == [0] * late + [1] * (60 - late)
-    for scene in scenes[late + 2 :]:
+    first = late + catching_up
+    assert [len(scene.tracks) for scene in scenes] == [0] * first + [1] * (60 - first)
+    for scene in scenes[first:]:
         index = scene.frame.index
         assert iou(scene.tracks.boxes[0], drawn.box(index)) > 0.8
-        found_on = index // late * late - late
-        assert scene.found_pts is not None
-        assert scene.found_pts.tolist() == [found_on]
+        found_on = (index - catching_up) // late * late - late
         assert scene.tracks.unseen_s == pytest.approx([(index - found_on) / FPS], abs=1e-4)
 
 
@@ -268,9 +268,15 @@ def test_closing_wakes_whoever_waits(waits: str) -> None:
         while True:
             route.put(frame)
 
+    waiting: dict[str, Callable[[], object]] = {
+        "capture": fill,
+        "detector": lambda: next(route.frames()),
+        "main": lambda: next(iter(route)),
+    }
+
     def wait() -> None:
         with pytest.raises(Closed):
-            {"capture": fill, "detector": lambda: next(route.frames()), "main": lambda: next(iter(route))}[waits]()
+            waiting[waits]()
         woken.set()
 
     woken = threading.Event()

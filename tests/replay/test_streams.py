@@ -96,3 +96,12 @@ def test_another_name_of_a_format_keeps_the_samples() -> None:
     assert other.format.name == "yuv420p"
     assert crc_of(other) == crc_of(picture)
     assert crc_of(renamed(other, "yuvj420p")) == crc_of(picture)
+
+
+def test_pictures_that_an_edit_list_hides(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "hidden.mp4", frames=20, start_pts=-2560, options={"bf": "2", "preset": "veryfast"})
+    run = record(tmp_path / "kept", opener(clip), latency=0.1)
+    assert replay(tmp_path / "kept") == run
+    assert run.lines.count(b"\n") == 15
+    assert b'"discarded"' in (tmp_path / "kept" / "events.jsonl").read_bytes()
+    assert not list((tmp_path / "kept").glob("pictures-*"))
