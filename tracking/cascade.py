@@ -181,7 +181,9 @@ class CascadeTracker:
 
     def _coasts(self, missed: IdArray, unseen_s: Array) -> Flags:
         """Whether tracks missed in so many updates, not seen for so long, are still taken for there."""
-        return np.asarray((missed <= 1) | (unseen_s <= self._coast_s + _ROUNDING_S), np.bool_)
+        # Where updates are rare, who was missed once may be gone for long: that would be seen as a ghost.
+        flickers = (missed <= 1) & (self._interval_s <= _RARE_S)
+        return np.asarray(flickers | (unseen_s <= self._coast_s + _ROUNDING_S), np.bool_)
 
     def _advance(self, elapsed_s: float, motion: Motion | None) -> None:
         """Move all boxes to where they are expected `elapsed_s` seconds later."""
