@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 import av
 from av.codec.context import Flags
@@ -22,9 +21,10 @@ from av.video.stream import VideoStream
 from streamer.errors import ConfigError
 from streamer.frame import Frame
 from streamer.replay.backlog import Backlog
-from streamer.replay.log import EVENTS, HEADER, Captured, Discarded, Ended, Event, Header, Opened, line_of
-from streamer.replay.samples import colour_of, crc_of, size_bytes
-from streamer.replay.streams import PACKET_CODECS, PacketFile, PictureFile, shape_of
+from streamer.replay.log import EVENTS, HEADER, Ended, Event, Header
+from streamer.replay.samples import size_bytes
+from streamer.replay.streams import PACKET_CODECS, PacketFile
+from streamer.replay.writer import Began, Came, Item, Writer, packets_name
 from streamer.secrets import SECRETS
 from streamer.sources.opening import reason
 
@@ -33,25 +33,8 @@ log = logging.getLogger(__name__)
 MOST_BYTES = 256 * 2**20
 """What may wait for the disk: some 7 s of uncompressed 1280x720 at 25 frames/s, much more of packets."""
 _LINE_BYTES = 1000
-_LIVE_DEADLINE_S = 1.0
+_END_S, _INTERRUPTED_S = 10.0, 1.0
 """What the end of a live run waits for the disk."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Began:
-    stream: int
-    file: PacketFile
-    low_delay: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Came:
-    stream: int
-    packet: Packet[VideoStream]
-    discarded: bool
-
-
-_Item = _Began | _Came | Frame | Event
 
 
 class Recorder:
@@ -66,11 +49,11 @@ class Recorder:
 
     def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
-        self._backlog: Backlog[_Item] = Backlog(most_bytes)
+        self._backlog: Backlog[Item] = Backlog(most_bytes)
         self._lock = threading.Lock()
         self._streams = 0  # under the lock
         self._described = self._made = False  # main thread only
-        self._deadline_s: float | None = _LIVE_DEADLINE_S
+        self._waits = False  # likewise
         self._thread = threading.Thread(target=self._run, name="streamer-recorder", daemon=True)
         _check_empty(folder)
 
@@ -94,7 +77,7 @@ class Recorder:
         else:
             self.note(Ended(state="interrupted"))
         self._backlog.finish()
-        self._thread.join(self._deadline_s)
+        self._thread.join(None if self._waits else _END_S if kind is None else _INTERRUPTED_S)
         if self._thread.is_alive():
             log.warning("%s: the disk did not take the end of the recording in time", self._folder)
         elif not self._described:
@@ -111,7 +94,7 @@ class Recorder:
             ConfigError: it cannot be written.
         """
         if waits:
-            self._deadline_s = None
+            self._waits = True
             self._backlog.wait_for_room()
         unfinished = self._folder / f".{HEADER}.partial"
         try:
@@ -138,19 +121,20 @@ class Recorder:
         with self._lock:
             number = self._streams
             self._streams += 1
-        low_delay = bool(stream.codec_context.flags & int(Flags.low_delay))
+        low_delay, path = bool(stream.codec_context.flags & int(Flags.low_delay)), self._folder / packets_name(number)
         try:
-            file = PacketFile(self._folder / _packets_name(number), stream, low_delay=low_delay)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            self._give_up(reason(error))
+            file = PacketFile(path, stream, low_delay=low_delay)
+        except (av.error.FFmpegError, OSError, ValueError) as error:  # such as a size that is not known yet
+            log.warning("%s: cannot be written (%s); pictures are kept without loss instead", path, reason(error))
+            path.unlink(missing_ok=True)
             return None
-        self._backlog.put(_Began(number, file, low_delay), _LINE_BYTES)
+        self._backlog.put(Began(number, file, low_delay), _LINE_BYTES)
         return _Tap(number, self._backlog)
 
     # the recorder's thread
 
     def _run(self) -> None:
-        writer = _Writer(self._folder, self._events)
+        writer = Writer(self._folder, self._events)
         try:
             for item in self._backlog:
                 writer.write(item)
@@ -181,7 +165,7 @@ class Recorder:
 class _Tap:
     """Hands packets of one stream to the recorder; see `streamer.sources.tap.StreamTap`."""
 
-    def __init__(self, number: int, backlog: Backlog[_Item]) -> None:
+    def __init__(self, number: int, backlog: Backlog[Item]) -> None:
         self.number = number
         self._backlog = backlog
 
@@ -189,97 +173,7 @@ class _Tap:
         """A copy goes to the recorder."""
         copy: Packet[Any] = Packet(bytes(packet))
         copy.is_keyframe = packet.is_keyframe
-        self._backlog.put(_Came(self.number, copy, packet.is_discard), packet.size + _LINE_BYTES)
-
-
-class _Writer:
-    """The recording's files. Owned by the recorder's thread."""
-
-    def __init__(self, folder: Path, events: TextIO) -> None:
-        self._folder = folder
-        self._events = events
-        self._packets: PacketFile | None = None
-        self._stream = -1  # whose packets these are
-        self._count = 0
-        self._pictures: PictureFile | None = None
-        self._picture_files = 0
-
-    def write(self, item: _Item) -> None:
-        if isinstance(item, Frame):
-            self._say(self._captured(item))
-        elif isinstance(item, _Began):
-            self._begin(item)
-        elif isinstance(item, _Came):
-            if item.stream == self._stream:  # else of a connection that was given up
-                self._came(item)
-        else:
-            self._say(item)
-
-    def close(self) -> None:
-        with suppress(OSError, av.error.FFmpegError):
-            self._events.close()
-        for file in (self._packets, self._pictures):
-            if file is not None:
-                with suppress(OSError, av.error.FFmpegError):
-                    file.close()
-
-    def _begin(self, item: _Began) -> None:
-        if self._packets is not None:
-            self._packets.close()
-        self._packets, self._stream, self._count = item.file, item.stream, 0
-        self._say(Opened(stream=item.stream, file=_packets_name(item.stream), low_delay=item.low_delay))
-
-    def _came(self, item: _Came) -> None:
-        assert self._packets is not None  # it began
-        if item.discarded:
-            self._say(Discarded(stream=item.stream, packet=self._count))
-        self._packets.write(item.packet, discarded=item.discarded)
-        self._count += 1
-
-    def _say(self, event: Event) -> None:
-        self._events.write(line_of(event))
-
-    def _captured(self, frame: Frame) -> Captured:
-        crc = crc_of(frame.picture)
-        file, number = self._place_of(frame, crc)
-        return Captured(
-            index=frame.index,
-            pts=frame.pts,
-            time_base=frame.time_base,
-            captured_s=frame.captured_s,
-            segment=frame.segment,
-            duration=frame.duration,
-            corrupt=frame.corrupt,
-            damage=frame.damage,
-            raw_pts=frame.raw_pts,
-            wall_clock_s=frame.wall_clock_s,
-            file=file,
-            number=number,
-            format=frame.picture.format.name,
-            colour=colour_of(frame.picture),
-            crc=crc,
-        )
-
-    def _place_of(self, frame: Frame, crc: int) -> tuple[str, int]:
-        """The file and the number in it of a frame's picture, stored here if no packets give it."""
-        key = frame.key
-        packets = self._packets if key is not None and key.stream == self._stream else None
-        if key is not None and packets is not None and packets.gives(key.number, crc):
-            return _packets_name(key.stream), key.number
-        if self._pictures is None or self._pictures.shape != shape_of(frame.picture):
-            if self._pictures is not None:
-                self._pictures.close()
-            self._picture_files += 1
-            self._pictures = PictureFile(self._folder / _pictures_name(self._picture_files - 1), frame.picture)
-        return _pictures_name(self._picture_files - 1), self._pictures.write(frame.picture)
-
-
-def _packets_name(number: int) -> str:
-    return f"packets-{number:03}.nut"
-
-
-def _pictures_name(number: int) -> str:
-    return f"pictures-{number:03}.nut"
+        self._backlog.put(Came(self.number, copy, packet.is_discard), packet.size + _LINE_BYTES)
 
 
 def _check_empty(folder: Path) -> None:

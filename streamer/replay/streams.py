@@ -26,6 +26,11 @@ _MILLISECOND = Fraction(1, 1000)
 _MUXING = {"flush_packets": "1"}
 
 
+def _written(path: Path) -> OutputContainer:
+    # The protocol is named because FFmpeg would take what stands before a colon in a file's name for one.
+    return av.open(f"file:{path}", "w", format="nut", container_options=_MUXING)
+
+
 class PacketFile:
     """The packets of one stream. Made by the thread that reads the stream, then used by the recorder's only.
 
@@ -39,7 +44,7 @@ class PacketFile:
         self._decoder = PlainDecoder(stream, low_delay=low_delay)
         self._crcs: deque[int] = deque()
         self._first = 0  # the number of the picture that has the first of these
-        self._container: OutputContainer = av.open(str(path), "w", format="nut", container_options=_MUXING)
+        self._container: OutputContainer = _written(path)
         try:
             self._stream = self._container.add_stream_from_template(stream)
             self._container.start_encoding()
@@ -89,7 +94,7 @@ class PictureFile:
         """Pictures that were written."""
         self._format = plain_name(first.format.name)
         known = {one.name for one in av.Codec("ffv1", "w").video_formats or ()}
-        self._container: OutputContainer = av.open(str(path), "w", format="nut", container_options=_MUXING)
+        self._container: OutputContainer = _written(path)
         self._stream: VideoStream = self._container.add_stream("ffv1" if self._format in known else "rawvideo", rate=25)
         self._stream.width, self._stream.height = first.width, first.height
         self._stream.pix_fmt = self._format

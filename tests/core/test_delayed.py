@@ -274,6 +274,7 @@ def test_a_detector_that_answers_after_all_is_listened_to(monkeypatch: pytest.Mo
             watched.look(frames[28], one.captured_s)
     watched.end()
     assert watched.indexes == list(range(44))
+    assert len(watched.of(28).tracks) == 0, "nothing was known yet"
     assert iou(watched.of(40).tracks.boxes[0], WALK.box(40)) > 0.75
 
 
@@ -296,7 +297,7 @@ def happenings(draw: st.DrawFn) -> tuple[list[tuple[str, Frame, float]], float]:
     return happened, draw(st.sampled_from([0.0, 0.04, 0.1, 0.5, 3.0]))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(happenings())
 def test_whatever_happens_every_frame_is_shown_once_and_in_time(
     happened: tuple[list[tuple[str, Frame, float]], float],

@@ -131,6 +131,9 @@ def test_a_result_that_others_overtook_does_not_turn_time_back(every_frame: bool
         if index != 3:
             found(pacing, index)
     assert found(pacing, 3) == []  # of another detector, which was slower
+    (paced,) = [came(pacing, 5)] if every_frame else found(pacing, 5)
+    assert ids(paced) == [1]
+    assert paced.tracks.unseen_s == pytest.approx([1 / RATE if every_frame else 0], abs=1e-5)
 
 
 def test_a_frame_that_the_detector_failed_on_is_shown_once() -> None:

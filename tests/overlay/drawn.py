@@ -95,13 +95,11 @@ class Drawn:
         view, size = self.camera(index), (WIDTH, HEIGHT)
         wide = (WIDTH + 2 * _MARGIN, HEIGHT + 2 * _MARGIN)
         behind = flat(128, *wide) if self.seed is None else texture(*wide, self.seed)
-        shown = cv2.warpAffine(behind, _after(view, -_MARGIN, -_MARGIN), size, flags=cv2.INTER_LINEAR)
+        behind_view = _after(view, -_MARGIN, -_MARGIN)
+        shown = np.asarray(cv2.warpAffine(behind, behind_view, size, flags=cv2.INTER_LINEAR), np.uint8)
         for thing in self.things:
-            there = _after(view, *thing.places(index))
-            drawn = cv2.warpAffine(thing.looks(), there, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            covers = cv2.warpAffine(flat(255, thing.width, thing.height), there, size, flags=cv2.INTER_LINEAR)
-            shown = np.where(covers > 127, drawn, shown)
-        return np.asarray(shown, np.uint8)
+            _draw(shown, thing, _after(view, *thing.places(index)))
+        return shown
 
     def frame(self, index: int, *, segment: int = 0, fps: int = FPS) -> Frame:
         return frame_of(self.picture(index), index, segment=segment, fps=fps)
@@ -135,3 +133,20 @@ def _after(view: Array, x: float, y: float) -> Array:
     moved = view.copy()
     moved[:, 2] += view[:, :2] @ (x, y)
     return moved
+
+
+def _draw(shown: Grey, thing: Thing, there: Array) -> None:
+    """Draw a thing under a map `(2, 3)`, in no more of the picture than it covers."""
+    outline = [(0, 0), (thing.width, 0), (0, thing.height), (thing.width, thing.height)]
+    corners = outline @ there[:, :2].T + there[:, 2]
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, (WIDTH, HEIGHT))
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, 0, (WIDTH, HEIGHT))
+    if left >= right or top >= bottom:
+        return
+    window = there.copy()
+    window[:, 2] -= (left, top)
+    size = int(right - left), int(bottom - top)
+    drawn = cv2.warpAffine(thing.looks(), window, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    covers = cv2.warpAffine(flat(255, thing.width, thing.height), window, size, flags=cv2.INTER_LINEAR)
+    part = shown[top:bottom, left:right]
+    part[covers > 127] = drawn[covers > 127]

@@ -115,12 +115,12 @@ def _header(detector: Detector, source: Source, overlay: str, delay_s: float | N
     )
 
 
-def replay(folder: Path) -> Result:
+def replay(folder: Path, *, in_real_time: bool = False) -> Result:
     """Run a recording again."""
     recording = Recording(folder)
     stats, header = RunStats(), recording.header
     with ReplayedSource(recording) as source:
-        route = ReplayedRoute(recording, stats.ledger)
+        route = ReplayedRoute(recording, stats.ledger, in_real_time=in_real_time)
         pipeline = Pipeline(
             source,
             [ReplayedDetector(header.labels)],

@@ -153,7 +153,7 @@ def test_a_disk_that_is_too_slow_ends_the_recording_not_the_run(
         if next(scenes) == 10:  # 29 KB each
             goes_on.set()
 
-    monkeypatch.setattr("streamer.replay.recorder.crc_of", slowly)
+    monkeypatch.setattr("streamer.replay.writer.crc_of", slowly)
     run = record(tmp_path / "kept", opener(clip, live=True), most_bytes=100_000, on_scene=see)
     assert not run.error
     assert run.counts[0] == 40

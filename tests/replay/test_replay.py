@@ -55,22 +55,27 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """H.264 with pictures that are coded in another order than they are shown."""
     path = tmp_path_factory.mktemp("media") / "clip.mp4"
     options = {"preset": "veryfast", "bf": "3", "g": "20"}
-    return write_video(path, frames=60, size=(320, 240), options=options)
+    return write_video(path, frames=60, size=(320, 240), rate=50, options=options)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_run_on_a_virtual_clock(clip: Path, tmp_path: Path, overlay: str) -> None:
-    run = record(tmp_path / "kept", opener(clip), overlay=overlay, latency=0.13)
+    run = record(tmp_path / "kept", opener(clip), overlay=overlay, latency=0.07)
     check_same(replay(tmp_path / "kept"), run)
     assert not run.error
 
 
 def test_recording_changes_nothing_of_a_run(clip: Path, tmp_path: Path) -> None:
-    run = record(tmp_path / "kept", opener(clip), latency=0.13)
+    run = record(tmp_path / "kept", opener(clip), latency=0.07)
     with opener(clip)(None) as source:
-        pipeline = Pipeline(source, [SquareDetector()], IouTracker(), latency=Latency([0.13]))
+        pipeline = Pipeline(source, [SquareDetector()], IouTracker(), latency=Latency([0.07]))
         alone = collected(pipeline, pipeline.stats)
     assert alone == run
+
+
+def test_at_the_pace_of_the_run_everything_is_the_same(clip: Path, tmp_path: Path) -> None:
+    run = record(tmp_path / "kept", opener(clip), latency=0.07)
+    check_same(replay(tmp_path / "kept", in_real_time=True), run)
 
 
 def test_only_some_frames_are_detected(clip: Path, tmp_path: Path) -> None:
