@@ -188,7 +188,7 @@ class CascadeTracker:
     def _advance(self, elapsed_s: float, motion: Motion | None) -> None:
         """Move all boxes to where they are expected `elapsed_s` seconds later."""
         if motion is None or elapsed_s == 0 or not len(self._lives.ids):
-            self._boxes.advance(elapsed_s, np.where(self._lives.missed > 0, _FADING, 0.0)[:, None])
+            self._boxes.advance(elapsed_s)
             return
         carried = motion.carry(to_corners(self._boxes.state))
         camera = to_centres(carried.camera)

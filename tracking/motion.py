@@ -59,27 +59,14 @@ class MovingBoxes:
         variances: Array = self._table[2:]
         return variances
 
-    def advance(self, elapsed_s: float, fading: Array | float = 0.0) -> None:
-        """Move all boxes `elapsed_s` seconds (0 or more) ahead.
-
-        Args:
-            elapsed_s: seconds.
-            fading: `(N, 1)`, at what rate each velocity dies away, 1/s; 0 = it stays.
-        """
-        exponent = np.asarray(fading * elapsed_s)
-        stays = np.exp(-exponent)
-        # How far a velocity of 1 px/s carries until it has died away that much.
-        reach_s = elapsed_s * np.where(exponent > 0, -np.expm1(-exponent) / np.maximum(exponent, 1e-12), 1.0)
+    def advance(self, elapsed_s: float) -> None:
+        """Move all boxes `elapsed_s` seconds (0 or more) ahead."""
         noise = self._acceleration * elapsed_s
         variance, covariance, velocity_variance = self.variances
-        self._table[0] = np.maximum(self.state + self.velocity * reach_s, _LEAST_STATE)
-        variance += (2 * covariance + velocity_variance * reach_s) * reach_s + noise / 3 * elapsed_s**2
-        covariance += velocity_variance * reach_s
-        covariance *= stays
-        covariance += noise / 2 * elapsed_s
-        velocity_variance *= stays**2
+        self._table[0] = self.extrapolate(elapsed_s)
+        variance += (2 * covariance + (velocity_variance + noise / 3) * elapsed_s) * elapsed_s
+        covariance += (velocity_variance + noise / 2) * elapsed_s
         velocity_variance += noise
-        self._table[1] *= stays
 
     def correct(self, rows: Indices, observed: Array) -> None:
         """Take in what is seen now of the boxes `rows` (none twice): `(len(rows), 4)` centre x, y, width, height."""
