@@ -199,7 +199,7 @@ boxes_of_any_kind = st.lists(st.tuples(numbers, numbers, sizes, sizes), max_size
 speeds = st.sampled_from([0.0, 1.0, -300.0, 1e5])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(field=steps(), boxes=boxes_of_any_kind, speed=speeds)
 @example(field=still(0.0), boxes=np.zeros((1, 4)), speed=0.0)
 def test_boxes_stay_boxes_of_a_finite_size(field: MotionField, boxes: Array, speed: float) -> None:
@@ -212,7 +212,7 @@ def test_boxes_stay_boxes_of_a_finite_size(field: MotionField, boxes: Array, spe
     assert np.abs(grown).max(initial=0) < 1e-6 * (1 + np.abs(step.boxes).max(initial=0)), "only the camera scales"
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(field=steps(), boxes=boxes_of_any_kind, speed=speeds, seed=st.integers(0, 1000))
 def test_the_order_of_the_boxes_does_not_matter(field: MotionField, boxes: Array, speed: float, seed: int) -> None:
     velocities = np.outer(np.arange(len(boxes)), [speed, -speed])
@@ -222,7 +222,7 @@ def test_the_order_of_the_boxes_does_not_matter(field: MotionField, boxes: Array
     assert shuffled.boxes == pytest.approx(usual.boxes[rows], rel=1e-9, abs=1e-6)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(field=steps(), boxes=boxes_of_any_kind, others=boxes_of_any_kind)
 def test_boxes_that_are_far_away_change_nothing(field: MotionField, boxes: Array, others: Array) -> None:
     alone = propagate(boxes, at_rest(boxes), field)
