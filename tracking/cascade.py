@@ -138,6 +138,10 @@ class CascadeTracker:
         self._confirm(at_once=starts_anew)
         return self.predict(time_s)
 
+    def to_carry(self) -> Array:
+        """All that are remembered, where the last `update` left them, `(N, 4)`, x0, y0, x1, y1 in pixels. Pure."""
+        return to_corners(self._boxes.state)
+
     def predict(self, time_s: float) -> Tracks:
         """The tracks that the last `update` returned as they should be at `time_s`, before it or after. Pure.
 
@@ -190,7 +194,7 @@ class CascadeTracker:
         if motion is None or elapsed_s == 0 or not len(self._lives.ids):
             self._boxes.advance(elapsed_s)
             return
-        carried = motion.carry(to_corners(self._boxes.state))
+        carried = motion.carry(self.to_carry())
         camera = to_centres(carried.camera)
         places = to_centres(carried.boxes)
         self._boxes.state[~carried.trusted] = camera[~carried.trusted]

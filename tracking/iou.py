@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from tracking.boxes import Indices, to_centres, to_corners
+from tracking.boxes import Array, Indices, to_centres, to_corners
 from tracking.experience import Experience
 from tracking.lives import Lives
 from tracking.matching import Seen, match, others
@@ -113,7 +113,7 @@ class IouTracker:
             elapsed_s = 0.0
         seen = Seen.of(detections)
         self._experience.take_scores(seen.scores, elapsed_s)
-        before = to_corners(self._boxes.state)
+        before = self.to_carry()
         self._boxes.advance(elapsed_s)
         if motion is not None and len(before):
             carried = motion.carry(before)
@@ -126,6 +126,10 @@ class IouTracker:
         self._begin(seen, others(len(seen.scores), cols))
         self._confirm(at_once=starts_anew)
         return self.predict(time_s)
+
+    def to_carry(self) -> Array:
+        """All that are remembered, where the last `update` left them, `(N, 4)`, x0, y0, x1, y1 in pixels. Pure."""
+        return to_corners(self._boxes.state)
 
     def predict(self, time_s: float) -> Tracks:
         """The tracks that the last `update` returned as they should be at `time_s`, before it or after. Pure.

@@ -185,6 +185,13 @@ class Tracker(Protocol):
         """
         ...
 
+    def to_carry(self) -> npt.NDArray[np.float64]:
+        """Boxes `(N, 4)`, x0, y0, x1, y1 in pixels, that the next `update` will have its motion carry; N may be 0.
+
+        Whoever knows them can begin before the detections come. Pure.
+        """
+        ...
+
     def predict(self, time_s: float) -> Tracks:
         """The tracks as they are expected to be at `time_s`. Pure: calling it changes nothing."""
         ...

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +39,14 @@ class MotionCache:
         self.shot = -1
         """Counts shots; the frames of one can be reached from each other."""
 
-    def add(self, frame: Frame) -> MotionField | None:
-        """The next frame; returns the step that leads to it, None if it begins a shot."""
-        field = self._estimator.step(frame)
+    def add(self, frame: Frame, boxes: Array | None = None) -> MotionField | None:
+        """The next frame; returns the step that leads to it, None if it begins a shot.
+
+        Args:
+            frame: the next one.
+            boxes: as for `MotionEstimator.step`.
+        """
+        field = self._estimator.step(frame, boxes)
         if field is None:
             self.shot += 1
             for kept in (self._indices, self._times_s, self._fields):
@@ -68,27 +76,93 @@ class MotionCache:
         begin, end = bisect_left(self._indices, first), bisect_left(self._indices, last)
         return [self._fields[step] for step in range(begin, min(end, len(self._fields)))]
 
-    def motion(self, first: int, last: int) -> PictureMotion | None:
-        """What the picture did between two frames, for a tracker; None where that is not known."""
+    def after(self, first: int, steps: int) -> int:
+        """The index of the frame to which so many of the steps of `fields(first, ...)` lead."""
+        return self._indices[bisect_left(self._indices, first) + steps]
+
+    def motion(self, first: int, last: int, begun: BegunMotion | None = None) -> PictureMotion | None:
+        """What the picture did between two frames, for a tracker; None where that is not known.
+
+        Args:
+            first: index of the one.
+            last: index of the other.
+            begun: from the first one.
+        """
         fields = self.fields(first, last)
-        return None if fields is None else PictureMotion(fields)
+        return None if fields is None else PictureMotion(fields, begun)
+
+
+class _Way(NamedTuple):
+    """Boxes on their way along some strides."""
+
+    boxes: Array
+    camera: Array
+    velocities: Array
+    seen: npt.NDArray[np.int64]  # along how many strides the pictures told where each went
+    strides: int = 0
+
+    @classmethod
+    def begun(cls, boxes: Array) -> _Way:
+        return cls(boxes, boxes, np.zeros((len(boxes), 2)), np.zeros(len(boxes), np.int64))
+
+    def along(self, stride: Sequence[MotionField]) -> _Way:
+        field = composed(stride)
+        step = propagate(self.boxes, self.velocities, field)
+        camera = by_camera(self.camera * field.scale, field.camera) / field.scale
+        return _Way(step.boxes, camera, step.velocities, self.seen + step.trusted, self.strides + 1)
 
 
 class PictureMotion:
-    """`tracking.types.Motion` along some fields."""
+    """`tracking.types.Motion` along some fields.
 
-    def __init__(self, fields: list[MotionField]) -> None:
+    Args:
+        fields: that lead from the first frame to the last one.
+        begun: boxes that were carried along the first of them before.
+    """
+
+    def __init__(self, fields: Sequence[MotionField], begun: BegunMotion | None = None) -> None:
         self._fields = fields
+        self._begun = begun
 
     def carry(self, boxes: Array) -> Carried:
         """Boxes `(N, 4)` at the first frame, moved to the last one."""
-        camera, seen = boxes, np.zeros(len(boxes), np.int64)
-        velocities = np.zeros((len(boxes), 2))
-        groups = strides(self._fields)
-        for stride in groups:
-            field = composed(stride)
-            step = propagate(boxes, velocities, field)
-            camera = by_camera(camera * field.scale, field.camera) / field.scale
-            boxes, velocities, seen = step.boxes, step.velocities, seen + step.trusted
-        trusted = 2 * seen >= len(groups)  # short occlusions are bridged
-        return Carried(np.where(trusted[:, None], boxes, camera), camera, trusted)
+        groups, way = strides(self._fields), _Way.begun(boxes)
+        if self._begun is not None:
+            way = self._begun.way(boxes, groups) or way
+        for stride in groups[way.strides :]:
+            way = way.along(stride)
+        trusted = 2 * way.seen >= len(groups)  # short occlusions are bridged
+        return Carried(np.where(trusted[:, None], way.boxes, way.camera), way.camera, trusted)
+
+
+class BegunMotion:
+    """Carries boxes while it is not known yet how far they will have to go, so that little is left to do then.
+
+    Args:
+        boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels, on frame `first`.
+        first: index of that frame.
+    """
+
+    def __init__(self, boxes: Array, first: int) -> None:
+        self.first = first
+        self._boxes = boxes
+        self._ways = [_Way.begun(boxes)]
+        self._fields = [0]  # how many of them each of the ways has used
+
+    def go_on(self, cache: MotionCache, newest: int) -> None:
+        """One more stride towards frame `newest`, if a whole one is there."""
+        if not len(self._boxes):
+            return
+        fields = cache.fields(self.first, newest)
+        ahead = strides(fields[self._fields[-1] :]) if fields is not None else []
+        if len(ahead) > 1:  # the last one may grow
+            self._ways.append(self._ways[-1].along(ahead[0]))
+            self._fields.append(self._fields[-1] + len(ahead[0]))
+
+    def way(self, boxes: Array, groups: Sequence[Sequence[MotionField]]) -> _Way | None:
+        """How far `boxes` have come along `groups`, the strides from the first frame on; None if they are others."""
+        if not np.array_equal(boxes, self._boxes):
+            return None
+        used = accumulate(map(len, groups), initial=0)
+        common = sum(one == other for one, other in zip(self._fields, used, strict=False))
+        return self._ways[common - 1]

@@ -1,8 +1,9 @@
 """How the picture moved from one frame to the next: a sparse field of points. Owned by the main thread.
 
 Corners, the best of each small cell, are followed from the earlier frame to the later one with pyramidal Lucas-Kanade
-on a small grey picture and back again (Kalal et al., "Forward-Backward Error", ICPR 2010). What most points have in
-common is the camera's motion, a similarity found by RANSAC; what is left of each point is its own. A point that was
+on a small grey picture. What most points outside the known boxes have in common is the camera's motion, a similarity
+found by RANSAC; what is left of each point is its own. Points that do not go with the camera must come back to where
+they were when they are followed the other way (Kalal et al., "Forward-Backward Error", ICPR 2010). A point that was
 followed is followed on, as long as its cell is worth a point, so that several steps can be made one.
 """
 
@@ -11,40 +12,39 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from streamer.frame import Frame
+from streamer.overlay.corners import Corners, Points, corners
+from streamer.overlay.small_picture import Grey, SmallPicture, is_cut, small
 
-Grey = npt.NDArray[np.uint8]
-Points = npt.NDArray[np.float32]
+Boxes = npt.NDArray[np.floating]
+Flags = npt.NDArray[np.bool_]
 _NO_POINTS: Points = np.empty((0, 2), np.float32)
 
 # Measured on walking people at 7 frames/s (docs/accuracy.md): half as many points cost 2 points of F1, larger windows
 # mix people with what is behind them.
 _POINTS = 600
-_PIXELS = 480 * 270
+_POINTS_WHERE_KNOWN = 400
+_POINTS_INSIDE = 200
+_AROUND = 0.35
+# After so much media time, or when so few are left, points are chosen anew.
+_RENEWAL_S = 0.1
+_LEFT = 0.8
 _WINDOW_PX = 8
 _LEVELS = 2
-_CELL_PX = 3  # of the halved picture in which corners are looked for
-# Corners no better than this are noise, which goes anywhere: noise of 2 grey levels makes some of up to 4e-5.
-_NOISE = 1e-4
 _RETURN_PX = 1.0
 _UNLIKE_LEVELS = 25.0  # mean difference of the two windows
 _CAMERA_PX = 1.0
+_BEYOND_DOUBT_PX = 0.3
 LEAST_CAMERA_POINTS = 24
+_CAMERA_POINTS = 100  # more make its motion no surer
 _AGREEING = 0.3
-_LOST = 0.6
-_FLAT_LEVELS = 4.0
-_LIKENESS = 0.5
 _FORWARD = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _BACKWARD = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 5, 0.05)
-# Planes whose first one is luma with a byte a sample.
-_LUMA_FIRST = ("yuv4", "yuvj4", "nv", "gray")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,45 +81,63 @@ class MotionField:
         )
 
 
-class _Small(NamedTuple):
-    grey: Grey
-    scale: float
-    time_s: float
-    segment: int
-
-
 class MotionEstimator:
-    """Compares each frame with the one before it, once.
+    """Compares each frame with the one before it, once."""
 
-    Args:
-        points: how many are followed at most.
-    """
+    def __init__(self) -> None:
+        self._last: SmallPicture | None = None
+        self._followed = Corners.none()
+        self._renewed_s = -math.inf
+        self._chosen = 0  # how many points there were then
 
-    def __init__(self, points: int = _POINTS) -> None:
-        self._points = points
-        self._last: _Small | None = None
-        self._ends = _NO_POINTS
+    def step(self, frame: Frame, boxes: Boxes | None = None) -> MotionField | None:
+        """The motion since the frame before; None if this one does not continue it (the first, a cut, a reconnect).
 
-    def step(self, frame: Frame) -> MotionField | None:
-        """The motion since the frame before; None if this one does not continue it (the first, a cut, a reconnect)."""
-        last, now = self._last, _small(frame)
-        old, self._ends = self._ends, _NO_POINTS
-        self._last = now
+        Args:
+            frame: the next one.
+            boxes: `(N, 4)`, x0, y0, x1, y1 in pixels: objects on the frame before. Most points are spent on them, and
+                fewer elsewhere, which costs less than to look everywhere alike; None if nothing is known of objects.
+        """
+        last, now = self._last, small(frame)
+        followed, self._followed, self._last = self._followed, Corners.none(), now
         if last is None or now.segment != last.segment or now.grey.shape != last.grey.shape:
             return None
         elapsed_s = now.time_s - last.time_s
         if elapsed_s < 0:
             return None
-        starts, origins = _corners(last.grey, self._points, old)
-        if not len(starts):
-            return None if _is_cut(last.grey, now.grey, 0.0) else still(elapsed_s, now.scale)
-        ends, found, alike = _follow(last.grey, now.grey, starts)
-        if _is_cut(last.grey, now.grey, alike):
+        starts = self._starts(last, followed, boxes)
+        if not len(starts.points):
+            return None if is_cut(last.grey, now.grey, 0.0) else still(elapsed_s, now.scale)
+        ends, arrived, unlike = _forward(last.grey, now.grey, starts.points)
+        camera = _camera(starts, ends, arrived)
+        if camera is None:  # too many went astray
+            arrived[arrived] = _come_back(now.grey, last.grey, starts.points[arrived], ends[arrived])
+            camera = _camera(starts, ends, arrived)
+        if camera is None:
+            camera = np.eye(2, 3)
+        shifts = (ends - moved(starts.points, camera)).astype(np.float32)
+        found = arrived & (np.abs(shifts).max(axis=1) < _BEYOND_DOUBT_PX)
+        doubtful = np.flatnonzero(arrived & ~found)
+        found[doubtful] = _come_back(now.grey, last.grey, starts.points[doubtful], ends[doubtful])
+        # Points on what changes its looks (people that walk) may be unlike, and are right all the same.
+        if is_cut(last.grey, now.grey, float((found & (unlike < _UNLIKE_LEVELS)).mean())):
             return None
-        starts, self._ends = starts[found], ends[found]
-        camera = _camera(starts, self._ends)
-        shifts = (self._ends - moved(starts, camera)).astype(np.float32)
-        return MotionField(starts, shifts, camera, now.scale, elapsed_s, origins[found])
+        self._followed = starts.going_on(found, ends)
+        return MotionField(starts.points[found], shifts[found], camera, now.scale, elapsed_s, starts.origins[found])
+
+    def _starts(self, last: SmallPicture, followed: Corners, boxes: Boxes | None) -> Corners:
+        """The points to follow from the last picture on."""
+        lasts_s = last.time_s - self._renewed_s
+        if 0 <= lasts_s < _RENEWAL_S and len(followed.points) >= _LEFT * self._chosen > 0:
+            return followed
+        if boxes is None:
+            starts = corners(last.grey, followed.points, np.empty((0, 4)), _POINTS, 0)
+        else:
+            around = np.tile(boxes[:, 2:] - boxes[:, :2], 2) * (-_AROUND, -_AROUND, _AROUND, _AROUND)
+            known = (boxes + around) * last.scale
+            starts = corners(last.grey, followed.points, known, _POINTS_WHERE_KNOWN, _POINTS_INSIDE)
+        self._renewed_s, self._chosen = last.time_s, len(starts.points)
+        return starts
 
 
 def moved(points: npt.NDArray[np.floating], camera: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -152,110 +170,47 @@ def composed(fields: Sequence[MotionField]) -> MotionField:
     return MotionField(first.points[rows[0]], shifts, camera, first.scale, elapsed_s, first.origins[rows[0]])
 
 
-def _small(frame: Frame) -> _Small:
-    grey = _luma(frame.picture)
-    height, width = grey.shape
-    # Halving averages four pixels exactly and is cheap; the rest is interpolated.
-    while width * height >= 4 * _PIXELS:
-        grey = np.asarray(cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
-        height, width = grey.shape
-    share = math.sqrt(_PIXELS / (width * height))
-    if share < 1:
-        size = round(width * share), round(height * share)
-        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    return _Small(grey, grey.shape[1] / frame.width, frame.time_s, frame.segment)
-
-
-def _luma(picture: av.VideoFrame) -> Grey:
-    if not picture.format.name.startswith(_LUMA_FIRST) or picture.format.components[0].bits != 8:
-        picture = picture.reformat(format="gray")
-    plane = picture.planes[0]
-    rows: Grey = np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * picture.height].reshape(
-        picture.height, -1
-    )
-    return rows[:, : picture.width]
-
-
-def _corners(grey: Grey, count: int, old: Points) -> tuple[Points, npt.NDArray[np.int64]]:
-    """The best corner of each cell (Shi and Tomasi, "Good Features to Track", 1994), and of these the best `count`.
-
-    In a cell with a point of `old` that goes on. Returns the points and which of `old` each is, -1 if none.
-    """
-    half = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    quality = cv2.cornerMinEigenVal(half, 3)
-    height, width = quality.shape[0] // _CELL_PX, quality.shape[1] // _CELL_PX
-    rows, columns = height * _CELL_PX, width * _CELL_PX
-    # Views of one sample of every cell: their maximum is quicker than one over blocks.
-    samples = [quality[y:rows:_CELL_PX, x:columns:_CELL_PX] for y in range(_CELL_PX) for x in range(_CELL_PX)]
-    best = samples[0]
-    for sample in samples[1:]:
-        best = np.maximum(best, sample)
-    ranked = best.ravel()
-    wanted = np.argpartition(ranked, -count)[-count:] if len(ranked) > count else np.arange(len(ranked))
-    wanted = wanted[ranked[wanted] > _NOISE]
-    row, column = np.divmod(wanted, width)
-    within = np.stack([sample[row, column] for sample in samples]).argmax(axis=0)
-    corner = np.stack([column * _CELL_PX + within % _CELL_PX, row * _CELL_PX + within // _CELL_PX], axis=1)
-    points = (corner * 2 + 0.5).astype(np.float32)
-    origins = _in_cells(old, width, height)[wanted]
-    goes_on = origins >= 0
-    points[goes_on] = old[origins[goes_on]]
-    return points, origins
-
-
-def _in_cells(points: Points, width: int, height: int) -> npt.NDArray[np.int64]:
-    """For each cell a point that is in it, -1 where none is."""
-    column, row = np.floor_divide(points, 2 * _CELL_PX).astype(np.int64).T
-    known = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    occupants = np.full(width * height, -1)
-    occupants[(row * width + column)[known]] = np.flatnonzero(known)
-    return occupants
-
-
-def _follow(before: Grey, after: Grey, starts: Points) -> tuple[Points, npt.NDArray[np.bool_], float]:
-    """Where points went, which of them also come back, and what share of all do and look the same."""
-    window = (_WINDOW_PX, _WINDOW_PX)
-    origin = starts[:, None]
+def _forward(before: Grey, after: Grey, starts: Points) -> tuple[Points, Flags, npt.NDArray[np.float32]]:
+    """Where points went, which of them arrived somewhere, and how unlike their surroundings are there, grey levels."""
+    window, origin = (_WINDOW_PX, _WINDOW_PX), starts[:, None]
     ends, found, unlike = cv2.calcOpticalFlowPyrLK(
         before, after, origin, origin.copy(), winSize=window, maxLevel=_LEVELS, criteria=_FORWARD
     )
+    return np.asarray(ends[:, 0], np.float32), found[:, 0] > 0, np.asarray(unlike[:, 0], np.float32)
+
+
+def _come_back(after: Grey, before: Grey, starts: Points, ends: Points) -> Flags:
+    """Which points come back to where they started."""
+    if not len(starts):
+        return np.empty(0, np.bool_)
     # Starting from where it should arrive saves most of the way back, and whoever is wrong still goes astray.
     back, returned, _ = cv2.calcOpticalFlowPyrLK(
         after,
         before,
-        ends,
-        origin.copy(),
-        winSize=window,
+        ends[:, None],
+        starts[:, None].copy(),
+        winSize=(_WINDOW_PX, _WINDOW_PX),
         maxLevel=0,
         criteria=_BACKWARD,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    near = np.abs(back - origin)[:, 0].max(axis=1) < _RETURN_PX
-    kept = near & (found[:, 0] > 0) & (returned[:, 0] > 0)
-    # Points on what changes its looks (people that walk) may be unlike, and are right all the same.
-    alike = float((kept & (unlike[:, 0] < _UNLIKE_LEVELS)).mean())
-    return np.asarray(ends[:, 0], np.float32), kept, alike
+    return np.asarray((np.abs(back[:, 0] - starts).max(axis=1) < _RETURN_PX) & (returned[:, 0] > 0), np.bool_)
 
 
-def _camera(starts: Points, ends: Points) -> npt.NDArray[np.float64]:
-    if len(starts) >= LEAST_CAMERA_POINTS:
+def _camera(starts: Corners, ends: Points, arrived: Flags) -> npt.NDArray[np.float64] | None:
+    """What the points outside all boxes have in common, or all points, where those are few; None where nothing is."""
+    for among in ((arrived & ~starts.inside).nonzero()[0], arrived.nonzero()[0]):
+        if len(among) < LEAST_CAMERA_POINTS:
+            continue
+        among = among[:: max(1, len(among) // _CAMERA_POINTS)]
         found, agree = cv2.estimateAffinePartial2D(
-            starts, ends, method=cv2.RANSAC, ransacReprojThreshold=_CAMERA_PX, maxIters=500, confidence=0.99
+            starts.points[among],
+            ends[among],
+            method=cv2.RANSAC,
+            ransacReprojThreshold=_CAMERA_PX,
+            maxIters=500,
+            confidence=0.99,
         )
         if found is not None and agree.mean() > _AGREEING:
             return np.asarray(found, np.float64)
-    return np.eye(2, 3)
-
-
-def _is_cut(before: Grey, after: Grey, followed: float) -> bool:
-    """Whether these are two shots: hardly anything is recognized, and light and dark lie elsewhere.
-
-    A flash or a change of exposure hides the points, too, but leaves light and dark where they were.
-    """
-    if followed > _LOST:
-        return False
-    tiny = [cv2.resize(grey, (16, 9), interpolation=cv2.INTER_AREA).astype(np.float64) for grey in (before, after)]
-    one, other = (picture - picture.mean() for picture in tiny)
-    spread = one.std() * other.std()
-    flat = min(one.std(), other.std()) <= _FLAT_LEVELS
-    return not flat and bool((one * other).mean() < _LIKENESS * spread)
+    return None

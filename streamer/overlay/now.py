@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.frame import Frame
-from streamer.overlay.motion_cache import MotionCache
+from streamer.overlay.motion_cache import BegunMotion, MotionCache
 from streamer.overlay.motion_field import MotionField, composed
 from streamer.overlay.propagation import propagate, strides
 from tracking.types import Detections, Origin, Tracker, Tracks
@@ -79,7 +79,8 @@ class Now:
         self._cache = MotionCache()
         self._shown: _Carried | None = None
         self._late: _Carried | None = None
-        self._updated: tuple[int, int] | None = None  # shot and index of the last frame that the tracker had
+        self._begun: BegunMotion | None = None  # from the last frame that the tracker had
+        self._shot = -1  # which that frame was of
         self._last_s = -math.inf
 
     def learn(self, frame: Frame, detections: Detections) -> None:
@@ -89,13 +90,13 @@ class Now:
             return  # of a shot that is over
         shot, index = self._cache.shot, frame.index
         motion = None
-        if self._updated is not None:
-            if self._updated[0] != shot:
+        if self._begun is not None:
+            if self._shot != shot:
                 self._tracker.reset()
             else:
-                motion = self._cache.motion(self._updated[1], index)
-        self._updated = shot, index
+                motion = self._cache.motion(self._begun.first, index, self._begun)
         tracks = self._tracker.update(detections, frame.time_s, motion)
+        self._shot, self._begun = shot, BegunMotion(self._tracker.to_carry(), index)
         self._learned(frame, tracks)
         boxes = tracks.boxes.astype(np.float64)
         self._late = _Carried(
@@ -110,7 +111,7 @@ class Now:
 
     def show(self, frame: Frame, found: tuple[Frame, Detections] | None = None) -> Tracks:
         """The tracks on the newest frame; `found` is a result for it, or for one just before it, if it is there."""
-        field = self._cache.add(frame)
+        field = self._cache.add(frame, None if self._shown is None else self._shown.boxes)
         elapsed_s, self._last_s = min(frame.time_s - self._last_s, 1.0), frame.time_s
         fade = math.exp(-max(elapsed_s, 0.0) / _FADE_S)
         if field is None:  # nothing is known of this shot yet
@@ -122,6 +123,8 @@ class Now:
             self.learn(*found)
         if self._late is not None:
             self._catch_up(self._late, frame.index, elapsed_s, fade)
+        elif self._begun is not None:
+            self._begun.go_on(self._cache, frame.index)
         return self._tracks(frame) if self._shown is not None else Tracks.empty()
 
     def _catch_up(self, late: _Carried, index: int, elapsed_s: float, fade: float) -> None:
@@ -132,7 +135,7 @@ class Now:
         groups = strides(fields)
         most = max(CATCH_UP_STRIDES, round(elapsed_s * _STRIDES_PER_S))
         for stride in groups[:most]:
-            late.step(composed(stride), late.index + len(stride))
+            late.step(composed(stride), self._cache.after(late.index, len(stride)))
         if len(groups) <= most:
             late.index = index
             late.offsets = self._apart(late) * fade
@@ -192,7 +195,9 @@ def aged(tracks: Tracks, boxes: Array, frame: Frame, found_s: float, origin: Ori
 
 def inside(boxes: Array, frame: Frame) -> Array:
     """What share of each box `(N, 4)` lies in the picture, 0 to 1."""
-    whole = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6).prod(axis=1)
-    limits = np.array([frame.width, frame.height])
-    seen = np.maximum(np.minimum(boxes[:, 2:], limits) - np.maximum(boxes[:, :2], 0), 0).prod(axis=1)
-    return np.asarray(seen / whole, np.float64)
+    x0, y0, x1, y1 = boxes.T
+    wide = np.minimum(x1, frame.width) - np.maximum(x0, 0)
+    high = np.minimum(y1, frame.height) - np.maximum(y0, 0)
+    whole = np.maximum(x1 - x0, 1e-6) * np.maximum(y1 - y0, 1e-6)
+    seen = np.maximum(wide, 0) * np.maximum(high, 0) / whole
+    return np.asarray(seen, np.float64)

@@ -65,7 +65,7 @@ def propagate(boxes: Array, velocities: Array, field: MotionField) -> Moved:
     coasting = before * max(0.0, 1.0 - field.elapsed_s / _COAST_S)
     shifts = np.where(trusted[:, None], shifts, coasting)
     return Moved(
-        held + np.tile(shifts / field.scale, 2),
+        (held.reshape(-1, 2, 2) + (shifts / field.scale)[:, None]).reshape(-1, 4),
         shifts / (field.scale * field.elapsed_s),
         trusted,
     )
@@ -109,18 +109,22 @@ def _own_shifts(small: Array, before: Array, field: MotionField) -> tuple[Array,
     if not len(rows):
         return found, trusted
     # Pairs come box by box. x and y in one complex number, and sums over slices, save most of the time.
-    first = np.flatnonzero(np.diff(rows, prepend=-1))
-    boxes, lengths = rows[first], np.diff(first, append=len(rows))
-    shifts = _complex(field.shifts)[cols]
+    counts = np.bincount(rows, minlength=len(small))
+    boxes = counts.nonzero()[0]
+    lengths = counts[boxes]
+    first = lengths.cumsum() - lengths
+    shifts = _complex(field.shifts[cols])
     usual = _complex(before[boxes])
-    modes = np.stack([usual, _mean_of_moving(shifts, weights, first), np.zeros_like(usual)])  # (3, boxes)
+    modes = np.zeros((3, len(boxes)), np.complex128)
+    modes[0], modes[1] = usual, _mean_of_moving(shifts, weights, first)
     for _ in range(_ITERATIONS):
-        width = _BANDWIDTH_PX + _BANDWIDTH_SHARE * np.abs(modes)
-        away = (shifts - modes.repeat(lengths, axis=1)) / width.repeat(lengths, axis=1)
-        kernel = weights * np.exp(-0.5 * (away.real**2 + away.imag**2))
+        narrowness = 1 / (_BANDWIDTH_PX + _BANDWIDTH_SHARE * np.abs(modes))
+        away = (shifts - modes.repeat(lengths, axis=1)) * narrowness.repeat(lengths, axis=1)
+        kernel = weights * np.exp(-0.5 * (away * away.conj()).real)
         supports = np.add.reduceat(kernel, first, axis=1)
-        means = np.add.reduceat(kernel * shifts, first, axis=1)
-        modes = np.where(supports > _NO_SUPPORT, means / np.maximum(supports, _NO_SUPPORT), modes)
+        sums = np.add.reduceat(kernel * shifts, first, axis=1)
+        # Without any support a mode stays where it is.
+        modes = (sums + _NO_SUPPORT * modes) / (supports + _NO_SUPPORT)
     unlike = np.abs(modes - usual) / (1.0 + np.abs(usual))
     merits = supports * (_UNLIKELY + (1 - _UNLIKELY) * np.exp(-0.5 * unlike**2))
     best, each = merits.argmax(axis=0), np.arange(len(boxes))
@@ -132,16 +136,20 @@ def _own_shifts(small: Array, before: Array, field: MotionField) -> tuple[Array,
 
 def _support(small: Array, field: MotionField) -> tuple[Rows, Rows, Array]:
     """Pairs of a box and a point that speaks for it, box by box: the rows of both, and the point's weight."""
-    points = field.points
     sizes = np.maximum(small[:, 2:] - small[:, :2], 1e-6)
     centres = (small[:, :2] + small[:, 2:]) / 2
-    dx = np.abs(points[:, 0] - centres[:, :1]) / sizes[:, :1]
-    dy = np.abs(points[:, 1] - centres[:, 1:]) / sizes[:, 1:]
+    # Single precision: of all pairs of a box and a point, most are far apart.
+    inverse, points = (1 / sizes).astype(np.float32), field.points
+    dx = np.abs(points[:, 0] - centres[:, :1].astype(np.float32)) * inverse[:, :1]
+    dy = np.abs(points[:, 1] - centres[:, 1:].astype(np.float32)) * inverse[:, 1:]
     apart = np.maximum(dx, dy)
+    rows, cols = np.nonzero(apart < 0.5)
     # What is in several boxes belongs to the one whose bottom is lowest, or hardly higher.
-    bottoms = small[:, 3:]
-    front = np.where(apart < 0.5, bottoms, -np.inf).max(axis=0)
-    rows, cols = np.nonzero((apart < _INNER) & (bottoms + _FRONT_SHARE * sizes[:, 1:] >= front))
+    bottoms, front = small[:, 3], np.full(len(points), -np.inf)
+    np.maximum.at(front, cols, bottoms[rows])
+    nearest = (bottoms + _FRONT_SHARE * sizes[:, 1])[rows] >= front[cols]
+    kept = (nearest & (apart[rows, cols] < _INNER)).nonzero()[0]
+    rows, cols = rows[kept], cols[kept]
     weights = np.exp((dx[rows, cols] ** 2 + dy[rows, cols] ** 2) * (-0.5 / _SPREAD**2))
     return rows, cols, weights.astype(np.float64)
 
@@ -156,5 +164,5 @@ def _mean_of_moving(shifts: Complex, weights: Array, first: Rows) -> Complex:
 
 def _complex(vectors: npt.NDArray[np.floating]) -> Complex:
     """`(N, 2)` vectors as `(N,)` complex numbers."""
-    numbers: Complex = vectors[:, 0] + 1j * vectors[:, 1]
-    return numbers.astype(np.complex128)
+    numbers: Complex = np.ascontiguousarray(vectors, np.float64).view(np.complex128)[:, 0]
+    return numbers

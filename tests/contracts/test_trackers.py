@@ -6,14 +6,16 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.catalog import TRACKERS, load
 from tests.tracking.boxes import by_place, detections, grid, same
-from tracking.types import Detections, Origin, Tracker, Tracks
+from tracking.types import Carried, Detections, Origin, Tracker, Tracks
 
+Boxes = npt.NDArray[np.float64]
 NewTracker = Callable[[], Tracker]
 STEP_S = 0.04
 
@@ -212,3 +214,37 @@ def test_a_time_that_is_none_is_refused_and_does_no_harm(new_tracker: NewTracker
     with pytest.raises(ValueError, match="finite"):
         tracker.predict(time_s)
     assert same(tracker.predict(0.0), before)
+
+
+class Pan:
+    """Pictures of a camera that turned; it keeps what it was asked."""
+
+    def __init__(self, x_px: float) -> None:
+        self.shift = np.array([x_px, 0.0, x_px, 0.0])
+        self.asked: list[Boxes] = []
+
+    def carry(self, boxes: Boxes) -> Carried:
+        self.asked.append(boxes.copy())
+        return Carried(boxes + self.shift, boxes + self.shift, np.ones(len(boxes), np.bool_))
+
+
+def test_it_says_beforehand_what_its_motion_will_have_to_carry(new_tracker: NewTracker) -> None:
+    tracker, rng = new_tracker(), np.random.default_rng(0)
+    for k in range(20):
+        announced, again = tracker.to_carry(), tracker.to_carry()
+        assert np.array_equal(announced, again)
+        motion = Pan(3.0)
+        seen = detections(grid(6, (3.0 * k, 0.0)))
+        tracker.update(seen.select(rng.random(len(seen)) < 0.8), k * STEP_S, motion if k else None)
+        assert all(np.array_equal(asked, announced) for asked in motion.asked)
+
+
+def test_a_pan_that_the_pictures_tell_of_keeps_the_ids(new_tracker: NewTracker) -> None:
+    """It turns so far that each object is where its neighbour was."""
+    tracker, owners = new_tracker(), []
+    for k in range(12):
+        pan_px = 100.0 if k == 11 else 0.0
+        tracks = tracker.update(detections(grid(4, (pan_px, 0.0))), k * STEP_S, Pan(pan_px) if k else None)
+        owners.append(tracks.ids[np.argsort(tracks.boxes[:, 0])].tolist())
+    assert len(owners[10]) == 4
+    assert owners[11] == owners[10]

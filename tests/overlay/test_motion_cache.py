@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from streamer.overlay.motion_cache import KEPT_S, MotionCache
+from streamer.overlay import motion_cache, propagation
+from streamer.overlay.motion_cache import KEPT_S, BegunMotion, MotionCache
 from streamer.overlay.motion_field import composed, moved
 from tests.overlay.drawn import FPS, HEIGHT, WIDTH, Array, Drawn, Thing, camera, flat, frame_of, line
 
@@ -140,3 +141,50 @@ def test_no_boxes_and_no_steps_are_carried_nowhere() -> None:
     assert here is not None
     resting = np.array([[0.0, 0.0, WIDTH, HEIGHT]])
     assert here.carry(resting).boxes == pytest.approx(resting)
+
+
+@pytest.mark.parametrize("indices", [range(30), [0, 1, 2, *range(5, 30, 3)]], ids=["every frame", "some dropped"])
+def test_boxes_that_were_begun_early_arrive_where_they_would_arrive_anyway(indices: Sequence[int]) -> None:
+    cache, boxes = filled(WALK, indices[:1]), WALK.boxes(0)
+    begun = BegunMotion(boxes, 0)
+    for newest in indices[1:]:
+        cache.add(WALK.frame(newest))
+        begun.go_on(cache, newest)
+        for last in indices:
+            if last > newest:
+                break
+            early, late = cache.motion(0, last, begun), cache.motion(0, last)
+            assert early is not None
+            assert late is not None
+            for one, other in zip(early.carry(boxes), late.carry(boxes), strict=True):
+                assert np.array_equal(one, other)
+
+
+def test_whoever_asks_for_other_boxes_than_were_begun_gets_those() -> None:
+    cache, begun = filled(WALK, range(20)), BegunMotion(WALK.boxes(0), 0)
+    for _ in range(4):
+        begun.go_on(cache, 19)
+    motion = cache.motion(0, 19, begun)
+    assert motion is not None
+    assert motion.carry(WALK.boxes(0)[:1]).boxes == pytest.approx(WALK.boxes(19)[:1], abs=2)
+
+
+def test_little_is_left_to_do_of_what_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, step = [0], propagation.propagate
+
+    def count(*arguments: object) -> object:
+        steps[0] += 1
+        return step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(motion_cache, "propagate", count)
+    cache, begun = filled(WALK, [0]), BegunMotion(WALK.boxes(0), 0)
+    for newest in range(1, FPS):
+        cache.add(WALK.frame(newest))
+        before = steps[0]
+        begun.go_on(cache, newest)
+        assert steps[0] - before <= 1
+    motion, before = cache.motion(0, FPS - 1, begun), steps[0]
+    assert motion is not None
+    motion.carry(WALK.boxes(0))
+    assert steps[0] - before <= 1
+    assert before >= 5, "a second has more strides than that"

@@ -328,3 +328,15 @@ def test_who_learns_is_told_of_each_detected_frame_with_its_tracks() -> None:
     now.show(Drawn(seed=9).frame(6))
     now.learn(frames[5], detections(WALK.boxes(5)))  # of a shot that is over
     assert told == [(1, [1]), (3, [1])]
+
+
+def test_a_late_result_catches_up_over_frames_that_were_dropped() -> None:
+    """Of three frames two never come; the way takes several frames."""
+    now, indices = a_now(), range(0, 90, 3)
+    walk = Drawn([Thing(line(20, 60, 2))])
+    for index in indices:
+        if index == 60:
+            now.learn(walk.frame(0), detections(walk.boxes(0)))
+        shown = now.show(walk.frame(index))
+    assert len(shown) == 1
+    assert iou(shown.boxes[0], walk.box(87)) > 0.9

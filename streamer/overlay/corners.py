@@ -1,0 +1,113 @@
+"""Which points of a picture are worth following: corners, most of them where objects are. Pure functions of arrays;
+the main thread calls them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamer.overlay.small_picture import Grey
+
+Points = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
+
+CELL_PX = 6
+"""Width and height of a cell, of which one point is followed at most, in small pixels."""
+_SAMPLES = CELL_PX // 2  # corners are looked for in a picture of half the size
+# Corners no better than this are noise, which goes anywhere: noise of 2 grey levels makes some of up to 4e-5.
+_NOISE = 1e-4
+
+
+class Corners(NamedTuple):
+    """Points to follow.
+
+    Attributes:
+        points: float32 `(P, 2)`, x and y in small pixels.
+        origins: int64 `(P,)`, which of the points followed until now each one is; -1 for a new one.
+        inside: bool `(P,)`, whether it lies in one of the boxes.
+    """
+
+    points: Points
+    origins: Rows
+    inside: Flags
+
+    @classmethod
+    def none(cls) -> Corners:
+        """No point."""
+        return cls(np.empty((0, 2), np.float32), np.empty(0, np.int64), np.empty(0, np.bool_))
+
+    def going_on(self, found: Flags, ends: Points) -> Corners:
+        """Those of a mask, where they went, as what is followed from now on."""
+        return Corners(ends[found], np.arange(int(found.sum())), self.inside[found])
+
+
+def corners(grey: Grey, old: Points, boxes: npt.NDArray[np.floating], most: int, most_inside: int) -> Corners:
+    """The best corners (Shi and Tomasi, "Good Features to Track", 1994), one of a cell at most.
+
+    In a cell with a point of `old` that one goes on.
+
+    Args:
+        grey: uint8 `(H, W)`, a small picture.
+        old: float32 `(P, 2)`, points that were followed until now, small pixels.
+        boxes: `(N, 4)`, x0, y0, x1, y1 in small pixels: where objects are.
+        most: how many points are followed at most.
+        most_inside: and how many of them in the boxes, which come first.
+    """
+    half = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    quality = cv2.cornerMinEigenVal(half, 3)
+    height, width = quality.shape[0] // _SAMPLES, quality.shape[1] // _SAMPLES
+    rows, columns = height * _SAMPLES, width * _SAMPLES
+    # Views of one sample of every cell: their maximum is quicker than one over blocks.
+    samples = [quality[y:rows:_SAMPLES, x:columns:_SAMPLES] for y in range(_SAMPLES) for x in range(_SAMPLES)]
+    best = samples[0]
+    for sample in samples[1:]:
+        best = np.maximum(best, sample)
+    inside = _covered(boxes, width, height).ravel()
+    ranked = np.asarray(best, np.float32).ravel()
+    wanted = _best(ranked, inside, most_inside)
+    wanted = np.concatenate([wanted, _best(ranked, ~inside, most - len(wanted))])
+    row, column = np.divmod(wanted, width)
+    within = np.stack([sample[row, column] for sample in samples]).argmax(axis=0)
+    corner = np.stack([column * _SAMPLES + within % _SAMPLES, row * _SAMPLES + within // _SAMPLES], axis=1)
+    points = (corner * 2 + 0.5).astype(np.float32)
+    origins = _in_cells(old, width, height)[wanted]
+    goes_on = origins >= 0
+    points[goes_on] = old[origins[goes_on]]
+    return Corners(points, origins, inside[wanted])
+
+
+def _best(ranked: npt.NDArray[np.float32], among: Flags, count: int) -> Rows:
+    """The `count` best of some cells."""
+    cells = np.flatnonzero(among & (ranked > _NOISE))
+    if len(cells) <= count:
+        return cells
+    if count == 0:
+        return cells[:0]
+    return cells[np.argpartition(ranked[cells], -count)[-count:]]
+
+
+def _covered(boxes: npt.NDArray[np.floating], width: int, height: int) -> Flags:
+    """Which cells `(height, width)` boxes `(N, 4)`, small pixels, cover at least in part."""
+    edges = np.zeros((height + 1, width + 1), np.int32)
+    limits = np.array([width, height, width, height])
+    low = np.clip(np.floor_divide(boxes, CELL_PX), 0, limits).astype(np.intp)
+    high = np.clip(-np.floor_divide(-boxes, CELL_PX), 0, limits).astype(np.intp)
+    # A rectangle is the sum over what changes at its four corners.
+    for x, y, sign in ((low[:, 0], low[:, 1], 1), (high[:, 2], low[:, 1], -1), (low[:, 0], high[:, 3], -1)):
+        np.add.at(edges, (y, x), sign)
+    np.add.at(edges, (high[:, 3], high[:, 2]), 1)
+    return np.asarray(edges.cumsum(axis=0).cumsum(axis=1)[:height, :width] > 0, np.bool_)
+
+
+def _in_cells(points: Points, width: int, height: int) -> Rows:
+    """For each cell a point that is in it, -1 where none is."""
+    column, row = np.floor_divide(points, CELL_PX).astype(np.int64).T
+    known = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    occupants = np.full(width * height, -1)
+    occupants[(row * width + column)[known]] = np.flatnonzero(known)
+    return occupants
