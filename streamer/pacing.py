@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from streamer.frame import Frame
 from streamer.overlay.between import Anchor, between, with_others
-from streamer.overlay.motion_cache import PictureMotion
+from streamer.overlay.motion_cache import motion_along
 from streamer.overlay.motion_field import MotionEstimator, MotionField, still
 from streamer.routes import Finished
 from streamer.sightings import Sightings
@@ -125,7 +125,7 @@ class Lockstep:
         if len(steps) < len(fields):  # another shot: nobody in it is who was in the last one
             self._tracker.reset()
             return self._tracker.update(detections, frame.time_s)
-        return self._tracker.update(detections, frame.time_s, PictureMotion(steps))
+        return self._tracker.update(detections, frame.time_s, motion_along(steps))
 
     def _between(self, after: Anchor, fields: list[MotionField | None]) -> Iterator[Paced]:
         frames = [one.frame for one in self._waiting]

@@ -15,6 +15,7 @@ import numpy as np
 
 from tracking.boxes import Array, Flags, Indices, to_centres, to_corners
 from tracking.experience import Experience, UsualScore
+from tracking.hindsight import Hindsight
 from tracking.lives import Lives
 from tracking.matching import Match, Seen, Stage, match_in_stages, others
 from tracking.motion import MovingBoxes
@@ -110,6 +111,7 @@ class CascadeTracker:
         self._pictured = False
         self._experience = Experience()
         self._usual = UsualScore()
+        self._hindsight = Hindsight()
 
     def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         """Take in the detections of the frame at media time `time_s`; returns the confirmed tracks at that time.
@@ -128,6 +130,8 @@ class CascadeTracker:
         seen = Seen.of(detections)
         self._usual.take(seen.scores, elapsed_s)
         self._pictured = motion is not None
+        if elapsed_s > _RARE_S:
+            self._hindsight.look_back(seen.boxes, time_s)
         self._advance(elapsed_s, motion)
         matching = self._match(seen, time_s)
         self._boxes.state[matching.missed_at_first, :2] += matching.camera_shift
@@ -136,6 +140,8 @@ class CascadeTracker:
         self._forget()
         self._begin(seen, others(len(seen.scores), matching.cols))
         self._confirm(at_once=starts_anew)
+        if self._interval_s > _RARE_S or starts_anew:
+            self._hindsight.remember(self._boxes, np.flatnonzero(self._returned()), time_s)
         return self.predict(time_s)
 
     def to_carry(self) -> Array:
@@ -154,7 +160,7 @@ class CascadeTracker:
         alive = ahead_s <= self._memory_s_now() + _ROUNDING_S
         rows = np.flatnonzero(self._returned() & alive)
         ahead_s = min(max(ahead_s, -self._memory_s), _LONGEST_MEMORY_S) if len(rows) else 0.0
-        boxes = self._boxes.expect(ahead_s) + self._offsets
+        boxes = self._boxes.expect(ahead_s, self._hindsight.doubt) + self._offsets
         boxes = np.maximum(boxes.take(rows, axis=0), _LEAST_BOX)
         seen_s = lives.seen_s[rows]
         return Tracks(
@@ -283,7 +289,7 @@ _LEAST_BOX = np.array([-np.inf, -np.inf, 0.0, 0.0])
 
 
 def _no_tracks() -> tuple[Lives, MovingBoxes]:
-    return Lives.begun(np.empty(0, np.int32), np.empty(0), 0.0), MovingBoxes(np.empty((0, 4)), _AGILITY)
+    return Lives.begun(np.empty(0, np.int32), np.empty(0), 0.0), MovingBoxes(np.empty((0, 4)), _AGILITY, learns=True)
 
 
 def _check_time(time_s: float) -> None:

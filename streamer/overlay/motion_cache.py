@@ -89,7 +89,16 @@ class MotionCache:
             begun: from the first one.
         """
         fields = self.fields(first, last)
-        return None if fields is None else PictureMotion(fields, begun)
+        return None if fields is None else motion_along(fields, begun)
+
+
+def motion_along(fields: Sequence[MotionField], begun: BegunMotion | None = None) -> PictureMotion | None:
+    """What the picture did along some steps, for a tracker.
+
+    None where most of them are blind, as of dark or empty pictures: a tracker knows better then by itself.
+    """
+    seen_s = sum(field.elapsed_s for field in fields if len(field.points))
+    return None if 2 * seen_s < sum(field.elapsed_s for field in fields) else PictureMotion(fields, begun)
 
 
 class _Way(NamedTuple):

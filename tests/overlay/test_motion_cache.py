@@ -188,3 +188,11 @@ def test_little_is_left_to_do_of_what_was_begun(monkeypatch: pytest.MonkeyPatch)
     motion.carry(WALK.boxes(0))
     assert steps[0] - before <= 1
     assert before >= 5, "a second has more strides than that"
+
+
+def test_a_tracker_is_told_nothing_of_pictures_in_which_there_is_nothing() -> None:
+    cache = MotionCache()
+    for index in range(10):
+        cache.add(frame_of(flat(128), index))
+    assert cache.fields(0, 9) is not None, "it is one shot all the same"
+    assert cache.motion(0, 9) is None

@@ -47,3 +47,42 @@ def test_extrapolating_changes_nothing_and_never_turns_a_box_inside_out() -> Non
     before = boxes.state.copy()
     assert (boxes.extrapolate(10.0)[:, 2:] == 0).all()
     assert np.array_equal(boxes.state, before)
+
+
+def mean_error_px(observed: Array, truth: Array, *, learns: bool) -> float:
+    """How far the filter's guess is off where boxes really are, over the last half; both `(T, N, 4)`, 10 a second."""
+    boxes, rows = MovingBoxes(observed[0], 0.5, learns=learns), np.arange(observed.shape[1])
+    errors = []
+    for seen, true in zip(observed[1:], truth[1:], strict=True):
+        boxes.advance(0.1)
+        errors.append(np.abs(boxes.state - true)[:, :2].mean())
+        boxes.correct(rows, seen)
+    return float(np.mean(errors[len(errors) // 2 :]))
+
+
+def crowd(places: Array) -> Array:
+    """Boxes of 40x80 px at places `(T, N, 2)`."""
+    return np.concatenate([places, np.broadcast_to([40.0, 80.0], places.shape)], axis=2)
+
+
+def test_learns_to_follow_what_turns_quickly() -> None:
+    angle = np.arange(150)[:, None] / 3 + np.arange(5)
+    turning = crowd(np.stack([60 * np.cos(angle), 60 * np.sin(angle)], axis=2) + 500)
+    assert mean_error_px(turning, turning, learns=True) < 0.8 * mean_error_px(turning, turning, learns=False)
+
+
+def test_learns_to_be_calm_where_a_detector_jitters() -> None:
+    rng = np.random.default_rng(0)
+    steady = crowd(np.arange(150)[:, None, None] * np.array([6.0, 0.0]) + np.zeros((1, 5, 2)) + 500)
+    jittering = steady + rng.normal(0, 5, steady.shape) * (1, 1, 0, 0)
+    assert mean_error_px(jittering, steady, learns=True) < 0.9 * mean_error_px(jittering, steady, learns=False)
+
+
+def test_expected_boxes_lie_between_rest_and_the_full_velocity() -> None:
+    boxes = walk(np.arange(20) / 10, np.array([30.0, 0, 0, 0]))
+    here, there = boxes.state[0, 0], boxes.extrapolate(1.0)[0, 0]
+    guesses = [float(boxes.expect(1.0, doubt)[0, 0]) for doubt in (0.0, 0.3, 3.0, float("inf"))]
+    assert guesses[0] == pytest.approx(there)
+    assert guesses[-1] == pytest.approx(here)
+    assert guesses == sorted(guesses, reverse=True)
+    assert len(set(guesses)) == 4
