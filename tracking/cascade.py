@@ -130,7 +130,7 @@ class CascadeTracker:
         seen = Seen.of(detections)
         self._usual.take(seen.scores, elapsed_s)
         self._pictured = motion is not None
-        if elapsed_s > _RARE_S:
+        if elapsed_s > _RARE_S and not self._pictured:
             self._hindsight.look_back(seen.boxes, time_s)
         self._advance(elapsed_s, motion)
         matching = self._match(seen, time_s)
@@ -140,7 +140,7 @@ class CascadeTracker:
         self._forget()
         self._begin(seen, others(len(seen.scores), matching.cols))
         self._confirm(at_once=starts_anew)
-        if self._interval_s > _RARE_S or starts_anew:
+        if (self._interval_s > _RARE_S and not self._pictured) or starts_anew:
             self._hindsight.remember(self._boxes, np.flatnonzero(self._returned()), time_s)
         return self.predict(time_s)
 

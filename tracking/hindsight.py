@@ -61,16 +61,17 @@ class Hindsight:
         self._interval_s = guessed[0][0]
         self._right *= math.exp(-sum(len(boxes.state) for _, boxes in guessed) / _GUESSES)
         for elapsed_s, boxes in guessed:
-            self._right += [_found_again(to_corners(boxes.expect(elapsed_s, doubt)), seen) for doubt in _DOUBTS]
+            guesses = [to_corners(boxes.expect(elapsed_s, doubt)) for doubt in _DOUBTS]
+            self._right += _found_again(np.concatenate(guesses), seen).reshape(len(_DOUBTS), -1).sum(axis=1)
 
     def remember(self, boxes: MovingBoxes, rows: Indices, time_s: float) -> None:
         """Keep what is shown after an update, to look back to."""
         self._before = [(time_s, boxes.copy_of(rows[:_MOST_BOXES])), *self._before[:1]]
 
 
-def _found_again(guesses: Array, seen: Array) -> float:
-    """How many of some boxes are where a detection is."""
+def _found_again(guesses: Array, seen: Array) -> Array:
+    """How sure each guess is where a detection is, `(N,)`, 0 to 1."""
     pairs = overlapping_pairs(guesses, seen, _WRONG_IOU)
     best = np.zeros(len(guesses))
     np.maximum.at(best, pairs.rows, pairs.iou)
-    return float(np.clip((best - _WRONG_IOU) / (_RIGHT_IOU - _WRONG_IOU), 0.0, 1.0).sum())
+    return np.clip((best - _WRONG_IOU) / (_RIGHT_IOU - _WRONG_IOU), 0.0, 1.0)

@@ -55,7 +55,7 @@ def shown(
         share = np.array(sequence.size) / (source.info.width, source.info.height)
         pipeline = Pipeline(source, [detector], built, overlay=overlay, latency=Latency([latency_s]))
         for scene in pipeline:
-            on_frame[scene.frame.index] = _scaled(scene.tracks, share)
+            on_frame[scene.frame.index] = scaled(scene.tracks, share)
     frames = range(sequence.frames)
     if overlay == "detected":
         newest = newest_results(sequence.frames, rate, latency_s)
@@ -63,6 +63,7 @@ def shown(
     return [on_frame.get(index, Tracks.empty()) for index in frames]
 
 
-def _scaled(tracks: Tracks, share: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Tracks:
+def scaled(tracks: Tracks, share: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Tracks:
+    """Tracks in pixels `share` (x, y) times as small."""
     boxes, velocities = tracks.boxes * np.tile(share, 2), tracks.velocities * share
     return dataclasses.replace(tracks, boxes=boxes.astype(np.float32), velocities=velocities.astype(np.float32))

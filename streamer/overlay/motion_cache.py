@@ -150,21 +150,25 @@ class BegunMotion:
     Args:
         boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels, on frame `first`.
         first: index of that frame.
+        until: index of the frame behind which nobody will look for them soon.
     """
 
-    def __init__(self, boxes: Array, first: int) -> None:
+    def __init__(self, boxes: Array, first: int, until: int) -> None:
         self.first = first
+        self._until = until
         self._boxes = boxes
         self._ways = [_Way.begun(boxes)]
         self._fields = [0]  # how many of them each of the ways has used
+        self._done = not len(boxes)
 
-    def go_on(self, cache: MotionCache, newest: int) -> None:
-        """One more stride towards frame `newest`, if a whole one is there."""
-        if not len(self._boxes):
+    def go_on(self, cache: MotionCache) -> None:
+        """One more stride, if a whole one is there."""
+        if self._done:
             return
-        fields = cache.fields(self.first, newest)
+        fields = cache.fields(self.first, self._until)
         ahead = strides(fields[self._fields[-1] :]) if fields is not None else []
-        if len(ahead) > 1:  # the last one may grow
+        self._done = len(ahead) <= 1
+        if not self._done:  # the last one may grow
             self._ways.append(self._ways[-1].along(ahead[0]))
             self._fields.append(self._fields[-1] + len(ahead[0]))
 

@@ -81,6 +81,7 @@ class Now:
         self._late: _Carried | None = None
         self._begun: BegunMotion | None = None  # from the last frame that the tracker had
         self._shot = -1  # which that frame was of
+        self._newest = -1
         self._last_s = -math.inf
 
     def learn(self, frame: Frame, detections: Detections) -> None:
@@ -96,7 +97,8 @@ class Now:
             else:
                 motion = self._cache.motion(self._begun.first, index, self._begun)
         tracks = self._tracker.update(detections, frame.time_s, motion)
-        self._shot, self._begun = shot, BegunMotion(self._tracker.to_carry(), index)
+        # The next result is likely for the frame that is the newest one now: the detector has just become free.
+        self._shot, self._begun = shot, BegunMotion(self._tracker.to_carry(), index, self._newest)
         self._learned(frame, tracks)
         boxes = tracks.boxes.astype(np.float64)
         self._late = _Carried(
@@ -111,6 +113,7 @@ class Now:
 
     def show(self, frame: Frame, found: tuple[Frame, Detections] | None = None) -> Tracks:
         """The tracks on the newest frame; `found` is a result for it, or for one just before it, if it is there."""
+        self._newest = frame.index
         field = self._cache.add(frame, None if self._shown is None else self._shown.boxes)
         elapsed_s, self._last_s = min(frame.time_s - self._last_s, 1.0), frame.time_s
         fade = math.exp(-max(elapsed_s, 0.0) / _FADE_S)
@@ -124,7 +127,7 @@ class Now:
         if self._late is not None:
             self._catch_up(self._late, frame.index, elapsed_s, fade)
         elif self._begun is not None:
-            self._begun.go_on(self._cache, frame.index)
+            self._begun.go_on(self._cache)
         return self._tracks(frame) if self._shown is not None else Tracks.empty()
 
     def _catch_up(self, late: _Carried, index: int, elapsed_s: float, fade: float) -> None:

@@ -145,14 +145,11 @@ def test_no_boxes_and_no_steps_are_carried_nowhere() -> None:
 
 @pytest.mark.parametrize("indices", [range(30), [0, 1, 2, *range(5, 30, 3)]], ids=["every frame", "some dropped"])
 def test_boxes_that_were_begun_early_arrive_where_they_would_arrive_anyway(indices: Sequence[int]) -> None:
-    cache, boxes = filled(WALK, indices[:1]), WALK.boxes(0)
-    begun = BegunMotion(boxes, 0)
-    for newest in indices[1:]:
-        cache.add(WALK.frame(newest))
-        begun.go_on(cache, newest)
+    cache, boxes = filled(WALK, indices), WALK.boxes(0)
+    begun = BegunMotion(boxes, 0, 20)
+    for _ in range(6):
+        begun.go_on(cache)
         for last in indices:
-            if last > newest:
-                break
             early, late = cache.motion(0, last, begun), cache.motion(0, last)
             assert early is not None
             assert late is not None
@@ -161,9 +158,9 @@ def test_boxes_that_were_begun_early_arrive_where_they_would_arrive_anyway(indic
 
 
 def test_whoever_asks_for_other_boxes_than_were_begun_gets_those() -> None:
-    cache, begun = filled(WALK, range(20)), BegunMotion(WALK.boxes(0), 0)
+    cache, begun = filled(WALK, range(20)), BegunMotion(WALK.boxes(0), 0, 19)
     for _ in range(4):
-        begun.go_on(cache, 19)
+        begun.go_on(cache)
     motion = cache.motion(0, 19, begun)
     assert motion is not None
     assert motion.carry(WALK.boxes(0)[:1]).boxes == pytest.approx(WALK.boxes(19)[:1], abs=2)
@@ -177,11 +174,10 @@ def test_little_is_left_to_do_of_what_was_begun(monkeypatch: pytest.MonkeyPatch)
         return step(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(motion_cache, "propagate", count)
-    cache, begun = filled(WALK, [0]), BegunMotion(WALK.boxes(0), 0)
-    for newest in range(1, FPS):
-        cache.add(WALK.frame(newest))
+    cache, begun = filled(WALK, range(FPS)), BegunMotion(WALK.boxes(0), 0, FPS - 1)
+    for _ in range(2 * FPS):
         before = steps[0]
-        begun.go_on(cache, newest)
+        begun.go_on(cache)
         assert steps[0] - before <= 1
     motion, before = cache.motion(0, FPS - 1, begun), steps[0]
     assert motion is not None

@@ -1,0 +1,60 @@
+"""What is on screen when only every N-th frame of a file is detected, against detecting every frame.
+
+    python -m benchmarks.detect_every SEQUENCE... [--every 3] [--tracker NAME] [--det NAME]
+
+F1 at an IoU of 0.5 against the ground truth of sequences in MOT Challenge layout with pictures, the boxes between from
+both sides. Goal: at every = 3 at least 97% of every frame's. Nothing here depends on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from streamer import wiring
+from streamer.catalog import TRACKERS
+from streamer.detectors.recorded import RecordedDetector
+from streamer.evaluation import display, sequences
+from streamer.evaluation.footage import footage
+from streamer.evaluation.sequence_source import SequenceSource
+from streamer.evaluation.shown import scaled
+from streamer.evaluation.streaming_scores import score
+from streamer.labels import LabelTable
+from streamer.pipeline import Pipeline
+from streamer.settings import TrackerSettings
+
+
+def f1(sequence: sequences.Sequence, every: int, tracker: str, name: str | None) -> float:
+    """Of the boxes on all frames, percent."""
+    detections = sequence.detections(name)
+    detector = RecordedDetector(dict(enumerate(detections)), LabelTable(("object",)), size=sequence.size)
+    built = wiring.build_tracker(TrackerSettings(name=tracker), detection_interval_s=every / float(sequence.fps))
+    with SequenceSource(sequence, sequence.fps, footage(sequence)) as source:
+        share = np.array(sequence.size) / (source.info.width, source.info.height)
+        shown = [scaled(scene.tracks, share) for scene in Pipeline(source, [detector], built, detect_every=every)]
+    clip = display.lie_inside(detections, sequence.size)
+    rows = display.lines(shown, sequence.size, clip=clip)
+    truth = sequence.ground_truth().by_frame(sequence.frames)
+    return score([display.displayed(each) for each in rows], truth).f1
+
+
+def main() -> None:
+    """Parse the options and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sequences", type=Path, nargs="+")
+    parser.add_argument("--every", type=int, default=3)
+    parser.add_argument("--tracker", choices=list(TRACKERS), default=TrackerSettings().name)
+    parser.add_argument("--det")
+    options = parser.parse_args()
+    for sequence in sequences.read_all(options.sequences):
+        whole, part = (f1(sequence, every, options.tracker, options.det) for every in (1, options.every))
+        print(
+            f"{sequence.name}: F1 {whole:.1f} with every frame, {part:.1f} with one in {options.every}, "
+            f"{100 * part / whole:.1f}%, tracker {options.tracker}"
+        )
+
+
+if __name__ == "__main__":
+    main()
