@@ -1,0 +1,116 @@
+"""Sure detections come first, and everything goes at the pace of the detector."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from tests.tracking.boxes import detections, grid
+from tracking.cascade import CascadeTracker
+from tracking.types import Detections
+
+STEP_S = 0.04
+
+
+def together(*parts: Detections) -> Detections:
+    return Detections(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+    )
+
+
+def followed(count: int = 3, frames: int = 20, step_s: float = STEP_S) -> tuple[CascadeTracker, float]:
+    """A tracker that knows objects at rest, and the time of the last frame."""
+    tracker = CascadeTracker()
+    for k in range(frames):
+        tracker.update(detections(grid(count)), k * step_s)
+    return tracker, (frames - 1) * step_s
+
+
+def test_a_weak_detection_keeps_a_known_track_alive() -> None:
+    tracker, last_s = followed()
+    for k in range(1, 6):
+        tracks = tracker.update(detections(grid(3), score=0.3), last_s + k * STEP_S)
+        assert tracks.unseen_s.tolist() == [0.0] * len(tracks)
+    strong = tracker.update(detections(grid(3)), last_s + 6 * STEP_S)
+    assert sorted(strong.ids.tolist()) == [1, 2, 3]
+
+
+def test_a_weak_detection_alone_shows_nothing_for_a_while() -> None:
+    tracker, last_s = followed()
+    weak = grid(4)[3:]
+    for k in range(1, 10):
+        seen = together(detections(grid(3)), detections(weak, score=0.3))
+        assert sorted(tracker.update(seen, last_s + k * STEP_S).ids.tolist()) == [1, 2, 3]
+
+
+def test_a_track_prefers_the_strong_detection_to_a_weak_one_that_fits_better() -> None:
+    """A partly hidden neighbour makes weak boxes on both."""
+    tracker, last_s = followed(1)
+    strong, weak = grid(1, (6.0, 0.0)), grid(1)
+    tracks = tracker.update(together(detections(weak, score=0.3), detections(strong)), last_s + STEP_S)
+    assert tracks.ids.tolist() == [1]
+    assert tracks.scores.tolist() == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize(("step_s", "at_once"), [(0.04, False), (0.5, True)])
+def test_with_a_slow_detector_a_strong_new_object_is_shown_at_once(step_s: float, at_once: bool) -> None:
+    tracker, last_s = followed(3, 6, step_s)
+    tracks = tracker.update(detections(grid(4)), last_s + step_s)
+    assert (4 in tracks.ids.tolist()) == at_once
+
+
+@pytest.mark.parametrize(("step_s", "kept"), [(0.04, True), (0.5, False)])
+def test_who_is_missed_once_is_there_with_a_quick_detector_and_gone_with_a_slow_one(step_s: float, kept: bool) -> None:
+    tracker, last_s = followed(3, 6, step_s)
+    tracks = tracker.update(detections(grid(2)), last_s + step_s)
+    assert (3 in tracks.ids.tolist()) == kept
+
+
+def test_with_a_slow_detector_those_that_left_their_own_box_are_found_again() -> None:
+    """45 px between two results, with boxes 40 px wide."""
+    tracker = CascadeTracker()
+    ids = [
+        tracker.update(detections([(100.0 + 45 * k, 100, 140 + 45 * k, 180)]), 0.6 * k).ids.tolist() for k in range(8)
+    ]
+    assert ids == [[1]] * 8
+
+
+def test_a_slow_detector_s_walkers_are_expected_ahead_and_those_who_sway_where_they_were() -> None:
+    def moved_ahead_px(places: list[float]) -> float:
+        tracker = CascadeTracker()
+        for k, x in enumerate(places):
+            boxes = grid(6, (x, 0.0))
+            tracks = tracker.update(detections(boxes), 0.4 * k)
+        later = tracker.predict(0.4 * len(places))
+        return float((later.boxes - tracks.boxes)[:, 0].mean())
+
+    steady = [15.0 * k for k in range(20)]
+    assert moved_ahead_px(steady) == pytest.approx(15.0, abs=3)
+    swaying = [12.0 * (k % 2) for k in range(20)]
+    assert abs(moved_ahead_px(swaying)) < 3
+
+
+def test_memory_is_counted_in_results_where_they_are_rare() -> None:
+    tracker, last_s = followed(1, 6, 2.0)
+    tracker.update(Detections.empty(), last_s + 2.0)
+    assert tracker.update(detections(grid(1)), last_s + 4.0).ids.tolist() == [1]
+
+
+def test_ids_are_given_in_the_order_of_birth() -> None:
+    tracker = CascadeTracker()
+    shown = [tracker.update(detections(grid(1 + k // 5)), k * STEP_S).ids.tolist() for k in range(30)]
+    assert all(set(one) <= set(other) for one, other in pairwise(shown))
+    assert sorted(shown[-1]) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("iou_min", 0.0), ("iou_min", 1.5), ("memory_s", 0.0), ("memory_s", float("inf")), ("coast_s", -1.0)],
+)
+def test_a_setting_outside_its_range_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        CascadeTracker(**{name: value})  # type: ignore[arg-type]
