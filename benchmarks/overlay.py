@@ -26,6 +26,7 @@ from streamer.catalog import TRACKERS, load
 from streamer.commands import packaged_clip
 from streamer.frame import Frame
 from streamer.overlay.now import Now
+from streamer.settings import TrackerSettings
 from tracking.types import Detections
 
 FPS = 30
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, default=20)
     parser.add_argument("--frames", type=int, default=900)
     parser.add_argument("--latency", type=float, default=0.5)
-    parser.add_argument("--tracker", choices=list(TRACKERS), default=next(iter(TRACKERS)))
+    parser.add_argument("--tracker", choices=list(TRACKERS), default=TrackerSettings().name)
     options = parser.parse_args()
     found = measure(options.boxes, options.frames, options.latency, options.tracker)
     landed = found["landed"].astype(np.bool_)

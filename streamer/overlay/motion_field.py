@@ -28,7 +28,7 @@ _NO_POINTS: Points = np.empty((0, 2), np.float32)
 # Measured on walking people at 7 frames/s (docs/accuracy.md): half as many points cost 2 points of F1, larger windows
 # mix people with what is behind them.
 _POINTS = 600
-_POINTS_WHERE_KNOWN = 400
+_POINTS_WHERE_KNOWN = 340
 _POINTS_INSIDE = 200
 _AROUND = 0.35
 # After so much media time, or when so few are left, points are chosen anew.
@@ -41,7 +41,6 @@ _UNLIKE_LEVELS = 25.0  # mean difference of the two windows
 _CAMERA_PX = 1.0
 _BEYOND_DOUBT_PX = 0.3
 LEAST_CAMERA_POINTS = 24
-_CAMERA_POINTS = 100  # more make its motion no surer
 _AGREEING = 0.3
 _FORWARD = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 10, 0.03)
 _BACKWARD = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 5, 0.05)
@@ -202,15 +201,28 @@ def _camera(starts: Corners, ends: Points, arrived: Flags) -> npt.NDArray[np.flo
     for among in ((arrived & ~starts.inside).nonzero()[0], arrived.nonzero()[0]):
         if len(among) < LEAST_CAMERA_POINTS:
             continue
-        among = among[:: max(1, len(among) // _CAMERA_POINTS)]
+        start, end = starts.points[among], ends[among]
         found, agree = cv2.estimateAffinePartial2D(
-            starts.points[among],
-            ends[among],
+            start,
+            end,
             method=cv2.RANSAC,
             ransacReprojThreshold=_CAMERA_PX,
             maxIters=500,
             confidence=0.99,
+            refineIters=0,
         )
         if found is not None and agree.mean() > _AGREEING:
-            return np.asarray(found, np.float64)
+            agreeing = agree[:, 0] > 0
+            return _similarity(start[agreeing], end[agreeing])
     return None
+
+
+def _similarity(starts: Points, ends: Points) -> npt.NDArray[np.float64]:
+    """The similarity `(2, 3)` with the least squared error (Umeyama, 1991): as complex numbers, a straight line."""
+    one, other = (np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0] for points in (starts, ends))
+    one_mean, other_mean = one.mean(), other.mean()
+    centred = one - one_mean
+    spread = float((centred * centred.conj()).real.sum())
+    turn = complex((centred.conj() * (other - other_mean)).sum()) / spread if spread > 0 else 1.0 + 0j
+    shift = other_mean - turn * one_mean
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
