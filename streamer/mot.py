@@ -78,7 +78,7 @@ def read_rows(path: Path) -> Rows:
         raise ConfigError(f"{path} is no text file; it must have lines like {_EXPECTED}") from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise SourceUnavailable(f"cannot read {path}: {reason}; give a file of MOT Challenge detections") from error
+        raise SourceUnavailable(f"cannot read {path}: {reason}; give a file in MOT Challenge layout") from error
     return rows.reshape(-1, len(_COLUMNS))
 
 

@@ -29,12 +29,16 @@ from tracking.types import Detections, Tracker, Tracks
 
 log = logging.getLogger(__name__)
 
-_FIRST_WAITS = 3
+# A model that works for the first time takes longer than it ever will again, and the second result waits for it.
+_UNUSUAL_WAITS = 2
+_FIRST_WAITS = 2
 _WAITS = 100
 _PERCENT = 95
 _MARGIN = 0.1
 _MOST_BYTES = 512 * 2**20
 """What waiting pictures may hold."""
+_MOST_AT_ONCE = 2
+"""Frames shown for each that comes, of those that waited until a delay was chosen: outputs would lose a flood."""
 _ROUNDING_S = 1e-6
 
 
@@ -49,14 +53,14 @@ class Delay:
         self.chosen_s = fixed_s
         self._fixed = fixed_s is not None
         self._waits_s: deque[float] = deque(maxlen=_WAITS)
-        self._first = True
+        self._unusual = _UNUSUAL_WAITS
 
     def take(self, wait_s: float, interval_s: float) -> None:
         """A frame had to wait so long for the detection behind it; frames come every `interval_s`."""
         if self._fixed:
             return
-        if self._first:  # a model that works for the first time takes longer than it ever will again
-            self._first = False
+        self._unusual -= 1
+        if self._unusual >= 0:
             return
         self._waits_s.append(wait_s)
         if len(self._waits_s) < _FIRST_WAITS:
@@ -93,6 +97,7 @@ class ShowDelayed:
         self.sightings = Sightings()
         self._tracker = tracker
         self.delay = Delay(delay_s)
+        self._backlog = delay_s is None
         self._cache = MotionCache()
         self._queue: deque[_Waiting] = deque()
         self._since: deque[_Waiting] = deque()  # all behind the last detected frame, shown or not
@@ -138,12 +143,16 @@ class ShowDelayed:
         if len(self._since) > room:  # a detector that hangs must not make this one grow
             self._since.popleft()
             self._anchor = None
-        delay_s = self.delay.chosen_s
-        while self._queue and (
-            len(self._queue) > room
-            or (delay_s is not None and self._queue[0].frame.captured_s + delay_s <= frame.captured_s + _ROUNDING_S)
-        ):
+        shown, most = 0, _MOST_AT_ONCE if self._backlog else room
+        while self._queue and (len(self._queue) > room or (shown < most and self._is_due(frame.captured_s))):
             yield self._show(self._queue.popleft())
+            shown += 1
+        self._backlog &= self.delay.chosen_s is None or shown == most
+
+    def _is_due(self, now_s: float) -> bool:
+        """Whether the time of the next frame has come."""
+        delay_s = self.delay.chosen_s
+        return delay_s is not None and self._queue[0].frame.captured_s + delay_s <= now_s + _ROUNDING_S
 
     def _learn(self, frame: Frame, detections: Detections, done_s: float) -> None:
         at = bisect_right(self._since, frame.index, key=lambda one: one.frame.index) - 1

@@ -125,6 +125,25 @@ def test_the_delay_is_measured_told_once_and_long_enough(caplog: pytest.LogCaptu
     assert {paced.state for paced in steady} == {"detected", "interpolated"}
 
 
+def test_what_waited_for_the_choice_of_a_delay_does_not_flood_outputs() -> None:
+    """A model takes two seconds for its first frame, and a fifth of one from then on."""
+    watched, frames = Watched(), walk(200)
+    for index, one in enumerate(frames):
+        if index == 60:
+            watched.look(frames[0], one.captured_s)
+        elif index > 60 and index % 6 == 0:
+            watched.look(frames[index - 6], one.captured_s)
+        watched.come(one)
+    delay_s = watched.pacing.delay.chosen_s
+    assert delay_s is not None
+    assert watched.indexes == list(range(len(watched.indexes)))
+    came = [came for came, _ in watched.shown]
+    assert max(came.count(each) for each in came) == 2, "it catches up, and not at once"
+    behind = [frames[at - 1].captured_s - paced.frame.captured_s for at, paced in watched.shown]
+    assert max(behind) > delay_s + 0.5
+    assert behind[-20:] == pytest.approx([delay_s] * 20, abs=1 / FPS)
+
+
 def test_the_delay_is_raised_and_never_lowered(caplog: pytest.LogCaptureFixture) -> None:
     delay = Delay()
     with caplog.at_level(logging.WARNING):
