@@ -16,6 +16,7 @@ from streamer.frame import Frame
 from streamer.overlay.between import Anchor, between, with_others
 from streamer.overlay.motion_cache import motion_along
 from streamer.overlay.motion_field import MotionEstimator, MotionField, still
+from streamer.overlay.small_picture import is_cut, small
 from streamer.routes import Finished
 from streamer.sightings import Sightings
 from tracking.types import Detections, Tracker, Tracks
@@ -89,12 +90,15 @@ class Lockstep:
             yield from self.flush()
             self._tracker.reset()
             self._last = self._anchor = None
-        field, self._last = self._step(frame), frame
+        before, field, self._last = self._last, self._step(frame), frame
         if finished.detections is None:
             self._waiting.append(_Waiting(frame, field, finished.error.cause if finished.error else ""))
             return
         fields = [*(one.field for one in self._waiting), field]
         anchor = Anchor(frame, self._update(frame, finished.detections, fields))
+        if before is not None and self._estimator is None and _shows_ghosts(anchor.tracks, before, frame):
+            self._tracker.reset()
+            anchor = Anchor(frame, self._tracker.update(finished.detections, frame.time_s))
         self.sightings.add(frame, anchor.tracks)
         yield from self._between(anchor, fields)
         self._anchor = anchor
@@ -133,6 +137,14 @@ class Lockstep:
         for one, tracks in zip(self._waiting, between(self._anchor, after, frames, fields), strict=True):
             yield undetected(one.frame, tracks, "interpolated" if known else "predicted", one.lost)
         self._waiting.clear()
+
+
+def _shows_ghosts(tracks: Tracks, before: Frame, frame: Frame) -> bool:
+    """Whether objects that were not found on a frame are of another shot; only then pictures are looked at."""
+    if not (tracks.unseen_s > 0).any():
+        return False
+    one, other = small(before), small(frame)
+    return one.grey.shape != other.grey.shape or is_cut(one.grey, other.grey, 0.0)
 
 
 def undetected(frame: Frame, tracks: Tracks, state: str, lost: str = "") -> Paced:

@@ -15,6 +15,7 @@ from streamer.errors import DetectorError
 from streamer.frame import Frame
 from streamer.pacing import Lockstep, Paced
 from streamer.routes import Finished
+from tests.overlay.drawn import Drawn
 from tracking.iou import IouTracker
 from tracking.types import Detections, Origin
 
@@ -127,3 +128,18 @@ def test_a_new_segment_shows_what_waited_first_and_interpolates_nothing_across()
 def test_an_interval_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="every frame"):
         Lockstep(IouTracker(), 0)
+
+
+@pytest.mark.parametrize("cuts", [True, False], ids=["cut", "same shot"])
+def test_nobody_of_the_shot_before_is_shown_after_a_cut(cuts: bool) -> None:
+    """Two objects; on frame 10 one of them is not found: the other shot does not have it, or the detector missed it."""
+    lockstep, shot, other = Lockstep(IouTracker(confirm_s=0.0)), Drawn(), Drawn(seed=7)
+    box = np.array([[20, 20, 60, 100], [200, 40, 260, 140]], np.float32)
+    both = Detections(box, np.array([0.9, 0.9]), np.array([0, 0]))
+    shown: list[Paced] = []
+    for index in range(12):
+        now = (other if cuts and index >= 10 else shot).frame(index)
+        shown += lockstep.take(Finished(now, both if index < 10 else both.select(np.array([0]))))
+    assert [len(paced.tracks) for paced in shown[:10]] == [2] * 10
+    assert [len(paced.tracks) for paced in shown[10:]] == ([1, 1] if cuts else [2, 2])
+    assert (shown[10].tracks.ids[0] == shown[9].tracks.ids[0]) != cuts
