@@ -17,6 +17,7 @@ _WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
 _DEFAULT = "-%Y%m%d-%H%M%S"
 _DIRECTIVE = re.compile("%(.?)", re.DOTALL)
 _NUMBER = r"(?:-[0-9]+)?"  # of a second file with the same time in its name
+_CUT_NUMBER = r"(?:-[0-9]*)?"  # the same, perhaps cut off
 _PARTIAL = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial", re.DOTALL)
 _PARTIAL_STEM_CHARACTERS = 40  # that PartialFile keeps of a name
 
@@ -74,7 +75,7 @@ class NamePattern:
     def partials(self) -> Iterator[Path]:
         """The unfinished files that there are, of this process and of others."""
         kept = "".join(self._stem[:_PARTIAL_STEM_CHARACTERS])
-        own = re.compile(f"{kept}{_NUMBER if len(self._stem) < _PARTIAL_STEM_CHARACTERS else ''}")
+        own = re.compile(f"{kept}{_CUT_NUMBER if len(self._stem) < _PARTIAL_STEM_CHARACTERS else ''}")
         for folder in self.folders():
             for path in folder.iterdir():
                 found = _PARTIAL.fullmatch(path.stem)

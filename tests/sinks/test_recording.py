@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamer.backoff import Backoff
@@ -456,6 +456,7 @@ def test_many_cuts_leave_no_thread_and_no_open_file(tmp_path: Path) -> None:
 # Names
 
 
+@example(datetime(2000, 1, 1), "0" * 29)
 @given(st.datetimes(), st.text(st.characters(codec="utf-8", exclude_characters="/\0%", exclude_categories=["C"])))
 def test_a_pattern_knows_its_own_files(tmp_path_factory: pytest.TempPathFactory, at: datetime, text: str) -> None:
     folder = tmp_path_factory.mktemp("own")
