@@ -187,6 +187,7 @@ def test_damaged_packets(tmp_path: Path) -> None:
     run = record(tmp_path / "kept", opener(damaged), latency=0.1)
     again = replay(tmp_path / "kept")
     check_same(again, run)
+    assert not run.error
     assert sum(count for (state, _), count in run.counts[1].items() if state == "corrupt") > 0
 
 
