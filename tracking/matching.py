@@ -79,22 +79,7 @@ def match(state: Array, labels: IntArray | None, seen: Seen, *, handicaps: Array
         iou_min: the least overlap, above 0, at most 1.
     """
     rows, cols = _assign(to_corners(state), labels, seen.boxes, seen.labels, handicaps, iou_min)
-    shift = _common_shift(state, seen, rows, cols)
-    if shift is None:
-        return Match(rows, cols, np.empty(0, np.intp), np.zeros(2))
-    # What all boxes have in common is the camera's motion: the rest are looked for where it has moved them to.
-    missed, left = others(len(state), rows), others(len(seen.scores), cols)
-    moved = state[missed]
-    moved[:, :2] += shift
-    more_rows, more_cols = _assign(
-        to_corners(moved),
-        None if labels is None else labels[missed],
-        seen.boxes[left],
-        seen.labels[left],
-        handicaps[left],
-        iou_min,
-    )
-    return Match(np.concatenate([rows, missed[more_rows]]), np.concatenate([cols, left[more_cols]]), missed, shift)
+    return _with_camera(state, labels, seen, rows, cols, handicaps=handicaps, iou_min=iou_min)
 
 
 def match_in_stages(
@@ -119,9 +104,25 @@ def match_in_stages(
     pairs, weights = _candidates(to_corners(_grown(state, margin)), labels, boxes[order], seen.labels[order], iou_min)
     pairs = pairs._replace(cols=order[pairs.cols])
     rows, cols = _assign_in_stages(pairs, weights, stages)
+    handicaps = np.zeros(len(seen.scores))
+    return _with_camera(state, labels, seen, rows, cols, handicaps=handicaps, iou_min=stages[-1].iou_min)
+
+
+def _with_camera(
+    state: Array,
+    labels: IntArray | None,
+    seen: Seen,
+    rows: Indices,
+    cols: Indices,
+    *,
+    handicaps: Array,
+    iou_min: float,
+) -> Match:
+    """The tracks `rows` with their detections `cols`, and those that are found where the camera has moved them to."""
     shift = _common_shift(state, seen, rows, cols)
     if shift is None:
         return Match(rows, cols, np.empty(0, np.intp), np.zeros(2))
+    # What all boxes have in common is the camera's motion: the rest are looked for where it has moved them to.
     missed, left = others(len(state), rows), others(len(seen.scores), cols)
     moved = state[missed]
     moved[:, :2] += shift
@@ -130,8 +131,8 @@ def match_in_stages(
         None if labels is None else labels[missed],
         seen.boxes[left],
         seen.labels[left],
-        np.zeros(len(left)),
-        stages[-1].iou_min,
+        handicaps[left],
+        iou_min,
     )
     return Match(np.concatenate([rows, missed[more_rows]]), np.concatenate([cols, left[more_cols]]), missed, shift)
 

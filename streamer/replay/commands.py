@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,6 @@ def replay(
     """Run a recorded run again; `config` and `assignments` are as `streamer.config.load_settings` takes them."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
-        from streamer import wiring
         from streamer.config import load_settings
         from streamer.replay.recording import Recording
         from streamer.replay.session import ReplaySession
@@ -35,17 +33,7 @@ def replay(
         known = [f"tracker.name={own.tracker}"]
         known += [f"tracker.options.{name}={json.dumps(value)}" for name, value in own.tracker_options.items()]
         settings = load_settings(config, [*([] if tracker else known), *assignments], {"tracker.name": tracker})
-        wanted = wiring.Outputs(
-            wiring.videos_of(outputs.videos, settings),
-            outputs.jsonl,
-            outputs.mot,
-            outputs.report,
-            outputs.show,
-            outputs.overwrite,
-        )
-        if not any((wanted.videos, wanted.jsonl, wanted.mot, wanted.show)):
-            default = wiring.videos_of([str(wiring.default_video_output(str(folder)))], settings)
-            wanted = dataclasses.replace(wanted, videos=default)
+        wanted = outputs.wanted(settings, str(folder))
         ReplaySession(recording, wanted, settings, terminal, interrupts, started_s=started_s).run()
 
     return commands.guarded(work, quiet=quiet)
