@@ -19,6 +19,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.errors import ConfigError
+from streamer.ffmpeg_log import reason
 from streamer.frame import Frame
 from streamer.replay.backlog import Backlog
 from streamer.replay.log import EVENTS, HEADER, Ended, Event, Header
@@ -26,7 +27,6 @@ from streamer.replay.samples import size_bytes
 from streamer.replay.streams import PACKET_CODECS, PacketFile
 from streamer.replay.writer import Began, Came, Item, Writer, packets_name
 from streamer.secrets import SECRETS
-from streamer.sources.opening import reason
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags
 
 from streamer.errors import SinkUnavailable
+from streamer.ffmpeg_log import listening, reason
 from streamer.protocols import StreamInfo
 from streamer.sinks.fit import INTERLACED, nearest_pixel_format, needed_padding, output_colour
-from streamer.sinks.last_words import listening, reason
 
 SHORT_NAMES = MappingProxyType(
     {
@@ -229,7 +229,7 @@ def _open(context: Any, options: Mapping[str, str]) -> None:
     context.options.update(options)
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # errors only; it prints 20 lines otherwise
-    with listening() as lines:
+    with listening(av.logging.ERROR) as lines:
         try:
             context.open()
         except av.error.FFmpegError as error:

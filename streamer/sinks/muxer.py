@@ -15,7 +15,7 @@ from typing import Any
 import av
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.sinks.last_words import listening, reason
+from streamer.ffmpeg_log import listening, reason
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 """The containers that are tested; others work as far as FFmpeg writes them."""
@@ -72,7 +72,7 @@ class Muxer:
             SinkUnavailable: the container refuses one of the streams, or the disk the first bytes.
         """
         self.container.container_options.update(options)
-        with listening() as lines:
+        with listening(av.logging.ERROR) as lines:
             try:
                 self.container.start_encoding()
             except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -16,10 +16,10 @@ import av
 from av.video.frame import PictureType
 
 from streamer.errors import SinkError, SinkUnavailable
+from streamer.ffmpeg_log import reason
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import SHORT_NAMES, EncoderSettings, open_encoder
 from streamer.sinks.fit import PictureFit
-from streamer.sinks.last_words import reason
 from streamer.sinks.stream_target import StreamTarget
 from streamer.sinks.timing import Timeline
 

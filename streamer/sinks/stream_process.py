@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 
 import av
 
-from streamer.sinks.last_words import listening, reason
+from streamer.ffmpeg_log import listening, reason
 
 HEADER = struct.Struct("<Iqq?")
 """Length of the data, pts and dts in ticks of `Job.time_base`, whether it is a key frame."""
@@ -73,7 +73,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     source, said = sys.stdin.buffer, sys.stdout.buffer
     job = Job(**json.loads(source.readline()))
-    with listening() as lines:
+    with listening(av.logging.ERROR) as lines:
         try:
             _publish(job, source, said)
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -81,7 +81,7 @@ def main() -> int:
             refused = isinstance(error, av.error.HTTPClientError)
             replied = isinstance(error, av.error.HTTPError)
             vague = getattr(error, "errno", None) in (None, errno.EIO, errno.EINVAL)
-            why = reason(error, lines if vague else None)
+            why = reason(error, lines if vague else ())
             with suppress(OSError):
                 said.write(json.dumps({"why": why, "refused": refused, "replied": replied}).encode() + b"\n")
                 said.flush()

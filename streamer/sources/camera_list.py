@@ -9,8 +9,8 @@ import contextlib
 import re
 from pathlib import Path
 
+from streamer.ffmpeg_log import reason
 from streamer.sources.camera import PREFIX, Camera
-from streamer.sources.opening import reason
 from streamer.sources.v4l2_device import CaptureDevice
 
 _DEVICES, _SYSTEM = Path("/dev"), Path("/sys/class/video4linux")

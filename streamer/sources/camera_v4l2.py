@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.ffmpeg_log import reason
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.camera_list import not_allowed, those_here
 from streamer.sources.camera_modes import (
@@ -26,7 +27,6 @@ from streamer.sources.camera_modes import (
 )
 from streamer.sources.camera_pictures import BadPictureError, JpegPictures, RawPictures
 from streamer.sources.connection import READ_TIMEOUT_S, LivePicture
-from streamer.sources.opening import reason
 from streamer.sources.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
 from streamer.sources.v4l2_device import Captured, CaptureDevice, Granted
 

@@ -48,6 +48,7 @@ class ContainerSource(SingleUseSource, ABC):
         self._name = name
         self.tap: PacketTap | None = None
         self._container: InputContainer | None = None
+        self._decoder: PictureDecoder | None = None
         self._turner = Turner(UPRIGHT)
         self._rotation = 0
 
@@ -71,6 +72,7 @@ class ContainerSource(SingleUseSource, ABC):
     def __enter__(self) -> Self:
         self._check_unused()
         self._container, stream, decoder = self._open()
+        self._decoder = decoder
         try:
             if self.tap is not None:
                 # What is made of damaged packets depends on how many are decoded at once.
@@ -85,15 +87,16 @@ class ContainerSource(SingleUseSource, ABC):
             self._turner = turner_for(first, self._name)
             self._info = self._describe(stream, self._turner.turn(first, time_base))
         except BaseException:
-            self._container.close()
+            self._release()
             raise
         self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
         return self
 
     def _release(self) -> None:
-        if self._container is not None:
+        if self._container is not None and self._decoder is not None:
+            self._decoder.rest()
             self._container.close()
-            self._container = None
+            self._container = self._decoder = None
 
     def _make_frames(
         self, decoder: PictureDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction

@@ -14,8 +14,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from streamer.ffmpeg_log import reason
 from streamer.protocols import Damage
-from streamer.sources.opening import reason
 from streamer.sources.tap import StreamTap
 
 _GENERATE_PTS = 1
@@ -135,6 +135,13 @@ class PictureDecoder:
             self.damaged = self.damaged or any(picture.is_corrupt for picture in pictures)
             self._tell_failed(_IN_FLIGHT)
         return pictures
+
+    def rest(self) -> None:
+        """Let the decoder's threads end what they are at; before the container is closed.
+
+        PyAV frees a decoder under the interpreter's lock, and waits for threads that may wait for it to log a line.
+        """
+        self._stream.codec_context.flush_buffers()
 
     def _settle(self) -> None:
         """Count pictures that vanished without an error of their own, in a stream that is known to be damaged.

@@ -18,9 +18,10 @@ from typing import Self
 import av
 
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.ffmpeg_log import reason
 from streamer.frame import Frame
 from streamer.protocols import Damage, StreamInfo
-from streamer.sources.opening import choose_video, open_file, reason
+from streamer.sources.opening import choose_video, open_file
 from streamer.sources.orientation import Turner, orientation_of
 from streamer.sources.single_use import SingleUseSource
 

@@ -17,12 +17,12 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
+from streamer.ffmpeg_log import reason
 from streamer.frame import PictureKey
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LivePicture
 from streamer.sources.container import describe, turner_for
 from streamer.sources.loss import LossWatch
-from streamer.sources.opening import reason
 from streamer.sources.orientation import UPRIGHT, Turner
 from streamer.sources.paced import Pace
 from streamer.sources.sender_clock import SenderClock

@@ -7,13 +7,14 @@ next intact key frame are built on what was lost. Owned by the thread that reads
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
+
+from streamer import ffmpeg_log
 
 PACKET_LOSS = "packet loss"
 DECODER_TOLD = "decoder error"
@@ -33,16 +34,12 @@ class LossWatch:
         self._began = key_frames_only
         self._damage = ""
         self._intact_keys: list[int | None] = []  # pts of key frames that came whole and have not come out yet
-        self._lines: list[tuple[int, str, str]] = []
+        self._lines: list[ffmpeg_log.Line] = []
 
     @contextmanager
     def listening(self) -> Iterator[None]:
         """While the connection is read: collect what FFmpeg logs on this thread."""
-        av.logging.set_level(av.logging.WARNING)
-        av.logging.set_skip_repeated(False)
-        # What other threads' encoders and decoders say would now reach the terminal.
-        logging.getLogger("libav").setLevel(logging.CRITICAL)
-        with av.logging.Capture(local=True) as self._lines:
+        with ffmpeg_log.listening(av.logging.WARNING) as self._lines:
             yield
 
     def admits(self, packet: Packet[VideoStream]) -> bool:

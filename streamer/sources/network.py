@@ -15,11 +15,12 @@ import av
 from av.container import InputContainer
 
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.ffmpeg_log import reason
 from streamer.knock import answers
 from streamer.secrets import SECRETS, redacted, with_credentials
 from streamer.sources.connection import READ_TIMEOUT_S
 from streamer.sources.live_container import LiveContainerConnection
-from streamer.sources.opening import choose_video, reason
+from streamer.sources.opening import choose_video
 from streamer.sources.paced import Pace
 from streamer.sources.tap import PacketTap
 

@@ -16,6 +16,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
+from streamer.ffmpeg_log import reason
 
 # FFmpeg draws plain text as a picture of a terminal; nobody means that by a video.
 _NOT_VIDEO = frozenset({"tty", "bin", "xbin", "adf", "idf"})
@@ -86,8 +87,3 @@ def choose_video(container: InputContainer, name: str) -> VideoStream:
         raise SourceUnavailable(f"{name}: its video codec has no decoder here; convert it to H.264 first")
     best = container.streams.best("video")
     return next((stream for stream in decodable if best is not None and stream.index == best.index), decodable[0])
-
-
-def reason(error: BaseException) -> str:
-    """FFmpeg's own words for an error, without the address that it failed on."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

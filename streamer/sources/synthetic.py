@@ -10,10 +10,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
+from streamer.ffmpeg_log import reason
 from streamer.protocols import StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
-from streamer.sources.opening import choose_video, reason
+from streamer.sources.opening import choose_video
 
 PREFIX = "lavfi:"
 
