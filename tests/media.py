@@ -223,6 +223,8 @@ def _frame(rgb: UInt8Array, pix_fmt: str, pts: int, time_base: Fraction, colour:
 
 def _encoder_options(codec: str, options: Mapping[str, str] | None, interlaced: bool) -> dict[str, str]:
     chosen = {"preset": "ultrafast"} if codec in ("libx264", "libx265") else {}
+    if codec == "libx264":
+        chosen["mbtree"] = "0"  # it reads memory that nobody wrote: the same pictures gave different files
     if codec == "libx265":
         chosen["x265-params"] = "log-level=none"
     if interlaced and codec != "libx264":
