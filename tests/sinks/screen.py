@@ -63,8 +63,19 @@ def running_screen(folder: Path) -> Iterator[Screen]:
         pytest.skip("Xvfb is not installed")
     read_end, write_end = os.pipe()
     with (folder / "xvfb.log").open("wb") as log:
+        # A server that begins anew when its last client is gone forgets that it was told to end meanwhile.
         server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write_end), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nolisten", "tcp"],
+            [
+                "Xvfb",
+                "-noreset",
+                "-displayfd",
+                str(write_end),
+                "-screen",
+                "0",
+                f"{SIZE[0]}x{SIZE[1]}x24",
+                "-nolisten",
+                "tcp",
+            ],
             pass_fds=[write_end],
             stderr=log,
         )
