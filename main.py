@@ -261,13 +261,19 @@ def evaluate_tracking(
     tracks: Annotated[
         Path | None, typer.Option(help="Keep the tracks as <sequence>.txt in this folder; existing ones are replaced.")
     ] = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(help="Score the <sequence>.txt in this folder instead, such as what `streaming --shown` kept."),
+    ] = None,
     json: JsonFile = None,
 ) -> None:
     """HOTA, MOTA, IDF1 and switches of a tracker on sequences with ground truth."""
     from streamer import evaluation_commands as commands
 
     raise typer.Exit(
-        commands.tracking(sequences, tracker=tracker, detections=det, tracks_folder=tracks, json_path=json)
+        commands.tracking(
+            sequences, tracker=tracker, detections=det, tracks_folder=tracks, given_folder=given, json_path=json
+        )
     )
 
 

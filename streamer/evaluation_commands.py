@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.commands import guarded
-from streamer.errors import SinkError
+from streamer.errors import ConfigError, SinkError
 from streamer.interrupts import Interrupts
 from streamer.sinks.partial import PartialFile
 from streamer.terminal import Terminal
@@ -27,9 +27,10 @@ def tracking(
     tracker: str | None,
     detections: str | None,
     tracks_folder: Path | None,
+    given_folder: Path | None,
     json_path: Path | None,
 ) -> int:
-    """Score a tracker on sequences with ground truth."""
+    """Score a tracker, or tracks that are there already, on sequences with ground truth."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
         from streamer import wiring
@@ -38,24 +39,30 @@ def tracking(
         from streamer.evaluation.requirements import need
         from streamer.evaluation.sequences import read_all
 
+        if given_folder is not None and (tracker, detections, tracks_folder) != (None, None, None):
+            raise ConfigError("--given scores tracks that are there; leave out --tracker, --det and --tracks")
         settings = load_settings(None, (), {"tracker.name": tracker}).tracker
         need("trackeval")
         sequences = read_all(list(folders))
         for sequence in sequences:  # what is wrong with the last one is told before the first one is tracked
             sequence.ground_truth()
-            sequence.detections(detections)
+            if given_folder is None:
+                sequence.detections(detections)
         with ExitStack() as stack:
             report = _Json(stack, json_path)
             folder = tracks_folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
             display.make_folder(folder)
             written = {}
             for sequence in sequences:
+                if given_folder is not None:
+                    written[sequence.name] = track_scores.copy_tracks(sequence, given_folder, folder)
+                    continue
                 built = wiring.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
                 written[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=detections)
             scores = track_scores.score(sequences, written)
             report.write(
                 {
-                    "tracker": settings.name,
+                    "tracker": settings.name if given_folder is None else str(given_folder),
                     "sequences": {name: one.to_dict() for name, one in scores.by_sequence.items()},
                     "pooled": {name: one.to_dict() for name, one in scores.pooled.items()},
                 }

@@ -143,9 +143,7 @@ class Sequence:
         path = self.folder / "gt" / "gt.txt"
         rows = read_rows(path)
         self._check_frames(path, rows[:, 0])
-        ids = rows[:, 1]
-        _refuse(path, (ids < 0) | (ids % 1 != 0), "the id of an object must be a whole number from 0")
-        _refuse(path, _repeated(rows[:, :2]), "this id is in this frame already")
+        _check_ids(path, rows)
         classes = np.ones(len(rows)) if self.benchmark == MOT15 else _classes(path)
         scored = (rows[:, 6] != 0) & (classes == PEDESTRIAN)
         if not scored.any():
@@ -153,6 +151,18 @@ class Sequence:
             raise ConfigError(f"{path}: no row to score against ({kind}, {self.benchmark})")
         as_whole = rows[:, :2].astype(np.int64)
         return GroundTruth(as_whole[:, 0], as_whole[:, 1], rows[:, 2:6], classes.astype(np.int64), scored)
+
+    def tracks(self, path: Path) -> npt.NDArray[np.float64]:
+        """The rows of a tracker's file, `(N, 7)`: frame, id, left, top, width, height in pixels, score.
+
+        Raises:
+            SourceUnavailable: the file is not there.
+            ConfigError: a malformed line, a frame behind the last one, an id that is none or comes twice in a frame.
+        """
+        rows = read_rows(path)
+        self._check_frames(path, rows[:, 0])
+        _check_ids(path, rows)
+        return rows
 
     def _check_frames(self, path: Path, frames: npt.NDArray[np.float64]) -> None:
         _refuse(path, frames > self.frames, f"seqinfo.ini says seqLength={self.frames}; mend one of the two")
@@ -228,6 +238,12 @@ def _classes(path: Path) -> npt.NDArray[np.float64]:
             raise ConfigError(f"{path} line {number}: the class in column 8 is {text}, and must be 1 to {_CLASSES}")
         found.append(float(text))
     return np.array(found)
+
+
+def _check_ids(path: Path, rows: npt.NDArray[np.float64]) -> None:
+    ids = rows[:, 1]
+    _refuse(path, (ids < 0) | (ids % 1 != 0), "the id of an object must be a whole number from 0")
+    _refuse(path, _repeated(rows[:, :2]), "this id is in this frame already")
 
 
 def _repeated(keys: npt.NDArray[np.float64]) -> BoolArray:

@@ -105,6 +105,22 @@ def write_tracks(
     return out_path
 
 
+def copy_tracks(sequence: sequences.Sequence, given: Path, folder: Path) -> Path:
+    """Put the tracks of another run or program, `given/<sequence>.txt`, into `folder` as `score` takes them.
+
+    Raises:
+        SourceUnavailable: they are not there.
+        ConfigError: a malformed line, or a frame or an id that cannot be.
+    """
+    rows = sequence.tracks(given / f"{sequence.name}.txt")
+    ids = np.unique(rows[:, 1], return_inverse=True)[1]
+    columns = zip(rows[:, 0].astype(int), ids, rows[:, 2:].tolist(), strict=True)
+    out_path = folder / f"{sequence.name}.txt"
+    text = (f"{frame},{number},{','.join(map(repr, values))},-1,-1,-1\n" for frame, number, values in columns)
+    out_path.write_text("".join(text), encoding="ascii")
+    return out_path
+
+
 def score(evaluated: Sequence[sequences.Sequence], tracks: Mapping[str, Path]) -> Scores:
     """Score tracks against the ground truth.
 

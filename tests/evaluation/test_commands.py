@@ -29,7 +29,9 @@ def program(tmp_path: Path) -> Program:
 
 
 def tracking(*folders: Path, **options: str | Path | None) -> int:
-    defaults: dict[str, str | Path | None] = dict.fromkeys(("tracker", "detections", "tracks_folder", "json_path"))
+    defaults: dict[str, str | Path | None] = dict.fromkeys(
+        ("tracker", "detections", "tracks_folder", "given_folder", "json_path")
+    )
     return evaluation_commands.tracking(folders, **{**defaults, **options})  # type: ignore[arg-type]
 
 
@@ -67,6 +69,49 @@ def test_tracking_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert content["sequences"]["walk"] == content["pooled"]["MOT15"]
     assert list(content["pooled"]["MOT15"]) == ["HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN"]
     assert f"{content['pooled']['MOT15']['HOTA']:.2f}" in capsys.readouterr().out
+
+
+def test_tracks_that_are_there_are_scored_as_they_were_when_they_were_made(tmp_path: Path) -> None:
+    folder, first, again = write_sequence(tmp_path / "walk"), tmp_path / "first.json", tmp_path / "again.json"
+    assert tracking(folder, tracks_folder=tmp_path / "tracks", json_path=first) == 0
+    assert tracking(folder, given_folder=tmp_path / "tracks", json_path=again) == 0
+    assert json.loads(again.read_text())["pooled"] == json.loads(first.read_text())["pooled"]
+
+
+def test_ids_of_other_programs_may_be_large_and_need_no_detections(tmp_path: Path) -> None:
+    folder, out = write_sequence(tmp_path / "walk"), tmp_path / "scores.json"
+    (folder / "det" / "det.txt").unlink()
+    large = [row.split(",") for row in truth_rows()]
+    rows = [",".join([row[0], str(10**9 + int(row[1])), *row[2:6], "0.9"]) + "\n" for row in large]
+    (tmp_path / "walk.txt").write_text("".join(rows))
+    assert tracking(folder, given_folder=tmp_path, json_path=out) == 0
+    assert json.loads(out.read_text())["sequences"]["walk"]["HOTA"] == 100
+
+
+@pytest.mark.parametrize(
+    ("rows", "saying"),
+    [
+        (None, "walk.txt: No such file or directory"),
+        (["1,1,0,0,5,5,1\n", "1,1,5,5,5,5,1\n"], "walk.txt line 2: '1,1,5,5,5,5,1': this id is in this frame already"),
+        (["1,0.5,0,0,5,5,1\n"], "walk.txt line 1: '1,0.5,0,0,5,5,1': the id of an object must be a whole number"),
+        ([f"{FRAMES + 1},1,0,0,5,5,1\n"], f"seqinfo.ini says seqLength={FRAMES}"),
+    ],
+)
+def test_tracks_that_cannot_be_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: list[str] | None, saying: str
+) -> None:
+    folder = write_sequence(tmp_path / "walk")
+    if rows is not None:
+        (tmp_path / "walk.txt").write_text("".join(rows))
+    assert tracking(folder, given_folder=tmp_path) == 2
+    told = capsys.readouterr()
+    assert saying in told.err
+    assert (told.err.count("\n"), told.out) == (1, "")
+
+
+def test_given_tracks_need_no_tracker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tracking(write_sequence(tmp_path / "walk"), given_folder=tmp_path, tracker="iou") == 2
+    assert "leave out --tracker, --det and --tracks" in capsys.readouterr().err
 
 
 def test_streaming_writes_what_was_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
