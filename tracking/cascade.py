@@ -203,25 +203,25 @@ class CascadeTracker:
         carried = motion.carry(self.to_carry())
         camera = to_centres(carried.camera)
         places = to_centres(carried.boxes)
-        self._boxes.state[~carried.trusted] = camera[~carried.trusted]
-        self._boxes.carry(carried.trusted, places, (places - camera) / elapsed_s, elapsed_s)
+        # Where a track was missed somebody else may stand in its place: the picture there moves as that one does.
+        trusted = carried.trusted & (self._lives.missed == 0)
+        self._boxes.state[~trusted] = camera[~trusted]
+        self._boxes.carry(trusted, places, (places - camera) / elapsed_s, elapsed_s)
 
     def _match(self, seen: Seen, time_s: float) -> Match:
         lives = self._lives
         labels = lives.labels if self._per_class else None
         known = lives.ids > 0
         every_track, every_detection = np.ones(len(known), np.bool_), np.ones(len(seen.scores), np.bool_)
-        everybody = Stage(every_track, every_detection, self._iou_min)
-        if self._pictured:  # where each one went was seen: rounds and margins would only allow what was not
-            return match_in_stages(self._boxes.state, labels, seen, (everybody,), 0.0)
         strong = seen.scores >= self._usual.times(self._weak_ratio)
         recent = known & ((time_s - lives.seen_s <= _WEAK_MEMORY_S) | (lives.missed <= 1))
         stages = (
             Stage(known, strong, self._iou_min),
             Stage(recent, ~strong, max(self._iou_min, _WEAK_IOU_MIN)),
-            everybody,
+            Stage(every_track, every_detection, self._iou_min),
         )
-        margin = min(max(_MARGIN * (self._interval_s - 0.15), 0.0), _LARGEST_MARGIN)
+        # Where the pictures tell where each one went, a margin would only allow what was not.
+        margin = 0.0 if self._pictured else min(max(_MARGIN * (self._interval_s - 0.15), 0.0), _LARGEST_MARGIN)
         return match_in_stages(self._boxes.state, labels, seen, stages, margin)
 
     def _take(self, rows: Indices, cols: Indices, seen: Seen) -> None:

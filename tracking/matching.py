@@ -146,18 +146,17 @@ def _grown(state: Array, margin: float) -> Array:
 
 def _assign_in_stages(pairs: Pairs, weights: Array, stages: Sequence[Stage]) -> tuple[Indices, Indices]:
     """The assignment of `match_in_stages` among candidate pairs; rows and columns of those chosen."""
-    found_rows: list[Indices] = []
-    found_cols: list[Indices] = []
+    found: list[tuple[Indices, Indices]] = [(np.empty(0, np.intp), np.empty(0, np.intp))]
+    free_tracks, free_detections = np.ones_like(stages[0].tracks), np.ones_like(stages[0].detections)
     for stage in stages:
-        wanted = stage.tracks[pairs.rows] & stage.detections[pairs.cols] & (pairs.iou >= stage.iou_min)
-        for found, names in ((found_rows, pairs.rows), (found_cols, pairs.cols)):
-            for taken in found:
-                wanted &= ~np.isin(names, taken)
-        near = np.flatnonzero(wanted)
+        tracks, detections = free_tracks & stage.tracks, free_detections & stage.detections
+        near = np.flatnonzero(tracks[pairs.rows] & detections[pairs.cols] & (pairs.iou >= stage.iou_min))
+        if not len(near):
+            continue
         rows, cols = assign(pairs.rows[near], pairs.cols[near], np.maximum(weights[near], _LEAST_WEIGHT))
-        found_rows.append(rows)
-        found_cols.append(cols)
-    return np.concatenate(found_rows), np.concatenate(found_cols)
+        free_tracks[rows], free_detections[cols] = False, False
+        found.append((rows, cols))
+    return np.concatenate([rows for rows, _ in found]), np.concatenate([cols for _, cols in found])
 
 
 def _assign(

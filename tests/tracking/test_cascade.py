@@ -9,7 +9,7 @@ import pytest
 
 from tests.tracking.boxes import detections, grid
 from tracking.cascade import CascadeTracker
-from tracking.types import Detections
+from tracking.types import Carried, Detections
 
 STEP_S = 0.04
 
@@ -92,6 +92,27 @@ def test_a_slow_detector_s_walkers_are_expected_ahead_and_those_who_sway_where_t
     assert moved_ahead_px(steady) == pytest.approx(15.0, abs=3)
     swaying = [12.0 * (k % 2) for k in range(20)]
     assert abs(moved_ahead_px(swaying)) < 3
+
+
+class Passing:
+    """Pictures in which all that overlaps somebody who walks by goes 12 px to the right with him."""
+
+    def __init__(self, walker: tuple[float, float, float, float]) -> None:
+        self._walker = np.array(walker)
+
+    def carry(self, boxes: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Carried:
+        met = (boxes[:, 0] < self._walker[2]) & (boxes[:, 2] > self._walker[0])
+        return Carried(boxes + 12.0 * met[:, None] * [1, 0, 1, 0], boxes, np.ones(len(boxes), np.bool_))
+
+
+def test_who_is_hidden_does_not_go_along_with_who_hides_him() -> None:
+    tracker, stands = CascadeTracker(), (200.0, 100.0, 240.0, 180.0)
+    for k in range(26):
+        walker = (20.0 + 12 * k, 90.0, 80.0 + 12 * k, 190.0)
+        hidden = walker[0] < stands[2] and walker[2] > stands[0]
+        seen = detections([walker] if hidden else [walker, stands])
+        tracks = tracker.update(seen, k * STEP_S, Passing((walker[0] - 12, 90.0, walker[2] - 12, 190.0)))
+    assert sorted(tracks.ids.tolist()) == [1, 2]
 
 
 def test_memory_is_counted_in_results_where_they_are_rare() -> None:
