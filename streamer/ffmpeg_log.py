@@ -16,8 +16,11 @@ import av
 Line = tuple[int, str, str]
 """FFmpeg's level, the part that speaks (`h264`, `rtsp`), the text."""
 
+_logger = logging.getLogger("libav")
 _lock = Lock()
-_levels: list[int] = []  # of those who listen now, under the lock
+# Under the lock: the levels of those who listen now, and how the log was set before the first of them came.
+_levels: list[int] = []
+_found: list[tuple[int | None, bool, int]] = []
 
 
 @contextmanager
@@ -31,15 +34,20 @@ def listening(level: int) -> Iterator[list[Line]]:
         level: the least grave that is wanted, such as `av.logging.WARNING`.
     """
     with _lock:
+        if not _levels:
+            _found.append((av.logging.get_level(), av.logging.get_skip_repeated(), _logger.level))
         _levels.append(level)
-        _apply()
+        _set(max(_levels), False, logging.CRITICAL)
     try:
         with av.logging.Capture(local=True) as lines:
             yield lines
     finally:
         with _lock:
             _levels.remove(level)
-            _apply()
+            if _levels:
+                _set(max(_levels), False, logging.CRITICAL)
+            else:
+                _set(*_found.pop())
 
 
 def reason(error: BaseException, lines: Sequence[Line] = ()) -> str:
@@ -48,7 +56,8 @@ def reason(error: BaseException, lines: Sequence[Line] = ()) -> str:
     return said or getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _apply() -> None:
-    av.logging.set_level(max(_levels, default=None))
-    av.logging.set_skip_repeated(not _levels)
-    logging.getLogger("libav").setLevel(logging.CRITICAL)  # where the lines of other threads go
+def _set(level: int | None, skip_repeated: bool, others: int) -> None:
+    """The log's level, whether it leaves out what it said before, and the level of what is heard by no listener."""
+    av.logging.set_level(level)
+    av.logging.set_skip_repeated(skip_repeated)
+    _logger.setLevel(others)

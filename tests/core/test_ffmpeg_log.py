@@ -60,6 +60,16 @@ def test_nothing_is_logged_when_nobody_listens(caplog: pytest.LogCaptureFixture)
     assert caplog.records == []
 
 
+def test_a_log_that_somebody_else_had_switched_on_is_left_as_it_was() -> None:
+    av.logging.set_level(av.logging.VERBOSE)
+    try:
+        with listening(WARNING), listening(ERROR):
+            assert av.logging.get_level() == WARNING
+        assert av.logging.get_level() == av.logging.VERBOSE
+    finally:
+        av.logging.set_level(None)
+
+
 _LEAVE_EARLY = """
 import sys, av
 from streamer.ffmpeg_log import listening
