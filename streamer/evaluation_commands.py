@@ -44,22 +44,22 @@ def tracking(
         settings = load_settings(None, (), {"tracker.name": tracker}).tracker
         need("trackeval")
         sequences = read_all(list(folders))
+        tracks = {} if given_folder is None else {each.name: given_folder / f"{each.name}.txt" for each in sequences}
         for sequence in sequences:  # what is wrong with the last one is told before the first one is tracked
             sequence.ground_truth()
             if given_folder is None:
                 sequence.detections(detections)
+            else:
+                sequence.tracks(tracks[sequence.name])
         with ExitStack() as stack:
             report = _Json(stack, json_path)
-            folder = tracks_folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
-            display.make_folder(folder)
-            written = {}
-            for sequence in sequences:
-                if given_folder is not None:
-                    written[sequence.name] = track_scores.copy_tracks(sequence, given_folder, folder)
-                    continue
-                built = wiring.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
-                written[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=detections)
-            scores = track_scores.score(sequences, written)
+            if given_folder is None:
+                folder = tracks_folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
+                display.make_folder(folder)
+                for sequence in sequences:
+                    built = wiring.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
+                    tracks[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=detections)
+            scores = track_scores.score(sequences, tracks)
             report.write(
                 {
                     "tracker": settings.name if given_folder is None else str(given_folder),

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.mot import read_detections, read_rows
+from streamer.mot import Rows, read_detections, read_rows
 from tracking.types import BoolArray, Detections, IdArray
 
 DETECTION_FILES = ("det.txt", "det_sim.txt")
@@ -152,7 +152,7 @@ class Sequence:
         as_whole = rows[:, :2].astype(np.int64)
         return GroundTruth(as_whole[:, 0], as_whole[:, 1], rows[:, 2:6], classes.astype(np.int64), scored)
 
-    def tracks(self, path: Path) -> npt.NDArray[np.float64]:
+    def tracks(self, path: Path) -> Rows:
         """The rows of a tracker's file, `(N, 7)`: frame, id, left, top, width, height in pixels, score.
 
         Raises:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 
 from streamer.evaluation import sequences
 from streamer.evaluation.requirements import need
-from streamer.mot import track_file
+from streamer.mot import Rows, track_file
 from tracking.types import Tracker
 
 ALL = "all"
@@ -105,32 +104,16 @@ def write_tracks(
     return out_path
 
 
-def copy_tracks(sequence: sequences.Sequence, given: Path, folder: Path) -> Path:
-    """Put the tracks of another run or program, `given/<sequence>.txt`, into `folder` as `score` takes them.
-
-    Raises:
-        SourceUnavailable: they are not there.
-        ConfigError: a malformed line, or a frame or an id that cannot be.
-    """
-    rows = sequence.tracks(given / f"{sequence.name}.txt")
-    ids = np.unique(rows[:, 1], return_inverse=True)[1]
-    columns = zip(rows[:, 0].astype(int), ids, rows[:, 2:].tolist(), strict=True)
-    out_path = folder / f"{sequence.name}.txt"
-    text = (f"{frame},{number},{','.join(map(repr, values))},-1,-1,-1\n" for frame, number, values in columns)
-    out_path.write_text("".join(text), encoding="ascii")
-    return out_path
-
-
 def score(evaluated: Sequence[sequences.Sequence], tracks: Mapping[str, Path]) -> Scores:
     """Score tracks against the ground truth.
 
     Args:
         evaluated: at least one sequence.
-        tracks: MOT Challenge text of each, by the sequence's name.
+        tracks: MOT Challenge text of each, of any program, by the sequence's name.
 
     Raises:
-        ConfigError: TrackEval is not installed, or ground truth cannot be used.
-        SourceUnavailable: no ground truth.
+        ConfigError: TrackEval is not installed, or ground truth or tracks cannot be used.
+        SourceUnavailable: no ground truth, or no tracks.
     """
     metrics = _metrics()
     results: dict[str, list[Any]] = {}
@@ -162,7 +145,7 @@ def _data(sequence: sequences.Sequence, tracks: Path, folder: Path) -> Any:
     """One sequence as TrackEval's metrics want it.
 
     TrackEval guesses the dialect of a file, cuts confidences to whole numbers and needs as much memory as the highest
-    id, so it gets a copy of the ground truth in one form.
+    id, so it gets copies in one form.
     """
     trackeval = need("trackeval")
     given = folder / "gt" / sequence.name / "gt" / "gt.txt"
@@ -170,7 +153,7 @@ def _data(sequence: sequences.Sequence, tracks: Path, folder: Path) -> Any:
     given.write_text(_plain(sequence.ground_truth()), encoding="ascii")
     copy = folder / _TRACKER / "data" / f"{sequence.name}.txt"
     copy.parent.mkdir(parents=True)
-    shutil.copyfile(tracks, copy)
+    copy.write_text(_plain_tracks(sequence.tracks(tracks)), encoding="ascii")
     dataset = trackeval.datasets.MotChallenge2DBox(
         {
             "GT_FOLDER": str(folder / "gt"),
@@ -192,6 +175,12 @@ def _plain(truth: sequences.GroundTruth) -> str:
         f"{frame},{number},{left!r},{top!r},{width!r},{height!r},{scored:d},{kind},1\n"
         for frame, number, (left, top, width, height), scored, kind in columns
     )
+
+
+def _plain_tracks(rows: Rows) -> str:
+    ids = np.unique(rows[:, 1], return_inverse=True)[1]
+    columns = zip(rows[:, 0].astype(int), ids, rows[:, 2:].tolist(), strict=True)
+    return "".join(f"{frame},{number},{','.join(map(repr, values))},-1,-1,-1\n" for frame, number, values in columns)
 
 
 def _scores(results: list[Any]) -> TrackScores:
