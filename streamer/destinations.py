@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from streamer.catalog import SINKS, load
 from streamer.errors import ConfigError
+from streamer.passthrough import Passthrough
 from streamer.protocols import Sink, StreamInfo
 from streamer.secrets import SECRETS, redacted, split_credentials
 from streamer.settings import OutputEntry
@@ -57,8 +58,16 @@ def is_optional(entry: OutputEntry) -> bool:
     return kind_of(entry) != "file" if entry.required is None else not entry.required
 
 
-def build_sink(entry: OutputEntry, info: StreamInfo, *, overwrite: bool) -> Sink:
+def build_sink(
+    entry: OutputEntry, info: StreamInfo, *, overwrite: bool, passthrough: Passthrough | None = None
+) -> Sink:
     """The sink for an output, not yet entered.
+
+    Args:
+        entry: what is wanted.
+        info: of the pictures that will come.
+        overwrite: replace a file that exists.
+        passthrough: the other streams of the input.
 
     Raises:
         SinkUnavailable: what it is to write cannot work.
@@ -97,7 +106,7 @@ def build_sink(entry: OutputEntry, info: StreamInfo, *, overwrite: bool) -> Sink
             info,
             crf=entry.crf,
             threads=entry.threads,
-            copy_streams=entry.copy_streams,
+            passthrough=passthrough if entry.copy_streams else None,
             overwrite=overwrite,
             **coding,
         )

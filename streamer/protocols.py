@@ -16,6 +16,7 @@ import av
 
 from streamer.frame import Frame
 from streamer.labels import LabelTable
+from streamer.passthrough import Passthrough
 from tracking.types import Detections, IdArray, Tracks
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ class StreamInfo:
         duration_s: None where it is not known beforehand.
         sample_aspect_ratio: of the upright picture; 1 where it is not told.
         live: frames arrive by themselves and are lost when nobody takes them.
-        path: a local file that a sink can open a second time to copy audio, subtitles, chapters and metadata from.
-        stream_index: the index of the video stream in `path`.
+        path: the local file that is read.
+        start: when the first packet of any stream is presented, seconds; an output begins there.
+        constant_rate: frames are equally spaced, as far as the beginning shows.
         bit_rate: of the video stream in bits/s, None where unknown.
         colour: H.273 codes as the stream is tagged: (primaries, transfer, matrix) and FFmpeg's range code.
         field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
@@ -71,7 +73,8 @@ class StreamInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     live: bool = False
     path: str | None = None
-    stream_index: int | None = None
+    start: Fraction = Fraction(0)
+    constant_rate: bool = True
     bit_rate: int | None = None
     colour: tuple[int, int, int, int] = (2, 2, 2, 0)
     field_order: int = 0
@@ -105,6 +108,21 @@ class Source(Protocol):
 
     def stop(self) -> None:
         """Any thread: nobody wants more frames. Wakes every wait of the iterating thread, which then ends soon."""
+        ...
+
+
+@runtime_checkable
+class PassthroughSource(Protocol):
+    """A source whose input may have other streams besides its video; asked once it is entered."""
+
+    @property
+    def passthrough(self) -> Passthrough | None:
+        """The other streams of the input, for sinks that copy them; None where there can be none."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What it could not give as it was, a line each, for the report; complete once it has ended."""
         ...
 
 

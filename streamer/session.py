@@ -22,7 +22,7 @@ from streamer.labels import LabelTable
 from streamer.metrics import MetricsServer
 from streamer.models import label_maps, store
 from streamer.pipeline import Pipeline
-from streamer.protocols import Detector, Scene, Sink, Source, StreamInfo
+from streamer.protocols import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
 from streamer.replay.log import Header
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording_route import RecordingLedger, RecordingRoute
@@ -80,6 +80,7 @@ class Session:
         self._detector_line = ""
         self._stats = RunStats()
         self._sinks: list[Sink] = []
+        self._noting: list[PassthroughSource | Sink] = []
 
     def run(self) -> None:
         """Run to the end.
@@ -130,7 +131,14 @@ class Session:
             # Before the choice of a detector, which may download it or wait for TensorFlow.
             if not recordings.is_recording(settings.detector.name):
                 self._class_filter(starter=settings.detector.name == store.STARTER)
-            self._sinks, optional = wiring.build_sinks(self._outputs, source.info, settings, self._interrupts.stop)
+            self._sinks, optional = wiring.build_sinks(
+                self._outputs,
+                source.info,
+                settings,
+                self._interrupts.stop,
+                passthrough=source.passthrough if isinstance(source, PassthroughSource) else None,
+            )
+            self._noting = [source, *self._sinks] if isinstance(source, PassthroughSource) else [*self._sinks]
             for sink in self._sinks:
                 stack.enter_context(sink)
             detectors, keep = self._detectors(source.info)
@@ -242,7 +250,7 @@ class Session:
             state=state,
             stats=self._stats,
             outputs=written if kept else [],
-            notes=[note for sink in self._sinks for note in sink.notes],
+            notes=[note for part in self._noting for note in part.notes],
             first_frame_s=self._first_frame_s,
         )
         if report_file is not None:

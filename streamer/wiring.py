@@ -18,6 +18,7 @@ from streamer import destinations
 from streamer.canvas import Canvas
 from streamer.catalog import ANNOTATORS, SINKS, TRACKERS, load
 from streamer.errors import ConfigError
+from streamer.passthrough import Passthrough
 from streamer.protocols import Annotator, Scene, Sink, StreamInfo
 from streamer.secrets import redacted
 from streamer.settings import DetectorSettings, DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
@@ -168,7 +169,12 @@ def build_annotators(settings: DrawSettings) -> list[Annotator]:
 
 
 def build_sinks(
-    outputs: Outputs, info: StreamInfo, settings: Settings, on_close: Callable[[], None] | None = None
+    outputs: Outputs,
+    info: StreamInfo,
+    settings: Settings,
+    on_close: Callable[[], None] | None = None,
+    *,
+    passthrough: Passthrough | None = None,
 ) -> tuple[list[Sink], list[Sink]]:
     """The sinks, not yet entered, and those of them whose failure does not end a live run.
 
@@ -177,6 +183,7 @@ def build_sinks(
         info: of the pictures that will come.
         settings: of the window, and whether the head-up line is drawn for all outputs.
         on_close: called when the user closes the window.
+        passthrough: the other streams of the input, for outputs that copy them.
 
     Raises:
         SinkUnavailable: an output that exists, or a folder that cannot be written.
@@ -185,7 +192,7 @@ def build_sinks(
     sinks: list[Sink] = []
     optional: list[Sink] = []
     for entry in outputs.videos:
-        sinks.append(destinations.build_sink(entry, info, overwrite=outputs.overwrite))
+        sinks.append(destinations.build_sink(entry, info, overwrite=outputs.overwrite, passthrough=passthrough))
         if destinations.is_optional(entry):
             optional.append(sinks[-1])
     if outputs.jsonl is not None:

@@ -40,10 +40,10 @@ class ReplayedSource(SingleUseSource):
 
     def __enter__(self) -> Self:
         self._check_unused()
-        # Nothing comes by itself any more, and no sink can open the source a second time.
+        # Nothing comes by itself any more.
         told = self._recording.header.info
         frames = self._recording.frames or None
-        self._info = dataclasses.replace(told, live=False, frame_count=frames, path=None, stream_index=None)
+        self._info = dataclasses.replace(told, live=False, frame_count=frames, path=None)
         self._frames = self._make_frames()
         return self
 

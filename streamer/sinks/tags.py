@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from streamer.passthrough import PassthroughStream
+
 # Tags that describe the old file or its coded video, not the work.
 _FILE_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 _NO_TIME = "1970-01-01T00:00:00"  # what FFmpeg makes of a creation time that was never set
@@ -32,11 +34,11 @@ def moved_chapter(chapter: Any, seconds: Fraction) -> Any:
     return chapter | {"start": chapter["start"] + ticks, "end": chapter["end"] + ticks}
 
 
-def attachment_name(stream: Any) -> tuple[str, str]:
+def attachment_name(stream: PassthroughStream) -> tuple[str, str]:
     """File name and MIME type of the stream of a cover picture."""
-    codec = stream.codec_context.name if stream.codec_context is not None else "png"
+    codec = stream.codec or "png"
     suffix, mime = {"mjpeg": ("jpg", "image/jpeg"), "bmp": ("bmp", "image/bmp")}.get(codec, (codec, f"image/{codec}"))
-    return stream.metadata.get("filename", f"cover.{suffix}"), stream.metadata.get("mimetype", mime)
+    return stream.tags.get("filename", f"cover.{suffix}"), stream.tags.get("mimetype", mime)
 
 
 def lost_tags(wanted: Mapping[str, str], found: Mapping[str, str], kind: str) -> list[str]:

@@ -12,14 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import av
-
 from streamer.errors import SinkError, SinkUnavailable
+from streamer.passthrough import Passthrough
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings
 from streamer.sinks.muxer import Muxer
 from streamer.sinks.partial import PartialFile, completes
-from streamer.sinks.remux import StreamCopy
+from streamer.sinks.stream_copy import StreamCopy
 from streamer.sinks.video_writer import VideoWriter
 
 logger = logging.getLogger(__name__)
@@ -29,19 +28,19 @@ class VideoSink:
     """Writes scenes as a video file, the annotated picture where there is one, else the frame's own.
 
     As many frames come out as scenes go in, each with its own presentation time as exactly as the container can hold
-    it. Audio, subtitles, data and attachments are copied packet by packet from `info.path`, with chapters and tags.
-    Times that go back or repeat are moved by a tick, and a video that starts before 0 is moved to start there.
+    it. The other streams of the input are copied packet by packet, with chapters and tags. Times that go back or repeat
+    are moved by a tick, and an input that starts before or after 0 is moved to start there.
 
     Args:
         path: the suffix picks the container. Written beside it and moved there when it is complete.
-        info: of the pictures that will come, and the file to copy the other streams from.
+        info: of the pictures that will come.
+        passthrough: the other streams of the input; None copies nothing.
         codec: `h264`, `hevc`, `av1`, `vp9`, `mpeg4`, `ffv1`, ... or an encoder's name such as `h264_nvenc`. H.264 by
             default, AV1 in .webm, MPEG-4 in .avi.
         crf: quality, lower is better, on the encoder's own scale; a fixed quantiser for MPEG codecs.
         preset: speed, as the encoder calls it.
         options: further options of the encoder by FFmpeg's names, and `pix_fmt` and `movflags`.
         overwrite: replace a file that is there already.
-        copy_streams: copy what else the input holds.
         threads: of the encoder, 0 lets it choose.
 
     Attributes:
@@ -61,12 +60,12 @@ class VideoSink:
         path: str | Path,
         info: StreamInfo,
         *,
+        passthrough: Passthrough | None = None,
         codec: str | None = None,
         crf: float | None = None,
         preset: str | None = None,
         options: Mapping[str, str] | None = None,
         overwrite: bool = False,
-        copy_streams: bool = True,
         threads: int = 0,
     ) -> None:
         self.notes: list[str] = []
@@ -74,7 +73,7 @@ class VideoSink:
         self._info = info
         self._settings = EncoderSettings(codec, crf, preset, options or {}, threads)
         self._overwrite = overwrite
-        self._copy_streams = copy_streams
+        self._passthrough = passthrough
         self._cleanup = ExitStack()
         self._writer: VideoWriter | None = None
 
@@ -87,8 +86,9 @@ class VideoSink:
             cleanup.callback(partial.discard)
             muxer = Muxer(partial.path, self._path)
             cleanup.callback(muxer.abandon)
-            copy = self._open_copy(source)
-            if copy is not None:
+            copy = None
+            if self._passthrough is not None:
+                copy = StreamCopy(self._passthrough, self._say)
                 cleanup.callback(copy.close)
             self._writer = VideoWriter(self._path, self._info, self._settings, muxer, copy, self._say)
             self._partial = partial
@@ -118,15 +118,6 @@ class VideoSink:
         if self._writer is None:
             raise SinkError(f"{self._path} is not open: enter the sink before writing")
         self._writer.write(scene)
-
-    def _open_copy(self, source: str | None) -> StreamCopy | None:
-        if source is None or not self._copy_streams:
-            return None
-        try:
-            return StreamCopy(source, self._info.stream_index or 0, self._say)
-        except (av.error.FFmpegError, OSError) as error:
-            self._say(f"{source} cannot be opened again ({error.strerror}): only its video is written")
-            return None
 
     def _say(self, line: str) -> None:
         if line not in self.notes:

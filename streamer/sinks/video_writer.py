@@ -16,8 +16,11 @@ from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings, OpenEncoder, open_encoder
 from streamer.sinks.fit import PictureFit, output_colour
 from streamer.sinks.muxer import Muxer, write_failure
-from streamer.sinks.remux import StreamCopy
+from streamer.sinks.stream_copy import StreamCopy
 from streamer.sinks.timing import Timeline, movie_timescale, video_time_base
+
+_TOLD_START_S = 2
+"""Transport streams begin at 1.4 s as a rule, which nobody need be told."""
 
 
 class VideoWriter:
@@ -53,17 +56,18 @@ class VideoWriter:
         self._muxer = muxer
         self._copy = copy
         self._say = say
-        constant = copy is None or copy.constant_rate
-        self._time_base = video_time_base(muxer.kind, info.time_base, info.average_fps, constant=constant)
+        self._shift = -info.start
+        self._time_base = video_time_base(muxer.kind, info.time_base, info.average_fps, constant=info.constant_rate)
         self._encoder: OpenEncoder = open_encoder(muxer.container, info, settings, self._time_base)
         for line in self._encoder.notes:
             say(line)
         if copy is not None:
-            copy.add_to(muxer.container, self._encoder.stream)
+            copy.add_to(muxer.container, self._encoder.stream, self._shift)
         self._start(muxer, copy)
         self._grid: Fraction = self._encoder.stream.time_base
         self._fit = PictureFit(info, self._encoder.stream.codec_context.pix_fmt, self._encoder.padding, say)
         self._timeline = Timeline(jump=round(1 / self._time_base))
+        self._first = Fraction(0)
         self._in_encoder: dict[int, tuple[int, int]] = {}
         self._end = Fraction(0)
 
@@ -88,7 +92,7 @@ class VideoWriter:
         duration = round(scene.frame.duration * scene.frame.time_base / self._time_base)
         if not self.frames:
             self._begin(exact)
-        ticks = self._timeline.place(round(exact / self._time_base), duration)
+        ticks = self._timeline.place(round((exact + self._shift) / self._time_base), duration)
         if (exact + self._shift) % self._grid:
             self._say(
                 f"{self._muxer.kind} stores times in steps of {float(self._grid) * 1000:.4g} ms here: "
@@ -137,14 +141,18 @@ class VideoWriter:
             return []  # a container that FFmpeg only writes
 
     def _begin(self, first: Fraction) -> None:
-        early = -min(round(first / self._time_base), 0)
-        self._shift = early * self._time_base
-        if early:
-            self._say(f"the video starts {float(-first):.3f} s before 0: all streams are moved by that")
-            self._timeline = Timeline(jump=round(1 / self._time_base), offset=early)
+        before = -min(first + self._shift, Fraction(0))
+        if before:
+            self._shift += before
+            if self._copy is not None:
+                self._copy.move(before)
         self._first = first + self._shift
-        if self._copy is not None:
-            self._copy.start(self._shift)
+        if self._shift > 0:
+            self._say(f"the video starts {float(self._shift):.3f} s before 0: all streams are moved by that")
+        elif self._shift < -_TOLD_START_S:
+            self._say(
+                f"the clock of the input starts at {float(-self._shift):.3f} s: all streams are moved to start at 0"
+            )
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:

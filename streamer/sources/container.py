@@ -9,7 +9,9 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from fractions import Fraction
+from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from typing import Self
 
@@ -22,14 +24,14 @@ from streamer.frame import Frame, PictureKey
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.orientation import UPRIGHT, Turner, is_oblique, orientation_of
+from streamer.sources.packets import PacketReader, passthrough_of, start_of
 from streamer.sources.single_use import SingleUseSource
+from streamer.sources.stream_facts import exact_fps, is_untimed, rate_of
 from streamer.sources.tap import PacketTap
 from streamer.sources.timestamps import PresentationTimes
 
 logger = logging.getLogger(__name__)
 
-_MOST_FPS = 1000
-"""A higher guess is the clock of the time stamps, not a rate (MPEG-TS, RTP)."""
 _FALLBACK_RATE_FPS = Fraction(25)
 """For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
 
@@ -39,13 +41,25 @@ class ContainerSource(SingleUseSource, ABC):
 
     Entering decodes the first picture, so that `info` is what the frames really are.
 
+    Args:
+        name: readable, without credentials.
+        threads: decoder threads, 0 for one a processor.
+        fps: frames a second, in place of what the input tells; exact fractions such as `30000/1001` are kept exact.
+
+    Raises:
+        ConfigError: `fps` is not a positive number.
+
     Attributes:
         tap: told of the packets; set before entering.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
         super().__init__()
         self._name = name
+        self._fps = None if fps is None else exact_fps(fps)
+        self._threads = threads
+        self._frame_threads = True
+        self._remedy = ""  # what to do where no picture comes
         self.tap: PacketTap | None = None
         self._container: InputContainer | None = None
         self._decoder: PictureDecoder | None = None
@@ -53,8 +67,8 @@ class ContainerSource(SingleUseSource, ABC):
         self._rotation = 0
 
     @abstractmethod
-    def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
-        """The open container, the stream to decode and its decoder."""
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        """The open container and the stream to decode."""
 
     @abstractmethod
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
@@ -71,9 +85,15 @@ class ContainerSource(SingleUseSource, ABC):
 
     def __enter__(self) -> Self:
         self._check_unused()
-        self._container, stream, decoder = self._open()
-        self._decoder = decoder
+        self._container, stream = self._open()
         try:
+            self._passthrough = passthrough_of(self._container, stream)
+            reader = PacketReader(self._container, stream, self._name, self._passthrough)
+            self._notes = reader.notes
+            self._passthrough.on_read_to = self._read_to
+            decoder = self._decoder = PictureDecoder(
+                reader, stream, threads=self._threads, frame_threads=self._frame_threads
+            )
             if self.tap is not None:
                 # What is made of damaged packets depends on how many are decoded at once.
                 stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
@@ -81,31 +101,53 @@ class ContainerSource(SingleUseSource, ABC):
             pictures = iter(decoder)
             first = next(pictures, None)
             if first is None:
-                raise SourceUnavailable(f"{self._name}: has a video stream, but no picture of it can be decoded")
-            time_base = stream.time_base or Fraction(1, 1000)
+                raise SourceUnavailable(
+                    f"{self._name}: has a video stream, but no picture of it can be decoded{self._remedy}"
+                )
+            time_base = stream.time_base or Fraction(1, 1000) if self._fps is None else 1 / self._fps
             self._rotation = first.rotation
             self._turner = turner_for(first, self._name)
-            self._info = self._describe(stream, self._turner.turn(first, time_base))
+            self._info = self._timed(self._describe(stream, self._turner.turn(first, time_base)), stream)
         except BaseException:
             self._release()
             raise
         self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
         return self
 
+    def _timed(self, info: StreamInfo, stream: VideoStream) -> StreamInfo:
+        """With what is known of the frames' times."""
+        assert self._container is not None
+        if self._fps is None:
+            return replace(info, start=start_of(self._container, stream))
+        if not is_untimed(self._container.format.name):
+            said = f"{self._name}: --fps {self._fps} replaces the times that the frames have; sound keeps its own"
+            self._notes.append(said)
+            logger.warning("%s", said)
+        return replace(info, time_base=1 / self._fps, average_fps=self._fps, constant_rate=True)
+
     def _release(self) -> None:
-        if self._container is not None and self._decoder is not None:
+        if self._decoder is not None:
             self._decoder.rest()
+            self._decoder = None
+        if self._container is not None:
             self._container.close()
-            self._container = self._decoder = None
+            self._container = None
 
     def _make_frames(
         self, decoder: PictureDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction
     ) -> Generator[Frame]:
-        times = PresentationTimes(round(1 / (_rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
+        assert self._passthrough is not None
+        if not self._passthrough.begin():
+            decoder.reader.drop_others()
+        times = PresentationTimes(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
         segment, shape = 0, None
         for index, picture in enumerate(pictures):
             self._collect(decoder)
-            pts = times.of(picture.pts, picture.dts, picture.duration, decoder.first_dts)
+            given = picture.pts
+            if self._fps is None:
+                pts = times.of(picture.pts, picture.dts, picture.duration, decoder.first_dts)
+            else:
+                pts = times.of(index, None, 1, None)
             picture.pts, picture.time_base = pts, time_base
             upright = self._upright(picture, time_base)
             if shape not in (None, _shape_of(upright)):
@@ -119,12 +161,17 @@ class ContainerSource(SingleUseSource, ABC):
                 time_base=time_base,
                 captured_s=time.monotonic(),
                 segment=segment,
-                duration=picture.duration,
-                corrupt=picture.is_corrupt or pts in decoder.corrupt_times,
+                duration=picture.duration if self._fps is None else 1,
+                corrupt=picture.is_corrupt or given in decoder.corrupt_times,
                 key=None if decoder.tap is None or upright is not picture else PictureKey(decoder.tap.number, index),
             )
         self._collect(decoder)
         self._damage += self._settle(stream, decoder, times)
+
+    def _read_to(self, time: Fraction) -> None:
+        running = self._frames is not None and getgeneratorstate(self._frames) == GEN_RUNNING
+        if self._decoder is not None and not running:
+            self._decoder.reader.read_others_to(time)
 
     def _collect(self, decoder: PictureDecoder) -> None:
         if decoder.damage:
@@ -157,18 +204,14 @@ def describe(
         height=first.height,
         pixel_format=first.format.name,
         time_base=stream.time_base or Fraction(1, 1000),
-        average_fps=_rate_of(stream),
+        average_fps=rate_of(stream),
         sample_aspect_ratio=1 / ratio if transposed else ratio,
         live=live,
         bit_rate=stream.bit_rate or None,
         colour=(primaries, transfer, matrix, code),
         field_order=int(context.field_order),
+        constant_rate=stream.base_rate is not None and stream.base_rate == stream.average_rate,
     )
-
-
-def _rate_of(stream: VideoStream) -> Fraction | None:
-    guess = stream.guessed_rate
-    return stream.average_rate or (guess if guess and guess <= _MOST_FPS else None)
 
 
 def _shape_of(picture: av.VideoFrame) -> tuple[int, int, str]:

@@ -10,21 +10,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.ffmpeg_log import reason
 from streamer.protocols import Damage
+from streamer.sources.packets import PacketReader
 from streamer.sources.tap import StreamTap
 
-_GENERATE_PTS = 1
-"""AVFMT_FLAG_GENPTS, which PyAV sets."""
 _IN_FLIGHT = 32
 """Packets that a decoder may hold: 16 threads (FFmpeg's own limit) and 16 places of reordering (H.264, A.3.1)."""
 _MILLISECOND = Fraction(1, 1000)
-_READ_ATTEMPTS = 10
-"""Failed reads in a row after which the rest is given up; a demuxer that recovers does so at once."""
 
 
 class PictureDecoder:
@@ -33,12 +29,13 @@ class PictureDecoder:
     A packet that fails is counted and decoding goes on with the next.
 
     Args:
-        container: open for reading; the caller closes it.
-        stream: one of its video streams, not decoded from before.
+        reader: of the packets; its own losses are told here too.
+        stream: the video that it reads, not decoded from before.
         threads: decoder threads, 0 for as many as the machine has processors.
         frame_threads: decode several pictures at once (faster, `threads` pictures of memory); otherwise parts of one.
 
     Attributes:
+        reader: as given.
         damage: what was lost since the owner last emptied the list.
         packets: how many packets the demuxer gave.
         pictures: how many pictures the decoder gave.
@@ -49,14 +46,13 @@ class PictureDecoder:
         end_position: byte in the file after the last packet, 0 where the container does not tell.
         first_dts: decoding time of the first packet, None where the container does not tell.
         incomplete: the last packet was cut off by the end of the file.
-        gave_up: reading failed for good before the end.
         tap: told of each packet that is decoded; None if nobody is to be.
     """
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, *, threads: int = 0, frame_threads: bool = True
+        self, reader: PacketReader, stream: VideoStream, *, threads: int = 0, frame_threads: bool = True
     ) -> None:
-        self._container = container
+        self.reader = reader
         self._stream = stream
         self.damage: list[Damage] = []
         self.packets = self.pictures = self.errors = self.errors_since_picture = self.lost = 0
@@ -68,10 +64,7 @@ class PictureDecoder:
         self._told = 0
         self.first_dts: int | None = None
         self.incomplete = False
-        self.gave_up = False
         self.tap: StreamTap | None = None
-        # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
-        container.flags &= ~_GENERATE_PTS
         stream.codec_context.thread_count = threads
         stream.codec_context.thread_type = av.codec.context.ThreadType.AUTO if frame_threads else "SLICE"
 
@@ -82,25 +75,17 @@ class PictureDecoder:
         self._settle()
 
     def read(self) -> Iterator[Packet[VideoStream]]:
-        """Packets that have data; the reading goes on after an error."""
-        failed = 0
-        while True:
-            try:
-                for packet in self._container.demux(self._stream):
-                    failed = 0
-                    if packet.size or packet.dts is not None or packet.pts is not None:
-                        self._count(packet)
-                    if packet.size:  # an empty packet would end the decoder
-                        yield packet
-            except av.error.FFmpegError as error:
-                failed += 1
-                if failed >= _READ_ATTEMPTS:
-                    self.gave_up = True
-                    return
-                if failed == 1:
-                    self._lose(Damage("read error", 1, reason(error)))
-            else:
-                return
+        """Packets that have data."""
+        for packet in self.reader:
+            self._take_losses()
+            self._count(packet)
+            if packet.size:  # an empty packet would end the decoder
+                yield packet
+        self._take_losses()
+
+    def _take_losses(self) -> None:
+        while self.reader.damage:
+            self._lose(self.reader.damage.pop(0))
 
     def _count(self, packet: Packet[VideoStream]) -> None:
         if not self.packets:

@@ -35,25 +35,25 @@ class FileSource(ContainerSource):
     Args:
         path: of the file.
         threads: decoder threads, 0 for one a processor.
+        fps: frames a second, in place of what the file tells.
 
     Attributes:
         path: of the file.
     """
 
-    def __init__(self, path: str | Path, *, threads: int = 0) -> None:
-        super().__init__(str(path))
+    def __init__(self, path: str | Path, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
+        super().__init__(str(path), threads=threads, fps=fps)
         self.path = Path(path)
-        self._threads = threads
         self._missing_bytes = 0
 
-    def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
+    def _open(self) -> tuple[InputContainer, VideoStream]:
         container = open_file(self.path)
         try:
             stream = choose_video(container, self._name)
             self._missing_bytes = missing_bytes(self.path, container.format.name)
             # An error at the very end takes finished pictures with it when several are decoded at once.
-            whole = not self._missing_bytes
-            return container, stream, PictureDecoder(container, stream, threads=self._threads, frame_threads=whole)
+            self._frame_threads = not self._missing_bytes
+            return container, stream
         except BaseException:
             container.close()
             raise
@@ -65,7 +65,6 @@ class FileSource(ContainerSource):
             frame_count=frame_count(stream),
             duration_s=None if lasts is None else float(lasts),
             path=str(self.path),
-            stream_index=stream.index,
         )
 
     def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
@@ -90,7 +89,7 @@ class FileSource(ContainerSource):
             if container_kind(stream) == "mov" and stream.frames and not unread:
                 return None  # every picture is there, something else was cut off
             detail = f"the file is at least {self._missing_bytes} bytes too short"
-        elif decoder.incomplete or decoder.gave_up:
+        elif decoder.incomplete or decoder.reader.gave_up:
             detail = "the file ends inside a packet" if decoder.incomplete else "the rest cannot be read"
         elif container_kind(stream) == "matroska" and early_s > _EARLY_END_S and self._left_unread(decoder):
             detail = f"reading ended {float(early_s):.1f} s early"

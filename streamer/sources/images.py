@@ -17,13 +17,14 @@ from typing import Self
 
 import av
 
-from streamer.errors import ConfigError, SourceUnavailable
+from streamer.errors import SourceUnavailable
 from streamer.ffmpeg_log import reason
 from streamer.frame import Frame
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.opening import choose_video, open_file
 from streamer.sources.orientation import Turner, orientation_of
 from streamer.sources.single_use import SingleUseSource
+from streamer.sources.stream_facts import exact_fps
 
 logger = logging.getLogger(__name__)
 
@@ -159,18 +160,3 @@ def natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """A sort key by which numbers in names count by their value, and case only decides ties."""
     parts = re.split(r"(\d+)", name.casefold())
     return (*((int(part), "") if part.isdecimal() else (-1, part) for part in parts), (-1, name))
-
-
-def exact_fps(fps: str | float | Fraction) -> Fraction:
-    """Frames a second as an exact fraction; a float is taken as it is written.
-
-    Raises:
-        ConfigError: it is not a positive number.
-    """
-    try:
-        exact = Fraction(fps if isinstance(fps, Fraction) else str(fps).strip())
-    except (ValueError, ZeroDivisionError) as error:
-        raise ConfigError(f"fps must be a number such as 25 or 30000/1001, not {fps!r}") from error
-    if not 0 < exact <= 1_000_000:
-        raise ConfigError(f"fps must be above 0, not {fps}")
-    return exact.limit_denominator(1_000_000)

@@ -77,8 +77,8 @@ class PacedConnection:
 
     @property
     def info(self) -> StreamInfo:
-        """What the source tells, as a live one; without the file, whose other streams nobody copies in time."""
-        return dataclasses.replace(self._source.info, live=True, path=None, stream_index=None, frame_count=None)
+        """What the source tells, as a live one."""
+        return dataclasses.replace(self._source.info, live=True, path=None, frame_count=None)
 
     def pictures(self) -> Iterator[LivePicture | Damage | None]:
         """See `streamer.sources.connection.Connection`."""

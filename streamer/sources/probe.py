@@ -24,9 +24,11 @@ from streamer.sources.images import ImageSource
 from streamer.sources.network import NetworkConnector
 from streamer.sources.opening import choose_video, open_file
 from streamer.sources.orientation import UPRIGHT, orientation_of
+from streamer.sources.packets import PacketReader
+from streamer.sources.pipe import PipeSource
 from streamer.sources.probe_facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
 from streamer.sources.selection import SourceOptions, is_address, open_source
-from streamer.sources.stream_facts import MICROSECOND, duration, frame_count
+from streamer.sources.stream_facts import MICROSECOND, duration, frame_count, rate_of
 from streamer.sources.synthetic import SyntheticSource, open_graph
 
 MEASURED_PACKETS = 600
@@ -54,6 +56,9 @@ def probe(uri: str, *, fps: str | float | Fraction | None = None) -> Probe:
     if isinstance(source, SyntheticSource):
         with open_graph(source.graph) as container:
             return _probe_container(uri, container, MEASURED_SYNTHETIC)
+    if isinstance(source, PipeSource):
+        with source.open() as container:
+            return _probe_container(uri, container, MEASURED_PACKETS)
     if not isinstance(source, FileSource):
         raise SourceUnavailable(f"{uri}: is a camera; probe cameras tells of them all")
     with open_file(source.path) as container:
@@ -124,7 +129,7 @@ def _probe_pictures(uri: str, source: ImageSource) -> Probe:
 
 def _measure(container: InputContainer, stream: VideoStream, packets: int) -> tuple[str, av.VideoFrame | None]:
     """Whether the rate is constant, and the first picture."""
-    decoder = PictureDecoder(container, stream, threads=1)
+    decoder = PictureDecoder(PacketReader(container, stream), stream, threads=1)
     first: av.VideoFrame | None = None
     times: list[tuple[int | None, int | None]] = []
     for packet in decoder.read():
@@ -183,7 +188,7 @@ def _video(stream: VideoStream, measured: tuple[str, av.VideoFrame | None] | Non
         coded_height=coded[1],
         pixel_format=None if pixel_format is None else pixel_format.name,
         bit_depth=None if pixel_format is None else pixel_format.components[0].bits,
-        average_fps=stream.average_rate or None,
+        average_fps=rate_of(stream),
         frame_rate=rate,
         frames=frame_count(stream),
         rotation=orientation.rotation,

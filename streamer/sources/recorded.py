@@ -31,21 +31,22 @@ class RecordedSource(ContainerSource):
     Args:
         connector: opens it.
         threads: decoder threads, 0 for one a processor.
+        fps: frames a second, in place of what the recording tells.
     """
 
-    def __init__(self, connector: NetworkConnector, *, threads: int = 0) -> None:
-        super().__init__(connector.name)
+    def __init__(
+        self, connector: NetworkConnector, *, threads: int = 0, fps: str | float | Fraction | None = None
+    ) -> None:
+        super().__init__(connector.name, threads=threads, fps=fps)
         self._connector = connector
-        self._threads = threads
 
-    def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
+    def _open(self) -> tuple[InputContainer, VideoStream]:
         try:
             container = self._connector.open(READ_TIMEOUT_S)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
         try:
-            stream = choose_video(container, self._name)
-            return container, stream, PictureDecoder(container, stream, threads=self._threads)
+            return container, choose_video(container, self._name)
         except BaseException:
             container.close()
             raise
@@ -67,7 +68,7 @@ class RecordedSource(ContainerSource):
         lasts_s = duration(stream) if container_kind(stream) == "matroska" else None
         early_s = max((lasts_s or Fraction(0)) - times.end * self.info.time_base, Fraction(0))
         unread = indexed_packets(stream) - decoder.packets if container_kind(stream) == "mov" else 0
-        if decoder.gave_up or decoder.incomplete or unread > 0 or early_s > _EARLY_END_S:
+        if decoder.reader.gave_up or decoder.incomplete or unread > 0 or early_s > _EARLY_END_S:
             by_time = round(early_s * (self.info.average_fps or 0))
             damage.append(Damage("truncated", max(unread, by_time, 1), "the rest cannot be read"))
         return damage

@@ -22,6 +22,7 @@ from streamer.sources.images import ImageSource
 from streamer.sources.live import LiveSource
 from streamer.sources.network import SCHEMES, NetworkConnector, NetworkOptions
 from streamer.sources.paced import PacedConnector
+from streamer.sources.pipe import PipeSource, is_pipe
 from streamer.sources.recorded import RecordedSource, is_recording
 from streamer.sources.retries import Patience
 from streamer.sources.synthetic import PREFIX, SyntheticSource
@@ -37,7 +38,7 @@ class SourceOptions:
     """What can be said of how a source is read.
 
     Attributes:
-        fps: of pictures (25 if None), and what a camera is asked for.
+        fps: of pictures (25 if None) and of files that tell no rate, or in place of theirs; what a camera is asked for.
         threads: of a file's decoder; 0 = as many as there are cores.
         live: play a file at its own pace, dropping what comes too fast (True); take what is behind an http address for
             a recording (False); None = what it is.
@@ -63,14 +64,14 @@ def open_source(
     *,
     stats: RunStats | None = None,
 ) -> Source:
-    """The source for a file, a folder or pattern of pictures, `lavfi:` and a filter graph, a camera or an address.
+    """The source for a file, a pipe, a folder or pattern of pictures, `lavfi:` and a graph, a camera or an address.
 
     A path that exists is taken as it is, whatever characters are in it. It is entered later; only what is behind an
     http address is asked now whether it is a recording.
 
     Args:
-        uri: a path, `file://` address, glob or numbered pattern, `lavfi:GRAPH`, `0`, `camera:0`, `/dev/video0`, or the
-            address of a stream (rtsp, rtmp, http, udp, ...).
+        uri: a path, `-` for standard input, `file://` address, glob or numbered pattern, `lavfi:GRAPH`, `0`,
+            `camera:0`, `/dev/video0`, or the address of a stream (rtsp, rtmp, http, udp, ...).
         options: how it is read.
         stats: where a live source counts its reconnects.
 
@@ -87,12 +88,11 @@ def open_source(
         return _live(camera, options, stats)
     _refuse(uri, {"source.size": options.size, "source.pixel_format": options.pixel_format}, "cameras")
     if is_address(target):
-        _refuse(uri, {"fps": options.fps}, "pictures and cameras")
         return _network(target, options, stats)
     if options.live:
-        opened = lambda: _from_disk(target, uri, options)  # noqa: E731
+        opened = lambda: _from_disk(target, options)  # noqa: E731
         return _live(PacedConnector(opened, redacted(uri)), options, stats)
-    return _from_disk(target, uri, options)
+    return _from_disk(target, options)
 
 
 def is_address(uri: str) -> bool:
@@ -101,14 +101,14 @@ def is_address(uri: str) -> bool:
     return match is not None and match[1].lower() in SCHEMES and not Path(uri).exists()
 
 
-def _from_disk(target: str, uri: str, options: SourceOptions) -> Source:
+def _from_disk(target: str, options: SourceOptions) -> Source:
     path = Path(target)
     if path.is_dir() or (_PATTERN.search(target) and not path.exists() and not target.startswith(PREFIX)):
         return ImageSource(target, fps=25 if options.fps is None else options.fps)
-    _refuse(uri, {"fps": options.fps}, "pictures and cameras")
     if target.startswith(PREFIX) and not path.exists():
-        return SyntheticSource(target)
-    source = FileSource(path, threads=options.threads)
+        return SyntheticSource(target, fps=options.fps)
+    once = is_pipe(target)
+    source = (PipeSource if once else FileSource)(target, threads=options.threads, fps=options.fps)
     source.tap = options.tap
     return source
 
@@ -125,8 +125,9 @@ def _network(address: str, options: SourceOptions, stats: RunStats | None) -> So
     else:
         recorded = options.live is False
     if not recorded:
+        _refuse(address, {"fps": options.fps}, "files, pictures and cameras")
         return _live(connector, options, stats)
-    source = RecordedSource(connector, threads=options.threads)
+    source = RecordedSource(connector, threads=options.threads, fps=options.fps)
     source.tap = options.tap
     return source
 

@@ -6,11 +6,12 @@ Entered by the main thread, then owned by the capture thread.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from inspect import GEN_RUNNING, getgeneratorstate
 from types import TracebackType
 
 from streamer.frame import Frame
+from streamer.passthrough import Passthrough
 from streamer.protocols import Damage, StreamInfo
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,18 @@ class SingleUseSource:
         self._frames: Generator[Frame] | None = None
         self._iterated = False
         self._damage: list[Damage] = []
+        self._notes: list[str] = []
+        self._passthrough: Passthrough | None = None
+
+    @property
+    def passthrough(self) -> Passthrough | None:
+        """The other streams of the input; None where there are none."""
+        return self._passthrough
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What could not be given as it was, a line each."""
+        return self._notes
 
     @property
     def info(self) -> StreamInfo:
@@ -50,6 +63,8 @@ class SingleUseSource:
             self._frames.close()  # what the frames come from must be let go before that is closed
             self._frames = None
         self._release()
+        if self._passthrough is not None:
+            self._passthrough.close()
 
     def _release(self) -> None:
         """Close what the frames came from. Called when the source is left, unless a thread still hangs in a read."""

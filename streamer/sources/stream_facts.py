@@ -11,7 +11,48 @@ from fractions import Fraction
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from streamer.errors import ConfigError
+
+MOST_FPS = 1000
+"""A higher guess is the clock of the time stamps, not a rate (MPEG-TS, RTP)."""
+_UNTIMED = frozenset({
+    "av1", "avs2", "avs3", "bitpacked", "cavsvideo", "dirac", "dnxhd", "evc", "h261", "h263", "h264", "hevc",
+    "ingenient", "m4v", "mjpeg", "mjpeg_2000", "mpegvideo", "mpjpeg", "obu", "rawvideo", "v210", "v210x", "vc1", "vvc",
+})  # fmt: skip
 MICROSECOND = Fraction(1, 1_000_000)  # AV_TIME_BASE of containers
+
+
+def exact_fps(fps: str | float | Fraction) -> Fraction:
+    """Frames a second as an exact fraction; a float is taken as it is written.
+
+    Raises:
+        ConfigError: it is not a positive number.
+    """
+    try:
+        exact = Fraction(fps if isinstance(fps, Fraction) else str(fps).strip())
+    except (ValueError, ZeroDivisionError) as error:
+        raise ConfigError(f"fps must be a number such as 25 or 30000/1001, not {fps!r}") from error
+    if not 0 < exact <= 1_000_000:
+        raise ConfigError(f"fps must be above 0, not {fps}")
+    return exact.limit_denominator(1_000_000)
+
+
+def is_untimed(format_name: str) -> bool:
+    """Whether a demuxer (FFmpeg's name) gives pictures one after the other, without times of their own."""
+    return format_name in _UNTIMED or format_name.endswith("_pipe")
+
+
+def rate_of(stream: VideoStream) -> Fraction | None:
+    """Frames a second as far as header or container tell, else None.
+
+    FFmpeg takes 25 for every elementary stream; the header of its codec may tell the true rate.
+    """
+    if is_untimed(stream.container.format.name) and stream.codec_context is not None:
+        own = stream.codec_context.framerate
+        if own and own <= MOST_FPS:
+            return Fraction(own)
+    guess = stream.guessed_rate
+    return stream.average_rate or (guess if guess and guess <= MOST_FPS else None)
 
 
 def container_kind(stream: VideoStream) -> str:

@@ -5,6 +5,8 @@ Entered by the main thread, then owned by the capture thread.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -13,7 +15,6 @@ from streamer.errors import SourceUnavailable
 from streamer.ffmpeg_log import reason
 from streamer.protocols import StreamInfo
 from streamer.sources.container import ContainerSource, describe
-from streamer.sources.decoding import PictureDecoder
 from streamer.sources.opening import choose_video
 
 PREFIX = "lavfi:"
@@ -24,20 +25,20 @@ class SyntheticSource(ContainerSource):
 
     Args:
         graph: in FFmpeg's filter graph syntax, with or without `lavfi:` in front.
+        fps: frames a second, in place of what the graph tells.
 
     Attributes:
         graph: without it.
     """
 
-    def __init__(self, graph: str) -> None:
+    def __init__(self, graph: str, *, fps: str | float | Fraction | None = None) -> None:
         self.graph = graph.removeprefix(PREFIX)
-        super().__init__(PREFIX + self.graph)
+        super().__init__(PREFIX + self.graph, threads=1, fps=fps)
 
-    def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
+    def _open(self) -> tuple[InputContainer, VideoStream]:
         container = open_graph(self.graph)
         try:
-            stream = choose_video(container, self._name)
-            return container, stream, PictureDecoder(container, stream, threads=1)
+            return container, choose_video(container, self._name)
         except BaseException:
             container.close()
             raise

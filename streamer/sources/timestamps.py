@@ -5,6 +5,8 @@ AVI, MPEG program streams and raw elementary streams do not time every picture. 
 
 from __future__ import annotations
 
+_SHORTEST, _LONGEST = 4, 64
+"""A duration is believed from a quarter of a step to 64 steps."""
 _LEAP = 1500
 """Steps (a minute at 25 fps) from which on a jump is a broken time stamp, not a hole."""
 
@@ -15,7 +17,8 @@ class PresentationTimes:
     Where the container gives none, the decoding time of the picture stands in, as in FFmpeg's `best_effort_timestamp`
     (libavcodec/decode.c, `guess_correct_pts`). With B-frames that runs ahead by the decoder's delay, so a stream that
     starts without presentation times is moved back to where its first packet starts. Where there is no decoding time
-    either (raw H.264), a picture follows the one before it.
+    either (raw H.264), a picture follows the one before it. Durations count only where they make sense: where a stream
+    tells no rate, FFmpeg's parsers make them a tick.
 
     Attributes:
         end: ticks at which the last picture ends.
@@ -46,9 +49,14 @@ class PresentationTimes:
                 self._delay = max(dts - first_packet_dts, 0)
         if pts is None:
             pts = self.end if dts is None else dts - self._delay
-        self.end = pts + (duration or self.step)
+            if self._last is not None and pts <= self._last:  # fields, or pictures that are shown twice
+                pts = max(self.end, self._last + 1)
+        self.end = pts + (duration if self._sensible(duration) else self.step)
         self._compare(pts)
         return pts
+
+    def _sensible(self, duration: int) -> bool:
+        return self.step <= _SHORTEST * duration and duration <= _LONGEST * self.step
 
     @property
     def holes(self) -> int:

@@ -70,15 +70,18 @@ def info(
     return StreamInfo("made", *size, pixel_format, time_base, average_fps=average_fps, **more)
 
 
-def annotate(source: Path, output: Path, *, frames: int | None = None, **options: Any) -> tuple[list[Scene], VideoSink]:
+def annotate(
+    source: Path, output: Path, *, frames: int | None = None, copies: bool = True, **options: Any
+) -> tuple[list[Scene], VideoSink]:
     """Write a file's frames as they are; the scenes, and the sink with its notes.
 
     Args:
+        copies: the other streams too.
         frames: interrupt the run after that many.
     """
     scenes = []
     with FileSource(source) as opened:
-        sink = VideoSink(output, opened.info, **options)
+        sink = VideoSink(output, opened.info, passthrough=opened.passthrough if copies else None, **options)
         try:
             with sink:
                 for frame in opened:

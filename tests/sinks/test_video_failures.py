@@ -92,7 +92,7 @@ def test_the_input_is_not_overwritten(tmp_path: Path) -> None:
     before = clip.read_bytes()
     with (
         pytest.raises(SinkUnavailable, match="is the input"),
-        VideoSink(clip, info(path=str(clip), stream_index=0), overwrite=True),
+        VideoSink(clip, info(path=str(clip)), overwrite=True),
     ):
         pytest.fail("the sink opened")
     assert clip.read_bytes() == before

@@ -79,7 +79,7 @@ def test_every_frame_of_an_intact_file_with_its_own_time(kind: str, tmp_path: Pa
     assert damage == []
     assert not any(frame.corrupt for frame in frames)
     assert info.frame_count in (None, len(frames))
-    assert (info.path, info.stream_index) == (str(path), 0)
+    assert info.path == str(path)
 
 
 def test_times_are_those_that_were_written(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.sources.images import ImageSource, exact_fps, find_pictures, natural_key, read_picture
+from streamer.sources.images import ImageSource, find_pictures, natural_key, read_picture
+from streamer.sources.stream_facts import exact_fps
 from tests import media
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.protocols import PassthroughSource
 from streamer.secrets import redacted
 from streamer.sources.file import FileSource
 from streamer.sources.images import ImageSource
@@ -27,7 +29,8 @@ def test_the_kind_follows_from_the_text(tmp_path: Path) -> None:
         f"{tmp_path}/clip.mp4": FileSource,
         f"file://{tmp_path}/a%20b.mp4": FileSource,
     }.items():
-        assert type(open_source(uri)) is kind, uri
+        source: object = open_source(uri)
+        assert type(source) is kind, uri
 
 
 @pytest.mark.parametrize("name", ["a[1].mp4", "what?.mp4", "star*.mp4", "img%d.mp4", "7", "lavfi:x.mp4"])
@@ -75,13 +78,22 @@ def test_credentials_are_never_shown(user: str, password: str, token: str) -> No
     assert "@" not in str(caught.value)
 
 
-def test_a_rate_is_for_pictures_only(tmp_path: Path) -> None:
+def test_a_rate_for_what_has_its_own_is_taken_and_told(tmp_path: Path) -> None:
     media.write_picture(tmp_path / "1.png", 1)
     with open_source(str(tmp_path), SourceOptions(fps="50")) as source:
         assert source.info.average_fps == 50
-    for uri in ("clip.mp4", "lavfi:testsrc2"):
-        with pytest.raises(ConfigError, match="fps"):
-            open_source(uri, SourceOptions(fps=50))
+    clip = media.write_video(tmp_path / "clip.mp4", frames=5, rate=25)
+    for uri in (str(clip), "lavfi:testsrc2=duration=0.2"):
+        with open_source(uri, SourceOptions(fps="30000/1001")) as source:
+            assert source.info.average_fps == Fraction(30000, 1001)
+            assert [frame.pts * frame.time_base for frame in source] == [Fraction(1001 * k, 30000) for k in range(5)]
+            assert isinstance(source, PassthroughSource)
+            assert any("--fps 30000/1001 replaces" in note for note in source.notes)
+
+
+def test_a_rate_is_refused_for_what_comes_by_itself() -> None:
+    with pytest.raises(ConfigError, match="fps"):
+        open_source("rtsp://127.0.0.1:9/live", SourceOptions(fps=50))
 
 
 def test_synthetic_graphs_may_go_on_for_ever() -> None:

@@ -1,0 +1,380 @@
+"""The streams of an input besides the video that is decoded: audio, subtitles, data, attachments, cover pictures.
+
+They are copied, never decoded. A source makes a `Passthrough`; the thread that reads the input puts every packet of
+these streams into it, and each sink that copies streams takes them from a `Subscription` of its own, up to the time of
+the frame that it writes. So the input is read once, whatever the outputs are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import pickle
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import IO, Any
+
+import av
+from av.packet import Packet, PacketSideData
+from av.packet import PktSideDataT as _SideDataName
+from av.stream import AttachmentStream, Disposition, Stream
+
+MEMORY_BYTES = 32 << 20
+"""Packets kept in memory for outputs that have not come to their time yet: three minutes of uncompressed stereo sound.
+Packets of a file beyond that wait in a temporary file, those of a live source are dropped, the oldest first."""
+_OVERHEAD_BYTES = 512
+"""What a packet takes besides its data."""
+_SIDE_DATA: tuple[str, ...] = _SideDataName.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassthroughStream:
+    """A stream that can be copied; described apart from the input, which may be closed before the output is.
+
+    Attributes:
+        index: in the input.
+        kind: `audio`, `subtitle`, `data`, `attachment` or `video`.
+        codec: FFmpeg's name, or the file's name of an attachment; empty where there is none.
+        template: for `OutputContainer.add_stream_from_template`; None where nothing is known of its codec.
+        time_base: seconds per tick of its packets.
+        tags: its metadata.
+        disposition: how it is meant to be used.
+        sample_rate_hz: of audio, else 0.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    template: Stream | None
+    time_base: Fraction
+    tags: Mapping[str, str]
+    disposition: Disposition
+    sample_rate_hz: int = 0
+
+    @property
+    def is_cover(self) -> bool:
+        """Whether it is one picture that stands for the work, not a part of the video."""
+        return bool(self.disposition & Disposition.attached_pic)
+
+    @property
+    def description(self) -> str:
+        """What a person calls it, such as `audio stream 1 (aac)`."""
+        return f"{self.kind} stream {self.index}" + (f" ({self.codec})" if self.codec else "")
+
+    @property
+    def timed(self) -> bool:
+        """Whether its packets have times: not an attachment, not a cover."""
+        return self.kind != "attachment" and not self.is_cover
+
+
+@dataclass(frozen=True, slots=True)
+class PassthroughPacket:
+    """A packet as it was read, with the times that all streams of the input share.
+
+    Attributes:
+        data: the encoded bytes.
+        pts, dts: in ticks of the stream's time base, at least one of them there.
+        duration: in ticks, 0 where unknown.
+        is_key: whether decoding can begin here.
+        side_data: FFmpeg's number of the kind, and the bytes.
+    """
+
+    data: bytes
+    pts: int | None
+    dts: int | None
+    duration: int = 0
+    is_key: bool = True
+    side_data: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def ticks(self) -> int:
+        """When it is to be written: its decoding time, or its presentation time where it has none."""
+        ticks = self.pts if self.dts is None else self.dts
+        assert ticks is not None
+        return ticks
+
+    def packet(self) -> Packet[Any]:
+        """A packet of PyAV's, one's own."""
+        made: Packet[Any] = Packet(self.data)
+        made.pts, made.dts, made.duration, made.is_keyframe = self.pts, self.dts, self.duration, self.is_key
+        for kind, content in self.side_data:
+            side_data = PacketSideData(kind, len(content))  # type: ignore[call-arg]
+            side_data.update(content)
+            side_data.to_packet(made, move=True)
+        return made
+
+
+def passthrough_packet(packet: Packet[Any]) -> PassthroughPacket:
+    """What a packet of PyAV's holds; it must have a time."""
+    side_data = []
+    for one in packet.iter_sidedata():
+        try:
+            side_data.append((_SIDE_DATA.index(one.data_type), bytes(one)))
+        except IndexError:  # a kind that PyAV has no name for
+            continue
+    return PassthroughPacket(
+        bytes(packet), packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, tuple(side_data)
+    )
+
+
+def describe_streams(streams: Sequence[Stream]) -> list[PassthroughStream]:
+    """Streams of an open input as they can be copied."""
+    # The null format takes every codec, so its streams can hold what is known of any other.
+    holder: Any = av.open(io.BytesIO(), "w", format="null")
+    return [_described(holder, stream) for stream in streams]
+
+
+def _described(holder: Any, stream: Any) -> PassthroughStream:
+    try:
+        template = holder.add_stream_from_template(stream, opaque=True)
+    except (ValueError, av.error.FFmpegError):  # FFmpeg has no decoder for it
+        template = None
+    context = stream.codec_context
+    name = getattr(stream, "name", "") if isinstance(stream, AttachmentStream) or context is None else context.name
+    return PassthroughStream(
+        index=stream.index,
+        kind=stream.type,
+        codec=name or "",
+        template=template,
+        time_base=stream.time_base or Fraction(1, 1000),
+        tags=dict(stream.metadata),
+        disposition=stream.disposition,
+        sample_rate_hz=getattr(context, "sample_rate", 0) or 0 if stream.type == "audio" else 0,
+    )
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The packets of one stream that somebody has still to take; an int is where in the spill a packet is."""
+
+    packets: deque[tuple[int, PassthroughPacket | int]] = field(default_factory=deque)
+    first: int = 0  # the number of the first of them
+
+
+class Passthrough:
+    """All streams of an input that can be copied, with its tags and chapters. Any thread may call any method.
+
+    Args:
+        streams: what there is from the start.
+        tags: metadata of the input.
+        chapters: as `InputContainer.chapters` has them.
+        video_tags, video_disposition: of the video that is decoded.
+        live: drop packets that nobody takes, in place of keeping them on the disk.
+        memory_bytes: of packets that wait.
+
+    Attributes:
+        tags, chapters, video_tags, video_disposition: as given.
+        on_read_to: reads the input on up to a time when no more frames are wanted; None where that cannot be done.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[PassthroughStream] = (),
+        *,
+        tags: Mapping[str, str] | None = None,
+        chapters: Sequence[Any] = (),
+        video_tags: Mapping[str, str] | None = None,
+        video_disposition: Disposition = Disposition(0),  # noqa: B008 - immutable
+        live: bool = False,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self.tags = dict(tags or {})
+        self.chapters = tuple(chapters)
+        self.video_tags = dict(video_tags or {})
+        self.video_disposition = video_disposition
+        self.on_read_to: Callable[[Fraction], None] | None = None
+        self._live = live
+        self._memory_bytes = memory_bytes
+        self._lock = threading.Lock()
+        # All under the lock.
+        self._streams = tuple(streams)
+        self._lanes: dict[PassthroughStream, _Lane] = {stream: _Lane() for stream in self._streams}
+        self._subscriptions: list[Subscription] = []
+        self._running = False
+        self._bytes = 0
+        self._spill: IO[bytes] | None = None
+        self._spilled = 0  # packets in the spill that have still to be taken
+        self._dropped = 0
+        self._covers: dict[PassthroughStream, PassthroughPacket] = {}
+
+    @property
+    def covers(self) -> Mapping[PassthroughStream, PassthroughPacket]:
+        """The pictures of the covers that were read."""
+        with self._lock:
+            return dict(self._covers)
+
+    @property
+    def streams(self) -> tuple[PassthroughStream, ...]:
+        """What there is at the moment; of a live source that may change with a reconnect."""
+        with self._lock:
+            return self._streams
+
+    @property
+    def dropped(self) -> int:
+        """Packets of a live source that nobody took in time."""
+        with self._lock:
+            return self._dropped
+
+    def replace_streams(self, streams: Sequence[PassthroughStream]) -> None:
+        """From now on there are these; packets of others that wait are still given out."""
+        with self._lock:
+            self._streams = tuple(streams)
+            for stream in streams:
+                self._lanes.setdefault(stream, _Lane())
+
+    def subscribe(self) -> Subscription:
+        """Get all packets from now on; before `begin` also those that came already."""
+        with self._lock:
+            subscription = Subscription(self, {stream: self._next(lane) for stream, lane in self._lanes.items()})
+            if not self._running:
+                subscription.taken = dict.fromkeys(self._lanes, 0)
+            self._subscriptions.append(subscription)
+            return subscription
+
+    def begin(self) -> bool:
+        """The reading thread: frames are wanted now. Whether anybody wants packets too."""
+        with self._lock:
+            self._running = True
+            self._trim()
+            return bool(self._subscriptions)
+
+    def put(self, stream: PassthroughStream, packet: PassthroughPacket) -> None:
+        """The reading thread: the next packet of a stream."""
+        with self._lock:
+            if stream.is_cover:  # a demuxer gives it before anything else, and some give it again
+                self._covers.setdefault(stream, dataclasses.replace(packet, pts=0, dts=0))
+                return
+            if self._running and not self._subscriptions:
+                return
+            lane = self._lanes.setdefault(stream, _Lane())
+            size = len(packet.data) + _OVERHEAD_BYTES
+            if self._bytes + size <= self._memory_bytes:
+                self._bytes += size
+                lane.packets.append((packet.ticks, packet))
+            elif self._live:
+                lane.packets.append((packet.ticks, packet))
+                self._bytes += size
+                self._drop_oldest()
+            else:
+                lane.packets.append((packet.ticks, self._store(packet)))
+
+    def read_to(self, time: Fraction) -> None:
+        """Once the reading thread has ended: see that the packets up to a time in seconds are here, if that can be."""
+        if self.on_read_to is not None:
+            self.on_read_to(time)
+
+    def close(self) -> None:
+        """Forget everything that waits."""
+        with self._lock:
+            self._lanes.clear()
+            self._bytes = 0
+            if self._spill is not None:
+                self._spill.close()
+                self._spill = None
+
+    # called by subscriptions
+
+    def take(
+        self, subscription: Subscription, until: Fraction | None
+    ) -> list[tuple[PassthroughStream, PassthroughPacket]]:
+        """See `Subscription.take`."""
+        found: list[tuple[Fraction, PassthroughStream, PassthroughPacket]] = []
+        with self._lock:
+            for stream, lane in self._lanes.items():
+                at = subscription.taken.setdefault(stream, lane.first) - lane.first
+                while at < len(lane.packets):
+                    ticks, entry = lane.packets[at]
+                    time = ticks * stream.time_base
+                    if until is not None and time > until:
+                        break
+                    found.append((time, stream, self._load(entry) if isinstance(entry, int) else entry))
+                    at += 1
+                subscription.taken[stream] = lane.first + at
+            self._trim()
+        found.sort(key=lambda one: one[0])
+        return [(stream, packet) for _, stream, packet in found]
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """See `Subscription.close`."""
+        with self._lock:
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
+                self._trim()
+
+    # under the lock
+
+    @staticmethod
+    def _next(lane: _Lane) -> int:
+        return lane.first + len(lane.packets)
+
+    def _trim(self) -> None:
+        """Let go what everybody has taken."""
+        if not self._running:
+            return
+        for stream, lane in self._lanes.items():
+            wanted = min((one.taken.get(stream, lane.first) for one in self._subscriptions), default=self._next(lane))
+            while lane.first < wanted:
+                self._forget(lane)
+
+    def _forget(self, lane: _Lane) -> None:
+        _, entry = lane.packets.popleft()
+        lane.first += 1
+        if not isinstance(entry, int):
+            self._bytes -= len(entry.data) + _OVERHEAD_BYTES
+            return
+        self._spilled -= 1
+        if self._spilled == 0 and self._spill is not None:
+            self._spill.seek(0)
+            self._spill.truncate()
+
+    def _drop_oldest(self) -> None:
+        while self._bytes > self._memory_bytes:
+            lanes = [(stream, lane) for stream, lane in self._lanes.items() if lane.packets]
+            _, oldest = min(lanes, key=lambda one: one[1].packets[0][0] * one[0].time_base)
+            self._forget(oldest)
+            self._dropped += 1
+
+    def _store(self, packet: PassthroughPacket) -> int:
+        if self._spill is None:
+            self._spill = tempfile.TemporaryFile(prefix="streamer-")  # noqa: SIM115 - closed by `close`
+        at = self._spill.seek(0, io.SEEK_END)
+        pickle.dump(packet, self._spill)
+        self._spilled += 1
+        return at
+
+    def _load(self, at: int) -> PassthroughPacket:
+        assert self._spill is not None
+        self._spill.seek(at)
+        packet: PassthroughPacket = pickle.load(self._spill)
+        return packet
+
+
+class Subscription:
+    """What one sink takes of a `Passthrough`. Used by the thread that owns the sink.
+
+    Attributes:
+        taken: how many packets of each stream were taken; the `Passthrough`'s own, under its lock.
+    """
+
+    def __init__(self, passthrough: Passthrough, taken: dict[PassthroughStream, int]) -> None:
+        self._passthrough = passthrough
+        self.taken = taken
+
+    def take(self, until: Fraction | None) -> list[tuple[PassthroughStream, PassthroughPacket]]:
+        """The packets that came up to and including a time, by rising time; each is given out once.
+
+        Args:
+            until: seconds; None for all.
+
+        Raises:
+            OSError: the disk refuses those that wait on it.
+        """
+        return self._passthrough.take(self, until)
+
+    def close(self) -> None:
+        """Take no more. Fine a second time."""
+        self._passthrough.unsubscribe(self)

@@ -1,0 +1,178 @@
+"""Reads an open input once: the packets of the video come out, those of all other streams go to their outputs.
+
+Owned by the thread that reads the input.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard
+from av.video.stream import VideoStream
+
+from streamer.errors import SourceLost
+from streamer.ffmpeg_log import reason
+from streamer.passthrough import Passthrough, PassthroughStream, describe_streams, passthrough_packet
+from streamer.protocols import Damage
+from streamer.sources.continuity import ContinuousClock
+
+log = logging.getLogger(__name__)
+
+_GENERATE_PTS = 1
+"""AVFMT_FLAG_GENPTS, which PyAV sets."""
+_TS_DISCONT = 0x0200
+"""AVFMT_TS_DISCONT: the format's clock may jump."""
+_READ_ATTEMPTS = 10
+"""Failed reads in a row after which the rest is given up; a demuxer that recovers does so at once."""
+_MOST_TOLD = 20
+_BEHIND_S = 60
+"""How far sound may stand behind its picture in an input."""
+
+
+class PacketReader:
+    """The packets of one input, in the order in which they are there, on one clock.
+
+    Args:
+        container: open for reading; the caller closes it.
+        video: the stream to decode.
+        name: of the input, for the log.
+        passthrough: where the packets of the streams in it go; None reads the video alone.
+
+    Attributes:
+        damage: what could not be read since the owner last emptied the list.
+        notes: what was mended in the clock of the input, one line each.
+        gave_up: reading failed for good before the end.
+        untimed: packets of other streams that have no time and cannot be copied.
+    """
+
+    def __init__(
+        self, container: InputContainer, video: VideoStream, name: str = "", passthrough: Passthrough | None = None
+    ) -> None:
+        self._container = container
+        self._video = video
+        self._name = name
+        self._passthrough = passthrough
+        self._others: dict[int, PassthroughStream] = {}
+        if passthrough is not None:
+            self._others = {stream.index: stream for stream in passthrough.streams}
+        self._clock = ContinuousClock(jumps=bool(container.format.flags & _TS_DISCONT))
+        self.damage: list[Damage] = []
+        self.notes: list[str] = []
+        self.gave_up = False
+        self.untimed = 0
+        self._wanted = True
+        self._last: dict[int, Fraction] = {i: Fraction(0) for i, one in self._others.items() if one.kind == "audio"}
+        # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
+        container.flags &= ~_GENERATE_PTS
+        for stream in container.streams:
+            read = stream is video or stream.index in self._others
+            stream.discard = Discard.default if read else Discard.all
+
+    def drop_others(self) -> None:
+        """Nobody copies the other streams: the demuxer need not read them."""
+        self._wanted = False
+        for stream in self._container.streams:
+            if stream.index != self._video.index:
+                stream.discard = Discard.all
+
+    def read_others_to(self, time: Fraction) -> None:
+        """Read on until all sound up to a time has come, seconds; the video goes nowhere.
+
+        Sound often stands a little behind its picture in a file. Reading ends where the video is far beyond the time.
+        """
+        missing = {index for index, last in self._last.items() if last <= time}
+        for packet in self._read():
+            for placed in self._clock.place(packet):
+                for _ in self._sort(placed):
+                    pass
+                ticks = placed.pts if placed.dts is None else placed.dts
+                late_s = Fraction(0) if ticks is None else ticks * placed.time_base - time
+                if late_s > 0:
+                    missing.discard(placed.stream_index)
+                if not missing or late_s > _BEHIND_S:
+                    return
+
+    def __iter__(self) -> Iterator[Packet[VideoStream]]:
+        """Packets of the video, also empty ones that only have a time."""
+        for packet in self._read():
+            for placed in self._clock.place(packet):
+                yield from self._sort(placed)
+            self._tell()
+        for placed in self._clock.finish():
+            yield from self._sort(placed)
+        self._tell()
+
+    def _read(self) -> Iterator[Packet[Any]]:
+        """All packets but the demuxer's end marks; the reading goes on after an error."""
+        failed = 0
+        while True:
+            try:
+                for packet in self._container.demux():
+                    failed = 0
+                    if packet.size or packet.dts is not None or packet.pts is not None:
+                        yield packet
+                return
+            except av.error.FFmpegError as error:
+                failed += 1
+                if failed >= _READ_ATTEMPTS:
+                    self.gave_up = True
+                    return
+                if failed == 1:
+                    self.damage.append(Damage("read error", 1, reason(error)))
+
+    def _sort(self, packet: Packet[Any]) -> Iterator[Packet[VideoStream]]:
+        if packet.stream_index == self._video.index:
+            yield packet
+            return
+        stream = self._others.get(packet.stream_index)
+        if stream is None or self._passthrough is None or not self._wanted or not packet.size:
+            return
+        if packet.pts is None and packet.dts is None and stream.timed:
+            self.untimed += 1
+            return
+        copied = passthrough_packet(packet)
+        if stream.index in self._last:
+            self._last[stream.index] = copied.ticks * stream.time_base
+        try:
+            self._passthrough.put(stream, copied)
+        except OSError as error:
+            why = f"no room on the disk for sound that waits for its picture ({error.strerror})"
+            raise SourceLost(f"{self._name}: {why}; free some space, or set TMPDIR to another folder") from error
+
+    def _tell(self) -> None:
+        for found in self._clock.discontinuities:
+            if len(self.notes) < _MOST_TOLD:
+                self.notes.append(f"{self._name}: {found}")
+                log.warning("%s", self.notes[-1])
+        self._clock.discontinuities.clear()
+
+
+def passthrough_of(container: InputContainer, video: VideoStream) -> Passthrough:
+    """What an input has besides its video."""
+    return Passthrough(
+        describe_streams([stream for stream in container.streams if stream.index != video.index]),
+        tags=container.metadata,
+        chapters=container.chapters(),
+        video_tags=video.metadata,
+        video_disposition=video.disposition,
+    )
+
+
+def start_of(container: InputContainer, video: VideoStream) -> Fraction:
+    """What becomes time 0 in an output, seconds: where the clock of the input begins, of the video or of any sound.
+
+    Sound before 0 is the lead-in of its decoder and stays there; a video before 0 is moved.
+    """
+    starts = {
+        stream.index: stream.start_time * stream.time_base
+        for stream in container.streams
+        if (stream is video or stream.type == "audio") and stream.start_time is not None and stream.time_base
+    }
+    earliest = min(starts.values(), default=Fraction(0))
+    return earliest if earliest > 0 else min(starts.get(video.index, Fraction(0)), Fraction(0))

@@ -1,0 +1,162 @@
+"""A recording that comes through standard input or a named pipe: read once, in order, as far as it goes.
+
+Opened by the main thread, then read by the capture thread; `stop` wakes a read that waits for the writer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import select
+import stat
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamer.errors import SourceUnavailable
+from streamer.ffmpeg_log import reason
+from streamer.protocols import Damage, StreamInfo
+from streamer.sources.container import ContainerSource, describe
+from streamer.sources.decoding import PictureDecoder
+from streamer.sources.opening import choose_video
+from streamer.sources.timestamps import PresentationTimes
+
+STANDARD_INPUT = "-"
+_BUFFER_BYTES = 1 << 18
+_REMEDY = (
+    "; an MP4 whose index stands at its end cannot go through a pipe: give the file itself, or send .mkv, .ts or a "
+    "fragmented MP4"
+)
+
+
+def is_pipe(target: str) -> bool:
+    """Whether it names standard input, or a path that can be read only once: a FIFO, a socket, a terminal."""
+    if target == STANDARD_INPUT:
+        return True
+    try:
+        mode = Path(target).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+class Pipe:
+    """The reading end of a pipe, for PyAV; every wait can be woken.
+
+    Args:
+        target: `-` for standard input, or a path.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, target: str) -> None:
+        # Not blocking, or opening a FIFO would wait for its writer where nothing wakes it.
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        self._input = os.dup(0) if target == STANDARD_INPUT else os.open(target, flags)
+        self._wake_out, self._wake_in = os.pipe()
+        self._poll = select.poll()
+        self._poll.register(self._input, select.POLLIN)
+        self._poll.register(self._wake_out, select.POLLIN)
+        self.read_bytes = 0
+        """Bytes that came so far."""
+
+    def read(self, size: int) -> bytes:
+        """Up to so many bytes, waiting for some; empty at the end, or after `stop`."""
+        while True:
+            ready = dict(self._poll.poll())
+            if self._wake_out in ready:
+                return b""
+            try:
+                data = os.read(self._input, size)
+            except BlockingIOError:
+                continue
+            self.read_bytes += len(data)
+            return data
+
+    def stop(self) -> None:
+        """Any thread: end every wait, now and later."""
+        os.write(self._wake_in, b"x")
+
+    def close(self) -> None:
+        """Let the writer know that nobody reads any more."""
+        for descriptor in (self._input, self._wake_in, self._wake_out):
+            os.close(descriptor)
+
+
+class PipeSource(ContainerSource):
+    """Every frame that comes through a pipe; see `streamer.protocols.Source`.
+
+    Args:
+        target: `-` for standard input, or the path of a FIFO.
+        threads: decoder threads, 0 for one a processor.
+        fps: frames a second, in place of what comes through it tells.
+    """
+
+    def __init__(self, target: str, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
+        super().__init__("standard input" if target == STANDARD_INPUT else target, threads=threads, fps=fps)
+        self._target = target
+        self._remedy = _REMEDY
+        self._pipe: Pipe | None = None
+
+    def open(self) -> InputContainer:
+        """The container, once the writer has sent its beginning.
+
+        Raises:
+            SourceUnavailable: nothing comes, or something that is no video, or none that can be read in order.
+        """
+        try:
+            self._pipe = Pipe(self._target)
+        except (OSError, ValueError) as error:  # such as a standard input that is closed
+            why = getattr(error, "strerror", None) or str(error)
+            raise SourceUnavailable(f"{self._name}: cannot be read: {why}") from error
+        try:
+            return av.open(self._pipe, "r", metadata_errors="replace", buffer_size=_BUFFER_BYTES)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            came = self._pipe.read_bytes
+            self._close_pipe()
+            if not came:
+                raise SourceUnavailable(f"{self._name}: nothing came through it; check what writes to it") from error
+            why = f"no video that can be read in order ({reason(error)})"
+            raise SourceUnavailable(f"{self._name}: {why}{_REMEDY}") from error
+
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        container = self.open()
+        try:
+            return container, choose_video(container, self._name)
+        except BaseException:
+            container.close()
+            raise
+
+    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
+        told = describe(stream, first, self._name, transposed=self._turner.orientation.transposed)
+        return dataclasses.replace(told, frame_count=None)
+
+    def _settle(
+        self,
+        stream: VideoStream,  # noqa: ARG002
+        decoder: PictureDecoder,
+        times: PresentationTimes,
+    ) -> list[Damage]:
+        """A writer that ended in mid-packet left the rest out; how much that is nobody knows."""
+        if decoder.reader.gave_up or decoder.incomplete:
+            return [Damage("truncated", 1, "the writer ended inside a packet")]
+        holes = times.holes - decoder.lost if decoder.damaged else 0
+        return [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
+
+    def stop(self) -> None:
+        """Any thread: wake a read that waits for the writer."""
+        if self._pipe is not None:
+            self._pipe.stop()
+
+    def _release(self) -> None:
+        super()._release()
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            pipe.close()
