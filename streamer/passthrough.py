@@ -44,6 +44,7 @@ class PassthroughStream:
         tags: its metadata.
         disposition: how it is meant to be used.
         sample_rate_hz: of audio, else 0.
+        frame_samples: how many samples each packet of audio holds, 0 where that varies or is unknown.
     """
 
     index: int
@@ -54,6 +55,7 @@ class PassthroughStream:
     tags: Mapping[str, str]
     disposition: Disposition
     sample_rate_hz: int = 0
+    frame_samples: int = 0
 
     @property
     def is_cover(self) -> bool:
@@ -121,19 +123,24 @@ def passthrough_packet(packet: Packet[Any]) -> PassthroughPacket:
     )
 
 
-def describe_streams(streams: Sequence[Stream]) -> list[PassthroughStream]:
-    """Streams of an open input as they can be copied."""
+def describe_streams(streams: Sequence[Stream], known: Mapping[int, Stream] | None = None) -> list[PassthroughStream]:
+    """Streams of an open input as they can be copied.
+
+    Args:
+        streams: of the input.
+        known: by their index, the same streams as another container knows them, for those of which the input does not.
+    """
     # The null format takes every codec, so its streams can hold what is known of any other.
     holder: Any = av.open(io.BytesIO(), "w", format="null")
-    return [_described(holder, stream) for stream in streams]
+    return [_described(holder, stream, (known or {}).get(stream.index, stream)) for stream in streams]
 
 
-def _described(holder: Any, stream: Any) -> PassthroughStream:
+def _described(holder: Any, stream: Any, known: Any) -> PassthroughStream:
     try:
-        template = holder.add_stream_from_template(stream, opaque=True)
+        template = holder.add_stream_from_template(known, opaque=True)
     except (ValueError, av.error.FFmpegError):  # FFmpeg has no decoder for it
         template = None
-    context = stream.codec_context
+    context = known.codec_context
     name = getattr(stream, "name", "") if isinstance(stream, AttachmentStream) or context is None else context.name
     return PassthroughStream(
         index=stream.index,
@@ -143,7 +150,8 @@ def _described(holder: Any, stream: Any) -> PassthroughStream:
         time_base=stream.time_base or Fraction(1, 1000),
         tags=dict(stream.metadata),
         disposition=stream.disposition,
-        sample_rate_hz=getattr(context, "sample_rate", 0) or 0 if stream.type == "audio" else 0,
+        sample_rate_hz=(getattr(context, "sample_rate", 0) or 0) if stream.type == "audio" else 0,
+        frame_samples=(getattr(context, "frame_size", 0) or 0) if stream.type == "audio" else 0,
     )
 
 

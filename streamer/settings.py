@@ -26,7 +26,7 @@ class SourceSettings(_Section):
     uri: str | None = None
     """The source, if it is not named on the command line: a file, a camera, an address."""
     fps: Fraction | None = Field(default=None, gt=0)
-    """Of pictures (25 if null) and what a camera is asked for; video files bring their own times."""
+    """Of pictures and raw streams (25 if null), in place of a file's own times, and what a camera is asked for."""
     threads: int = Field(default=0, ge=0)
     """Decoder threads for files; 0 = as many as there are cores."""
     live: bool | None = None
@@ -47,6 +47,8 @@ class SourceSettings(_Section):
     """Look at a network stream as shortly as possible before its first picture."""
     options: dict[str, str] = {}
     """Further options of FFmpeg for a network address."""
+    audio: bool = True
+    """Copy the sound of the source to outputs that can hold it."""
     open_timeout_s: float = Field(default=5.0, gt=0)
     """Opening a network address takes no longer."""
     stall_s: float = Field(default=5.0, ge=0.5)

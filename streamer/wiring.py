@@ -253,6 +253,7 @@ def source_options(settings: SourceSettings) -> SourceOptions:
         live=settings.live,
         size=(int(width), int(height)) if settings.size else None,
         pixel_format=settings.pixel_format,
+        audio=settings.audio,
         network=NetworkOptions(
             transport=settings.transport,
             user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),

@@ -7,14 +7,15 @@ whether it is still wanted, because nothing may close an FFmpeg container while 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import av
 
 from streamer.frame import PictureKey
+from streamer.passthrough import PassthroughPacket, PassthroughStream
 from streamer.protocols import Damage, StreamInfo
 
 READ_TIMEOUT_S = 0.25
@@ -46,6 +47,30 @@ class LivePicture:
     key: PictureKey | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LivePacket:
+    """A packet of another stream than the video, as it came.
+
+    Attributes:
+        stream: as its connection describes it.
+        packet: with the times that the sender gave.
+        arrived_s: monotonic clock.
+    """
+
+    stream: PassthroughStream
+    packet: PassthroughPacket
+    arrived_s: float
+
+    @property
+    def time_s(self) -> Fraction:
+        """The sender's time, seconds."""
+        return self.packet.ticks * self.stream.time_base
+
+
+LiveItem = LivePicture | LivePacket | Damage | None
+"""What a connection gives; see `Connection.pictures`."""
+
+
 class Connection(Protocol):
     """An open live input. Read and closed by the thread that opened it."""
 
@@ -54,8 +79,8 @@ class Connection(Protocol):
         """What the pictures are; of this connection, the next one may differ. Asked after the first picture."""
         ...
 
-    def pictures(self) -> Iterator[LivePicture | Damage | None]:
-        """Pictures as they come, and what was lost (`Damage`) in between.
+    def pictures(self) -> Iterator[LiveItem]:
+        """Pictures as they come, packets of the other streams, and what was lost (`Damage`) in between.
 
         None means only that something came, which is no picture yet (data before the first key frame), or that
         `READ_TIMEOUT_S` passed without anything: whoever reads looks then whether it is still wanted.
@@ -66,6 +91,16 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Release it; by the thread that read it."""
+        ...
+
+
+@runtime_checkable
+class ConnectionWithSound(Connection, Protocol):
+    """A connection that gives the packets of other streams too."""
+
+    @property
+    def streams(self) -> Sequence[PassthroughStream]:
+        """What comes besides the video and can be copied."""
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from inspect import GEN_RUNNING, getgeneratorstate
@@ -17,6 +17,7 @@ from typing import Self
 
 import av
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
@@ -51,6 +52,7 @@ class ContainerSource(SingleUseSource, ABC):
 
     Attributes:
         tap: told of the packets; set before entering.
+        audio: give the sound of the input to outputs; set before entering.
     """
 
     def __init__(self, name: str, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
@@ -61,6 +63,7 @@ class ContainerSource(SingleUseSource, ABC):
         self._frame_threads = True
         self._remedy = ""  # what to do where no picture comes
         self.tap: PacketTap | None = None
+        self.audio = True
         self._container: InputContainer | None = None
         self._decoder: PictureDecoder | None = None
         self._turner = Turner(UPRIGHT)
@@ -69,6 +72,10 @@ class ContainerSource(SingleUseSource, ABC):
     @abstractmethod
     def _open(self) -> tuple[InputContainer, VideoStream]:
         """The open container and the stream to decode."""
+
+    def _late_streams(self, container: InputContainer) -> Mapping[int, Stream]:  # noqa: ARG002
+        """What streams are that begin so late that opening the container does not tell, by their index."""
+        return {}
 
     @abstractmethod
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
@@ -87,7 +94,8 @@ class ContainerSource(SingleUseSource, ABC):
         self._check_unused()
         self._container, stream = self._open()
         try:
-            self._passthrough = passthrough_of(self._container, stream)
+            known = self._late_streams(self._container) if self.audio else {}
+            self._passthrough = passthrough_of(self._container, stream, known, audio=self.audio)
             reader = PacketReader(self._container, stream, self._name, self._passthrough)
             self._notes = reader.notes
             self._passthrough.on_read_to = self._read_to

@@ -6,16 +6,19 @@ Entered by the main thread, then owned by the capture thread.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
+from streamer.sources.late_streams import find_late_streams
 from streamer.sources.opening import choose_video, open_file
 from streamer.sources.stream_facts import container_kind, duration, frame_count, indexed_packets
 from streamer.sources.timestamps import PresentationTimes
@@ -57,6 +60,9 @@ class FileSource(ContainerSource):
         except BaseException:
             container.close()
             raise
+
+    def _late_streams(self, container: InputContainer) -> Mapping[int, Stream]:
+        return find_late_streams(self.path, container)
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         lasts = duration(stream)

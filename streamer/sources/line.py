@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from streamer.mailbox import Closed, Mailbox
 from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import Connector, LivePicture
+from streamer.sources.connection import ConnectionWithSound, Connector, LivePacket, LivePicture
+from streamer.sources.live_sound import LiveSound
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,14 @@ class Line:
         number: what it signs with.
         connector: makes the connection.
         inbox: where it tells what comes; closing it ends the line, too.
+        sound: where the packets of other streams go.
     """
 
-    def __init__(self, number: int, connector: Connector, inbox: Inbox) -> None:
+    def __init__(self, number: int, connector: Connector, inbox: Inbox, sound: LiveSound) -> None:
         self._number = number
         self._connector = connector
         self._inbox = inbox
+        self._sound = sound
         self._unwanted = threading.Event()
         self._late = 0  # pictures that nobody took in time
         self._thread = threading.Thread(target=self._run, name=f"streamer-connection-{number}", daemon=True)
@@ -73,7 +76,14 @@ class Line:
             connection = self._connector.connect(self._wanted)
             try:
                 told = False
+                streams = connection.streams if isinstance(connection, ConnectionWithSound) else ()
+                self._sound.begin(self._number, streams)
                 for item in connection.pictures():
+                    if isinstance(item, LivePacket):
+                        if not self._wanted():
+                            raise Closed
+                        self._sound.put(self._number, item)
+                        continue
                     if not told and isinstance(item, LivePicture):
                         self._say(connection.info)
                         told = True

@@ -13,6 +13,7 @@ from streamer.errors import SourceLost
 from streamer.mailbox import Mailbox
 from streamer.sources.connection import Connector
 from streamer.sources.line import Ended, Inbox, Item, Line
+from streamer.sources.live_sound import LiveSound
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,14 @@ class Lines:
         connector: makes the connections.
         stall_s: how long nothing may come.
         lost: told of what a line says that is not in use any more.
+        sound: where the packets of other streams go.
     """
 
-    def __init__(self, connector: Connector, stall_s: float, lost: Callable[[Item], None]) -> None:
+    def __init__(self, connector: Connector, stall_s: float, lost: Callable[[Item], None], sound: LiveSound) -> None:
         self._connector = connector
         self._stall_s = stall_s
         self._lost = lost
+        self._sound = sound
         self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True)
         self._lines: list[Line] = []  # those whose threads may live; the last one is in use
         self._made = 0
@@ -43,7 +46,7 @@ class Lines:
     def connect(self) -> None:
         """Begin another connection."""
         self._made += 1
-        self._lines.append(Line(self._made, self._connector, self._inbox))
+        self._lines.append(Line(self._made, self._connector, self._inbox, self._sound))
 
     def next(self, until_s: float) -> Item:
         """The next thing that the line in use says.

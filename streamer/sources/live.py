@@ -18,10 +18,12 @@ from collections.abc import Generator
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.frame import Frame
 from streamer.mailbox import Closed
+from streamer.passthrough import Passthrough
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import Connector, LivePicture
 from streamer.sources.line import LATE, Ended, Item
 from streamer.sources.lines import HUNG, Lines
+from streamer.sources.live_sound import LiveSound
 from streamer.sources.media_clock import TIME_BASE, MediaClock
 from streamer.sources.retries import Patience, Retries
 from streamer.sources.single_use import SingleUseSource
@@ -58,7 +60,9 @@ class LiveSource(SingleUseSource):
         self._patience = patience or Patience()
         self._stall_s = max(self._patience.stall_s, connector.least_stall_s)
         self._stats = stats or RunStats()
-        self._lines = Lines(connector, self._stall_s, self._count_lost)
+        self._passthrough = Passthrough(live=True)
+        self._sound = LiveSound(self._passthrough)
+        self._lines = Lines(connector, self._stall_s, self._count_lost, self._sound)
         self._retries = Retries(connector, self._patience, self._lines.sleep)
 
     def __enter__(self) -> LiveSource:
@@ -150,6 +154,8 @@ class LiveSource(SingleUseSource):
 
     def _make_frames(self) -> Generator[Frame]:
         clock, index, segment, shape = MediaClock(), 0, 0, _shape(self.info)
+        assert self._passthrough is not None
+        self._passthrough.begin()
         while True:
             try:
                 for picture in self._pictures():
@@ -157,7 +163,9 @@ class LiveSource(SingleUseSource):
                     if size != shape:
                         segment, shape = segment + 1, size
                         log.warning("%s: the picture changes to %dx%d %s", self._connector.name, *size)
-                    yield _frame(picture, index, segment, clock)
+                    frame = _frame(picture, index, segment, clock)
+                    self._sound.release(picture, frame.pts * frame.time_base)
+                    yield frame
                     index += 1
                 if self._connector.ends:
                     return

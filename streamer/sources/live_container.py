@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Discard
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
 from streamer.ffmpeg_log import reason
 from streamer.frame import PictureKey
+from streamer.passthrough import PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import LivePicture
+from streamer.sources.connection import LiveItem, LivePacket, LivePicture
 from streamer.sources.container import describe, turner_for
+from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import LossWatch
 from streamer.sources.orientation import UPRIGHT, Turner
 from streamer.sources.paced import Pace
@@ -43,6 +47,7 @@ class LiveContainerConnection:
         name: without credentials.
         pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
         tap: told of the packets.
+        audio: give the packets of its sound too.
     """
 
     def __init__(
@@ -52,6 +57,8 @@ class LiveContainerConnection:
         name: str,
         pace: Pace | None = None,
         tap: PacketTap | None = None,
+        *,
+        audio: bool = True,
     ) -> None:
         self._pace = pace
         self._container = container
@@ -69,6 +76,15 @@ class LiveContainerConnection:
         stream.codec_context.flags |= int(Flags.low_delay)
         self._tap = None if tap is None else tap.begin(stream)
         self._pictures = 0
+        sound = [one for one in container.streams if one.type == "audio" and audio and not is_unknown(one)]
+        self._sound = dict(zip((one.index for one in sound), describe_streams(sound), strict=True))
+        for one in container.streams:
+            one.discard = Discard.default if one is stream or one.index in self._sound else Discard.all
+
+    @property
+    def streams(self) -> Sequence[PassthroughStream]:
+        """See `streamer.sources.connection.ConnectionWithSound`."""
+        return tuple(self._sound.values())
 
     @property
     def info(self) -> StreamInfo:
@@ -76,7 +92,7 @@ class LiveContainerConnection:
         assert self._info is not None, "asked before the first picture"
         return self._info
 
-    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+    def pictures(self) -> Iterator[LiveItem]:
         """See `streamer.sources.connection.Connection`."""
         with self._loss.listening():
             failed: BaseException | None = None
@@ -92,13 +108,16 @@ class LiveContainerConnection:
         """Release the connection to the camera."""
         self._container.close()
 
-    def _read(self) -> Iterator[LivePicture | Damage | None]:
+    def _read(self) -> Iterator[LiveItem]:
         """Everything until the end of the stream."""
         while True:
             try:
-                for packet in self._container.demux(self._stream):
-                    if packet.size:
+                for packet in self._container.demux():
+                    sound = self._sound.get(packet.stream_index)
+                    if packet.size and packet.stream_index == self._stream.index:
                         yield from self._take(packet, time.monotonic())
+                    elif packet.size and sound is not None and (packet.pts is not None or packet.dts is not None):
+                        yield LivePacket(sound, passthrough_packet(packet), time.monotonic())
                 return
             except (av.error.ExitError, BlockingIOError):
                 yield None  # the read timeout, not the end: what comes later can still be read
@@ -112,7 +131,7 @@ class LiveContainerConnection:
         if self._held > 0:
             yield Damage("decode error", self._held, "never came out of the decoder")
 
-    def _take(self, packet: Packet[VideoStream], arrived_s: float) -> Iterator[LivePicture | Damage | None]:
+    def _take(self, packet: Packet[Any], arrived_s: float) -> Iterator[LivePicture | Damage | None]:
         self._sender.take(packet)
         if not self._loss.admits(packet):
             yield Damage(BEFORE_KEY_FRAME)

@@ -69,6 +69,7 @@ class NetworkConnector:
         url: with or without user and password.
         options: how.
         tap: told of the packets of every connection.
+        audio: give the sound of the stream too.
 
     Raises:
         SourceUnavailable: `url` is no address.
@@ -79,9 +80,12 @@ class NetworkConnector:
 
     ends = False
 
-    def __init__(self, url: str, options: NetworkOptions | None = None, tap: PacketTap | None = None) -> None:
+    def __init__(
+        self, url: str, options: NetworkOptions | None = None, tap: PacketTap | None = None, *, audio: bool = True
+    ) -> None:
         self._options = options or NetworkOptions()
         self._tap = tap
+        self._audio = audio
         address, user, password = SECRETS.split(url)
         self.name = redacted(url)
         try:
@@ -107,7 +111,7 @@ class NetworkConnector:
                 raise SourceLost(f"{self.name}: not wanted any more")
             pace = Pace(wanted) if self._in_segments else None
             stream = choose_video(container, self.name)
-            return LiveContainerConnection(container, stream, self.name, pace, self._tap)
+            return LiveContainerConnection(container, stream, self.name, pace, self._tap, audio=self._audio)
         except BaseException:
             container.close()
             raise

@@ -9,9 +9,10 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
-from streamer.protocols import Damage, Source, StreamInfo
-from streamer.sources.connection import READ_TIMEOUT_S, LivePicture
+from streamer.protocols import PassthroughSource, Source, StreamInfo
+from streamer.sources.connection import READ_TIMEOUT_S, LiveItem, LivePacket, LivePicture
 
 _OFF_S = 60.0
 
@@ -74,19 +75,30 @@ class PacedConnection:
     def __init__(self, source: Source, wanted: Callable[[], bool]) -> None:
         self._source = source.__enter__()
         self._pace = Pace(wanted)
+        passthrough = source.passthrough if isinstance(source, PassthroughSource) else None
+        self.streams = () if passthrough is None else tuple(one for one in passthrough.streams if one.kind == "audio")
+        """See `streamer.sources.connection.ConnectionWithSound`."""
+        self._subscription = None if passthrough is None or not self.streams else passthrough.subscribe()
 
     @property
     def info(self) -> StreamInfo:
         """What the source tells, as a live one."""
         return dataclasses.replace(self._source.info, live=True, path=None, frame_count=None)
 
-    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+    def pictures(self) -> Iterator[LiveItem]:
         """See `streamer.sources.connection.Connection`."""
         for frame in self._source:
             yield from self._source.take_damage()
             yield from self._pace.until(frame.time_s)
+            yield from self._packets(frame.pts * frame.time_base)
             yield LivePicture(frame.picture, frame.pts, frame.time_base, time.monotonic(), key=frame.key)
         yield from self._source.take_damage()
+
+    def _packets(self, until: Fraction) -> Iterator[LivePacket]:
+        if self._subscription is not None:
+            for stream, packet in self._subscription.take(until):
+                if stream in self.streams:
+                    yield LivePacket(stream, packet, time.monotonic())
 
     def close(self) -> None:
         """Leave the source."""

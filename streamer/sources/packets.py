@@ -6,14 +6,14 @@ Owned by the thread that reads the input.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Discard
+from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
@@ -21,6 +21,7 @@ from streamer.ffmpeg_log import reason
 from streamer.passthrough import Passthrough, PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Damage
 from streamer.sources.continuity import ContinuousClock
+from streamer.sources.late_streams import is_unknown
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class PacketReader:
         self.gave_up = False
         self.untimed = 0
         self._wanted = True
+        self._ends: dict[int, Fraction] = {}  # of sound
         self._last: dict[int, Fraction] = {i: Fraction(0) for i, one in self._others.items() if one.kind == "audio"}
         # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
         container.flags &= ~_GENERATE_PTS
@@ -133,17 +135,27 @@ class PacketReader:
         stream = self._others.get(packet.stream_index)
         if stream is None or self._passthrough is None or not self._wanted or not packet.size:
             return
-        if packet.pts is None and packet.dts is None and stream.timed:
+        if packet.pts is None and packet.dts is None and stream.timed and not self._follow(stream, packet):
             self.untimed += 1
             return
         copied = passthrough_packet(packet)
         if stream.index in self._last:
             self._last[stream.index] = copied.ticks * stream.time_base
+            self._ends[stream.index] = self._last[stream.index] + _duration(stream, packet)
         try:
             self._passthrough.put(stream, copied)
         except OSError as error:
             why = f"no room on the disk for sound that waits for its picture ({error.strerror})"
             raise SourceLost(f"{self._name}: {why}; free some space, or set TMPDIR to another folder") from error
+
+    def _follow(self, stream: PassthroughStream, packet: Packet[Any]) -> bool:
+        """Give sound without a time the one at which the packet before it ends, if that is known."""
+        end = self._ends.get(stream.index)
+        if end is None:
+            return False
+        packet.pts = packet.dts = round(end / stream.time_base)
+        packet.duration = round(_duration(stream, packet) / stream.time_base)
+        return True
 
     def _tell(self) -> None:
         for found in self._clock.discontinuities:
@@ -153,10 +165,24 @@ class PacketReader:
         self._clock.discontinuities.clear()
 
 
-def passthrough_of(container: InputContainer, video: VideoStream) -> Passthrough:
-    """What an input has besides its video."""
+def _duration(stream: PassthroughStream, packet: Packet[Any]) -> Fraction:
+    if packet.duration or not stream.sample_rate_hz:
+        return (packet.duration or 0) * stream.time_base
+    return Fraction(stream.frame_samples, stream.sample_rate_hz)
+
+
+def passthrough_of(
+    container: InputContainer, video: VideoStream, known: Mapping[int, Stream] | None = None, *, audio: bool = True
+) -> Passthrough:
+    """What an input has besides its video; `known` as of `describe_streams`.
+
+    Of a playlist (HLS) other variants of the programme are left out: only the sound that belongs to the video counts.
+    """
+    others = [stream for stream in container.streams if stream.index != video.index]
+    if container.format.name == "hls":
+        others = [one for one in (container.streams.best("audio", related=video),) if one is not None]
     return Passthrough(
-        describe_streams([stream for stream in container.streams if stream.index != video.index]),
+        describe_streams([stream for stream in others if audio or stream.type != "audio"], known),
         tags=container.metadata,
         chapters=container.chapters(),
         video_tags=video.metadata,
@@ -172,7 +198,9 @@ def start_of(container: InputContainer, video: VideoStream) -> Fraction:
     starts = {
         stream.index: stream.start_time * stream.time_base
         for stream in container.streams
-        if (stream is video or stream.type == "audio") and stream.start_time is not None and stream.time_base
+        if (stream is video or (stream.type == "audio" and not is_unknown(stream)))
+        and stream.start_time is not None
+        and stream.time_base
     }
     earliest = min(starts.values(), default=Fraction(0))
     return earliest if earliest > 0 else min(starts.get(video.index, Fraction(0)), Fraction(0))

@@ -43,6 +43,7 @@ class SourceOptions:
         live: play a file at its own pace, dropping what comes too fast (True); take what is behind an http address for
             a recording (False); None = what it is.
         size, pixel_format: what a camera is asked for: `(width, height)`, and V4L2's or FFmpeg's name.
+        audio: give the sound of the source to outputs, where it has some.
         network: how a network address is opened.
         patience: when a live source is given up and tried again.
         tap: told of the packets of sources that have some.
@@ -53,6 +54,7 @@ class SourceOptions:
     live: bool | None = None
     size: tuple[int, int] | None = None
     pixel_format: str | None = None
+    audio: bool = True
     network: NetworkOptions = field(default_factory=NetworkOptions)
     patience: Patience = field(default_factory=Patience)
     tap: PacketTap | None = None
@@ -109,12 +111,12 @@ def _from_disk(target: str, options: SourceOptions) -> Source:
         return SyntheticSource(target, fps=options.fps)
     once = is_pipe(target)
     source = (PipeSource if once else FileSource)(target, threads=options.threads, fps=options.fps)
-    source.tap = options.tap
+    source.tap, source.audio = options.tap, options.audio
     return source
 
 
 def _network(address: str, options: SourceOptions, stats: RunStats | None) -> Source:
-    connector = NetworkConnector(address, options.network, options.tap)
+    connector = NetworkConnector(address, options.network, options.tap, audio=options.audio)
     if options.live is None and address.lower().startswith("http"):
         try:
             recorded = is_recording(connector)
@@ -128,7 +130,7 @@ def _network(address: str, options: SourceOptions, stats: RunStats | None) -> So
         _refuse(address, {"fps": options.fps}, "files, pictures and cameras")
         return _live(connector, options, stats)
     source = RecordedSource(connector, threads=options.threads, fps=options.fps)
-    source.tap = options.tap
+    source.tap, source.audio = options.tap, options.audio
     return source
 
 

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.frame import Frame
 from streamer.mailbox import Closed, Mailbox
+from streamer.passthrough import Passthrough
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LivePicture
 from streamer.sources.line import LATE, Ended, Inbox, Line
 from streamer.sources.live import LiveSource
+from streamer.sources.live_sound import LiveSound
 from streamer.sources.retries import Patience
 from streamer.stats import RunStats
 from tests.core.parts import DEADLINE_S, Boom
@@ -498,7 +500,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
             raise SourceLost("gone")
 
     inbox: Inbox = Mailbox(INBOX, newest=True)
-    line = Line(1, ScriptedConnector(items), inbox)
+    line = Line(1, ScriptedConnector(items), inbox, LiveSound(Passthrough(live=True)))
     assert reached.wait(DEADLINE_S)
     told = heard(inbox)
     line.join(DEADLINE_S)
@@ -513,7 +515,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
 
 def test_a_line_whose_inbox_is_closed_ends_though_it_waits_to_say_its_last() -> None:
     inbox: Inbox = Mailbox(2, newest=True)
-    line = Line(1, ScriptedConnector(pictures(5)), inbox)
+    line = Line(1, ScriptedConnector(pictures(5)), inbox, LiveSound(Passthrough(live=True)))
     inbox.close()
     line.join(DEADLINE_S)
     assert not line.alive

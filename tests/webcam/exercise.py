@@ -21,7 +21,7 @@ from streamer.errors import StreamerError
 from streamer.frame import Frame
 from streamer.protocols import Damage
 from streamer.sources.camera import CameraConnector, cameras, listing
-from streamer.sources.connection import Connection, LivePicture
+from streamer.sources.connection import Connection, LiveItem, LivePicture
 
 VIVID = Path("/sys/bus/platform/drivers/vivid")
 Facts = dict[str, Any]
@@ -32,7 +32,7 @@ def set_control(name: str, value: int) -> None:
 
 
 @contextmanager
-def opened(device: str = "camera:0", **wish: Any) -> Iterator[tuple[Connection, Iterator[LivePicture | Damage | None]]]:
+def opened(device: str = "camera:0", **wish: Any) -> Iterator[tuple[Connection, Iterator[LiveItem]]]:
     connection = CameraConnector(device, **wish).connect(lambda: True)
     try:
         yield connection, connection.pictures()
@@ -49,7 +49,7 @@ def refusal(device: str, wanted: Callable[[], bool] = lambda: True, **wish: Any)
     return {"kind": "", "message": "", "took_s": time.monotonic() - began_s}
 
 
-def until_lost(items: Iterator[LivePicture | Damage | None]) -> Facts:
+def until_lost(items: Iterator[LiveItem]) -> Facts:
     began_s = time.monotonic()
     try:
         for _ in items:
@@ -59,7 +59,7 @@ def until_lost(items: Iterator[LivePicture | Damage | None]) -> Facts:
     return {}
 
 
-def pictures_of(items: Iterator[LivePicture | Damage | None], count: int) -> list[LivePicture]:
+def pictures_of(items: Iterator[LiveItem], count: int) -> list[LivePicture]:
     return list(islice((item for item in items if isinstance(item, LivePicture)), count))
 
 
@@ -193,7 +193,7 @@ def paused() -> Facts:
         for item in items:
             if isinstance(item, Damage):
                 missed += item.frames
-            elif item is not None:
+            elif isinstance(item, LivePicture):
                 age_s = time.monotonic() - (item.pts or 0) / 1e6
                 break
         set_control("timestamp_source", 0)

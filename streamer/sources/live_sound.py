@@ -1,0 +1,120 @@
+"""The sound of a live input, on the clock of its frames.
+
+The thread of a connection puts packets in as they come; the capture thread tells at each frame what became of the
+camera's time stamps, and packets up to that frame go to the outputs. Both clocks are the camera's own, so sound keeps
+its distance to the picture whatever the media clock does; where that cannot be, the times of arrival stand in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from streamer.passthrough import Passthrough, PassthroughStream
+from streamer.sources.connection import LivePacket, LivePicture
+
+NEAR_S = 10.0
+"""Time stamps of sound and picture that are farther apart have nothing to do with each other."""
+IN_STEP_S = Fraction(1, 50)
+"""A packet that comes so near to the end of the one before it follows it without a gap: time stamps jitter."""
+_MOST_PENDING = 6000
+"""Packets that wait for their frame, about two minutes of AAC: playlists give a segment at a time."""
+
+
+class LiveSound:
+    """Between connections and a `Passthrough`; any thread may call any method.
+
+    Args:
+        passthrough: where packets go, on the clock of the frames.
+    """
+
+    def __init__(self, passthrough: Passthrough) -> None:
+        self._passthrough = passthrough
+        self._lock = threading.Lock()
+        # All under the lock.
+        self._connection = 0
+        self._streams: dict[PassthroughStream, PassthroughStream] = {}  # of the connection: as outputs know them
+        self._pending: deque[LivePacket] = deque()
+        self._ends: dict[PassthroughStream, Fraction] = {}
+
+    def begin(self, connection: int, streams: Sequence[PassthroughStream]) -> None:
+        """A connection is open.
+
+        Args:
+            connection: its number; what others still say is dropped.
+            streams: those besides its video. One that is as before stays the same for outputs.
+        """
+        with self._lock:
+            self._connection = connection
+            self._pending.clear()
+            before = list(self._passthrough.streams)
+            self._streams = {}
+            for stream in streams:
+                same = next((one for one in before if _equal(one, stream)), None)
+                if same is not None:
+                    before.remove(same)
+                self._streams[stream] = same or stream
+            self._passthrough.replace_streams(list(self._streams.values()))
+
+    def put(self, connection: int, packet: LivePacket) -> None:
+        """The thread of a connection: a packet came."""
+        with self._lock:
+            if connection == self._connection:
+                self._pending.append(packet)
+                if len(self._pending) > _MOST_PENDING:
+                    self._pending.popleft()
+
+    def release(self, picture: LivePicture, media_s: Fraction) -> None:
+        """The capture thread: a picture became a frame; sound up to it goes on.
+
+        Args:
+            picture: as it came.
+            media_s: the frame's media time, seconds.
+        """
+        shown_s = None if picture.pts is None else picture.pts * picture.time_base
+        with self._lock:
+            later: deque[LivePacket] = deque()
+            for packet in self._pending:
+                step_s = None if shown_s is None else packet.time_s - shown_s
+                if step_s is None or abs(step_s) > NEAR_S:
+                    step_s = Fraction(packet.arrived_s - picture.arrived_s).limit_denominator(1_000_000)
+                if step_s > 0:
+                    later.append(packet)
+                else:
+                    self._pass_on(packet, media_s + step_s)
+            self._pending = later
+
+    def _pass_on(self, live: LivePacket, media_s: Fraction) -> None:
+        stream = self._streams.get(live.stream)
+        if stream is None:
+            return
+        end_s = self._ends.get(stream)
+        if end_s is not None and (media_s < end_s or media_s - end_s < IN_STEP_S):
+            if end_s - media_s > NEAR_S:
+                return  # a clock that went back
+            media_s = end_s
+        if media_s < 0:
+            return
+        lasts_s = live.packet.duration * stream.time_base
+        if not lasts_s and stream.sample_rate_hz:
+            lasts_s = Fraction(stream.frame_samples, stream.sample_rate_hz)
+        self._ends[stream] = media_s + lasts_s
+        ticks = round(media_s / stream.time_base)
+        self._passthrough.put(stream, dataclasses.replace(live.packet, pts=ticks, dts=ticks))
+
+
+def _equal(one: PassthroughStream, other: PassthroughStream) -> bool:
+    """Whether packets of the one can follow those of the other in an output."""
+    return _parameters(one) == _parameters(other)
+
+
+def _parameters(stream: PassthroughStream) -> Mapping[str, object]:
+    context = None if stream.template is None else stream.template.codec_context
+    return {
+        "kind": (stream.kind, stream.codec, stream.time_base, stream.sample_rate_hz),
+        "channels": getattr(context, "channels", 0),
+        "extradata": getattr(context, "extradata", None),
+    }
