@@ -95,8 +95,8 @@ class Connection(Protocol):
 
 
 @runtime_checkable
-class ConnectionWithSound(Connection, Protocol):
-    """A connection that gives the packets of other streams too."""
+class SoundConnection(Protocol):
+    """What a connection that gives the packets of other streams too has besides."""
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streamer.mailbox import Closed, Mailbox
 from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import ConnectionWithSound, Connector, LivePacket, LivePicture
+from streamer.sources.connection import Connector, LivePacket, LivePicture, SoundConnection
 from streamer.sources.live_sound import LiveSound
 
 
@@ -76,7 +76,7 @@ class Line:
             connection = self._connector.connect(self._wanted)
             try:
                 told = False
-                streams = connection.streams if isinstance(connection, ConnectionWithSound) else ()
+                streams = connection.streams if isinstance(connection, SoundConnection) else ()
                 self._sound.begin(self._number, streams)
                 for item in connection.pictures():
                     if isinstance(item, LivePacket):

@@ -83,7 +83,7 @@ class LiveContainerConnection:
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """See `streamer.sources.connection.ConnectionWithSound`."""
+        """See `streamer.sources.connection.SoundConnection`."""
         return tuple(self._sound.values())
 
     @property

@@ -77,7 +77,7 @@ class PacedConnection:
         self._pace = Pace(wanted)
         passthrough = source.passthrough if isinstance(source, PassthroughSource) else None
         self.streams = () if passthrough is None else tuple(one for one in passthrough.streams if one.kind == "audio")
-        """See `streamer.sources.connection.ConnectionWithSound`."""
+        """See `streamer.sources.connection.SoundConnection`."""
         self._subscription = None if passthrough is None or not self.streams else passthrough.subscribe()
 
     @property
