@@ -53,10 +53,15 @@ class GStreamerServer:
 
     Args:
         auth: `("basic" | "digest", user, password)`; None lets everybody in.
+        file: a QuickTime file with H.264 and `sound` that `/file` plays.
+        sound: `aac` or `pcm_alaw`.
     """
 
-    def __init__(self, *, auth: tuple[Scheme, str, str] | None = None) -> None:
+    def __init__(
+        self, *, auth: tuple[Scheme, str, str] | None = None, file: Path | None = None, sound: str = "aac"
+    ) -> None:
         self._auth = auth
+        self._arguments = [] if file is None else ["--file", str(file), "--sound", sound]
         self._reserved = reserve_port()
         self.port: int = self._reserved.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,7 +97,7 @@ class GStreamerServer:
             raise GStreamerFailed("the server is on already")
         login = ["--login", ":".join(self._auth)] if self._auth else []
         self._process = subprocess.Popen(
-            [_PYTHON, _SERVER, str(self.port), *login], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [_PYTHON, _SERVER, str(self.port), *login, *self._arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         lines: queue.Queue[bytes] = queue.Queue()
         words = cast("IO[bytes]", self._process.stdout)

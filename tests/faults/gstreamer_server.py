@@ -1,6 +1,7 @@
 """A GStreamer RTSP server on 127.0.0.1, run with the interpreter that has its bindings (Debian's `/usr/bin/python3`).
 
-`/h264`, `/h265` and `/mjpeg` show a bouncing ball; what is published (H.264) to `/publish` can be read at `/relay`. It
+`/h264`, `/h265` and `/mjpeg` show a bouncing ball, `/file` plays a QuickTime file (H.264 with AAC or A-law) at its own
+pace; what is published (H.264) to `/publish` can be read at `/relay`. It
 prints `listening PORT` once it is up and ends with its standard input. Pictures go from a publisher to its readers in
 GStreamer's streaming threads; everything else belongs to the main loop.
 """
@@ -39,8 +40,15 @@ _RELAY = (
     f"( appsrc name=start is-live=true do-timestamp=true format=time caps={_BYTE_STREAM} ! h264parse "
     "! rtph264pay name=pay0 pt=96 config-interval=1 )"
 )
+_FILE = (
+    "( filesrc location={path} ! qtdemux name=file "
+    "file. ! queue ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=1 "
+    "file. ! queue ! {pay} name=pay1 pt={type} )"
+)
+_SOUND = {"aac": ("aacparse ! rtpmp4gpay", 97), "pcm_alaw": ("rtppcmapay", 8)}
 _ELEMENTS = (
     *("videotestsrc", "x264enc", "x265enc", "jpegenc", "h264parse", "h265parse", "appsrc", "appsink"),
+    *("qtdemux", "aacparse", "rtpmp4gpay", "rtppcmapay"),
     *("rtph264pay", "rtph265pay", "rtpjpegpay", "rtph264depay", "rtpjitterbuffer"),
 )
 
@@ -134,6 +142,8 @@ def main() -> None:
     parser.add_argument("port", nargs="?", default="0")
     parser.add_argument("--check", action="store_true", help="only tell which elements are missing")
     parser.add_argument("--login", metavar="SCHEME:USER:PASSWORD")
+    parser.add_argument("--file", help="what /file plays")
+    parser.add_argument("--sound", choices=sorted(_SOUND), default="aac", help="the sound in it")
     asked = parser.parse_args()
     Gst.init(None)
     if asked.check:
@@ -144,6 +154,9 @@ def main() -> None:
     server.set_service(asked.port)
     relay = Relay()
     factories = {path: _factory(launch) for path, launch in _SHOWN.items()}
+    if asked.file:
+        pay, kind = _SOUND[asked.sound]
+        factories["/file"] = _factory(_FILE.format(path=asked.file, pay=pay, type=kind))
     factories |= {"/publish": relay.publisher(), "/relay": relay.reader()}
     for path, factory in factories.items():
         if asked.login:
