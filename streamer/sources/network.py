@@ -116,11 +116,17 @@ class NetworkConnector:
             container.close()
             raise
 
-    def open(self, read_timeout_s: float = READ_TIMEOUT_S) -> InputContainer:
+    @property
+    def url(self) -> str:
+        """The address with all secrets: it must not be printed."""
+        return self._url
+
+    def open(self, read_timeout_s: float = READ_TIMEOUT_S, *, thorough: bool = False) -> InputContainer:
         """The container.
 
         Args:
             read_timeout_s: how long one read may block.
+            thorough: look at the streams for as long as that takes, as with a file: nobody waits for the first picture.
 
         Raises:
             SourceUnavailable: a wrong login or path, or something that is no video.
@@ -129,17 +135,17 @@ class NetworkConnector:
         try:
             return av.open(
                 self._url,
-                options=self._ffmpeg_options(),
+                options=self._ffmpeg_options(thorough=thorough),
                 timeout=(self._options.open_timeout_s, read_timeout_s),
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _explained(self.name, error) from error
 
-    def _ffmpeg_options(self) -> dict[str, str]:
+    def _ffmpeg_options(self, *, thorough: bool) -> dict[str, str]:
         scheme = self._url.partition(":")[0].lower()
         chosen: dict[str, str] = {}
-        if self._options.low_latency:
+        if self._options.low_latency and not thorough:
             chosen |= _LOW_LATENCY if scheme in ("rtsp", "rtsps") else _PROBED
         if scheme in ("rtsp", "rtsps"):
             chosen |= _TRANSPORTS[self._options.transport]

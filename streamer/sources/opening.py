@@ -85,5 +85,7 @@ def choose_video(container: InputContainer, name: str) -> VideoStream:
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
         raise SourceUnavailable(f"{name}: its video codec has no decoder here; convert it to H.264 first")
+    if container.format.name == "hls":  # the same programme in several sizes
+        return max(decodable, key=lambda stream: stream.width * stream.height)
     best = container.streams.best("video")
     return next((stream for stream in decodable if best is not None and stream.index == best.index), decodable[0])

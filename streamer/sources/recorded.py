@@ -6,7 +6,10 @@ Entered by the main thread, then owned by the capture thread.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from fractions import Fraction
+from pathlib import Path
+from typing import IO, Self
 
 import av
 from av.container import InputContainer
@@ -17,9 +20,12 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.network import NetworkConnector
-from streamer.sources.opening import choose_video
+from streamer.sources.opening import choose_video, open_file
 from streamer.sources.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
 from streamer.sources.timestamps import PresentationTimes
+from streamer.sources.whole_file import fetched, gives_parts
+
+logger = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 15.0
 _EARLY_END_S = Fraction(1, 2)  # as of files
@@ -39,10 +45,25 @@ class RecordedSource(ContainerSource):
     ) -> None:
         super().__init__(connector.name, threads=threads, fps=fps)
         self._connector = connector
+        self._fetched: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            return super().__enter__()
+        except SourceUnavailable:
+            # A file whose index stands at its end can be read only where the server gives parts of it.
+            if not self._connector.url.lower().startswith("http") or gives_parts(self._connector.url):
+                raise
+        logger.warning("%s: the server gives files only as a whole: it is fetched before the run begins", self._name)
+        self._fetched = fetched(self._connector.url, self._name)
+        return super().__enter__()
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
+        if self._fetched is not None:
+            container = open_file(Path(self._fetched.name))
+            return container, choose_video(container, self._name)
         try:
-            container = self._connector.open(READ_TIMEOUT_S)
+            container = self._connector.open(READ_TIMEOUT_S, thorough=True)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
         try:
@@ -59,6 +80,11 @@ class RecordedSource(ContainerSource):
             frame_count=stream.frames or None,
             duration_s=None if lasts is None else float(lasts * MICROSECOND),
         )
+
+    def _release(self) -> None:
+        super()._release()
+        if self._fetched is not None:
+            self._fetched.close()
 
     def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
         """What a connection that broke, or a recording that was cut off, left out."""

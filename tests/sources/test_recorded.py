@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.protocols import Source
+from streamer.protocols import PassthroughSource, Scene, Source
+from streamer.sinks.video import VideoSink
 from streamer.sources.live import LiveSource
 from streamer.sources.network import NetworkConnector
 from streamer.sources.recorded import RecordedSource, is_recording
 from streamer.sources.retries import Patience
 from streamer.sources.selection import SourceOptions, open_source
 from tests import media
+from tests.sinks.scenes import LABELS, annotate, payloads, tracks
 from tests.sources.web_server import serving
 
 FRAMES = 60
@@ -75,6 +77,28 @@ def test_a_server_without_ranges_gives_every_frame_too(folder: Path, name: str) 
         check_whole(open_source(f"{address}/{name}", SourceOptions(live=False)))
 
 
+def test_an_index_at_the_end_is_no_obstacle_where_nothing_can_be_skipped(tmp_path: Path) -> None:
+    media.write_video(tmp_path / "clip.mp4", frames=FRAMES, audio=True)
+    with serving(tmp_path, ranges=False) as address:
+        check_whole(open_source(f"{address}/clip.mp4"))
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, ranges: bool) -> None:
+    with (
+        serving(folder, ranges=ranges) as address,
+        open_source(f"{address}/{name}", SourceOptions(live=False)) as source,
+    ):
+        assert isinstance(source, PassthroughSource)
+        with VideoSink(tmp_path / "far.mkv", source.info, passthrough=source.passthrough) as sink:
+            for frame in source:
+                sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+    annotate(folder / name, tmp_path / "near.mkv")
+    near, far = payloads(tmp_path / "near.mkv", "audio"), payloads(tmp_path / "far.mkv", "audio")
+    assert near == far != []
+
+
 @pytest.mark.parametrize(("name", "recorded"), [("list.m3u8", True), ("live.m3u8", False), ("clip.mp4", True)])
 def test_a_playlist_without_an_end_is_live(address: str, name: str, recorded: bool) -> None:
     assert is_recording(NetworkConnector(f"{address}/{name}")) is recorded
@@ -93,7 +117,7 @@ def test_what_is_known_of_a_recording(address: str) -> None:
     assert (info.width, info.height, info.frame_count) == (160, 120, FRAMES)
     assert info.average_fps == 25
     assert info.duration_s == pytest.approx(FRAMES / 25, abs=0.1)
-    assert info.path is None  # no sink can open it a second time as a file
+    assert info.path is None
 
 
 @pytest.mark.parametrize(
