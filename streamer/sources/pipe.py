@@ -11,6 +11,7 @@ import select
 import stat
 from fractions import Fraction
 from pathlib import Path
+from typing import Self
 
 import av
 from av.container import InputContainer
@@ -63,10 +64,19 @@ class Pipe:
         self._poll.register(self._wake_out, select.POLLIN)
         self.read_bytes = 0
         """Bytes that came so far."""
+        self.interrupted = False
+        """A signal came while the main thread waited for data: PyAV would swallow the exception."""
 
     def read(self, size: int) -> bytes:
-        """Up to so many bytes, waiting for some; empty at the end, or after `stop`."""
-        while True:
+        """Up to so many bytes, waiting for some; empty at the end, or after `stop` or a signal."""
+        try:
+            return self._read(size)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return b""
+
+    def _read(self, size: int) -> bytes:
+        while not self.interrupted:
             ready = dict(self._poll.poll())
             if self._wake_out in ready:
                 return b""
@@ -76,6 +86,7 @@ class Pipe:
                 continue
             self.read_bytes += len(data)
             return data
+        return b""
 
     def stop(self) -> None:
         """Any thread: end every wait, now and later."""
@@ -102,6 +113,16 @@ class PipeSource(ContainerSource):
         self._remedy = _REMEDY
         self._pipe: Pipe | None = None
 
+    def __enter__(self) -> Self:
+        try:
+            return super().__enter__()
+        finally:
+            self._check_interrupted()
+
+    def _check_interrupted(self) -> None:
+        if self._pipe is not None and self._pipe.interrupted:
+            raise KeyboardInterrupt
+
     def open(self) -> InputContainer:
         """The container, once the writer has sent its beginning.
 
@@ -116,6 +137,7 @@ class PipeSource(ContainerSource):
         try:
             return av.open(self._pipe, "r", metadata_errors="replace", buffer_size=_BUFFER_BYTES)
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._check_interrupted()
             came = self._pipe.read_bytes
             self._close_pipe()
             if not came:
