@@ -21,7 +21,7 @@ from streamer.errors import SourceUnavailable
 from streamer.frame import Frame, PictureKey
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.decoding import PictureDecoder
-from streamer.sources.orientation import UPRIGHT, Turner, is_oblique, orientation_of
+from streamer.sources.geometry import Geometry
 from streamer.sources.single_use import SingleUseSource
 from streamer.sources.tap import PacketTap
 from streamer.sources.timestamps import PresentationTimes
@@ -49,16 +49,14 @@ class ContainerSource(SingleUseSource, ABC):
         self.tap: PacketTap | None = None
         self._container: InputContainer | None = None
         self._decoder: PictureDecoder | None = None
-        self._turner = Turner(UPRIGHT)
-        self._rotation = 0
 
     @abstractmethod
     def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
         """The open container, the stream to decode and its decoder."""
 
     @abstractmethod
-    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
-        """`info`, from the stream and its first upright picture."""
+    def _describe(self, stream: VideoStream, first: av.VideoFrame, ratio: Fraction) -> StreamInfo:
+        """`info`, from the stream, its first upright picture and the sample aspect ratio of that."""
 
     def _settle(
         self,
@@ -74,6 +72,7 @@ class ContainerSource(SingleUseSource, ABC):
         self._container, stream, decoder = self._open()
         self._decoder = decoder
         try:
+            geometry = Geometry(self._container, stream, self._name)
             if self.tap is not None:
                 # What is made of damaged packets depends on how many are decoded at once.
                 stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
@@ -83,13 +82,12 @@ class ContainerSource(SingleUseSource, ABC):
             if first is None:
                 raise SourceUnavailable(f"{self._name}: has a video stream, but no picture of it can be decoded")
             time_base = stream.time_base or Fraction(1, 1000)
-            self._rotation = first.rotation
-            self._turner = turner_for(first, self._name)
-            self._info = self._describe(stream, self._turner.turn(first, time_base))
+            upright = geometry.upright(first, time_base)
+            self._info = self._describe(stream, upright, geometry.sample_aspect_ratio)
         except BaseException:
             self._release()
             raise
-        self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
+        self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base, geometry)
         return self
 
     def _release(self) -> None:
@@ -99,19 +97,25 @@ class ContainerSource(SingleUseSource, ABC):
             self._container = self._decoder = None
 
     def _make_frames(
-        self, decoder: PictureDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction
+        self,
+        decoder: PictureDecoder,
+        pictures: Iterator[av.VideoFrame],
+        stream: VideoStream,
+        time_base: Fraction,
+        geometry: Geometry,
     ) -> Generator[Frame]:
         times = PresentationTimes(round(1 / (_rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
-        segment, shape = 0, None
+        segment, last = 0, None
         for index, picture in enumerate(pictures):
             self._collect(decoder)
             pts = times.of(picture.pts, picture.dts, picture.duration, decoder.first_dts)
             picture.pts, picture.time_base = pts, time_base
-            upright = self._upright(picture, time_base)
-            if shape not in (None, _shape_of(upright)):
+            upright = geometry.upright(picture, time_base)
+            shape = geometry.shape_of(upright)
+            if last not in (None, shape):
                 segment += 1
-                logger.warning("%s: picture %d changes to %dx%d %s", self._name, index, *_shape_of(upright))
-            shape = _shape_of(upright)
+                logger.warning("%s: picture %d changes to %s", self._name, index, shape)
+            last = shape
             yield Frame(
                 picture=upright,
                 index=index,
@@ -122,6 +126,7 @@ class ContainerSource(SingleUseSource, ABC):
                 duration=picture.duration,
                 corrupt=picture.is_corrupt or pts in decoder.corrupt_times,
                 key=None if decoder.tap is None or upright is not picture else PictureKey(decoder.tap.number, index),
+                sample_aspect_ratio=geometry.sample_aspect_ratio,
             )
         self._collect(decoder)
         self._damage += self._settle(stream, decoder, times)
@@ -131,18 +136,11 @@ class ContainerSource(SingleUseSource, ABC):
             self._damage += decoder.damage
             decoder.damage.clear()
 
-    def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
-        if picture.rotation != self._rotation:  # a new matrix in mid-stream; cheaper to ask than the matrix itself
-            self._rotation = picture.rotation
-            self._turner = turner_for(picture, self._name)
-        return self._turner.turn(picture, time_base)
-
 
 def describe(
-    stream: VideoStream, first: av.VideoFrame, name: str, *, transposed: bool, live: bool = False
+    stream: VideoStream, first: av.VideoFrame, name: str, ratio: Fraction, *, live: bool = False
 ) -> StreamInfo:
-    """What every container tells of its stream, for an upright first picture."""
-    ratio = stream.sample_aspect_ratio or Fraction(1)
+    """What every container tells of its stream, for an upright first picture and its sample aspect ratio."""
     context = stream.codec_context
     tags = (
         (first.color_primaries, context.color_primaries, 2),
@@ -158,7 +156,7 @@ def describe(
         pixel_format=first.format.name,
         time_base=stream.time_base or Fraction(1, 1000),
         average_fps=_rate_of(stream),
-        sample_aspect_ratio=1 / ratio if transposed else ratio,
+        sample_aspect_ratio=ratio,
         live=live,
         bit_rate=stream.bit_rate or None,
         colour=(primaries, transfer, matrix, code),
@@ -169,14 +167,3 @@ def describe(
 def _rate_of(stream: VideoStream) -> Fraction | None:
     guess = stream.guessed_rate
     return stream.average_rate or (guess if guess and guess <= _MOST_FPS else None)
-
-
-def _shape_of(picture: av.VideoFrame) -> tuple[int, int, str]:
-    return picture.width, picture.height, picture.format.name
-
-
-def turner_for(picture: av.VideoFrame, name: str) -> Turner:
-    """What turns pictures like this one upright; says so where that is not exact."""
-    if is_oblique(picture):
-        logger.warning("%s: asks to be turned by %d degrees; the nearest quarter turn is used", name, picture.rotation)
-    return Turner(orientation_of(picture))

@@ -58,10 +58,10 @@ class FileSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
+    def _describe(self, stream: VideoStream, first: av.VideoFrame, ratio: Fraction) -> StreamInfo:
         lasts = duration(stream)
         return dataclasses.replace(
-            describe(stream, first, self._name, transposed=self._turner.orientation.transposed),
+            describe(stream, first, self._name, ratio),
             frame_count=frame_count(stream),
             duration_s=None if lasts is None else float(lasts),
             path=str(self.path),

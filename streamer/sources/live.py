@@ -123,7 +123,7 @@ class LiveSource(SingleUseSource):
             self._lines.drop()
             raise
 
-    def _reconnect(self, error: SourceLost | SourceUnavailable) -> StreamInfo:
+    def _reconnect(self, error: SourceLost | SourceUnavailable) -> None:
         lost_s = time.monotonic()
         cause: SourceLost | SourceUnavailable = error
         self._stats.gauge("source_connected", "", 0)
@@ -131,7 +131,7 @@ class LiveSource(SingleUseSource):
         while True:
             self._retries.wait(cause, lost_s)
             try:
-                info = self._connect()
+                self._connect()
             except (SourceUnavailable, SourceLost) as again:
                 if again.cause == HUNG:
                     raise
@@ -140,7 +140,7 @@ class LiveSource(SingleUseSource):
                 continue
             self._connected()
             log.warning("%s: back after %.1f s", self._connector.name, time.monotonic() - lost_s)
-            return info
+            return
 
     def _connected(self) -> None:
         self._retries.succeeded()
@@ -149,14 +149,17 @@ class LiveSource(SingleUseSource):
     # capture thread
 
     def _make_frames(self) -> Generator[Frame]:
-        clock, index, segment, shape = MediaClock(), 0, 0, _shape(self.info)
+        clock, index, segment = MediaClock(), 0, 0
+        shape: tuple[object, ...] | None = None
         while True:
             try:
                 for picture in self._pictures():
                     size = picture.picture.width, picture.picture.height, picture.picture.format.name
-                    if size != shape:
-                        segment, shape = segment + 1, size
+                    shown = *size, picture.sample_aspect_ratio, picture.orientation
+                    if shape not in (None, shown):
+                        segment += 1
                         log.warning("%s: the picture changes to %dx%d %s", self._connector.name, *size)
+                    shape = shown
                     yield _frame(picture, index, segment, clock)
                     index += 1
                 if self._connector.ends:
@@ -170,7 +173,8 @@ class LiveSource(SingleUseSource):
                     raise
                 self._stats.count("reconnect", error.cause)
                 try:
-                    shape = _shape(self._reconnect(error))
+                    self._reconnect(error)
+                    shape = None
                 except Closed:
                     return
                 clock.restart()
@@ -229,8 +233,5 @@ def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Fr
         raw_pts=live.pts,
         wall_clock_s=live.wall_clock_s,
         key=live.key,
+        sample_aspect_ratio=live.sample_aspect_ratio,
     )
-
-
-def _shape(info: StreamInfo) -> tuple[int, int, str]:
-    return info.width, info.height, info.pixel_format

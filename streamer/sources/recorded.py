@@ -50,11 +50,11 @@ class RecordedSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
+    def _describe(self, stream: VideoStream, first: av.VideoFrame, ratio: Fraction) -> StreamInfo:
         assert self._container is not None
         lasts = self._container.duration
         return dataclasses.replace(
-            describe(stream, first, self._name, transposed=self._turner.orientation.transposed),
+            describe(stream, first, self._name, ratio),
             frame_count=stream.frames or None,
             duration_s=None if lasts is None else float(lasts * MICROSECOND),
         )

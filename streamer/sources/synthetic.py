@@ -5,6 +5,8 @@ Entered by the main thread, then owned by the capture thread.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -42,8 +44,8 @@ class SyntheticSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
-        return describe(stream, first, self._name, transposed=self._turner.orientation.transposed)
+    def _describe(self, stream: VideoStream, first: av.VideoFrame, ratio: Fraction) -> StreamInfo:
+        return describe(stream, first, self._name, ratio)
 
 
 def open_graph(graph: str) -> InputContainer:

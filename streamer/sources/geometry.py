@@ -1,0 +1,113 @@
+"""How the pictures of one stream are to be shown: which part of them, which way up, with which pixels.
+
+The container's crop holds for the whole stream; rotation, mirror and the shape of the pixels may change from one
+picture to the next. Used by the thread that decodes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamer.ffmpeg_log import listening
+from streamer.sources.orientation import NO_CROP, UPRIGHT, Crop, MatrixReader, Orientation, Turner, is_oblique
+from streamer.sources.stream_facts import container_kind
+
+logger = logging.getLogger(__name__)
+
+_STREAM = re.compile(r"^  Stream #\d+:(\d+)")
+_CROPPING = re.compile(r"^ +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What makes pictures of one kind: of another size, format, shape of pixels or orientation they are others."""
+
+    width: int
+    height: int
+    pixel_format: str
+    sample_aspect_ratio: Fraction
+    orientation: Orientation
+
+    def __str__(self) -> str:
+        ratio = self.sample_aspect_ratio
+        pixels = f", pixels {ratio.numerator}:{ratio.denominator}" if ratio != 1 else ""
+        return f"{self.width}x{self.height} {self.pixel_format}{pixels}"
+
+
+class Geometry:
+    """Follows the pictures of a stream and gives each as it is to be shown.
+
+    Args:
+        container: open, and not read yet.
+        stream: its video stream.
+        name: of the input, for the log.
+
+    Attributes:
+        orientation: of the last picture.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, name: str) -> None:
+        self.orientation: Orientation = UPRIGHT
+        self._stream = stream
+        self._name = name
+        self._matrix = MatrixReader()
+        self._rotation = 0
+        self._turner = Turner(UPRIGHT, container_crop(container, stream), name)
+        self._ratio = stream.sample_aspect_ratio or Fraction(1)
+        coded = stream.codec_context.sample_aspect_ratio or Fraction(1)
+        # The display size of Matroska holds for all pictures; elsewhere the container repeats what the stream says.
+        self._follows_stream = container_kind(stream) != "matroska" and coded == self._ratio
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction:
+        """Width of a pixel of the last picture by its height, as it is shown."""
+        return 1 / self._ratio if self.orientation.transposed else self._ratio
+
+    def upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
+        """The part of the picture that is to be shown, upright; see `Turner`."""
+        self._turn_as(picture)
+        if picture.key_frame and self._follows_stream:
+            # The decoder tells of what it read last; pictures from before that still come out of it are no key frames.
+            self._ratio = self._stream.codec_context.sample_aspect_ratio or self._ratio
+        return self._turner.turn(picture, time_base)
+
+    def shape_of(self, upright: av.VideoFrame) -> Shape:
+        """All that must stay as it is for a tracker to go on, of the last picture."""
+        size = upright.width, upright.height
+        return Shape(*size, upright.format.name, self.sample_aspect_ratio, self.orientation)
+
+    def _turn_as(self, picture: av.VideoFrame) -> None:
+        if picture.rotation != self._rotation and is_oblique(picture):
+            text = "%s: asks to be turned by %d degrees; the nearest quarter turn is used"
+            logger.warning(text, self._name, picture.rotation)
+        self._rotation = picture.rotation
+        orientation = self._matrix.orientation_of(picture)
+        if orientation != self.orientation:
+            self.orientation = orientation
+            self._turner = Turner(orientation, self._turner.crop, self._name)
+
+
+def container_crop(container: InputContainer, stream: VideoStream) -> Crop:
+    """What the container says is not to be shown: the PixelCrop elements of Matroska, the clean aperture of MP4.
+
+    PyAV 18.1 gives no access to a stream's side data, but FFmpeg writes it into its own description of the input
+    (libavformat/dump.c). Metadata in that description cannot be taken for it: their keys are padded to 16 characters.
+    """
+    with listening(av.logging.INFO):
+        description: str = cast(Any, container).dumps_format()  # not in PyAV's type stubs
+    index = -1
+    for line in description.splitlines():
+        if match := _STREAM.match(line):
+            index = int(match[1])
+        elif index == stream.index and (match := _CROPPING.match(line)):
+            left, right, top, bottom = map(int, match.groups())
+            return Crop(left, top, right, bottom)
+    return NO_CROP
