@@ -86,4 +86,6 @@ def choose_video(container: InputContainer, name: str) -> VideoStream:
     if not decodable:
         raise SourceUnavailable(f"{name}: its video codec has no decoder here; convert it to H.264 first")
     best = container.streams.best("video")
+    if best is not None and best.disposition & Disposition.dependent:
+        raise SourceUnavailable(f"{name}: a picture made of tiles, which only a local file can give; download it first")
     return next((stream for stream in decodable if best is not None and stream.index == best.index), decodable[0])
