@@ -23,6 +23,7 @@ from streamer.sources.stream_facts import container_kind
 logger = logging.getLogger(__name__)
 
 _STREAM = re.compile(r"^  Stream #\d+:(\d+)")
+_RATIO_TOLERANCE = Fraction(1, 100)  # sizes of tracks are rounded to pixels
 _CROPPING = re.compile(r"^ +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)$")
 
 
@@ -60,9 +61,10 @@ class Geometry:
         self._name = name
         self._matrix = MatrixReader()
         self._rotation = 0
-        self._turner = Turner(UPRIGHT, container_crop(container, stream), name)
-        self._ratio = stream.sample_aspect_ratio or Fraction(1)
+        crop = container_crop(container, stream)
+        self._turner = Turner(UPRIGHT, crop, name)
         coded = stream.codec_context.sample_aspect_ratio or Fraction(1)
+        self._ratio = _told_ratio(stream, crop, coded)
         # The display size of Matroska holds for all pictures; elsewhere the container repeats what the stream says.
         self._follows_stream = container_kind(stream) != "matroska" and coded == self._ratio
 
@@ -93,6 +95,20 @@ class Geometry:
         if orientation != self.orientation:
             self.orientation = orientation
             self._turner = Turner(orientation, self._turner.crop, self._name)
+
+
+def _told_ratio(stream: VideoStream, crop: Crop, coded: Fraction) -> Fraction:
+    """The sample aspect ratio that the container tells.
+
+    The size that an MP4 gives its track is that of the clean aperture, but FFmpeg 8.1 divides it by the coded size.
+    """
+    ratio = stream.sample_aspect_ratio or Fraction(1)
+    width, height = stream.width - crop.left - crop.right, stream.height - crop.top - crop.bottom
+    if ratio != coded and container_kind(stream) == "mov" and width > 0 and height > 0:
+        of_aperture = ratio * Fraction(stream.width, stream.height) * Fraction(height, width)
+        if abs(of_aperture / coded - 1) < _RATIO_TOLERANCE:
+            return coded
+    return ratio
 
 
 def container_crop(container: InputContainer, stream: VideoStream) -> Crop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -93,6 +94,23 @@ def test_an_mp4_clean_aperture_is_cut_out(
     whole = stored(path)[0]
     assert np.array_equal(planes(first.picture)[0], whole[top : top + size[1], left : left + size[0]])
     assert info.sample_aspect_ratio == 1
+
+
+def test_an_mp4_track_that_has_the_size_of_its_clean_aperture_has_square_pixels(tmp_path: Path) -> None:
+    path = add_to_sample_entry(write_video(tmp_path / "a.mp4", size=SIZE, frames=1), clean_aperture("160/1", "80/1"))
+    data = bytearray(path.read_bytes())
+    # Width and height are the last two numbers of the track header (ISO/IEC 14496-12, 8.3.2).
+    struct.pack_into(">II", data, data.index(b"tkhd") + 80, 160 << 16, 80 << 16)
+    path.write_bytes(data)
+    info, _ = read(path)
+    assert (info.width, info.height) == (160, 80)
+    assert info.sample_aspect_ratio == 1
+
+
+def test_other_than_square_pixels_and_a_clean_aperture(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", size=SIZE, frames=1, sample_aspect_ratio=Fraction(10, 11))
+    info, _ = read(add_to_sample_entry(path, clean_aperture("140/1", "120/1")))
+    assert info.sample_aspect_ratio == Fraction(10, 11)
 
 
 def test_a_crop_that_chroma_forbids_keeps_one_line_more_and_is_told(
