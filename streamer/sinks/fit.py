@@ -48,6 +48,7 @@ class PictureFit:
         if info.field_order in INTERLACED:
             self._field_mode = "tff" if info.field_order in _TOP_FIRST else "bff"
         self._shape: tuple[object, ...] = ()
+        self._interlaced = info.field_order in INTERLACED
         self._told: set[str] = set()
         self._converted: Callable[[av.VideoFrame], av.VideoFrame]
         self._tagged: Callable[[av.VideoFrame], av.VideoFrame]
@@ -60,7 +61,8 @@ class PictureFit:
             ratio: its sample aspect ratio; None where it is that of the pictures that are expected.
         """
         seen = picture.width, picture.height, picture.format.name, int(picture.colorspace), int(picture.color_range)
-        shape = *seen, picture.interlaced_frame, ratio
+        self._interlaced = self._interlaced or picture.interlaced_frame  # some streams change from picture to picture
+        shape = *seen, self._interlaced, ratio
         if shape != self._shape:
             self._build(picture, self._ratio if ratio is None else ratio)
             self._shape = shape
@@ -86,7 +88,7 @@ class PictureFit:
         if (size, ratio) == (self._size, self._ratio):
             return Placement(0, 0, *size)
         shape = av.VideoFormat(self._pixel_format)
-        fields = 2 if self._field_mode != "prog" or picture.interlaced_frame else 1
+        fields = 2 if self._interlaced else 1
         step = 16 // shape.chroma_width(16), 16 // shape.chroma_height(16) * fields
         place = placement(size, ratio, self._size, self._ratio, step)
         if not can_have_bars(self._pixel_format):
@@ -107,7 +109,7 @@ class PictureFit:
 
     def _field_arguments(self, picture: av.VideoFrame) -> str:
         """What makes FFmpeg's `scale` work on each field by itself, so that no row mixes two moments."""
-        if self._field_mode == "prog" and not picture.interlaced_frame:
+        if not self._interlaced:
             return ""
         rows = 2 * 16 // min(picture.format.chroma_height(16), av.VideoFormat(self._pixel_format).chroma_height(16))
         if picture.height % rows or self._place.height % rows:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast
@@ -49,20 +50,28 @@ class Geometry:
     Args:
         container: open, and not read yet.
         stream: its video stream.
-        name: of the input, for the log.
+        name: of the input.
+        say: is told what is not exact, a line each; the log if left out.
 
     Attributes:
         orientation: of the last picture.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, name: str) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        name: str,
+        say: Callable[[str], None] = logger.warning,
+    ) -> None:
         self.orientation: Orientation = UPRIGHT
         self._stream = stream
         self._name = name
+        self._say_of_input = say
         self._matrix = MatrixReader()
         self._rotation = 0
         crop = container_crop(container, stream)
-        self._turner = Turner(UPRIGHT, crop, name)
+        self._turner = Turner(UPRIGHT, crop, self._say)
         coded = stream.codec_context.sample_aspect_ratio or Fraction(1)
         self._ratio = _told_ratio(stream, crop, coded)
         # The display size of Matroska holds for all pictures; elsewhere the container repeats what the stream says.
@@ -86,15 +95,17 @@ class Geometry:
         size = upright.width, upright.height
         return Shape(*size, upright.format.name, self.sample_aspect_ratio, self.orientation)
 
+    def _say(self, line: str) -> None:
+        self._say_of_input(f"{self._name}: {line}")
+
     def _turn_as(self, picture: av.VideoFrame) -> None:
         if picture.rotation != self._rotation and is_oblique(picture):
-            text = "%s: asks to be turned by %d degrees; the nearest quarter turn is used"
-            logger.warning(text, self._name, picture.rotation)
+            self._say(f"asks to be turned by {picture.rotation} degrees; the nearest quarter turn is used")
         self._rotation = picture.rotation
         orientation = self._matrix.orientation_of(picture)
         if orientation != self.orientation:
             self.orientation = orientation
-            self._turner = Turner(orientation, self._turner.crop, self._name)
+            self._turner = Turner(orientation, self._turner.crop, self._say)
 
 
 def _told_ratio(stream: VideoStream, crop: Crop, coded: Fraction) -> Fraction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,6 +16,8 @@ from streamer.errors import SourceUnavailable
 from streamer.ffmpeg_log import reason
 from streamer.sources.heif import Still
 from streamer.sources.orientation import Turner
+
+logger = logging.getLogger(__name__)
 
 _UNSPECIFIED = 2  # of H.273
 _TIME_BASE = Fraction(1, 25)  # stills have none; the source sets its own
@@ -41,7 +44,7 @@ def decode_still(container: InputContainer, still: Still, name: str) -> av.Video
         crop = replace(crop, right=crop.right + right, bottom=crop.bottom + bottom)
     _tag(whole, still)
     whole.time_base = _TIME_BASE
-    return Turner(still.orientation, crop, name).turn(whole, _TIME_BASE)
+    return Turner(still.orientation, crop, lambda line: logger.warning("%s: %s", name, line)).turn(whole, _TIME_BASE)
 
 
 def _tag(picture: av.VideoFrame, still: Still) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
@@ -87,7 +87,7 @@ class Crop:
     right: int = 0
     bottom: int = 0
 
-    def within(self, picture: av.VideoFrame) -> Crop:
+    def within(self, picture: av.VideoFrame, *, interlaced: bool = False) -> Crop:
         """The largest crop of this picture that is no larger and that its chroma samples allow.
 
         Chroma that is shared by two columns or rows cannot be cut between them, nor between the rows that two fields
@@ -96,7 +96,7 @@ class Crop:
         if self.left + self.right >= picture.width or self.top + self.bottom >= picture.height:
             return NO_CROP
         across = 16 // picture.format.chroma_width(16)
-        down = 16 // picture.format.chroma_height(16) * (2 if picture.interlaced_frame else 1)
+        down = 16 // picture.format.chroma_height(16) * (2 if interlaced else 1)
         return Crop(self.left // across * across, self.top // down * down, self.right, self.bottom)
 
 
@@ -158,19 +158,22 @@ class Turner:
 
     The rows of what comes out follow each other in memory from top to bottom.
 
-    Formats whose planes cannot be permuted are converted first, and the log says so: 4:2:2, 4:1:1 and 4:4:0 to 4:4:4
-    for a quarter turn, packed 4:2:2 to planar, palettes to RGB. It also says where a crop cannot be made exactly.
+    What cannot be cut exactly is cut less. Formats whose planes cannot be permuted are converted first: 4:2:2, 4:1:1
+    and 4:4:0 to 4:4:4 for a quarter turn, packed 4:2:2 to planar, palettes to RGB.
 
     Args:
         orientation: of the pictures.
         crop: what is cut off before they are turned.
-        name: of the input, for the log.
+        say: is told what is not exact, a line each; the log if left out.
     """
 
-    def __init__(self, orientation: Orientation, crop: Crop = NO_CROP, name: str = "the input") -> None:
+    def __init__(
+        self, orientation: Orientation, crop: Crop = NO_CROP, say: Callable[[str], None] = logger.warning
+    ) -> None:
         self.orientation = orientation
         self.crop = crop
-        self._name = name
+        self._say = say
+        self._interlaced = False
         self._filters: tuple[tuple[str, str | None], ...] = ()
         self._graph: Graph | None = None
         self._shape: tuple[int, int, str, bool, Fraction] | None = None
@@ -181,7 +184,8 @@ class Turner:
         backwards = picture.planes[0].line_size < 0
         if self.orientation == UPRIGHT and self.crop == NO_CROP and not backwards:
             return picture
-        shape = (picture.width, picture.height, picture.format.name, picture.interlaced_frame, time_base)
+        self._interlaced = self._interlaced or picture.interlaced_frame  # some streams change from picture to picture
+        shape = (picture.width, picture.height, picture.format.name, self._interlaced, time_base)
         if shape != self._shape:
             self._build(picture, time_base)
             self._shape = shape
@@ -198,7 +202,7 @@ class Turner:
     def _build(self, picture: av.VideoFrame, time_base: Fraction) -> None:
         self._filters = (*self._crop_filters(picture), *self.orientation.filters)
         if (target := self._target(picture)) != picture.format.name:
-            logger.warning("turning %s pictures upright takes a conversion to %s", picture.format.name, target)
+            self._say(f"turning {picture.format.name} pictures upright takes a conversion to {target}")
         stripped = (_delete("DISPLAYMATRIX"), _delete(_EXIF))
         filters = self._filters or (("copy", None),)
         self._graph = _graph(VideoFormat(target), picture, time_base, (*filters, *stripped))
@@ -208,16 +212,12 @@ class Turner:
         return turnable_format(picture.format, self.orientation.transposed) if self._filters else name
 
     def _crop_filters(self, picture: av.VideoFrame) -> tuple[tuple[str, str | None], ...]:
-        crop = self.crop.within(picture)
+        crop = self.crop.within(picture, interlaced=self._interlaced)
         if crop != self.crop:
-            logger.warning(
-                "%s: the container crops %s of %dx%d %s pictures, which cannot be cut there: %s",
-                self._name,
-                _sides(self.crop),
-                picture.width,
-                picture.height,
-                picture.format.name,
-                f"cropped by {_sides(crop)}" if crop != NO_CROP else "they are shown whole",
+            done = f"cropped by {_sides(crop)}" if crop != NO_CROP else "they are shown whole"
+            self._say(
+                f"the container crops {_sides(self.crop)} of {picture.width}x{picture.height} {picture.format.name} "
+                f"pictures, which cannot be cut there: {done}"
             )
         if crop == NO_CROP:
             return ()
