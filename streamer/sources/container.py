@@ -55,8 +55,8 @@ class ContainerSource(SingleUseSource, ABC):
         """The open container, the stream to decode and its decoder."""
 
     @abstractmethod
-    def _describe(self, stream: VideoStream, first: av.VideoFrame, ratio: Fraction) -> StreamInfo:
-        """`info`, from the stream, its first upright picture and the sample aspect ratio of that."""
+    def _describe(self, stream: VideoStream, first: av.VideoFrame, geometry: Geometry) -> StreamInfo:
+        """`info`, from the stream, its first upright picture and what that was made with."""
 
     def _settle(
         self,
@@ -83,7 +83,7 @@ class ContainerSource(SingleUseSource, ABC):
                 raise SourceUnavailable(f"{self._name}: has a video stream, but no picture of it can be decoded")
             time_base = stream.time_base or Fraction(1, 1000)
             upright = geometry.upright(first, time_base)
-            self._info = self._describe(stream, upright, geometry.sample_aspect_ratio)
+            self._info = self._describe(stream, upright, geometry)
         except BaseException:
             self._release()
             raise
@@ -138,9 +138,9 @@ class ContainerSource(SingleUseSource, ABC):
 
 
 def describe(
-    stream: VideoStream, first: av.VideoFrame, name: str, ratio: Fraction, *, live: bool = False
+    stream: VideoStream, first: av.VideoFrame, name: str, geometry: Geometry, *, live: bool = False
 ) -> StreamInfo:
-    """What every container tells of its stream, for an upright first picture and its sample aspect ratio."""
+    """What every container tells of its stream, for its first picture, upright."""
     context = stream.codec_context
     tags = (
         (first.color_primaries, context.color_primaries, 2),
@@ -156,11 +156,11 @@ def describe(
         pixel_format=first.format.name,
         time_base=stream.time_base or Fraction(1, 1000),
         average_fps=_rate_of(stream),
-        sample_aspect_ratio=ratio,
+        sample_aspect_ratio=geometry.sample_aspect_ratio,
         live=live,
         bit_rate=stream.bit_rate or None,
         colour=(primaries, transfer, matrix, code),
-        field_order=int(context.field_order),
+        field_order=geometry.field_order,
     )
 
 

@@ -24,6 +24,8 @@ from streamer.sources.stream_facts import container_kind
 logger = logging.getLogger(__name__)
 
 _STREAM = re.compile(r"^  Stream #\d+:(\d+)")
+_PROGRESSIVE = 1  # AVFieldOrder: 0 is unknown, all above are interlaced
+_UPSIDE_DOWN = {2: 3, 3: 2, 4: 5, 5: 4}
 _RATIO_TOLERANCE = Fraction(1, 100)  # sizes of tracks are rounded to pixels
 _CROPPING = re.compile(r"^ +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)$")
 
@@ -82,6 +84,14 @@ class Geometry:
         """Width of a pixel of the last picture by its height, as it is shown."""
         return 1 / self._ratio if self.orientation.transposed else self._ratio
 
+    @property
+    def field_order(self) -> int:
+        """`AVFieldOrder` of the last picture as it is shown; turned by a quarter, its fields are no rows any more."""
+        order = int(self._stream.codec_context.field_order)
+        if self.orientation.transposed:
+            return min(order, _PROGRESSIVE)
+        return _UPSIDE_DOWN.get(order, order) if self.orientation.flipped_y else order
+
     def upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
         """The part of the picture that is to be shown, upright; see `Turner`."""
         self._turn_as(picture)
@@ -105,6 +115,8 @@ class Geometry:
         orientation = self._matrix.orientation_of(picture)
         if orientation != self.orientation:
             self.orientation = orientation
+            if orientation.transposed and picture.interlaced_frame:
+                self._say("interlaced pictures are turned by a quarter: the rows of their fields become columns")
             self._turner = Turner(orientation, self._turner.crop, self._say)
 
 

@@ -146,7 +146,7 @@ class LiveContainerConnection:
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
         self._pictures += 1
         if self._info is None:
-            self._info = describe(self._stream, upright, self._name, ratio, live=True)
+            self._info = describe(self._stream, upright, self._name, self._geometry, live=True)
         if self._pace is not None and pts is not None:
             yield from self._pace.until(float(pts * time_base))
             arrived_s = time.monotonic()

@@ -205,6 +205,8 @@ class Turner:
             self._say(f"turning {picture.format.name} pictures upright takes a conversion to {target}")
         stripped = (_delete("DISPLAYMATRIX"), _delete(_EXIF))
         filters = self._filters or (("copy", None),)
+        if self.orientation.transposed:
+            filters = (*filters, ("setfield", "prog"))  # columns are no fields
         self._graph = _graph(VideoFormat(target), picture, time_base, (*filters, *stripped))
 
     def _target(self, picture: av.VideoFrame) -> str:

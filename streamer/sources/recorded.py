@@ -16,6 +16,7 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
+from streamer.sources.geometry import Geometry
 from streamer.sources.network import NetworkConnector
 from streamer.sources.opening import choose_video
 from streamer.sources.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
@@ -50,11 +51,11 @@ class RecordedSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame, ratio: Fraction) -> StreamInfo:
+    def _describe(self, stream: VideoStream, first: av.VideoFrame, geometry: Geometry) -> StreamInfo:
         assert self._container is not None
         lasts = self._container.duration
         return dataclasses.replace(
-            describe(stream, first, self._name, ratio),
+            describe(stream, first, self._name, geometry),
             frame_count=stream.frames or None,
             duration_s=None if lasts is None else float(lasts * MICROSECOND),
         )

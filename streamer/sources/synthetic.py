@@ -5,8 +5,6 @@ Entered by the main thread, then owned by the capture thread.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -16,6 +14,7 @@ from streamer.ffmpeg_log import reason
 from streamer.protocols import StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
+from streamer.sources.geometry import Geometry
 from streamer.sources.opening import choose_video
 
 PREFIX = "lavfi:"
@@ -44,8 +43,8 @@ class SyntheticSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame, ratio: Fraction) -> StreamInfo:
-        return describe(stream, first, self._name, ratio)
+    def _describe(self, stream: VideoStream, first: av.VideoFrame, geometry: Geometry) -> StreamInfo:
+        return describe(stream, first, self._name, geometry)
 
 
 def open_graph(graph: str) -> InputContainer:

@@ -267,6 +267,16 @@ def test_the_display_size_of_matroska_holds_over_the_streams_own_pixels(changing
     assert {frame.sample_aspect_ratio for frame in frames} == {Fraction(1)}
 
 
+@pytest.mark.parametrize(("rotation", "order"), [(0, 2), (180, 3), (90, 1)])
+def test_the_fields_of_turned_pictures(
+    rotation: int, order: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    info, (first, _) = read(write_video(tmp_path / "a.mp4", frames=2, rotation=rotation, interlaced=True))
+    assert info.field_order == order
+    assert first.picture.interlaced_frame == (rotation != 90)
+    assert ("their fields become columns" in caplog.text) == (rotation == 90)
+
+
 def test_a_mirror_that_comes_in_mid_stream_is_followed(tmp_path: Path) -> None:
     plain = write_video(tmp_path / "plain.mp4", frames=1)
     mirrored = write_video(tmp_path / "mirrored.mp4", frames=1, flip="vertical")  # a rotation of 0 degrees

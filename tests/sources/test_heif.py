@@ -208,6 +208,15 @@ def test_any_damage_of_the_index_is_a_line(tmp_path: Path) -> None:
     assert not any("\n" in line for line in lines)
 
 
+def test_an_index_that_promises_more_than_it_has_is_refused(tmp_path: Path) -> None:
+    path = write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"ipma") + 11] += 1  # one item more has properties
+    path.write_bytes(data)
+    with pytest.raises(SourceUnavailable, match="its index is damaged"):
+        read_still(path)
+
+
 def test_videos_and_other_files_are_no_stills(tmp_path: Path) -> None:
     assert read_still(write_video(tmp_path / "a.mp4", frames=1)) is None
     assert read_still(write_picture(tmp_path / "a.png")) is None
