@@ -49,14 +49,15 @@ class ContainerSource(SingleUseSource, ABC):
         self.tap: PacketTap | None = None
         self._container: InputContainer | None = None
         self._decoder: PictureDecoder | None = None
+        self._geometry: Geometry
 
     @abstractmethod
     def _open(self) -> tuple[InputContainer, VideoStream, PictureDecoder]:
         """The open container, the stream to decode and its decoder."""
 
     @abstractmethod
-    def _describe(self, stream: VideoStream, first: av.VideoFrame, geometry: Geometry) -> StreamInfo:
-        """`info`, from the stream, its first upright picture and what that was made with."""
+    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
+        """`info`, from the stream and its first upright picture."""
 
     def _settle(
         self,
@@ -72,7 +73,7 @@ class ContainerSource(SingleUseSource, ABC):
         self._container, stream, decoder = self._open()
         self._decoder = decoder
         try:
-            geometry = Geometry(self._container, stream, self._name)
+            self._geometry = Geometry(self._container, stream, self._name)
             if self.tap is not None:
                 # What is made of damaged packets depends on how many are decoded at once.
                 stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
@@ -82,12 +83,11 @@ class ContainerSource(SingleUseSource, ABC):
             if first is None:
                 raise SourceUnavailable(f"{self._name}: has a video stream, but no picture of it can be decoded")
             time_base = stream.time_base or Fraction(1, 1000)
-            upright = geometry.upright(first, time_base)
-            self._info = self._describe(stream, upright, geometry)
+            self._info = self._describe(stream, self._geometry.upright(first, time_base))
         except BaseException:
             self._release()
             raise
-        self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base, geometry)
+        self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
         return self
 
     def _release(self) -> None:
@@ -97,12 +97,7 @@ class ContainerSource(SingleUseSource, ABC):
             self._container = self._decoder = None
 
     def _make_frames(
-        self,
-        decoder: PictureDecoder,
-        pictures: Iterator[av.VideoFrame],
-        stream: VideoStream,
-        time_base: Fraction,
-        geometry: Geometry,
+        self, decoder: PictureDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction
     ) -> Generator[Frame]:
         times = PresentationTimes(round(1 / (_rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
         segment, last = 0, None
@@ -110,8 +105,8 @@ class ContainerSource(SingleUseSource, ABC):
             self._collect(decoder)
             pts = times.of(picture.pts, picture.dts, picture.duration, decoder.first_dts)
             picture.pts, picture.time_base = pts, time_base
-            upright = geometry.upright(picture, time_base)
-            shape = geometry.shape_of(upright)
+            upright = self._upright(picture, time_base)
+            shape = self._geometry.shape_of(upright)
             if last not in (None, shape):
                 segment += 1
                 logger.warning("%s: picture %d changes to %s", self._name, index, shape)
@@ -126,7 +121,7 @@ class ContainerSource(SingleUseSource, ABC):
                 duration=picture.duration,
                 corrupt=picture.is_corrupt or pts in decoder.corrupt_times,
                 key=None if decoder.tap is None or upright is not picture else PictureKey(decoder.tap.number, index),
-                sample_aspect_ratio=geometry.sample_aspect_ratio,
+                sample_aspect_ratio=self._geometry.sample_aspect_ratio,
             )
         self._collect(decoder)
         self._damage += self._settle(stream, decoder, times)
@@ -135,6 +130,9 @@ class ContainerSource(SingleUseSource, ABC):
         if decoder.damage:
             self._damage += decoder.damage
             decoder.damage.clear()
+
+    def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
+        return self._geometry.upright(picture, time_base)
 
 
 def describe(

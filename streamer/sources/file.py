@@ -16,7 +16,6 @@ from av.video.stream import VideoStream
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
-from streamer.sources.geometry import Geometry
 from streamer.sources.opening import choose_video, open_file
 from streamer.sources.stream_facts import container_kind, duration, frame_count, indexed_packets
 from streamer.sources.timestamps import PresentationTimes
@@ -59,10 +58,10 @@ class FileSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame, geometry: Geometry) -> StreamInfo:
+    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         lasts = duration(stream)
         return dataclasses.replace(
-            describe(stream, first, self._name, geometry),
+            describe(stream, first, self._name, self._geometry),
             frame_count=frame_count(stream),
             duration_s=None if lasts is None else float(lasts),
             path=str(self.path),

@@ -202,7 +202,7 @@ class Turner:
     def _build(self, picture: av.VideoFrame, time_base: Fraction) -> None:
         self._filters = (*self._crop_filters(picture), *self.orientation.filters)
         if (target := self._target(picture)) != picture.format.name:
-            self._say(f"turning {picture.format.name} pictures upright takes a conversion to {target}")
+            self._say(f"cropping or turning {picture.format.name} pictures takes a conversion to {target}")
         stripped = (_delete("DISPLAYMATRIX"), _delete(_EXIF))
         filters = self._filters or (("copy", None),)
         if self.orientation.transposed:

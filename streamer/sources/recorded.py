@@ -16,7 +16,6 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
-from streamer.sources.geometry import Geometry
 from streamer.sources.network import NetworkConnector
 from streamer.sources.opening import choose_video
 from streamer.sources.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
@@ -51,11 +50,11 @@ class RecordedSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame, geometry: Geometry) -> StreamInfo:
+    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         assert self._container is not None
         lasts = self._container.duration
         return dataclasses.replace(
-            describe(stream, first, self._name, geometry),
+            describe(stream, first, self._name, self._geometry),
             frame_count=stream.frames or None,
             duration_s=None if lasts is None else float(lasts * MICROSECOND),
         )

@@ -14,7 +14,6 @@ from streamer.ffmpeg_log import reason
 from streamer.protocols import StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
-from streamer.sources.geometry import Geometry
 from streamer.sources.opening import choose_video
 
 PREFIX = "lavfi:"
@@ -43,8 +42,8 @@ class SyntheticSource(ContainerSource):
             container.close()
             raise
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame, geometry: Geometry) -> StreamInfo:
-        return describe(stream, first, self._name, geometry)
+    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
+        return describe(stream, first, self._name, self._geometry)
 
 
 def open_graph(graph: str) -> InputContainer:
