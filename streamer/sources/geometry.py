@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any, cast
 
 import av
@@ -68,8 +69,8 @@ class Geometry:
     ) -> None:
         self.orientation: Orientation = UPRIGHT
         self._stream = stream
-        self._name = name
-        self._say_of_input = say
+        # Not a method: a cycle would keep the container open until the garbage collector comes by.
+        self._say = partial(_say_of, name, say)
         self._matrix = MatrixReader()
         self._rotation = 0
         crop = container_crop(container, stream)
@@ -105,9 +106,6 @@ class Geometry:
         size = upright.width, upright.height
         return Shape(*size, upright.format.name, self.sample_aspect_ratio, self.orientation)
 
-    def _say(self, line: str) -> None:
-        self._say_of_input(f"{self._name}: {line}")
-
     def _turn_as(self, picture: av.VideoFrame) -> None:
         if picture.rotation != self._rotation and is_oblique(picture):
             self._say(f"asks to be turned by {picture.rotation} degrees; the nearest quarter turn is used")
@@ -118,6 +116,10 @@ class Geometry:
             if orientation.transposed and picture.interlaced_frame:
                 self._say("interlaced pictures are turned by a quarter: the rows of their fields become columns")
             self._turner = Turner(orientation, self._turner.crop, self._say)
+
+
+def _say_of(name: str, say: Callable[[str], None], line: str) -> None:
+    say(f"{name}: {line}")
 
 
 def _told_ratio(stream: VideoStream, crop: Crop, coded: Fraction) -> Fraction:

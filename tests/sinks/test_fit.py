@@ -221,6 +221,7 @@ def _field_words(path: Path) -> list[str]:
     return [text.split(" i:")[1][0] for _, _, text in lines if " i:" in text]
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])
 @pytest.mark.parametrize(
     ("size", "padded", "field_order"),
     [
@@ -232,22 +233,24 @@ def _field_words(path: Path) -> list[str]:
     ],
 )
 def test_h264_is_padded_at_the_right_and_the_bottom_only(
-    size: tuple[int, int], padded: tuple[int, int], field_order: int, tmp_path: Path
+    size: tuple[int, int], padded: tuple[int, int], field_order: int, pixel_format: str, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mp4"
-    given = scene(3, 0, size=size)
-    sink = VideoSink(output, info(size=size, field_order=field_order), **LOSSLESS)
+    given = scene(3, 0, size=size, pix_fmt=pixel_format)
+    sink = VideoSink(output, info(size=size, pixel_format=pixel_format, field_order=field_order), **LOSSLESS)
     write_all(sink, [given])
     (frame,) = decoded(output)
     assert (frame.width, frame.height) == padded
     for plane, (made, whole) in enumerate(zip(samples(frame), samples(given.frame.picture), strict=True)):
         rows, columns = whole.shape
+        pixel = 2 if pixel_format.endswith("10le") else 1
         assert np.array_equal(made[:rows, :columns], whole)
-        assert (made[:rows, columns:] == whole[:, -1:]).all()
+        added = (made.shape[1] - columns) // pixel
+        assert np.array_equal(made[:rows, columns:], np.tile(whole[:, -pixel:], added))
         assert (made[rows:] == made[rows - 1]).all(), plane
-    assert sink.notes == [
-        f"h264 yuv420p cannot have {size[0]}x{size[1]}: padded to {padded[0]}x{padded[1]} at the right and the bottom"
-    ]
+    (note,) = sink.notes
+    assert note.startswith(f"h264 {pixel_format} cannot have {size[0]}x{size[1]}: padded to {padded[0]}x{padded[1]} ")
+    assert note.endswith("at the right and the bottom")
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv444p", "gray"])

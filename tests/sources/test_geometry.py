@@ -97,13 +97,14 @@ def test_an_mp4_clean_aperture_is_cut_out(
 
 
 def test_an_mp4_track_that_has_the_size_of_its_clean_aperture_has_square_pixels(tmp_path: Path) -> None:
-    path = add_to_sample_entry(write_video(tmp_path / "a.mp4", size=SIZE, frames=1), clean_aperture("160/1", "80/1"))
+    clap = clean_aperture("100/1", "60/1", "10/1", "-4/1")
+    path = add_to_sample_entry(write_video(tmp_path / "a.mp4", size=SIZE, frames=1), clap)
     data = bytearray(path.read_bytes())
     # Width and height are the last two numbers of the track header (ISO/IEC 14496-12, 8.3.2).
-    struct.pack_into(">II", data, data.index(b"tkhd") + 80, 160 << 16, 80 << 16)
+    struct.pack_into(">II", data, data.index(b"tkhd") + 80, 100 << 16, 60 << 16)
     path.write_bytes(data)
     info, _ = read(path)
-    assert (info.width, info.height) == (160, 80)
+    assert (info.width, info.height) == (100, 60)
     assert info.sample_aspect_ratio == 1
 
 
