@@ -53,6 +53,7 @@ class Frame:
         damage: why no detector should see it (`packet loss`); empty where nothing is known against it.
         raw_pts: what the sender gave where `pts` had to be repaired or moved; None if `pts` is that, or nothing came.
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it; else None.
+        sample_aspect_ratio: width of a pixel by its height, as it is shown; None where it is that of `StreamInfo`.
         key: where the picture is in what a recorder keeps of the packets; None where none does.
 
     Raises:
@@ -71,6 +72,7 @@ class Frame:
     raw_pts: int | None = None
     wall_clock_s: float | None = None
     key: PictureKey | None = None
+    sample_aspect_ratio: Fraction | None = None
 
     def __post_init__(self) -> None:
         if self.index < 0 or self.segment < 0:

@@ -277,6 +277,7 @@ class Passthrough:
 
     def close(self) -> None:
         """Forget everything that waits."""
+        self.on_read_to = None  # a method of the source as a rule: a cycle would keep all of it
         with self._lock:
             self._lanes.clear()
             self._bytes = 0

@@ -7,6 +7,7 @@ thread that writes the video sink.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -16,6 +17,7 @@ from av.video.reformatter import ColorRange
 from streamer import colour
 from streamer.errors import SinkUnavailable
 from streamer.protocols import StreamInfo
+from streamer.sinks.letterbox import Bars, Placement, black_picture, can_have_bars, placement
 
 INTERLACED = (2, 3, 4, 5)
 """`AVFieldOrder`: TT, BB, TB, BT."""
@@ -26,7 +28,7 @@ class PictureFit:
     """Makes pictures into frames that an encoder takes as they are, without touching the originals.
 
     Args:
-        info: of the pictures that are expected; others are scaled to that size.
+        info: of the pictures that are expected; others are scaled to fit, with black bars beside other proportions.
         pixel_format: the encoder's.
         padding: columns and rows to add at the right and the bottom, copies of the last ones.
         say: is told once when pictures of another size come.
@@ -36,6 +38,8 @@ class PictureFit:
         self, info: StreamInfo, pixel_format: str, padding: tuple[int, int], say: Callable[[str], None]
     ) -> None:
         self._size = info.width, info.height
+        self._ratio = info.sample_aspect_ratio
+        self._place = Placement(0, 0, *self._size)
         self._pixel_format = pixel_format
         self._padding = padding
         self._say = say
@@ -44,35 +48,91 @@ class PictureFit:
         if info.field_order in INTERLACED:
             self._field_mode = "tff" if info.field_order in _TOP_FIRST else "bff"
         self._shape: tuple[object, ...] = ()
-        self._scaled = False
+        self._interlaced = info.field_order in INTERLACED
+        self._told: set[str] = set()
         self._converted: Callable[[av.VideoFrame], av.VideoFrame]
         self._tagged: Callable[[av.VideoFrame], av.VideoFrame]
 
-    def __call__(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """A frame of its own over the same samples where they fit, else over converted ones; its time is not set."""
-        shape = picture.width, picture.height, picture.format.name, int(picture.colorspace), int(picture.color_range)
+    def __call__(self, picture: av.VideoFrame, ratio: Fraction | None = None) -> av.VideoFrame:
+        """A frame of its own over the same samples where they fit, else over converted ones; its time is not set.
+
+        Args:
+            picture: of any size and format.
+            ratio: its sample aspect ratio; None where it is that of the pictures that are expected.
+        """
+        seen = picture.width, picture.height, picture.format.name, int(picture.colorspace), int(picture.color_range)
+        self._interlaced = self._interlaced or picture.interlaced_frame  # some streams change from picture to picture
+        shape = *seen, self._interlaced, ratio
         if shape != self._shape:
-            self._build(picture)
+            self._build(picture, self._ratio if ratio is None else ratio)
             self._shape = shape
         frame = self._tagged(self._converted(picture))
         frame.pict_type = 0  # else the encoder repeats the input's choice of key frames
         return frame
 
-    def _build(self, picture: av.VideoFrame) -> None:
-        size = picture.width, picture.height
-        if size != self._size and not self._scaled:
-            self._scaled = True
-            self._say(f"pictures of {size[0]}x{size[1]} came amid {self._size[0]}x{self._size[1]}: scaled to that")
-        filters = []
-        if size != self._size or picture.format.name != self._pixel_format:
-            filters += [("scale", self._scale_arguments(picture)), ("format", f"pix_fmts={self._pixel_format}")]
-        convert = _Filters(picture, filters)
+    def _build(self, picture: av.VideoFrame, ratio: Fraction) -> None:
+        self._place = self._placed(picture, ratio)
+        convert: Callable[[av.VideoFrame], av.VideoFrame] = self._converter(picture)
+        if (self._place.width, self._place.height) != self._size:
+            convert = self._with_bars(convert, convert(picture))
         width, height = self._size[0] + self._padding[0], self._size[1] + self._padding[1]
         self._converted = convert if self._padding == (0, 0) else lambda one: padded(convert(one), width, height)
         primaries, transfer, matrix, span = self._tags
         tags = f"range={span}:color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}"
         first = self._converted(picture)
         self._tagged = _Filters(first, [("setparams", f"field_mode={self._field_mode}:{tags}")])
+
+    def _placed(self, picture: av.VideoFrame, ratio: Fraction) -> Placement:
+        """Where a picture goes in the frames; says so once where that is not all of them as it is."""
+        size = picture.width, picture.height
+        if (size, ratio) == (self._size, self._ratio):
+            return Placement(0, 0, *size)
+        shape = av.VideoFormat(self._pixel_format)
+        fields = 2 if self._interlaced else 1
+        step = 16 // shape.chroma_width(16), 16 // shape.chroma_height(16) * fields
+        place = placement(size, ratio, self._size, self._ratio, step)
+        if not can_have_bars(self._pixel_format):
+            place = Placement(0, 0, *self._size)
+        bars = " with bars" if (place.width, place.height) != self._size else ""
+        came = f"pictures of {_spelled(size, ratio)} came amid {_spelled(self._size, self._ratio)}"
+        self._say_once("fit", f"{came}: scaled to fit{bars}")
+        return place
+
+    def _converter(self, picture: av.VideoFrame) -> _Filters:
+        """What makes the picture one of the encoder's format that fills its place."""
+        size = self._place.width, self._place.height
+        filters = []
+        if (picture.width, picture.height) != size or picture.format.name != self._pixel_format:
+            arguments = self._scale_arguments(picture) + self._field_arguments(picture)
+            filters += [("scale", arguments), ("format", f"pix_fmts={self._pixel_format}")]
+        return _Filters(picture, filters)
+
+    def _field_arguments(self, picture: av.VideoFrame) -> str:
+        """What makes FFmpeg's `scale` work on each field by itself, so that no row mixes two moments."""
+        if not self._interlaced:
+            return ""
+        rows = 2 * 16 // min(picture.format.chroma_height(16), av.VideoFormat(self._pixel_format).chroma_height(16))
+        if picture.height % rows or self._place.height % rows:
+            if picture.height != self._place.height:
+                sizes = f"{picture.height} to {self._place.height} rows"
+                self._say_once("fields", f"interlaced pictures are scaled from {sizes}, which mixes their fields")
+            return ""
+        return ":interl=1"
+
+    def _with_bars(
+        self, convert: Callable[[av.VideoFrame], av.VideoFrame], like: av.VideoFrame
+    ) -> Callable[[av.VideoFrame], av.VideoFrame]:
+        full = colour.is_full_range(like)
+        span = "full" if full else "limited"
+        made = [("scale", f"in_range=full:out_range={span}"), ("format", f"pix_fmts={self._pixel_format}")]
+        black = black_picture(self._size, lambda rgb: _Filters(rgb, made)(rgb), full_range=full)
+        bars = Bars(black, self._place)
+        return lambda picture: bars(convert(picture))
+
+    def _say_once(self, what: str, line: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._say(line)
 
     def _scale_arguments(self, picture: av.VideoFrame) -> str:
         """Scaling to the size; the samples keep their meaning, so matrix and range change only to or from RGB."""
@@ -82,7 +142,7 @@ class PictureFit:
             out_full = "full"
         elif picture.format.is_rgb:
             out_full = "full" if self._tags[3] == int(ColorRange.JPEG) else "limited"
-        arguments = f"w={self._size[0]}:h={self._size[1]}:flags=bicubic+accurate_rnd+full_chroma_int"
+        arguments = f"w={self._place.width}:h={self._place.height}:flags=bicubic+accurate_rnd+full_chroma_int"
         arguments += f":in_range={full}:out_range={out_full}"
         if picture.format.is_rgb != av.VideoFormat(self._pixel_format).is_rgb:
             given = colour.matrix_of(picture)
@@ -90,6 +150,11 @@ class PictureFit:
             made = {1: "bt709", 6: "bt601"}.get(self._tags[2])
             arguments += f":out_color_matrix={made}" if picture.format.is_rgb and made else ""
         return arguments
+
+
+def _spelled(size: tuple[int, int], ratio: Fraction) -> str:
+    pixels = f" with pixels {ratio.numerator}:{ratio.denominator}" if ratio != 1 else ""
+    return f"{size[0]}x{size[1]}{pixels}"
 
 
 class _Filters:

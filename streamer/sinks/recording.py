@@ -185,6 +185,7 @@ class RecordingSink:
         shown = replace(self._info, time_base=scene.frame.time_base)
         if self._on_change == "reopen":
             shown = replace(shown, width=picture.width, height=picture.height, pixel_format=picture.format.name)
+            shown = replace(shown, sample_aspect_ratio=scene.frame.sample_aspect_ratio or shown.sample_aspect_ratio)
         segment = self._segment
         if segment is not None:
             if shown != segment.info or not 0 <= exact - segment.begin < self._segment_s:

@@ -131,7 +131,7 @@ class StreamEncoder:
             self._timeline = Timeline(jump=round(1 / TIME_BASE), offset=round(start_s / TIME_BASE) - ticks)
         ticks = max(self._timeline.place(ticks), self._last + _LEAST_STEP)
         picture = scene.picture if scene.picture is not None else scene.frame.picture
-        return self._encode(self._fit(picture), ticks)
+        return self._encode(self._fit(picture, scene.frame.sample_aspect_ratio), ticks)
 
     def encode_blank(self) -> list[EncodedPacket]:
         """A black picture at time 0: what a connection can be opened with before there is a scene."""

@@ -87,7 +87,8 @@ class VideoWriter:
         Raises:
             SinkError: the encoder or the disk failed.
         """
-        frame = self._fit(scene.picture if scene.picture is not None else scene.frame.picture)
+        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        frame = self._fit(picture, scene.frame.sample_aspect_ratio)
         exact = scene.frame.pts * scene.frame.time_base
         duration = round(scene.frame.duration * scene.frame.time_base / self._time_base)
         if not self.frames:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -57,7 +58,7 @@ class WindowSink:
         draw_hud: gives a scene's picture with the head-up line on it; called by a thread of the window. None: h does
             nothing.
         hud: whether the head-up line is shown at first.
-        sample_aspect_ratio: of the source; pictures with other than square pixels are shown in their right shape.
+        sample_aspect_ratio: of the frames that do not tell their own; all are shown in their right shape.
         on_close: called by a thread of the window when the user has ended the run. `write` raises WindowClosed all the
             same, but no further scene may ever come.
 
@@ -218,11 +219,11 @@ class WindowSink:
         """What is shown of a scene."""
         frame = scene.frame
         picture = self._draw_hud(scene) if hud and self._draw_hud is not None else scene.picture
-        return frame if picture is None else Frame(picture, frame.index, frame.pts, frame.time_base, frame.captured_s)
+        return frame if picture is None else replace(frame, picture=picture)
 
     def _size(self, frame: Frame) -> Size:
         """Width and height of the whole picture with square pixels, never fewer than it has."""
-        aspect = self._aspect
+        aspect = frame.sample_aspect_ratio or self._aspect
         if aspect >= 1:
             return round(frame.width * aspect), frame.height
         return frame.width, round(frame.height / aspect)

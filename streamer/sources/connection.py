@@ -17,6 +17,7 @@ import av
 from streamer.frame import PictureKey
 from streamer.passthrough import PassthroughPacket, PassthroughStream
 from streamer.protocols import Damage, StreamInfo
+from streamer.sources.orientation import UPRIGHT, Orientation
 
 READ_TIMEOUT_S = 0.25
 """How long one read may block. FFmpeg needs twice that to give up (measured with a stopped RTSP server)."""
@@ -34,7 +35,8 @@ class LivePicture:
         decode_s: what decoding it took, seconds.
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it (RTCP); else None.
         damage: why it must not be given to a detector, short and stable (`packet loss`); empty if it is sound.
-        key: as of `streamer.frame.Frame`.
+        key, sample_aspect_ratio: as of `streamer.frame.Frame`.
+        orientation: how the picture was turned.
     """
 
     picture: av.VideoFrame
@@ -45,6 +47,8 @@ class LivePicture:
     wall_clock_s: float | None = None
     damage: str = ""
     key: PictureKey | None = None
+    sample_aspect_ratio: Fraction | None = None
+    orientation: Orientation = UPRIGHT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
 from typing import Self
@@ -24,7 +25,7 @@ from streamer.errors import SourceUnavailable
 from streamer.frame import Frame, PictureKey
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.decoding import PictureDecoder
-from streamer.sources.orientation import UPRIGHT, Turner, is_oblique, orientation_of
+from streamer.sources.geometry import Geometry
 from streamer.sources.packets import PacketReader, passthrough_of, start_of
 from streamer.sources.single_use import SingleUseSource
 from streamer.sources.stream_facts import exact_fps, is_untimed, rate_of
@@ -66,8 +67,7 @@ class ContainerSource(SingleUseSource, ABC):
         self.audio = True
         self._container: InputContainer | None = None
         self._decoder: PictureDecoder | None = None
-        self._turner = Turner(UPRIGHT)
-        self._rotation = 0
+        self._geometry: Geometry
 
     @abstractmethod
     def _open(self) -> tuple[InputContainer, VideoStream]:
@@ -94,11 +94,11 @@ class ContainerSource(SingleUseSource, ABC):
         self._check_unused()
         self._container, stream = self._open()
         try:
+            self._geometry = Geometry(self._container, stream, self._name, partial(_note, self._notes))
             known = self._late_streams(self._container) if self.audio else {}
             self._passthrough = passthrough_of(self._container, stream, known, audio=self.audio)
-            reader = PacketReader(self._container, stream, self._name, self._passthrough)
-            self._notes = reader.notes
             self._passthrough.on_read_to = self._read_to
+            reader = PacketReader(self._container, stream, self._name, self._passthrough, partial(_note, self._notes))
             decoder = self._decoder = PictureDecoder(
                 reader, stream, threads=self._threads, frame_threads=self._frame_threads
             )
@@ -113,9 +113,7 @@ class ContainerSource(SingleUseSource, ABC):
                     f"{self._name}: has a video stream, but no picture of it can be decoded{self._remedy}"
                 )
             time_base = stream.time_base or Fraction(1, 1000) if self._fps is None else 1 / self._fps
-            self._rotation = first.rotation
-            self._turner = turner_for(first, self._name)
-            self._info = self._timed(self._describe(stream, self._turner.turn(first, time_base)), stream)
+            self._info = self._timed(self._describe(stream, self._geometry.upright(first, time_base)), stream)
         except BaseException:
             self._release()
             raise
@@ -129,8 +127,7 @@ class ContainerSource(SingleUseSource, ABC):
             return replace(info, start=start_of(self._container, stream))
         if not is_untimed(self._container.format.name):
             said = f"{self._name}: --fps {self._fps} replaces the times that the frames have; sound keeps its own"
-            self._notes.append(said)
-            logger.warning("%s", said)
+            _note(self._notes, said)
         return replace(info, time_base=1 / self._fps, average_fps=self._fps, constant_rate=True)
 
     def _release(self) -> None:
@@ -148,7 +145,7 @@ class ContainerSource(SingleUseSource, ABC):
         if not self._passthrough.begin():
             decoder.reader.drop_others()
         times = PresentationTimes(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
-        segment, shape = 0, None
+        segment, last = 0, None
         for index, picture in enumerate(pictures):
             self._collect(decoder)
             given = picture.pts
@@ -158,10 +155,11 @@ class ContainerSource(SingleUseSource, ABC):
                 pts = times.of(index, None, 1, None)
             picture.pts, picture.time_base = pts, time_base
             upright = self._upright(picture, time_base)
-            if shape not in (None, _shape_of(upright)):
+            shape = self._geometry.shape_of(upright)
+            if last not in (None, shape):
                 segment += 1
-                logger.warning("%s: picture %d changes to %dx%d %s", self._name, index, *_shape_of(upright))
-            shape = _shape_of(upright)
+                logger.warning("%s: picture %d changes to %s", self._name, index, shape)
+            last = shape
             yield Frame(
                 picture=upright,
                 index=index,
@@ -172,6 +170,7 @@ class ContainerSource(SingleUseSource, ABC):
                 duration=picture.duration if self._fps is None else 1,
                 corrupt=picture.is_corrupt or given in decoder.corrupt_times,
                 key=None if decoder.tap is None or upright is not picture else PictureKey(decoder.tap.number, index),
+                sample_aspect_ratio=self._geometry.sample_aspect_ratio,
             )
         self._collect(decoder)
         self._damage += self._settle(stream, decoder, times)
@@ -187,17 +186,13 @@ class ContainerSource(SingleUseSource, ABC):
             decoder.damage.clear()
 
     def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
-        if picture.rotation != self._rotation:  # a new matrix in mid-stream; cheaper to ask than the matrix itself
-            self._rotation = picture.rotation
-            self._turner = turner_for(picture, self._name)
-        return self._turner.turn(picture, time_base)
+        return self._geometry.upright(picture, time_base)
 
 
 def describe(
-    stream: VideoStream, first: av.VideoFrame, name: str, *, transposed: bool, live: bool = False
+    stream: VideoStream, first: av.VideoFrame, name: str, geometry: Geometry, *, live: bool = False
 ) -> StreamInfo:
-    """What every container tells of its stream, for an upright first picture."""
-    ratio = stream.sample_aspect_ratio or Fraction(1)
+    """What every container tells of its stream, for its first picture, upright."""
     context = stream.codec_context
     tags = (
         (first.color_primaries, context.color_primaries, 2),
@@ -213,21 +208,15 @@ def describe(
         pixel_format=first.format.name,
         time_base=stream.time_base or Fraction(1, 1000),
         average_fps=rate_of(stream),
-        sample_aspect_ratio=1 / ratio if transposed else ratio,
+        sample_aspect_ratio=geometry.sample_aspect_ratio,
         live=live,
         bit_rate=stream.bit_rate or None,
         colour=(primaries, transfer, matrix, code),
-        field_order=int(context.field_order),
+        field_order=geometry.field_order,
         constant_rate=stream.base_rate is not None and stream.base_rate == stream.average_rate,
     )
 
 
-def _shape_of(picture: av.VideoFrame) -> tuple[int, int, str]:
-    return picture.width, picture.height, picture.format.name
-
-
-def turner_for(picture: av.VideoFrame, name: str) -> Turner:
-    """What turns pictures like this one upright; says so where that is not exact."""
-    if is_oblique(picture):
-        logger.warning("%s: asks to be turned by %d degrees; the nearest quarter turn is used", name, picture.rotation)
-    return Turner(orientation_of(picture))
+def _note(notes: list[str], line: str) -> None:
+    notes.append(line)
+    logger.warning("%s", line)

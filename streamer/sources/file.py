@@ -67,7 +67,7 @@ class FileSource(ContainerSource):
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         lasts = duration(stream)
         return dataclasses.replace(
-            describe(stream, first, self._name, transposed=self._turner.orientation.transposed),
+            describe(stream, first, self._name, self._geometry),
             frame_count=frame_count(stream),
             duration_s=None if lasts is None else float(lasts),
             path=str(self.path),

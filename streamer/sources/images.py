@@ -21,6 +21,8 @@ from streamer.errors import SourceUnavailable
 from streamer.ffmpeg_log import reason
 from streamer.frame import Frame
 from streamer.protocols import Damage, StreamInfo
+from streamer.sources.heif import read_still
+from streamer.sources.heif_tiles import decode_still
 from streamer.sources.opening import choose_video, open_file
 from streamer.sources.orientation import Turner, orientation_of
 from streamer.sources.single_use import SingleUseSource
@@ -41,11 +43,12 @@ _NUMBER = re.compile(r"%(?:0?\d+)?d")
 class ImageSource(SingleUseSource):
     """Every picture once, in natural order (`img2` before `img10`), the k-th at k/fps seconds.
 
-    An EXIF orientation is applied. A picture of another size or format starts a new segment; one that cannot be read is
-    told by `take_damage` and leaves its place in time empty.
+    An EXIF orientation is applied, of HEIF the file's own rotation and mirror; tiles are put together. A picture of
+    another size or format, or with other pixels, starts a new segment; one that cannot be read is told by `take_damage`
+    and leaves its place in time empty.
 
     Args:
-        pattern: a directory, a glob pattern such as `shots/*.png`, or a numbered one such as `shot%04d.png`.
+        pattern: a directory, a glob pattern such as `shots/*.png`, a numbered one such as `shot%04d.png`, or a file.
         fps: pictures a second; exact fractions such as `30000/1001` are kept exact.
 
     Raises:
@@ -85,8 +88,8 @@ class ImageSource(SingleUseSource):
 
     def _make_frames(self, pictures: Iterator[tuple[int, av.VideoFrame, Fraction]]) -> Generator[Frame]:
         segment, shape = 0, None
-        for index, (position, picture, _) in enumerate(pictures):
-            now = (picture.width, picture.height, picture.format.name)
+        for index, (position, picture, ratio) in enumerate(pictures):
+            now = (picture.width, picture.height, picture.format.name, ratio)
             segment += shape not in (None, now)
             shape = now
             yield Frame(
@@ -98,6 +101,7 @@ class ImageSource(SingleUseSource):
                 segment=segment,
                 duration=1,
                 corrupt=picture.is_corrupt,
+                sample_aspect_ratio=ratio,
             )
 
     def _read(self, paths: list[Path]) -> Iterator[tuple[int, av.VideoFrame, Fraction]]:
@@ -118,7 +122,10 @@ def read_picture(path: Path) -> tuple[av.VideoFrame, Fraction]:
     Raises:
         SourceUnavailable: it cannot be read.
     """
+    still = read_still(path)
     with open_file(path) as container:
+        if still is not None:
+            return decode_still(container, still, str(path)), Fraction(1)
         stream = choose_video(container, str(path))
         stream.codec_context.thread_count = 1
         try:
@@ -131,13 +138,15 @@ def read_picture(path: Path) -> tuple[av.VideoFrame, Fraction]:
 
 
 def find_pictures(pattern: str) -> list[Path]:
-    """The picture files of a directory or pattern, in natural order.
+    """The picture files of a directory or pattern, in natural order; a file itself is the only one.
 
     Raises:
         SourceUnavailable: there is none.
     """
     folder = Path(pattern)
     try:
+        if folder.is_file():
+            return [folder]
         if folder.is_dir():
             found = [path for path in folder.iterdir() if not path.name.startswith(".")]
         elif _NUMBER.search(pattern):

@@ -127,7 +127,7 @@ class LiveSource(SingleUseSource):
             self._lines.drop()
             raise
 
-    def _reconnect(self, error: SourceLost | SourceUnavailable) -> StreamInfo:
+    def _reconnect(self, error: SourceLost | SourceUnavailable) -> None:
         lost_s = time.monotonic()
         cause: SourceLost | SourceUnavailable = error
         self._stats.gauge("source_connected", "", 0)
@@ -135,7 +135,7 @@ class LiveSource(SingleUseSource):
         while True:
             self._retries.wait(cause, lost_s)
             try:
-                info = self._connect()
+                self._connect()
             except (SourceUnavailable, SourceLost) as again:
                 if again.cause == HUNG:
                     raise
@@ -144,7 +144,7 @@ class LiveSource(SingleUseSource):
                 continue
             self._connected()
             log.warning("%s: back after %.1f s", self._connector.name, time.monotonic() - lost_s)
-            return info
+            return
 
     def _connected(self) -> None:
         self._retries.succeeded()
@@ -153,16 +153,19 @@ class LiveSource(SingleUseSource):
     # capture thread
 
     def _make_frames(self) -> Generator[Frame]:
-        clock, index, segment, shape = MediaClock(), 0, 0, _shape(self.info)
+        clock, index, segment = MediaClock(), 0, 0
+        shape: tuple[object, ...] | None = None
         assert self._passthrough is not None
         self._passthrough.begin()
         while True:
             try:
                 for picture in self._pictures():
                     size = picture.picture.width, picture.picture.height, picture.picture.format.name
-                    if size != shape:
-                        segment, shape = segment + 1, size
+                    shown = *size, picture.sample_aspect_ratio, picture.orientation
+                    if shape not in (None, shown):
+                        segment += 1
                         log.warning("%s: the picture changes to %dx%d %s", self._connector.name, *size)
+                    shape = shown
                     frame = _frame(picture, index, segment, clock)
                     self._sound.release(picture, frame.pts * frame.time_base)
                     yield frame
@@ -178,7 +181,8 @@ class LiveSource(SingleUseSource):
                     raise
                 self._stats.count("reconnect", error.cause)
                 try:
-                    shape = _shape(self._reconnect(error))
+                    self._reconnect(error)
+                    shape = None
                 except Closed:
                     return
                 clock.restart()
@@ -237,8 +241,5 @@ def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Fr
         raw_pts=live.pts,
         wall_clock_s=live.wall_clock_s,
         key=live.key,
+        sample_aspect_ratio=live.sample_aspect_ratio,
     )
-
-
-def _shape(info: StreamInfo) -> tuple[int, int, str]:
-    return info.width, info.height, info.pixel_format

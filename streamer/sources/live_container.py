@@ -24,10 +24,10 @@ from streamer.frame import PictureKey
 from streamer.passthrough import PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LiveItem, LivePacket, LivePicture
-from streamer.sources.container import describe, turner_for
+from streamer.sources.container import describe
+from streamer.sources.geometry import Geometry
 from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import LossWatch
-from streamer.sources.orientation import UPRIGHT, Turner
 from streamer.sources.paced import Pace
 from streamer.sources.sender_clock import SenderClock
 from streamer.sources.tap import PacketTap
@@ -65,8 +65,7 @@ class LiveContainerConnection:
         self._stream = stream
         self._name = name
         self._info: StreamInfo | None = None
-        self._turner = Turner(UPRIGHT)
-        self._rotation = 0
+        self._geometry = Geometry(container, stream, name)
         self._loss = LossWatch(key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"))
         self._sender = SenderClock(stream)
         self._held = 0
@@ -159,19 +158,17 @@ class LiveContainerConnection:
 
     def _picture(self, picture: av.VideoFrame, arrived_s: float, decode_s: float) -> Iterator[LivePicture | None]:
         time_base = self._stream.time_base or Fraction(1, 1000)
-        if picture.rotation != self._rotation:
-            self._rotation = picture.rotation
-            self._turner = turner_for(picture, self._name)
         pts = None if self._container.format.name in _UNTIMED else picture.pts
         damage = self._loss.damage_of(picture)
-        upright = self._turner.turn(picture, time_base)
+        upright = self._geometry.upright(picture, time_base)
+        ratio = self._geometry.sample_aspect_ratio
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
         self._pictures += 1
         if self._info is None:
-            self._info = describe(
-                self._stream, upright, self._name, transposed=self._turner.orientation.transposed, live=True
-            )
+            self._info = describe(self._stream, upright, self._name, self._geometry, live=True)
         if self._pace is not None and pts is not None:
             yield from self._pace.until(float(pts * time_base))
             arrived_s = time.monotonic()
-        yield LivePicture(upright, pts, time_base, arrived_s, decode_s, self._sender.wall_clock_s(pts), damage, key)
+        wall_clock_s = self._sender.wall_clock_s(pts)
+        orientation = self._geometry.orientation
+        yield LivePicture(upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, key, ratio, orientation)

@@ -75,7 +75,8 @@ class LossWatch:
 
     def _decoder_complained(self) -> bool:
         complained = any(
-            part in _DECODERS and not any(words in text for words in _HARMLESS) for _, part, text in self._lines
+            level <= av.logging.WARNING and part in _DECODERS and not any(words in text for words in _HARMLESS)
+            for level, part, text in self._lines
         )
         self._lines.clear()
         return complained

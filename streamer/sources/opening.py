@@ -88,4 +88,6 @@ def choose_video(container: InputContainer, name: str) -> VideoStream:
     if container.format.name == "hls":  # the same programme in several sizes
         return max(decodable, key=lambda stream: stream.width * stream.height)
     best = container.streams.best("video")
+    if best is not None and best.disposition & Disposition.dependent:
+        raise SourceUnavailable(f"{name}: a picture made of tiles, which only a local file can give; download it first")
     return next((stream for stream in decodable if best is not None and stream.index == best.index), decodable[0])

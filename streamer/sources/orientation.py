@@ -1,4 +1,4 @@
-"""Turning pictures upright: from a display matrix to an exact permutation of the picture's own planes.
+"""Cropping pictures and turning them upright: an exact cut and permutation of the picture's own planes.
 
 Used by the thread that decodes.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
@@ -78,33 +78,74 @@ class Orientation:
 UPRIGHT = Orientation()
 
 
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Columns and rows of a stored picture, before it is turned, that are not shown."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+    def within(self, picture: av.VideoFrame, *, interlaced: bool = False) -> Crop:
+        """The largest crop of this picture that is no larger and that its chroma samples allow.
+
+        Chroma that is shared by two columns or rows cannot be cut between them, nor between the rows that two fields
+        share by turns. None at all where nothing of the picture would be left.
+        """
+        if self.left + self.right >= picture.width or self.top + self.bottom >= picture.height:
+            return NO_CROP
+        across = 16 // picture.format.chroma_width(16)
+        down = 16 // picture.format.chroma_height(16) * (2 if interlaced else 1)
+        return Crop(self.left // across * across, self.top // down * down, self.right, self.bottom)
+
+
+NO_CROP = Crop()
+
+
+class MatrixReader:
+    """Reads the display matrix of pictures, of which many in a row have the same shape."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._shape: tuple[int, int, str] | None = None
+
+    def orientation_of(self, picture: av.VideoFrame) -> Orientation:
+        """How the display matrix of a decoded picture wants it shown; `UPRIGHT` where it has none.
+
+        The matrix `a b u; c d v; x y w` (libavutil/display.h) moves the pixel (p, q) to (ap + cq + x, bp + dq + y).
+        Angles between quarter turns go to the nearest one. FFmpeg makes a matrix of the EXIF orientation of a picture,
+        too.
+        """
+        matrix = self._display_matrix(picture)
+        if matrix is None:
+            return UPRIGHT
+        a, b, _, c, d = struct.unpack_from("=5i", matrix)
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return Orientation(False, a < 0, d < 0)
+        return Orientation(True, c < 0, b < 0)
+
+    def _display_matrix(self, picture: av.VideoFrame) -> bytes | None:
+        # From a small copy, not from the picture itself: asking a picture for side data ties it into a reference cycle,
+        # so that its memory lasts until the garbage collector comes by, and fails where there is a kind unknown to
+        # PyAV.
+        shape = (picture.width, picture.height, picture.format.name)
+        if self._graph is None or shape != self._shape:
+            stamp = (("crop", "w=min(iw,16):h=min(ih,16):x=0:y=0"), ("scale", "8:8"))
+            self._graph = _graph(picture.format, picture, _TIMELESS, (*stamp, *map(_delete, _UNKNOWN_SIDE_DATA)))
+            self._shape = shape
+        self._graph.vpush(picture)
+        # PyAV types this as a dictionary by name; it takes its own enumeration.
+        side_data = cast(Mapping[Type, Buffer], self._graph.vpull().side_data)
+        try:
+            return bytes(side_data[Type.DISPLAYMATRIX])
+        except KeyError:
+            return None
+
+
 def orientation_of(picture: av.VideoFrame) -> Orientation:
-    """How the display matrix of a decoded picture wants it shown; `UPRIGHT` where it has none.
-
-    The matrix `a b u; c d v; x y w` (libavutil/display.h) moves the pixel (p, q) to (ap + cq + x, bp + dq + y).
-    Angles between quarter turns go to the nearest one. FFmpeg makes a matrix of the EXIF orientation of a picture, too.
-    """
-    matrix = _display_matrix(picture)
-    if matrix is None:
-        return UPRIGHT
-    a, b, _, c, d = struct.unpack_from("=5i", matrix)
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return Orientation(False, a < 0, d < 0)
-    return Orientation(True, c < 0, b < 0)
-
-
-def _display_matrix(picture: av.VideoFrame) -> bytes | None:
-    # From a small copy, not from the picture itself: asking a picture for side data ties it into a reference cycle, so
-    # that its memory lasts until the garbage collector comes by, and fails where there is a kind unknown to PyAV.
-    stamp = (("crop", "w=min(iw,16):h=min(ih,16):x=0:y=0"), ("scale", "8:8"))
-    graph = _graph(picture.format, picture, _TIMELESS, (*stamp, *map(_delete, _UNKNOWN_SIDE_DATA)))
-    graph.vpush(picture)
-    # PyAV types this as a dictionary by name; it takes its own enumeration.
-    side_data = cast(Mapping[Type, Buffer], graph.vpull().side_data)
-    try:
-        return bytes(side_data[Type.DISPLAYMATRIX])
-    except KeyError:
-        return None
+    """As of `MatrixReader`, for a single picture."""
+    return MatrixReader().orientation_of(picture)
 
 
 def is_oblique(picture: av.VideoFrame) -> bool:
@@ -113,38 +154,83 @@ def is_oblique(picture: av.VideoFrame) -> bool:
 
 
 class Turner:
-    """Turns pictures of one orientation upright: every plane is permuted, no sample changes its value.
+    """Crops pictures and turns them upright: every plane is cut and permuted, no sample changes its value.
 
     The rows of what comes out follow each other in memory from top to bottom.
 
-    Formats whose planes cannot be permuted are converted first, and the log says so: 4:2:2, 4:1:1 and 4:4:0 to 4:4:4
-    for a quarter turn, packed 4:2:2 to planar, palettes to RGB.
+    What cannot be cut exactly is cut less. Formats whose planes cannot be permuted are converted first: 4:2:2, 4:1:1
+    and 4:4:0 to 4:4:4 for a quarter turn, packed 4:2:2 to planar, palettes to RGB.
+
+    Args:
+        orientation: of the pictures.
+        crop: what is cut off before they are turned.
+        say: is told what is not exact, a line each; the log if left out.
     """
 
-    def __init__(self, orientation: Orientation) -> None:
+    def __init__(
+        self, orientation: Orientation, crop: Crop = NO_CROP, say: Callable[[str], None] = logger.warning
+    ) -> None:
         self.orientation = orientation
+        self.crop = crop
+        self._say = say
+        self._interlaced = False
+        self._filters: tuple[tuple[str, str | None], ...] = ()
         self._graph: Graph | None = None
-        self._shape: tuple[int, int, str, Fraction] | None = None
+        self._shape: tuple[int, int, str, bool, Fraction] | None = None
 
     def turn(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
         """The upright picture, with the same time, duration, colour tags and metadata, and without the matrix."""
         # Some decoders give the last row first (uncompressed AVI), with a negative step from row to row.
-        filters = self.orientation.filters or ((("copy", None),) if picture.planes[0].line_size < 0 else ())
-        if not filters:
+        backwards = picture.planes[0].line_size < 0
+        if self.orientation == UPRIGHT and self.crop == NO_CROP and not backwards:
             return picture
-        shape = (picture.width, picture.height, picture.format.name, time_base)
-        target = turnable_format(picture.format, self.orientation.transposed) if self.orientation.filters else shape[2]
-        if self._graph is None or shape != self._shape:
-            if target != picture.format.name:
-                logger.warning("turning %s pictures upright takes a conversion to %s", picture.format.name, target)
-            stripped = (_delete("DISPLAYMATRIX"), _delete(_EXIF))
-            self._graph = _graph(VideoFormat(target), picture, time_base, (*filters, *stripped))
+        self._interlaced = self._interlaced or picture.interlaced_frame  # some streams change from picture to picture
+        shape = (picture.width, picture.height, picture.format.name, self._interlaced, time_base)
+        if shape != self._shape:
+            self._build(picture, time_base)
             self._shape = shape
+        if not self._filters and not backwards:
+            return picture
+        assert self._graph is not None
+        target = self._target(picture)
         self._graph.vpush(picture if target == picture.format.name else _converted(picture, target))
         turned = self._graph.vpull()
         turned.pts, turned.dts, turned.time_base = picture.pts, picture.dts, picture.time_base
         turned.duration = picture.duration
         return turned
+
+    def _build(self, picture: av.VideoFrame, time_base: Fraction) -> None:
+        self._filters = (*self._crop_filters(picture), *self.orientation.filters)
+        if (target := self._target(picture)) != picture.format.name:
+            self._say(f"cropping or turning {picture.format.name} pictures takes a conversion to {target}")
+        stripped = (_delete("DISPLAYMATRIX"), _delete(_EXIF))
+        filters = self._filters or (("copy", None),)
+        if self.orientation.transposed:
+            filters = (*filters, ("setfield", "prog"))  # columns are no fields
+        self._graph = _graph(VideoFormat(target), picture, time_base, (*filters, *stripped))
+
+    def _target(self, picture: av.VideoFrame) -> str:
+        name = picture.format.name
+        return turnable_format(picture.format, self.orientation.transposed) if self._filters else name
+
+    def _crop_filters(self, picture: av.VideoFrame) -> tuple[tuple[str, str | None], ...]:
+        crop = self.crop.within(picture, interlaced=self._interlaced)
+        if crop != self.crop:
+            done = f"cropped by {_sides(crop)}" if crop != NO_CROP else "they are shown whole"
+            self._say(
+                f"the container crops {_sides(self.crop)} of {picture.width}x{picture.height} {picture.format.name} "
+                f"pictures, which cannot be cut there: {done}"
+            )
+        if crop == NO_CROP:
+            return ()
+        width, height = picture.width - crop.left - crop.right, picture.height - crop.top - crop.bottom
+        # The crop filter only moves the pointers; planes that begin inside a buffer could be read beyond its end.
+        return ("crop", f"{width}:{height}:{crop.left}:{crop.top}:exact=1"), ("copy", None)
+
+
+def _sides(crop: Crop) -> str:
+    sides = ("left", crop.left), ("top", crop.top), ("right", crop.right), ("bottom", crop.bottom)
+    return ", ".join(f"{count} {side}" for side, count in sides if count) or "nothing"
 
 
 def turnable_format(pixel_format: VideoFormat, transposed: bool) -> str:

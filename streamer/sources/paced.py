@@ -91,7 +91,8 @@ class PacedConnection:
             yield from self._source.take_damage()
             yield from self._pace.until(frame.time_s)
             yield from self._packets(frame.pts * frame.time_base)
-            yield LivePicture(frame.picture, frame.pts, frame.time_base, time.monotonic(), key=frame.key)
+            picture = LivePicture(frame.picture, frame.pts, frame.time_base, time.monotonic(), key=frame.key)
+            yield dataclasses.replace(picture, sample_aspect_ratio=frame.sample_aspect_ratio)
         yield from self._source.take_damage()
 
     def _packets(self, until: Fraction) -> Iterator[LivePacket]:

@@ -6,7 +6,7 @@ Owned by the thread that reads the input.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -44,16 +44,21 @@ class PacketReader:
         video: the stream to decode.
         name: of the input, for the log.
         passthrough: where the packets of the streams in it go; None reads the video alone.
+        say: is told what was mended in the clock of the input, a line each.
 
     Attributes:
         damage: what could not be read since the owner last emptied the list.
-        notes: what was mended in the clock of the input, one line each.
         gave_up: reading failed for good before the end.
         untimed: packets of other streams that have no time and cannot be copied.
     """
 
     def __init__(
-        self, container: InputContainer, video: VideoStream, name: str = "", passthrough: Passthrough | None = None
+        self,
+        container: InputContainer,
+        video: VideoStream,
+        name: str = "",
+        passthrough: Passthrough | None = None,
+        say: Callable[[str], None] = log.warning,
     ) -> None:
         self._container = container
         self._video = video
@@ -64,7 +69,8 @@ class PacketReader:
             self._others = {stream.index: stream for stream in passthrough.streams}
         self._clock = ContinuousClock(jumps=bool(container.format.flags & _TS_DISCONT))
         self.damage: list[Damage] = []
-        self.notes: list[str] = []
+        self._say = say
+        self._told = 0
         self.gave_up = False
         self.untimed = 0
         self._wanted = True
@@ -159,9 +165,9 @@ class PacketReader:
 
     def _tell(self) -> None:
         for found in self._clock.discontinuities:
-            if len(self.notes) < _MOST_TOLD:
-                self.notes.append(f"{self._name}: {found}")
-                log.warning("%s", self.notes[-1])
+            self._told += 1
+            if self._told <= _MOST_TOLD:
+                self._say(f"{self._name}: {found}")
         self._clock.discontinuities.clear()
 
 

@@ -154,7 +154,7 @@ class PipeSource(ContainerSource):
             raise
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
-        told = describe(stream, first, self._name, transposed=self._turner.orientation.transposed)
+        told = describe(stream, first, self._name, self._geometry)
         return dataclasses.replace(told, frame_count=None)
 
     def _settle(

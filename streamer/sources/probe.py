@@ -19,11 +19,12 @@ from av.video.stream import VideoStream
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.file import FileSource
+from streamer.sources.geometry import Geometry
 from streamer.sources.h273 import FIELD_ORDERS, MATRICES, PRIMARIES, RANGES, TRANSFERS, UNKNOWN
 from streamer.sources.images import ImageSource
 from streamer.sources.network import NetworkConnector
 from streamer.sources.opening import choose_video, open_file
-from streamer.sources.orientation import UPRIGHT, orientation_of
+from streamer.sources.orientation import UPRIGHT
 from streamer.sources.packets import PacketReader
 from streamer.sources.pipe import PipeSource
 from streamer.sources.probe_facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
@@ -34,6 +35,9 @@ from streamer.sources.synthetic import SyntheticSource, open_graph
 MEASURED_PACKETS = 600
 """Packets of the video whose times are looked at: all of a shorter file. Synthetic ones have to be drawn, so fewer."""
 MEASURED_SYNTHETIC = MEASURED_LIVE = 50
+
+Measured = tuple[str, av.VideoFrame | None, Geometry]
+"""Whether the rate is constant, the first picture, and how it is to be shown."""
 
 
 def probe(uri: str, *, fps: str | float | Fraction | None = None) -> Probe:
@@ -85,7 +89,8 @@ def constancy(times: list[int]) -> str:
 def _probe_container(uri: str, container: InputContainer, packets: int) -> Probe:
     used = choose_video(container, uri)
     lasts, start = container.duration, container.start_time
-    measured = _measure(container, used, packets)
+    geometry = Geometry(container, used, uri)
+    measured = *_measure(container, used, packets), geometry
     return Probe(
         source=uri,
         container=container.format.name,
@@ -149,7 +154,7 @@ def _measure(container: InputContainer, stream: VideoStream, packets: int) -> tu
     return constancy(sorted(shown)[: -16 if len(times) >= packets else None]), first
 
 
-def _stream(stream: Stream, measured: tuple[str, av.VideoFrame | None] | None) -> StreamFacts:
+def _stream(stream: Stream, measured: Measured | None) -> StreamFacts:
     context = stream.codec_context
     start, base = stream.start_time, stream.time_base or Fraction(1)
     own = None if stream.duration is None else float(stream.duration * base)
@@ -173,17 +178,19 @@ def _stream(stream: Stream, measured: tuple[str, av.VideoFrame | None] | None) -
     )
 
 
-def _video(stream: VideoStream, measured: tuple[str, av.VideoFrame | None] | None) -> VideoFacts:
+def _video(stream: VideoStream, measured: Measured | None) -> VideoFacts:
     context = stream.codec_context
-    rate, picture = measured or (UNKNOWN, None)
-    orientation = UPRIGHT if picture is None else orientation_of(picture)
-    coded = (stream.width, stream.height) if picture is None else (picture.width, picture.height)
-    pixel_format = context.format if picture is None else picture.format
-    ratio = stream.sample_aspect_ratio or Fraction(1)
+    rate, picture, geometry = measured or (UNKNOWN, None, None)
+    coded = shown = (stream.width, stream.height)
+    pixel_format, ratio, orientation = context.format, stream.sample_aspect_ratio or Fraction(1), UPRIGHT
+    if picture is not None and geometry is not None:
+        upright = geometry.upright(picture, Fraction(1, 1000))
+        coded, shown = (picture.width, picture.height), (upright.width, upright.height)
+        pixel_format, ratio, orientation = picture.format, geometry.sample_aspect_ratio, geometry.orientation
     return VideoFacts(
         used=measured is not None,
-        width=coded[orientation.transposed],
-        height=coded[not orientation.transposed],
+        width=shown[0],
+        height=shown[1],
         coded_width=coded[0],
         coded_height=coded[1],
         pixel_format=None if pixel_format is None else pixel_format.name,
@@ -193,7 +200,7 @@ def _video(stream: VideoStream, measured: tuple[str, av.VideoFrame | None] | Non
         frames=frame_count(stream),
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
-        sample_aspect_ratio=1 / ratio if orientation.transposed else ratio,
+        sample_aspect_ratio=ratio,
         primaries=PRIMARIES.get(int(context.color_primaries), UNKNOWN),
         transfer=TRANSFERS.get(int(context.color_trc), UNKNOWN),
         matrix=MATRICES.get(int(context.colorspace), UNKNOWN),

@@ -137,6 +137,9 @@ def _video_parts(video: VideoFacts) -> Iterator[str]:
     if video.rotation or video.mirrored:
         mirrored = " and mirrored" if video.mirrored else ""
         yield f"stored {video.coded_width}x{video.coded_height}, turned {video.rotation}°{mirrored}"
+    turned = (video.coded_width, video.coded_height)[:: -1 if video.rotation % 180 else 1]
+    if turned != (video.width, video.height):
+        yield f"cropped from {turned[0]}x{turned[1]}"
     if video.sample_aspect_ratio != 1:
         yield f"pixels {video.sample_aspect_ratio.numerator}:{video.sample_aspect_ratio.denominator}"
     yield f"{video.pixel_format or 'unknown format'} {video.bit_depth or '?'} bit"

@@ -76,7 +76,7 @@ class RecordedSource(ContainerSource):
         assert self._container is not None
         lasts = self._container.duration
         return dataclasses.replace(
-            describe(stream, first, self._name, transposed=self._turner.orientation.transposed),
+            describe(stream, first, self._name, self._geometry),
             frame_count=stream.frames or None,
             duration_s=None if lasts is None else float(lasts * MICROSECOND),
         )

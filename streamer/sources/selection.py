@@ -18,6 +18,7 @@ from streamer.secrets import redacted
 from streamer.sources.camera import CameraConnector, is_camera
 from streamer.sources.connection import Connector
 from streamer.sources.file import FileSource
+from streamer.sources.heif import read_still
 from streamer.sources.images import ImageSource
 from streamer.sources.live import LiveSource
 from streamer.sources.network import SCHEMES, NetworkConnector, NetworkOptions
@@ -106,13 +107,19 @@ def is_address(uri: str) -> bool:
 def _from_disk(target: str, options: SourceOptions) -> Source:
     path = Path(target)
     if path.is_dir() or (_PATTERN.search(target) and not path.exists() and not target.startswith(PREFIX)):
-        return ImageSource(target, fps=25 if options.fps is None else options.fps)
+        return _pictures(target, options)
+    if path.is_file() and read_still(path) is not None:  # FFmpeg's demuxer gives its tiles one by one
+        return _pictures(target, options)
     if target.startswith(PREFIX) and not path.exists():
         return SyntheticSource(target, fps=options.fps)
     once = is_pipe(target)
     source = (PipeSource if once else FileSource)(target, threads=options.threads, fps=options.fps)
     source.tap, source.audio = options.tap, options.audio
     return source
+
+
+def _pictures(target: str, options: SourceOptions) -> ImageSource:
+    return ImageSource(target, fps=25 if options.fps is None else options.fps)
 
 
 def _network(address: str, options: SourceOptions, stats: RunStats | None) -> Source:

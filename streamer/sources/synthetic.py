@@ -44,7 +44,7 @@ class SyntheticSource(ContainerSource):
             raise
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
-        return describe(stream, first, self._name, transposed=self._turner.orientation.transposed)
+        return describe(stream, first, self._name, self._geometry)
 
 
 def open_graph(graph: str) -> InputContainer:

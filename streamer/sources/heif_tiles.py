@@ -1,0 +1,108 @@
+"""Putting the picture of a HEIF file together from its decoded tiles. Used by the thread that reads the pictures."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from streamer.errors import SourceUnavailable
+from streamer.ffmpeg_log import reason
+from streamer.sources.heif import Still
+from streamer.sources.orientation import Turner
+
+logger = logging.getLogger(__name__)
+
+_UNSPECIFIED = 2  # of H.273
+_TIME_BASE = Fraction(1, 25)  # stills have none; the source sets its own
+
+
+def decode_still(container: InputContainer, still: Still, name: str) -> av.VideoFrame:
+    """The whole picture, upright, in the pixel format of its tiles, with their samples.
+
+    Args:
+        container: open, and not read yet.
+        still: how the picture is made.
+        name: of the input, for errors.
+
+    Raises:
+        SourceUnavailable: a tile is missing, cannot be decoded or does not fit the others.
+    """
+    tiles = _decode(container, still, name)
+    whole = tiles[0] if len(tiles) == 1 else _joined(tiles, still.columns, name)
+    crop = still.crop
+    if still.size is not None:
+        right, bottom = whole.width - still.size[0], whole.height - still.size[1]
+        if right < 0 or bottom < 0:
+            raise SourceUnavailable(f"{name}: its tiles do not cover {still.size[0]}x{still.size[1]}")
+        crop = replace(crop, right=crop.right + right, bottom=crop.bottom + bottom)
+    _tag(whole, still)
+    whole.time_base = _TIME_BASE
+    return Turner(still.orientation, crop, lambda line: logger.warning("%s: %s", name, line)).turn(whole, _TIME_BASE)
+
+
+def _tag(picture: av.VideoFrame, still: Still) -> None:
+    """Tag a picture with its colours; they are sRGB with the matrix of BT.601 if nothing tells (MIAF, 23000-22)."""
+    if still.colour is not None:
+        picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range = still.colour
+    if int(picture.color_primaries) == _UNSPECIFIED:
+        picture.color_primaries = 1
+    if int(picture.color_trc) == _UNSPECIFIED:
+        picture.color_trc = 13
+    if int(picture.colorspace) == _UNSPECIFIED:
+        picture.colorspace = 6
+
+
+def _decode(container: InputContainer, still: Still, name: str) -> list[av.VideoFrame]:
+    streams = {stream.id: stream for stream in container.streams.video if stream.id in still.tiles}
+    pictures: dict[int, av.VideoFrame] = {}
+    try:
+        for stream in streams.values():
+            stream.codec_context.thread_count = 1
+        for packet in container.demux(*streams.values()):
+            if packet.size and isinstance(packet.stream, VideoStream):
+                stream = packet.stream
+                for picture in (*stream.decode(packet), *stream.decode(None)):
+                    pictures[stream.id] = picture
+    except (av.error.FFmpegError, AttributeError) as error:
+        raise SourceUnavailable(f"{name}: cannot be decoded ({reason(error)})") from error
+    missing = len({*still.tiles} - pictures.keys())
+    if missing:
+        raise SourceUnavailable(f"{name}: {missing} of its {len(still.tiles)} tiles cannot be decoded")
+    return [pictures[tile] for tile in still.tiles]
+
+
+def _joined(tiles: list[av.VideoFrame], columns: int, name: str) -> av.VideoFrame:
+    first = tiles[0]
+    shape = first.width, first.height, first.format.name
+    if any((tile.width, tile.height, tile.format.name) != shape for tile in tiles):
+        raise SourceUnavailable(f"{name}: its tiles are not alike")
+    shared = 16 // first.format.chroma_width(16), 16 // first.format.chroma_height(16)
+    if first.width % shared[0] or first.height % shared[1]:
+        raise SourceUnavailable(f"{name}: tiles of {first.width}x{first.height} {shape[2]} cannot be put together")
+    whole = av.VideoFrame(first.width * columns, first.height * (len(tiles) // columns), shape[2])
+    whole.color_primaries, whole.color_trc = first.color_primaries, first.color_trc
+    whole.colorspace, whole.color_range = first.colorspace, first.color_range
+    for index in range(len(whole.planes)):
+        target = _rows(whole, index)
+        for position, tile in enumerate(tiles):
+            source = _rows(tile, index)
+            height, width = source.shape
+            row, column = divmod(position, columns)
+            target[row * height : (row + 1) * height, column * width : (column + 1) * width] = source
+    return whole
+
+
+def _rows(picture: av.VideoFrame, index: int) -> npt.NDArray[np.uint8]:
+    """A view of one plane: uint8 `(height, bytes of a row)`."""
+    plane = picture.planes[index]
+    inside = [part for part in picture.format.components if part.plane == index]
+    used = plane.width * ((inside[0].bits + 7) // 8) * len(inside)
+    rows: npt.NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, :used]
