@@ -126,19 +126,17 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(found)
 
 
-def write_raw(path: Path, pictures: list[av.VideoFrame], codec: str = "rawvideo") -> bool:
-    """Pictures as a file of lossless video; whether the codec and the container have the format."""
+def write_raw(path: Path, pictures: list[av.VideoFrame]) -> None:
+    """Pictures as a file of uncompressed video.
+
+    Raises:
+        av.error.FFmpegError, ValueError: the container has no such format.
+    """
     first = pictures[0]
-    try:
-        with av.open(str(path), "w") as output:
-            stream: Any = output.add_stream(codec, rate=25)
-            stream.width, stream.height, stream.pix_fmt = first.width, first.height, first.format.name
-            context = stream.codec_context
-            context.colorspace, context.color_range = int(first.colorspace), int(first.color_range)
-            for number, picture in enumerate(pictures):
-                picture.pts, picture.time_base = number, Fraction(1, 25)
-                output.mux(stream.encode(picture))
-            output.mux(stream.encode(None))
-    except (av.error.FFmpegError, ValueError):
-        return False
-    return True
+    with av.open(str(path), "w") as output:
+        stream: Any = output.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = first.width, first.height, first.format.name
+        for number, picture in enumerate(pictures):
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode(None))

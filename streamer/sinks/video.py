@@ -19,6 +19,7 @@ from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings
 from streamer.sinks.muxer import Muxer
 from streamer.sinks.partial import PartialFile, completes
+from streamer.sinks.pixel_format import AUTO
 from streamer.sinks.remux import StreamCopy
 from streamer.sinks.video_writer import VideoWriter
 
@@ -39,7 +40,8 @@ class VideoSink:
             default, AV1 in .webm, MPEG-4 in .avi.
         crf: quality, lower is better, on the encoder's own scale; a fixed quantiser for MPEG codecs.
         preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names, and `pix_fmt` and `movflags`.
+        options: further options of the encoder by FFmpeg's names, and `movflags`.
+        pixel_format: `auto`, `source` or FFmpeg's name of one (`pixel_format.coded_format`).
         overwrite: replace a file that is there already.
         copy_streams: copy what else the input holds.
         threads: of the encoder, 0 lets it choose.
@@ -65,6 +67,7 @@ class VideoSink:
         crf: float | None = None,
         preset: str | None = None,
         options: Mapping[str, str] | None = None,
+        pixel_format: str = AUTO,
         overwrite: bool = False,
         copy_streams: bool = True,
         threads: int = 0,
@@ -72,7 +75,7 @@ class VideoSink:
         self.notes: list[str] = []
         self._path = Path(path)
         self._info = info
-        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads)
+        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format)
         self._overwrite = overwrite
         self._copy_streams = copy_streams
         self._cleanup = ExitStack()

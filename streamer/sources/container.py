@@ -30,6 +30,13 @@ logger = logging.getLogger(__name__)
 
 _MOST_FPS = 1000
 """A higher guess is the clock of the time stamps, not a rate (MPEG-TS, RTP)."""
+# fmt: off
+_STILL_PICTURES = frozenset({
+    "apng", "bmp", "gif", "jpegls", "jpegxl", "ljpeg", "mjpeg", "mjpegb", "pam", "pbm", "pcx", "pgm", "png", "ppm",
+    "qoi", "sgi", "sunrast", "targa", "tiff", "webp", "xbm",
+})
+# fmt: on
+"""Codecs whose pictures are like those of webcams and picture files."""
 _FALLBACK_RATE_FPS = Fraction(25)
 """For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
 
@@ -163,6 +170,7 @@ def describe(
         bit_rate=stream.bit_rate or None,
         colour=(primaries, transfer, matrix, code),
         field_order=int(context.field_order),
+        jpeg_like=context.codec.canonical_name in _STILL_PICTURES,
     )
 
 
