@@ -154,10 +154,12 @@ def _for_players(info: StreamInfo, plain: str, offered: Sequence[str], *, limite
     name = native.name if fits and native.name in offered else plain
     if limited:
         name = name.replace("yuvj", "yuv")
-    if fits and not (limited and full):
+    tags = output_colour(info, name, limited=limited)
+    narrows = full and not colour.full_range_as_tagged(av.VideoFormat(name), tags[3])
+    if fits and not narrows:
         return name, []
     was = f"{native.name}{' in full range' if full and not colour.is_rgb(native) else ''}"
-    is_now = f"{name}{' in limited range' if limited and full else ''}"
+    is_now = f"{name}{' in limited range' if narrows else ''}"
     return name, [
         f"{was} is encoded as {is_now}, which browsers, phones and QuickTime show; "
         "set output.pixel_format=source for what is nearest to the input"

@@ -398,14 +398,18 @@ def test_a_recorded_webcam_is_played_everywhere(tmp_path: Path) -> None:
         ("yuvj422p", True, "auto", "yuv420p", 1),
         ("yuyv422", True, "auto", "yuv420p", 1),
         ("yuv444p10le", False, "auto", "yuv420p", 1),
+        ("gray", False, "auto", "yuv420p", 1),
+        ("rgb24", False, "auto", "yuv420p", 1),
         ("yuv420p", False, "auto", "yuv420p", 0),
+        ("nv12", True, "auto", "yuv420p", 0),
         ("yuvj420p", False, "auto", "yuvj420p", 0),
         ("yuv444p", False, "source", "yuv444p", 0),
         ("yuvj422p", True, "yuv422p", "yuv422p", 0),
     ],
 )
 def test_streams_are_what_players_show(pixel_format: str, jpeg_like: bool, wanted: str, sent: str, told: int) -> None:
-    picture = made(pixel_format, matrix=5, code=FULL if "yuvj" in pixel_format else LIMITED)
+    full = pixel_format.startswith(("yuvj", "gray", "rgb"))
+    picture = made(pixel_format, matrix=5, code=FULL if full else LIMITED)
     notes: list[str] = []
     info = info_of(picture, jpeg_like=jpeg_like, live=True)
     coding = StreamCoding(pixel_format=wanted, options={"crf": "5"})
@@ -415,5 +419,6 @@ def test_streams_are_what_players_show(pixel_format: str, jpeg_like: bool, wante
     frames = [frame for one in packets for frame in decoder.decode(av.Packet(one.data))] + decoder.decode(None)
     assert isinstance(frames[0], av.VideoFrame)
     assert frames[0].format.name == sent
-    assert mean_off(frames[0], picture) < 3
+    assert mean_off(frames[0], in_format(picture, sent, matrix=5, code=int(frames[0].color_range) or LIMITED)) < 2
     assert sum(SHOWN_BY_PLAYERS in note for note in notes) == len(notes) == told
+    assert all(("limited range" in note) == full for note in notes)
