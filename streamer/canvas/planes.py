@@ -112,9 +112,8 @@ def _copy_graph(pixel_format: str, width: int, height: int) -> Graph:
 
 
 def _converted(picture: av.VideoFrame, layout: Layout) -> av.VideoFrame:
-    # Naming all four keeps swscale from changing matrix or range; grey is full range to it, whatever is named.
-    value_range = int(ColorRange.JPEG if colour.is_full_range(picture) else ColorRange.MPEG)
-    matrix = colour.swscale_matrix(picture)
+    # Both sides alike, so that swscale changes neither matrix nor range.
+    matrix, value_range = colour.swscale_matrix(picture), ColorRange.JPEG
     try:
         result = picture.reformat(
             format=layout.name,

@@ -102,16 +102,12 @@ class PictureFit:
 
 def _as_yuv(picture: av.VideoFrame, pixel_format: str) -> list[tuple[str, str]]:
     """Filters that make YUV of grey in limited range, which swscale would take as full range."""
-    given = picture.format
-    if not colour.is_grey(given) or colour.is_full_range(picture) or colour.is_grey(av.VideoFormat(pixel_format)):
+    if colour.is_full_range(picture) or not colour.is_grey(picture.format):
         return []
-    grey, yuv = ("gray", "yuv444p") if given.components[0].bits <= 8 else ("gray16le", "yuv444p16le")
-    return [
-        ("format", f"pix_fmts={grey}"),
-        ("scale", "in_range=full:out_range=full"),
-        ("format", f"pix_fmts={yuv}"),
-        ("setparams", "range=limited"),
-    ]
+    if colour.is_grey(av.VideoFormat(pixel_format)):
+        return []
+    yuv = "yuv444p" if picture.format.components[0].bits <= 8 else "yuv444p16le"
+    return [("scale", "in_range=full:out_range=full"), ("format", f"pix_fmts={yuv}"), ("setparams", "range=limited")]
 
 
 class _Filters:

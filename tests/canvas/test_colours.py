@@ -64,6 +64,30 @@ def test_black_and_white_are_the_code_values_of_the_standard(
         assert set(planes_of(canvas.picture)[0].ravel().tolist()) == {code}
 
 
+@pytest.mark.parametrize(
+    ("code", "red", "blue"),
+    [
+        (1, 0.2126, 0.0722),
+        (4, 0.30, 0.11),
+        (5, 0.299, 0.114),
+        (6, 0.299, 0.114),
+        (7, 0.212, 0.087),
+        (9, 0.2627, 0.0593),
+        (10, 0.2627, 0.0593),
+    ],
+)
+@pytest.mark.parametrize("size", [(16, 16), (1280, 16)])
+def test_every_matrix_code_has_the_weights_of_the_standard(
+    code: int, red: float, blue: float, size: tuple[int, int]
+) -> None:
+    picture = noise(*size, "yuv444p16le")
+    picture.colorspace = code
+    canvas = Canvas(picture)
+    for colour, weight in (((255, 0, 0), red), ((0, 0, 255), blue), ((0, 255, 0), 1 - red - blue)):
+        canvas.fill((0, 0, *size), colour)
+        assert set(planes_of(canvas.picture)[0].ravel().tolist()) == {round((16 + 219 * weight) * 256)}
+
+
 @pytest.mark.parametrize("pixel_format", ["yuva420p", "yuva444p10le", "rgba", "argb", "gbrap", "ya8", "vuya"])
 def test_what_is_drawn_is_opaque(pixel_format: str) -> None:
     canvas = Canvas(noise(16, 16, pixel_format))

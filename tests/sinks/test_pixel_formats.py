@@ -126,17 +126,35 @@ def test_grey_keeps_its_levels_in_every_codec(tmp_path: Path, codec: str, pixel_
     assert mean_off(frame, picture) < 2
 
 
-@pytest.mark.parametrize("codec", ["h264", "ffv1", "av1", "vp9"])
-def test_grey_that_is_tagged_as_limited_stays_so(tmp_path: Path, codec: str) -> None:
-    """FFmpeg's own reading ignores the tag of grey; that of YUV it does not."""
-    picture = made("gray")
-    levels = np.frombuffer(memoryview(picture.planes[0]), np.uint8)
-    levels[:] = np.clip(levels, 16, 235)
+@pytest.mark.parametrize(
+    ("options", "bits", "off"),
+    [
+        (LOSSLESS_H264, 8, 0),
+        (LOSSLESS, 16, 0),
+        ({"pixel_format": "yuv420p", **LOSSLESS_H264}, 8, 0),
+        ({"pixel_format": "rgb48le", **LOSSLESS}, 16, 0.6),
+        ({"codec": "vp9"}, 8, 1.5),
+        ({"codec": "av1"}, 16, 1.5),
+    ],
+)
+def test_grey_that_is_tagged_as_limited_is_shown_as_such(
+    tmp_path: Path, options: dict[str, Any], bits: int, off: float
+) -> None:
+    """FFmpeg ignores that tag of grey, players do not."""
+    levels = np.tile(np.linspace(16, 235, 64).astype(np.uint8), (48, 1))
+    if bits == 16:  # the low byte would be lost by way of 8 bits
+        picture = av.VideoFrame.from_ndarray((levels.astype(np.uint16) << 8 | 128).astype(np.uint16), "gray16le")
+    else:
+        picture = av.VideoFrame.from_ndarray(levels, "gray")
     picture.color_range = LIMITED
-    frame = written(tmp_path / "out.mkv", [picture], codec=codec)[0][0]
-    assert int(frame.color_range) in (0, LIMITED)
-    luma = frame.to_ndarray()[: frame.height].astype(int)
-    assert np.abs(luma - picture.to_ndarray()).mean() < 1.5
+    frame = written(tmp_path / "out.mkv", [picture], **options)[0][0]
+    assert frame.format.is_rgb or int(frame.color_range) in (0, LIMITED)
+    if off == 0:
+        assert np.array_equal(frame.to_ndarray()[:48], picture.to_ndarray())
+        return
+    means = np.clip((levels + 0.5 * (bits == 16) - 16) * 255 / 219, 0, 255)
+    seen = in_format(frame, "rgb48le").to_ndarray()[..., 0] / 257
+    assert np.abs(seen - means).mean() <= off
 
 
 TOLD = [
@@ -234,6 +252,10 @@ def test_a_named_format_of_jpeg_like_pictures_is_limited_too(tmp_path: Path) -> 
     ("codec", "pixel_format", "is_told"),
     [
         ("h264", "yuv420p", False),
+        ("hevc", "yuv420p", False),
+        ("av1", "yuv420p", False),
+        ("vp9", "yuv420p", False),
+        ("mpeg4", "yuv420p", False),
         ("h264", "yuvj420p", False),
         ("h264", "yuv422p", True),
         ("h264", "yuv444p", True),
