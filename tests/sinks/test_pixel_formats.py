@@ -26,6 +26,8 @@ from tests.sinks.scenes import LABELS, annotate, decoded, tracks
 
 LOSSLESS: dict[str, Any] = {"codec": "ffv1"}
 LOSSLESS_H264: dict[str, Any] = {"options": {"qp": "0", "preset": "ultrafast"}}
+# With one or two pictures, libx265 into MP4 now and then ends in an error, in PyAV 18.1 alone too.
+LEAST_HEVC = 6
 SHOWN_BY_PLAYERS = "which browsers, phones and QuickTime show"
 
 
@@ -173,7 +175,8 @@ def test_colours_are_right_in_every_codec_and_container(tmp_path: Path, pixel_fo
     tried = 0
     for suffix, codec in TOLD:
         try:
-            frames, notes = written(tmp_path / f"out{suffix}", [picture], codec=codec, overwrite=True)
+            pictures = [picture] * LEAST_HEVC
+            frames, notes = written(tmp_path / f"out{suffix}", pictures, codec=codec, overwrite=True)
         except StreamerError:  # not a pair that FFmpeg writes
             continue
         tried += 1
@@ -274,13 +277,13 @@ def test_other_sources_keep_their_format_and_players_that_refuse_it_are_told(
 ) -> None:
     picture = made(pixel_format, code=FULL if pixel_format == "yuvj420p" else LIMITED)
     path = tmp_path / ("out.mov" if codec == "prores" else "out.mp4")
-    frames, notes = written(path, [picture], codec=codec)
+    frames, notes = written(path, [picture] * LEAST_HEVC, codec=codec)
     assert frames[0].format.name == pixel_format
     assert [note for note in notes if "yuv420p for them" in note] == [
         f"many browsers and phones do not show {codec} in {pixel_format}; set output.pixel_format=yuv420p for them"
     ] * is_told
     for chosen in ("source", pixel_format):
-        notes = written(path, [picture], codec=codec, pixel_format=chosen, overwrite=True)[1]
+        notes = written(path, [picture] * LEAST_HEVC, codec=codec, pixel_format=chosen, overwrite=True)[1]
         assert not any("yuv420p for them" in note for note in notes)
     if codec != "prores":
         notes = written(tmp_path / "out.mkv", [picture], codec=codec)[1]
