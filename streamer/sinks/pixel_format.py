@@ -116,7 +116,7 @@ def coded_format(encoder: str, codec: str, container: str, info: StreamInfo, wan
     return CodedFormat(name, tags, tuple(notes))
 
 
-def output_colour(info: StreamInfo, pixel_format: str, *, limited: bool = False) -> tuple[int, int, int, int]:
+def output_colour(info: StreamInfo, pixel_format: str, *, limited: bool) -> tuple[int, int, int, int]:
     """Primaries, transfer, matrix (H.273) and FFmpeg's range code of pictures encoded in a pixel format.
 
     They are the input's, except where RGB or grey becomes YUV or the other way round.
