@@ -342,6 +342,22 @@ def test_the_nearest_format_is_taken(tmp_path: Path, pixel_format: str, codec: s
     assert written(tmp_path / "out.mkv", [made(pixel_format)], codec=codec)[0][0].format.name == kept
 
 
+@pytest.mark.parametrize(
+    ("pixel_format", "options", "told"),
+    [
+        ("gray16le", {}, ["libx264 has no gray16le: encoded as gray10le (lost: depth)"]),
+        ("yuva420p", {}, ["libx264 has no yuva420p: encoded as yuv420p (lost: alpha)"]),
+        ("p010le", {}, []),
+        ("nv12", LOSSLESS, []),
+        ("yuyv422", LOSSLESS, []),
+    ],
+)
+def test_what_the_nearest_format_loses_is_told(
+    tmp_path: Path, pixel_format: str, options: dict[str, Any], told: list[str]
+) -> None:
+    assert written(tmp_path / "out.mkv", [made(pixel_format)], **options)[1] == told
+
+
 def test_a_format_that_the_encoder_lacks_is_refused_with_its_list(tmp_path: Path) -> None:
     with pytest.raises(SinkUnavailable, match=r"libx264 has no pixel format gbrp; it has yuv420p, yuvj420p, .*gray"):
         written(tmp_path / "out.mp4", [made("yuv420p")], pixel_format="gbrp")
