@@ -10,52 +10,85 @@ from typing import Literal
 import av
 from av.video.reformatter import ColorRange, Colorspace
 
-Matrix = Literal["bt601", "bt709", "bt2020", "rgb"]
+Matrix = Literal["bt601", "bt709", "bt2020", "fcc", "smpte240m", "rgb"]
+"""The names are those of FFmpeg's `scale` filter, but for `rgb`."""
 
 # AVColorSpace, ITU-T H.273 table 4 (MatrixCoefficients).
 _MATRIX_BY_CODE: dict[int, Matrix] = {
-    0: "rgb",
     1: "bt709",
-    4: "bt601",
+    4: "fcc",
     5: "bt601",
     6: "bt601",
-    7: "bt709",
+    7: "smpte240m",
     9: "bt2020",
     10: "bt2020",
 }
 
-# Kr and Kb of each matrix: ITU-R BT.601-7, BT.709-6, BT.2020-2.
+# Kr and Kb of each matrix: ITU-T H.273 table 4, as in ITU-R BT.601-7, BT.709-6, BT.2020-2.
 LUMA_WEIGHTS: dict[Matrix, tuple[float, float]] = {
     "bt601": (0.299, 0.114),
     "bt709": (0.2126, 0.0722),
     "bt2020": (0.2627, 0.0593),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+}
+
+_SWSCALE: dict[Matrix, Colorspace] = {
+    "bt601": Colorspace.ITU601,
+    "bt709": Colorspace.ITU709,
+    "bt2020": Colorspace.BT2020,
+    "fcc": Colorspace.FCC,
+    "smpte240m": Colorspace.SMPTE240M,
+    "rgb": Colorspace.ITU601,  # RGB to RGB: the matrix is not used
 }
 
 
-def matrix_of(picture: av.VideoFrame) -> Matrix:
-    """The YCbCr matrix of a picture; untagged ones get what players assume (mpv): BT.709 from 1280 wide or 577 high."""
-    if picture.format.is_rgb:
+def is_rgb(pixel_format: av.VideoFormat) -> bool:
+    """RGB, a palette of it, or XYZ, which FFmpeg reads and writes as RGB."""
+    return pixel_format.is_rgb or pixel_format.has_palette or pixel_format.name.startswith("xyz")
+
+
+def is_grey(pixel_format: av.VideoFormat) -> bool:
+    """One channel besides alpha, black and white included."""
+    return not is_rgb(pixel_format) and sum(not part.is_alpha for part in pixel_format.components) == 1
+
+
+def has_alpha(pixel_format: av.VideoFormat) -> bool:
+    """Whether pixels may be transparent; a palette's can."""
+    return pixel_format.has_palette or any(part.is_alpha for part in pixel_format.components)
+
+
+def matrix_as_tagged(pixel_format: av.VideoFormat, code: int, width: int, height: int) -> Matrix:
+    """The matrix of pictures with that H.273 code.
+
+    Untagged ones get what players assume (mpv): BT.709 from 1280 wide or 577 high.
+    """
+    if is_rgb(pixel_format):
         return "rgb"
-    known = _MATRIX_BY_CODE.get(int(picture.colorspace))
-    if known is not None and known != "rgb":
-        return known
-    return "bt709" if picture.width >= 1280 or picture.height > 576 else "bt601"
+    return _MATRIX_BY_CODE.get(code, "bt709" if width >= 1280 or height > 576 else "bt601")
+
+
+def full_range_as_tagged(pixel_format: av.VideoFormat, code: int) -> bool:
+    """Whether 0..255 are black..white in pictures with that range code of FFmpeg.
+
+    `yuvj` formats and RGB are full. Untagged grey is full, as FFmpeg has it; other untagged pictures are limited
+    (16..235).
+    """
+    if is_rgb(pixel_format) or pixel_format.name.startswith("yuvj"):
+        return True
+    return code == int(ColorRange.JPEG) or (code == int(ColorRange.UNSPECIFIED) and is_grey(pixel_format))
+
+
+def matrix_of(picture: av.VideoFrame) -> Matrix:
+    """The YCbCr matrix of a picture."""
+    return matrix_as_tagged(picture.format, int(picture.colorspace), picture.width, picture.height)
 
 
 def is_full_range(picture: av.VideoFrame) -> bool:
-    """True when 0..255 are black..white; untagged YUV is limited (16..235), `yuvj` formats and RGB are full."""
-    if picture.format.is_rgb or picture.format.name.startswith("yuvj"):
-        return True
-    return int(picture.color_range) == int(ColorRange.JPEG)
+    """True when 0..255 are black..white."""
+    return full_range_as_tagged(picture.format, int(picture.color_range))
 
 
 def swscale_matrix(picture: av.VideoFrame) -> int:
     """The same answer as `matrix_of`, in the numbers that `av.VideoFrame.reformat` takes."""
-    return int(
-        {
-            "bt601": Colorspace.ITU601,
-            "bt709": Colorspace.ITU709,
-            "bt2020": Colorspace.BT2020,
-            "rgb": Colorspace.ITU601,  # RGB to RGB: the matrix is not used
-        }[matrix_of(picture)]
-    )
+    return int(_SWSCALE[matrix_of(picture)])

@@ -79,7 +79,12 @@ def build_sink(
     if kind == "web":
         sink = load(SINKS, "mjpeg")(entry.to, quality=entry.quality, max_fps=entry.max_fps)
         return sink
-    coding = {"codec": entry.codec, "preset": entry.preset, "options": entry.options}
+    coding = {
+        "codec": entry.codec,
+        "preset": entry.preset,
+        "options": entry.options,
+        "pixel_format": entry.pixel_format,
+    }
     required = not is_optional(entry)
     if kind == "stream":
         change = entry.on_change or "rescale"

@@ -60,6 +60,8 @@ class StreamInfo:
         bit_rate: of the video stream in bits/s, None where unknown.
         colour: H.273 codes as the stream is tagged: (primaries, transfer, matrix) and FFmpeg's range code.
         field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
+        jpeg_like: of a webcam, MJPEG or still pictures, which few video players take as they are (full range, 4:2:2,
+            4:4:4 or RGB).
     """
 
     name: str
@@ -78,6 +80,7 @@ class StreamInfo:
     bit_rate: int | None = None
     colour: tuple[int, int, int, int] = (2, 2, 2, 0)
     field_order: int = 0
+    jpeg_like: bool = False
 
 
 class Source(Protocol):

@@ -5,12 +5,14 @@ Any thread may read them.
 
 from __future__ import annotations
 
+import difflib
 import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from av.video import format as video_format
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from streamer.catalog import TRACKERS
 from streamer.spelling import nearest
@@ -181,6 +183,10 @@ class OutputSettings(_Section):
     """`h264`, `hevc`, `av1`, `vp9`, `ffv1`, ... or an encoder's name; what suits the container if null."""
     crf: float | None = Field(default=None, ge=0)
     preset: str | None = None
+    pixel_format: str = "auto"
+    """Of the encoded pictures: `auto`, `source` for what is nearest to the input, or FFmpeg's name of one. auto: what
+    webcams, MJPEG and still pictures give becomes 8 bit 4:2:0 in limited range, which browsers, phones and QuickTime
+    show, but for .mkv; other sources keep their own; streams are always 8 bit 4:2:0."""
     options: dict[str, str] = {}
     """Further options of the encoder, by FFmpeg's names."""
     copy_streams: bool = True
@@ -207,6 +213,30 @@ class OutputSettings(_Section):
     @classmethod
     def _text(cls, value: object) -> object:
         return {key: str(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("pixel_format")
+    @classmethod
+    def _is_pixel_format(cls, value: str) -> str:
+        # PyAV's stubs leave out the set of all names.
+        known = ("auto", "source", *sorted(vars(video_format)["names"]))
+        if value not in known:
+            near = difflib.get_close_matches(value, known, n=3)  # many names are as near as one another
+            remedy = f"did you mean {', '.join(near)}?" if near else "give auto, source or a name such as yuv420p"
+            raise ValueError(f"no pixel format {value!r}; {remedy}")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pix_fmt(cls, values: object) -> object:
+        """`options.pix_fmt`, FFmpeg's own name of the same."""
+        options = values.get("options") if isinstance(values, dict) else None
+        if not isinstance(values, dict) or not isinstance(options, dict) or "pix_fmt" not in options:
+            return values
+        options = dict(options)
+        named = str(options.pop("pix_fmt"))
+        if values.get("pixel_format", named) not in (named, "auto"):
+            raise ValueError("options.pix_fmt and pixel_format name two formats; give pixel_format alone")
+        return {**values, "options": options, "pixel_format": named}
 
 
 class OutputEntry(OutputSettings):

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import av
 
+from streamer import colour
+
 _PLANAR = re.compile(
     r"(?P<family>yuvj?|yuva|gbra?p|gray)(?P<sampling>4[1-4][0-4])?p?(?P<bits>9|10|12|14|16)?(?P<little>le)?"
 )
@@ -104,23 +106,23 @@ def layout_of(name: str) -> Layout | None:
 def nearest_drawable(picture_format: av.VideoFormat) -> str:
     """The format to convert a picture to that cannot be drawn on as it is.
 
-    The same kind (RGB, grey, YUV), chroma sampling and depth where they exist, else the next higher ones; alpha and
-    a palette are resolved. Packed 4:2:2 (`yuyv422`, what most webcams give) and big-endian formats lose nothing.
+    The same kind (RGB, grey, YUV), chroma sampling, depth and alpha where they exist, else the next higher ones; a
+    palette becomes BGRA. Packed 4:2:2 (`yuyv422`, what most webcams give) and big-endian formats lose nothing.
     """
     name = picture_format.name
     twin = re.sub(r"(msb)?(be|le)$", "le", name)
     if layout_of(twin) is not None:
         return twin
-    components = picture_format.components
-    bits = max((component.bits for component in components), default=8)
-    if picture_format.has_palette or name == "xyz12le" or picture_format.is_rgb or picture_format.is_bayer:
-        return "rgb48le" if bits > 8 else "rgb24"
-    if len(components) in (1, 2):
-        return "gray16le" if bits > 8 else "gray"
+    alpha = colour.has_alpha(picture_format)
+    bits = max((component.bits for component in picture_format.components), default=8)
+    if colour.is_rgb(picture_format):
+        return ("rgba64le" if alpha else "rgb48le") if bits > 8 else "bgra" if alpha else "rgb24"
+    if colour.is_grey(picture_format):
+        return ("ya16le" if alpha else "gray16le") if bits > 8 else "ya8" if alpha else "gray"
     step_x, step_y = _steps(name)
     sampling = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (4, 1): "411"}.get((step_x, step_y), "444")
     for depth, suffix in ((8, "p"), (10, "p10le"), (12, "p12le"), (16, "p16le")):
-        candidate = f"yuv{sampling}{suffix}"
+        candidate = f"yuv{'a' if alpha else ''}{sampling}{suffix}"
         if bits <= depth and layout_of(candidate) is not None:
             return candidate
     return "yuv444p16le"

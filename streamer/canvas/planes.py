@@ -84,10 +84,7 @@ def plane_views(picture: av.VideoFrame, layout: Layout) -> tuple[Samples, ...]:
 def _plane_view(plane: Any, layout: Layout, index: int) -> Samples:
     channels = layout.planes[index]
     depth = 1 if layout.bits <= 8 else 2
-    line_size = plane.line_size
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, abs(line_size))
-    if line_size < 0:  # stored bottom up
-        rows = rows[::-1]
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
     samples = rows[:, : plane.width * len(channels) * depth]
     if depth == 2:
         samples = samples.view("<u2")
@@ -115,16 +112,15 @@ def _copy_graph(pixel_format: str, width: int, height: int) -> Graph:
 
 
 def _converted(picture: av.VideoFrame, layout: Layout) -> av.VideoFrame:
-    value_range = ColorRange.JPEG if colour.is_full_range(picture) else ColorRange.MPEG
-    to_rgb = colour.matrix_of(picture) != "rgb" and "R" in "".join(layout.planes)
-    target_range = ColorRange.JPEG if to_rgb else value_range
+    # Both sides alike, so that swscale changes neither matrix nor range.
+    matrix, value_range = colour.swscale_matrix(picture), ColorRange.JPEG
     try:
         result = picture.reformat(
             format=layout.name,
-            src_colorspace=colour.swscale_matrix(picture),
-            dst_colorspace=colour.swscale_matrix(picture),
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
             src_color_range=value_range,
-            dst_color_range=target_range,
+            dst_color_range=value_range,
             interpolation="BILINEAR",
             threads=1,
         )
@@ -132,7 +128,7 @@ def _converted(picture: av.VideoFrame, layout: Layout) -> av.VideoFrame:
         raise StreamerError(
             f"cannot draw on pictures of pixel format {picture.format.name}: convert the input to yuv420p first"
         ) from error
-    result.colorspace, result.color_range = picture.colorspace, int(target_range) if to_rgb else picture.color_range
+    result.colorspace, result.color_range = picture.colorspace, picture.color_range
     result.pict_type = 0
     return result
 

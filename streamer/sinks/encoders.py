@@ -21,7 +21,8 @@ from av.codec.context import Flags
 from streamer.errors import SinkUnavailable
 from streamer.ffmpeg_log import listening, reason
 from streamer.protocols import StreamInfo
-from streamer.sinks.fit import INTERLACED, nearest_pixel_format, needed_padding, output_colour
+from streamer.sinks.fit import INTERLACED, needed_padding
+from streamer.sinks.pixel_format import AUTO, coded_format
 
 SHORT_NAMES = MappingProxyType(
     {
@@ -96,8 +97,9 @@ class EncoderSettings:
         codec: a codec (`h264`) or an encoder (`h264_nvenc`).
         crf: quality, lower is better; the scale is the encoder's own.
         preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names, and `pix_fmt` and `movflags`.
+        options: further options of the encoder by FFmpeg's names, and `movflags`.
         threads: 0 lets the encoder choose.
+        pixel_format: `auto`, `source`, `players` or FFmpeg's name of one (`pixel_format.coded_format`).
     """
 
     codec: str | None = None
@@ -105,6 +107,7 @@ class EncoderSettings:
     preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 0
+    pixel_format: str = AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class OpenEncoder:
         stream: PyAV's video stream.
         counts: it is fed frame numbers; its time base is one frame.
         padding: columns and rows added at the right and the bottom.
+        colour: what its pictures are tagged with, as in `StreamInfo.colour`.
         muxer_options: those of the user's options that are for the container.
         notes: what is not exactly as in the input, one line each.
     """
@@ -122,6 +126,7 @@ class OpenEncoder:
     stream: Any
     counts: bool
     padding: tuple[int, int]
+    colour: tuple[int, int, int, int]
     muxer_options: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -143,11 +148,11 @@ def open_encoder(container: Any, info: StreamInfo, settings: EncoderSettings, ti
     name, codec = context.codec.name, context.codec.canonical_name
     traits = _TRAITS.get(name, _Traits())
     options = _options(name, traits, settings)
-    pixel_format, loss = nearest_pixel_format(name, info.pixel_format, options.pop("pix_fmt", None))
+    coded = coded_format(name, codec, container.format.name, info, settings.pixel_format)
     muxer_options = {key: options.pop(key) for key in _MUXER_OPTIONS if key in options}
-    padding = needed_padding(codec, pixel_format, info)
+    padding = needed_padding(codec, coded.name, info)
     context.width, context.height = info.width + padding[0], info.height + padding[1]
-    context.pix_fmt = pixel_format
+    context.pix_fmt = coded.name
     context.framerate = min(info.average_fps or Fraction(25), _MAX_FPS).limit_denominator(1001) or Fraction(1)
     context.time_base = 1 / context.framerate if traits.counts else time_base
     stream.time_base = time_base
@@ -158,16 +163,15 @@ def open_encoder(container: Any, info: StreamInfo, settings: EncoderSettings, ti
     if codec == "hevc" and container.format.name in ("mp4", "mov"):
         context.codec_tag = "hvc1"  # Apple's players refuse the muxer's own choice, hev1
     context.sample_aspect_ratio = info.sample_aspect_ratio
-    tags = output_colour(info, pixel_format)
-    context.color_primaries, context.color_trc, context.colorspace, context.color_range = tags
-    notes = [*loss, *_set_field_order(context, info.field_order)]
+    context.color_primaries, context.color_trc, context.colorspace, context.color_range = coded.colour
+    notes = [*coded.notes, *_set_field_order(context, info.field_order)]
     if padding != (0, 0):
         notes.append(
-            f"{codec} {pixel_format} cannot have {info.width}x{info.height}: padded to "
+            f"{codec} {coded.name} cannot have {info.width}x{info.height}: padded to "
             f"{context.width}x{context.height} at the right and the bottom"
         )
     _open(context, options)
-    return OpenEncoder(stream, traits.counts, padding, muxer_options, tuple(notes))
+    return OpenEncoder(stream, traits.counts, padding, coded.colour, muxer_options, tuple(notes))
 
 
 def _add_stream(container: Any, codec: str | None) -> Any:

@@ -11,16 +11,16 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from av.codec.codec import PixFmtLoss, find_best_pix_fmt_of_list
 from av.video.reformatter import ColorRange
 
 from streamer import colour
-from streamer.errors import SinkUnavailable
 from streamer.protocols import StreamInfo
 from streamer.sinks.letterbox import Bars, Placement, black_picture, can_have_bars, placement
 
 INTERLACED = (2, 3, 4, 5)
 """`AVFieldOrder`: TT, BB, TB, BT."""
+_Meaning = tuple[colour.Matrix, bool]
+"""Matrix, and whether the range is full."""
 _TOP_FIRST = (2, 5)  # displayed first: TT and BT (libavcodec/defs.h)
 
 
@@ -31,11 +31,17 @@ class PictureFit:
         info: of the pictures that are expected; others are scaled to fit, with black bars beside other proportions.
         pixel_format: the encoder's.
         padding: columns and rows to add at the right and the bottom, copies of the last ones.
+        tags: colour of the encoder's pictures, as in `StreamInfo.colour`; others are converted to it.
         say: is told once when pictures of another size come.
     """
 
     def __init__(
-        self, info: StreamInfo, pixel_format: str, padding: tuple[int, int], say: Callable[[str], None]
+        self,
+        info: StreamInfo,
+        pixel_format: str,
+        padding: tuple[int, int],
+        tags: tuple[int, int, int, int],
+        say: Callable[[str], None],
     ) -> None:
         self._size = info.width, info.height
         self._ratio = info.sample_aspect_ratio
@@ -43,7 +49,7 @@ class PictureFit:
         self._pixel_format = pixel_format
         self._padding = padding
         self._say = say
-        self._tags = output_colour(info, pixel_format)
+        self._tags = tags
         self._field_mode = "prog"
         if info.field_order in INTERLACED:
             self._field_mode = "tff" if info.field_order in _TOP_FIRST else "bff"
@@ -102,9 +108,11 @@ class PictureFit:
         """What makes the picture one of the encoder's format that fills its place."""
         size = self._place.width, self._place.height
         filters = []
-        if (picture.width, picture.height) != size or picture.format.name != self._pixel_format:
-            arguments = self._scale_arguments(picture) + self._field_arguments(picture)
-            filters += [("scale", arguments), ("format", f"pix_fmts={self._pixel_format}")]
+        means, wanted = self._colours(picture)
+        if (picture.width, picture.height) != size or picture.format.name != self._pixel_format or means != wanted:
+            arguments = self._scaling(means, wanted) + self._field_arguments(picture)
+            filters = [*_as_yuv(picture, self._pixel_format), ("scale", arguments)]
+            filters.append(("format", f"pix_fmts={self._pixel_format}"))
         return _Filters(picture, filters)
 
     def _field_arguments(self, picture: av.VideoFrame) -> str:
@@ -134,27 +142,37 @@ class PictureFit:
             self._told.add(what)
             self._say(line)
 
-    def _scale_arguments(self, picture: av.VideoFrame) -> str:
-        """Scaling to the size; the samples keep their meaning, so matrix and range change only to or from RGB."""
-        full = "full" if colour.is_full_range(picture) else "limited"
-        out_full = full
-        if av.VideoFormat(self._pixel_format).is_rgb:
-            out_full = "full"
-        elif picture.format.is_rgb:
-            out_full = "full" if self._tags[3] == int(ColorRange.JPEG) else "limited"
+    def _colours(self, picture: av.VideoFrame) -> tuple[_Meaning, _Meaning]:
+        """What the samples of a picture mean, and what the encoder's do."""
+        made = av.VideoFormat(self._pixel_format)
+        wanted = colour.matrix_as_tagged(made, self._tags[2], *self._size)
+        given = wanted if colour.is_grey(picture.format) else colour.matrix_of(picture)
+        full = colour.full_range_as_tagged(made, self._tags[3])
+        return (given, colour.is_full_range(picture)), (wanted, full)
+
+    def _scaling(self, means: _Meaning, wanted: _Meaning) -> str:
+        """Arguments of FFmpeg's `scale`; all that it would guess is named."""
         arguments = f"w={self._place.width}:h={self._place.height}:flags=bicubic+accurate_rnd+full_chroma_int"
-        arguments += f":in_range={full}:out_range={out_full}"
-        if picture.format.is_rgb != av.VideoFormat(self._pixel_format).is_rgb:
-            given = colour.matrix_of(picture)
-            arguments += f":in_color_matrix={given}" if given != "rgb" else ""
-            made = {1: "bt709", 6: "bt601"}.get(self._tags[2])
-            arguments += f":out_color_matrix={made}" if picture.format.is_rgb and made else ""
+        for side, (matrix, full) in (("in", means), ("out", wanted)):
+            arguments += f":{side}_range={'full' if full else 'limited'}"
+            if means[0] != wanted[0] and matrix != "rgb":
+                arguments += f":{side}_color_matrix={matrix}"
         return arguments
 
 
 def _spelled(size: tuple[int, int], ratio: Fraction) -> str:
     pixels = f" with pixels {ratio.numerator}:{ratio.denominator}" if ratio != 1 else ""
     return f"{size[0]}x{size[1]}{pixels}"
+
+
+def _as_yuv(picture: av.VideoFrame, pixel_format: str) -> list[tuple[str, str]]:
+    """Filters that make YUV of grey in limited range, which swscale would take as full range."""
+    if colour.is_full_range(picture) or not colour.is_grey(picture.format):
+        return []
+    if colour.is_grey(av.VideoFormat(pixel_format)):
+        return []
+    yuv = "yuv444p" if picture.format.components[0].bits <= 8 else "yuv444p16le"
+    return [("scale", "in_range=full:out_range=full"), ("format", f"pix_fmts={yuv}"), ("setparams", "range=limited")]
 
 
 class _Filters:
@@ -212,46 +230,6 @@ def padded(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
         target[rows:] = target[rows - 1]
     larger.colorspace, larger.color_range = picture.colorspace, picture.color_range
     return larger
-
-
-def output_colour(info: StreamInfo, pixel_format: str) -> tuple[int, int, int, int]:
-    """Primaries, transfer, matrix (H.273) and FFmpeg's range code of the encoded pictures.
-
-    They are the input's, except where RGB becomes YUV or the other way round.
-    """
-    primaries, transfer, matrix, span = info.colour
-    from_rgb, to_rgb = (av.VideoFormat(name).is_rgb for name in (info.pixel_format, pixel_format))
-    if to_rgb:
-        return primaries, transfer, 0, int(ColorRange.JPEG)
-    if from_rgb:
-        matrix = 1 if info.width >= 1280 or info.height > 576 else 6  # BT.709, BT.601: as streamer.colour assumes
-        span = int(ColorRange.MPEG)
-    if pixel_format.startswith("yuvj") or (info.pixel_format.startswith("yuvj") and not from_rgb):
-        span = int(ColorRange.JPEG)
-    return primaries, transfer, matrix, span
-
-
-def nearest_pixel_format(encoder: str, native: str, wanted: str | None) -> tuple[str, list[str]]:
-    """The encoder's pixel format that is nearest to the picture's own, and what is lost."""
-    offered = [one.name for one in av.Codec(encoder, "w").video_formats or ()]
-    if wanted is not None:
-        if offered and wanted not in offered:
-            raise SinkUnavailable(f"{encoder} has no pixel format {wanted}; it has {', '.join(offered)}")
-        return wanted, []
-    if native in offered or not offered:
-        return native, []
-    if native.startswith("yuvj") and native.replace("yuvj", "yuv") in offered:
-        return native.replace("yuvj", "yuv"), []  # the same samples, tagged as full range
-    rgb = [one for one in offered if av.VideoFormat(one).is_rgb]
-    if av.VideoFormat(native).is_rgb and not rgb and "yuv420p" in offered:
-        # The nearest would be 4:4:4, which browsers and hardware decoders do not show.
-        note = f"{encoder} has no {native}: encoded as yuv420p; set output.options.pix_fmt=yuv444p for full chroma"
-        return "yuv420p", [note]
-    best, loss = find_best_pix_fmt_of_list(offered, native, "a" in native.removeprefix("gray"))
-    if best is None:
-        raise SinkUnavailable(f"{encoder} takes no picture of format {native}; choose another output.codec")
-    lost = [str(flag.name).lower() for flag in PixFmtLoss if flag & loss]
-    return best.name, [f"{encoder} has no {native}: encoded as {best.name} (lost: {', '.join(lost)})"] if lost else []
 
 
 def needed_padding(codec: str, pixel_format: str, info: StreamInfo) -> tuple[int, int]:

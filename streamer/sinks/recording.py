@@ -21,6 +21,7 @@ from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings
+from streamer.sinks.pixel_format import AUTO
 from streamer.sinks.recording_finisher import Finisher
 from streamer.sinks.recording_names import NamePattern
 from streamer.sinks.recording_retention import is_full, remove_old, remove_stale, require_room
@@ -48,7 +49,7 @@ class RecordingSink:
         segment_s: media time of a file.
         keep_bytes: what the finished files of this pattern may have together; the oldest are removed beyond that.
         keep_s: how old they may get, seconds.
-        codec, crf, preset, options, threads: as in `VideoSink`.
+        codec, crf, preset, options, pixel_format, threads: as in `VideoSink`.
         required: a disk that is full is an error; otherwise scenes are skipped, and it is tried again after waits that
             grow.
         on_change: what to do when pictures of another size or format come: begin a new file, or scale them.
@@ -88,6 +89,7 @@ class RecordingSink:
         crf: float | None = None,
         preset: str | None = None,
         options: Mapping[str, str] | None = None,
+        pixel_format: str = AUTO,
         threads: int = 0,
         required: bool = False,
         on_change: Literal["reopen", "rescale"] = "reopen",
@@ -106,7 +108,7 @@ class RecordingSink:
         self._info = replace(info, path=None)
         self._segment_s = Fraction(segment_s).limit_denominator(1_000_000)  # 0.4, not the next float above
         self._keep_bytes, self._keep_s = keep_bytes, keep_s
-        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads)
+        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format)
         self._required = required
         self._on_change = on_change
         self._reserve_bytes = reserve_bytes

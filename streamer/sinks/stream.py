@@ -19,6 +19,7 @@ from streamer.errors import SinkError, SinkUnavailable
 from streamer.knock import KNOCK_EVERY_S, answers
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks import stream_hls
+from streamer.sinks.pixel_format import AUTO
 from streamer.sinks.stream_encoder import EncodedPacket, StreamCoding, StreamEncoder
 from streamer.sinks.stream_link import LinkLost, StreamLink
 from streamer.sinks.stream_target import StreamTarget, parse_target
@@ -45,7 +46,8 @@ class StreamSink:
         bit_rate_kbps: what is aimed at and the most that is sent; None aims at a fixed quality, below a limit that
             follows from size and rate.
         preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names, and `pix_fmt`.
+        options: further options of the encoder by FFmpeg's names.
+        pixel_format: `source` or FFmpeg's name of one; `auto` is 8 bit 4:2:0, whatever the pictures are.
         required: a server that is away is an error.
         on_change: what to do when pictures of another size come: scale them, or open a new connection.
         transport: of RTSP, `tcp` or `udp`.
@@ -80,6 +82,7 @@ class StreamSink:
         bit_rate_kbps: float | None = None,
         preset: str | None = None,
         options: Mapping[str, str] | None = None,
+        pixel_format: str = AUTO,
         required: bool = False,
         on_change: OnChange = "rescale",
         transport: str = "tcp",
@@ -92,7 +95,7 @@ class StreamSink:
         self.connected = False
         self._target = parse_target(url, transport)
         self._info = replace(info, path=None)
-        self._coding = StreamCoding(codec, bit_rate_kbps, preset, options)
+        self._coding = StreamCoding(codec, bit_rate_kbps, preset, options, pixel_format)
         self._required = required
         self._on_change = on_change
         self._clock = clock

@@ -20,6 +20,7 @@ from streamer.ffmpeg_log import reason
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import SHORT_NAMES, EncoderSettings, open_encoder
 from streamer.sinks.fit import PictureFit
+from streamer.sinks.pixel_format import AUTO, PLAYERS
 from streamer.sinks.stream_target import StreamTarget
 from streamer.sinks.timing import Timeline
 
@@ -64,12 +65,14 @@ class StreamCoding:
             follows from size and rate.
         preset: speed, as the encoder calls it.
         options: further options of the encoder by FFmpeg's names.
+        pixel_format: `source` or FFmpeg's name of one; `auto` is 8 bit 4:2:0, whatever the pictures are.
     """
 
     codec: str | None = None
     bit_rate_kbps: float | None = None
     preset: str | None = None
     options: Mapping[str, str] | None = None
+    pixel_format: str = AUTO
 
 
 class StreamEncoder:
@@ -110,7 +113,7 @@ class StreamEncoder:
         self.size: tuple[int, int] = context.width, context.height
         for line in opened.notes:
             say(line)
-        self._fit = PictureFit(info, context.pix_fmt, opened.padding, say)
+        self._fit = PictureFit(info, context.pix_fmt, opened.padding, opened.colour, say)
         self._key_ticks = round(target.key_frame_s / TIME_BASE)
         self._timeline: Timeline | None = None
         self._last_key: int | None = None
@@ -167,8 +170,6 @@ def _settings(info: StreamInfo, coding: StreamCoding, rate_bps: int, key_frame_s
     encoder = SHORT_NAMES.get(coding.codec or "h264", coding.codec or "h264")
     fps = float(info.average_fps or 25)
     options = {
-        # Players and browsers show 4:2:0 only.
-        "pix_fmt": "yuv420p",
         "maxrate": str(rate_bps),
         "bufsize": str(round(rate_bps * _BUFFER_S)),
         "g": str(max(round(key_frame_s * fps), 1)),
@@ -177,4 +178,6 @@ def _settings(info: StreamInfo, coding: StreamCoding, rate_bps: int, key_frame_s
     if coding.bit_rate_kbps is not None or encoder not in _PRESETS:
         options["b"] = str(rate_bps)
     preset = coding.preset or _PRESETS.get(encoder)
-    return EncoderSettings(coding.codec, None, preset, options | dict(coding.options or {}))
+    # Players of streams and browsers show 4:2:0 only.
+    pixel_format = PLAYERS if coding.pixel_format == AUTO else coding.pixel_format
+    return EncoderSettings(coding.codec, None, preset, options | dict(coding.options or {}), pixel_format=pixel_format)

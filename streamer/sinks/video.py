@@ -18,6 +18,7 @@ from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings
 from streamer.sinks.muxer import Muxer
 from streamer.sinks.partial import PartialFile, completes
+from streamer.sinks.pixel_format import AUTO
 from streamer.sinks.stream_copy import StreamCopy
 from streamer.sinks.video_writer import VideoWriter
 
@@ -39,7 +40,8 @@ class VideoSink:
             default, AV1 in .webm, MPEG-4 in .avi.
         crf: quality, lower is better, on the encoder's own scale; a fixed quantiser for MPEG codecs.
         preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names, and `pix_fmt` and `movflags`.
+        options: further options of the encoder by FFmpeg's names, and `movflags`.
+        pixel_format: `auto`, `source` or FFmpeg's name of one (`pixel_format.coded_format`).
         overwrite: replace a file that is there already.
         threads: of the encoder, 0 lets it choose.
 
@@ -65,13 +67,14 @@ class VideoSink:
         crf: float | None = None,
         preset: str | None = None,
         options: Mapping[str, str] | None = None,
+        pixel_format: str = AUTO,
         overwrite: bool = False,
         threads: int = 0,
     ) -> None:
         self.notes: list[str] = []
         self._path = Path(path)
         self._info = info
-        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads)
+        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format)
         self._overwrite = overwrite
         self._passthrough = passthrough
         self._cleanup = ExitStack()

@@ -14,7 +14,7 @@ import av
 
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings, OpenEncoder, open_encoder
-from streamer.sinks.fit import PictureFit, output_colour
+from streamer.sinks.fit import PictureFit
 from streamer.sinks.muxer import Muxer, write_failure
 from streamer.sinks.stream_copy import StreamCopy
 from streamer.sinks.timing import Timeline, movie_timescale, video_time_base
@@ -65,7 +65,8 @@ class VideoWriter:
             copy.add_to(muxer.container, self._encoder.stream, self._shift)
         self._start(muxer, copy)
         self._grid: Fraction = self._encoder.stream.time_base
-        self._fit = PictureFit(info, self._encoder.stream.codec_context.pix_fmt, self._encoder.padding, say)
+        encoder = self._encoder
+        self._fit = PictureFit(info, encoder.stream.codec_context.pix_fmt, encoder.padding, encoder.colour, say)
         self._timeline = Timeline(jump=round(1 / self._time_base))
         self._first = Fraction(0)
         self._in_encoder: dict[int, tuple[int, int]] = {}
@@ -168,7 +169,7 @@ class VideoWriter:
     def _missing_video_tags(self, output: Any) -> list[str]:
         video = output.streams.video[0]
         context = video.codec_context
-        wanted = output_colour(self._info, context.pix_fmt)
+        wanted = self._encoder.colour
         found = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
         # Limited range is what players take where none is told.
         unset = ((2,), (2,), (2,), (0, 1))

@@ -77,6 +77,7 @@ class OpenCVConnection:
             time_base=_TIME_BASE,
             average_fps=Fraction(fps).limit_denominator(1001) if fps > 0 else None,
             live=True,
+            jpeg_like=True,
         )
 
     def pictures(self) -> Iterator[LivePicture | Damage | None]:

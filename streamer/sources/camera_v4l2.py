@@ -216,6 +216,7 @@ def _describe(name: str, granted: Granted, first: LivePicture) -> StreamInfo:
         live=True,
         colour=(2, 2, int(picture.colorspace), int(picture.color_range)),
         field_order=1,
+        jpeg_like=True,
     )
 
 

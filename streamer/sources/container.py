@@ -34,6 +34,13 @@ from streamer.sources.timestamps import PresentationTimes
 
 logger = logging.getLogger(__name__)
 
+# fmt: off
+_STILL_PICTURES = frozenset({
+    "apng", "bmp", "gif", "jpegls", "jpegxl", "ljpeg", "mjpeg", "mjpegb", "pam", "pbm", "pcx", "pgm", "png", "ppm",
+    "qoi", "sgi", "sunrast", "targa", "tiff", "webp", "xbm",
+})
+# fmt: on
+"""Codecs whose pictures are like those of webcams and picture files."""
 _FALLBACK_RATE_FPS = Fraction(25)
 """For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
 
@@ -214,6 +221,7 @@ def describe(
         colour=(primaries, transfer, matrix, code),
         field_order=geometry.field_order,
         constant_rate=stream.base_rate is not None and stream.base_rate == stream.average_rate,
+        jpeg_like=context.codec.canonical_name in _STILL_PICTURES,
     )
 
 

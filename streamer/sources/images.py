@@ -82,6 +82,7 @@ class ImageSource(SingleUseSource):
             sample_aspect_ratio=ratio,
             colour=colour,
             field_order=1,
+            jpeg_like=True,
         )
         self._frames = self._make_frames(chain([first], pictures))
         return self

@@ -2,44 +2,74 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.video import format as pixel_formats
 from av.video.reformatter import ColorRange
 
 from streamer.canvas.layout import layout_of
-from streamer.canvas.planes import Samples, plane_views
 from streamer.frame import Frame
 from streamer.labels import LabelTable
 from streamer.protocols import Scene
+from tests.colours import MATRICES
 from tracking.types import Origin, Tracks
 
 # PyAV's stubs leave out the set of all names.
 _names: set[str] = vars(pixel_formats)["names"]
 DRAWABLE = sorted(name for name in _names if layout_of(name) is not None)
+Samples = npt.NDArray[Any]
 LABELS = LabelTable(("Person", "Car", "Traffic light", "Kitchen & dining room table"))
 
-# ITU-T H.273 matrix coefficients.
-MATRIX_CODES = {"bt601": 6, "bt709": 1, "bt2020": 9}
+
+def raw_planes(picture: av.VideoFrame) -> tuple[Samples, ...]:
+    """The memory of each plane, as FFmpeg describes the format, not as the code under test does.
+
+    uint8 or uint16 `(h, w)`, or `(h, w, channels)` with the channels that hold nothing; views.
+    """
+    described, views = picture.format, []
+    for index, plane in enumerate(picture.planes):
+        inside = [part for part in described.components if part.plane == index]
+        depth = 2 if inside[0].bits > 8 else 1
+        channels = described.padded_bits_per_pixel // (8 * depth) if len(picture.planes) == 1 else len(inside)
+        across, down = steps_of(picture, index)
+        height, width = -(-picture.height // down), -(-picture.width // across)
+        lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+        samples = lines[:height, : width * channels * depth].view("<u2" if depth == 2 else np.uint8)
+        views.append(samples if channels == 1 else samples.reshape(height, width, channels))
+    return tuple(views)
+
+
+def steps_of(picture: av.VideoFrame, plane: int) -> tuple[int, int]:
+    """Pixels per sample of a plane, across and down: the second and third plane are the coarser ones."""
+    described = av.VideoFormat(picture.format.name, 64, 64)
+    return (64 // described.chroma_width(), 64 // described.chroma_height()) if plane in (1, 2) else (1, 1)
+
+
+def unused_bits(pixel_format: str) -> int:
+    """Low bits of a sample that are always 0: of p010 and such."""
+    bits = av.VideoFormat(pixel_format).components[0].bits
+    return 16 - bits if re.fullmatch(r"p[024]1[026]le", pixel_format) else 0
 
 
 def noise(width: int, height: int, pixel_format: str = "yuv420p", seed: int = 0) -> av.VideoFrame:
     """A picture of random legal samples with all its tags set."""
     picture = av.VideoFrame(width, height, pixel_format)
-    layout = layout_of(pixel_format)
-    assert layout is not None
     generator = np.random.default_rng(seed)
-    for samples in plane_views(picture, layout):
-        samples[...] = generator.integers(0, layout.max_value + 1, samples.shape) << layout.shift
+    top, shift = 1 << picture.format.components[0].bits, unused_bits(pixel_format)
+    for samples in raw_planes(picture):
+        samples[...] = generator.integers(0, top, samples.shape) << shift
     return tagged(picture)
 
 
 def tagged(picture: av.VideoFrame, matrix: str = "bt709", full_range: bool = False) -> av.VideoFrame:
     picture.pts, picture.time_base, picture.duration = 4711, Fraction(1, 90000), 3003
-    picture.colorspace = MATRIX_CODES[matrix]
+    picture.colorspace = MATRICES[matrix]
     picture.color_range = int(ColorRange.JPEG if full_range else ColorRange.MPEG)
     picture.color_primaries, picture.color_trc = 1, 1
     return picture
@@ -56,9 +86,7 @@ def painted(pixels: np.ndarray, pixel_format: str = "yuv420p") -> av.VideoFrame:
 
 def planes_of(picture: av.VideoFrame) -> tuple[Samples, ...]:
     """Copies of a picture's planes."""
-    layout = layout_of(picture.format.name)
-    assert layout is not None
-    return tuple(samples.copy() for samples in plane_views(picture, layout))
+    return tuple(samples.copy() for samples in raw_planes(picture))
 
 
 def same_pixels(first: av.VideoFrame, second: av.VideoFrame) -> bool:

@@ -11,9 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from streamer.canvas import Canvas
-from streamer.canvas.layout import layout_of
-from streamer.canvas.planes import plane_views
-from tests.canvas.scenes import noise, planes_of, same_pixels, tagged
+from tests.canvas.scenes import noise, planes_of, raw_planes, same_pixels, steps_of, tagged
 
 RED, BLUE, WHITE, BLACK = (220, 30, 20), (0, 114, 178), (255, 255, 255), (0, 0, 0)
 
@@ -22,10 +20,8 @@ RED, BLUE, WHITE, BLACK = (220, 30, 20), (0, 114, 178), (255, 255, 255), (0, 0, 
 def test_an_outline_at_the_border_is_the_same_as_one_in_the_middle_cut_off(pixel_format: str) -> None:
     """What is drawn at once where nothing is clipped agrees with what is drawn bar by bar."""
     large, small = noise(120, 120, pixel_format), av.VideoFrame(40, 40, pixel_format)
-    layout = layout_of(pixel_format)
-    assert layout is not None
-    for index, (part, whole) in enumerate(zip(plane_views(small, layout), plane_views(large, layout), strict=True)):
-        sx, sy = layout.steps(index)
+    for index, (part, whole) in enumerate(zip(raw_planes(small), raw_planes(large), strict=True)):
+        sx, sy = steps_of(large, index)
         part[...] = whole[40 // sy : 80 // sy, 40 // sx : 80 // sx]
     small = tagged(small)
     for x, y in ((-6, -6), (15, 17), (32, 35)):
@@ -33,7 +29,7 @@ def test_an_outline_at_the_border_is_the_same_as_one_in_the_middle_cut_off(pixel
         one.outline((40 + x, 40 + y, 60 + x, 59 + y), RED, 3)
         other.outline((x, y, x + 20, y + 19), RED, 3)
         for index, (part, whole) in enumerate(zip(planes_of(other.picture), planes_of(one.picture), strict=True)):
-            sx, sy = layout.steps(index)
+            sx, sy = steps_of(large, index)
             assert np.array_equal(part, whole[40 // sy : 80 // sy, 40 // sx : 80 // sx])
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import av
 import numpy as np
 import pytest
 
 from streamer.canvas import Canvas
-from streamer.canvas.layout import layout_of
-from streamer.frame import Frame
-from tests.canvas.scenes import noise, planes_of, same_pixels, tagged
+from tests.canvas.scenes import noise, planes_of, same_pixels, steps_of, tagged
+from tests.colours import MATRICES, in_format, shown
 
 WIDTH, HEIGHT = 45, 37
 RED, BLUE, WHITE, BLACK = (220, 30, 20), (0, 114, 178), (255, 255, 255), (0, 0, 0)
@@ -23,15 +20,14 @@ COLOURS = [RED, (0, 158, 115), BLUE, (240, 228, 66), WHITE, BLACK]
 
 
 @pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
-@pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020"])
+@pytest.mark.parametrize("matrix", MATRICES)
 @pytest.mark.parametrize("pixel_format", YUV)
 def test_a_colour_comes_out_as_drawn(pixel_format: str, matrix: str, full_range: bool) -> None:
-    for colour in COLOURS:
-        canvas = Canvas(tagged(noise(48, 48, pixel_format), matrix, full_range))
-        canvas.fill((8, 8, 40, 40), colour)
-        shown = Frame(picture=canvas.picture, index=0, pts=0, time_base=Fraction(1), captured_s=0.0).rgb()
-        difference = np.abs(shown[12:36, 12:36].astype(int) - colour)
-        assert difference.max() <= 3, (colour, shown[24, 24])
+    canvas = Canvas(tagged(noise(32 * len(COLOURS), 32, pixel_format), matrix, full_range))
+    for index, colour in enumerate(COLOURS):
+        canvas.fill((32 * index, 0, 32 * index + 32, 32), colour)
+    patches = shown(canvas.picture).reshape(32, len(COLOURS), 32, 3)
+    assert np.abs(patches[12:20, :, 12:20] - np.array(COLOURS)[:, None]).max() <= 2
 
 
 @pytest.mark.parametrize("pixel_format", RGB)
@@ -39,8 +35,8 @@ def test_rgb_comes_out_exactly(pixel_format: str) -> None:
     for colour in COLOURS:
         canvas = Canvas(noise(24, 24, pixel_format))
         canvas.fill((4, 4, 20, 20), colour)
-        shown = canvas.picture.reformat(format="rgb24", threads=1).to_ndarray()
-        assert np.abs(shown[4:20, 4:20].astype(int) - colour).max() <= (0 if canvas.space.layout.bits == 8 else 1)
+        inside = shown(canvas.picture)[4:20, 4:20]
+        assert np.abs(inside - colour).max() <= (0 if canvas.picture.format.components[0].bits == 8 else 1)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +47,10 @@ def test_rgb_comes_out_exactly(pixel_format: str) -> None:
         ("yuv420p10le", False, 64, 940),
         ("yuv420p10le", True, 0, 1023),
         ("p010le", False, 64 << 6, 940 << 6),
+        ("yuv420p9le", False, 32, 470),
+        ("yuv444p9le", True, 0, 511),
+        ("gbrp9le", True, 0, 511),
+        ("gray9le", True, 0, 511),
         ("gray", True, 0, 255),
         ("gray16le", False, 4096, 60160),
     ],
@@ -64,16 +64,35 @@ def test_black_and_white_are_the_code_values_of_the_standard(
         assert set(planes_of(canvas.picture)[0].ravel().tolist()) == {code}
 
 
+@pytest.mark.parametrize(
+    ("code", "red", "blue"),
+    [
+        (1, 0.2126, 0.0722),
+        (4, 0.30, 0.11),
+        (5, 0.299, 0.114),
+        (6, 0.299, 0.114),
+        (7, 0.212, 0.087),
+        (9, 0.2627, 0.0593),
+        (10, 0.2627, 0.0593),
+    ],
+)
+@pytest.mark.parametrize("size", [(16, 16), (1280, 16)])
+def test_every_matrix_code_has_the_weights_of_the_standard(
+    code: int, red: float, blue: float, size: tuple[int, int]
+) -> None:
+    picture = noise(*size, "yuv444p16le")
+    picture.colorspace = code
+    canvas = Canvas(picture)
+    for colour, weight in (((255, 0, 0), red), ((0, 0, 255), blue), ((0, 255, 0), 1 - red - blue)):
+        canvas.fill((0, 0, *size), colour)
+        assert set(planes_of(canvas.picture)[0].ravel().tolist()) == {round((16 + 219 * weight) * 256)}
+
+
 @pytest.mark.parametrize("pixel_format", ["yuva420p", "yuva444p10le", "rgba", "argb", "gbrap", "ya8", "vuya"])
 def test_what_is_drawn_is_opaque(pixel_format: str) -> None:
     canvas = Canvas(noise(16, 16, pixel_format))
-    layout = canvas.space.layout
     canvas.fill((0, 0, 16, 16), RED)
-    plane = next(index for index, channels in enumerate(layout.planes) if "A" in channels)
-    alpha = planes_of(canvas.picture)[plane]
-    if alpha.ndim == 3:
-        alpha = alpha[..., layout.planes[plane].index("A")]
-    assert (alpha == layout.max_value).all()
+    assert (in_format(canvas.picture, "rgba").to_ndarray()[..., 3] == 255).all()
 
 
 def test_dashes_are_coloured_only_where_they_are_bright() -> None:
@@ -113,14 +132,12 @@ def test_a_full_mask_colours_the_last_odd_row_and_column_like_a_fill(pixel_forma
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p", "nv12"])
 def test_every_sample_that_a_line_touches_has_its_colour(pixel_format: str) -> None:
-    layout = layout_of(pixel_format)
-    assert layout is not None
     for x0, y0, x1, y1 in ((10, 10, 40, 40), (11, 11, 40, 41), (10, 11, 41, 40), (11, 10, 45, 37)):
         canvas, full = Canvas(noise(WIDTH, HEIGHT, pixel_format)), Canvas(noise(WIDTH, HEIGHT, pixel_format))
         canvas.outline((x0, y0, x1, y1), RED, 1)
         full.fill((0, 0, WIDTH, HEIGHT), RED)
         for index, (drawn, red) in enumerate(zip(planes_of(canvas.picture), planes_of(full.picture), strict=True)):
-            sx, sy = layout.steps(index)
+            sx, sy = steps_of(canvas.picture, index)
             for samples in (drawn[y0 // sy, x0 // sx : -(-x1 // sx)], drawn[y0 // sy : -(-y1 // sy), x0 // sx]):
                 assert (samples == red[0, 0]).all()
             right = drawn[y0 // sy : -(-min(y1, HEIGHT) // sy), (x1 - 1) // sx]

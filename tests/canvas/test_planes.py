@@ -13,8 +13,7 @@ from av.filter import Graph
 from streamer.canvas import Canvas
 from streamer.canvas.layout import layout_of
 from streamer.errors import StreamerError
-from streamer.frame import Frame
-from tests.canvas.scenes import DRAWABLE, noise, planes_of, same_pixels
+from tests.canvas.scenes import DRAWABLE, noise, planes_of, same_pixels, tagged
 
 
 def through(picture: av.VideoFrame, name: str, arguments: str) -> av.VideoFrame:
@@ -116,7 +115,7 @@ def test_pictures_of_alternating_size_and_format() -> None:
         ("uyvy422", "yuv422p"),
         ("yuv420p10be", "yuv420p10le"),
         ("rgb48be", "rgb48le"),
-        ("pal8", "rgb24"),
+        ("pal8", "bgra"),
         ("rgb565le", "rgb24"),
         ("monob", "gray"),
         ("y210le", "yuv422p10le"),
@@ -137,22 +136,38 @@ def test_other_formats_are_converted_and_the_log_says_so_once(
         first, second = Canvas(picture), Canvas(picture)
     assert first.picture.format.name == second.picture.format.name == drawable
     assert (first.picture.pts, first.picture.time_base) == (9, Fraction(1, 30))
-    assert [drawable in record.getMessage() for record in caplog.records] == [True]
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert f"{native} are converted to {drawable}" in told
 
 
-def test_converting_packed_422_loses_nothing() -> None:
-    picture = noise(32, 16, "yuv422p")
-    packed = picture.reformat(format="yuyv422", src_color_range="MPEG", dst_color_range="MPEG", threads=1)
-    assert packed.format.name == "yuyv422"
-    assert same_pixels(Canvas(packed).picture, picture)
+PACKED = {"yuyv422": (0, 1, 2, 3), "uyvy422": (1, 0, 3, 2), "yvyu422": (0, 3, 2, 1)}
+"""Where the first luma, the U, the second luma and the V sample of two pixels are."""
 
 
-def test_a_converted_picture_keeps_its_colours() -> None:
-    picture = av.VideoFrame.from_ndarray(np.full((16, 32, 3), (200, 60, 20), np.uint8), "rgb24")
-    picture = picture.reformat(format="rgb565le")
+@pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
+@pytest.mark.parametrize("pixel_format", PACKED)
+def test_packed_422_is_only_taken_apart(pixel_format: str, full_range: bool) -> None:
+    picture = noise(32, 16, pixel_format)
+    picture.color_range = 2 if full_range else 1
+    (pairs,) = (plane.reshape(16, 16, 4) for plane in planes_of(picture))
+    luma, first, second = planes_of(Canvas(picture).picture)
+    y0, u, y1, v = PACKED[pixel_format]
+    assert np.array_equal(luma[:, ::2], pairs[..., y0])
+    assert np.array_equal(luma[:, 1::2], pairs[..., y1])
+    assert np.array_equal(first, pairs[..., u])
+    assert np.array_equal(second, pairs[..., v])
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+@pytest.mark.parametrize("pixel_format", ["yuyv422", "yuv420p10be", "monob", "rgb565le", "xyz12be"])
+def test_a_converted_picture_keeps_its_tags_and_the_picture_given(pixel_format: str, code: int) -> None:
+    picture = tagged(av.VideoFrame(32, 16, pixel_format))
+    picture.color_range, picture.pict_type = code, 1
     copy = Canvas(picture).picture
-    shown = Frame(picture=copy, index=0, pts=0, time_base=Fraction(1), captured_s=0.0).rgb()
-    assert np.abs(shown.astype(int) - (200, 60, 20)).max() <= 8
+    for tag in ("pts", "time_base", "duration", "colorspace", "color_range", "color_primaries", "color_trc"):
+        assert getattr(copy, tag) == getattr(picture, tag), tag
+    assert (copy.pict_type, picture.pict_type) == (0, 1)
+    assert picture.format.name == pixel_format
 
 
 def test_a_format_that_cannot_be_converted_is_named() -> None:

@@ -60,6 +60,10 @@ def test_frame_rates_are_exact(given: str, exact: str) -> None:
         ("output.crf=abc", "output.crf"),
         ("detector.every=0", "detector.every"),
         ("tracker.name=iuo", "did you mean iou"),
+        ("output.pixel_format=yuv402p", "output.pixel_format: no pixel format 'yuv402p'; did you mean .*yuv420p"),
+        ("output.pixel_format=sauce", "output.pixel_format: no pixel format 'sauce'; did you mean source?"),
+        ("output.pixel_format=8bit", "give auto, source or a name such as yuv420p"),
+        ("output.options={pix_fmt: yuv402p}", "output.pixel_format: no pixel format 'yuv402p'; did you mean .*yuv420p"),
         ("source.fps=fast", "source.fps: a frame rate looks like"),
         ("source.fps=1/0", "source.fps: a frame rate looks like"),
         ("source.fps=-3", "source.fps"),
@@ -106,10 +110,31 @@ def test_the_outputs_of_the_example_for_a_camera_are_what_it_says() -> None:
     assert (kind_of(pictures), pictures.max_fps) == ("web", 10)
 
 
+def test_ffmpegs_own_name_of_the_pixel_format_sets_it() -> None:
+    for given, expected in (
+        ([], "auto"),
+        (["output.pixel_format=gray"], "gray"),
+        (["output.options={pix_fmt: yuv444p, g: 5}"], "yuv444p"),
+        (["output.options={pix_fmt: yuv444p, g: 5}", "output.pixel_format=yuv444p"], "yuv444p"),
+        (["output.options={pix_fmt: yuv444p, g: 5}", "output.pixel_format=auto"], "yuv444p"),
+    ):
+        output = load_settings(None, given).output
+        assert output.pixel_format == expected
+        assert output.options == ({"g": "5"} if len(given) and "pix_fmt" in given[0] else {})
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
         ("outputs: [{to: a.mp4, qualty: 3}]", "outputs.0.qualty: no such setting; did you mean quality?"),
+        (
+            "outputs: [{to: a.mp4, pixel_format: yuv44p}]",
+            "outputs.0.pixel_format: no pixel format 'yuv44p'; did you mean",
+        ),
+        (
+            "outputs: [{to: a.mp4, pixel_format: yuv444p, options: {pix_fmt: yuv420p}}]",
+            "outputs.0: options.pix_fmt and pixel_format name two formats; give pixel_format alone",
+        ),
         ("outputs: [{to: a.mp4}, {too: b.mp4}]", "outputs.1.to: field required"),
         ("outputs: [{to: a.mp4, required: maybe}]", "outputs.0.required: input should be a valid boolean"),
         ("outputs: {to: a.mp4}", "outputs: input should be a list"),

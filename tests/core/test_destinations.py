@@ -8,7 +8,7 @@ import pytest
 
 from streamer.config import load_settings
 from streamer.destinations import build_sink, file_of, is_optional, kind_of
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SinkUnavailable
 from streamer.settings import OutputEntry
 from streamer.sinks.mjpeg import MjpegSink
 from streamer.sinks.recording import RecordingSink
@@ -61,6 +61,14 @@ def test_each_kind_has_its_sink(kind: type, tmp_path: Path) -> None:
     sink = build_sink(entry(to), info(live=True), overwrite=False)
     assert type(sink) is kind
     assert list(tmp_path.iterdir()) == []  # it was not entered
+
+
+@pytest.mark.parametrize("to", ["out.mp4", "rec/%H%M%S.mp4", "udp://127.0.0.1:9", "live.m3u8"])
+def test_every_kind_with_an_encoder_has_its_pixel_format(to: str, tmp_path: Path) -> None:
+    to = to if "://" in to else str(tmp_path / to)
+    sink = build_sink(entry(to, pixel_format="gbrp"), info(live=True), overwrite=False)
+    with pytest.raises(SinkUnavailable, match="libx264 has no pixel format gbrp; it has yuv420p"):
+        sink.__enter__()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 from streamer.errors import SinkUnavailable
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.fit import PictureFit
+from streamer.sinks.pixel_format import output_colour
 from streamer.sinks.recording import RecordingSink
 from streamer.sinks.video import VideoSink
 from streamer.sources.file import FileSource
@@ -38,7 +39,8 @@ def luma(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 def fitted(info: StreamInfo, frame: av.VideoFrame, ratio: Fraction | None = None) -> tuple[av.VideoFrame, list[str]]:
     """The frame as an encoder of the expected pictures' own format gets it, and what was said."""
     said: list[str] = []
-    return PictureFit(info, info.pixel_format, (0, 0), said.append)(frame, ratio), said
+    tags = output_colour(info, info.pixel_format, limited=False)
+    return PictureFit(info, info.pixel_format, (0, 0), tags, said.append)(frame, ratio), said
 
 
 def flat(size: tuple[int, int], pixel_format: str = "yuv420p", level: int = 128) -> av.VideoFrame:
@@ -248,7 +250,7 @@ def test_h264_is_padded_at_the_right_and_the_bottom_only(
         added = (made.shape[1] - columns) // pixel
         assert np.array_equal(made[:rows, columns:], np.tile(whole[:, -pixel:], added))
         assert (made[rows:] == made[rows - 1]).all(), plane
-    (note,) = sink.notes
+    (note,) = (note for note in sink.notes if "padded" in note)
     assert note.startswith(f"h264 {pixel_format} cannot have {size[0]}x{size[1]}: padded to {padded[0]}x{padded[1]} ")
     assert note.endswith("at the right and the bottom")
 
@@ -267,14 +269,14 @@ def test_formats_without_shared_chroma_take_any_size(pixel_format: str, tmp_path
 @pytest.mark.parametrize("level", [0, 16, 100, 235, 255])
 def test_scaling_leaves_levels_as_they_are(span: int, level: int) -> None:
     shown = flat((128, 96), level=level)
-    shown.color_range = span
+    shown.color_range, shown.colorspace = span, 1
     made, _ = fitted(info(colour=(1, 1, 1, span)), shown)
     assert (luma(made) == level).all()
     assert int(made.color_range) == span
 
 
 def test_a_pixel_format_that_the_encoder_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path / "out.mp4", info(), codec="mjpeg", options={"pix_fmt": "gbrp"})
+    sink = VideoSink(tmp_path / "out.mp4", info(), codec="mjpeg", pixel_format="gbrp")
     with pytest.raises(SinkUnavailable, match=r"mjpeg has no pixel format gbrp; it has .*yuv420p"):
         sink.__enter__()
     assert list(tmp_path.iterdir()) == []

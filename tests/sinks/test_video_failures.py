@@ -66,7 +66,7 @@ def test_options_that_do_not_exist_are_refused(tmp_path: Path) -> None:
     assert "output.options.rc-lookahaed: libx264 has no such option; did you mean rc-lookahead" in refused(
         tmp_path / "out.mp4", options={"rc-lookahaed": "10"}
     )
-    assert "libx264 has no pixel format yuv421p" in refused(tmp_path / "out.mp4", options={"pix_fmt": "yuv421p"})
+    assert "libx264 has no pixel format yuv421p" in refused(tmp_path / "out.mp4", pixel_format="yuv421p")
     assert "ffv1 has no crf" in refused(tmp_path / "out.mkv", codec="ffv1", crf=20)
     assert "ffv1 has no preset" in refused(tmp_path / "out.mkv", codec="ffv1", preset="fast")
 

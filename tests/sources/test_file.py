@@ -117,6 +117,23 @@ def test_threads_do_not_change_a_sample(tmp_path: Path) -> None:
     assert [frame.rgb().tobytes() for frame in one] == [frame.rgb().tobytes() for frame in several]
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt", "is_like"),
+    [
+        ("motion.avi", "mjpeg", "yuvj422p", True),
+        ("animation.mov", "png", "rgb24", True),
+        ("full.mp4", "libx264", "yuvj420p", False),
+        ("prores.mov", "prores_ks", "yuv422p10le", False),
+        ("exact.mkv", "ffv1", "bgr0", False),
+    ],
+)
+def test_codecs_of_still_pictures_are_known_as_jpeg_like(
+    name: str, codec: str, pix_fmt: str, is_like: bool, tmp_path: Path
+) -> None:
+    path = media.write_video(tmp_path / name, codec=codec, pix_fmt=pix_fmt, frames=2)
+    assert read(path)[0].jpeg_like is is_like
+
+
 @pytest.mark.parametrize("flip", [None, "horizontal", "vertical"])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_pictures_are_upright_and_bit_exact(rotation: int, flip: media.Flip | None, tmp_path: Path) -> None:

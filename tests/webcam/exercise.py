@@ -82,6 +82,7 @@ def captured() -> Facts:
             "info": [connection.info.width, connection.info.height, connection.info.pixel_format],
             "fps": str(connection.info.average_fps),
             "live": connection.info.live,
+            "jpeg_like": connection.info.jpeg_like,
             "pts": [picture.pts for picture in pictures],
             "arrived_s": [picture.arrived_s for picture in pictures],
             "decode_s": [picture.decode_s for picture in pictures],

@@ -68,6 +68,7 @@ def test_pictures_come_with_rising_times_at_the_rate_asked_for(results: Facts) -
     assert facts["info"] == [640, 480, "yuyv422"]
     assert facts["fps"] == "25"
     assert facts["live"]
+    assert facts["jpeg_like"]
     assert len(facts["pts"]) == 60
     for times in (facts["pts"], facts["arrived_s"]):
         assert all(a < b for a, b in itertools.pairwise(times))
