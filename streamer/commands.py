@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +94,8 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
         settings = load_settings(None)
         outputs = wiring.Outputs(wiring.videos_of([str(output)], settings), overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=started_s).run()
-        terminal.line(f"\nThe annotated clip is {output.resolve()}")
+        terminal.line("")
+        terminal.line(f"The annotated clip is {output.resolve()}")
 
     return guarded(work, quiet=quiet)
 
@@ -135,14 +135,14 @@ def probe(source: str, *, as_json: bool) -> int:
         if source == "cameras":
             cameras = camera.cameras()
             if as_json:
-                terminal.line(json.dumps([one.to_dict() for one in cameras], indent=2))
+                terminal.json([one.to_dict() for one in cameras])
                 return
             for line in camera.listing(cameras):
                 terminal.line(line)
             return
         found = prober.probe(source)
         if as_json:
-            terminal.line(json.dumps(found.to_dict(), indent=2))
+            terminal.json(found.to_dict())
         else:
             for line in found.lines():
                 terminal.line(line)
@@ -159,7 +159,8 @@ def models_list() -> int:
         for entry in listing.listing():
             size = "" if entry.size_bytes is None else f", {entry.size_bytes / 1e6:.1f} MB"
             terminal.line(f"{entry.name}: {entry.state.value}{size}, {entry.kind}")
-            terminal.line(f"  from {entry.origin}\n  at   {entry.path}")
+            terminal.line(f"  from {entry.origin}")
+            terminal.line(f"  at   {entry.path}")
             if entry.detail:
                 terminal.line(f"  {entry.detail}")
 

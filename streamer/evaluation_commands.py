@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from streamer import paths
 from streamer.commands import guarded
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError
 from streamer.interrupts import Interrupts
 from streamer.sinks.partial import PartialFile
 from streamer.terminal import Terminal
@@ -165,14 +166,8 @@ class _Json:
 
     def write(self, content: Mapping[str, Any]) -> None:
         """Give the file its content and its name."""
-        output = self._output
-        if output is None:
-            return
-        try:
-            output.path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise SinkError(f"cannot write {output.final}: {error.strerror or error}; nothing was kept") from error
-        output.commit()
+        if self._output is not None:
+            self._output.complete(json.dumps(paths.encodable(content), indent=2) + "\n")
 
 
 def _print(terminal: Terminal, table: Table) -> None:

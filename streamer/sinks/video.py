@@ -14,6 +14,7 @@ from typing import Self
 
 import av
 
+from streamer import paths
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings
@@ -80,7 +81,7 @@ class VideoSink:
 
     def __enter__(self) -> Self:
         source = self._info.path
-        if source is not None and self._path.exists() and self._path.samefile(source):
+        if source is not None and paths.exists(self._path) and self._path.samefile(source):
             raise SinkUnavailable(f"the output {self._path} is the input; choose another name")
         with ExitStack() as cleanup:
             partial = PartialFile(self._path, overwrite=self._overwrite)

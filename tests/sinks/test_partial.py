@@ -108,11 +108,30 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
         PartialFile(tmp_path / "clip.mp4")
 
 
-def test_a_long_name_still_has_room_for_the_temporary_one(tmp_path: Path) -> None:
-    final = tmp_path / ("ü" * 120 + ".mp4")
+@pytest.mark.parametrize(
+    "name",
+    ["ü" * 125 + ".mp4", "語" * 83 + "a.mp4", "\udce9" * 251 + ".mp4", "x." + "s" * 253, "x" * 100 + "." + "語" * 51],
+)
+def test_the_longest_name_has_room_for_the_temporary_one(tmp_path: Path, name: str) -> None:
+    final = tmp_path / name
+    assert 253 <= len(os.fsencode(name)) <= 255
     partial = PartialFile(final)
+    partial.path.write_bytes(b"whole")
     partial.commit()
-    assert final.exists()
+    assert final.read_bytes() == b"whole"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "report.json")
+    partial.complete("{}\n")
+    assert (tmp_path / "report.json").read_bytes() == b"{}\n"
+    late = PartialFile(tmp_path / "late.json")
+    late.path.unlink()
+    late.path.mkdir()
+    with pytest.raises(SinkError, match=r"cannot write .*late\.json: Is a directory"):
+        late.complete("{}\n")
+    assert not (tmp_path / "late.json").exists()
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:
