@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -142,7 +144,9 @@ def test_fps_decides_what_a_second_is(tmp_path: Path) -> None:
 def test_an_empty_file_gives_an_empty_file(tmp_path: Path) -> None:
     path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
     path.touch()
-    assert run(path, output).startswith("0 frames")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a warning would stand on the terminal of whoever tracks such a file
+        assert run(path, output).startswith("0 frames")
     assert output.read_text() == ""
 
 
@@ -195,6 +199,46 @@ def test_a_full_disk_is_one_clear_line(detections: Path) -> None:
         run(detections, Path("/dev/full"), overwrite=True)
 
 
+def test_the_summary_counts_what_was_read_and_written(detections: Path, tmp_path: Path) -> None:
+    output = tmp_path / "tracks.txt"
+    with detections.open("a") as file:
+        file.write("24,-1,500,300,40,80,0.9,-1,-1,-1\n")  # one that is seen once, and frames without any
+    found = track_file(detections, fps=25, size=SIZE, tracker=IouTracker(), out_path=output)
+    assert (found.frames, found.detections) == (24, 41)
+    assert found.rows == len(rows_of(output))
+    assert found.tracks == len({row[1] for row in rows_of(output)})
+    assert str(found).endswith(" frames/s")
+
+
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+@pytest.mark.parametrize(("beyond_px", "clipped"), [(0, True), (1, True), (1.5, False), (30, False)])
+def test_boxes_are_clipped_if_the_detector_keeps_to_the_picture(
+    tmp_path: Path, side: str, beyond_px: float, clipped: bool
+) -> None:
+    """A person walks out at one side; a detector cuts their box there, or some pixels later."""
+    path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
+    lines = []
+    for frame in range(1, 21):
+        start = 60.0 - 4 * frame
+        end = start + 60
+        start = max(start, -beyond_px)
+        if side in ("right", "bottom"):
+            length = SIZE[0] if side == "right" else SIZE[1]
+            start, end = length - end, length - start
+        along, across = (start, end - start), (200.0, 80.0)
+        (left, width), (top, height) = (along, across) if side in ("left", "right") else (across, along)
+        lines.append(f"{frame},-1,{left},{top},{width},{height},0.9,-1,-1,-1\n")
+    path.write_text("".join(lines))
+    run(path, output)
+    rows = rows_of(output)
+    inside = all(
+        row[2] >= 0 and row[3] >= 0 and row[2] + row[4] <= SIZE[0] + 0.01 and row[3] + row[5] <= SIZE[1] + 0.01
+        for row in rows
+    )
+    assert rows
+    assert inside == clipped
+
+
 @pytest.mark.parametrize("beyond", [False, True])
 def test_boxes_are_clipped_where_the_detections_are(tmp_path: Path, beyond: bool) -> None:
     """A person walks out of the picture: a detector that clips gives boxes that shrink, another one boxes outside."""
@@ -216,6 +260,23 @@ def test_a_track_that_has_left_the_picture_is_not_written() -> None:
     assert len(track_rows(0, four, (640, 480))) == 4
     assert [line.split(",")[1] for line in track_rows(0, four, (2, 480))] == ["1", "2"]
     assert track_rows(0, four, (2, 480))[0] == "1,1,0.12,1.00,1.88,29.00,0.8765,-1,-1,-1\n"
+
+
+def test_a_track_that_has_left_at_the_left_or_top_is_not_written() -> None:
+    four = tracks(4)
+    for axis in (0, 1):
+        boxes = four.boxes.copy()
+        boxes[:, axis] -= boxes[:, axis + 2] + np.array([1, 0, -1, -2])
+        boxes[:, axis + 2] = [-1, 0, 1, 2]
+        left = dataclasses.replace(four, boxes=boxes)
+        assert [line.split(",")[1] for line in track_rows(0, left, SIZE)] == ["3", "4"]
+        assert len(track_rows(0, left, SIZE, clip=False)) == 2
+
+
+def test_a_track_that_has_left_at_the_bottom_is_not_written() -> None:
+    four = tracks(4)
+    tops = four.boxes[:, 1]
+    assert [line.split(",")[1] for line in track_rows(0, four, (640, int(tops[2]) + 1))] == ["1", "2", "3"]
 
 
 def test_the_sink_writes_confirmed_tracks_with_frames_from_1(tmp_path: Path) -> None:

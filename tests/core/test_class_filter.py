@@ -67,6 +67,19 @@ class TestClasses:
 
 
 class TestScores:
+    @pytest.mark.parametrize("bound", [0.0, 1.0])
+    def test_the_ends_of_the_range_are_scores(self, bound: float) -> None:
+        found = detections(("Car", 1.0), ("Car", 0.0))
+        for keep in (ClassFilter(V4, min_score=bound), ClassFilter(V4, min_score=0.5, min_scores={"Car": bound})):
+            assert kept(keep, found) == [("Car", 1.0), ("Car", 0.0)][: 2 - int(bound)]
+
+    @pytest.mark.parametrize("bound", [-0.001, 1.001, math.nan])
+    def test_what_lies_beyond_is_none(self, bound: float) -> None:
+        with pytest.raises(ConfigError, match=r"detector\.min_score: a score is in 0\.\.1"):
+            ClassFilter(V4, min_score=bound)
+        with pytest.raises(ConfigError, match=r"detector\.min_scores\.Car: a score is in 0\.\.1"):
+            ClassFilter(V4, min_scores={"Car": bound})
+
     def test_a_bound_counts_for_all_below(self) -> None:
         keep = ClassFilter(V4, min_score=0.5, min_scores={"Vehicle": 0.2})
         found = detections(("Car", 0.25), ("Person", 0.25), ("Bus", 0.15), ("Person", 0.5))

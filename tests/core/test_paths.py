@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer import paths
@@ -54,6 +54,7 @@ def test_a_name_is_shown_on_one_line_with_all_that_is_in_it(name: str, shown: st
     assert paths.readable(name) == shown
 
 
+@settings(deadline=None)
 @given(name=NAMES)
 def test_whatever_is_shown_can_be_written_and_hides_nothing(name: str) -> None:
     shown = paths.readable(name)
@@ -90,6 +91,7 @@ def test_an_accent_is_not_parted_from_its_letter() -> None:
     assert paths.shortened("abe\u0301\u0323c", ".x", 7) == "ab.x"
 
 
+@settings(deadline=None)
 @given(stem=LETTERS | NAMES.map(lambda name: name.replace("/", "")), most_bytes=st.integers(30, 255))
 def test_a_shortened_name_fits_and_begins_like_the_long_one(stem: str, most_bytes: int) -> None:
     name = paths.shortened(stem, ".annotated.mp4", most_bytes)

@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as arrays
 from streamer.detectors.outputs import OutputReader
 from streamer.detectors.signatures import recognise
 from streamer.errors import DetectorError
+from streamer.labels import LabelTable
 from streamer.models import open_images
 from tests.detectors.test_signatures import FOLDER, hub_module
 from tracking.types import Detections
@@ -81,6 +82,40 @@ def test_a_box_beyond_the_picture_is_cut_and_told_once(caplog: pytest.LogCapture
             found = reads.read(outputs([[-0.2, 0.5, 0.5, 1.3]], [0.5]), WIDTH, HEIGHT)
             assert found.boxes.tolist() == [[100, 0, 200, 50]]
     assert [record.getMessage().count("beyond the picture") for record in caplog.records] == [1]
+
+
+@pytest.mark.parametrize("side", range(4), ids=["top", "left", "bottom", "right"])
+def test_a_box_beyond_one_side_is_told_too(side: int, caplog: pytest.LogCaptureFixture) -> None:
+    box = [0.2, 0.2, 0.8, 0.8]
+    box[side] = -0.1 if side < 2 else 1.1
+    found = read([box], [0.5])
+    edges = [[40, 0, 160, 80], [0, 20, 160, 80], [40, 20, 160, HEIGHT], [40, 20, WIDTH, 80]]
+    np.testing.assert_allclose(found.boxes, [edges[side]], rtol=1e-6)
+    assert ["beyond the picture" in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_the_mid_counts_where_it_and_the_id_disagree(swapped: bool) -> None:
+    boxes, scores, ids, mids, names = outputs([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
+    given_ids = np.array([1, 2], np.int64)
+    columns = [names, mids] if swapped else [mids, names]
+    found = reader().read([boxes, scores, given_ids, *columns], WIDTH, HEIGHT)
+    assert found.labels.tolist() == ids[::-1].tolist()
+
+
+def test_the_id_counts_where_the_module_or_the_table_has_no_mids() -> None:
+    boxes, scores, ids, mids, names = outputs([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
+    found = reader().read([boxes, scores, ids, names, names], WIDTH, HEIGHT)
+    assert found.labels.tolist() == [PERSON, CAR]
+    table = LabelTable(tuple(f"class {row}" for row in range(602)), ("",) * 602)
+    reads = OutputReader(recognise([hub_module()], FOLDER), table, 0.0)
+    assert reads.read([boxes, scores, ids, mids, names], WIDTH, HEIGHT).labels.tolist() == [PERSON, CAR]
+
+
+def test_a_mid_that_the_table_lacks_is_named() -> None:
+    boxes, scores, ids, _, names = outputs([[0, 0, 1, 1]], [0.9])
+    with pytest.raises(DetectorError, match=r"the class /m/none, which its label map has not"):
+        reader().read([boxes, scores, ids, np.array([b"/m/none"], object), names], WIDTH, HEIGHT)
 
 
 def test_rounding_beyond_the_edge_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:

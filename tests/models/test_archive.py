@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import ModelError
@@ -45,6 +45,19 @@ def test_whole_archives(tmp_path: Path, root: str, with_folders: bool, compresse
     assert dict(found.files) == expected
 
 
+def test_an_archive_of_the_current_folder(tmp_path: Path) -> None:
+    """As `tar -C module -czf module.tar.gz .` makes it: its first member is the folder itself."""
+    for name, content in FILES.items():
+        path = tmp_path / "made" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
+        packed.add(tmp_path / "made", ".")
+    assert set(unpack(buffer.getvalue(), tmp_path / "out").files) == set(FILES)
+    assert snapshot(tmp_path / "out") == snapshot(tmp_path / "made")
+
+
 def test_of_an_archive_with_more_only_the_module_is_kept(tmp_path: Path) -> None:
     packed = of_members(("zoo/pipeline.config", b"x"), ("zoo/saved_model/saved_model.pb", b"graph"), ("README", b"y"))
     assert list(unpack(packed, tmp_path / "out").files) == ["saved_model.pb"]
@@ -54,9 +67,12 @@ def test_of_an_archive_with_more_only_the_module_is_kept(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("packed", "told"),
     [
-        (b"<!DOCTYPE html><title>Log in</title>", "web page"),
+        (
+            b"<!DOCTYPE html><title>Log in</title>",
+            r"web page .*; download the \.tar\.gz in a browser",
+        ),
         (b"\n  <html><body>" + b" " * 2000, "web page"),
-        (b"", r"no \.tar\.gz"),
+        (b"", r"the archive is no \.tar\.gz archive; download the \.tar\.gz in a browser and name that file"),
         (b"PK\x03\x04" + b"x" * 600, r"no \.tar\.gz"),
         (b"\x1f\x8bnonsense" + b"x" * 600, "damaged"),
         (gzip.compress(b"no tar inside" * 100), "damaged"),
@@ -122,9 +138,21 @@ def test_no_part_of_a_plain_tar_either(tmp_path_factory: pytest.TempPathFactory,
 
 
 @settings(max_examples=60, deadline=None)
-@given(position=st.integers(10, len(GOOD) - 1), bit=st.integers(0, 7))
+@given(position=st.integers(0, len(GOOD) - 1), bit=st.integers(0, 7))
+@example(position=4, bit=0)
+@example(position=516, bit=7)
+@example(position=len(GOOD) - 9, bit=7)
 def test_a_flipped_bit_is_noticed(tmp_path_factory: pytest.TempPathFactory, position: int, bit: int) -> None:
+    """Or it changes nothing: gzip's header has a time (RFC 1952, 2.3.1), its last block is filled up with bits that
+    mean nothing, and in a run of equal bytes a copy from one more byte back is the same (RFC 1951, 3.2.3).
+    """
     damaged = bytearray(GOOD)
     damaged[position] ^= 1 << bit
-    with pytest.raises(ModelError):
-        unpack(bytes(damaged), tmp_path_factory.mktemp("bit") / "out")
+    folder = tmp_path_factory.mktemp("bit")
+    try:
+        found = unpack(bytes(damaged), folder / "out")
+    except ModelError:
+        return
+    assert found.files == unpack(GOOD, folder / "good").files
+    assert snapshot(folder / "out") == snapshot(folder / "good")
+    assert found.sha256 != hashlib.sha256(GOOD).hexdigest()  # which a pinned checksum tells
