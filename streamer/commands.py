@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.errors import ConfigError, SourceUnavailable, StreamerError
+from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable, StreamerError
 from streamer.interrupts import Interrupts
 from streamer.standard_streams import lost_output
 from streamer.terminal import Terminal
@@ -91,7 +91,10 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
         from streamer.session import Session
 
         clip = packaged_clip()
-        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkUnavailable(f"cannot make {output.parent}: {error.strerror}; choose another folder") from error
         settings = load_settings(None)
         outputs = wiring.Outputs(wiring.videos_of([str(output)], settings), overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=started_s).run()

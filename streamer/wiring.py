@@ -239,8 +239,8 @@ def _password(settings: SourceSettings) -> str:
         return given
     try:
         return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no text"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
         raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error
 
 

@@ -121,6 +121,8 @@ def read(file: str) -> LabelTable:
         raise ConfigError(f"cannot read the label map {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"the label map {path} is no text in UTF-8") from error
+    except ValueError as error:  # a null character in the name
+        raise ConfigError(f"cannot read the label map {path}: no such file") from error
     return _table(reader(text, str(path)), str(path), guess_mids=True)
 
 

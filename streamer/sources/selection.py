@@ -142,7 +142,7 @@ def _local(uri: str) -> str:
         return uri
     scheme, rest = match.groups()
     if scheme.lower() == "file":
-        return unquote(rest.removeprefix("localhost"))
+        return unquote(rest.removeprefix("localhost"), errors="surrogateescape")
     raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(SCHEMES)} or file")
 
 

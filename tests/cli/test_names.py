@@ -133,6 +133,12 @@ def test_what_is_said_of_a_missing_file_shows_its_name(program: Program, quick: 
     check_shown(program("run", "clip.mp4", "again\x1b[2J\u202e.mp4").errors)
 
 
+def test_the_address_of_a_file_names_it_to_the_byte(quick: InProcess, clip: Path) -> None:
+    clip.rename(quick.folder / "caf\udce9 %41.mp4")
+    result = quick("probe", f"file://{quick.folder}/caf%E9%20%2541.mp4")
+    assert result.code == 0, result.errors
+
+
 def test_log_lines_in_json_are_utf_8(program: Program, clip: Path) -> None:
     clip.rename(program.folder / "a\udce9\x1b.mp4")
     options = ["--detector", "det.txt", "--log-format", "json", "-o", "b\udce9\u202e.mp4"]
@@ -166,7 +172,11 @@ IMPOSSIBLE = [
     ["run", "clip.mp4", "--detector", f"{LONG}.txt"],
     ["run", "clip.mp4", "--latency", LONG],
     ["run", "clip.mp4", "--set", f"detector.label_map={LONG}.csv", "--detector", "det.txt", "--mot", "/"],
+    ["run", "clip.mp4", "--set", f"source.password_file={LONG}"],
+    ["demo", "-o", f"{LONG}/out.mp4"],
+    ["demo", "-o", f"{LONG}.mp4"],
     ["probe", f"{LONG}.mp4"],
+    ["probe", f"file:///{LONG}.mp4"],
     ["probe", f"{LONG}*.png"],
     ["track", f"{LONG}.txt", "--fps", "25", "--size", "64x64", "-o", "t.txt"],
     ["track", "det.txt", "--fps", "25", "--size", "64x64", "-o", LONG],
@@ -198,7 +208,8 @@ def test_a_name_that_cannot_work_costs_one_line(quick: InProcess, arguments: lis
 
 def test_a_null_character_in_the_settings_costs_one_line(quick: InProcess, clip: Path) -> None:
     (quick.folder / "null.yaml").write_text('outputs: [{to: "a\\0b.mp4"}]\n')
-    for options in (["--config", "null.yaml"], ["--set", 'detector.name="a\\0b"'], ["--set", 'source.uri="a\\0b"']):
+    keys = ("detector.name", "detector.latency", "source.password_file", "source.uri")
+    for options in (["--config", "null.yaml"], *(["--set", f'{key}="a\\0b"'] for key in keys)):
         source = [] if "source.uri" in options[1] else [clip]
         result = quick("run", *source, *options)
         assert result.code == 2, result.errors
