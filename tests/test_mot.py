@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
-from streamer.mot import read_detections, track_file, track_rows
+from streamer.mot import TrackSummary, read_detections, track_file, track_rows
 from streamer.sinks.mot import MotSink
 from tests.sinks.scenes import scene, tracks
 from tracking.iou import IouTracker
@@ -77,6 +78,15 @@ def test_accepts_the_variants_that_are_about(tmp_path: Path, text: str) -> None:
 def test_scores_that_are_no_probabilities_are_clipped(tmp_path: Path) -> None:
     frames = read(tmp_path / "det.txt", "1,-1,0,0,5,5,37.5\n1,-1,0,0,5,5,-0.4\n1,-1,0,0,5,5,0.4\n")
     assert frames[0].scores == pytest.approx([1, 0, 0.4])
+
+
+def test_a_box_without_a_width_is_a_row(tmp_path: Path) -> None:
+    assert [len(seen) for seen in read(tmp_path / "det.txt", "1,-1,10,10,0,5,0.5\n1,-1,10,10,5,0,0.5\n")] == [2]
+
+
+def test_a_score_of_zero_is_a_known_one(tmp_path: Path) -> None:
+    frames = read(tmp_path / "det.txt", "1,-1,0,0,5,5,0\n1,-1,0,0,5,5,-1\n")
+    assert frames[0].scores.tolist() == [0, 0]
 
 
 def test_unknown_scores_count_as_certain(tmp_path: Path) -> None:
@@ -208,6 +218,18 @@ def test_the_summary_counts_what_was_read_and_written(detections: Path, tmp_path
     assert found.rows == len(rows_of(output))
     assert found.tracks == len({row[1] for row in rows_of(output)})
     assert str(found).endswith(" frames/s")
+
+
+def test_the_summary_tells_how_fast_it_went(detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "perf_counter", iter([100.0, 102.5]).__next__)
+    assert run(detections, tmp_path / "out.txt").endswith(" at 8 frames/s")
+    assert str(TrackSummary(3, 2, 1, 1, 0.0)) == "3 frames, 2 detections, 1 tracks at 0 frames/s"
+
+
+def test_a_picture_of_one_pixel_is_one(detections: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    track_file(detections, fps=25, size=(1, 1), tracker=IouTracker(), out_path=out)
+    assert out.read_text() == ""
 
 
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])

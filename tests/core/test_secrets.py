@@ -136,10 +136,27 @@ def test_a_very_short_password_leaves_other_text_readable(password: str) -> None
     assert secrets.hide(f"password={password}, again") == f"password={HIDDEN}, again"
 
 
+def test_a_password_of_four_characters_is_hidden_everywhere() -> None:
+    secrets = Secrets()
+    secrets.remember("w0rd")
+    assert secrets.hide("a w0rd") == f"a {HIDDEN}"
+
+
 def test_an_empty_password_hides_nothing() -> None:
     secrets = Secrets()
     secrets.remember("", "me")
-    assert secrets.hide("as it is") == "as it is"
+    text = f"as it is: {base64.b64encode(b'me:').decode()} me:@camera"
+    assert secrets.hide(text) == text
+
+
+def test_a_plain_log_line_stays_as_it_is() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(SecretsFilter(Secrets()))
+    logger = logging.Logger("apart")
+    logger.addHandler(handler)
+    logger.warning("%d of %s", 3, "many")
+    assert stream.getvalue() == "3 of many\n"
 
 
 def test_a_password_that_contains_another_is_hidden_whole() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -93,6 +94,32 @@ def test_what_is_refused(tmp_path: Path, packed: bytes, told: str) -> None:
     assert "\n" not in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert not any("evil" in name for name in snapshot(tmp_path))
+
+
+def test_many_folders_behind_a_file_are_fine(tmp_path: Path) -> None:
+    folders = [special(f"assets/{number}", tarfile.DIRTYPE) for number in range(1200)]  # headers of 600 KB
+    packed = gzip.decompress(of_members(PB, *folders, ("assets/last", b"x")))
+    assert set(unpack(packed, tmp_path / "out").files) == {"saved_model.pb", "assets/last"}
+
+
+@pytest.mark.skipif(os.sep != "/", reason="a backslash parts folders here")
+def test_a_backslash_is_a_letter_of_a_name(tmp_path: Path) -> None:
+    assert set(unpack(of_members(PB, ("odd\\name", b"x")), tmp_path / "out").files) == {"saved_model.pb", "odd\\name"}
+
+
+def test_an_archive_may_hold_as_much_as_is_allowed(tmp_path: Path) -> None:
+    packed = of_members(PB, ("variables/variables.data", bytes(400_000)))
+    assert len(unpack(packed, tmp_path / "out", max_bytes=500_000).files) == 2
+    with pytest.raises(ModelError, match="is refused"):
+        unpack(packed, tmp_path / "less", max_bytes=400_004)
+
+
+def test_an_archive_may_have_as_many_members_as_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    members = [(f"{number}", b"x") for number in range(3)]
+    assert len(unpack(of_members(PB, *members[:2]), tmp_path / "out").files) == 3
+    with pytest.raises(ModelError, match="is refused"):
+        unpack(of_members(PB, *members), tmp_path / "more")
 
 
 def test_a_bomb(tmp_path: Path) -> None:
