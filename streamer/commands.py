@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamer import standard_streams
 from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable, StreamerError
 from streamer.interrupts import Interrupts
-from streamer.standard_streams import lost_output
 from streamer.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -251,6 +251,8 @@ def guarded(
         prints: what the command prints is its result: it failed if that is lost, other than by a reader that has gone.
     """
     terminal = Terminal(quiet=quiet, json_logs=json_logs)
+    if not prints:
+        standard_streams.wait_for_no_reader()
     with Interrupts() as interrupts:
         try:
             work(terminal, interrupts)
@@ -268,7 +270,7 @@ def guarded(
         except Exception:  # a mistake of the program: a library's words in it may hold an address with its password
             terminal.crash(traceback.format_exc())
             return FAILED
-        if prints and (reason := lost_output()):
+        if prints and (reason := standard_streams.lost_output()):
             terminal.error(f"cannot write to standard output: {reason}")
             return FAILED
     return 0

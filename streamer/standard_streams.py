@@ -34,8 +34,8 @@ class TolerantOutput(io.RawIOBase):
     def __init__(self, descriptor: int, *, patience_s: float | None = None) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._patience_s = patience_s
         self._lock = threading.Lock()
+        self._patience_s = patience_s
         self._stalled = False
         self._failure: OSError | None = None
 
@@ -44,6 +44,11 @@ class TolerantOutput(io.RawIOBase):
         """Why something could not be written; None if all was."""
         with self._lock:
             return self._failure
+
+    def wait_at_most(self, patience_s: float) -> None:
+        """From now on a write waits no longer for a reader."""
+        with self._lock:
+            self._patience_s = patience_s
 
     def writable(self) -> bool:
         """True."""
@@ -111,14 +116,26 @@ def protect() -> None:
     sys.stderr = _tolerant(sys.stderr, 2, line_buffering=True, patience_s=_PATIENCE_S)
 
 
+def wait_for_no_reader() -> None:
+    """Let standard output, too, leave out what nobody reads: of a command whose result is a file."""
+    raw = _raw_output()
+    if raw is not None:
+        raw.wait_at_most(_PATIENCE_S)
+
+
 def lost_output() -> str:
     """Why results on standard output are lost; "" if none are, or if their reader has gone as that of `| head` does."""
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    if not isinstance(raw, TolerantOutput):
+    raw = _raw_output()
+    if raw is None:
         return ""
     sys.stdout.flush()
     failure = raw.failure
     return "" if failure is None or failure.errno == errno.EPIPE else failure.strerror or str(failure)
+
+
+def _raw_output() -> TolerantOutput | None:
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw if isinstance(raw, TolerantOutput) else None
 
 
 def _tolerant(before: TextIO | None, descriptor: int, *, line_buffering: bool, patience_s: float | None) -> TextIO:

@@ -86,7 +86,7 @@ def test_a_reader_that_does_not_read_does_not_stop_the_run(program: Program, opt
         while True:
             os.write(writing, b"x" * 512)
     os.set_blocking(writing, True)
-    code = run(program, [*RUN, "--detector", "det.txt", *options], stdout=subprocess.DEVNULL, stderr=writing)
+    code = run(program, [*RUN, "--detector", "det.txt", *options], stdout=writing, stderr=writing)
     os.close(writing)
     os.close(reading)
     assert code == 0

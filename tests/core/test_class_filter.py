@@ -56,8 +56,9 @@ class TestClasses:
         assert len(ClassFilter(V4, classes=["Person"])(Detections.empty())) == 0
 
     def test_a_class_that_the_table_lacks_is_kept_unless_classes_are_named(self) -> None:
-        odd = Detections(np.array([BODY, BODY]), np.array([0.9, 0.8]), np.array([5000, -1]))
-        assert len(ClassFilter(V4)(odd)) == 2
+        odd_labels = [5000, -1, len(V4), len(V4) + 1]
+        odd = Detections(np.array([BODY] * 4), np.array([0.9, 0.8, 0.7, 0.6]), np.array(odd_labels))
+        assert len(ClassFilter(V4)(odd)) == 4
         assert len(ClassFilter(V4, min_score=0.85, merge_twins=True)(odd)) == 1
         assert len(ClassFilter(V4, classes=["Person"])(odd)) == 0
 

@@ -80,7 +80,8 @@ def test_the_first_failure_is_remembered_and_nothing_is_raised(pipe: Pipe) -> No
 def test_without_a_reader_messages_are_left_out_until_there_is_one(pipe: Pipe) -> None:
     reading, writing = pipe
     filled = fill(writing)
-    output = TolerantOutput(writing, patience_s=0.01)
+    output = TolerantOutput(writing)
+    output.wait_at_most(0.01)
     assert output.write(b"left out") == 8
     assert output.write(b"too") == 3
     assert output.failure is None
