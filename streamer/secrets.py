@@ -197,8 +197,8 @@ def _patterns(password: str, user: str) -> Iterator[str]:
     basic = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape"))
     yield re.escape(basic.decode().rstrip("=")) + "=*"
     forms = {"".join(_any_encoding(character) for character in password)}
-    escaped = (repr(password)[1:-1], ascii(password)[1:-1], json.dumps(password)[1:-1])
-    forms.update(re.escape(form) for form in (*escaped, json.dumps(password, ensure_ascii=False)[1:-1]))
+    quoted = (repr(password), ascii(password), json.dumps(password), json.dumps(password, ensure_ascii=False))
+    forms.update(re.escape(form[1:-1]) for form in quoted)
     for form in forms:
         if len(password) >= SHORTEST_HIDDEN:
             yield form

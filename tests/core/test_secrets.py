@@ -109,6 +109,15 @@ def test_a_password_is_nowhere_in_what_is_left(user: str, password: str, before:
             assert form not in secrets.hide(f"{before} {form} {after}")
 
 
+@pytest.mark.parametrize("password", ['pä"s\ns\\word', "it's \udcff+ 100%"])
+def test_of_every_form_of_a_password_nothing_is_left(password: str) -> None:
+    secrets = Secrets()
+    secrets.remember(password, "me")
+    for form in written("me", password).values():
+        assert secrets.hide(f"<{form}>") == f"<{HIDDEN}>"
+    assert secrets.hide(ascii(password)[1:-1]) == HIDDEN
+
+
 @settings(deadline=None)
 @given(password=st.text(CHARACTERS, min_size=1, max_size=20), user=TEXTS, address=st.sampled_from(ADDRESSES))
 def test_an_address_as_it_was_given_is_hidden_with_any_password(user: str, password: str, address: str) -> None:
