@@ -76,9 +76,9 @@ def shortened(stem: str, rest: str, most_bytes: int = MOST_BYTES) -> str:
     if len(os.fsencode(stem)) <= room:
         return stem + rest
     kept = sum(used <= room for used in accumulate(len(os.fsencode(character)) for character in stem))
-    while kept and unicodedata.category(stem[kept])[0] == "M":  # an accent goes with the letter that it belongs to
-        kept -= 1
-    return stem[:kept] + rest
+    # An accent goes with the letter that it belongs to.
+    ends = [end for end in range(kept + 1) if unicodedata.category(stem[end])[0] != "M"]
+    return stem[: max(ends, default=0)] + rest
 
 
 def most_bytes_in(folder: str | Path) -> int:

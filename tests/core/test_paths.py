@@ -44,6 +44,7 @@ def test_what_is_there_is_found(tmp_path: Path) -> None:
         ("\x1b[31mred\x1b[0m \x9b2J \x7f", r"\x1b[31mred\x1b[0m \x9b2J \x7f"),
         ("gpj.\u202eexe\u202c \u2066 \u200f", r"gpj.\u202eexe\u202c \u2066 \u200f"),
         ("caf\udce9 \ud800", r"caf\xe9 \ud800"),
+        ("\udc80\udcff\udc7f\udd00", r"\x80\xff\udc7f\udd00"),
         ("a\u200bb\ufeff\u2028\u2029\u00ad", r"a\u200bb\ufeff\u2028\u2029\xad"),
         ("tag \U000e0041", r"tag \U000e0041"),
         # Hindi needs the one joiner, many emoji the other.
@@ -103,3 +104,11 @@ def test_a_shortened_name_fits_and_begins_like_the_long_one(stem: str, most_byte
 def test_the_limit_of_a_folder_that_is_not_there_is_the_usual_one(tmp_path: Path) -> None:
     assert paths.most_bytes_in(tmp_path / "missing") == 255
     assert 0 < paths.most_bytes_in(tmp_path) <= 255
+
+
+@pytest.mark.parametrize(("told", "most"), [(143, 143), (255, 255), (1530, 255)])
+def test_a_folder_may_take_less_and_is_not_asked_for_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: int, most: int
+) -> None:
+    monkeypatch.setattr(os, "pathconf", lambda *_: told)  # as eCryptfs and vfat tell
+    assert paths.most_bytes_in(tmp_path) == most

@@ -49,10 +49,12 @@ def test_all_that_is_written_arrives_however_much_and_slow(pipe: Pipe, blocking:
     reader = threading.Thread(target=read_all, args=(reading, found))
     reader.start()
     content = bytes(range(256)) * 4096
-    output = TolerantOutput(writing)
-    assert output.write(content) == len(content)
-    os.close(writing)
-    reader.join()
+    output = TolerantOutput(writing, patience_s=60.0)
+    try:
+        assert output.write(content) == len(content)
+    finally:
+        os.close(writing)
+        reader.join()
     assert b"".join(found) == content
     assert output.failure is None
     assert output.fileno() == writing

@@ -27,7 +27,7 @@ from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.sinks.recording import RecordingSink
 from streamer.sinks.recording_names import NamePattern
-from streamer.sinks.recording_retention import is_full, remove_old, remove_stale
+from streamer.sinks.recording_retention import is_full, remove_old, remove_stale, require_room
 from streamer.sinks.recording_segment import Segment
 from tests.media import read_number
 from tests.sinks.scenes import decoded, info, scene, times
@@ -216,6 +216,18 @@ def test_a_file_that_another_process_removed_is_not_worth_a_word(
     remove_old(pattern, keep_bytes=None, keep_s=1.0, now=datetime(2100, 1, 1))
     assert names(tmp_path) == []
     assert caplog.records == []
+
+
+def test_a_disk_that_is_gone_is_told(tmp_path: Path) -> None:
+    require_room(tmp_path / "rec.mp4", 0)
+    with pytest.raises(SinkError, match=r"rec\.mp4: No such file or directory; is the disk still there"):
+        require_room(tmp_path / "unplugged" / "rec.mp4", 0)
+
+
+def test_too_little_room_is_told_before_a_file_is_made(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"less than 1e\+12 MB are free; free some space") as caught:
+        require_room(tmp_path / "rec.mp4", 10**18)
+    assert is_full(caught.value)
 
 
 def caused(error: BaseException, cause: BaseException | None) -> BaseException:
