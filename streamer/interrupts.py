@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once. Owned by the main thread."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks for an orderly end, a second one at once. Owned by the main thread."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """While entered, SIGINT and SIGTERM call `on_stop` if there is one, else raise KeyboardInterrupt."""
+    """While entered, SIGINT, SIGTERM and SIGHUP call `on_stop` if there is one, else raise KeyboardInterrupt.
+
+    SIGHUP, of a terminal that was closed, comes several times, together with SIGTERM where a whole session ends; so it
+    never counts as the second. Where it is ignored already (`nohup`) it stays so.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
-        """The last signal that came; the exit code of an interrupted program is 128 + this."""
+        """The last signal that counts; the exit code of an interrupted program is 128 + this."""
         self.on_stop: Callable[[], None] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
             self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -35,9 +42,13 @@ class Interrupts:
             self.on_stop()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        first = self.signal_number is None
+        before = self.signal_number
+        if before is not None and number == signal.SIGHUP:
+            return
         self.signal_number = number
-        if not first or self.on_stop is None:
+        if before == signal.SIGHUP:  # it is ending already; this is the first that may come from a person
+            return
+        if before is not None or self.on_stop is None:
             raise KeyboardInterrupt
         # The handler may have interrupted the main thread while it holds the very lock that stopping needs, so the
         # stopping is done by a thread of its own.

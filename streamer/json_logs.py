@@ -8,6 +8,7 @@ from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
+from streamer.paths import encodable, readable
 from streamer.secrets import SECRETS, Secrets, SecretsFilter
 
 
@@ -26,7 +27,8 @@ class JsonLineFormatter(JsonFormatter):
     def process_log_record(self, log_data: dict[str, object]) -> dict[str, object]:
         """Called with the fields of one record."""
         log_data["level"] = str(log_data["level"]).lower()
-        return log_data
+        log_data["message"] = readable(str(log_data["message"]), keep="\n")
+        return {str(encodable(key)): encodable(value) for key, value in log_data.items()}
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of one record, without its newline."""

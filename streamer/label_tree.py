@@ -10,6 +10,7 @@ from rich.tree import Tree
 
 from streamer.errors import ConfigError
 from streamer.labels import LabelTable
+from streamer.paths import readable
 
 
 def trees(labels: LabelTable, pattern: str = "") -> list[Tree]:
@@ -89,4 +90,4 @@ class _Nodes:
         rows = self.rows.get(node)
         told = ", ".join(map(str, rows)) if rows else "not in this detector"
         mid = node if node.startswith("/") else ""
-        return Text.assemble((self.names[node], "bold" if bold else ""), (f"  {told}  {mid}".rstrip(), "dim"))
+        return Text.assemble((readable(self.names[node]), "bold" if bold else ""), (f"  {told}  {mid}".rstrip(), "dim"))

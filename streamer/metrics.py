@@ -20,6 +20,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from streamer.errors import ConfigError
+from streamer.paths import readable
 from streamer.secrets import SECRETS, redacted
 from streamer.stats import StageTimes
 from streamer.web import WebServer
@@ -136,7 +137,7 @@ class RunCollector(Collector):
     """
 
     def __init__(self, source_name: str, figures: Figures) -> None:
-        self._source = SECRETS.hide(redacted(source_name))
+        self._source = readable(SECRETS.hide(redacted(source_name)))
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:

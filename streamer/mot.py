@@ -18,6 +18,7 @@ from typing import TextIO
 import numpy as np
 import numpy.typing as npt
 
+from streamer import paths
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
 from streamer.sinks.partial import PartialFile
 from tracking.types import Detections, Tracker, Tracks
@@ -148,7 +149,7 @@ def track_file(
         raise ConfigError(f"the frame rate must be above 0, not {fps}")
     if min(size) <= 0:
         raise ConfigError(f"the picture size must be above 0, not {size[0]}x{size[1]}")
-    if out_path.exists() and detections_path.exists() and out_path.samefile(detections_path):
+    if paths.exists(out_path) and paths.exists(detections_path) and out_path.samefile(detections_path):
         raise SinkUnavailable(f"the output {out_path} is the input; choose another name")
     started_s = time.perf_counter()
     rows = read_rows(detections_path)

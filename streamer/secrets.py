@@ -12,7 +12,7 @@ import logging
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 SHORTEST_HIDDEN = 4
@@ -22,7 +22,9 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"<>]*:[^\s/?#'\"<>]*@")
 _TOKEN_NAME = r"(?:token|key|pass(?:word|wd|phrase)?|pwd|secret|auth|sig(?:nature)?)"
-_TOKEN = re.compile(rf"([?&][^=&\s]*{_TOKEN_NAME}=)[^&\s'\"]+", re.IGNORECASE)
+# Parameters are parted by & and, by an older custom (HTML 4.01, B.2.2), by ; and a fragment may hold some too.
+_TOKEN = re.compile(rf"([?&;#][^=&;#\s]*{_TOKEN_NAME}=)[^&\s'\"]+", re.IGNORECASE)
+_PARAMETER = re.compile("(?<![^?&;#])([^=?&;#]+)=(?=([^&]*))")
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -92,11 +94,21 @@ class Secrets:
         # As it was typed, and whole if a raw /, ? or # made it look like a path.
         match = _URL.fullmatch(url)
         self.remember(match[2].rpartition("@")[0].partition(":")[2] if match else "", user)
-        query = re.split("[?#]", address, maxsplit=1)[1:]
-        for name, value in parse_qsl(query[0]) if query else ():
-            if re.search(f"{_TOKEN_NAME}$", name, re.IGNORECASE):
-                self.remember(value)
+        for query in re.split("[?#]", address, maxsplit=1)[1:]:
+            self._remember_tokens(query)
         return address, user, password
+
+    def _remember_tokens(self, query: str) -> None:
+        for name, value in _PARAMETER.findall(query):
+            is_secret = re.search(f"{_TOKEN_NAME}$", _decoded(name), re.IGNORECASE)
+            # What follows a raw ; or # belongs to the value or not, as the server sees it.
+            for end in ("&", "#", ";"):
+                raw = value.partition(end)[0]
+                for form in {raw, _decoded(raw), _decoded(raw.replace("+", " "))}:
+                    if is_secret:
+                        self.remember(form)
+                    elif "://" in form:  # an address in an address
+                        self.split(form)
 
     def hide(self, text: str) -> str:
         """The text with `***` for every remembered password, and for credentials and tokens in any address.
@@ -185,8 +197,8 @@ def _patterns(password: str, user: str) -> Iterator[str]:
     basic = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape"))
     yield re.escape(basic.decode().rstrip("=")) + "=*"
     forms = {"".join(_any_encoding(character) for character in password)}
-    escaped = (repr(password)[1:-1], ascii(password)[1:-1], json.dumps(password)[1:-1])
-    forms.update(re.escape(form) for form in (*escaped, json.dumps(password, ensure_ascii=False)[1:-1]))
+    quoted = (repr(password), ascii(password), json.dumps(password), json.dumps(password, ensure_ascii=False))
+    forms.update(re.escape(form[1:-1]) for form in quoted)
     for form in forms:
         if len(password) >= SHORTEST_HIDDEN:
             yield form

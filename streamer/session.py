@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from streamer import wiring
+from streamer import paths, wiring
 from streamer.class_filter import ClassFilter
 from streamer.detectors import recordings, selection
 from streamer.detectors.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
@@ -171,7 +171,7 @@ class Session:
     def _header(self, info: StreamInfo, overlay: str, every: int, interval_s: float, labels: LabelTable) -> Header:
         """What a recording of this run tells of how it was run."""
         return Header(
-            source=redacted(self._source),
+            source=paths.readable(redacted(self._source)),
             overlay=overlay,
             delay_s=self._settings.delay_s,
             every=every,
@@ -180,7 +180,7 @@ class Session:
             tracker_options=self._settings.tracker.options,
             names=labels.names,
             mids=labels.mids,
-            info=info,
+            info=replace(info, name=paths.readable(info.name), path=info.path and paths.readable(info.path)),
         )
 
     def _detectors(self, info: StreamInfo) -> tuple[list[Detector], ClassFilter]:
@@ -243,7 +243,7 @@ class Session:
 
     def _finish(self, state: str, report_file: PartialFile | None) -> None:
         kept = state != "failed"
-        written = [str(path) for path in self._outputs.files if path != self._outputs.report and path.exists()]
+        written = [str(path) for path in self._outputs.files if path != self._outputs.report and paths.exists(path)]
         report = Report(
             source=redacted(self._source),
             detector=self._detector_line,
@@ -254,6 +254,5 @@ class Session:
             first_frame_s=self._first_frame_s,
         )
         if report_file is not None:
-            report_file.path.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
-            report_file.commit()
+            report_file.complete(json.dumps(paths.encodable(report.to_dict()), indent=2) + "\n")
         self._terminal.report(report)

@@ -242,8 +242,16 @@ class OutputSettings(_Section):
 class OutputEntry(OutputSettings):
     """One of several outputs."""
 
-    to: str = Field(min_length=1)
+    to: str
     """A file, a pattern such as rec/%Y%m%d-%H%M%S.mp4, an HLS playlist, or an address (rtsp, rtmp, udp, http)."""
+
+    @field_validator("to")
+    @classmethod
+    def _names_something(cls, value: str) -> str:
+        # A constraint of the field would refuse names that are not UTF-8.
+        if not value:
+            raise ValueError("give a file or an address")
+        return value
 
 
 class WindowSettings(_Section):

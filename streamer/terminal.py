@@ -6,10 +6,11 @@ now and then.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.markup import escape
@@ -18,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.live_status import LiveStatus
+from streamer.paths import encodable, readable
 from streamer.report import Report
 from streamer.secrets import SECRETS, SecretsFilter
 from streamer.stats import RunStats
@@ -38,7 +40,7 @@ class _LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record; may come from any thread."""
-        self._console.print(f"[yellow]{record.levelname.lower()}:[/] {escape(record.getMessage())}")
+        self._console.print(f"[yellow]{record.levelname.lower()}:[/] {escape(readable(record.getMessage()))}")
 
 
 class Terminal:
@@ -70,25 +72,32 @@ class Terminal:
         if self._json:
             log.info("%s", line)
         else:
-            self.messages.print(escape(SECRETS.hide(line)))
+            self.messages.print(escape(readable(SECRETS.hide(line))))
 
     def line(self, text: str) -> None:
-        """A result, on standard output, as it is."""
-        self.output.print(SECRETS.hide(text), soft_wrap=True, markup=False, emoji=False)
+        """A line of a result, on standard output."""
+        self._result(readable(SECRETS.hide(text)))
+
+    def json(self, value: Any) -> None:
+        """A result as JSON, on standard output."""
+        self._result(SECRETS.hide(json.dumps(encodable(value), indent=2)))
+
+    def _result(self, text: str) -> None:
+        self.output.print(text, soft_wrap=True, markup=False, emoji=False)
 
     def error(self, line: str) -> None:
         """An error; always shown."""
         if self._json:
             log.error("%s", line)
         else:
-            self.messages.print(f"[bold red]error:[/] {escape(SECRETS.hide(line))}")
+            self.messages.print(f"[bold red]error:[/] {escape(readable(SECRETS.hide(line)))}")
 
     def crash(self, traceback: str) -> None:
         """What Python says of a mistake in the program."""
         if self._json:
             log.critical("%s", traceback)
         else:
-            self.messages.print(escape(SECRETS.hide(traceback)))
+            self.messages.print(escape(readable(SECRETS.hide(traceback), keep="\n")))
 
     def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
         """A progress display for `total` frames, None if that is not known; of a live source, what matters there."""
@@ -98,7 +107,9 @@ class Terminal:
     def report(self, report: Report) -> None:
         """The final report; fits a screen of 80 x 24."""
         if not self.quiet:
-            self.output.print(Group(_headline(report), _stages(report.stats), *_live(report.stats), _tail(report)))
+            self.output.print(Group(_headline(report), _stages(report.stats), *_live(report.stats)))
+            for line in _tail(report):
+                self.line(line)
 
 
 class RunProgress:
@@ -189,19 +200,16 @@ def _live(stats: RunStats) -> list[Text]:
         f"{where} {times.percentile_s(50) * 1e3:.0f} / {times.percentile_s(95) * 1e3:.0f} ms"
         for where, times in stats.ages.items()
     ]
-    counts = [f"{n} {what} ({cause})" for (what, cause), n in sorted(stats.counts.items()) if cause]
+    counts = [f"{n} {what} ({readable(cause)})" for (what, cause), n in sorted(stats.counts.items()) if cause]
     lines = [Text("age of the picture, p50 / p95: " + ", ".join(ages))] if ages else []
     return lines + ([Text("besides: " + ", ".join(counts))] if counts else [])
 
 
-def _tail(report: Report) -> Text:
+def _tail(report: Report) -> list[str]:
     counts = sorted(((count, name) for name, count in report.stats.tracks.by_class.items()), reverse=True)
     shown = [f"{name} {count}" for count, name in counts[:_CLASSES_SHOWN]]
     if len(counts) > _CLASSES_SHOWN:
         shown.append(f"{len(counts) - _CLASSES_SHOWN} more classes")
-    text = Text("tracks: " + (", ".join(shown) or "none"))
-    for note in report.notes:
-        text.append(f"\nnote: {note}")
-    for path in report.outputs:
-        text.append(f"\nwritten: {path}")
-    return text
+    lines = ["tracks: " + (", ".join(shown) or "none")]
+    lines += [f"note: {note}" for note in report.notes]
+    return lines + [f"written: {path}" for path in report.outputs]

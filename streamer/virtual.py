@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from streamer import paths
 from streamer.errors import ConfigError
 from streamer.frame import Frame
 from streamer.mailbox import Mailbox
@@ -49,10 +50,14 @@ class Latency:
             return cls([float(text)])
         except ValueError:
             path = Path(text)
-        if not path.is_file():
+        if not paths.is_file(path):
             raise ConfigError(f"the latency {text!r} is neither 0 s or more, such as 0.5, nor a file of durations")
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise ConfigError(f"cannot read the latencies {path}: {error.strerror}") from error
         durations_s = []
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:

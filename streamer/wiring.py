@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import os
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import av
 
-from streamer import destinations
+from streamer import destinations, paths
 from streamer.canvas import Canvas
 from streamer.catalog import ANNOTATORS, SINKS, TRACKERS, load
 from streamer.errors import ConfigError
@@ -63,7 +64,7 @@ class Outputs:
             ConfigError: with both names.
         """
         for path in self.files:
-            if Path(source).exists() and path.exists() and path.samefile(source):
+            if paths.exists(source) and paths.exists(path) and path.samefile(source):
                 raise ConfigError(f"the output {path} is the input; choose another name with -o")
         for one, other in itertools.combinations(self.files, 2):
             if one.absolute() == other.absolute():
@@ -86,13 +87,23 @@ def videos_of(typed: Sequence[str], settings: Settings) -> tuple[OutputEntry, ..
 
 
 def default_video_output(source: str) -> Path:
-    """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; what is no video file becomes .mp4."""
+    """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; what is no video file becomes .mp4.
+
+    Letters and digits of all scripts stay, also bytes that are not UTF-8; a name that would be too long is shortened.
+    """
     given = Path(redacted(source))
     suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
-    stem = given.name if given.is_dir() else given.stem
-    readable = "".join(c for c in stem if c.isalnum() or c in "-_. ").strip(". ")
-    is_path = given.exists() or not (source.startswith("lavfi:") or "://" in source or given.is_char_device())
-    return Path(f"{readable if is_path and readable else 'streamer'}.annotated{suffix}")
+    stem = given.name if paths.is_dir(given) else given.stem
+    plain = "".join(filter(_stays_in_a_name, stem)).strip(". ")
+    is_path = paths.exists(given) or not (source.startswith("lavfi:") or "://" in source)
+    rest = f".annotated{suffix}"
+    return Path(paths.shortened(plain if is_path and plain.strip("-") else "streamer", rest, paths.most_bytes_in(".")))
+
+
+def _stays_in_a_name(character: str) -> bool:
+    """Of all scripts letters, their marks and digits; joiners; and the bytes of another encoding (PEP 383)."""
+    is_byte = "\udc80" <= character <= "\udcff"
+    return is_byte or character in "-_. \u200c\u200d" or unicodedata.category(character)[0] in "LMN"
 
 
 def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
@@ -202,7 +213,7 @@ def build_sinks(
     if outputs.show:
         sinks.append(
             load(SINKS, "window")(
-                info.name,
+                paths.readable(info.name),
                 holds_run=not info.live,
                 snapshots=settings.window.snapshot_folder,
                 draw_hud=None if settings.draw.hud else _hud_drawer(),
@@ -235,8 +246,8 @@ def _password(settings: SourceSettings) -> str:
         return given
     try:
         return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no text"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
         raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error
 
 

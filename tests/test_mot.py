@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import time
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import numpy as np
 import pytest
 
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
-from streamer.mot import read_detections, track_file, track_rows
+from streamer.mot import TrackSummary, read_detections, track_file, track_rows
 from streamer.sinks.mot import MotSink
 from tests.sinks.scenes import scene, tracks
 from tracking.iou import IouTracker
@@ -75,6 +78,15 @@ def test_accepts_the_variants_that_are_about(tmp_path: Path, text: str) -> None:
 def test_scores_that_are_no_probabilities_are_clipped(tmp_path: Path) -> None:
     frames = read(tmp_path / "det.txt", "1,-1,0,0,5,5,37.5\n1,-1,0,0,5,5,-0.4\n1,-1,0,0,5,5,0.4\n")
     assert frames[0].scores == pytest.approx([1, 0, 0.4])
+
+
+def test_a_box_without_a_width_is_a_row(tmp_path: Path) -> None:
+    assert [len(seen) for seen in read(tmp_path / "det.txt", "1,-1,10,10,0,5,0.5\n1,-1,10,10,5,0,0.5\n")] == [2]
+
+
+def test_a_score_of_zero_is_a_known_one(tmp_path: Path) -> None:
+    frames = read(tmp_path / "det.txt", "1,-1,0,0,5,5,0\n1,-1,0,0,5,5,-1\n")
+    assert frames[0].scores.tolist() == [0, 0]
 
 
 def test_unknown_scores_count_as_certain(tmp_path: Path) -> None:
@@ -142,7 +154,9 @@ def test_fps_decides_what_a_second_is(tmp_path: Path) -> None:
 def test_an_empty_file_gives_an_empty_file(tmp_path: Path) -> None:
     path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
     path.touch()
-    assert run(path, output).startswith("0 frames")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a warning would stand on the terminal of whoever tracks such a file
+        assert run(path, output).startswith("0 frames")
     assert output.read_text() == ""
 
 
@@ -195,6 +209,58 @@ def test_a_full_disk_is_one_clear_line(detections: Path) -> None:
         run(detections, Path("/dev/full"), overwrite=True)
 
 
+def test_the_summary_counts_what_was_read_and_written(detections: Path, tmp_path: Path) -> None:
+    output = tmp_path / "tracks.txt"
+    with detections.open("a") as file:
+        file.write("24,-1,500,300,40,80,0.9,-1,-1,-1\n")  # one that is seen once, and frames without any
+    found = track_file(detections, fps=25, size=SIZE, tracker=IouTracker(), out_path=output)
+    assert (found.frames, found.detections) == (24, 41)
+    assert found.rows == len(rows_of(output))
+    assert found.tracks == len({row[1] for row in rows_of(output)})
+    assert str(found).endswith(" frames/s")
+
+
+def test_the_summary_tells_how_fast_it_went(detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "perf_counter", iter([100.0, 102.5]).__next__)
+    assert run(detections, tmp_path / "out.txt").endswith(" at 8 frames/s")
+    assert str(TrackSummary(3, 2, 1, 1, 0.0)) == "3 frames, 2 detections, 1 tracks at 0 frames/s"
+
+
+def test_a_picture_of_one_pixel_is_one(detections: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.txt"
+    track_file(detections, fps=25, size=(1, 1), tracker=IouTracker(), out_path=out)
+    assert out.read_text() == ""
+
+
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+@pytest.mark.parametrize(("beyond_px", "clipped"), [(0, True), (1, True), (1.5, False), (30, False)])
+def test_boxes_are_clipped_if_the_detector_keeps_to_the_picture(
+    tmp_path: Path, side: str, beyond_px: float, clipped: bool
+) -> None:
+    """A person walks out at one side; a detector cuts their box there, or some pixels later."""
+    path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
+    lines = []
+    for frame in range(1, 21):
+        start = 60.0 - 4 * frame
+        end = start + 60
+        start = max(start, -beyond_px)
+        if side in ("right", "bottom"):
+            length = SIZE[0] if side == "right" else SIZE[1]
+            start, end = length - end, length - start
+        along, across = (start, end - start), (200.0, 80.0)
+        (left, width), (top, height) = (along, across) if side in ("left", "right") else (across, along)
+        lines.append(f"{frame},-1,{left},{top},{width},{height},0.9,-1,-1,-1\n")
+    path.write_text("".join(lines))
+    run(path, output)
+    rows = rows_of(output)
+    inside = all(
+        row[2] >= 0 and row[3] >= 0 and row[2] + row[4] <= SIZE[0] + 0.01 and row[3] + row[5] <= SIZE[1] + 0.01
+        for row in rows
+    )
+    assert rows
+    assert inside == clipped
+
+
 @pytest.mark.parametrize("beyond", [False, True])
 def test_boxes_are_clipped_where_the_detections_are(tmp_path: Path, beyond: bool) -> None:
     """A person walks out of the picture: a detector that clips gives boxes that shrink, another one boxes outside."""
@@ -216,6 +282,23 @@ def test_a_track_that_has_left_the_picture_is_not_written() -> None:
     assert len(track_rows(0, four, (640, 480))) == 4
     assert [line.split(",")[1] for line in track_rows(0, four, (2, 480))] == ["1", "2"]
     assert track_rows(0, four, (2, 480))[0] == "1,1,0.12,1.00,1.88,29.00,0.8765,-1,-1,-1\n"
+
+
+def test_a_track_that_has_left_at_the_left_or_top_is_not_written() -> None:
+    four = tracks(4)
+    for axis in (0, 1):
+        boxes = four.boxes.copy()
+        boxes[:, axis] -= boxes[:, axis + 2] + np.array([1, 0, -1, -2])
+        boxes[:, axis + 2] = [-1, 0, 1, 2]
+        left = dataclasses.replace(four, boxes=boxes)
+        assert [line.split(",")[1] for line in track_rows(0, left, SIZE)] == ["3", "4"]
+        assert len(track_rows(0, left, SIZE, clip=False)) == 2
+
+
+def test_a_track_that_has_left_at_the_bottom_is_not_written() -> None:
+    four = tracks(4)
+    tops = four.boxes[:, 1]
+    assert [line.split(",")[1] for line in track_rows(0, four, (640, int(tops[2]) + 1))] == ["1", "2", "3"]
 
 
 def test_the_sink_writes_confirmed_tracks_with_frames_from_1(tmp_path: Path) -> None:

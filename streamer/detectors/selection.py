@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from streamer import paths
 from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, ModelError, StreamerError
 from streamer.labels import LabelTable
@@ -67,7 +68,7 @@ def choose(
             store.fetch(name, sha256=sha256, offline=True)
         return Choice(None, "detector: starter, as asked")
     source = handles.parse(name)
-    if isinstance(source, Path) and not (name and source.exists()):
+    if isinstance(source, Path) and not (name and paths.exists(source)):
         raise _unknown(name, source)
     directory = store.fetch(name, sha256=sha256, offline=offline)
     if name == store.HUB_MODULE:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from streamer import paths
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.mot import Rows, read_detections, read_rows
 from tracking.types import BoolArray, Detections, IdArray
@@ -114,7 +115,7 @@ class Sequence:
         folder = self.folder / "det"
         names = DETECTION_FILES if name is None else (name, f"{name}.txt")
         for candidate in (folder / each for each in names):
-            if candidate.is_file():
+            if paths.is_file(candidate):
                 return candidate
         there = ", ".join(sorted(path.name for path in folder.glob("*.txt") if path.is_file())) or "no detections"
         missing = " or ".join(DETECTION_FILES) if name is None else name
@@ -184,7 +185,7 @@ def read_all(folders: list[Path]) -> list[Sequence]:
 
 def _seqinfo(folder: Path) -> tuple[Path, Mapping[str, str]]:
     file = folder / "seqinfo.ini"
-    if not folder.is_dir():
+    if not paths.is_dir(folder):
         raise SourceUnavailable(f"no folder {folder}; give a folder that holds seqinfo.ini, gt/ and det/")
     parser = configparser.ConfigParser(interpolation=None)
     try:

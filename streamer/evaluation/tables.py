@@ -8,6 +8,7 @@ from streamer.evaluation.steadiness import SteadinessReport, Steps
 from streamer.evaluation.streaming import NO_LATENCY, SequenceResult
 from streamer.evaluation.streaming_scores import NAMES, StreamingScores
 from streamer.evaluation.track_scores import Scores, TrackScores
+from streamer.paths import readable
 
 TRACK_COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 
@@ -16,16 +17,16 @@ def track_scores(scores: Scores) -> Table:
     """A row for each sequence and each pool."""
     table = _table("sequence", *TRACK_COLUMNS)
     for name, one in scores.by_sequence.items():
-        table.add_row(name, *_track_cells(one))
+        table.add_row(readable(name), *_track_cells(one))
     table.add_section()
     for name, one in scores.pooled.items():
-        table.add_row(f"pooled {name}", *_track_cells(one))
+        table.add_row(readable(f"pooled {name}"), *_track_cells(one))
     return table
 
 
 def streaming_scores(result: SequenceResult) -> Table:
     """A row for each way at each latency of one sequence."""
-    table = _table(f"{result.name}, {float(result.fps):g} frames/s", "latency s", *NAMES)
+    table = _table(f"{readable(result.name)}, {float(result.fps):g} frames/s", "latency s", *NAMES)
     table.add_row(NO_LATENCY, "0", *_streaming_cells(result.no_latency))
     for latency, ways in result.by_latency.items():
         table.add_section()

@@ -25,6 +25,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from streamer import paths
 from streamer.errors import ConfigError
 from streamer.labels import LabelTable
 from streamer.models import open_images, store
@@ -77,7 +78,7 @@ def for_name(detector: str, label_map: str | None = None) -> LabelTable:
         ConfigError: no such name, or no such label map.
         ModelError: the starter's file cannot be had.
     """
-    is_place = "://" in detector or os.sep in detector or Path(detector).exists()
+    is_place = "://" in detector or os.sep in detector or paths.exists(detector)
     if detector not in store.names() and not is_place:
         others = f"there are {', '.join(store.names())}, or a hub module"
         hint = did_you_mean(detector, store.names(), otherwise=others)
@@ -120,6 +121,8 @@ def read(file: str) -> LabelTable:
         raise ConfigError(f"cannot read the label map {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"the label map {path} is no text in UTF-8") from error
+    except ValueError as error:  # a null character in the name
+        raise ConfigError(f"cannot read the label map {path}: no such file") from error
     return _table(reader(text, str(path)), str(path), guess_mids=True)
 
 

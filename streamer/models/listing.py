@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from streamer import paths
 from streamer.errors import ModelError
 from streamer.models import handles, hub, saved_model, store
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
@@ -68,14 +69,14 @@ def check(name: str) -> ModelEntry:
     source = handles.parse(name)
     if isinstance(source, Url):
         return _module(_best(source, thorough=True), source.shown, thorough=True)
-    if source.is_dir():
+    if paths.is_dir(source):
         entry = Entry(source.absolute())
         if entry in entries(store.hub_dir()):
             return _module(entry, None, thorough=True)
         reason = saved_model.incomplete(source) or entry.defect()
         state = State.DAMAGED if reason else State.READY
         return ModelEntry(name, _KIND, entry.size_bytes(), "a folder of yours", source, state, reason)
-    if not source.exists():
+    if not paths.exists(source):
         raise ModelError(store.unknown(name))
     return _module(hub.entry_of(source, store.hub_dir()), name, thorough=True)
 

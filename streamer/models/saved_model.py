@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streamer import paths
 from streamer.errors import ModelError
 
 FILE_NAME = "saved_model.pb"
@@ -78,7 +79,7 @@ def incomplete(directory: Path) -> str:
 
 def _content(directory: Path) -> tuple[bytes, str]:
     """The bytes of the graph's file, and why there are none; it may be hundreds of MB."""
-    if not directory.is_dir():
+    if not paths.is_dir(directory):
         return b"", "there is no such folder"
     try:
         content = (directory / FILE_NAME).read_bytes()

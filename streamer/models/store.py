@@ -10,6 +10,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from streamer import paths
 from streamer.errors import ConfigError, ModelError
 from streamer.models import handles, hub, npm, saved_model
 from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
@@ -92,9 +93,9 @@ def fetch(
         return _fetch_starter(sha256, offline=offline, progress=progress, timeout_s=timeout_s)
     source = handles.parse(name)
     if isinstance(source, Path):
-        if not source.exists():
+        if not paths.exists(source):
             raise ModelError(unknown(name))
-        if source.is_dir():
+        if paths.is_dir(source):
             return _folder(source, sha256)
     else:
         found = _at_hand(source, sha256, thorough=thorough)

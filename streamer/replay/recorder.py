@@ -18,6 +18,7 @@ from av.codec.context import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from streamer import paths
 from streamer.errors import ConfigError
 from streamer.ffmpeg_log import reason
 from streamer.frame import Frame
@@ -58,7 +59,7 @@ class Recorder:
         _check_empty(folder)
 
     def __enter__(self) -> Self:
-        self._made = not self._folder.exists()
+        self._made = not paths.exists(self._folder)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._events = (self._folder / EVENTS).open("x", encoding="utf-8", newline="\n", buffering=1)
@@ -73,7 +74,7 @@ class Recorder:
         if kind is None:
             self.note(Ended(state="complete"))
         elif issubclass(kind, Exception):
-            self.note(Ended(state="failed", message=SECRETS.hide(str(error))))
+            self.note(Ended(state="failed", message=paths.readable(SECRETS.hide(str(error)))))
         else:
             self.note(Ended(state="interrupted"))
         self._backlog.finish()

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streamer.frame import Frame
+from streamer.paths import readable
 from streamer.replay.log import Arrival, Entered, Failed, Found, Result, Settled
 from streamer.replay.recorder import Recorder
 from streamer.routes import Finished, Route
@@ -95,5 +96,5 @@ def _given(finished: Finished) -> Arrival | Result:
         detect_s=finished.detect_s,
         done_s=finished.done_s,
         found=None if finished.detections is None else Found.of(finished.detections),
-        failed=None if error is None else Failed(cause=error.cause, message=SECRETS.hide(str(error))),
+        failed=None if error is None else Failed(cause=error.cause, message=readable(SECRETS.hide(str(error)))),
     )

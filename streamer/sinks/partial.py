@@ -13,9 +13,10 @@ import secrets
 import stat
 from pathlib import Path
 
+from streamer import paths
 from streamer.errors import SinkError, SinkUnavailable
 
-# A name may have 255 bytes (POSIX NAME_MAX, usual value); 40 characters are at most 160 bytes of UTF-8.
+# Enough to tell whose file it is; at most 160 bytes of UTF-8.
 _STEM_CHARACTERS = 40
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK, errno.EINVAL}
 
@@ -62,7 +63,8 @@ class PartialFile:
             return
         if mode is not None and not overwrite:
             raise SinkUnavailable(f"{path} exists already; choose another name or pass --overwrite")
-        self.final = Path(os.path.realpath(path))
+        # Only of a link: the absolute path of what lies deep may be longer than the system takes.
+        self.final = Path(os.path.realpath(path)) if path.is_symlink() else path
         self.path = self.final.with_name(_temporary_name(self.final))
         self._create(path, 0o666 if mode is None else stat.S_IMODE(mode))
 
@@ -88,6 +90,19 @@ class PartialFile:
         except OSError as error:
             self._remove()
             raise SinkError(f"cannot finish {self.final}: {_reason(error)}; nothing was kept") from error
+
+    def complete(self, text: str) -> None:
+        """Write a text and `commit`.
+
+        Raises:
+            SinkError: it could not be written; nothing is left behind.
+        """
+        try:
+            self.path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.discard()
+            raise SinkError(f"cannot write {self.final}: {_reason(error)}; nothing was kept") from error
+        self.commit()
 
     def discard(self) -> None:
         """Remove what was written. Fine after `commit` and a second time: it does nothing then."""
@@ -131,7 +146,11 @@ class PartialFile:
 
 
 def _temporary_name(final: Path) -> str:
-    return f".{final.stem[:_STEM_CHARACTERS]}.{secrets.token_hex(4)}.partial{final.suffix}"
+    most_bytes = paths.most_bytes_in(final.parent)
+    mark = f".{secrets.token_hex(4)}.partial"
+    # A suffix that leaves no room for the rest is none by which a container is chosen.
+    suffix = final.suffix if len(os.fsencode(mark + final.suffix)) < most_bytes else ""
+    return paths.shortened(f".{final.stem[:_STEM_CHARACTERS]}", mark + suffix, most_bytes)
 
 
 def _sync(path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
+from streamer import paths
 from streamer.errors import SinkUnavailable
 
 _WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
@@ -59,7 +60,7 @@ class NamePattern:
         """
         first = Path(_DIRECTIVE.sub(lambda found: _digits(moment, found[1]), str(self._path)))
         path, number = first, 1
-        while path in taken or path.exists():
+        while path in taken or paths.exists(path):
             number += 1
             path = first.with_name(f"{first.stem}-{number}{first.suffix}")
         return path
@@ -87,7 +88,7 @@ class NamePattern:
         found = [Path()]
         for part, characters in self._folders:
             if "%" not in part:
-                found = [folder / part for folder in found if (folder / part).is_dir()]
+                found = [folder / part for folder in found if paths.is_dir(folder / part)]
                 continue
             own = re.compile("".join(characters))
             found = [

@@ -68,9 +68,9 @@ class Job:
 
 def main() -> int:
     """Publish what comes on standard input until it ends; 0 if all went well."""
-    # Ctrl-C and a service manager's SIGTERM reach every process; the end of input is what ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Signals of a terminal and of a service manager reach every process; the end of input is what ends this one.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     source, said = sys.stdin.buffer, sys.stdout.buffer
     job = Job(**json.loads(source.readline()))
     with listening(av.logging.ERROR) as lines:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from streamer.errors import SinkUnavailable
+from streamer.paths import encodable
 
 KEY_FRAME_S = 2.0
 """A receiver that joins waits for the next key frame: at most this long."""
@@ -129,6 +130,8 @@ def _playlist(address: str) -> StreamTarget:
     if path.suffix.lower() != ".m3u8":
         path = path / "index.m3u8"
     folder = path.parent
+    if encodable(str(path.absolute())) != str(path.absolute()):
+        raise SinkUnavailable(f"{path}: its path is not UTF-8, which playlists are written in; choose another")
     options = {
         "hls_time": f"{HLS_SEGMENT_S:g}",
         "hls_list_size": str(_HLS_SEGMENTS),

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from streamer import paths
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.passthrough import Passthrough
 from streamer.protocols import Scene, StreamInfo
@@ -82,7 +83,7 @@ class VideoSink:
 
     def __enter__(self) -> Self:
         source = self._info.path
-        if source is not None and self._path.exists() and self._path.samefile(source):
+        if source is not None and paths.exists(self._path) and self._path.samefile(source):
             raise SinkUnavailable(f"the output {self._path} is the input; choose another name")
         with ExitStack() as cleanup:
             partial = PartialFile(self._path, overwrite=self._overwrite)

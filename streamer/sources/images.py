@@ -17,6 +17,7 @@ from typing import Self
 
 import av
 
+from streamer import paths
 from streamer.errors import SourceUnavailable
 from streamer.ffmpeg_log import reason
 from streamer.frame import Frame
@@ -146,9 +147,9 @@ def find_pictures(pattern: str) -> list[Path]:
     """
     folder = Path(pattern)
     try:
-        if folder.is_file():
+        if paths.is_file(folder):
             return [folder]
-        if folder.is_dir():
+        if paths.is_dir(folder):
             found = [path for path in folder.iterdir() if not path.name.startswith(".")]
         elif _NUMBER.search(pattern):
             numbered = re.compile(r"\d+".join(re.escape(part) for part in _NUMBER.split(pattern)))
@@ -159,9 +160,9 @@ def find_pictures(pattern: str) -> list[Path]:
             found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
     except OSError as error:
         raise SourceUnavailable(f"{pattern}: {error.strerror}; check its permissions") from error
-    pictures = [path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()]
+    pictures = [path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and paths.is_file(path)]
     if not pictures:
-        where = "the directory has no pictures" if folder.is_dir() else "no picture matches the pattern"
+        where = "the directory has no pictures" if paths.is_dir(folder) else "no picture matches the pattern"
         raise SourceUnavailable(f"{pattern}: {where} (.png, .jpg, .webp, .tif, .bmp, ...)")
     return sorted(pictures, key=lambda path: natural_key(str(path)))
 

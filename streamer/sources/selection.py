@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
+from streamer import paths
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.protocols import Source
 from streamer.secrets import redacted
@@ -86,7 +87,7 @@ def open_source(
     if not uri:
         raise SourceUnavailable("no source given; give a video file, a camera, an address or lavfi:GRAPH")
     target = _local(uri)
-    if is_camera(target) and not Path(target).is_file():
+    if is_camera(target) and not paths.is_file(target):
         camera = CameraConnector(target, size=options.size, fps=options.fps, pixel_format=options.pixel_format)
         return _live(camera, options, stats)
     _refuse(uri, {"source.size": options.size, "source.pixel_format": options.pixel_format}, "cameras")
@@ -101,16 +102,16 @@ def open_source(
 def is_address(uri: str) -> bool:
     """Whether it is the address of a stream on the network, not a file's."""
     match = _URL.fullmatch(uri)
-    return match is not None and match[1].lower() in SCHEMES and not Path(uri).exists()
+    return match is not None and match[1].lower() in SCHEMES and not paths.exists(uri)
 
 
 def _from_disk(target: str, options: SourceOptions) -> Source:
     path = Path(target)
-    if path.is_dir() or (_PATTERN.search(target) and not path.exists() and not target.startswith(PREFIX)):
+    if paths.is_dir(path) or (_PATTERN.search(target) and not paths.exists(path) and not target.startswith(PREFIX)):
         return _pictures(target, options)
-    if path.is_file() and read_still(path) is not None:  # FFmpeg's demuxer gives its tiles one by one
+    if paths.is_file(path) and read_still(path) is not None:  # FFmpeg's demuxer gives its tiles one by one
         return _pictures(target, options)
-    if target.startswith(PREFIX) and not path.exists():
+    if target.startswith(PREFIX) and not paths.exists(path):
         return SyntheticSource(target, fps=options.fps)
     once = is_pipe(target)
     source = (PipeSource if once else FileSource)(target, threads=options.threads, fps=options.fps)
@@ -147,11 +148,11 @@ def _live(connector: Connector, options: SourceOptions, stats: RunStats | None) 
 
 def _local(uri: str) -> str:
     match = _URL.fullmatch(uri)
-    if match is None or Path(uri).exists() or match[1].lower() in SCHEMES:
+    if match is None or paths.exists(uri) or match[1].lower() in SCHEMES:
         return uri
     scheme, rest = match.groups()
     if scheme.lower() == "file":
-        return unquote(rest.removeprefix("localhost"))
+        return unquote(rest.removeprefix("localhost"), errors="surrogateescape")
     raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(SCHEMES)} or file")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -35,13 +36,20 @@ class Program:
             output, errors = process.communicate(timeout=DEADLINE_S)
         return Result(process.returncode, output, errors)
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """Start and leave running."""
+    def start(self, *arguments: str | Path, ignored: int | None = None) -> subprocess.Popen[str]:
+        """Start and leave running; with one signal ignored, as `nohup` does, whatever the tests were started by."""
+
+        def prepare() -> None:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            if ignored is not None:
+                signal.signal(ignored, signal.SIG_IGN)
+
         environment = os.environ | {"COLUMNS": "200", "TERM": "dumb"}
         return subprocess.Popen(
             [sys.executable, str(MAIN), *map(str, arguments)],
             cwd=self.folder,
             env=environment,
+            preexec_fn=prepare,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

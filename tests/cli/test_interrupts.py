@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, a full disk, a killed process: what is under the final name is always whole."""
+"""Ctrl-C, SIGTERM, SIGHUP, a full disk, a killed process: what is under the final name is always whole."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def frame_times(path: Path) -> list[Fraction]:
     return [pts * time_base for pts, time_base in frames if pts is not None and time_base is not None]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_finishes_the_file_up_to_that_frame(program: Program, number: int, code: int) -> None:
     result = end_when_running(program, number, ENDLESS, "-o", "out.mp4", "--report", "report.json")
     assert result.code == code, result.errors
@@ -71,7 +71,34 @@ def test_an_interrupted_clip_keeps_its_sound_up_to_that_frame(program: Program) 
     assert abs(sound_end - end) < Fraction(1, 10)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("numbers", [(signal.SIGHUP, signal.SIGHUP), (signal.SIGTERM, signal.SIGHUP)])
+def test_the_signals_of_a_session_that_ends_count_as_one(program: Program, numbers: tuple[int, int]) -> None:
+    with program.start("run", ENDLESS, "-o", "out.mp4", "--jsonl", "frames.jsonl") as process:
+        wait_for_frames(program, process)
+        for number in (*numbers, signal.SIGHUP):
+            process.send_signal(number)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 128 + numbers[0], errors
+    lines = (program.folder / "frames.jsonl").read_text().splitlines()
+    assert len(frame_times(program.folder / "out.mp4")) == len(lines)
+
+
+def test_a_run_under_nohup_outlives_its_session(program: Program) -> None:
+    with program.start("run", ENDLESS, "--jsonl", "frames.jsonl", ignored=signal.SIGHUP) as process:
+        wait_for_frames(program, process)
+        process.send_signal(signal.SIGHUP)
+        (partial,) = program.folder.glob(".frames.*")
+        size = partial.stat().st_size
+        while partial.stat().st_size < size + 4096:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 143, errors
+    assert (program.folder / "frames.jsonl").stat().st_size > size
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("delay_s", [0.25, 0.4, 0.7, 1.0])  # a busy machine needs 0.15 s to start Python itself
 def test_a_signal_in_any_phase_ends_without_a_traceback(program: Program, delay_s: float, number: int) -> None:
     with program.start("run", ENDLESS, "-o", "out.mp4") as process:

@@ -56,8 +56,9 @@ class TestClasses:
         assert len(ClassFilter(V4, classes=["Person"])(Detections.empty())) == 0
 
     def test_a_class_that_the_table_lacks_is_kept_unless_classes_are_named(self) -> None:
-        odd = Detections(np.array([BODY, BODY]), np.array([0.9, 0.8]), np.array([5000, -1]))
-        assert len(ClassFilter(V4)(odd)) == 2
+        odd_labels = [5000, -1, len(V4), len(V4) + 1]
+        odd = Detections(np.array([BODY] * 4), np.array([0.9, 0.8, 0.7, 0.6]), np.array(odd_labels))
+        assert len(ClassFilter(V4)(odd)) == 4
         assert len(ClassFilter(V4, min_score=0.85, merge_twins=True)(odd)) == 1
         assert len(ClassFilter(V4, classes=["Person"])(odd)) == 0
 
@@ -67,6 +68,19 @@ class TestClasses:
 
 
 class TestScores:
+    @pytest.mark.parametrize("bound", [0.0, 1.0])
+    def test_the_ends_of_the_range_are_scores(self, bound: float) -> None:
+        found = detections(("Car", 1.0), ("Car", 0.0))
+        for keep in (ClassFilter(V4, min_score=bound), ClassFilter(V4, min_score=0.5, min_scores={"Car": bound})):
+            assert kept(keep, found) == [("Car", 1.0), ("Car", 0.0)][: 2 - int(bound)]
+
+    @pytest.mark.parametrize("bound", [-0.001, 1.001, math.nan])
+    def test_what_lies_beyond_is_none(self, bound: float) -> None:
+        with pytest.raises(ConfigError, match=r"detector\.min_score: a score is in 0\.\.1"):
+            ClassFilter(V4, min_score=bound)
+        with pytest.raises(ConfigError, match=r"detector\.min_scores\.Car: a score is in 0\.\.1"):
+            ClassFilter(V4, min_scores={"Car": bound})
+
     def test_a_bound_counts_for_all_below(self) -> None:
         keep = ClassFilter(V4, min_score=0.5, min_scores={"Vehicle": 0.2})
         found = detections(("Car", 0.25), ("Person", 0.25), ("Bus", 0.15), ("Person", 0.5))

@@ -139,3 +139,25 @@ def test_the_sinks_of_a_run_come_with_those_that_may_fail(tmp_path: Path) -> Non
 )
 def test_the_default_output_of_a_live_source_has_a_plain_name(source: str, name: str) -> None:
     assert default_video_output(source) == Path(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("folder/clip.mkv", "clip.annotated.mkv"),
+        ("clip.m2ts", "clip.annotated.mp4"),
+        ("हिन्दी में.mp4", "हिन्दी में.annotated.mp4"),
+        ("कर्\u200cम.mp4", "कर्\u200cम.annotated.mp4"),
+        ("Mu\u0308nchen ๑๒.mp4", "Mu\u0308nchen ๑๒.annotated.mp4"),
+        ("caf\udce9.mp4", "caf\udce9.annotated.mp4"),
+        ("100%d: *[x]?\n\x1b\u202e.mp4", "100d x.annotated.mp4"),
+        ("lone \ud800.mp4", "lone.annotated.mp4"),
+        ("...mp4", "streamer.annotated.mp4"),
+        ("a" * 250 + ".mp4", "a" * 241 + ".annotated.mp4"),
+        ("語" * 84 + ".mp4", "語" * 80 + ".annotated.mp4"),
+        ("\udce9" * 251 + ".mp4", "\udce9" * 241 + ".annotated.mp4"),
+        ("b" * 300 + ".mp4", "b" * 241 + ".annotated.mp4"),
+    ],
+)
+def test_the_default_output_keeps_the_letters_of_the_name(source: str, name: str) -> None:
+    assert default_video_output(source) == Path(name)

@@ -91,6 +91,7 @@ def written(user: str, password: str) -> dict[str, str]:
         "form": quote_plus(password, errors="surrogateescape"),
         "repr": repr(password)[1:-1],
         "json": json.dumps(password)[1:-1],
+        "json in UTF-8": json.dumps(password, ensure_ascii=False)[1:-1],
         "basic": base64.b64encode(raw).decode(),
     }
 
@@ -106,6 +107,15 @@ def test_a_password_is_nowhere_in_what_is_left(user: str, password: str, before:
     for name, form in written(user, password).items():
         if name != "lower-case percent":
             assert form not in secrets.hide(f"{before} {form} {after}")
+
+
+@pytest.mark.parametrize("password", ['pä"s\ns\\word', "it's \udcff+ 100%"])
+def test_of_every_form_of_a_password_nothing_is_left(password: str) -> None:
+    secrets = Secrets()
+    secrets.remember(password, "me")
+    for form in written("me", password).values():
+        assert secrets.hide(f"<{form}>") == f"<{HIDDEN}>"
+    assert secrets.hide(ascii(password)[1:-1]) == HIDDEN
 
 
 @settings(deadline=None)
@@ -135,10 +145,27 @@ def test_a_very_short_password_leaves_other_text_readable(password: str) -> None
     assert secrets.hide(f"password={password}, again") == f"password={HIDDEN}, again"
 
 
+def test_a_password_of_four_characters_is_hidden_everywhere() -> None:
+    secrets = Secrets()
+    secrets.remember("w0rd")
+    assert secrets.hide("a w0rd") == f"a {HIDDEN}"
+
+
 def test_an_empty_password_hides_nothing() -> None:
     secrets = Secrets()
     secrets.remember("", "me")
-    assert secrets.hide("as it is") == "as it is"
+    text = f"as it is: {base64.b64encode(b'me:').decode()} me:@camera"
+    assert secrets.hide(text) == text
+
+
+def test_a_plain_log_line_stays_as_it_is() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(SecretsFilter(Secrets()))
+    logger = logging.Logger("apart")
+    logger.addHandler(handler)
+    logger.warning("%d of %s", 3, "many")
+    assert stream.getvalue() == "3 of many\n"
 
 
 def test_a_password_that_contains_another_is_hidden_whole() -> None:
@@ -152,6 +179,61 @@ def test_tokens_in_the_query_are_hidden_from_then_on() -> None:
     secrets = Secrets()
     secrets.split("http://camera/live?channel=main&access_token=abc%2Bdef&passive=true")
     assert secrets.hide("403 for abc+def or abc%2bdef, main, true") == f"403 for {HIDDEN} or {HIDDEN}, main, true"
+
+
+@pytest.mark.parametrize(
+    ("address", "token"),
+    [
+        ("http://camera/live?channel=1&token=abcdef#t=3", "abcdef"),
+        ("http://camera/live?token=abcdef#", "abcdef"),
+        ("http://camera/live?token=ab#cdef", "ab#cdef"),
+        ("http://camera/live?channel=1;token=abcdef;rate=25", "abcdef"),
+        ("http://camera/live?token=abcd;ef&rate=25", "abcd;ef"),
+        ("http://camera/live?token=abcdef;rate=25#t=3", "abcdef"),
+        ("http://camera/live#access_token=abcdef", "abcdef"),
+        ("http://camera/live?a=1#token=abcdef&b=2", "abcdef"),
+        ("http://camera/live?%74oken=abcdef", "abcdef"),
+        ("http://camera/live?API_Key=abcdef", "abcdef"),
+        ("http://camera/live?token=abc+def", "abc+def"),
+        ("http://camera/live?token=abc+def", "abc def"),
+        ("http://camera/live?token=abc+def", "abc%2Bdef"),
+        ("http://camera/live?token=abc%2bdef", "abc+def"),
+        ("http://camera/live?token=abc%2bdef", "abc%252bdef"),
+        ("http://camera/live?token=abcdef==", "abcdef=="),
+        ("http://camera/live?password=caf%E9s", "caf\udce9s"),
+        ("http://camera/live?channel&token=abcdef", "abcdef"),
+        ("http://me:word@camera/live?token=abcdef", "abcdef"),
+        ("http://server:1984/api?src=rtsp://me:swordfish@camera/x&y=1", "swordfish"),
+        ("http://server/api?src=rtsp%3A%2F%2Fme%3Aswordfish%40camera%2Fx", "swordfish"),
+        ("http://server/api?src=http%3A%2F%2Fcamera%2Fx%3Ftoken%3Dabcdef%23t", "abcdef"),
+    ],
+)
+def test_a_token_of_an_address_is_hidden_also_where_it_stands_alone(address: str, token: str) -> None:
+    secrets = Secrets()
+    secrets.split(address)
+    assert secrets.hide(f"403 for {token}, 25 frames") == f"403 for {HIDDEN}, 25 frames"
+    assert token not in secrets.hide(f"cannot open {address}: no answer")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://camera/live?channel=main1&rate=frames#part", "http://camera/live?tokens=main1&key=", "a?token=b"],
+)
+def test_what_is_no_token_stays_readable(address: str) -> None:
+    secrets = Secrets()
+    secrets.split(address)
+    assert secrets.hide("main1: 25 frames of a part") == "main1: 25 frames of a part"
+
+
+@settings(deadline=None)
+@given(password=PASSWORDS)
+def test_a_password_of_any_characters_as_people_type_it_is_hidden(password: str) -> None:
+    assume(password not in "cannot open rtsp://me:@camera/stream: no answer" and HIDDEN not in password)
+    secrets = Secrets()
+    address = f"rtsp://me:{password}@camera/stream"
+    secrets.split(address)
+    assert password not in secrets.hide(f"cannot open {address}: no answer")
+    assert password not in secrets.hide(f"login {password} refused")
 
 
 def test_addresses_that_nobody_remembered_are_hidden_too() -> None:

@@ -14,8 +14,9 @@ from hypothesis.extra import numpy as arrays
 from streamer.detectors.outputs import OutputReader
 from streamer.detectors.signatures import recognise
 from streamer.errors import DetectorError
+from streamer.labels import LabelTable
 from streamer.models import open_images
-from tests.detectors.test_signatures import FOLDER, hub_module
+from tests.detectors.test_signatures import FOLDER, api_model, hub_module
 from tracking.types import Detections
 
 CAR, PERSON = 571, 69
@@ -50,8 +51,8 @@ def test_fractions_become_pixels_of_the_frame() -> None:
 
 
 def test_a_batch_of_one_is_one_picture() -> None:
-    found = read([[[0.1, 0.2, 0.5, 0.6]]], [0.5])
-    np.testing.assert_allclose(found.boxes, [[40, 10, 120, 50]], rtol=1e-6)
+    found = read([[[0.1, 0.2, 0.5, 0.6], [0, 0, 1, 1]]], [0.5, 0.25])
+    np.testing.assert_allclose(found.boxes, [[40, 10, 120, 50], [0, 0, WIDTH, HEIGHT]], rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (3, 5), (12,), (1, 1, 3, 4)])
@@ -83,6 +84,48 @@ def test_a_box_beyond_the_picture_is_cut_and_told_once(caplog: pytest.LogCapture
     assert [record.getMessage().count("beyond the picture") for record in caplog.records] == [1]
 
 
+@pytest.mark.parametrize("side", range(4), ids=["top", "left", "bottom", "right"])
+def test_a_box_beyond_one_side_is_told_too(side: int, caplog: pytest.LogCaptureFixture) -> None:
+    box = [0.2, 0.2, 0.8, 0.8]
+    box[side] = -0.1 if side < 2 else 1.1
+    found = read([box], [0.5])
+    edges = [[40, 0, 160, 80], [0, 20, 160, 80], [40, 20, 160, HEIGHT], [40, 20, WIDTH, 80]]
+    np.testing.assert_allclose(found.boxes, [edges[side]], rtol=1e-6)
+    assert ["beyond the picture" in record.getMessage() for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_the_mid_counts_where_it_and_the_id_disagree(swapped: bool) -> None:
+    boxes, scores, ids, mids, names = outputs([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
+    given_ids = np.array([1, 2], np.int64)
+    columns = [names, mids] if swapped else [mids, names]
+    found = reader().read([boxes, scores, given_ids, *columns], WIDTH, HEIGHT)
+    assert found.labels.tolist() == ids[::-1].tolist()
+
+
+def test_the_id_counts_where_the_module_or_the_table_has_no_mids() -> None:
+    boxes, scores, ids, mids, names = outputs([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
+    found = reader().read([boxes, scores, ids, names, names], WIDTH, HEIGHT)
+    assert found.labels.tolist() == [PERSON, CAR]
+    table = LabelTable(tuple(f"class {row}" for row in range(602)), ("",) * 602)
+    reads = OutputReader(recognise([hub_module()], FOLDER), table, 0.0)
+    assert reads.read([boxes, scores, ids, mids, names], WIDTH, HEIGHT).labels.tolist() == [PERSON, CAR]
+
+
+@pytest.mark.parametrize("wrong", [-1, 0, 602, 100_000, 1.5])
+def test_an_id_that_the_table_lacks_is_named(wrong: float) -> None:
+    boxes, scores, _, _, names = outputs([[0, 0, 1, 1], [0, 0, 1, 1]], [0.9, 0.8])
+    ids = np.array([CAR, wrong])
+    with pytest.raises(DetectorError, match=rf"the class id {wrong:g}, which its label map has not"):
+        reader().read([boxes, scores, ids, names, names], WIDTH, HEIGHT)
+
+
+def test_a_mid_that_the_table_lacks_is_named() -> None:
+    boxes, scores, ids, _, names = outputs([[0, 0, 1, 1]], [0.9])
+    with pytest.raises(DetectorError, match=r"the class /m/none, which its label map has not"):
+        reader().read([boxes, scores, ids, np.array([b"/m/none"], object), names], WIDTH, HEIGHT)
+
+
 def test_rounding_beyond_the_edge_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
     found = read([[-1e-6, 0, 1, 1 + 1e-6]], [1 + 1e-6])
     assert found.boxes.tolist() == [[0, 0, WIDTH, HEIGHT]]
@@ -99,6 +142,27 @@ def test_swapped_corners_are_left_out_and_told(caplog: pytest.LogCaptureFixture)
 def test_scores_that_are_no_scores_are_an_error() -> None:
     with pytest.raises(DetectorError, match=r"scores in 0\.5\.\.7"):
         read([[0, 0, 1, 1], [0, 0, 1, 1]], [0.5, 7])
+    with pytest.raises(DetectorError, match=r"scores in -0\.5\.\.0\.5"):
+        read([[0, 0, 1, 1], [0, 0, 1, 1]], [-0.5, 0.5])
+
+
+def api_reader() -> OutputReader:
+    return OutputReader(recognise([api_model()], FOLDER), open_images.label_table(), 0.0)
+
+
+@pytest.mark.parametrize("meant", [0, 1, 2, 3])
+def test_of_an_api_model_as_many_rows_count_as_it_says(meant: int) -> None:
+    boxes, scores = np.array([[[0, 0, 0.5, 0.5]] * 3], np.float32), np.array([[0.9, 0.8, 0.7]], np.float32)
+    count = np.array([meant], np.float32)
+    found = api_reader().read([boxes, scores, np.array([[CAR, PERSON, CAR]], np.float32), count], WIDTH, HEIGHT)
+    assert found.labels.tolist() == [CAR, PERSON, CAR][:meant]
+
+
+@pytest.mark.parametrize("count", [[-1], [4], [np.nan], [1, 1], []])
+def test_of_an_api_model_a_count_that_cannot_be_is_an_error(count: list[float]) -> None:
+    boxes, scores = np.zeros((1, 3, 4), np.float32), np.full((1, 3), 0.5, np.float32)
+    with pytest.raises(DetectorError, match="gave 3 boxes and says"):
+        api_reader().read([boxes, scores, np.full((1, 3), CAR), np.array(count, np.float32)], WIDTH, HEIGHT)
 
 
 @given(

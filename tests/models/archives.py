@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from collections.abc import Mapping
@@ -19,9 +20,9 @@ def of_folder(folder: Path, *, root: str = "", with_folders: bool = True, compre
 
 
 def of_members(*members: tarfile.TarInfo | tuple[str, bytes]) -> bytes:
-    """Members as they are given, however bad."""
+    """Members as they are given, however bad; the same bytes each time."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for member in members:
             if isinstance(member, tarfile.TarInfo):
                 archive.addfile(member, io.BytesIO(bytes(member.size)))
@@ -29,7 +30,7 @@ def of_members(*members: tarfile.TarInfo | tuple[str, bytes]) -> bytes:
                 info = tarfile.TarInfo(member[0])
                 info.size = len(member[1])
                 archive.addfile(info, io.BytesIO(member[1]))
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:

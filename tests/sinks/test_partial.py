@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,67 @@ def test_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "late.mp4").read_bytes() == b"theirs"
 
 
+def test_a_new_file_has_the_mode_that_any_program_would_give_it(tmp_path: Path) -> None:
+    (tmp_path / "plain.mp4").touch()
+    PartialFile(tmp_path / "clip.mp4").commit()
+    assert (tmp_path / "clip.mp4").stat().st_mode == (tmp_path / "plain.mp4").stat().st_mode
+
+
+def test_a_second_commit_does_nothing(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "clip.mp4")
+    partial.commit()
+    (tmp_path / "clip.mp4").write_bytes(b"edited since")
+    partial.commit()
+    assert (tmp_path / "clip.mp4").read_bytes() == b"edited since"
+
+
+def fail_to_sync(monkeypatch: pytest.MonkeyPatch, number: int, *, folders: bool) -> None:
+    """Have the disk refuse to store files, or folders."""
+    sync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) == folders:
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
+def test_what_the_disk_does_not_store_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    partial = PartialFile(tmp_path / "clip.mp4")
+    fail_to_sync(monkeypatch, number, folders=False)
+    with pytest.raises(SinkError, match=r"cannot finish .*; nothing was kept"):
+        partial.commit()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_synced_is_fine_but_a_broken_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_to_sync(monkeypatch, errno.EINVAL, folders=True)
+    PartialFile(tmp_path / "clip.mp4").commit()
+    assert (tmp_path / "clip.mp4").exists()
+    monkeypatch.undo()
+    fail_to_sync(monkeypatch, errno.EIO, folders=True)
+    with pytest.raises(SinkError, match="Input/output error"):
+        PartialFile(tmp_path / "other.mp4").commit()
+
+
+def test_a_name_that_was_claimed_in_vain_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
+    partial = PartialFile(tmp_path / "clip.mp4")
+    with pytest.raises(SinkError, match=r"cannot finish .*Operation not permitted"):
+        partial.commit()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
     partial = PartialFile(tmp_path / "clip.mp4")
     partial.path.unlink()
@@ -108,11 +170,30 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
         PartialFile(tmp_path / "clip.mp4")
 
 
-def test_a_long_name_still_has_room_for_the_temporary_one(tmp_path: Path) -> None:
-    final = tmp_path / ("ü" * 120 + ".mp4")
+@pytest.mark.parametrize(
+    "name",
+    ["ü" * 125 + ".mp4", "語" * 83 + "a.mp4", "\udce9" * 251 + ".mp4", "x." + "s" * 253, "x" * 100 + "." + "語" * 51],
+)
+def test_the_longest_name_has_room_for_the_temporary_one(tmp_path: Path, name: str) -> None:
+    final = tmp_path / name
+    assert 253 <= len(os.fsencode(name)) <= 255
     partial = PartialFile(final)
+    partial.path.write_bytes(b"whole")
     partial.commit()
-    assert final.exists()
+    assert final.read_bytes() == b"whole"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    partial = PartialFile(tmp_path / "report.json")
+    partial.complete("{}\n")
+    assert (tmp_path / "report.json").read_bytes() == b"{}\n"
+    late = PartialFile(tmp_path / "late.json")
+    late.path.unlink()
+    late.path.mkdir()
+    with pytest.raises(SinkError, match=r"cannot write .*late\.json: Is a directory"):
+        late.complete("{}\n")
+    assert not (tmp_path / "late.json").exists()
 
 
 def test_a_link_is_followed(tmp_path: Path) -> None:

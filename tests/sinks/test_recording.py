@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import random
@@ -26,7 +27,7 @@ from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.sinks.recording import RecordingSink
 from streamer.sinks.recording_names import NamePattern
-from streamer.sinks.recording_retention import remove_old, remove_stale
+from streamer.sinks.recording_retention import is_full, remove_old, remove_stale, require_room
 from streamer.sinks.recording_segment import Segment
 from tests.media import read_number
 from tests.sinks.scenes import decoded, info, scene, times
@@ -197,6 +198,59 @@ def test_what_fits_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["20260302", "20260303"]
     remove_old(pattern, keep_bytes=None, keep_s=3700.0, now=datetime.fromtimestamp(3 * 86400 + 3 * 3600 + 60))
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == made[-2:]
+
+
+class TwoCleaners(NamePattern):
+    """Meets every file again after it was removed, as where another process cleans up too."""
+
+    def files(self) -> Iterator[Path]:
+        found = list(super().files())
+        return iter(found + found)
+
+
+def test_a_file_that_another_process_removed_is_not_worth_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pattern = TwoCleaners(tmp_path / "rec.mp4")
+    pattern.at(BEGAN, []).touch()
+    remove_old(pattern, keep_bytes=None, keep_s=1.0, now=datetime(2100, 1, 1))
+    assert names(tmp_path) == []
+    assert caplog.records == []
+
+
+def test_a_disk_that_is_gone_is_told(tmp_path: Path) -> None:
+    require_room(tmp_path / "rec.mp4", 0)
+    with pytest.raises(SinkError, match=r"rec\.mp4: No such file or directory; is the disk still there"):
+        require_room(tmp_path / "unplugged" / "rec.mp4", 0)
+
+
+def test_too_little_room_is_told_before_a_file_is_made(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"less than 1e\+12 MB are free; free some space") as caught:
+        require_room(tmp_path / "rec.mp4", 10**18)
+    assert is_full(caught.value)
+
+
+def caused(error: BaseException, cause: BaseException | None) -> BaseException:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (None, False),
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (OSError(errno.EFBIG, "File too large"), True),
+        (OSError(errno.EIO, "Input/output error"), False),
+        (SinkError("cannot write"), False),
+        (caused(SinkError("cannot write"), OSError(errno.ENOSPC, "No space left on device")), True),
+        (caused(SinkError("cannot write"), caused(ValueError(), OSError(errno.ENOSPC, "No space"))), True),
+        (caused(SinkError("cannot write"), OSError(errno.EIO, "Input/output error")), False),
+    ],
+)
+def test_a_full_disk_is_found_behind_an_error(error: BaseException | None, full: bool) -> None:
+    assert is_full(error) == full
 
 
 def test_a_file_that_cannot_be_removed_is_told(

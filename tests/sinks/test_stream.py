@@ -601,6 +601,19 @@ def test_the_address_is_not_in_the_arguments_of_the_process(receive: Callable[[s
         assert not any("stream_process" in command and "rtmp:" in command for command in commands)
 
 
+def test_signals_that_reach_all_processes_do_not_end_a_stream(tmp_path: Path) -> None:
+    """Of Ctrl-C, of a service manager, of a terminal that is closed: the program ends the stream, and whole."""
+    with StreamSink(str(tmp_path / "live.m3u8"), INFO) as sink:
+        sink.write(shown(0))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for child in psutil.Process().children():
+                child.send_signal(number)
+        for k in range(1, 50):
+            sink.write(shown(k))
+    assert sink.skipped == 0
+    assert shown_in(tmp_path / "live.m3u8") == list(range(50))
+
+
 def test_many_attempts_leave_nothing_behind() -> None:
     with StreamSink(f"rtsp://127.0.0.1:{free_port()}/cam", INFO, clock=Clock()) as sink:
         sink.write(shown(0))

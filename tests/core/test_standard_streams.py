@@ -1,0 +1,109 @@
+"""Standard output and error that take everything and fail quietly."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from streamer.standard_streams import ReadableText, TolerantOutput
+
+Pipe = tuple[int, int]
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        with suppress(OSError):
+            os.close(end)
+
+
+def fill(writing: int) -> int:
+    """Make a pipe full; how many bytes that took."""
+    filled = 0
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            filled += os.write(writing, b"-" * 512)
+    os.set_blocking(writing, True)
+    return filled
+
+
+def read_all(reading: int, found: list[bytes]) -> None:
+    while data := os.read(reading, 1 << 16):
+        found.append(data)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_all_that_is_written_arrives_however_much_and_slow(pipe: Pipe, blocking: bool) -> None:
+    reading, writing = pipe
+    os.set_blocking(writing, blocking)
+    found: list[bytes] = []
+    reader = threading.Thread(target=read_all, args=(reading, found))
+    reader.start()
+    content = bytes(range(256)) * 4096
+    output = TolerantOutput(writing, patience_s=60.0)
+    try:
+        assert output.write(content) == len(content)
+    finally:
+        os.close(writing)
+        reader.join()
+    assert b"".join(found) == content
+    assert output.failure is None
+    assert output.fileno() == writing
+    assert output.writable()
+
+
+def test_the_first_failure_is_remembered_and_nothing_is_raised(pipe: Pipe) -> None:
+    reading, writing = pipe
+    os.close(reading)
+    output = TolerantOutput(writing)
+    assert output.write(b"nobody hears this") == 17
+    assert output.failure is not None
+    assert output.failure.errno == errno.EPIPE
+    os.close(writing)
+    output.write(b"nor this")
+    assert output.failure.errno == errno.EPIPE
+    full = os.open("/dev/full", os.O_WRONLY)
+    output = TolerantOutput(full)
+    output.write(b"no room")
+    os.close(full)
+    assert output.failure is not None
+    assert output.failure.errno == errno.ENOSPC
+
+
+def test_without_a_reader_messages_are_left_out_until_there_is_one(pipe: Pipe) -> None:
+    reading, writing = pipe
+    filled = fill(writing)
+    output = TolerantOutput(writing)
+    output.wait_at_most(0.01)
+    assert output.write(b"left out") == 8
+    assert output.write(b"too") == 3
+    assert output.failure is None
+    os.read(reading, filled)
+    output.write(b"heard")
+    assert os.read(reading, filled) == b"heard"
+
+
+def test_whether_it_is_a_terminal_is_said_as_it_is(pipe: Pipe) -> None:
+    master, slave = os.openpty()
+    assert TolerantOutput(slave).isatty()
+    os.close(slave)
+    os.close(master)
+    assert not TolerantOutput(pipe[1]).isatty()
+
+
+def test_text_keeps_colours_and_loses_what_hides_others(pipe: Pipe) -> None:
+    reading, writing = pipe
+    text = ReadableText(io.BufferedWriter(TolerantOutput(writing)), encoding="ascii", errors="backslashreplace")
+    said = "\x1b[1mbold\x1b[0m\r\n \u202e\x9b \udce9 ü"
+    assert text.write(said) == len(said)
+    text.flush()
+    assert os.read(reading, 100) == b"\x1b[1mbold\x1b[0m\r\n \\u202e\\x9b \\xe9 \\xfc"
