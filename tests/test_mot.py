@@ -238,6 +238,7 @@ def test_unconfirmed_tracks_are_not_written() -> None:
     assert track_rows(0, waiting, SIZE) == []
 
 
+@pytest.mark.elsewhere
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no optional folder of tracking data at {DATA}")
 @pytest.mark.parametrize("name", ["TUD-Stadtmitte", "KITTI-17"])
 def test_tracks_real_detections(name: str, tmp_path: Path) -> None:
