@@ -19,7 +19,9 @@ from streamer.models import store
 from tests import environment
 
 ISOLATED = pytest.StashKey[Path]()
-SLOW_HANGS_S = 120
+HEAVY = frozenset({"cli", "detectors", "evaluation", "faults", "models", "replay"})
+"""Folders whose tests start programs or load models, which takes long on a busy machine."""
+HEAVY_HANGS_S = 150
 NEVER_SKIPPED = "STREAMER_REQUIRE_ALL"
 OF_THE_SYSTEM = frozenset({"certificate", "screen", "small_disk"})
 """Fixtures that need openssl, Xvfb and root; what uses them is marked `system`."""
@@ -68,8 +70,9 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
 @pytest.hookimpl(tryfirst=True)  # before -m is looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(SLOW_HANGS_S))
+        heavy = item.get_closest_marker("slow") or not HEAVY.isdisjoint(item.path.parts)
+        if heavy and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(HEAVY_HANGS_S))
         if not OF_THE_SYSTEM.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("system")
 
