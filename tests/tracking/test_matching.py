@@ -65,11 +65,11 @@ def matched(
 
 
 def in_stages(
-    expected: Any, boxes: Any, stages: Sequence[Stage], margin: float = 0.0, labels: Any = (None, None)
+    expected: Any, boxes: Any, stages: Sequence[Stage], *margin: float, labels: Any = (None, None)
 ) -> dict[int, int]:
     seen = seen_of(boxes, labels=labels[1])
     rows = None if labels[0] is None else np.array(labels[0], np.int32)
-    found = match_in_stages(to_centres(np.asarray(expected, np.float64)), rows, seen, stages, margin)
+    found = match_in_stages(to_centres(np.asarray(expected, np.float64)), rows, seen, stages, *margin)
     return pairs(found, seen, boxes)
 
 
@@ -198,6 +198,19 @@ def test_handicaps_hold_after_a_jerk_too() -> None:
     assert pairs(found, seen, np.asarray(boxes, np.float32))[7] == 7
 
 
+def test_the_order_in_which_a_detector_tells_its_boxes_does_not_matter() -> None:
+    """Also where several begin at one x: twins of one box, of different heights, scores and labels."""
+    boxes = [[100, 100, 140, 180], [100, 90, 140, 180], [100, 100, 150, 180], [100, 100, 140, 170], [30, 100, 70, 180]]
+    for values in ([0.9] * 5, [0.3, 0.5, 0.7, 0.9, 0.2]):
+        usual = seen_of(boxes, values, [4, 3, 2, 1, 0])
+        for order in ([4, 3, 2, 1, 0], [1, 0, 3, 4, 2]):
+            other = seen_of([boxes[row] for row in order], [values[row] for row in order], [4 - row for row in order])
+            assert other.boxes.tolist() == usual.boxes.tolist()
+            assert other.scores.tolist() == usual.scores.tolist()
+            assert other.labels.tolist() == usual.labels.tolist()
+        assert usual.boxes[:, 0].tolist() == [30, 100, 100, 100, 100]
+
+
 def test_a_later_round_may_ask_for_less() -> None:
     """Overlap 0.25: too little for the first round, enough for the second, in either order."""
     expected, boxes = [[100, 100, 140, 180]], [[124, 100, 164, 180]]
@@ -226,7 +239,7 @@ def test_a_margin_finds_those_that_left_their_own_box() -> None:
     expected, boxes = [[100, 100, 140, 180]], [[145, 100, 185, 180]]
     everybody = [stage([True], [True], 0.2)]
     assert in_stages(expected, boxes, everybody) == {}
-    assert in_stages(expected, boxes, everybody, margin=0.5) == {0: 0}
+    assert in_stages(expected, boxes, everybody, 0.5) == {0: 0}
 
 
 def test_with_a_margin_large_and_small_boxes_keep_apart() -> None:
