@@ -22,6 +22,9 @@ ISOLATED = pytest.StashKey[Path]()
 HEAVY = frozenset({"cli", "detectors", "evaluation", "faults", "models", "replay"})
 """Folders whose tests start programs or load models, which takes long on a busy machine."""
 HEAVY_HANGS_S = 150
+LIGHT = frozenset({"canvas", "core", "overlay", "tracking"})
+"""Those whose tests take milliseconds."""
+LIGHT_HANGS_S = 25
 NEVER_SKIPPED = "STREAMER_REQUIRE_ALL"
 OF_THE_SYSTEM = frozenset({"certificate", "screen", "small_disk"})
 """Fixtures that need openssl, Xvfb and root; what uses them is marked `system`."""
@@ -70,11 +73,18 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
 @pytest.hookimpl(tryfirst=True)  # before -m is looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        heavy = item.get_closest_marker("slow") or not HEAVY.isdisjoint(item.path.parts)
-        if heavy and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(HEAVY_HANGS_S))
         if not OF_THE_SYSTEM.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("system")
+        if not item.get_closest_marker("timeout"):
+            _add_timeout(item)
+
+
+def _add_timeout(item: pytest.Item) -> None:
+    folder = item.path.parent.name
+    if folder in HEAVY or item.get_closest_marker("slow") or item.get_closest_marker("system"):
+        item.add_marker(pytest.mark.timeout(HEAVY_HANGS_S))
+    elif folder in LIGHT:
+        item.add_marker(pytest.mark.timeout(LIGHT_HANGS_S))
 
 
 @pytest.hookimpl(wrapper=True)

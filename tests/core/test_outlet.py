@@ -6,10 +6,12 @@ import logging
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import pytest
 
+from streamer import outlet as outlet_module
 from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.mailbox import Closed
@@ -22,8 +24,9 @@ from tracking.types import Tracks
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
 
 
-def scene(index: int) -> Scene:
-    return Scene(Frame(PICTURE, index, index, Fraction(1, 25), 0.0), Tracks.empty(), OneBox.labels, "predicted")
+def scene(index: int, captured_s: float = 0.0) -> Scene:
+    frame = Frame(PICTURE, index, index, Fraction(1, 25), captured_s)
+    return Scene(frame, Tracks.empty(), OneBox.labels, "predicted")
 
 
 class Hold:
@@ -179,3 +182,86 @@ def test_an_optional_sink_of_the_main_thread_that_fails_is_said_once(caplog: pyt
             outlet.put(scene(index))
     assert caplog.messages == ["no display any more; the run goes on without it"]
     assert stats.counts["skipped", "window"] == 2
+
+
+class Server(ListSink):
+    """What is written to a server that may be away; what comes then is skipped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connected = True
+        self.skipped = 0
+
+    def write(self, scene: Scene) -> None:
+        if self.connected:
+            super().write(scene)
+        else:
+            self.skipped += 1
+
+
+def written(outlet: Outlet, *scenes: Scene) -> None:
+    """Each scene is written before the next is handed over."""
+    for each in scenes:
+        outlet.put(each)
+
+
+def test_it_tells_whether_a_server_is_there_and_what_it_missed() -> None:
+    stats, sink = RunStats(), Server()
+    sink.main_thread = True
+    outlet = Outlet(sink, "stream", stats, live=True, required=False)
+    written(outlet, scene(0))
+    assert stats.gauges["sink_connected", "stream"] == 1
+    assert ("skipped", "stream") not in stats.counts
+    sink.connected = False
+    written(outlet, scene(1), scene(2))
+    assert stats.gauges["sink_connected", "stream"] == 0
+    assert stats.counts["skipped", "stream"] == 2
+    sink.connected = True
+    written(outlet, scene(3), scene(4))
+    assert stats.gauges["sink_connected", "stream"] == 1
+    assert stats.counts["skipped", "stream"] == 2
+    sink.connected = False
+    written(outlet, scene(5))
+    assert stats.counts["skipped", "stream"] == 3
+    assert sink.indexes == [0, 3, 4]
+
+
+def test_a_sink_that_cannot_be_away_is_not_told_of() -> None:
+    stats = RunStats()
+    written(Outlet(MainThreadSink(), "window", stats, live=True), scene(0))
+    assert ("sink_connected", "window") not in stats.gauges
+
+
+@pytest.mark.parametrize(("live", "ages"), [(True, {"window": 2}), (False, {})])
+def test_how_long_writing_took_and_how_old_pictures_were_then(
+    live: bool, ages: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy_s, now_s = [50.0], [900.0]
+    clocks = SimpleNamespace(perf_counter=lambda: busy_s[0], monotonic=lambda: now_s[0])
+    monkeypatch.setattr(outlet_module, "time", clocks)
+
+    def takes_a_while(_: Scene) -> None:
+        busy_s[0] += 0.25
+        now_s[0] += 0.3
+
+    stats = RunStats()
+    outlet = Outlet(MainThreadSink(takes_a_while), "window", stats, live=live)
+    written(outlet, scene(0, captured_s=899.0), scene(1, captured_s=899.5))
+    assert stats.stages["window"].count == 2
+    assert stats.stages["window"].total_s == pytest.approx(0.5)
+    assert {name: times.count for name, times in stats.ages.items()} == ages
+    if live:
+        assert stats.ages["window"].total_s == pytest.approx(1.3 + 1.1)
+
+
+def test_it_tells_how_many_scenes_wait() -> None:
+    stats, hold = RunStats(), Hold()
+    outlet = Outlet(ListSink(hold), "list", stats)
+    thread, _ = draining(outlet)
+    outlet.put(scene(0))
+    assert hold.reached.wait(DEADLINE_S)
+    written(outlet, *map(scene, (1, 2, 3)))
+    assert stats.gauges["queue_depth", "list"] == 3
+    hold.go.set()
+    outlet.finish()
+    thread.join(DEADLINE_S)
