@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,12 +16,14 @@ from streamer import outlet as outlet_module
 from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.mailbox import Closed
-from streamer.outlet import LIVE_CAPACITY, SINK_CAPACITY, Outlet
+from streamer.outlet import Outlet
 from streamer.protocols import Scene
 from streamer.stats import RunStats
 from tests.core.parts import DEADLINE_S, Boom, ListSink, MainThreadSink, OneBox, raising
 from tracking.types import Tracks
 
+WAIT_LIVE, WAIT_IN_A_FILE = 2, 4
+"""How many scenes wait for a sink at most."""
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
 
 
@@ -65,12 +68,12 @@ def test_a_live_sink_that_hangs_holds_nobody_and_loses_the_oldest() -> None:
     assert hold.reached.wait(DEADLINE_S)
     for index in range(1, 20):
         outlet.put(scene(index))
-    assert stats.counts["skipped", "list"] == 19 - LIVE_CAPACITY
+    assert stats.counts["skipped", "list"] == 19 - WAIT_LIVE
     hold.go.set()
     outlet.finish(DEADLINE_S)
     thread.join(DEADLINE_S)
-    assert sink.indexes == [0, *range(20 - LIVE_CAPACITY, 20)]
-    assert stats.ages["list"].count == stats.stages["list"].count == 1 + LIVE_CAPACITY
+    assert sink.indexes == [0, *range(20 - WAIT_LIVE, 20)]
+    assert stats.ages["list"].count == stats.stages["list"].count == 1 + WAIT_LIVE
 
 
 def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:
@@ -81,18 +84,22 @@ def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:
     outlet.put(scene(0))
     assert hold.reached.wait(DEADLINE_S)
 
+    depths: queue.Queue[float] = queue.Queue()
+
     def put_all() -> None:
         for index in range(1, 20):
             outlet.put(scene(index))
+            depths.put(stats.gauges["queue_depth", "list"])
 
     putter = threading.Thread(target=put_all, daemon=True)
     putter.start()
+    assert [depths.get(timeout=DEADLINE_S) for _ in range(WAIT_IN_A_FILE)] == [1, 2, 3, 4]
     hold.go.set()
     putter.join(DEADLINE_S)
     outlet.finish()
     thread.join(DEADLINE_S)
-    assert SINK_CAPACITY < 20
     assert sink.indexes == list(range(20))
+    assert max(depths.get() for _ in range(19 - WAIT_IN_A_FILE)) <= WAIT_IN_A_FILE
     assert stats.counts == {}
     assert stats.ages == {}
 
@@ -122,6 +129,14 @@ def test_a_sink_that_must_not_fail_ends_the_run(live: bool, required: bool) -> N
     outlet.close()  # as the run does then
     with pytest.raises(Closed):
         outlet.put(scene(1))
+
+
+def test_what_is_not_said_to_be_optional_must_not_fail() -> None:
+    outlet = Outlet(ListSink(raising(SinkError("the disk is full"))), "list", RunStats(), live=True)
+    outlet.put(scene(0))
+    thread, raised = draining(outlet)
+    thread.join(DEADLINE_S)
+    assert [str(error) for error in raised] == ["the disk is full"]
 
 
 def test_a_mistake_in_an_optional_sink_is_not_taken_for_its_failure() -> None:

@@ -116,6 +116,17 @@ def test_side_by_side_on_one_ground_both_are_believed() -> None:
     assert step.trusted.tolist() == [True, True]
 
 
+def test_points_at_the_very_rim_of_a_box_say_nothing_of_it() -> None:
+    """There the background is seen beside whatever is in the box."""
+    left, top, right, bottom = BOX
+    rim = np.array([[left + 3, y] for y in range(70, 150, 4)] + [[right - 3, y] for y in range(70, 150, 4)])
+    step = propagate(np.array([BOX]), np.zeros((1, 2)), made_field((rim, (10.0, 0.0))))
+    assert step.trusted.tolist() == [False]
+    edges = np.array([[x, y] for x in range(120, 160, 4) for y in (top + 5, bottom - 5)])
+    step = propagate(np.array([BOX]), np.zeros((1, 2)), made_field((edges, (10.0, 0.0))))
+    assert step.trusted.tolist() == [False]
+
+
 def test_points_outside_a_box_say_nothing_of_it() -> None:
     around = np.array([[100.0, 110], [180, 110], [140, 50], [140, 170]])
     step = propagate(np.array([BOX]), np.zeros((1, 2)), made_field((around, (10.0, 0.0))))

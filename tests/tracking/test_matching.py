@@ -242,6 +242,13 @@ def test_a_margin_finds_those_that_left_their_own_box() -> None:
     assert in_stages(expected, boxes, everybody, 0.5) == {0: 0}
 
 
+@pytest.mark.parametrize(("apart_px", "found"), [(60, {0: 0}), (70, {})])
+def test_a_margin_is_one_of_their_size_on_each_side(apart_px: int, found: dict[int, int]) -> None:
+    """With half of their size, the root of 40 x 80, boxes are 96.6 px wide: 64.4 px apart they overlap by 0.2."""
+    expected, boxes = [[100, 100, 140, 180]], [[100 + apart_px, 100, 140 + apart_px, 180]]
+    assert in_stages(expected, boxes, [stage([True], [True], 0.2)], 0.5) == found
+
+
 def test_with_a_margin_large_and_small_boxes_keep_apart() -> None:
     """A large box begins further left than a small one only when both have their margins."""
     expected = [[300, 100, 310, 120], [306, 80, 406, 180]]
