@@ -57,6 +57,14 @@ def test_of_two_motions_in_a_box_the_usual_one_is_believed() -> None:
     assert carried(field, BOX, usual_px=(-12.0, 0.0))[0] == pytest.approx([-12, 0], abs=0.5)
 
 
+def test_something_fast_that_slows_down_is_believed_before_what_rests() -> None:
+    """A change counts by the speed that it is a change of."""
+    points = spread(BOX)
+    resting = np.concatenate([points[1::2], [[139.0, 109.0], [141.0, 111.0]]])
+    field = made_field((points[::2], (28.0, 0.0)), (resting, (0.0, 0.0)))
+    assert carried(field, BOX, usual_px=(40.0, 0.0))[0] == pytest.approx([28, 0], abs=0.7)
+
+
 def test_what_most_points_do_is_believed_where_nothing_is_usual_about_either() -> None:
     points = spread(BOX, 8)
     most, few = points[np.arange(64) % 3 > 0], points[::3]
