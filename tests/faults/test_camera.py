@@ -107,7 +107,7 @@ def test_a_sender_report_comes_first_and_tells_the_wall_clock_of_the_pictures(ca
         now_s = time.time()
     assert (report.is_report, picture.is_report) == (True, False)
     drawn_s = report.ntp_s + (picture.timestamp - report.timestamp) / 90000
-    assert abs(now_s - drawn_s) < 1
+    assert abs(now_s - drawn_s) < 60
 
 
 def test_the_rate_changes(camera: Camera) -> None:
