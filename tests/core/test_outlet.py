@@ -280,3 +280,21 @@ def test_it_tells_how_many_scenes_wait() -> None:
     hold.go.set()
     outlet.finish()
     thread.join(DEADLINE_S)
+
+
+class Paused(MainThreadSink):
+    """Waits for a person until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def test_a_sink_that_waits_for_a_person_is_released_when_the_run_ends() -> None:
+    sink = Paused()
+    Outlet(sink, "window", RunStats(), live=True).release()
+    assert sink.released == 1
+    Outlet(ListSink(), "list", RunStats()).release()  # waits for nobody
