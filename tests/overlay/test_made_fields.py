@@ -208,3 +208,24 @@ def test_one_who_is_known_to_one_end_ages_to_and_from_it() -> None:
 def test_a_camera_at_rest_leaves_a_box_without_points_where_it_is() -> None:
     step = propagate(np.array([BOX]), np.zeros((1, 2)), made_field(camera=AT_REST, elapsed_s=0.0))
     assert step.boxes[0] == pytest.approx(BOX)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_with_the_later_end_alone_ages_count_back_from_it(cut: bool) -> None:
+    """A thing goes 4, 2 and 5 px in steps of different lengths; what lies before a cut is not carried to."""
+    box = np.array([20.0, 10.0, 40.0, 36.0])
+    times_s, way_px = [9.1, 9.5, 10.0, 11.0], [-11.0, -7.0, -5.0, 0.0]
+    frames = [frame_at(30 + at, time_s) for at, time_s in enumerate(times_s)]
+    fields: list[MotionField | None] = [
+        made_field((spread(tuple(box + np.array([x, 0, x, 0]))), (later_x - x, 0.0)), elapsed_s=later_s - time_s)
+        for (x, later_x), (time_s, later_s) in zip(pairwise(way_px), pairwise(times_s), strict=True)
+    ]
+    # The first field leads to the first of the frames, from one before it.
+    fields = [None, None if cut else fields[0], *fields[1:]]
+    known = Anchor(frames[-1], tracks([7], [box], age_s=5.0, unseen_s=0.5))
+    shown = between(None, known, frames[:-1], fields)
+    assert [one.ids.tolist() for one in shown] == [[] if cut else [7], [7], [7]]
+    seen = shown[1:] if cut else shown
+    assert [one.age_s[0] for one in seen] == pytest.approx([3.1, 3.5, 4.0][-len(seen) :])
+    assert [one.unseen_s[0] for one in seen] == pytest.approx([1.4, 1.0, 0.5][-len(seen) :])
+    assert [one.boxes[0, 0] for one in seen] == pytest.approx([9, 13, 15][-len(seen) :], abs=0.2)
