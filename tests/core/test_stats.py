@@ -213,3 +213,12 @@ def test_stages_and_ages_are_told_apart() -> None:
     stats.add_age("detector", 0.2)
     assert {name: times.total_s for name, times in stats.stages.items()} == {"shown": 0.5}
     assert {name: times.total_s for name, times in stats.ages.items()} == {"shown": 0.1, "detector": 0.2}
+
+
+def test_a_track_that_is_shown_again_is_remembered_longer_than_one_that_is_not() -> None:
+    counts = TrackCounts(remembered=3)
+    for track_id in (1, 2, 3, 1, 4, 1):
+        counts.take(tracks_of({track_id: 1}), TABLE)
+    assert counts.by_class == {"Car": 4}
+    counts.take(tracks_of({2: 1}), TABLE)
+    assert counts.by_class == {"Car": 5}, "it was forgotten, and counts anew"

@@ -229,3 +229,14 @@ def test_with_the_later_end_alone_ages_count_back_from_it(cut: bool) -> None:
     assert [one.age_s[0] for one in seen] == pytest.approx([3.1, 3.5, 4.0][-len(seen) :])
     assert [one.unseen_s[0] for one in seen] == pytest.approx([1.4, 1.0, 0.5][-len(seen) :])
     assert [one.boxes[0, 0] for one in seen] == pytest.approx([9, 13, 15][-len(seen) :], abs=0.2)
+
+
+def test_between_two_ends_a_box_is_never_turned_inside_out() -> None:
+    """The camera zooms in while the detector finds less and less of the thing."""
+    zoom = np.array([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
+    frames = [frame_at(at, 2 + at * ELAPSED_S) for at in range(4)]
+    first, last = tracks([7], [[4, 4, 8, 8]]), tracks([7], [[162, 162, 163, 163]])
+    shown = between(Anchor(frames[0], first), Anchor(frames[-1], last), frames[1:-1], [made_field(camera=zoom)] * 3)
+    assert len(shown) == 2
+    for one in shown:
+        assert (one.boxes[:, 2:] >= one.boxes[:, :2]).all()

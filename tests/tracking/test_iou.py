@@ -59,7 +59,7 @@ def test_a_weak_detection_that_fits_much_better_gets_the_track() -> None:
 
 def test_a_missed_track_keeps_its_id_within_the_memory_and_not_beyond() -> None:
     for missing_s, expected in ((0.8, 1), (1.2, 2)):
-        tracker = IouTracker(memory_s=1.0)
+        tracker = IouTracker()
         run(tracker, [detections(grid(1))] * 10)
         empty = round(missing_s * FPS)
         run(tracker, [Detections.empty()] * empty, start_s=10 * STEP_S)
