@@ -2,18 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test lint bench faults lock clean
+.PHONY: demo test test-full lint bench faults lock clean
 
 demo: .venv/demo
 	$(BIN)/python main.py demo
 
-test: .venv/dev
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+# What needs nothing but pip and is quick, side by side on all processors.
+test: lint
 	$(BIN)/python main.py models fetch starter
-	$(BIN)/python -m pytest
+	$(PYTEST) -m 'not slow and not system and not elsewhere'
+
+# All of it; CONTRIBUTING.md tells what must be installed.
+test-full: lint
+	$(BIN)/python main.py models fetch starter
+	$(PYTEST)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -25,15 +25,20 @@ class Result:
 
 
 class Program:
-    """`python main.py` in a folder."""
+    """`python main.py` in a folder, started by `launcher` if there is one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.launcher: tuple[str, ...] = ()
 
     def __call__(self, *arguments: str | Path) -> Result:
         """Run to the end."""
         with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=DEADLINE_S)
+            try:
+                output, errors = process.communicate(timeout=DEADLINE_S)
+            except BaseException:
+                process.kill()
+                raise
         return Result(process.returncode, output, errors)
 
     def start(self, *arguments: str | Path, ignored: int | None = None) -> subprocess.Popen[str]:
@@ -46,7 +51,7 @@ class Program:
 
         environment = os.environ | {"COLUMNS": "200", "TERM": "dumb"}
         return subprocess.Popen(
-            [sys.executable, str(MAIN), *map(str, arguments)],
+            [*self.launcher, sys.executable, str(MAIN), *map(str, arguments)],
             cwd=self.folder,
             env=environment,
             preexec_fn=prepare,

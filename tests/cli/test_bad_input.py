@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests import permissions
 from tests.cli.program import Program
 from tests.media import truncate, write_audio, write_video
 
@@ -64,10 +65,10 @@ def test_output_into_a_folder_that_is_not_there(program: Program, clip: Path, op
     check_refused(program, "run", clip, option, "no/such/folder/out.mkv", saying="no/such/folder")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(program: Program, clip: Path) -> None:
     locked = program.folder / "locked"
     locked.mkdir(mode=0o500)
+    program.launcher = (sys.executable, permissions.__file__)
     check_refused(program, "run", clip, "-o", locked / "out.mp4", saying="locked")
 
 

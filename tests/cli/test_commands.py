@@ -36,6 +36,7 @@ def test_run_writes_what_it_was_asked_for(program: Program) -> None:
         assert [read_number(frame) for frame in out.decode(video=0)][:3] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_the_real_clip_has_cars_and_people(program: Program) -> None:
     result = program("run", packaged_clip(), "-o", "out.mp4", "--report", "report.json", "--quiet")
     assert result.code == 0, result.errors
@@ -46,6 +47,7 @@ def test_the_real_clip_has_cars_and_people(program: Program) -> None:
     assert tracks["Bicycle"] >= 1
 
 
+@pytest.mark.slow
 def test_a_run_gives_the_same_boxes_every_time(program: Program) -> None:
     for name in ("one", "two"):
         assert program("run", packaged_clip("carphone_pristine.mp4"), "--jsonl", f"{name}.jsonl").code == 0
@@ -113,6 +115,7 @@ def test_models_are_listed_and_checked(program: Program) -> None:
     assert listed.code == checked.code == 0
 
 
+@pytest.mark.slow
 def test_demo_says_where_the_result_is(program: Program) -> None:
     result = program("demo")
     assert result.code == 0, result.errors

@@ -17,6 +17,7 @@ from tests.cli.program import DEADLINE_S, Program
 from tests.cli.test_interrupts import wait_for_frames
 from tests.detectors import tiny_module
 
+pytestmark = pytest.mark.slow
 FRAMES = 20
 RAISES, HANGS = "yellow", "magenta"
 # A hang is certain; this is only how long these tests wait until it is taken for one.

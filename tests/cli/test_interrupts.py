@@ -60,6 +60,7 @@ def test_a_signal_finishes_the_file_up_to_that_frame(program: Program, number: i
     assert program.files() == {"out.mp4", "frames.jsonl", "report.json"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_clip_keeps_its_sound_up_to_that_frame(program: Program) -> None:
     clip = write_video(program.folder / "clip.mp4", frames=2500, audio=True)
     result = end_when_running(program, signal.SIGINT, clip, "-o", "out.mp4")
@@ -127,6 +128,7 @@ def limit_file_size() -> None:
 @pytest.mark.parametrize(
     "output", [["-o", "out.mp4"], ["-o", "out.mkv"], ["--jsonl", "out.jsonl"], ["--mot", "out.txt"]]
 )
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_nothing(program: Program, output: list[str]) -> None:
     result = run_limited(
         program, limit_file_size, "run", "lavfi:testsrc2=size=640x480:rate=25", "--min-score", "0.05", *output

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from streamer.commands import packaged_clip
-from streamer.errors import ModelError
 from streamer.models import store
 from tests.cli.program import Program
 from tests.media import write_video
@@ -23,11 +22,7 @@ def no_tensorflow(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 
 
 @pytest.fixture
-def starter() -> str:
-    try:
-        store.fetch(store.STARTER)
-    except ModelError as error:
-        pytest.skip(f"the starter's weights cannot be had: {error}")
+def starter(starter_weights: Path) -> str:  # noqa: ARG001
     return store.STARTER
 
 

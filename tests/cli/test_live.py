@@ -74,6 +74,7 @@ def test_what_is_detected_only_is_shown_where_that_is_wanted(program: Program) -
     assert set(states) == {"detected"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_live_run_with_whole_outputs(program: Program, number: int, code: int) -> None:
     result = end_when_running(program, number, ENDLESS, "--live", "-o", "out.mp4", "--report", "report.json")

@@ -33,6 +33,7 @@ def server(cache: Path) -> Iterator[ArchiveServer]:
         yield server
 
 
+@pytest.mark.slow
 def test_fetch_list_and_check(program: Program, server: ArchiveServer, cache: Path, tmp_path: Path) -> None:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
@@ -70,6 +71,7 @@ def test_fetch_list_and_check(program: Program, server: ArchiveServer, cache: Pa
     assert len(server.script.requests) == asked
 
 
+@pytest.mark.slow
 def test_a_module_that_cannot_be_had_costs_no_output(program: Program, server: ArchiveServer, cache: Path) -> None:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from streamer import catalog
-from streamer.errors import DetectorError, ModelError
-from streamer.models import store
+from streamer.errors import DetectorError
 from streamer.protocols import Detector
 from tests.detectors import tiny_module
 from tests.detectors.frames import UInt8Array, blank, frame_of, street
@@ -21,10 +20,6 @@ SIZES = [(1, 1), (16, 16), (90, 160), (333, 251), (1280, 720), (3000, 20)]
 
 
 def build_starter(_: Path) -> Detector:
-    try:
-        store.fetch(store.STARTER)
-    except ModelError as error:
-        pytest.skip(f"the starter's weights cannot be had: {error}")
     # A low bound, so that pictures of nothing real give it something to report.
     built: Detector = catalog.load(catalog.DETECTORS, "starter")(min_score=0.02)
     return built
@@ -43,6 +38,8 @@ BUILDERS: dict[str, Callable[[Path], Detector]] = {"starter": build_starter, "hu
 @pytest.fixture(scope="module", params=sorted(catalog.DETECTORS))
 def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     assert request.param in BUILDERS, f"say in BUILDERS how the contract suite builds {request.param!r}"
+    if request.param == "starter":
+        request.getfixturevalue("starter_weights")
     built = BUILDERS[request.param](tmp_path_factory.mktemp("detector"))
     yield built
     built.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ import pytest
 from streamer import catalog
 from streamer.errors import SinkUnavailable
 from streamer.protocols import Sink
+from tests.permissions import as_an_ordinary_user
 from tests.sinks.scenes import info, scene
+from tests.sinks.screen import running_screen
 
 FRAMES = 6
 WRITINGS = 8
@@ -51,8 +53,8 @@ OTHERS: dict[str, Callable[[Path], tuple[Any, ...]]] = {
     "stream": lambda folder: (str(folder / "live.m3u8"), info()),
     "window": lambda _: ("title",),
 }
+NEEDS = {"window": pytest.mark.system}
 NEEDS_PICTURE = {"video": True, "jsonl": False, "mot": False}
-NO_DISPLAY = pytest.mark.skipif(not os.environ.get("DISPLAY"), reason="no display (try xvfb-run)")
 
 
 @pytest.fixture(params=sorted(set(catalog.SINKS) - set(OTHERS)))
@@ -141,11 +143,10 @@ def test_a_place_that_cannot_be_written_is_refused_on_entering(make: Make, outpu
     assert [path.name for path in output.parent.iterdir()] == ["file"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_refused_on_entering(make: Make, output: Path) -> None:
     output.parent.chmod(0o500)
     with pytest.raises(SinkUnavailable, match="Permission denied"):
-        write(make())
+        as_an_ordinary_user(lambda: write(make()))
 
 
 def test_a_run_without_frames_leaves_a_whole_file_or_none(name: str, make: Make, output: Path) -> None:
@@ -197,20 +198,29 @@ def test_a_refused_sink_leaves_no_open_file(make: Make, output: Path) -> None:
     assert psutil.Process().num_fds() == files
 
 
-@pytest.mark.parametrize("name", [pytest.param(one, marks=NO_DISPLAY if one == "window" else ()) for one in OTHERS])
+@pytest.fixture(scope="module", params=[pytest.param(one, marks=NEEDS.get(one, ())) for one in OTHERS])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A name of `OTHERS`, with the display that a window is shown on."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        if request.param == "window":
+            patch.setenv("DISPLAY", stack.enter_context(running_screen(tmp_path_factory.mktemp("screen"))).name)
+        yield str(request.param)
+
+
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=["clean", "ctrl-c", "error"])
 @pytest.mark.parametrize("frames", [0, FRAMES])
 def test_the_others_leave_no_thread_process_or_open_file(
-    name: str, frames: int, error: BaseException | None, tmp_path: Path
+    other: str, frames: int, error: BaseException | None, tmp_path: Path
 ) -> None:
     def build() -> Sink:
-        sink: Sink = catalog.load(catalog.SINKS, name)(*OTHERS[name](tmp_path))
+        sink: Sink = catalog.load(catalog.SINKS, other)(*OTHERS[other](tmp_path))
         return sink
 
+    children = psutil.Process().children()
     sink = build()
     assert sink.stage
     assert sink.wants_picture
-    assert sink.main_thread is (name == "window")  # a window of a file's run may hold it
+    assert sink.main_thread is (other == "window")  # a window of a file's run may hold it
     write(sink, frames)
     gc.collect()
     process = psutil.Process()
@@ -223,4 +233,4 @@ def test_the_others_leave_no_thread_process_or_open_file(
     gc.collect()
     assert process.num_fds() == files
     assert threading.active_count() == threads
-    assert process.children() == []
+    assert process.children() == children

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from streamer.class_filter import TWIN_IOU, ClassFilter
 from streamer.detectors.starter import DEFAULT_MIN_SCORE, StarterDetector
-from streamer.errors import ConfigError, ModelError
+from streamer.errors import ConfigError
 from streamer.labels import LabelTable
 from streamer.models import label_maps, open_images
 from tests.detectors.frames import frame_of, street
@@ -135,11 +135,9 @@ class TestScores:
         ClassFilter(V4, min_scores={"Car": 0.5, "/m/0k4j": 0.5})
 
 
+@pytest.mark.usefixtures("starter_weights")
 def test_a_low_bound_for_one_class_changes_nothing_for_others() -> None:
-    try:
-        plain = StarterDetector()
-    except ModelError as error:
-        pytest.skip(f"the starter's weights cannot be had: {error}")
+    plain = StarterDetector()
     keep = ClassFilter(plain.labels, min_scores={"Person": 0.02}, default_min_score=DEFAULT_MIN_SCORE)
     assert keep.lowest_score is not None
     frame, person = frame_of(street(640, 360, seed=3)), row("Person", plain.labels)

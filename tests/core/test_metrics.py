@@ -171,6 +171,7 @@ def test_it_ends_with_a_client_that_never_asks(stats: RunStats) -> None:
     kept.close()
 
 
+@pytest.mark.system
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus is installed")
 def test_prometheus_takes_them(server: MetricsServer, tmp_path: Path) -> None:
     with Prometheus(tmp_path, server.address) as prometheus:

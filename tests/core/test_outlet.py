@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import pytest
 
+from streamer import outlet as outlet_module
 from streamer.errors import SinkError
 from streamer.frame import Frame
 from streamer.mailbox import Closed
-from streamer.outlet import LIVE_CAPACITY, SINK_CAPACITY, Outlet
+from streamer.outlet import Outlet
 from streamer.protocols import Scene
 from streamer.stats import RunStats
 from tests.core.parts import DEADLINE_S, Boom, ListSink, MainThreadSink, OneBox, raising
 from tracking.types import Tracks
 
+WAIT_LIVE, WAIT_IN_A_FILE = 2, 4
+"""How many scenes wait for a sink at most."""
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
 
 
-def scene(index: int) -> Scene:
-    return Scene(Frame(PICTURE, index, index, Fraction(1, 25), 0.0), Tracks.empty(), OneBox.labels, "predicted")
+def scene(index: int, captured_s: float = 0.0) -> Scene:
+    frame = Frame(PICTURE, index, index, Fraction(1, 25), captured_s)
+    return Scene(frame, Tracks.empty(), OneBox.labels, "predicted")
 
 
 class Hold:
@@ -62,12 +68,12 @@ def test_a_live_sink_that_hangs_holds_nobody_and_loses_the_oldest() -> None:
     assert hold.reached.wait(DEADLINE_S)
     for index in range(1, 20):
         outlet.put(scene(index))
-    assert stats.counts["skipped", "list"] == 19 - LIVE_CAPACITY
+    assert stats.counts["skipped", "list"] == 19 - WAIT_LIVE
     hold.go.set()
     outlet.finish(DEADLINE_S)
     thread.join(DEADLINE_S)
-    assert sink.indexes == [0, *range(20 - LIVE_CAPACITY, 20)]
-    assert stats.ages["list"].count == stats.stages["list"].count == 1 + LIVE_CAPACITY
+    assert sink.indexes == [0, *range(20 - WAIT_LIVE, 20)]
+    assert stats.ages["list"].count == stats.stages["list"].count == 1 + WAIT_LIVE
 
 
 def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:
@@ -78,18 +84,22 @@ def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:
     outlet.put(scene(0))
     assert hold.reached.wait(DEADLINE_S)
 
+    depths: queue.Queue[float] = queue.Queue()
+
     def put_all() -> None:
         for index in range(1, 20):
             outlet.put(scene(index))
+            depths.put(stats.gauges["queue_depth", "list"])
 
     putter = threading.Thread(target=put_all, daemon=True)
     putter.start()
+    assert [depths.get(timeout=DEADLINE_S) for _ in range(WAIT_IN_A_FILE)] == [1, 2, 3, 4]
     hold.go.set()
     putter.join(DEADLINE_S)
     outlet.finish()
     thread.join(DEADLINE_S)
-    assert SINK_CAPACITY < 20
     assert sink.indexes == list(range(20))
+    assert max(depths.get() for _ in range(19 - WAIT_IN_A_FILE)) <= WAIT_IN_A_FILE
     assert stats.counts == {}
     assert stats.ages == {}
 
@@ -119,6 +129,14 @@ def test_a_sink_that_must_not_fail_ends_the_run(live: bool, required: bool) -> N
     outlet.close()  # as the run does then
     with pytest.raises(Closed):
         outlet.put(scene(1))
+
+
+def test_what_is_not_said_to_be_optional_must_not_fail() -> None:
+    outlet = Outlet(ListSink(raising(SinkError("the disk is full"))), "list", RunStats(), live=True)
+    outlet.put(scene(0))
+    thread, raised = draining(outlet)
+    thread.join(DEADLINE_S)
+    assert [str(error) for error in raised] == ["the disk is full"]
 
 
 def test_a_mistake_in_an_optional_sink_is_not_taken_for_its_failure() -> None:
@@ -179,3 +197,104 @@ def test_an_optional_sink_of_the_main_thread_that_fails_is_said_once(caplog: pyt
             outlet.put(scene(index))
     assert caplog.messages == ["no display any more; the run goes on without it"]
     assert stats.counts["skipped", "window"] == 2
+
+
+class Server(ListSink):
+    """What is written to a server that may be away; what comes then is skipped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connected = True
+        self.skipped = 0
+
+    def write(self, scene: Scene) -> None:
+        if self.connected:
+            super().write(scene)
+        else:
+            self.skipped += 1
+
+
+def written(outlet: Outlet, *scenes: Scene) -> None:
+    """Each scene is written before the next is handed over."""
+    for each in scenes:
+        outlet.put(each)
+
+
+def test_it_tells_whether_a_server_is_there_and_what_it_missed() -> None:
+    stats, sink = RunStats(), Server()
+    sink.main_thread = True
+    outlet = Outlet(sink, "stream", stats, live=True, required=False)
+    written(outlet, scene(0))
+    assert stats.gauges["sink_connected", "stream"] == 1
+    assert ("skipped", "stream") not in stats.counts
+    sink.connected = False
+    written(outlet, scene(1), scene(2))
+    assert stats.gauges["sink_connected", "stream"] == 0
+    assert stats.counts["skipped", "stream"] == 2
+    sink.connected = True
+    written(outlet, scene(3), scene(4))
+    assert stats.gauges["sink_connected", "stream"] == 1
+    assert stats.counts["skipped", "stream"] == 2
+    sink.connected = False
+    written(outlet, scene(5))
+    assert stats.counts["skipped", "stream"] == 3
+    assert sink.indexes == [0, 3, 4]
+
+
+def test_a_sink_that_cannot_be_away_is_not_told_of() -> None:
+    stats = RunStats()
+    written(Outlet(MainThreadSink(), "window", stats, live=True), scene(0))
+    assert ("sink_connected", "window") not in stats.gauges
+
+
+@pytest.mark.parametrize(("live", "ages"), [(True, {"window": 2}), (False, {})])
+def test_how_long_writing_took_and_how_old_pictures_were_then(
+    live: bool, ages: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy_s, now_s = [50.0], [900.0]
+    clocks = SimpleNamespace(perf_counter=lambda: busy_s[0], monotonic=lambda: now_s[0])
+    monkeypatch.setattr(outlet_module, "time", clocks)
+
+    def takes_a_while(_: Scene) -> None:
+        busy_s[0] += 0.25
+        now_s[0] += 0.3
+
+    stats = RunStats()
+    outlet = Outlet(MainThreadSink(takes_a_while), "window", stats, live=live)
+    written(outlet, scene(0, captured_s=899.0), scene(1, captured_s=899.5))
+    assert stats.stages["window"].count == 2
+    assert stats.stages["window"].total_s == pytest.approx(0.5)
+    assert {name: times.count for name, times in stats.ages.items()} == ages
+    if live:
+        assert stats.ages["window"].total_s == pytest.approx(1.3 + 1.1)
+
+
+def test_it_tells_how_many_scenes_wait() -> None:
+    stats, hold = RunStats(), Hold()
+    outlet = Outlet(ListSink(hold), "list", stats)
+    thread, _ = draining(outlet)
+    outlet.put(scene(0))
+    assert hold.reached.wait(DEADLINE_S)
+    written(outlet, *map(scene, (1, 2, 3)))
+    assert stats.gauges["queue_depth", "list"] == 3
+    hold.go.set()
+    outlet.finish()
+    thread.join(DEADLINE_S)
+
+
+class Paused(MainThreadSink):
+    """Waits for a person until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = 0
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def test_a_sink_that_waits_for_a_person_is_released_when_the_run_ends() -> None:
+    sink = Paused()
+    Outlet(sink, "window", RunStats(), live=True).release()
+    assert sink.released == 1
+    Outlet(ListSink(), "list", RunStats()).release()  # waits for nobody

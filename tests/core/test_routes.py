@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections import Counter, deque
 from collections.abc import Callable
 from fractions import Fraction
@@ -282,3 +283,47 @@ def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
         thread.join(DEADLINE_S)
     assert shown == [(index, index % 2 == 0) for index in range(100)]
     assert ledger.snapshot() == (100, {("detected", ""): 50, ("interpolated", ""): 50})
+
+
+FRAMES_LONG = 6000
+
+
+@pytest.mark.parametrize("state", ["detected", "predicted", "interpolated"])
+def test_what_a_route_remembers_does_not_grow(state: str) -> None:
+    """Some frames are damaged, some never looked at, on some the detector fails, and some nobody takes."""
+    every_frame = state != "detected"
+    ledger = Ledger()
+    route = Newest(ledger, lambda index: index % 3 == 0, every_frame=every_frame)
+    held_bytes = []
+    tracemalloc.start()
+    try:
+        for index in range(FRAMES_LONG):
+            route.put(frame(index, "packet loss" if index % 7 == 0 else ""))
+            if index % 2 and route.waiting:
+                looked_at = next(route.frames())
+                failed = DetectorError("no luck") if index % 5 == 0 else None
+                route.done(Finished(looked_at, None if failed else Detections.empty(), error=failed))
+                assert next(iter(route)).frame is looked_at
+                if not every_frame:
+                    route.shown(looked_at, state, "")
+            if every_frame and index % 4:
+                route.shown(next(iter(route)).frame, state, "")
+            if index in (FRAMES_LONG // 3, FRAMES_LONG - 1):
+                held_bytes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert held_bytes[1] - held_bytes[0] < FRAMES_LONG
+    assert ledger.in_flight <= 1 + ROOM
+    assert {ending for ending, _ in ledger.snapshot()[1]} >= {state, "detected", "lost", "corrupt", "dropped"}
+
+
+def test_what_is_shown_after_the_detector_had_it_is_counted_once() -> None:
+    ledger = Ledger()
+    route = Newest(ledger, lambda _: True, every_frame=True)
+    route.put(frame(5))
+    route.done(Finished(next(route.frames()), Detections.empty()))
+    result, arrived = next(iter(route)), next(iter(route))
+    assert (result.looked, arrived.looked) == (True, False)
+    route.shown(arrived.frame, "interpolated", "")
+    route.shown(arrived.frame, "predicted", "")
+    assert ledger.snapshot() == (1, {("detected", ""): 1})

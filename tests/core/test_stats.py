@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streamer.labels import LabelTable
 from streamer.report import Report
-from streamer.stats import Ledger, RunStats, StageTimes, TrackCounts
+from streamer.stats import Ledger, Rate, RunStats, StageTimes, TrackCounts
 from tracking.types import Tracks
 
 TABLE = LabelTable(("Person", "Car", "Person"))
@@ -122,3 +122,103 @@ def test_a_frame_with_more_tracks_than_are_remembered_counts_each_once() -> None
     for _ in range(5):
         counts.take(tracks_of(dict.fromkeys(range(1, 51), 1)), TABLE)
     assert counts.by_class == {"Car": 50}
+
+
+def test_without_durations_a_percentile_is_nought() -> None:
+    assert StageTimes().percentile_s(50) == 0
+    assert StageTimes().percentile_s(100) == 0
+
+
+def test_a_percentile_is_of_the_rank_that_it_says() -> None:
+    times = StageTimes()
+    for duration_s in (0.001, 0.01, 0.1, 1.0):
+        times.add(duration_s)
+    found = [times.percentile_s(percent) for percent in (25, 26, 50, 75, 76, 100)]
+    assert found == pytest.approx([0.001, 0.01, 0.01, 0.1, 1.0, 1.0], rel=0.025)
+
+
+def test_no_time_at_all_is_a_duration_too() -> None:
+    times = StageTimes()
+    times.add(0.0)
+    assert (times.count, times.total_s) == (1, 0)
+    assert 0 < times.percentile_s(50) < 1e-6
+
+
+@pytest.mark.parametrize("weight", [0.05, 0.3, 1.0])
+def test_a_steady_rate_is_exact_from_the_second_time_on(weight: float) -> None:
+    rate = Rate(weight)
+    assert rate.tick(1000.0) == 0
+    assert [rate.tick(1000.0 + 0.4 * k) for k in range(1, 9)] == pytest.approx([2.5] * 8)
+
+
+def test_a_rate_follows_a_new_pace_by_its_weight() -> None:
+    """The mean gap goes a quarter of the way to each new one: from 0.1 s to 0.5 s by 0.2, 0.275, 0.33125."""
+    rate = Rate(0.25)
+    for now_s in (70.0, 70.1, 70.2):
+        told = rate.tick(now_s)
+    assert told == pytest.approx(10)
+    assert [rate.tick(now_s) for now_s in (70.7, 71.2, 71.7)] == pytest.approx([1 / 0.2, 1 / 0.275, 1 / 0.33125])
+
+
+def test_a_rate_follows_the_last_twenty_or_so_where_nothing_else_is_said() -> None:
+    rate = Rate()
+    for k in range(50):
+        rate.tick(5.0 + 0.1 * k)
+    slower = [rate.tick(9.9 + 0.2 * k) for k in range(1, 101)]
+    assert slower[0] == pytest.approx(10, rel=0.1)
+    assert slower[19] == pytest.approx(6, rel=0.1)
+    assert slower[-1] == pytest.approx(5, rel=0.01)
+
+
+def test_twice_at_one_instant_is_no_error() -> None:
+    rate = Rate()
+    assert [rate.tick(now_s) for now_s in (3.0, 3.0, 3.5)] == [0, 0, 2.0]
+
+
+def test_a_run_that_is_over_leaves_nothing_in_flight() -> None:
+    ledger = Ledger()
+    ledger.enter(9)
+    ledger.settle("detected", frames=4)
+    ledger.settle_rest("dropped", "shutdown")
+    assert ledger.snapshot() == (9, {("detected", ""): 4, ("dropped", "shutdown"): 5})
+    ledger.settle_rest("dropped", "end")
+    assert ledger.causes("dropped") == {"shutdown": 5}
+
+
+def test_what_was_counted_and_how_it_stands() -> None:
+    stats = RunStats()
+    assert stats.flagged_corrupt == 0
+    stats.count("flagged corrupt", "", 3)
+    stats.count("flagged corrupt", "")
+    stats.count("reconnect", "stalled", 0)
+    assert stats.flagged_corrupt == 4
+    assert stats.counts == {("flagged corrupt", ""): 4}
+    stats.gauge("sink_connected", "stream", 1)
+    stats.gauge("sink_connected", "stream", 0)
+    assert stats.gauges == {("sink_connected", "stream"): 0}
+
+
+def test_frames_a_second_are_those_shown_in_the_time_that_it_took() -> None:
+    stats = RunStats()
+    assert stats.throughput_fps == 0
+    assert stats.bottleneck is None
+    stats.shown, stats.wall_s = 90, 4.0
+    assert stats.throughput_fps == 22.5
+
+
+def test_stages_and_ages_are_told_apart() -> None:
+    stats = RunStats()
+    stats.add_time("shown", 0.5)
+    stats.add_age("shown", 0.1)
+    stats.add_age("detector", 0.2)
+    assert {name: times.total_s for name, times in stats.stages.items()} == {"shown": 0.5}
+    assert {name: times.total_s for name, times in stats.ages.items()} == {"shown": 0.1, "detector": 0.2}
+
+
+def test_a_track_that_is_shown_again_is_remembered_longer_than_one_that_is_not() -> None:
+    counts = TrackCounts(remembered=3)
+    for track_id in (1, 2, 3, 1, 4, 1):
+        counts.take(tracks_of({track_id: 1}), TABLE)
+    assert counts.by_class == {"Car": 4}
+    counts.take(tracks_of({2: 1}), TABLE)
+    assert counts.by_class == {"Car": 5}, "it was forgotten, and counts anew"

@@ -237,6 +237,7 @@ def test_min_score_out_of_range(module: Path) -> None:
         HubDetector(module, min_score=1.5)
 
 
+@pytest.mark.slow
 def test_loading_leaves_the_terminal_alone(module: Path) -> None:
     """TensorFlow's start-up chatter is held back, in a process of its own because it starts only once."""
     code = f"""

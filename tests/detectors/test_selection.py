@@ -167,11 +167,8 @@ def test_an_archive_is_unpacked_and_used(cache: Path, tmp_path: Path) -> None:
     assert (choice.module_dir / "saved_model.pb").is_file()
 
 
+@pytest.mark.usefixtures("starter_weights")
 def test_builds_as_many_starters_as_asked_for() -> None:
-    try:
-        store.fetch(store.STARTER)
-    except ModelError as error:
-        pytest.skip(f"the starter's weights cannot be had: {error}")
     built = selection.build(selection.choose("starter"), Options(min_score=0.5, threads=1, workers=2))
     assert len(built) == 2
     assert built[0] is not built[1]

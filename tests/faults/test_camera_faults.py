@@ -14,6 +14,8 @@ from tests.faults.camera import Camera, CameraFailed
 from tests.faults.camera.bare_client import BareClient
 from tests.faults.watching import Seen, assert_consecutive, numbers, opened, pictures, watch
 
+pytestmark = pytest.mark.slow
+
 
 def quick_camera() -> Camera:
     return Camera(fps=50, key_frame_on_play=True)

@@ -11,7 +11,13 @@ from tests.faults import gstreamer
 from tests.faults.camera import Camera
 from tests.faults.watching import assert_consecutive, numbers, opened, watch
 
-pytestmark = pytest.mark.skipif(not gstreamer.available(), reason=f"no GStreamer server: {gstreamer.missing()}")
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(autouse=True, scope="module")
+def gstreamer_is_there() -> None:
+    if why := gstreamer.missing():
+        pytest.skip(f"no GStreamer server: {why}")
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])

@@ -11,9 +11,10 @@ from tests.faults.lab.catalog import SCENARIOS
 
 RECOVERS_WITHIN_S = 20.0
 HEALTHY_S = 0.3
-QUICK = [name for name, scenario in SCENARIOS.items() if scenario.quick and not scenario.missing()]
+QUICK = [name for name, scenario in SCENARIOS.items() if scenario.quick]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_the_program_recovers_and_nothing_is_left_over(name: str) -> None:
     scenario = SCENARIOS[name]()
@@ -26,6 +27,7 @@ def test_the_program_recovers_and_nothing_is_left_over(name: str) -> None:
         assert len(done.stop_s) == 1
 
 
+@pytest.mark.slow
 def test_damaged_pictures_never_reach_the_detector() -> None:
     done = runner.Series(SCENARIOS["loss_10"](), repetitions=1, stops=0, healthy_s=HEALTHY_S, lasts_most_s=2.0).run()
     assert done.figures["damaged"] > 0

@@ -13,6 +13,7 @@ from streamer.detectors import selection
 from streamer.models import tensorflow_import
 from tests.detectors import tiny_module
 
+pytestmark = pytest.mark.elsewhere
 PREPARE = """
 import logging, sys
 from pathlib import Path

@@ -28,6 +28,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "BACKOFF_S", 0.01)
 
 
+@pytest.mark.slow
 def test_a_handle_is_resolved_as_tensorflow_hub_does_it(server: ArchiveServer, cache: Path, module: Path) -> None:
     handle = server.url + MODULE_PATH
     folder = store.fetch(handle)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.detectors.starter import StarterDetector
-from streamer.errors import ConfigError, ModelError
+from streamer.errors import ConfigError
 from streamer.labels import LabelTable
 from streamer.models import label_maps, open_images, store
 
@@ -54,11 +54,8 @@ class TestChoice:
         assert label_maps.for_detector(starter=False, label_map="Open_Images_V4") is open_images.label_table()
         assert label_maps.for_detector(starter=False, label_map="coco") == label_maps.coco_table()
 
+    @pytest.mark.usefixtures("starter_weights")
     def test_the_starter_has_its_own(self) -> None:
-        try:
-            store.load_starter()
-        except ModelError as error:
-            pytest.skip(f"the starter's weights cannot be had: {error}")
         table = label_maps.for_detector(starter=True, label_map="coco")
         detector = StarterDetector()
         assert table == detector.labels

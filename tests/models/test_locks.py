@@ -86,6 +86,7 @@ def test_an_owner_that_goes_on_is_waited_for(tmp_path: Path) -> None:
     assert looks == list(range(1, 11))
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(server: ArchiveServer, url: str, entry: Path, module: Path) -> None:
     server.script.faults = ["", "waits"]  # the first answer is the redirect
     code = f"from streamer.models import store; print(store.fetch({url!r}))"

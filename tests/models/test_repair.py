@@ -140,6 +140,7 @@ def test_a_cache_that_cannot_be_written(url: str, cache: Path) -> None:
         store.fetch(url)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing(server: ArchiveServer, url: str, cache: Path) -> None:
     server.script.faults = ["", "stalls"]
     main = Path(__file__).parents[2] / "main.py"

@@ -34,6 +34,7 @@ def clip(program: Program) -> Path:
 RECORDED = ("--detector", "boxes.txt", "--report", "run.json", "--jsonl", "run.jsonl", "--record", "kept")
 
 
+@pytest.mark.slow
 def test_a_replay_writes_the_same_lines_or_tries_another_tracker(program: Program, clip: Path) -> None:
     run = ("--latency", "0.2", "--overlay", "delayed", "--set", "tracker.options.iou_min=0.25")
     result = program("run", clip, *run, *RECORDED)

@@ -206,6 +206,7 @@ class Enough:
             raise Interrupted
 
 
+@pytest.mark.slow
 def test_lost_packets_of_a_camera(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Camera(fps=50, key_frame_on_play=True, key_frame_every_s=0.4) as camera:
         camera.lose(0.03, seed=1)
@@ -218,6 +219,7 @@ def test_lost_packets_of_a_camera(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert not caplog.messages  # such as that a picture is not the one that was seen
 
 
+@pytest.mark.slow
 def test_a_camera_that_reconnects(tmp_path: Path) -> None:
     with Camera(fps=50, key_frame_on_play=True) as camera:
 

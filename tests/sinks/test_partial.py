@@ -11,6 +11,7 @@ import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.sinks.partial import PartialFile, completes
+from tests.permissions import as_an_ordinary_user
 
 
 def test_the_name_appears_with_the_complete_file(tmp_path: Path) -> None:
@@ -163,11 +164,10 @@ def test_impossible_names_are_refused_at_once(tmp_path: Path, name: str) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SinkUnavailable, match="Permission denied"):
-        PartialFile(tmp_path / "clip.mp4")
+        as_an_ordinary_user(lambda: PartialFile(tmp_path / "clip.mp4"))
 
 
 @pytest.mark.parametrize(

@@ -310,6 +310,7 @@ def test_a_server_that_refuses_is_said_once_and_asked_seldom(
     assert PASSWORD not in caplog.text + str(sink.notes)
 
 
+@pytest.mark.slow
 def test_a_receiver_that_is_killed_and_comes_back(
     receive: Callable[[str, str], Receiver], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -369,12 +370,15 @@ def test_a_receiver_that_stops_reading_is_left(
 
 
 def test_a_server_that_says_nothing_is_left(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_link, "CONNECT_S", 0.5)
     with answering(None) as (port, asked), StreamSink(f"rtsp://127.0.0.1:{port}/cam", INFO, clock=Clock()) as sink:
-        sink.write(shown(0))
+        for count, wait_s in enumerate((0.5, 2.0, 8.0), 1):  # on a busy machine it takes long until the server is asked
+            monkeypatch.setattr(stream_link, "CONNECT_S", wait_s)
+            sink.write(shown(count))
+            if asked:
+                break
         assert asked
-        assert sink.skipped == 1
-    assert "no answer within 0.5 s" in caplog.text
+        assert sink.skipped == count
+    assert f"no answer within {wait_s:g} s" in caplog.text
 
 
 def test_leaving_does_not_wait_for_a_write_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
@@ -579,10 +583,11 @@ def test_no_password_is_in_anything_that_can_be_shown(password: str) -> None:
     coded = quote(password, safe="")
     target = parse_target(f"rtsp://me:{coded}@host.example:8554/cam?token={coded}")
     assert target.name == "rtsp://host.example:8554/cam"
+    other = parse_target("rtsp://me:of-another@host.example:8554/cam?token=of-another")
+    assert repr(target) == repr(other)
     said = target.scrub(f"cannot open {target.url}: {password} {coded} rejected at host")
-    for shown_text in (target.name, repr(target), said.replace("cannot open", "").replace("rejected at host", "")):
-        secret_parts = [one for one in (password, coded) if one not in "rtsp://host.example:8554/cam ***:"]
-        assert not any(one in shown_text for one in secret_parts if one not in repr(target.options) + target.muxer)
+    shown_text = said.replace("cannot open", "").replace("rejected at host", "")
+    assert not any(one in shown_text for one in (password, coded) if one not in "rtsp://host.example:8554/cam ***:")
 
 
 def test_the_key_of_a_broadcaster_is_not_shown() -> None:

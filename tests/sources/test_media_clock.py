@@ -135,3 +135,10 @@ def test_rounding_does_not_add_up() -> None:
     pts = [k * 1001 for k in range(frames)]
     ticks = stamps(MediaClock(), list(pts), [k * 1001 / 24000 for k in range(frames)], Fraction(1, 24000))
     assert abs(ticks[-1] - Fraction(pts[-1], 24000) / TIME_BASE) <= 1
+
+
+def test_a_time_stamp_that_is_told_twice_is_no_step_and_arrival_stands_in() -> None:
+    clock = MediaClock()
+    raw = [70 + step * 3600 for step in (0, 1, 1, 2, 3, 3, 3, 4)]
+    assert stamps(clock, list(raw), [9 + k / 25 for k in range(8)], TIME_BASE) == [k * 3600 for k in range(8)]
+    assert clock.repairs == 3

@@ -49,3 +49,18 @@ def test_times_that_jump_to_and_fro_are_no_holes() -> None:
     for k in [*range(50), 60, *range(51, 100), 10**9, *range(100, 150)]:
         clock.of(40 * k, None, 0, None)
     assert clock.holes == 0
+
+
+def test_who_begins_with_a_presentation_time_has_no_delay_afterwards() -> None:
+    clock = PresentationTimes(40)
+    assert [clock.of(pts, dts, 40, 500) for pts, dts in ((700, 620), (None, 740), (None, 780))] == [700, 740, 780]
+
+
+def test_a_picture_that_comes_before_the_first_packet_is_moved_nowhere() -> None:
+    clock = PresentationTimes(40)
+    assert [clock.of(None, dts, 40, 900) for dts in (820, 860)] == [820, 860]
+
+
+def test_without_the_first_packet_there_is_no_delay() -> None:
+    clock = PresentationTimes(40)
+    assert [clock.of(None, dts, 40, None) for dts in (820, 860)] == [820, 860]

@@ -41,16 +41,25 @@ def test_probation_is_counted_in_seconds() -> None:
 
 
 def test_a_weak_object_is_shown_too_but_later() -> None:
-    tracker = IouTracker(weak_confirm_s=0.5)
+    tracker = IouTracker()
     tracker.update(detections(grid(5), 0.9), 0.0)
     seen = Detections(grid(6), np.array([0.9] * 5 + [0.4], np.float32), np.zeros(6, np.int32))
     shown = [len(tracker.update(seen, k * 0.1)) for k in range(1, 10)]
     assert shown == [5, 5, 5, 5, 5, 6, 6, 6, 6]
 
 
+def test_a_weak_detection_that_fits_much_better_gets_the_track() -> None:
+    tracker = IouTracker()
+    run(tracker, [detections(grid(6))] * 10)
+    boxes = np.concatenate([grid(6), grid(1, (20.0, 0.0))])
+    seen = Detections(boxes, np.array([0.3] + [0.9] * 6, np.float32), np.zeros(7, np.int32))
+    shown = tracker.update(seen, 10 * STEP_S)
+    assert shown.scores[shown.ids == 1].tolist() == pytest.approx([0.3])
+
+
 def test_a_missed_track_keeps_its_id_within_the_memory_and_not_beyond() -> None:
     for missing_s, expected in ((0.8, 1), (1.2, 2)):
-        tracker = IouTracker(memory_s=1.0)
+        tracker = IouTracker()
         run(tracker, [detections(grid(1))] * 10)
         empty = round(missing_s * FPS)
         run(tracker, [Detections.empty()] * empty, start_s=10 * STEP_S)

@@ -24,6 +24,7 @@ Facts = dict[str, Any]
 
 _MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
 pytestmark = [
+    pytest.mark.elsewhere,
     pytest.mark.skipif(os.environ.get("STREAMER_WEBCAM_VM") != "1", reason="set STREAMER_WEBCAM_VM=1 to run it"),
     pytest.mark.skipif(bool(_MISSING), reason=f"without {', '.join(_MISSING)}; on Debian: apt-get install {PACKAGES}"),
 ]

@@ -1,0 +1,119 @@
+"""What holds for every test: a clean environment, the same generated examples, a deadline, and no unexpected skip."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis.internal.conjecture import providers
+
+from streamer.errors import ModelError
+from streamer.models import store
+from tests import environment
+
+ISOLATED = pytest.StashKey[Path]()
+HEAVY = frozenset({"cli", "detectors", "evaluation", "faults", "models", "replay"})
+"""Folders whose tests start programs or load models, which takes long on a busy machine."""
+HEAVY_HANGS_S = 150
+LIGHT = frozenset({"canvas", "core", "overlay", "tracking"})
+"""Those whose tests take milliseconds."""
+LIGHT_HANGS_S = 25
+NEVER_SKIPPED = "STREAMER_REQUIRE_ALL"
+OF_THE_SYSTEM = frozenset({"certificate", "screen", "small_disk"})
+"""Fixtures that need openssl, Xvfb and root; what uses them is marked `system`."""
+
+# A slow machine is no failure. The examples of a test depend on its code alone, and are remembered nowhere.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("random", derandomize=False, database=None, deadline=None, print_blob=True)
+settings.load_profile("random" if os.environ.get("STREAMER_HYPOTHESIS") == "random" else "same")
+# Hypothesis would also try the constants that it finds in the modules that happen to be imported by then.
+providers._get_local_constants = lambda: providers._local_constants
+
+
+class Hangs(BaseException):
+    """A test took too long. No Exception, which the tested code or Hypothesis would handle."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.stash[ISOLATED] = environment.isolate()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if ISOLATED in config.stash:
+        environment.remove(config.stash[ISOLATED])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
+    """As pytest-timeout does it, but for the exception, and again and again: what ends the test may hang too."""
+
+    def ring(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        faulthandler.dump_traceback(all_threads=True)
+        raise Hangs(f"{item.nodeid} hangs: it has not ended within {settings.timeout:g} s")
+
+    def cancel() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    item.cancel_timeout = cancel  # type: ignore[attr-defined] # what pytest-timeout calls when the test is over
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, settings.timeout, settings.timeout)
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not OF_THE_SYSTEM.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("system")
+        if not item.get_closest_marker("timeout"):
+            _add_timeout(item)
+
+
+def _add_timeout(item: pytest.Item) -> None:
+    folder = item.path.parent.name
+    if folder in HEAVY or item.get_closest_marker("slow") or item.get_closest_marker("system"):
+        item.add_marker(pytest.mark.timeout(HEAVY_HANGS_S))
+    elif folder in LIGHT:
+        item.add_marker(pytest.mark.timeout(LIGHT_HANGS_S))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if item.get_closest_marker("elsewhere") is None:
+        _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: Any) -> None:
+    """Make a failure of a skip, where everything that tests need is installed."""
+    if os.environ.get(NEVER_SKIPPED) and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{NEVER_SKIPPED} is set, and this was skipped. {reason}"
+
+
+@pytest.fixture(scope="session")
+def starter_weights() -> Path:
+    """The starter's file in the cache. Tests fetch nothing; `make test` does that first."""
+    try:
+        return store.fetch(store.STARTER, offline=True)
+    except ModelError:
+        pytest.skip("no weights of the starter; `python main.py models fetch starter` gets them")

@@ -1,0 +1,75 @@
+"""The environment that every test runs in: the same on each machine, with nothing in it that the user had set.
+
+Done once, by the process that the user starts, before pytest-xdist starts its workers: they inherit it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from streamer.models import store
+
+KEPT = (
+    # What programs and libraries need to start and to compute.
+    "PATH",
+    "LD_",
+    "DYLD_",
+    "SYSTEMROOT",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+    "PYTHON",
+    "COVERAGE",
+    "OPENBLAS_",
+    "CUDA_",
+    "NVIDIA_",
+    # What the tests themselves are told.
+    "PYTEST_",
+    "STREAMER_HYPOTHESIS",
+    "STREAMER_REQUIRE_ALL",
+    "STREAMER_TEST_DATA",
+    "STREAMER_UPDATE_GOLDEN",
+    "STREAMER_WEBCAM_VM",
+)
+"""Beginnings of the names of variables that stay. No locale, proxy, terminal, display, cache or setting."""
+
+FIXED = {
+    "COLUMNS": "80",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "LINES": "24",
+    "NO_PROXY": "*",  # no proxy that the system is set to (macOS) either
+    "TERM": "xterm",
+    "TZ": "UTC",
+}
+
+
+def isolate() -> Path:
+    """Replace the environment of this process; returns its new home, which must be removed in the end.
+
+    The cache for models is empty but for the starter's weights, if the user has them.
+    """
+    weights = store.cache_dir() / store.STARTER_FILE.name
+    home = Path(tempfile.mkdtemp(prefix="streamer-tests-"))
+    cache = home / ".cache/streamer"  # where it is by default, for who is told of HOME alone
+    cache.mkdir(parents=True)
+    if weights.is_file():
+        shutil.copyfile(weights, cache / weights.name)
+    kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
+    os.environ.clear()
+    os.environ.update(kept | FIXED | {"HOME": str(home), "STREAMER_CACHE": str(cache)})
+    os.environ.setdefault("PYTHONHASHSEED", "0")  # of the workers and of all programs that the tests start
+    time.tzset()
+    os.umask(0o022)
+    set_hypothesis_home_dir(home / ".hypothesis")
+    return home
+
+
+def remove(home: Path) -> None:
+    """Delete it; a program that still runs may leave something behind."""
+    shutil.rmtree(home, ignore_errors=True)
