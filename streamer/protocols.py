@@ -6,8 +6,8 @@ expectations written here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
@@ -60,6 +60,7 @@ class StreamInfo:
         bit_rate: of the video stream in bits/s, None where unknown.
         colour: H.273 codes as the stream is tagged: (primaries, transfer, matrix) and FFmpeg's range code.
         field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
+        side_data: of the first picture, as `streamer.side_data` reads it.
     """
 
     name: str
@@ -78,6 +79,7 @@ class StreamInfo:
     bit_rate: int | None = None
     colour: tuple[int, int, int, int] = (2, 2, 2, 0)
     field_order: int = 0
+    side_data: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Source(Protocol):

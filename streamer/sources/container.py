@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from streamer.errors import SourceUnavailable
 from streamer.frame import Frame, PictureKey
 from streamer.protocols import Damage, StreamInfo
+from streamer.side_data import LAYOUTS, side_data_of
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.orientation import UPRIGHT, Turner, is_oblique, orientation_of
 from streamer.sources.packets import PacketReader, passthrough_of, start_of
@@ -191,6 +192,8 @@ def describe(
     """What every container tells of its stream, for an upright first picture."""
     ratio = stream.sample_aspect_ratio or Fraction(1)
     context = stream.codec_context
+    # A layout of two views or of a sphere does not hold for a picture that was turned on its side.
+    side_data = {name: one for name, one in side_data_of(first).items() if not (transposed and name in LAYOUTS)}
     tags = (
         (first.color_primaries, context.color_primaries, 2),
         (first.color_trc, context.color_trc, 2),
@@ -211,6 +214,7 @@ def describe(
         colour=(primaries, transfer, matrix, code),
         field_order=int(context.field_order),
         constant_rate=stream.base_rate is not None and stream.base_rate == stream.average_rate,
+        side_data=side_data,
     )
 
 
