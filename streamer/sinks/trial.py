@@ -68,9 +68,11 @@ def try_stream(kind: str, stream: PassthroughStream, packets: Sequence[Passthrou
     """Try a stream in a container (`kind`, FFmpeg's name) with its first packets, or its header alone without any."""
     if stream.is_cover:
         return Fit(kind in _COVER_CONTAINERS and _accepts(kind, stream))
+    if stream.kind == "attachment":
+        return Fit(_attaches(kind, stream))
     if not packets and stream.kind == "data":  # nobody looks into data, so any will do
         packets = [PassthroughPacket(bytes(64), 0, 0, 1)]
-    if not packets or not stream.timed:
+    if not packets:
         return Fit(_accepts(kind, stream))
     packets = _lasting(packets[:TRIED_PACKETS])
     tick = stream.time_base
@@ -111,6 +113,27 @@ def _lasting(packets: Sequence[PassthroughPacket]) -> list[PassthroughPacket]:
     steps = [after - before for before, after in pairwise(times)]
     known = zip(packets, [*steps, steps[-1] if steps else 0], strict=True)
     return [packet if packet.duration else replace(packet, duration=max(step, 0)) for packet, step in known]
+
+
+def _attaches(kind: str, stream: PassthroughStream) -> bool:
+    """Whether a file that has a packet of video, too, gives an attachment back: WebM's muxer drops it."""
+    buffer = io.BytesIO()
+    container: Any = av.open(buffer, "w", format=kind)
+    with listening(av.logging.ERROR):
+        try:
+            video = container.add_mux_stream("vp8", width=16, height=16)
+            stream.add_to(container).metadata.update(own_tags(stream.tags))
+            container.start_encoding()
+            packet: Packet[Any] = Packet(bytes(16))
+            packet.pts, packet.dts, packet.stream = 0, 0, video
+            container.mux(packet)
+            container.close()
+            with av.open(io.BytesIO(buffer.getvalue()), metadata_errors="replace") as read:
+                return any(one.type == "attachment" for one in read.streams)
+        except (av.error.FFmpegError, ValueError):
+            return False
+        finally:
+            buffer.close()
 
 
 def _accepts(kind: str, stream: PassthroughStream) -> bool:
