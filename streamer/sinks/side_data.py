@@ -68,16 +68,19 @@ def encoder_options(encoder: str, side_data: Mapping[str, bytes], options: Mappi
     if encoder not in _PARAMETERS:
         return dict(options)
     option, display, light = _PARAMETERS[encoder]
-    wanted = [options[option]] if options.get(option) else []
+    wanted = []
     mastering = _mastering(side_data)
-    if mastering is not None and all(mastering):
+    if mastering is not None and all(0 < value <= 1 for value in mastering[:8]) and 0 <= mastering[8] < mastering[9]:
         rx, ry, gx, gy, bx, by, wx, wy = (round(value * 50_000) for value in mastering[:8])
         low, high = (round(value * 10_000) for value in mastering[8:])
         wanted.append(f"{display}=G({gx},{gy})B({bx},{by})R({rx},{ry})WP({wx},{wy})L({high},{low})")
     if LIGHT in side_data:
         most, average = struct.unpack("=2I", side_data[LIGHT][:8])
         wanted.append(f"{light}={most},{average}")
-    return {**options, option: ":".join(wanted)} if wanted else dict(options)
+    if not wanted:
+        return dict(options)
+    # What the user wants comes last and wins.
+    return {**options, option: ":".join([*wanted, *([options[option]] if options.get(option) else [])])}
 
 
 class SideDataWatch:
@@ -97,7 +100,10 @@ class SideDataWatch:
         video = output.streams.video[0]
         lost = []
         for time in sorted({time for time, _ in self._first.values()}):
-            found = side_data_of(_frame_at(output, video, time))
+            try:
+                found = side_data_of(_frame_at(output, video, time))
+            except (av.error.FFmpegError, IndexError):
+                found = {}
             for name, (first, content) in self._first.items():
                 if first == time and not (name in found and _kept(kind, name, content, found[name])):
                     lost.append(NAMES[name])
@@ -118,10 +124,12 @@ def _frame_at(output: Any, video: Any, time: Fraction) -> av.VideoFrame:
 
 
 def _mastering(side_data: Mapping[str, bytes]) -> list[float] | None:
-    """x and y of red, green, blue and white, lowest and highest luminance (AVMasteringDisplayMetadata)."""
+    """x and y of red, green, blue and white, lowest and highest luminance; None where one of them is not told."""
     if MASTERING not in side_data:
         return None
-    values = struct.unpack("=20i2i", side_data[MASTERING][:88])
+    values = struct.unpack("=20i2i", side_data[MASTERING][:88])  # AVMasteringDisplayMetadata
+    if not all(values[20:]):
+        return None
     return [values[2 * k] / (values[2 * k + 1] or 1) for k in range(10)]
 
 
@@ -129,7 +137,9 @@ def _kept(kind: str, name: str, before: bytes, after: bytes) -> bool:
     """Whether side data say the same as far as containers can hold it."""
     if name == MASTERING:
         one, other = _mastering({name: before}), _mastering({name: after})
-        return all(abs(a - b) <= _NEAR * max(1, abs(a)) for a, b in zip(one or (), other or (), strict=True))
+        if one is None or other is None:
+            return before == after
+        return all(abs(a - b) <= _NEAR * max(1, abs(a)) for a, b in zip(one, other, strict=True))
     if name == STEREO:
         # Type and flags. FFmpeg 8.1 writes the box st3d, but reads another one after it that has no type.
         type_and_flags = struct.unpack("=2i", before[:8])

@@ -92,8 +92,7 @@ class VideoWriter:
         Raises:
             SinkError: the encoder or the disk failed.
         """
-        picture = scene.picture if scene.picture is not None else scene.frame.picture
-        frame = self._fit(picture)
+        frame = self._fit(scene.picture if scene.picture is not None else scene.frame.picture)
         exact = scene.frame.pts * scene.frame.time_base
         duration = round(scene.frame.duration * scene.frame.time_base / self._time_base)
         if not self.frames:

@@ -21,7 +21,7 @@ from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange
 
 from streamer.colour import is_full_range
-from streamer.side_data import UNREADABLE
+from streamer.side_data import UNREADABLE as _UNKNOWN_SIDE_DATA
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _display_matrix(picture: av.VideoFrame) -> bytes | None:
     # From a small copy, not from the picture itself: asking a picture for side data ties it into a reference cycle, so
     # that its memory lasts until the garbage collector comes by, and fails where there is a kind unknown to PyAV.
     stamp = (("crop", "w=min(iw,16):h=min(ih,16):x=0:y=0"), ("scale", "8:8"))
-    graph = _graph(picture.format, picture, _TIMELESS, (*stamp, *map(_delete, UNREADABLE)))
+    graph = _graph(picture.format, picture, _TIMELESS, (*stamp, *map(_delete, _UNKNOWN_SIDE_DATA)))
     graph.vpush(picture)
     # PyAV types this as a dictionary by name; it takes its own enumeration.
     side_data = cast(Mapping[Type, Buffer], graph.vpull().side_data)

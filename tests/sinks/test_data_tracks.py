@@ -152,8 +152,9 @@ def clip_with_klv(path: Path, codec: str) -> Path:
     return path
 
 
-def test_klv_of_drones_is_kept_in_a_transport_stream_only(tmp_path: Path) -> None:
-    clip = clip_with_klv(tmp_path / "in.ts", "klv")
+@pytest.mark.parametrize("codec", ["klv", "timed_id3"])
+def test_data_of_drones_and_streams_is_kept_in_a_transport_stream_only(tmp_path: Path, codec: str) -> None:
+    clip = clip_with_klv(tmp_path / "in.ts", codec)
     _, sink = annotate(clip, tmp_path / "out.ts", options=FAST)
     (given,), (written,) = payloads(clip, "data"), payloads(tmp_path / "out.ts", "data")
     assert [digest for _, digest in written] == [digest for _, digest in given] != []
@@ -161,4 +162,4 @@ def test_klv_of_drones_is_kept_in_a_transport_stream_only(tmp_path: Path) -> Non
     for suffix in (".mp4", ".mkv"):
         _, sink = annotate(clip, tmp_path / f"out{suffix}", options=FAST)
         (note,) = [line for line in sink.notes if "left out" in line]
-        assert note.endswith("cannot hold the data stream 1 (klv) of the input: left out")
+        assert note.endswith(f"cannot hold the data stream 1 ({codec}) of the input: left out")

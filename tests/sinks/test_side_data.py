@@ -224,6 +224,54 @@ def test_closed_captions_that_the_encoder_does_not_write_are_told(tmp_path: Path
     assert told(sink) == [f"{output[1:]} with {codec} does not keep the closed captions (A/53)"]
 
 
+def hdr10_plus(version: int) -> bytes:
+    """Registered user data of SMPTE ST 2094-40: one window, without curves."""
+    fields = [(version, 8), (1, 2), (400, 27), (0, 1), *[(9000, 17)] * 3, (5000, 17), (0, 4), (10, 10), (0, 3)]
+    bits = "".join(f"{value:0{width}b}" for value, width in fields)
+    bits += "0" * (-len(bits) % 8)
+    return b"\xb5\x00\x3c\x00\x01\x04" + int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def escaped(payload: bytes) -> bytes:
+    """With the bytes that keep a start code from appearing (ITU-T H.265, 7.4.2)."""
+    made = bytearray()
+    for byte in payload:
+        if byte <= 3 and made[-2:] == b"\0\0":
+            made.append(3)
+        made.append(byte)
+    return bytes(made)
+
+
+def write_hdr10_plus(path: Path) -> Path:
+    coder: Any = av.CodecContext.create("libx265", "w")
+    coder.width, coder.height, coder.pix_fmt, coder.time_base = 64, 48, "yuv420p10le", Fraction(1, 25)
+    coder.options = {**FAST, "tune": "zerolatency", "x265-params": "log-level=none:repeat-headers=1"}
+    content = hdr10_plus(1)
+    message = b"\0\0\0\1\x4e\x01" + escaped(b"\x04" + bytes([len(content)]) + content) + b"\x80"
+    with av.open(str(path), "w") as output:
+        stream: Any = output.add_mux_stream("hevc", rate=25, width=64, height=48)
+        stream.time_base = Fraction(1, 25)
+        for number in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(picture(number, (64, 48)), "rgb24").reformat(format="yuv420p10le")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            for coded in coder.encode(frame):
+                packet: Any = av.Packet(message + bytes(coded))
+                packet.pts, packet.dts, packet.time_base = coded.pts, coded.dts, Fraction(1, 25)
+                packet.is_keyframe, packet.stream = coded.is_keyframe, stream
+                output.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("output", "codec"), [(".mp4", "h264"), (".mkv", "hevc"), (".webm", "av1"), (".webm", "vp9")])
+def test_hdr10_plus_is_kept_or_told(tmp_path: Path, output: str, codec: str) -> None:
+    clip, target = write_hdr10_plus(tmp_path / "in.ts"), tmp_path / f"out{output}"
+    assert "DYNAMIC_HDR_PLUS" in side_data(clip)
+    _, sink = annotate(clip, target, codec=codec)
+    kept = side_data(target).get("DYNAMIC_HDR_PLUS") == side_data(clip)["DYNAMIC_HDR_PLUS"]
+    name = {".mkv": "matroska"}.get(output, output[1:])
+    assert told(sink) == ([] if kept else [f"{name} with {codec} does not keep the HDR10+ metadata"])
+
+
 def test_an_active_format_description_is_told(tmp_path: Path) -> None:
     clip = write_user_data(tmp_path / "in.ts", b"DTG1\x41\xf9")
     assert "AFD" in side_data(clip)
