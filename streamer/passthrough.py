@@ -41,7 +41,7 @@ class PassthroughStream:
         index: in the input.
         kind: `audio`, `subtitle`, `data`, `attachment` or `video`.
         codec: FFmpeg's name, or the file's name of an attachment; empty where there is none.
-        template: a stream of PyAV's that holds all that is known of the codec; see `add_to`.
+        template: a stream of PyAV's that holds all that is known of the codec; see `add_to`. None fits nowhere.
         time_base: seconds per tick of its packets.
         tags: its metadata.
         disposition: how it is meant to be used.
@@ -52,7 +52,7 @@ class PassthroughStream:
     index: int
     kind: str
     codec: str
-    template: Stream
+    template: Stream | None
     time_base: Fraction
     tags: Mapping[str, str]
     disposition: Disposition

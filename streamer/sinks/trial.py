@@ -66,7 +66,7 @@ REFUSED = Fit(holds=False, tried=True)
 
 def try_stream(kind: str, stream: PassthroughStream, packets: Sequence[PassthroughPacket]) -> Fit:
     """Try a stream in a container (`kind`, FFmpeg's name) with its first packets, or its header alone without any."""
-    if stream.kind not in ("audio", "video", "subtitle", "data", "attachment"):
+    if stream.template is None or stream.kind not in ("audio", "video", "subtitle", "data", "attachment"):
         return REFUSED
     if stream.is_cover:
         return Fit(kind in _COVER_CONTAINERS and _accepts(kind, stream))
