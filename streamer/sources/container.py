@@ -192,8 +192,9 @@ def describe(
     """What every container tells of its stream, for an upright first picture."""
     ratio = stream.sample_aspect_ratio or Fraction(1)
     context = stream.codec_context
-    # A layout of two views or of a sphere does not hold for a picture that was turned on its side.
-    side_data = {name: one for name, one in side_data_of(first).items() if not (transposed and name in LAYOUTS)}
+    side_data = side_data_of(first)
+    if transposed:  # a layout of two views or of a sphere does not hold for a picture that was turned on its side
+        side_data = {name: one for name, one in side_data.items() if name not in LAYOUTS}
     tags = (
         (first.color_primaries, context.color_primaries, 2),
         (first.color_trc, context.color_trc, 2),
