@@ -250,9 +250,17 @@ def measured_sounds(folder: Path) -> list[list[str]]:
         run = _annotated(source, folder, suffix)
         written = iter(heard(run.output))
         for number, (line, one) in enumerate(zip(lines, given, strict=True), 1):
-            left_out = run.told(f"audio stream {number} (", "left out")
-            line.append(TOLD if left_out else YES if _whole(one, next(written)) else LOST)
+            note = next((note for note in run.notes if f"audio stream {number} (" in note), "")
+            line.append(TOLD if note.endswith("left out") else _sound(one, next(written), note))
     return lines
+
+
+def _sound(given: Heard, written: Heard, note: str) -> str:
+    if _whole(given, written):
+        return YES
+    lasts = abs((written.end - written.start) - (given.end - given.start)) <= _STEP
+    encoded = note.endswith(f"encoded as {written.codec}") and lasts
+    return f"as {written.codec}" if encoded else LOST
 
 
 def measured_gaps(folder: Path) -> list[list[str]]:
@@ -271,6 +279,8 @@ def _gap(run: Run) -> str:
     in_time = bool(written) and abs(written[0].end - moved - given.end) <= _STEP
     if in_time and written[0].digest == given.digest:
         return YES
+    if in_time and written[0].codec != given.codec and run.told(f"encoded as {written[0].codec}"):
+        return f"as {written[0].codec}"
     if in_time:
         return "filled with silence"
     return TOLD if run.told("audio stream 1", "left out") else LOST

@@ -42,16 +42,18 @@ def test_g711_of_a_camera_goes_into_quicktime_but_not_into_mp4(tmp_path: Path, e
     assert (written.codec, written.samples, written.digest) == (given.codec, given.samples, given.digest)
     assert sound_notes(sink) == []
     _, sink = annotate(clip, tmp_path / "out.mp4", options=FAST)
-    assert sink.notes == [f"mp4 cannot hold the audio stream 1 ({encoder}) of the input: left out"]
+    (note,) = sink.notes
+    assert note.startswith(f"mp4 cannot hold the audio stream 1 ({encoder}) of the input: ")
 
 
 @pytest.mark.parametrize("encoder", ["eac3", "libopencore_amrnb"])
-def test_sound_that_avi_would_play_at_another_speed_is_left_out(tmp_path: Path, encoder: str) -> None:
+def test_sound_that_avi_would_play_at_another_speed_is_not_copied(tmp_path: Path, encoder: str) -> None:
     clip = write_sounds(tmp_path / "in.mkv", encoder)
     scenes, sink = annotate(clip, tmp_path / "out.avi")
     assert len(decoded(tmp_path / "out.avi")) == len(scenes)
-    assert heard(tmp_path / "out.avi") == []
-    assert len(sound_notes(sink)) == 1
+    assert heard(clip)[0].codec not in [one.codec for one in heard(tmp_path / "out.avi")]
+    (note,) = sound_notes(sink)
+    assert note.startswith("avi cannot hold the audio stream 1 (")
 
 
 @pytest.mark.parametrize("encoder", ["aac", "libmp3lame", "ac3", "mp2"])
