@@ -16,9 +16,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from typing import IO, Any
 
 import av
+from av.bitstream import BitStreamFilterContext
 from av.packet import Packet, PacketSideData
 from av.packet import PktSideDataT as _SideDataName
 from av.stream import AttachmentStream, Disposition, Stream
@@ -39,12 +41,13 @@ class PassthroughStream:
         index: in the input.
         kind: `audio`, `subtitle`, `data`, `attachment` or `video`.
         codec: FFmpeg's name, or the file's name of an attachment; empty where there is none.
-        template: for `OutputContainer.add_stream_from_template`; None where nothing is known of its codec.
+        template: a stream of PyAV's that holds all that is known of the codec; see `add_to`. None fits nowhere.
         time_base: seconds per tick of its packets.
         tags: its metadata.
         disposition: how it is meant to be used.
         sample_rate_hz: of audio, else 0.
         frame_samples: how many samples each packet of audio holds, 0 where that varies or is unknown.
+        codec_tag: of data, four characters such as `gpmd` or `tmcd`; empty where the container has none.
     """
 
     index: int
@@ -56,6 +59,7 @@ class PassthroughStream:
     disposition: Disposition
     sample_rate_hz: int = 0
     frame_samples: int = 0
+    codec_tag: str = ""
 
     @property
     def is_cover(self) -> bool:
@@ -65,12 +69,26 @@ class PassthroughStream:
     @property
     def description(self) -> str:
         """What a person calls it, such as `audio stream 1 (aac)`."""
-        return f"{self.kind} stream {self.index}" + (f" ({self.codec})" if self.codec else "")
+        name = self.codec if self.codec not in ("", "bin_data") else self.codec_tag or self.codec
+        return f"{self.kind} stream {self.index}" + (f" ({name})" if name else "")
 
     @property
     def timed(self) -> bool:
         """Whether its packets have times: not an attachment, not a cover."""
         return self.kind != "attachment" and not self.is_cover
+
+    def add_to(self, container: Any) -> Any:
+        """A new stream of an output container (`av.container.OutputContainer`) for packets of this one.
+
+        Nothing is asked of the container here; the muxer answers when the header is written.
+        `OutputContainer.add_stream_from_template` asks FFmpeg's table of codecs, which denies what the muxers write,
+        such as G.711 in Matroska.
+        """
+        added = container.add_data_stream()
+        _copy_parameters(self.template, added)
+        added.time_base = self.time_base
+        added.disposition = self.disposition
+        return added
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +153,21 @@ def describe_streams(streams: Sequence[Stream], known: Mapping[int, Stream] | No
     return [_described(holder, stream, (known or {}).get(stream.index, stream)) for stream in streams]
 
 
+def _copy_parameters(source: Any, target: Any) -> None:
+    """Give a stream the codec parameters of another: the filter that changes nothing hands all of them on."""
+    BitStreamFilterContext("null", in_stream=source, out_stream=target)
+
+
 def _described(holder: Any, stream: Any, known: Any) -> PassthroughStream:
+    exact = holder.add_data_stream()
+    _copy_parameters(known, exact)
     try:
+        # Without the tag of the input's container, which another one may not know.
         template = holder.add_stream_from_template(known, opaque=True)
     except (ValueError, av.error.FFmpegError):  # FFmpeg has no decoder for it
-        template = None
-    context = known.codec_context
-    name = getattr(stream, "name", "") if isinstance(stream, AttachmentStream) or context is None else context.name
+        template = exact
+    audio = known.codec_context if stream.type == "audio" else None
+    name = stream.name if isinstance(stream, AttachmentStream) else exact.name
     return PassthroughStream(
         index=stream.index,
         kind=stream.type,
@@ -150,9 +176,21 @@ def _described(holder: Any, stream: Any, known: Any) -> PassthroughStream:
         time_base=stream.time_base or Fraction(1, 1000),
         tags=dict(stream.metadata),
         disposition=stream.disposition,
-        sample_rate_hz=(getattr(context, "sample_rate", 0) or 0) if stream.type == "audio" else 0,
-        frame_samples=(getattr(context, "frame_size", 0) or 0) if stream.type == "audio" else 0,
+        sample_rate_hz=getattr(audio, "sample_rate", 0) or 0,
+        frame_samples=getattr(audio, "frame_size", 0) or 0,
+        codec_tag=_codec_tag(holder, stream) if stream.type == "data" else "",
     )
+
+
+def _codec_tag(holder: Any, stream: Any) -> str:
+    # PyAV tells the tag of a codec context only, and data have none.
+    bearer = holder.add_stream("pcm_s16le")
+    _copy_parameters(stream, bearer)
+    try:
+        tag = str(bearer.codec_context.codec_tag)
+    except UnicodeDecodeError:
+        return ""
+    return tag if tag.isprintable() else ""
 
 
 @dataclass(slots=True)
@@ -307,6 +345,16 @@ class Passthrough:
         found.sort(key=lambda one: one[0])
         return [(stream, packet) for _, stream, packet in found]
 
+    def peek(self, subscription: Subscription, stream: PassthroughStream, count: int) -> list[PassthroughPacket]:
+        """See `Subscription.peek`."""
+        with self._lock:
+            lane = self._lanes.get(stream)
+            if lane is None:
+                return []
+            at = subscription.taken.get(stream, lane.first) - lane.first
+            waiting = islice(lane.packets, at, at + count)
+            return [self._load(entry) if isinstance(entry, int) else entry for _, entry in waiting]
+
     def unsubscribe(self, subscription: Subscription) -> None:
         """See `Subscription.close`."""
         with self._lock:
@@ -383,6 +431,10 @@ class Subscription:
             OSError: the disk refuses those that wait on it.
         """
         return self._passthrough.take(self, until)
+
+    def peek(self, stream: PassthroughStream, count: int) -> list[PassthroughPacket]:
+        """The next packets of a stream that are here already, at most `count`; they stay where they are."""
+        return self._passthrough.peek(self, stream, count)
 
     def close(self) -> None:
         """Take no more. Fine a second time."""

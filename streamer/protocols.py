@@ -6,8 +6,8 @@ expectations written here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
@@ -62,6 +62,7 @@ class StreamInfo:
         field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
         jpeg_like: of a webcam, MJPEG or still pictures, which few video players take as they are (full range, 4:2:2,
             4:4:4 or RGB).
+        side_data: of the first picture, as `streamer.side_data` reads it.
     """
 
     name: str
@@ -81,6 +82,7 @@ class StreamInfo:
     colour: tuple[int, int, int, int] = (2, 2, 2, 0)
     field_order: int = 0
     jpeg_like: bool = False
+    side_data: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Source(Protocol):

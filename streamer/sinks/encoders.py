@@ -23,6 +23,7 @@ from streamer.ffmpeg_log import listening, reason
 from streamer.protocols import StreamInfo
 from streamer.sinks.fit import INTERLACED, needed_padding
 from streamer.sinks.pixel_format import AUTO, coded_format
+from streamer.sinks.side_data import add_side_data, encoder_options
 
 SHORT_NAMES = MappingProxyType(
     {
@@ -69,7 +70,7 @@ _TRAITS: Mapping[str, _Traits] = MappingProxyType(
     {
         # At 1280x720 this takes 13 ms of CPU time a frame; veryfast takes 24 for a sixth fewer bytes at the same PSNR.
         "libx264": _Traits(("crf", 22), ("preset", "superfast")),
-        "libx265": _Traits(("crf", 24), ("preset", "superfast"), {"x265-params": "log-level=error"}),
+        "libx265": _Traits(("crf", 24), ("preset", "superfast"), {"x265-params": "log-level=error", "a53cc": "1"}),
         "libsvtav1": _Traits(("crf", 30), ("preset", "10")),
         "libvpx-vp9": _Traits(("crf", 32), ("cpu-used", "8"), {"deadline": "realtime", "row-mt": "1"}),
         # VP8 has no pure constant quality; crf works below the ceiling of b.
@@ -147,7 +148,8 @@ def open_encoder(container: Any, info: StreamInfo, settings: EncoderSettings, ti
     context = stream.codec_context
     name, codec = context.codec.name, context.codec.canonical_name
     traits = _TRAITS.get(name, _Traits())
-    options = _options(name, traits, settings)
+    add_side_data(stream, info.side_data)
+    options = encoder_options(name, info.side_data, _options(name, traits, settings))
     coded = coded_format(name, codec, container.format.name, info, settings.pixel_format)
     muxer_options = {key: options.pop(key) for key in _MUXER_OPTIONS if key in options}
     padding = needed_padding(codec, coded.name, info)

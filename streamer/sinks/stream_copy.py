@@ -6,21 +6,25 @@ thread that owns the sink.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-import av
-from av.packet import Packet
 from av.stream import Disposition
 
 from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
-from streamer.sinks.tags import attachment_name, lost_chapters, lost_tags, moved_chapter, own_tags
-from streamer.sinks.timing import Timeline
-
-# Others drop a cover picture without a word, or show it as a video of one frame.
-_COVER_CONTAINERS = frozenset({"mp4", "ipod", "matroska"})
+from streamer.sinks.copied_stream import CopiedStream
+from streamer.sinks.tags import (
+    add_timecode,
+    attachment_name,
+    lost_chapters,
+    lost_tags,
+    lost_timecodes,
+    moved_chapter,
+    own_tags,
+    timecodes_of,
+)
+from streamer.sinks.trial import TRIED_PACKETS, try_stream
 
 
 class StreamCopy:
@@ -36,16 +40,15 @@ class StreamCopy:
         self._passthrough = passthrough
         self._subscription = passthrough.subscribe()
         self._tags = own_tags(passthrough.tags)
-        self._outputs: dict[PassthroughStream, Any] = {}
-        self._timelines: dict[PassthroughStream, Timeline] = {}
-        self._covers: list[tuple[PassthroughStream, PassthroughPacket]] = []
+        self._timecodes = timecodes_of(passthrough)
+        self._copies: dict[PassthroughStream, CopiedStream] = {}
+        self._covers: list[tuple[CopiedStream, PassthroughPacket]] = []
         self._shift = Fraction(0)
-        self._lost = 0
 
     @property
     def time_bases(self) -> list[Fraction]:
         """Seconds per sample of the audio that is copied."""
-        return [Fraction(1, stream.sample_rate_hz) for stream in self._outputs if stream.sample_rate_hz]
+        return [Fraction(1, stream.sample_rate_hz) for stream in self._copies if stream.sample_rate_hz]
 
     def add_to(self, container: Any, video: Any, shift: Fraction) -> None:
         """Add streams, chapters and tags to an output container, before its header is written.
@@ -60,20 +63,19 @@ class StreamCopy:
         container.metadata.update(self._tags)
         video.metadata.update(own_tags(passthrough.video_tags))
         video.disposition = passthrough.video_disposition & ~Disposition.attached_pic
+        add_timecode(container, video, self._timecodes)
         if passthrough.chapters:
             container.set_chapters([moved_chapter(chapter, shift) for chapter in passthrough.chapters])
         covers = passthrough.covers
         for stream in passthrough.streams:
-            if _is_chapter_text(stream, bool(passthrough.chapters)) or (stream.is_cover and stream not in covers):
+            if self._has_other_place(stream) or (stream.is_cover and stream not in covers):
                 continue
             if stream.is_cover and container.format.name == "matroska":
                 container.add_attachment(*attachment_name(stream), covers[stream].data)
             elif not self._add_stream(container, stream):
-                self._say(f"{container.format.name} cannot hold the {stream.description} of the input: left out")
+                self._leave_out(container, stream)
             elif stream.is_cover:
-                self._covers.append((stream, covers[stream]))
-            elif stream.timed:
-                self._timelines[stream] = Timeline(jump=round(1 / stream.time_base))
+                self._covers.append((self._copies[stream], covers[stream]))
 
     def move(self, seconds: Fraction) -> None:
         """Move all that will be written by so much more."""
@@ -92,78 +94,57 @@ class StreamCopy:
         """
         if last and time_s is not None:
             self._passthrough.read_to(time_s)
-        for stream, cover in self._covers:
-            self._mux(container, stream, cover.packet())
+        for copy, cover in self._covers:
+            copy.write_cover(container, cover)
         self._covers.clear()
-        for stream, packet in self._subscription.take(time_s):
-            if stream in self._timelines:
-                self._mux(container, stream, self._placed(stream, packet))
+        taken = self._subscription.take(time_s)
+        for stream in dict.fromkeys(stream for stream, _ in taken):
+            if stream in self._copies:
+                self._copies[stream].try_with([packet for one, packet in taken if one is stream])
+        for stream, packet in taken:
+            if stream in self._copies:
+                self._copies[stream].write(container, packet, self._shift)
 
     def close(self) -> None:
         """Take no more, and tell what was lost on the way. Fine a second time."""
         self._subscription.close()
-        if self._lost:
-            self._say(f"{self._lost} damaged packets of other streams could not be copied")
-            self._lost = 0
-        for stream, timeline in self._timelines.items():
-            moved = timeline.moved + timeline.restarts
-            if moved:
-                self._say(f"{stream.description}: {moved} packets had times that went back: moved")
-        self._timelines.clear()
+        lost = sum(copy.lost for copy in self._copies.values())
+        if lost:
+            self._say(f"{lost} damaged packets of other streams could not be copied")
+        for stream, copy in self._copies.items():
+            if copy.moved:
+                self._say(f"{stream.description}: {copy.moved} packets had times that went back: moved")
 
     def missing(self, output: Any, kind: str) -> list[str]:
         """What of the tags and chapters is not found in a finished output (`av.container.InputContainer`)."""
         chapters = self._passthrough.chapters
         lines = lost_tags(self._tags, output.metadata, kind) + lost_chapters(chapters, output.chapters())
-        for stream, added in self._outputs.items():
+        lines += lost_timecodes(self._timecodes, output, kind)
+        for stream, copy in self._copies.items():
             tags = own_tags(stream.tags)
             for name in ("language", "title"):
                 value = tags.get(name, "und")
-                if value != "und" and output.streams[added.index].metadata.get(name) != value:
+                if value != "und" and output.streams[copy.added.index].metadata.get(name) != value:
                     lines.append(f"{kind} cannot hold the {name} {value!r} of stream {stream.index}: left out")
         return lines
 
     def _add_stream(self, container: Any, stream: PassthroughStream) -> bool:
-        if not _holds(container.format.name, stream):
+        kind = container.format.name
+        fit = try_stream(kind, stream, self._subscription.peek(stream, TRIED_PACKETS))
+        if not fit.holds:
             return False
-        added = container.add_stream_from_template(stream.template, opaque=True)
+        added = stream.add_to(container)
         added.metadata.update(own_tags(stream.tags))
-        added.disposition = stream.disposition
-        self._outputs[stream] = added
+        self._copies[stream] = CopiedStream(kind, stream, added, fit, self._say)
         return True
 
-    def _placed(self, stream: PassthroughStream, packet: PassthroughPacket) -> Packet[Any]:
-        made = packet.packet()
-        placed = self._timelines[stream].place(packet.ticks, packet.duration) + round(self._shift / stream.time_base)
-        made.pts = placed + ((packet.ticks if packet.pts is None else packet.pts) - packet.ticks)
-        made.dts = placed
-        return made
+    def _leave_out(self, container: Any, stream: PassthroughStream) -> None:
+        """A stream that the container cannot hold as it is."""
+        self._say(f"{container.format.name} cannot hold the {stream.description} of the input: left out")
 
-    def _mux(self, container: Any, stream: PassthroughStream, packet: Packet[Any]) -> None:
-        packet.time_base = stream.time_base
-        packet.stream = self._outputs[stream]
-        try:
-            container.mux(packet)
-        except (av.error.ArgumentError, av.error.InvalidDataError):
-            self._lost += 1
-
-
-def _holds(kind: str, stream: PassthroughStream) -> bool:
-    """Whether a container takes a stream: the only sure way to know is to write a header with it."""
-    if stream.template is None or (stream.is_cover and kind not in _COVER_CONTAINERS):
-        return False
-    if kind == "mpegts" and stream.kind not in ("audio", "video"):
-        return False  # it takes anything as private data that no player knows
-    scratch: Any = av.open(io.BytesIO(), "w", format=kind)
-    try:
-        scratch.add_stream_from_template(stream.template, opaque=True)
-        scratch.start_encoding()
-    except (av.error.FFmpegError, ValueError):
-        return False
-    scratch.close()
-    return True
-
-
-def _is_chapter_text(stream: PassthroughStream, has_chapters: bool) -> bool:
-    """QuickTime keeps chapter titles in a text track, which FFmpeg shows as a data stream too."""
-    return has_chapters and stream.kind == "data" and stream.codec == "bin_data"
+    def _has_other_place(self, stream: PassthroughStream) -> bool:
+        """Timecode tracks become the timecode of the video, QuickTime's text tracks of chapters the chapters."""
+        if stream.kind != "data":
+            return False
+        is_title = stream.codec_tag == "text" and stream.codec == "bin_data"
+        return stream.codec_tag == "tmcd" or (is_title and bool(self._passthrough.chapters))

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import Any
 
 _MAX_TIMESCALE = 2**31 - 1  # mvhd holds 32 bits (ISO/IEC 14496-12, 8.2.2), FFmpeg takes an int
+_TS_NONSTRICT = 0x20000  # AVFMT_TS_NONSTRICT: the muxer takes times that repeat
 _MIN_TRACK_TIMESCALE = 10_000  # FFmpeg's mov muxer doubles a video track's clock until it reaches this
 
 
@@ -58,14 +60,16 @@ class Timeline:
     Args:
         jump: ticks.
         offset: ticks added to every time.
+        step: by how much times rise at least; 0 lets them repeat.
 
     Attributes:
         moved: how many times were set one tick later.
         restarts: how often the clock started anew.
     """
 
-    def __init__(self, jump: int, offset: int = 0) -> None:
+    def __init__(self, jump: int, offset: int = 0, step: int = 1) -> None:
         self._jump = jump
+        self._least = step
         self._offset = offset
         self._last: int | None = None
         self._step = 1
@@ -85,11 +89,34 @@ class Timeline:
                 self.restarts += 1
                 self._offset += self._last + self._step - placed
                 placed = self._last + self._step
-            elif placed <= self._last:
+            elif placed < self._last + self._least:
                 self.moved += 1
-                placed = self._last + 1
+                placed = self._last + self._least
             self._step = duration or placed - self._last
         else:
             self._step = duration or 1
         self._last = placed
         return placed
+
+
+class RisingTicks:
+    """Times in the ticks of an output stream, which rise as its muxer wants them to.
+
+    Some containers have one tick a packet, and times of an input that are rounded may fall onto the same.
+
+    Args:
+        stream: of PyAV's, in an output whose header is written.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.time_base: Fraction = stream.time_base
+        self._step = 0 if stream.container.format.flags & _TS_NONSTRICT else 1
+        self._last: int | None = None
+
+    def place(self, time: Fraction) -> int:
+        """The tick for the next packet, which is decoded at a time in seconds."""
+        ticks = round(time / self.time_base)
+        if self._last is not None:
+            ticks = max(ticks, self._last + self._step)
+        self._last = ticks
+        return ticks

@@ -13,9 +13,11 @@ from typing import Any
 import av
 
 from streamer.protocols import Scene, StreamInfo
+from streamer.side_data import LAYOUTS
 from streamer.sinks.encoders import EncoderSettings, OpenEncoder, open_encoder
 from streamer.sinks.fit import PictureFit
 from streamer.sinks.muxer import Muxer, write_failure
+from streamer.sinks.side_data import SideDataWatch
 from streamer.sinks.stream_copy import StreamCopy
 from streamer.sinks.timing import Timeline, movie_timescale, video_time_base
 
@@ -68,6 +70,7 @@ class VideoWriter:
         encoder = self._encoder
         self._fit = PictureFit(info, encoder.stream.codec_context.pix_fmt, encoder.padding, encoder.colour, say)
         self._timeline = Timeline(jump=round(1 / self._time_base))
+        self._watch = SideDataWatch()
         self._first = Fraction(0)
         self._in_encoder: dict[int, tuple[int, int]] = {}
         self._end = Fraction(0)
@@ -80,6 +83,8 @@ class VideoWriter:
         if muxer.kind in ("matroska", "webm", "avi"):
             # Else the lead-in that AAC has before 0 would move everything, the video too.
             options["avoid_negative_ts"] = "disabled"
+        if muxer.kind in ("mp4", "mov") and not LAYOUTS.isdisjoint(self._info.side_data):
+            options["strict"] = "unofficial"  # FFmpeg writes the boxes st3d and sv3d only then
         muxer.start(options)
 
     def write(self, scene: Scene) -> None:
@@ -95,6 +100,7 @@ class VideoWriter:
         if not self.frames:
             self._begin(exact)
         ticks = self._timeline.place(round((exact + self._shift) / self._time_base), duration)
+        self._watch.see(scene.frame.picture, ticks * self._time_base)
         if (exact + self._shift) % self._grid:
             self._say(
                 f"{self._muxer.kind} stores times in steps of {float(self._grid) * 1000:.4g} ms here: "
@@ -138,7 +144,7 @@ class VideoWriter:
         try:
             with av.open(f"file:{path}", metadata_errors="replace") as output:
                 lines = [] if self._copy is None else self._copy.missing(output, self._muxer.kind)
-                return lines + self._missing_video_tags(output)
+                return lines + self._missing_video_tags(output) + self._watch.lost(output, self._muxer.kind)
         except (av.error.FFmpegError, OSError, IndexError):
             return []  # a container that FFmpeg only writes
 

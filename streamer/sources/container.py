@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from streamer.errors import SourceUnavailable
 from streamer.frame import Frame, PictureKey
 from streamer.protocols import Damage, StreamInfo
+from streamer.side_data import LAYOUTS, side_data_of
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.geometry import Geometry
 from streamer.sources.packets import PacketReader, passthrough_of, start_of
@@ -201,6 +202,11 @@ def describe(
 ) -> StreamInfo:
     """What every container tells of its stream, for its first picture, upright."""
     context = stream.codec_context
+    side_data = side_data_of(first)
+    if (
+        geometry.orientation.transposed
+    ):  # a layout of two views or of a sphere does not hold for a picture that was turned on its side
+        side_data = {name: one for name, one in side_data.items() if name not in LAYOUTS}
     tags = (
         (first.color_primaries, context.color_primaries, 2),
         (first.color_trc, context.color_trc, 2),
@@ -222,6 +228,7 @@ def describe(
         field_order=geometry.field_order,
         constant_rate=stream.base_rate is not None and stream.base_rate == stream.average_rate,
         jpeg_like=context.codec.canonical_name in _STILL_PICTURES,
+        side_data=side_data,
     )
 
 

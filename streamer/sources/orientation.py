@@ -21,13 +21,12 @@ from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange
 
 from streamer.colour import is_full_range
+from streamer.side_data import UNREADABLE as _UNKNOWN_SIDE_DATA
 
 logger = logging.getLogger(__name__)
 
 
-_EXIF = 31
-_UNKNOWN_SIDE_DATA = (28, 29, 30, _EXIF)
-"""AVFrameSideDataType codes of FFmpeg 8.1 that PyAV 18.1 has no name for; reading any side data then fails."""
+_EXIF = 31  # AVFrameSideDataType
 _TIMELESS = Fraction(1, 25)
 
 

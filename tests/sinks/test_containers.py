@@ -1,0 +1,14 @@
+"""What each container keeps: docs/containers.md says what is measured now, and nothing is lost without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.sinks.containers import LOST, PAGE, page
+
+
+def test_the_page_of_containers_says_what_is_measured(tmp_path: Path) -> None:
+    measured = page(tmp_path)
+    assert LOST not in measured
+    # Made by: python -m tests.sinks.containers
+    assert PAGE.read_text(encoding="utf-8") == measured
