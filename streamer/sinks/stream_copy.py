@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.stream import Disposition
 
 from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
+from streamer.sinks.sound import Transcoder, add_described
 from streamer.sinks.tags import attachment_name, lost_chapters, lost_tags, moved_chapter, own_tags
 from streamer.sinks.timing import Timeline
 
@@ -38,6 +39,7 @@ class StreamCopy:
         self._tags = own_tags(passthrough.tags)
         self._outputs: dict[PassthroughStream, Any] = {}
         self._timelines: dict[PassthroughStream, Timeline] = {}
+        self._transcoders: dict[PassthroughStream, Transcoder] = {}
         self._covers: list[tuple[PassthroughStream, PassthroughPacket]] = []
         self._shift = Fraction(0)
         self._lost = 0
@@ -45,7 +47,9 @@ class StreamCopy:
     @property
     def time_bases(self) -> list[Fraction]:
         """Seconds per sample of the audio that is copied."""
-        return [Fraction(1, stream.sample_rate_hz) for stream in self._outputs if stream.sample_rate_hz]
+        copied = [one for one in self._outputs if one.sample_rate_hz and one not in self._transcoders]
+        encoded = [one.time_base for one in self._transcoders.values()]
+        return encoded + [Fraction(1, stream.sample_rate_hz) for stream in copied]
 
     def add_to(self, container: Any, video: Any, shift: Fraction) -> None:
         """Add streams, chapters and tags to an output container, before its header is written.
@@ -69,7 +73,9 @@ class StreamCopy:
             if stream.is_cover and container.format.name == "matroska":
                 container.add_attachment(*attachment_name(stream), covers[stream].data)
             elif not self._add_stream(container, stream):
-                self._say(f"{container.format.name} cannot hold the {stream.description} of the input: left out")
+                transcoded = stream.kind == "audio" and self._add_transcoder(container, stream)
+                what = f"encoded as {self._transcoders[stream].codec}" if transcoded else "left out"
+                self._say(f"{container.format.name} cannot hold the {stream.description} of the input: {what}")
             elif stream.is_cover:
                 self._covers.append((stream, covers[stream]))
             elif stream.timed:
@@ -98,10 +104,17 @@ class StreamCopy:
         for stream, packet in self._subscription.take(time_s):
             if stream in self._timelines:
                 self._mux(container, stream, self._placed(stream, packet))
+            elif stream in self._transcoders:
+                self._mux_sound(container, stream, self._transcoders[stream].encode(packet))
+        if last:
+            for stream, transcoder in self._transcoders.items():
+                self._mux_sound(container, stream, transcoder.finish())
 
     def close(self) -> None:
         """Take no more, and tell what was lost on the way. Fine a second time."""
         self._subscription.close()
+        self._lost += sum(transcoder.lost for transcoder in self._transcoders.values())
+        self._transcoders.clear()
         if self._lost:
             self._say(f"{self._lost} damaged packets of other streams could not be copied")
             self._lost = 0
@@ -126,11 +139,21 @@ class StreamCopy:
     def _add_stream(self, container: Any, stream: PassthroughStream) -> bool:
         if not _holds(container.format.name, stream):
             return False
-        added = container.add_stream_from_template(stream.template, opaque=True)
+        self._take(stream, _added(container, stream))
+        return True
+
+    def _add_transcoder(self, container: Any, stream: PassthroughStream) -> bool:
+        try:
+            self._transcoders[stream] = Transcoder(container, stream)
+        except ValueError:
+            return False
+        self._take(stream, self._transcoders[stream].stream)
+        return True
+
+    def _take(self, stream: PassthroughStream, added: Any) -> None:
         added.metadata.update(own_tags(stream.tags))
         added.disposition = stream.disposition
         self._outputs[stream] = added
-        return True
 
     def _placed(self, stream: PassthroughStream, packet: PassthroughPacket) -> Packet[Any]:
         made = packet.packet()
@@ -139,13 +162,26 @@ class StreamCopy:
         made.dts = placed
         return made
 
+    def _mux_sound(self, container: Any, stream: PassthroughStream, packets: list[Packet[Any]]) -> None:
+        moved = round(self._shift / self._transcoders[stream].time_base)
+        for packet in packets:
+            assert packet.pts is not None
+            packet.pts = packet.dts = packet.pts + moved
+            self._mux(container, stream, packet)
+
     def _mux(self, container: Any, stream: PassthroughStream, packet: Packet[Any]) -> None:
-        packet.time_base = stream.time_base
+        packet.time_base = packet.time_base or stream.time_base
         packet.stream = self._outputs[stream]
         try:
             container.mux(packet)
         except (av.error.ArgumentError, av.error.InvalidDataError):
             self._lost += 1
+
+
+def _added(container: Any, stream: PassthroughStream) -> Any:
+    if stream.kind == "audio":
+        return add_described(container, stream.template)
+    return container.add_stream_from_template(stream.template, opaque=True)
 
 
 def _holds(kind: str, stream: PassthroughStream) -> bool:
@@ -156,7 +192,7 @@ def _holds(kind: str, stream: PassthroughStream) -> bool:
         return False  # it takes anything as private data that no player knows
     scratch: Any = av.open(io.BytesIO(), "w", format=kind)
     try:
-        scratch.add_stream_from_template(stream.template, opaque=True)
+        _added(scratch, stream)
         scratch.start_encoding()
     except (av.error.FFmpegError, ValueError):
         return False
