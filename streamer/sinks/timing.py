@@ -60,13 +60,14 @@ class Timeline:
         offset: ticks added to every time.
 
     Attributes:
+        offset: ticks that are added at present.
         moved: how many times were set one tick later.
         restarts: how often the clock started anew.
     """
 
     def __init__(self, jump: int, offset: int = 0) -> None:
         self._jump = jump
-        self._offset = offset
+        self.offset = offset
         self._last: int | None = None
         self._step = 1
         self.moved = 0
@@ -79,11 +80,11 @@ class Timeline:
             ticks: its own time.
             duration: in ticks, 0 where unknown.
         """
-        placed = ticks + self._offset
+        placed = ticks + self.offset
         if self._last is not None:
             if placed <= self._last - self._jump:
                 self.restarts += 1
-                self._offset += self._last + self._step - placed
+                self.offset += self._last + self._step - placed
                 placed = self._last + self._step
             elif placed <= self._last:
                 self.moved += 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,14 @@ CLAP_EVERY = 25
 CLAP_FIRST = 12
 """The scenes with a clap: once a second, never at the edge of a file of whole seconds."""
 _FIRST_S = CLAP_FIRST * 0.04
-_CONTAINERS = {"pcm_mulaw": "mov", "pcm_alaw": "mov", "aac": "mp4", "libopus": "matroska", "libmp3lame": "matroska"}
+_CONTAINERS = {
+    "pcm_mulaw": "mov",
+    "pcm_alaw": "mov",
+    "aac": "mp4",
+    "libopus": "matroska",
+    "libmp3lame": "matroska",
+    "flac": "matroska",
+}
 _LOUD = 0.1
 _SHORT_S = 0.01
 _BRIGHT = 128
@@ -123,13 +132,15 @@ def moments(times: Iterable[float]) -> list[float]:
     return found
 
 
-def clicks(frames: Iterable[Any]) -> list[float]:
-    """When clicks begin in decoded sound, seconds."""
-    loud: list[float] = []
-    for frame in frames:
-        begin = float(frame.pts * frame.time_base)
-        loud += [begin + float(k) / frame.sample_rate for k in np.flatnonzero(_level(frame) > _LOUD)]
-    return moments(loud)
+def loud_times(frame: Any) -> list[float]:
+    """When decoded sound is loud, seconds."""
+    begin = float(frame.pts * frame.time_base)
+    return [begin + float(k) / frame.sample_rate for k in np.flatnonzero(_level(frame) > _LOUD)]
+
+
+def is_bright(frame: Any) -> bool:
+    """Whether a decoded picture is white."""
+    return bool(frame.reformat(format="gray").to_ndarray().mean() > _BRIGHT)
 
 
 def _level(frame: Any) -> Any:
@@ -140,24 +151,46 @@ def _level(frame: Any) -> Any:
     return np.abs(samples[0] / scale)
 
 
-def flashes(frames: Iterable[Any]) -> list[float]:
-    """When the picture turns white, seconds."""
-    lit = (frame for frame in frames if frame.reformat(format="gray").to_ndarray().mean() > _BRIGHT)
-    return moments(float(frame.pts * frame.time_base) for frame in lit)
+def clicks(frames: Iterable[Any]) -> list[float]:
+    """When clicks begin in decoded sound, seconds."""
+    return moments(time for frame in frames for time in loud_times(frame))
 
 
-def claps_in(path: Path | str, **options: Any) -> tuple[list[float], list[float]]:
+def claps_in(path: Path | str) -> tuple[list[float], list[float]]:
     """Flashes and clicks of a file, seconds."""
-    with av.open(str(path), **options) as container:
-        video: list[Any] = []
-        audio: list[Any] = []
+    bright: list[float] = []
+    loud: list[float] = []
+    container: Any
+    with av.open(str(path)) as container:
         for frame in container.decode(video=0, audio=0):
-            (audio if isinstance(frame, av.AudioFrame) else video).append(frame)
-    return flashes(video), clicks(audio)
+            if isinstance(frame, av.AudioFrame):
+                loud += loud_times(frame)
+            elif is_bright(frame):
+                bright.append(float(frame.pts * frame.time_base))
+    return moments(bright), moments(loud)
 
 
-def steps(path: Path | str, **options: Any) -> list[float]:
+def steps(path: Path | str) -> list[float]:
     """How far each click is behind its flash, seconds; each must have the other."""
-    seen, heard = claps_in(path, **options)
+    seen, heard = claps_in(path)
     assert len(seen) == len(heard), (seen, heard)
     return [click - flash for flash, click in zip(seen, heard, strict=True)]
+
+
+def receive(url: str, container: str | None, options: dict[str, str]) -> None:
+    """Print what comes of a live stream, a JSON object a line: its codecs, then each picture, and when it is loud."""
+    with av.open(url, format=container, options=options) as opened:
+        codecs = [stream.codec_context.name for stream in opened.streams.video + opened.streams.audio]
+        print(json.dumps({"codecs": codecs}), flush=True)
+        for packet in opened.demux():
+            with suppress(av.error.InvalidDataError):  # joined between two key frames
+                for frame in packet.decode():
+                    print(json.dumps(_told(frame)), flush=True)
+
+
+def _told(frame: Any) -> dict[str, Any]:
+    if frame.pts is None:  # at first over RTSP
+        return {"picture": None}
+    if isinstance(frame, av.AudioFrame):
+        return {"sound": float(frame.pts * frame.time_base), "loud": loud_times(frame)[:1]}
+    return {"picture": float(frame.pts * frame.time_base), "bright": is_bright(frame)}
