@@ -9,6 +9,7 @@ import dataclasses
 from fractions import Fraction
 
 from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
+from streamer.sinks.sound import waiting_failure
 
 LATE_S = 2
 """How far sound may come behind its picture: a file waits for its own until then."""
@@ -85,10 +86,16 @@ class RecordedStreams:
             until: seconds.
             part: of that file.
             last: the recording ends: also those that stand behind their time in the input.
+
+        Raises:
+            SinkError: the disk refuses packets that wait on it.
         """
         if last:
             self._source.read_to(until)
-        self._taken += self._subscription.take(until)
+        try:
+            self._taken += self._subscription.take(until)
+        except OSError as error:
+            raise waiting_failure(error) from error
         return part is not None and not all(part.holds(stream) for stream, _ in self._taken)
 
     def hand_out(self, *parts: PartStreams | None) -> None:

@@ -17,6 +17,7 @@ from av.audio.resampler import AudioResampler
 from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 
+from streamer.errors import SinkError
 from streamer.passthrough import PassthroughPacket, PassthroughStream
 
 OUT_OF_STEP_S = Fraction(30, 1000)
@@ -177,6 +178,12 @@ class Transcoder:
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
         return frame
+
+
+def waiting_failure(error: OSError) -> SinkError:
+    """The error to raise where packets cannot be read that wait on the disk for their picture."""
+    why = f"sound that waits on the disk for its picture cannot be read ({error.strerror})"
+    return SinkError(f"{why}; set TMPDIR to another folder")
 
 
 def parameters_of(template: Any) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 import av
 
 from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
-from streamer.sinks.sound import Transcoder, add_described, parameters_of
+from streamer.sinks.sound import Transcoder, add_described, parameters_of, waiting_failure
 from streamer.sinks.stream_encoder import EncodedPacket
 from streamer.sinks.stream_target import StreamTarget
 from streamer.sinks.timing import Timeline
@@ -143,8 +143,15 @@ class StreamSound:
                 self._say(f"{told} is sent as {track.codec}, which players of {kind} know")
 
     def take(self, until: Fraction) -> bool:
-        """Get the packets up to a time, seconds: whether there is a stream that the connection was not begun with."""
-        self._taken += self._subscription.take(until)
+        """Get the packets up to a time, seconds: whether there is a stream that the connection was not begun with.
+
+        Raises:
+            SinkError: the disk refuses packets that wait on it.
+        """
+        try:
+            self._taken += self._subscription.take(until)
+        except OSError as error:
+            raise waiting_failure(error) from error
         return any(stream not in self._known and stream.kind == "audio" for stream, _ in self._taken)
 
     def packets(self, offset: Fraction) -> list[EncodedPacket]:
@@ -163,7 +170,7 @@ class StreamSound:
 
     def drop(self, until: Fraction) -> None:
         """There is no connection: what came up to a time, seconds, is not sent."""
-        self._subscription.take(until)
+        self.take(until)
         self._taken.clear()
 
     def close(self) -> None:

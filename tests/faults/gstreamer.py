@@ -53,10 +53,12 @@ class GStreamerServer:
 
     Args:
         auth: `("basic" | "digest", user, password)`; None lets everybody in.
+        record: a Matroska file for what is published to `/record`.
     """
 
-    def __init__(self, *, auth: tuple[Scheme, str, str] | None = None) -> None:
+    def __init__(self, *, auth: tuple[Scheme, str, str] | None = None, record: Path | None = None) -> None:
         self._auth = auth
+        self._record = record
         self._reserved = reserve_port()
         self.port: int = self._reserved.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
@@ -91,8 +93,9 @@ class GStreamerServer:
         if self._process is not None:
             raise GStreamerFailed("the server is on already")
         login = ["--login", ":".join(self._auth)] if self._auth else []
+        record = ["--record", str(self._record)] if self._record else []
         self._process = subprocess.Popen(
-            [_PYTHON, _SERVER, str(self.port), *login], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [_PYTHON, _SERVER, str(self.port), *login, *record], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         lines: queue.Queue[bytes] = queue.Queue()
         words = cast("IO[bytes]", self._process.stdout)

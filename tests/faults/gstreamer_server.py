@@ -1,8 +1,9 @@
 """A GStreamer RTSP server on 127.0.0.1, run with the interpreter that has its bindings (Debian's `/usr/bin/python3`).
 
-`/h264`, `/h265` and `/mjpeg` show a bouncing ball; what is published (H.264) to `/publish` can be read at `/relay`. It
-prints `listening PORT` once it is up and ends with its standard input. Pictures go from a publisher to its readers in
-GStreamer's streaming threads; everything else belongs to the main loop.
+`/h264`, `/h265` and `/mjpeg` show a bouncing ball; what is published (H.264) to `/publish` can be read at `/relay`, and
+what is published (H.264 and G.711) to `/record` goes into a Matroska file. It prints `listening PORT` once it is up and
+ends with its standard input. Pictures go from a publisher to its readers in GStreamer's streaming threads; everything
+else belongs to the main loop.
 """
 
 from __future__ import annotations
@@ -39,9 +40,14 @@ _RELAY = (
     f"( appsrc name=start is-live=true do-timestamp=true format=time caps={_BYTE_STREAM} ! h264parse "
     "! rtph264pay name=pay0 pt=96 config-interval=1 )"
 )
+_RECORD = (
+    "( matroskamux name=mux streamable=true ! filesink location={file} sync=false "
+    "rtph264depay name=depay0 ! h264parse ! queue ! mux. rtppcmudepay name=depay1 ! queue ! mux. )"
+)
 _ELEMENTS = (
     *("videotestsrc", "x264enc", "x265enc", "jpegenc", "h264parse", "h265parse", "appsrc", "appsink"),
     *("rtph264pay", "rtph265pay", "rtpjpegpay", "rtph264depay", "rtpjitterbuffer"),
+    *("rtppcmudepay", "matroskamux"),
 )
 
 
@@ -94,6 +100,17 @@ class Relay:
         return Gst.FlowReturn.OK
 
 
+def _recorder(file: str) -> Any:
+    """The factory of the path to publish into a file to."""
+    factory = _factory(_RECORD.format(file=file), latency_ms=100)
+    factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
+    factory.connect(
+        "media-configure",
+        lambda _factory, media: media.get_element().get_parent().connect("deep-element-added", _hand_on_at_once),
+    )
+    return factory
+
+
 def _hand_on_at_once(_bin: Any, _parent: Any, element: Any) -> None:
     """Keep the jitter buffer from holding back or dropping what a publisher sends."""
     if element.get_factory().get_name() == "rtpjitterbuffer":
@@ -134,6 +151,7 @@ def main() -> None:
     parser.add_argument("port", nargs="?", default="0")
     parser.add_argument("--check", action="store_true", help="only tell which elements are missing")
     parser.add_argument("--login", metavar="SCHEME:USER:PASSWORD")
+    parser.add_argument("--record", metavar="FILE")
     asked = parser.parse_args()
     Gst.init(None)
     if asked.check:
@@ -145,6 +163,8 @@ def main() -> None:
     relay = Relay()
     factories = {path: _factory(launch) for path, launch in _SHOWN.items()}
     factories |= {"/publish": relay.publisher(), "/relay": relay.reader()}
+    if asked.record:
+        factories["/record"] = _recorder(asked.record)
     for path, factory in factories.items():
         if asked.login:
             factory.set_permissions(_permissions())
