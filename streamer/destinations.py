@@ -79,6 +79,7 @@ def build_sink(
     if kind == "web":
         sink = load(SINKS, "mjpeg")(entry.to, quality=entry.quality, max_fps=entry.max_fps)
         return sink
+    passthrough = passthrough if entry.copy_streams else None
     coding = {
         "codec": entry.codec,
         "preset": entry.preset,
@@ -90,12 +91,20 @@ def build_sink(
         change = entry.on_change or "rescale"
         rate, transport = entry.bit_rate_kbps, entry.transport
         sink = load(SINKS, "stream")(
-            entry.to, info, bit_rate_kbps=rate, transport=transport, required=required, on_change=change, **coding
+            entry.to,
+            info,
+            passthrough=passthrough,
+            bit_rate_kbps=rate,
+            transport=transport,
+            required=required,
+            on_change=change,
+            **coding,
         )
     elif kind == "recording":
         sink = load(SINKS, "recording")(
             entry.to,
             info,
+            passthrough=passthrough,
             segment_s=entry.segment_s or _PART_S,
             keep_bytes=None if entry.keep_gb is None else round(entry.keep_gb * _GB),
             keep_s=None if entry.keep_days is None else entry.keep_days * _DAY_S,
@@ -111,7 +120,7 @@ def build_sink(
             info,
             crf=entry.crf,
             threads=entry.threads,
-            passthrough=passthrough if entry.copy_streams else None,
+            passthrough=passthrough,
             overwrite=overwrite,
             **coding,
         )

@@ -190,7 +190,7 @@ class OutputSettings(_Section):
     options: dict[str, str] = {}
     """Further options of the encoder, by FFmpeg's names."""
     copy_streams: bool = True
-    """Copy audio, subtitles, chapters and metadata of the input."""
+    """Copy audio, subtitles, chapters and metadata of the input; a stream takes the audio alone."""
     threads: int = Field(default=0, ge=0)
     bit_rate_kbps: int | None = Field(default=None, gt=0)
     """Of a stream."""

@@ -84,6 +84,9 @@ class CopiedStream:
             self._step = max(round((time - self._end) / tick) + self._step, 0)
         self._end = time + duration * tick
 
+    def finish(self, container: Any, shift: Fraction) -> None:
+        """Nothing is held back."""
+
     def write_cover(self, container: Any, packet: PassthroughPacket) -> None:
         """Mux the picture of a cover."""
         self._mux(container, packet.packet(), Fraction(0), Fraction(0), Fraction(0))

@@ -19,6 +19,7 @@ from typing import Literal, Self
 
 from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
+from streamer.passthrough import Passthrough
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings
 from streamer.sinks.pixel_format import AUTO
@@ -26,6 +27,7 @@ from streamer.sinks.recording_finisher import Finisher
 from streamer.sinks.recording_names import NamePattern
 from streamer.sinks.recording_retention import is_full, remove_old, remove_stale, require_room
 from streamer.sinks.recording_segment import Segment
+from streamer.sinks.recording_streams import RecordedStreams
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +41,16 @@ class RecordingSink:
     """Records scenes into one file after the other, the annotated picture where there is one, else the frame's own.
 
     Every file starts with a key frame at time 0 and has its name only when it is complete. Every scene is in exactly
-    one file. However the sink is left, also with an error, the file in hand is completed: what was recorded is whole.
+    one file, and so is every packet of the other streams: the one in which it begins. However the sink is left, also
+    with an error, the file in hand is completed: what was recorded is whole.
 
     Args:
         pattern: path with directives of `strftime` for the local time at which a file begins (`NamePattern`); date and
             time are added to a name without. The suffix picks the container; folders are made; `-2` and so on are
             added to a name that is taken.
         info: of the pictures that will come.
+        passthrough: the other streams of the input; None records the video alone. When there are others than before, a
+            new file begins.
         segment_s: media time of a file.
         keep_bytes: what the finished files of this pattern may have together; the oldest are removed beyond that.
         keep_s: how old they may get, seconds.
@@ -82,6 +87,7 @@ class RecordingSink:
         pattern: str | Path,
         info: StreamInfo,
         *,
+        passthrough: Passthrough | None = None,
         segment_s: float = 600.0,
         keep_bytes: int | None = None,
         keep_s: float | None = None,
@@ -105,7 +111,7 @@ class RecordingSink:
         self.skipped = 0
         self.connected = False
         self._pattern = NamePattern(pattern)
-        self._info = replace(info, path=None)
+        self._info = replace(info, path=None, start=Fraction(0))
         self._segment_s = Fraction(segment_s).limit_denominator(1_000_000)  # 0.4, not the next float above
         self._keep_bytes, self._keep_s = keep_bytes, keep_s
         self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format)
@@ -116,7 +122,10 @@ class RecordingSink:
         self._backoff = backoff or Backoff(longest_s=_LONGEST_WAIT_S)
         self._busy = threading.Lock()  # held by whoever may use the file in hand
         self._finisher: Finisher | None = None  # there between entering and leaving
+        self._passthrough = passthrough
+        self._streams: RecordedStreams | None = None  # likewise
         self._segment: Segment | None = None
+        self._end = Fraction(0)  # of the last scene
         self._began_s = 0.0  # of the file in hand
         self._lost_s: float | None = None  # since when the disk is full
         self._retry_s = float("-inf")
@@ -125,13 +134,15 @@ class RecordingSink:
     def __enter__(self) -> Self:
         remove_stale(self._pattern, self._now())
         self._remove_old()
+        if self._passthrough is not None:
+            self._streams = RecordedStreams(self._passthrough)
         finisher = Finisher(self._remove_old)
         try:
             self._begin(self._info, Fraction(0), finisher).discard()  # refuses now what cannot work
         except StreamerError as error:
-            if not is_full(error):
-                raise
-            if self._required:
+            if self._required or not is_full(error):
+                if self._streams is not None:
+                    self._streams.close()
                 raise SinkUnavailable(str(error)) from error
         self.connected = True
         self._finisher = finisher
@@ -151,6 +162,9 @@ class RecordingSink:
             if finisher is None:
                 return
             try:
+                if self._streams is not None:
+                    self._streams.take(self._end, last=True)
+                    self._hand_out(self._streams, finisher, self._end)
                 self._cut(finisher)
                 self._settle(finisher)
             except StreamerError as failure:
@@ -159,6 +173,8 @@ class RecordingSink:
                 log.warning("%s", failure)  # the error of the run stays the one that is shown
             finally:
                 finisher.close()
+                if self._streams is not None:
+                    self._streams.close()
             if self.skipped:
                 self._say(f"{self.skipped} scenes were not recorded: the disk was full or away")
         finally:
@@ -170,13 +186,13 @@ class RecordingSink:
             if self._finisher is None:
                 raise SinkError(f"{self._pattern} is not open: enter the sink before writing")
             if self._lost_s is not None and self._clock() < self._retry_s:
-                self._skip()
+                self._skip(scene)
                 return
             try:
                 self._write(scene, self._finisher)
             except StreamerError as error:
                 self._give_up(error)
-                self._skip()
+                self._skip(scene)
             else:
                 self._recover()
                 self.written += 1
@@ -188,15 +204,27 @@ class RecordingSink:
         if self._on_change == "reopen":
             shown = replace(shown, width=picture.width, height=picture.height, pixel_format=picture.format.name)
             shown = replace(shown, sample_aspect_ratio=scene.frame.sample_aspect_ratio or shown.sample_aspect_ratio)
-        segment = self._segment
+        segment, streams = self._segment, self._streams
+        changed = streams is not None and streams.take(exact, None if segment is None else segment.streams)
         if segment is not None:
-            if shown != segment.info or not 0 <= exact - segment.begin < self._segment_s:
-                self._cut(finisher)
+            if changed or shown != segment.info or not 0 <= exact - segment.begin < self._segment_s:
+                self._cut(finisher, exact)
             else:
                 self._end_before_the_disk_is_full(segment, finisher)
         if self._segment is None:
             self._segment = self._begin(shown, exact, finisher)
+        if streams is not None:
+            self._hand_out(streams, finisher, exact)
         self._segment.write(scene)
+        self._end = exact + scene.frame.duration * scene.frame.time_base
+
+    def _hand_out(self, streams: RecordedStreams, finisher: Finisher, now: Fraction) -> None:
+        """Give the packets that were taken to their files; the one before is completed once it has all of its own."""
+        kept = None if finisher.kept is None else finisher.kept.streams
+        streams.hand_out(kept, None if self._segment is None else self._segment.streams)
+        if kept is not None and kept.is_complete(now):
+            finisher.release()
+            self._settle(finisher, leave=1)
 
     def _end_before_the_disk_is_full(self, segment: Segment, finisher: Finisher) -> None:
         try:
@@ -207,7 +235,8 @@ class RecordingSink:
 
     def _begin(self, info: StreamInfo, begin: Fraction, finisher: Finisher) -> Segment:
         path = self._pattern.at(self._now(), finisher.taken)
-        segment = Segment(path, info, self._settings, begin)
+        streams = None if self._streams is None else self._streams.part(begin)
+        segment = Segment(path, info, self._settings, begin, streams)
         try:
             require_room(path, self._reserve_bytes)
         except SinkError:
@@ -218,16 +247,19 @@ class RecordingSink:
         self._began_s = self._clock()
         return segment
 
-    def _cut(self, finisher: Finisher) -> None:
-        """Let the file in hand be completed."""
+    def _cut(self, finisher: Finisher, end: Fraction | None = None) -> None:
+        """Let the file in hand be completed; with `end`, seconds, once it has all sound that begins before."""
         segment, self._segment = self._segment, None
         if segment is None:
-            return
-        if segment.frames:
-            finisher.hand_over(segment)
-            self._settle(finisher, leave=1)  # the one before is long complete, but when the disk is slow
-        else:
+            finisher.release()
+        elif not segment.frames:
             segment.discard()
+        elif segment.streams is not None and end is not None and end > segment.begin:
+            segment.streams.end = end
+            finisher.keep(segment)
+        else:
+            finisher.hand_over(segment)
+        self._settle(finisher, leave=1)  # the one before is long complete, but when the disk is slow
 
     def _settle(self, finisher: Finisher, *, leave: int = 0) -> None:
         try:
@@ -265,7 +297,11 @@ class RecordingSink:
         elif now_s - self._began_s > _STABLE_S:
             self._backoff.reset()
 
-    def _skip(self) -> None:
+    def _skip(self, scene: Scene) -> None:
+        if self._streams is not None and self._finisher is not None:
+            now = scene.frame.pts * scene.frame.time_base
+            self._streams.take(now)
+            self._hand_out(self._streams, self._finisher, now)
         self.skipped += 1
         self._outage += 1
 

@@ -1,6 +1,7 @@
 """Completes the files of a recording on a thread of its own: the frames that follow need not wait for the disk.
 
-A file belongs to the thread that writes the recording until it is handed over, then to the finishing thread.
+A file belongs to the thread that writes the recording until it is handed over, then to the finishing thread. The last
+one may be kept a little before that, for sound that comes behind its picture.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ class Finisher:
 
     Args:
         afterwards: called by the finishing thread after each file.
+
+    Attributes:
+        kept: the file that waits for the last of its sound.
     """
 
     def __init__(self, afterwards: Callable[[], None]) -> None:
+        self.kept: Segment | None = None
         self._afterwards = afterwards
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="streamer-recording")
         self._pending: deque[tuple[Path, Future[Sequence[str]]]] = deque()
@@ -28,10 +33,23 @@ class Finisher:
     @property
     def taken(self) -> list[Path]:
         """Names that are about to be given."""
-        return [path for path, _ in self._pending]
+        kept = [] if self.kept is None else [self.kept.path]
+        return [path for path, _ in self._pending] + kept
+
+    def keep(self, segment: Segment) -> None:
+        """Let a file be completed later; the one before it, now."""
+        self.release()
+        self.kept = segment
+
+    def release(self) -> None:
+        """Let the file that waits be completed, if there is one."""
+        segment, self.kept = self.kept, None
+        if segment is not None:
+            self.hand_over(segment)
 
     def hand_over(self, segment: Segment) -> None:
-        """Let a file be completed."""
+        """Let a file be completed, after the one that waits."""
+        self.release()
         self._pending.append((segment.path, self._pool.submit(self._finish, segment)))
 
     def settle(self, *, leave: int = 0) -> list[str]:

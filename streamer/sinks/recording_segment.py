@@ -17,6 +17,8 @@ from streamer.protocols import Scene, StreamInfo
 from streamer.sinks.encoders import EncoderSettings
 from streamer.sinks.muxer import Muxer
 from streamer.sinks.partial import PartialFile
+from streamer.sinks.recording_streams import PartStreams
+from streamer.sinks.stream_copy import StreamCopy
 from streamer.sinks.video_writer import VideoWriter
 
 
@@ -31,21 +33,31 @@ class Segment:
         info: of the pictures.
         settings: of the encoder.
         begin: media time of the first frame, seconds: it becomes the file's time 0.
+        streams: what it gets of the other streams of the input.
 
     Attributes:
         path: the final name.
         info: as given.
         begin: as given.
+        streams: as given.
         notes: what is not exactly as in the input, one line each.
 
     Raises:
         SinkUnavailable: the file cannot be made, or the encoder does not open; nothing is left behind then.
     """
 
-    def __init__(self, path: Path, info: StreamInfo, settings: EncoderSettings, begin: Fraction) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: StreamInfo,
+        settings: EncoderSettings,
+        begin: Fraction,
+        streams: PartStreams | None = None,
+    ) -> None:
         self.path = path
         self.info = info
         self.begin = begin
+        self.streams = streams
         self.notes: list[str] = []
         with ExitStack() as cleanup:
             self._partial = _made(path)
@@ -55,7 +67,12 @@ class Segment:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             muxer = Muxer(self._partial.path, path)
             cleanup.callback(muxer.abandon)
-            self._writer = VideoWriter(path, info, settings, muxer, None, self._say)
+            copy = None
+            if streams is not None:
+                copy = StreamCopy(streams.passthrough, self._say)
+                cleanup.callback(copy.close)
+                streams.passthrough.begin()
+            self._writer = VideoWriter(path, info, settings, muxer, copy, self._say)
             self._cleanup = cleanup.pop_all()
 
     @property
@@ -76,7 +93,7 @@ class Segment:
             SinkError: that failed; nothing is left then.
         """
         with self._cleanup:
-            self._writer.finish(interrupted=True)
+            self._writer.finish(interrupted=False)  # of the other streams there is what belongs to this file
             self._partial.commit()
 
     def discard(self) -> None:

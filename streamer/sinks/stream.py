@@ -17,11 +17,13 @@ from typing import Literal, Self
 from streamer.backoff import LONGEST_S, Backoff
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.knock import KNOCK_EVERY_S, answers
+from streamer.passthrough import Passthrough
 from streamer.protocols import Scene, StreamInfo
 from streamer.sinks import stream_hls
 from streamer.sinks.pixel_format import AUTO
 from streamer.sinks.stream_encoder import EncodedPacket, StreamCoding, StreamEncoder
 from streamer.sinks.stream_link import LinkLost, StreamLink
+from streamer.sinks.stream_sound import StreamSound
 from streamer.sinks.stream_target import StreamTarget, parse_target
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class StreamSink:
         url: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `udp://` (MPEG-TS, also multicast), `hls:folder/` or a path
             that ends in `.m3u8`; user and password as in `rtsp://user:password@host/path`.
         info: of the pictures that will come.
+        passthrough: the other streams of the input, of which sound is sent; None sends the video alone. Sound of
+            another kind in mid-stream opens a new connection.
         codec: `h264` (the default), `hevc`, over RTSP also `vp8`, or an encoder's name such as `h264_nvenc`.
         bit_rate_kbps: what is aimed at and the most that is sent; None aims at a fixed quality, below a limit that
             follows from size and rate.
@@ -78,6 +82,7 @@ class StreamSink:
         url: str,
         info: StreamInfo,
         *,
+        passthrough: Passthrough | None = None,
         codec: str | None = None,
         bit_rate_kbps: float | None = None,
         preset: str | None = None,
@@ -104,6 +109,8 @@ class StreamSink:
         self._busy = threading.Lock()  # held by whoever may use encoder and link
         self._leaving = threading.Event()
         self._entered = False
+        self._passthrough = passthrough
+        self._sound: StreamSound | None = None  # there between entering and leaving, if there is any
         self._encoder: StreamEncoder | None = None  # of the connection
         self._link: StreamLink | None = None
         self._opened_s = 0.0
@@ -119,6 +126,8 @@ class StreamSink:
         encoder = self._new_encoder(self._info)  # refuses a codec or option that cannot work, connected or not
         if self._target.folder is not None:
             stream_hls.prepare(self._target)
+        if self._passthrough is not None:
+            self._sound = StreamSound(self._passthrough, self._target, self._say)
         if self._required:
             try:
                 self._open(self._target, encoder, encoder.encode_blank())
@@ -148,6 +157,8 @@ class StreamSink:
         try:
             self._disconnect()
             self._entered = False
+            if self._sound is not None:
+                self._sound.close()
             if self.skipped:
                 self.notes.append(f"{self.skipped} scenes were not published: {self._target.name} was away")
         finally:
@@ -163,13 +174,13 @@ class StreamSink:
             if not self._entered or self._leaving.is_set():
                 raise SinkError(f"{self._target.name} is not open: enter the sink before writing")
             if self._link is None and self._waits():
-                self._skip()
+                self._skip(scene)
                 return
             try:
                 self._send(scene)
             except LinkLost as lost:
                 self._lose(lost)
-                self._skip()
+                self._skip(scene)
             else:
                 self._succeed()
                 self.written += 1
@@ -191,10 +202,16 @@ class StreamSink:
         if self._encoder is not None and self._on_change == "reopen" and shown != self._encoder.info:
             log.info("%s: pictures are %dx%d now: reopened", self._target.name, shown.width, shown.height)
             self._disconnect()
+        if self._sound is not None and self._sound.take(scene.frame.pts * scene.frame.time_base) and self._link:
+            log.info("%s: there is other sound now: reopened", self._target.name)
+            self._disconnect()
         if self._encoder is not None and self._link is not None:
             try:
                 for packet in self._encoder.encode(scene, self._clock() - self._opened_s):
                     self._link.send(packet)
+                if self._sound is not None and self._encoder.offset is not None:
+                    for packet in self._sound.packets(self._encoder.offset):
+                        self._link.send(packet)
                 self._blank = False
                 return
             except LinkLost:
@@ -209,7 +226,9 @@ class StreamSink:
 
     def _open(self, target: StreamTarget, encoder: StreamEncoder, first: list[EncodedPacket]) -> None:
         self._link = link = StreamLink(target)
-        link.open(encoder, first)
+        if self._sound is not None:
+            self._sound.choose()
+        link.open(encoder, first, self._sound.tracks if self._sound is not None else ())
         self._encoder = encoder
         self._opened_s = self._clock()
 
@@ -252,7 +271,9 @@ class StreamSink:
             why = _remedy(lost) if lost.refused else f"{what} ({lost.why})"
             log.warning("%s: %s; trying again, scenes are skipped meanwhile", self._target.name, why)
 
-    def _skip(self) -> None:
+    def _skip(self, scene: Scene) -> None:
+        if self._sound is not None:
+            self._sound.drop(scene.frame.pts * scene.frame.time_base)
         self.skipped += 1
         self._outage += 1
 

@@ -14,6 +14,7 @@ from av.stream import Disposition
 
 from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
 from streamer.sinks.copied_stream import CopiedStream
+from streamer.sinks.encoded_stream import EncodedStream
 from streamer.sinks.tags import (
     add_timecode,
     attachment_name,
@@ -41,7 +42,7 @@ class StreamCopy:
         self._subscription = passthrough.subscribe()
         self._tags = own_tags(passthrough.tags)
         self._timecodes = timecodes_of(passthrough)
-        self._copies: dict[PassthroughStream, CopiedStream] = {}
+        self._copies: dict[PassthroughStream, CopiedStream | EncodedStream] = {}
         self._covers: list[tuple[CopiedStream, PassthroughPacket]] = []
         self._shift = Fraction(0)
 
@@ -72,10 +73,12 @@ class StreamCopy:
                 continue
             if stream.is_cover and container.format.name == "matroska":
                 container.add_attachment(*attachment_name(stream), covers[stream].data)
-            elif not self._add_stream(container, stream):
-                self._leave_out(container, stream)
+                continue
+            copied = self._add_stream(container, stream)
+            if copied is None:
+                self._add_encoded(container, stream)
             elif stream.is_cover:
-                self._covers.append((self._copies[stream], covers[stream]))
+                self._covers.append((copied, covers[stream]))
 
     def move(self, seconds: Fraction) -> None:
         """Move all that will be written by so much more."""
@@ -94,8 +97,8 @@ class StreamCopy:
         """
         if last and time_s is not None:
             self._passthrough.read_to(time_s)
-        for copy, cover in self._covers:
-            copy.write_cover(container, cover)
+        for covering, cover in self._covers:
+            covering.write_cover(container, cover)
         self._covers.clear()
         taken = self._subscription.take(time_s)
         for stream in dict.fromkeys(stream for stream, _ in taken):
@@ -104,6 +107,9 @@ class StreamCopy:
         for stream, packet in taken:
             if stream in self._copies:
                 self._copies[stream].write(container, packet, self._shift)
+        if last:
+            for copy in self._copies.values():
+                copy.finish(container, self._shift)
 
     def close(self) -> None:
         """Take no more, and tell what was lost on the way. Fine a second time."""
@@ -128,19 +134,29 @@ class StreamCopy:
                     lines.append(f"{kind} cannot hold the {name} {value!r} of stream {stream.index}: left out")
         return lines
 
-    def _add_stream(self, container: Any, stream: PassthroughStream) -> bool:
+    def _add_stream(self, container: Any, stream: PassthroughStream) -> CopiedStream | None:
         kind = container.format.name
         fit = try_stream(kind, stream, self._subscription.peek(stream, TRIED_PACKETS))
         if not fit.holds:
-            return False
+            return None
         added = stream.add_to(container)
         added.metadata.update(own_tags(stream.tags))
-        self._copies[stream] = CopiedStream(kind, stream, added, fit, self._say)
-        return True
+        self._copies[stream] = copied = CopiedStream(kind, stream, added, fit, self._say)
+        return copied
 
-    def _leave_out(self, container: Any, stream: PassthroughStream) -> None:
-        """A stream that the container cannot hold as it is."""
-        self._say(f"{container.format.name} cannot hold the {stream.description} of the input: left out")
+    def _add_encoded(self, container: Any, stream: PassthroughStream) -> None:
+        """A stream that the container cannot hold as it is: sound is encoded anew, all else left out."""
+        what = "left out"
+        if stream.kind == "audio":
+            try:
+                self._copies[stream] = encoded = EncodedStream(container, stream)
+            except ValueError:
+                pass
+            else:
+                encoded.added.metadata.update(own_tags(stream.tags))
+                encoded.added.disposition = stream.disposition
+                what = f"encoded as {encoded.codec}"
+        self._say(f"{container.format.name} cannot hold the {stream.description} of the input: {what}")
 
     def _has_other_place(self, stream: PassthroughStream) -> bool:
         """Timecode tracks become the timecode of the video, QuickTime's text tracks of chapters the chapters."""

@@ -47,12 +47,22 @@ _PRESETS = {"libx264": "ultrafast", "libx265": "ultrafast"}
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """A compressed picture; `pts` and `dts` in ticks of `TIME_BASE`."""
+    """A compressed picture, or sound.
+
+    Attributes:
+        data: the encoded bytes.
+        pts, dts: in ticks of `TIME_BASE`, or of the sound's own time base.
+        is_key: whether decoding can begin here.
+        stream: its number in the connection, 0 for the video.
+        duration: in ticks, 0 where unknown.
+    """
 
     data: bytes
     pts: int
     dts: int
     is_key: bool
+    stream: int = 0
+    duration: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,11 @@ class StreamEncoder:
         self._timeline: Timeline | None = None
         self._last_key: int | None = None
         self._last = -_LEAST_STEP
+
+    @property
+    def offset(self) -> Fraction | None:
+        """Seconds from the scenes' media time to the time of the connection; None before the first scene."""
+        return None if self._timeline is None else self._timeline.offset * TIME_BASE
 
     def encode(self, scene: Scene, start_s: float = 0.0) -> list[EncodedPacket]:
         """Packets to send now.

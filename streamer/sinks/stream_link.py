@@ -5,18 +5,20 @@ Used by the thread that writes the stream sink; `kill` may be called by any thre
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
 from streamer.sinks.stream_encoder import TIME_BASE, EncodedPacket, StreamEncoder
 from streamer.sinks.stream_process import HEADER, OPENED, STALL_S, Job
+from streamer.sinks.stream_sound import SoundTrack
 from streamer.sinks.stream_target import StreamTarget
 
 COMMAND = (sys.executable, "-m", "streamer.sinks.stream_process")
@@ -62,12 +64,13 @@ class StreamLink:
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._in, False)
 
-    def open(self, encoder: StreamEncoder, first: Iterable[EncodedPacket]) -> None:
+    def open(self, encoder: StreamEncoder, first: Iterable[EncodedPacket], sounds: Sequence[SoundTrack] = ()) -> None:
         """Connect; what came before `LinkLost` is left to `close`.
 
         Args:
             encoder: of the packets.
             first: what to send at once, with a key frame in front.
+            sounds: what is sent besides.
 
         Raises:
             LinkLost: the server is away, said no, or did not answer within `CONNECT_S`.
@@ -80,6 +83,7 @@ class StreamLink:
             *encoder.size,
             str(TIME_BASE),
             max(round(encoder.rate_bps / 8 * _BUFFER_S), _LEAST_BUFFER_BYTES),
+            [(base64.b64encode(sound.parameters).decode(), str(sound.time_base)) for sound in sounds],
         )
         deadline_s = time.monotonic() + CONNECT_S
         # The address goes in by the pipe: arguments can be read by every user of the machine.
@@ -97,7 +101,7 @@ class StreamLink:
         Raises:
             LinkLost: the connection failed, or took nothing for `STALL_S`.
         """
-        header = HEADER.pack(len(packet.data), packet.pts, packet.dts, packet.is_key)
+        header = HEADER.pack(packet.stream, len(packet.data), packet.pts, packet.dts, packet.duration, packet.is_key)
         self._feed(header + packet.data, STALL_S)
 
     def close(self) -> None:

@@ -4,13 +4,14 @@ A process of its own because PyAV holds Python's lock while it opens an output: 
 and says nothing, the whole program would stand still. No time limit of PyAV's applies to outputs either, and nothing
 may close a container while another thread uses it. A process can be killed whatever it waits for.
 
-In: a line of JSON (`Job`), then packets, each `HEADER` and its data; the end of input closes the stream. Out: `OPENED`
-once the first packet was taken, or a line of JSON (`why`, `refused`, `replied`) when the connection failed. It owns
-nothing else, so every socket that is found here belongs to the stream.
+In: a line of JSON (`Job`), then packets of video and sound, each `HEADER` and its data; the end of input closes the
+stream. Out: `OPENED` once the first packet was taken, or a line of JSON (`why`, `refused`, `replied`) when the
+connection failed. It owns nothing else, so every socket that is found here belongs to the stream.
 """
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import os
@@ -20,7 +21,7 @@ import stat
 import struct
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,9 +29,11 @@ from typing import Any, BinaryIO
 import av
 
 from streamer.ffmpeg_log import listening, reason
+from streamer.sinks.sound import add_with_parameters
 
-HEADER = struct.Struct("<Iqq?")
-"""Length of the data, pts and dts in ticks of `Job.time_base`, whether it is a key frame."""
+HEADER = struct.Struct("<BIqqI?")
+"""Number of the stream (0 is the video), length of the data, pts, dts and duration in its ticks, whether it is a key
+frame."""
 OPENED = b"+\n"
 STALL_S = 5.0
 """A server that takes no data for so long is given up."""
@@ -50,6 +53,7 @@ class Job:
         width, height: of the coded pictures, pixels.
         time_base: seconds per tick, as `1/90000`.
         buffer_bytes: the most that the kernel may hold back for a slow server.
+        sounds: of each stream of sound, its parameters (`sound.parameters_of`, base64) and its time base.
     """
 
     url: str
@@ -60,6 +64,7 @@ class Job:
     height: int
     time_base: str
     buffer_bytes: int
+    sounds: list[tuple[str, str]] = field(default_factory=list)
 
     def line(self) -> bytes:
         """As `main` reads it."""
@@ -90,21 +95,33 @@ def main() -> int:
 
 
 def _publish(job: Job, source: BinaryIO, said: BinaryIO) -> None:
-    container: Any = av.open(job.url, "w", format=job.muxer, container_options=job.options)
-    stream = container.add_mux_stream(job.codec, width=job.width, height=job.height)
-    time_base = stream.time_base = Fraction(job.time_base)
+    # The muxer would hold each picture back until sound comes that is later than it: 10 s when there is none.
+    options = job.options | ({"max_interleave_delta": "1"} if job.sounds else {})
+    container: Any = av.open(job.url, "w", format=job.muxer, container_options=options)
+    streams = [container.add_mux_stream(job.codec, width=job.width, height=job.height)]
+    streams += [add_with_parameters(container, base64.b64decode(parameters)) for parameters, _ in job.sounds]
+    time_bases = [Fraction(job.time_base), *(Fraction(time_base) for _, time_base in job.sounds)]
+    for stream, time_base in zip(streams, time_bases, strict=True):
+        stream.time_base = time_base
     opened = False
     try:
         while len(header := source.read(HEADER.size)) == HEADER.size:
-            size, pts, dts, is_key = HEADER.unpack(header)
+            number, size, pts, dts, duration, is_key = HEADER.unpack(header)
             data = source.read(size)
             if len(data) < size:
                 break
-            packet = av.Packet(data)
-            packet.pts, packet.dts, packet.time_base, packet.stream = pts, dts, time_base, stream
-            packet.is_keyframe = is_key
+            packet: av.Packet[Any] = av.Packet(data)
+            packet.pts, packet.dts, packet.duration, packet.is_keyframe = pts, dts, duration, is_key
+            packet.time_base, packet.stream = time_bases[number], streams[number]
             _limit(_LAST_RESORT_S)
-            container.mux(packet)
+            try:
+                container.mux(packet)
+                if job.sounds and number == 0 and job.muxer == "rtsp":
+                    container.mux(_behind(packet))
+            except (av.error.InvalidDataError, av.error.ArgumentError):
+                # A damaged packet of sound, which the muxer may have held until now; it is dropped, the pictures go on.
+                if not (opened and job.sounds):
+                    raise
             _limit(0)
             if not opened:
                 opened = True
@@ -114,6 +131,18 @@ def _publish(job: Job, source: BinaryIO, said: BinaryIO) -> None:
     finally:
         _limit(_LAST_RESORT_S)
         container.close()
+
+
+def _behind(packet: av.Packet[Any]) -> av.Packet[Any]:
+    """A packet that makes the muxer write the picture before it at once, not with the next one.
+
+    Of a packet without data nothing goes into RTP. Other formats would write something.
+    """
+    empty: av.Packet[Any] = av.Packet(0)
+    assert packet.pts is not None
+    empty.pts = empty.dts = packet.pts + 1
+    empty.time_base, empty.stream = packet.time_base, packet.stream
+    return empty
 
 
 def _limit(seconds: float) -> None:

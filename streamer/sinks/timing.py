@@ -63,6 +63,7 @@ class Timeline:
         step: by how much times rise at least; 0 lets them repeat.
 
     Attributes:
+        offset: ticks that are added at present.
         moved: how many times were set one tick later.
         restarts: how often the clock started anew.
     """
@@ -70,7 +71,7 @@ class Timeline:
     def __init__(self, jump: int, offset: int = 0, step: int = 1) -> None:
         self._jump = jump
         self._least = step
-        self._offset = offset
+        self.offset = offset
         self._last: int | None = None
         self._step = 1
         self.moved = 0
@@ -83,11 +84,11 @@ class Timeline:
             ticks: its own time.
             duration: in ticks, 0 where unknown.
         """
-        placed = ticks + self._offset
+        placed = ticks + self.offset
         if self._last is not None:
             if placed <= self._last - self._jump:
                 self.restarts += 1
-                self._offset += self._last + self._step - placed
+                self.offset += self._last + self._step - placed
                 placed = self._last + self._step
             elif placed < self._last + self._least:
                 self.moved += 1

@@ -14,6 +14,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Generator
+from fractions import Fraction
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.frame import Frame
@@ -114,7 +115,7 @@ class LiveSource(SingleUseSource):
             while True:
                 item = self._lines.next(progress_s + limit_s)
                 if isinstance(item, StreamInfo):
-                    return dataclasses.replace(item, time_base=TIME_BASE)
+                    return dataclasses.replace(item, time_base=TIME_BASE, start=Fraction(0))
                 if isinstance(item, Ended):
                     raise SourceLost(f"{self._connector.name}: the stream ended before its first picture", "ended")
                 # Whatever it says first says that it is open.

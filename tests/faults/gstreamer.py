@@ -50,13 +50,20 @@ class GStreamerServer:
         auth: `("basic" | "digest", user, password)`; None lets everybody in.
         file: a QuickTime file with H.264 and `sound` that `/file` plays.
         sound: `aac` or `pcm_alaw`.
+        record: a Matroska file for what is published to `/record`.
     """
 
     def __init__(
-        self, *, auth: tuple[Scheme, str, str] | None = None, file: Path | None = None, sound: str = "aac"
+        self,
+        *,
+        auth: tuple[Scheme, str, str] | None = None,
+        file: Path | None = None,
+        sound: str = "aac",
+        record: Path | None = None,
     ) -> None:
         self._auth = auth
         self._arguments = [] if file is None else ["--file", str(file), "--sound", sound]
+        self._arguments += [] if record is None else ["--record", str(record)]
         self._reserved = reserve_port()
         self.port: int = self._reserved.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None

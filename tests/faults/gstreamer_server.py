@@ -1,9 +1,9 @@
 """A GStreamer RTSP server on 127.0.0.1, run with the interpreter that has its bindings (Debian's `/usr/bin/python3`).
 
 `/h264`, `/h265` and `/mjpeg` show a bouncing ball, `/file` plays a QuickTime file (H.264 with AAC or A-law) at its own
-pace; what is published (H.264) to `/publish` can be read at `/relay`. It
-prints `listening PORT` once it is up and ends with its standard input. Pictures go from a publisher to its readers in
-GStreamer's streaming threads; everything else belongs to the main loop.
+pace; what is published (H.264) to `/publish` can be read at `/relay`, and what is published (H.264 and G.711) to
+`/record` goes into a Matroska file. It prints `listening PORT` once it is up and ends with its standard input. Pictures
+go from a publisher to its readers in GStreamer's streaming threads; everything else belongs to the main loop.
 """
 
 from __future__ import annotations
@@ -46,10 +46,15 @@ _FILE = (
     "file. ! queue ! {pay} name=pay1 pt={type} )"
 )
 _SOUND = {"aac": ("aacparse ! rtpmp4gpay", 97), "pcm_alaw": ("rtppcmapay", 8)}
+_RECORD = (
+    "( matroskamux name=mux streamable=true ! filesink location={file} sync=false "
+    "rtph264depay name=depay0 ! h264parse ! queue ! mux. rtppcmudepay name=depay1 ! queue ! mux. )"
+)
 _ELEMENTS = (
     *("videotestsrc", "x264enc", "x265enc", "jpegenc", "h264parse", "h265parse", "appsrc", "appsink"),
     *("qtdemux", "aacparse", "rtpmp4gpay", "rtppcmapay"),
     *("rtph264pay", "rtph265pay", "rtpjpegpay", "rtph264depay", "rtpjitterbuffer"),
+    *("rtppcmudepay", "matroskamux"),
 )
 
 
@@ -102,6 +107,17 @@ class Relay:
         return Gst.FlowReturn.OK
 
 
+def _recorder(file: str) -> Any:
+    """The factory of the path to publish into a file to."""
+    factory = _factory(_RECORD.format(file=file), latency_ms=100)
+    factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
+    factory.connect(
+        "media-configure",
+        lambda _factory, media: media.get_element().get_parent().connect("deep-element-added", _hand_on_at_once),
+    )
+    return factory
+
+
 def _hand_on_at_once(_bin: Any, _parent: Any, element: Any) -> None:
     """Keep the jitter buffer from holding back or dropping what a publisher sends."""
     if element.get_factory().get_name() == "rtpjitterbuffer":
@@ -144,6 +160,7 @@ def main() -> None:
     parser.add_argument("--login", metavar="SCHEME:USER:PASSWORD")
     parser.add_argument("--file", help="what /file plays")
     parser.add_argument("--sound", choices=sorted(_SOUND), default="aac", help="the sound in it")
+    parser.add_argument("--record", metavar="FILE")
     asked = parser.parse_args()
     Gst.init(None)
     if asked.check:
@@ -158,6 +175,8 @@ def main() -> None:
         pay, kind = _SOUND[asked.sound]
         factories["/file"] = _factory(_FILE.format(path=asked.file, pay=pay, type=kind))
     factories |= {"/publish": relay.publisher(), "/relay": relay.reader()}
+    if asked.record:
+        factories["/record"] = _recorder(asked.record)
     for path, factory in factories.items():
         if asked.login:
             factory.set_permissions(_permissions())

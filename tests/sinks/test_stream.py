@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import av
 import numpy as np
@@ -96,6 +96,16 @@ class Receiver:
         self.process.stdout.close()
 
 
+def wait_until_listening(receiver: subprocess.Popen[str], url: str) -> None:
+    """Without connecting: a receiver takes one connection only."""
+    port = urlsplit(url).port
+    for _ in range(2000):
+        if any(one.laddr.port == port for one in psutil.Process(receiver.pid).net_connections()):
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("the receiver does not listen")
+
+
 @pytest.fixture
 def receive() -> Iterator[Callable[[str, str], Receiver]]:
     with ExitStack() as stack:
@@ -103,6 +113,7 @@ def receive() -> Iterator[Callable[[str, str], Receiver]]:
         def start(url: str, kind: str) -> Receiver:
             receiver = Receiver(url, kind)
             stack.callback(receiver.end)
+            wait_until_listening(receiver.process, url)
             return receiver
 
         yield start

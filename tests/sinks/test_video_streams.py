@@ -85,7 +85,7 @@ def test_audio_keeps_its_place_beside_the_video_in_matroska(tmp_path: Path) -> N
     [
         (".mkv", ".mp4", ["subtitle stream 2"]),
         (".mkv", ".mov", ["subtitle stream 2", "video stream 3"]),
-        (".mp4", ".webm", ["audio stream 1", "subtitle stream 2", "video stream 4"]),
+        (".mp4", ".webm", ["subtitle stream 2", "video stream 4"]),
         (".mp4", ".avi", ["subtitle stream 2", "video stream 4", "2 of 2 chapters"]),
     ],
 )
@@ -95,10 +95,10 @@ def test_what_cannot_be_carried_is_told_once_each(
     clip = rich_clip(tmp_path / f"in{source}")
     scenes, sink = annotate(clip, tmp_path / f"out{output}")
     assert len(decoded(tmp_path / f"out{output}")) == len(scenes)
-    assert len(sink.notes) == len(left_out)
-    for note, start in zip(sink.notes, left_out, strict=True):
+    told = [note for note in sink.notes if "left out" in note]
+    assert len(told) == len(left_out)
+    for note, start in zip(told, left_out, strict=True):
         assert start in note
-        assert "left out" in note
 
 
 def test_tags_that_mp4_has_no_place_for_are_told(tmp_path: Path) -> None:

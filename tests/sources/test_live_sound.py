@@ -171,7 +171,8 @@ def test_a_file_that_is_played_live_has_its_sound(tmp_path: Path) -> None:
     assert max(map(abs, steps)) < MOST_APART_S
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing())
+@pytest.mark.system
+@pytest.mark.skipif(bool(missing()), reason=f"no GStreamer server: {missing()}")
 @pytest.mark.parametrize(("codec", "rate_hz"), [("aac", 48000), ("pcm_alaw", 8000)])
 def test_a_camera_has_its_sound_in_step(tmp_path: Path, codec: str, rate_hz: int) -> None:
     clip = write_sounding(tmp_path / "clip.mov", codec=codec, rate_hz=rate_hz)
@@ -183,7 +184,8 @@ def test_a_camera_has_its_sound_in_step(tmp_path: Path, codec: str, rate_hz: int
     assert max(map(abs, steps)) < MOST_APART_S
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing())
+@pytest.mark.system
+@pytest.mark.skipif(bool(missing()), reason=f"no GStreamer server: {missing()}")
 def test_sound_that_is_not_wanted_does_not_come(tmp_path: Path) -> None:
     clip = write_sounding(tmp_path / "clip.mov")
     with GStreamerServer(file=clip) as server:

@@ -1,0 +1,71 @@
+"""One stream of sound that goes into an output encoded anew, because the container cannot hold it as it is.
+
+Used by the thread that owns the sink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.packet import Packet
+
+from streamer.passthrough import PassthroughPacket, PassthroughStream
+from streamer.sinks.sound import Transcoder
+
+
+class EncodedStream:
+    """A stream in an output container; used as `CopiedStream` is.
+
+    Args:
+        container: the output, its header not written yet; it gets the stream.
+        stream: of the input.
+
+    Attributes:
+        added: the stream in the output, of PyAV's.
+        codec: its codec, as users know it.
+
+    Raises:
+        ValueError: it cannot be decoded, or the container has no codec for sound.
+    """
+
+    moved = 0  # the transcoder follows the times that packets have
+
+    def __init__(self, container: Any, stream: PassthroughStream) -> None:
+        self._transcoder = Transcoder(container, stream)
+        self.added = self._transcoder.stream
+        self.codec = self._transcoder.codec
+        self._refused = 0
+
+    @property
+    def lost(self) -> int:
+        """Packets that could not be decoded, or that the container refused."""
+        return self._transcoder.lost + self._refused
+
+    def try_with(self, packets: Sequence[PassthroughPacket]) -> None:
+        """Nothing is open any more: the encoder fits."""
+
+    def write(self, container: Any, packet: PassthroughPacket, shift: Fraction) -> None:
+        """Mux what comes out for a packet, `shift` seconds later than in the input.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        self._mux(container, self._transcoder.encode(packet), shift)
+
+    def finish(self, container: Any, shift: Fraction) -> None:
+        """Mux what the encoder holds back."""
+        self._mux(container, self._transcoder.finish(), shift)
+
+    def _mux(self, container: Any, packets: Sequence[Packet[Any]], shift: Fraction) -> None:
+        moved = round(shift / self._transcoder.time_base)
+        for packet in packets:
+            assert packet.pts is not None
+            packet.pts = packet.dts = packet.pts + moved
+            packet.stream = self.added
+            try:
+                container.mux(packet)
+            except (av.error.ArgumentError, av.error.InvalidDataError):
+                self._refused += 1

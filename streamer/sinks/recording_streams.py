@@ -1,0 +1,111 @@
+"""The other streams of an input on their way into the files of a recording: each packet into the file it begins in.
+
+Used by the thread that writes the recording.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
+from streamer.sinks.sound import waiting_failure
+
+LATE_S = 2
+"""How far sound may come behind its picture: a file waits for its own until then."""
+
+
+class PartStreams:
+    """What one file gets of the other streams.
+
+    Args:
+        source: of the input.
+        begin: media time of the file's first frame, seconds: its time 0.
+
+    Attributes:
+        passthrough: of the file, for its `StreamCopy`; times count from `begin`.
+        begin: as given.
+        end: when the next file begins, seconds; None as long as that is not known.
+    """
+
+    def __init__(self, source: Passthrough, begin: Fraction) -> None:
+        self.begin = begin
+        self.end: Fraction | None = None
+        self._streams = source.streams
+        self._awaited = {stream for stream in self._streams if stream.kind == "audio"}
+        # Chapters belong to the whole.
+        self.passthrough = Passthrough(
+            self._streams,
+            tags=source.tags,
+            video_tags=source.video_tags,
+            video_disposition=source.video_disposition,
+            live=True,
+        )
+        for stream, cover in source.covers.items():
+            self.passthrough.put(stream, cover)
+
+    def holds(self, stream: PassthroughStream) -> bool:
+        """Whether the stream was there when the file began."""
+        return stream in self._streams
+
+    def put(self, stream: PassthroughStream, packet: PassthroughPacket) -> None:
+        """Take a packet if it begins in this file."""
+        time = packet.ticks * stream.time_base
+        if self.end is not None and time >= self.end:
+            self._awaited.discard(stream)
+        elif time >= self.begin and self.holds(stream):
+            moved = round(self.begin / stream.time_base)
+            pts, dts = (None if ticks is None else ticks - moved for ticks in (packet.pts, packet.dts))
+            self.passthrough.put(stream, dataclasses.replace(packet, pts=pts, dts=dts))
+
+    def is_complete(self, now: Fraction) -> bool:
+        """Whether all sound has come that the file is to have, or is not worth waiting for at a media time `now`."""
+        return self.end is None or not self._awaited or now > self.end + LATE_S
+
+
+class RecordedStreams:
+    """Hands the packets of an input to the files that are being recorded: the one in hand, and the one before it.
+
+    Args:
+        source: of the input.
+    """
+
+    def __init__(self, source: Passthrough) -> None:
+        self._source = source
+        self._subscription = source.subscribe()
+        self._taken: list[tuple[PassthroughStream, PassthroughPacket]] = []
+
+    def part(self, begin: Fraction) -> PartStreams:
+        """What a file gets that begins at a time, seconds."""
+        return PartStreams(self._source, begin)
+
+    def take(self, until: Fraction, part: PartStreams | None = None, *, last: bool = False) -> bool:
+        """Get the packets up to a time, seconds: whether one is of a stream that a file began without.
+
+        Args:
+            until: seconds.
+            part: of that file.
+            last: the recording ends: also those that stand behind their time in the input.
+
+        Raises:
+            SinkError: the disk refuses packets that wait on it.
+        """
+        if last:
+            self._source.read_to(until)
+        try:
+            self._taken += self._subscription.take(until)
+        except OSError as error:
+            raise waiting_failure(error) from error
+        return part is not None and not all(part.holds(stream) for stream, _ in self._taken)
+
+    def hand_out(self, *parts: PartStreams | None) -> None:
+        """Give what was taken to the files in which it begins; what begins in none of them is dropped."""
+        for stream, packet in self._taken:
+            for part in parts:
+                if part is not None:
+                    part.put(stream, packet)
+        self._taken.clear()
+
+    def close(self) -> None:
+        """Take no more. Fine a second time."""
+        self._subscription.close()
