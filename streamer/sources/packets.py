@@ -44,6 +44,7 @@ class PacketReader:
         video: the stream to decode.
         name: of the input, for the log.
         passthrough: where the packets of the streams in it go; None reads the video alone.
+        start: what becomes time 0 in an output, seconds; notes tell times from there.
 
     Attributes:
         damage: what could not be read since the owner last emptied the list.
@@ -53,9 +54,15 @@ class PacketReader:
     """
 
     def __init__(
-        self, container: InputContainer, video: VideoStream, name: str = "", passthrough: Passthrough | None = None
+        self,
+        container: InputContainer,
+        video: VideoStream,
+        name: str = "",
+        passthrough: Passthrough | None = None,
+        start: Fraction = Fraction(0),
     ) -> None:
         self._container = container
+        self._start = start
         self._video = video
         self._name = name
         self._passthrough = passthrough
@@ -160,7 +167,7 @@ class PacketReader:
     def _tell(self) -> None:
         for found in self._clock.discontinuities:
             if len(self.notes) < _MOST_TOLD:
-                self.notes.append(f"{self._name}: {found}")
+                self.notes.append(f"{self._name}: {found.told(self._start)}")
                 log.warning("%s", self.notes[-1])
         self._clock.discontinuities.clear()
 
