@@ -148,7 +148,7 @@ class ContinuousClock:
         return distance is not None and (distance < -BACK_S or distance > self._forward_s)
 
     def _is_newer(self, begun: _Part, packet: Packet[Any], time: Fraction) -> bool:
-        """Whether it belongs to the new part: it goes back in the old one, or is nearer to what comes next in the new."""
+        """Whether it is of the new part: it goes back in the old one, or is nearer to what comes next in the new."""
         index = packet.stream_index
         if index in self._part.last and time < self._part.last[index].time:
             return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +19,13 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
 from streamer.ffmpeg_log import reason
-from streamer.passthrough import Passthrough, PassthroughStream, describe_streams, passthrough_packet
+from streamer.passthrough import (
+    Passthrough,
+    PassthroughPacket,
+    PassthroughStream,
+    describe_streams,
+    passthrough_packet,
+)
 from streamer.protocols import Damage
 from streamer.sources.continuity import ContinuousClock
 from streamer.sources.late_streams import is_unknown
@@ -32,6 +39,8 @@ _TS_DISCONT = 0x0200
 _READ_ATTEMPTS = 10
 """Failed reads in a row after which the rest is given up; a demuxer that recovers does so at once."""
 _MOST_TOLD = 20
+_MOST_REORDERED = 16
+"""Places of reordering that a video may have (H.264, A.3.1)."""
 _BEHIND_S = 60
 """How far sound may stand behind its picture in an input."""
 
@@ -76,6 +85,7 @@ class PacketReader:
         self.untimed = 0
         self._wanted = True
         self._ends: dict[int, Fraction] = {}  # of sound
+        self._waiting: dict[int, list[PassthroughPacket]] = {}  # for a decoding time
         self._last: dict[int, Fraction] = {i: Fraction(0) for i, one in self._others.items() if one.kind == "audio"}
         # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
         container.flags &= ~_GENERATE_PTS
@@ -116,6 +126,9 @@ class PacketReader:
         for placed in self._clock.finish():
             yield from self._sort(placed)
         self._tell()
+        for index, waiting in self._waiting.items():
+            for packet in waiting:
+                self._put(self._others[index], packet)
 
     def _read(self) -> Iterator[Packet[Any]]:
         """All packets but the demuxer's end marks; the reading goes on after an error."""
@@ -149,11 +162,35 @@ class PacketReader:
         if stream.index in self._last:
             self._last[stream.index] = copied.ticks * stream.time_base
             self._ends[stream.index] = self._last[stream.index] + _duration(stream, packet)
+        for one in self._with_dts(stream, copied):
+            self._put(stream, one)
+
+    def _put(self, stream: PassthroughStream, packet: PassthroughPacket) -> None:
+        assert self._passthrough is not None
         try:
-            self._passthrough.put(stream, copied)
+            self._passthrough.put(stream, packet)
         except OSError as error:
             why = f"no room on the disk for sound that waits for its picture ({error.strerror})"
             raise SourceLost(f"{self._name}: {why}; free some space, or set TMPDIR to another folder") from error
+
+    def _with_dts(self, stream: PassthroughStream, packet: PassthroughPacket) -> list[PassthroughPacket]:
+        """The packets that can go on. Matroska tells no decoding times, and FFmpeg finds none for the first packets.
+
+        These wait for the next one that has some, or B-frames would be written in the order in which they are shown.
+        """
+        waiting = self._waiting.setdefault(stream.index, [])
+        if stream.kind == "video" and packet.dts is None and stream.timed and len(waiting) < _MOST_REORDERED:
+            waiting.append(packet)
+            return []
+        if not waiting:
+            return [packet]
+        dts = packet.ticks
+        placed = [packet]
+        for earlier in reversed(waiting):
+            dts = min(dts - 1, earlier.ticks)
+            placed.append(replace(earlier, dts=dts))
+        waiting.clear()
+        return placed[::-1]
 
     def _follow(self, stream: PassthroughStream, packet: Packet[Any]) -> bool:
         """Give sound without a time the one at which the packet before it ends, if that is known."""

@@ -15,6 +15,7 @@ from streamer.sinks.video import VideoSink
 from streamer.sources.file import FileSource
 from tests.media import write_video
 from tests.sinks.scenes import LABELS, annotate, decoded, payloads, times, tracks
+from tests.structure import FilePlan, StreamPlan, build, contents
 
 CHAPTERS = [("one", 0.0, 0.4), ("two", 0.4, 1.0)]
 FAST = {"preset": "ultrafast"}
@@ -198,3 +199,16 @@ def test_a_damaged_input_loses_only_what_is_damaged(tmp_path: Path) -> None:
     (sound,), (given,) = payloads(tmp_path / "out.mkv", "audio"), payloads(clip, "audio")
     assert sound == given[: len(sound)]
     assert len(sound) > len(given) // 2
+
+
+@pytest.mark.parametrize("output", [".mp4", ".mov", ".mkv", ".ts"])
+@pytest.mark.parametrize("gap_s", [0, 2])
+def test_a_second_video_with_b_frames_keeps_its_decoding_order(tmp_path: Path, output: str, gap_s: int) -> None:
+    second = StreamPlan("reordered", gaps=((5, Fraction(gap_s)),))
+    clip = build(FilePlan(".mkv", (StreamPlan("mpeg4"), second)), tmp_path / "in.mkv")
+    _, sink = annotate(clip, tmp_path / f"out{output}", options=FAST)
+    (given,), (written,) = contents(clip).streams, contents(tmp_path / f"out{output}", best=False).streams
+    assert [data for _, data in written.packets] == [data for _, data in given.packets]
+    offsets = [after - before for (before, _), (after, _) in zip(given.packets, written.packets, strict=True)]
+    assert max(offsets) - min(offsets) <= given.step_s + written.step_s
+    assert not any("went back" in note for note in sink.notes)

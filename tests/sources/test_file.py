@@ -262,10 +262,10 @@ def _may_read(path: Path) -> bool:
 
 
 def test_another_frame_rate_begins_where_the_file_does(tmp_path: Path) -> None:
-    path = media.write_video(tmp_path / "v.ts", frames=10, audio=True)
+    path = media.write_video(tmp_path / "v.ts", frames=10, start_pts=30_000)
     info, frames, _ = read(path, fps=50)
     plain, own, _ = read(path)
-    assert info.start == plain.start > 1
+    assert info.start == plain.start > 2
     first_s, own_first_s = frames[0].pts * info.time_base, own[0].pts * plain.time_base
     assert abs(first_s - own_first_s) <= info.time_base / 2
     assert [frame.pts - frames[0].pts for frame in frames] == list(range(10))
