@@ -39,6 +39,8 @@ _TS_DISCONT = 0x0200
 _READ_ATTEMPTS = 10
 """Failed reads in a row after which the rest is given up; a demuxer that recovers does so at once."""
 _MOST_TOLD = 20
+_NO_TEXT = b"\0\0"
+"""Fills the pauses of QuickTime text; muxers write it by themselves (3GPP TS 26.245, 5.17)."""
 _MOST_REORDERED = 16
 """Places of reordering that a video may have (H.264, A.3.1)."""
 _BEHIND_S = 60
@@ -154,6 +156,8 @@ class PacketReader:
             return
         stream = self._others.get(packet.stream_index)
         if stream is None or self._passthrough is None or not self._wanted or not packet.size:
+            return
+        if stream.codec == "mov_text" and bytes(packet) == _NO_TEXT:
             return
         if packet.pts is None and packet.dts is None and stream.timed and not self._follow(stream, packet):
             self.untimed += 1

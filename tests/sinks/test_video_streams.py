@@ -212,3 +212,26 @@ def test_a_second_video_with_b_frames_keeps_its_decoding_order(tmp_path: Path, o
     offsets = [after - before for (before, _), (after, _) in zip(given.packets, written.packets, strict=True)]
     assert max(offsets) - min(offsets) <= given.step_s + written.step_s
     assert not any("went back" in note for note in sink.notes)
+
+
+@pytest.mark.parametrize("output", [".mp4", ".mov"])
+@pytest.mark.parametrize("offset_s", [0, 26541])
+def test_text_that_begins_late_is_shown_when_it_was(tmp_path: Path, output: str, offset_s: int) -> None:
+    streams = (StreamPlan("h264"), StreamPlan("subtitle", Fraction(3), Fraction(1, 2)))
+    clip = build(FilePlan(".mp4", streams, Fraction(offset_s)), tmp_path / "in.mp4")
+    annotate(clip, tmp_path / f"out{output}", options=FAST)
+    (text,) = contents(tmp_path / f"out{output}").streams
+    shown = [(time, data[2:].decode()) for time, data in text.packets]
+    assert shown == [(k + Fraction(1, 2), f"subtitle 0 1 {k}") for k in range(3)]
+
+
+def test_a_long_pause_in_an_avi_is_bridged_and_told(tmp_path: Path) -> None:
+    gap = ((10, Fraction(130)),)
+    streams = (StreamPlan("h264", gaps=gap), StreamPlan("mp3"))
+    clip = build(FilePlan(".mp4", streams), tmp_path / "in.mp4")
+    scenes, sink = annotate(clip, tmp_path / "out.avi")
+    made = contents(tmp_path / "out.avi")
+    assert made.numbers == [*range(10), 9, 9, *range(10, 25)]
+    kept = [time for k, time in enumerate(made.times) if k not in (10, 11)]
+    assert kept == times(scenes)
+    assert "avi holds no pause of more than 50000 steps: 2 pictures repeated there" in sink.notes
