@@ -31,8 +31,8 @@ SOUND_SAMPLES = {
 _SOUND_HZ = 48000
 _TICKS = 14_400_000
 """A second, for packets on their way to a container: what 25 fps, 48 kHz and 90 kHz have in common."""
-_NEVER_NEGATIVE = (".flv", ".mpg", ".avi", ".webm")
-"""Containers that have no times below 0."""
+_NEVER_NEGATIVE = (".flv", ".mpg", ".avi", ".webm", ".mkv", ".mp4", ".mov")
+"""Containers that have no times below 0, or hide what is there."""
 _VIDEO_OPTIONS = {
     "libx264": {"preset": "ultrafast", "mbtree": "0", "g": "10"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},

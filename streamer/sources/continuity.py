@@ -24,6 +24,8 @@ ABSURD_S = 30 * 3600
 """Likewise in any format (FFmpeg's `dts_error_threshold`)."""
 _SLACK_S = 1
 """So much nearer to the old part must a packet be whose stream was seen in the new one already."""
+_MOST_BROKEN = 2
+"""So many packets of a stream in a row may have a broken time; more are a clock."""
 _ACTIVE_S = 5
 """A stream that has had no packet for so long is not waited for at a restart."""
 _HELD_S = 40
@@ -128,7 +130,10 @@ class ContinuousClock:
             yield self._moved(packet)
             return
         newer = breaks or self._is_newer(self._next, packet, time)
-        if not newer and packet.stream_index in self._next.last:
+        seen = self._next.last.get(packet.stream_index)
+        if seen is not None and seen.count > _MOST_BROKEN:
+            newer = True
+        elif not newer and seen is not None:
             yield from self._reject()
             self._note(self._part, packet, time)
             yield self._moved(packet)
@@ -182,7 +187,6 @@ class ContinuousClock:
         self._held_bytes += packet.size
         now = self._part.now
         active = [i for i, last in self._part.last.items() if now is None or last.read_at > now - _ACTIVE_S]
-        # One packet may have a broken time; two in a row are a clock.
         seen = all(index in begun.last and begun.last[index].count > 1 for index in active)
         spans = begun.now is not None and begun.start is not None and begun.now - begun.start > _HELD_S
         if seen or spans or self._held_bytes > _HELD_BYTES:

@@ -87,6 +87,7 @@ class PacketReader:
         self.untimed = 0
         self._wanted = True
         self._ends: dict[int, Fraction] = {}  # of sound
+        self._ticks: dict[int, int] = {}  # of the last packet of each stream
         self._waiting: dict[int, list[PassthroughPacket]] = {}  # for a decoding time
         self._last: dict[int, Fraction] = {i: Fraction(0) for i, one in self._others.items() if one.kind == "audio"}
         # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
@@ -163,9 +164,11 @@ class PacketReader:
             self.untimed += 1
             return
         copied = passthrough_packet(packet)
+        if stream.kind in ("audio", "video") and stream.timed:
+            copied = self._with_duration(stream, copied)
         if stream.index in self._last:
             self._last[stream.index] = copied.ticks * stream.time_base
-            self._ends[stream.index] = self._last[stream.index] + _duration(stream, packet)
+            self._ends[stream.index] = self._last[stream.index] + copied.duration * stream.time_base
         for one in self._with_dts(stream, copied):
             self._put(stream, one)
 
@@ -202,8 +205,20 @@ class PacketReader:
         if end is None:
             return False
         packet.pts = packet.dts = round(end / stream.time_base)
-        packet.duration = round(_duration(stream, packet) / stream.time_base)
         return True
+
+    def _with_duration(self, stream: PassthroughStream, packet: PassthroughPacket) -> PassthroughPacket:
+        """As long as a packet of its codec lasts, else as the one before, where it does not tell itself.
+
+        An MP4 hides a last packet that lasts for no time.
+        """
+        step = packet.ticks - self._ticks.get(stream.index, packet.ticks)
+        self._ticks[stream.index] = packet.ticks
+        if packet.duration > 0:
+            return packet
+        if stream.sample_rate_hz and stream.frame_samples:
+            step = round(Fraction(stream.frame_samples, stream.sample_rate_hz) / stream.time_base)
+        return replace(packet, duration=max(step, 0))
 
     def _tell(self) -> None:
         for found in self._clock.discontinuities:
@@ -211,12 +226,6 @@ class PacketReader:
                 self.notes.append(f"{self._name}: {found.told(self._start)}")
                 log.warning("%s", self.notes[-1])
         self._clock.discontinuities.clear()
-
-
-def _duration(stream: PassthroughStream, packet: Packet[Any]) -> Fraction:
-    if packet.duration or not stream.sample_rate_hz:
-        return (packet.duration or 0) * stream.time_base
-    return Fraction(stream.frame_samples, stream.sample_rate_hz)
 
 
 def passthrough_of(

@@ -235,3 +235,13 @@ def test_a_long_pause_in_an_avi_is_bridged_and_told(tmp_path: Path) -> None:
     kept = [time for k, time in enumerate(made.times) if k not in (10, 11)]
     assert kept == times(scenes)
     assert "avi holds no pause of more than 50000 steps: 2 pictures repeated there" in sink.notes
+
+
+@pytest.mark.parametrize("output", [".mp4", ".mkv"])
+@pytest.mark.parametrize("codec", ["mp3", "aac", "mjpeg", "opus"])
+def test_packets_without_a_duration_are_all_shown(tmp_path: Path, output: str, codec: str) -> None:
+    streams = (StreamPlan("mpeg4"), StreamPlan(codec, durations="missing"))
+    clip = build(FilePlan(".mkv", streams), tmp_path / "in.mkv")
+    annotate(clip, tmp_path / f"out{output}", options=FAST)
+    (given,), (written,) = contents(clip).streams, contents(tmp_path / f"out{output}", best=False).streams
+    assert [data for _, data in written.packets] == [data for _, data in given.packets]

@@ -199,3 +199,12 @@ def test_one_broken_time_stamp_is_no_restart(tmp_path: Path, jumps: bool, stream
     assert len(placed) == len(given)
     kept = [after for before, after in zip(given, placed, strict=True) if before == after]
     assert len(kept) == len(given) - 1  # only the time of the broken one is taken from it or left
+
+
+def test_a_pause_that_ends_when_the_part_before_did_is_no_broken_time(tmp_path: Path) -> None:
+    gaps = ((20, Fraction(3)),)
+    plan = FilePlan(".ts", (StreamPlan("h264", Fraction(21, 25), gaps=gaps), StreamPlan("mp2", gaps=gaps)), parts=3)
+    with FileSource(build(plan, tmp_path / "in.ts")) as source:  # its sound, which nobody takes, is not read on
+        times = [frame.pts * frame.time_base for frame in source]
+        assert times == sorted(set(times))
+        assert len(source.notes) == 2
