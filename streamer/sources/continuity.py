@@ -150,6 +150,9 @@ class ContinuousClock:
         if not _decides(packet) or packet.stream_index not in part.last:
             return False
         distance = part.distance(packet.stream_index, time)
+        if distance is not None and distance < 0:  # FFmpeg's guesses of decoding times may go back a little
+            shown = time if packet.pts is None else packet.pts * packet.time_base
+            distance = shown - part.last[packet.stream_index].time
         return distance is not None and (distance < -BACK_S or distance > self._forward_s)
 
     def _is_newer(self, begun: _Part, packet: Packet[Any], time: Fraction) -> bool:

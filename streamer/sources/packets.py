@@ -130,8 +130,8 @@ class PacketReader:
             yield from self._sort(placed)
         self._tell()
         for index, waiting in self._waiting.items():
-            for packet in waiting:
-                self._put(self._others[index], packet)
+            for undated in waiting:
+                self._put(self._others[index], undated)
 
     def _read(self) -> Iterator[Packet[Any]]:
         """All packets but the demuxer's end marks; the reading goes on after an error."""

@@ -144,6 +144,11 @@ def test_reordered_pictures_around_a_pause_are_no_restart(tmp_path: Path) -> Non
     assert_untouched(found)
 
 
+def test_guessed_decoding_times_that_go_back_are_no_restart(tmp_path: Path) -> None:
+    streams = (StreamPlan("reordered", stretch=20), StreamPlan("mp2", Fraction(2)))
+    assert_untouched(moved(build(FilePlan(".mkv", streams), tmp_path / "in.mkv")))
+
+
 def test_three_restarts_within_a_second(tmp_path: Path) -> None:
     plan = joined(picture_s=Fraction(8, 25), sound_s=Fraction(8, 25), parts=4)
     found = moved(build(plan, tmp_path / "in.ts"))
