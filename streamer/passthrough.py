@@ -333,11 +333,13 @@ class Passthrough:
         with self._lock:
             for stream, lane in self._lanes.items():
                 at = subscription.taken.setdefault(stream, lane.first) - lane.first
+                time = None
                 while at < len(lane.packets):
                     ticks, entry = lane.packets[at]
-                    time = ticks * stream.time_base
-                    if until is not None and time > until:
+                    own = ticks * stream.time_base
+                    if until is not None and own > until:
                         break
+                    time = own if time is None else max(time, own)  # a stream keeps its order
                     found.append((time, stream, self._load(entry) if isinstance(entry, int) else entry))
                     at += 1
                 subscription.taken[stream] = lane.first + at

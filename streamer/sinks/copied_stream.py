@@ -47,6 +47,7 @@ class CopiedStream:
         self._rising: RisingTicks | None = None  # once the header is written
         self._step = 0  # from one packet to the next, in ticks of the input
         self._end: Fraction | None = None  # when the last packet has been played, seconds
+        self._end_known = False  # the last packet told how long it lasts
         self._behind = Fraction(0)  # how much too early packets are played by a container that knows no gaps
         self._ended = False
 
@@ -82,7 +83,7 @@ class CopiedStream:
         self._mux(container, packet.packet(), time, later, duration * tick)
         if self._end is not None and not packet.duration:
             self._step = max(round((time - self._end) / tick) + self._step, 0)
-        self._end = time + duration * tick
+        self._end, self._end_known = time + duration * tick, duration > 0
 
     def finish(self, container: Any, shift: Fraction) -> None:
         """Nothing is held back."""
@@ -96,7 +97,7 @@ class CopiedStream:
         began = self._end is not None
         if self._end is None:
             self._behind = Fraction(0) if self._fit.late else time
-        elif not self._fit.gaps and packet.duration and abs(time - self._end) > JITTER:
+        elif not self._fit.gaps and packet.duration and self._end_known and abs(time - self._end) > JITTER:
             self._behind += time - self._end
         if self._behind <= SYNC or self._fill(container, time, packet):
             return True

@@ -75,7 +75,7 @@ def try_stream(kind: str, stream: PassthroughStream, packets: Sequence[Passthrou
     if not packets and stream.kind == "data":  # nobody looks into data, so any will do
         packets = [PassthroughPacket(bytes(64), 0, 0, 1)]
     if not packets:
-        return Fit(_accepts(kind, stream))
+        return Fit(_accepts(kind, stream) and not _is_renamed(kind, stream))
     packets = _lasting(packets[:TRIED_PACKETS])
     tick = stream.time_base
     start = packets[0].ticks
@@ -96,7 +96,8 @@ def try_stream(kind: str, stream: PassthroughStream, packets: Sequence[Passthrou
         return REFUSED
     if stream.kind == "subtitle":
         return Fit(holds=True, tried=True)
-    wanted = [(packet.ticks - start) * tick for packet in packets if packet.data]
+    shown = sorted(packet.ticks if packet.pts is None else packet.pts for packet in packets if packet.data)
+    wanted = [(ticks - shown[0]) * tick for ticks in shown]
     if not prompt or not second or not _alike(prompt, wanted, length * tick):
         return REFUSED
     late_by = second[0].time - prompt[0].time
@@ -144,6 +145,15 @@ def _accepts(kind: str, stream: PassthroughStream) -> bool:
     except (av.error.FFmpegError, ValueError, OSError):
         return False
     return True
+
+
+def _is_renamed(kind: str, stream: PassthroughStream) -> bool:
+    """Whether a stream whose packets are not known yet is found again as something else (private data, as a rule)."""
+    letter = PassthroughPacket(b"\0\1-", 0, 0, 1)  # one character as mov_text has it, and text for all others
+    try:
+        return _read(_written(kind, stream, [(0, 0), (1, 0)], [letter]), stream) is None
+    except (av.error.FFmpegError, ValueError, OSError, IndexError):
+        return False  # it wants to see real packets
 
 
 def _written(
@@ -195,10 +205,12 @@ def _read(content: bytes, stream: PassthroughStream) -> tuple[list[_Found], list
             if one.type in ("audio", "video") and one.codec_context is not None:
                 one.codec_context.open()  # fails without a header that the codec needs and the container did not keep
         for packet in opened.demux():
-            ticks = packet.pts if packet.dts is None else packet.dts
+            ticks = packet.dts if packet.pts is None else packet.pts  # decoding times may be the demuxer's guess
             if packet.size and ticks is not None:
                 tick = packet.time_base
                 found[packet.stream_index].append(_Found(ticks * tick, (packet.duration or 0) * tick, bytes(packet)))
+    for packets in found:
+        packets.sort(key=lambda one: one.time)
     return found
 
 

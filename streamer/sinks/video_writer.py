@@ -24,6 +24,9 @@ from streamer.sinks.timing import Timeline, movie_timescale, video_time_base
 _TOLD_START_S = 2
 """Transport streams begin at 1.4 s as a rule, which nobody need be told."""
 
+_AVI_PAUSE_STEPS = 50_000
+"""FFmpeg's muxer refuses more than 60,000 steps without a frame (libavformat/avienc.c, `write_skip_frames`)."""
+
 
 class VideoWriter:
     """Opens the encoder and starts the file when it is built; then takes scenes.
@@ -71,6 +74,8 @@ class VideoWriter:
         self._fit = PictureFit(info, encoder.stream.codec_context.pix_fmt, encoder.padding, encoder.colour, say)
         self._timeline = Timeline(jump=round(1 / self._time_base))
         self._watch = SideDataWatch()
+        self._before: tuple[av.VideoFrame, int] | None = None  # of an AVI: the last picture and its time
+        self._repeated = 0
         self._first = Fraction(0)
         self._in_encoder: dict[int, tuple[int, int]] = {}
         self._end = Fraction(0)
@@ -106,14 +111,11 @@ class VideoWriter:
                 f"{self._muxer.kind} stores times in steps of {float(self._grid) * 1000:.4g} ms here: "
                 "frame times are rounded to that"
             )
-        frame.pts = self.frames if self._encoder.counts else ticks
-        frame.time_base = self._encoder.stream.codec_context.time_base
-        frame.duration = 1 if self._encoder.counts else duration
-        self._in_encoder[frame.pts] = ticks, duration
-        self.frames += 1
         self._end = exact + duration * self._time_base
         try:
-            self._mux(self._encoder.stream.encode(frame))
+            if self._muxer.kind == "avi":
+                self._bridge(frame, ticks)
+            self._encode(frame, ticks, duration)
             if self._copy is not None:
                 self._copy.copy_until(self._muxer.container, exact)
         except (av.error.FFmpegError, OSError) as error:
@@ -133,6 +135,10 @@ class VideoWriter:
         except (av.error.FFmpegError, OSError) as error:
             raise write_failure(self._path, error) from error
         self._muxer.finish()
+        if self._repeated:
+            self._say(
+                f"avi holds no pause of more than {_AVI_PAUSE_STEPS} steps: {self._repeated} pictures repeated there"
+            )
         moved = self._timeline.moved + self._timeline.restarts
         if moved:
             self._say(f"{moved} frame times repeated or went back: moved to follow the frame before")
@@ -162,6 +168,23 @@ class VideoWriter:
                 f"the clock of the input starts at {float(-self._shift):.3f} s: all streams are moved to start at 0"
             )
 
+    def _encode(self, frame: av.VideoFrame, ticks: int, duration: int) -> None:
+        frame.pts = self.frames if self._encoder.counts else ticks
+        frame.time_base = self._encoder.stream.codec_context.time_base
+        frame.duration = 1 if self._encoder.counts else duration
+        self._in_encoder[frame.pts] = ticks, duration
+        self.frames += 1
+        self._mux(self._encoder.stream.encode(frame))
+
+    def _bridge(self, frame: av.VideoFrame, ticks: int) -> None:
+        """Show the picture before again in a pause that is longer than FFmpeg's AVI muxer takes."""
+        while self._before is not None and ticks - self._before[1] > _AVI_PAUSE_STEPS:
+            picture, last = self._before
+            self._before = picture, last + _AVI_PAUSE_STEPS
+            self._repeated += 1
+            self._encode(picture, last + _AVI_PAUSE_STEPS, 0)
+        self._before = frame, ticks
+
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
             ticks, duration = self._in_encoder.pop(packet.pts, (packet.pts, 0))
@@ -175,6 +198,8 @@ class VideoWriter:
     def _missing_video_tags(self, output: Any) -> list[str]:
         video = output.streams.video[0]
         context = video.codec_context
+        if context.pix_fmt is None:  # FFmpeg could not find out, as with packets that claim to last for hours
+            return []
         wanted = self._encoder.colour
         found = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
         # Limited range is what players take where none is told.

@@ -102,11 +102,13 @@ class ContainerSource(SingleUseSource, ABC):
         self._check_unused()
         self._container, stream = self._open()
         try:
-            self._geometry = Geometry(self._container, stream, self._name, partial(_note, self._notes))
+            say = partial(_note, self._notes)
+            self._geometry = Geometry(self._container, stream, self._name, say)
             known = self._late_streams(self._container) if self.audio else {}
             self._passthrough = passthrough_of(self._container, stream, known, audio=self.audio)
+            start = start_of(self._container, stream)
             self._passthrough.on_read_to = self._read_to
-            reader = PacketReader(self._container, stream, self._name, self._passthrough, partial(_note, self._notes))
+            reader = PacketReader(self._container, stream, self._name, self._passthrough, start, say)
             decoder = self._decoder = PictureDecoder(
                 reader, stream, threads=self._threads, frame_threads=self._frame_threads
             )
@@ -121,18 +123,19 @@ class ContainerSource(SingleUseSource, ABC):
                     f"{self._name}: has a video stream, but no picture of it can be decoded{self._remedy}"
                 )
             time_base = stream.time_base or Fraction(1, 1000) if self._fps is None else 1 / self._fps
-            self._info = self._timed(self._describe(stream, self._geometry.upright(first, time_base)), stream)
+            self._info = self._timed(self._describe(stream, self._geometry.upright(first, time_base)), start)
         except BaseException:
             self._release()
             raise
         self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
         return self
 
-    def _timed(self, info: StreamInfo, stream: VideoStream) -> StreamInfo:
+    def _timed(self, info: StreamInfo, start: Fraction) -> StreamInfo:
         """With what is known of the frames' times."""
         assert self._container is not None
+        info = replace(info, start=start)
         if self._fps is None:
-            return replace(info, start=start_of(self._container, stream))
+            return info
         if not is_untimed(self._container.format.name):
             said = f"{self._name}: --fps {self._fps} replaces the times that the frames have; sound keeps its own"
             _note(self._notes, said)
@@ -153,14 +156,16 @@ class ContainerSource(SingleUseSource, ABC):
         if not self._passthrough.begin():
             decoder.reader.drop_others()
         times = PresentationTimes(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
-        segment, last = 0, None
+        segment, last, first = 0, None, 0
         for index, picture in enumerate(pictures):
             self._collect(decoder)
             given = picture.pts
             if self._fps is None:
                 pts = times.of(picture.pts, picture.dts, picture.duration, decoder.first_dts)
             else:
-                pts = times.of(index, None, 1, None)
+                if index == 0 and given is not None and stream.time_base is not None:
+                    first = round(given * stream.time_base / time_base)
+                pts = times.of(first + index, None, 1, None)
             picture.pts, picture.time_base = pts, time_base
             upright = self._upright(picture, time_base)
             shape = self._geometry.shape_of(upright)

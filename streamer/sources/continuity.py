@@ -15,18 +15,22 @@ from typing import Any
 from av.packet import Packet
 from av.stream import Disposition
 
-BACK_S = Fraction(1, 2)
-"""A decoding time that lies this far before what came last is a clock that began anew."""
+BACK_S = Fraction(1, 5)
+"""A decoding time that lies this far before what its stream gave last is a clock that began anew."""
 FORWARD_S = 10
 """A step forwards that is longer is a jump, where the format is one whose clock may jump (FFmpeg's
 `dts_delta_threshold`); shorter ones are pauses."""
 ABSURD_S = 30 * 3600
 """Likewise in any format (FFmpeg's `dts_error_threshold`)."""
+_SLACK_S = 1
+"""So much nearer to the old part must a packet be whose stream was seen in the new one already."""
+_MOST_BROKEN = 2
+"""So many packets of a stream in a row may have a broken time; more are a clock."""
 _ACTIVE_S = 5
 """A stream that has had no packet for so long is not waited for at a restart."""
-_HELD_S = 3
-_HELD_PACKETS = 4000
-"""How much of the new part is looked at for the streams that have not come to it yet."""
+_HELD_S = 40
+_HELD_BYTES = 32 << 20
+"""How much of the new part is looked at for streams that have not come to it yet: sound may stand 30 s behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +45,21 @@ class Discontinuity:
     time: Fraction
     offset: Fraction
 
-    def __str__(self) -> str:
+    def told(self, start: Fraction) -> str:
+        """One line, with the time as an output has it that begins at `start`."""
         what = "begins anew" if self.offset > 0 else "jumps"
-        return (
-            f"the clock {what} at {float(self.time):.3f} s: all streams go on from there ({float(self.offset):+.3f} s)"
-        )
+        at_s = float(self.time - start)
+        return f"the clock {what} at {at_s:.3f} s: all streams go on from there ({float(self.offset):+.3f} s)"
 
 
 @dataclass(slots=True)
 class _Last:
-    """The last packet of a stream in a part, in raw seconds."""
+    """The last packet of a stream in a part, in raw seconds, where all were when it was read, and how many came."""
 
     time: Fraction
     end: Fraction
+    read_at: Fraction
+    count: int
 
 
 @dataclass(slots=True)
@@ -66,16 +72,21 @@ class _Part:
     end: Fraction | None = None  # the latest
 
     def distance(self, index: int, time: Fraction) -> Fraction | None:
-        """How far a time is from what comes next: of the stream, or of all of them, whichever is nearer."""
+        """How far a time is from what comes next: 0 or more, unless it lies before the last of its own stream.
+
+        A stream may stand far behind the others in a file, and pause while they go on.
+        """
         if self.now is None:
             return None
         last = self.last.get(index)
-        steps = [time - self.now] if last is None else [time - self.now, time - last.end]
-        return min(steps, key=abs)
+        if last is None:
+            return time - self.now
+        return time - last.time if time < last.time else max(min(time - self.now, time - last.end), Fraction(0))
 
     def take(self, index: int, time: Fraction, start: Fraction, end: Fraction) -> None:
-        self.last[index] = _Last(time, end)
         self.now = time if self.now is None else max(self.now, time)
+        count = self.last[index].count if index in self.last else 0
+        self.last[index] = _Last(time, end, self.now, count + 1)
         self.start = start if self.start is None else min(self.start, start)
         self.end = end if self.end is None else max(self.end, end)
 
@@ -100,6 +111,7 @@ class ContinuousClock:
         self._part = _Part()
         self._next: _Part | None = None  # the part that begins; packets are held meanwhile
         self._held: list[tuple[Packet[Any], bool]] = []  # and whether they are of that part
+        self._held_bytes = 0
 
     def place(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """The packets that can go on, with their times moved; in the order in which they were read."""
@@ -117,8 +129,11 @@ class ContinuousClock:
             self._note(self._part, packet, time)
             yield self._moved(packet)
             return
-        newer = self._is_newer(self._next, packet, time)
-        if not newer and packet.stream_index in self._next.last:
+        newer = breaks or self._is_newer(self._next, packet, time)
+        seen = self._next.last.get(packet.stream_index)
+        if seen is not None and seen.count > _MOST_BROKEN:
+            newer = True
+        elif not newer and seen is not None:
             yield from self._reject()
             self._note(self._part, packet, time)
             yield self._moved(packet)
@@ -135,17 +150,25 @@ class ContinuousClock:
         if not _decides(packet) or packet.stream_index not in part.last:
             return False
         distance = part.distance(packet.stream_index, time)
+        if distance is not None and distance < 0:  # FFmpeg's guesses of decoding times may go back a little
+            shown = time if packet.pts is None else packet.pts * packet.time_base
+            distance = shown - part.last[packet.stream_index].time
         return distance is not None and (distance < -BACK_S or distance > self._forward_s)
 
     def _is_newer(self, begun: _Part, packet: Packet[Any], time: Fraction) -> bool:
-        old = self._part.distance(packet.stream_index, time)
-        new = begun.distance(packet.stream_index, time)
-        return old is None or new is None or abs(new) < abs(old)
+        """Whether it is of the new part: it goes back in the old one, or is nearer to what comes next in the new."""
+        index = packet.stream_index
+        if index in self._part.last and time < self._part.last[index].time:
+            return True
+        old, new = self._part.distance(index, time), begun.distance(index, time)
+        if old is None or new is None:
+            return True
+        return abs(new) < abs(old) + (_SLACK_S if index in begun.last else 0)
 
     def _reject(self) -> Iterator[Packet[Any]]:
         """A stream goes on with the old clock: what looked like a new part were time stamps that are broken."""
-        held, self._held, self._next = self._held, [], None
-        for packet, newer in held:
+        self._next = None
+        for packet, newer in self._take_held():
             if newer:
                 packet.pts = packet.dts = None
             yield self._moved(packet)
@@ -164,26 +187,31 @@ class ContinuousClock:
         begun = self._next
         assert begun is not None
         self._held.append((packet, newer))
+        self._held_bytes += packet.size
         now = self._part.now
-        active = [i for i, last in self._part.last.items() if now is None or last.time > now - _ACTIVE_S]
-        seen = all(index in begun.last for index in active)
+        active = [i for i, last in self._part.last.items() if now is None or last.read_at > now - _ACTIVE_S]
+        seen = all(index in begun.last and begun.last[index].count > 1 for index in active)
         spans = begun.now is not None and begun.start is not None and begun.now - begun.start > _HELD_S
-        if seen or spans or len(self._held) >= _HELD_PACKETS:
+        if seen or spans or self._held_bytes > _HELD_BYTES:
             yield from self._join()
 
     def _join(self) -> Iterator[Packet[Any]]:
         """Let the new part begin where all streams of the old one have ended."""
         begun = self._next
         assert begun is not None
-        before, held = self.offset, self._held
+        before = self.offset
         end, start = self._part.end or Fraction(0), begun.start or Fraction(0)
         after = before + end - start
-        self._held, self._next, self._part = [], None, begun
-        for packet, newer in held:
+        self._next, self._part = None, begun
+        for packet, newer in self._take_held():
             self.offset = after if newer else before
             yield self._moved(packet)
         self.offset = after
         self.discontinuities.append(Discontinuity(start + after, after - before))
+
+    def _take_held(self) -> list[tuple[Packet[Any], bool]]:
+        held, self._held, self._held_bytes = self._held, [], 0
+        return held
 
     def _moved(self, packet: Packet[Any]) -> Packet[Any]:
         if self.offset:
@@ -194,8 +222,10 @@ class ContinuousClock:
 
 
 def _decides(packet: Packet[Any]) -> bool:
+    """Whether it tells where the clock is: presentation times of a video alone go to and fro, as far as its pauses."""
     stream = packet.stream
-    return stream.type in ("audio", "video") and not stream.disposition & Disposition.attached_pic
+    timed = stream.type == "audio" or (stream.type == "video" and packet.dts is not None)
+    return timed and not stream.disposition & Disposition.attached_pic
 
 
 def _time_of(packet: Packet[Any]) -> Fraction | None:

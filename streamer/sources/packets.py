@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +19,13 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
 from streamer.ffmpeg_log import reason
-from streamer.passthrough import Passthrough, PassthroughStream, describe_streams, passthrough_packet
+from streamer.passthrough import (
+    Passthrough,
+    PassthroughPacket,
+    PassthroughStream,
+    describe_streams,
+    passthrough_packet,
+)
 from streamer.protocols import Damage
 from streamer.sources.continuity import ContinuousClock
 from streamer.sources.late_streams import is_unknown
@@ -32,6 +39,10 @@ _TS_DISCONT = 0x0200
 _READ_ATTEMPTS = 10
 """Failed reads in a row after which the rest is given up; a demuxer that recovers does so at once."""
 _MOST_TOLD = 20
+_NO_TEXT = b"\0\0"
+"""Fills the pauses of QuickTime text; muxers write it by themselves (3GPP TS 26.245, 5.17)."""
+_MOST_REORDERED = 16
+"""Places of reordering that a video may have (H.264, A.3.1)."""
 _BEHIND_S = 60
 """How far sound may stand behind its picture in an input."""
 
@@ -44,6 +55,7 @@ class PacketReader:
         video: the stream to decode.
         name: of the input, for the log.
         passthrough: where the packets of the streams in it go; None reads the video alone.
+        start: what becomes time 0 in an output, seconds; notes tell times from there.
         say: is told what was mended in the clock of the input, a line each.
 
     Attributes:
@@ -58,9 +70,11 @@ class PacketReader:
         video: VideoStream,
         name: str = "",
         passthrough: Passthrough | None = None,
+        start: Fraction = Fraction(0),
         say: Callable[[str], None] = log.warning,
     ) -> None:
         self._container = container
+        self._start = start
         self._video = video
         self._name = name
         self._passthrough = passthrough
@@ -75,6 +89,8 @@ class PacketReader:
         self.untimed = 0
         self._wanted = True
         self._ends: dict[int, Fraction] = {}  # of sound
+        self._ticks: dict[int, int] = {}  # of the last packet of each stream
+        self._waiting: dict[int, list[PassthroughPacket]] = {}  # for a decoding time
         self._last: dict[int, Fraction] = {i: Fraction(0) for i, one in self._others.items() if one.kind == "audio"}
         # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
         container.flags &= ~_GENERATE_PTS
@@ -115,6 +131,9 @@ class PacketReader:
         for placed in self._clock.finish():
             yield from self._sort(placed)
         self._tell()
+        for index, waiting in self._waiting.items():
+            for undated in waiting:
+                self._put(self._others[index], undated)
 
     def _read(self) -> Iterator[Packet[Any]]:
         """All packets but the demuxer's end marks; the reading goes on after an error."""
@@ -141,18 +160,46 @@ class PacketReader:
         stream = self._others.get(packet.stream_index)
         if stream is None or self._passthrough is None or not self._wanted or not packet.size:
             return
+        if stream.codec == "mov_text" and bytes(packet) == _NO_TEXT:
+            return
         if packet.pts is None and packet.dts is None and stream.timed and not self._follow(stream, packet):
             self.untimed += 1
             return
         copied = passthrough_packet(packet)
+        if stream.kind in ("audio", "video") and stream.timed:
+            copied = self._with_duration(stream, copied)
         if stream.index in self._last:
             self._last[stream.index] = copied.ticks * stream.time_base
-            self._ends[stream.index] = self._last[stream.index] + _duration(stream, packet)
+            self._ends[stream.index] = self._last[stream.index] + copied.duration * stream.time_base
+        for one in self._with_dts(stream, copied):
+            self._put(stream, one)
+
+    def _put(self, stream: PassthroughStream, packet: PassthroughPacket) -> None:
+        assert self._passthrough is not None
         try:
-            self._passthrough.put(stream, copied)
+            self._passthrough.put(stream, packet)
         except OSError as error:
             why = f"no room on the disk for sound that waits for its picture ({error.strerror})"
             raise SourceLost(f"{self._name}: {why}; free some space, or set TMPDIR to another folder") from error
+
+    def _with_dts(self, stream: PassthroughStream, packet: PassthroughPacket) -> list[PassthroughPacket]:
+        """The packets that can go on. Matroska tells no decoding times, and FFmpeg finds none for the first packets.
+
+        These wait for the next one that has some, or B-frames would be written in the order in which they are shown.
+        """
+        waiting = self._waiting.setdefault(stream.index, [])
+        if stream.kind == "video" and packet.dts is None and stream.timed and len(waiting) < _MOST_REORDERED:
+            waiting.append(packet)
+            return []
+        if not waiting:
+            return [packet]
+        dts = packet.ticks
+        placed = [packet]
+        for earlier in reversed(waiting):
+            dts = min(dts - 1, earlier.ticks)
+            placed.append(replace(earlier, dts=dts))
+        waiting.clear()
+        return placed[::-1]
 
     def _follow(self, stream: PassthroughStream, packet: Packet[Any]) -> bool:
         """Give sound without a time the one at which the packet before it ends, if that is known."""
@@ -160,21 +207,27 @@ class PacketReader:
         if end is None:
             return False
         packet.pts = packet.dts = round(end / stream.time_base)
-        packet.duration = round(_duration(stream, packet) / stream.time_base)
         return True
+
+    def _with_duration(self, stream: PassthroughStream, packet: PassthroughPacket) -> PassthroughPacket:
+        """As long as a packet of its codec lasts, else as the one before, where it does not tell itself.
+
+        An MP4 hides a last packet that lasts for no time.
+        """
+        step = packet.ticks - self._ticks.get(stream.index, packet.ticks)
+        self._ticks[stream.index] = packet.ticks
+        if packet.duration > 0:
+            return packet
+        if stream.sample_rate_hz and stream.frame_samples:
+            step = round(Fraction(stream.frame_samples, stream.sample_rate_hz) / stream.time_base)
+        return replace(packet, duration=max(step, 0))
 
     def _tell(self) -> None:
         for found in self._clock.discontinuities:
             self._told += 1
             if self._told <= _MOST_TOLD:
-                self._say(f"{self._name}: {found}")
+                self._say(f"{self._name}: {found.told(self._start)}")
         self._clock.discontinuities.clear()
-
-
-def _duration(stream: PassthroughStream, packet: Packet[Any]) -> Fraction:
-    if packet.duration or not stream.sample_rate_hz:
-        return (packet.duration or 0) * stream.time_base
-    return Fraction(stream.frame_samples, stream.sample_rate_hz)
 
 
 def passthrough_of(

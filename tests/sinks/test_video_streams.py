@@ -15,6 +15,7 @@ from streamer.sinks.video import VideoSink
 from streamer.sources.file import FileSource
 from tests.media import write_video
 from tests.sinks.scenes import LABELS, annotate, decoded, payloads, times, tracks
+from tests.structure import FilePlan, OtherStream, StreamPlan, build, contents
 
 CHAPTERS = [("one", 0.0, 0.4), ("two", 0.4, 1.0)]
 FAST = {"preset": "ultrafast"}
@@ -198,3 +199,56 @@ def test_a_damaged_input_loses_only_what_is_damaged(tmp_path: Path) -> None:
     (sound,), (given,) = payloads(tmp_path / "out.mkv", "audio"), payloads(clip, "audio")
     assert sound == given[: len(sound)]
     assert len(sound) > len(given) // 2
+
+
+def shown(stream: OtherStream) -> list[Fraction]:
+    """When its packets are shown; all of them must have a time."""
+    shown = [time for time, _ in stream.packets if time is not None]
+    assert len(shown) == len(stream.packets)
+    return shown
+
+
+@pytest.mark.parametrize("output", [".mp4", ".mov", ".mkv", ".ts"])
+@pytest.mark.parametrize("gap_s", [0, 2])
+def test_a_second_video_with_b_frames_keeps_its_decoding_order(tmp_path: Path, output: str, gap_s: int) -> None:
+    second = StreamPlan("reordered", gaps=((5, Fraction(gap_s)),))
+    clip = build(FilePlan(".mkv", (StreamPlan("mpeg4"), second)), tmp_path / "in.mkv")
+    _, sink = annotate(clip, tmp_path / f"out{output}", options=FAST)
+    (given,), (written,) = contents(clip).streams, contents(tmp_path / f"out{output}", best=False).streams
+    assert [data for _, data in written.packets] == [data for _, data in given.packets]
+    offsets = [after - before for before, after in zip(shown(given), shown(written), strict=True)]
+    assert max(offsets) - min(offsets) <= given.step_s + written.step_s
+    assert not any("went back" in note for note in sink.notes)
+
+
+@pytest.mark.parametrize("output", [".mp4", ".mov"])
+@pytest.mark.parametrize("offset_s", [0, 26541])
+def test_text_that_begins_late_is_shown_when_it_was(tmp_path: Path, output: str, offset_s: int) -> None:
+    streams = (StreamPlan("h264"), StreamPlan("subtitle", Fraction(3), Fraction(1, 2)))
+    clip = build(FilePlan(".mp4", streams, Fraction(offset_s)), tmp_path / "in.mp4")
+    annotate(clip, tmp_path / f"out{output}", options=FAST)
+    (text,) = contents(tmp_path / f"out{output}").streams
+    shown = [(time, data[2:].decode()) for time, data in text.packets]
+    assert shown == [(k + Fraction(1, 2), f"subtitle 0 1 {k}") for k in range(3)]
+
+
+def test_a_long_pause_in_an_avi_is_bridged_and_told(tmp_path: Path) -> None:
+    gap = ((10, Fraction(130)),)
+    streams = (StreamPlan("h264", gaps=gap), StreamPlan("mp3"))
+    clip = build(FilePlan(".mp4", streams), tmp_path / "in.mp4")
+    scenes, sink = annotate(clip, tmp_path / "out.avi")
+    made = contents(tmp_path / "out.avi")
+    assert made.numbers == [*range(10), 9, 9, *range(10, 25)]
+    kept = [time for k, time in enumerate(made.times) if k not in (10, 11)]
+    assert kept == times(scenes)
+    assert "avi holds no pause of more than 50000 steps: 2 pictures repeated there" in sink.notes
+
+
+@pytest.mark.parametrize("output", [".mp4", ".mkv"])
+@pytest.mark.parametrize("codec", ["mp3", "aac", "mjpeg", "opus"])
+def test_packets_without_a_duration_are_all_shown(tmp_path: Path, output: str, codec: str) -> None:
+    streams = (StreamPlan("mpeg4"), StreamPlan(codec, durations="missing"))
+    clip = build(FilePlan(".mkv", streams), tmp_path / "in.mkv")
+    annotate(clip, tmp_path / f"out{output}", options=FAST)
+    (given,), (written,) = contents(clip).streams, contents(tmp_path / f"out{output}", best=False).streams
+    assert [data for _, data in written.packets] == [data for _, data in given.packets]

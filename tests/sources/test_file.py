@@ -267,3 +267,13 @@ def test_bad_input_gets_one_line(name: str, tmp_path: Path, capfd: pytest.Captur
         as_an_ordinary_user(FileSource(path).__enter__)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
+
+
+def test_another_frame_rate_begins_where_the_file_does(tmp_path: Path) -> None:
+    path = media.write_video(tmp_path / "v.ts", frames=10, start_pts=30_000)
+    info, frames, _ = read(path, fps=50)
+    plain, own, _ = read(path)
+    assert info.start == plain.start > 2
+    first_s, own_first_s = frames[0].pts * info.time_base, own[0].pts * plain.time_base
+    assert abs(first_s - own_first_s) <= info.time_base / 2
+    assert [frame.pts - frames[0].pts for frame in frames] == list(range(10))

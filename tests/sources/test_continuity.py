@@ -1,0 +1,215 @@
+"""One clock for all streams of a file whose time stamps begin anew, jump, pause or are broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from streamer.sources.continuity import ContinuousClock
+from streamer.sources.file import FileSource
+from tests.media import read_number
+from tests.structure import PART_NUMBERS, FilePlan, StreamPlan, build, contents
+
+TICK_S = Fraction(1, 90_000)
+SECOND = Fraction(1)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What a source made of a file: by part, how much its frames and its sound were moved; and what it told."""
+
+    pictures: dict[int, set[Fraction]]
+    sound: dict[int, set[Fraction]]
+    times: list[Fraction]
+    notes: list[str]
+
+
+def moved(path: Path) -> Moved:
+    """Read a file of `FilePlan` parts, whose streams are told apart by what is in them."""
+    plain = contents(path)
+    with FileSource(path, threads=1) as source:
+        assert source.passthrough is not None
+        subscription = source.passthrough.subscribe()
+        frames = list(source)
+        packets = [(stream, packet) for stream, packet in subscription.take(None) if stream.kind == "audio"]
+        notes = list(source.notes)
+    numbers = [read_number(frame.picture) for frame in frames]
+    assert numbers == plain.numbers
+    pictures: dict[int, set[Fraction]] = {}
+    for number, frame, before in zip(numbers, frames, plain.times, strict=True):
+        pictures.setdefault(number // PART_NUMBERS, set()).add(frame.pts * frame.time_base - (before or 0))
+    sound: dict[int, set[Fraction]] = {}
+    for heard in [stream for stream in plain.streams if stream.kind == "audio"]:
+        places = {data: time for time, data in heard.packets}
+        part, last = 0, None
+        for stream, packet in packets:
+            before = places[packet.data]
+            assert before is not None
+            if last is not None and not -Fraction(1, 10) < before - last < 100:
+                part += 1
+            last = before
+            sound.setdefault(part, set()).add(packet.ticks * stream.time_base - before)
+        assert len(packets) == len(heard.packets)
+    return Moved(pictures, sound, [frame.pts * frame.time_base for frame in frames], notes)
+
+
+def joined(codec: str = "h264", *, picture_s: Fraction = SECOND, sound_s: Fraction = SECOND, **more: Any) -> FilePlan:
+    return FilePlan(".ts", (StreamPlan(codec, picture_s), StreamPlan("mp2", sound_s)), **({"parts": 3} | more))
+
+
+def assert_in_step(found: Moved, parts: int) -> None:
+    """In each part all that is in it was moved by the same; times rise all the way."""
+    assert sorted(found.pictures) == list(range(parts))
+    for part, offsets in found.pictures.items():
+        assert max(offsets) - min(offsets) <= TICK_S
+        if part in found.sound:
+            assert max(found.sound[part] | offsets) - min(found.sound[part] | offsets) <= 2 * TICK_S
+    assert found.times == sorted(set(found.times))
+
+
+def assert_untouched(found: Moved) -> None:
+    """Every time is the file's own, and nothing is told."""
+    assert found.notes == []
+    assert [*found.pictures.values(), *found.sound.values()] in ([{0}], [{0}, {0}])
+
+
+@pytest.mark.parametrize("codec", ["h264", "reordered", "mpeg2video"])
+@pytest.mark.parametrize("lag_s", [0, -30, 30, Fraction(1, 2)])
+@pytest.mark.parametrize("start_s", [0, 1, 7200])
+def test_joined_parts_keep_sound_and_picture_in_step(tmp_path: Path, codec: str, lag_s: Fraction, start_s: int) -> None:
+    starts = (Fraction(start_s),) * 2
+    plan = joined(
+        codec, sound_s=Fraction(7, 10), lag_s=Fraction(lag_s), part_starts_s=starts, offset_s=Fraction(start_s)
+    )
+    found = moved(build(plan, tmp_path / "in.ts"))
+    assert_in_step(found, 3)
+    assert len(found.notes) == 2
+    assert all("begins anew" in note for note in found.notes)
+    gaps = [later - earlier for earlier, later in zip(found.times, found.times[1:], strict=False)]
+    assert max(gaps) <= Fraction(3, 25)  # no hole between the parts beyond what decoding ahead needs
+
+
+def test_the_note_tells_the_time_in_the_output(tmp_path: Path) -> None:
+    plan = joined(offset_s=Fraction(7, 5), parts=2)
+    found = moved(build(plan, tmp_path / "in.ts"))
+    (note,) = found.notes
+    (second,) = found.pictures[1]
+    assert "begins anew at 1.008 s" in note  # the sound of the first part lasts 42 packets of 24 ms
+    assert second == Fraction(1008, 1000)
+
+
+def test_a_jump_of_two_hours_is_closed_and_told(tmp_path: Path) -> None:
+    found = moved(build(joined(parts=2, part_starts_s=(Fraction(7201),)), tmp_path / "in.ts"))
+    assert_in_step(found, 2)
+    assert found.times[-1] < 3
+    assert len(found.notes) == 1
+    assert "jumps at 1.008 s" in found.notes[0]
+    assert "(-7199.992 s)" in found.notes[0]
+
+
+@pytest.mark.parametrize("pause_s", [8, 9])
+def test_a_pause_is_kept(tmp_path: Path, pause_s: int) -> None:
+    gaps = ((10, Fraction(pause_s)),)
+    plan = FilePlan(".ts", (StreamPlan("reordered", gaps=gaps), StreamPlan("mp2", gaps=gaps)))
+    found = moved(build(plan, tmp_path / "in.ts"))
+    assert_untouched(found)
+    assert max(later - earlier for earlier, later in zip(found.times, found.times[1:], strict=False)) > pause_s
+
+
+def test_a_longer_pause_of_one_stream_is_no_jump(tmp_path: Path) -> None:
+    streams = (StreamPlan("h264", Fraction(2), stretch=20), StreamPlan("mp2", gaps=((10, Fraction(30)),)))
+    found = moved(build(FilePlan(".ts", streams), tmp_path / "in.ts"))
+    assert_untouched(found)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mp4", ".nut"])
+@pytest.mark.parametrize("lag_s", [30, -30])
+@pytest.mark.parametrize("durations", ["right", "missing", "absurd"])
+def test_sound_far_from_its_picture_is_no_restart(tmp_path: Path, suffix: str, lag_s: int, durations: str) -> None:
+    codec, sound = "h264" if suffix == ".nut" else "reordered", "mp2" if suffix != ".mp4" else "mp3"
+    streams = (StreamPlan(codec, Fraction(2), stretch=20, durations=durations), StreamPlan(sound, Fraction(2)))
+    found = moved(build(FilePlan(suffix, streams, lag_s=Fraction(lag_s)), tmp_path / f"in{suffix}"))
+    assert_untouched(found)
+
+
+def test_reordered_pictures_around_a_pause_are_no_restart(tmp_path: Path) -> None:
+    streams = (StreamPlan("reordered", gaps=((2, Fraction(3)),)), StreamPlan("aac"))
+    found = moved(build(FilePlan(".mkv", streams), tmp_path / "in.mkv"))
+    assert_untouched(found)
+
+
+def test_guessed_decoding_times_that_go_back_are_no_restart(tmp_path: Path) -> None:
+    streams = (StreamPlan("reordered", stretch=20), StreamPlan("mp2", Fraction(2)))
+    assert_untouched(moved(build(FilePlan(".mkv", streams), tmp_path / "in.mkv")))
+
+
+def test_three_restarts_within_a_second(tmp_path: Path) -> None:
+    plan = joined(picture_s=Fraction(8, 25), sound_s=Fraction(8, 25), parts=4)
+    found = moved(build(plan, tmp_path / "in.ts"))
+    assert_in_step(found, 4)
+    assert len(found.notes) == 3
+    assert found.times[-1] < Fraction(3, 2)
+
+
+def test_a_part_without_sound_goes_on_behind_one_with_sound(tmp_path: Path) -> None:
+    first = build(joined(parts=1), tmp_path / "a.ts")
+    silent = FilePlan(".ts", (StreamPlan("h264", Fraction(2), stretch=10),))
+    size = build(silent, tmp_path / "b.ts").stat().st_size
+    build(replace(silent, parts=2), tmp_path / "b.ts")  # for the pictures of a second part
+    both = tmp_path / "both.ts"
+    both.write_bytes(first.read_bytes() + (tmp_path / "b.ts").read_bytes()[size:])
+    found = moved(both)
+    assert_in_step(found, 2)
+    assert len(found.notes) == 1
+    assert found.times[-1] > 20
+
+
+def test_many_restarts_are_not_all_told(tmp_path: Path) -> None:
+    plan = joined(picture_s=Fraction(8, 25), sound_s=Fraction(8, 25), parts=9)
+    part = build(plan, tmp_path / "in.ts").read_bytes()
+    (tmp_path / "in.ts").write_bytes(part * 4)
+    with FileSource(tmp_path / "in.ts") as source:
+        times = [frame.pts for frame in source]
+        assert times == sorted(set(times))
+        assert len(source.notes) == 20
+
+
+def packets(path: Path, streams: int = 2) -> Iterator[Any]:
+    with av.open(str(path)) as container:
+        yield from (one for one in container.demux() if one.size and one.stream_index < streams)
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize(
+    ("jumps", "error_s"), [(True, -3600), (True, -5), (True, 40), (False, -3600), (False, -5), (False, 200_000)]
+)
+def test_one_broken_time_stamp_is_no_restart(tmp_path: Path, jumps: bool, streams: int, error_s: int) -> None:
+    clip = build(joined(parts=1), tmp_path / "in.ts")
+    clock, given, placed = ContinuousClock(jumps=jumps), [], []
+    for number, packet in enumerate(packets(clip, streams)):
+        given.append((packet.stream_index, packet.dts))
+        if number == 20:
+            packet.dts += error_s * 90_000
+            packet.pts += error_s * 90_000
+        placed += [(one.stream_index, one.dts) for one in clock.place(packet)]
+    placed += [(one.stream_index, one.dts) for one in clock.finish()]
+    assert clock.discontinuities == []
+    assert clock.offset == 0
+    assert len(placed) == len(given)
+    kept = [after for before, after in zip(given, placed, strict=True) if before == after]
+    assert len(kept) == len(given) - 1  # only the time of the broken one is taken from it or left
+
+
+def test_a_pause_that_ends_when_the_part_before_did_is_no_broken_time(tmp_path: Path) -> None:
+    gaps = ((20, Fraction(3)),)
+    plan = FilePlan(".ts", (StreamPlan("h264", Fraction(21, 25), gaps=gaps), StreamPlan("mp2", gaps=gaps)), parts=3)
+    with FileSource(build(plan, tmp_path / "in.ts")) as source:  # its sound, which nobody takes, is not read on
+        times = [frame.pts * frame.time_base for frame in source]
+        assert times == sorted(set(times))
+        assert len(source.notes) == 2
