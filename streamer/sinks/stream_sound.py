@@ -19,12 +19,12 @@ from streamer.sinks.stream_encoder import EncodedPacket
 from streamer.sinks.stream_target import StreamTarget
 from streamer.sinks.timing import Timeline
 
-# What the receivers of each kind decode, of what the muxers write: RTP has payloads for these (RFC 3551, 3640, 7587,
-# 4184), all servers of RTMP take AAC only, and of HLS and transport streams these are what Apple and others play.
+# What the receivers of each kind decode, of what the muxers write: RTP has payloads for these (RFC 3551, 3640, 7587),
+# all servers of RTMP take AAC, and of HLS and transport streams these are what Apple and others play.
 # Everything else is encoded as AAC, which all of them know.
 _COPIED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "rtsp": frozenset({"aac", "opus", "pcm_mulaw", "pcm_alaw", "mp2", "mp3", "ac3"}),
+        "rtsp": frozenset({"aac", "opus", "pcm_mulaw", "pcm_alaw", "mp2", "mp3"}),
         "flv": frozenset({"aac"}),
         "mpegts": frozenset({"aac", "mp2", "mp3", "ac3", "eac3"}),
         "hls": frozenset({"aac", "mp3", "ac3", "eac3"}),

@@ -26,14 +26,8 @@ CLAP_EVERY = 25
 CLAP_FIRST = 12
 """The scenes with a clap: once a second, never at the edge of a file of whole seconds."""
 _FIRST_S = CLAP_FIRST * 0.04
-_CONTAINERS = {
-    "pcm_mulaw": "mov",
-    "pcm_alaw": "mov",
-    "aac": "mp4",
-    "libopus": "matroska",
-    "libmp3lame": "matroska",
-    "flac": "matroska",
-}
+_CONTAINERS = {"pcm_mulaw": "mov", "pcm_alaw": "mov", "aac": "mp4"}
+"""What a codec's packets are taken from; Matroska for others."""
 _LOUD = 0.1
 _SHORT_S = 0.01
 _BRIGHT = 128
@@ -49,7 +43,7 @@ def click_track(
         start = round((second + _FIRST_S) * rate_hz)
         wave[start : start + len(click)] = click
     written = io.BytesIO()
-    with av.open(written, "w", format=container or _CONTAINERS[codec]) as output:
+    with av.open(written, "w", format=container or _CONTAINERS.get(codec, "matroska")) as output:
         stream: Any = output.add_stream(codec, rate=rate_hz, layout=layout)
         frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = rate_hz, 0, Fraction(1, rate_hz)
