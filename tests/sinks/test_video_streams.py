@@ -252,3 +252,20 @@ def test_packets_without_a_duration_are_all_shown(tmp_path: Path, output: str, c
     annotate(clip, tmp_path / f"out{output}", options=FAST)
     (given,), (written,) = contents(clip).streams, contents(tmp_path / f"out{output}", best=False).streams
     assert [data for _, data in written.packets] == [data for _, data in given.packets]
+
+
+@pytest.mark.parametrize("output", [".mp4", ".mkv", ".avi", ".mov"])
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".flv"])
+def test_an_output_begins_at_zero_whatever_its_input_does(tmp_path: Path, suffix: str, output: str) -> None:
+    streams = (StreamPlan("h264"), StreamPlan("aac", Fraction(1)))
+    clip = build(FilePlan(suffix, streams, Fraction(26541)), tmp_path / f"in{suffix}")
+    scenes, sink = annotate(clip, tmp_path / f"out{output}")
+    written = times(decoded(tmp_path / f"out{output}"))
+    assert len(written) == len(scenes)
+    assert 0 <= written[0] < Fraction(1, 10)
+    assert written[-1] < 2
+    assert (tmp_path / f"out{output}").stat().st_size < 500_000  # an AVI has an entry for every step without a frame
+    (kept,) = payloads(tmp_path / f"out{output}", "audio")
+    heard = [time for time, _ in kept if time is not None]
+    assert max(heard) - min(heard) > Fraction(8, 10)
+    assert any("the clock of the input starts at 265" in note for note in sink.notes)
