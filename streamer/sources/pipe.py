@@ -22,10 +22,14 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.opening import choose_video
+from streamer.sources.stream_facts import container_kind, duration
 from streamer.sources.timestamps import PresentationTimes
 
 STANDARD_INPUT = "-"
 _BUFFER_BYTES = 1 << 18
+_TELL_THEIR_LENGTH = frozenset({"matroska", "flv"})
+_EARLY_END_S = Fraction(1, 2)
+"""What comes through a pipe and ends this much before its headers say was cut off."""
 _REMEDY = (
     "; an MP4 whose index stands at its end cannot go through a pipe: give the file itself, or send .mkv, .ts or a "
     "fragmented MP4"
@@ -135,13 +139,13 @@ class PipeSource(ContainerSource):
         told = describe(stream, first, self._name, transposed=self._turner.orientation.transposed)
         return dataclasses.replace(told, frame_count=None)
 
-    def _settle(
-        self,
-        stream: VideoStream,  # noqa: ARG002
-        decoder: PictureDecoder,
-        times: PresentationTimes,
-    ) -> list[Damage]:
-        """A writer that ended in mid-packet left the rest out; how much that is nobody knows."""
+    def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
+        """A writer that ended in mid-packet left the rest out; how much that is only some headers tell."""
+        told_s = duration(stream) if container_kind(stream) in _TELL_THEIR_LENGTH else None
+        early_s = Fraction(0) if told_s is None else told_s - (times.end * self.info.time_base - self.info.start)
+        if early_s > _EARLY_END_S:
+            frames = max(round(early_s * (self.info.average_fps or 0)), 1)
+            return [Damage("truncated", frames, f"the writer ended {float(early_s):.1f} s early")]
         if decoder.reader.gave_up or decoder.incomplete:
             return [Damage("truncated", 1, "the writer ended inside a packet")]
         holes = times.holes - decoder.lost if decoder.damaged else 0
