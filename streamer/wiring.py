@@ -87,7 +87,7 @@ def videos_of(typed: Sequence[str], settings: Settings) -> tuple[OutputEntry, ..
 
 def default_video_output(source: str) -> Path:
     """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; what is no video file becomes .mp4."""
-    given = Path(redacted(source))
+    given = Path("streamer" if source == "-" else redacted(source))  # standard input has no name
     suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
     stem = given.name if given.is_dir() else given.stem
     readable = "".join(c for c in stem if c.isalnum() or c in "-_. ").strip(". ")

@@ -1,6 +1,7 @@
 """A recording that comes through standard input or a named pipe: read once, in order, as far as it goes.
 
-Opened by the main thread, then read by the capture thread; `stop` wakes a read that waits for the writer.
+Opened by a thread for which the main thread waits, then read by the capture thread; `stop` wakes a read that waits for
+the writer.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ import dataclasses
 import os
 import select
 import stat
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from fractions import Fraction
 from pathlib import Path
+from typing import Self, TypeVar
 
 import av
 from av.container import InputContainer
@@ -25,8 +30,10 @@ from streamer.sources.opening import choose_video
 from streamer.sources.stream_facts import container_kind, duration
 from streamer.sources.timestamps import PresentationTimes
 
+T = TypeVar("T")
 STANDARD_INPUT = "-"
 _BUFFER_BYTES = 1 << 18
+_STOP_S = 5.0
 _TELL_THEIR_LENGTH = frozenset({"matroska", "flv"})
 _EARLY_END_S = Fraction(1, 2)
 """What comes through a pipe and ends this much before its headers say was cut off."""
@@ -112,23 +119,50 @@ class PipeSource(ContainerSource):
         Raises:
             SourceUnavailable: nothing comes, or something that is no video, or none that can be read in order.
         """
+        return self._waiting(self._open_container)
+
+    def __enter__(self) -> Self:
+        return self._waiting(super().__enter__)
+
+    def _waiting(self, work: Callable[[], T]) -> T:
+        """Do what waits for the writer on a thread: PyAV loses an interrupt that comes while FFmpeg reads."""
         try:
             self._pipe = Pipe(self._target)
         except (OSError, ValueError) as error:  # such as a standard input that is closed
             why = getattr(error, "strerror", None) or str(error)
             raise SourceUnavailable(f"{self._name}: cannot be read: {why}") from error
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        thread = threading.Thread(target=run, name="streamer-pipe", daemon=True)
+        try:
+            thread.start()
+            return done.result()
+        except BaseException:
+            self.stop()
+            wait([done], _STOP_S)  # an interrupt may have come before the thread can be joined
+            if done.done():
+                self._close_pipe()
+            raise
+
+    def _open_container(self) -> InputContainer:
+        assert self._pipe is not None
         try:
             return av.open(self._pipe, "r", metadata_errors="replace", buffer_size=_BUFFER_BYTES)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             came = self._pipe.read_bytes
-            self._close_pipe()
             if not came:
                 raise SourceUnavailable(f"{self._name}: nothing came through it; check what writes to it") from error
             why = f"no video that can be read in order ({reason(error)})"
             raise SourceUnavailable(f"{self._name}: {why}{_REMEDY}") from error
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        container = self.open()
+        container = self._open_container()
         try:
             return container, choose_video(container, self._name)
         except BaseException:

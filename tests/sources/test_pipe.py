@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,8 @@ def written(fifo: Path, content: bytes) -> Iterator[None]:
     """A writer that sends `content` and goes."""
 
     def write() -> None:
-        try:
+        with suppress(BrokenPipeError):  # the reader has seen enough
             fifo.write_bytes(content)
-        except BrokenPipeError:
-            pass  # the reader has seen enough
 
     writer = threading.Thread(target=write)
     writer.start()
