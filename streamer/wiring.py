@@ -91,13 +91,13 @@ def default_video_output(source: str) -> Path:
 
     Letters and digits of all scripts stay, also bytes that are not UTF-8; a name that would be too long is shortened.
     """
-    given = Path(redacted(source))
+    given = Path("streamer" if source == "-" else redacted(source))  # standard input has no name
     suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
     stem = given.name if paths.is_dir(given) else given.stem
     plain = "".join(filter(_stays_in_a_name, stem)).strip(". ")
     is_path = paths.exists(given) or not (source.startswith("lavfi:") or "://" in source)
     rest = f".annotated{suffix}"
-    return Path(paths.shortened(plain if is_path and plain.strip("-") else "streamer", rest, paths.most_bytes_in(".")))
+    return Path(paths.shortened(plain if is_path and plain else "streamer", rest, paths.most_bytes_in(".")))
 
 
 def _stays_in_a_name(character: str) -> bool:

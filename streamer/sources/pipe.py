@@ -1,6 +1,7 @@
 """A recording that comes through standard input or a named pipe: read once, in order, as far as it goes.
 
-Opened by the main thread, then read by the capture thread; `stop` wakes a read that waits for the writer.
+Opened by a thread for which the main thread waits, then read by the capture thread; `stop` wakes a read that waits for
+the writer.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import dataclasses
 import os
 import select
 import stat
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import av
 from av.container import InputContainer
@@ -23,10 +27,16 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.opening import choose_video
+from streamer.sources.stream_facts import container_kind, duration
 from streamer.sources.timestamps import PresentationTimes
 
+T = TypeVar("T")
 STANDARD_INPUT = "-"
 _BUFFER_BYTES = 1 << 18
+_STOP_S = 5.0
+_TELL_THEIR_LENGTH = frozenset({"matroska", "flv"})
+_EARLY_END_S = Fraction(1, 2)
+"""What comes through a pipe and ends this much before its headers say was cut off."""
 _REMEDY = (
     "; an MP4 whose index stands at its end cannot go through a pipe: give the file itself, or send .mkv, .ts or a "
     "fragmented MP4"
@@ -64,19 +74,10 @@ class Pipe:
         self._poll.register(self._wake_out, select.POLLIN)
         self.read_bytes = 0
         """Bytes that came so far."""
-        self.interrupted = False
-        """A signal came while the main thread waited for data: PyAV would swallow the exception."""
 
     def read(self, size: int) -> bytes:
-        """Up to so many bytes, waiting for some; empty at the end, or after `stop` or a signal."""
-        try:
-            return self._read(size)
-        except KeyboardInterrupt:
-            self.interrupted = True
-            return b""
-
-    def _read(self, size: int) -> bytes:
-        while not self.interrupted:
+        """Up to so many bytes, waiting for some; empty at the end, or after `stop`."""
+        while True:
             ready = dict(self._poll.poll())
             if self._wake_out in ready:
                 return b""
@@ -86,7 +87,6 @@ class Pipe:
                 continue
             self.read_bytes += len(data)
             return data
-        return b""
 
     def stop(self) -> None:
         """Any thread: end every wait, now and later."""
@@ -113,40 +113,56 @@ class PipeSource(ContainerSource):
         self._remedy = _REMEDY
         self._pipe: Pipe | None = None
 
-    def __enter__(self) -> Self:
-        try:
-            return super().__enter__()
-        finally:
-            self._check_interrupted()
-
-    def _check_interrupted(self) -> None:
-        if self._pipe is not None and self._pipe.interrupted:
-            raise KeyboardInterrupt
-
     def open(self) -> InputContainer:
         """The container, once the writer has sent its beginning.
 
         Raises:
             SourceUnavailable: nothing comes, or something that is no video, or none that can be read in order.
         """
+        return self._waiting(self._open_container)
+
+    def __enter__(self) -> Self:
+        return self._waiting(super().__enter__)
+
+    def _waiting(self, work: Callable[[], T]) -> T:
+        """Do what waits for the writer on a thread: PyAV loses an interrupt that comes while FFmpeg reads."""
         try:
             self._pipe = Pipe(self._target)
         except (OSError, ValueError) as error:  # such as a standard input that is closed
             why = getattr(error, "strerror", None) or str(error)
             raise SourceUnavailable(f"{self._name}: cannot be read: {why}") from error
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:
+                done.set_exception(error)
+
+        thread = threading.Thread(target=run, name="streamer-pipe", daemon=True)
+        try:
+            thread.start()
+            return done.result()
+        except BaseException:
+            self.stop()
+            wait([done], _STOP_S)  # an interrupt may have come before the thread can be joined
+            if done.done():
+                self._close_pipe()
+            raise
+
+    def _open_container(self) -> InputContainer:
+        assert self._pipe is not None
         try:
             return av.open(self._pipe, "r", metadata_errors="replace", buffer_size=_BUFFER_BYTES)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            self._check_interrupted()
             came = self._pipe.read_bytes
-            self._close_pipe()
             if not came:
                 raise SourceUnavailable(f"{self._name}: nothing came through it; check what writes to it") from error
             why = f"no video that can be read in order ({reason(error)})"
             raise SourceUnavailable(f"{self._name}: {why}{_REMEDY}") from error
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        container = self.open()
+        container = self._open_container()
         try:
             return container, choose_video(container, self._name)
         except BaseException:
@@ -157,13 +173,13 @@ class PipeSource(ContainerSource):
         told = describe(stream, first, self._name, self._geometry)
         return dataclasses.replace(told, frame_count=None)
 
-    def _settle(
-        self,
-        stream: VideoStream,  # noqa: ARG002
-        decoder: PictureDecoder,
-        times: PresentationTimes,
-    ) -> list[Damage]:
-        """A writer that ended in mid-packet left the rest out; how much that is nobody knows."""
+    def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
+        """A writer that ended in mid-packet left the rest out; how much that is only some headers tell."""
+        told_s = duration(stream) if container_kind(stream) in _TELL_THEIR_LENGTH else None
+        early_s = Fraction(0) if told_s is None else told_s - (times.end * self.info.time_base - self.info.start)
+        if early_s > _EARLY_END_S:
+            frames = max(round(early_s * (self.info.average_fps or 0)), 1)
+            return [Damage("truncated", frames, f"the writer ended {float(early_s):.1f} s early")]
         if decoder.reader.gave_up or decoder.incomplete:
             return [Damage("truncated", 1, "the writer ended inside a packet")]
         holes = times.holes - decoder.lost if decoder.damaged else 0
