@@ -332,7 +332,8 @@ class Passthrough:
         found: list[tuple[Fraction, PassthroughStream, PassthroughPacket]] = []
         with self._lock:
             for stream, lane in self._lanes.items():
-                at = subscription.taken.setdefault(stream, lane.first) - lane.first
+                # A live source may have dropped what was not taken yet.
+                at = max(subscription.taken.setdefault(stream, lane.first) - lane.first, 0)
                 time = None
                 while at < len(lane.packets):
                     ticks, entry = lane.packets[at]

@@ -156,12 +156,16 @@ class ContainerSource(SingleUseSource, ABC):
         if not self._passthrough.begin():
             decoder.reader.drop_others()
         times = PresentationTimes(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
+        # FFmpeg counts the times of raw MPEG-2 as it is decoded, which is uneven with repeated fields and B-frames.
+        assert self._container is not None
+        uncounted = self._container.format.name == "mpegvideo"
         segment, last, first = 0, None, 0
         for index, picture in enumerate(pictures):
             self._collect(decoder)
             given = picture.pts
             if self._fps is None:
-                pts = times.of(picture.pts, picture.dts, picture.duration, decoder.first_dts)
+                told = (None, None) if uncounted else (picture.pts, picture.dts)
+                pts = times.of(*told, picture.duration, decoder.first_dts)
             else:
                 if index == 0 and given is not None and stream.time_base is not None:
                     first = round(given * stream.time_base / time_base)
