@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -71,6 +71,13 @@ def frame(index: int, rgb: tuple[int, int, int] = (0, 0, 0)) -> Frame:
 
 def width_of(found: Detections) -> float:
     return float(found.boxes[0, 2])
+
+
+def wait_until_ended(threads: Iterable[threading.Thread]) -> None:
+    """Models that were given up and let go; those that hang on would count."""
+    for thread in threads:
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -165,13 +172,16 @@ def test_a_restart_costs_the_frame_alone(made: list[Stuck], caplog: pytest.LogCa
 
 
 def test_the_third_hang_in_a_row_ends_the_run(made: list[Stuck]) -> None:
+    before = set(threading.enumerate())
     watched = WatchedDetector(building(made, {7}), timeout_s=1, on_hang="restart", wait=Deadline({0, 2, 3, 4}))
     with pytest.raises(DetectorRestarted):
         watched.detect(frame(7))
+    wait_until_ended(set(threading.enumerate()) - before)
     watched.detect(frame(8))  # which ends the row
     for _ in range(HANGS - 1):
         with pytest.raises(DetectorRestarted):
             watched.detect(frame(7))
+        wait_until_ended(set(threading.enumerate()) - before)
     with pytest.raises(DetectorHung, match=r"frame 7 .* after 2 restarts"):
         watched.detect(frame(7))
     assert len(made) == 1 + HANGS

@@ -22,6 +22,8 @@ from tests.sinks.screen import DEADLINE_S, Hand, Screen
 
 SIZE = (320, 240)
 LARGE = (1920, 1080)
+WORDS = slice(4, 24), slice(4, 60)
+"""Where the window writes that it is paused."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,9 +43,9 @@ def is_shown(screen: Screen, number: int, size: tuple[int, int]) -> bool:
 
 def pause(hand: Hand, screen: Screen) -> None:
     """Press space, and see that the window says so."""
-    running = screen.grab()
+    running = screen.grab()[WORDS]
     hand.press(" ")
-    screen.wait_for(lambda: bool((screen.grab() != running).any()))
+    screen.wait_for(lambda: bool((screen.grab()[WORDS] != running).any()))
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:

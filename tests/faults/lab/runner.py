@@ -218,6 +218,9 @@ class Series:
             thread.join(max(until_s - time.monotonic(), 0.0))
             if thread.is_alive():
                 self._problems.append(f"the thread {thread.name} was left over")
+        pause = threading.Event()  # never set: what closes the last of them are threads of libraries, not to be joined
+        while _descriptors() > descriptors and time.monotonic() < until_s:
+            pause.wait(0.05)
         if _descriptors() > descriptors:
             self._problems.append(f"{_descriptors() - descriptors} descriptors were left open")
 
