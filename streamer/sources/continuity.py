@@ -15,7 +15,7 @@ from typing import Any
 from av.packet import Packet
 from av.stream import Disposition
 
-BACK_S = Fraction(1, 5)
+BACK_S = Fraction(1, 10)
 """A decoding time that lies this far before what its stream gave last is a clock that began anew."""
 FORWARD_S = 10
 """A step forwards that is longer is a jump, where the format is one whose clock may jump (FFmpeg's

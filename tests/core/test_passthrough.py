@@ -109,6 +109,20 @@ def test_a_stream_that_appears_later_is_given_out_too() -> None:
     assert [(one.index, made.ticks) for one, made in subscription.take(None)] == [(1, 0), (2, 20)]
 
 
+def test_an_output_that_begins_with_a_later_stream_gets_that_from_where_it_is() -> None:
+    passthrough = Passthrough([SOUND])
+    early = passthrough.subscribe()
+    passthrough.begin()
+    passthrough.replace_streams([SOUND, TEXT])
+    late = passthrough.subscribe()
+    passthrough.put(TEXT, packet(20))
+    late.close()
+    assert times(early) == [20]
+    early.close()
+    passthrough.put(TEXT, packet(40))
+    assert times(passthrough.subscribe()) == []
+
+
 @pytest.mark.parametrize("memory_bytes", [0, 2000, 10_000])
 def test_what_does_not_fit_into_memory_comes_back_from_the_disk_as_it_was(memory_bytes: int) -> None:
     passthrough = Passthrough([SOUND], memory_bytes=memory_bytes)

@@ -213,3 +213,28 @@ def test_a_pause_that_ends_when_the_part_before_did_is_no_broken_time(tmp_path: 
         times = [frame.pts * frame.time_base for frame in source]
         assert times == sorted(set(times))
         assert len(source.notes) == 2
+
+
+@pytest.mark.parametrize("jumps", [True, False])
+def test_a_restart_is_found_in_every_format(tmp_path: Path, jumps: bool) -> None:
+    clip = build(joined(parts=3), tmp_path / "in.ts")
+    clock, placed = ContinuousClock(jumps=jumps), []
+    for packet in packets(clip):
+        placed += [(one.stream_index, one.dts) for one in clock.place(packet)]
+    placed += [(one.stream_index, one.dts) for one in clock.finish()]
+    assert len(clock.discontinuities) == 2
+    assert clock.offset == 2 * Fraction(1008, 1000)
+    for index in (0, 1):
+        times = [ticks for one, ticks in placed if one == index and ticks is not None]
+        assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("start_s", [Fraction(1, 2), Fraction(3, 5)])
+def test_a_part_that_overlaps_the_one_before_is_told_apart(tmp_path: Path, first: int, start_s: Fraction) -> None:
+    """Its clock begins inside the part before, and its first packets reach where that ended."""
+    lag_s = Fraction(-1, 5) if first else Fraction(1, 5)
+    plan = joined(sound_s=Fraction(4, 5), lag_s=lag_s, part_starts_s=(start_s, start_s))
+    found = moved(build(plan, tmp_path / "in.ts"))
+    assert_in_step(found, 3)
+    assert len(found.notes) == 2
