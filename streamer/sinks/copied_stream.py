@@ -12,7 +12,7 @@ from typing import Any
 import av
 from av.packet import Packet
 
-from streamer.passthrough import PassthroughPacket, PassthroughStream
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.timing import RisingTicks, Timeline
 from streamer.sinks.trial import JITTER, SYNC, Fit, try_stream
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from fractions import Fraction
 
-from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
+from streamer.passthrough import Passthrough
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.sound import waiting_failure
 
 LATE_S = 2

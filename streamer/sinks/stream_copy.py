@@ -12,7 +12,8 @@ from typing import Any
 
 from av.stream import Disposition
 
-from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
+from streamer.passthrough import Passthrough
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.copied_stream import CopiedStream
 from streamer.sinks.encoded_stream import EncodedStream
 from streamer.sinks.tags import (

@@ -13,7 +13,8 @@ from typing import Any
 
 import av
 
-from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
+from streamer.passthrough import Passthrough
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.sound import Transcoder, add_described, parameters_of, waiting_failure
 from streamer.sinks.stream_encoder import EncodedPacket
 from streamer.sinks.stream_target import StreamTarget

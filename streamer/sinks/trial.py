@@ -18,7 +18,7 @@ import av
 from av.packet import Packet
 
 from streamer.ffmpeg_log import listening
-from streamer.passthrough import PassthroughPacket, PassthroughStream, describe_streams
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
 from streamer.sinks.tags import own_tags
 from streamer.sinks.timing import RisingTicks
 

@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 import av
 
 from streamer.frame import PictureKey
-from streamer.passthrough import PassthroughPacket, PassthroughStream
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.orientation import UPRIGHT, Orientation
 

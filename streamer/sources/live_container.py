@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from streamer.errors import SourceLost
 from streamer.ffmpeg_log import reason
 from streamer.frame import PictureKey
-from streamer.passthrough import PassthroughStream, describe_streams, passthrough_packet
+from streamer.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LiveItem, LivePacket, LivePicture
 from streamer.sources.container import describe

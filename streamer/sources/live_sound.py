@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from streamer.passthrough import Passthrough, PassthroughStream
+from streamer.passthrough import Passthrough
+from streamer.passthrough_streams import PassthroughStream
 from streamer.sources.connection import LivePacket, LivePicture
 
 NEAR_S = 10.0

@@ -19,13 +19,8 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
 from streamer.ffmpeg_log import reason
-from streamer.passthrough import (
-    Passthrough,
-    PassthroughPacket,
-    PassthroughStream,
-    describe_streams,
-    passthrough_packet,
-)
+from streamer.passthrough import Passthrough
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Damage
 from streamer.sources.continuity import ContinuousClock
 from streamer.sources.late_streams import is_unknown

@@ -12,7 +12,8 @@ import pytest
 from av.stream import Disposition
 
 from streamer.errors import SourceLost
-from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream, Subscription
+from streamer.passthrough import Passthrough, Subscription
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.file import FileSource
 from tests.structure import FilePlan, StreamPlan, build
 

@@ -15,7 +15,8 @@ import av
 import numpy as np
 
 from streamer.frame import Frame
-from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
+from streamer.passthrough import Passthrough
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Scene
 from streamer.sinks.sound import add_described
 from tests.sinks.scenes import LABELS, TIME_BASE, tracks

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.passthrough import PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
 from streamer.sinks.sound import OUT_OF_STEP_S, Transcoder
 from tests.sinks.claps import CLAP_FIRST, claps_in, click_track, clicks, steps, write_claps
 from tests.sinks.scenes import annotate

@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from streamer.frame import Frame
-from streamer.passthrough import PassthroughPacket, PassthroughStream
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from tests.media import picture, read_number
 
 FPS = 25

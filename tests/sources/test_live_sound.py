@@ -12,7 +12,8 @@ import pytest
 from av.stream import Disposition
 
 from streamer.frame import Frame
-from streamer.passthrough import Passthrough, PassthroughPacket, PassthroughStream
+from streamer.passthrough import Passthrough
+from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.connection import LivePacket, LivePicture
 from streamer.sources.file import FileSource
 from streamer.sources.live import LiveSource

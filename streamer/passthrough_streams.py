@@ -1,0 +1,177 @@
+"""The streams of an input besides its video, and their packets, apart from where they came from. Any thread."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.packet import Packet, PacketSideData
+from av.packet import PktSideDataT as _SideDataName
+from av.stream import AttachmentStream, Disposition, Stream
+
+_SIDE_DATA: tuple[str, ...] = _SideDataName.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassthroughStream:
+    """A stream that can be copied; described apart from the input, which may be closed before the output is.
+
+    Attributes:
+        index: in the input.
+        kind: `audio`, `subtitle`, `data`, `attachment` or `video`.
+        codec: FFmpeg's name, or the file's name of an attachment; empty where there is none.
+        template: a stream of PyAV's that holds all that is known of the codec; see `add_to`. None fits nowhere.
+        time_base: seconds per tick of its packets.
+        tags: its metadata.
+        disposition: how it is meant to be used.
+        sample_rate_hz: of audio, else 0.
+        frame_samples: how many samples each packet of audio holds, 0 where that varies or is unknown.
+        codec_tag: of data, four characters such as `gpmd` or `tmcd`; empty where the container has none.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    template: Stream | None
+    time_base: Fraction
+    tags: Mapping[str, str]
+    disposition: Disposition
+    sample_rate_hz: int = 0
+    frame_samples: int = 0
+    codec_tag: str = ""
+
+    @property
+    def is_cover(self) -> bool:
+        """Whether it is one picture that stands for the work, not a part of the video."""
+        return bool(self.disposition & Disposition.attached_pic)
+
+    @property
+    def description(self) -> str:
+        """What a person calls it, such as `audio stream 1 (aac)`."""
+        name = self.codec if self.codec not in ("", "bin_data") else self.codec_tag or self.codec
+        return f"{self.kind} stream {self.index}" + (f" ({name})" if name else "")
+
+    @property
+    def timed(self) -> bool:
+        """Whether its packets have times: not an attachment, not a cover."""
+        return self.kind != "attachment" and not self.is_cover
+
+    def add_to(self, container: Any) -> Any:
+        """A new stream of an output container (`av.container.OutputContainer`) for packets of this one.
+
+        Nothing is asked of the container here; the muxer answers when the header is written.
+        `OutputContainer.add_stream_from_template` asks FFmpeg's table of codecs, which denies what the muxers write,
+        such as G.711 in Matroska.
+        """
+        added = container.add_data_stream()
+        _copy_parameters(self.template, added)
+        added.time_base = self.time_base
+        added.disposition = self.disposition
+        return added
+
+
+@dataclass(frozen=True, slots=True)
+class PassthroughPacket:
+    """A packet as it was read, with the times that all streams of the input share.
+
+    Attributes:
+        data: the encoded bytes.
+        pts, dts: in ticks of the stream's time base, at least one of them there.
+        duration: in ticks, 0 where unknown.
+        is_key: whether decoding can begin here.
+        side_data: FFmpeg's number of the kind, and the bytes.
+    """
+
+    data: bytes
+    pts: int | None
+    dts: int | None
+    duration: int = 0
+    is_key: bool = True
+    side_data: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def ticks(self) -> int:
+        """When it is to be written: its decoding time, or its presentation time where it has none."""
+        ticks = self.pts if self.dts is None else self.dts
+        assert ticks is not None
+        return ticks
+
+    def packet(self) -> Packet[Any]:
+        """A packet of PyAV's, one's own."""
+        made: Packet[Any] = Packet(self.data)
+        made.pts, made.dts, made.duration, made.is_keyframe = self.pts, self.dts, self.duration, self.is_key
+        for kind, content in self.side_data:
+            side_data = PacketSideData(kind, len(content))  # type: ignore[call-arg]
+            side_data.update(content)
+            side_data.to_packet(made, move=True)
+        return made
+
+
+def passthrough_packet(packet: Packet[Any]) -> PassthroughPacket:
+    """What a packet of PyAV's holds; it must have a time."""
+    side_data = []
+    for one in packet.iter_sidedata():
+        try:
+            side_data.append((_SIDE_DATA.index(one.data_type), bytes(one)))
+        except IndexError:  # a kind that PyAV has no name for
+            continue
+    return PassthroughPacket(
+        bytes(packet), packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, tuple(side_data)
+    )
+
+
+def describe_streams(streams: Sequence[Stream], known: Mapping[int, Stream] | None = None) -> list[PassthroughStream]:
+    """Streams of an open input as they can be copied.
+
+    Args:
+        streams: of the input.
+        known: by their index, the same streams as another container knows them, for those of which the input does not.
+    """
+    # The null format takes every codec, so its streams can hold what is known of any other.
+    holder: Any = av.open(io.BytesIO(), "w", format="null")
+    return [_described(holder, stream, (known or {}).get(stream.index, stream)) for stream in streams]
+
+
+def _copy_parameters(source: Any, target: Any) -> None:
+    """Give a stream the codec parameters of another: the filter that changes nothing hands all of them on."""
+    BitStreamFilterContext("null", in_stream=source, out_stream=target)
+
+
+def _described(holder: Any, stream: Any, known: Any) -> PassthroughStream:
+    exact = holder.add_data_stream()
+    _copy_parameters(known, exact)
+    try:
+        # Without the tag of the input's container, which another one may not know.
+        template = holder.add_stream_from_template(known, opaque=True)
+    except (ValueError, av.error.FFmpegError):  # FFmpeg has no decoder for it
+        template = exact
+    audio = known.codec_context if stream.type == "audio" else None
+    name = stream.name if isinstance(stream, AttachmentStream) else exact.name
+    return PassthroughStream(
+        index=stream.index,
+        kind=stream.type,
+        codec=name or "",
+        template=template,
+        time_base=stream.time_base or Fraction(1, 1000),
+        tags=dict(stream.metadata),
+        disposition=stream.disposition,
+        sample_rate_hz=getattr(audio, "sample_rate", 0) or 0,
+        frame_samples=getattr(audio, "frame_size", 0) or 0,
+        codec_tag=_codec_tag(holder, stream) if stream.type == "data" else "",
+    )
+
+
+def _codec_tag(holder: Any, stream: Any) -> str:
+    # PyAV tells the tag of a codec context only, and data have none.
+    bearer = holder.add_stream("pcm_s16le")
+    _copy_parameters(stream, bearer)
+    try:
+        tag = str(bearer.codec_context.codec_tag)
+    except UnicodeDecodeError:
+        return ""
+    return tag if tag.isprintable() else ""
