@@ -190,6 +190,8 @@ def _alike(offered: Sequence[str], native: av.VideoFormat) -> list[str]:
     """Formats that hold pictures like these as what they are: RGB or not, and grey in what has the least chroma."""
     formats = [av.VideoFormat(name) for name in offered]
     alike = [one for one in formats if colour.is_rgb(one) == colour.is_rgb(native)]
+    if alike and not colour.is_grey(native) and all(colour.is_grey(one) for one in alike):
+        alike = [one for one in formats if not colour.is_grey(one)]  # colours in the other way before none at all
     if colour.is_grey(native):
         alike = [one for one in alike if colour.is_grey(one) or one.chroma_height(16) < 16] or alike
     return [one.name for one in alike]

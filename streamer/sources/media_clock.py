@@ -7,6 +7,7 @@ Where they jump, repeat, go back, are missing, or begin anew after a reconnect, 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import NamedTuple
 
 TIME_BASE = Fraction(1, 90000)
 """RTP's clock for video (RFC 3551, section 5), whatever the input's own is: that may change with a reconnect."""
@@ -23,17 +24,19 @@ class MediaClock:
         self.repairs = 0
         """Pictures whose own time stamp could not be used."""
         self._last: int | None = None
-        self._last_raw_s: Fraction | None = None
         self._last_arrived_s = 0.0
         self._behind_s = 0.0  # of arrival, counted from the first picture
         self._rest = 0.0  # of a tick, that rounding has left over: it would add up
+        self._anchor: _Anchor | None = None  # the last picture whose time stamp made sense
 
     def restart(self) -> None:
         """A new connection: its time stamps have nothing to do with those before."""
-        self._last_raw_s = None
+        self._anchor = None
 
     def stamp(self, pts: int | None, time_base: Fraction, arrived_s: float) -> int:
         """Media time of the next picture in ticks of `TIME_BASE`.
+
+        A picture without a time stamp of its own, as it comes out of a read that was held up, moves nothing behind it.
 
         Args:
             pts: as the sender gave it, None where it gave none.
@@ -42,26 +45,38 @@ class MediaClock:
         """
         raw_s = None if pts is None else pts * time_base
         if self._last is None:
-            self._last = 0
+            self._last, exact = 0, 0.0
         else:
-            elapsed_s = max(arrived_s - self._last_arrived_s, 0.0)
-            exact = float(self._step_s(raw_s, elapsed_s) / TIME_BASE) + self._rest
-            step = max(round(exact), 1)
-            self._last += step
-            self._rest = exact - step
-        self._last_raw_s, self._last_arrived_s = raw_s, arrived_s
+            exact = self._exact(raw_s, max(arrived_s - self._last_arrived_s, 0.0), arrived_s)
+            self._last = max(round(exact), self._last + 1)
+        self._rest = exact - self._last
+        if raw_s is not None:
+            self._anchor = _Anchor(raw_s, exact, arrived_s, self._behind_s)
+        self._last_arrived_s = arrived_s
         return self._last
 
-    def _step_s(self, raw_s: Fraction | None, elapsed_s: float) -> float | Fraction:
-        if raw_s is not None and self._last_raw_s is not None:
-            step_s = raw_s - self._last_raw_s
-            behind_s = self._behind_s + elapsed_s - float(step_s)
+    def _exact(self, raw_s: Fraction | None, elapsed_s: float, arrived_s: float) -> float:
+        """Ticks, before they are rounded and made to rise."""
+        anchor = self._anchor
+        if raw_s is not None and anchor is not None:
+            step_s = raw_s - anchor.raw_s
+            behind_s = anchor.behind_s + max(arrived_s - anchor.arrived_s, 0.0) - float(step_s)
             if step_s > 0 and -AHEAD_S <= behind_s <= BEHIND_S:
                 self._behind_s = behind_s
-                return step_s
-        if self._last_raw_s is not None:
+                return anchor.ticks + float(step_s / TIME_BASE)
+        if anchor is not None:
             self.repairs += 1
         # What media time is off is made up for by half a step at most: no jump to be seen, and never off by more.
         made_up_s = min(max(self._behind_s, -elapsed_s / 2), elapsed_s / 2)
         self._behind_s -= made_up_s
-        return elapsed_s + made_up_s
+        assert self._last is not None
+        return self._last + self._rest + (elapsed_s + made_up_s) / float(TIME_BASE)
+
+
+class _Anchor(NamedTuple):
+    """A picture by whose time stamp others are placed."""
+
+    raw_s: Fraction
+    ticks: float  # of media time, before rounding
+    arrived_s: float
+    behind_s: float

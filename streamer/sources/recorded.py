@@ -108,4 +108,9 @@ def is_recording(connector: NetworkConnector) -> bool:
         SourceLost: nobody answers.
     """
     with connector.open(READ_TIMEOUT_S) as container:
-        return container.duration is not None and container.duration > 0
+        if container.duration is not None and container.duration > 0:
+            return True
+        kind = container.format.name
+        # A transport stream does not tell how long it is, but the server how large the file is. A single picture has a
+        # size too, and so has the list of a playlist that still grows.
+        return container.size > 0 and kind != "hls" and not kind.endswith("_pipe")

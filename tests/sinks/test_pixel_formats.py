@@ -463,3 +463,10 @@ def test_streams_are_what_players_show(pixel_format: str, jpeg_like: bool, wante
     assert mean_off(frames[0], in_format(picture, sent, matrix=5, code=int(frames[0].color_range) or LIMITED)) < 2
     assert sum(SHOWN_BY_PLAYERS in note for note in notes) == len(notes) == told
     assert all(("limited range" in note) == full for note in notes)
+
+
+def test_a_gif_is_coloured(tmp_path: Path) -> None:
+    frames, notes = written(tmp_path / "out.gif", [made("yuv420p")])
+    assert any("encoded as rgb8" in note for note in notes)
+    colours = shown(frames[0]).astype(int)
+    assert np.abs(colours[..., 0] - colours[..., 2]).max() > 50

@@ -142,3 +142,18 @@ def test_a_time_stamp_that_is_told_twice_is_no_step_and_arrival_stands_in() -> N
     raw = [70 + step * 3600 for step in (0, 1, 1, 2, 3, 3, 3, 4)]
     assert stamps(clock, list(raw), [9 + k / 25 for k in range(8)], TIME_BASE) == [k * 3600 for k in range(8)]
     assert clock.repairs == 3
+
+
+@given(
+    missing=st.sets(st.integers(1, 98), max_size=20),
+    delays_s=st.lists(st.floats(0, 0.9), min_size=100, max_size=100),
+)
+def test_pictures_without_a_time_stamp_move_nothing_behind_them(missing: set[int], delays_s: list[float]) -> None:
+    pts: list[int | None] = [None if k in missing else 500 + k * 3600 for k in range(100)]
+    arrivals_s = list(itertools.accumulate((7.0 + k / 25 + late_s for k, late_s in enumerate(delays_s)), max))
+    ticks = stamps(MediaClock(), pts, arrivals_s, TIME_BASE)
+    assert ticks[0] == 0
+    for number, (before, at) in enumerate(itertools.pairwise(ticks), 1):
+        assert at > before
+        if number not in missing:  # in its own place, but behind one that was put too late
+            assert abs(at - max(number * 3600, before + 1)) <= 1

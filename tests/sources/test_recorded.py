@@ -99,6 +99,13 @@ def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, r
     assert near == far != []
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_server_tells_the_size_of_is_no_live_source(folder: Path, name: str, ranges: bool) -> None:
+    with serving(folder, ranges=ranges) as address:
+        check_whole(open_source(f"{address}/{name}"))
+
+
 @pytest.mark.parametrize(("name", "recorded"), [("list.m3u8", True), ("live.m3u8", False), ("clip.mp4", True)])
 def test_a_playlist_without_an_end_is_live(address: str, name: str, recorded: bool) -> None:
     assert is_recording(NetworkConnector(f"{address}/{name}")) is recorded
