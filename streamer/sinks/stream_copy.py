@@ -161,7 +161,16 @@ class StreamCopy:
 
     def _has_other_place(self, stream: PassthroughStream) -> bool:
         """Timecode tracks become the timecode of the video, QuickTime's text tracks of chapters the chapters."""
+        if stream.codec == "mov_text":
+            return self._has_titles(stream)
         if stream.kind != "data":
             return False
         is_title = stream.codec_tag == "text" and stream.codec == "bin_data"
         return stream.codec_tag == "tmcd" or (is_title and bool(self._passthrough.chapters))
+
+    def _has_titles(self, stream: PassthroughStream) -> bool:
+        """Whether text is that of chapters, which FFmpeg does not know of a file that comes through a pipe."""
+        titles = [chapter["metadata"].get("title", "") for chapter in self._passthrough.chapters]
+        texts = [packet.data[2:].decode(errors="replace") for packet in self._subscription.peek(stream, TRIED_PACKETS)]
+        shown = [text[: len(title)] for text, title in zip(texts, titles, strict=False)]
+        return bool(shown) and all(titles) and shown == titles[: len(shown)]

@@ -11,15 +11,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from streamer.errors import SourceUnavailable
 from streamer.frame import Frame
-from streamer.protocols import Damage
+from streamer.protocols import Damage, Scene
+from streamer.sinks.video import VideoSink
 from streamer.sources.file import FileSource
 from streamer.sources.pipe import Pipe, PipeSource, is_pipe
 from streamer.sources.selection import open_source
 from tests.media import read_number, write_video
+from tests.sinks.scenes import LABELS, tracks
 from tests.structure import FilePlan, StreamPlan, build, contents
 
 IN_ORDER = {
@@ -194,3 +197,22 @@ def test_a_pipe_gives_what_came_before_it_ended(fifo: Path) -> None:
             got += chunk
     assert (got, pipe.read_bytes) == (b"abc" * 10, 30)
     pipe.close()
+
+
+@pytest.mark.parametrize("subtitles", [False, True])
+def test_titles_of_chapters_come_through_as_chapters_only(tmp_path: Path, fifo: Path, subtitles: bool) -> None:
+    chapters = [("one", 0.0, 0.4), ("two", 0.4, 1.0)]
+    options = {"movflags": "faststart"}
+    clip = write_video(tmp_path / "in.mp4", subtitles=subtitles, chapters=chapters, container_options=options)
+    output = tmp_path / "out.mp4"
+    with (
+        written(fifo, clip.read_bytes()),
+        PipeSource(str(fifo), threads=1) as source,
+        VideoSink(output, source.info, passthrough=source.passthrough) as sink,
+    ):
+        for frame in source:
+            sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+    with av.open(str(output)) as container:
+        assert [one["metadata"]["title"] for one in container.chapters()] == ["one", "two"]
+        assert len(container.streams.subtitles) == int(subtitles)
+    assert sink.notes == []
