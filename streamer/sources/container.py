@@ -27,6 +27,7 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.side_data import LAYOUTS, side_data_of
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.geometry import Geometry
+from streamer.sources.opening import choose_video
 from streamer.sources.packets import PacketReader, passthrough_of, start_of
 from streamer.sources.single_use import SingleUseSource
 from streamer.sources.stream_facts import exact_fps, is_untimed, rate_of
@@ -78,8 +79,8 @@ class ContainerSource(SingleUseSource, ABC):
         self._geometry: Geometry
 
     @abstractmethod
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        """The open container and the stream to decode."""
+    def _open(self) -> InputContainer:
+        """The open container."""
 
     def _late_streams(self, container: InputContainer) -> Mapping[int, Stream]:  # noqa: ARG002
         """What streams are that begin so late that opening the container does not tell, by their index."""
@@ -100,8 +101,9 @@ class ContainerSource(SingleUseSource, ABC):
 
     def __enter__(self) -> Self:
         self._check_unused()
-        self._container, stream = self._open()
+        self._container = self._open()
         try:
+            stream = choose_video(self._container, self._name)
             say = partial(_note, self._notes)
             self._geometry = Geometry(self._container, stream, self._name, say)
             known = self._late_streams(self._container) if self.audio else {}

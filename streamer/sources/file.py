@@ -19,7 +19,7 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.late_streams import find_late_streams
-from streamer.sources.opening import choose_video, open_file
+from streamer.sources.opening import open_file
 from streamer.sources.stream_facts import container_kind, duration, frame_count, indexed_packets
 from streamer.sources.timestamps import PresentationTimes
 from streamer.sources.truncation import missing_bytes
@@ -49,17 +49,16 @@ class FileSource(ContainerSource):
         self.path = Path(path)
         self._missing_bytes = 0
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
+    def _open(self) -> InputContainer:
         container = open_file(self.path)
         try:
-            stream = choose_video(container, self._name)
             self._missing_bytes = missing_bytes(self.path, container.format.name)
-            # An error at the very end takes finished pictures with it when several are decoded at once.
-            self._frame_threads = not self._missing_bytes
-            return container, stream
-        except BaseException:
+        except OSError:
             container.close()
             raise
+        # An error at the very end takes finished pictures with it when several are decoded at once.
+        self._frame_threads = not self._missing_bytes
+        return container
 
     def _late_streams(self, container: InputContainer) -> Mapping[int, Stream]:
         return find_late_streams(self.path, container)

@@ -26,7 +26,6 @@ from streamer.ffmpeg_log import reason
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
-from streamer.sources.opening import choose_video
 from streamer.sources.stream_facts import container_kind, duration
 from streamer.sources.timestamps import PresentationTimes
 
@@ -119,7 +118,7 @@ class PipeSource(ContainerSource):
         Raises:
             SourceUnavailable: nothing comes, or something that is no video, or none that can be read in order.
         """
-        return self._waiting(self._open_container)
+        return self._waiting(self._open)
 
     def __enter__(self) -> Self:
         return self._waiting(super().__enter__)
@@ -150,7 +149,7 @@ class PipeSource(ContainerSource):
                 self._close_pipe()
             raise
 
-    def _open_container(self) -> InputContainer:
+    def _open(self) -> InputContainer:
         assert self._pipe is not None
         try:
             return av.open(self._pipe, "r", metadata_errors="replace", buffer_size=_BUFFER_BYTES)
@@ -160,14 +159,6 @@ class PipeSource(ContainerSource):
                 raise SourceUnavailable(f"{self._name}: nothing came through it; check what writes to it") from error
             why = f"no video that can be read in order ({reason(error)})"
             raise SourceUnavailable(f"{self._name}: {why}{_REMEDY}") from error
-
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        container = self._open_container()
-        try:
-            return container, choose_video(container, self._name)
-        except BaseException:
-            container.close()
-            raise
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         told = describe(stream, first, self._name, self._geometry)

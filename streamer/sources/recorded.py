@@ -20,7 +20,7 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.sources.container import ContainerSource, describe
 from streamer.sources.decoding import PictureDecoder
 from streamer.sources.network import NetworkConnector
-from streamer.sources.opening import choose_video, open_file
+from streamer.sources.opening import open_file
 from streamer.sources.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
 from streamer.sources.timestamps import PresentationTimes
 from streamer.sources.whole_file import fetched, gives_parts
@@ -58,19 +58,13 @@ class RecordedSource(ContainerSource):
         self._fetched = fetched(self._connector.url, self._name)
         return super().__enter__()
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
+    def _open(self) -> InputContainer:
         if self._fetched is not None:
-            container = open_file(Path(self._fetched.name))
-            return container, choose_video(container, self._name)
+            return open_file(Path(self._fetched.name))
         try:
-            container = self._connector.open(READ_TIMEOUT_S, thorough=True)
+            return self._connector.open(READ_TIMEOUT_S, thorough=True)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
-        try:
-            return container, choose_video(container, self._name)
-        except BaseException:
-            container.close()
-            raise
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         assert self._container is not None

@@ -15,7 +15,6 @@ from streamer.errors import SourceUnavailable
 from streamer.ffmpeg_log import reason
 from streamer.protocols import StreamInfo
 from streamer.sources.container import ContainerSource, describe
-from streamer.sources.opening import choose_video
 
 PREFIX = "lavfi:"
 
@@ -35,13 +34,8 @@ class SyntheticSource(ContainerSource):
         self.graph = graph.removeprefix(PREFIX)
         super().__init__(PREFIX + self.graph, threads=1, fps=fps)
 
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        container = open_graph(self.graph)
-        try:
-            return container, choose_video(container, self._name)
-        except BaseException:
-            container.close()
-            raise
+    def _open(self) -> InputContainer:
+        return open_graph(self.graph)
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         return describe(stream, first, self._name, self._geometry)

@@ -74,7 +74,7 @@ def test_every_subscriber_gets_every_packet_at_its_own_pace() -> None:
     assert times(slow) == [40, 60, 80]
 
 
-def test_who_comes_before_the_first_frame_gets_what_came_already_and_later_ones_do_not() -> None:
+def test_an_output_that_is_opened_before_the_first_frame_gets_all_packets() -> None:
     passthrough = Passthrough([SOUND])
     passthrough.put(SOUND, packet(0))
     early = passthrough.subscribe()
