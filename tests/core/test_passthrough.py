@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import gc
 import tempfile
+import weakref
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,63 @@ def test_a_full_disk_is_one_error_with_its_remedy(tmp_path: Path, monkeypatch: p
     assert "no room on the disk" in str(caught.value)
     assert "TMPDIR" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("memory_bytes", [10_000, 700])
+def test_a_look_ahead_takes_nothing(memory_bytes: int) -> None:
+    passthrough = Passthrough([SOUND], memory_bytes=memory_bytes)
+    subscription = passthrough.subscribe()
+    passthrough.begin()
+    for ticks in range(0, 100, 20):
+        passthrough.put(SOUND, packet(ticks))
+    assert times(subscription, 20) == [0, 20]
+    assert subscription.peek(SOUND, 2) == [packet(40), packet(60)]
+    assert subscription.peek(SOUND, 9) == [packet(40), packet(60), packet(80)]
+    assert times(subscription) == [40, 60, 80]
+    assert subscription.peek(SOUND, 2) == []
+
+
+def test_an_output_that_was_closed_keeps_no_packets_from_others() -> None:
+    passthrough = Passthrough([SOUND], live=True, memory_bytes=2000)
+    closed, open_one = passthrough.subscribe(), passthrough.subscribe()
+    passthrough.begin()
+    closed.close()
+    closed.close()
+    for ticks in range(0, 2000, 20):
+        passthrough.put(SOUND, packet(ticks))
+        assert times(open_one) == [ticks]
+    assert passthrough.dropped == 0
+
+
+def test_a_live_source_drops_the_oldest_by_seconds_not_by_ticks() -> None:
+    fine = PassthroughStream(3, "audio", "opus", None, Fraction(1, 48000), {}, Disposition(0))
+    passthrough = Passthrough([SOUND, fine], live=True, memory_bytes=1200)
+    subscription = passthrough.subscribe()
+    passthrough.begin()
+    passthrough.put(SOUND, packet(900))  # 0.9 s
+    passthrough.put(fine, packet(48_000))  # 1 s
+    passthrough.put(fine, packet(52_800))  # 1.1 s
+    assert passthrough.dropped == 1
+    assert [(stream.index, one.ticks) for stream, one in subscription.take(None)] == [(3, 48_000), (3, 52_800)]
+
+
+def test_a_source_that_is_closed_is_let_go_at_once() -> None:
+    class Source:
+        """Knows what it passes through, which calls it back."""
+
+        def __init__(self) -> None:
+            self.passthrough = Passthrough([SOUND])
+            self.passthrough.on_read_to = self.read_to
+
+        def read_to(self, time: Fraction) -> None:
+            """Nothing to read."""
+
+    source = Source()
+    gone = weakref.ref(source)
+    gc.disable()
+    try:
+        source.passthrough.close()
+        del source
+        assert gone() is None
+    finally:
+        gc.enable()
