@@ -194,3 +194,30 @@ def test_sound_that_is_not_wanted_does_not_come(tmp_path: Path) -> None:
         frames, packets = played(source, FPS)
     assert len(frames) == FPS
     assert packets == []
+
+
+def test_what_waits_of_a_connection_that_was_given_up_is_dropped() -> None:
+    heard, before, after = Heard(), sound_stream(), sound_stream(index=2)
+    heard.sound.begin(1, [before])
+    heard.sound.put(1, packet(before, 48000))
+    heard.sound.begin(2, [after])
+    heard.sound.release(shown(90000), Fraction(1))
+    assert heard.times() == []
+
+
+def test_two_streams_of_one_kind_stay_two_after_a_reconnect() -> None:
+    heard = Heard()
+    first, second = sound_stream(1), sound_stream(2)
+    heard.sound.begin(1, [first, second])
+    heard.sound.begin(2, [sound_stream(1), sound_stream(2)])
+    assert heard.passthrough.streams == (first, second)
+
+
+def test_packets_that_tell_no_duration_last_as_long_as_those_of_their_codec() -> None:
+    heard, stream = Heard(), sound_stream()
+    heard.sound.begin(1, [stream])
+    for k, jitter in enumerate((0, 300, -300)):
+        ticks = 48000 + k * 1024 + jitter
+        heard.sound.put(1, LivePacket(stream, PassthroughPacket(b"%d" % k, ticks, ticks), 0.0))
+    heard.sound.release(shown(2 * 90000), Fraction(2))
+    assert heard.times() == [48000, 48000 + 1024, 48000 + 2048]

@@ -64,3 +64,12 @@ def test_a_picture_that_comes_before_the_first_packet_is_moved_nowhere() -> None
 def test_without_the_first_packet_there_is_no_delay() -> None:
     clock = PresentationTimes(40)
     assert [clock.of(None, dts, 40, None) for dts in (820, 860)] == [820, 860]
+
+
+def test_decoding_times_that_repeat_or_go_back_make_rising_times() -> None:
+    times = PresentationTimes(3600)
+    shown = [times.of(None, dts, 3600, 0) for dts in (0, 3600, 3600, 1000, 20_000)]
+    assert shown == [0, 3600, 7200, 10_800, 20_000]
+    times = PresentationTimes(3600)
+    # Without a duration that makes sense a picture lasts a step.
+    assert [times.of(None, dts, 1, 0) for dts in (0, 3600, 3000)] == [0, 3600, 7200]
