@@ -18,10 +18,12 @@ from streamer.errors import SinkError, SinkUnavailable
 from streamer.protocols import Scene
 from streamer.sinks.window import WindowClosed, WindowSink
 from tests.sinks.scenes import scene
-from tests.sinks.screen import DEADLINE_S, Hand, Screen
+from tests.sinks.screen import DEADLINE_S, Hand, Screen, UInt8Array
 
 SIZE = (320, 240)
 LARGE = (1920, 1080)
+LARGE = (640, 480)
+LOOKS = 20
 WORDS = slice(4, 24), slice(4, 60)
 """Where the window writes that it is paused."""
 ROOT = Path(__file__).parents[2]
@@ -43,9 +45,27 @@ def is_shown(screen: Screen, number: int, size: tuple[int, int]) -> bool:
 
 def pause(hand: Hand, screen: Screen) -> None:
     """Press space, and see that the window says so."""
-    running = screen.grab()[WORDS]
+    running = settled(screen)
     hand.press(" ")
-    screen.wait_for(lambda: bool((screen.grab()[WORDS] != running).any()))
+    screen.wait_for(lambda: bool((settled(screen) != running).any()))
+
+
+def settled(screen: Screen) -> UInt8Array:
+    """The place of the words once it stays as it is: a picture that is still being painted must not pass for them."""
+    looks = [screen.grab()[WORDS] for _ in range(3)]
+    while any((look != looks[-1]).any() for look in looks):
+        looks = [*looks[1:], screen.grab()[WORDS]]
+    return looks[-1]
+
+
+def enlarge(hand: Hand, screen: Screen, number: int) -> None:
+    """Make the window larger, and see that number in it; a window that is being painted may not hear of it at once."""
+
+    def seen() -> bool:
+        hand.resize(LARGE)
+        return any(screen.number(LARGE) == number for _ in range(LOOKS))
+
+    screen.wait_for(seen)
 
 
 def in_thread(work: Callable[[], object]) -> threading.Thread:
@@ -122,8 +142,7 @@ def test_a_pause_holds_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
         screen.wait_for(lambda: screen.number(SIZE) == 100)
         pause(hand, screen)
         writer = in_thread(lambda: show(sink, *range(101, 110)))
-        hand.resize((640, 480))  # seen later than anything that was shown before
-        screen.wait_for(lambda: screen.number((640, 480)) == 100)
+        enlarge(hand, screen, 100)  # seen later than anything that was shown before
         assert writer.is_alive()
         hand.press(" ")
         writer.join(DEADLINE_S)
@@ -137,8 +156,7 @@ def test_a_pause_of_a_live_run_holds_the_picture_only(hand: Hand, screen: Screen
         screen.wait_for(lambda: screen.number(SIZE) == 100)
         pause(hand, screen)
         show(sink, *range(101, 200))
-        hand.resize((640, 480))
-        screen.wait_for(lambda: screen.number((640, 480)) == 100)
+        enlarge(hand, screen, 100)
         hand.press(" ")
         seen = {100}
 
