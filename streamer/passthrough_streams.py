@@ -46,6 +46,11 @@ class PassthroughStream:
     codec_tag: str = ""
 
     @property
+    def packet_s(self) -> Fraction:
+        """How long one packet of its codec lasts, seconds; 0 where that varies or is unknown."""
+        return Fraction(self.frame_samples, self.sample_rate_hz) if self.sample_rate_hz else Fraction(0)
+
+    @property
     def is_cover(self) -> bool:
         """Whether it is one picture that stands for the work, not a part of the video."""
         return bool(self.disposition & Disposition.attached_pic)

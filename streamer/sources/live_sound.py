@@ -99,9 +99,7 @@ class LiveSound:
             media_s = end_s
         if media_s < 0:
             return
-        lasts_s = live.packet.duration * stream.time_base
-        if not lasts_s and stream.sample_rate_hz:
-            lasts_s = Fraction(stream.frame_samples, stream.sample_rate_hz)
+        lasts_s = live.packet.duration * stream.time_base or stream.packet_s
         self._ends[stream] = media_s + lasts_s
         ticks = round(media_s / stream.time_base)
         self._passthrough.put(stream, dataclasses.replace(live.packet, pts=ticks, dts=ticks))
