@@ -88,6 +88,9 @@ class LiveSource(SingleUseSource):
     def _release(self) -> None:
         self._stats.gauge("source_connected", "", 0)
         self._lines.release()
+        dropped = 0 if self._passthrough is None else self._passthrough.dropped
+        if dropped:
+            self._notes.append(f"{self._connector.name}: {dropped} packets of sound were left out: no output took them")
 
     # connecting
 

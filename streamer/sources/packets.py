@@ -56,7 +56,6 @@ class PacketReader:
     Attributes:
         damage: what could not be read since the owner last emptied the list.
         gave_up: reading failed for good before the end.
-        untimed: packets of other streams that have no time and cannot be copied.
     """
 
     def __init__(
@@ -81,7 +80,7 @@ class PacketReader:
         self._say = say
         self._told = 0
         self.gave_up = False
-        self.untimed = 0
+        self._untimed = 0  # packets of other streams that have no time and cannot be copied
         self._wanted = True
         self._ends: dict[int, Fraction] = {}  # of sound
         self._ticks: dict[int, int] = {}  # of the last packet of each stream
@@ -129,6 +128,8 @@ class PacketReader:
         for index, waiting in self._waiting.items():
             for undated in waiting:
                 self._put(self._others[index], undated)
+        if self._untimed:
+            self._say(f"{self._name}: {self._untimed} packets of other streams have no time: left out")
 
     def _read(self) -> Iterator[Packet[Any]]:
         """All packets but the demuxer's end marks; the reading goes on after an error."""
@@ -158,7 +159,7 @@ class PacketReader:
         if stream.codec == "mov_text" and bytes(packet) == _NO_TEXT:
             return
         if packet.pts is None and packet.dts is None and stream.timed and not self._follow(stream, packet):
-            self.untimed += 1
+            self._untimed += 1
             return
         copied = passthrough_packet(packet)
         if stream.kind in ("audio", "video") and stream.timed:
@@ -213,8 +214,7 @@ class PacketReader:
         self._ticks[stream.index] = packet.ticks
         if packet.duration > 0:
             return packet
-        if stream.sample_rate_hz and stream.frame_samples:
-            step = round(Fraction(stream.frame_samples, stream.sample_rate_hz) / stream.time_base)
+        step = round(stream.packet_s / stream.time_base) or step
         return replace(packet, duration=max(step, 0))
 
     def _tell(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from av.stream import Disposition
 
 from streamer.frame import Frame
-from streamer.passthrough import Passthrough
+from streamer.passthrough import MEMORY_BYTES, Passthrough
 from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.connection import LivePacket, LivePicture
 from streamer.sources.file import FileSource
@@ -221,3 +221,14 @@ def test_packets_that_tell_no_duration_last_as_long_as_those_of_their_codec() ->
         heard.sound.put(1, LivePacket(stream, PassthroughPacket(b"%d" % k, ticks, ticks), 0.0))
     heard.sound.release(shown(2 * 90000), Fraction(2))
     assert heard.times() == [48000, 48000 + 1024, 48000 + 2048]
+
+
+def test_sound_that_no_output_takes_in_time_is_told(tmp_path: Path) -> None:
+    clip = write_sounding(tmp_path / "clip.mkv", seconds=1)
+    source = LiveSource(PacedConnector(lambda: FileSource(clip), "clip"), Patience(stall_s=DEADLINE_S))
+    with source as opened:
+        assert opened.passthrough is not None
+        opened.passthrough.subscribe()
+        for k in range(3):
+            opened.passthrough.put(sound_stream(), PassthroughPacket(bytes(MEMORY_BYTES // 2), k, k))
+    assert source.notes == ["clip: 2 packets of sound were left out: no output took them"]

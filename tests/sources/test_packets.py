@@ -1,0 +1,50 @@
+"""What one reading of an input gives, and what it tells of packets that it cannot give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from av.packet import Packet
+
+from streamer.sources.packets import PacketReader, passthrough_of
+from tests.structure import FilePlan, StreamPlan, build
+
+
+class WithoutTimes:
+    """A real input whose first packets of sound have lost their times."""
+
+    def __init__(self, container: Any, lost: int) -> None:
+        self._container = container
+        self._lost = lost
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def demux(self) -> Iterator[Packet[Any]]:
+        for packet in self._container.demux():
+            if packet.stream.type == "audio" and self._lost:
+                self._lost -= 1
+                packet.pts = packet.dts = None
+            yield packet
+
+
+@pytest.mark.parametrize("lost", [0, 3])
+def test_sound_that_has_no_time_is_left_out_and_told(tmp_path: Path, lost: int) -> None:
+    clip = build(FilePlan(".mkv", (StreamPlan("h264"), StreamPlan("mp2"))), tmp_path / "clip.mkv")
+    said: list[str] = []
+    with av.open(str(clip)) as container:
+        video = container.streams.video[0]
+        passthrough = passthrough_of(container, video)
+        subscription = passthrough.subscribe()
+        stripped: Any = WithoutTimes(container, lost)
+        reader = PacketReader(stripped, video, "clip", passthrough, say=said.append)
+        pictures = sum(bool(packet.size) for packet in reader)
+        sound = len(subscription.take(None))
+    with av.open(str(clip)) as container:
+        packets = [packet.stream.type for packet in container.demux() if packet.size]
+    assert (pictures, sound) == (packets.count("video"), packets.count("audio") - lost)
+    assert said == ([f"clip: {lost} packets of other streams have no time: left out"] if lost else [])
