@@ -173,7 +173,7 @@ class ContainerSource(SingleUseSource, ABC):
                     first = round(given * stream.time_base / time_base)
                 pts = times.of(first + index, None, 1, None)
             picture.pts, picture.time_base = pts, time_base
-            upright = self._geometry.upright(picture, time_base)
+            upright = self._upright(picture, time_base)
             shape = self._geometry.shape_of(upright)
             if last not in (None, shape):
                 segment += 1
@@ -203,6 +203,10 @@ class ContainerSource(SingleUseSource, ABC):
         if decoder.damage:
             self._damage += decoder.damage
             decoder.damage.clear()
+
+    def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
+        """The picture as it is to be shown; what a source that gives others replaces."""
+        return self._geometry.upright(picture, time_base)
 
 
 def describe(
