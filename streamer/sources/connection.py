@@ -35,6 +35,7 @@ class LivePicture:
         decode_s: what decoding it took, seconds.
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it (RTCP); else None.
         damage: why it must not be given to a detector, short and stable (`packet loss`); empty if it is sound.
+        damage_words: FFmpeg's own, for the log.
         key, sample_aspect_ratio: as of `streamer.frame.Frame`.
         orientation: how the picture was turned.
     """
@@ -46,6 +47,7 @@ class LivePicture:
     decode_s: float = 0.0
     wall_clock_s: float | None = None
     damage: str = ""
+    damage_words: str = ""
     key: PictureKey | None = None
     sample_aspect_ratio: Fraction | None = None
     orientation: Orientation = UPRIGHT

@@ -19,7 +19,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
-from streamer.ffmpeg_log import reason
+from streamer.ffmpeg_log import Line, reason
 from streamer.frame import PictureKey
 from streamer.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Damage, StreamInfo
@@ -28,6 +28,7 @@ from streamer.sources.container import describe
 from streamer.sources.geometry import Geometry
 from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import LossWatch
+from streamer.sources.nal_units import holds_picture
 from streamer.sources.paced import Pace
 from streamer.sources.sender_clock import SenderClock
 from streamer.sources.tap import PacketTap
@@ -48,6 +49,7 @@ class LiveContainerConnection:
         pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
         tap: told of the packets.
         audio: give the packets of its sound too.
+        said: what FFmpeg logged while it was opened.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class LiveContainerConnection:
         tap: PacketTap | None = None,
         *,
         audio: bool = True,
+        said: Sequence[Line] = (),
     ) -> None:
         self._pace = pace
         self._container = container
@@ -66,7 +69,11 @@ class LiveContainerConnection:
         self._name = name
         self._info: StreamInfo | None = None
         self._geometry = Geometry(container, stream, name)
-        self._loss = LossWatch(key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"))
+        self._loss = LossWatch(
+            stream.codec_context.codec.name,
+            key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"),
+            said_before=said,
+        )
         self._sender = SenderClock(stream)
         self._held = 0
         # Several pictures at once would each wait for the next ones; and log lines must come from this thread.
@@ -143,9 +150,15 @@ class LiveContainerConnection:
             pictures = self._stream.decode(packet)
         except av.error.FFmpegError as error:
             self._held -= 1
-            self._loss.decoder_failed()
-            yield Damage("decode error", 1, reason(error))
+            if not holds_picture(self._stream.codec_context.name, bytes(packet)):
+                yield None
+                return
+            words = self._loss.decoder_failed(reason(error))
+            yield Damage("decode error", 1, words)
             return
+        self._loss.decoded(packet)
+        if not pictures and not holds_picture(self._stream.codec_context.name, bytes(packet)):
+            self._held -= 1
         decode_s = (time.perf_counter() - started_s) / max(len(pictures), 1)
         for picture in pictures:
             self._held -= 1
@@ -159,7 +172,7 @@ class LiveContainerConnection:
     def _picture(self, picture: av.VideoFrame, arrived_s: float, decode_s: float) -> Iterator[LivePicture | None]:
         time_base = self._stream.time_base or Fraction(1, 1000)
         pts = None if self._container.format.name in _UNTIMED else picture.pts
-        damage = self._loss.damage_of(picture)
+        damage, words = self._loss.verdict_of(picture)
         upright = self._geometry.upright(picture, time_base)
         ratio = self._geometry.sample_aspect_ratio
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
@@ -171,4 +184,6 @@ class LiveContainerConnection:
             arrived_s = time.monotonic()
         wall_clock_s = self._sender.wall_clock_s(pts)
         orientation = self._geometry.orientation
-        yield LivePicture(upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, key, ratio, orientation)
+        yield LivePicture(
+            upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, words, key, ratio, orientation
+        )

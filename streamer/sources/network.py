@@ -15,7 +15,7 @@ import av
 from av.container import InputContainer
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.ffmpeg_log import reason
+from streamer.ffmpeg_log import listening, reason
 from streamer.knock import answers
 from streamer.secrets import SECRETS, redacted, with_credentials
 from streamer.sources.connection import READ_TIMEOUT_S
@@ -39,6 +39,12 @@ _TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 _LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
 # A short probe finds no stream in these: their pictures' size is only known from the data, and so is their rate.
 _PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "3"})
+
+
+# Over TCP FFmpeg looks for no gaps in the sequence numbers, but packets are lost there too: where bytes between
+# them are no packets (a camera's own text), the search for the next one passes over some. With a queue of two, packets
+# in sequence are taken at once as before, and one behind a gap waits for the next one, whereupon the gap is told.
+_GAPS_TOLD = MappingProxyType({"reorder_queue_size": "2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +111,14 @@ class NetworkConnector:
 
     def connect(self, wanted: Callable[[], bool]) -> LiveContainerConnection:
         """See `streamer.sources.connection.Connector`."""
-        container = self.open(_SEGMENTS_S if self._in_segments else READ_TIMEOUT_S)
+        with listening(av.logging.WARNING) as said:
+            container = self.open(_SEGMENTS_S if self._in_segments else READ_TIMEOUT_S)
         try:
             if not wanted():
                 raise SourceLost(f"{self.name}: not wanted any more")
             pace = Pace(wanted) if self._in_segments else None
             stream = choose_video(container, self.name)
-            return LiveContainerConnection(container, stream, self.name, pace, self._tap, audio=self._audio)
+            return LiveContainerConnection(container, stream, self.name, pace, self._tap, audio=self._audio, said=said)
         except BaseException:
             container.close()
             raise
@@ -149,6 +156,8 @@ class NetworkConnector:
             chosen |= _LOW_LATENCY if scheme in ("rtsp", "rtsps") else _PROBED
         if scheme in ("rtsp", "rtsps"):
             chosen |= _TRANSPORTS[self._options.transport]
+            if self._options.transport == "tcp":
+                chosen |= _GAPS_TOLD
         if scheme in ("udp", "rtp"):
             # Else a burst larger than the socket's buffer is lost.
             chosen |= {"buffer_size": "4000000", "fifo_size": "50000", "overrun_nonfatal": "1"}

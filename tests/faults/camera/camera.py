@@ -35,6 +35,8 @@ class Camera:
         key_frame_every_s: seconds from one key frame to the next.
         key_frame_on_play: make one whenever a client begins to play; otherwise it begins in the middle.
         path: of the stream.
+        sloppy: H.264 with every picture, though that is whole, something that decoders complain about: see `SLOPPY`.
+        interlaced: H.264 of two fields, the upper one first, each with the scenery of its own moment.
     """
 
     def __init__(
@@ -47,9 +49,12 @@ class Camera:
         key_frame_every_s: float = 1.0,
         key_frame_on_play: bool = False,
         path: str = "/live",
+        sloppy: str = "",
+        interlaced: bool = False,
     ) -> None:
+        login = Login(*auth) if auth else None
         self.settings = Settings(
-            codec, size, fps, Login(*auth) if auth else None, key_frame_every_s, key_frame_on_play, path
+            codec, size, fps, login, key_frame_every_s, key_frame_on_play, path, sloppy, interlaced
         )
         self._folder = tempfile.TemporaryDirectory(prefix="camera-")
         self._shots_path = Path(self._folder.name) / "shots"
@@ -117,6 +122,12 @@ class Camera:
         if not 0 <= fraction <= 1:
             raise ValueError("a fraction lies between 0 and 1")
         self._order("lose", fraction=fraction, seed=seed)
+
+    def litter(self, fraction: float, seed: int = 0) -> None:
+        """Send bytes that are no packet before this fraction of those in RTSP connections from now on; 0 ends it."""
+        if not 0 <= fraction <= 1:
+            raise ValueError("a fraction lies between 0 and 1")
+        self._order("litter", fraction=fraction, seed=seed)
 
     def silence(self, *, reports: bool = False) -> None:
         """Send no pictures, but answer requests; with `reports` RTCP goes on, so that something still arrives."""

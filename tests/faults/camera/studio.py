@@ -37,7 +37,7 @@ class Studio:
         self._epoch_s = time.monotonic()
         self._jumped_ticks = 0
         self._wrap_in_s: float | None = None
-        self._loss = 0.0, 0
+        self._loss = self._garbage = 0.0, 0
         self._viewers_so_far = 0
         self._withheld_until_s = 0.0
         self._key_due_s = 0.0
@@ -68,6 +68,7 @@ class Studio:
             number=self._viewers_so_far,
         )
         viewer.lose(*self._loss)
+        viewer.litter(*self._garbage)
         self.viewers.append(viewer)
         if self.settings.key_frame_on_play:
             self._key_due_s = 0.0
@@ -84,6 +85,12 @@ class Studio:
         self._loss = fraction, seed
         for viewer in self.viewers:
             viewer.lose(fraction, seed)
+
+    def litter(self, fraction: float, seed: int) -> None:
+        """Send bytes that are no packets to everybody who plays in the RTSP connection, now or later."""
+        self._garbage = fraction, seed
+        for viewer in self.viewers:
+            viewer.litter(fraction, seed)
 
     def jump_pts(self, by_s: float) -> None:
         """Set the clock of the timestamps forwards, or backwards."""
