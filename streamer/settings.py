@@ -49,6 +49,9 @@ class SourceSettings(_Section):
     """Look at a network stream as shortly as possible before its first picture."""
     options: dict[str, str] = {}
     """Further options of FFmpeg for a network address."""
+    deinterlace: Literal["auto", "on", "off"] = "auto"
+    """Make progressive pictures of interlaced ones. auto: of live sources those that are marked as interlaced and show
+    a comb; of files only what the detector sees, the output keeps both fields. on: every picture. off: none."""
     audio: bool = True
     """Copy the sound of the source to outputs that can hold it."""
     open_timeout_s: float = Field(default=5.0, gt=0)

@@ -26,7 +26,7 @@ from streamer.settings import DetectorSettings, DrawSettings, OutputEntry, Setti
 from streamer.sinks.muxer import SUFFIXES
 from streamer.sources.network import NetworkOptions
 from streamer.sources.retries import Patience
-from streamer.sources.selection import SourceOptions
+from streamer.sources.selection import DEINTERLACE, SourceOptions
 from streamer.spelling import nearest
 from tracking.types import Tracker
 
@@ -265,6 +265,7 @@ def source_options(settings: SourceSettings) -> SourceOptions:
         size=(int(width), int(height)) if settings.size else None,
         pixel_format=settings.pixel_format,
         audio=settings.audio,
+        deinterlace=settings.deinterlace,
         network=NetworkOptions(
             transport=settings.transport,
             user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),
@@ -272,6 +273,7 @@ def source_options(settings: SourceSettings) -> SourceOptions:
             open_timeout_s=settings.open_timeout_s,
             low_latency=settings.low_latency,
             options=settings.options,
+            deinterlace=DEINTERLACE[settings.deinterlace],
         ),
         patience=Patience(
             stall_s=settings.stall_s,

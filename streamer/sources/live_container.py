@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -25,6 +26,7 @@ from streamer.passthrough_streams import PassthroughStream, describe_streams, pa
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LiveItem, LivePacket, LivePicture
 from streamer.sources.container import describe
+from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.geometry import Geometry
 from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import LossWatch
@@ -50,6 +52,7 @@ class LiveContainerConnection:
         tap: told of the packets.
         audio: give the packets of its sound too.
         said: what FFmpeg logged while it was opened.
+        deinterlace: which pictures to make progressive.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class LiveContainerConnection:
         *,
         audio: bool = True,
         said: Sequence[Line] = (),
+        deinterlace: Deinterlace = "off",
     ) -> None:
         self._pace = pace
         self._container = container
@@ -74,6 +78,8 @@ class LiveContainerConnection:
             key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"),
             said_before=said,
         )
+        self._deinterlacer = Deinterlacer(deinterlace)
+        self._deinterlaces = deinterlace != "off"
         self._sender = SenderClock(stream)
         self._held = 0
         # Several pictures at once would each wait for the next ones; and log lines must come from this thread.
@@ -173,12 +179,13 @@ class LiveContainerConnection:
         time_base = self._stream.time_base or Fraction(1, 1000)
         pts = None if self._container.format.name in _UNTIMED else picture.pts
         damage, words = self._loss.verdict_of(picture)
-        upright = self._geometry.upright(picture, time_base)
+        upright = self._geometry.upright(self._deinterlacer.progressive(picture), time_base)
         ratio = self._geometry.sample_aspect_ratio
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
         self._pictures += 1
         if self._info is None:
-            self._info = describe(self._stream, upright, self._name, self._geometry, live=True)
+            info = describe(self._stream, upright, self._name, self._geometry, live=True)
+            self._info = replace(info, field_order=1) if self._deinterlaces else info
         if self._pace is not None and pts is not None:
             yield from self._pace.until(float(pts * time_base))
             arrived_s = time.monotonic()

@@ -19,6 +19,7 @@ from streamer.ffmpeg_log import listening, reason
 from streamer.knock import answers
 from streamer.secrets import SECRETS, redacted, with_credentials
 from streamer.sources.connection import READ_TIMEOUT_S
+from streamer.sources.deinterlacing import Deinterlace
 from streamer.sources.live_container import LiveContainerConnection
 from streamer.sources.opening import choose_video
 from streamer.sources.paced import Pace
@@ -58,6 +59,7 @@ class NetworkOptions:
         open_timeout_s: opening takes no longer.
         low_latency: FFmpeg looks at the stream for as short as possible before the first picture.
         options: further options of FFmpeg's demuxer and protocol.
+        deinterlace: which pictures of a live stream to make progressive.
     """
 
     transport: str = "tcp"
@@ -66,6 +68,7 @@ class NetworkOptions:
     open_timeout_s: float = OPEN_TIMEOUT_S
     low_latency: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
+    deinterlace: Deinterlace = "combed"
 
 
 class NetworkConnector:
@@ -118,7 +121,16 @@ class NetworkConnector:
                 raise SourceLost(f"{self.name}: not wanted any more")
             pace = Pace(wanted) if self._in_segments else None
             stream = choose_video(container, self.name)
-            return LiveContainerConnection(container, stream, self.name, pace, self._tap, audio=self._audio, said=said)
+            return LiveContainerConnection(
+                container,
+                stream,
+                self.name,
+                pace,
+                self._tap,
+                audio=self._audio,
+                said=said,
+                deinterlace=self._options.deinterlace,
+            )
         except BaseException:
             container.close()
             raise
