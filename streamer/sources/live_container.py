@@ -27,6 +27,7 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LiveItem, LivePacket, LivePicture
 from streamer.sources.container import describe
 from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
+from streamer.sources.frame_numbers import FrameNumbers
 from streamer.sources.geometry import Geometry
 from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import LossWatch
@@ -77,6 +78,7 @@ class LiveContainerConnection:
             stream.codec_context.codec.name,
             key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"),
             said_before=said,
+            numbers=FrameNumbers(stream.codec_context.extradata or b"") if stream.codec.name == "h264" else None,
         )
         self._deinterlacer = Deinterlacer(deinterlace)
         self._deinterlaces = deinterlace != "off"

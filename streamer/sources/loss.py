@@ -2,7 +2,8 @@
 
 A decoder conceals what is missing and rarely says so: of pictures smeared by lost packets one in twenty is flagged. But
 FFmpeg's RTP reader logs every gap in the sequence numbers, on the thread that reads, and all pictures from a gap to the
-next intact key frame are built on what was lost. What a decoder itself complains about is damage only if it concerns
+next intact key frame are built on what was lost; so are those after a picture that never was sent
+(`streamer.sources.frame_numbers`). What a decoder itself complains about is damage only if it concerns
 pixels (`streamer.sources.complaints`). Owned by the thread that reads the connection.
 """
 
@@ -18,9 +19,11 @@ from av.video.stream import VideoStream
 
 from streamer import ffmpeg_log
 from streamer.sources.complaints import means_damage
+from streamer.sources.frame_numbers import FrameNumbers
 
 PACKET_LOSS = "packet loss"
 DECODER_TOLD = "decoder error"
+PICTURE_MISSING = "picture missing"
 _MOST_PENDING = 64
 """Packets whose pictures may still come out: 16 places of reordering (H.264, A.3.1), and many that never come."""
 
@@ -52,10 +55,19 @@ class LossWatch:
         key_frames_only: every picture stands for itself (MJPEG): damage does not outlive its packet.
         said_before: what FFmpeg logged while the input was opened, which reads packets already. What was missed then
             is missing somewhere in the first group of pictures.
+        numbers: of the pictures of a stream that counts them.
     """
 
-    def __init__(self, decoder: str, *, key_frames_only: bool, said_before: Sequence[ffmpeg_log.Line] = ()) -> None:
+    def __init__(
+        self,
+        decoder: str,
+        *,
+        key_frames_only: bool,
+        said_before: Sequence[ffmpeg_log.Line] = (),
+        numbers: FrameNumbers | None = None,
+    ) -> None:
         self._decoder = decoder
+        self._numbers = numbers
         self._key_frames_only = key_frames_only
         self._began = key_frames_only
         self._now = self._before = Verdict()  # of the group that is decoded, and of the one before it
@@ -78,10 +90,13 @@ class LossWatch:
         if self._key_frames_only:
             # What misses a packet of MJPEG never comes out of FFmpeg's RTP reader: this picture is the next, whole one.
             self._now, missed = Verdict(), ""
+        gap = "" if self._numbers is None else self._numbers.gap(bytes(packet))
         self._opens = packet.is_keyframe and not packet.is_corrupt and not missed
         if packet.is_corrupt or missed:
             self._damaged(PACKET_LOSS, missed)
             self._spread_to_last()
+        elif gap and self._began:
+            self._damaged(PICTURE_MISSING, gap)
         self._began = self._began or packet.is_keyframe
         return self._began
 

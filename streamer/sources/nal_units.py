@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import pairwise
 
 _H264_SLICES = frozenset({1, 2, 3, 4, 5, 20})
 """H.264, table 7-1: coded slices, data partitions, the slice extension."""
@@ -25,30 +25,50 @@ def holds_picture(codec: str, data: bytes) -> bool:
     """
     if codec not in ("h264", "hevc"):
         return True
-    kinds = list(_kinds(codec, data))
-    if not kinds:
-        return True
+    starts = unit_starts(data)
     if codec == "h264":
-        return any(kind in _H264_SLICES for kind in kinds)
-    return any(kind < _H265_FIRST_NON_VCL for kind in kinds)
+        return not starts or any(data[at] & 0x1F in _H264_SLICES for at in starts)
+    return not starts or any(data[at] >> 1 & 0x3F < _H265_FIRST_NON_VCL for at in starts)
 
 
-def _kinds(codec: str, data: bytes) -> Iterator[int]:
-    """Types of the units; none where they cannot be made out."""
-    for at in _starts(data):
-        yield data[at] & 0x1F if codec == "h264" else data[at] >> 1 & 0x3F
-
-
-def _starts(data: bytes) -> list[int]:
-    """Where the units begin."""
+def unit_starts(data: bytes) -> list[int]:
+    """Where the units of a packet begin, at their first byte; none where they cannot be made out."""
     starts: list[int] = []
     at = 0
-    if data.startswith((b"\0\0\1", b"\0\0\0\1")):
-        while (at := data.find(b"\0\0\1", at)) >= 0 and at + 3 < len(data):
-            at += 3
-            starts.append(at)
-        return starts
+    # First as lengths that come out even: one of 256 to 511 bytes begins as a start code does.
     while at + 4 < len(data):
         starts.append(at + 4)
         at += 4 + int.from_bytes(data[at : at + 4], "big")
-    return starts if at == len(data) else []
+    if at == len(data):
+        return starts
+    if not data.startswith((b"\0\0\1", b"\0\0\0\1")):
+        return []
+    starts, at = [], 0
+    while (at := data.find(b"\0\0\1", at)) >= 0 and at + 3 < len(data):
+        at += 3
+        starts.append(at)
+    return starts
+
+
+def unit_spans(data: bytes) -> list[tuple[int, int]]:
+    """Where the units begin and where the next ones, or the packet, end; up to 4 bytes too much of each."""
+    starts = unit_starts(data)
+    return list(pairwise([*starts, len(data)])) if starts else []
+
+
+def extradata_units(extradata: bytes) -> list[bytes]:
+    """H.264 parameter sets as a container tells them: behind start codes, or as in MP4 (ISO 14496-15, 5.3.3.1)."""
+    if not extradata.startswith(b"\1"):
+        return [extradata[at:end] for at, end in unit_spans(extradata)]
+    units: list[bytes] = []
+    at = 5
+    for mask in (0x1F, 0xFF):
+        if at >= len(extradata):
+            break
+        count = extradata[at] & mask
+        at += 1
+        for _ in range(count):
+            length = int.from_bytes(extradata[at : at + 2], "big")
+            units.append(extradata[at + 2 : at + 2 + length])
+            at += 2 + length
+    return units

@@ -12,7 +12,7 @@ from streamer.sources.network import NetworkConnector, NetworkOptions
 from streamer.sources.retries import Patience
 from tests.core.parts import DEADLINE_S
 from tests.faults import counter
-from tests.faults.camera import Camera
+from tests.faults.camera import Camera, Codec
 from tests.faults.camera.settings import SLOPPY
 
 pytestmark = pytest.mark.slow
@@ -35,6 +35,18 @@ def test_nonsense_beside_whole_pictures_is_no_damage(sloppy: str, transport: str
         seen = frames(camera, 60, transport)
     assert [is_damaged(frame) for frame in seen] == [False] * 60
     assert [frame.damage for frame in seen] == [""] * 60
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_what_is_built_on_pictures_that_the_camera_left_out_is_flagged(codec: Codec) -> None:
+    """No packet is missing then, and of H.264 FFmpeg says nothing."""
+    with Camera(codec=codec, fps=25, key_frame_every_s=0.5) as camera:
+        camera.skip(0.05, 1)
+        seen = frames(camera, 120)
+    damaged = [frame for frame in seen if is_damaged(frame)]
+    assert damaged or codec == "h265"  # of which FFmpeg decodes nothing that misses a reference
+    assert [frame.index for frame in damaged if not frame.damage] == []
+    assert [frame for frame in seen if not frame.damage]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -129,6 +129,12 @@ class Camera:
             raise ValueError("a fraction lies between 0 and 1")
         self._order("litter", fraction=fraction, seed=seed)
 
+    def skip(self, fraction: float, seed: int = 0) -> None:
+        """Drop this fraction of the pictures that are no key frames, before packets are numbered; 0 ends it."""
+        if not 0 <= fraction <= 1:
+            raise ValueError("a fraction lies between 0 and 1")
+        self._order("skip", fraction=fraction, seed=seed)
+
     def silence(self, *, reports: bool = False) -> None:
         """Send no pictures, but answer requests; with `reports` RTCP goes on, so that something still arrives."""
         self._order("silence", reports=reports)

@@ -15,7 +15,7 @@ from tests.faults.camera.recording import Recording, recording
 from tests.faults.camera.settings import Settings
 from tests.faults.camera.shots import Shot, ShotList
 from tests.faults.camera.viewers import Viewer
-from tests.faults.camera.wires import Wire
+from tests.faults.camera.wires import Loss, Wire
 
 REPORT_EVERY_S = 1.0
 
@@ -38,6 +38,7 @@ class Studio:
         self._jumped_ticks = 0
         self._wrap_in_s: float | None = None
         self._loss = self._garbage = 0.0, 0
+        self._skips: Loss | None = None
         self._viewers_so_far = 0
         self._withheld_until_s = 0.0
         self._key_due_s = 0.0
@@ -92,6 +93,10 @@ class Studio:
         for viewer in self.viewers:
             viewer.litter(fraction, seed)
 
+    def skip(self, fraction: float, seed: int) -> None:
+        """Take a fraction of the pictures that are no key frames and send them to nobody, as if they were none."""
+        self._skips = Loss(fraction, seed) if fraction > 0 else None
+
     def jump_pts(self, by_s: float) -> None:
         """Set the clock of the timestamps forwards, or backwards."""
         self._jumped_ticks += round(by_s * self._recording.clock_hz)
@@ -144,7 +149,8 @@ class Studio:
         shot = Shot(number, drawn_s, due_s, None, len(coded.payloads), 0, is_key, False)
         # Noted before it is sent: whoever gets the picture finds it in the list.
         self._shots.write(shot)
-        if self.viewers and self.sends_pictures:
+        is_skipped = self._skips is not None and not is_key and not self._skips.spares()
+        if self.viewers and self.sends_pictures and not is_skipped:
             ticks = self._ticks(due_s)
             lost = [index for viewer in self.viewers for index in viewer.send(coded.payloads, ticks, is_key=is_key)]
             is_hit = any(index >= coded.preamble for index in lost)
