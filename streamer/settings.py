@@ -54,7 +54,7 @@ class SourceSettings(_Section):
     open_timeout_s: float = Field(default=5.0, gt=0)
     """Opening a network address takes no longer."""
     stall_s: float = Field(default=5.0, ge=0.5)
-    """A live source from which nothing came for so long is connected anew."""
+    """A live source from which nothing came for so long is connected anew; a slow one after three of its gaps."""
     retry_for_s: float | None = Field(default=None, ge=0)
     """How long a lost live source is tried again; for ever if null."""
     retry_at_start: bool = False

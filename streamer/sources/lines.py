@@ -29,14 +29,12 @@ class Lines:
 
     Args:
         connector: makes the connections.
-        stall_s: how long nothing may come.
         lost: told of what a line says that is not in use any more.
         sound: where the packets of other streams go.
     """
 
-    def __init__(self, connector: Connector, stall_s: float, lost: Callable[[Item], None], sound: LiveSound) -> None:
+    def __init__(self, connector: Connector, lost: Callable[[Item], None], sound: LiveSound) -> None:
         self._connector = connector
-        self._stall_s = stall_s
         self._lost = lost
         self._sound = sound
         self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True)
@@ -48,11 +46,12 @@ class Lines:
         self._made += 1
         self._lines.append(Line(self._made, self._connector, self._inbox, self._sound))
 
-    def next(self, until_s: float) -> Item:
+    def next(self, since_s: float, limit_s: float) -> Item:
         """The next thing that the line in use says.
 
         Args:
-            until_s: monotonic clock from which on it is too late.
+            since_s: monotonic clock when something came last.
+            limit_s: nothing may come for so long.
 
         Raises:
             SourceLost: it is too late.
@@ -60,7 +59,7 @@ class Lines:
             BaseException: what the line failed with.
         """
         while True:
-            left_s = until_s - time.monotonic()
+            left_s = since_s + limit_s - time.monotonic()
             try:
                 number, item = self._inbox.get(max(left_s, 0.0))
             except TimeoutError:
@@ -68,7 +67,7 @@ class Lines:
             if number != self._made:
                 self._lost(item)
             elif item is None and left_s <= 0:
-                raise SourceLost(f"{self._connector.name}: stalled, nothing came for {self._stall_s:g} s", "stalled")
+                raise SourceLost(f"{self._connector.name}: stalled, nothing came for {limit_s:.3g} s", "stalled")
             elif isinstance(item, Ended) and item.error is not None:
                 raise item.error
             else:

@@ -42,7 +42,7 @@ class LiveContainerConnection:
     """An open container whose pictures arrive by themselves.
 
     Args:
-        container: opened with a short read timeout.
+        container: opened for reading by this thread, which `streamer.sources.interrupt` wakes.
         stream: its video stream.
         name: without credentials.
         pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
@@ -118,8 +118,11 @@ class LiveContainerConnection:
                     elif packet.size and sound is not None and (packet.pts is not None or packet.dts is not None):
                         yield LivePacket(sound, passthrough_packet(packet), time.monotonic())
                 return
-            except (av.error.ExitError, BlockingIOError):
-                yield None  # the read timeout, not the end: what comes later can still be read
+            except BlockingIOError:
+                yield None  # not the end: what comes later can still be read
+            except av.error.ExitError:
+                yield None  # not wanted any more: whoever asked for this ends here
+                raise
 
     def _drain(self) -> Iterator[LivePicture | Damage | None]:
         """What the decoder holds back at the end."""
