@@ -83,6 +83,8 @@ class Arrival(_Record):
     event: Literal["arrival"] = "arrival"
     index: int = Field(ge=0)
     captured_s: float
+    due_s: float = 0.0
+    """When it was to be shown; 0 as it came."""
 
 
 class Found(_Record):

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 
 from streamer.errors import SourceLost
+from streamer.frame import held_bytes
 from streamer.mailbox import Mailbox
-from streamer.sources.connection import Connector
+from streamer.sources.connection import Connector, LivePicture
 from streamer.sources.line import Ended, Inbox, Item, Line
 from streamer.sources.live_sound import LiveSound
 
@@ -21,7 +22,9 @@ HUNG = "hung"
 """The cause where connections hang for good and no other is made."""
 _LEFT_BEHIND_MOST = 8
 _JOIN_S = 0.7
-_INBOX_CAPACITY = 8
+_INBOX_CAPACITY = 64
+"""Pictures that wait for the capture thread, which takes them at once: more than one burst."""
+_INBOX_BYTES = 128 << 20
 
 
 class Lines:
@@ -37,7 +40,7 @@ class Lines:
         self._connector = connector
         self._lost = lost
         self._sound = sound
-        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True)
+        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=_INBOX_BYTES)
         self._lines: list[Line] = []  # those whose threads may live; the last one is in use
         self._made = 0
 
@@ -106,3 +109,7 @@ class Lines:
             line.join(max(until_s - time.monotonic(), 0.0))
             if line.alive:
                 log.info("%s: a read did not end in time and was left behind", self._connector.name)
+
+
+def _held_bytes(said: tuple[int, Item]) -> int:
+    return held_bytes(said[1].picture) if isinstance(said[1], LivePicture) else 0

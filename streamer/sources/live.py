@@ -159,7 +159,8 @@ class LiveSource(SingleUseSource):
     # capture thread
 
     def _make_frames(self) -> Generator[Frame]:
-        clock, index, segment = MediaClock(), 0, 0
+        rate = self.info.average_fps
+        clock, index, segment = MediaClock(float(1 / rate) if rate else None), 0, 0
         shape: tuple[object, ...] | None = None
         assert self._passthrough is not None
         self._passthrough.begin()

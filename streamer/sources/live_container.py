@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -30,6 +31,7 @@ from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import LossWatch
 from streamer.sources.paced import Pace
 from streamer.sources.sender_clock import SenderClock
+from streamer.sources.stream_facts import live_rate_of
 from streamer.sources.tap import PacketTap
 
 BEFORE_KEY_FRAME = "before key frame"
@@ -168,7 +170,8 @@ class LiveContainerConnection:
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
         self._pictures += 1
         if self._info is None:
-            self._info = describe(self._stream, upright, self._name, self._geometry, live=True)
+            info = describe(self._stream, upright, self._name, self._geometry, live=True)
+            self._info = replace(info, average_fps=live_rate_of(self._stream))
         if self._pace is not None and pts is not None:
             yield from self._pace.until(float(pts * time_base))
             arrived_s = time.monotonic()

@@ -29,9 +29,11 @@ def source(camera: Camera, transport: str, stats: RunStats) -> LiveSource:
 @pytest.mark.parametrize("codec", ["h264", "h265", "mjpeg"])
 def test_a_slow_camera_is_read_over_one_connection_and_loses_nothing(codec: Codec, transport: str) -> None:
     stats = RunStats()
-    with Camera(codec=codec, fps=1.5, key_frame_every_s=2.0, key_frame_on_play=True) as camera:
-        with source(camera, transport, stats) as opened:
-            frames = list(itertools.islice(opened, 6))
+    with (
+        Camera(codec=codec, fps=1.5, key_frame_every_s=2.0, key_frame_on_play=True) as camera,
+        source(camera, transport, stats) as opened,
+    ):
+        frames = list(itertools.islice(opened, 6))
     read = [read_number(frame.picture) for frame in frames]
     assert read == list(range(read[0] or 0, (read[0] or 0) + 6))
     assert {(frame.segment, frame.damage) for frame in frames} == {(0, "")}
