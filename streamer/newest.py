@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from streamer.frame import Frame, held_bytes
@@ -21,8 +21,8 @@ from streamer.stats import Ledger
 _SHOWN_CAPACITY = 2
 MOST_BYTES = 512 << 20
 """What the pictures that wait to be shown may hold."""
-MOST_LATE_S = 2.0
-"""How late a frame may be shown at the most, where outputs want all of them."""
+LATE_S = 0.25
+"""A frame that is so late is not looked at for motion: what waits behind it is shown sooner."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Newest(HandOff):
         every_frame: the main thread gets each frame when it is to be shown, and once more when a detector is done with
             it; otherwise only then.
         keep_all: the main thread gets every frame, if a little late, and what waits when it all ends; none is left out
-            until it is `MOST_LATE_S` late or those that wait hold `MOST_BYTES`. Otherwise the two newest that are due.
+            until those that wait hold `MOST_BYTES`. Otherwise it gets the two newest that are due.
         playout: when frames are shown; as they come if None.
         clock: monotonic seconds, that of `Frame.captured_s`.
     """
@@ -124,14 +124,13 @@ class Newest(HandOff):
         if self._arrived_bytes > MOST_BYTES:
             return True
         now_s = self._clock()
-        if self._keep_all:
-            return now_s - self._arrived[0].due_s > MOST_LATE_S and len(self._arrived) > self._capacity
-        return sum(one.due_s <= now_s for one in self._arrived) > self._capacity
+        return not self._keep_all and sum(one.due_s <= now_s for one in self._arrived) > self._capacity
 
     def _take_arrived(self) -> Finished:
         one = self._arrived.popleft()
         self._arrived_bytes -= one.held_bytes
-        return one.finished
+        late = self._keep_all and bool(self._arrived) and self._clock() - one.due_s > LATE_S
+        return replace(one.finished, late=late)
 
     def end(self) -> None:
         with self._changed:

@@ -61,6 +61,11 @@ class Outlet:
         self._drained = threading.Event()
         self._skipped = 0  # by the sink itself; sink thread only
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether scenes of a live run wait for it."""
+        return self._keep_all
+
     def put(self, scene: Scene) -> None:
         """Main thread: hand over a scene, or write it here if the sink asks for that. Waits for room only in a file."""
         if self.sink.main_thread and not self._mailbox.closed:

@@ -71,7 +71,8 @@ class ShowNow:
                 early = self._early.popleft()
             if early is not None and early[0].segment != frame.segment:
                 early = None
-            yield undetected(frame, self._now.show(frame, early), "predicted")
+            tracks = self._now.stay(frame) if finished.late else self._now.show(frame, early)
+            yield undetected(frame, tracks, "predicted")
         elif finished.detections is not None and frame.index > self._looked_at:
             self._looked_at = frame.index
             if frame.index > self._came:  # a quick detector: the frame itself is still on its way here

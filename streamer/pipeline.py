@@ -191,7 +191,10 @@ class Pipeline:
     def _finish(self) -> None:
         until_s = time.monotonic() + LIVE_DEADLINE_S
         for outlet in self._outlets:
-            outlet.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
+            if outlet.keeps_all:
+                outlet.finish(LIVE_DEADLINE_S)
+            else:
+                outlet.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
 
     def _abort(self) -> None:
         self._source.stop()

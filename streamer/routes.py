@@ -34,6 +34,7 @@ class Finished:
         detect_s: how long it looked, seconds.
         done_s: when it was done, on the clock of `Frame.captured_s`.
         due_s: of a frame that a detector did not look at yet, when it was to be shown, on that clock; 0 as it came.
+        late: it should have been shown, and others wait behind it: nothing may cost much now.
     """
 
     frame: Frame
@@ -42,6 +43,7 @@ class Finished:
     detect_s: float = 0.0
     done_s: float = 0.0
     due_s: float = 0.0
+    late: bool = False
 
     @property
     def looked(self) -> bool:

@@ -163,7 +163,7 @@ class ReplayedRoute:
                 if not self._take(event.index):
                     return
             elif isinstance(event, Arrival):
-                yield Finished(self._frame(event), due_s=event.due_s)
+                yield Finished(self._frame(event), due_s=event.due_s, late=event.late)
             elif isinstance(event, Result):
                 yield self._result(event)
             elif isinstance(event, Entered):

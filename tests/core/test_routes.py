@@ -374,15 +374,16 @@ def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_
         assert told == [index]
 
 
-def test_all_are_kept_for_those_who_want_all_until_they_are_much_too_late() -> None:
+def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() -> None:
     clock, ledger = Clock(), Ledger()
     route = Newest(ledger, lambda _: True, every_frame=True, keep_all=True, clock=clock)
     for index in range(100):
         clock.now_s = index / 25
         route.put(at(index, clock.now_s))
-    kept = [next(iter(route)).frame.index for _ in range(50)]
-    assert kept == list(range(49, 99))
-    assert ledger.causes("dropped") == {LATE: 49}
+    kept = [next(iter(route)) for _ in range(100)]
+    assert [one.frame.index for one in kept] == list(range(100))
+    assert [one.late for one in kept] == [True] * 93 + [False] * 7
+    assert ledger.causes("dropped") == {}
 
 
 def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
