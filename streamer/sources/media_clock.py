@@ -17,6 +17,8 @@ camera's clock."""
 BEHIND_S = 10.0
 """How far it may fall behind: pictures held up on the way come late by that and then in a burst."""
 
+_AHEAD_INTERVALS = 3
+"""The same in pictures of a slow camera: those that came while it was opened are read at once."""
 _NOT_LATER = 1.5
 """A picture that comes later than so many intervals is not the next one."""
 
@@ -32,6 +34,7 @@ class MediaClock:
 
     def __init__(self, interval_s: float | None = None) -> None:
         self._interval_s = interval_s
+        self._ahead_s = max(AHEAD_S, _AHEAD_INTERVALS * (interval_s or 0.0))
         self._first: bool | None = None  # whether the last picture was the first of a connection, and had no time stamp
         self.repairs = 0
         """Pictures whose own time stamp could not be used."""
@@ -84,7 +87,7 @@ class MediaClock:
         if raw_s is not None and anchor is not None:
             step_s = raw_s - anchor.raw_s
             behind_s = anchor.behind_s + max(arrived_s - anchor.arrived_s, 0.0) - float(step_s)
-            if step_s > 0 and -AHEAD_S <= behind_s <= BEHIND_S:
+            if step_s > 0 and -self._ahead_s <= behind_s <= BEHIND_S:
                 self._behind_s = behind_s
                 return anchor.ticks + float(step_s / TIME_BASE)
         if anchor is not None:

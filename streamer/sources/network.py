@@ -38,8 +38,9 @@ _TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 # Without these the first picture is 1.1 s old and opening takes 1.2 s; with them 46 ms and 0.05 s (RTSP over TCP). Not
 # `fflags=nobuffer`: it throws away what was read while opening, and with it the key frame that some cameras begin with.
 _LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
-# A short probe finds no stream in these: their pictures' size is only known from the data, and so is their rate.
-_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "3"})
+# A short probe finds no stream in these: their pictures' size is only known from the data. Their rate is not looked for,
+# which takes three pictures (six seconds at half a picture a second): the codec's header tells it.
+_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,3 +177,13 @@ def test_the_second_picture_follows_a_first_one_without_a_time_stamp_at_the_send
 def test_a_second_picture_that_comes_much_later_is_not_the_next_one() -> None:
     clock = MediaClock(interval_s=0.04)
     assert stamps(clock, [None, 90000, 93600], [0.0, 0.5, 0.54], Fraction(1, 90000)) == [0, 45000, 48600]
+
+
+def test_pictures_of_a_slow_camera_that_are_read_at_once_keep_their_times() -> None:
+    clock = MediaClock(interval_s=2.0)
+    assert stamps(clock, [0, 180_000, 360_000, 540_000], [4.0, 4.0, 4.0, 6.0], Fraction(1, 90000)) == [
+        0,
+        180_000,
+        360_000,
+        540_000,
+    ]
