@@ -37,6 +37,7 @@ class Camera:
         path: of the stream.
         sloppy: H.264 with every picture, though that is whole, something that decoders complain about: see `SLOPPY`.
         interlaced: H.264 of two fields, the upper one first, each with the scenery of its own moment.
+        burst: so many pictures are sent at once, when the last of them was taken.
     """
 
     def __init__(
@@ -51,10 +52,11 @@ class Camera:
         path: str = "/live",
         sloppy: str = "",
         interlaced: bool = False,
+        burst: int = 1,
     ) -> None:
         login = Login(*auth) if auth else None
         self.settings = Settings(
-            codec, size, fps, login, key_frame_every_s, key_frame_on_play, path, sloppy, interlaced
+            codec, size, fps, login, key_frame_every_s, key_frame_on_play, path, sloppy, interlaced, burst
         )
         self._folder = tempfile.TemporaryDirectory(prefix="camera-")
         self._shots_path = Path(self._folder.name) / "shots"

@@ -41,6 +41,7 @@ class Settings:
         path: of the stream; every other one is not found.
         sloppy: what is wrong beside every picture, one of `SLOPPY` (H.264 only); empty for nothing.
         interlaced: film two fields a picture (H.264 only).
+        burst: so many pictures are sent at once, when the last of them was taken.
     """
 
     codec: Codec = "h264"
@@ -52,6 +53,7 @@ class Settings:
     path: str = "/live"
     sloppy: str = ""
     interlaced: bool = False
+    burst: int = 1
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -68,7 +70,7 @@ class Settings:
     def arguments(self) -> list[str]:
         """The command line that `parse` understands."""
         words = ["--codec", self.codec, "--size", "{}x{}".format(*self.size), "--fps", str(self.fps)]
-        words += ["--key-frame-every", str(self.key_frame_every_s), "--path", self.path]
+        words += ["--key-frame-every", str(self.key_frame_every_s), "--path", self.path, "--burst", str(self.burst)]
         words += ["--sloppy", self.sloppy] if self.sloppy else []
         words += ["--interlaced"] if self.interlaced else []
         words += ["--key-frame-on-play"] if self.key_frame_on_play else []
@@ -105,6 +107,7 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
     parser.add_argument("--sloppy", choices=("", *SLOPPY), default="")
     parser.add_argument("--interlaced", action="store_true")
     parser.add_argument("--path", default=Settings.path)
+    parser.add_argument("--burst", type=int, default=Settings.burst, help="pictures that are sent at once")
     parser.add_argument("--shots", metavar="FILE", help="where to note when each picture was drawn and sent")
     read = parser.parse_args(words)
     settings = Settings(
@@ -117,5 +120,6 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
         path=read.path,
         sloppy=read.sloppy,
         interlaced=read.interlaced,
+        burst=read.burst,
     )
     return settings, read.port, read.shots
