@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from streamer.sources.nal_units import extradata_units, unit_spans
 
 _SLICE, _IDR_SLICE, _SEQUENCE, _PICTURE = 1, 5, 7, 8
+_MESSAGES, _RECOVERY = 6, 6  # a unit's type, and a message's
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
 _HEADER_BYTES = 64  # of a slice, and of what is read of the parameter sets but for scaling lists
 _SET_BYTES = 1024
@@ -51,6 +52,22 @@ class FrameNumbers:
             elif data[at] & 0x1F in (_SLICE, _IDR_SLICE):
                 return self._count(data[at : min(end, at + _HEADER_BYTES)])  # the others are of the same picture
         return ""
+
+    @staticmethod
+    def refresh(data: bytes) -> int:
+        """After how many pictures the stream is whole from a recovery point on (H.264, D.2.8); 0 at once, or unknown.
+
+        Args:
+            data: of a packet that FFmpeg takes for a key frame: some cameras make none, but refresh a part of each
+                picture.
+        """
+        for at, end in unit_spans(data):
+            if data[at] & 0x1F == _MESSAGES:
+                try:
+                    return _recovery_of(_Bits(data[at + 1 : min(end, at + _SET_BYTES)]))
+                except IndexError:
+                    continue
+        return 0
 
     def _learn(self, unit: bytes) -> None:
         try:
@@ -141,6 +158,22 @@ class _Bits:
         while not self.take(1):
             zeros += 1
         return (1 << zeros) - 1 + self.take(zeros)
+
+
+def _recovery_of(bits: _Bits) -> int:
+    """Of a unit with supplemental information (H.264, 7.3.2.3.1). Raises IndexError if it tells of no recovery."""
+    while True:
+        kind, size = (_extended(bits) for _ in range(2))
+        if kind == _RECOVERY:
+            return bits.unsigned()
+        bits.take(8 * size)
+
+
+def _extended(bits: _Bits) -> int:
+    total = 0
+    while (byte := bits.take(8)) == 0xFF:
+        total += byte
+    return total + byte
 
 
 def _pass_scaling_list(bits: _Bits, size: int) -> None:

@@ -30,14 +30,13 @@ from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.frame_numbers import FrameNumbers
 from streamer.sources.geometry import Geometry
 from streamer.sources.late_streams import is_unknown
-from streamer.sources.loss import LossWatch
+from streamer.sources.loss import BEFORE_KEY_FRAME, LossWatch
 from streamer.sources.nal_units import holds_picture
 from streamer.sources.paced import Pace
 from streamer.sources.sender_clock import SenderClock
 from streamer.sources.stream_facts import live_rate_of
 from streamer.sources.tap import PacketTap
 
-BEFORE_KEY_FRAME = "before key frame"
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 """Formats without time stamps: FFmpeg counts pictures at 25 a second, whatever the camera does."""
 _MOST_HELD = 32  # packets that a decoder may hold: 16 places of reordering (H.264, A.3.1), twice for fields

@@ -23,6 +23,7 @@ from streamer.sources.frame_numbers import FrameNumbers
 
 PACKET_LOSS = "packet loss"
 DECODER_TOLD = "decoder error"
+BEFORE_KEY_FRAME = "before key frame"
 PICTURE_MISSING = "picture missing"
 _MOST_PENDING = 64
 """Packets whose pictures may still come out: 16 places of reordering (H.264, A.3.1), and many that never come."""
@@ -48,7 +49,8 @@ class LossWatch:
 
     Damage begins with a packet, in the order of decoding, and lasts until the next key frame that came whole. Pictures
     that were decoded before it and come out later are sound; those that come out before that key frame, though decoded
-    after it, may be built on what was damaged.
+    after it, may be built on what was damaged. Where a camera makes no key frames, but refreshes a part of each picture
+    (H.264), damage ends with the first refresh that was complete and undamaged.
 
     Args:
         decoder: FFmpeg's name of the decoder, with which it signs what it logs.
@@ -73,6 +75,7 @@ class LossWatch:
         self._now = self._before = Verdict()  # of the group that is decoded, and of the one before it
         self._group = self._shown_group = 0
         self._opens = False
+        self._refresh: int | None = None  # pictures until a refresh that has begun, and was not damaged, is complete
         self._pending: dict[int | None, _Decoded] = {}  # by pts
         self._lines: list[ffmpeg_log.Line] = list(said_before)
 
@@ -91,14 +94,33 @@ class LossWatch:
             # What misses a packet of MJPEG never comes out of FFmpeg's RTP reader: this picture is the next, whole one.
             self._now, missed = Verdict(), ""
         gap = "" if self._numbers is None else self._numbers.gap(bytes(packet))
-        self._opens = packet.is_keyframe and not packet.is_corrupt and not missed
+        refresh = FrameNumbers.refresh(bytes(packet)) if packet.is_keyframe and self._numbers is not None else 0
         if packet.is_corrupt or missed:
             self._damaged(PACKET_LOSS, missed)
             self._spread_to_last()
-        elif gap and self._began:
-            self._damaged(PICTURE_MISSING, gap)
+            self._opens = False
+        else:
+            if gap and self._began:
+                self._damaged(PICTURE_MISSING, gap)
+            if refresh and not self._began:
+                self._damaged(BEFORE_KEY_FRAME, f"the picture is whole {refresh} pictures after the first")
+            self._opens = self._is_whole_from(packet, refresh)
         self._began = self._began or packet.is_keyframe
         return self._began
+
+    def _is_whole_from(self, packet: Packet[VideoStream], refresh: int) -> bool:
+        """Whether damage ends with a packet: with a key frame, or so many pictures after one that only begins to."""
+        if packet.is_keyframe and not refresh:
+            self._refresh = None
+            return True
+        if self._refresh is not None:
+            self._refresh -= 1
+            if self._refresh <= 0:
+                self._refresh = None
+                return True
+        elif packet.is_keyframe:
+            self._refresh = refresh
+        return False
 
     def decoded(self, packet: Packet[VideoStream]) -> None:
         """Call when the decoder has had the packet, before `verdict_of` the pictures that came out."""
@@ -150,8 +172,10 @@ class LossWatch:
         }
         if group == self._group and not self._now.cause:
             self._now = verdict
+            self._refresh = None
 
     def _damaged(self, cause: str, words: str) -> None:
+        self._refresh = None
         words = words.strip(". \n")
         if not self._now.cause or (cause == self._now.cause and words):
             self._now = Verdict(cause, words)

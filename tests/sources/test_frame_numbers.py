@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from streamer.sources.frame_numbers import FrameNumbers
+from streamer.sources.loss import LossWatch
 
 FRAMES = 40
 
 
-def coded(parameters: str, pixel_format: str = "yuv420p") -> list[bytes]:
+def coded(parameters: str, pixel_format: str = "yuv420p", frames: int = FRAMES) -> list[bytes]:
     """Packets of noise that moves."""
     context: Any = av.CodecContext.create("libx264", "w")
     context.width, context.height, context.pix_fmt = 128, 96, pixel_format
@@ -22,8 +23,10 @@ def coded(parameters: str, pixel_format: str = "yuv420p") -> list[bytes]:
     context.options = {"preset": "veryfast", "x264-params": f"repeat-headers=1:keyint=20:scenecut=0:{parameters}"}
     noise = np.random.default_rng(1).integers(16, 235, (96, 256)).astype(np.uint8)
     packets: list[bytes] = []
-    for number in range(FRAMES):
-        frame = av.VideoFrame.from_ndarray(noise[:, number : number + 128].copy(), "gray").reformat(format=pixel_format)
+    for number in range(frames):
+        frame = av.VideoFrame.from_ndarray(noise[:, number % 100 : number % 100 + 128].copy(), "gray").reformat(
+            format=pixel_format
+        )
         frame.pts, frame.time_base = number, Fraction(1, 25)
         packets += map(bytes, context.encode(frame))
     return packets + list(map(bytes, context.encode(None)))
@@ -87,3 +90,35 @@ def test_a_camera_that_always_counts_by_two_misses_nothing_for_long() -> None:
 )
 def test_what_is_cut_off_or_unknown_is_no_gap(data: bytes) -> None:
     assert gaps([data, *coded("bframes=0")[:5], data]) == []
+
+
+def decoded(packets: dict[int, bytes]) -> dict[int, tuple[bytes, str]]:
+    """Pictures by the number of their packet, each with what is known against it."""
+    decoder: Any = av.CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    watch = LossWatch("h264", key_frames_only=False, numbers=FrameNumbers())
+    seen: dict[int, tuple[bytes, str]] = {}
+    for number, content in packets.items():
+        packet: Any = av.Packet(content)
+        packet.pts, packet.is_keyframe = number, number % 20 == 0
+        if watch.admits(packet):
+            frames = decoder.decode(packet)
+            watch.decoded(packet)
+            for frame in frames:
+                seen[frame.pts] = frame.to_ndarray().tobytes(), watch.verdict_of(frame).cause
+    return seen
+
+
+def test_where_there_are_no_key_frames_damage_ends_with_a_whole_refresh() -> None:
+    """A packet with a recovery point passes for a key frame, but the picture is whole only some pictures later."""
+    packets = dict(enumerate(coded("bframes=0:intra-refresh=1", frames=120)))
+    assert FrameNumbers.refresh(packets[20]) > 1
+    whole = decoded(packets)
+    assert {cause for _, cause in whole.values()} == {""}
+    del packets[50]
+    seen = decoded(packets)
+    wrong = [number for number, (samples, _) in seen.items() if samples != whole[number][0]]
+    assert wrong
+    assert max(wrong) > 60  # behind the recovery point
+    assert [number for number in wrong if not seen[number][1]] == []
+    assert [number for number in range(100, 115) if seen[number][1]] == []
