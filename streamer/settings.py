@@ -49,6 +49,9 @@ class SourceSettings(_Section):
     """Look at a network stream as shortly as possible before its first picture."""
     options: dict[str, str] = {}
     """Further options of FFmpeg for a network address."""
+    max_height: int | None = Field(default=None, gt=0)
+    """Of the variants of an HLS playlist the best one that is not taller, pixels; the tallest if null. No other one is
+    downloaded."""
     audio: bool = True
     """Copy the sound of the source to outputs that can hold it."""
     open_timeout_s: float = Field(default=5.0, gt=0)

@@ -292,6 +292,7 @@ def source_options(settings: SourceSettings) -> SourceOptions:
             open_timeout_s=settings.open_timeout_s,
             low_latency=settings.low_latency,
             options=settings.options,
+            max_height=settings.max_height,
         ),
         patience=Patience(
             stall_s=settings.stall_s,
