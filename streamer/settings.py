@@ -52,6 +52,9 @@ class SourceSettings(_Section):
     deinterlace: Literal["auto", "on", "off"] = "auto"
     """Make progressive pictures of interlaced ones. auto: of live sources those that are marked as interlaced and show
     a comb; of files only what the detector sees, the output keeps both fields. on: every picture. off: none."""
+    max_height: int | None = Field(default=None, gt=0)
+    """Of the variants of an HLS playlist the best one that is not taller, pixels; the tallest if null. No other one is
+    downloaded."""
     audio: bool = True
     """Copy the sound of the source to outputs that can hold it."""
     open_timeout_s: float = Field(default=5.0, gt=0)

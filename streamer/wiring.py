@@ -294,6 +294,7 @@ def source_options(settings: SourceSettings) -> SourceOptions:
             low_latency=settings.low_latency,
             options=settings.options,
             deinterlace=DEINTERLACE[settings.deinterlace],
+            max_height=settings.max_height,
         ),
         patience=Patience(
             stall_s=settings.stall_s,

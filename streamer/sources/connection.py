@@ -18,6 +18,7 @@ import av
 from streamer.frame import PictureKey
 from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.protocols import Damage, StreamInfo
+from streamer.sources.eras import NO_ERA, Era
 from streamer.sources.orientation import UPRIGHT, Orientation
 
 ASK_EVERY_S = 0.25
@@ -39,6 +40,7 @@ class LivePicture:
         damage_words: FFmpeg's own, for the log.
         key, sample_aspect_ratio: as of `streamer.frame.Frame`.
         orientation: how the picture was turned.
+        era: which of the sender's clocks gave `pts`.
     """
 
     picture: av.VideoFrame
@@ -52,6 +54,7 @@ class LivePicture:
     key: PictureKey | None = None
     sample_aspect_ratio: Fraction | None = None
     orientation: Orientation = UPRIGHT
+    era: Era = NO_ERA
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,13 @@ class LivePacket:
         stream: as its connection describes it.
         packet: with the times that the sender gave.
         arrived_s: monotonic clock.
+        era: which of the sender's clocks gave its times.
     """
 
     stream: PassthroughStream
     packet: PassthroughPacket
     arrived_s: float
+    era: Era = NO_ERA
 
     @property
     def time_s(self) -> Fraction:
@@ -107,7 +112,7 @@ class SoundConnection(Protocol):
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """What comes besides the video and can be copied."""
+        """What comes besides the video and can be copied; a packet of a stream that was not here says it changed."""
         ...
 
 

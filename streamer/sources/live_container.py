@@ -27,6 +27,7 @@ from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LiveItem, LivePacket, LivePicture
 from streamer.sources.container import describe
 from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
+from streamer.sources.eras import NO_ERA, Era, Eras
 from streamer.sources.frame_numbers import FrameNumbers
 from streamer.sources.geometry import Geometry
 from streamer.sources.late_streams import is_unknown
@@ -54,6 +55,7 @@ class LiveContainerConnection:
         audio: give the packets of its sound too.
         said: what FFmpeg logged while it was opened.
         deinterlace: which pictures to make progressive.
+        eras: tells the jumps of the sender's clock, which `pace` is to follow.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class LiveContainerConnection:
         audio: bool = True,
         said: Sequence[Line] = (),
         deinterlace: Deinterlace = "off",
+        eras: Eras | None = None,
     ) -> None:
         self._pace = pace
+        self._eras = eras
         self._container = container
         self._stream = stream
         self._name = name
@@ -87,7 +91,8 @@ class LiveContainerConnection:
         # Several pictures at once would each wait for the next ones; and log lines must come from this thread.
         stream.codec_context.thread_type = "SLICE"
         stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= int(Flags.low_delay)
+        # A picture comes out of the decoder when others have gone in: it carries the era of its own packet.
+        stream.codec_context.flags |= int(Flags.low_delay | Flags.copy_opaque)
         self._tap = None if tap is None else tap.begin(stream)
         self._pictures = 0
         sound = [one for one in container.streams if one.type == "audio" and audio and not is_unknown(one)]
@@ -131,13 +136,19 @@ class LiveContainerConnection:
                     if packet.size and packet.stream_index == self._stream.index:
                         yield from self._take(packet, time.monotonic())
                     elif packet.size and sound is not None and (packet.pts is not None or packet.dts is not None):
-                        yield LivePacket(sound, passthrough_packet(packet), time.monotonic())
+                        yield LivePacket(sound, passthrough_packet(packet), time.monotonic(), self._era_of(packet))
                 return
             except BlockingIOError:
                 yield None  # not the end: what comes later can still be read
             except av.error.ExitError:
                 yield None  # not wanted any more: whoever asked for this ends here
                 raise
+
+    def _era_of(self, packet: Packet[Any]) -> Era:
+        if self._eras is None:
+            return NO_ERA
+        ticks = packet.pts if packet.dts is None else packet.dts
+        return self._eras.of(packet.stream_index, None if ticks is None else float(ticks * packet.time_base))
 
     def _drain(self) -> Iterator[LivePicture | Damage | None]:
         """What the decoder holds back at the end."""
@@ -150,6 +161,8 @@ class LiveContainerConnection:
 
     def _take(self, packet: Packet[Any], arrived_s: float) -> Iterator[LivePicture | Damage | None]:
         self._sender.take(packet)
+        if self._eras is not None:
+            packet.opaque = self._era_of(packet)
         if not self._loss.admits(packet):
             yield Damage(BEFORE_KEY_FRAME)
             return
@@ -192,11 +205,12 @@ class LiveContainerConnection:
             info = describe(self._stream, upright, self._name, self._geometry, live=True)
             order = 1 if self._deinterlaces else info.field_order
             self._info = replace(info, average_fps=live_rate_of(self._stream), field_order=order)
+        era = picture.opaque if isinstance(picture.opaque, Era) else NO_ERA
         if self._pace is not None and pts is not None:
-            yield from self._pace.until(float(pts * time_base))
+            yield from self._pace.until(float(pts * time_base), era)
             arrived_s = time.monotonic()
         wall_clock_s = self._sender.wall_clock_s(pts)
         orientation = self._geometry.orientation
         yield LivePicture(
-            upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, words, key, ratio, orientation
+            upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, words, key, ratio, orientation, era
         )

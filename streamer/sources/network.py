@@ -1,6 +1,6 @@
 """Cameras and streams on the network: RTSP, RTMP, HTTP (MJPEG, HLS, MPEG-TS), UDP and RTP.
 
-Used by the thread of a connection; `NetworkConnector` itself is immutable.
+Used by the thread of a connection; of `NetworkConnector` only changes what it has learnt of its address.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import av
@@ -20,10 +20,11 @@ from streamer.ffmpeg_log import listening, reason
 from streamer.knock import answers
 from streamer.secrets import SECRETS, redacted, with_credentials
 from streamer.sources.deinterlacing import Deinterlace
+from streamer.sources.hls.connection import HlsConnection
+from streamer.sources.hls.opening import Chosen, master_of, open_playlists, with_login
 from streamer.sources.interrupt import LONGEST_READ_S, OpenTimeout
 from streamer.sources.live_container import LiveContainerConnection
 from streamer.sources.opening import choose_video
-from streamer.sources.paced import Pace
 from streamer.sources.tap import PacketTap
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "srtp", "tcp")
@@ -62,6 +63,7 @@ class NetworkOptions:
         low_latency: FFmpeg looks at the stream for as short as possible before the first picture.
         options: further options of FFmpeg's demuxer and protocol.
         deinterlace: which pictures of a live stream to make progressive.
+        max_height: of the variants of an HLS playlist the best one that is not taller is read; None: the tallest.
     """
 
     transport: str = "tcp"
@@ -71,6 +73,7 @@ class NetworkOptions:
     low_latency: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
     deinterlace: Deinterlace = "combed"
+    max_height: int | None = None
 
 
 class NetworkConnector:
@@ -106,28 +109,34 @@ class NetworkConnector:
         user, password = self._options.user or user, self._options.password or password
         SECRETS.remember(password, user)
         self._url = with_credentials(address, user, password)
-        # Its pictures come a segment at a time.
-        self._in_segments = urlsplit(address).path.lower().endswith(".m3u8")
-        self.least_stall_s = _SEGMENTS_S if self._in_segments else 0.0
+        self._in_segments = False
+        self.least_stall_s = 0.0
+        if urlsplit(address).path.lower().endswith(".m3u8"):
+            self._comes_in_segments()
+        self._played = False  # a list of segments that has ended since was read to its end
 
     def present(self) -> bool:
         """Whether a server answers at the address; True where that cannot be found out (UDP)."""
         return answers(self._url)
 
-    def connect(self, wanted: Callable[[], bool]) -> LiveContainerConnection:
+    def connect(self, wanted: Callable[[], bool]) -> LiveContainerConnection | HlsConnection:
         """See `streamer.sources.connection.Connector`."""
+        if self._in_segments:
+            return self._connect_segments(wanted)
         with listening(av.logging.WARNING) as said:
             container = self.open()
         try:
             if not wanted():
                 raise SourceLost(f"{self.name}: not wanted any more")
-            pace = Pace(wanted) if self._in_segments else None
+            if container.format.name == "hls":  # whose address does not tell
+                container.close()
+                return self._connect_segments(wanted)
             stream = choose_video(container, self.name)
             return LiveContainerConnection(
                 container,
                 stream,
                 self.name,
-                pace,
+                None,
                 self._tap,
                 audio=self._audio,
                 said=said,
@@ -136,6 +145,40 @@ class NetworkConnector:
         except BaseException:
             container.close()
             raise
+
+    def _comes_in_segments(self) -> None:
+        """It is HLS, as its address tells or what is there."""
+        self._in_segments, self.least_stall_s = True, _SEGMENTS_S
+
+    def _connect_segments(self, wanted: Callable[[], bool]) -> HlsConnection:
+        self._comes_in_segments()
+        chosen = self._playlists(wanted)
+        if chosen.playlist.ended and self._played:
+            raise SourceLost(f"{self.name}: the playlist has ended (EXT-X-ENDLIST), nothing new is in it", "ended")
+        self._played = True
+        deinterlace = self._options.deinterlace
+        return HlsConnection(chosen, self.name, wanted, self._tap, audio=self._audio, deinterlace=deinterlace)
+
+    def _playlists(self, wanted: Callable[[], bool] = lambda: True) -> Chosen:
+        options = self._options
+        return open_playlists(
+            self._url,
+            self.name,
+            wanted,
+            options.open_timeout_s,
+            options.options,
+            max_height=options.max_height,
+            audio=self._audio,
+        )
+
+    def is_finished(self) -> bool | None:
+        """Whether the playlist at the address has ended; None if there is none.
+
+        Raises:
+            SourceUnavailable: what a user must mend.
+            SourceLost: nobody answers.
+        """
+        return self._playlists().playlist.ended if self._in_segments else None
 
     @property
     def url(self) -> str:
@@ -155,14 +198,27 @@ class NetworkConnector:
             SourceLost: nobody answers.
         """
         try:
-            return av.open(
-                self._url,
+            container = av.open(
+                *self._address(),
                 options=self._ffmpeg_options(thorough=thorough),
                 timeout=self._timeouts(read_timeout_s),
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _explained(self.name, error) from error
+        if container.format.name == "hls":
+            self._comes_in_segments()
+        return container
+
+    def _address(self) -> tuple[str, Literal["r"], str | None]:
+        """What FFmpeg opens: of an HLS source the playlist of the chosen variant, which alone is downloaded."""
+        if not self._in_segments:
+            return self._url, "r", None
+        chosen = self._playlists()
+        url = with_login(chosen.url, self._url)
+        if chosen.audio_url is None:
+            return url, "r", "hls"
+        return master_of(url, with_login(chosen.audio_url, self._url)), "r", "hls"
 
     def _timeouts(self, read_timeout_s: float | None) -> tuple[Any, float]:
         if read_timeout_s is not None:

@@ -101,6 +101,9 @@ def is_recording(connector: NetworkConnector) -> bool:
         SourceUnavailable: what a user must mend.
         SourceLost: nobody answers.
     """
+    finished = connector.is_finished()
+    if finished is not None:
+        return finished
     with connector.open(READ_TIMEOUT_S) as container:
         if container.duration is not None and container.duration > 0:
             return True
