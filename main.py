@@ -80,7 +80,9 @@ def run(
     min_score: Annotated[float | None, typer.Option(help="Leave out detections below this score.")] = None,
     tracker: TrackerName = None,
     detect_every: Annotated[int | None, typer.Option(help="Detect every N-th frame, interpolate between.")] = None,
-    detect_fps: Annotated[float | None, typer.Option(help="Instead: detect about so many frames a second.")] = None,
+    detect_fps: Annotated[
+        float | None, typer.Option(help="Instead: detect so many frames a second of the source's time.")
+    ] = None,
     latency: Annotated[
         str | None, typer.Option(help="Virtual clock: each detection takes so many seconds, or those in a file.")
     ] = None,

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from streamer import wiring
+from streamer.cadence import Cadence
 from streamer.catalog import TRACKERS
 from streamer.detectors.recorded import RecordedDetector
 from streamer.evaluation import display, sequences
@@ -33,7 +34,7 @@ def f1(sequence: sequences.Sequence, every: int, tracker: str, name: str | None)
     built = wiring.build_tracker(TrackerSettings(name=tracker), detection_interval_s=every / float(sequence.fps))
     with SequenceSource(sequence, sequence.fps, footage(sequence)) as source:
         share = np.array(sequence.size) / (source.info.width, source.info.height)
-        shown = [scaled(scene.tracks, share) for scene in Pipeline(source, [detector], built, detect_every=every)]
+        shown = [scaled(scene.tracks, share) for scene in Pipeline(source, [detector], built, cadence=Cadence(every))]
     clip = display.lie_inside(detections, sequence.size)
     rows = display.lines(shown, sequence.size, clip=clip)
     truth = sequence.ground_truth().by_frame(sequence.frames)

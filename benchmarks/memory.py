@@ -41,7 +41,7 @@ def main() -> None:
         graph = f"testsrc2=size=640x360:rate=25:duration={frames / 25}"
         source = stack.enter_context(SyntheticSource(graph))
         outputs = wiring.Outputs(wiring.videos_of([str(folder / "out.mp4")], settings), jsonl=folder / "out.jsonl")
-        sinks, _ = wiring.build_sinks(outputs, source.info, settings)
+        sinks = wiring.build_sinks(outputs, source.info, settings).all
         for sink in sinks:
             stack.enter_context(sink)
         pipeline = Pipeline(

@@ -113,7 +113,8 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
     source = DecodedFrames(packaged_clip("bigbuckbunny.mp4"), frames)
     settings = load_settings(None)
     with tempfile.TemporaryDirectory() as folder:
-        sinks, _ = wiring.build_sinks(wiring.Outputs(jsonl=Path(folder) / "out.jsonl"), source.info, settings)
+        outputs = wiring.Outputs(jsonl=Path(folder) / "out.jsonl")
+        sinks = wiring.build_sinks(outputs, source.info, settings).all
         with sinks[0]:
             pipeline = Pipeline(
                 source,

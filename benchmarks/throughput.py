@@ -178,7 +178,7 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
                     annotator.draw(canvas, scene)
                 scenes.append(replace(scene, picture=canvas.picture))
         outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
-        (sink,), _ = wiring.build_sinks(outputs, source.info, settings)
+        (sink,) = wiring.build_sinks(outputs, source.info, settings).all
         with timed("encode"), sink:
             for scene in scenes:
                 sink.write(scene)

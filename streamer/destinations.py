@@ -58,6 +58,11 @@ def is_optional(entry: OutputEntry) -> bool:
     return kind_of(entry) != "file" if entry.required is None else not entry.required
 
 
+def keeps_all(entry: OutputEntry) -> bool:
+    """Whether an output gets every picture of a live source, if a little late."""
+    return kind_of(entry) in ("file", "recording") if entry.keep is None else entry.keep == "all"
+
+
 def build_sink(
     entry: OutputEntry, info: StreamInfo, *, overwrite: bool, passthrough: Passthrough | None = None
 ) -> Sink:

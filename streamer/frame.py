@@ -30,6 +30,11 @@ class _Scaler(threading.local):
 _scaler = _Scaler()
 
 
+def held_bytes(picture: av.VideoFrame) -> int:
+    """What a picture holds in memory."""
+    return sum(plane.buffer_size for plane in picture.planes)
+
+
 class PictureKey(NamedTuple):
     """Which picture of which stream: both count from 0, over all connections of a run."""
 

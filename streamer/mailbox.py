@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -49,11 +49,23 @@ class Mailbox(HandOff, Generic[T]):
     Args:
         capacity: the most items it holds.
         newest: full, `put` drops the oldest item instead of waiting for room.
+        bytes_of: what an item holds in memory.
+        most_bytes: it is full, too, with more than one item that hold so much together.
     """
 
-    def __init__(self, capacity: int, *, newest: bool = False) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        newest: bool = False,
+        bytes_of: Callable[[T], int] = lambda _: 0,
+        most_bytes: int = 0,
+    ) -> None:
         super().__init__(capacity)
         self._newest = newest
+        self._bytes_of = bytes_of
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._items: deque[T] = deque()
         self._finished = False
 
@@ -74,13 +86,22 @@ class Mailbox(HandOff, Generic[T]):
         """
         with self._changed:
             if waits or not self._newest:
-                self._changed.wait_for(lambda: self._closed or self._finished or len(self._items) < self._capacity)
+                self._changed.wait_for(lambda: self._closed or self._finished or not self._full())
             if self._closed or self._finished:
                 raise Closed
-            dropped = self._items.popleft() if len(self._items) >= self._capacity else None
+            dropped = self._pop() if self._full() else None
             self._items.append(item)
+            self._bytes += self._bytes_of(item)
             self._changed.notify_all()
             return dropped
+
+    def _full(self) -> bool:
+        return len(self._items) >= self._capacity or (len(self._items) > 1 and self._bytes > self._most_bytes)
+
+    def _pop(self) -> T:
+        item = self._items.popleft()
+        self._bytes -= self._bytes_of(item)
+        return item
 
     def get(self, timeout_s: float | None = None) -> T:
         """Take the oldest item, waiting for one.
@@ -94,7 +115,7 @@ class Mailbox(HandOff, Generic[T]):
                 raise TimeoutError
             if self._closed or not self._items:
                 raise Closed
-            item = self._items.popleft()
+            item = self._pop()
             self._changed.notify_all()
             return item
 

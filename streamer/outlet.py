@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamer.errors import SinkError
+from streamer.frame import held_bytes
 from streamer.mailbox import Closed, Mailbox
 from streamer.protocols import ConnectedSink, Scene, Sink, WaitingSink
 from streamer.stats import RunStats
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 SINK_CAPACITY = 4
 LIVE_CAPACITY = 2
+KEPT_CAPACITY = 10_000
+KEPT_BYTES = 256 << 20
+"""What scenes that wait for an output of a live run which keeps all may hold."""
 
 
 class Outlet:
@@ -29,17 +33,38 @@ class Outlet:
         live: a sink that is slow loses the oldest scene instead of holding the run, and one that fails is only said,
             unless it is `required`.
         required: its failure ends the run.
+        keep_all: of a live run, scenes wait for a sink that is slow for a while, until they hold `KEPT_BYTES`;
+            otherwise the two newest.
     """
 
-    def __init__(self, sink: Sink, name: str, stats: RunStats, *, live: bool = False, required: bool = True) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        name: str,
+        stats: RunStats,
+        *,
+        live: bool = False,
+        required: bool = True,
+        keep_all: bool = False,
+    ) -> None:
         self.sink = sink
         self.name = name
         self._stats = stats
         self._live = live
         self._required = required or not live
-        self._mailbox: Mailbox[Scene] = Mailbox(LIVE_CAPACITY if live else SINK_CAPACITY, newest=live)
+        self._keep_all = keep_all and live
+        capacity = KEPT_CAPACITY if self._keep_all else LIVE_CAPACITY if live else SINK_CAPACITY
+        self._mailbox: Mailbox[Scene] = Mailbox(
+            capacity, newest=live, bytes_of=_held_bytes if self._keep_all else _nothing, most_bytes=KEPT_BYTES
+        )
+        self._behind = False  # main thread only
         self._drained = threading.Event()
         self._skipped = 0  # by the sink itself; sink thread only
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether scenes of a live run wait for it."""
+        return self._keep_all
 
     def put(self, scene: Scene) -> None:
         """Main thread: hand over a scene, or write it here if the sink asks for that. Waits for room only in a file."""
@@ -55,7 +80,20 @@ class Outlet:
             skipped = scene  # it failed for good, which was said
         if skipped is not None:
             self._stats.count("skipped", self.name)
-        self._stats.gauge("queue_depth", self.name, len(self._mailbox))
+        waiting = len(self._mailbox)
+        self._stats.gauge("queue_depth", self.name, waiting)
+        if self._keep_all and not self._mailbox.closed:
+            self._tell_behind(lost=skipped is not None, waiting=waiting)
+
+    def _tell_behind(self, *, lost: bool, waiting: int) -> None:
+        """Say once that pictures are left out, and again after it had caught up."""
+        if lost and not self._behind:
+            self._behind = True
+            log.warning(
+                "%s does not keep up: pictures are left out of it (the memory for waiting ones is full)", self.name
+            )
+        elif waiting <= 1:
+            self._behind = False
 
     def drain(self) -> None:
         """Sink thread: write what comes."""
@@ -70,11 +108,19 @@ class Outlet:
         """Main thread: no more scenes; returns when the last one is written, the writing failed, or it takes too long.
 
         Args:
-            deadline_s: the longest wait; for ever if None.
+            deadline_s: the longest wait, and where all are kept the longest without one being written; for ever if
+                None.
         """
         self._mailbox.finish()
-        if not self.sink.main_thread and not self._drained.wait(deadline_s):
-            log.warning("%s did not take the last pictures within %.1f s", self.name, deadline_s)
+        if self.sink.main_thread:
+            return
+        waiting = len(self._mailbox)
+        while not self._drained.wait(deadline_s):
+            left = len(self._mailbox)
+            if not self._keep_all or left == waiting:
+                log.warning("%s did not take the last pictures within %.1f s", self.name, deadline_s)
+                return
+            waiting = left
 
     def release(self) -> None:
         """Any thread: the run ends, so nothing waits for a person any more."""
@@ -105,4 +151,14 @@ class Outlet:
             self._stats.count("skipped", self.name, self.sink.skipped - self._skipped)
             self._skipped = self.sink.skipped
         if self._live:
+            self._stats.count("written", self.name)
             self._stats.add_age(self.name, time.monotonic() - scene.frame.captured_s)
+
+
+def _held_bytes(scene: Scene) -> int:
+    drawn = 0 if scene.picture is None or scene.picture is scene.frame.picture else held_bytes(scene.picture)
+    return held_bytes(scene.frame.picture) + drawn
+
+
+def _nothing(_: Scene) -> int:
+    return 0

@@ -1,6 +1,6 @@
 """Which frame meets which detections. Owned by the main thread.
 
-`Lockstep` is the rule for files: every frame is shown, every N-th is detected, and those between wait for the next
+`Lockstep` is the rule for files: every frame is shown, some are detected, and those between wait for the next
 detection so that their boxes come from both sides. A frame that the detector failed on is one of those between. The
 rules for live sources are in `streamer.pacing_live` and `streamer.pacing_delayed`. None of them looks at a clock, so
 that the same frames and detections give the same boxes on every machine.
@@ -65,20 +65,18 @@ class _Waiting(NamedTuple):
 
 
 class Lockstep:
-    """Every frame is shown, every `every`-th is detected.
+    """Every frame is shown, some or all are detected.
 
     Args:
         tracker: gives the boxes their identity; owned by this from now on.
-        every: 1 = each frame: then no pictures are compared. At most `every - 1` frames wait here, and `every` more
-            for each one in a row that the detector failed on.
+        all_frames: each one is detected: then no pictures are compared. Otherwise those between two detections wait
+            here, and as many more for each one in a row that the detector failed on.
     """
 
-    def __init__(self, tracker: Tracker, every: int = 1) -> None:
-        if every < 1:
-            raise ValueError("detect every frame (1) or every N-th (N)")
+    def __init__(self, tracker: Tracker, *, all_frames: bool = True) -> None:
         self.sightings = Sightings()
         self._tracker = tracker
-        self._estimator = MotionEstimator() if every > 1 else None
+        self._estimator = None if all_frames else MotionEstimator()
         self._waiting: list[_Waiting] = []
         self._anchor: Anchor | None = None
         self._last: Frame | None = None

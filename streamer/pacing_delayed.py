@@ -74,9 +74,13 @@ class Delay:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A frame that came; `tracks` are None until the detection behind it is known."""
+    """A frame that came; `tracks` are None until the detection behind it is known.
+
+    `came_s` is when it came here, which is later than it arrived where pictures come in bursts.
+    """
 
     frame: Frame
+    came_s: float
     field: MotionField | None
     tracks: Tracks | None = None
     state: str = "predicted"
@@ -110,7 +114,7 @@ class ShowDelayed:
     def take(self, finished: Finished) -> Iterator[Paced]:
         """A frame that came, or one that a detector is done with."""
         if not finished.looked:
-            yield from self._arrive(finished.frame)
+            yield from self._arrive(finished.frame, finished.due_s or finished.frame.captured_s)
         elif self._last is None or finished.frame.index > self._last.index:
             self._early.append(finished)  # a quick detector: the frame itself is still on its way here
         elif finished.detections is not None:
@@ -125,7 +129,7 @@ class ShowDelayed:
         while self._queue:
             yield self._show(self._queue.popleft())
 
-    def _arrive(self, frame: Frame) -> Iterator[Paced]:
+    def _arrive(self, frame: Frame, came_s: float) -> Iterator[Paced]:
         last, self._last = self._last, frame
         if last is not None and frame.segment != last.segment:
             yield from self.flush()
@@ -134,7 +138,7 @@ class ShowDelayed:
             self._since.clear()
         elif last is not None:
             self._interval_s = frame.captured_s - last.captured_s
-        entry = _Waiting(frame, self._cache.add(frame))
+        entry = _Waiting(frame, came_s, self._cache.add(frame))
         self._queue.append(entry)
         self._since.append(entry)
         while self._early and self._early[0].frame.index <= frame.index:
@@ -144,7 +148,7 @@ class ShowDelayed:
             self._since.popleft()
             self._anchor = None
         shown, most = 0, _MOST_AT_ONCE if self._backlog else room
-        while self._queue and (len(self._queue) > room or (shown < most and self._is_due(frame.captured_s))):
+        while self._queue and (len(self._queue) > room or (shown < most and self._is_due(came_s))):
             yield self._show(self._queue.popleft())
             shown += 1
         self._backlog &= self.delay.chosen_s is None or shown == most
@@ -152,14 +156,14 @@ class ShowDelayed:
     def _is_due(self, now_s: float) -> bool:
         """Whether the time of the next frame has come."""
         delay_s = self.delay.chosen_s
-        return delay_s is not None and self._queue[0].frame.captured_s + delay_s <= now_s + _ROUNDING_S
+        return delay_s is not None and self._queue[0].came_s + delay_s <= now_s + _ROUNDING_S
 
     def _learn(self, frame: Frame, detections: Detections, done_s: float) -> None:
         at = bisect_right(self._since, frame.index, key=lambda one: one.frame.index) - 1
         if at < 0 or self._since[at].frame is not frame:
             return  # of a segment that is over, or overtaken by another detector
         span = [self._since.popleft() for _ in range(at + 1)]
-        self.delay.take(done_s - span[0].frame.captured_s, self._interval_s)
+        self.delay.take(done_s - span[0].came_s, self._interval_s)
         fields = [one.field for one in span]
         anchor = Anchor(frame, self._update(frame, detections, fields))
         self.sightings.add(frame, anchor.tracks)

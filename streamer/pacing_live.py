@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from streamer.frame import Frame
@@ -58,24 +59,24 @@ class ShowNow:
         self.sightings = Sightings()
         self._now = Now(tracker, self.sightings.add)
         self._looked_at = self._came = -1
-        self._early: tuple[Frame, Detections] | None = None
+        self._early: deque[tuple[Frame, Detections]] = deque()
 
     def take(self, finished: Finished) -> Iterator[Paced]:
         """A frame that came, or one that a detector is done with, which is shown when it comes."""
         frame = finished.frame
         if not finished.looked:
             self._came = frame.index
-            early = self._early
-            if early is not None and early[0].index <= frame.index:
-                self._early = None
-                early = early if early[0].segment == frame.segment else None
-            else:
+            early = None
+            while self._early and self._early[0][0].index <= frame.index:
+                early = self._early.popleft()
+            if early is not None and early[0].segment != frame.segment:
                 early = None
-            yield undetected(frame, self._now.show(frame, early), "predicted")
+            tracks = self._now.stay(frame) if finished.late else self._now.show(frame, early)
+            yield undetected(frame, tracks, "predicted")
         elif finished.detections is not None and frame.index > self._looked_at:
             self._looked_at = frame.index
             if frame.index > self._came:  # a quick detector: the frame itself is still on its way here
-                self._early = frame, finished.detections
+                self._early.append((frame, finished.detections))
             else:
                 self._now.learn(frame, finished.detections)
 

@@ -7,9 +7,9 @@
 
 What a file gives is never dropped: every hand-off is bounded and blocks the faster side. What a live source gives is
 never waited for: at most one frame waits for a detector and the newest wins, every outlet drops what its sink is too
-slow for, and each loss is counted (`streamer.routes`, `streamer.outlet`). Every wait ends when `stop` is called or any
-thread fails; the first error is the one that is raised. A detector that fails on a frame loses that frame only, until
-it fails three times in a row.
+slow for (a recording only once much waits), and each loss is counted (`streamer.newest`, `streamer.outlet`). Every wait
+ends when `stop` is called or any thread fails; the first error is the one that is raised. A detector that fails on a
+frame loses that frame only, until it fails three times in a row.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
+from streamer.cadence import Cadence, Schedule
 from streamer.canvas import Canvas
 from streamer.crew import Crew
 from streamer.errors import DetectorError, Interrupted
 from streamer.failures import DetectorFailures
 from streamer.frame import Frame
 from streamer.mailbox import Closed
+from streamer.newest import Newest
 from streamer.outlet import Outlet
 from streamer.pacing import Lockstep, Paced, Pacing
 from streamer.pacing_delayed import ShowDelayed
 from streamer.pacing_live import ShowDetected, ShowNow
+from streamer.playout import Playout
 from streamer.protocols import Annotator, Detector, Scene, Sink, Source
-from streamer.routes import Finished, Lossless, Newest, Route
+from streamer.routes import Finished, Lossless, Route
 from streamer.stats import Rate, RunStats
 from streamer.virtual import Latency, Virtual
 from tracking.types import Detections, Tracker
@@ -57,7 +60,7 @@ class Pipeline:
         tracker: used by the main thread.
         annotators: draw in this order.
         sinks: entered; each is written by a thread of its own, or by the main thread if it asks for that.
-        detect_every: the detector looks at every N-th frame, the boxes between come from both sides (live: carried on).
+        cadence: which frames the detector looks at; the boxes between come from both sides (live: carried on).
         select: what to keep of a frame's detections; called by the detector threads.
         draw: draw even when no sink wants a picture (for those who iterate).
         overlay: of a live source: `now` shows every frame as it comes, `detected` those that the detector saw,
@@ -65,6 +68,8 @@ class Pipeline:
         delay_s: that time; measured if None.
         latency: treat the source as a live one on a virtual clock, on which detections take so long.
         optional: those of the sinks whose failure does not end the run of a live source.
+        keep_all: those that get every frame of a live source, if a little late; the others get the newest.
+        playout: when the frames of a live source are shown; as they come if None.
         stats: where the figures go; new ones if None.
         reroute: given the way that frames would take, the way that they take: one around it, or another.
 
@@ -80,13 +85,15 @@ class Pipeline:
         *,
         annotators: Sequence[Annotator] = (),
         sinks: Sequence[Sink] = (),
-        detect_every: int = 1,
+        cadence: Cadence | None = None,
         select: Callable[[Detections], Detections] | None = None,
         draw: bool = False,
         overlay: str = "now",
         delay_s: float | None = None,
         latency: Latency | None = None,
         optional: Sequence[Sink] = (),
+        keep_all: Sequence[Sink] = (),
+        playout: Playout | None = None,
         stats: RunStats | None = None,
         reroute: Callable[[Route], Route] | None = None,
     ) -> None:
@@ -105,26 +112,27 @@ class Pipeline:
         self._stop = threading.Event()
         self.stats = stats or RunStats()
         """The figures of this run; complete once the iteration has ended."""
-        route = self._make_route(detect_every, overlay, latency)
+        cadence = cadence or Cadence()
+        self._keeps_all = self._live and bool(keep_all)
+        route = self._make_route(Schedule(cadence), overlay, latency, playout)
         self._route = route if reroute is None else reroute(route)
-        self._pacing = self._make_pacing(tracker, detect_every, overlay, delay_s)
+        self._pacing = self._make_pacing(tracker, cadence, overlay, delay_s)
         self._outlets = tuple(
-            Outlet(sink, name, self.stats, live=self._live, required=sink not in optional)
+            Outlet(sink, name, self.stats, live=self._live, required=sink not in optional, keep_all=sink in keep_all)
             for sink, name in zip(sinks, _names(sinks), strict=True)
         )
 
-    def _make_route(self, detect_every: int, overlay: str, latency: Latency | None) -> Route:
-        def wants(index: int) -> bool:
-            return index % detect_every == 0
-
-        ledger, every_frame = self.stats.ledger, overlay != "detected"
+    def _make_route(self, schedule: Schedule, overlay: str, latency: Latency | None, playout: Playout | None) -> Route:
+        ledger, every_frame, wants = self.stats.ledger, overlay != "detected", schedule.wants
         if latency is not None:
             return Virtual(ledger, wants, latency, every_frame=every_frame)
-        return Newest(ledger, wants, every_frame=every_frame) if self._live else Lossless(ledger, wants)
+        if not self._live:
+            return Lossless(ledger, wants)
+        return Newest(ledger, wants, every_frame=every_frame, keep_all=self._keeps_all, playout=playout)
 
-    def _make_pacing(self, tracker: Tracker, detect_every: int, overlay: str, delay_s: float | None) -> Pacing:
+    def _make_pacing(self, tracker: Tracker, cadence: Cadence, overlay: str, delay_s: float | None) -> Pacing:
         if isinstance(self._route, Lossless):
-            return Lockstep(tracker, detect_every)
+            return Lockstep(tracker, all_frames=cadence.all_frames)
         if overlay == "delayed":
             return ShowDelayed(tracker, delay_s)
         return ShowNow(tracker) if overlay == "now" else ShowDetected(tracker)
@@ -183,7 +191,10 @@ class Pipeline:
     def _finish(self) -> None:
         until_s = time.monotonic() + LIVE_DEADLINE_S
         for outlet in self._outlets:
-            outlet.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
+            if outlet.keeps_all:
+                outlet.finish(LIVE_DEADLINE_S)
+            else:
+                outlet.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
 
     def _abort(self) -> None:
         self._source.stop()
@@ -237,6 +248,14 @@ class Pipeline:
     # main thread
 
     def _scenes(self, began_s: float) -> Generator[Scene, None, None]:
+        try:
+            yield from self._shown_scenes(began_s)
+        except Closed:
+            if self._keeps_all and self._stop.is_set():  # what came until then is recorded
+                yield from self._show(self._pacing.flush(), began_s)
+            raise
+
+    def _shown_scenes(self, began_s: float) -> Generator[Scene, None, None]:
         for finished in self._route:
             if finished.looked:
                 self.stats.add_time("detect", finished.detect_s)

@@ -79,7 +79,6 @@ class Session:
         self._first_frame_s: float | None = None
         self._detector_line = ""
         self._stats = RunStats()
-        self._sinks: list[Sink] = []
         self._noting: list[PassthroughSource | Sink] = []
 
     def run(self) -> None:
@@ -123,23 +122,23 @@ class Session:
                 stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
             overlay = wiring.overlay(settings, source.info)
             latency = Latency.parse(settings.detector.latency) if settings.detector.latency is not None else None
-            every = wiring.detect_every(settings.detector, source.info)
-            interval_s = every / float(source.info.average_fps or 25)
+            cadence = wiring.cadence(settings.detector, source.info)
+            interval_s = cadence.interval_s(source.info.average_fps)
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=interval_s)
             if source.info.live:
                 assignment.prepare()
             # Before the choice of a detector, which may download it or wait for TensorFlow.
             if not recordings.is_recording(settings.detector.name):
                 self._class_filter(starter=settings.detector.name == store.STARTER)
-            self._sinks, optional = wiring.build_sinks(
+            sinks = wiring.build_sinks(
                 self._outputs,
                 source.info,
                 settings,
                 self._interrupts.stop,
                 passthrough=source.passthrough if isinstance(source, PassthroughSource) else None,
             )
-            self._noting = [source, *self._sinks] if isinstance(source, PassthroughSource) else [*self._sinks]
-            for sink in self._sinks:
+            self._noting = [source, *sinks.all] if isinstance(source, PassthroughSource) else [*sinks.all]
+            for sink in sinks.all:
                 stack.enter_context(sink)
             detectors, keep = self._detectors(source.info)
             for detector in detectors:
@@ -149,17 +148,20 @@ class Session:
                 detectors,
                 tracker,
                 annotators=wiring.build_annotators(settings.draw),
-                sinks=self._sinks,
-                detect_every=every,
+                sinks=sinks.all,
+                cadence=cadence,
                 select=keep,
                 overlay=overlay,
                 delay_s=settings.delay_s,
                 latency=latency,
-                optional=optional,
+                optional=sinks.optional,
+                keep_all=sinks.keep_all,
+                playout=wiring.playout(settings.source),
                 stats=stats,
                 reroute=None if recorder is None else partial(RecordingRoute, recorder=recorder),
             )
             if recorder is not None:
+                every = cadence.every_of(source.info.average_fps)
                 header = self._header(source.info, overlay, every, interval_s, detectors[0].labels)
                 recorder.describe(header, waits=latency is not None)
             self._interrupts.on_stop = pipeline.stop

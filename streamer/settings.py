@@ -53,14 +53,24 @@ class SourceSettings(_Section):
     """Copy the sound of the source to outputs that can hold it."""
     open_timeout_s: float = Field(default=5.0, gt=0)
     """Opening a network address takes no longer."""
+    jitter_ms: Literal["auto"] | float = "auto"
+    """How long pictures of a live source are held back, so that those which come in bursts are shown by their time
+    stamps, up to 10 s; auto: what is measured, up to 1 s, and nothing where they come one by one."""
     stall_s: float = Field(default=5.0, ge=0.5)
-    """A live source from which nothing came for so long is connected anew."""
+    """A live source from which nothing came for so long is connected anew; a slow one after three of its gaps."""
     retry_for_s: float | None = Field(default=None, ge=0)
     """How long a lost live source is tried again; for ever if null."""
     retry_at_start: bool = False
     """Try again also if the very first connection fails; otherwise that ends the program."""
     longest_wait_s: float = Field(default=30.0, ge=0.5)
     """Between two tries to connect; the first comes after 0.5 s."""
+
+    @field_validator("jitter_ms")
+    @classmethod
+    def _bounded(cls, value: str | float) -> str | float:
+        if isinstance(value, float) and not 0 <= value <= 10_000:
+            raise ValueError("give auto, or 0 to 10000 milliseconds")
+        return value
 
     @field_validator("uri", mode="before")
     @classmethod
@@ -117,7 +127,7 @@ class DetectorSettings(_Section):
     every: int = Field(default=1, ge=1, le=300)
     """Detect every N-th frame and interpolate the boxes between."""
     fps: float | None = Field(default=None, gt=0)
-    """Detect about so many frames a second instead: every N-th, by the stream's rate."""
+    """Detect so many frames a second of the source's time instead, whatever its rate."""
     latency: str | None = None
     """Play the source on a virtual clock, as if it were live and each detection took so long: seconds, or a text file
     with a duration a line."""
@@ -179,6 +189,9 @@ class OutputSettings(_Section):
 
     required: bool | None = None
     """Whether its failure ends a live run; null: yes for a plain file, no for what can be tried again."""
+    keep: Literal["all", "newest"] | None = None
+    """Of a live source: `all` pictures, which wait while the machine is slow, or the `newest`, where some are left out
+    instead; null: all in files and recordings, the newest in streams and over HTTP."""
     codec: str | None = None
     """`h264`, `hevc`, `av1`, `vp9`, `ffv1`, ... or an encoder's name; what suits the container if null."""
     crf: float | None = Field(default=None, ge=0)

@@ -81,13 +81,13 @@ class Virtual:
 
     Args:
         ledger: told of every frame.
-        wants: whether a detector should look at a frame, by its index.
+        wants: whether a detector should look at a frame that is not damaged; asked in their order.
         latency: how long a detection takes.
         every_frame: the main thread gets each frame as it comes, and once more when its result lands; otherwise only
             then.
     """
 
-    def __init__(self, ledger: Ledger, wants: Callable[[int], bool], latency: Latency, *, every_frame: bool) -> None:
+    def __init__(self, ledger: Ledger, wants: Callable[[Frame], bool], latency: Latency, *, every_frame: bool) -> None:
         self._ledger = ledger
         self._wants = wants
         self._latency = latency
@@ -125,7 +125,7 @@ class Virtual:
         for frame in self._captured:
             yield from self._land(frame.time_s)
             self.now_s = max(self.now_s, frame.time_s)
-            if not frame.damage and self._wants(frame.index):
+            if not frame.damage and self._wants(frame):
                 self._displace(frame)
             elif not self._every_frame:
                 self._ledger.settle("corrupt" if frame.damage else "dropped", frame.damage or "not to be detected")

@@ -9,17 +9,19 @@ import itertools
 import os
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import av
 
 from streamer import destinations, paths
+from streamer.cadence import Cadence
 from streamer.canvas import Canvas
 from streamer.catalog import ANNOTATORS, SINKS, TRACKERS, load
 from streamer.errors import ConfigError
 from streamer.passthrough import Passthrough
+from streamer.playout import Playout
 from streamer.protocols import Annotator, Scene, Sink, StreamInfo
 from streamer.secrets import redacted
 from streamer.settings import DetectorSettings, DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
@@ -150,19 +152,20 @@ def overlay(settings: Settings, info: StreamInfo) -> str:
     return settings.overlay
 
 
-def detect_every(settings: DetectorSettings, info: StreamInfo) -> int:
-    """How many frames there are for each one that is detected.
+def cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
+    """Which frames are detected.
 
     Raises:
-        ConfigError: `detector.fps` for a source that does not tell its rate, or besides `detector.every`.
+        ConfigError: both `detector.fps` and `detector.every` are given.
     """
-    if settings.fps is None:
-        return settings.every
-    if settings.every != 1:
+    if settings.fps is not None and settings.every != 1:
         raise ConfigError("detector.every and detector.fps say the same thing in two ways; give one of them")
-    if not info.average_fps:
-        raise ConfigError(f"{info.name} does not tell its frame rate; give detector.every instead of detector.fps")
-    return max(1, round(float(info.average_fps) / settings.fps))
+    return Cadence(settings.every, settings.fps).of(info.average_fps)
+
+
+def playout(settings: SourceSettings) -> Playout:
+    """When the pictures of a live source are shown."""
+    return Playout(None if settings.jitter_ms == "auto" else float(settings.jitter_ms) / 1000)
 
 
 def build_annotators(settings: DrawSettings) -> list[Annotator]:
@@ -179,6 +182,21 @@ def build_annotators(settings: DrawSettings) -> list[Annotator]:
     return annotators
 
 
+@dataclass(slots=True)
+class BuiltSinks:
+    """The sinks of a run, not yet entered.
+
+    Attributes:
+        all: in the order in which they are written.
+        optional: those whose failure does not end a live run.
+        keep_all: those that get every picture of a live source.
+    """
+
+    all: list[Sink] = field(default_factory=list)
+    optional: list[Sink] = field(default_factory=list)
+    keep_all: list[Sink] = field(default_factory=list)
+
+
 def build_sinks(
     outputs: Outputs,
     info: StreamInfo,
@@ -186,8 +204,8 @@ def build_sinks(
     on_close: Callable[[], None] | None = None,
     *,
     passthrough: Passthrough | None = None,
-) -> tuple[list[Sink], list[Sink]]:
-    """The sinks, not yet entered, and those of them whose failure does not end a live run.
+) -> BuiltSinks:
+    """The sinks, not yet entered.
 
     Args:
         outputs: what is wanted.
@@ -200,18 +218,20 @@ def build_sinks(
         SinkUnavailable: an output that exists, or a folder that cannot be written.
         ConfigError: an address that nothing can be sent to.
     """
-    sinks: list[Sink] = []
-    optional: list[Sink] = []
+    built = BuiltSinks()
     for entry in outputs.videos:
-        sinks.append(destinations.build_sink(entry, info, overwrite=outputs.overwrite, passthrough=passthrough))
+        sink = destinations.build_sink(entry, info, overwrite=outputs.overwrite, passthrough=passthrough)
+        built.all.append(sink)
         if destinations.is_optional(entry):
-            optional.append(sinks[-1])
-    if outputs.jsonl is not None:
-        sinks.append(load(SINKS, "jsonl")(outputs.jsonl, overwrite=outputs.overwrite))
-    if outputs.mot is not None:
-        sinks.append(load(SINKS, "mot")(outputs.mot, overwrite=outputs.overwrite))
+            built.optional.append(sink)
+        if destinations.keeps_all(entry):
+            built.keep_all.append(sink)
+    for name, path in (("jsonl", outputs.jsonl), ("mot", outputs.mot)):
+        if path is not None:
+            built.all.append(load(SINKS, name)(path, overwrite=outputs.overwrite))
+            built.keep_all.append(built.all[-1])
     if outputs.show:
-        sinks.append(
+        built.all.append(
             load(SINKS, "window")(
                 paths.readable(info.name),
                 holds_run=not info.live,
@@ -221,7 +241,7 @@ def build_sinks(
                 on_close=on_close,
             )
         )
-    return sinks, optional
+    return built
 
 
 def _hud_drawer() -> Callable[[Scene], av.VideoFrame]:

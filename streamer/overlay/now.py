@@ -81,7 +81,7 @@ class Now:
         self._late: _Carried | None = None
         self._begun: BegunMotion | None = None  # from the last frame that the tracker had
         self._shot = -1  # which that frame was of
-        self._newest = -1
+        self._newest = self._segment = -1
         self._last_s = -math.inf
 
     def learn(self, frame: Frame, detections: Detections) -> None:
@@ -113,7 +113,7 @@ class Now:
 
     def show(self, frame: Frame, found: tuple[Frame, Detections] | None = None) -> Tracks:
         """The tracks on the newest frame; `found` is a result for it, or for one just before it, if it is there."""
-        self._newest = frame.index
+        self._newest, self._segment = frame.index, frame.segment
         field = self._cache.add(frame, None if self._shown is None else self._shown.boxes)
         elapsed_s, self._last_s = min(frame.time_s - self._last_s, 1.0), frame.time_s
         fade = math.exp(-max(elapsed_s, 0.0) / _FADE_S)
@@ -129,6 +129,11 @@ class Now:
         elif self._begun is not None:
             self._begun.go_on(self._cache)
         return self._tracks(frame) if self._shown is not None else Tracks.empty()
+
+    def stay(self, frame: Frame) -> Tracks:
+        """The tracks where they were shown last, on a frame for which there is no time; the next one is compared with
+        the one before this."""
+        return self._tracks(frame) if self._shown is not None and frame.segment == self._segment else Tracks.empty()
 
     def _catch_up(self, late: _Carried, index: int, elapsed_s: float, fade: float) -> None:
         fields = self._cache.fields(late.index, index)

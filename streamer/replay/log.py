@@ -83,6 +83,10 @@ class Arrival(_Record):
     event: Literal["arrival"] = "arrival"
     index: int = Field(ge=0)
     captured_s: float
+    due_s: float = 0.0
+    """When it was to be shown; 0 as it came."""
+    late: bool = False
+    """It should have been shown already, and others waited behind it."""
 
 
 class Found(_Record):

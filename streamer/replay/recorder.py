@@ -21,10 +21,9 @@ from av.video.stream import VideoStream
 from streamer import paths
 from streamer.errors import ConfigError
 from streamer.ffmpeg_log import reason
-from streamer.frame import Frame
+from streamer.frame import Frame, held_bytes
 from streamer.replay.backlog import Backlog
 from streamer.replay.log import EVENTS, HEADER, Ended, Event, Header
-from streamer.replay.samples import size_bytes
 from streamer.replay.streams import PACKET_CODECS, PacketFile
 from streamer.replay.writer import Began, Came, Item, Writer, packets_name
 from streamer.secrets import SECRETS
@@ -113,7 +112,7 @@ class Recorder:
 
     def frame(self, frame: Frame) -> None:
         """A frame came; said before anybody else hears of it."""
-        self._backlog.put(frame, size_bytes(frame.picture))
+        self._backlog.put(frame, held_bytes(frame.picture))
 
     def begin(self, stream: VideoStream) -> _Tap | None:
         """The thread that reads a stream: see `streamer.sources.tap.PacketTap`."""

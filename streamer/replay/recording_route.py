@@ -88,7 +88,7 @@ class RecordingLedger(Ledger):
 def _given(finished: Finished) -> Arrival | Result:
     index, captured_s = finished.frame.index, finished.frame.captured_s
     if not finished.looked:
-        return Arrival(index=index, captured_s=captured_s)
+        return Arrival(index=index, captured_s=captured_s, due_s=finished.due_s, late=finished.late)
     error = finished.error
     return Result(
         index=index,

@@ -152,7 +152,7 @@ class ReplayedRoute:
 
     def _on_time(self, finished: Finished) -> Finished:
         if self._pace is not None:
-            at_s = finished.done_s if finished.looked else finished.frame.captured_s
+            at_s = finished.done_s if finished.looked else finished.due_s or finished.frame.captured_s
             for _ in self._pace.until(at_s):
                 pass
         return finished
@@ -163,7 +163,7 @@ class ReplayedRoute:
                 if not self._take(event.index):
                     return
             elif isinstance(event, Arrival):
-                yield Finished(self._frame(event))
+                yield Finished(self._frame(event), due_s=event.due_s, late=event.late)
             elif isinstance(event, Result):
                 yield self._result(event)
             elif isinstance(event, Entered):

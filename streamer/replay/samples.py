@@ -26,11 +26,6 @@ def crc_of(picture: av.VideoFrame) -> int:
     return crc
 
 
-def size_bytes(picture: av.VideoFrame) -> int:
-    """What the picture holds in memory."""
-    return sum(plane.buffer_size for plane in picture.planes)
-
-
 def renamed(picture: av.VideoFrame, pixel_format: str, *, copies: bool = False) -> av.VideoFrame:
     """The same samples as a picture of a format in which they lie alike, with its colour tags and without a time.
 

@@ -47,8 +47,8 @@ class ReplaySession(Session):
         with ExitStack() as stack:
             source = stack.enter_context(ReplayedSource(self._recording))
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=header.detection_interval_s)
-            self._sinks, optional = wiring.build_sinks(self._outputs, source.info, settings, self._interrupts.stop)
-            for sink in self._sinks:
+            sinks = wiring.build_sinks(self._outputs, source.info, settings, self._interrupts.stop)
+            for sink in sinks.all:
                 stack.enter_context(sink)
             route = ReplayedRoute(self._recording, stats.ledger, in_real_time=self._outputs.show)
             pipeline = Pipeline(
@@ -56,10 +56,10 @@ class ReplaySession(Session):
                 [ReplayedDetector(header.labels)],
                 tracker,
                 annotators=wiring.build_annotators(settings.draw),
-                sinks=self._sinks,
+                sinks=sinks.all,
                 overlay=header.overlay,
                 delay_s=header.delay_s,
-                optional=optional,
+                optional=sinks.optional,
                 stats=stats,
                 reroute=lambda _: route,
             )

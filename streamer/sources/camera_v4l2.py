@@ -26,7 +26,7 @@ from streamer.sources.camera_modes import (
     same_rate,
 )
 from streamer.sources.camera_pictures import BadPictureError, JpegPictures, RawPictures
-from streamer.sources.connection import READ_TIMEOUT_S, LivePicture
+from streamer.sources.connection import ASK_EVERY_S, LivePicture
 from streamer.sources.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
 from streamer.sources.v4l2_device import Captured, CaptureDevice, Granted
 
@@ -124,7 +124,7 @@ class V4L2Connection:
     def _read(self) -> Iterator[LivePicture | Damage | None]:
         """What one wait gives: a picture and what was missed before it, or None."""
         try:
-            captured = self._device.read(READ_TIMEOUT_S)
+            captured = self._device.read(ASK_EVERY_S)
             if captured is None:
                 yield None
                 return

@@ -1,8 +1,9 @@
 """What a live source reads from: one connection to a camera, opened, read and closed by a thread of its own.
 
 `Connector` knows how to open; `Connection` is open. `LiveSource` makes connections, watches that pictures come, and
-makes the next one when they do not. A connection never waits longer than a moment (`READ_TIMEOUT_S`) without asking
-whether it is still wanted, because nothing may close an FFmpeg container while another thread reads it.
+makes the next one when they do not. A connection waits for as long as nothing comes, and ends at once when it is not
+wanted any more (`streamer.sources.interrupt`, or by asking every `ASK_EVERY_S`), because nothing may close an FFmpeg
+container while another thread reads it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.orientation import UPRIGHT, Orientation
 
-READ_TIMEOUT_S = 0.25
-"""How long one read may block. FFmpeg needs twice that to give up (measured with a stopped RTSP server)."""
+ASK_EVERY_S = 0.25
+"""What waits without FFmpeg looks so often whether it is still wanted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,8 +87,8 @@ class Connection(Protocol):
     def pictures(self) -> Iterator[LiveItem]:
         """Pictures as they come, packets of the other streams, and what was lost (`Damage`) in between.
 
-        None means only that something came, which is no picture yet (data before the first key frame), or that
-        `READ_TIMEOUT_S` passed without anything: whoever reads looks then whether it is still wanted.
+        None means only that something came, which is no picture yet (data before the first key frame), or that some
+        time passed without anything: whoever reads looks then whether it is still wanted.
 
         Returns when the sender ended the stream. Raises SourceLost when the input failed.
         """
@@ -124,7 +125,7 @@ class Connector(Protocol):
     def present(self) -> bool:
         """Whether something is there to connect to, found out quickly (a port that listens, a device file).
 
-        While nothing is, the next try does not wait for its time once something is. Takes `READ_TIMEOUT_S` at most.
+        While nothing is, the next try does not wait for its time once something is. Takes half a second at most.
         """
         ...
 

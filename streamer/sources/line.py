@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from streamer.mailbox import Closed, Mailbox
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import Connector, LivePacket, LivePicture, SoundConnection
+from streamer.sources.interrupt import interruptible
 from streamer.sources.live_sound import LiveSound
 
 
@@ -64,7 +65,8 @@ class Line:
 
     def _run(self) -> None:
         try:
-            ended = Ended(self._read())
+            with interruptible(self._wanted):
+                ended = Ended(self._read())
             # Nothing newer will come, so that nothing older has to go.
             self._tell_late(waits=True)
             self._say(ended, waits=True)
@@ -78,6 +80,7 @@ class Line:
                 told = False
                 streams = connection.streams if isinstance(connection, SoundConnection) else ()
                 self._sound.begin(self._number, streams)
+                self._say(None)  # it is open
                 for item in connection.pictures():
                     if isinstance(item, LivePacket):
                         if not self._wanted():

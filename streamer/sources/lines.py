@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 
 from streamer.errors import SourceLost
+from streamer.frame import held_bytes
 from streamer.mailbox import Mailbox
-from streamer.sources.connection import Connector
+from streamer.sources.connection import Connector, LivePicture
 from streamer.sources.line import Ended, Inbox, Item, Line
 from streamer.sources.live_sound import LiveSound
 
@@ -21,7 +22,9 @@ HUNG = "hung"
 """The cause where connections hang for good and no other is made."""
 _LEFT_BEHIND_MOST = 8
 _JOIN_S = 0.7
-_INBOX_CAPACITY = 8
+_INBOX_CAPACITY = 64
+"""Pictures that wait for the capture thread, which takes them at once: more than one burst."""
+_INBOX_BYTES = 128 << 20
 
 
 class Lines:
@@ -29,17 +32,15 @@ class Lines:
 
     Args:
         connector: makes the connections.
-        stall_s: how long nothing may come.
         lost: told of what a line says that is not in use any more.
         sound: where the packets of other streams go.
     """
 
-    def __init__(self, connector: Connector, stall_s: float, lost: Callable[[Item], None], sound: LiveSound) -> None:
+    def __init__(self, connector: Connector, lost: Callable[[Item], None], sound: LiveSound) -> None:
         self._connector = connector
-        self._stall_s = stall_s
         self._lost = lost
         self._sound = sound
-        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True)
+        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=_INBOX_BYTES)
         self._lines: list[Line] = []  # those whose threads may live; the last one is in use
         self._made = 0
 
@@ -48,11 +49,12 @@ class Lines:
         self._made += 1
         self._lines.append(Line(self._made, self._connector, self._inbox, self._sound))
 
-    def next(self, until_s: float) -> Item:
+    def next(self, since_s: float, limit_s: float) -> Item:
         """The next thing that the line in use says.
 
         Args:
-            until_s: monotonic clock from which on it is too late.
+            since_s: monotonic clock when something came last.
+            limit_s: nothing may come for so long.
 
         Raises:
             SourceLost: it is too late.
@@ -60,7 +62,7 @@ class Lines:
             BaseException: what the line failed with.
         """
         while True:
-            left_s = until_s - time.monotonic()
+            left_s = since_s + limit_s - time.monotonic()
             try:
                 number, item = self._inbox.get(max(left_s, 0.0))
             except TimeoutError:
@@ -68,7 +70,7 @@ class Lines:
             if number != self._made:
                 self._lost(item)
             elif item is None and left_s <= 0:
-                raise SourceLost(f"{self._connector.name}: stalled, nothing came for {self._stall_s:g} s", "stalled")
+                raise SourceLost(f"{self._connector.name}: stalled, nothing came for {limit_s:.3g} s", "stalled")
             elif isinstance(item, Ended) and item.error is not None:
                 raise item.error
             else:
@@ -107,3 +109,7 @@ class Lines:
             line.join(max(until_s - time.monotonic(), 0.0))
             if line.alive:
                 log.info("%s: a read did not end in time and was left behind", self._connector.name)
+
+
+def _held_bytes(said: tuple[int, Item]) -> int:
+    return held_bytes(said[1].picture) if isinstance(said[1], LivePicture) else 0

@@ -28,6 +28,7 @@ from streamer.sources.live_sound import LiveSound
 from streamer.sources.media_clock import TIME_BASE, MediaClock
 from streamer.sources.retries import Patience, Retries
 from streamer.sources.single_use import SingleUseSource
+from streamer.sources.stall import StallLimit
 from streamer.stats import RunStats
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,11 @@ class LiveSource(SingleUseSource):
         super().__init__()
         self._connector = connector
         self._patience = patience or Patience()
-        self._stall_s = max(self._patience.stall_s, connector.least_stall_s)
+        self._stall = StallLimit(self._patience.stall_s, connector.least_stall_s)
         self._stats = stats or RunStats()
         self._passthrough = Passthrough(live=True)
         self._sound = LiveSound(self._passthrough)
-        self._lines = Lines(connector, self._stall_s, self._count_lost, self._sound)
+        self._lines = Lines(connector, self._count_lost, self._sound)
         self._retries = Retries(connector, self._patience, self._lines.sleep)
 
     def __enter__(self) -> LiveSource:
@@ -112,18 +113,19 @@ class LiveSource(SingleUseSource):
     def _connect(self) -> StreamInfo:
         """A new line that has its first picture ready."""
         self._lines.connect()
-        limit_s = OPENING_S + self._stall_s
+        self._stall.begin()
+        opened = False
         progress_s = began_s = time.monotonic()
         try:
             while True:
-                item = self._lines.next(progress_s + limit_s)
+                item = self._lines.next(progress_s, self._stall.limit_s + (0.0 if opened else OPENING_S))
                 if isinstance(item, StreamInfo):
                     return dataclasses.replace(item, time_base=TIME_BASE, start=Fraction(0))
                 if isinstance(item, Ended):
                     raise SourceLost(f"{self._connector.name}: the stream ended before its first picture", "ended")
                 # Whatever it says first says that it is open.
-                if item is not None or limit_s > self._stall_s:
-                    progress_s, limit_s = time.monotonic(), self._stall_s
+                if item is not None or not opened:
+                    opened, progress_s = True, time.monotonic()
                 self._check_key_frame(began_s + OPENING_S)
                 # One that comes before it is told what the pictures are came when nobody took any.
                 self._note(Damage(LATE, state="dropped") if isinstance(item, LivePicture) else item)
@@ -157,7 +159,8 @@ class LiveSource(SingleUseSource):
     # capture thread
 
     def _make_frames(self) -> Generator[Frame]:
-        clock, index, segment = MediaClock(), 0, 0
+        rate = self.info.average_fps
+        clock, index, segment = MediaClock(float(1 / rate) if rate else None), 0, 0
         shape: tuple[object, ...] | None = None
         assert self._passthrough is not None
         self._passthrough.begin()
@@ -196,11 +199,12 @@ class LiveSource(SingleUseSource):
         """The pictures of the line in use, until it ends."""
         progress_s = picture_s = time.monotonic()
         while True:
-            item = self._lines.next(progress_s + self._stall_s)
+            item = self._lines.next(progress_s, self._stall.limit_s)
             if item is not None:
                 progress_s = time.monotonic()
             if isinstance(item, LivePicture):
                 picture_s = progress_s
+                self._stall.came(item.arrived_s)
                 if item.decode_s:
                     self._stats.add_time("decode", item.decode_s)
                 yield item
@@ -211,10 +215,10 @@ class LiveSource(SingleUseSource):
                 self._check_key_frame(picture_s)
 
     def _check_key_frame(self, picture_s: float) -> None:
-        limit_s = _KEY_FRAME_FACTOR * self._stall_s
+        limit_s = _KEY_FRAME_FACTOR * self._stall.limit_s
         if time.monotonic() - picture_s > limit_s:
             raise SourceLost(
-                f"{self._connector.name}: stalled, data but no picture came for {limit_s:g} s", "no key frame"
+                f"{self._connector.name}: stalled, data but no picture came for {limit_s:.3g} s", "no key frame"
             )
 
     def _note(self, item: Item) -> None:

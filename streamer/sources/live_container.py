@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -30,6 +31,7 @@ from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import LossWatch
 from streamer.sources.paced import Pace
 from streamer.sources.sender_clock import SenderClock
+from streamer.sources.stream_facts import live_rate_of
 from streamer.sources.tap import PacketTap
 
 BEFORE_KEY_FRAME = "before key frame"
@@ -42,7 +44,7 @@ class LiveContainerConnection:
     """An open container whose pictures arrive by themselves.
 
     Args:
-        container: opened with a short read timeout.
+        container: opened for reading by this thread, which `streamer.sources.interrupt` wakes.
         stream: its video stream.
         name: without credentials.
         pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
@@ -118,8 +120,11 @@ class LiveContainerConnection:
                     elif packet.size and sound is not None and (packet.pts is not None or packet.dts is not None):
                         yield LivePacket(sound, passthrough_packet(packet), time.monotonic())
                 return
-            except (av.error.ExitError, BlockingIOError):
-                yield None  # the read timeout, not the end: what comes later can still be read
+            except BlockingIOError:
+                yield None  # not the end: what comes later can still be read
+            except av.error.ExitError:
+                yield None  # not wanted any more: whoever asked for this ends here
+                raise
 
     def _drain(self) -> Iterator[LivePicture | Damage | None]:
         """What the decoder holds back at the end."""
@@ -165,7 +170,8 @@ class LiveContainerConnection:
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
         self._pictures += 1
         if self._info is None:
-            self._info = describe(self._stream, upright, self._name, self._geometry, live=True)
+            info = describe(self._stream, upright, self._name, self._geometry, live=True)
+            self._info = replace(info, average_fps=live_rate_of(self._stream))
         if self._pace is not None and pts is not None:
             yield from self._pace.until(float(pts * time_base))
             arrived_s = time.monotonic()

@@ -11,16 +11,31 @@ from typing import NamedTuple
 
 TIME_BASE = Fraction(1, 90000)
 """RTP's clock for video (RFC 3551, section 5), whatever the input's own is: that may change with a reconnect."""
-AHEAD_S = 1.0
-"""How far media time may run ahead of arrival. A step forwards that is longer is a jump of the camera's clock."""
+AHEAD_S = 1.5
+"""How far media time may run ahead of arrival: as long as a burst of pictures. A longer step forwards is a jump of the
+camera's clock."""
 BEHIND_S = 10.0
 """How far it may fall behind: pictures held up on the way come late by that and then in a burst."""
 
+_AHEAD_INTERVALS = 3
+"""The same in pictures of a slow camera: those that came while it was opened are read at once."""
+_NOT_LATER = 1.5
+"""A picture that comes later than so many intervals is not the next one."""
+
 
 class MediaClock:
-    """Turns a sender's time stamps and times of arrival into strictly rising ticks of `TIME_BASE`, from 0."""
+    """Turns a sender's time stamps and times of arrival into strictly rising ticks of `TIME_BASE`, from 0.
 
-    def __init__(self) -> None:
+    Args:
+        interval_s: from one picture to the next as the sender tells, None where it does not. FFmpeg loses the time
+            stamp of the first picture of an RTSP session; the second one is placed by it, because in a burst both
+            arrive at once.
+    """
+
+    def __init__(self, interval_s: float | None = None) -> None:
+        self._interval_s = interval_s
+        self._ahead_s = max(AHEAD_S, _AHEAD_INTERVALS * (interval_s or 0.0))
+        self._first: bool | None = None  # whether the last picture was the first of a connection, and had no time stamp
         self.repairs = 0
         """Pictures whose own time stamp could not be used."""
         self._last: int | None = None
@@ -32,6 +47,7 @@ class MediaClock:
     def restart(self) -> None:
         """A new connection: its time stamps have nothing to do with those before."""
         self._anchor = None
+        self._first = None
 
     def stamp(self, pts: int | None, time_base: Fraction, arrived_s: float) -> int:
         """Media time of the next picture in ticks of `TIME_BASE`.
@@ -47,21 +63,31 @@ class MediaClock:
         if self._last is None:
             self._last, exact = 0, 0.0
         else:
-            exact = self._exact(raw_s, max(arrived_s - self._last_arrived_s, 0.0), arrived_s)
+            exact = self._second(raw_s, arrived_s) or self._exact(raw_s, arrived_s)
             self._last = max(round(exact), self._last + 1)
         self._rest = exact - self._last
+        self._first = self._first is None and raw_s is None
         if raw_s is not None:
             self._anchor = _Anchor(raw_s, exact, arrived_s, self._behind_s)
         self._last_arrived_s = arrived_s
         return self._last
 
-    def _exact(self, raw_s: Fraction | None, elapsed_s: float, arrived_s: float) -> float:
+    def _second(self, raw_s: Fraction | None, arrived_s: float) -> float | None:
+        """Ticks of a second picture behind a first one without a time stamp; None for any other."""
+        elapsed_s = max(arrived_s - self._last_arrived_s, 0.0)
+        if not self._first or raw_s is None or not self._interval_s or elapsed_s > _NOT_LATER * self._interval_s:
+            return None
+        assert self._last is not None
+        self._behind_s += elapsed_s - self._interval_s
+        return self._last + self._rest + self._interval_s / float(TIME_BASE)
+
+    def _exact(self, raw_s: Fraction | None, arrived_s: float) -> float:
         """Ticks, before they are rounded and made to rise."""
-        anchor = self._anchor
+        anchor, elapsed_s = self._anchor, max(arrived_s - self._last_arrived_s, 0.0)
         if raw_s is not None and anchor is not None:
             step_s = raw_s - anchor.raw_s
             behind_s = anchor.behind_s + max(arrived_s - anchor.arrived_s, 0.0) - float(step_s)
-            if step_s > 0 and -AHEAD_S <= behind_s <= BEHIND_S:
+            if step_s > 0 and -self._ahead_s <= behind_s <= BEHIND_S:
                 self._behind_s = behind_s
                 return anchor.ticks + float(step_s / TIME_BASE)
         if anchor is not None:

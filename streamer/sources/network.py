@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 import av
@@ -18,7 +19,7 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.ffmpeg_log import reason
 from streamer.knock import answers
 from streamer.secrets import SECRETS, redacted, with_credentials
-from streamer.sources.connection import READ_TIMEOUT_S
+from streamer.sources.interrupt import LONGEST_READ_S, OpenTimeout
 from streamer.sources.live_container import LiveContainerConnection
 from streamer.sources.opening import choose_video
 from streamer.sources.paced import Pace
@@ -37,8 +38,9 @@ _TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 # Without these the first picture is 1.1 s old and opening takes 1.2 s; with them 46 ms and 0.05 s (RTSP over TCP). Not
 # `fflags=nobuffer`: it throws away what was read while opening, and with it the key frame that some cameras begin with.
 _LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
-# A short probe finds no stream in these: their pictures' size is only known from the data, and so is their rate.
-_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "3"})
+# A short probe finds no stream in these: their pictures' size is only known from the data. Their rate is not looked for,
+# which takes three pictures (six seconds at half a picture a second): the codec's header tells it.
+_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class NetworkConnector:
         user, password = self._options.user or user, self._options.password or password
         SECRETS.remember(password, user)
         self._url = with_credentials(address, user, password)
-        # Its pictures come a segment at a time, and FFmpeg takes a wait for the next one that is cut short for the end.
+        # Its pictures come a segment at a time.
         self._in_segments = urlsplit(address).path.lower().endswith(".m3u8")
         self.least_stall_s = _SEGMENTS_S if self._in_segments else 0.0
 
@@ -105,7 +107,7 @@ class NetworkConnector:
 
     def connect(self, wanted: Callable[[], bool]) -> LiveContainerConnection:
         """See `streamer.sources.connection.Connector`."""
-        container = self.open(_SEGMENTS_S if self._in_segments else READ_TIMEOUT_S)
+        container = self.open()
         try:
             if not wanted():
                 raise SourceLost(f"{self.name}: not wanted any more")
@@ -121,11 +123,12 @@ class NetworkConnector:
         """The address with all secrets: it must not be printed."""
         return self._url
 
-    def open(self, read_timeout_s: float = READ_TIMEOUT_S, *, thorough: bool = False) -> InputContainer:
+    def open(self, read_timeout_s: float | None = None, *, thorough: bool = False) -> InputContainer:
         """The container.
 
         Args:
-            read_timeout_s: how long one read may block.
+            read_timeout_s: how long one read may block; None for as long as the thread is wanted, and until the first
+                picture of a slow camera came (`streamer.sources.interrupt`).
             thorough: look at the streams for as long as that takes, as with a file: nobody waits for the first picture.
 
         Raises:
@@ -136,11 +139,16 @@ class NetworkConnector:
             return av.open(
                 self._url,
                 options=self._ffmpeg_options(thorough=thorough),
-                timeout=(self._options.open_timeout_s, read_timeout_s),
+                timeout=self._timeouts(read_timeout_s),
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise _explained(self.name, error) from error
+
+    def _timeouts(self, read_timeout_s: float | None) -> tuple[Any, float]:
+        if read_timeout_s is not None:
+            return self._options.open_timeout_s, read_timeout_s
+        return OpenTimeout(self._options.open_timeout_s), LONGEST_READ_S
 
     def _ffmpeg_options(self, *, thorough: bool) -> dict[str, str]:
         scheme = self._url.partition(":")[0].lower()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from streamer.protocols import PassthroughSource, Source, StreamInfo
-from streamer.sources.connection import READ_TIMEOUT_S, LiveItem, LivePacket, LivePicture
+from streamer.sources.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
 
 _OFF_S = 60.0
 
@@ -36,7 +36,7 @@ class Pace:
         if self._start_s is None or abs(self._start_s + time_s - now_s) > _OFF_S:
             self._start_s = now_s - time_s
         while (left_s := self._start_s + time_s - time.monotonic()) > 0 and self._wanted():
-            self._pause.wait(min(left_s, READ_TIMEOUT_S))
+            self._pause.wait(min(left_s, ASK_EVERY_S))
             yield None
 
 

@@ -22,7 +22,7 @@ class Patience:
     """How long a live source waits for what.
 
     Attributes:
-        stall_s: without data for so long, a connection is given up.
+        stall_s: without data for so long, a connection is given up; of a slow source later (`StallLimit`).
         first_wait_s: before the first try to connect again; grows from there.
         longest_wait_s: between two tries.
         retry_for_s: without a connection for so long, the source is given up; None = never.

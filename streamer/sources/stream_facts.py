@@ -55,6 +55,15 @@ def rate_of(stream: VideoStream) -> Fraction | None:
     return stream.average_rate or (guess if guess and guess <= MOST_FPS else None)
 
 
+def live_rate_of(stream: VideoStream) -> Fraction | None:
+    """The same of a live stream of which a picture was decoded, else None.
+
+    FFmpeg looks at it too shortly to guess: it takes 4 for 2, and none beside sound. The codec's header knows.
+    """
+    own = stream.codec_context.framerate
+    return stream.average_rate or (Fraction(own) if own and own <= MOST_FPS else rate_of(stream))
+
+
 def container_kind(stream: VideoStream) -> str:
     """The first name of the demuxer: `mov` for the MP4 family, `matroska` also for WebM."""
     return stream.container.format.name.split(",", maxsplit=1)[0]

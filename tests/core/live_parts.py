@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -35,7 +36,7 @@ class ScriptedCamera(CountingSource):
             self._damage += [lost] if lost else []
             for _ in range(count):
                 self._coming.append(
-                    Frame(grey_picture(), self._next, self._next, TIME_BASE, 0.0, segment, damage=damage)
+                    Frame(grey_picture(), self._next, self._next, TIME_BASE, time.monotonic(), segment, damage=damage)
                 )
                 self._next += 1
             self._changed.notify_all()

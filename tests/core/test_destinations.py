@@ -123,9 +123,11 @@ def test_the_sinks_of_a_run_come_with_those_that_may_fail(tmp_path: Path) -> Non
     )
     outputs = Outputs(videos, jsonl=tmp_path / "a.jsonl", mot=tmp_path / "a.txt", show=True)
     live = info(live=True)
-    sinks, optional = build_sinks(outputs, live, load_settings(None))
+    built = build_sinks(outputs, live, load_settings(None))
+    sinks = built.all
     assert [sink.stage for sink in sinks][-3:] == ["jsonl", "mot", "window"]
-    assert optional == [sinks[1], sinks[3]]
+    assert built.optional == [sinks[1], sinks[3]]
+    assert built.keep_all == [*sinks[:2], *sinks[4:6]]
     assert not sinks[-1].main_thread  # a window of a live run never holds it
 
 

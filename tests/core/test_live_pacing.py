@@ -56,6 +56,21 @@ def ids(paced: Paced) -> list[int]:
     return found_ids
 
 
+def test_a_late_frame_has_the_boxes_where_they_were_and_the_next_one_goes_on() -> None:
+    pacing = live()
+    for index in range(10):
+        came(pacing, index)
+        found(pacing, index)
+    before = came(pacing, 10)
+    (late,) = pacing.take(Finished(frame(11), late=True))
+    assert late.state == "predicted"
+    assert ids(late) == ids(before) != []
+    assert late.tracks.boxes == pytest.approx(before.tracks.boxes, abs=1.5)
+    assert ids(came(pacing, 12)) == ids(before)
+    (elsewhere,) = pacing.take(Finished(frame(13, segment=1), late=True))
+    assert ids(elsewhere) == []
+
+
 def test_every_frame_is_shown_as_it_comes_and_goes_on_as_the_tracker_expects_where_pictures_tell_nothing() -> None:
     pacing, shown = live(), []
     for index in range(40):

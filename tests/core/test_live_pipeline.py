@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamer.cadence import Cadence
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.outlet import LIVE_CAPACITY
 from streamer.pipeline import Pipeline
@@ -97,7 +98,7 @@ def test_boxes_are_carried_from_the_detected_frame_to_those_that_come(camera: Sc
 
 def test_every_nth_frame_is_offered_to_the_detector(camera: ScriptedCamera) -> None:
     seen: list[int] = []
-    run = Run(Pipeline(camera, [OneBox(lambda frame: seen.append(frame.index))], IouTracker(), detect_every=5))
+    run = Run(Pipeline(camera, [OneBox(lambda frame: seen.append(frame.index))], IouTracker(), cadence=Cadence(5)))
     give_one_by_one(camera, run, 20)
     camera.end()
     run.join()
@@ -216,6 +217,58 @@ def test_a_main_thread_that_does_not_keep_up_shows_the_newest(camera: ScriptedCa
     watcher.join(DEADLINE_S)
     assert shown == [0, 8, 9]
     assert states(pipeline.stats.ledger) == {"detected": 2, "predicted": 1, f"dropped: {LATE}": 7}
+
+
+def test_a_main_thread_that_does_not_keep_up_for_a_while_leaves_nothing_out_of_a_recording(
+    camera: ScriptedCamera, gate: Gate
+) -> None:
+    slow, recording, window = Gate(), ListSink(), ListSink(gate)
+    pipeline = Pipeline(camera, [OneBox()], IouTracker(), sinks=[recording, window], keep_all=[recording])
+
+    def watch() -> None:
+        for scene in pipeline:
+            slow(scene)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    camera.give()
+    assert slow.next_index() == 0
+    camera.give(39)
+    slow.open()
+    camera.end()
+    gate.open()
+    watcher.join(DEADLINE_S)
+    assert recording.indexes == list(range(40))
+    assert set(states(pipeline.stats.ledger)) <= {"detected", "predicted"}
+    assert pipeline.stats.counts["written", "list"] == 40
+
+
+@pytest.mark.parametrize("overlay", ["now", "delayed"])
+def test_what_came_before_it_was_stopped_is_in_the_recording(camera: ScriptedCamera, gate: Gate, overlay: str) -> None:
+    slow, recording = Gate(), ListSink()
+    pipeline = Pipeline(
+        camera, [OneBox(gate)], IouTracker(), overlay=overlay, delay_s=0.0, sinks=[recording], keep_all=[recording]
+    )
+    raised: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            for scene in pipeline:
+                slow(scene)
+        except Interrupted as error:
+            raised.append(error)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    camera.give()
+    assert slow.next_index() == 0
+    camera.give(20)
+    pipeline.stop()
+    slow.open()
+    watcher.join(DEADLINE_S)
+    assert raised
+    assert recording.indexes == list(range(21))
+    assert states(pipeline.stats.ledger)
 
 
 def test_a_sink_that_hangs_holds_neither_the_run_nor_the_others(camera: ScriptedCamera, gate: Gate) -> None:

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from streamer.cadence import Cadence
 from streamer.errors import DetectorError, DetectorHung, DetectorRestarted
 from streamer.frame import Frame
 from streamer.pipeline import Pipeline
@@ -22,7 +23,7 @@ def test_a_frame_that_the_detector_fails_on_is_shown_and_counted_as_lost(
 ) -> None:
     sink = ListSink()
     detectors = [OneBox(failing_on(lost)) for _ in range(workers)]
-    pipeline = Pipeline(CountingSource(), detectors, IouTracker(), sinks=[sink], detect_every=every)
+    pipeline = Pipeline(CountingSource(), detectors, IouTracker(), sinks=[sink], cadence=Cadence(every))
     scenes = list(pipeline)
     assert sink.indexes == [scene.frame.index for scene in scenes] == list(range(FRAMES))
     assert {scene.frame.index for scene in scenes if scene.state == "lost"} == lost
@@ -51,7 +52,7 @@ def test_three_failures_in_a_row_end_the_run_with_the_first() -> None:
 
 
 def test_only_frames_that_were_to_be_detected_make_a_row() -> None:
-    pipeline = Pipeline(CountingSource(None), [OneBox(failing_on({5, 10, 15}))], IouTracker(), detect_every=5)
+    pipeline = Pipeline(CountingSource(None), [OneBox(failing_on({5, 10, 15}))], IouTracker(), cadence=Cadence(5))
     with pytest.raises(DetectorError, match="no luck with 5"):
         pipeline.run()
     ledger = pipeline.stats.ledger

@@ -14,7 +14,7 @@ import pytest
 
 from streamer import outlet as outlet_module
 from streamer.errors import SinkError
-from streamer.frame import Frame
+from streamer.frame import Frame, held_bytes
 from streamer.mailbox import Closed
 from streamer.outlet import Outlet
 from streamer.protocols import Scene
@@ -74,6 +74,73 @@ def test_a_live_sink_that_hangs_holds_nobody_and_loses_the_oldest() -> None:
     thread.join(DEADLINE_S)
     assert sink.indexes == [0, *range(20 - WAIT_LIVE, 20)]
     assert stats.ages["list"].count == stats.stages["list"].count == 1 + WAIT_LIVE
+
+
+def test_a_live_sink_that_keeps_all_is_waited_for_by_the_pictures(caplog: pytest.LogCaptureFixture) -> None:
+    stats, hold = RunStats(), Hold()
+    sink = ListSink(hold)
+    outlet = Outlet(sink, "list", stats, live=True, keep_all=True)
+    thread, _ = draining(outlet)
+    for index in range(200):
+        outlet.put(scene(index))
+    assert hold.reached.wait(DEADLINE_S)
+    hold.go.set()
+    outlet.finish(DEADLINE_S)
+    thread.join(DEADLINE_S)
+    assert sink.indexes == list(range(200))
+    assert stats.counts == {("written", "list"): 200}
+    assert caplog.messages == []
+
+
+def test_pictures_that_wait_hold_no_more_memory_than_is_allowed_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outlet_module, "KEPT_BYTES", 10 * held_bytes(PICTURE))
+    stats, hold = RunStats(), Hold()
+    sink = ListSink(hold)
+    outlet = Outlet(sink, "list", stats, live=True, keep_all=True)
+    thread, _ = draining(outlet)
+    outlet.put(scene(0))
+    assert hold.reached.wait(DEADLINE_S)
+    with caplog.at_level(logging.WARNING):
+        for index in range(1, 50):
+            outlet.put(scene(index))
+    hold.go.set()
+    outlet.finish(DEADLINE_S)
+    thread.join(DEADLINE_S)
+    assert sink.indexes == [0, *range(39, 50)]
+    assert stats.counts == {("written", "list"): 12, ("skipped", "list"): 38}
+    assert len(caplog.messages) == 1
+    assert "list does not keep up" in caplog.messages[0]
+
+
+def test_the_end_waits_for_a_sink_that_keeps_all_as_long_as_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each wait of the end passes while one picture is written; the last one sees that all are."""
+    stats, steps, taken = RunStats(), threading.Semaphore(0), threading.Semaphore(0)
+
+    def one_step(_: Scene) -> None:
+        taken.release()
+        assert steps.acquire(timeout=DEADLINE_S)
+
+    sink = ListSink(one_step)
+    outlet = Outlet(sink, "list", stats, live=True, keep_all=True)
+    for index in range(20):
+        outlet.put(scene(index))
+    thread, _ = draining(outlet)
+    assert taken.acquire(timeout=DEADLINE_S)
+
+    def passes(_: float | None) -> bool:
+        steps.release()
+        if len(sink.indexes) < 18:
+            assert taken.acquire(timeout=DEADLINE_S)
+            return False
+        steps.release(20)
+        thread.join(DEADLINE_S)
+        return True
+
+    monkeypatch.setattr(outlet._drained, "wait", passes)
+    outlet.finish(0.01)
+    assert sink.indexes == list(range(20))
 
 
 def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import av
 import pytest
 
+from streamer.cadence import Cadence
 from streamer.canvas import Canvas
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.frame import Frame
@@ -62,7 +63,7 @@ def test_several_detectors_side_by_side_keep_the_order() -> None:
 def test_detecting_every_nth_frame_shows_all(every: int) -> None:
     seen: list[int] = []
     pipeline = Pipeline(
-        CountingSource(), [OneBox(lambda frame: seen.append(frame.index))], IouTracker(), detect_every=every
+        CountingSource(), [OneBox(lambda frame: seen.append(frame.index))], IouTracker(), cadence=Cadence(every)
     )
     states = [scene.state for scene in pipeline]
     assert seen == list(range(0, FRAMES, every))

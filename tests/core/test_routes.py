@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streamer.errors import DetectorError
-from streamer.frame import Frame
+from streamer.frame import Frame, held_bytes
 from streamer.mailbox import Closed
-from streamer.routes import BUSY, LATE, Finished, Lossless, Newest
+from streamer.newest import Newest
+from streamer.playout import Playout
+from streamer.routes import BUSY, LATE, Finished, Lossless
 from streamer.stats import Ledger
 from tests.core.parts import DEADLINE_S
 from tracking.types import Detections
@@ -50,12 +52,23 @@ class NewestMachine(RuleBasedStateMachine):
         self.shown: dict[int, str] = {}
         self.ends: dict[int, tuple[str, str]] = {}  # of frames that a detector had
 
-    @initialize(overlay=st.sampled_from(["now", "detected", "delayed"]), detect_every=st.sampled_from([1, 1, 3]))
-    def begin(self, overlay: str, detect_every: int) -> None:
+    @initialize(
+        overlay=st.sampled_from(["now", "detected", "delayed"]),
+        detect_every=st.sampled_from([1, 1, 3]),
+        keep_all=st.booleans(),
+    )
+    def begin(self, overlay: str, detect_every: int, keep_all: bool) -> None:
+        self.keep_all = keep_all
         self.every_frame = every_frame = overlay != "detected"
         self.delayed = overlay == "delayed"
         self.detect_every = detect_every
-        self.route = Newest(self.ledger, lambda index: index % detect_every == 0, every_frame=every_frame)
+        self.route = Newest(
+            self.ledger,
+            lambda frame: frame.index % detect_every == 0,
+            every_frame=every_frame,
+            keep_all=keep_all,
+            clock=lambda: 0.0,
+        )
 
     @precondition(lambda self: not self.ended)
     @rule(damage=st.sampled_from(["", "", "", "packet loss"]))
@@ -67,7 +80,7 @@ class NewestMachine(RuleBasedStateMachine):
             self.wanted.append(self.count)
         if self.every_frame:
             self.arrivals.append(self.count)
-            if len(self.arrivals) > ROOM:
+            if len(self.arrivals) > ROOM and not self.keep_all:
                 self.arrivals.popleft()
         self.count += 1
 
@@ -263,7 +276,7 @@ def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
 
 def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
     ledger = Ledger()
-    route = Lossless(ledger, lambda index: index % 2 == 0)
+    route = Lossless(ledger, lambda frame: frame.index % 2 == 0)
 
     def detect() -> None:
         for one in route.frames():
@@ -293,7 +306,7 @@ def test_what_a_route_remembers_does_not_grow(state: str) -> None:
     """Some frames are damaged, some never looked at, on some the detector fails, and some nobody takes."""
     every_frame = state != "detected"
     ledger = Ledger()
-    route = Newest(ledger, lambda index: index % 3 == 0, every_frame=every_frame)
+    route = Newest(ledger, lambda frame: frame.index % 3 == 0, every_frame=every_frame)
     held_bytes = []
     tracemalloc.start()
     try:
@@ -327,3 +340,80 @@ def test_what_is_shown_after_the_detector_had_it_is_counted_once() -> None:
     route.shown(arrived.frame, "interpolated", "")
     route.shown(arrived.frame, "predicted", "")
     assert ledger.snapshot() == (1, {("detected", ""): 1})
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def at(index: int, captured_s: float) -> Frame:
+    return Frame(PICTURE, index, index, Fraction(1, 25), captured_s)
+
+
+def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_once() -> None:
+    clock, playout = Clock(), Playout(0.2)
+    for index in range(5):
+        playout.due_s(at(index, 0.16))
+    route = Newest(Ledger(), lambda _: True, every_frame=True, playout=playout, clock=clock)
+    clock.now_s = 0.36
+    for index in range(5, 10):  # the second burst
+        route.put(at(index, 0.36))
+    assert next(route.frames()).index == 9
+    came = iter(route)
+    for index in range(5, 10):
+        thread, told = told_on_a_thread(lambda: next(came).frame.index)
+        clock.now_s = 0.2 + index * 0.04 + 1e-9
+        route.put(at(5 + index, 900.0))  # which wakes whoever waits, as time does
+        thread.join(DEADLINE_S)
+        assert told == [index]
+
+
+def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() -> None:
+    clock, ledger = Clock(), Ledger()
+    route = Newest(ledger, lambda _: True, every_frame=True, keep_all=True, clock=clock)
+    for index in range(100):
+        clock.now_s = index / 25
+        route.put(at(index, clock.now_s))
+    kept = [next(iter(route)) for _ in range(100)]
+    assert [one.frame.index for one in kept] == list(range(100))
+    assert [one.late for one in kept] == [True] * 93 + [False] * 7
+    assert ledger.causes("dropped") == {}
+
+
+def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.newest.MOST_BYTES", 10 * held_bytes(PICTURE))
+    ledger = Ledger()
+    route = Newest(ledger, lambda _: True, every_frame=True, keep_all=True, clock=lambda: 0.0)
+    for index in range(30):
+        route.put(at(index, 0.0))
+    assert next(iter(route)).frame.index == 20
+    assert ledger.causes("dropped") == {LATE: 20}
+
+
+def test_who_wants_all_gets_what_came_before_the_end() -> None:
+    route = Newest(Ledger(), lambda _: True, every_frame=True, keep_all=True, playout=Playout(5.0), clock=lambda: 0.0)
+    for index in range(3):
+        route.put(at(index, 0.0))
+    route.close()
+    came = iter(route)
+    assert [next(came).frame.index for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(Closed):
+        next(came)
+    with pytest.raises(Closed):
+        next(route.frames())
+
+
+def test_waiting_for_a_frame_to_be_due_is_woken_by_a_result() -> None:
+    route = Newest(Ledger(), lambda _: True, every_frame=True, playout=Playout(900.0), clock=lambda: 0.0)
+    route.put(at(0, 0.0))
+    looked_at = next(route.frames())
+    thread, told = told_on_a_thread(lambda: next(iter(route)).looked)
+    route.done(Finished(looked_at, Detections.empty()))
+    thread.join(DEADLINE_S)
+    assert told == [True]

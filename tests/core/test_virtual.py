@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.cadence import Cadence
 from streamer.errors import ConfigError, DetectorError, Interrupted
 from streamer.frame import Frame
 from streamer.labels import LabelTable
@@ -72,7 +73,7 @@ def make(
         IouTracker(confirm_s=0.0),
         overlay=overlay,
         latency=Latency(latency),
-        detect_every=every,
+        cadence=Cadence(every),
     )
 
 

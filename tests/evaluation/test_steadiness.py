@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from streamer.cadence import Cadence
 from streamer.evaluation.id_breaks import IdBreaks
 from streamer.evaluation.steadiness import Steadiness, SteadinessReport
 from streamer.frame import Frame
@@ -191,7 +192,7 @@ class SteppingDetector:
 def test_measures_a_run_of_the_pipeline() -> None:
     steadiness = Steadiness()
     source = CountingSource(frames=10)
-    for each in Pipeline(source, [SteppingDetector()], IouTracker(), detect_every=3):
+    for each in Pipeline(source, [SteppingDetector()], IouTracker(), cadence=Cadence(3)):
         steadiness.take(each)
     found = steadiness.report()
     assert found.frames == 10

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamer.cadence import Cadence
 from streamer.errors import Interrupted, StreamerError
 from streamer.frame import Frame
 from streamer.labels import LabelTable
@@ -86,7 +87,7 @@ def record(
                 source,
                 [chosen],
                 IouTracker(),
-                detect_every=every,
+                cadence=Cadence(every),
                 overlay=overlay,
                 latency=None if latency is None else Latency([latency]),
                 stats=stats,

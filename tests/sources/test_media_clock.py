@@ -157,3 +157,33 @@ def test_pictures_without_a_time_stamp_move_nothing_behind_them(missing: set[int
         assert at > before
         if number not in missing:  # in its own place, but behind one that was put too late
             assert abs(at - max(number * 3600, before + 1)) <= 1
+
+
+@pytest.mark.parametrize("arrived_s", [0.0, 0.002, 0.03, 0.055])
+def test_the_second_picture_follows_a_first_one_without_a_time_stamp_at_the_senders_interval(arrived_s: float) -> None:
+    clock = MediaClock(interval_s=0.04)
+    pts: list[int | None] = [None, 3600, 7200, 10800]
+    assert stamps(clock, pts, [0.0, arrived_s, arrived_s, arrived_s + 0.04], Fraction(1, 90000)) == [
+        0,
+        3600,
+        7200,
+        10800,
+    ]
+    clock.restart()
+    before = clock.stamp(None, Fraction(1, 90000), 10.0)
+    assert clock.stamp(999_000, Fraction(1, 90000), 10.0 + arrived_s) == before + 3600
+
+
+def test_a_second_picture_that_comes_much_later_is_not_the_next_one() -> None:
+    clock = MediaClock(interval_s=0.04)
+    assert stamps(clock, [None, 90000, 93600], [0.0, 0.5, 0.54], Fraction(1, 90000)) == [0, 45000, 48600]
+
+
+def test_pictures_of_a_slow_camera_that_are_read_at_once_keep_their_times() -> None:
+    clock = MediaClock(interval_s=2.0)
+    assert stamps(clock, [0, 180_000, 360_000, 540_000], [4.0, 4.0, 4.0, 6.0], Fraction(1, 90000)) == [
+        0,
+        180_000,
+        360_000,
+        540_000,
+    ]

@@ -35,6 +35,7 @@ class Camera:
         key_frame_every_s: seconds from one key frame to the next.
         key_frame_on_play: make one whenever a client begins to play; otherwise it begins in the middle.
         path: of the stream.
+        burst: so many pictures are sent at once, when the last of them was taken.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Camera:
         key_frame_every_s: float = 1.0,
         key_frame_on_play: bool = False,
         path: str = "/live",
+        burst: int = 1,
     ) -> None:
         self.settings = Settings(
-            codec, size, fps, Login(*auth) if auth else None, key_frame_every_s, key_frame_on_play, path
+            codec, size, fps, Login(*auth) if auth else None, key_frame_every_s, key_frame_on_play, path, burst
         )
         self._folder = tempfile.TemporaryDirectory(prefix="camera-")
         self._shots_path = Path(self._folder.name) / "shots"

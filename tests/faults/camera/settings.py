@@ -31,6 +31,7 @@ class Settings:
         key_frame_every_s: seconds from one key frame to the next.
         key_frame_on_play: make one whenever a client starts to play, as some cameras do.
         path: of the stream; every other one is not found.
+        burst: so many pictures are sent at once, when the last of them was taken.
     """
 
     codec: Codec = "h264"
@@ -40,6 +41,7 @@ class Settings:
     key_frame_every_s: float = 1.0
     key_frame_on_play: bool = False
     path: str = "/live"
+    burst: int = 1
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -52,7 +54,7 @@ class Settings:
     def arguments(self) -> list[str]:
         """The command line that `parse` understands."""
         words = ["--codec", self.codec, "--size", "{}x{}".format(*self.size), "--fps", str(self.fps)]
-        words += ["--key-frame-every", str(self.key_frame_every_s), "--path", self.path]
+        words += ["--key-frame-every", str(self.key_frame_every_s), "--path", self.path, "--burst", str(self.burst)]
         words += ["--key-frame-on-play"] if self.key_frame_on_play else []
         return words + (["--login", ":".join(self.login)] if self.login else [])
 
@@ -85,6 +87,7 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
     parser.add_argument("--key-frame-every", type=float, default=Settings.key_frame_every_s, metavar="SECONDS")
     parser.add_argument("--key-frame-on-play", action="store_true")
     parser.add_argument("--path", default=Settings.path)
+    parser.add_argument("--burst", type=int, default=Settings.burst, help="pictures that are sent at once")
     parser.add_argument("--shots", metavar="FILE", help="where to note when each picture was drawn and sent")
     read = parser.parse_args(words)
     settings = Settings(
@@ -95,5 +98,6 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
         key_frame_every_s=read.key_frame_every,
         key_frame_on_play=read.key_frame_on_play,
         path=read.path,
+        burst=read.burst,
     )
     return settings, read.port, read.shots

@@ -11,7 +11,7 @@ import random
 import time
 from typing import Any
 
-from tests.faults.camera.recording import Recording, recording
+from tests.faults.camera.recording import Coded, Recording, recording
 from tests.faults.camera.settings import Settings
 from tests.faults.camera.shots import Shot, ShotList
 from tests.faults.camera.viewers import Viewer
@@ -42,6 +42,7 @@ class Studio:
         self._withheld_until_s = 0.0
         self._key_due_s = 0.0
         self._taken_s = 0.0
+        self._held: list[tuple[Shot, Coded, int]] = []  # of a burst: pictures that are not sent yet, and their ticks
         self._begin()
 
     @property
@@ -137,9 +138,16 @@ class Studio:
         shot = Shot(number, drawn_s, due_s, None, len(coded.payloads), 0, is_key, False)
         # Noted before it is sent: whoever gets the picture finds it in the list.
         self._shots.write(shot)
+        self._held.append((shot, coded, self._ticks(due_s)))
+        if len(self._held) >= self.settings.burst:
+            for held in self._held:
+                self._send(*held)
+            self._held.clear()
+
+    def _send(self, shot: Shot, coded: Coded, ticks: int) -> None:
         if self.viewers and self.sends_pictures:
-            ticks = self._ticks(due_s)
-            lost = [index for viewer in self.viewers for index in viewer.send(coded.payloads, ticks, is_key=is_key)]
+            sent = [viewer.send(coded.payloads, ticks, is_key=shot.is_key) for viewer in self.viewers]
+            lost = [index for one in sent for index in one]
             is_hit = any(index >= coded.preamble for index in lost)
             self._shots.write(shot._replace(sent_s=time.monotonic(), lost_packets=len(lost), is_hit=is_hit))
 
