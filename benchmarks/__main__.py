@@ -17,6 +17,7 @@ ALL = (
     "glass_to_glass",
     "reconnects",
     "capture_isolation",
+    "killed_recording",
 )
 
 for name in ALL:

@@ -66,14 +66,20 @@ class PassthroughStream:
         """Whether its packets have times: not an attachment, not a cover."""
         return self.kind != "attachment" and not self.is_cover
 
-    def add_to(self, container: Any) -> Any:
+    def add_to(self, container: Any, *, fps: Fraction | None = None) -> Any:
         """A new stream of an output container (`av.container.OutputContainer`) for packets of this one.
+
+        Args:
+            container: the output, its header not written yet.
+            fps: frame rate of a video, which QuickTime's timecodes and AVI need; None where there is none.
 
         Nothing is asked of the container here; the muxer answers when the header is written.
         `OutputContainer.add_stream_from_template` asks FFmpeg's table of codecs, which denies what the muxers write,
         such as G.711 in Matroska.
         """
-        added = container.add_data_stream()
+        # Any codec will do that PyAV takes: all that is known of the right one comes next.
+        some = container.default_video_codec if fps is not None else "none"
+        added = container.add_data_stream() if some == "none" else container.add_mux_stream(some, rate=fps)
         _copy_parameters(self.template, added)
         added.time_base = self.time_base
         added.disposition = self.disposition

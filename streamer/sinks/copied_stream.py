@@ -13,6 +13,7 @@ import av
 from av.packet import Packet
 
 from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sinks.adts import without_header
 from streamer.sinks.timing import RisingTicks, Timeline
 from streamer.sinks.trial import JITTER, SYNC, Fit, try_stream
 
@@ -30,19 +31,30 @@ class CopiedStream:
         added: its stream in the output, of PyAV's.
         fit: how the container holds it.
         say: is told what is left out.
+        strip: take the headers off its packets of AAC.
 
     Attributes:
         added: as given.
         lost: packets that the container refused.
     """
 
-    def __init__(self, kind: str, stream: PassthroughStream, added: Any, fit: Fit, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        stream: PassthroughStream,
+        added: Any,
+        fit: Fit,
+        say: Callable[[str], None],
+        *,
+        strip: bool = False,
+    ) -> None:
         self.added = added
         self.lost = 0
         self._kind = kind
         self._stream = stream
         self._fit = fit
         self._say = say
+        self._strip = strip
         self._timeline = Timeline(jump=round(1 / stream.time_base), step=0)
         self._rising: RisingTicks | None = None  # once the header is written
         self._step = 0  # from one packet to the next, in ticks of the input
@@ -73,6 +85,8 @@ class CopiedStream:
         """
         if self._ended:
             return
+        if self._strip:
+            packet = without_header(packet)
         tick = self._stream.time_base
         placed = self._timeline.place(packet.ticks, packet.duration)
         duration = packet.duration or self._step

@@ -21,6 +21,7 @@ from av.codec.context import Flags
 from streamer.errors import SinkUnavailable
 from streamer.ffmpeg_log import listening, reason
 from streamer.protocols import StreamInfo
+from streamer.sinks.encoder_delay import Delay, delay_options
 from streamer.sinks.fit import INTERLACED, needed_padding
 from streamer.sinks.pixel_format import AUTO, coded_format
 from streamer.sinks.side_data import add_side_data, encoder_options
@@ -101,6 +102,7 @@ class EncoderSettings:
         options: further options of the encoder by FFmpeg's names, and `movflags`.
         threads: 0 lets the encoder choose.
         pixel_format: `auto`, `source`, `players` or FFmpeg's name of one (`pixel_format.coded_format`).
+        delay: what the encoder may keep before it gives out a picture; the user's options come first.
     """
 
     codec: str | None = None
@@ -109,6 +111,7 @@ class EncoderSettings:
     options: Mapping[str, str] = field(default_factory=dict)
     threads: int = 0
     pixel_format: str = AUTO
+    delay: Delay = Delay.ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,7 @@ def _add_stream(container: Any, codec: str | None) -> Any:
 
 
 def _options(name: str, traits: _Traits, settings: EncoderSettings) -> dict[str, str]:
-    options = dict(traits.options)
+    options = {**traits.options, **delay_options(name, settings.delay)}
     for given, trait, word in ((settings.crf, traits.quality, "crf"), (settings.preset, traits.preset, "preset")):
         if trait is not None:
             value = trait[1] if given is None else given

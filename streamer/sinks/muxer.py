@@ -7,7 +7,6 @@ Used by the thread that owns the video sink.
 from __future__ import annotations
 
 import errno
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,11 @@ import av
 
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.ffmpeg_log import listening, reason
+from streamer.sinks.surviving import FRAGMENTED, SurvivingFile, WholeFile, second_pass, surviving_options
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 """The containers that are tested; others work as far as FFmpeg writes them."""
 _BUFFER_BYTES = 1 << 18
-
-
-class WholeFile(io.FileIO):
-    """A file whose `write` writes all that it is given: FFmpeg takes a short write for a complete one."""
-
-    def write(self, data: Any, /) -> int:
-        """All of `data`, or the error that stopped it."""
-        view = memoryview(data)
-        written = 0
-        while written < len(view):
-            written += super().write(view[written:]) or 0
-        return written
 
 
 class Muxer:
@@ -40,19 +28,27 @@ class Muxer:
     Args:
         path: where to write; the suffix picks the container.
         name: what to call it in errors, if it is not to stay under `path`.
+        survives: it is to be readable at any moment (`streamer.sinks.surviving`).
 
     Attributes:
         container: PyAV's output container.
         kind: FFmpeg's name of its format.
+        index_first: of one that survives: do not wait for the first packet of all streams with the index. What can be
+            read of it then does not tell when a stream began; the complete file does. To be set before `start`.
+        second_pass: options for writing it once more when it is complete (`leftovers.write_again`); None where that is
+            not wanted.
 
     Raises:
         SinkUnavailable: no container goes by that suffix, or the file cannot be opened.
     """
 
-    def __init__(self, path: Path, name: Path | None = None) -> None:
+    def __init__(self, path: Path, name: Path | None = None, *, survives: bool = False) -> None:
         self._name = name or path
+        self.second_pass: Mapping[str, str] | None = None
+        self.index_first = False
+        self._header_bytes = 0
         try:
-            self._file = WholeFile(path, "wb")
+            self._file: WholeFile = SurvivingFile(path) if survives else WholeFile(path, "wb")
         except OSError as error:
             raise SinkUnavailable(f"cannot write {self._name}: {error.strerror}; choose another output") from error
         try:
@@ -65,12 +61,21 @@ class Muxer:
             raise SinkUnavailable(f"cannot write {self._name}: no video container has that suffix; {remedy}") from error
         self.kind: str = self.container.format.name
 
+    @property
+    def begun(self) -> bool:
+        """Whether more than the header went to a file that survives: all streams that its index waits for are there."""
+        return isinstance(self._file, SurvivingFile) and self._file.bytes_written > self._header_bytes
+
     def start(self, options: Mapping[str, str]) -> None:
         """Write the header. Call it once: FFmpeg crashes on a second try after a failure.
 
         Raises:
             SinkUnavailable: the container refuses one of the streams, or the disk the first bytes.
         """
+        survives = isinstance(self._file, SurvivingFile)
+        self.second_pass = second_pass(self.kind, options) if survives else None
+        if survives:
+            options = surviving_options(self.kind, options, index_first=self.index_first)
         self.container.container_options.update(options)
         with listening(av.logging.ERROR) as lines:
             try:
@@ -78,15 +83,26 @@ class Muxer:
             except (av.error.FFmpegError, OSError, ValueError) as error:
                 why = reason(error, lines)
                 raise SinkUnavailable(f"cannot start {self._name}: {why}; choose another output or codec") from error
+        if isinstance(self._file, SurvivingFile):
+            self._header_bytes = self._file.bytes_written
+
+    @property
+    def is_fragmented(self) -> bool:
+        """Whether it survives in fragments, which its ending hides."""
+        return isinstance(self._file, SurvivingFile) and self.kind in FRAGMENTED
 
     def finish(self) -> None:
-        """Write the ending and close the file.
+        """Write the ending and close the file; one that gets a second pass stays in fragments.
 
         Raises:
             SinkError: it could not be written.
         """
         try:
+            if isinstance(self._file, SurvivingFile):
+                self._file.begin_ending()
             self.container.close()
+            if isinstance(self._file, SurvivingFile) and self.second_pass is None:
+                self._file.seal()
             self._file.close()
         except (av.error.FFmpegError, OSError) as error:
             raise write_failure(self._name, error) from error

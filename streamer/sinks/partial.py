@@ -16,8 +16,6 @@ from pathlib import Path
 from streamer import paths
 from streamer.errors import SinkError, SinkUnavailable
 
-# Enough to tell whose file it is; at most 160 bytes of UTF-8.
-_STEM_CHARACTERS = 40
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK, errno.EINVAL}
 
 
@@ -68,28 +66,38 @@ class PartialFile:
         self.path = self.final.with_name(_temporary_name(self.final))
         self._create(path, 0o666 if mode is None else stat.S_IMODE(mode))
 
-    def commit(self) -> None:
+    def commit(self, *, keep: bool = False) -> None:
         """Put the file on the disk and give it its final name, all at once. Does nothing after `discard`.
 
+        Args:
+            keep: the temporary file is worth something if it cannot be stored.
+
         Raises:
-            SinkError: it could not be stored (the temporary file is removed), or another file took the name meanwhile
-                (the finished output then stays under the temporary name that the message tells).
+            SinkError: it could not be stored (the temporary file is removed if it is not to be kept), or another file
+                took the name meanwhile (the finished output then stays under the temporary name that the message
+                tells).
         """
         if self._done:
             return
         self._done = True
         try:
-            _sync(self.path)
+            sync(self.path)
             if self._overwrite:
                 self.path.replace(self.final)
             else:
-                self._move_to_free_name()
-            _sync(self.final.parent)
+                move_to_free_name(self.path, self.final)
+            sync(self.final.parent)
         except FileExistsError as error:
             raise SinkError(f"{self.final} was made by something else meanwhile; output kept as {self.path}") from error
         except OSError as error:
+            if keep:
+                raise SinkError(f"cannot finish {self.final}: {_reason(error)}; kept as {self.path}") from error
             self._remove()
             raise SinkError(f"cannot finish {self.final}: {_reason(error)}; nothing was kept") from error
+
+    def leave(self) -> None:
+        """Let the temporary file stay as it is: `commit` and `discard` do nothing any more."""
+        self._done = True
 
     def complete(self, text: str) -> None:
         """Write a text and `commit`.
@@ -121,25 +129,6 @@ class PartialFile:
                 f"cannot write {asked}: folder {self.final.parent}: {reason}; choose another output"
             ) from error
 
-    def _move_to_free_name(self) -> None:
-        # A plain rename would silently replace a file that appeared since the check; a hard link never does.
-        try:
-            os.link(self.path, self.final)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            # FAT and some network disks have no links: claim the name exclusively, then replace the claim.
-            os.close(os.open(self.final, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-            try:
-                self.path.replace(self.final)
-            except OSError:
-                self.final.unlink()
-                raise
-        else:
-            self.path.unlink()
-
     def _remove(self) -> None:
         with contextlib.suppress(OSError):
             self.path.unlink()
@@ -156,15 +145,42 @@ def replace_file(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
+def move_to_free_name(source: Path, target: Path) -> None:
+    """Give a file a name that nothing has.
+
+    Raises:
+        FileExistsError: something has it.
+        OSError: the disk refuses.
+    """
+    # A plain rename would silently replace a file that appeared since the check; a hard link never does.
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        # FAT and some network disks have no links: claim the name exclusively, then replace the claim.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        try:
+            source.replace(target)
+        except OSError:
+            target.unlink()
+            raise
+    else:
+        source.unlink()
+
+
 def _temporary_name(final: Path) -> str:
     most_bytes = paths.most_bytes_in(final.parent)
     mark = f".{secrets.token_hex(4)}.partial"
     # A suffix that leaves no room for the rest is none by which a container is chosen.
     suffix = final.suffix if len(os.fsencode(mark + final.suffix)) < most_bytes else ""
-    return paths.shortened(f".{final.stem[:_STEM_CHARACTERS]}", mark + suffix, most_bytes)
+    return paths.shortened(f".{final.stem}", mark + suffix, most_bytes)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Put a file or a folder on the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

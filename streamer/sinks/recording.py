@@ -21,11 +21,15 @@ from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
 from streamer.passthrough import Passthrough
 from streamer.protocols import Scene, StreamInfo
+from streamer.sinks.disk_sync import DiskSync
+from streamer.sinks.encoder_delay import MOST_S, Delay, delay_for
 from streamer.sinks.encoders import EncoderSettings
+from streamer.sinks.leftovers import Leftovers
 from streamer.sinks.pixel_format import AUTO
 from streamer.sinks.recording_finisher import Finisher
 from streamer.sinks.recording_names import NamePattern
-from streamer.sinks.recording_retention import is_full, remove_old, remove_stale, require_room
+from streamer.sinks.recording_outage import Outage
+from streamer.sinks.recording_retention import is_full, remove_old, require_room
 from streamer.sinks.recording_segment import Segment
 from streamer.sinks.recording_streams import RecordedStreams
 
@@ -34,7 +38,9 @@ log = logging.getLogger(__name__)
 RESERVE_BYTES = 32 << 20
 """With less than this free, a file is ended while its index still finds room."""
 _LONGEST_WAIT_S = 5.0  # looking whether a disk has room disturbs nobody
-_STABLE_S = 10.0  # a file that lasts: the next outage begins with short waits again
+_SILENT_S = Fraction(16, 10)
+"""A file that is to have a stream of which nothing comes can be read from the first packet of all its streams on only:
+after so long, a new one is begun without it."""
 
 
 class RecordingSink:
@@ -42,7 +48,8 @@ class RecordingSink:
 
     Every file starts with a key frame at time 0 and has its name only when it is complete. Every scene is in exactly
     one file, and so is every packet of the other streams: the one in which it begins. However the sink is left, also
-    with an error, the file in hand is completed: what was recorded is whole.
+    with an error, the file in hand is completed: what was recorded is whole. When the process is killed or the power
+    fails, at most 2 s are lost, and the next start finishes what is left (`streamer.sinks.leftovers`).
 
     Args:
         pattern: path with directives of `strftime` for the local time at which a file begins (`NamePattern`); date and
@@ -114,25 +121,24 @@ class RecordingSink:
         self._info = replace(info, path=None, start=Fraction(0))
         self._segment_s = Fraction(segment_s).limit_denominator(1_000_000)  # 0.4, not the next float above
         self._keep_bytes, self._keep_s = keep_bytes, keep_s
-        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format)
+        delay = delay_for(info.average_fps)
+        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format, delay)
         self._required = required
         self._on_change = on_change
         self._reserve_bytes = reserve_bytes
-        self._now, self._clock = now, clock
-        self._backoff = backoff or Backoff(longest_s=_LONGEST_WAIT_S)
+        self._now = now
+        self._outage = Outage(self._pattern, clock, backoff or Backoff(longest_s=_LONGEST_WAIT_S))
         self._busy = threading.Lock()  # held by whoever may use the file in hand
         self._finisher: Finisher | None = None  # there between entering and leaving
         self._passthrough = passthrough
         self._streams: RecordedStreams | None = None  # likewise
         self._segment: Segment | None = None
+        self._sync: DiskSync | None = None  # likewise
+        muxing = {key: value for key, value in (options or {}).items() if key == "movflags"}
+        self._leftovers = Leftovers(self._pattern, self._pattern.partials, muxing, self._remove_old, reserve_bytes)
         self._end = Fraction(0)  # of the last scene
-        self._began_s = 0.0  # of the file in hand
-        self._lost_s: float | None = None  # since when the disk is full
-        self._retry_s = float("-inf")
-        self._outage = 0  # scenes skipped since then
 
     def __enter__(self) -> Self:
-        remove_stale(self._pattern, self._now())
         self._remove_old()
         if self._passthrough is not None:
             self._streams = RecordedStreams(self._passthrough)
@@ -146,6 +152,8 @@ class RecordingSink:
                 raise SinkUnavailable(str(error)) from error
         self.connected = True
         self._finisher = finisher
+        self._sync = DiskSync()
+        self._leftovers.begin()
         return self
 
     def __exit__(
@@ -173,6 +181,9 @@ class RecordingSink:
                 log.warning("%s", failure)  # the error of the run stays the one that is shown
             finally:
                 finisher.close()
+                self._leftovers.close()
+                if self._sync is not None:
+                    self._sync.close()
                 if self._streams is not None:
                     self._streams.close()
             if self.skipped:
@@ -185,7 +196,7 @@ class RecordingSink:
         with self._busy:
             if self._finisher is None:
                 raise SinkError(f"{self._pattern} is not open: enter the sink before writing")
-            if self._lost_s is not None and self._clock() < self._retry_s:
+            if self._outage.waits:
                 self._skip(scene)
                 return
             try:
@@ -194,7 +205,9 @@ class RecordingSink:
                 self._give_up(error)
                 self._skip(scene)
             else:
-                self._recover()
+                if self._outage.succeed():
+                    self.connected = True
+                    self._leftovers.begin(self._finisher.taken)  # what could not be finished on a full disk
                 self.written += 1
 
     def _write(self, scene: Scene, finisher: Finisher) -> None:
@@ -207,7 +220,8 @@ class RecordingSink:
         segment, streams = self._segment, self._streams
         changed = streams is not None and streams.take(exact, None if segment is None else segment.streams)
         if segment is not None:
-            if changed or shown != segment.info or not 0 <= exact - segment.begin < self._segment_s:
+            late = self._loses_too_much(segment, exact)
+            if changed or late or shown != segment.info or not 0 <= exact - segment.begin < self._segment_s:
                 self._cut(finisher, exact)
             else:
                 self._end_before_the_disk_is_full(segment, finisher)
@@ -217,6 +231,24 @@ class RecordingSink:
             self._hand_out(streams, finisher, exact)
         self._segment.write(scene)
         self._end = exact + scene.frame.duration * scene.frame.time_base
+
+    def _loses_too_much(self, segment: Segment, now: Fraction) -> bool:
+        """Whether more than a second of a file is not on the disk, which one that begins now does better."""
+        silent = () if segment.streams is None else segment.streams.silent
+        if segment.waits_for_streams and silent and now - segment.begin >= _SILENT_S:
+            assert self._streams is not None
+            if self._streams.leave_out(silent):
+                return True
+        if segment.held_s < MOST_S:
+            return False
+        if self._settings.delay is Delay.NONE:
+            self._say(
+                f"the encoder keeps more than {MOST_S} s of pictures: they are lost when the power fails; "
+                "set output.options or another output.codec"
+            )
+            return False
+        self._settings = replace(self._settings, delay=Delay.NONE)
+        return True
 
     def _hand_out(self, streams: RecordedStreams, finisher: Finisher, now: Fraction) -> None:
         """Give the packets that were taken to their files; the one before is completed once it has all of its own."""
@@ -234,9 +266,9 @@ class RecordingSink:
             self._settle(finisher)  # which may make room: the next file shows
 
     def _begin(self, info: StreamInfo, begin: Fraction, finisher: Finisher) -> Segment:
-        path = self._pattern.at(self._now(), finisher.taken)
+        path = self._pattern.at(self._now(), [*finisher.taken, *self._leftovers.taken])
         streams = None if self._streams is None else self._streams.part(begin)
-        segment = Segment(path, info, self._settings, begin, streams)
+        segment = Segment(path, info, self._settings, begin, streams, self._sync)
         try:
             require_room(path, self._reserve_bytes)
         except SinkError:
@@ -244,7 +276,7 @@ class RecordingSink:
             raise
         for line in segment.notes:
             self._say(line)
-        self._began_s = self._clock()
+        self._outage.begin_file()
         return segment
 
     def _cut(self, finisher: Finisher, end: Fraction | None = None) -> None:
@@ -276,26 +308,12 @@ class RecordingSink:
     def _give_up(self, error: StreamerError) -> None:
         segment, self._segment = self._segment, None
         if segment is not None:
-            segment.discard()
+            segment.abandon()
         self.connected = False
         if self._required:
             raise SinkError(str(error)) from error
-        now_s = self._clock()
-        self._retry_s = now_s + self._backoff.next_s()
-        if self._lost_s is None:
-            self._lost_s = now_s
-            log.warning("%s; trying again, scenes are skipped meanwhile", error)
-        else:
+        if self._outage.fail(error):
             self._remove_old()  # what has become too old meanwhile makes room
-
-    def _recover(self) -> None:
-        now_s = self._clock()
-        if self._lost_s is not None:
-            away_s = now_s - self._lost_s
-            log.warning("%s: recording again after %.1f s, %d scenes skipped", self._pattern, away_s, self._outage)
-            self.connected, self._lost_s, self._outage = True, None, 0
-        elif now_s - self._began_s > _STABLE_S:
-            self._backoff.reset()
 
     def _skip(self, scene: Scene) -> None:
         if self._streams is not None and self._finisher is not None:
@@ -303,7 +321,7 @@ class RecordingSink:
             self._streams.take(now)
             self._hand_out(self._streams, self._finisher, now)
         self.skipped += 1
-        self._outage += 1
+        self._outage.skipped += 1
 
     def _say(self, line: str) -> None:
         if line not in self.notes:

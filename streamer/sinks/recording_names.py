@@ -5,6 +5,7 @@ Pure but for looking at folders; used by whichever thread owns the recording.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -18,9 +19,8 @@ _WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
 _DEFAULT = "-%Y%m%d-%H%M%S"
 _DIRECTIVE = re.compile("%(.?)", re.DOTALL)
 _NUMBER = r"(?:-[0-9]+)?"  # of a second file with the same time in its name
-_CUT_NUMBER = r"(?:-[0-9]*)?"  # the same, perhaps cut off
 _PARTIAL = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial", re.DOTALL)
-_PARTIAL_STEM_CHARACTERS = 40  # that PartialFile keeps of a name
+_LEAST_STEM_BYTES = 200  # that PartialFile keeps of a longer name
 
 
 class NamePattern:
@@ -58,12 +58,7 @@ class NamePattern:
             moment: local time.
             taken: names that are spoken for.
         """
-        first = Path(_DIRECTIVE.sub(lambda found: _digits(moment, found[1]), str(self._path)))
-        path, number = first, 1
-        while path in taken or paths.exists(path):
-            number += 1
-            path = first.with_name(f"{first.stem}-{number}{first.suffix}")
-        return path
+        return free_name(Path(_DIRECTIVE.sub(lambda found: _digits(moment, found[1]), str(self._path))), taken)
 
     def files(self) -> Iterator[Path]:
         """The finished files that there are."""
@@ -75,13 +70,18 @@ class NamePattern:
 
     def partials(self) -> Iterator[Path]:
         """The unfinished files that there are, of this process and of others."""
-        kept = "".join(self._stem[:_PARTIAL_STEM_CHARACTERS])
-        own = re.compile(f"{kept}{_CUT_NUMBER if len(self._stem) < _PARTIAL_STEM_CHARACTERS else ''}")
+        own = re.compile(f"{''.join(self._stem)}{_NUMBER}")
         for folder in self.folders():
             for path in folder.iterdir():
-                found = _PARTIAL.fullmatch(path.stem)
-                if found and own.fullmatch(found[1]) and path.suffix == self.suffix and path.is_file():
+                stem = partial_stem(path)
+                if stem is None or path.suffix != self.suffix or not path.is_file():
+                    continue
+                if own.fullmatch(stem) or (len(os.fsencode(stem)) >= _LEAST_STEM_BYTES and self._begins(stem)):
                     yield path
+
+    def _begins(self, stem: str) -> bool:
+        """Whether the name of a file of this recording may begin so, of which the end was cut off."""
+        return re.fullmatch("".join(self._stem[: len(stem)]), stem) is not None
 
     def folders(self) -> list[Path]:
         """The folders that may hold files of this recording and exist."""
@@ -118,6 +118,39 @@ class NamePattern:
                 known = " ".join(f"%{one}" for one in _WIDTHS)
                 raise SinkUnavailable(f"recording {self._asked}: no {found[0]} in a name; use {known}")
         return characters + list(map(re.escape, part[end:]))
+
+
+def partial_stem(path: Path) -> str | None:
+    """Of an unfinished file (`PartialFile`), the name that it was to have, without suffix; None of any other file."""
+    found = _PARTIAL.fullmatch(path.stem)
+    return found[1] if found else None
+
+
+def partials_of(path: Path) -> Iterator[Path]:
+    """The unfinished files that were to become one file."""
+    if paths.is_dir(path.parent):
+        for found in path.parent.iterdir():
+            stem = partial_stem(found)
+            if stem is not None and found.suffix == path.suffix and (stem == path.stem or _is_cut(stem, path.stem)):
+                yield found
+
+
+def free_name(first: Path, taken: Collection[Path]) -> Path:
+    """A name that nothing has, `-2` and so on added where that is needed.
+
+    Args:
+        first: the name that is wanted.
+        taken: names that are spoken for.
+    """
+    path, number = first, 1
+    while path in taken or paths.exists(path):
+        number += 1
+        path = first.with_name(f"{first.stem}-{number}{first.suffix}")
+    return path
+
+
+def _is_cut(stem: str, whole: str) -> bool:
+    return len(os.fsencode(stem)) >= _LEAST_STEM_BYTES and whole.startswith(stem)
 
 
 def _digits(moment: datetime, directive: str) -> str:

@@ -1,12 +1,11 @@
-"""Which files of a recording go: those beyond the limits, and what a killed process left unfinished.
+"""Which files of a recording go: those beyond the limits.
 
-Used by the thread that completes a recording's files, and once by the one that enters it.
+Used by the threads that complete a recording's files, and once by the one that enters it.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 from contextlib import suppress
@@ -18,8 +17,6 @@ from streamer.sinks.recording_names import NamePattern
 
 log = logging.getLogger(__name__)
 
-# From the making of a file to its lock pass milliseconds; a file that was written to within this time is left alone.
-_FRESH_S = 60.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -68,28 +65,6 @@ def remove_old(pattern: NamePattern, *, keep_bytes: int | None, keep_s: float | 
         newest = False
         if too_much or too_old:
             _remove(path, pattern)
-
-
-def remove_stale(pattern: NamePattern, now: datetime) -> None:
-    """Remove unfinished files that no living process writes.
-
-    A process that records holds a lock on its file (`Segment`), which the kernel frees when the process ends in any
-    way. Who gets the lock therefore knows that nobody writes the file. Where locks do not work, nothing is removed.
-    """
-    with suppress(OSError):  # a folder that cannot be read is told when the first file is made
-        for path in pattern.partials():
-            with suppress(OSError):  # removed by somebody else, locked, or on a disk without locks
-                _remove_unlocked(path, now)
-
-
-def _remove_unlocked(path: Path, now: datetime) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if now.timestamp() - os.fstat(descriptor).st_mtime > _FRESH_S:
-            path.unlink()
-    finally:
-        os.close(descriptor)
 
 
 def _newest_first(pattern: NamePattern) -> list[tuple[float, int, Path]]:

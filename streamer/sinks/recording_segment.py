@@ -5,28 +5,33 @@ Used by one thread at a time: the one that writes the recording, then the one th
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import os
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from streamer.errors import SinkUnavailable
+from streamer.errors import SinkError, SinkUnavailable, StreamerError
 from streamer.protocols import Scene, StreamInfo
+from streamer.sinks.disk_sync import DiskSync
 from streamer.sinks.encoders import EncoderSettings
+from streamer.sinks.leftovers import lock_own, write_again
 from streamer.sinks.muxer import Muxer
 from streamer.sinks.partial import PartialFile
 from streamer.sinks.recording_streams import PartStreams
 from streamer.sinks.stream_copy import StreamCopy
+from streamer.sinks.surviving import FRAGMENTED
 from streamer.sinks.video_writer import VideoWriter
+
+log = logging.getLogger(__name__)
 
 
 class Segment:
     """A file that is being recorded, under a hidden name until it is complete.
 
-    The hidden file is locked for as long as this exists: the kernel frees the lock of a process that died, however it
-    died, so an unlocked file is nobody's (`recording_retention.remove_stale`).
+    The hidden file can be read at any moment but for its last second (`streamer.sinks.surviving`), and it is locked for
+    as long as this exists: an unlocked one was left by a process that died (`streamer.sinks.leftovers`).
 
     Args:
         path: the final name; its folders are made.
@@ -34,6 +39,7 @@ class Segment:
         settings: of the encoder.
         begin: media time of the first frame, seconds: it becomes the file's time 0.
         streams: what it gets of the other streams of the input.
+        sync: puts it on the disk while it is written; None leaves that to the kernel.
 
     Attributes:
         path: the final name.
@@ -53,6 +59,7 @@ class Segment:
         settings: EncoderSettings,
         begin: Fraction,
         streams: PartStreams | None = None,
+        sync: DiskSync | None = None,
     ) -> None:
         self.path = path
         self.info = info
@@ -62,17 +69,20 @@ class Segment:
         with ExitStack() as cleanup:
             self._partial = _made(path)
             cleanup.callback(self._partial.discard)
-            self._lock = os.open(self._partial.path, os.O_RDONLY)
-            cleanup.callback(os.close, self._lock)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            muxer = Muxer(self._partial.path, path)
-            cleanup.callback(muxer.abandon)
+            held = lock_own(self._partial.path)
+            if held is not None:
+                cleanup.callback(os.close, held)
+            self._muxer = Muxer(self._partial.path, path, survives=True)
+            cleanup.callback(self._muxer.abandon)
+            if sync is not None:
+                cleanup.callback(sync.forget, self._partial.path)
+                sync.watch(self._partial.path)
             copy = None
             if streams is not None:
                 copy = StreamCopy(streams.passthrough, self._say)
                 cleanup.callback(copy.close)
                 streams.passthrough.begin()
-            self._writer = VideoWriter(path, info, settings, muxer, copy, self._say)
+            self._writer = VideoWriter(path, info, settings, self._muxer, copy, self._say)
             self._cleanup = cleanup.pop_all()
 
     @property
@@ -80,8 +90,18 @@ class Segment:
         """How many were written."""
         return self._writer.frames
 
+    @property
+    def held_s(self) -> Fraction:
+        """Media time of the pictures that the encoder keeps at the moment, seconds."""
+        return self._writer.held_s
+
+    @property
+    def waits_for_streams(self) -> bool:
+        """Whether nothing is on the disk yet because the index tells of streams of which no packet came."""
+        return self._muxer.kind in FRAGMENTED and not self._muxer.begun
+
     def write(self, scene: Scene) -> None:
-        """Raises SinkError when the encoder or the disk failed; `discard` it then."""
+        """Raises SinkError when the encoder or the disk failed; `abandon` it then."""
         frame = scene.frame
         pts = frame.pts - round(self.begin / frame.time_base)
         self._writer.write(replace(scene, frame=replace(frame, pts=pts)))
@@ -90,11 +110,29 @@ class Segment:
         """Write what the encoder holds back and the ending, and give the file its name.
 
         Raises:
-            SinkError: that failed; nothing is left then.
+            SinkError: that failed; what can be read is left under the hidden name.
         """
         with self._cleanup:
-            self._writer.finish(interrupted=False)  # of the other streams there is what belongs to this file
-            self._partial.commit()
+            try:
+                self._writer.finish(interrupted=False)  # of the other streams there is what belongs to this file
+                if self._muxer.second_pass is not None:
+                    held = write_again(self._partial.path, self.path, self._muxer.second_pass)
+                    self._cleanup.callback(os.close, held)
+            except StreamerError as error:
+                if not self._muxer.begun:
+                    raise
+                self._partial.leave()
+                raise SinkError(f"{error}; what was recorded is kept as {self._partial.path}") from error
+            self._partial.commit(keep=True)
+
+    def abandon(self) -> None:
+        """Write no more. What can be read is left under the hidden name, to be finished later."""
+        if self._muxer.begun:
+            self._partial.leave()
+            log.warning(
+                "%s: what was recorded so far is kept as %s until it can be finished", self.path, self._partial.path
+            )
+        self._cleanup.close()
 
     def discard(self) -> None:
         """Remove it. Fine after `complete`."""

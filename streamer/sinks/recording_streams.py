@@ -6,6 +6,7 @@ Used by the thread that writes the recording.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from fractions import Fraction
 
 from streamer.passthrough import Passthrough
@@ -15,6 +16,9 @@ from streamer.sinks.sound import waiting_failure
 LATE_S = 2
 """How far sound may come behind its picture: a file waits for its own until then."""
 
+_LATE_AGAIN_S = 1
+"""Sound that comes back later than this behind its picture is late, not silent now and then."""
+
 
 class PartStreams:
     """What one file gets of the other streams.
@@ -22,6 +26,7 @@ class PartStreams:
     Args:
         source: of the input.
         begin: media time of the file's first frame, seconds: its time 0.
+        without: streams that it is not to have.
 
     Attributes:
         passthrough: of the file, for its `StreamCopy`; times count from `begin`.
@@ -29,10 +34,11 @@ class PartStreams:
         end: when the next file begins, seconds; None as long as that is not known.
     """
 
-    def __init__(self, source: Passthrough, begin: Fraction) -> None:
+    def __init__(self, source: Passthrough, begin: Fraction, without: Collection[PassthroughStream] = ()) -> None:
         self.begin = begin
         self.end: Fraction | None = None
-        self._streams = source.streams
+        self._streams = tuple(stream for stream in source.streams if stream not in without)
+        self._silent = {stream for stream in self._streams if stream.timed}
         self._awaited = {stream for stream in self._streams if stream.kind == "audio"}
         # Chapters belong to the whole.
         self.passthrough = Passthrough(
@@ -45,6 +51,11 @@ class PartStreams:
         for stream, cover in source.covers.items():
             self.passthrough.put(stream, cover)
 
+    @property
+    def silent(self) -> frozenset[PassthroughStream]:
+        """Streams of which nothing came yet."""
+        return frozenset(self._silent)
+
     def holds(self, stream: PassthroughStream) -> bool:
         """Whether the stream was there when the file began."""
         return stream in self._streams
@@ -55,6 +66,7 @@ class PartStreams:
         if self.end is not None and time >= self.end:
             self._awaited.discard(stream)
         elif time >= self.begin and self.holds(stream):
+            self._silent.discard(stream)
             moved = round(self.begin / stream.time_base)
             pts, dts = (None if ticks is None else ticks - moved for ticks in (packet.pts, packet.dts))
             self.passthrough.put(stream, dataclasses.replace(packet, pts=pts, dts=dts))
@@ -75,10 +87,21 @@ class RecordedStreams:
         self._source = source
         self._subscription = source.subscribe()
         self._taken: list[tuple[PassthroughStream, PassthroughPacket]] = []
+        self._left_out: set[PassthroughStream] = set()
+        self._late: set[PassthroughStream] = set()
 
     def part(self, begin: Fraction) -> PartStreams:
         """What a file gets that begins at a time, seconds."""
-        return PartStreams(self._source, begin)
+        return PartStreams(self._source, begin, self._left_out)
+
+    def leave_out(self, streams: Collection[PassthroughStream]) -> bool:
+        """Files that begin from now on do not have these, until something comes of them: whether that helps.
+
+        What comes, but always that late, is not left out a second time: there would be no end of new files.
+        """
+        new = set(streams) - self._late
+        self._left_out.update(new)
+        return bool(new)
 
     def take(self, until: Fraction, part: PartStreams | None = None, *, last: bool = False) -> bool:
         """Get the packets up to a time, seconds: whether one is of a stream that a file began without.
@@ -97,6 +120,11 @@ class RecordedStreams:
             self._taken += self._subscription.take(until)
         except OSError as error:
             raise waiting_failure(error) from error
+        for stream, packet in self._taken:
+            if stream in self._left_out:
+                self._left_out.discard(stream)
+                if until - packet.ticks * stream.time_base > _LATE_AGAIN_S:
+                    self._late.add(stream)
         return part is not None and not all(part.holds(stream) for stream, _ in self._taken)
 
     def hand_out(self, *parts: PartStreams | None) -> None:

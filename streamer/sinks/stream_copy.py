@@ -14,6 +14,7 @@ from av.stream import Disposition
 
 from streamer.passthrough import Passthrough
 from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sinks.adts import has_headers, without_headers
 from streamer.sinks.copied_stream import CopiedStream
 from streamer.sinks.encoded_stream import EncodedStream
 from streamer.sinks.tags import (
@@ -52,13 +53,20 @@ class StreamCopy:
         """Seconds per sample of the audio that is copied."""
         return [Fraction(1, stream.sample_rate_hz) for stream in self._copies if stream.sample_rate_hz]
 
-    def add_to(self, container: Any, video: Any, shift: Fraction) -> None:
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is a stream of which nothing came yet."""
+        timed = [stream for stream in self._passthrough.streams if stream.timed]
+        return not all(self._subscription.peek(stream, 1) for stream in timed)
+
+    def add_to(self, container: Any, video: Any, shift: Fraction, *, fragmented: bool = False) -> None:
         """Add streams, chapters and tags to an output container, before its header is written.
 
         Args:
             container: `av.container.OutputContainer`.
             video: its video stream, which gets the tags of the one that it stands for.
             shift: seconds added to every time, as to those of the video.
+            fragmented: it is an MP4 in fragments.
         """
         passthrough = self._passthrough
         self._shift = shift
@@ -75,7 +83,7 @@ class StreamCopy:
             if stream.is_cover and container.format.name == "matroska":
                 container.add_attachment(*attachment_name(stream), covers[stream].data)
                 continue
-            copied = self._add_stream(container, stream)
+            copied = self._add_stream(container, stream, fragmented)
             if copied is None:
                 self._add_encoded(container, stream)
             elif stream.is_cover:
@@ -135,14 +143,21 @@ class StreamCopy:
                     lines.append(f"{kind} cannot hold the {name} {value!r} of stream {stream.index}: left out")
         return lines
 
-    def _add_stream(self, container: Any, stream: PassthroughStream) -> CopiedStream | None:
+    def _add_stream(self, container: Any, stream: PassthroughStream, fragmented: bool) -> CopiedStream | None:
         kind = container.format.name
-        fit = try_stream(kind, stream, self._subscription.peek(stream, TRIED_PACKETS))
+        first = self._subscription.peek(stream, TRIED_PACKETS)
+        fit = try_stream(kind, stream, first)
         if not fit.holds:
             return None
-        added = stream.add_to(container)
+        written: PassthroughStream | None = stream
+        strip = fragmented and has_headers(stream)
+        if strip:
+            written = without_headers(stream, first[0] if first else None)
+        if written is None:
+            return None
+        added = written.add_to(container)
         added.metadata.update(own_tags(stream.tags))
-        self._copies[stream] = copied = CopiedStream(kind, stream, added, fit, self._say)
+        self._copies[stream] = copied = CopiedStream(kind, stream, added, fit, self._say, strip=strip)
         return copied
 
     def _add_encoded(self, container: Any, stream: PassthroughStream) -> None:

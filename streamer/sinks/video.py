@@ -6,6 +6,7 @@ Entered and left by the main thread, written by one thread in between; encoding 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,17 +14,26 @@ from types import TracebackType
 from typing import Self
 
 from streamer import paths
-from streamer.errors import SinkError, SinkUnavailable
+from streamer.errors import SinkError, SinkUnavailable, StreamerError
 from streamer.passthrough import Passthrough
 from streamer.protocols import Scene, StreamInfo
+from streamer.sinks.disk_sync import DiskSync
+from streamer.sinks.encoder_delay import Delay, delay_for
 from streamer.sinks.encoders import EncoderSettings
+from streamer.sinks.leftovers import Leftovers, lock_own, write_again
 from streamer.sinks.muxer import Muxer
 from streamer.sinks.partial import PartialFile, completes
 from streamer.sinks.pixel_format import AUTO
+from streamer.sinks.recording_names import partials_of
 from streamer.sinks.stream_copy import StreamCopy
 from streamer.sinks.video_writer import VideoWriter
 
 logger = logging.getLogger(__name__)
+
+
+def is_special(path: Path) -> bool:
+    """Whether something is there that is no ordinary file, such as a pipe."""
+    return paths.exists(path) and not paths.is_file(path)
 
 
 class VideoSink:
@@ -32,6 +42,9 @@ class VideoSink:
     As many frames come out as scenes go in, each with its own presentation time as exactly as the container can hold
     it. The other streams of the input are copied packet by packet, with chapters and tags. Times that go back or repeat
     are moved by a tick, and an input that starts before or after 0 is moved to start there.
+
+    What comes from a live source survives the process: the hidden file can be read but for its last second, and the
+    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.leftovers`).
 
     Args:
         path: the suffix picks the container. Written beside it and moved there when it is complete.
@@ -75,8 +88,10 @@ class VideoSink:
         self.notes: list[str] = []
         self._path = Path(path)
         self._info = info
-        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format)
+        delay = delay_for(info.average_fps) if info.live else Delay.ANY
+        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format, delay)
         self._overwrite = overwrite
+        self._survives = info.live and not is_special(self._path)
         self._passthrough = passthrough
         self._cleanup = ExitStack()
         self._writer: VideoWriter | None = None
@@ -88,14 +103,20 @@ class VideoSink:
         with ExitStack() as cleanup:
             partial = PartialFile(self._path, overwrite=self._overwrite)
             cleanup.callback(partial.discard)
-            muxer = Muxer(partial.path, self._path)
+            held = lock_own(partial.path) if self._survives else None
+            if held is not None:
+                cleanup.callback(os.close, held)
+            self._muxer = muxer = Muxer(partial.path, self._path, survives=self._survives)
             cleanup.callback(muxer.abandon)
             copy = None
             if self._passthrough is not None:
                 copy = StreamCopy(self._passthrough, self._say)
                 cleanup.callback(copy.close)
+                muxer.index_first = copy.is_silent
             self._writer = VideoWriter(self._path, self._info, self._settings, muxer, copy, self._say)
             self._partial = partial
+            if self._survives:
+                self._watch(cleanup)
             self._cleanup = cleanup.pop_all()
         return self
 
@@ -107,21 +128,42 @@ class VideoSink:
     ) -> None:
         writer, self._writer = self._writer, None
         with self._cleanup:
-            if writer is None or not completes(kind):
+            if writer is None or not (completes(kind) or self._survives):
                 return
             if not writer.frames:
                 self._say(f"no frame came: {self._path} was not made")
                 return
-            writer.finish(interrupted=kind is not None)
+            try:
+                writer.finish(interrupted=kind is not None)
+                if self._muxer.second_pass is not None:
+                    held = write_again(self._partial.path, self._path, self._muxer.second_pass)
+                    self._cleanup.callback(os.close, held)
+            except StreamerError as failure:
+                if self._muxer.begun:
+                    self._partial.leave()
+                    logger.warning("%s: what was recorded is kept as %s", self._path, self._partial.path)
+                if error is None:
+                    raise
+                logger.warning("%s", failure)  # the error of the run stays the one that is shown
+                return
             for line in writer.missing(self._partial.path):
                 self._say(line)
-            self._partial.commit()
+            self._partial.commit(keep=self._survives)
 
     def write(self, scene: Scene) -> None:
         """Encode the scene's picture and copy the other streams up to its time."""
         if self._writer is None:
             raise SinkError(f"{self._path} is not open: enter the sink before writing")
         self._writer.write(scene)
+
+    def _watch(self, cleanup: ExitStack) -> None:
+        sync = DiskSync()
+        cleanup.callback(sync.close)
+        sync.watch(self._partial.path)
+        muxing = {key: value for key, value in self._settings.options.items() if key == "movflags"}
+        leftovers = Leftovers(self._path, lambda: partials_of(self._partial.final), muxing)
+        cleanup.callback(leftovers.close)
+        leftovers.begin([self._partial.final])
 
     def _say(self, line: str) -> None:
         if line not in self.notes:

@@ -67,7 +67,7 @@ class VideoWriter:
         for line in self._encoder.notes:
             say(line)
         if copy is not None:
-            copy.add_to(muxer.container, self._encoder.stream, self._shift)
+            copy.add_to(muxer.container, self._encoder.stream, self._shift, fragmented=muxer.is_fragmented)
         self._start(muxer, copy)
         self._grid: Fraction = self._encoder.stream.time_base
         encoder = self._encoder
@@ -79,6 +79,9 @@ class VideoWriter:
         self._first = Fraction(0)
         self._in_encoder: dict[int, tuple[int, int]] = {}
         self._end = Fraction(0)
+        self._given = Fraction(-1 << 32)  # decoding time of the last picture that the encoder gave out, seconds
+        self._latest = 0  # ticks of the latest picture that the encoder gave out
+        self._reordered = False  # it gave an earlier one after that
 
     def _start(self, muxer: Muxer, copy: StreamCopy | None) -> None:
         options = dict(self._encoder.muxer_options)
@@ -90,7 +93,15 @@ class VideoWriter:
             options["avoid_negative_ts"] = "disabled"
         if muxer.kind in ("mp4", "mov") and not LAYOUTS.isdisjoint(self._info.side_data):
             options["strict"] = "unofficial"  # FFmpeg writes the boxes st3d and sv3d only then
+        if self._encoder.stream.codec_context.has_b_frames:
+            muxer.index_first = False  # it would tell nothing of the time that the first picture waits
         muxer.start(options)
+
+    @property
+    def held_s(self) -> Fraction:
+        """Media time of the pictures that the encoder keeps at the moment, seconds."""
+        kept = [ticks for ticks, _ in self._in_encoder.values()]
+        return (kept[-1] - kept[0]) * self._time_base if kept else Fraction(0)
 
     def write(self, scene: Scene) -> None:
         """Encode one scene and copy the other streams up to its time.
@@ -117,9 +128,19 @@ class VideoWriter:
                 self._bridge(frame, ticks)
             self._encode(frame, ticks, duration)
             if self._copy is not None:
-                self._copy.copy_until(self._muxer.container, exact)
+                self._copy.copy_until(self._muxer.container, self._sound_until(exact))
         except (av.error.FFmpegError, OSError) as error:
             raise write_failure(self._path, error) from error
+
+    def _sound_until(self, now: Fraction) -> Fraction:
+        """Up to when the other streams are written.
+
+        In fragments no further than the video is: FFmpeg ends a fragment of all streams at once, and of one that is
+        behind it does not know when the next picture comes, and shows that too early.
+        """
+        if not self._muxer.is_fragmented:
+            return now
+        return min(now, self._given - self._shift)
 
     def finish(self, *, interrupted: bool) -> None:
         """Write what the encoder holds back, the other streams (up to the last frame if interrupted) and the ending.
@@ -134,6 +155,9 @@ class VideoWriter:
                 self._copy.close()
         except (av.error.FFmpegError, OSError) as error:
             raise write_failure(self._path, error) from error
+        if self._reordered and self._muxer.is_fragmented and self._muxer.second_pass is None:
+            # FFmpeg 8.1 takes the first picture of a fragment for its earliest: the file may end 3 pictures too soon.
+            self._muxer.second_pass = {}
         self._muxer.finish()
         if self._repeated:
             self._say(
@@ -193,6 +217,10 @@ class VideoWriter:
                 packet.time_base = self._time_base
             if duration:
                 packet.duration = duration
+            self._reordered = self._reordered or ticks < self._latest
+            self._latest = max(self._latest, ticks)
+            if packet.dts is not None:
+                self._given = packet.dts * packet.time_base
         self._muxer.container.mux(packets)
 
     def _missing_video_tags(self, output: Any) -> list[str]:

@@ -15,7 +15,7 @@ import av
 import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.sinks.muxer import WholeFile
+from streamer.sinks.surviving import WholeFile
 from streamer.sinks.video import VideoSink
 from tests.media import write_video
 from tests.sinks.scenes import decoded, info, scene, times, write_all
