@@ -292,6 +292,8 @@ def source_options(settings: SourceSettings) -> SourceOptions:
             open_timeout_s=settings.open_timeout_s,
             low_latency=settings.low_latency,
             options=settings.options,
+            verify=settings.verify,
+            poll_fps=settings.poll_fps,
         ),
         patience=Patience(
             stall_s=settings.stall_s,
