@@ -32,6 +32,7 @@ _ADDRESS = re.compile(r"(?:(?P<host>\[[^\]]+\]|[^:]*):)?(?P<port>\d{1,5})")
 _COUNTERS: dict[str, tuple[str, str, str | None]] = {
     "flagged corrupt": ("streamer_frames_flagged_corrupt", "Frames that the decoder flagged as damaged.", None),
     "reconnect": ("streamer_reconnects", "Connections to the source that were made anew.", "cause"),
+    "not analysed": ("streamer_analysis_outages", "Times that no picture could be analysed for 10 s.", "cause"),
     "written": ("streamer_output_written_frames", "Frames of a live source that an output took.", "output"),
     "skipped": ("streamer_output_skipped_frames", "Frames that an output was too slow for.", "output"),
 }

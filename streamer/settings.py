@@ -60,6 +60,12 @@ class SourceSettings(_Section):
     """Check the certificate of a server that is asked over TLS (https, rtsps, rtmps); false: trust whoever answers."""
     poll_fps: float = Field(default=1.0, ge=1 / 3600, le=30)
     """How often a server that gives one picture a request is asked, a second."""
+    deinterlace: Literal["auto", "on", "off"] = "auto"
+    """Make progressive pictures of interlaced ones. auto: of live sources those that are marked as interlaced and show
+    a comb; of files only what the detector sees, the output keeps both fields. on: every picture. off: none."""
+    max_height: int | None = Field(default=None, gt=0)
+    """Of the variants of an HLS playlist the best one that is not taller, pixels; the tallest if null. No other one is
+    downloaded."""
     audio: bool = True
     """Copy the sound of the source to outputs that can hold it."""
     open_timeout_s: float = Field(default=5.0, gt=0)

@@ -28,7 +28,7 @@ from streamer.settings import DetectorSettings, DrawSettings, OutputEntry, Setti
 from streamer.sinks.muxer import SUFFIXES
 from streamer.sources.network import NetworkOptions
 from streamer.sources.retries import Patience
-from streamer.sources.selection import SourceOptions
+from streamer.sources.selection import DEINTERLACE, SourceOptions
 from streamer.spelling import nearest
 from tracking.types import Tracker
 
@@ -285,6 +285,7 @@ def source_options(settings: SourceSettings) -> SourceOptions:
         size=(int(width), int(height)) if settings.size else None,
         pixel_format=settings.pixel_format,
         audio=settings.audio,
+        deinterlace=settings.deinterlace,
         network=NetworkOptions(
             transport=settings.transport,
             user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),
@@ -294,6 +295,8 @@ def source_options(settings: SourceSettings) -> SourceOptions:
             options=settings.options,
             verify=settings.verify,
             poll_fps=settings.poll_fps,
+            deinterlace=DEINTERLACE[settings.deinterlace],
+            max_height=settings.max_height,
         ),
         patience=Patience(
             stall_s=settings.stall_s,

@@ -145,6 +145,17 @@ class PartialFile:
             self.path.unlink()
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Put `content` in the place of a file at once: whoever opens it finds the whole of before or of now.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
 def _temporary_name(final: Path) -> str:
     most_bytes = paths.most_bytes_in(final.parent)
     mark = f".{secrets.token_hex(4)}.partial"

@@ -114,6 +114,7 @@ class StreamSink:
         self._encoder: StreamEncoder | None = None  # of the connection
         self._link: StreamLink | None = None
         self._opened_s = 0.0
+        self._sent_s = 0.0  # when the last scene was sent
         self._blank = False  # the connection holds no scene yet
         self._lost_s: float | None = None  # since when there is no connection
         self._retry_s = float("-inf")
@@ -125,7 +126,7 @@ class StreamSink:
     def __enter__(self) -> Self:
         encoder = self._new_encoder(self._info)  # refuses a codec or option that cannot work, connected or not
         if self._target.folder is not None:
-            stream_hls.prepare(self._target)
+            self._target = stream_hls.prepare(self._target, self._info.average_fps)
         if self._passthrough is not None:
             self._sound = StreamSound(self._passthrough, self._target, self._say)
         if self._required:
@@ -156,6 +157,8 @@ class StreamSink:
             return
         try:
             self._disconnect()
+            if self._target.folder is not None and self.written:
+                stream_hls.end(self._target)
             self._entered = False
             if self._sound is not None:
                 self._sound.close()
@@ -207,7 +210,10 @@ class StreamSink:
             self._disconnect()
         if self._encoder is not None and self._link is not None:
             try:
-                for packet in self._encoder.encode(scene, self._clock() - self._opened_s):
+                held_s = self._clock() - self._sent_s
+                new_key = self._target.folder is not None and held_s > stream_hls.IDLE_S
+                self._sent_s = self._clock()
+                for packet in self._encoder.encode(scene, self._clock() - self._opened_s, key=new_key):
                     self._link.send(packet)
                 if self._sound is not None and self._encoder.offset is not None:
                     for packet in self._sound.packets(self._encoder.offset):
@@ -221,8 +227,7 @@ class StreamSink:
                 self._blank = False
                 self._disconnect(lost=True)
         encoder = self._new_encoder(shown if self._on_change == "reopen" else self._info)
-        target = stream_hls.resumed(self._target) if self.written else self._target
-        self._open(target, encoder, encoder.encode(scene))
+        self._open(self._target, encoder, encoder.encode(scene))
 
     def _open(self, target: StreamTarget, encoder: StreamEncoder, first: list[EncodedPacket]) -> None:
         self._link = link = StreamLink(target)
@@ -230,14 +235,14 @@ class StreamSink:
             self._sound.choose()
         link.open(encoder, first, self._sound.tracks if self._sound is not None else ())
         self._encoder = encoder
-        self._opened_s = self._clock()
+        self._opened_s = self._sent_s = self._clock()
 
     def _disconnect(self, *, lost: bool = False) -> None:
         link, self._link, self._encoder = self._link, None, None
         if link is None:
             return
-        if lost or (self._target.folder is not None and not self._leaving.is_set()):
-            link.kill()  # the regular ending of a playlist would tell players that the stream is over
+        if lost:
+            link.kill()
         link.close()
 
     def _succeed(self) -> None:

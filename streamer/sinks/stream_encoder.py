@@ -134,12 +134,13 @@ class StreamEncoder:
         """Seconds from the scenes' media time to the time of the connection; None before the first scene."""
         return None if self._timeline is None else self._timeline.offset * TIME_BASE
 
-    def encode(self, scene: Scene, start_s: float = 0.0) -> list[EncodedPacket]:
+    def encode(self, scene: Scene, start_s: float = 0.0, *, key: bool = False) -> list[EncodedPacket]:
         """Packets to send now.
 
         Args:
             scene: its picture is sent, with its media time as far as that rises.
             start_s: stream time of the first scene, seconds; of no meaning for later ones.
+            key: as a key frame, whenever the last one was.
 
         Raises:
             SinkError: the encoder failed.
@@ -149,7 +150,7 @@ class StreamEncoder:
             self._timeline = Timeline(jump=round(1 / TIME_BASE), offset=round(start_s / TIME_BASE) - ticks)
         ticks = max(self._timeline.place(ticks), self._last + _LEAST_STEP)
         picture = scene.picture if scene.picture is not None else scene.frame.picture
-        return self._encode(self._fit(picture, scene.frame.sample_aspect_ratio), ticks)
+        return self._encode(self._fit(picture, scene.frame.sample_aspect_ratio), ticks, key=key)
 
     def encode_blank(self) -> list[EncodedPacket]:
         """A black picture at time 0: what a connection can be opened with before there is a scene."""
@@ -158,10 +159,10 @@ class StreamEncoder:
             plane.update(bytes(plane.buffer_size))
         return self._encode(self._fit(black), 0)
 
-    def _encode(self, frame: av.VideoFrame, ticks: int) -> list[EncodedPacket]:
+    def _encode(self, frame: av.VideoFrame, ticks: int, *, key: bool = False) -> list[EncodedPacket]:
         self._last = ticks
         frame.pts, frame.time_base = ticks, TIME_BASE
-        if self._last_key is None or ticks - self._last_key >= self._key_ticks:
+        if key or self._last_key is None or ticks - self._last_key >= self._key_ticks:
             # By media time: frames get dropped, so a count of them says little about the time between two key frames.
             frame.pict_type = PictureType.I
             self._last_key = ticks

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import base64
 import errno
+import io
 import json
 import os
+import select
 import signal
 import socket
 import stat
@@ -23,13 +25,16 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 
 from streamer.ffmpeg_log import listening, reason
+from streamer.sinks.hls_writer import HlsWriter
 from streamer.sinks.sound import add_with_parameters
+from streamer.sinks.stream_hls import begun
 
 HEADER = struct.Struct("<BIqqI?")
 """Number of the stream (0 is the video), length of the data, pts, dts and duration in its ticks, whether it is a key
@@ -76,11 +81,12 @@ def main() -> int:
     # Signals of a terminal and of a service manager reach every process; the end of input is what ends this one.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    source, said = sys.stdin.buffer, sys.stdout.buffer
+    # Not buffered, so that a wait for the next packet can have a limit.
+    source, said = io.FileIO(sys.stdin.fileno(), closefd=False), sys.stdout.buffer
     job = Job(**json.loads(source.readline()))
     with listening(av.logging.ERROR) as lines:
         try:
-            _publish(job, source, said)
+            (_list if job.muxer == "hls" else _publish)(job, source, said)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             # A reply of a server, as 401 Unauthorized, is for the user to mend; all else may mend itself.
             refused = isinstance(error, av.error.HTTPClientError)
@@ -94,24 +100,18 @@ def main() -> int:
     return 0
 
 
-def _publish(job: Job, source: BinaryIO, said: BinaryIO) -> None:
+def _publish(job: Job, source: io.FileIO, said: BinaryIO) -> None:
     # The muxer would hold each picture back until sound comes that is later than it: 10 s when there is none.
     options = job.options | ({"max_interleave_delta": "1"} if job.sounds else {})
     container: Any = av.open(job.url, "w", format=job.muxer, container_options=options)
-    streams = [container.add_mux_stream(job.codec, width=job.width, height=job.height)]
-    streams += [add_with_parameters(container, base64.b64decode(parameters)) for parameters, _ in job.sounds]
-    time_bases = [Fraction(job.time_base), *(Fraction(time_base) for _, time_base in job.sounds)]
+    streams = _add_streams(job, container)
+    time_bases = _time_bases(job)
     for stream, time_base in zip(streams, time_bases, strict=True):
         stream.time_base = time_base
     opened = False
     try:
-        while len(header := source.read(HEADER.size)) == HEADER.size:
-            number, size, pts, dts, duration, is_key = HEADER.unpack(header)
-            data = source.read(size)
-            if len(data) < size:
-                break
-            packet: av.Packet[Any] = av.Packet(data)
-            packet.pts, packet.dts, packet.duration, packet.is_keyframe = pts, dts, duration, is_key
+        while (came := _next_packet(source)) is not None:
+            number, packet = came
             packet.time_base, packet.stream = time_bases[number], streams[number]
             _limit(_LAST_RESORT_S)
             try:
@@ -131,6 +131,66 @@ def _publish(job: Job, source: BinaryIO, said: BinaryIO) -> None:
     finally:
         _limit(_LAST_RESORT_S)
         container.close()
+
+
+def _list(job: Job, source: io.FileIO, said: BinaryIO) -> None:
+    """Write a playlist and its segments (`streamer.sinks.hls_writer`)."""
+    writer = HlsWriter(Path(job.url), begun(job.options), partial(_add_streams, job), _time_bases(job))
+    opened = False
+    try:
+        while True:
+            if not select.select([source], [], [], writer.idle_s)[0]:
+                writer.idle()
+            came = _next_packet(source)
+            if came is None:
+                return
+            _limit(_LAST_RESORT_S)
+            try:
+                writer.write(*came)
+            except (av.error.InvalidDataError, av.error.ArgumentError):
+                if came[0] == 0:
+                    raise
+            _limit(0)
+            if not opened:
+                opened = True
+                said.write(OPENED)
+                said.flush()
+    finally:
+        _limit(_LAST_RESORT_S)
+        writer.close()
+
+
+def _add_streams(job: Job, container: Any) -> list[Any]:
+    streams = [container.add_mux_stream(job.codec, width=job.width, height=job.height)]
+    return streams + [add_with_parameters(container, base64.b64decode(parameters)) for parameters, _ in job.sounds]
+
+
+def _time_bases(job: Job) -> list[Fraction]:
+    return [Fraction(job.time_base), *(Fraction(time_base) for _, time_base in job.sounds)]
+
+
+def _next_packet(source: io.FileIO) -> tuple[int, av.Packet[Any]] | None:
+    """The number of a stream and a packet of it; None at the end of input."""
+    header = _exactly(source, HEADER.size)
+    if header is None:
+        return None
+    number, size, pts, dts, duration, is_key = HEADER.unpack(header)
+    data = _exactly(source, size)
+    if data is None:
+        return None
+    packet: av.Packet[Any] = av.Packet(data)
+    packet.pts, packet.dts, packet.duration, packet.is_keyframe = pts, dts, duration, is_key
+    return number, packet
+
+
+def _exactly(source: io.FileIO, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        more = source.read(size - len(data))
+        if not more:
+            return None
+        data += more
+    return bytes(data)
 
 
 def _behind(packet: av.Packet[Any]) -> av.Packet[Any]:

@@ -17,7 +17,6 @@ from streamer.paths import encodable
 KEY_FRAME_S = 2.0
 """A receiver that joins waits for the next key frame: at most this long."""
 HLS_SEGMENT_S = 1.0
-_HLS_SEGMENTS = 6
 _HIDDEN = "***"
 _KINDS = "rtsp://, rtsps://, rtmp://, rtmps://, udp:// or a playlist (NAME.m3u8, hls:FOLDER/)"
 # Of an MPEG-TS packet of 188 bytes, 7 fit into an Ethernet frame; receivers expect whole packets in each datagram.
@@ -132,14 +131,6 @@ def _playlist(address: str) -> StreamTarget:
     folder = path.parent
     if encodable(str(path.absolute())) != str(path.absolute()):
         raise SinkUnavailable(f"{path}: its path is not UTF-8, which playlists are written in; choose another")
-    options = {
-        "hls_time": f"{HLS_SEGMENT_S:g}",
-        "hls_list_size": str(_HLS_SEGMENTS),
-        "hls_flags": "delete_segments+temp_file+independent_segments+program_date_time",
-        # Rising from one run to the next: a player that stays open must not see its numbers go back (RFC 8216, 6.2.2).
-        "hls_start_number_source": "epoch_us",
-        "hls_segment_filename": str(folder / f"{path.stem.replace('%', '%%')}-%d.ts"),
-    }
     return StreamTarget(
         str(path),
         "hls",
@@ -147,7 +138,6 @@ def _playlist(address: str) -> StreamTarget:
         key_frame_s=HLS_SEGMENT_S,
         folder=folder,
         url=str(path.absolute()),
-        options=options,
     )
 
 

@@ -18,6 +18,7 @@ import av
 from streamer.frame import PictureKey
 from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.protocols import Damage, StreamInfo
+from streamer.sources.eras import NO_ERA, Era
 from streamer.sources.orientation import UPRIGHT, Orientation
 
 ASK_EVERY_S = 0.25
@@ -36,8 +37,10 @@ class LivePicture:
         decode_s: what decoding it took, seconds.
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it (RTCP); else None.
         damage: why it must not be given to a detector, short and stable (`packet loss`); empty if it is sound.
+        damage_words: FFmpeg's own, for the log.
         key, sample_aspect_ratio: as of `streamer.frame.Frame`.
         orientation: how the picture was turned.
+        era: which of the sender's clocks gave `pts`.
     """
 
     picture: av.VideoFrame
@@ -47,9 +50,11 @@ class LivePicture:
     decode_s: float = 0.0
     wall_clock_s: float | None = None
     damage: str = ""
+    damage_words: str = ""
     key: PictureKey | None = None
     sample_aspect_ratio: Fraction | None = None
     orientation: Orientation = UPRIGHT
+    era: Era = NO_ERA
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,13 @@ class LivePacket:
         stream: as its connection describes it.
         packet: with the times that the sender gave.
         arrived_s: monotonic clock.
+        era: which of the sender's clocks gave its times.
     """
 
     stream: PassthroughStream
     packet: PassthroughPacket
     arrived_s: float
+    era: Era = NO_ERA
 
     @property
     def time_s(self) -> Fraction:
@@ -105,7 +112,7 @@ class SoundConnection(Protocol):
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """What comes besides the video and can be copied."""
+        """What comes besides the video and can be copied; a packet of a stream that was not here says it changed."""
         ...
 
 

@@ -26,6 +26,7 @@ from streamer.frame import Frame, PictureKey
 from streamer.protocols import Damage, StreamInfo
 from streamer.side_data import LAYOUTS, side_data_of
 from streamer.sources.decoding import PictureDecoder
+from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.geometry import Geometry
 from streamer.sources.opening import choose_video
 from streamer.sources.packets import PacketReader, passthrough_of, start_of
@@ -63,6 +64,8 @@ class ContainerSource(SingleUseSource, ABC):
     Attributes:
         tap: told of the packets; set before entering.
         audio: give the sound of the input to outputs; set before entering.
+        deinterlace: which pictures to make progressive; set before entering.
+        marks_interlaced: tell of frames whose pictures are marked as interlaced; set before entering.
     """
 
     def __init__(self, name: str, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
@@ -74,6 +77,8 @@ class ContainerSource(SingleUseSource, ABC):
         self._remedy = ""  # what to do where no picture comes
         self.tap: PacketTap | None = None
         self.audio = True
+        self.deinterlace: Deinterlace = "off"
+        self.marks_interlaced = False
         self._container: InputContainer | None = None
         self._decoder: PictureDecoder | None = None
         self._geometry: Geometry
@@ -136,6 +141,8 @@ class ContainerSource(SingleUseSource, ABC):
         """With what is known of the frames' times."""
         assert self._container is not None
         info = replace(info, start=start)
+        if self.deinterlace != "off":
+            info = replace(info, field_order=1)
         if self._fps is None:
             return info
         if not is_untimed(self._container.format.name):
@@ -157,6 +164,7 @@ class ContainerSource(SingleUseSource, ABC):
         assert self._passthrough is not None
         if not self._passthrough.begin():
             decoder.reader.drop_others()
+        deinterlacer = Deinterlacer(self.deinterlace)
         times = PresentationTimes(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
         # FFmpeg counts the times of raw MPEG-2 as it is decoded, which is uneven with repeated fields and B-frames.
         assert self._container is not None
@@ -173,7 +181,8 @@ class ContainerSource(SingleUseSource, ABC):
                     first = round(given * stream.time_base / time_base)
                 pts = times.of(first + index, None, 1, None)
             picture.pts, picture.time_base = pts, time_base
-            upright = self._upright(picture, time_base)
+            whole = deinterlacer.progressive(picture)
+            upright = self._upright(whole, time_base)
             shape = self._geometry.shape_of(upright)
             if last not in (None, shape):
                 segment += 1
@@ -190,9 +199,14 @@ class ContainerSource(SingleUseSource, ABC):
                 corrupt=picture.is_corrupt or given in decoder.corrupt_times,
                 key=None if decoder.tap is None or upright is not picture else PictureKey(decoder.tap.number, index),
                 sample_aspect_ratio=self._geometry.sample_aspect_ratio,
+                interlaced=self._is_interlaced(whole),
             )
         self._collect(decoder)
         self._damage += self._settle(stream, decoder, times)
+
+    def _is_interlaced(self, picture: av.VideoFrame) -> bool:
+        turned = self._geometry.orientation.transposed or self._geometry.orientation.flipped_y
+        return self.marks_interlaced and picture.interlaced_frame and not turned
 
     def _read_to(self, time: Fraction) -> None:
         running = self._frames is not None and getgeneratorstate(self._frames) == GEN_RUNNING

@@ -85,6 +85,9 @@ class Line:
                     if isinstance(item, LivePacket):
                         if not self._wanted():
                             raise Closed
+                        if item.stream not in streams and isinstance(connection, SoundConnection):
+                            streams = connection.streams
+                            self._sound.change(self._number, streams)
                         self._sound.put(self._number, item)
                         continue
                     if not told and isinstance(item, LivePicture):

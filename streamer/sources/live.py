@@ -29,6 +29,7 @@ from streamer.sources.media_clock import TIME_BASE, MediaClock
 from streamer.sources.retries import Patience, Retries
 from streamer.sources.single_use import SingleUseSource
 from streamer.sources.stall import StallLimit
+from streamer.sources.unanalysed import AnalysisWatch
 from streamer.stats import RunStats
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class LiveSource(SingleUseSource):
         self._passthrough = Passthrough(live=True)
         self._sound = LiveSound(self._passthrough)
         self._lines = Lines(connector, self._count_lost, self._sound)
+        self._analysis = AnalysisWatch(connector.name, self._stats.count)
         self._retries = Retries(connector, self._patience, self._lines.sleep)
 
     def __enter__(self) -> LiveSource:
@@ -154,6 +156,7 @@ class LiveSource(SingleUseSource):
 
     def _connected(self) -> None:
         self._retries.succeeded()
+        self._analysis.connected()
         self._stats.gauge("source_connected", "", 1)
 
     # capture thread
@@ -173,6 +176,7 @@ class LiveSource(SingleUseSource):
                         segment += 1
                         log.warning("%s: the picture changes to %dx%d %s", self._connector.name, *size)
                     shape = shown
+                    self._analysis.picture(picture.arrived_s, picture.damage, picture.damage_words)
                     frame = _frame(picture, index, segment, clock)
                     self._sound.release(picture, frame.pts * frame.time_base)
                     yield frame
@@ -225,6 +229,8 @@ class LiveSource(SingleUseSource):
         """Keep a loss until somebody asks; in few words, for a camera may lose data for weeks without a frame."""
         if not isinstance(item, Damage):
             return
+        if item.state == "corrupt":
+            self._analysis.lost(time.monotonic(), item.cause, item.frames, item.detail)
         last = self._damage[-1] if self._damage else None
         if last is not None and (last.cause, last.state) == (item.cause, item.state):
             self._damage[-1] = dataclasses.replace(item, frames=last.frames + item.frames)

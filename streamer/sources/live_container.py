@@ -20,23 +20,26 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
-from streamer.ffmpeg_log import reason
+from streamer.ffmpeg_log import Line, reason
 from streamer.frame import PictureKey
 from streamer.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.protocols import Damage, StreamInfo
 from streamer.sources.connection import LiveItem, LivePacket, LivePicture
 from streamer.sources.container import describe
+from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
+from streamer.sources.eras import NO_ERA, Era, Eras
+from streamer.sources.frame_numbers import FrameNumbers
 from streamer.sources.geometry import Geometry
 from streamer.sources.interrupt import ended_also_by
 from streamer.sources.late_streams import is_unknown
-from streamer.sources.loss import LossWatch
+from streamer.sources.loss import BEFORE_KEY_FRAME, LossWatch
+from streamer.sources.nal_units import holds_picture
 from streamer.sources.paced import Pace
 from streamer.sources.programme import CHANGED, ProgrammeWatch
 from streamer.sources.sender_clock import SenderClock
 from streamer.sources.stream_facts import live_rate_of
 from streamer.sources.tap import PacketTap
 
-BEFORE_KEY_FRAME = "before key frame"
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 """Formats without time stamps: FFmpeg counts pictures at 25 a second, whatever the camera does."""
 _MOST_HELD = 32  # packets that a decoder may hold: 16 places of reordering (H.264, A.3.1), twice for fields
@@ -52,6 +55,9 @@ class LiveContainerConnection:
         pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
         tap: told of the packets.
         audio: give the packets of its sound too.
+        said: what FFmpeg logged while it was opened.
+        deinterlace: which pictures to make progressive.
+        eras: tells the jumps of the sender's clock, which `pace` is to follow.
 
     Attributes:
         closed: called when the connection is closed.
@@ -66,8 +72,12 @@ class LiveContainerConnection:
         tap: PacketTap | None = None,
         *,
         audio: bool = True,
+        said: Sequence[Line] = (),
+        deinterlace: Deinterlace = "off",
+        eras: Eras | None = None,
     ) -> None:
         self._pace = pace
+        self._eras = eras
         self._container = container
         self._stream = stream
         self._name = name
@@ -75,14 +85,22 @@ class LiveContainerConnection:
         self._geometry = Geometry(container, stream, name)
         self._programme = ProgrammeWatch(container, stream)
         self.closed: Callable[[], None] = lambda: None
-        self._loss = LossWatch(key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"))
+        self._loss = LossWatch(
+            stream.codec_context.codec.name,
+            key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"),
+            said_before=said,
+            numbers=FrameNumbers(stream.codec_context.extradata or b"") if stream.codec.name == "h264" else None,
+        )
+        self._deinterlacer = Deinterlacer(deinterlace)
+        self._deinterlaces = deinterlace != "off"
         self._sender = SenderClock(stream)
         self._packets: Any = container.demux()  # a generator, which PyAV's stubs do not tell
         self._held = 0
         # Several pictures at once would each wait for the next ones; and log lines must come from this thread.
         stream.codec_context.thread_type = "SLICE"
         stream.codec_context.thread_count = 1
-        stream.codec_context.flags |= int(Flags.low_delay)
+        # A picture comes out of the decoder when others have gone in: it carries the era of its own packet.
+        stream.codec_context.flags |= int(Flags.low_delay | Flags.copy_opaque)
         self._tap = None if tap is None else tap.begin(stream)
         self._pictures = 0
         sound = [one for one in container.streams if one.type == "audio" and audio and not is_unknown(one)]
@@ -133,7 +151,7 @@ class LiveContainerConnection:
                     if packet.size and packet.stream_index == self._stream.index:
                         yield from self._take(packet, time.monotonic())
                     elif packet.size and sound is not None and (packet.pts is not None or packet.dts is not None):
-                        yield LivePacket(sound, passthrough_packet(packet), time.monotonic())
+                        yield LivePacket(sound, passthrough_packet(packet), time.monotonic(), self._era_of(packet))
                 self._check_programme()
                 return
             except BlockingIOError:
@@ -147,6 +165,12 @@ class LiveContainerConnection:
         if self._programme.change:
             raise SourceLost(f"{self._name}: {self._programme.change}", CHANGED)
 
+    def _era_of(self, packet: Packet[Any]) -> Era:
+        if self._eras is None:
+            return NO_ERA
+        ticks = packet.pts if packet.dts is None else packet.dts
+        return self._eras.of(packet.stream_index, None if ticks is None else float(ticks * packet.time_base))
+
     def _drain(self) -> Iterator[LivePicture | Damage | None]:
         """What the decoder holds back at the end."""
         with contextlib.suppress(av.error.FFmpegError):
@@ -158,6 +182,8 @@ class LiveContainerConnection:
 
     def _take(self, packet: Packet[Any], arrived_s: float) -> Iterator[LivePicture | Damage | None]:
         self._sender.take(packet)
+        if self._eras is not None:
+            packet.opaque = self._era_of(packet)
         if not self._loss.admits(packet):
             yield Damage(BEFORE_KEY_FRAME)
             return
@@ -169,9 +195,15 @@ class LiveContainerConnection:
             pictures = self._stream.decode(packet)
         except av.error.FFmpegError as error:
             self._held -= 1
-            self._loss.decoder_failed()
-            yield Damage("decode error", 1, reason(error))
+            if not holds_picture(self._stream.codec_context.name, bytes(packet)):
+                yield None
+                return
+            words = self._loss.decoder_failed(reason(error))
+            yield Damage("decode error", 1, words)
             return
+        self._loss.decoded(packet)
+        if not pictures and not holds_picture(self._stream.codec_context.name, bytes(packet)):
+            self._held -= 1
         decode_s = (time.perf_counter() - started_s) / max(len(pictures), 1)
         for picture in pictures:
             self._held -= 1
@@ -185,18 +217,22 @@ class LiveContainerConnection:
     def _picture(self, picture: av.VideoFrame, arrived_s: float, decode_s: float) -> Iterator[LivePicture | None]:
         time_base = self._stream.time_base or Fraction(1, 1000)
         pts = None if self._container.format.name in _UNTIMED else picture.pts
-        damage = self._loss.damage_of(picture)
-        upright = self._geometry.upright(picture, time_base)
+        damage, words = self._loss.verdict_of(picture)
+        upright = self._geometry.upright(self._deinterlacer.progressive(picture), time_base)
         ratio = self._geometry.sample_aspect_ratio
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
         self._pictures += 1
         self._programme.picture_came()
         if self._info is None:
             info = describe(self._stream, upright, self._name, self._geometry, live=True)
-            self._info = replace(info, average_fps=live_rate_of(self._stream))
+            order = 1 if self._deinterlaces else info.field_order
+            self._info = replace(info, average_fps=live_rate_of(self._stream), field_order=order)
+        era = picture.opaque if isinstance(picture.opaque, Era) else NO_ERA
         if self._pace is not None and pts is not None:
-            yield from self._pace.until(float(pts * time_base))
+            yield from self._pace.until(float(pts * time_base), era)
             arrived_s = time.monotonic()
         wall_clock_s = self._sender.wall_clock_s(pts)
         orientation = self._geometry.orientation
-        yield LivePicture(upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, key, ratio, orientation)
+        yield LivePicture(
+            upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, words, key, ratio, orientation, era
+        )

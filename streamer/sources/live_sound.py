@@ -16,11 +16,13 @@ from fractions import Fraction
 from streamer.passthrough import Passthrough
 from streamer.passthrough_streams import PassthroughStream
 from streamer.sources.connection import LivePacket, LivePicture
+from streamer.sources.eras import Era
 
 NEAR_S = 10.0
 """Time stamps of sound and picture that are farther apart have nothing to do with each other."""
 IN_STEP_S = Fraction(1, 50)
 """A packet that comes so near to the end of the one before it follows it without a gap: time stamps jitter."""
+_MOST_ERAS = 4
 _MOST_PENDING = 6000
 """Packets that wait for their frame, about two minutes of AAC: playlists give a segment at a time."""
 
@@ -40,6 +42,7 @@ class LiveSound:
         self._streams: dict[PassthroughStream, PassthroughStream] = {}  # of the connection: as outputs know them
         self._pending: deque[LivePacket] = deque()
         self._ends: dict[PassthroughStream, Fraction] = {}
+        self._shown: dict[Era, tuple[Fraction | None, float, Fraction]] = {}  # the last frame of each of late
 
     def begin(self, connection: int, streams: Sequence[PassthroughStream]) -> None:
         """A connection is open.
@@ -51,14 +54,15 @@ class LiveSound:
         with self._lock:
             self._connection = connection
             self._pending.clear()
-            before = list(self._passthrough.streams)
+            self._shown.clear()
             self._streams = {}
-            for stream in streams:
-                same = next((one for one in before if _equal(one, stream)), None)
-                if same is not None:
-                    before.remove(same)
-                self._streams[stream] = same or stream
-            self._passthrough.replace_streams(list(self._streams.values()))
+            self._take_up(streams)
+
+    def change(self, connection: int, streams: Sequence[PassthroughStream]) -> None:
+        """The connection goes on with other streams, as `begin` takes them; what waits of the earlier ones stays."""
+        with self._lock:
+            if connection == self._connection:
+                self._take_up(streams)
 
     def put(self, connection: int, packet: LivePacket) -> None:
         """The thread of a connection: a packet came."""
@@ -77,16 +81,48 @@ class LiveSound:
         """
         shown_s = None if picture.pts is None else picture.pts * picture.time_base
         with self._lock:
+            self._shown.pop(picture.era, None)
+            self._shown[picture.era] = shown_s, picture.arrived_s, media_s
+            while len(self._shown) > _MOST_ERAS:
+                del self._shown[next(iter(self._shown))]
             later: deque[LivePacket] = deque()
             for packet in self._pending:
-                step_s = None if shown_s is None else packet.time_s - shown_s
-                if step_s is None or abs(step_s) > NEAR_S:
-                    step_s = Fraction(packet.arrived_s - picture.arrived_s).limit_denominator(1_000_000)
-                if step_s > 0:
+                placed_s = self._placed(packet, picture.era)
+                if placed_s is None or placed_s > media_s:
                     later.append(packet)
                 else:
-                    self._pass_on(packet, media_s + step_s)
+                    self._pass_on(packet, placed_s)
             self._pending = later
+
+    def _placed(self, packet: LivePacket, now: Era) -> Fraction | None:
+        """The media time of a packet by the last frame of its era; None if there was no frame of it yet."""
+        near = self._shown.get(packet.era)
+        if near is None:
+            arrived_s = self._shown[now][1]
+            if packet.era > now and packet.arrived_s > arrived_s - NEAR_S:
+                return None
+            near = self._shown[now]  # the pictures know nothing of that era
+            shown_s: Fraction | None = None
+            _, arrived_s, media_s = near
+        else:
+            shown_s, arrived_s, media_s = near
+        step_s = None if shown_s is None else packet.time_s - shown_s
+        if step_s is None or abs(step_s) > NEAR_S:
+            step_s = Fraction(packet.arrived_s - arrived_s).limit_denominator(1_000_000)
+        return media_s + step_s
+
+    def _take_up(self, streams: Sequence[PassthroughStream]) -> None:
+        before = list(self._passthrough.streams)
+        taken: dict[PassthroughStream, PassthroughStream] = {}
+        for stream in streams:
+            same = next((one for one in before if one is stream or _equal(one, stream)), None)
+            if same is not None:
+                before.remove(same)
+            taken[stream] = same or stream
+        gone = {one: known for one, known in self._streams.items() if known in taken.values()}
+        self._streams = gone | taken  # those that wait may be of a stream that goes on under another name
+        if list(taken.values()) != list(self._passthrough.streams):
+            self._passthrough.replace_streams(list(taken.values()))
 
     def _pass_on(self, live: LivePacket, media_s: Fraction) -> None:
         stream = self._streams.get(live.stream)

@@ -1,6 +1,6 @@
 """Cameras and streams on the network: RTSP, RTMP, HTTP (MJPEG, HLS, MPEG-TS), UDP and RTP.
 
-Used by the thread of a connection; `NetworkConnector` itself is immutable.
+Used by the thread of a connection; of `NetworkConnector` only changes what it has learnt of its address.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import av
@@ -25,12 +25,14 @@ from streamer.sources import http_camera
 from streamer.sources.address import PERCENT, check_address, headers_of
 from streamer.sources.connection import Connection
 from streamer.sources.datagram_port import DatagramPort
+from streamer.sources.deinterlacing import Deinterlace
 from streamer.sources.ffmpeg_options import check_names
+from streamer.sources.hls.connection import HlsConnection
+from streamer.sources.hls.opening import Chosen, master_of, open_playlists, with_login
 from streamer.sources.http_fetch import HttpAddress
 from streamer.sources.interrupt import LONGEST_READ_S, OpenTimeout
 from streamer.sources.live_container import LiveContainerConnection
 from streamer.sources.opening import choose_video
-from streamer.sources.paced import Pace
 from streamer.sources.rtsp_login import RtspRelay, RtspServer, is_beyond_ffmpeg, offered
 from streamer.sources.tap import PacketTap
 
@@ -50,10 +52,16 @@ _OTHERS = MappingProxyType({"tcp": "udp", "udp": "tcp"})
 # Without these the first picture is 1.1 s old and opening takes 1.2 s; with them 46 ms and 0.05 s (RTSP over TCP). Not
 # `fflags=nobuffer`: it throws away what was read while opening, and with it the key frame that some cameras begin with.
 _LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
-# A short probe finds no stream in these: their pictures' size is only known from the data. Their rate is not looked for,
-# which takes three pictures (six seconds at half a picture a second): the codec's header tells it.
+# A short probe finds no stream in these: their pictures' size is only known from the data. Their rate is not looked
+# for, which takes three pictures (six seconds at half a picture a second): the codec's header tells it.
 _PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
 _MISSED_POLLS = 3
+
+
+# Over TCP FFmpeg looks for no gaps in the sequence numbers, but packets are lost there too: where bytes between
+# them are no packets (a camera's own text), the search for the next one passes over some. With a queue of two, packets
+# in sequence are taken at once as before, and one behind a gap waits for the next one, whereupon the gap is told.
+_GAPS_TOLD = MappingProxyType({"reorder_queue_size": "2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,8 @@ class NetworkOptions:
         options: further options of FFmpeg's demuxer and protocol.
         verify: check the certificate of a server that has one (https, rtsps, rtmps).
         poll_fps: how often a server that gives single pictures is asked, a second.
+        deinterlace: which pictures of a live stream to make progressive.
+        max_height: of the variants of an HLS playlist the best one that is not taller is read; None: the tallest.
     """
 
     transport: str = "tcp"
@@ -79,6 +89,8 @@ class NetworkOptions:
     options: Mapping[str, str] = field(default_factory=dict)
     verify: bool = True
     poll_fps: float = 1.0
+    deinterlace: Deinterlace = "combed"
+    max_height: int | None = None
 
 
 class NetworkConnector:
@@ -118,10 +130,12 @@ class NetworkConnector:
         SECRETS.remember(password, user)
         self._url = with_credentials(address, user, password)
         self._login = user, password
-        self._address = with_credentials(address, "", "")
-        # Its pictures come a segment at a time.
-        self._in_segments = urlsplit(address).path.lower().endswith(".m3u8")
-        self.least_stall_s = _SEGMENTS_S if self._in_segments else 0.0
+        self._plain_url = with_credentials(address, "", "")
+        self._in_segments = False
+        self.least_stall_s = 0.0
+        if urlsplit(address).path.lower().endswith(".m3u8"):
+            self._comes_in_segments()
+        self._played = False  # a list of segments that has ended since was read to its end
         if self._may_be_pictures:
             self.least_stall_s = _MISSED_POLLS / self._options.poll_fps
 
@@ -142,23 +156,70 @@ class NetworkConnector:
 
     def connect(self, wanted: Callable[[], bool]) -> Connection:
         """See `streamer.sources.connection.Connector`."""
+        if self._in_segments:
+            return self._connect_segments(wanted)
         if (pictures := self._picture_camera(wanted)) is not None:
             return pictures
         with ExitStack() as undone:
             if self._is_datagrams:
                 undone.callback(self._port.take(wanted, self.name))
-            container = self._open_logged_in(undone)
+            with listening(av.logging.WARNING) as said:
+                container = self._open_logged_in(undone)
             try:
                 if not wanted():
                     raise SourceLost(f"{self.name}: not wanted any more")
-                pace = Pace(wanted) if self._in_segments else None
-                stream = choose_video(container, self.name)
-                opened = LiveContainerConnection(container, stream, self.name, pace, self._tap, audio=self._audio)
+                if container.format.name == "hls":  # whose address does not tell
+                    container.close()
+                    return self._connect_segments(wanted)
+                opened = LiveContainerConnection(
+                    container,
+                    choose_video(container, self.name),
+                    self.name,
+                    None,
+                    self._tap,
+                    audio=self._audio,
+                    said=said,
+                    deinterlace=self._options.deinterlace,
+                )
             except BaseException:
                 container.close()
                 raise
             opened.closed = undone.pop_all().close
             return opened
+
+    def _comes_in_segments(self) -> None:
+        """It is HLS, as its address tells or what is there."""
+        self._in_segments, self.least_stall_s = True, _SEGMENTS_S
+
+    def _connect_segments(self, wanted: Callable[[], bool]) -> HlsConnection:
+        self._comes_in_segments()
+        chosen = self._playlists(wanted)
+        if chosen.playlist.ended and self._played:
+            raise SourceLost(f"{self.name}: the playlist has ended (EXT-X-ENDLIST), nothing new is in it", "ended")
+        self._played = True
+        deinterlace = self._options.deinterlace
+        return HlsConnection(chosen, self.name, wanted, self._tap, audio=self._audio, deinterlace=deinterlace)
+
+    def _playlists(self, wanted: Callable[[], bool] = lambda: True) -> Chosen:
+        options = self._options
+        return open_playlists(
+            self._url,
+            self.name,
+            wanted,
+            options.open_timeout_s,
+            options.options,
+            max_height=options.max_height,
+            audio=self._audio,
+        )
+
+    def is_finished(self) -> bool | None:
+        """Whether the playlist at the address has ended; None if there is none.
+
+        Raises:
+            SourceUnavailable: what a user must mend.
+            SourceLost: nobody answers.
+        """
+        return self._playlists().playlist.ended if self._in_segments else None
 
     @property
     def url(self) -> str:
@@ -198,13 +259,18 @@ class NetworkConnector:
 
     def _open(self, read_timeout_s: float | None, *, thorough: bool = False, url: str | None = None) -> InputContainer:
         lines: list[Line] = []
-        url = url or self._url
-        options = self._ffmpeg_options(url, thorough=thorough)
+        options = self._ffmpeg_options(url or self._url, thorough=thorough)
+        where = (url, "r", None) if url else self._playlist_or_url()
         try:
             with listening(av.logging.WARNING) as lines:
-                return av.open(url, options=options, timeout=self._timeouts(read_timeout_s), metadata_errors="replace")
+                container = av.open(
+                    *where, options=options, timeout=self._timeouts(read_timeout_s), metadata_errors="replace"
+                )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._hinted(refusals.explained(self.name, error, lines, options.get("ca_file"))) from error
+        if container.format.name == "hls":
+            self._comes_in_segments()
+        return container
 
     def _open_logged_in(self, undone: ExitStack) -> InputContainer:
         """The container, by way of a relay if the server wants a login that FFmpeg does not know.
@@ -230,7 +296,7 @@ class NetworkConnector:
         return self._open(None, url=relay.url)
 
     def _rtsp_server(self) -> RtspServer:
-        parts = urlsplit(self._address)
+        parts = urlsplit(self._plain_url)
         is_tls = parts.scheme.lower() == "rtsps"
         return RtspServer(
             parts.hostname or "",
@@ -258,7 +324,7 @@ class NetworkConnector:
         if not self._may_be_pictures:
             return None
         address = HttpAddress(
-            self._address,
+            self._plain_url,
             self.name,
             *self._login,
             verify=self._options.verify,
@@ -271,6 +337,16 @@ class NetworkConnector:
             return http_camera.connect(address, wanted, options)
         except (SourceLost, SourceUnavailable) as error:
             raise self._hinted(error) from error
+
+    def _playlist_or_url(self) -> tuple[str, Literal["r"], str | None]:
+        """What FFmpeg opens: of an HLS source the playlist of the chosen variant, which alone is downloaded."""
+        if not self._in_segments:
+            return self._url, "r", None
+        chosen = self._playlists()
+        url = with_login(chosen.url, self._url)
+        if chosen.audio_url is None:
+            return url, "r", "hls"
+        return master_of(url, with_login(chosen.audio_url, self._url)), "r", "hls"
 
     def _timeouts(self, read_timeout_s: float | None) -> tuple[Any, float]:
         if read_timeout_s is not None:
@@ -288,6 +364,8 @@ class NetworkConnector:
             chosen |= _LOW_LATENCY if scheme in ("rtsp", "rtsps") else _PROBED
         if scheme in ("rtsp", "rtsps"):
             chosen |= _TRANSPORTS["tcp" if self._relayed else self._transport]
+            if self._relayed or self._transport == "tcp":
+                chosen |= _GAPS_TOLD
         if scheme in ("udp", "rtp"):
             # Else a burst larger than the socket's buffer is lost.
             chosen |= {"buffer_size": "4000000", "fifo_size": "50000", "overrun_nonfatal": "1"}

@@ -13,8 +13,13 @@ from fractions import Fraction
 
 from streamer.protocols import PassthroughSource, Source, StreamInfo
 from streamer.sources.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
+from streamer.sources.eras import NO_ERA, Era
 
 _OFF_S = 60.0
+_HELD_UP_S = 1.0
+_CATCH_UP = 0.5
+"""Late pictures follow one another in this part of their own distance: no burst, of which most would not be seen."""
+_LONGEST_STEP_S = 1.0  # that is taken over into another era
 
 
 class Pace:
@@ -22,22 +27,49 @@ class Pace:
 
     Args:
         wanted: asked while waiting.
+        held_up_s: pictures that are later than that were held up: the others follow at their own pace, as late.
+        catch_up: the least distance between two pictures, as a part of that of their times.
     """
 
-    def __init__(self, wanted: Callable[[], bool]) -> None:
+    def __init__(self, wanted: Callable[[], bool], held_up_s: float = _OFF_S, catch_up: float = 0.0) -> None:
         self._wanted = wanted
+        self._held_up_s = held_up_s
+        self._catch_up = catch_up
         self._start_s: float | None = None  # the clock at media time 0
+        self._era = NO_ERA
+        self._last_s = 0.0  # media time of the picture before
+        self._step_s = 0.04  # the last distance of two that rose; until it is known, that of the commonest rate
+        self._went_s = 0.0  # the clock when it went
         self._pause = threading.Event()  # never set: a wait with a deadline
 
-    def until(self, time_s: float) -> Iterator[None]:
-        """Wait for a media time in seconds; yields now and then."""
+    @classmethod
+    def of_segments(cls, wanted: Callable[[], bool]) -> Pace:
+        """For an input that comes a segment at a time."""
+        return cls(wanted, _HELD_UP_S, _CATCH_UP)
+
+    def until(self, time_s: float, era: Era = NO_ERA) -> Iterator[None]:
+        """Wait for a media time in seconds; yields now and then.
+
+        Args:
+            time_s: rises within an era.
+            era: of another one, the picture follows the one before by as much as that followed its own.
+        """
         now_s = time.monotonic()
-        # Behind by much, the time stamps have jumped or the input was held up: begin anew from here.
-        if self._start_s is None or abs(self._start_s + time_s - now_s) > _OFF_S:
+        if self._start_s is None:
             self._start_s = now_s - time_s
-        while (left_s := self._start_s + time_s - time.monotonic()) > 0 and self._wanted():
+        elif era != self._era:
+            self._start_s = max(self._went_s + min(self._step_s, _LONGEST_STEP_S), now_s) - time_s
+        elif now_s - self._start_s - time_s > self._held_up_s or self._start_s + time_s - now_s > _OFF_S:
+            self._start_s = now_s - time_s
+        elif time_s > self._last_s:
+            self._step_s = time_s - self._last_s
+        least_s = self._went_s + self._catch_up * self._step_s if time_s > self._last_s and era == self._era else 0.0
+        self._era, self._last_s = era, time_s
+        due_s = max(self._start_s + time_s, least_s)
+        while (left_s := due_s - time.monotonic()) > 0 and self._wanted():
             self._pause.wait(min(left_s, ASK_EVERY_S))
             yield None
+        self._went_s = time.monotonic()
 
 
 class PacedConnector:

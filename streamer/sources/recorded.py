@@ -102,6 +102,9 @@ def is_recording(connector: NetworkConnector) -> bool:
         SourceUnavailable: what a user must mend.
         SourceLost: nobody answers.
     """
+    finished = connector.is_finished()
+    if finished is not None:
+        return finished
     if connector.gives_pictures():
         return False
     with connector.open(READ_TIMEOUT_S) as container:

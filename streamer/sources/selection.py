@@ -18,6 +18,8 @@ from streamer.protocols import Source
 from streamer.secrets import redacted
 from streamer.sources.camera import CameraConnector, is_camera
 from streamer.sources.connection import Connector
+from streamer.sources.container import ContainerSource
+from streamer.sources.deinterlacing import Deinterlace
 from streamer.sources.file import FileSource
 from streamer.sources.heif import read_still
 from streamer.sources.images import ImageSource
@@ -31,6 +33,8 @@ from streamer.sources.synthetic import PREFIX, SyntheticSource
 from streamer.sources.tap import PacketTap
 from streamer.stats import RunStats
 
+DEINTERLACE: Mapping[str, Deinterlace] = {"auto": "combed", "on": "all", "off": "off"}
+"""Which pictures of a live source are made progressive, by what the settings say."""
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
 _PATTERN = re.compile(r"[*?\[]|%(?:0?\d+)?d")
 
@@ -46,6 +50,7 @@ class SourceOptions:
             a recording (False); None = what it is.
         size, pixel_format: what a camera is asked for: `(width, height)`, and V4L2's or FFmpeg's name.
         audio: give the sound of the source to outputs, where it has some.
+        deinterlace: `auto`, `on` or `off`, of files; of live network addresses it is in `network`.
         network: how a network address is opened.
         patience: when a live source is given up and tried again.
         tap: told of the packets of sources that have some.
@@ -57,6 +62,7 @@ class SourceOptions:
     size: tuple[int, int] | None = None
     pixel_format: str | None = None
     audio: bool = True
+    deinterlace: str = "auto"
     network: NetworkOptions = field(default_factory=NetworkOptions)
     patience: Patience = field(default_factory=Patience)
     tap: PacketTap | None = None
@@ -115,7 +121,7 @@ def _from_disk(target: str, options: SourceOptions) -> Source:
         return SyntheticSource(target, fps=options.fps)
     once = is_pipe(target)
     source = (PipeSource if once else FileSource)(target, threads=options.threads, fps=options.fps)
-    source.tap, source.audio = options.tap, options.audio
+    _set_up(source, options)
     return source
 
 
@@ -138,8 +144,15 @@ def _network(address: str, options: SourceOptions, stats: RunStats | None) -> So
         _refuse(address, {"fps": options.fps}, "files, pictures and cameras")
         return _live(connector, options, stats)
     source = RecordedSource(connector, threads=options.threads, fps=options.fps)
-    source.tap, source.audio = options.tap, options.audio
+    _set_up(source, options)
     return source
+
+
+def _set_up(source: ContainerSource, options: SourceOptions) -> None:
+    source.tap, source.audio = options.tap, options.audio
+    if options.live or options.deinterlace == "on":
+        source.deinterlace = DEINTERLACE[options.deinterlace]
+    source.marks_interlaced = options.deinterlace == "auto" and not options.live
 
 
 def _live(connector: Connector, options: SourceOptions, stats: RunStats | None) -> Source:

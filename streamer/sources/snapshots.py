@@ -13,14 +13,15 @@ from fractions import Fraction
 import av
 
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import reason
+from streamer.ffmpeg_log import listening, reason
 from streamer.protocols import Damage, StreamInfo
+from streamer.sources.complaints import means_damage
 from streamer.sources.connection import LiveItem, LivePicture
 from streamer.sources.container import describe
 from streamer.sources.geometry import Geometry
 from streamer.sources.http_fetch import HttpFetch
 from streamer.sources.jpeg_parts import LARGEST_BYTES
-from streamer.sources.loss import LossWatch
+from streamer.sources.loss import DECODER_TOLD
 from streamer.sources.opening import choose_video
 
 log = logging.getLogger(__name__)
@@ -110,14 +111,13 @@ class SnapshotConnection:
 
     def _decoded(self) -> LivePicture | Damage:
         arrived_s, began_s = time.monotonic(), time.perf_counter()
-        loss = LossWatch(key_frames_only=True)
         try:
-            with loss.listening(), av.open(io.BytesIO(self._file), "r") as container:
+            with listening(av.logging.WARNING) as lines, av.open(io.BytesIO(self._file), "r") as container:
                 stream = choose_video(container, self._name)
                 geometry = Geometry(container, stream, self._name, self._say)
                 stream.codec_context.thread_count = 1  # log lines must come from this thread
                 picture = next(container.decode(stream))
-                damage = loss.damage_of(picture)
+                told = picture.is_corrupt or any(means_damage(part, text) for _, part, text in lines)
                 upright = geometry.upright(picture, stream.time_base or _UNKNOWN)
                 if self._info is None:
                     info = describe(stream, upright, self._name, geometry, live=True)
@@ -131,7 +131,7 @@ class SnapshotConnection:
             _UNKNOWN,
             arrived_s,
             time.perf_counter() - began_s,
-            damage=damage,
+            damage=DECODER_TOLD if told else "",
             sample_aspect_ratio=geometry.sample_aspect_ratio,
             orientation=geometry.orientation,
         )

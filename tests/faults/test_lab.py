@@ -28,8 +28,9 @@ def test_the_program_recovers_and_nothing_is_left_over(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_damaged_pictures_never_reach_the_detector() -> None:
-    done = runner.Series(SCENARIOS["loss_10"](), repetitions=1, stops=0, healthy_s=HEALTHY_S, lasts_most_s=2.0).run()
+@pytest.mark.parametrize("name", ["loss_10", "garbage", "left_out"])
+def test_damaged_pictures_never_reach_the_detector(name: str) -> None:
+    done = runner.Series(SCENARIOS[name](), repetitions=1, stops=0, healthy_s=HEALTHY_S, lasts_most_s=2.0).run()
     assert done.figures["damaged"] > 0
     assert done.figures["damaged in the detector"] == 0
     assert done.figures["recall"] == 1.0

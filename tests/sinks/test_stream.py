@@ -481,9 +481,11 @@ def test_a_playlist_holds_the_last_seconds_and_nothing_else(tmp_path: Path) -> N
         for k in range(400):
             sink.write(shown(k))
     found = segments(playlist.parent)
-    assert 5 <= len(found) <= 8
     assert {path.name for path in playlist.parent.iterdir()} == {playlist.name, *(path.name for path in found)}
     text = playlist.read_text(encoding="ascii")
+    listed = [line for line in text.splitlines() if not line.startswith("#")]
+    # Those that were listed before stay for as long as somebody may ask for them, by the clock.
+    assert listed == [path.name for path in found][-6:]
     assert text.rstrip().endswith("#EXT-X-ENDLIST")
     assert "#EXT-X-TARGETDURATION:1\n" in text
     numbers = shown_in(playlist)
@@ -509,7 +511,7 @@ def test_numbers_of_segments_rise_from_run_to_run(tmp_path: Path) -> None:
                 sink.write(shown(k))
         text = (tmp_path / "index.m3u8").read_text(encoding="ascii")
         first.append(int(text.partition("#EXT-X-MEDIA-SEQUENCE:")[2].split()[0]))
-    assert first[0] + 2 < first[1]
+    assert first[0] + 2 <= first[1]
 
 
 def test_another_size_opens_the_playlist_anew_or_is_scaled(tmp_path: Path) -> None:

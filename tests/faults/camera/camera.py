@@ -35,6 +35,8 @@ class Camera:
         key_frame_every_s: seconds from one key frame to the next.
         key_frame_on_play: make one whenever a client begins to play; otherwise it begins in the middle.
         path: of the stream.
+        sloppy: H.264 with every picture, though that is whole, something that decoders complain about: see `SLOPPY`.
+        interlaced: H.264 of two fields, the upper one first, each with the scenery of its own moment.
         burst: so many pictures are sent at once, when the last of them was taken.
     """
 
@@ -48,10 +50,13 @@ class Camera:
         key_frame_every_s: float = 1.0,
         key_frame_on_play: bool = False,
         path: str = "/live",
+        sloppy: str = "",
+        interlaced: bool = False,
         burst: int = 1,
     ) -> None:
+        login = Login(*auth) if auth else None
         self.settings = Settings(
-            codec, size, fps, Login(*auth) if auth else None, key_frame_every_s, key_frame_on_play, path, burst
+            codec, size, fps, login, key_frame_every_s, key_frame_on_play, path, sloppy, interlaced, burst
         )
         self._folder = tempfile.TemporaryDirectory(prefix="camera-")
         self._shots_path = Path(self._folder.name) / "shots"
@@ -119,6 +124,18 @@ class Camera:
         if not 0 <= fraction <= 1:
             raise ValueError("a fraction lies between 0 and 1")
         self._order("lose", fraction=fraction, seed=seed)
+
+    def litter(self, fraction: float, seed: int = 0) -> None:
+        """Send bytes that are no packet before this fraction of those in RTSP connections from now on; 0 ends it."""
+        if not 0 <= fraction <= 1:
+            raise ValueError("a fraction lies between 0 and 1")
+        self._order("litter", fraction=fraction, seed=seed)
+
+    def skip(self, fraction: float, seed: int = 0) -> None:
+        """Drop this fraction of the pictures that are no key frames, before packets are numbered; 0 ends it."""
+        if not 0 <= fraction <= 1:
+            raise ValueError("a fraction lies between 0 and 1")
+        self._order("skip", fraction=fraction, seed=seed)
 
     def silence(self, *, reports: bool = False) -> None:
         """Send no pictures, but answer requests; with `reports` RTCP goes on, so that something still arrives."""

@@ -12,7 +12,7 @@ from av.video.frame import PictureType
 
 from tests.faults import counter
 from tests.faults.camera.payloads import h264_payloads, h265_payloads, jpeg_payloads, nal_units
-from tests.faults.camera.settings import Settings
+from tests.faults.camera.settings import SLOPPY, Settings
 
 
 class Coded(NamedTuple):
@@ -80,11 +80,15 @@ class Film:
         self._codec = settings.codec
         self._size = settings.size
         self._fps = settings.fps
+        self._extra = SLOPPY.get(settings.sloppy, b"")
+        self._interlaced = settings.interlaced
         self._encoder = _encoder(settings)
 
     def take(self, number: int, ticks: int, *, is_key: bool) -> Coded:
         """Draw, encode and cut one picture."""
         pixels = counter.draw(number, self._size)
+        if self._interlaced:
+            pixels = _woven(number, self._size, pixels)
         # In full range the same values are only shown with less contrast, and read the same.
         frame = av.VideoFrame.from_ndarray(pixels, "yuvj420p" if self._codec == "mjpeg" else "yuv420p")
         frame.pts, frame.time_base = ticks, Fraction(1, self.clock_hz)
@@ -98,6 +102,8 @@ class Film:
         if is_key:
             self.description = self._describe_h264(units) if is_h264 else self._describe_h265(units)
         # Parameter sets and messages; slices have types 1 to 5 in H.264, 0 to 31 in H.265. None needs two packets.
+        if self._extra:
+            units.insert(next(at for at, unit in enumerate(units) if unit[0] & 0x1F in (1, 5)), self._extra)
         preamble = sum(unit[0] & 0x1F > 5 if is_h264 else unit[0] >> 1 & 0x3F > 31 for unit in units)
         return Coded(h264_payloads(units) if is_h264 else h265_payloads(units), preamble)
 
@@ -132,7 +138,22 @@ def _encoder(settings: Settings) -> Any:
     context.framerate = Fraction(settings.fps).limit_denominator(1001)
     context.thread_count = 1
     context.options = _OPTIONS[settings.codec]
+    if settings.interlaced:
+        context.options = _AT_ONCE | {"crf": "18", "x264-params": "keyint=infinite:scenecut=0:interlaced=1:tff=1"}
     return context
+
+
+def _woven(number: int, size: counter.Size, pixels: counter.UInt8Array) -> counter.UInt8Array:
+    """A picture whose upper field shows the scenery of one moment, and whose lower field that of the next.
+
+    The strip with the number stays as it is. Each picture is two moments on from the one before.
+    """
+    height = size[1]
+    woven = counter.draw(2 * number, size)
+    woven[1:height:2] = counter.draw(2 * number + 1, size)[1:height:2]
+    strip_px = counter.strip_height_px(height)
+    woven[:strip_px] = pixels[:strip_px]
+    return woven
 
 
 _ENCODERS = {"h264": "libx264", "h265": "libx265", "mjpeg": "mjpeg"}

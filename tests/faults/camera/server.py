@@ -69,6 +69,10 @@ class CameraServer:
         match name:
             case "lose":
                 studio.lose(order["fraction"], order["seed"])
+            case "litter":
+                studio.litter(order["fraction"], order["seed"])
+            case "skip":
+                studio.skip(order["fraction"], order["seed"])
             case "jump_pts":
                 studio.jump_pts(order["by_s"])
             case "wrap_pts":

@@ -8,6 +8,14 @@ from typing import Literal, NamedTuple, cast, get_args
 
 Codec = Literal["h264", "h265", "mjpeg", "audio"]
 Scheme = Literal["basic", "digest", "sha256", "both"]
+SLOPPY = {
+    "sei": bytes.fromhex("0605ffffff64") + b"camera user data " * 49 + b"\x80",
+    "data partition": b"\x03camera\x80",
+    "garbage unit": b"\x9e\x80camera",
+    "timing": b"\x06\x01\x01\xff\x80",
+}
+"""A unit that goes before each picture: a message shorter than it says, types that H.264 does not use (a data partition
+without its slice; the forbidden bit set), a picture timing that no sequence parameter set describes."""
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
 
@@ -33,6 +41,8 @@ class Settings:
         key_frame_every_s: seconds from one key frame to the next.
         key_frame_on_play: make one whenever a client starts to play, as some cameras do.
         path: of the stream; every other one is not found.
+        sloppy: what is wrong beside every picture, one of `SLOPPY` (H.264 only); empty for nothing.
+        interlaced: film two fields a picture (H.264 only).
         burst: so many pictures are sent at once, when the last of them was taken.
     """
 
@@ -43,6 +53,8 @@ class Settings:
     key_frame_every_s: float = 1.0
     key_frame_on_play: bool = False
     path: str = "/live"
+    sloppy: str = ""
+    interlaced: bool = False
     burst: int = 1
 
     def __post_init__(self) -> None:
@@ -50,6 +62,10 @@ class Settings:
             raise ValueError(f"a camera has one of {', '.join(CODECS)}, not {self.codec}")
         if any(length % 2 or length < 90 for length in self.size):
             raise ValueError(f"a picture has even sides of at least 90 pixels, not {self.size}")
+        if self.sloppy and (self.sloppy not in SLOPPY or self.codec != "h264"):
+            raise ValueError(f"an H.264 camera can have one of {', '.join(SLOPPY)}, not {self.sloppy}")
+        if self.interlaced and self.codec != "h264":
+            raise ValueError("only an H.264 camera can film fields")
         if self.fps <= 0 or self.key_frame_every_s <= 0:
             raise ValueError("rate and key frame distance are above 0")
 
@@ -57,6 +73,8 @@ class Settings:
         """The command line that `parse` understands."""
         words = ["--codec", self.codec, "--size", "{}x{}".format(*self.size), "--fps", str(self.fps)]
         words += ["--key-frame-every", str(self.key_frame_every_s), "--path", self.path, "--burst", str(self.burst)]
+        words += ["--sloppy", self.sloppy] if self.sloppy else []
+        words += ["--interlaced"] if self.interlaced else []
         words += ["--key-frame-on-play"] if self.key_frame_on_play else []
         return words + (["--login", ":".join(self.login)] if self.login else [])
 
@@ -88,6 +106,8 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
     parser.add_argument("--login", type=login, metavar="SCHEME:USER:PASSWORD", help="basic, digest, sha256 or both")
     parser.add_argument("--key-frame-every", type=float, default=Settings.key_frame_every_s, metavar="SECONDS")
     parser.add_argument("--key-frame-on-play", action="store_true")
+    parser.add_argument("--sloppy", choices=("", *SLOPPY), default="")
+    parser.add_argument("--interlaced", action="store_true")
     parser.add_argument("--path", default=Settings.path)
     parser.add_argument("--burst", type=int, default=Settings.burst, help="pictures that are sent at once")
     parser.add_argument("--shots", metavar="FILE", help="where to note when each picture was drawn and sent")
@@ -100,6 +120,8 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
         key_frame_every_s=read.key_frame_every,
         key_frame_on_play=read.key_frame_on_play,
         path=read.path,
+        sloppy=read.sloppy,
+        interlaced=read.interlaced,
         burst=read.burst,
     )
     return settings, read.port, read.shots

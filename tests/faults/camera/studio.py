@@ -15,7 +15,7 @@ from tests.faults.camera.recording import Coded, Recording, recording
 from tests.faults.camera.settings import Settings
 from tests.faults.camera.shots import Shot, ShotList
 from tests.faults.camera.viewers import Viewer
-from tests.faults.camera.wires import Wire
+from tests.faults.camera.wires import Loss, Wire
 
 REPORT_EVERY_S = 1.0
 
@@ -37,7 +37,8 @@ class Studio:
         self._epoch_s = time.monotonic()
         self._jumped_ticks = 0
         self._wrap_in_s: float | None = None
-        self._loss = 0.0, 0
+        self._loss = self._garbage = 0.0, 0
+        self._skips: Loss | None = None
         self._viewers_so_far = 0
         self._withheld_until_s = 0.0
         self._key_due_s = 0.0
@@ -69,6 +70,7 @@ class Studio:
             number=self._viewers_so_far,
         )
         viewer.lose(*self._loss)
+        viewer.litter(*self._garbage)
         self.viewers.append(viewer)
         if self.settings.key_frame_on_play:
             self._key_due_s = 0.0
@@ -85,6 +87,16 @@ class Studio:
         self._loss = fraction, seed
         for viewer in self.viewers:
             viewer.lose(fraction, seed)
+
+    def litter(self, fraction: float, seed: int) -> None:
+        """Send bytes that are no packets to everybody who plays in the RTSP connection, now or later."""
+        self._garbage = fraction, seed
+        for viewer in self.viewers:
+            viewer.litter(fraction, seed)
+
+    def skip(self, fraction: float, seed: int) -> None:
+        """Take a fraction of the pictures that are no key frames and send them to nobody, as if they were none."""
+        self._skips = Loss(fraction, seed) if fraction > 0 else None
 
     def jump_pts(self, by_s: float) -> None:
         """Set the clock of the timestamps forwards, or backwards."""
@@ -138,6 +150,8 @@ class Studio:
         shot = Shot(number, drawn_s, due_s, None, len(coded.payloads), 0, is_key, False)
         # Noted before it is sent: whoever gets the picture finds it in the list.
         self._shots.write(shot)
+        if self._skips is not None and not is_key and not self._skips.spares():
+            return
         self._held.append((shot, coded, self._ticks(due_s)))
         if len(self._held) >= self.settings.burst:
             for held in self._held:

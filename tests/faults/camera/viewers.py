@@ -9,7 +9,7 @@ import random
 import struct
 import time
 
-from tests.faults.camera.wires import Loss, Wire
+from tests.faults.camera.wires import Garbage, Loss, Wire
 
 _RTP = struct.Struct(">BBHII")
 _SENDER_REPORT = struct.Struct(">BBHIIIIII")
@@ -79,3 +79,7 @@ class Viewer:
     def lose(self, fraction: float, seed: int) -> None:
         """Drop a fraction of its RTP packets from now on."""
         self.wire.lose(Loss(fraction, seed + self.number) if fraction > 0 else None)
+
+    def litter(self, fraction: float, seed: int) -> None:
+        """Send bytes that are no packet before a fraction of its RTP packets from now on."""
+        self.wire.litter(Garbage(fraction, seed + self.number) if fraction > 0 else None)

@@ -30,6 +30,27 @@ class Loss:
         return self._random.random() >= self._fraction
 
 
+class Garbage:
+    """Bytes that some cameras send between interleaved packets: empty lines, zeros, packets on a channel of their own.
+
+    FFmpeg passes over them to the next packet, and behind zeros over packets too.
+
+    Args:
+        fraction: of the packets that have some before them, 0 to 1.
+        seed: the same seed sends the same.
+    """
+
+    def __init__(self, fraction: float, seed: int) -> None:
+        self._fraction = fraction
+        self._random = random.Random(seed)
+
+    def before(self) -> bytes:
+        """What goes before the next packet; mostly nothing."""
+        if self._random.random() >= self._fraction:
+            return b""
+        return self._random.choice((b"\r\n\r\n", bytes(7), _framed(9, self._random.randbytes(20))))
+
+
 class Wire(Protocol):
     """A way to one client."""
 
@@ -43,6 +64,10 @@ class Wire(Protocol):
 
     def lose(self, loss: Loss | None) -> None:
         """Drop packets on purpose from now on, or no longer; nothing where the way is reliable."""
+        ...
+
+    def litter(self, garbage: Garbage | None) -> None:
+        """Send bytes between packets that are none, or no longer; nothing where packets are apart by themselves."""
         ...
 
     def close(self) -> None:
@@ -65,6 +90,7 @@ class Interleaved:
         self._transport = transport
         self._channels = channels
         self._behind = False
+        self._garbage: Garbage | None = None
 
     def send(self, packets: Sequence[bytes], *, is_key: bool) -> list[int]:
         """Send a picture, or leave it and those that depend on it out if the client does not read."""
@@ -73,7 +99,11 @@ class Interleaved:
         elif is_key:
             self._behind = False
         if not self._behind and not self._transport.is_closing():
-            self._transport.write(b"".join(_framed(self._channels[0], packet) for packet in packets))
+            framed = (_framed(self._channels[0], packet) for packet in packets)
+            if self._garbage is None:
+                self._transport.write(b"".join(framed))
+            else:
+                self._transport.write(b"".join(self._garbage.before() + packet for packet in framed))
         return []
 
     def send_report(self, packet: bytes) -> None:
@@ -83,6 +113,10 @@ class Interleaved:
 
     def lose(self, loss: Loss | None) -> None:
         """Nothing: TCP loses nothing."""
+
+    def litter(self, garbage: Garbage | None) -> None:
+        """Send bytes between the packets that are none, from now on, or no longer."""
+        self._garbage = garbage
 
     def close(self) -> None:
         """Nothing: the connection is not this one's."""
@@ -122,6 +156,9 @@ class Datagrams:
     def lose(self, loss: Loss | None) -> None:
         """Drop RTP packets on purpose from now on, or no longer."""
         self._loss = loss
+
+    def litter(self, garbage: Garbage | None) -> None:
+        """Nothing: each datagram is a packet."""
 
     def close(self) -> None:
         """Close both ports."""

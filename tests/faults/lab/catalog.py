@@ -23,6 +23,8 @@ _ALL: tuple[type[Scenario], ...] = (
     loss_faults.Loss3,
     loss_faults.Loss10,
     loss_faults.Loss20,
+    loss_faults.Garbage,
+    loss_faults.LeftOut,
     stream_faults.Resolution,
     stream_faults.CodecChange,
     stream_faults.PtsForwards,

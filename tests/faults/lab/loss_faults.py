@@ -1,4 +1,4 @@
-"""UDP packet loss, and how well the program knows which pictures it damaged. Used by the thread of the lab."""
+"""Lost packets and pictures, and how well the program knows what they damaged. Used by the thread of the lab."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ class Loss(CameraScenario):
     def strike(self) -> None:
         self._seed += 1
         self._first = self.camera.next_number
-        self.camera.lose(self.fraction, self._seed)
+        self.harm(self.fraction, self._seed)
+
+    def harm(self, fraction: float, seed: int) -> None:
+        """Damage a share of what is sent; none ends it."""
+        self.camera.lose(fraction, seed)
 
     def mend(self) -> float:
         back_s = time.monotonic()
-        self.camera.lose(0)
+        self.harm(0.0, self._seed)
         hit = set(self.camera.damaged_numbers(self._first))
         for number, looks_damaged, is_flagged in self._seen:
             kind = DAMAGED if looks_damaged else HIT if number in hit else WHOLE
@@ -91,3 +95,25 @@ class Loss20(Loss):
     name = "loss_20"
     fault = "20% of the UDP packets are lost"
     fraction = 0.2
+
+
+class Garbage(Loss):
+    name = "garbage"
+    fault = "bytes that are no packets before 5% of the packets in the RTSP connection; FFmpeg passes over some packets"
+    transport = "tcp"
+    limit_s = 7.5  # FFmpeg may take stray bytes for the length of a packet, and passes over up to 64 KiB
+    fraction = 0.05
+
+    def harm(self, fraction: float, seed: int) -> None:
+        self.camera.litter(fraction, seed)
+
+
+class LeftOut(Loss):
+    name = "left_out"
+    fault = "the camera leaves out 3% of its pictures before it numbers its packets"
+    expected = "pictures from a missing one to the next key frame are flagged, and kept from the detector"
+    transport = "tcp"
+    fraction = 0.03
+
+    def harm(self, fraction: float, seed: int) -> None:
+        self.camera.skip(fraction, seed)

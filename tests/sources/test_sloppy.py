@@ -1,0 +1,61 @@
+"""Cameras that send whole pictures and nonsense beside them, and cameras that send nonsense between the packets."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from streamer.frame import Frame
+from streamer.sources.live import LiveSource
+from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.retries import Patience
+from tests.core.parts import DEADLINE_S
+from tests.faults import counter
+from tests.faults.camera import Camera, Codec
+from tests.faults.camera.settings import SLOPPY
+
+pytestmark = pytest.mark.slow
+
+
+def frames(camera: Camera, count: int, transport: str = "tcp") -> list[Frame]:
+    connector = NetworkConnector(camera.url, NetworkOptions(transport=transport))
+    with LiveSource(connector, Patience(stall_s=DEADLINE_S)) as source:
+        return list(itertools.islice(source, count))
+
+
+def is_damaged(frame: Frame) -> bool:
+    return counter.is_damaged(frame.picture, counter.read_number(frame.picture))
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("sloppy", SLOPPY)
+def test_nonsense_beside_whole_pictures_is_no_damage(sloppy: str, transport: str) -> None:
+    with Camera(fps=50, key_frame_every_s=0.5, sloppy=sloppy) as camera:
+        seen = frames(camera, 60, transport)
+    assert [is_damaged(frame) for frame in seen] == [False] * 60
+    assert [frame.damage for frame in seen] == [""] * 60
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_what_is_built_on_pictures_that_the_camera_left_out_is_flagged(codec: Codec) -> None:
+    """No packet is missing then, and of H.264 FFmpeg says nothing."""
+    with Camera(codec=codec, fps=25, key_frame_every_s=0.5) as camera:
+        camera.skip(0.05, 1)
+        seen = frames(camera, 120)
+    damaged = [frame for frame in seen if is_damaged(frame)]
+    assert damaged or codec == "h265"  # of which FFmpeg decodes nothing that misses a reference
+    assert [frame.index for frame in damaged if not frame.damage] == []
+    assert [frame for frame in seen if not frame.damage]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_lost_among_garbage_in_the_connection_is_flagged(seed: int) -> None:
+    """Behind zeros FFmpeg passes over whole packets, and over TCP it tells of no gap unless it is asked to."""
+    with Camera(fps=50, key_frame_every_s=0.5) as camera:
+        camera.litter(0.05, seed)
+        seen = frames(camera, 200)
+    damaged = [frame for frame in seen if is_damaged(frame)]
+    assert damaged
+    assert [frame.index for frame in damaged if not frame.damage] == []
+    assert [frame for frame in seen if not frame.damage]
