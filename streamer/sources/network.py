@@ -210,6 +210,7 @@ class NetworkConnector:
             options.options,
             max_height=options.max_height,
             audio=self._audio,
+            authorities=self.authorities,
         )
 
     def is_finished(self) -> bool | None:
