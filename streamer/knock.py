@@ -11,6 +11,36 @@ ANSWER_WITHIN_S = 0.25
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935, "rtmps": 443}
 _OPTIONS = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
 """What any server answers, without a login (RFC 2326, 10.1)."""
+_HEAD = b"HEAD / HTTP/1.0\r\n\r\n"
+
+
+def greeting(host: str, port: int, timeout_s: float = 1.0) -> bytes:
+    """The first bytes that a server says to a question of RTSP or, if it hangs up on that, of HTTP; they tell its kind.
+
+    Args:
+        host: its name or number.
+        port: likewise.
+        timeout_s: the longest wait for each connection, and for what it says.
+
+    Returns:
+        b"" if it says nothing.
+    """
+    for question in (_OPTIONS, _HEAD):
+        try:
+            with socket.create_connection((host, port), timeout_s) as server:
+                server.sendall(question)
+                if said := server.recv(64):
+                    return said
+        except ConnectionResetError:
+            continue
+        except OSError:
+            return b""
+    return b""
+
+
+def default_port(scheme: str) -> int | None:
+    """Where servers of a scheme listen that is named in no address."""
+    return _DEFAULT_PORTS.get(scheme.lower())
 
 
 def answers(url: str) -> bool:

@@ -19,7 +19,9 @@ SHORTEST_HIDDEN = 4
 """Shorter passwords are hidden only where they stand as one: `a` everywhere would leave no readable text."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
-_HOST_AND_PORT = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
+_HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:@\s]*)(?::\d*)?")
+_NUMBER = re.compile(r"(\[[^\]]*\]|\d+\.\d+\.\d+\.\d+)(?::\d*)?")
+_NO_PORT = re.compile(r"\A(\[[^\]]*\]|[^:\[]*):(?!\d*$)(.*)", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"<>]*:[^\s/?#'\"<>]*@")
 _TOKEN_NAME = r"(?:token|key|pass(?:word|wd|phrase)?|pwd|secret|auth|sig(?:nature)?)"
 # Parameters are parted by & and, by an older custom (HTML 4.01, B.2.2), by ; and a fragment may hold some too.
@@ -32,8 +34,10 @@ def split_credentials(url: str) -> tuple[str, str, str]:
     """A network address without its credentials, the user name and the password, both decoded; "" where absent.
 
     Everything before the last @ of the authority is taken for credentials (RFC 3986, 3.2.1), so that : and @ in a
-    password need no percent-encoding. A raw /, ? or # in it is understood where what stands before it is no `host:port`
-    and holds no @: `rtsp://me:pass/word@camera/` but not `rtsp://me:12/34@camera/`.
+    password need no percent-encoding. A raw /, ? or # in it is understood where what RFC 3986 makes of it is no
+    `host:port`, or where a number stands for the host: `rtsp://me:pass/word@camera/`, `rtsp://me:p@ss:w/o#rd@camera/`,
+    `rtsp://me:p@ss/word@192.0.2.1/`, but neither `rtsp://me:12/34@camera/` nor `rtsp://me:p@ss/word@camera/`, where
+    `me:12` and `ss` may be hosts.
     """
     scheme, info, rest = _parts(url)
     if info is None:
@@ -62,7 +66,17 @@ def redacted(address: str) -> str:
         return address
     scheme, rest = match.groups()
     # Passwords may hold any character, so all up to the last @ goes, then the query, which may hold a token.
-    return f"{scheme}://{re.split('[?#]', rest.rsplit('@', maxsplit=1)[-1], maxsplit=1)[0]}"
+    shown = re.split("[?#]", rest.rsplit("@", maxsplit=1)[-1], maxsplit=1)[0]
+    authority, slash, path = shown.partition("/")
+    # What is no port may be the password of an address without its host.
+    authority = _NO_PORT.sub(rf"\1:{HIDDEN}", authority)
+    return f"{scheme}://{authority}{slash}{path}"
+
+
+def may_hide_host(address: str) -> bool:
+    """Whether the host of a network address may be a part of its password, which has a raw / or ? in it."""
+    _, _, rest = _parts(address)
+    return "@" in rest[1:]
 
 
 class Secrets:
@@ -93,7 +107,10 @@ class Secrets:
         self.remember(password, user)
         # As it was typed, and whole if a raw /, ? or # made it look like a path.
         match = _URL.fullmatch(url)
-        self.remember(match[2].rpartition("@")[0].partition(":")[2] if match else "", user)
+        raw = match[2] if match else ""
+        self.remember(raw.rpartition("@")[0].partition(":")[2], user)
+        if no_port := _NO_PORT.fullmatch(re.split("[/?#]", raw.rpartition("@")[2], maxsplit=1)[0]):
+            self.remember(no_port[2])
         for query in re.split("[?#]", address, maxsplit=1)[1:]:
             self._remember_tokens(query)
         return address, user, password
@@ -179,9 +196,26 @@ def _parts(url: str) -> tuple[str, str | None, str]:
 
 def _end_of_user_info(rest: str) -> int:
     """Where the @ behind the credentials is in what follows `scheme://`; -1 if there are none."""
-    authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    inside = authority.rfind("@")
-    return inside if inside >= 0 or _HOST_AND_PORT.fullmatch(authority) else rest.rfind("@")
+    end = len(re.split("[/?#]", rest, maxsplit=1)[0])
+    inside = rest.rfind("@", 0, end)
+    host = _HOST_AND_PORT.fullmatch(rest, inside + 1, end)
+    # Nobody writes an @ in a fragment, which no server gets to see.
+    if host is not None and host[1] and not (inside < 0 and rest.startswith("#", end)):
+        # A number is no part of a path as a rule, unless that holds another address.
+        is_word = inside >= 0 and re.fullmatch(r"[^.:\[]+", rest[inside + 1 : end]) and "://" not in rest
+        number = _last_host(rest, end, _NUMBER) if is_word else -1
+        return max(inside, number)
+    later = _last_host(rest, end, _HOST_AND_PORT)
+    return max(later, inside) if later >= 0 or inside >= 0 else rest.rfind("@")
+
+
+def _last_host(rest: str, start: int, kind: re.Pattern[str]) -> int:
+    """Where the last @ behind `start` is that a host of a kind follows; -1 if there is none."""
+    for at in (match.start() for match in reversed(list(re.finditer("@", rest)))):
+        host = kind.fullmatch(re.split("[/?#]", rest[at + 1 :], maxsplit=1)[0])
+        if at > start and host is not None and host[1]:
+            return at
+    return -1
 
 
 def _encoded(text: str) -> str:

@@ -18,6 +18,13 @@ from streamer.catalog import TRACKERS
 from streamer.spelling import nearest
 
 
+def _ffmpeg_text(value: object) -> object:
+    """A number or a yes or no of YAML as FFmpeg writes it."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return str(value) if isinstance(value, (int, float)) else value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,6 +56,10 @@ class SourceSettings(_Section):
     """Look at a network stream as shortly as possible before its first picture."""
     options: dict[str, str] = {}
     """Further options of FFmpeg for a network address."""
+    verify: bool = True
+    """Check the certificate of a server that is asked over TLS (https, rtsps, rtmps); false: trust whoever answers."""
+    poll_fps: float = Field(default=1.0, ge=1 / 3600, le=30)
+    """How often a server that gives one picture a request is asked, a second."""
     deinterlace: Literal["auto", "on", "off"] = "auto"
     """Make progressive pictures of interlaced ones. auto: of live sources those that are marked as interlaced and show
     a comb; of files only what the detector sees, the output keeps both fields. on: every picture. off: none."""
@@ -83,6 +94,11 @@ class SourceSettings(_Section):
     def _camera(cls, value: object) -> object:
         # YAML reads the 0 of the first camera as a number.
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _ffmpeg_text(cls, value: object) -> object:
+        return {key: _ffmpeg_text(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     @field_validator("fps", mode="before")
     @classmethod
@@ -231,7 +247,7 @@ class OutputSettings(_Section):
     @field_validator("options", mode="before")
     @classmethod
     def _text(cls, value: object) -> object:
-        return {key: str(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return {key: _ffmpeg_text(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     @field_validator("pixel_format")
     @classmethod

@@ -293,6 +293,8 @@ def source_options(settings: SourceSettings) -> SourceOptions:
             open_timeout_s=settings.open_timeout_s,
             low_latency=settings.low_latency,
             options=settings.options,
+            verify=settings.verify,
+            poll_fps=settings.poll_fps,
             deinterlace=DEINTERLACE[settings.deinterlace],
             max_height=settings.max_height,
         ),

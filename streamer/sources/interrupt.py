@@ -76,3 +76,15 @@ def interruptible(wanted: Callable[[], bool]) -> Iterator[None]:
         yield
     finally:
         _clock.wanted = before
+
+
+@contextmanager
+def ended_also_by(unneeded: Callable[[], bool]) -> Iterator[None]:
+    """While this lasts, a read of this thread ends also once it is unneeded, not only unwanted.
+
+    Args:
+        unneeded: asked by this thread, often; must be quick.
+    """
+    before = _clock.wanted
+    with interruptible(lambda: not unneeded() and (before is None or before())):
+        yield

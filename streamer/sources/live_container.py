@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -30,10 +30,12 @@ from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.eras import NO_ERA, Era, Eras
 from streamer.sources.frame_numbers import FrameNumbers
 from streamer.sources.geometry import Geometry
+from streamer.sources.interrupt import ended_also_by
 from streamer.sources.late_streams import is_unknown
 from streamer.sources.loss import BEFORE_KEY_FRAME, LossWatch
 from streamer.sources.nal_units import holds_picture
 from streamer.sources.paced import Pace
+from streamer.sources.programme import CHANGED, ProgrammeWatch
 from streamer.sources.sender_clock import SenderClock
 from streamer.sources.stream_facts import live_rate_of
 from streamer.sources.tap import PacketTap
@@ -56,6 +58,9 @@ class LiveContainerConnection:
         said: what FFmpeg logged while it was opened.
         deinterlace: which pictures to make progressive.
         eras: tells the jumps of the sender's clock, which `pace` is to follow.
+
+    Attributes:
+        closed: called when the connection is closed.
     """
 
     def __init__(
@@ -78,6 +83,8 @@ class LiveContainerConnection:
         self._name = name
         self._info: StreamInfo | None = None
         self._geometry = Geometry(container, stream, name)
+        self._programme = ProgrammeWatch(container, stream)
+        self.closed: Callable[[], None] = lambda: None
         self._loss = LossWatch(
             stream.codec_context.codec.name,
             key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"),
@@ -87,6 +94,7 @@ class LiveContainerConnection:
         self._deinterlacer = Deinterlacer(deinterlace)
         self._deinterlaces = deinterlace != "off"
         self._sender = SenderClock(stream)
+        self._packets: Any = container.demux()  # a generator, which PyAV's stubs do not tell
         self._held = 0
         # Several pictures at once would each wait for the next ones; and log lines must come from this thread.
         stream.codec_context.thread_type = "SLICE"
@@ -116,7 +124,8 @@ class LiveContainerConnection:
         with self._loss.listening():
             failed: BaseException | None = None
             try:
-                yield from self._read()
+                with ended_also_by(lambda: not self._programme.unchanged()):
+                    yield from self._read()
             except (av.error.FFmpegError, OSError) as error:
                 failed = error
             yield from self._drain()
@@ -125,24 +134,36 @@ class LiveContainerConnection:
 
     def close(self) -> None:
         """Release the connection to the camera."""
+        # Else its time-out goes on, and ends the farewell (RTSP's TEARDOWN) of a connection that is given up.
+        self._packets.close()
         self._container.close()
+        self.closed()
 
     def _read(self) -> Iterator[LiveItem]:
         """Everything until the end of the stream."""
         while True:
             try:
-                for packet in self._container.demux():
+                self._packets = self._container.demux()
+                for packet in self._packets:
+                    if not self._programme.unchanged():
+                        break
                     sound = self._sound.get(packet.stream_index)
                     if packet.size and packet.stream_index == self._stream.index:
                         yield from self._take(packet, time.monotonic())
                     elif packet.size and sound is not None and (packet.pts is not None or packet.dts is not None):
                         yield LivePacket(sound, passthrough_packet(packet), time.monotonic(), self._era_of(packet))
+                self._check_programme()
                 return
             except BlockingIOError:
                 yield None  # not the end: what comes later can still be read
             except av.error.ExitError:
+                self._check_programme()
                 yield None  # not wanted any more: whoever asked for this ends here
                 raise
+
+    def _check_programme(self) -> None:
+        if self._programme.change:
+            raise SourceLost(f"{self._name}: {self._programme.change}", CHANGED)
 
     def _era_of(self, packet: Packet[Any]) -> Era:
         if self._eras is None:
@@ -201,6 +222,7 @@ class LiveContainerConnection:
         ratio = self._geometry.sample_aspect_ratio
         key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
         self._pictures += 1
+        self._programme.picture_came()
         if self._info is None:
             info = describe(self._stream, upright, self._name, self._geometry, live=True)
             order = 1 if self._deinterlaces else info.field_order

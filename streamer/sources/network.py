@@ -5,8 +5,9 @@ Used by the thread of a connection; of `NetworkConnector` only changes what it h
 
 from __future__ import annotations
 
-import socket
+import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -15,17 +16,27 @@ from urllib.parse import urlsplit
 import av
 from av.container import InputContainer
 
+from streamer import certificates, refusals
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.ffmpeg_log import listening, reason
-from streamer.knock import answers
-from streamer.secrets import SECRETS, redacted, with_credentials
+from streamer.ffmpeg_log import Line, listening
+from streamer.knock import answers, default_port
+from streamer.secrets import SECRETS, may_hide_host, redacted, with_credentials
+from streamer.sources import http_camera
+from streamer.sources.address import PERCENT, check_address, headers_of
+from streamer.sources.connection import Connection
+from streamer.sources.datagram_port import DatagramPort
 from streamer.sources.deinterlacing import Deinterlace
+from streamer.sources.ffmpeg_options import check_names
 from streamer.sources.hls.connection import HlsConnection
 from streamer.sources.hls.opening import Chosen, master_of, open_playlists, with_login
+from streamer.sources.http_fetch import HttpAddress
 from streamer.sources.interrupt import LONGEST_READ_S, OpenTimeout
 from streamer.sources.live_container import LiveContainerConnection
 from streamer.sources.opening import choose_video
+from streamer.sources.rtsp_login import RtspRelay, RtspServer, is_beyond_ffmpeg, offered
 from streamer.sources.tap import PacketTap
+
+log = logging.getLogger(__name__)
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "srtp", "tcp")
 OPEN_TIMEOUT_S = 5.0
@@ -37,12 +48,14 @@ _TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "prefer_tcp": {"rtsp_flags": "prefer_tcp"},
     }
 )
+_OTHERS = MappingProxyType({"tcp": "udp", "udp": "tcp"})
 # Without these the first picture is 1.1 s old and opening takes 1.2 s; with them 46 ms and 0.05 s (RTSP over TCP). Not
 # `fflags=nobuffer`: it throws away what was read while opening, and with it the key frame that some cameras begin with.
 _LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
 # A short probe finds no stream in these: their pictures' size is only known from the data. Their rate is not looked
 # for, which takes three pictures (six seconds at half a picture a second): the codec's header tells it.
 _PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
+_MISSED_POLLS = 3
 
 
 # Over TCP FFmpeg looks for no gaps in the sequence numbers, but packets are lost there too: where bytes between
@@ -62,6 +75,8 @@ class NetworkOptions:
         open_timeout_s: opening takes no longer.
         low_latency: FFmpeg looks at the stream for as short as possible before the first picture.
         options: further options of FFmpeg's demuxer and protocol.
+        verify: check the certificate of a server that has one (https, rtsps, rtmps).
+        poll_fps: how often a server that gives single pictures is asked, a second.
         deinterlace: which pictures of a live stream to make progressive.
         max_height: of the variants of an HLS playlist the best one that is not taller is read; None: the tallest.
     """
@@ -72,6 +87,8 @@ class NetworkOptions:
     open_timeout_s: float = OPEN_TIMEOUT_S
     low_latency: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
+    verify: bool = True
+    poll_fps: float = 1.0
     deinterlace: Deinterlace = "combed"
     max_height: int | None = None
 
@@ -87,6 +104,7 @@ class NetworkConnector:
 
     Raises:
         SourceUnavailable: `url` is no address.
+        ConfigError: an option that FFmpeg does not have.
 
     Attributes:
         name: the URL without user, password and query.
@@ -98,53 +116,76 @@ class NetworkConnector:
         self, url: str, options: NetworkOptions | None = None, tap: PacketTap | None = None, *, audio: bool = True
     ) -> None:
         self._options = options or NetworkOptions()
+        self._transport = self._options.transport
+        self._port = DatagramPort()
+        self._relayed = False
         self._tap = tap
         self._audio = audio
+        check_names(self._options.options)
         address, user, password = SECRETS.split(url)
         self.name = redacted(url)
-        try:
-            _ = urlsplit(address).port  # which raises if it is none
-        except ValueError as error:
-            raise SourceUnavailable(f"{self.name}: is no address: {error}") from error
+        check_address(address, self.name)
+        self._hint = PERCENT if may_hide_host(url) else ""
         user, password = self._options.user or user, self._options.password or password
         SECRETS.remember(password, user)
         self._url = with_credentials(address, user, password)
+        self._login = user, password
+        self._plain_url = with_credentials(address, "", "")
         self._in_segments = False
         self.least_stall_s = 0.0
         if urlsplit(address).path.lower().endswith(".m3u8"):
             self._comes_in_segments()
         self._played = False  # a list of segments that has ended since was read to its end
+        if self._may_be_pictures:
+            self.least_stall_s = _MISSED_POLLS / self._options.poll_fps
 
     def present(self) -> bool:
         """Whether a server answers at the address; True where that cannot be found out (UDP)."""
         return answers(self._url)
 
-    def connect(self, wanted: Callable[[], bool]) -> LiveContainerConnection | HlsConnection:
+    def gives_pictures(self) -> bool:
+        """Whether it is a camera that sends pictures over HTTP. Asks the server.
+
+        Raises:
+            SourceUnavailable, SourceLost: as of `connect`.
+        """
+        connection = self._picture_camera(lambda: True)
+        if connection is not None:
+            connection.close()
+        return connection is not None
+
+    def connect(self, wanted: Callable[[], bool]) -> Connection:
         """See `streamer.sources.connection.Connector`."""
         if self._in_segments:
             return self._connect_segments(wanted)
-        with listening(av.logging.WARNING) as said:
-            container = self.open()
-        try:
-            if not wanted():
-                raise SourceLost(f"{self.name}: not wanted any more")
-            if container.format.name == "hls":  # whose address does not tell
+        if (pictures := self._picture_camera(wanted)) is not None:
+            return pictures
+        with ExitStack() as undone:
+            if self._is_datagrams:
+                undone.callback(self._port.take(wanted, self.name))
+            with listening(av.logging.WARNING) as said:
+                container = self._open_logged_in(undone)
+            try:
+                if not wanted():
+                    raise SourceLost(f"{self.name}: not wanted any more")
+                if container.format.name == "hls":  # whose address does not tell
+                    container.close()
+                    return self._connect_segments(wanted)
+                opened = LiveContainerConnection(
+                    container,
+                    choose_video(container, self.name),
+                    self.name,
+                    None,
+                    self._tap,
+                    audio=self._audio,
+                    said=said,
+                    deinterlace=self._options.deinterlace,
+                )
+            except BaseException:
                 container.close()
-                return self._connect_segments(wanted)
-            stream = choose_video(container, self.name)
-            return LiveContainerConnection(
-                container,
-                stream,
-                self.name,
-                None,
-                self._tap,
-                audio=self._audio,
-                said=said,
-                deinterlace=self._options.deinterlace,
-            )
-        except BaseException:
-            container.close()
-            raise
+                raise
+            opened.closed = undone.pop_all().close
+            return opened
 
     def _comes_in_segments(self) -> None:
         """It is HLS, as its address tells or what is there."""
@@ -169,6 +210,7 @@ class NetworkConnector:
             options.options,
             max_height=options.max_height,
             audio=self._audio,
+            authorities=self.authorities,
         )
 
     def is_finished(self) -> bool | None:
@@ -185,6 +227,11 @@ class NetworkConnector:
         """The address with all secrets: it must not be printed."""
         return self._url
 
+    @property
+    def authorities(self) -> str | bool:
+        """The file of those that may vouch for the server; False if whoever answers is trusted."""
+        return (self._ca_file or certificates.authorities()) if self._options.verify else False
+
     def open(self, read_timeout_s: float | None = None, *, thorough: bool = False) -> InputContainer:
         """The container.
 
@@ -198,19 +245,101 @@ class NetworkConnector:
             SourceLost: nobody answers.
         """
         try:
-            container = av.open(
-                *self._address(),
-                options=self._ffmpeg_options(thorough=thorough),
-                timeout=self._timeouts(read_timeout_s),
-                metadata_errors="replace",
-            )
+            return self._open(read_timeout_s, thorough=thorough)
+        except SourceUnavailable as error:
+            other = _OTHERS.get(self._transport, "")
+            if error.cause != "transport" or not other:
+                raise
+            tried, self._transport = self._transport, other
+            log.warning("%s: the camera does not send over %s; %s is tried", self.name, tried.upper(), other.upper())
+            try:
+                return self._open(read_timeout_s, thorough=thorough)
+            except (SourceLost, SourceUnavailable):
+                self._transport = tried
+                raise error from None
+
+    def _open(self, read_timeout_s: float | None, *, thorough: bool = False, url: str | None = None) -> InputContainer:
+        lines: list[Line] = []
+        options = self._ffmpeg_options(url or self._url, thorough=thorough)
+        where = (url, "r", None) if url else self._playlist_or_url()
+        try:
+            with listening(av.logging.WARNING) as lines:
+                container = av.open(
+                    *where, options=options, timeout=self._timeouts(read_timeout_s), metadata_errors="replace"
+                )
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise _explained(self.name, error) from error
+            raise self._hinted(refusals.explained(self.name, error, lines, options.get("ca_file"))) from error
         if container.format.name == "hls":
             self._comes_in_segments()
         return container
 
-    def _address(self) -> tuple[str, Literal["r"], str | None]:
+    def _open_logged_in(self, undone: ExitStack) -> InputContainer:
+        """The container, by way of a relay if the server wants a login that FFmpeg does not know.
+
+        Args:
+            undone: told how to end the relay.
+        """
+        try:
+            if not self._relayed:
+                return self.open()
+            relay = RtspRelay(self._rtsp_server())
+        except SourceUnavailable as error:
+            if error.cause != "login refused" or not any(self._login) or not self._url.lower().startswith("rtsp"):
+                raise
+            asked = offered(self._rtsp_server(), self._options.open_timeout_s)
+            if not is_beyond_ffmpeg(asked):
+                raise self._hinted(refusals.refused(self.name, 401, "", asked) if asked else error) from error
+            self._relayed = True
+            return self._open_logged_in(undone)
+        except OSError as error:
+            raise refusals.unreachable(self.name, error) from error
+        undone.callback(relay.close)
+        return self._open(None, url=relay.url)
+
+    def _rtsp_server(self) -> RtspServer:
+        parts = urlsplit(self._plain_url)
+        is_tls = parts.scheme.lower() == "rtsps"
+        return RtspServer(
+            parts.hostname or "",
+            parts.port or default_port(parts.scheme) or 0,
+            (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+            *self._login,
+            tls=certificates.context(self._ca_file, verify=self._options.verify) if is_tls else None,
+        )
+
+    def _hinted(self, error: refusals.Refusal) -> refusals.Refusal:
+        if not self._hint or error.cause not in ("unknown host", "login refused", "no route"):
+            return error
+        return type(error)(f"{error}; {self._hint}", error.cause)
+
+    @property
+    def _is_datagrams(self) -> bool:
+        return self._url.lower().startswith(("udp://", "rtp://", "srtp://"))
+
+    @property
+    def _may_be_pictures(self) -> bool:
+        return self._url.lower().startswith(("http://", "https://")) and not self._in_segments
+
+    def _picture_camera(self, wanted: Callable[[], bool]) -> Connection | None:
+        """A connection to a camera that sends pictures over HTTP; None if there is something else."""
+        if not self._may_be_pictures:
+            return None
+        address = HttpAddress(
+            self._plain_url,
+            self.name,
+            *self._login,
+            verify=self._options.verify,
+            authorities=self._ca_file,
+            headers=headers_of(self._options.options),
+            open_timeout_s=self._options.open_timeout_s,
+        )
+        options = http_camera.HttpCameraOptions(self._options.poll_fps, self._tap)
+        try:
+            return http_camera.connect(address, wanted, options)
+        except (SourceLost, SourceUnavailable) as error:
+            raise self._hinted(error) from error
+
+    def _playlist_or_url(self) -> tuple[str, Literal["r"], str | None]:
         """What FFmpeg opens: of an HLS source the playlist of the chosen variant, which alone is downloaded."""
         if not self._in_segments:
             return self._url, "r", None
@@ -225,45 +354,22 @@ class NetworkConnector:
             return self._options.open_timeout_s, read_timeout_s
         return OpenTimeout(self._options.open_timeout_s), LONGEST_READ_S
 
-    def _ffmpeg_options(self, *, thorough: bool) -> dict[str, str]:
-        scheme = self._url.partition(":")[0].lower()
+    @property
+    def _ca_file(self) -> str | None:
+        return self._options.options.get("ca_file")
+
+    def _ffmpeg_options(self, url: str, *, thorough: bool) -> dict[str, str]:
+        scheme = url.partition(":")[0].lower()
         chosen: dict[str, str] = {}
         if self._options.low_latency and not thorough:
             chosen |= _LOW_LATENCY if scheme in ("rtsp", "rtsps") else _PROBED
         if scheme in ("rtsp", "rtsps"):
-            chosen |= _TRANSPORTS[self._options.transport]
-            if self._options.transport == "tcp":
+            chosen |= _TRANSPORTS["tcp" if self._relayed else self._transport]
+            if self._relayed or self._transport == "tcp":
                 chosen |= _GAPS_TOLD
         if scheme in ("udp", "rtp"):
             # Else a burst larger than the socket's buffer is lost.
             chosen |= {"buffer_size": "4000000", "fifo_size": "50000", "overrun_nonfatal": "1"}
+        if scheme in ("https", "rtsps", "rtmps") and self._options.verify:
+            chosen |= {"tls_verify": "1", "ca_file": certificates.authorities()}
         return chosen | dict(self._options.options)
-
-
-def _explained(name: str, error: BaseException) -> SourceUnavailable | SourceLost:
-    if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
-        remedy = "give both in the URL, in source.user and source.password_file, or in the environment"
-        return SourceUnavailable(f"{name}: wrong user or password; {remedy}", "login refused")
-    if isinstance(error, av.error.HTTPNotFoundError):
-        remedy = "the camera's manual has the right one"
-        return SourceUnavailable(f"{name}: the server has nothing at this path; {remedy}", "no such path")
-    if isinstance(error, av.error.ProtocolNotFoundError):
-        return SourceUnavailable(f"{name}: this FFmpeg does not speak that protocol", "protocol")
-    if isinstance(error, ConnectionRefusedError):
-        return SourceLost(f"{name}: nobody listens at that port (connection refused)", "refused")
-    if isinstance(error, (av.error.ExitError, TimeoutError)):
-        return SourceLost(f"{name}: no answer in time", "no answer")
-    if isinstance(error, av.error.InvalidDataError):  # what a server that stalls before it answers looks like, too
-        return SourceLost(f"{name}: no video came in time, or it is none that FFmpeg knows", "no answer")
-    if not _is_known(urlsplit(name).hostname):  # for which FFmpeg says "Input/output error"
-        remedy = "check it, and the network"
-        return SourceLost(f"{name}: the host's name is not known; {remedy}", "unknown host")
-    return SourceLost(f"{name}: {reason(error)}")
-
-
-def _is_known(host: str | None) -> bool:
-    try:
-        socket.getaddrinfo(host, None)
-    except OSError:
-        return False
-    return True

@@ -52,10 +52,11 @@ class RecordedSource(ContainerSource):
             return super().__enter__()
         except SourceUnavailable:
             # A file whose index stands at its end can be read only where the server gives parts of it.
-            if not self._connector.url.lower().startswith("http") or gives_parts(self._connector.url):
+            url, authorities = self._connector.url, self._connector.authorities
+            if not url.lower().startswith("http") or gives_parts(url, authorities):
                 raise
         logger.warning("%s: the server gives files only as a whole: it is fetched before the run begins", self._name)
-        self._fetched = fetched(self._connector.url, self._name)
+        self._fetched = fetched(url, self._name, authorities)
         return super().__enter__()
 
     def _open(self) -> InputContainer:
@@ -104,6 +105,8 @@ def is_recording(connector: NetworkConnector) -> bool:
     finished = connector.is_finished()
     if finished is not None:
         return finished
+    if connector.gives_pictures():
+        return False
     with connector.open(READ_TIMEOUT_S) as container:
         if container.duration is not None and container.duration > 0:
             return True

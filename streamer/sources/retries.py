@@ -11,6 +11,7 @@ from streamer.backoff import FIRST_S, LONGEST_S, Backoff
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.knock import KNOCK_EVERY_S
 from streamer.sources.connection import Connector
+from streamer.sources.programme import CHANGED
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,8 @@ class Retries:
         away_s = time.monotonic() - lost_s
         if limit_s is not None and away_s >= limit_s:
             raise SourceLost(f"{error}; given up after {away_s:.0f} s", error.cause) from error
+        if error.cause == CHANGED:
+            return  # it is there
         # What a user must mend does not mend itself in a second, and cameras lock out who asks too often.
         wait_s = self._patience.longest_wait_s if isinstance(error, SourceUnavailable) else self._backoff.next_s()
         until_s = time.monotonic() + (wait_s if limit_s is None else min(wait_s, max(limit_s - away_s, 0.0)))

@@ -11,23 +11,30 @@ _TIMEOUT_S = 15.0
 _PIECE_BYTES = 1 << 20
 
 
-def gives_parts(url: str) -> bool:
-    """Whether the server gives a part of what is at an address when it is asked for one (RFC 9110, section 14)."""
+def gives_parts(url: str, authorities: str | bool = True) -> bool:
+    """Whether the server gives a part of what is at an address when it is asked for one (RFC 9110, section 14).
+
+    Args:
+        url: with all secrets.
+        authorities: the file of those that may vouch for the server; False to trust whoever answers.
+    """
     import requests  # here, for it takes 30 ms that few runs need
 
     try:
-        with requests.get(url, headers={"Range": "bytes=0-0"}, stream=True, timeout=_TIMEOUT_S) as answer:
+        asked = {"Range": "bytes=0-0"}
+        with requests.get(url, headers=asked, stream=True, timeout=_TIMEOUT_S, verify=authorities) as answer:
             return answer.status_code == requests.codes.partial_content
     except requests.RequestException:
         return True  # then that is not what is wrong
 
 
-def fetched(url: str, name: str) -> IO[bytes]:
+def fetched(url: str, name: str, authorities: str | bool = True) -> IO[bytes]:
     """What is at an address, in a temporary file that vanishes when it is closed.
 
     Args:
         url: with all secrets.
         name: what to call it in an error.
+        authorities: as of `gives_parts`.
 
     Raises:
         SourceUnavailable: the server breaks off, or the disk has no room for it.
@@ -36,7 +43,7 @@ def fetched(url: str, name: str) -> IO[bytes]:
 
     file = tempfile.NamedTemporaryFile(prefix="streamer-")  # noqa: SIM115 - the caller closes it
     try:
-        with requests.get(url, stream=True, timeout=_TIMEOUT_S) as answer:
+        with requests.get(url, stream=True, timeout=_TIMEOUT_S, verify=authorities) as answer:
             answer.raise_for_status()
             for piece in answer.iter_content(_PIECE_BYTES):
                 file.write(piece)

@@ -10,6 +10,7 @@ import pytest
 from tests import permissions
 from tests.cli.program import Program
 from tests.media import truncate, write_audio, write_video
+from tests.sources.answering import answering
 
 
 @pytest.fixture
@@ -154,3 +155,37 @@ def test_a_damaged_clip_is_still_a_result(program: Program) -> None:
     assert frames["corrupt"].get("truncated", 0) > 0
     assert frames["entered"] == frames["detected"] + sum(frames["corrupt"].values())
     assert "truncated" in result.errors
+
+
+@pytest.mark.parametrize(
+    ("address", "saying"),
+    [
+        ("rtsp://admin:pa/swordfish@", "names no host; write rtsp://HOST/PATH"),
+        ("rtsp://admin:swordfish/live", "is no address"),
+        ("rtsp://admin:1/swordfish@nowhere.invalid/live", "write %2F %3F %23 or %40 for them"),
+    ],
+)
+def test_an_address_whose_password_hides_the_host(program: Program, address: str, saying: str) -> None:
+    check_refused(program, "run", address, "-o", "out.mp4", saying=saying)
+    assert "swordfish" not in program("run", address, "-o", "out.mp4").errors
+
+
+def test_a_port_of_something_else(program: Program) -> None:
+    with answering(lambda _: None, b"SSH-2.0-OpenSSH_9.2\r\n") as port:
+        address = f"rtsp://admin:swordfish@127.0.0.1:{port}/live"
+        check_refused(program, "run", address, "-o", "out.mp4", saying="an SSH server listens at that port")
+
+
+def test_an_option_that_ffmpeg_does_not_have(program: Program) -> None:
+    option = "source.options.reorder_queue=5"
+    saying = "no option 'reorder_queue' for network addresses; did you mean reorder_queue_size?"
+    check_refused(program, "run", "rtsp://camera/", "--set", option, "-o", "out.mp4", saying=saying)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    "address", ["udp://239.1.2.3:5555", "udp://@239.1.2.3:5555", "rtp://239.1.2.3:5556", "rtsp://192.0.2.1/x"]
+)
+def test_an_address_to_which_no_way_leads(program: Program, address: str) -> None:
+    program.launcher = ("unshare", "--map-root-user", "--net")  # a network without routes
+    check_refused(program, "run", address, "-o", "out.mp4", saying="no way leads there")

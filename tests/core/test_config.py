@@ -252,3 +252,18 @@ def test_the_tracker_remembers_from_one_detection_to_the_next_however_rare_they_
         tracker = build_tracker(load_settings(None).tracker, detection_interval_s=interval_s)
         seen = [tracker.update(one, index * interval_s).ids.tolist() for index in range(5)]
         assert seen[-1] == seen[-2] == [1]
+
+
+def test_options_of_ffmpeg_may_be_numbers_and_yes_or_no(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("source: {options: {reorder_queue_size: 500, overrun_nonfatal: true, headers: 'X: 1'}}")
+    options = source_options(load_settings(config).source).network.options
+    assert options == {"reorder_queue_size": "500", "overrun_nonfatal": "1", "headers": "X: 1"}
+    assert load_settings(None, ["source.options.timeout=1.5"]).source.options == {"timeout": "1.5"}
+
+
+def test_how_a_server_is_checked_and_asked_reaches_the_source() -> None:
+    network = source_options(load_settings(None).source).network
+    assert (network.verify, network.poll_fps) == (True, 1.0)
+    network = source_options(load_settings(None, ["source.verify=false", "source.poll_fps=0.1"]).source).network
+    assert (network.verify, network.poll_fps) == (False, 0.1)

@@ -49,6 +49,17 @@ def test_credentials_come_back_out_of_an_address(user: str, password: str, addre
         ("rtsp://me@camera/live", ("rtsp://camera/live", "me", "")),
         ("rtsp://:word@camera", ("rtsp://camera", "", "word")),
         ("http://me:word@:8080/", ("http://:8080/", "me", "word")),
+        ("rtsp://admin:p@ss:w/o#rd?%@host/cam", ("rtsp://host/cam", "admin", "p@ss:w/o#rd?%")),
+        ("rtsp://me:p@/ss@camera/live", ("rtsp://camera/live", "me", "p@/ss")),
+        ("rtsp://me:12#34@camera/live", ("rtsp://camera/live", "me", "12#34")),
+        ("rtsp://me:p@ss/word@192.0.2.1:554/live", ("rtsp://192.0.2.1:554/live", "me", "p@ss/word")),
+        ("rtsp://me:p@ss/word@[::1]/live", ("rtsp://[::1]/live", "me", "p@ss/word")),
+        # Where both may be the host, the first is, as RFC 3986 has it.
+        ("rtsp://me:p@ss/word@camera/live", ("rtsp://ss/word@camera/live", "me", "p")),
+        (
+            "http://me:word@relay/get?src=rtsp://you:p@192.0.2.1/",
+            ("http://relay/get?src=rtsp://you:p@192.0.2.1/", "me", "word"),
+        ),
     ],
 )
 def test_credentials_as_people_type_them(address: str, expected: tuple[str, str, str]) -> None:
@@ -78,6 +89,23 @@ def test_only_addresses_take_credentials() -> None:
 
 def test_what_is_shown_has_neither_credentials_nor_query() -> None:
     assert redacted("rtsp://me:pa@ss/wo?rd@camera:554/live?token=abc#d") == "rtsp://camera:554/live"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://admin:secret/live", f"rtsp://admin:{HIDDEN}/live"),
+        ("rtsp://admin:secret", f"rtsp://admin:{HIDDEN}"),
+        ("rtsp://admin:12/secret@", "rtsp://"),
+        ("rtsp://me:word@[fe80::1]:554/live", "rtsp://[fe80::1]:554/live"),
+        ("udp://@239.0.0.1:1234", "udp://239.0.0.1:1234"),
+    ],
+)
+def test_a_password_that_stands_where_the_host_or_port_should_is_not_shown(address: str, shown: str) -> None:
+    secrets = Secrets()
+    secrets.split(address)
+    assert redacted(address) == shown
+    assert "secret" not in secrets.hide(f"cannot open {address}")
 
 
 def written(user: str, password: str) -> dict[str, str]:

@@ -46,6 +46,7 @@ def open_playlists(
     *,
     max_height: int | None,
     audio: bool,
+    authorities: str | bool = True,
 ) -> Chosen:
     """Load the playlist at an address, and of a master playlist those of the best variant.
 
@@ -57,12 +58,13 @@ def open_playlists(
         options: of FFmpeg's HTTP.
         max_height: of the pictures, pixels.
         audio: whether its sound is wanted.
+        authorities: as of `Web`.
 
     Raises:
         SourceUnavailable: it is no playlist, or one without video.
         SourceLost: nobody answers, or nothing is listed yet.
     """
-    web = Web(url, name, wanted, timeout_s, options)
+    web = Web(url, name, wanted, timeout_s, options, authorities)
     text, came_from = web.text(url)
     found = parse(text, came_from, name)
     audio_url: str | None = None

@@ -50,11 +50,19 @@ class Web:
         wanted: asked while data come.
         timeout_s: for a connection, and for the next data.
         options: of FFmpeg's HTTP, as far as they apply: `user_agent`, `referer`, `headers`, `cookies`.
+        authorities: the file of those that may vouch for the server; False to trust whoever answers.
     """
 
     def __init__(
-        self, url: str, name: str, wanted: Callable[[], bool], timeout_s: float, options: Mapping[str, str]
+        self,
+        url: str,
+        name: str,
+        wanted: Callable[[], bool],
+        timeout_s: float,
+        options: Mapping[str, str],
+        authorities: str | bool = True,
     ) -> None:
+        self._authorities = authorities
         self._name = name
         self._wanted = wanted
         self._timeout_s = timeout_s
@@ -84,7 +92,9 @@ class Web:
         except requests.exceptions.Timeout as error:
             raise SourceLost(f"{self._name}: no answer in time", "no answer") from error
         except requests.exceptions.SSLError as error:
-            raise SourceLost(f"{self._name}: the server's certificate is not accepted", "certificate") from error
+            raise SourceLost(
+                f"{self._name}: its certificate is not accepted; see source.verify", "certificate"
+            ) from error
         except requests.exceptions.ConnectionError as error:
             raise _unreachable(self._name, error) from error
         except (requests.exceptions.RequestException, ValueError) as error:
@@ -131,7 +141,7 @@ class Web:
             auth = self._auth if _is_own(part.url, self._origin) else None
         address = _without_login(part.url)
         timeout = (self._timeout_s, self._timeout_s)
-        return session.get(address, headers=headers, auth=auth, timeout=timeout, stream=True)
+        return session.get(address, headers=headers, auth=auth, timeout=timeout, stream=True, verify=self._authorities)
 
 
 def _headers(options: Mapping[str, str]) -> dict[str, str]:

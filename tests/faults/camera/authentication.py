@@ -1,4 +1,6 @@
-"""Basic and Digest authentication as RTSP uses them (RFC 2617, MD5, without quality of protection). Pure functions."""
+"""Basic and Digest authentication as RTSP uses them, without quality of protection: RFC 2617 with MD5, RFC 7616 with
+SHA-256. Pure functions.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,13 @@ from tests.faults.camera.settings import Login
 REALM = "camera"
 
 
-def challenge(login: Login, nonce: str) -> str:
-    """The `WWW-Authenticate` that asks for a login."""
+def challenges(login: Login, nonce: str) -> list[str]:
+    """The `WWW-Authenticate` headers that ask for a login."""
     if login.scheme == "basic":
-        return f'Basic realm="{REALM}"'
-    return f'Digest realm="{REALM}", nonce="{nonce}"'
+        return [f'Basic realm="{REALM}"']
+    digest = f'Digest realm="{REALM}", nonce="{nonce}"'
+    sha = f'{digest}, algorithm="SHA-256", stale="FALSE"'
+    return {"digest": [digest], "sha256": [sha], "both": [sha, digest]}[login.scheme]
 
 
 def is_right(login: Login, nonce: str, method: str, authorization: str) -> bool:
@@ -23,16 +27,17 @@ def is_right(login: Login, nonce: str, method: str, authorization: str) -> bool:
     if login.scheme == "basic":
         expected = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
         return authorization == f"Basic {expected}"
-    given = dict(re.findall(r'(\w+)="([^"]*)"', authorization))
-    known = _md5(f"{login.user}:{REALM}:{login.password}")
-    asked = _md5(f"{method}:{given.get('uri', '')}")
+    given = dict(re.findall(r'(\w+)="?([^",]*)"?', authorization))
+    is_sha = login.scheme == "sha256" or (login.scheme == "both" and given.get("algorithm") == "SHA-256")
+
+    def hashed(text: str) -> str:
+        return (hashlib.sha256 if is_sha else hashlib.md5)(text.encode()).hexdigest()
+
+    known = hashed(f"{login.user}:{REALM}:{login.password}")
+    asked = hashed(f"{method}:{given.get('uri', '')}")
     return (
         authorization.startswith("Digest ")
         and given.get("username") == login.user
         and given.get("nonce") == nonce
-        and given.get("response") == _md5(f"{known}:{nonce}:{asked}")
+        and given.get("response") == hashed(f"{known}:{nonce}:{asked}")
     )
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -31,7 +31,7 @@ class Camera:
         codec: `h264`, `h265`, `mjpeg`, or `audio` for a camera without video.
         size: `(width, height)` in pixels, both even. H.265 takes 37 ms of a core a picture at 1280x720.
         fps: frames a second.
-        auth: `("basic" | "digest", user, password)`; None lets everybody in.
+        auth: `("basic" | "digest" | "sha256" | "both", user, password)`; None lets everybody in.
         key_frame_every_s: seconds from one key frame to the next.
         key_frame_on_play: make one whenever a client begins to play; otherwise it begins in the middle.
         path: of the stream.

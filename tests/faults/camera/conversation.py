@@ -85,7 +85,8 @@ class Conversation:
         if login is not None and not authentication.is_right(login, self._nonce, request.method, given):
             if given:
                 self._tell("unauthorized")
-            return Response(401, {"WWW-Authenticate": authentication.challenge(login, self._nonce)})
+            asked = [("WWW-Authenticate", one) for one in authentication.challenges(login, self._nonce)]
+            return Response(401, {}, repeated=asked)
         path = urlsplit(request.url).path.rstrip("/")
         if path.removesuffix("/track") != self._studio.settings.path:
             self._tell("not found")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 REASONS = {
@@ -34,13 +34,17 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: str = ""
+    repeated: Sequence[tuple[str, str]] = ()
 
     def encode(self, sequence: str) -> bytes:
         """As it goes over the connection, the answer to the request of that sequence number."""
         headers = {"CSeq": sequence, "Server": "Scripted camera", **self.headers}
         if self.body:
             headers["Content-Length"] = str(len(self.body))
-        lines = [f"RTSP/1.0 {self.status} {REASONS[self.status]}", *(f"{k}: {v}" for k, v in headers.items())]
+        lines = [
+            f"RTSP/1.0 {self.status} {REASONS[self.status]}",
+            *(f"{k}: {v}" for k, v in (*headers.items(), *self.repeated)),
+        ]
         return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 Codec = Literal["h264", "h265", "mjpeg", "audio"]
-Scheme = Literal["basic", "digest"]
+Scheme = Literal["basic", "digest", "sha256", "both"]
 SLOPPY = {
     "sei": bytes.fromhex("0605ffffff64") + b"camera user data " * 49 + b"\x80",
     "data partition": b"\x03camera\x80",
@@ -20,7 +20,9 @@ CODECS: tuple[Codec, ...] = get_args(Codec)
 
 
 class Login(NamedTuple):
-    """What a client must know; `basic` sends the password as it is, `digest` (RFC 2617, MD5) a hash of it."""
+    """What a client must know; `basic` sends the password as it is, the others a hash of it: `digest` (RFC 2617) with
+    MD5, `sha256` (RFC 7616) with that, `both` with either.
+    """
 
     scheme: Scheme
     user: str
@@ -81,8 +83,8 @@ def login(text: str) -> Login:
     """`digest:user:password`, as on the command line."""
     scheme, user, password = text.split(":", 2)
     if scheme not in get_args(Scheme):
-        raise ValueError(f"basic or digest, not {scheme}")
-    return Login("digest" if scheme == "digest" else "basic", user, password)
+        raise ValueError(f"one of {', '.join(get_args(Scheme))}, not {scheme}")
+    return Login(cast("Scheme", scheme), user, password)
 
 
 def size(text: str) -> tuple[int, int]:
@@ -101,7 +103,7 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
     parser.add_argument("--codec", choices=CODECS, default=Settings.codec)
     parser.add_argument("--size", type=size, default=Settings.size, metavar="WIDTHxHEIGHT")
     parser.add_argument("--fps", type=float, default=Settings.fps)
-    parser.add_argument("--login", type=login, metavar="SCHEME:USER:PASSWORD", help="basic or digest")
+    parser.add_argument("--login", type=login, metavar="SCHEME:USER:PASSWORD", help="basic, digest, sha256 or both")
     parser.add_argument("--key-frame-every", type=float, default=Settings.key_frame_every_s, metavar="SECONDS")
     parser.add_argument("--key-frame-on-play", action="store_true")
     parser.add_argument("--sloppy", choices=("", *SLOPPY), default="")

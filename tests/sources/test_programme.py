@@ -1,0 +1,91 @@
+"""A transport stream that goes on as another one is followed at once, by a connection that has the port to itself."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import pytest
+
+from streamer.errors import SourceLost
+from streamer.sources.datagram_port import DatagramPort
+from streamer.sources.live import LiveSource
+from streamer.sources.network import NetworkConnector
+from streamer.sources.programme import CHANGED
+from streamer.sources.retries import Patience
+from streamer.stats import RunStats
+from tests.core.parts import DEADLINE_S
+from tests.media import read_number
+from tests.sources.sending_ts import Programme, Sender, free_port
+
+BEFORE = Programme()
+NEXT = 100
+"""The number that the other programme begins with."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "after",
+    [
+        Programme(NEXT, pid=500),
+        Programme(NEXT, pid=500, table_pid=4200),
+        Programme(NEXT, pid=600, table_pid=4300, number=7),
+        Programme(NEXT, codec="libx265"),
+        Programme(NEXT, codec="libx265", pid=500),
+    ],
+    ids=["identifiers", "table", "service", "codec", "codec and identifiers"],
+)
+def test_a_sender_that_was_set_up_anew_is_followed_within_two_seconds(after: Programme) -> None:
+    check_followed(BEFORE, after)
+
+
+@pytest.mark.slow
+def test_another_codec_in_the_other_direction() -> None:
+    check_followed(Programme(codec="libx265"), Programme(NEXT))
+
+
+def check_followed(before: Programme, after: Programme) -> None:
+    """The frames must go on with the other programme, after one reconnect for that cause and no other."""
+    port, stats = free_port(), RunStats()
+    # Longer than the test: it must not be a stall that mends it.
+    patience = Patience(stall_s=4 * DEADLINE_S)
+    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), patience, stats)
+    with Sender([before, after], port) as sender, source as opened:
+        frames = iter(opened)
+        last = next(frame for frame in frames if read_number(frame.picture) < NEXT)
+        for frame in frames:
+            if read_number(frame.picture) >= NEXT and not frame.damage and frame.segment == 1:
+                break
+            last = frame
+        assert frame.captured_s - max(sender.began_s[1], last.captured_s) < 2.0 + DEADLINE_S  # a loaded machine
+    causes = {cause: count for (name, cause), count in stats.counts.items() if name == "reconnect"}
+    assert causes == {CHANGED: 1}
+
+
+@pytest.mark.slow
+def test_a_sender_that_is_started_again_as_it_was_needs_no_other_connection() -> None:
+    port, stats = free_port(), RunStats()
+    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), Patience(stall_s=4 * DEADLINE_S), stats)
+    with Sender([BEFORE, Programme(NEXT)], port), source as opened:
+        assert next(frame.segment for frame in opened if read_number(frame.picture) >= NEXT + 5) == 0
+    assert not [name for name, _ in stats.counts if name == "reconnect"]
+
+
+def test_a_port_is_given_to_one_connection_after_the_other() -> None:
+    port = DatagramPort()
+    free = port.take(lambda: True, "udp://camera")
+    with pytest.raises(SourceLost, match="not closed yet"):
+        port.take(lambda: False, "udp://camera")
+    threading.Timer(0.05, free).start()
+    port.take(lambda: True, "udp://camera")()
+
+
+@pytest.mark.slow
+def test_two_programmes_at_one_port_do_not_disturb_each_other() -> None:
+    port, stats = free_port(), RunStats()
+    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), Patience(stall_s=4 * DEADLINE_S), stats)
+    other = Programme(NEXT, pid=500, table_pid=4200, number=2)
+    with Sender([BEFORE], port), Sender([other], port), source as opened:
+        shown = [read_number(frame.picture) >= NEXT for frame in itertools.islice(opened, 60)]
+    assert len(set(shown)) == 1
+    assert not [name for name, _ in stats.counts if name == "reconnect"]
