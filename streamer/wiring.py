@@ -26,7 +26,7 @@ from streamer.protocols import Annotator, Scene, Sink, StreamInfo
 from streamer.secrets import redacted
 from streamer.settings import DetectorSettings, DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
 from streamer.sinks.muxer import SUFFIXES
-from streamer.sources.network import NetworkOptions
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from streamer.sources.selection import DEINTERLACE, SourceOptions
 from streamer.spelling import nearest

@@ -6,11 +6,10 @@ Used by the thread of a connection; of `NetworkConnector` only changes what it h
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import av
@@ -25,13 +24,12 @@ from streamer.sources import http_camera
 from streamer.sources.address import PERCENT, check_address, headers_of
 from streamer.sources.connection import Connection
 from streamer.sources.datagram_port import DatagramPort
-from streamer.sources.deinterlacing import Deinterlace
 from streamer.sources.ffmpeg_options import check_names
 from streamer.sources.hls.connection import HlsConnection
 from streamer.sources.hls.opening import Chosen, master_of, open_playlists, with_login
 from streamer.sources.http_fetch import HttpAddress
-from streamer.sources.interrupt import LONGEST_READ_S, OpenTimeout
 from streamer.sources.live_container import LiveContainerConnection
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.opening import choose_video
 from streamer.sources.rtsp_login import RtspRelay, RtspServer, is_beyond_ffmpeg, offered
 from streamer.sources.tap import PacketTap
@@ -39,58 +37,9 @@ from streamer.sources.tap import PacketTap
 log = logging.getLogger(__name__)
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "srtp", "tcp")
-OPEN_TIMEOUT_S = 5.0
 _SEGMENTS_S = 30.0  # segments of 6 s are usual (RFC 8216bis, 4.4.3.1, asks for no length), of 10 s common
-_TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "tcp": {"rtsp_transport": "tcp"},
-        "udp": {"rtsp_transport": "udp"},
-        "prefer_tcp": {"rtsp_flags": "prefer_tcp"},
-    }
-)
 _OTHERS = MappingProxyType({"tcp": "udp", "udp": "tcp"})
-# Without these the first picture is 1.1 s old and opening takes 1.2 s; with them 46 ms and 0.05 s (RTSP over TCP). Not
-# `fflags=nobuffer`: it throws away what was read while opening, and with it the key frame that some cameras begin with.
-_LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
-# A short probe finds no stream in these: their pictures' size is only known from the data. Their rate is not looked
-# for, which takes three pictures (six seconds at half a picture a second): the codec's header tells it.
-_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
 _MISSED_POLLS = 3
-
-
-# Over TCP FFmpeg looks for no gaps in the sequence numbers, but packets are lost there too: where bytes between
-# them are no packets (a camera's own text), the search for the next one passes over some. With a queue of two, packets
-# in sequence are taken at once as before, and one behind a gap waits for the next one, whereupon the gap is told.
-_GAPS_TOLD = MappingProxyType({"reorder_queue_size": "2"})
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkOptions:
-    """How a stream is opened.
-
-    Attributes:
-        transport: of RTSP: `tcp`, `udp`, or `prefer_tcp`.
-        user: login, if it is not in the URL.
-        password: likewise.
-        open_timeout_s: opening takes no longer.
-        low_latency: FFmpeg looks at the stream for as short as possible before the first picture.
-        options: further options of FFmpeg's demuxer and protocol.
-        verify: check the certificate of a server that has one (https, rtsps, rtmps).
-        poll_fps: how often a server that gives single pictures is asked, a second.
-        deinterlace: which pictures of a live stream to make progressive.
-        max_height: of the variants of an HLS playlist the best one that is not taller is read; None: the tallest.
-    """
-
-    transport: str = "tcp"
-    user: str = ""
-    password: str = ""
-    open_timeout_s: float = OPEN_TIMEOUT_S
-    low_latency: bool = True
-    options: Mapping[str, str] = field(default_factory=dict)
-    verify: bool = True
-    poll_fps: float = 1.0
-    deinterlace: Deinterlace = "combed"
-    max_height: int | None = None
 
 
 class NetworkConnector:
@@ -260,12 +209,13 @@ class NetworkConnector:
 
     def _open(self, read_timeout_s: float | None, *, thorough: bool = False, url: str | None = None) -> InputContainer:
         lines: list[Line] = []
-        options = self._ffmpeg_options(url or self._url, thorough=thorough)
+        transport = "tcp" if self._relayed else self._transport
+        options = self._options.for_ffmpeg(url or self._url, transport, thorough=thorough)
         where = (url, "r", None) if url else self._playlist_or_url()
         try:
             with listening(av.logging.WARNING) as lines:
                 container = av.open(
-                    *where, options=options, timeout=self._timeouts(read_timeout_s), metadata_errors="replace"
+                    *where, options=options, timeout=self._options.timeouts_s(read_timeout_s), metadata_errors="replace"
                 )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise self._hinted(refusals.explained(self.name, error, lines, options.get("ca_file"))) from error
@@ -349,27 +299,6 @@ class NetworkConnector:
             return url, "r", "hls"
         return master_of(url, with_login(chosen.audio_url, self._url)), "r", "hls"
 
-    def _timeouts(self, read_timeout_s: float | None) -> tuple[Any, float]:
-        if read_timeout_s is not None:
-            return self._options.open_timeout_s, read_timeout_s
-        return OpenTimeout(self._options.open_timeout_s), LONGEST_READ_S
-
     @property
     def _ca_file(self) -> str | None:
         return self._options.options.get("ca_file")
-
-    def _ffmpeg_options(self, url: str, *, thorough: bool) -> dict[str, str]:
-        scheme = url.partition(":")[0].lower()
-        chosen: dict[str, str] = {}
-        if self._options.low_latency and not thorough:
-            chosen |= _LOW_LATENCY if scheme in ("rtsp", "rtsps") else _PROBED
-        if scheme in ("rtsp", "rtsps"):
-            chosen |= _TRANSPORTS["tcp" if self._relayed else self._transport]
-            if self._relayed or self._transport == "tcp":
-                chosen |= _GAPS_TOLD
-        if scheme in ("udp", "rtp"):
-            # Else a burst larger than the socket's buffer is lost.
-            chosen |= {"buffer_size": "4000000", "fifo_size": "50000", "overrun_nonfatal": "1"}
-        if scheme in ("https", "rtsps", "rtmps") and self._options.verify:
-            chosen |= {"tls_verify": "1", "ca_file": certificates.authorities()}
-        return chosen | dict(self._options.options)

@@ -24,7 +24,8 @@ from streamer.sources.file import FileSource
 from streamer.sources.heif import read_still
 from streamer.sources.images import ImageSource
 from streamer.sources.live import LiveSource
-from streamer.sources.network import SCHEMES, NetworkConnector, NetworkOptions
+from streamer.sources.network import SCHEMES, NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.paced import PacedConnector
 from streamer.sources.pipe import PipeSource, is_pipe
 from streamer.sources.recorded import RecordedSource, is_recording

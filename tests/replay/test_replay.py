@@ -14,7 +14,7 @@ from streamer.frame import Frame
 from streamer.pipeline import Pipeline
 from streamer.protocols import Damage, Scene
 from streamer.replay.recording import Recording
-from streamer.sources.network import NetworkOptions
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from streamer.virtual import Latency
 from tests.core.live_parts import Gate, ScriptedCamera

@@ -14,7 +14,8 @@ from streamer.playout import Playout
 from streamer.protocols import Scene
 from streamer.sinks.video import VideoSink
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from streamer.stats import RunStats
 from tests.core.parts import DEADLINE_S, OneBox

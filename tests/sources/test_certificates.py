@@ -19,7 +19,8 @@ import trustme
 from streamer import certificates
 from streamer.errors import SourceUnavailable
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from tests.core.parts import DEADLINE_S
 from tests.faults.camera import Camera

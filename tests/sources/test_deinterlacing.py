@@ -17,7 +17,8 @@ import pytest
 from streamer.frame import Frame
 from streamer.sources.deinterlacing import Deinterlacer, is_combed
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from streamer.sources.selection import SourceOptions, open_source
 from tests.core.parts import DEADLINE_S

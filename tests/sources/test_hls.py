@@ -18,7 +18,8 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.protocols import Damage
 from streamer.sources.connection import LivePacket, LivePicture
 from streamer.sources.hls.web import NotWanted
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from streamer.sources.selection import SourceOptions, open_source
 from tests.sources.hls_origin import Channel, Origin, Segment, each_for_itself, make_period, number_of, serving

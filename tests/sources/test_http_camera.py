@@ -14,7 +14,8 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.frame import Frame
 from streamer.protocols import Source
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.recorded import RecordedSource
 from streamer.sources.retries import Patience
 from streamer.sources.selection import SourceOptions, open_source

@@ -17,7 +17,8 @@ from streamer.frame import Frame
 from streamer.sinks.mjpeg import MjpegSink
 from streamer.sources.line import LATE
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from tests.core.parts import DEADLINE_S
 from tests.faults.camera import Camera

@@ -12,7 +12,8 @@ from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.refusals import refused
 from streamer.sources.interrupt import interruptible
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from tests.core.parts import DEADLINE_S
 from tests.faults.camera import Camera

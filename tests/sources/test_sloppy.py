@@ -8,7 +8,8 @@ import pytest
 
 from streamer.frame import Frame
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from tests.core.parts import DEADLINE_S
 from tests.faults import counter

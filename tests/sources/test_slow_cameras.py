@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector, NetworkOptions
+from streamer.sources.network import NetworkConnector
+from streamer.sources.network_options import NetworkOptions
 from streamer.sources.retries import Patience
 from streamer.sources.stall import StallLimit
 from streamer.stats import RunStats
