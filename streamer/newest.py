@@ -77,6 +77,7 @@ class Newest(HandOff):
         self._keep_all = keep_all
         self._playout = playout
         self._clock = clock
+        self._began_s = clock()
         self._waiting: Frame | None = None
         self._looking = 0  # frames that are with a detector
         self._arrived: deque[_Due] = deque()
@@ -111,7 +112,9 @@ class Newest(HandOff):
             self._changed.notify_all()
 
     def _arrive(self, frame: Frame) -> None:
-        due_s = frame.captured_s if self._playout is None else self._playout.due_s(frame)
+        # What came while a model was loaded came together because this machine was busy.
+        is_early = frame.captured_s < self._began_s
+        due_s = frame.captured_s if self._playout is None or is_early else self._playout.due_s(frame)
         if self._arrived:
             due_s = max(due_s, self._arrived[-1].due_s)  # never before the one that came before
         self._arrived.append(_Due(due_s, Finished(frame, due_s=due_s), held_bytes(frame.picture)))

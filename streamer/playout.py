@@ -28,6 +28,7 @@ _BURSTY_INTERVALS = 0.75
 _COVERED_PERCENT = 98
 _FALLS_BELOW = 0.7
 """The delay falls only where much less is needed: each change is a jump that can be seen."""
+_SAID = "pictures come in bursts (camera, network or a busy machine): they are shown up to %.2f s after they came"
 
 
 class Playout:
@@ -76,4 +77,4 @@ class Playout:
             self.delay_s = needed_s
             if needed_s and not self._said:
                 self._said = True
-                log.warning("pictures come in bursts: they are shown %.2f s after they came", needed_s)
+                log.warning(_SAID, needed_s)

@@ -19,7 +19,7 @@ BEHIND_S = 10.0
 
 _AHEAD_INTERVALS = 3
 """The same in pictures of a slow camera: those that came while it was opened are read at once."""
-_NOT_LATER = 1.5
+_NOT_LATER = 1.9
 """A picture that comes later than so many intervals is not the next one."""
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 from streamer.login import Challenge, Login, challenges
 
 _TIMEOUT_S = 10.0
+_FAREWELL_S = 1.0
 _PIECE_BYTES = 1 << 16
 _MOST_HEADERS_BYTES = 64 << 10
 _AUTHENTICATE = re.compile(rb"^www-authenticate:\s*(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
@@ -110,7 +111,8 @@ class RtspRelay:
         self._thread.start()
 
     def close(self) -> None:
-        """End it; whoever still talks over it is cut off."""
+        """End it, once the client has hung up: its farewell reaches the server. One that does not is cut off."""
+        self._thread.join(_FAREWELL_S)
         self._end.close()  # which wakes the thread's wait
         with contextlib.suppress(OSError):
             self._camera.shutdown(socket.SHUT_RDWR)

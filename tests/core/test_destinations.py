@@ -78,7 +78,7 @@ def test_every_kind_with_an_encoder_has_its_pixel_format(to: str, tmp_path: Path
         ("gopher://me:swordfish@server/", "-o gopher://: nothing can be sent there"),
         ("http://[::1/", "-o http://[::1/: is no address"),
         ("rtsp://me:swordfish@[server/x", "-o rtsp://[server/x: is no address"),
-        ("rtsp://server:port/x", "-o rtsp://server:port/x: is no address"),
+        ("rtsp://server:port/x", "-o rtsp://server:***/x: is no address"),
     ],
 )
 def test_an_address_that_nothing_can_be_sent_to_is_refused(to: str, said: str) -> None:
