@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import av
@@ -20,22 +20,23 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.ffmpeg_log import Line, listening
 from streamer.knock import answers, default_port
 from streamer.secrets import SECRETS, may_hide_host, redacted, with_credentials
-from streamer.sources import http_camera
 from streamer.sources.address import PERCENT, check_address, headers_of
 from streamer.sources.connection import Connection
 from streamer.sources.datagram_port import DatagramPort
 from streamer.sources.ffmpeg_options import check_names
-from streamer.sources.hls.connection import HlsConnection
-from streamer.sources.hls.opening import Chosen, master_of, open_playlists, with_login
-from streamer.sources.http_fetch import HttpAddress
 from streamer.sources.live_container import LiveContainerConnection
 from streamer.sources.network_options import NetworkOptions
 from streamer.sources.opening import choose_video
 from streamer.sources.rtsp_login import RtspRelay, RtspServer, is_beyond_ffmpeg, offered
 from streamer.sources.tap import PacketTap
 
+if TYPE_CHECKING:
+    from streamer.sources.hls.connection import HlsConnection
+    from streamer.sources.hls.opening import Chosen
+
 log = logging.getLogger(__name__)
 
+# What only HTTP needs is imported where it is used: aiohttp and requests take 0.2 s and 30 MB.
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "rtp", "srtp", "tcp")
 _SEGMENTS_S = 30.0  # segments of 6 s are usual (RFC 8216bis, 4.4.3.1, asks for no length), of 10 s common
 _OTHERS = MappingProxyType({"tcp": "udp", "udp": "tcp"})
@@ -141,6 +142,8 @@ class NetworkConnector:
         self._in_segments, self.least_stall_s = True, _SEGMENTS_S
 
     def _connect_segments(self, wanted: Callable[[], bool]) -> HlsConnection:
+        from streamer.sources.hls.connection import HlsConnection
+
         self._comes_in_segments()
         chosen = self._playlists(wanted)
         if chosen.playlist.ended and self._played:
@@ -150,6 +153,8 @@ class NetworkConnector:
         return HlsConnection(chosen, self.name, wanted, self._tap, audio=self._audio, deinterlace=deinterlace)
 
     def _playlists(self, wanted: Callable[[], bool] = lambda: True) -> Chosen:
+        from streamer.sources.hls.opening import open_playlists
+
         options = self._options
         return open_playlists(
             self._url,
@@ -274,6 +279,9 @@ class NetworkConnector:
         """A connection to a camera that sends pictures over HTTP; None if there is something else."""
         if not self._may_be_pictures:
             return None
+        from streamer.sources import http_camera
+        from streamer.sources.http_fetch import HttpAddress
+
         address = HttpAddress(
             self._plain_url,
             self.name,
@@ -293,6 +301,8 @@ class NetworkConnector:
         """What FFmpeg opens: of an HLS source the playlist of the chosen variant, which alone is downloaded."""
         if not self._in_segments:
             return self._url, "r", None
+        from streamer.sources.hls.opening import master_of, with_login
+
         chosen = self._playlists()
         url = with_login(chosen.url, self._url)
         if chosen.audio_url is None:
