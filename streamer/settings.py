@@ -82,10 +82,11 @@ class SourceSettings(_Section):
     longest_wait_s: float = Field(default=30.0, ge=0.5)
     """Between two tries to connect; the first comes after 0.5 s."""
 
-    @field_validator("jitter_ms")
+    @field_validator("jitter_ms", mode="before")
     @classmethod
-    def _bounded(cls, value: str | float) -> str | float:
-        if isinstance(value, float) and not 0 <= value <= 10_000:
+    def _bounded(cls, value: object) -> object:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value != "auto" and not (is_number and 0 <= value <= 10_000):  # type: ignore[operator]
             raise ValueError("give auto, or 0 to 10000 milliseconds")
         return value
 

@@ -140,6 +140,8 @@ def test_ffmpegs_own_name_of_the_pixel_format_sets_it() -> None:
         ("outputs: {to: a.mp4}", "outputs: input should be a list"),
         ("source: {transport: tpc}", "source.transport: input should be 'tcp', 'udp' or 'prefer_tcp'"),
         ("source: {stall_s: 0.1}", "source.stall_s"),
+        ("source: {jitter_ms: abc}", "source.jitter_ms: give auto, or 0 to 10000 milliseconds"),
+        ("source: {jitter_ms: -1}", "source.jitter_ms: give auto, or 0 to 10000 milliseconds"),
         ("source: {size: large}", "source.size"),
         ("overlay: later", "overlay: input should be 'auto', 'now', 'detected' or 'delayed'"),
         ("outputs: [{to: ''}]", "outputs.0.to"),
