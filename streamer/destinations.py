@@ -59,8 +59,11 @@ def is_optional(entry: OutputEntry) -> bool:
 
 
 def keeps_all(entry: OutputEntry) -> bool:
-    """Whether an output gets every picture of a live source, if a little late."""
-    return kind_of(entry) in ("file", "recording") if entry.keep is None else entry.keep == "all"
+    """Whether an output gets every picture of a live source, if a little late: what is kept in files does."""
+    if entry.keep is not None:
+        return entry.keep == "all"
+    is_hls = entry.to.lower().startswith("hls:") or ("://" not in entry.to and entry.to.lower().endswith(".m3u8"))
+    return is_hls or kind_of(entry) in ("file", "recording")
 
 
 def build_sink(

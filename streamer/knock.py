@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from urllib.parse import urlsplit
 
 KNOCK_EVERY_S = 1.0
@@ -36,6 +37,26 @@ def greeting(host: str, port: int, timeout_s: float = 1.0) -> bytes:
         except OSError:
             return b""
     return b""
+
+
+def speaks_tls(host: str, port: int, timeout_s: float = 1.0) -> bool:
+    """Whether a server answers to the greeting of TLS, whatever its certificate.
+
+    Args:
+        host: its name or number.
+        port: likewise.
+        timeout_s: the longest wait for the connection, and for each answer.
+    """
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), timeout_s) as server:
+            trusting.wrap_socket(server, server_hostname=host).close()
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")  # a refusal is TLS too
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def default_port(scheme: str) -> int | None:

@@ -19,7 +19,7 @@ import av
 from streamer.certificates import distrust, why_not
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.ffmpeg_log import Line, reason
-from streamer.knock import default_port, greeting
+from streamer.knock import default_port, greeting, speaks_tls
 from streamer.login import Challenge
 
 Refusal = SourceLost | SourceUnavailable
@@ -137,14 +137,33 @@ def unreachable(name: str, error: OSError) -> Refusal:
         remedy = "end what listens there (ss -lunp), or give another port"
         return SourceLost(f"{name}: the port is taken by another program; {remedy}", "port taken")
     if isinstance(error, TimeoutError):
+        is_tls = urlsplit(name).scheme.lower() in ("https", "rtsps")
+        if is_tls and greeting(*_host_and_port(name)).startswith((b"RTSP/", b"HTTP/")):
+            return no_tls(name)
         return SourceLost(f"{name}: no answer in time", "no answer")
     if isinstance(error, ConnectionResetError):
         return closed(name)
     return SourceLost(f"{name}: {_words(error)}")
 
 
-def closed(name: str) -> SourceLost:
+def wrong_about_tls(name: str) -> SourceUnavailable | None:
+    """The error for a server that wants TLS where the address says that it does not, or the other way; else None."""
+    scheme = urlsplit(name).scheme.lower()
+    if scheme not in ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps"):
+        return None
+    is_tls = scheme.endswith("s")
+    if speaks_tls(*_host_and_port(name)) == is_tls:
+        return None
+    if is_tls:
+        return no_tls(name)
+    found = "a server that wants TLS listens at that port"
+    return SourceUnavailable(f"{name}: {found}; write {scheme}s:// for it", "protocol")
+
+
+def closed(name: str) -> Refusal:
     """The connection ended before an answer."""
+    if (wrong := wrong_about_tls(name)) is not None:
+        return wrong
     remedy = "check the port, and whether it has too many viewers"
     return SourceLost(f"{name}: the server closed the connection without an answer; {remedy}", "ended")
 
@@ -187,7 +206,7 @@ def explained(name: str, error: BaseException, lines: Sequence[Line], ca_file: s
         return closed(name)
     if not _is_known(urlsplit(name).hostname):  # for which FFmpeg says "Input/output error"
         return unknown_host(name)
-    return SourceLost(f"{name}: {reason(error)}")
+    return wrong_about_tls(name) or SourceLost(f"{name}: {reason(error)}")
 
 
 def _distrusted(name: str, lines: Sequence[Line], ca_file: str | None) -> SourceUnavailable | None:

@@ -214,7 +214,7 @@ class OutputSettings(_Section):
     """Whether its failure ends a live run; null: yes for a plain file, no for what can be tried again."""
     keep: Literal["all", "newest"] | None = None
     """Of a live source: `all` pictures, which wait while the machine is slow, or the `newest`, where some are left out
-    instead; null: all in files and recordings, the newest in streams and over HTTP."""
+    instead; null: all in files, recordings and HLS, the newest in other streams and over HTTP."""
     codec: str | None = None
     """`h264`, `hevc`, `av1`, `vp9`, `ffv1`, ... or an encoder's name; what suits the container if null."""
     crf: float | None = Field(default=None, ge=0)

@@ -26,6 +26,8 @@ from streamer.sources.snapshots import SnapshotConnection
 from streamer.sources.tap import PacketTap
 
 _MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n"
+_TELLS_NOTHING = ("", "application/octet-stream", "binary/octet-stream", "text/plain", "text/html")
+_PAGE = re.compile(rb"\s*<(!doctype html|html|head|body)\b", re.IGNORECASE)
 _MIXED = re.compile(rb"\A\s*(?:--[^\r\n]*\r?\n)?(?:[\w-]+:[^\r\n]*\r?\n)*?content-type:\s*image/", re.IGNORECASE)
 _SNIFFED_BYTES = 512
 _ENDS_WITHIN_S = 1.0
@@ -69,7 +71,10 @@ def connect(address: HttpAddress, wanted: Callable[[], bool], options: HttpCamer
 def _opened(address: HttpAddress, fetch: HttpFetch, options: HttpCameraOptions) -> Connection | None:
     answer = fetch.get()
     kind = answer.content_type.lower() if "Content-Type" in answer.headers else ""
-    begun = _begun(fetch) if kind in ("", "application/octet-stream", "binary/octet-stream", "text/plain") else b""
+    begun = _begun(fetch) if kind in _TELLS_NOTHING else b""
+    if _PAGE.match(begun):
+        remedy = "the camera's manual has the address of its stream"
+        raise SourceUnavailable(f"{address.name}: a web page, no video; {remedy}", "web page")
     is_mixed = kind.startswith("multipart/") or _MIXED.match(begun) is not None
     if not (is_mixed or kind.startswith("image/") or _is_picture(begun)):
         return None

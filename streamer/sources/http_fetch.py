@@ -245,7 +245,7 @@ class HttpFetch:
         if isinstance(error, aiohttp.ClientConnectorError):
             return refusals.unreachable(name, error.os_error)
         if isinstance(error, TimeoutError):
-            return SourceLost(f"{name}: no answer in time", "no answer")
+            return refusals.unreachable(name, error)
         if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
             return refusals.closed(name)
         if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config import load_settings
-from streamer.destinations import build_sink, file_of, is_optional, kind_of
+from streamer.destinations import build_sink, file_of, is_optional, keeps_all, kind_of
 from streamer.errors import ConfigError, SinkUnavailable
 from streamer.settings import OutputEntry
 from streamer.sinks.mjpeg import MjpegSink
@@ -112,6 +112,14 @@ def test_an_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link.mp4").symlink_to(clip)
     with pytest.raises(ConfigError, match="is the input"):
         Outputs((entry(str(tmp_path / "link.mp4")),)).check(str(clip))
+
+
+def test_what_is_kept_in_files_keeps_every_picture() -> None:
+    kept = ["a.mp4", "%H.mp4", "live/index.m3u8", "hls:live/"]
+    newest = ["rtsp://127.0.0.1/a", "rtmp://127.0.0.1/a", "udp://127.0.0.1:9", "http://127.0.0.1:8080/"]
+    assert [to for to in kept + newest if keeps_all(entry(to))] == kept
+    assert not keeps_all(entry("a.mp4", keep="newest"))
+    assert keeps_all(entry("rtsp://127.0.0.1/a", keep="all"))
 
 
 def test_the_sinks_of_a_run_come_with_those_that_may_fail(tmp_path: Path) -> None:

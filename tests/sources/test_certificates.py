@@ -165,3 +165,13 @@ def test_authorities_that_cannot_be_read_are_told(
         pytest.raises(SourceUnavailable, match=r"authorities .*cannot be read|/no/such/file\.pem"),
     ):
         check_shown(url)
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_a_server_that_wants_tls_is_told_with_the_scheme(authority: trustme.CA, scheme: str) -> None:
+    with (
+        Camera() as camera,
+        tls_in_front_of(camera.port, context(authority, "127.0.0.1")) as port,
+        pytest.raises(SourceUnavailable, match=f"a server that wants TLS listens at that port; write {scheme}s://"),
+    ):
+        LiveSource(NetworkConnector(f"{scheme}://127.0.0.1:{port}/live"), ALWAYS).__enter__()

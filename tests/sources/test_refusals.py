@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -92,6 +93,20 @@ def test_an_rtsp_server_is_no_web_server(camera: Camera) -> None:
 def test_a_server_without_tls(scheme: str, said: bytes) -> None:
     with answering(lambda _: said) as port:
         check_told(f"{scheme}://me:{SECRET}@127.0.0.1:{port}/live", f"does not speak TLS.*write {scheme[:-1]}://")
+
+
+@pytest.mark.parametrize("scheme", ["rtsps", "https"])
+def test_a_server_that_hangs_up_on_tls(scheme: str, camera: Camera) -> None:
+    for answer in (lambda _: None, None):
+        with answering(answer) if answer else nullcontext(camera.port) as port:
+            check_told(f"{scheme}://me:{SECRET}@127.0.0.1:{port}/live", f"does not speak TLS.*write {scheme[:-1]}://")
+
+
+def test_a_web_page_is_no_camera() -> None:
+    page = b"<!DOCTYPE html><html>log in</html>"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\n\r\n"
+    with answering(lambda _: head.encode() + page) as port:
+        check_told(f"http://me:{SECRET}@127.0.0.1:{port}/", "a web page, no video; the camera's manual")
 
 
 @pytest.fixture(scope="module")
