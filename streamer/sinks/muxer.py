@@ -116,6 +116,8 @@ class Muxer:
 
 def write_failure(name: Path, error: BaseException) -> SinkError:
     """The error to raise for what FFmpeg or the disk said while the output `name` was being written."""
+    room = "free some space or choose another output"
+    if isinstance(error, av.error.PyAVCallbackError):  # what the file itself said went to another call
+        return SinkError(f"cannot write {name}: the disk did not take it; {room}")
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    remedy = "free some space or choose another output" if full else "choose another output or codec"
-    return SinkError(f"cannot write {name}: {reason(error)}; {remedy}")
+    return SinkError(f"cannot write {name}: {reason(error)}; {room if full else 'choose another output or codec'}")
