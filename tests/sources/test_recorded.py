@@ -128,7 +128,7 @@ def test_what_is_known_of_a_recording(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("none.mp4", "the server has nothing at this path"), ("page.html", "no video came in time")]
+    ("name", "said"), [("none.mp4", "the server has nothing at this path"), ("page.html", "a web page, no video")]
 )
 def test_what_is_no_video_is_refused_in_one_line(address: str, name: str, said: str) -> None:
     with pytest.raises(SourceUnavailable, match=said) as caught:
