@@ -27,8 +27,8 @@ def kind_of(entry: OutputEntry) -> str:
     Raises:
         ConfigError: an address of a kind that nothing can be sent to.
     """
-    scheme = _scheme_of(entry.to) if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", entry.to) else ""
-    if scheme in _STREAM_SCHEMES or (not scheme and entry.to.lower().endswith(".m3u8")):
+    scheme = _scheme_of(entry.to)
+    if scheme in _STREAM_SCHEMES or _is_playlist(entry):
         return "stream"
     if scheme in _WEB_SCHEMES:
         return "web"
@@ -38,7 +38,16 @@ def kind_of(entry: OutputEntry) -> str:
     return "recording" if entry.segment_s is not None or _ONE_FILE_OF_MANY.search(entry.to) else "file"
 
 
+def _is_playlist(entry: OutputEntry) -> bool:
+    """Whether it is HLS, in a folder."""
+    scheme = _scheme_of(entry.to)
+    return scheme == "hls" or (not scheme and entry.to.lower().endswith(".m3u8"))
+
+
 def _scheme_of(address: str) -> str:
+    """What stands before its colon, in small letters; empty for a path."""
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", address):
+        return ""
     try:
         parts = urlsplit(split_credentials(address)[0])
         if "://" in address:
@@ -62,8 +71,7 @@ def keeps_all(entry: OutputEntry) -> bool:
     """Whether an output gets every picture of a live source, if a little late: what is kept in files does."""
     if entry.keep is not None:
         return entry.keep == "all"
-    is_hls = entry.to.lower().startswith("hls:") or ("://" not in entry.to and entry.to.lower().endswith(".m3u8"))
-    return is_hls or kind_of(entry) in ("file", "recording")
+    return _is_playlist(entry) or kind_of(entry) in ("file", "recording")
 
 
 def build_sink(

@@ -6,6 +6,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from streamer import certificates
+
 KNOCK_EVERY_S = 1.0
 """While nobody answers; longer waits between two tries end then as soon as somebody does."""
 ANSWER_WITHIN_S = 0.25
@@ -47,11 +49,9 @@ def speaks_tls(host: str, port: int, timeout_s: float = 1.0) -> bool:
         port: likewise.
         timeout_s: the longest wait for the connection, and for each answer.
     """
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     try:
         with socket.create_connection((host, port), timeout_s) as server:
-            trusting.wrap_socket(server, server_hostname=host).close()
+            certificates.context(verify=False).wrap_socket(server, server_hostname=host).close()
     except ssl.SSLError as error:
         return "ALERT" in (error.reason or "")  # a refusal is TLS too
     except (OSError, ValueError):

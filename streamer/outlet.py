@@ -53,9 +53,10 @@ class Outlet:
         self._live = live
         self._required = required or not live
         self._keep_all = keep_all and live
-        capacity = KEPT_CAPACITY if self._keep_all else LIVE_CAPACITY if live else SINK_CAPACITY
-        self._mailbox: Mailbox[Scene] = Mailbox(
-            capacity, newest=live, bytes_of=_held_bytes if self._keep_all else _nothing, most_bytes=KEPT_BYTES
+        self._mailbox: Mailbox[Scene] = (
+            Mailbox(KEPT_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=KEPT_BYTES)
+            if self._keep_all
+            else Mailbox(LIVE_CAPACITY if live else SINK_CAPACITY, newest=live)
         )
         self._behind = False  # main thread only
         self._drained = threading.Event()
@@ -158,7 +159,3 @@ class Outlet:
 def _held_bytes(scene: Scene) -> int:
     drawn = 0 if scene.picture is None or scene.picture is scene.frame.picture else held_bytes(scene.picture)
     return held_bytes(scene.frame.picture) + drawn
-
-
-def _nothing(_: Scene) -> int:
-    return 0

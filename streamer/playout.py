@@ -64,15 +64,16 @@ class Playout:
         if not self._fixed:
             self._choose(ways_s - shortest_s)
         due_s = frame.time_s + shortest_s + self.delay_s
-        return min(max(due_s, frame.captured_s), frame.captured_s + max(self.delay_s, 0.0))
+        return min(max(due_s, frame.captured_s), frame.captured_s + self.delay_s)
 
     def _choose(self, late_s: np.typing.NDArray[np.float64]) -> None:
         if len(late_s) < _LEAST_FRAMES:
             return
         lasts_s = self._ways_s[-1][0] - self._ways_s[-1][1] - (self._ways_s[0][0] - self._ways_s[0][1])
         interval_s = lasts_s / (len(late_s) - 1)
-        bursty = np.percentile(late_s, _BURSTY_PERCENT, method="higher") >= _BURSTY_INTERVALS * interval_s
-        needed_s = min(float(np.percentile(late_s, _COVERED_PERCENT, method="higher")), MOST_S) if bursty else 0.0
+        usual_s, covering_s = np.percentile(late_s, (_BURSTY_PERCENT, _COVERED_PERCENT), method="higher").tolist()
+        bursty = usual_s >= _BURSTY_INTERVALS * interval_s
+        needed_s = min(covering_s, MOST_S) if bursty else 0.0
         if needed_s > self.delay_s or needed_s < _FALLS_BELOW * self.delay_s:
             self.delay_s = needed_s
             if needed_s and not self._said:

@@ -21,6 +21,7 @@ from streamer.sources.connection import Connection, LiveItem
 from streamer.sources.http_fetch import HttpAddress, HttpFetch, Unspeakable
 from streamer.sources.jpeg_parts import LARGEST_BYTES, JpegParts
 from streamer.sources.live_container import LiveContainerConnection
+from streamer.sources.network_options import LOW_LATENCY
 from streamer.sources.opening import choose_video
 from streamer.sources.snapshots import SnapshotConnection
 from streamer.sources.tap import PacketTap
@@ -32,8 +33,6 @@ _MIXED = re.compile(rb"\A\s*(?:--[^\r\n]*\r?\n)?(?:[\w-]+:[^\r\n]*\r?\n)*?conten
 _SNIFFED_BYTES = 512
 _ENDS_WITHIN_S = 1.0
 """An answer without a length that ends so soon after its first picture was that picture."""
-# The size is known from the first picture; the rate is that of arrival. Without these three pictures are waited for.
-_OPTIONS = {"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ class MjpegConnection:
 
     def _open(self) -> LiveContainerConnection:
         try:
-            container = av.open(self._reader, "r", format="mpjpeg", options=_OPTIONS, buffer_size=1 << 16)
+            container = av.open(self._reader, "r", format="mpjpeg", options=dict(LOW_LATENCY), buffer_size=1 << 16)
         except av.error.FFmpegError as error:
             why = f"{self._name}: sends no picture that can be read ({reason(error)})"
             raise SourceUnavailable(f"{why}; see whether the address works in a browser") from error

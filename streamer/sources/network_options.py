@@ -21,10 +21,10 @@ _TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 # Without these the first picture is 1.1 s old and opening takes 1.2 s; with them 46 ms and 0.05 s (RTSP over TCP). Not
 # `fflags=nobuffer`: it throws away what was read while opening, and with it the key frame that some cameras begin with.
-_LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
+LOW_LATENCY = MappingProxyType({"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"})
 # A short probe finds no stream in these: their pictures' size is only known from the data. Their rate is not looked
 # for, which takes three pictures (six seconds at half a picture a second): the codec's header tells it.
-_PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
+PROBED = MappingProxyType({"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"})
 # Over TCP FFmpeg looks for no gaps in the sequence numbers, but packets are lost there too: where bytes between
 # them are no packets (a camera's own text), the search for the next one passes over some. With a queue of two, packets
 # in sequence are taken at once as before, and one behind a gap waits for the next one, whereupon the gap is told.
@@ -76,7 +76,7 @@ class NetworkOptions:
         scheme = url.partition(":")[0].lower()
         chosen: dict[str, str] = {}
         if self.low_latency and not thorough:
-            chosen |= _LOW_LATENCY if scheme in ("rtsp", "rtsps") else _PROBED
+            chosen |= LOW_LATENCY if scheme in ("rtsp", "rtsps") else PROBED
         if scheme in ("rtsp", "rtsps"):
             chosen |= _TRANSPORTS[transport]
             if transport == "tcp":

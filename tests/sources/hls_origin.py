@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import av
 import numpy as np
+
+from tests.sources.web_server import QuietServer
 
 CLOCK = Fraction(1, 90_000)
 SOUND_HZ = 48_000
@@ -283,19 +285,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that has what it wants hangs up."""
-
-
 @contextmanager
 def serving() -> Iterator[Origin]:
     """An origin that serves nothing yet."""
     origin = Origin()
     handler = type("Handler", (_Handler,), {"origin": origin})
-    with _Server(("127.0.0.1", 0), handler) as server:
+    with QuietServer(("127.0.0.1", 0), handler) as server:
         origin.address = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()

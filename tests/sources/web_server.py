@@ -52,7 +52,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Says nothing."""
 
 
-class _Server(ThreadingHTTPServer):
+class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
@@ -68,7 +68,7 @@ def serving(folder: Path, *, ranges: bool = True, sent: float = 1.0) -> Iterator
         sent: the connection breaks after this fraction of a file; playlists come whole.
     """
     handler = partial(_Handler, directory=str(folder), ranges=ranges, sent=sent)
-    with _Server(("127.0.0.1", 0), handler) as server:
+    with QuietServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"

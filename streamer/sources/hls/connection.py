@@ -29,12 +29,11 @@ from streamer.sources.hls.opening import Chosen
 from streamer.sources.hls.period import SegmentFile, next_segment
 from streamer.sources.late_streams import is_unknown
 from streamer.sources.live_container import LiveContainerConnection
+from streamer.sources.network_options import PROBED
 from streamer.sources.opening import choose_video
 from streamer.sources.paced import Pace
 from streamer.sources.tap import PacketTap
 
-# Only half a second is looked at, for the pictures' size. Their rate stands in the codec's header.
-_PROBED = {"analyzeduration": "500000", "probesize": "500000", "fpsprobesize": "0"}
 _SOUND_WAIT_S = 5.0
 _LEAD_S = Fraction(2)
 """Sound from a playlist of its own goes on this much before its picture; it may be there much earlier."""
@@ -231,7 +230,7 @@ def open_segments(file: SegmentFile, first: Loaded, name: str) -> InputContainer
     """
     kind = "mov" if first.fragmented else "mpegts" if first.data[:1] == TS_SYNC else None
     try:
-        return av.open(file, "r", format=kind, options=_PROBED, metadata_errors="replace")
+        return av.open(file, "r", format=kind, options=dict(PROBED), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         what = f"a segment cannot be read ({reason(error)}); see whether it plays elsewhere"
         raise SourceLost(f"{name}: {what}", "no video") from error
