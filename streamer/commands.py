@@ -256,24 +256,31 @@ def guarded(
     with Interrupts() as interrupts:
         try:
             work(terminal, interrupts)
-        except ImportError as error:
-            terminal.error(f"{error}; {_import_remedy(error)}")
-            return FAILED
-        except StreamerError as error:
-            terminal.error(str(error))
-            return error.exit_code
-        except KeyboardInterrupt:
-            if interrupts.signal_number is None:  # a window was closed: the ending that was asked for
-                return 0
-            terminal.say("interrupted")
-            return INTERRUPTED_BASE + interrupts.signal_number
-        except Exception:  # a mistake of the program: a library's words in it may hold an address with its password
-            terminal.crash(traceback.format_exc())
-            return FAILED
+        except (Exception, KeyboardInterrupt) as error:
+            return _exit_code(error, terminal, interrupts)
         if prints and (reason := standard_streams.lost_output()):
             terminal.error(f"cannot write to standard output: {reason}")
             return FAILED
     return 0
+
+
+def _exit_code(error: BaseException, terminal: Terminal, interrupts: Interrupts) -> int:
+    """Say what ended a command."""
+    number = interrupts.signal_number
+    if isinstance(error, KeyboardInterrupt) and number is None:  # a window was closed: the ending that was asked for
+        return 0
+    if isinstance(error, StreamerError):
+        terminal.error(str(error))
+        return error.exit_code
+    # Pydantic's core, for one, raises an error of its own where Ctrl-C meets it building a model.
+    if number is not None and (interrupts.raised or isinstance(error, KeyboardInterrupt)):
+        terminal.say("interrupted")
+        return INTERRUPTED_BASE + number
+    if isinstance(error, ImportError):
+        terminal.error(f"{error}; {_import_remedy(error)}")
+    else:  # a mistake of the program: a library's words in it may hold an address with its password
+        terminal.crash("".join(traceback.format_exception(error)))
+    return FAILED
 
 
 def _import_remedy(error: ImportError) -> str:

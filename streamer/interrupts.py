@@ -20,6 +20,8 @@ class Interrupts:
         self.signal_number: int | None = None
         """The last signal that counts; the exit code of an interrupted program is 128 + this."""
         self.on_stop: Callable[[], None] | None = None
+        self.raised = False
+        """A KeyboardInterrupt was raised; a library it passed through may have turned it into an error of its own."""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -49,6 +51,7 @@ class Interrupts:
         if before == signal.SIGHUP:  # it is ending already; this is the first that may come from a person
             return
         if before is not None or self.on_stop is None:
+            self.raised = True
             raise KeyboardInterrupt
         # The handler may have interrupted the main thread while it holds the very lock that stopping needs, so the
         # stopping is done by a thread of its own.

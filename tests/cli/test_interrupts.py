@@ -13,6 +13,9 @@ from pathlib import Path
 import av
 import pytest
 
+from streamer import commands
+from streamer.interrupts import Interrupts
+from streamer.terminal import Terminal
 from tests.cli.program import DEADLINE_S, MAIN, Program, Result
 from tests.media import write_video
 
@@ -153,3 +156,13 @@ def run_limited(program: Program, limit: Callable[[], None], *arguments: str) ->
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def test_ctrl_c_that_a_library_turns_into_its_own_error_is_still_an_interruption() -> None:
+    def work(_terminal: Terminal, _interrupts: Interrupts) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ValueError("error building a model: KeyboardInterrupt") from error
+
+    assert commands.guarded(work, quiet=True) == 130
