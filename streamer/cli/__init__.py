@@ -1,0 +1,1 @@
+"""The command line: `streamer` and `python main.py`."""

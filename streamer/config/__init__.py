@@ -1,0 +1,1 @@
+"""Settings: the sections, their defaults, and how they are read."""

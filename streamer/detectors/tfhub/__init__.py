@@ -1,0 +1,1 @@
+"""TensorFlow Hub modules: loading, running and reading what they return."""

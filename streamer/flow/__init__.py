@@ -1,0 +1,1 @@
+"""How frames move between threads: queues, routes, the frame ledger, sink workers."""

@@ -1,0 +1,1 @@
+"""What sources and sinks share about streams and containers."""

@@ -1,0 +1,1 @@
+"""Optical flow: how the picture moved, and where boxes move with it."""

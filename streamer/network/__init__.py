@@ -1,0 +1,1 @@
+"""Certificates, logins and what servers answer, for sources and sinks."""

@@ -1,0 +1,1 @@
+"""What a run tells about itself: the report, metrics, logs."""

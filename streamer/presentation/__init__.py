@@ -1,0 +1,1 @@
+"""Which frame is shown with which boxes: every frame, now, delayed, detected."""

@@ -1,0 +1,1 @@
+"""Drawing on native pictures: the canvas and the annotators."""

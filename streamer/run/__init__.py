@@ -1,0 +1,1 @@
+"""One run: from settings to the parts of the pipeline, and to its end."""

@@ -1,0 +1,1 @@
+"""From scenes to encoded pictures: encoders, pixel formats, sizes."""

@@ -1,0 +1,1 @@
+"""Packets into containers: the video, and the streams that are copied."""

@@ -1,0 +1,1 @@
+"""Streams that are sent: RTSP, RTMP, SRT, UDP, HLS."""

@@ -1,0 +1,1 @@
+"""JSON lines and MOT Challenge text."""

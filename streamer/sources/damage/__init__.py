@@ -1,0 +1,1 @@
+"""Which frames of a live stream are damaged or missing."""

@@ -1,0 +1,1 @@
+"""Still pictures: folders, patterns, HEIF."""

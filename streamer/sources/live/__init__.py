@@ -1,0 +1,1 @@
+"""Live sources: connecting, reconnecting, reading without waiting for anybody."""

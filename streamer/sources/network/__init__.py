@@ -1,0 +1,1 @@
+"""Network addresses: RTSP, RTMP, UDP, SRT, HTTP, HLS."""

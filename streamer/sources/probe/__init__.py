@@ -1,0 +1,1 @@
+"""What `streamer probe` tells of a source."""

@@ -1,0 +1,1 @@
+"""Frames, colours, labels: values that all other rooms use."""
