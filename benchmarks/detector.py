@@ -26,13 +26,14 @@ from typing import Any
 import numpy as np
 import psutil
 
-from streamer.commands import packaged_clip
-from streamer.detectors.deviation import FRAMES as DEVIATION_FRAMES
-from streamer.detectors.outputs import OutputReader
-from streamer.detectors.signatures import recognise
-from streamer.frame import Frame
-from streamer.models import open_images, saved_model
+from streamer.classes import open_images
+from streamer.cli.commands import packaged_clip
+from streamer.detectors.tfhub.deviation import FRAMES as DEVIATION_FRAMES
+from streamer.detectors.tfhub.outputs import OutputReader
+from streamer.detectors.tfhub.signatures import recognise
+from streamer.models import saved_model
 from streamer.sources.selection import open_source
+from streamer.values.frame import Frame
 from tracking.types import Detections
 
 WIDTH, HEIGHT = 1280, 720
@@ -124,7 +125,7 @@ def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_g
 
 def in_turns(module: Path, count: int) -> None:
     """Warm frames of the reference, the default and the optimized graph, in turns."""
-    from streamer.detectors.hub import HubDetector
+    from streamer.detectors.tfhub.hub import HubDetector
 
     sides = {
         HUB_PAGE: HubDetector(module, device="cpu", min_score=0.0, reference=True),

@@ -22,12 +22,12 @@ import psutil
 
 from benchmarks.clips import machine
 from benchmarks.detector import frames
-from streamer.detectors.outputs import OutputReader
-from streamer.detectors.signatures import recognise
+from streamer.classes import open_images
+from streamer.detectors.tfhub.outputs import OutputReader
+from streamer.detectors.tfhub.signatures import recognise
 from streamer.detectors.watchdog import WatchedDetector
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.models import open_images
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 
@@ -64,7 +64,7 @@ def own_time() -> None:
     """What a frame of 1920x1080 costs around the model's call."""
     (frame,) = frames(1, 1920, 1080)
     module = Path("module")
-    from tests.detectors.test_signatures import hub_module
+    from tests.detectors.tfhub.test_signatures import hub_module
 
     reader = OutputReader(recognise([hub_module()], module), open_images.label_table(), 0.0)
     random = np.random.default_rng(0)

@@ -21,16 +21,16 @@ import cv2
 import numpy as np
 
 from benchmarks.clips import HD_CLIP, machine
-from streamer.canvas import Canvas
-from streamer.canvas.boxes import BoxAnnotator
-from streamer.canvas.hud import HudAnnotator
-from streamer.canvas.labels import LabelAnnotator
-from streamer.canvas.palette import colour_of, text_colour_on
-from streamer.canvas.trails import TrailAnnotator
-from streamer.commands import packaged_clip
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.protocols import Scene
+from streamer.cli.commands import packaged_clip
+from streamer.interfaces import Scene
+from streamer.render.boxes import BoxAnnotator
+from streamer.render.canvas import Canvas
+from streamer.render.hud import HudAnnotator
+from streamer.render.labels import LabelAnnotator
+from streamer.render.palette import colour_of, text_colour_on
+from streamer.render.trails import TrailAnnotator
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Tracks
 
 NATIVE, RGB = "copy + boxes + labels", "RGB round trip"

@@ -32,10 +32,10 @@ COPY = "--copy"
 
 def copy(source: str, output: Path) -> None:
     """Read everything once and write it, without detection; print the peak memory in MiB."""
-    from streamer.labels import LabelTable
-    from streamer.protocols import Scene
-    from streamer.sinks.video import VideoSink
+    from streamer.interfaces import Scene
+    from streamer.sinks.video.video import VideoSink
     from streamer.sources.selection import open_source
+    from streamer.values.labels import LabelTable
     from tests.sinks.scenes import tracks
 
     opened = open_source(source)

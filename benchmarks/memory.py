@@ -15,10 +15,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.clips import machine
-from streamer import wiring
-from streamer.config import load_settings
+from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
+from streamer.run import wiring
 from streamer.sources.synthetic import SyntheticSource
 
 FIRST = 1000

@@ -18,15 +18,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer import wiring
-from streamer.canvas.canvas import Canvas
-from streamer.commands import packaged_clip
+from streamer.cli.commands import packaged_clip
+from streamer.config.settings import DrawSettings, TrackerSettings
 from streamer.detectors.starter import StarterDetector
+from streamer.flow.simulated_clock import Latency
+from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
-from streamer.protocols import Scene
-from streamer.settings import DrawSettings, TrackerSettings
-from streamer.sources.file import FileSource
-from streamer.virtual import Latency
+from streamer.render.canvas import Canvas
+from streamer.run import wiring
+from streamer.sources.file.file import FileSource
 
 
 def scenes(clip: Path, overlay: str, latency_s: float, until_s: float) -> list[Scene]:

@@ -21,14 +21,14 @@ from typing import Self
 import numpy as np
 
 from benchmarks.clips import machine
-from streamer import wiring
-from streamer.commands import packaged_clip
-from streamer.config import load_settings
-from streamer.frame import Frame
-from streamer.labels import LabelTable
+from streamer.cli.commands import packaged_clip
+from streamer.config.loading import load_settings
+from streamer.interfaces import Damage, Scene, StreamInfo
 from streamer.pipeline import Pipeline
-from streamer.protocols import Damage, Scene, StreamInfo
-from streamer.sources.file import FileSource
+from streamer.run import wiring
+from streamer.sources.file.file import FileSource
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 TRACKS = 20

@@ -22,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clips import machine
-from streamer.catalog import TRACKERS, load
-from streamer.commands import packaged_clip
-from streamer.frame import Frame
-from streamer.overlay.now import Now
-from streamer.settings import TrackerSettings
+from streamer.cli.commands import packaged_clip
+from streamer.config.settings import TrackerSettings
+from streamer.presentation.latency_compensation import Now
+from streamer.registry import TRACKERS, load
+from streamer.values.frame import Frame
 from tracking.types import Detections
 
 FPS = 30

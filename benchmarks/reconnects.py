@@ -22,13 +22,13 @@ import numpy as np
 import psutil
 
 from benchmarks.clips import machine
-from streamer.frame import Frame
-from streamer.labels import LabelTable
+from streamer.flow.stats import RunStats
 from streamer.pipeline import Pipeline
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.retries import Patience
-from streamer.stats import RunStats
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tests.faults.camera import Camera
 from tracking.iou import IouTracker
 from tracking.types import Detections

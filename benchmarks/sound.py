@@ -24,12 +24,12 @@ from pathlib import Path
 import av
 
 from benchmarks.clips import machine
-from streamer.sinks.sound import Transcoder
-from streamer.sinks.stream import StreamSink
-from tests.sinks.claps import SIZE, Feed, clap_scene, click_track
-from tests.sinks.rtsp_recorder import RtspRecorder
+from streamer.sinks.muxing.sound import Transcoder
+from streamer.sinks.publish.stream import StreamSink
+from tests.sinks.muxing.claps import SIZE, Feed, clap_scene, click_track
+from tests.sinks.publish.rtsp_recorder import RtspRecorder
+from tests.sinks.publish.test_stream import LISTEN, address
 from tests.sinks.scenes import TIME_BASE, info
-from tests.sinks.test_stream import LISTEN, address
 
 ROOT = Path(__file__).parents[1]
 LATE_S = 0.06

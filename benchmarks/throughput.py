@@ -27,16 +27,16 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clips import looped, machine
-from streamer import wiring
-from streamer.canvas import Canvas
-from streamer.config import load_settings
+from streamer.cli.terminal import Terminal
+from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
-from streamer.interrupts import Interrupts
-from streamer.protocols import Scene
-from streamer.session import Session
-from streamer.sources.file import FileSource
-from streamer.terminal import Terminal
-from streamer.wiring import Outputs
+from streamer.interfaces import Scene
+from streamer.render.canvas import Canvas
+from streamer.run import wiring
+from streamer.run.session import Session
+from streamer.run.wiring import Outputs
+from streamer.sources.file.file import FileSource
+from streamer.system.interrupts import Interrupts
 from tracking.types import Detections
 
 CORES = len(os.sched_getaffinity(0))

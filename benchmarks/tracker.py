@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from streamer.catalog import TRACKERS, load
+from streamer.registry import TRACKERS, load
 from tracking.types import Detections, Tracker
 
 SIZE = (1920, 1080)

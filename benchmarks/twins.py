@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from streamer.class_filter import TWIN_IOU, ClassFilter
+from streamer.classes import open_images
+from streamer.classes.class_filter import TWIN_IOU, ClassFilter
 from streamer.detectors import ssd
 from streamer.evaluation.sequences import Sequence
-from streamer.models import open_images
 from tracking.boxes import overlapping_pairs
 from tracking.iou import IouTracker
 from tracking.types import Detections

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import av
 
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.passthrough import Passthrough
+from streamer.media.passthrough import Passthrough
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections, IdArray, Tracks
 
 if TYPE_CHECKING:
-    from streamer.canvas import Canvas
+    from streamer.render.canvas import Canvas
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class StreamInfo:
         field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
         jpeg_like: of a webcam, MJPEG or still pictures, which few video players take as they are (full range, 4:2:2,
             4:4:4 or RGB).
-        side_data: of the first picture, as `streamer.side_data` reads it.
+        side_data: of the first picture, as `streamer.media.side_data` reads it.
     """
 
     name: str

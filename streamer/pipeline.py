@@ -7,9 +7,9 @@
 
 What a file gives is never dropped: every hand-off is bounded and blocks the faster side. What a live source gives is
 never waited for: at most one frame waits for a detector and the newest wins, every outlet drops what its sink is too
-slow for (a recording only once much waits), and each loss is counted (`streamer.newest`, `streamer.outlet`). Every wait
-ends when `stop` is called or any thread fails; the first error is the one that is raised. A detector that fails on a
-frame loses that frame only, until it fails three times in a row.
+slow for (a recording only once much waits), and each loss is counted (`streamer.flow.newest`,
+`streamer.flow.sink_worker`). Every wait ends when `stop` is called or any thread fails; the first error is the one that
+is raised. A detector that fails on a frame loses that frame only, until it fails three times in a row.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from streamer.cadence import Cadence, Schedule
-from streamer.canvas import Canvas
-from streamer.crew import Crew
 from streamer.errors import DetectorError, Interrupted
-from streamer.failures import DetectorFailures
-from streamer.frame import Frame
-from streamer.mailbox import Closed
-from streamer.newest import Newest
-from streamer.outlet import Outlet
-from streamer.pacing import Lockstep, Paced, Pacing
-from streamer.pacing_delayed import ShowDelayed
-from streamer.pacing_live import ShowDetected, ShowNow
-from streamer.playout import Playout
-from streamer.protocols import Annotator, Detector, Scene, Sink, Source
-from streamer.routes import Finished, Lossless, Route
-from streamer.stats import Rate, RunStats
-from streamer.virtual import Latency, Virtual
+from streamer.flow.cadence import Cadence, Schedule
+from streamer.flow.failures import DetectorFailures
+from streamer.flow.newest import Newest
+from streamer.flow.playout import Playout
+from streamer.flow.queues import Closed
+from streamer.flow.routes import Finished, Lossless, Route
+from streamer.flow.simulated_clock import Latency, Virtual
+from streamer.flow.sink_worker import Outlet
+from streamer.flow.stats import Rate, RunStats
+from streamer.flow.threads import Crew
+from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
+from streamer.presentation.delayed import ShowDelayed
+from streamer.presentation.every_frame import Lockstep, Paced, Pacing
+from streamer.presentation.live import ShowDetected, ShowNow
+from streamer.render.canvas import Canvas
+from streamer.values.frame import Frame
 from tracking.types import Detections, Tracker
 
 log = logging.getLogger(__name__)

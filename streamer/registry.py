@@ -12,16 +12,16 @@ from typing import Any
 
 SOURCES: Mapping[str, str] = MappingProxyType(
     {
-        "file": "streamer.sources.file:FileSource",
-        "images": "streamer.sources.images:ImageSource",
+        "file": "streamer.sources.file.file:FileSource",
+        "images": "streamer.sources.images.images:ImageSource",
         "synthetic": "streamer.sources.synthetic:SyntheticSource",
-        "live": "streamer.sources.live:LiveSource",
+        "live": "streamer.sources.live.live:LiveSource",
     }
 )
 DETECTORS: Mapping[str, str] = MappingProxyType(
     {
         "starter": "streamer.detectors.starter:StarterDetector",
-        "hub": "streamer.detectors.hub:HubDetector",
+        "hub": "streamer.detectors.tfhub.hub:HubDetector",
     }
 )
 TRACKERS: Mapping[str, str] = MappingProxyType(
@@ -32,21 +32,21 @@ TRACKERS: Mapping[str, str] = MappingProxyType(
 )
 ANNOTATORS: Mapping[str, str] = MappingProxyType(
     {
-        "trails": "streamer.canvas.trails:TrailAnnotator",
-        "boxes": "streamer.canvas.boxes:BoxAnnotator",
-        "labels": "streamer.canvas.labels:LabelAnnotator",
-        "hud": "streamer.canvas.hud:HudAnnotator",
+        "trails": "streamer.render.trails:TrailAnnotator",
+        "boxes": "streamer.render.boxes:BoxAnnotator",
+        "labels": "streamer.render.labels:LabelAnnotator",
+        "hud": "streamer.render.hud:HudAnnotator",
     }
 )
 SINKS: Mapping[str, str] = MappingProxyType(
     {
-        "video": "streamer.sinks.video:VideoSink",
-        "recording": "streamer.sinks.recording:RecordingSink",
-        "stream": "streamer.sinks.stream:StreamSink",
-        "mjpeg": "streamer.sinks.mjpeg:MjpegSink",
-        "jsonl": "streamer.sinks.json_lines:JsonLinesSink",
-        "mot": "streamer.sinks.mot:MotSink",
-        "window": "streamer.sinks.window:WindowSink",
+        "video": "streamer.sinks.video.video:VideoSink",
+        "recording": "streamer.sinks.segments.recording:RecordingSink",
+        "stream": "streamer.sinks.publish.stream:StreamSink",
+        "mjpeg": "streamer.sinks.mjpeg.mjpeg:MjpegSink",
+        "jsonl": "streamer.sinks.text.json_lines:JsonLinesSink",
+        "mot": "streamer.sinks.text.mot:MotSink",
+        "window": "streamer.sinks.window.window:WindowSink",
     }
 )
 

@@ -18,7 +18,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from tests.media import picture, read_number
+from tests.clips import picture, read_number
 
 SIZE = (80, 48)
 FPS = 25

@@ -13,11 +13,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from main import app
-from streamer.config import load_settings
-from streamer.destinations import kind_of
+from streamer.cli.program import app
+from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.wiring import source_options
+from streamer.run.destinations import kind_of
+from streamer.run.wiring import source_options
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"

@@ -12,16 +12,16 @@ ROOT = Path(__file__).parents[1]
 HEAVY = ("tensorflow", "ai_edge_litert", "cv2", "av", "streamer")
 FEATURES = ("streamer.sources", "streamer.detectors", "streamer.canvas", "streamer.sinks", "streamer.models")
 WIRING = (
-    "streamer.commands",
-    "streamer.evaluation_commands",
+    "streamer.cli.commands",
+    "streamer.cli.evaluation_commands",
     "streamer.evaluation",
     "streamer.replay",
-    "streamer.session",
-    "streamer.wiring",
-    "streamer.destinations",
-    "streamer.config",
-    "streamer.settings",
-    "streamer.terminal",
+    "streamer.run.session",
+    "streamer.run.wiring",
+    "streamer.run.destinations",
+    "streamer.config.loading",
+    "streamer.config.settings",
+    "streamer.cli.terminal",
     "main",
 )
 # A feature folder may use these, and nothing of another feature folder but what is named.

@@ -62,7 +62,10 @@ def test_the_users_settings_change_nothing(tmp_path: Path) -> None:
         "http_proxy": "http://127.0.0.1:1",
     }
     seen = []
-    for code, variables in ((EXAMPLES, {}), ("import main, streamer.session\n" + textwrap.dedent(EXAMPLES), strange)):
+    for code, variables in (
+        (EXAMPLES, {}),
+        ("import main, streamer.run.session\n" + textwrap.dedent(EXAMPLES), strange),
+    ):
         done = suite_of(tmp_path, code, "-n", "1", "-rP", **variables)
         assert "2 passed" in done.stdout, done.stdout
         seen.append([line for line in done.stdout.splitlines() if line.startswith("SEEN")])

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.errors import ConfigError
-from streamer.labels import EXACTLY, LabelTable
+from streamer.values.labels import EXACTLY, LabelTable
 from tracking.boxes import overlapping_pairs
 from tracking.types import BoolArray, Detections, FloatArray, IntArray
 

@@ -25,11 +25,12 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-from streamer import paths
+from streamer.classes import open_images
 from streamer.errors import ConfigError
-from streamer.labels import LabelTable
-from streamer.models import open_images, store
-from streamer.spelling import did_you_mean
+from streamer.models import store
+from streamer.system import paths
+from streamer.system.suggestions import did_you_mean
+from streamer.values.labels import LabelTable
 
 OPEN_IMAGES_V4 = "open_images_v4"
 COCO = "coco"
@@ -170,7 +171,7 @@ def _txt_items(text: str, file: str) -> Iterator[Item]:
 
 
 def _pbtxt_items(text: str, file: str) -> Iterator[Item]:
-    from streamer.models import pbtxt  # brings protobuf, which the other forms do without
+    from streamer.classes import pbtxt  # brings protobuf, which the other forms do without
 
     hierarchy = open_images.hierarchy()
     for number, item in enumerate(pbtxt.items(text, file), 1):
@@ -197,7 +198,7 @@ def _mid_by_folded_name() -> dict[str, str]:
 
 
 def _packaged_coco() -> str:
-    return resources.files("streamer.models").joinpath("coco.csv").read_text(encoding="utf-8")
+    return resources.files("streamer.classes").joinpath("coco.csv").read_text(encoding="utf-8")
 
 
 def _integer(text: str, file: str, where: str) -> int:

@@ -9,8 +9,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from streamer.errors import ConfigError
-from streamer.labels import LabelTable
-from streamer.paths import readable
+from streamer.system.paths import readable
+from streamer.values.labels import LabelTable
 
 
 def trees(labels: LabelTable, pattern: str = "") -> list[Tree]:

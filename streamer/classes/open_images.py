@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from streamer.labels import Hierarchy, LabelTable
+from streamer.values.labels import Hierarchy, LabelTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class OpenImagesClass:
 @cache
 def classes() -> tuple[OpenImagesClass, ...]:
     """All 601 classes by rising label id."""
-    text = resources.files("streamer.models").joinpath("open_images_v4.csv").read_text(encoding="utf-8")
+    text = resources.files("streamer.classes").joinpath("open_images_v4.csv").read_text(encoding="utf-8")
     return tuple(
         OpenImagesClass(int(row["label"]), row["mid"], row["name"], tuple(row["parent_mids"].split()))
         for row in csv.DictReader(text.splitlines())

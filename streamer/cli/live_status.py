@@ -12,7 +12,7 @@ from typing import Self
 from rich.console import Console
 from rich.status import Status
 
-from streamer.stats import RunStats
+from streamer.flow.stats import RunStats
 
 _EVERY_S = 0.5
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from streamer import commands
-from streamer.interrupts import Interrupts
-from streamer.terminal import Terminal
+from streamer.cli import commands
+from streamer.cli.terminal import Terminal
+from streamer.system.interrupts import Interrupts
 
 
 def replay(
@@ -21,10 +21,10 @@ def replay(
     quiet: bool,
     started_s: float,
 ) -> int:
-    """Run a recorded run again; `config` and `assignments` are as `streamer.config.load_settings` takes them."""
+    """Run a recorded run again; `config` and `assignments` are as `streamer.config.loading` takes them."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
-        from streamer.config import load_settings
+        from streamer.config.loading import load_settings
         from streamer.replay.recording import Recording
         from streamer.replay.session import ReplaySession
 

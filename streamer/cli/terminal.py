@@ -18,11 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from rich.table import Table
 from rich.text import Text
 
-from streamer.live_status import LiveStatus
-from streamer.paths import encodable, readable
-from streamer.report import Report
-from streamer.secrets import SECRETS, SecretsFilter
-from streamer.stats import RunStats
+from streamer.cli.live_status import LiveStatus
+from streamer.flow.stats import RunStats
+from streamer.observe.report import Report
+from streamer.system.paths import encodable, readable
+from streamer.system.secrets import SECRETS, SecretsFilter
 
 log = logging.getLogger("streamer")
 
@@ -58,7 +58,7 @@ class Terminal:
         self._json = json_logs
         handler: logging.Handler = _LogLines(self.messages)
         if json_logs:
-            from streamer.json_logs import json_handler
+            from streamer.observe.json_logs import json_handler
 
             handler = json_handler()
         handler.addFilter(SecretsFilter())

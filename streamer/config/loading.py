@@ -12,10 +12,10 @@ from typing import Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.secrets import SECRETS
-from streamer.settings import Settings
-from streamer.spelling import nearest
+from streamer.system.secrets import SECRETS
+from streamer.system.suggestions import nearest
 
 
 def load_settings(

@@ -14,8 +14,8 @@ from typing import Literal
 from av.video import format as video_format
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from streamer.catalog import TRACKERS
-from streamer.spelling import nearest
+from streamer.registry import TRACKERS
+from streamer.system.suggestions import nearest
 
 
 def _ffmpeg_text(value: object) -> object:

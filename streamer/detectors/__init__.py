@@ -1,1 +1,1 @@
-"""What finds objects on a frame: one file a kind of detector, registered in `streamer.catalog`."""
+"""What finds objects on a frame: one file a kind of detector, registered in `streamer.registry`."""

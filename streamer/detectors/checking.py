@@ -9,8 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from streamer.detectors import selection
-from streamer.frame import Frame
-from streamer.protocols import Detector
+from streamer.interfaces import Detector
+from streamer.values.frame import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _timed_s(detector: Detector, frame: Frame) -> float:
 
 
 def _where(detector: Detector, precision: str, size: tuple[int, int]) -> tuple[str, ...]:
-    from streamer.detectors import devices, hub
+    from streamer.detectors.tfhub import devices, hub
 
     if not isinstance(detector, hub.HubDetector):
         return ()

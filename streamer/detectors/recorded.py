@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from streamer.frame import Frame
-from streamer.labels import LabelTable
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 

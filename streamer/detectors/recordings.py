@@ -11,8 +11,8 @@ import numpy as np
 
 from streamer.detectors.recorded import RecordedDetector
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.labels import LabelTable
-from streamer.mot import read_detections
+from streamer.values.labels import LabelTable
+from streamer.values.mot import read_detections
 from tracking.types import Detections
 
 SUFFIXES = (".txt", ".jsonl")

@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from streamer import paths
 from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, ModelError, StreamerError
-from streamer.labels import LabelTable
+from streamer.interfaces import Detector
 from streamer.models import handles, store, tensorflow_import
-from streamer.protocols import Detector
-from streamer.spelling import did_you_mean
+from streamer.system import paths
+from streamer.system.suggestions import did_you_mean
+from streamer.values.labels import LabelTable
 
 if TYPE_CHECKING:
-    from streamer.detectors.hub import HubDetector
+    from streamer.detectors.tfhub.hub import HubDetector
 
 AUTO = "auto"
 _NAMES = (AUTO, *store.names())
@@ -138,7 +138,7 @@ def load_hub(choice: Choice, options: Options, *, say: Callable[[str], None] = l
     Raises:
         ValueError: the choice is no hub module.
     """
-    from streamer.detectors import hub
+    from streamer.detectors.tfhub import hub
 
     if choice.module_dir is None:
         raise ValueError("the choice is no hub module")

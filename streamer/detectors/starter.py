@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from streamer import native_stderr
+from streamer.classes import label_maps
 from streamer.detectors import ssd
 from streamer.errors import ConfigError, DetectorError, ModelError
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.models import label_maps, store
+from streamer.models import store
+from streamer.system import native_stderr
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections, FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ waits in `detect`.
 
 What TensorFlow 2.21 does, measured on a CPU: closing a session from another thread ends a graph that loops for ever in
 2 ms, but a single operation that is being computed goes on to its end, and `close` with it. The interpreter ends with
-either still running, in 1.7 to 3.3 s; after TensorFlow was merely imported in 0.9 s. See `streamer.crew.leave`.
+either still running, in 1.7 to 3.3 s; after TensorFlow was merely imported in 0.9 s. See `streamer.flow.threads.leave`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from threading import Lock, Thread
 from typing import Literal
 
 from streamer.errors import DetectorError, DetectorHung, DetectorRestarted, StreamerError
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.protocols import Detector
+from streamer.interfaces import Detector
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)

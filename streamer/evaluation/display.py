@@ -9,11 +9,11 @@ import numpy as np
 
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.evaluation.streaming_scores import Displayed
-from streamer.mot import track_rows
-from streamer.sinks.partial import PartialFile
+from streamer.system.partial_file import PartialFile
+from streamer.values.mot import track_rows
 from tracking.types import Detections, Origin, Tracks
 
-# As in `streamer.mot`: detectors round, and boxes that reach no further than this beyond the picture are in it.
+# As in `streamer.values.mot`: detectors round, and boxes that reach no further than this beyond the picture are in it.
 _EDGE_PX = 1.0
 
 

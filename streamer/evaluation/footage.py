@@ -8,9 +8,9 @@ import av
 
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.evaluation.sequences import Sequence
-from streamer.ffmpeg_log import reason
-from streamer.sources.images import find_pictures
-from streamer.sources.opening import choose_video, open_file
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.decode.opening import choose_video, open_file
+from streamer.sources.images.images import find_pictures
 
 
 def footage(sequence: Sequence) -> Path | None:

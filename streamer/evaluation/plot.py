@@ -9,7 +9,7 @@ from typing import Any
 from streamer.errors import ConfigError, SinkError
 from streamer.evaluation.requirements import need
 from streamer.evaluation.streaming import SequenceResult
-from streamer.sinks.partial import PartialFile
+from streamer.system.partial_file import PartialFile
 
 SUFFIXES = (".png", ".svg")
 _COLUMNS = 3

@@ -11,10 +11,10 @@ import av
 import numpy as np
 
 from streamer.evaluation.sequences import Sequence
-from streamer.frame import Frame
-from streamer.protocols import StreamInfo
+from streamer.interfaces import StreamInfo
+from streamer.sources.decode.single_use import SingleUseSource
 from streamer.sources.selection import open_source
-from streamer.sources.single_use import SingleUseSource
+from streamer.values.frame import Frame
 
 
 class SequenceSource(SingleUseSource):

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from streamer import paths
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.mot import Rows, read_detections, read_rows
+from streamer.system import paths
+from streamer.values.mot import Rows, read_detections, read_rows
 from tracking.types import BoolArray, Detections, IdArray
 
 DETECTION_FILES = ("det.txt", "det_sim.txt")

@@ -7,16 +7,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamer import wiring
+from streamer.config.settings import TrackerSettings
 from streamer.detectors.recorded import RecordedDetector
 from streamer.evaluation.footage import footage
 from streamer.evaluation.latency import newest_results
 from streamer.evaluation.sequence_source import SequenceSource
 from streamer.evaluation.sequences import Sequence
-from streamer.labels import LabelTable
+from streamer.flow.simulated_clock import Latency
 from streamer.pipeline import Pipeline
-from streamer.settings import TrackerSettings
-from streamer.virtual import Latency
+from streamer.run import wiring
+from streamer.values.labels import LabelTable
 from tracking.types import Tracks
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamer.evaluation.id_breaks import IdBreaks, Lives
-from streamer.protocols import Scene
+from streamer.interfaces import Scene
 from tracking.boxes import Array
 from tracking.types import BoolArray, Origin, Tracks
 

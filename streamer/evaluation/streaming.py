@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from streamer import wiring
+from streamer.config.settings import TrackerSettings
 from streamer.errors import ConfigError
 from streamer.evaluation import baselines, display, sequences
 from streamer.evaluation.shown import shown
 from streamer.evaluation.streaming_scores import StreamingScores, score
-from streamer.settings import TrackerSettings
-from streamer.spelling import nearest
+from streamer.run import wiring
+from streamer.system.suggestions import nearest
 from tracking.types import Detections, Tracks
 
 OVERLAYS = ("now", "detected", "delayed")

@@ -8,7 +8,7 @@ from streamer.evaluation.steadiness import SteadinessReport, Steps
 from streamer.evaluation.streaming import NO_LATENCY, SequenceResult
 from streamer.evaluation.streaming_scores import NAMES, StreamingScores
 from streamer.evaluation.track_scores import Scores, TrackScores
-from streamer.paths import readable
+from streamer.system.paths import readable
 
 TRACK_COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 

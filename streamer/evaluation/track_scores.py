@@ -18,7 +18,7 @@ import numpy as np
 
 from streamer.evaluation import sequences
 from streamer.evaluation.requirements import need
-from streamer.mot import Rows, track_file
+from streamer.values.mot import Rows, track_file
 from tracking.types import Tracker
 
 ALL = "all"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from streamer.frame import Frame
+from streamer.values.frame import Frame
 
 _ROUNDING = 1e-6
 _UNKNOWN_FPS = 25.0

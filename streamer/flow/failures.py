@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 
 from streamer.errors import DetectorError
-from streamer.frame import Frame
+from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
 

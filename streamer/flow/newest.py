@@ -1,7 +1,8 @@
 """The way of the frames of a live source: capture never waits, at most one frame waits for a detector and the newest
-wins; what is shown waits for its time (`streamer.playout`), for as many of those that are late as the outputs want.
+wins; what is shown waits for its time (`streamer.flow.playout`), for as many of those that are late as the outputs
+want.
 
-Any thread may call any method; who calls which is written at `streamer.routes.Route`.
+Any thread may call any method; who calls which is written at `streamer.flow.routes.Route`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from streamer.frame import Frame, held_bytes
-from streamer.mailbox import Closed, HandOff
-from streamer.playout import Playout
-from streamer.routes import BUSY, LATE, Finished
-from streamer.stats import Ledger
+from streamer.flow.playout import Playout
+from streamer.flow.queues import Closed, HandOff
+from streamer.flow.routes import BUSY, LATE, Finished
+from streamer.flow.stats import Ledger
+from streamer.values.frame import Frame, held_bytes
 
 _SHOWN_CAPACITY = 2
 MOST_BYTES = 512 << 20

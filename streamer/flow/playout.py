@@ -13,7 +13,7 @@ from collections import deque
 
 import numpy as np
 
-from streamer.frame import Frame
+from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """How frames get from the capture thread to the detectors and to the main thread.
 
 `Lossless` is the way for files: every hand-off blocks the faster side, results come in the order of the frames.
-`streamer.newest.Newest` is the way for live sources: nothing waits but what is to be shown. Both know when a frame's
-fate is decided and say so to the ledger. Any thread may call any method; who calls which is written at each.
+`streamer.flow.newest.Newest` is the way for live sources: nothing waits but what is to be shown. Both know when a
+frame's fate is decided and say so to the ledger. Any thread may call any method; who calls which is written at each.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamer.errors import DetectorError
-from streamer.frame import Frame
-from streamer.mailbox import Mailbox, Sequencer
-from streamer.stats import Ledger
+from streamer.flow.queues import Mailbox, Sequencer
+from streamer.flow.stats import Ledger
+from streamer.values.frame import Frame
 from tracking.types import Detections
 
 CAPTURED_CAPACITY = 4

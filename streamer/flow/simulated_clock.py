@@ -2,7 +2,8 @@
 
 A frame arrives at its media time. One frame is in the detector, at most one waits, the newest wins; a result lands when
 its latency has passed. The frames and results reach the main thread in that order, as fast as the machine allows, so
-that every run of the same input is the same byte for byte. Which thread calls what is that of `streamer.routes.Route`.
+that every run of the same input is the same byte for byte. Which thread calls what is that of
+`streamer.flow.routes.Route`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from streamer import paths
 from streamer.errors import ConfigError
-from streamer.frame import Frame
-from streamer.mailbox import Mailbox
-from streamer.routes import BUSY, CAPTURED_CAPACITY, Finished
-from streamer.stats import Ledger
+from streamer.flow.queues import Mailbox
+from streamer.flow.routes import BUSY, CAPTURED_CAPACITY, Finished
+from streamer.flow.stats import Ledger
+from streamer.system import paths
+from streamer.values.frame import Frame
 
 # Media times are rounded: what is nearer than this is the same instant.
 _SAME_S = 1e-6
@@ -77,7 +78,7 @@ class Latency:
 
 
 class Virtual:
-    """The way of `streamer.routes.Newest`, with the clock of the frames themselves.
+    """The way of `streamer.flow.routes.Newest`, with the clock of the frames themselves.
 
     Args:
         ledger: told of every frame.

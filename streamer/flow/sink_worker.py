@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamer.errors import SinkError
-from streamer.frame import held_bytes
-from streamer.mailbox import Closed, Mailbox
-from streamer.protocols import ConnectedSink, Scene, Sink, WaitingSink
-from streamer.stats import RunStats
+from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.stats import RunStats
+from streamer.interfaces import ConnectedSink, Scene, Sink, WaitingSink
+from streamer.values.frame import held_bytes
 
 log = logging.getLogger(__name__)
 

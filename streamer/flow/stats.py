@@ -11,7 +11,7 @@ import threading
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
-from streamer.labels import LabelTable
+from streamer.values.labels import LabelTable
 from tracking.types import Tracks
 
 TRACKS_REMEMBERED = 10_000

@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import NoReturn, Self
 
-from streamer.mailbox import Closed
+from streamer.flow.queues import Closed
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from av.stream import Disposition
 
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 
 MEMORY_BYTES = 32 << 20
 """Packets kept in memory for outputs that have not come to their time yet: three minutes of uncompressed stereo sound.

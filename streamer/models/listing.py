@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from streamer import paths
 from streamer.errors import ModelError
 from streamer.models import handles, hub, saved_model, store
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
 from streamer.models.hub_cache import Entry, entries
+from streamer.system import paths
 
 _KIND = "TensorFlow Hub module"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer import paths
 from streamer.errors import ModelError
+from streamer.system import paths
 
 FILE_NAME = "saved_model.pb"
 """The file that makes a folder a SavedModel (TensorFlow's SavedModel format)."""

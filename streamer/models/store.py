@@ -10,14 +10,14 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from streamer import paths
 from streamer.errors import ConfigError, ModelError
 from streamer.models import handles, hub, npm, saved_model
 from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
 from streamer.models.handles import HUB_MODULE as HUB_MODULE
 from streamer.models.handles import Url
 from streamer.models.hub_cache import Entry
-from streamer.spelling import did_you_mean
+from streamer.system import paths
+from streamer.system.suggestions import did_you_mean
 
 STARTER = "starter"
 """SSD MobileNet V2, 300x300, trained on Open Images V4, 23 classes: small enough for any laptop."""

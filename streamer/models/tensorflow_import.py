@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from streamer import native_stderr
 from streamer.errors import ModelError
+from streamer.system import native_stderr
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 

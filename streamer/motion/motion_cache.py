@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamer.frame import Frame
-from streamer.overlay.motion_field import LEAST_CAMERA_POINTS, MotionEstimator, MotionField, composed
-from streamer.overlay.propagation import by_camera, propagate, strides
+from streamer.motion.motion_field import LEAST_CAMERA_POINTS, MotionEstimator, MotionField, composed
+from streamer.motion.propagation import by_camera, propagate, strides
+from streamer.values.frame import Frame
 from tracking.types import Carried
 
 KEPT_S = 10.0

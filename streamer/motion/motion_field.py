@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer.frame import Frame
-from streamer.overlay.corners import Corners, Points, corners
-from streamer.overlay.small_picture import Grey, SmallPicture, is_cut, small
+from streamer.motion.corners import Corners, Points, corners
+from streamer.motion.small_picture import Grey, SmallPicture, is_cut, small
+from streamer.values.frame import Frame
 
 Boxes = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamer.overlay.motion_field import MotionField, composed, moved
+from streamer.motion.motion_field import MotionField, composed, moved
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -6,7 +6,7 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from streamer import certificates
+from streamer.network import certificates
 
 KNOCK_EVERY_S = 1.0
 """While nobody answers; longer waits between two tries end then as soon as somebody does."""

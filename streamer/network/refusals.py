@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import av
 
-from streamer.certificates import distrust, why_not
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.ffmpeg_log import Line, reason
-from streamer.knock import default_port, greeting, speaks_tls
-from streamer.login import Challenge
+from streamer.media.ffmpeg_log import Line, reason
+from streamer.network.certificates import distrust, why_not
+from streamer.network.login import Challenge
+from streamer.network.reachability import default_port, greeting, speaks_tls
 
 Refusal = SourceLost | SourceUnavailable
 

@@ -8,8 +8,8 @@ from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-from streamer.paths import encodable, readable
-from streamer.secrets import SECRETS, Secrets, SecretsFilter
+from streamer.system.paths import encodable, readable
+from streamer.system.secrets import SECRETS, Secrets, SecretsFilter
 
 
 class JsonLineFormatter(JsonFormatter):

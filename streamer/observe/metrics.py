@@ -1,7 +1,7 @@
 """The figures of a run for Prometheus, at `/metrics`.
 
-They are read when Prometheus asks, on the server's own thread (`streamer.web`), from snapshots that any thread may
-take.
+They are read when Prometheus asks, on the server's own thread (`streamer.web.server`), from snapshots that any thread
+may take.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from streamer.errors import ConfigError
-from streamer.paths import readable
-from streamer.secrets import SECRETS, redacted
-from streamer.stats import StageTimes
-from streamer.web import WebServer
+from streamer.flow.stats import StageTimes
+from streamer.system.paths import readable
+from streamer.system.secrets import SECRETS, redacted
+from streamer.web.server import WebServer
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of every histogram, in seconds."""
@@ -52,7 +52,7 @@ class LedgerFigures(Protocol):
 
 
 class Figures(Protocol):
-    """What is told of a run (`streamer.stats.RunStats`). Each is a snapshot; any thread may ask for it."""
+    """What is told of a run (`streamer.flow.stats.RunStats`). Each is a snapshot; any thread may ask for it."""
 
     @property
     def ledger(self) -> LedgerFigures: ...

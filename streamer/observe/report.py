@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamer.stats import RunStats
+from streamer.flow.stats import RunStats
 
 
 @dataclass(frozen=True, slots=True)

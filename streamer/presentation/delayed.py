@@ -16,15 +16,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.frame import Frame
-from streamer.overlay.between import Anchor, between
-from streamer.overlay.motion_cache import MotionCache
-from streamer.overlay.motion_field import MotionField
-from streamer.overlay.now import aged
-from streamer.overlay.propagation import follow
-from streamer.pacing import Paced, undetected
-from streamer.routes import Finished
-from streamer.sightings import Sightings
+from streamer.flow.routes import Finished
+from streamer.motion.motion_cache import MotionCache
+from streamer.motion.motion_field import MotionField
+from streamer.motion.propagation import follow
+from streamer.presentation.every_frame import Paced, undetected
+from streamer.presentation.interpolation import Anchor, between
+from streamer.presentation.last_detected import Sightings
+from streamer.presentation.latency_compensation import aged
+from streamer.values.frame import Frame
 from tracking.types import Detections, Tracker, Tracks
 
 log = logging.getLogger(__name__)

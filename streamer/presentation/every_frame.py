@@ -2,8 +2,8 @@
 
 `Lockstep` is the rule for files: every frame is shown, some are detected, and those between wait for the next
 detection so that their boxes come from both sides. A frame that the detector failed on is one of those between. The
-rules for live sources are in `streamer.pacing_live` and `streamer.pacing_delayed`. None of them looks at a clock, so
-that the same frames and detections give the same boxes on every machine.
+rules for live sources are in `streamer.presentation.live` and `streamer.presentation.delayed`. None of them looks at a
+clock, so that the same frames and detections give the same boxes on every machine.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from streamer.frame import Frame
-from streamer.overlay.between import Anchor, between, with_others
-from streamer.overlay.motion_cache import motion_along
-from streamer.overlay.motion_field import MotionEstimator, MotionField, still
-from streamer.overlay.small_picture import is_cut, small
-from streamer.routes import Finished
-from streamer.sightings import Sightings
+from streamer.flow.routes import Finished
+from streamer.motion.motion_cache import motion_along
+from streamer.motion.motion_field import MotionEstimator, MotionField, still
+from streamer.motion.small_picture import is_cut, small
+from streamer.presentation.interpolation import Anchor, between, with_others
+from streamer.presentation.last_detected import Sightings
+from streamer.values.frame import Frame
 from tracking.types import Detections, Tracker, Tracks
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streamer.frame import Frame
-from streamer.overlay.motion_field import MotionField
-from streamer.overlay.now import LEAST_INSIDE, inside
-from streamer.overlay.propagation import by_camera, propagate
+from streamer.motion.motion_field import MotionField
+from streamer.motion.propagation import by_camera, propagate
+from streamer.presentation.latency_compensation import LEAST_INSIDE, inside
+from streamer.values.frame import Frame
 from tracking.boxes import overlapping_pairs
 from tracking.types import Origin, Tracks
 

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 
 import numpy as np
 
-from streamer.frame import Frame
+from streamer.values.frame import Frame
 from tracking.types import IdArray, Origin, Tracks
 
 _OBJECTS = 1000

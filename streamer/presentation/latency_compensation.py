@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streamer.frame import Frame
-from streamer.overlay.motion_cache import BegunMotion, MotionCache
-from streamer.overlay.motion_field import MotionField, composed
-from streamer.overlay.propagation import propagate, strides
+from streamer.motion.motion_cache import BegunMotion, MotionCache
+from streamer.motion.motion_field import MotionField, composed
+from streamer.motion.propagation import propagate, strides
+from streamer.values.frame import Frame
 from tracking.types import Detections, Origin, Tracker, Tracks
 
 Array = npt.NDArray[np.float64]

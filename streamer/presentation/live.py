@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from streamer.frame import Frame
-from streamer.overlay.now import Now
-from streamer.pacing import Paced, undetected
-from streamer.routes import Finished
-from streamer.sightings import Sightings
+from streamer.flow.routes import Finished
+from streamer.presentation.every_frame import Paced, undetected
+from streamer.presentation.last_detected import Sightings
+from streamer.presentation.latency_compensation import Now
+from streamer.values.frame import Frame
 from tracking.types import Detections, Tracker
 
 

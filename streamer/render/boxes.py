@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamer.canvas.canvas import Canvas
-from streamer.canvas.palette import colour_of
-from streamer.protocols import Scene
+from streamer.interfaces import Scene
+from streamer.render.canvas import Canvas
+from streamer.render.palette import colour_of
 from tracking.types import Origin
 
 

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer import colour as colourimetry
-from streamer.canvas.blending import Mask, blend, coverage, reduced
-from streamer.canvas.ink import Colour, Ink, Space, cased_row_of, ink_of
-from streamer.canvas.planes import plane_views, writable_copy
-from streamer.canvas.strokes import Rectangle, clipped, covering, dash_outline, ring, rounded
+from streamer.render.blending import Mask, blend, coverage, reduced
+from streamer.render.ink import Colour, Ink, Space, cased_row_of, ink_of
+from streamer.render.planes import plane_views, writable_copy
+from streamer.render.strokes import Rectangle, clipped, covering, dash_outline, ring, rounded
+from streamer.values import colour as colourimetry
 
 Tile = tuple[npt.NDArray[Any], ...]
 """A finished piece of picture, one array a plane, for `Canvas.paste`."""

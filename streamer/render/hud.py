@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from streamer.canvas.blending import Mask
-from streamer.canvas.canvas import Canvas
-from streamer.canvas.labels import text_size_px
-from streamer.canvas.lettering import REGULAR, Lettering, emphasis
-from streamer.canvas.palette import BLACK, WHITE
-from streamer.protocols import Scene
+from streamer.interfaces import Scene
+from streamer.render.blending import Mask
+from streamer.render.canvas import Canvas
+from streamer.render.labels import text_size_px
+from streamer.render.lettering import REGULAR, Lettering, emphasis
+from streamer.render.palette import BLACK, WHITE
 
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
 

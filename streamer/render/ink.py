@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamer.canvas.layout import Layout
-from streamer.colour import LUMA_WEIGHTS, Matrix
+from streamer.render.layout import Layout
+from streamer.values.colour import LUMA_WEIGHTS, Matrix
 
 Colour = tuple[int, int, int]
 """Red, green, blue, 0..255 (full range), in the picture's own primaries and transfer."""

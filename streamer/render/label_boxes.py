@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from streamer.canvas.canvas import Canvas, Tile
-from streamer.canvas.ink import Colour, Space
-from streamer.canvas.lettering import Lettering
-from streamer.canvas.palette import text_colour_on
-from streamer.canvas.strokes import Rectangle
+from streamer.render.canvas import Canvas, Tile
+from streamer.render.ink import Colour, Space
+from streamer.render.lettering import Lettering
+from streamer.render.palette import text_colour_on
+from streamer.render.strokes import Rectangle
 
 Piece = tuple[tuple[str, int], ...]
 """Words of a chip that mostly appear together, each with its font weight."""

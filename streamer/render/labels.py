@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from streamer.canvas.canvas import Canvas, Tile
-from streamer.canvas.chips import Chips, Piece, chip_height, overlap, places
-from streamer.canvas.ink import Colour
-from streamer.canvas.lettering import REGULAR, emphasis
-from streamer.canvas.palette import colour_of
-from streamer.canvas.strokes import Rectangle, rounded
-from streamer.protocols import Scene
+from streamer.interfaces import Scene
+from streamer.render.canvas import Canvas, Tile
+from streamer.render.ink import Colour
+from streamer.render.label_boxes import Chips, Piece, chip_height, overlap, places
+from streamer.render.lettering import REGULAR, emphasis
+from streamer.render.palette import colour_of
+from streamer.render.strokes import Rectangle, rounded
 
 # Characters of a class name; longer ones are cut.
 _LONGEST_NAME = 40

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import av
 
-from streamer import colour
+from streamer.values import colour
 
 _PLANAR = re.compile(
     r"(?P<family>yuvj?|yuva|gbra?p|gray)(?P<sampling>4[1-4][0-4])?p?(?P<bits>9|10|12|14|16)?(?P<little>le)?"

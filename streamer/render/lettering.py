@@ -10,7 +10,7 @@ from collections import OrderedDict
 import cv2
 import numpy as np
 
-from streamer.canvas.blending import Mask
+from streamer.render.blending import Mask
 
 REGULAR = 400
 

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from av.filter import Graph
 from av.video.reformatter import ColorRange
 
-from streamer import colour
-from streamer.canvas.layout import Layout, layout_of, nearest_drawable
 from streamer.errors import StreamerError
+from streamer.render.layout import Layout, layout_of, nearest_drawable
+from streamer.values import colour
 
 _log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections import deque
 
 import numpy as np
 
-from streamer.canvas.boxes import line_thickness_px
-from streamer.canvas.canvas import Canvas
-from streamer.canvas.palette import colour_of
-from streamer.protocols import Scene
+from streamer.interfaces import Scene
+from streamer.render.boxes import line_thickness_px
+from streamer.render.canvas import Canvas
+from streamer.render.palette import colour_of
 
 # Positions kept of a track: one every 0.1 s of the default length. Drawing time grows with their number.
 _MOST_POINTS = 20

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from streamer.mailbox import HandOff
+from streamer.flow.queues import HandOff
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
-from streamer.labels import LabelTable
-from streamer.protocols import StreamInfo
+from streamer.interfaces import StreamInfo
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Discarded(_Record):
 
 
 class Captured(_Record):
-    """A frame came; see `streamer.frame.Frame`. Its picture is the `number`-th of those that `file` decodes to.
+    """A frame came; see `streamer.values.frame.Frame`. Its picture is the `number`-th of those that `file` decodes to.
 
     `format` is its pixel format, `colour` its H.273 codes (primaries, transfer, matrix) and FFmpeg's range code, `crc`
     the CRC-32 of its samples.

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
-from streamer.ffmpeg_log import reason
+from streamer.media.ffmpeg_log import reason
 from streamer.replay.decoder import PlainDecoder
 from streamer.replay.log import Captured, Discarded, Opened
 from streamer.replay.samples import crc_of, renamed, tag

@@ -18,15 +18,15 @@ from av.codec.context import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer import paths
 from streamer.errors import ConfigError
-from streamer.ffmpeg_log import reason
-from streamer.frame import Frame, held_bytes
+from streamer.media.ffmpeg_log import reason
 from streamer.replay.backlog import Backlog
 from streamer.replay.log import EVENTS, HEADER, Ended, Event, Header
 from streamer.replay.streams import PACKET_CODECS, PacketFile
 from streamer.replay.writer import Began, Came, Item, Writer, packets_name
-from streamer.secrets import SECRETS
+from streamer.system import paths
+from streamer.system.secrets import SECRETS
+from streamer.values.frame import Frame, held_bytes
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _END_S, _INTERRUPTED_S = 10.0, 1.0
 
 
 class Recorder:
-    """A recording in the making; `streamer.sources.tap.PacketTap` for the source.
+    """A recording in the making; `streamer.sources.decode.packet_tap.PacketTap` for the source.
 
     Args:
         folder: made if it is not there.
@@ -115,7 +115,7 @@ class Recorder:
         self._backlog.put(frame, held_bytes(frame.picture))
 
     def begin(self, stream: VideoStream) -> _Tap | None:
-        """The thread that reads a stream: see `streamer.sources.tap.PacketTap`."""
+        """The thread that reads a stream: see `streamer.sources.decode.packet_tap.PacketTap`."""
         if stream.codec_context.name not in PACKET_CODECS or self._backlog.closed:
             return None
         with self._lock:
@@ -163,7 +163,7 @@ class Recorder:
 
 
 class _Tap:
-    """Hands packets of one stream to the recorder; see `streamer.sources.tap.StreamTap`."""
+    """Hands packets of one stream to the recorder; see `streamer.sources.decode.packet_tap.StreamTap`."""
 
     def __init__(self, number: int, backlog: Backlog[Item]) -> None:
         self.number = number

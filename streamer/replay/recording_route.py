@@ -1,18 +1,18 @@
 """What the threads of a run do with frames, told to the recorder on the way. Each method is called by whom
-`streamer.routes.Route` says.
+`streamer.flow.routes.Route` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamer.frame import Frame
-from streamer.paths import readable
+from streamer.flow.routes import Finished, Route
+from streamer.flow.stats import Ledger
 from streamer.replay.log import Arrival, Entered, Failed, Found, Result, Settled
 from streamer.replay.recorder import Recorder
-from streamer.routes import Finished, Route
-from streamer.secrets import SECRETS
-from streamer.stats import Ledger
+from streamer.system.paths import readable
+from streamer.system.secrets import SECRETS
+from streamer.values.frame import Frame
 
 
 class RecordingRoute:

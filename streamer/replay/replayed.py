@@ -10,16 +10,16 @@ from typing import Self
 import av
 
 from streamer.errors import DetectorError, SourceLost
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.mailbox import Closed, Mailbox
+from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.routes import CAPTURED_CAPACITY, Finished
+from streamer.flow.stats import Ledger
 from streamer.replay.log import Arrival, Captured, Discarded, Entered, Opened, Result, Settled
 from streamer.replay.playback import Pictures
 from streamer.replay.recording import Recording
-from streamer.routes import CAPTURED_CAPACITY, Finished
-from streamer.sources.paced import Pace
-from streamer.sources.single_use import SingleUseSource
-from streamer.stats import Ledger
+from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.live.paced import Pace
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class ReplayedDetector:
 
 
 class ReplayedRoute:
-    """Gives the main thread what it was given, in that order; see `streamer.routes.Route`.
+    """Gives the main thread what it was given, in that order; see `streamer.flow.routes.Route`.
 
     Args:
         recording: of the run.

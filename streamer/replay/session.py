@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from streamer import wiring
-from streamer.interrupts import Interrupts
+from streamer.cli.terminal import Terminal
+from streamer.config.settings import Settings
 from streamer.pipeline import Pipeline
 from streamer.replay.recording import Recording
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
-from streamer.session import Session
-from streamer.settings import Settings
-from streamer.terminal import Terminal
-from streamer.wiring import Outputs
+from streamer.run import wiring
+from streamer.run.session import Session
+from streamer.run.wiring import Outputs
+from streamer.system.interrupts import Interrupts
 
 
 class ReplaySession(Session):

@@ -11,10 +11,10 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.frame import Frame
 from streamer.replay.log import Captured, Discarded, Event, Opened, line_of
 from streamer.replay.samples import colour_of, crc_of
 from streamer.replay.streams import PacketFile, PictureFile, shape_of
+from streamer.values.frame import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from streamer.catalog import SINKS, load
+from streamer.config.settings import OutputEntry
 from streamer.errors import ConfigError
-from streamer.passthrough import Passthrough
-from streamer.protocols import Sink, StreamInfo
-from streamer.secrets import SECRETS, redacted, split_credentials
-from streamer.settings import OutputEntry
+from streamer.interfaces import Sink, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.registry import SINKS, load
+from streamer.system.secrets import SECRETS, redacted, split_credentials
 
 _STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt", "hls")
 _WEB_SCHEMES = ("http", "https")

@@ -11,30 +11,32 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from streamer import paths, wiring
-from streamer.class_filter import ClassFilter
+from streamer.classes import label_maps
+from streamer.classes.class_filter import ClassFilter
+from streamer.cli.terminal import Terminal
+from streamer.config.settings import DetectorSettings, Settings
 from streamer.detectors import recordings, selection
-from streamer.detectors.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
 from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
+from streamer.detectors.tfhub.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
 from streamer.errors import ConfigError
-from streamer.interrupts import Interrupts
-from streamer.labels import LabelTable
-from streamer.metrics import MetricsServer
-from streamer.models import label_maps, store
+from streamer.flow.simulated_clock import Latency
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
+from streamer.models import store
+from streamer.observe.metrics import MetricsServer
+from streamer.observe.report import Report
 from streamer.pipeline import Pipeline
-from streamer.protocols import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
 from streamer.replay.log import Header
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording_route import RecordingLedger, RecordingRoute
-from streamer.report import Report
-from streamer.secrets import redacted
-from streamer.settings import DetectorSettings, Settings
-from streamer.sinks.partial import PartialFile
+from streamer.run import wiring
+from streamer.run.wiring import Outputs
 from streamer.sources.selection import open_source
-from streamer.stats import RunStats
-from streamer.terminal import Terminal
-from streamer.virtual import Latency
-from streamer.wiring import Outputs
+from streamer.system import paths
+from streamer.system.interrupts import Interrupts
+from streamer.system.partial_file import PartialFile
+from streamer.system.secrets import redacted
+from streamer.values.labels import LabelTable
 from tracking import assignment
 
 _NOT_LIVE = (

@@ -15,21 +15,29 @@ from typing import Any
 
 import av
 
-from streamer import destinations, paths
-from streamer.cadence import Cadence
-from streamer.canvas import Canvas
-from streamer.catalog import ANNOTATORS, SINKS, TRACKERS, load
+from streamer.config.settings import (
+    DetectorSettings,
+    DrawSettings,
+    OutputEntry,
+    Settings,
+    SourceSettings,
+    TrackerSettings,
+)
 from streamer.errors import ConfigError
-from streamer.passthrough import Passthrough
-from streamer.playout import Playout
-from streamer.protocols import Annotator, Scene, Sink, StreamInfo
-from streamer.secrets import redacted
-from streamer.settings import DetectorSettings, DrawSettings, OutputEntry, Settings, SourceSettings, TrackerSettings
-from streamer.sinks.muxer import SUFFIXES
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
+from streamer.flow.cadence import Cadence
+from streamer.flow.playout import Playout
+from streamer.interfaces import Annotator, Scene, Sink, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.registry import ANNOTATORS, SINKS, TRACKERS, load
+from streamer.render.canvas import Canvas
+from streamer.run import destinations
+from streamer.sinks.muxing.muxer import SUFFIXES
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.options import NetworkOptions
 from streamer.sources.selection import DEINTERLACE, SourceOptions
-from streamer.spelling import nearest
+from streamer.system import paths
+from streamer.system.secrets import redacted
+from streamer.system.suggestions import nearest
 from tracking.types import Tracker
 
 

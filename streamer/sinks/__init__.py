@@ -1,1 +1,1 @@
-"""Where scenes go: one file a kind of output, registered in `streamer.catalog`."""
+"""Where scenes go: one file a kind of output, registered in `streamer.registry`."""

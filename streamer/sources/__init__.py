@@ -1,1 +1,1 @@
-"""Where frames come from: one file a kind of source, registered in `streamer.catalog`."""
+"""Where frames come from: one file a kind of source, registered in `streamer.registry`."""

@@ -12,27 +12,27 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import unquote
 
-from streamer import paths
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
-from streamer.protocols import Source
-from streamer.secrets import redacted
-from streamer.sources.camera import CameraConnector, is_camera
-from streamer.sources.connection import Connector
-from streamer.sources.container import ContainerSource
-from streamer.sources.deinterlacing import Deinterlace
-from streamer.sources.file import FileSource
-from streamer.sources.heif import read_still
-from streamer.sources.images import ImageSource
-from streamer.sources.live import LiveSource
-from streamer.sources.network import SCHEMES, NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.paced import PacedConnector
-from streamer.sources.pipe import PipeSource, is_pipe
-from streamer.sources.recorded import RecordedSource, is_recording
-from streamer.sources.retries import Patience
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Source
+from streamer.sources.camera.camera import CameraConnector, is_camera
+from streamer.sources.decode.container import ContainerSource
+from streamer.sources.decode.deinterlacing import Deinterlace
+from streamer.sources.decode.packet_tap import PacketTap
+from streamer.sources.file.file import FileSource
+from streamer.sources.file.pipe import PipeSource, is_pipe
+from streamer.sources.images.heif import read_still
+from streamer.sources.images.images import ImageSource
+from streamer.sources.live.connection import Connector
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.paced import PacedConnector
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import SCHEMES, NetworkConnector
+from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.recorded import RecordedSource, is_recording
 from streamer.sources.synthetic import PREFIX, SyntheticSource
-from streamer.sources.tap import PacketTap
-from streamer.stats import RunStats
+from streamer.system import paths
+from streamer.system.secrets import redacted
 
 DEINTERLACE: Mapping[str, Deinterlace] = {"auto": "combed", "on": "all", "off": "off"}
 """Which pictures of a live source are made progressive, by what the settings say."""

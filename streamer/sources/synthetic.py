@@ -12,9 +12,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.protocols import StreamInfo
-from streamer.sources.container import ContainerSource, describe
+from streamer.interfaces import StreamInfo
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.decode.container import ContainerSource, describe
 
 PREFIX = "lavfi:"
 

@@ -13,8 +13,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from streamer import paths
 from streamer.errors import SinkError, SinkUnavailable
+from streamer.system import paths
 
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK, errno.EINVAL}
 

@@ -16,7 +16,7 @@ import threading
 from contextlib import suppress
 from typing import Any, TextIO
 
-from streamer.paths import readable
+from streamer.system.paths import readable
 
 _CONTROLS = "".join(map(chr, range(32)))
 _PATIENCE_S = 0.25

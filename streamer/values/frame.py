@@ -1,7 +1,7 @@
 """One decoded picture with its exact time, as every stage of the pipeline hands it on.
 
 A frame is made by the capture thread and read by all others. Its picture is treated as immutable: whoever wants to
-draw copies the planes first (`streamer.canvas`).
+draw copies the planes first (`streamer.render`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, VideoReformatter
 
-from streamer import colour
-from streamer.fields import upper_field
+from streamer.values import colour
+from streamer.values.field_order import upper_field
 
 
 class _Scaler(threading.local):

@@ -18,9 +18,9 @@ from typing import TextIO
 import numpy as np
 import numpy.typing as npt
 
-from streamer import paths
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
-from streamer.sinks.partial import PartialFile
+from streamer.system import paths
+from streamer.system.partial_file import PartialFile
 from tracking.types import Detections, Tracker, Tracks
 
 Rows = npt.NDArray[np.float64]

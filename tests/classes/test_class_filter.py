@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.class_filter import TWIN_IOU, ClassFilter
+from streamer.classes import label_maps, open_images
+from streamer.classes.class_filter import TWIN_IOU, ClassFilter
 from streamer.detectors.starter import DEFAULT_MIN_SCORE, StarterDetector
 from streamer.errors import ConfigError
-from streamer.labels import LabelTable
-from streamer.models import label_maps, open_images
+from streamer.values.labels import LabelTable
 from tests.detectors.frames import frame_of, street
 from tracking.boxes import overlapping_pairs
 from tracking.types import Detections

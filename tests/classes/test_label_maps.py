@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.classes import label_maps, open_images
 from streamer.detectors.starter import StarterDetector
 from streamer.errors import ConfigError
-from streamer.labels import LabelTable
-from streamer.models import label_maps, open_images, store
+from streamer.models import store
+from streamer.values.labels import LabelTable
 
 PBTXT = """\
 # People and what they drive

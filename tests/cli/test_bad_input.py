@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import permissions
 from tests.cli.program import Program
-from tests.media import truncate, write_audio, write_video
-from tests.sources.answering import answering
+from tests.clips import truncate, write_audio, write_video
+from tests.sources.network.answering import answering
+from tests.system import permissions
 
 
 @pytest.fixture

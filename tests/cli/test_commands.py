@@ -10,11 +10,11 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer import commands
-from streamer.commands import packaged_clip
+from streamer.cli import commands
+from streamer.cli.commands import packaged_clip
 from streamer.detectors.starter import StarterDetector
 from tests.cli.program import Program
-from tests.media import read_number, write_picture, write_video
+from tests.clips import read_number, write_picture, write_video
 
 
 def test_run_writes_what_it_was_asked_for(program: Program) -> None:
@@ -131,7 +131,7 @@ def test_a_library_that_the_system_lacks_is_named_with_its_remedy(
     def without_libgl(*_: object) -> None:
         raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
 
-    monkeypatch.setattr("streamer.sources.probe.probe", without_libgl)
+    monkeypatch.setattr("streamer.sources.probe.probe.probe", without_libgl)
     assert commands.probe("clip.mp4", as_json=False) == 1
     assert "apt-get install libgl1" in " ".join(capsys.readouterr().err.split())
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.program import DEADLINE_S, Program
 from tests.cli.test_interrupts import wait_for_frames
-from tests.detectors import tiny_module
+from tests.detectors.tfhub import tiny_module
 
 pytestmark = pytest.mark.slow
 FRAMES = 20

@@ -13,11 +13,11 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer import commands
-from streamer.interrupts import Interrupts
-from streamer.terminal import Terminal
+from streamer.cli import commands
+from streamer.cli.terminal import Terminal
+from streamer.system.interrupts import Interrupts
 from tests.cli.program import DEADLINE_S, MAIN, Program, Result
-from tests.media import write_video
+from tests.clips import write_video
 
 ENDLESS = "lavfi:testsrc2=size=320x240:rate=25"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from streamer.commands import packaged_clip
+from streamer.cli.commands import packaged_clip
 from streamer.models import store
 from tests.cli.program import Program
-from tests.media import write_video
+from tests.clips import write_video
 
 
 @pytest.fixture(autouse=True)

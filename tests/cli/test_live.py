@@ -13,8 +13,8 @@ import pytest
 from tests.cli.program import Program
 from tests.cli.test_bad_input import check_refused
 from tests.cli.test_interrupts import end_when_running
-from tests.media import write_video
-from tests.sources.web_server import serving
+from tests.clips import write_video
+from tests.sources.network.web_server import serving
 
 CANARY = "swordfish"
 ENDLESS = "lavfi:testsrc2=size=320x240:rate=25"

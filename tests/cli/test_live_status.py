@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from streamer import live_status
-from streamer.live_status import LiveStatus, line
-from streamer.stats import RunStats
+from streamer.cli import live_status
+from streamer.cli.live_status import LiveStatus, line
+from streamer.flow.stats import RunStats
 
 
 def some_stats() -> RunStats:

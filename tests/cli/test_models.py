@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program
-from tests.detectors import tiny_module
-from tests.media import write_video
+from tests.clips import write_video
+from tests.detectors.tfhub import tiny_module
 from tests.models import archives
 from tests.models.archive_server import MODULE_PATH, ArchiveServer, running
 

@@ -13,9 +13,9 @@ import av
 import pytest
 from typer.testing import CliRunner
 
-from main import app
+from streamer.cli.program import app
 from tests.cli.program import DEADLINE_S, MAIN, Program, Result
-from tests.media import write_video
+from tests.clips import write_video
 
 FRAMES = 5
 LONG = "b" * 300

@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.program import DEADLINE_S, MAIN, Program, Result
 from tests.cli.test_interrupts import frame_times, wait_for_frames
-from tests.media import write_video
+from tests.clips import write_video
 from tests.structure import FilePlan, StreamPlan, build, contents
 
 

@@ -18,7 +18,7 @@ import av
 import pytest
 
 from tests.cli.program import DEADLINE_S, MAIN, Program
-from tests.media import write_video
+from tests.clips import write_video
 
 ENDLESS = "lavfi:testsrc2=size=160x120:rate=25"
 FRAMES = 12

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.config import load_settings
-from streamer.destinations import is_optional, kind_of
+from streamer.config.loading import load_settings
+from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.settings import Settings
-from streamer.wiring import build_tracker, source_options
+from streamer.run.destinations import is_optional, kind_of
+from streamer.run.wiring import build_tracker, source_options
 from tracking.types import Detections
 
 CONFIGS = Path(__file__).parents[2] / "configs"

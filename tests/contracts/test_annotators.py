@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.canvas import Canvas
-from streamer.catalog import ANNOTATORS, load
-from streamer.protocols import Annotator
-from tests.canvas.scenes import DRAWABLE, noise, planes_of, same_pixels, scene, tracks, unused_bits
+from streamer.interfaces import Annotator
+from streamer.registry import ANNOTATORS, load
+from streamer.render.canvas import Canvas
+from tests.render.scenes import DRAWABLE, noise, planes_of, same_pixels, scene, tracks, unused_bits
 from tracking.types import Origin, Tracks
 
 NAMES = sorted(ANNOTATORS)

@@ -1,4 +1,4 @@
-"""Every registered detector against what `streamer.protocols.Detector` promises."""
+"""Every registered detector against what `streamer.interfaces.Detector` promises."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer import catalog
+from streamer import registry
 from streamer.errors import DetectorError
-from streamer.protocols import Detector
-from tests.detectors import tiny_module
+from streamer.interfaces import Detector
 from tests.detectors.frames import UInt8Array, blank, frame_of, street
+from tests.detectors.tfhub import tiny_module
 from tracking.types import Detections
 
 SIZES = [(1, 1), (16, 16), (90, 160), (333, 251), (1280, 720), (3000, 20)]
@@ -21,21 +21,21 @@ SIZES = [(1, 1), (16, 16), (90, 160), (333, 251), (1280, 720), (3000, 20)]
 
 def build_starter(_: Path) -> Detector:
     # A low bound, so that pictures of nothing real give it something to report.
-    built: Detector = catalog.load(catalog.DETECTORS, "starter")(min_score=0.02)
+    built: Detector = registry.load(registry.DETECTORS, "starter")(min_score=0.02)
     return built
 
 
 def build_hub(folder: Path) -> Detector:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
-    built: Detector = catalog.load(catalog.DETECTORS, "hub")(tiny_module.write(folder / "module"), min_score=0.0)
+    built: Detector = registry.load(registry.DETECTORS, "hub")(tiny_module.write(folder / "module"), min_score=0.0)
     return built
 
 
 BUILDERS: dict[str, Callable[[Path], Detector]] = {"starter": build_starter, "hub": build_hub}
 
 
-@pytest.fixture(scope="module", params=sorted(catalog.DETECTORS))
+@pytest.fixture(scope="module", params=sorted(registry.DETECTORS))
 def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     assert request.param in BUILDERS, f"say in BUILDERS how the contract suite builds {request.param!r}"
     if request.param == "starter":
@@ -111,7 +111,7 @@ def test_the_frame_is_not_written_to(detector: Detector) -> None:
     assert np.array_equal(frame.picture.to_ndarray(), before)
 
 
-@pytest.mark.parametrize("name", sorted(catalog.DETECTORS))
+@pytest.mark.parametrize("name", sorted(registry.DETECTORS))
 def test_closing_twice_is_fine_and_ends_it(name: str, tmp_path: Path) -> None:
     detector = BUILDERS[name](tmp_path)
     detector.close()

@@ -1,4 +1,4 @@
-"""What every registered sink must do, as `streamer.protocols.Sink` says it."""
+"""What every registered sink must do, as `streamer.interfaces.Sink` says it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import av
 import psutil
 import pytest
 
-from streamer import catalog
+from streamer import registry
 from streamer.errors import SinkUnavailable
-from streamer.protocols import Sink
-from tests.permissions import as_an_ordinary_user
+from streamer.interfaces import Sink
 from tests.sinks.scenes import info, scene
-from tests.sinks.screen import running_screen
+from tests.sinks.window.screen import running_screen
+from tests.system.permissions import as_an_ordinary_user
 
 FRAMES = 6
 WRITINGS = 8
@@ -57,7 +57,7 @@ NEEDS = {"window": pytest.mark.system}
 NEEDS_PICTURE = {"video": True, "jsonl": False, "mot": False}
 
 
-@pytest.fixture(params=sorted(set(catalog.SINKS) - set(OTHERS)))
+@pytest.fixture(params=sorted(set(registry.SINKS) - set(OTHERS)))
 def name(request: pytest.FixtureRequest) -> str:
     assert request.param in FILES, f"nothing is known of sink {request.param!r} here"
     return str(request.param)
@@ -71,7 +71,7 @@ def output(name: str, tmp_path: Path) -> Path:
 @pytest.fixture
 def make(name: str, output: Path) -> Make:
     def build(path: Path = output, **options: Any) -> Sink:
-        sink: Sink = catalog.load(catalog.SINKS, name)(path, *FILES[name][2], **options)
+        sink: Sink = registry.load(registry.SINKS, name)(path, *FILES[name][2], **options)
         return sink
 
     return build
@@ -213,7 +213,7 @@ def test_the_others_leave_no_thread_process_or_open_file(
     other: str, frames: int, error: BaseException | None, tmp_path: Path
 ) -> None:
     def build() -> Sink:
-        sink: Sink = catalog.load(catalog.SINKS, other)(*OTHERS[other](tmp_path))
+        sink: Sink = registry.load(registry.SINKS, other)(*OTHERS[other](tmp_path))
         return sink
 
     children = psutil.Process().children()

@@ -1,4 +1,4 @@
-"""What every registered source must do, as `streamer.protocols.Source` says it."""
+"""What every registered source must do, as `streamer.interfaces.Source` says it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import av
 import psutil
 import pytest
 
-from streamer import catalog
+from streamer import registry
 from streamer.errors import SourceUnavailable
-from streamer.protocols import Source
-from streamer.sources.file import FileSource
-from streamer.sources.paced import PacedConnector
-from tests import media
+from streamer.interfaces import Source
+from streamer.sources.file.file import FileSource
+from streamer.sources.live.paced import PacedConnector
+from tests import clips
 
 FRAMES = 8
 OPENINGS = 12
@@ -27,12 +27,12 @@ Make = Callable[[], Source]
 
 
 def _file(folder: Path) -> tuple[Any, ...]:
-    return (media.write_video(folder / "clip.mp4", frames=FRAMES),)
+    return (clips.write_video(folder / "clip.mp4", frames=FRAMES),)
 
 
 def _images(folder: Path) -> tuple[Any, ...]:
     for number in range(FRAMES):
-        media.write_picture(folder / f"img{number}.png", number)
+        clips.write_picture(folder / f"img{number}.png", number)
     return (folder,)
 
 
@@ -63,7 +63,7 @@ NONSENSE: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.fixture(scope="module", params=sorted(catalog.SOURCES))
+@pytest.fixture(scope="module", params=sorted(registry.SOURCES))
 def name(request: pytest.FixtureRequest) -> str:
     assert request.param in INPUTS, f"no input to test source {request.param!r} with"
     return str(request.param)
@@ -72,7 +72,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def make(name: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
     arguments = INPUTS[name](tmp_path_factory.mktemp(name))
-    return lambda: catalog.load(catalog.SOURCES, name)(*arguments)
+    return lambda: registry.load(registry.SOURCES, name)(*arguments)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_must_be_entered_first(make: Make) -> None:
 def test_nonsense_is_unavailable_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     argument, said = NONSENSE[name]
-    source = catalog.load(catalog.SOURCES, name)(argument)
+    source = registry.load(registry.SOURCES, name)(argument)
     with pytest.raises(SourceUnavailable) as caught:
         source.__enter__()
     assert said in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.catalog import TRACKERS, load
+from streamer.registry import TRACKERS, load
 from tests.tracking.boxes import by_place, detections, grid, same
 from tracking.types import Carried, Detections, Origin, Tracker, Tracks
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from streamer.frame import Frame
+from streamer.values.frame import Frame
 
 UInt8Array = npt.NDArray[np.uint8]
 

@@ -11,8 +11,8 @@ import pytest
 from streamer.detectors.recorded import RecordedDetector
 from streamer.detectors.recordings import is_recording, read
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.frame import Frame
-from streamer.labels import LabelTable
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tests.detectors.frames import blank, frame_of
 from tracking.types import Detections
 

@@ -16,7 +16,7 @@ from streamer.detectors.starter import StarterDetector
 from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, ModelError, StreamerError
 from streamer.models import hub, store
-from tests.detectors import tiny_module
+from tests.detectors.tfhub import tiny_module
 from tests.models import archives
 
 GRAPH = b"\x08\x01"  # the smallest that can be taken for a SavedModel

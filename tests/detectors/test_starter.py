@@ -15,10 +15,11 @@ import av
 import numpy as np
 import pytest
 
+from streamer.classes import open_images
 from streamer.detectors.starter import StarterDetector, starter_anchors
 from streamer.errors import ConfigError, DetectorError, ModelError
-from streamer.frame import Frame
-from streamer.models import open_images, store
+from streamer.models import store
+from streamer.values.frame import Frame
 from tests.detectors.frames import blank, frame_of, street
 from tracking.types import Detections
 

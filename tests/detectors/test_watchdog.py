@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.detectors.hub import HubDetector
+from streamer.detectors.tfhub.hub import HubDetector
 from streamer.detectors.watchdog import HANGS, WatchedDetector, answered
 from streamer.errors import DetectorError, DetectorHung, DetectorRestarted, ModelError
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from tests.detectors import tiny_module
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tests.detectors.frames import blank, frame_of
+from tests.detectors.tfhub import tiny_module
 from tracking.types import Detections
 
 DEADLINE_S = 30.0

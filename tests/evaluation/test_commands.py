@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 import av
 import pytest
 
-from streamer import evaluation_commands
-from streamer.commands import packaged_clip
+from streamer.cli import evaluation_commands
+from streamer.cli.commands import packaged_clip
 from tests.cli.program import Program
+from tests.clips import write_video
 from tests.evaluation.made import FRAMES, detection_rows, truth_rows, write_sequence
-from tests.media import write_video
 
 pytest.importorskip("trackeval", reason="needs the extra eval")
 pytest.importorskip("matplotlib", reason="needs the extra eval")

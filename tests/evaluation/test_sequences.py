@@ -12,8 +12,8 @@ import pytest
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.evaluation.footage import footage
 from streamer.evaluation.sequences import Sequence, read_all
+from tests.clips import write_picture, write_video
 from tests.evaluation.made import FRAMES, SIZE, detection_rows, truth_rows, write_sequence
-from tests.media import write_picture, write_video
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ import av
 import numpy as np
 import pytest
 
-from streamer.cadence import Cadence
 from streamer.evaluation.id_breaks import IdBreaks
 from streamer.evaluation.steadiness import Steadiness, SteadinessReport
-from streamer.frame import Frame
-from streamer.labels import LabelTable
+from streamer.flow.cadence import Cadence
+from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
-from streamer.protocols import Scene
-from tests.core.parts import CountingSource
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
+from tests.pipeline.parts import CountingSource
 from tracking.iou import IouTracker
 from tracking.types import Detections, Origin, Tracks
 

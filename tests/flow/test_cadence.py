@@ -7,8 +7,8 @@ from fractions import Fraction
 import av
 import pytest
 
-from streamer.cadence import Cadence, Schedule
-from streamer.frame import Frame
+from streamer.flow.cadence import Cadence, Schedule
+from streamer.values.frame import Frame
 
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.frame import Frame
-from streamer.playout import MOST_S, Playout
+from streamer.flow.playout import MOST_S, Playout
+from streamer.values.frame import Frame
 
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.mailbox import Closed, Mailbox, Sequencer
+from streamer.flow.queues import Closed, Mailbox, Sequencer
 
 DEADLINE_S = 10.0
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streamer.errors import DetectorError
-from streamer.frame import Frame, held_bytes
-from streamer.mailbox import Closed
-from streamer.newest import Newest
-from streamer.playout import Playout
-from streamer.routes import BUSY, LATE, Finished, Lossless
-from streamer.stats import Ledger
-from tests.core.parts import DEADLINE_S
+from streamer.flow.newest import Newest
+from streamer.flow.playout import Playout
+from streamer.flow.queues import Closed
+from streamer.flow.routes import BUSY, LATE, Finished, Lossless
+from streamer.flow.stats import Ledger
+from streamer.values.frame import Frame, held_bytes
+from tests.pipeline.parts import DEADLINE_S
 from tracking.types import Detections
 
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
@@ -387,7 +387,7 @@ def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() 
 
 
 def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.newest.MOST_BYTES", 10 * held_bytes(PICTURE))
+    monkeypatch.setattr("streamer.flow.newest.MOST_BYTES", 10 * held_bytes(PICTURE))
     ledger = Ledger()
     route = Newest(ledger, lambda _: True, every_frame=True, keep_all=True, clock=lambda: 0.0)
     for index in range(30):

@@ -13,19 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.cadence import Cadence
 from streamer.errors import ConfigError, DetectorError, Interrupted
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.mailbox import Closed
+from streamer.flow.cadence import Cadence
+from streamer.flow.queues import Closed
+from streamer.flow.routes import BUSY, Finished
+from streamer.flow.simulated_clock import Latency, Virtual
+from streamer.flow.stats import Ledger
+from streamer.interfaces import Detector, Scene
 from streamer.pipeline import Pipeline
-from streamer.protocols import Detector, Scene
-from streamer.routes import BUSY, Finished
-from streamer.stats import Ledger
-from streamer.virtual import Latency, Virtual
-from tests.core.live_parts import Gate, Run
-from tests.core.parts import DEADLINE_S, Boom, CountingSource, OneBox, failing_on, raising
-from tests.overlay.drawn import Drawn, Thing, camera, iou
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
+from tests.motion.drawn import Drawn, Thing, camera, iou
+from tests.pipeline.live_parts import Gate, Run
+from tests.pipeline.parts import DEADLINE_S, Boom, CountingSource, OneBox, failing_on, raising
 from tracking.iou import IouTracker
 from tracking.types import Detections
 

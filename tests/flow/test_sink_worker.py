@@ -12,14 +12,14 @@ from types import SimpleNamespace
 import av
 import pytest
 
-from streamer import outlet as outlet_module
 from streamer.errors import SinkError
-from streamer.frame import Frame, held_bytes
-from streamer.mailbox import Closed
-from streamer.outlet import Outlet
-from streamer.protocols import Scene
-from streamer.stats import RunStats
-from tests.core.parts import DEADLINE_S, Boom, ListSink, MainThreadSink, OneBox, raising
+from streamer.flow import sink_worker as outlet_module
+from streamer.flow.queues import Closed
+from streamer.flow.sink_worker import Outlet
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Scene
+from streamer.values.frame import Frame, held_bytes
+from tests.pipeline.parts import DEADLINE_S, Boom, ListSink, MainThreadSink, OneBox, raising
 from tracking.types import Tracks
 
 WAIT_LIVE, WAIT_IN_A_FILE = 2, 4

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.labels import LabelTable
-from streamer.report import Report
-from streamer.stats import Ledger, Rate, RunStats, StageTimes, TrackCounts
+from streamer.flow.stats import Ledger, Rate, RunStats, StageTimes, TrackCounts
+from streamer.observe.report import Report
+from streamer.values.labels import LabelTable
 from tracking.types import Tracks
 
 TABLE = LabelTable(("Person", "Car", "Person"))

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from streamer.crew import Crew
-from streamer.mailbox import Closed, Mailbox
+from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.threads import Crew
 
 
 def test_the_first_error_of_a_thread_reaches_the_owner() -> None:
@@ -90,7 +90,7 @@ def test_a_thread_that_nobody_needs_any_more_is_waited_for_less_than_the_others(
 def test_the_program_is_left_at_once_only_if_a_thread_was_left_behind(left: bool, said: str) -> None:
     program = f"""
 import atexit, threading
-from streamer.crew import Crew, leave
+from streamer.flow.threads import Crew, leave
 with Crew(lambda: None, deadline_s=0.01) as crew:
     crew.start("work", threading.Event().wait if {left} else int)
 atexit.register(print, ", torn down", end="")

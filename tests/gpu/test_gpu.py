@@ -11,16 +11,16 @@ import pytest
 
 from streamer.detectors import selection
 from streamer.models import tensorflow_import
-from tests.detectors import tiny_module
+from tests.detectors.tfhub import tiny_module
 
 pytestmark = pytest.mark.elsewhere
 PREPARE = """
 import logging, sys
 from pathlib import Path
 import numpy as np
-from streamer.detectors.hub import HubDetector
+from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import ModelError
-from tests.detectors.test_hub import painted_frame
+from tests.detectors.tfhub.test_hub import painted_frame
 logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
 module = Path(sys.argv[1])
 """

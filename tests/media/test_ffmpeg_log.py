@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.ffmpeg_log import listening, reason
-from tests.media import write_video
+from streamer.media.ffmpeg_log import listening, reason
+from tests.clips import write_video
 
 ERROR, WARNING = av.logging.ERROR, av.logging.WARNING
 LIMIT_S = 60.0
@@ -72,8 +72,8 @@ def test_a_log_that_somebody_else_had_switched_on_is_left_as_it_was() -> None:
 
 _LEAVE_EARLY = """
 import sys, av
-from streamer.ffmpeg_log import listening
-from streamer.sources.file import FileSource
+from streamer.media.ffmpeg_log import listening
+from streamer.sources.file.file import FileSource
 
 with listening(av.logging.WARNING):
     for _ in range(60):

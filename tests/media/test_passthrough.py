@@ -14,9 +14,9 @@ import pytest
 from av.stream import Disposition
 
 from streamer.errors import SourceLost
-from streamer.passthrough import Passthrough, Subscription
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sources.file import FileSource
+from streamer.media.passthrough import Passthrough, Subscription
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sources.file.file import FileSource
 from tests.structure import FilePlan, StreamPlan, build
 
 MILLISECOND = Fraction(1, 1000)
@@ -205,7 +205,7 @@ def test_a_full_disk_is_one_error_with_its_remedy(tmp_path: Path, monkeypatch: p
         def close(self) -> None: ...
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
-    monkeypatch.setattr("streamer.passthrough.MEMORY_BYTES", 0)
+    monkeypatch.setattr("streamer.media.passthrough.MEMORY_BYTES", 0)
     clip = build(FilePlan(".mkv", (StreamPlan("h264"), StreamPlan("mp2"))), tmp_path / "in.mkv")
     with FileSource(clip) as source:
         assert source.passthrough is not None

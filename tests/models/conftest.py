@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.detectors import tiny_module
+from tests.detectors.tfhub import tiny_module
 from tests.models import archives
 from tests.models.archive_server import MODULE_PATH, ArchiveServer, running
 

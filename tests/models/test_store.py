@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from streamer.classes import open_images
 from streamer.errors import ModelError
-from streamer.models import listing, npm, open_images, store
+from streamer.models import listing, npm, store
 from streamer.models.listing import State
-from tests.package_registry import CONTENT, PACKAGE, Registry, item
+from tests.models.package_registry import CONTENT, PACKAGE, Registry, item
 
 
 @pytest.fixture

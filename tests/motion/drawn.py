@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer.frame import Frame
+from streamer.values.frame import Frame
 
 WIDTH, HEIGHT = 320, 240
 FPS = 30

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamer.overlay.motion_field import MotionField
-from tests.overlay.drawn import Array
+from streamer.motion.motion_field import MotionField
+from tests.motion.drawn import Array
 
 SCALE, ELAPSED_S = 0.4, 0.08
 AT_REST = np.array([[1.0, 0, 0], [0, 1, 0]])

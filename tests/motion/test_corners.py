@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.overlay.corners import CELL_PX, corners
-from tests.overlay.drawn import HEIGHT, WIDTH, Drawn, flat
+from streamer.motion.corners import CELL_PX, corners
+from tests.motion.drawn import HEIGHT, WIDTH, Drawn, flat
 
 PICTURE = Drawn().picture(0)
 NO_POINTS = np.empty((0, 2), np.float32)

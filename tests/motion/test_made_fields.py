@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from streamer.frame import Frame
-from streamer.overlay.between import Anchor, between
-from streamer.overlay.motion_field import MotionField
-from streamer.overlay.propagation import propagate
-from tests.core.parts import grey_picture
-from tests.overlay.drawn import Array
-from tests.overlay.made_fields import AT_REST, ELAPSED_S, SCALE, made_field, spread
-from tests.overlay.test_between import tracks
+from streamer.motion.motion_field import MotionField
+from streamer.motion.propagation import propagate
+from streamer.presentation.interpolation import Anchor, between
+from streamer.values.frame import Frame
+from tests.motion.drawn import Array
+from tests.motion.made_fields import AT_REST, ELAPSED_S, SCALE, made_field, spread
+from tests.pipeline.parts import grey_picture
+from tests.presentation.test_interpolation import tracks
 from tracking.types import Origin
 
 BOX = (110.0, 60.0, 170.0, 160.0)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from streamer.overlay import motion_cache, propagation
-from streamer.overlay.motion_cache import KEPT_S, BegunMotion, MotionCache
-from streamer.overlay.motion_field import composed, moved
-from tests.overlay.drawn import FPS, HEIGHT, WIDTH, Array, Drawn, Thing, camera, flat, frame_of, line
+from streamer.motion import motion_cache, propagation
+from streamer.motion.motion_cache import KEPT_S, BegunMotion, MotionCache
+from streamer.motion.motion_field import composed, moved
+from tests.motion.drawn import FPS, HEIGHT, WIDTH, Array, Drawn, Thing, camera, flat, frame_of, line
 
 # A thing that goes its own way under a camera that pans, and one that is a part of the background.
 WALK = Drawn([Thing(line(150, 80, -3, 1)), Thing(line(40, 120), seed=101)], camera(x=2, y=-1))

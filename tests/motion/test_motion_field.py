@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.frame import Frame
-from streamer.overlay.motion_field import MotionEstimator, MotionField, composed, moved, still
-from tests.overlay.drawn import (
+from streamer.motion.motion_field import MotionEstimator, MotionField, composed, moved, still
+from streamer.values.frame import Frame
+from tests.motion.drawn import (
     FPS,
     HEIGHT,
     RESTING,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamer.overlay.motion_field import MotionEstimator, MotionField, still
-from streamer.overlay.propagation import STRIDE_S, follow, propagate, strides
-from tests.overlay.drawn import FPS, RESTING, Array, Camera, Drawn, Places, Thing, camera, flat, frame_of, iou, line
+from streamer.motion.motion_field import MotionEstimator, MotionField, still
+from streamer.motion.propagation import STRIDE_S, follow, propagate, strides
+from tests.motion.drawn import FPS, RESTING, Array, Camera, Drawn, Places, Thing, camera, flat, frame_of, iou, line
 
 CAMERAS = {
     "rest": RESTING,

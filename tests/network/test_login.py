@@ -7,7 +7,7 @@ import secrets
 
 import pytest
 
-from streamer.login import Challenge, Login, challenges
+from streamer.network.login import Challenge, Login, challenges
 
 CNONCE = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
 HEADER = (

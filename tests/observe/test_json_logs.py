@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from streamer.json_logs import json_handler
-from streamer.secrets import Secrets
+from streamer.observe.json_logs import json_handler
+from streamer.system.secrets import Secrets
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def stream() -> io.StringIO:
 def logger(stream: io.StringIO) -> logging.Logger:
     secrets = Secrets()
     secrets.remember("s3cret")
-    made = logging.Logger("streamer.sources.live")
+    made = logging.Logger("streamer.sources.live.live")
     made.addHandler(json_handler(stream, secrets))
     return made
 
@@ -41,7 +41,7 @@ def test_a_record_is_one_line_with_its_fields(stream: io.StringIO, logger: loggi
     assert abs(datetime.now(UTC) - time) < timedelta(minutes=10)
     assert first == {
         "level": "warning",
-        "logger": "streamer.sources.live",
+        "logger": "streamer.sources.live.live",
         "message": "lost: end of\nstream",
         "cause": "end of stream",
         "attempt": 3,

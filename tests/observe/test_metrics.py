@@ -21,8 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from streamer.errors import ConfigError, SinkUnavailable
-from streamer.metrics import BOUNDS_S, MetricsServer, buckets
-from streamer.stats import RunStats, StageTimes
+from streamer.flow.stats import RunStats, StageTimes
+from streamer.observe.metrics import BOUNDS_S, MetricsServer, buckets
 
 SOURCE = "rtsp://camera/live"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.core.parts import DEADLINE_S
+from tests.pipeline.parts import DEADLINE_S
 
 
 @pytest.fixture(autouse=True)

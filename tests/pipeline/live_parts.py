@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
-from streamer.frame import Frame
+from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
-from streamer.protocols import Damage, Scene
-from tests.core.parts import DEADLINE_S, CountingSource, grey_picture
+from streamer.values.frame import Frame
+from tests.pipeline.parts import DEADLINE_S, CountingSource, grey_picture
 
 TIME_BASE = Fraction(1, 25)
 

@@ -12,9 +12,9 @@ import av
 import numpy as np
 
 from streamer.errors import DetectorError, SourceLost
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.protocols import Damage, Scene, StreamInfo
+from streamer.interfaces import Damage, Scene, StreamInfo
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 DEADLINE_S = 10.0

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamer.cadence import Cadence
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
-from streamer.outlet import LIVE_CAPACITY
+from streamer.flow.cadence import Cadence
+from streamer.flow.routes import BUSY, LATE
+from streamer.flow.sink_worker import LIVE_CAPACITY
+from streamer.flow.stats import Ledger
+from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
-from streamer.protocols import Damage, Scene
-from streamer.routes import BUSY, LATE
-from streamer.stats import Ledger
-from tests.core.live_parts import Gate, Run, ScriptedCamera
-from tests.core.parts import DEADLINE_S, ListSink, OneBox, failing_on, raising
+from tests.pipeline.live_parts import Gate, Run, ScriptedCamera
+from tests.pipeline.parts import DEADLINE_S, ListSink, OneBox, failing_on, raising
 from tracking.iou import IouTracker
 
 

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from streamer.cadence import Cadence
 from streamer.errors import DetectorError, DetectorHung, DetectorRestarted
-from streamer.frame import Frame
+from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
-from tests.core.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, OneBox, failing_on
+from streamer.values.frame import Frame
+from tests.pipeline.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, OneBox, failing_on
 from tracking.iou import IouTracker
 
 

@@ -9,15 +9,15 @@ from dataclasses import replace
 import av
 import pytest
 
-from streamer.cadence import Cadence
-from streamer.canvas import Canvas
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
-from streamer.frame import Frame
-from streamer.outlet import SINK_CAPACITY
+from streamer.flow.cadence import Cadence
+from streamer.flow.routes import CAPTURED_CAPACITY, FINISHED_CAPACITY
+from streamer.flow.sink_worker import SINK_CAPACITY
+from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
-from streamer.protocols import Damage, Scene
-from streamer.routes import CAPTURED_CAPACITY, FINISHED_CAPACITY
-from tests.core.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, MainThreadSink, OneBox, raising
+from streamer.render.canvas import Canvas
+from streamer.values.frame import Frame
+from tests.pipeline.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, MainThreadSink, OneBox, raising
 from tracking.iou import IouTracker
 from tracking.types import Detections, Motion, Tracks
 

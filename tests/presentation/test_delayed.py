@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.frame import Frame
-from streamer.pacing import Paced
-from streamer.pacing_delayed import Delay, ShowDelayed
+from streamer.flow.routes import BUSY, LATE, Finished
 from streamer.pipeline import Pipeline
-from streamer.routes import BUSY, LATE, Finished
-from tests.core.live_parts import Gate, Run, ScriptedCamera
-from tests.core.parts import OneBox
-from tests.overlay.drawn import FPS, Drawn, Thing, flat, frame_of, iou
+from streamer.presentation.delayed import Delay, ShowDelayed
+from streamer.presentation.every_frame import Paced
+from streamer.values.frame import Frame
+from tests.motion.drawn import FPS, Drawn, Thing, flat, frame_of, iou
+from tests.pipeline.live_parts import Gate, Run, ScriptedCamera
+from tests.pipeline.parts import OneBox
 from tracking.iou import IouTracker
 from tracking.types import Detections, Origin
 
@@ -270,7 +270,7 @@ def test_the_clock_is_that_of_arrival_and_not_that_of_the_media() -> None:
 @pytest.mark.parametrize("answers", [False, True])
 def test_pictures_that_wait_hold_no_more_than_so_much_memory(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
     """Of a detector that never answers, or once and never again."""
-    monkeypatch.setattr("streamer.pacing_delayed._MOST_BYTES", 10 * 2 * 320 * 240)
+    monkeypatch.setattr("streamer.presentation.delayed._MOST_BYTES", 10 * 2 * 320 * 240)
     watched = Watched(None)
     for one in walk(40):
         watched.come(one)
@@ -283,7 +283,7 @@ def test_pictures_that_wait_hold_no_more_than_so_much_memory(monkeypatch: pytest
 
 
 def test_a_detector_that_answers_after_all_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.pacing_delayed._MOST_BYTES", 10 * 2 * 320 * 240)
+    monkeypatch.setattr("streamer.presentation.delayed._MOST_BYTES", 10 * 2 * 320 * 240)
     frames, watched = walk(44), Watched(0.1)
     for index, one in enumerate(frames):
         watched.come(one)

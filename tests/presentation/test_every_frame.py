@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.frame import Frame
-from streamer.pacing import Lockstep, Paced
-from streamer.routes import Finished
-from tests.overlay.drawn import Drawn
+from streamer.flow.routes import Finished
+from streamer.presentation.every_frame import Lockstep, Paced
+from streamer.values.frame import Frame
+from tests.motion.drawn import Drawn
 from tracking.iou import IouTracker
 from tracking.types import Detections, Origin
 

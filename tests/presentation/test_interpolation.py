@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.frame import Frame
-from streamer.overlay.between import Anchor, between, with_others
-from streamer.overlay.motion_field import MotionEstimator, MotionField, still
-from tests.overlay.drawn import FPS, HEIGHT, RESTING, WIDTH, Array, Camera, Drawn, Thing, camera, flat, frame_of, iou
+from streamer.motion.motion_field import MotionEstimator, MotionField, still
+from streamer.presentation.interpolation import Anchor, between, with_others
+from streamer.values.frame import Frame
+from tests.motion.drawn import FPS, HEIGHT, RESTING, WIDTH, Array, Camera, Drawn, Thing, camera, flat, frame_of, iou
 from tracking.types import Origin, Tracks
 
 LAST = 12  # index of the later detection; the earlier one is on frame 0

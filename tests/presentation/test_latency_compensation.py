@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamer.frame import Frame
-from streamer.overlay import now as now_module
-from streamer.overlay import propagation
-from streamer.overlay.motion_cache import KEPT_S
-from streamer.overlay.now import CATCH_UP_STRIDES, LEAST_INSIDE, Now, inside
-from tests.overlay.drawn import (
+from streamer.motion import propagation
+from streamer.motion.motion_cache import KEPT_S
+from streamer.presentation import latency_compensation as now_module
+from streamer.presentation.latency_compensation import CATCH_UP_STRIDES, LEAST_INSIDE, Now, inside
+from streamer.values.frame import Frame
+from tests.motion.drawn import (
     FPS,
     HEIGHT,
     RESTING,

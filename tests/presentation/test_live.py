@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.frame import Frame
-from streamer.pacing import Paced
-from streamer.pacing_live import ShowDetected, ShowNow
-from streamer.routes import Finished
+from streamer.flow.routes import Finished
+from streamer.presentation.every_frame import Paced
+from streamer.presentation.live import ShowDetected, ShowNow
+from streamer.values.frame import Frame
 from tracking.iou import IouTracker
 from tracking.types import Detections
 

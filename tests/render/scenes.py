@@ -13,10 +13,10 @@ import numpy.typing as npt
 from av.video import format as pixel_formats
 from av.video.reformatter import ColorRange
 
-from streamer.canvas.layout import layout_of
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.protocols import Scene
+from streamer.interfaces import Scene
+from streamer.render.layout import layout_of
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tests.colours import MATRICES
 from tracking.types import Origin, Tracks
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from streamer.canvas import Canvas
-from streamer.canvas.boxes import BoxAnnotator, line_thickness_px
-from streamer.canvas.chips import chip_height
-from streamer.canvas.hud import HudAnnotator, clock
-from streamer.canvas.labels import LabelAnnotator, text_size_px
-from streamer.canvas.trails import TrailAnnotator
-from tests.canvas.scenes import noise, planes_of, same_pixels, scene, tracks
+from streamer.render.boxes import BoxAnnotator, line_thickness_px
+from streamer.render.canvas import Canvas
+from streamer.render.hud import HudAnnotator, clock
+from streamer.render.label_boxes import chip_height
+from streamer.render.labels import LabelAnnotator, text_size_px
+from streamer.render.trails import TrailAnnotator
+from tests.render.scenes import noise, planes_of, same_pixels, scene, tracks
 from tracking.types import Origin
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streamer.canvas import Canvas
-from tests.canvas.scenes import noise, planes_of, raw_planes, same_pixels, steps_of, tagged
+from streamer.render.canvas import Canvas
+from tests.render.scenes import noise, planes_of, raw_planes, same_pixels, steps_of, tagged
 
 RED, BLUE, WHITE, BLACK = (220, 30, 20), (0, 114, 178), (255, 255, 255), (0, 0, 0)
 

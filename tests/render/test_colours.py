@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from streamer.canvas import Canvas
-from tests.canvas.scenes import noise, planes_of, same_pixels, steps_of, tagged
+from streamer.render.canvas import Canvas
 from tests.colours import MATRICES, in_format, shown
+from tests.render.scenes import noise, planes_of, same_pixels, steps_of, tagged
 
 WIDTH, HEIGHT = 45, 37
 RED, BLUE, WHITE, BLACK = (220, 30, 20), (0, 114, 178), (255, 255, 255), (0, 0, 0)

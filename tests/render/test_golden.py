@@ -1,6 +1,6 @@
 """Small crops of annotated pictures, compared with ones that were looked at and found good.
 
-After a wanted change of the look: `STREAMER_UPDATE_GOLDEN=1 pytest tests/canvas/test_golden.py`, then look at the
+After a wanted change of the look: `STREAMER_UPDATE_GOLDEN=1 pytest tests/render/test_golden.py`, then look at the
 changed files in `tests/canvas/golden/`.
 """
 
@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streamer.canvas import Canvas
-from streamer.canvas.boxes import BoxAnnotator
-from streamer.canvas.hud import HudAnnotator
-from streamer.canvas.labels import LabelAnnotator
-from streamer.canvas.trails import TrailAnnotator
-from streamer.protocols import Annotator
-from tests.canvas.scenes import painted, scene, tracks
+from streamer.interfaces import Annotator
+from streamer.render.boxes import BoxAnnotator
+from streamer.render.canvas import Canvas
+from streamer.render.hud import HudAnnotator
+from streamer.render.labels import LabelAnnotator
+from streamer.render.trails import TrailAnnotator
+from tests.render.scenes import painted, scene, tracks
 from tracking.types import Origin, Tracks
 
 GOLDEN = Path(__file__).parent / "golden"

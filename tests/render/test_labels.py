@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.canvas import Canvas
-from streamer.canvas.canvas import Tile
-from streamer.canvas.chips import overlap, places
-from streamer.canvas.labels import LabelAnnotator
-from streamer.canvas.lettering import Lettering
-from streamer.canvas.palette import OKABE_ITO, colour_of, relative_luminance, text_colour_on
-from tests.canvas.scenes import noise, planes_of, scene, tracks
+from streamer.render.canvas import Canvas, Tile
+from streamer.render.label_boxes import overlap, places
+from streamer.render.labels import LabelAnnotator
+from streamer.render.lettering import Lettering
+from streamer.render.palette import OKABE_ITO, colour_of, relative_luminance, text_colour_on
+from tests.render.scenes import noise, planes_of, scene, tracks
 from tracking.types import Tracks
 
 

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.canvas import Canvas
-from streamer.frame import Frame
+from streamer.render.canvas import Canvas
+from streamer.values.frame import Frame
 from tests.colours import (
     FULL,
     LIMITED,

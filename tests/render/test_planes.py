@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from av.filter import Graph
 
-from streamer.canvas import Canvas
-from streamer.canvas.layout import layout_of
 from streamer.errors import StreamerError
-from tests.canvas.scenes import DRAWABLE, noise, planes_of, same_pixels, tagged
+from streamer.render.canvas import Canvas
+from streamer.render.layout import layout_of
+from tests.render.scenes import DRAWABLE, noise, planes_of, same_pixels, tagged
 
 
 def through(picture: av.VideoFrame, name: str, arguments: str) -> av.VideoFrame:
@@ -125,7 +125,7 @@ def test_pictures_of_alternating_size_and_format() -> None:
 def test_other_formats_are_converted_and_the_log_says_so_once(
     native: str, drawable: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from streamer.canvas.planes import _tell_conversion
+    from streamer.render.planes import _tell_conversion
 
     _tell_conversion.cache_clear()
     picture = av.VideoFrame(32, 16, native)

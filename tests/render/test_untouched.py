@@ -8,8 +8,8 @@ import numpy.typing as npt
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from streamer.canvas import Canvas
-from tests.canvas.scenes import DRAWABLE, noise, planes_of, same_pixels, steps_of
+from streamer.render.canvas import Canvas
+from tests.render.scenes import DRAWABLE, noise, planes_of, same_pixels, steps_of
 
 WIDTH, HEIGHT = 45, 37
 

@@ -8,22 +8,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamer.cadence import Cadence
 from streamer.errors import Interrupted, StreamerError
-from streamer.frame import Frame
-from streamer.labels import LabelTable
+from streamer.flow.cadence import Cadence
+from streamer.flow.simulated_clock import Latency
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Detector, Scene, Source
 from streamer.pipeline import Pipeline
-from streamer.protocols import Detector, Scene, Source
 from streamer.replay.log import Header
 from streamer.replay.recorder import MOST_BYTES, Recorder
 from streamer.replay.recording import Recording
 from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
-from streamer.sinks.json_lines import LineFormat
+from streamer.sinks.text.json_lines import LineFormat
+from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.selection import SourceOptions, open_source
-from streamer.sources.tap import PacketTap
-from streamer.stats import RunStats
-from streamer.virtual import Latency
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.iou import IouTracker
 from tracking.types import Detections
 
@@ -46,7 +46,7 @@ class Result(NamedTuple):
 
 
 class SquareDetector:
-    """Finds the bright square of `tests.media.picture`, moved by a little that depends on the frame."""
+    """Finds the bright square of `tests.clips.picture`, moved by a little that depends on the frame."""
 
     labels = LABELS
 

@@ -11,8 +11,8 @@ import pytest
 from streamer.replay.recording import Recording
 from tests.cli.program import Program
 from tests.cli.test_interrupts import end_when_running
+from tests.clips import write_video
 from tests.faults.camera import Camera
-from tests.media import write_video
 from tests.replay.runs import replay
 
 CANARY = "swordfish"

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
-from streamer.protocols import Scene
+from streamer.interfaces import Scene
 from streamer.replay.backlog import Backlog
 from streamer.replay.log import EVENTS, HEADER, Arrival, Captured, Found, Result, line_of, read_events
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording import Recording
 from streamer.replay.samples import crc_of
-from tests.core.parts import DEADLINE_S
-from tests.media import write_video
+from tests.clips import write_video
+from tests.pipeline.parts import DEADLINE_S
 from tests.replay.runs import opener, record, replay
 from tracking.types import Detections
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import DetectorError, DetectorRestarted, Interrupted, SourceLost
-from streamer.frame import Frame
+from streamer.flow.simulated_clock import Latency
+from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
-from streamer.protocols import Damage, Scene
 from streamer.replay.recording import Recording
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
-from streamer.virtual import Latency
-from tests.core.live_parts import Gate, ScriptedCamera
-from tests.core.parts import DEADLINE_S
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.options import NetworkOptions
+from streamer.values.frame import Frame
+from tests.clips import corrupt, write_video
 from tests.faults.camera import Camera
-from tests.media import corrupt, write_video
+from tests.pipeline.live_parts import Gate, ScriptedCamera
+from tests.pipeline.parts import DEADLINE_S
 from tests.replay.runs import Result, SquareDetector, collected, opener, record, replay
 from tracking.iou import IouTracker
 

@@ -13,7 +13,7 @@ import pytest
 from streamer.replay.recording import Recording
 from streamer.replay.replayed import ReplayedSource
 from streamer.replay.samples import crc_of, renamed
-from tests.media import write_video
+from tests.clips import write_video
 from tests.replay.runs import opener, record, replay
 
 CODECS: dict[str, dict[str, Any]] = {

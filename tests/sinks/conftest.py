@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.sinks import window
-from tests.sinks.screen import Hand, Screen, running_screen
+from streamer.sinks.window import window
+from tests.sinks.window.screen import Hand, Screen, running_screen
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.video import VideoSink
-from streamer.sources.file import FileSource
-from tests.media import picture
+from streamer.interfaces import Scene, StreamInfo
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.file.file import FileSource
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
+from tests.clips import picture
 from tracking.types import Origin, Tracks
 
 LABELS = LabelTable(("person", "car"), ("/m/01g317", ""))

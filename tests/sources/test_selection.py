@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.protocols import PassthroughSource
-from streamer.secrets import redacted
-from streamer.sources.file import FileSource
-from streamer.sources.images import ImageSource
-from streamer.sources.live import LiveSource
+from streamer.interfaces import PassthroughSource
+from streamer.sources.file.file import FileSource
+from streamer.sources.images.images import ImageSource
+from streamer.sources.live.live import LiveSource
 from streamer.sources.selection import SourceOptions, open_source
 from streamer.sources.synthetic import SyntheticSource
-from tests import media
+from streamer.system.secrets import redacted
+from tests import clips
 
 
 def test_the_kind_follows_from_the_text(tmp_path: Path) -> None:
@@ -36,13 +36,13 @@ def test_the_kind_follows_from_the_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a[1].mp4", "what?.mp4", "star*.mp4", "img%d.mp4", "7", "lavfi:x.mp4"])
 def test_a_file_that_exists_wins(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    media.write_video(tmp_path / "clip.mp4", frames=2).rename(tmp_path / name)
+    clips.write_video(tmp_path / "clip.mp4", frames=2).rename(tmp_path / name)
     with open_source(name) as source:
         assert len(list(source)) == 2
 
 
 def test_file_address_with_escapes(tmp_path: Path) -> None:
-    media.write_video(tmp_path / "a b.mp4", frames=2)
+    clips.write_video(tmp_path / "a b.mp4", frames=2)
     with open_source(f"file://{tmp_path}/a%20b.mp4") as source:
         assert len(list(source)) == 2
 
@@ -79,10 +79,10 @@ def test_credentials_are_never_shown(user: str, password: str, token: str) -> No
 
 
 def test_a_rate_for_what_has_its_own_is_taken_and_told(tmp_path: Path) -> None:
-    media.write_picture(tmp_path / "1.png", 1)
+    clips.write_picture(tmp_path / "1.png", 1)
     with open_source(str(tmp_path), SourceOptions(fps="50")) as source:
         assert source.info.average_fps == 50
-    clip = media.write_video(tmp_path / "clip.mp4", frames=5, rate=25)
+    clip = clips.write_video(tmp_path / "clip.mp4", frames=5, rate=25)
     for uri in (str(clip), "lavfi:testsrc2=duration=0.2"):
         with open_source(uri, SourceOptions(fps="30000/1001")) as source:
             assert source.info.average_fps == Fraction(30000, 1001)
@@ -114,7 +114,7 @@ def test_a_bad_graph_gets_one_line(graph: str, capfd: pytest.CaptureFixture[str]
 
 
 def test_a_file_is_decoded_with_the_threads_asked_for(tmp_path: Path) -> None:
-    clip = media.write_video(tmp_path / "clip.mp4")
+    clip = clips.write_video(tmp_path / "clip.mp4")
     with open_source(str(clip), SourceOptions(threads=3)) as source:
         assert source._container.streams.video[0].codec_context.thread_count == 3  # type: ignore[attr-defined]
         assert sum(1 for _ in source) == 25

@@ -3,7 +3,7 @@
 Root may read and write everything because of two capabilities (capabilities(7)), which a thread can give up for itself,
 and a program for itself and all that it starts:
 
-    python tests/permissions.py PROGRAM [ARGUMENT...]
+    python tests/system/permissions.py PROGRAM [ARGUMENT...]
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.backoff import FIRST_S, LONGEST_S, Backoff
+from streamer.system.backoff import FIRST_S, LONGEST_S, Backoff
 
 SEEDS = st.integers(0, 2**32)
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from streamer import native_stderr
+from streamer.system import native_stderr
 
 
 def fail() -> None:

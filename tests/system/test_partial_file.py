@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.sinks.partial import PartialFile, completes
-from tests.permissions import as_an_ordinary_user
+from streamer.system.partial_file import PartialFile, completes
+from tests.system.permissions import as_an_ordinary_user
 
 
 def test_the_name_appears_with_the_complete_file(tmp_path: Path) -> None:

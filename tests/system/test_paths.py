@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer import paths
+from streamer.system import paths
 
 # What the arguments of a program may be: any bytes but the null byte.
 NAMES = st.binary(min_size=1, max_size=400).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"x")))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from streamer.secrets import (
+from streamer.system.secrets import (
     HIDDEN,
     SHORTEST_HIDDEN,
     Secrets,

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from streamer.standard_streams import ReadableText, TolerantOutput
+from streamer.system.standard_streams import ReadableText, TolerantOutput
 
 Pipe = tuple[int, int]
 

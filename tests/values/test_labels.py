@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamer.classes import label_maps, open_images
 from streamer.errors import ConfigError
-from streamer.labels import Hierarchy, LabelTable
-from streamer.models import label_maps, open_images
+from streamer.values.labels import Hierarchy, LabelTable
 
 DATA = Path(os.environ.get("STREAMER_TEST_DATA", "test-data"))
 V4 = open_images.label_table()

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
-from streamer.mot import TrackSummary, read_detections, track_file, track_rows
-from streamer.sinks.mot import MotSink
+from streamer.sinks.text.mot import MotSink
+from streamer.values.mot import TrackSummary, read_detections, track_file, track_rows
 from tests.sinks.scenes import scene, tracks
 from tracking.iou import IouTracker
 from tracking.types import Detections, Motion, Tracks

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import StreamerError
-from streamer.frame import Frame
-from streamer.protocols import Damage
-from streamer.sources.camera import CameraConnector, cameras, listing
-from streamer.sources.connection import Connection, LiveItem, LivePicture
+from streamer.interfaces import Damage
+from streamer.sources.camera.camera import CameraConnector, cameras, listing
+from streamer.sources.live.connection import Connection, LiveItem, LivePicture
+from streamer.values.frame import Frame
 
 VIVID = Path("/sys/bus/platform/drivers/vivid")
 Facts = dict[str, Any]

@@ -18,15 +18,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from streamer.detectors import devices, signatures, tensorflow_session
-from streamer.detectors.deviation import Deviation
-from streamer.detectors.outputs import OutputReader
-from streamer.detectors.reference import ReferenceRunner
-from streamer.detectors.tensorflow_session import FLOAT32, SessionRunner, first_line
+from streamer.classes import open_images
+from streamer.detectors.tfhub import devices, session, signatures
+from streamer.detectors.tfhub.deviation import Deviation
+from streamer.detectors.tfhub.outputs import OutputReader
+from streamer.detectors.tfhub.reference import ReferenceRunner
+from streamer.detectors.tfhub.session import FLOAT32, SessionRunner, first_line
 from streamer.errors import ConfigError, DetectorError, ModelError
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.models import open_images, saved_model
+from streamer.models import saved_model
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
@@ -217,9 +218,9 @@ def _check_precision(precision: str, device: devices.Device, *, reference: bool)
     if reference:
         raise ConfigError("detector.reference runs in float32 only")
     on_gpu = device.gpu is not None
-    if precision == tensorflow_session.BFLOAT16 and on_gpu:
+    if precision == session.BFLOAT16 and on_gpu:
         raise ConfigError("detector.precision: bfloat16 is for CPUs; a GPU has mixed_float16 and tensorfloat32")
-    if precision != tensorflow_session.BFLOAT16 and not on_gpu:
+    if precision != session.BFLOAT16 and not on_gpu:
         raise ConfigError(f"detector.precision: {precision} is for GPUs; a CPU has bfloat16")
-    if precision == tensorflow_session.BFLOAT16 and devices.cpu_has_bfloat16() is False:
+    if precision == session.BFLOAT16 and devices.cpu_has_bfloat16() is False:
         log.warning("this CPU has no bfloat16 instructions (avx512_bf16, amx_bf16): it is slower than float32 here")

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streamer.detectors.signatures import Form
+from streamer.detectors.tfhub.signatures import Form
 from streamer.errors import DetectorError
-from streamer.labels import LabelTable
+from streamer.values.labels import LabelTable
 from tracking.types import Detections, FloatArray, IntArray
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streamer.detectors.devices import Device
-from streamer.detectors.signatures import Form
-from streamer.detectors.tensorflow_session import first_line
+from streamer.detectors.tfhub.devices import Device
+from streamer.detectors.tfhub.session import first_line
+from streamer.detectors.tfhub.signatures import Form
 from streamer.errors import ModelError
 from streamer.models.tensorflow_import import tensorflow, tensorflow_hub
 

@@ -19,12 +19,12 @@ from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags
 
 from streamer.errors import SinkUnavailable
-from streamer.ffmpeg_log import listening, reason
-from streamer.protocols import StreamInfo
-from streamer.sinks.encoder_delay import Delay, delay_options
-from streamer.sinks.fit import INTERLACED, needed_padding
-from streamer.sinks.pixel_format import AUTO, coded_format
-from streamer.sinks.side_data import add_side_data, encoder_options
+from streamer.interfaces import StreamInfo
+from streamer.media.ffmpeg_log import listening, reason
+from streamer.sinks.encoding.encoder_delay import Delay, delay_options
+from streamer.sinks.encoding.fit import INTERLACED, needed_padding
+from streamer.sinks.encoding.pixel_format import AUTO, coded_format
+from streamer.sinks.encoding.side_data import add_side_data, encoder_options
 
 SHORT_NAMES = MappingProxyType(
     {

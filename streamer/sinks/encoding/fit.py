@@ -13,9 +13,9 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
-from streamer import colour
-from streamer.protocols import StreamInfo
-from streamer.sinks.letterbox import Bars, Placement, black_picture, can_have_bars, placement
+from streamer.interfaces import StreamInfo
+from streamer.sinks.encoding.letterbox import Bars, Placement, black_picture, can_have_bars, placement
+from streamer.values import colour
 
 INTERLACED = (2, 3, 4, 5)
 """`AVFieldOrder`: TT, BB, TB, BT."""

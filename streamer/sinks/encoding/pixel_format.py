@@ -13,9 +13,9 @@ import av
 from av.codec.codec import PixFmtLoss, find_best_pix_fmt_of_list
 from av.video.reformatter import ColorRange
 
-from streamer import colour
 from streamer.errors import SinkUnavailable
-from streamer.protocols import StreamInfo
+from streamer.interfaces import StreamInfo
+from streamer.values import colour
 
 AUTO, SOURCE, PLAYERS = "auto", "source", "players"
 """What may be asked for in place of a format: `StreamInfo.jpeg_like` pictures as players show them (8 bit 4:2:0) and
@@ -46,7 +46,7 @@ _READ_AS_LIMITED = frozenset({"vp8", "mpeg1video", "mpeg2video", "prores"})
 """Decoders that say limited whatever the container says."""
 _READ_AS_BT601 = frozenset({"vp8", "mjpeg"})
 
-# H.273 codes for what `streamer.colour` assumes of untagged pictures.
+# H.273 codes for what `streamer.values.colour` assumes of untagged pictures.
 _CODES: Mapping[str, int] = MappingProxyType({"bt601": 6, "bt709": 1})
 _BT470BG = 5
 

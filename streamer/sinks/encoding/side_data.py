@@ -18,7 +18,7 @@ from typing import Any
 import av
 from av.bitstream import BitStreamFilterContext
 
-from streamer.side_data import LIGHT, MASTERING, NAMES, SPHERICAL, STEREO, SideDataReader, side_data_of
+from streamer.media.side_data import LIGHT, MASTERING, NAMES, SPHERICAL, STEREO, SideDataReader, side_data_of
 
 # Matroska's StereoMode for FFmpeg's AVStereo3DType and its flag for swapped views (libavformat/matroska.c).
 _STEREO_MODES = MappingProxyType({

@@ -1,7 +1,7 @@
 """Shows every scene to web browsers: MJPEG over HTTP, a still, a page around it and the state of health.
 
-The server has a thread of its own (`streamer.web`); this end belongs to the thread that writes, which encodes a picture
-once for all who watch, and not at all while nobody does.
+The server has a thread of its own (`streamer.web.server`); this end belongs to the thread that writes, which encodes a
+picture once for all who watch, and not at all while nobody does.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from streamer.errors import ConfigError, SinkError
-from streamer.protocols import Scene
-from streamer.secrets import SECRETS, redacted
-from streamer.sinks.mjpeg_pages import application
-from streamer.sinks.mjpeg_picture import encode
-from streamer.sinks.mjpeg_viewers import Gallery
-from streamer.web import WebServer
+from streamer.interfaces import Scene
+from streamer.sinks.mjpeg.pages import application
+from streamer.sinks.mjpeg.picture import encode
+from streamer.sinks.mjpeg.viewers import Gallery
+from streamer.system.secrets import SECRETS, redacted
+from streamer.web.server import WebServer
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import BasicAuth, hdrs, web
 
-from streamer.sinks.mjpeg_viewers import Gallery
+from streamer.sinks.mjpeg.viewers import Gallery
 
 _PAGE = Path(__file__).with_name("mjpeg.html")
 _GALLERY = web.AppKey("gallery", Gallery)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import cv2
 
 from streamer.errors import SinkError
-from streamer.frame import Frame
+from streamer.values.frame import Frame
 
 BOUNDARY = b"frame"
 CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"

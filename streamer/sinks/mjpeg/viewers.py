@@ -13,8 +13,8 @@ import time
 
 from aiohttp import web
 
-from streamer.frame import Frame
-from streamer.sinks.mjpeg_picture import CONTENT_TYPE, OPENING, Jpeg, encode
+from streamer.sinks.mjpeg.picture import CONTENT_TYPE, OPENING, Jpeg, encode
+from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import av
 
-from streamer.ffmpeg_log import listening
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
+from streamer.media.ffmpeg_log import listening
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
 
 _LONG_HEADER, _SHORT_HEADER = 9, 7  # bytes, with and without a checksum (ISO/IEC 13818-7, 6.2)
 

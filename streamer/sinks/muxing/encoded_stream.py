@@ -12,8 +12,8 @@ from typing import Any
 import av
 from av.packet import Packet
 
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.sound import Transcoder
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sinks.muxing.sound import Transcoder
 
 
 class EncodedStream:

@@ -15,12 +15,12 @@ import av
 from av.stream import Disposition
 
 from streamer.errors import StreamerError
-from streamer.passthrough_streams import PassthroughStream, describe_streams
-from streamer.sinks.muxer import Muxer, write_failure
-from streamer.sinks.surviving import FRAGMENTED
-from streamer.sinks.tags import attachment_name, own_tags
-from streamer.sinks.timing import movie_timescale
-from streamer.sinks.trial import try_stream
+from streamer.media.passthrough_streams import PassthroughStream, describe_streams
+from streamer.sinks.muxing.muxer import Muxer, write_failure
+from streamer.sinks.muxing.surviving import FRAGMENTED
+from streamer.sinks.muxing.tags import attachment_name, own_tags
+from streamer.sinks.muxing.timing import movie_timescale
+from streamer.sinks.muxing.trial import try_stream
 
 # They do not tell how long a packet is, so the last one may be half of a picture.
 _UNMEASURED = ("mpegts", "mpeg", "vob", "h264", "hevc", "m4v")

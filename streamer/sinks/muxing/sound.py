@@ -18,7 +18,7 @@ from av.bitstream import BitStreamFilterContext
 from av.packet import Packet
 
 from streamer.errors import SinkError
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 
 OUT_OF_STEP_S = Fraction(30, 1000)
 """Sound that is further from its times than this is moved back into step; ITU-R BT.1359 finds 45 ms noticeable."""

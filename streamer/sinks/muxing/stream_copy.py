@@ -12,12 +12,12 @@ from typing import Any
 
 from av.stream import Disposition
 
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.adts import has_headers, without_headers
-from streamer.sinks.copied_stream import CopiedStream
-from streamer.sinks.encoded_stream import EncodedStream
-from streamer.sinks.tags import (
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sinks.muxing.adts import has_headers, without_headers
+from streamer.sinks.muxing.copied_stream import CopiedStream
+from streamer.sinks.muxing.encoded_stream import EncodedStream
+from streamer.sinks.muxing.tags import (
     add_timecode,
     attachment_name,
     lost_chapters,
@@ -27,7 +27,7 @@ from streamer.sinks.tags import (
     own_tags,
     timecodes_of,
 )
-from streamer.sinks.trial import TRIED_PACKETS, try_stream
+from streamer.sinks.muxing.trial import TRIED_PACKETS, try_stream
 
 
 class StreamCopy:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import PassthroughStream
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import PassthroughStream
 
 # Tags that describe the old file or its coded video, not the work. The timecode has a place of its own.
 _FILE_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "timecode"})

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import av
 from av.packet import Packet
 
-from streamer.ffmpeg_log import listening
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
-from streamer.sinks.tags import own_tags
-from streamer.sinks.timing import RisingTicks
+from streamer.media.ffmpeg_log import listening
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
+from streamer.sinks.muxing.tags import own_tags
+from streamer.sinks.muxing.timing import RisingTicks
 
 TRIED_PACKETS = 8
 """Enough to see a wrong duration, and for AC-3 and E-AC-3, whose muxers want to see some packets."""

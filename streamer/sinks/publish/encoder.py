@@ -16,13 +16,13 @@ import av
 from av.video.frame import PictureType
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.encoders import SHORT_NAMES, EncoderSettings, open_encoder
-from streamer.sinks.fit import PictureFit
-from streamer.sinks.pixel_format import AUTO, PLAYERS
-from streamer.sinks.stream_target import StreamTarget
-from streamer.sinks.timing import Timeline
+from streamer.interfaces import Scene, StreamInfo
+from streamer.media.ffmpeg_log import reason
+from streamer.sinks.encoding.encoders import SHORT_NAMES, EncoderSettings, open_encoder
+from streamer.sinks.encoding.fit import PictureFit
+from streamer.sinks.encoding.pixel_format import AUTO, PLAYERS
+from streamer.sinks.muxing.timing import Timeline
+from streamer.sinks.publish.target import StreamTarget
 
 TIME_BASE = Fraction(1, 90_000)
 """Of RTP video (RFC 6184) and MPEG-TS; every other clock is finer than a frame in it."""

@@ -15,9 +15,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamer.errors import SinkUnavailable
-from streamer.sinks.hls_playlist import LivePlaylist, is_there, read
-from streamer.sinks.partial import replace_file
-from streamer.sinks.stream_target import HLS_SEGMENT_S, StreamTarget
+from streamer.sinks.publish.hls_playlist import LivePlaylist, is_there, read
+from streamer.sinks.publish.target import HLS_SEGMENT_S, StreamTarget
+from streamer.system.partial_file import replace_file
 
 GOES_ON_S = 60.0
 """A list that an earlier run left without an end less long ago is gone on with: players still follow it."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import m3u8
 
-from streamer.sinks.partial import replace_file
+from streamer.system.partial_file import replace_file
 
 LEAST_SEGMENTS = 6
 _TARGETS_KEPT = 3  # durations of a segment at least (RFC 8216, 6.2.2)

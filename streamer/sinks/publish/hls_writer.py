@@ -18,9 +18,9 @@ from typing import Any
 
 import av
 
-from streamer.sinks.hls_playlist import Entry, LivePlaylist, read
-from streamer.sinks.partial import replace_file
-from streamer.transport_stream import continued
+from streamer.media.transport_stream import continued
+from streamer.sinks.publish.hls_playlist import Entry, LivePlaylist, read
+from streamer.system.partial_file import replace_file
 
 FIRST_WAIT_S = 15.0
 """How long the first segment of all may wait for its second picture, from which the rate is known."""

@@ -16,12 +16,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from streamer.sinks.stream_encoder import TIME_BASE, EncodedPacket, StreamEncoder
-from streamer.sinks.stream_process import HEADER, OPENED, STALL_S, Job
-from streamer.sinks.stream_sound import SoundTrack
-from streamer.sinks.stream_target import StreamTarget
+from streamer.sinks.publish.encoder import TIME_BASE, EncodedPacket, StreamEncoder
+from streamer.sinks.publish.process import HEADER, OPENED, STALL_S, Job
+from streamer.sinks.publish.sound import SoundTrack
+from streamer.sinks.publish.target import StreamTarget
 
-COMMAND = (sys.executable, "-m", "streamer.sinks.stream_process")
+COMMAND = (sys.executable, "-m", "streamer.sinks.publish.process")
 CONNECT_S = 5.0
 """A server that has not taken the stream after this long is given up."""
 END_S = 0.5

@@ -31,10 +31,10 @@ from typing import Any, BinaryIO
 
 import av
 
-from streamer.ffmpeg_log import listening, reason
-from streamer.sinks.hls_writer import HlsWriter
-from streamer.sinks.sound import add_with_parameters
-from streamer.sinks.stream_hls import begun
+from streamer.media.ffmpeg_log import listening, reason
+from streamer.sinks.muxing.sound import add_with_parameters
+from streamer.sinks.publish.hls import begun
+from streamer.sinks.publish.hls_writer import HlsWriter
 
 HEADER = struct.Struct("<BIqqI?")
 """Number of the stream (0 is the video), length of the data, pts, dts and duration in its ticks, whether it is a key
@@ -134,7 +134,7 @@ def _publish(job: Job, source: io.FileIO, said: BinaryIO) -> None:
 
 
 def _list(job: Job, source: io.FileIO, said: BinaryIO) -> None:
-    """Write a playlist and its segments (`streamer.sinks.hls_writer`)."""
+    """Write a playlist and its segments (`streamer.sinks.publish.hls_writer`)."""
     writer = HlsWriter(Path(job.url), begun(job.options), partial(_add_streams, job), _time_bases(job))
     opened = False
     try:

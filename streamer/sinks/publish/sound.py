@@ -13,12 +13,12 @@ from typing import Any
 
 import av
 
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.sound import Transcoder, add_described, parameters_of, waiting_failure
-from streamer.sinks.stream_encoder import EncodedPacket
-from streamer.sinks.stream_target import StreamTarget
-from streamer.sinks.timing import Timeline
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sinks.muxing.sound import Transcoder, add_described, parameters_of, waiting_failure
+from streamer.sinks.muxing.timing import Timeline
+from streamer.sinks.publish.encoder import EncodedPacket
+from streamer.sinks.publish.target import StreamTarget
 
 # What the receivers of each kind decode, of what the muxers write: RTP has payloads for these (RFC 3551, 3640, 7587),
 # all servers of RTMP take AAC, and of HLS and transport streams these are what Apple and others play.

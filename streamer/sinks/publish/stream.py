@@ -14,17 +14,17 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self
 
-from streamer.backoff import LONGEST_S, Backoff
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.knock import KNOCK_EVERY_S, answers
-from streamer.passthrough import Passthrough
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks import stream_hls
-from streamer.sinks.pixel_format import AUTO
-from streamer.sinks.stream_encoder import EncodedPacket, StreamCoding, StreamEncoder
-from streamer.sinks.stream_link import LinkLost, StreamLink
-from streamer.sinks.stream_sound import StreamSound
-from streamer.sinks.stream_target import StreamTarget, parse_target
+from streamer.interfaces import Scene, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.network.reachability import KNOCK_EVERY_S, answers
+from streamer.sinks.encoding.pixel_format import AUTO
+from streamer.sinks.publish import hls
+from streamer.sinks.publish.encoder import EncodedPacket, StreamCoding, StreamEncoder
+from streamer.sinks.publish.link import LinkLost, StreamLink
+from streamer.sinks.publish.sound import StreamSound
+from streamer.sinks.publish.target import StreamTarget, parse_target
+from streamer.system.backoff import LONGEST_S, Backoff
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class StreamSink:
     def __enter__(self) -> Self:
         encoder = self._new_encoder(self._info)  # refuses a codec or option that cannot work, connected or not
         if self._target.folder is not None:
-            self._target = stream_hls.prepare(self._target, self._info.average_fps)
+            self._target = hls.prepare(self._target, self._info.average_fps)
         if self._passthrough is not None:
             self._sound = StreamSound(self._passthrough, self._target, self._say)
         if self._required:
@@ -158,7 +158,7 @@ class StreamSink:
         try:
             self._disconnect()
             if self._target.folder is not None and self.written:
-                stream_hls.end(self._target)
+                hls.end(self._target)
             self._entered = False
             if self._sound is not None:
                 self._sound.close()
@@ -211,7 +211,7 @@ class StreamSink:
         if self._encoder is not None and self._link is not None:
             try:
                 held_s = self._clock() - self._sent_s
-                new_key = self._target.folder is not None and held_s > stream_hls.IDLE_S
+                new_key = self._target.folder is not None and held_s > hls.IDLE_S
                 self._sent_s = self._clock()
                 for packet in self._encoder.encode(scene, self._clock() - self._opened_s, key=new_key):
                     self._link.send(packet)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from streamer.errors import SinkUnavailable
-from streamer.paths import encodable
+from streamer.system.paths import encodable
 
 KEY_FRAME_S = 2.0
 """A receiver that joins waits for the next key frame: at most this long."""
@@ -21,7 +21,7 @@ _HIDDEN = "***"
 _KINDS = "rtsp://, rtsps://, rtmp://, rtmps://, udp:// or a playlist (NAME.m3u8, hls:FOLDER/)"
 # Of an MPEG-TS packet of 188 bytes, 7 fit into an Ethernet frame; receivers expect whole packets in each datagram.
 _UDP_PACKET_BYTES = 7 * 188
-# What the muxers carry and a PyAV receiver has shown (tests/sinks/test_stream.py).
+# What the muxers carry and a PyAV receiver has shown (tests/sinks/publish/test_stream.py).
 _CODECS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"rtsp": ("h264", "hevc", "vp8"), "flv": ("h264", "hevc"), "mpegts": ("h264", "hevc"), "hls": ("h264", "hevc")}
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from streamer.sinks.recording_segment import Segment
+from streamer.sinks.segments.segment import Segment
 
 
 class Finisher:

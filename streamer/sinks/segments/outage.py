@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from streamer.backoff import Backoff
+from streamer.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

@@ -17,21 +17,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
-from streamer.passthrough import Passthrough
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.disk_sync import DiskSync
-from streamer.sinks.encoder_delay import MOST_S, Delay, delay_for
-from streamer.sinks.encoders import EncoderSettings
-from streamer.sinks.leftovers import Leftovers
-from streamer.sinks.pixel_format import AUTO
-from streamer.sinks.recording_finisher import Finisher
-from streamer.sinks.recording_names import NamePattern
-from streamer.sinks.recording_outage import Outage
-from streamer.sinks.recording_retention import is_full, remove_old, require_room
-from streamer.sinks.recording_segment import Segment
-from streamer.sinks.recording_streams import RecordedStreams
+from streamer.interfaces import Scene, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.sinks.encoding.encoder_delay import MOST_S, Delay, delay_for
+from streamer.sinks.encoding.encoders import EncoderSettings
+from streamer.sinks.encoding.pixel_format import AUTO
+from streamer.sinks.segments.finisher import Finisher
+from streamer.sinks.segments.outage import Outage
+from streamer.sinks.segments.segment import Segment
+from streamer.sinks.segments.streams import RecordedStreams
+from streamer.sinks.video.disk_sync import DiskSync
+from streamer.sinks.video.leftovers import Leftovers
+from streamer.sinks.video.retention import is_full, remove_old, require_room
+from streamer.sinks.video.segment_names import NamePattern
+from streamer.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class RecordingSink:
     Every file starts with a key frame at time 0 and has its name only when it is complete. Every scene is in exactly
     one file, and so is every packet of the other streams: the one in which it begins. However the sink is left, also
     with an error, the file in hand is completed: what was recorded is whole. When the process is killed or the power
-    fails, at most 2 s are lost, and the next start finishes what is left (`streamer.sinks.leftovers`).
+    fails, at most 2 s are lost, and the next start finishes what is left (`streamer.sinks.video.leftovers`).
 
     Args:
         pattern: path with directives of `strftime` for the local time at which a file begins (`NamePattern`); date and

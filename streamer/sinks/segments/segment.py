@@ -13,16 +13,16 @@ from fractions import Fraction
 from pathlib import Path
 
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.disk_sync import DiskSync
-from streamer.sinks.encoders import EncoderSettings
-from streamer.sinks.leftovers import lock_own, write_again
-from streamer.sinks.muxer import Muxer
-from streamer.sinks.partial import PartialFile
-from streamer.sinks.recording_streams import PartStreams
-from streamer.sinks.stream_copy import StreamCopy
-from streamer.sinks.surviving import FRAGMENTED
-from streamer.sinks.video_writer import VideoWriter
+from streamer.interfaces import Scene, StreamInfo
+from streamer.sinks.encoding.encoders import EncoderSettings
+from streamer.sinks.muxing.muxer import Muxer
+from streamer.sinks.muxing.stream_copy import StreamCopy
+from streamer.sinks.muxing.surviving import FRAGMENTED
+from streamer.sinks.segments.streams import PartStreams
+from streamer.sinks.video.disk_sync import DiskSync
+from streamer.sinks.video.leftovers import lock_own, write_again
+from streamer.sinks.video.writer import VideoWriter
+from streamer.system.partial_file import PartialFile
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 class Segment:
     """A file that is being recorded, under a hidden name until it is complete.
 
-    The hidden file can be read at any moment but for its last second (`streamer.sinks.surviving`), and it is locked for
-    as long as this exists: an unlocked one was left by a process that died (`streamer.sinks.leftovers`).
+    The hidden file can be read at any moment but for its last second (`streamer.sinks.muxing.surviving`), and it is
+    locked for as long as this exists: an unlocked one was left by a process that died
+    (`streamer.sinks.video.leftovers`).
 
     Args:
         path: the final name; its folders are made.

@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Collection
 from fractions import Fraction
 
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.sound import waiting_failure
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sinks.muxing.sound import waiting_failure
 
 LATE_S = 2
 """How far sound may come behind its picture: a file waits for its own until then."""

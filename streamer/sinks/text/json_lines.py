@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer.frame import Frame
-from streamer.labels import LabelTable
-from streamer.protocols import Scene
-from streamer.sinks.text_file import TextFileSink
+from streamer.interfaces import Scene
+from streamer.sinks.text.text_file import TextFileSink
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Origin
 
 _HEAD = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from streamer.mot import track_rows
-from streamer.protocols import Scene
-from streamer.sinks.text_file import TextFileSink
+from streamer.interfaces import Scene
+from streamer.sinks.text.text_file import TextFileSink
+from streamer.values.mot import track_rows
 
 
 class MotSink(TextFileSink):

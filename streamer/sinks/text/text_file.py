@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from streamer.errors import SinkError
-from streamer.protocols import Scene
-from streamer.sinks.muxer import write_failure
-from streamer.sinks.partial import PartialFile, completes
+from streamer.interfaces import Scene
+from streamer.sinks.muxing.muxer import write_failure
+from streamer.system.partial_file import PartialFile, completes
 
 
 class TextFileSink(ABC):

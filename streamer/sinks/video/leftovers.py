@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.errors import SinkError, StreamerError
-from streamer.sinks.partial import move_to_free_name, sync
-from streamer.sinks.recording_names import free_name, partial_stem
-from streamer.sinks.recording_retention import require_room
-from streamer.sinks.remux import StoppedError, UnreadableError, remux
+from streamer.sinks.muxing.remux import StoppedError, UnreadableError, remux
+from streamer.sinks.video.retention import require_room
+from streamer.sinks.video.segment_names import free_name, partial_stem
+from streamer.system.partial_file import move_to_free_name, sync
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from streamer.errors import SinkError
-from streamer.sinks.recording_names import NamePattern
+from streamer.sinks.video.segment_names import NamePattern
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from streamer import paths
 from streamer.errors import SinkUnavailable
+from streamer.system import paths
 
 _WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
 """Directives of `strftime` that are digits of a fixed number in every locale."""

@@ -13,20 +13,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streamer import paths
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
-from streamer.passthrough import Passthrough
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.disk_sync import DiskSync
-from streamer.sinks.encoder_delay import Delay, delay_for
-from streamer.sinks.encoders import EncoderSettings
-from streamer.sinks.leftovers import Leftovers, lock_own, write_again
-from streamer.sinks.muxer import Muxer
-from streamer.sinks.partial import PartialFile, completes
-from streamer.sinks.pixel_format import AUTO
-from streamer.sinks.recording_names import partials_of
-from streamer.sinks.stream_copy import StreamCopy
-from streamer.sinks.video_writer import VideoWriter
+from streamer.interfaces import Scene, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.sinks.encoding.encoder_delay import Delay, delay_for
+from streamer.sinks.encoding.encoders import EncoderSettings
+from streamer.sinks.encoding.pixel_format import AUTO
+from streamer.sinks.muxing.muxer import Muxer
+from streamer.sinks.muxing.stream_copy import StreamCopy
+from streamer.sinks.video.disk_sync import DiskSync
+from streamer.sinks.video.leftovers import Leftovers, lock_own, write_again
+from streamer.sinks.video.segment_names import partials_of
+from streamer.sinks.video.writer import VideoWriter
+from streamer.system import paths
+from streamer.system.partial_file import PartialFile, completes
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class VideoSink:
     are moved by a tick, and an input that starts before or after 0 is moved to start there.
 
     What comes from a live source survives the process: the hidden file can be read but for its last second, and the
-    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.leftovers`).
+    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.video.leftovers`).
 
     Args:
         path: the suffix picks the container. Written beside it and moved there when it is complete.

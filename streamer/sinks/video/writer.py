@@ -12,14 +12,14 @@ from typing import Any
 
 import av
 
-from streamer.protocols import Scene, StreamInfo
-from streamer.side_data import LAYOUTS
-from streamer.sinks.encoders import EncoderSettings, OpenEncoder, open_encoder
-from streamer.sinks.fit import PictureFit
-from streamer.sinks.muxer import Muxer, write_failure
-from streamer.sinks.side_data import SideDataWatch
-from streamer.sinks.stream_copy import StreamCopy
-from streamer.sinks.timing import Timeline, movie_timescale, video_time_base
+from streamer.interfaces import Scene, StreamInfo
+from streamer.media.side_data import LAYOUTS
+from streamer.sinks.encoding.encoders import EncoderSettings, OpenEncoder, open_encoder
+from streamer.sinks.encoding.fit import PictureFit
+from streamer.sinks.encoding.side_data import SideDataWatch
+from streamer.sinks.muxing.muxer import Muxer, write_failure
+from streamer.sinks.muxing.stream_copy import StreamCopy
+from streamer.sinks.muxing.timing import Timeline, movie_timescale, video_time_base
 
 _TOLD_START_S = 2
 """Transport streams begin at 1.4 s as a rule, which nobody need be told."""

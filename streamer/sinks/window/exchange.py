@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
-from streamer.mailbox import Closed
-from streamer.protocols import Scene
-from streamer.sinks.window_process import Size
+from streamer.flow.queues import Closed
+from streamer.interfaces import Scene
+from streamer.sinks.window.process import Size
 
 
 class Ending(Enum):

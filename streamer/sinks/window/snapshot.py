@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 
 from streamer.errors import StreamerError
-from streamer.sinks.partial import PartialFile
-from streamer.sinks.window_process import RgbArray
+from streamer.sinks.window.process import RgbArray
+from streamer.system.partial_file import PartialFile
 
 log = logging.getLogger(__name__)
 

@@ -22,16 +22,16 @@ from typing import IO, Self
 import av
 
 from streamer.errors import Interrupted, SinkError, SinkUnavailable
-from streamer.frame import Frame
-from streamer.mailbox import Closed
-from streamer.protocols import Scene
-from streamer.sinks.window_exchange import Ending, Exchange
-from streamer.sinks.window_process import HEADER, READY, Size, fitting
-from streamer.sinks.window_snapshot import save_snapshot
+from streamer.flow.queues import Closed
+from streamer.interfaces import Scene
+from streamer.sinks.window.exchange import Ending, Exchange
+from streamer.sinks.window.process import HEADER, READY, Size, fitting
+from streamer.sinks.window.snapshot import save_snapshot
+from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-m", "streamer.sinks.window_process")
+COMMAND = (sys.executable, "-m", "streamer.sinks.window.process")
 """How the process of the window is started; its title follows."""
 # How long leaving waits for each step of an orderly end, before the process is killed.
 _PATIENCE_S = 0.5

@@ -15,8 +15,8 @@ from itertools import groupby
 from typing import Any
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.sources.camera_modes import Mode, rates_text
-from streamer.sources.connection import Connection
+from streamer.sources.camera.modes import Mode, rates_text
+from streamer.sources.live.connection import Connection
 
 PREFIX = "camera:"
 _NAME = re.compile(rf"(?:{PREFIX})?(\d{{1,3}})|(?:{PREFIX}(?=/))?(/dev/video\d+|/dev/v4l/.+)|{PREFIX}(/.+)")
@@ -71,7 +71,7 @@ def cameras() -> list[Camera]:
     """
     if sys.platform != "linux":
         return []
-    from streamer.sources.camera_list import find_cameras
+    from streamer.sources.camera.devices import find_cameras
 
     return find_cameras()
 
@@ -91,7 +91,7 @@ def is_camera(uri: str) -> bool:
 
 
 class CameraConnector:
-    """Opens one camera, again and again; see `streamer.sources.connection.Connector`.
+    """Opens one camera, again and again; see `streamer.sources.live.connection.Connector`.
 
     Args:
         device: `0`, `camera:0`, `/dev/video0`, `/dev/v4l/by-id/...`, `camera:` and any path.
@@ -129,12 +129,12 @@ class CameraConnector:
         return sys.platform != "linux" or os.access(self._path, os.R_OK | os.W_OK)
 
     def connect(self, wanted: Callable[[], bool]) -> Connection:
-        """Open it and see its first picture; see `streamer.sources.connection.Connector.connect`."""
+        """Open it and see its first picture; see `streamer.sources.live.connection.Connector.connect`."""
         if sys.platform == "linux":
-            from streamer.sources.camera_v4l2 import V4L2Connection
+            from streamer.sources.camera.v4l2 import V4L2Connection
 
             return V4L2Connection(self._path, self.name, wanted, *self._wish)
-        from streamer.sources.camera_opencv import OpenCVConnection
+        from streamer.sources.camera.opencv import OpenCVConnection
 
         return OpenCVConnection(self._index, self.name, wanted, *self._wish)
 

@@ -9,9 +9,9 @@ import contextlib
 import re
 from pathlib import Path
 
-from streamer.ffmpeg_log import reason
-from streamer.sources.camera import PREFIX, Camera
-from streamer.sources.v4l2_device import CaptureDevice
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.camera.camera import PREFIX, Camera
+from streamer.sources.camera.v4l2_device import CaptureDevice
 
 _DEVICES, _SYSTEM = Path("/dev"), Path("/sys/class/video4linux")
 _NODE = re.compile(r"video(\d+)")

@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import LivePicture
+from streamer.interfaces import Damage, StreamInfo
+from streamer.sources.live.connection import LivePicture
 
 _TIME_BASE = Fraction(1, 1_000_000)
 
 
 class OpenCVConnection:
-    """An open camera; see `streamer.sources.connection.Connection`. Pictures are BGR, timed by their arrival.
+    """An open camera; see `streamer.sources.live.connection.Connection`. Pictures are BGR, timed by their arrival.
 
     Args:
         index: of the camera, counted by the system.
@@ -81,7 +81,7 @@ class OpenCVConnection:
         )
 
     def pictures(self) -> Iterator[LivePicture | Damage | None]:
-        """See `streamer.sources.connection.Connection.pictures`; it never ends by itself."""
+        """See `streamer.sources.live.connection.Connection.pictures`; it never ends by itself."""
         yield self._first
         while True:
             yield self._read()

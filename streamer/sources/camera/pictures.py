@@ -9,8 +9,8 @@ import av
 import numpy as np
 from av.codec import CodecContext
 
-from streamer.ffmpeg_log import reason
-from streamer.sources.camera_modes import RAW_FORMATS
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.camera.modes import RAW_FORMATS
 
 INCOMPLETE = "incomplete picture"
 """The damage of a picture of which a part did not come."""

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.camera_list import not_allowed, those_here
-from streamer.sources.camera_modes import (
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.camera.devices import not_allowed, those_here
+from streamer.sources.camera.modes import (
     JPEG_FORMATS,
     RAW_FORMATS,
     Choice,
@@ -25,10 +25,10 @@ from streamer.sources.camera_modes import (
     rates_text,
     same_rate,
 )
-from streamer.sources.camera_pictures import BadPictureError, JpegPictures, RawPictures
-from streamer.sources.connection import ASK_EVERY_S, LivePicture
-from streamer.sources.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
-from streamer.sources.v4l2_device import Captured, CaptureDevice, Granted
+from streamer.sources.camera.pictures import BadPictureError, JpegPictures, RawPictures
+from streamer.sources.camera.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
+from streamer.sources.camera.v4l2_device import Captured, CaptureDevice, Granted
+from streamer.sources.live.connection import ASK_EVERY_S, LivePicture
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _GONE = frozenset({errno.ENODEV, errno.ENXIO})
 
 
 class V4L2Connection:
-    """An open camera; see `streamer.sources.connection.Connection`.
+    """An open camera; see `streamer.sources.live.connection.Connection`.
 
     Pictures are tagged with the driver's time in microseconds as `pts`. Where that time is of the monotonic clock and
     can be true, it is `arrived_s` too: when the driver had the picture, or began to have it.
@@ -85,7 +85,7 @@ class V4L2Connection:
         return self._info
 
     def pictures(self) -> Iterator[LivePicture | Damage | None]:
-        """See `streamer.sources.connection.Connection.pictures`; it never ends by itself."""
+        """See `streamer.sources.live.connection.Connection.pictures`; it never ends by itself."""
         yield self._first
         while True:
             yield from self._read()

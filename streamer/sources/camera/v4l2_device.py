@@ -17,9 +17,9 @@ import time
 from dataclasses import dataclass
 from fractions import Fraction
 
-from streamer.sources import v4l2_abi as abi
-from streamer.sources.camera_modes import Choice, Mode
-from streamer.sources.v4l2_modes import UNSUPPORTED, offered_modes
+from streamer.sources.camera import v4l2_abi as abi
+from streamer.sources.camera.modes import Choice, Mode
+from streamer.sources.camera.v4l2_modes import UNSUPPORTED, offered_modes
 
 BUFFERS = 4
 """The driver fills one while one is read; the others bridge a short pause of the reader."""

@@ -7,8 +7,8 @@ import errno
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from streamer.sources import v4l2_abi as abi
-from streamer.sources.camera_modes import Mode
+from streamer.sources.camera import v4l2_abi as abi
+from streamer.sources.camera.modes import Mode
 
 Call = Callable[[int, ctypes.Structure], None]
 """An ioctl on the device: request and argument."""

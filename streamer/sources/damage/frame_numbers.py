@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamer.sources.nal_units import extradata_units, unit_spans
+from streamer.sources.damage.nal_units import extradata_units, unit_spans
 
 _SLICE, _IDR_SLICE, _SEQUENCE, _PICTURE = 1, 5, 7, 8
 _MESSAGES, _RECOVERY = 6, 6  # a unit's type, and a message's

@@ -3,8 +3,8 @@
 A decoder conceals what is missing and rarely says so: of pictures smeared by lost packets one in twenty is flagged. But
 FFmpeg's RTP reader logs every gap in the sequence numbers, on the thread that reads, and all pictures from a gap to the
 next intact key frame are built on what was lost; so are those after a picture that never was sent
-(`streamer.sources.frame_numbers`). What a decoder itself complains about is damage only if it concerns
-pixels (`streamer.sources.complaints`). Owned by the thread that reads the connection.
+(`streamer.sources.damage.frame_numbers`). What a decoder itself complains about is damage only if it concerns
+pixels (`streamer.sources.damage.complaints`). Owned by the thread that reads the connection.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer import ffmpeg_log
-from streamer.sources.complaints import means_damage
-from streamer.sources.frame_numbers import FrameNumbers
+from streamer.media import ffmpeg_log
+from streamer.sources.damage.complaints import means_damage
+from streamer.sources.damage.frame_numbers import FrameNumbers
 
 PACKET_LOSS = "packet loss"
 DECODER_TOLD = "decoder error"

@@ -22,18 +22,18 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.frame import Frame, PictureKey
-from streamer.protocols import Damage, StreamInfo
-from streamer.side_data import LAYOUTS, side_data_of
-from streamer.sources.decoding import PictureDecoder
-from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
-from streamer.sources.geometry import Geometry
-from streamer.sources.opening import choose_video
-from streamer.sources.packets import PacketReader, passthrough_of, start_of
-from streamer.sources.single_use import SingleUseSource
-from streamer.sources.stream_facts import exact_fps, is_untimed, rate_of
-from streamer.sources.tap import PacketTap
-from streamer.sources.timestamps import PresentationTimes
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.side_data import LAYOUTS, side_data_of
+from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
+from streamer.sources.decode.geometry import Geometry
+from streamer.sources.decode.opening import choose_video
+from streamer.sources.decode.packet_tap import PacketTap
+from streamer.sources.decode.packets import PacketReader, passthrough_of, start_of
+from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.stream_facts import exact_fps, is_untimed, rate_of
+from streamer.sources.decode.timestamps import PresentationTimes
+from streamer.values.frame import Frame, PictureKey
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ _FALLBACK_RATE_FPS = Fraction(25)
 
 
 class ContainerSource(SingleUseSource, ABC):
-    """Frames of one video stream of a container; see `streamer.protocols.Source`.
+    """Frames of one video stream of a container; see `streamer.interfaces.Source`.
 
     Entering decodes the first picture, so that `info` is what the frames really are.
 

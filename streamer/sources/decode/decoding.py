@@ -13,10 +13,10 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.ffmpeg_log import reason
-from streamer.protocols import Damage
-from streamer.sources.packets import PacketReader
-from streamer.sources.tap import StreamTap
+from streamer.interfaces import Damage
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.decode.packet_tap import StreamTap
+from streamer.sources.decode.packets import PacketReader
 
 _IN_FLIGHT = 32
 """Packets that a decoder may hold: 16 threads (FFmpeg's own limit) and 16 places of reordering (H.264, A.3.1)."""

@@ -18,9 +18,9 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from streamer.ffmpeg_log import listening
-from streamer.sources.orientation import NO_CROP, UPRIGHT, Crop, MatrixReader, Orientation, Turner, is_oblique
-from streamer.sources.stream_facts import container_kind
+from streamer.media.ffmpeg_log import listening
+from streamer.sources.decode.orientation import NO_CROP, UPRIGHT, Crop, MatrixReader, Orientation, Turner, is_oblique
+from streamer.sources.decode.stream_facts import container_kind
 
 logger = logging.getLogger(__name__)
 

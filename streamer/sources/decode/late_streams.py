@@ -15,7 +15,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Stream
 
-from streamer.ffmpeg_log import reason
+from streamer.media.ffmpeg_log import reason
 
 log = logging.getLogger(__name__)
 

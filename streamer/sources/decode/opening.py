@@ -16,7 +16,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import reason
+from streamer.media.ffmpeg_log import reason
 
 # FFmpeg draws plain text as a picture of a terminal; nobody means that by a video.
 _NOT_VIDEO = frozenset({"tty", "bin", "xbin", "adf", "idf"})

@@ -20,8 +20,8 @@ from av.sidedata.sidedata import Type
 from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange
 
-from streamer.colour import is_full_range
-from streamer.side_data import UNREADABLE as _UNKNOWN_SIDE_DATA
+from streamer.media.side_data import UNREADABLE as _UNKNOWN_SIDE_DATA
+from streamer.values.colour import is_full_range
 
 logger = logging.getLogger(__name__)
 

@@ -18,12 +18,17 @@ from av.stream import Discard, Stream
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
-from streamer.ffmpeg_log import reason
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
-from streamer.protocols import Damage
-from streamer.sources.continuity import ContinuousClock
-from streamer.sources.late_streams import is_unknown
+from streamer.interfaces import Damage
+from streamer.media.ffmpeg_log import reason
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import (
+    PassthroughPacket,
+    PassthroughStream,
+    describe_streams,
+    passthrough_packet,
+)
+from streamer.sources.decode.continuity import ContinuousClock
+from streamer.sources.decode.late_streams import is_unknown
 
 log = logging.getLogger(__name__)
 

@@ -10,15 +10,15 @@ from collections.abc import Generator, Iterator, Sequence
 from inspect import GEN_RUNNING, getgeneratorstate
 from types import TracebackType
 
-from streamer.frame import Frame
-from streamer.passthrough import Passthrough
-from streamer.protocols import Damage, StreamInfo
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
 
 
 class SingleUseSource:
-    """A source whose `__enter__` sets `_info` and `_frames`; see `streamer.protocols.Source`."""
+    """A source whose `__enter__` sets `_info` and `_frames`; see `streamer.interfaces.Source`."""
 
     def __init__(self) -> None:
         self._info: StreamInfo | None = None

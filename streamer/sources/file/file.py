@@ -15,14 +15,14 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.container import ContainerSource, describe
-from streamer.sources.decoding import PictureDecoder
-from streamer.sources.late_streams import find_late_streams
-from streamer.sources.opening import open_file
-from streamer.sources.stream_facts import container_kind, duration, frame_count, indexed_packets
-from streamer.sources.timestamps import PresentationTimes
-from streamer.sources.truncation import missing_bytes
+from streamer.interfaces import Damage, StreamInfo
+from streamer.sources.decode.container import ContainerSource, describe
+from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.late_streams import find_late_streams
+from streamer.sources.decode.opening import open_file
+from streamer.sources.decode.stream_facts import container_kind, duration, frame_count, indexed_packets
+from streamer.sources.decode.timestamps import PresentationTimes
+from streamer.sources.file.truncation import missing_bytes
 
 _EARLY_END_S = Fraction(1, 2)
 """A damaged Matroska file that ends this much before its headers say is taken for cut off."""

@@ -22,12 +22,12 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.container import ContainerSource, describe
-from streamer.sources.decoding import PictureDecoder
-from streamer.sources.stream_facts import container_kind, duration
-from streamer.sources.timestamps import PresentationTimes
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.decode.container import ContainerSource, describe
+from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.stream_facts import container_kind, duration
+from streamer.sources.decode.timestamps import PresentationTimes
 
 T = TypeVar("T")
 STANDARD_INPUT = "-"
@@ -98,7 +98,7 @@ class Pipe:
 
 
 class PipeSource(ContainerSource):
-    """Every frame that comes through a pipe; see `streamer.protocols.Source`.
+    """Every frame that comes through a pipe; see `streamer.interfaces.Source`.
 
     Args:
         target: `-` for standard input, or the path of a FIFO.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from streamer.errors import SourceUnavailable
-from streamer.sources.orientation import NO_CROP, UPRIGHT, Crop, Orientation
+from streamer.sources.decode.orientation import NO_CROP, UPRIGHT, Crop, Orientation
 
 _CODED = (b"hvc1", b"hev1", b"av01", b"avc1", b"jpeg", b"vvc1")
 _MOST_META_BYTES = 1 << 26

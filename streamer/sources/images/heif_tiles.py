@@ -13,9 +13,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.sources.heif import Still
-from streamer.sources.orientation import Turner
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.decode.orientation import Turner
+from streamer.sources.images.heif import Still
 
 logger = logging.getLogger(__name__)
 

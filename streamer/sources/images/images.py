@@ -17,17 +17,17 @@ from typing import Self
 
 import av
 
-from streamer import paths
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.frame import Frame
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.heif import read_still
-from streamer.sources.heif_tiles import decode_still
-from streamer.sources.opening import choose_video, open_file
-from streamer.sources.orientation import Turner, orientation_of
-from streamer.sources.single_use import SingleUseSource
-from streamer.sources.stream_facts import exact_fps
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.decode.opening import choose_video, open_file
+from streamer.sources.decode.orientation import Turner, orientation_of
+from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.stream_facts import exact_fps
+from streamer.sources.images.heif import read_still
+from streamer.sources.images.heif_tiles import decode_still
+from streamer.system import paths
+from streamer.values.frame import Frame
 
 logger = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 `Connector` knows how to open; `Connection` is open. `LiveSource` makes connections, watches that pictures come, and
 makes the next one when they do not. A connection waits for as long as nothing comes, and ends at once when it is not
-wanted any more (`streamer.sources.interrupt`, or by asking every `ASK_EVERY_S`), because nothing may close an FFmpeg
-container while another thread reads it.
+wanted any more (`streamer.sources.live.interrupt`, or by asking every `ASK_EVERY_S`), because nothing may close an
+FFmpeg container while another thread reads it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Protocol, runtime_checkable
 
 import av
 
-from streamer.frame import PictureKey
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.eras import NO_ERA, Era
-from streamer.sources.orientation import UPRIGHT, Orientation
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sources.decode.orientation import UPRIGHT, Orientation
+from streamer.sources.live.eras import NO_ERA, Era
+from streamer.values.frame import PictureKey
 
 ASK_EVERY_S = 0.25
 """What waits without FFmpeg looks so often whether it is still wanted."""
@@ -38,7 +38,7 @@ class LivePicture:
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it (RTCP); else None.
         damage: why it must not be given to a detector, short and stable (`packet loss`); empty if it is sound.
         damage_words: FFmpeg's own, for the log.
-        key, sample_aspect_ratio: as of `streamer.frame.Frame`.
+        key, sample_aspect_ratio: as of `streamer.values.frame.Frame`.
         orientation: how the picture was turned.
         era: which of the sender's clocks gave `pts`.
     """

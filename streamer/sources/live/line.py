@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from streamer.mailbox import Closed, Mailbox
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import Connector, LivePacket, LivePicture, SoundConnection
-from streamer.sources.interrupt import interruptible
-from streamer.sources.live_sound import LiveSound
+from streamer.flow.queues import Closed, Mailbox
+from streamer.interfaces import Damage, StreamInfo
+from streamer.sources.live.connection import Connector, LivePacket, LivePicture, SoundConnection
+from streamer.sources.live.interrupt import interruptible
+from streamer.sources.live.sound import LiveSound
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 
 from streamer.errors import SourceLost
-from streamer.frame import held_bytes
-from streamer.mailbox import Mailbox
-from streamer.sources.connection import Connector, LivePicture
-from streamer.sources.line import Ended, Inbox, Item, Line
-from streamer.sources.live_sound import LiveSound
+from streamer.flow.queues import Mailbox
+from streamer.sources.live.connection import Connector, LivePicture
+from streamer.sources.live.line import Ended, Inbox, Item, Line
+from streamer.sources.live.sound import LiveSound
+from streamer.values.frame import held_bytes
 
 log = logging.getLogger(__name__)
 

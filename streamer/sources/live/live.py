@@ -17,20 +17,20 @@ from collections.abc import Generator
 from fractions import Fraction
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.frame import Frame
-from streamer.mailbox import Closed
-from streamer.passthrough import Passthrough
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import Connector, LivePicture
-from streamer.sources.line import LATE, Ended, Item
-from streamer.sources.lines import HUNG, Lines
-from streamer.sources.live_sound import LiveSound
-from streamer.sources.media_clock import TIME_BASE, MediaClock
-from streamer.sources.retries import Patience, Retries
-from streamer.sources.single_use import SingleUseSource
-from streamer.sources.stall import StallLimit
-from streamer.sources.unanalysed import AnalysisWatch
-from streamer.stats import RunStats
+from streamer.flow.queues import Closed
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.live.connection import Connector, LivePicture
+from streamer.sources.live.line import LATE, Ended, Item
+from streamer.sources.live.lines import HUNG, Lines
+from streamer.sources.live.media_clock import TIME_BASE, MediaClock
+from streamer.sources.live.retries import Patience, Retries
+from streamer.sources.live.sound import LiveSound
+from streamer.sources.live.stall import StallLimit
+from streamer.sources.live.unanalysed import AnalysisWatch
+from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _KEY_FRAME_FACTOR = 6
 
 
 class LiveSource(SingleUseSource):
-    """The frames of a camera, for as long as they are wanted; see `streamer.protocols.Source`.
+    """The frames of a camera, for as long as they are wanted; see `streamer.interfaces.Source`.
 
     Frames have media time that never goes back (`MediaClock`), the time of arrival before decoding, and a new `segment`
     after each reconnect and each change of size or pixel format. What was lost is told by `take_damage`.

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from streamer.protocols import PassthroughSource, Source, StreamInfo
-from streamer.sources.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
-from streamer.sources.eras import NO_ERA, Era
+from streamer.interfaces import PassthroughSource, Source, StreamInfo
+from streamer.sources.live.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
+from streamer.sources.live.eras import NO_ERA, Era
 
 _OFF_S = 60.0
 _HELD_UP_S = 1.0
@@ -73,7 +73,7 @@ class Pace:
 
 
 class PacedConnector:
-    """Plays what another source reads at the pace of its own times; see `streamer.sources.connection.Connector`.
+    """Plays what another source reads at the pace of its own times; see `streamer.sources.live.connection.Connector`.
 
     Args:
         open_source: gives the source, not entered.
@@ -92,7 +92,7 @@ class PacedConnector:
         return True
 
     def connect(self, wanted: Callable[[], bool]) -> PacedConnection:
-        """See `streamer.sources.connection.Connector`."""
+        """See `streamer.sources.live.connection.Connector`."""
         return PacedConnection(self._open_source(), wanted)
 
 
@@ -109,7 +109,7 @@ class PacedConnection:
         self._pace = Pace(wanted)
         passthrough = source.passthrough if isinstance(source, PassthroughSource) else None
         self.streams = () if passthrough is None else tuple(one for one in passthrough.streams if one.kind == "audio")
-        """See `streamer.sources.connection.SoundConnection`."""
+        """See `streamer.sources.live.connection.SoundConnection`."""
         self._subscription = None if passthrough is None or not self.streams else passthrough.subscribe()
 
     @property
@@ -118,7 +118,7 @@ class PacedConnection:
         return dataclasses.replace(self._source.info, live=True, path=None, frame_count=None)
 
     def pictures(self) -> Iterator[LiveItem]:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         for frame in self._source:
             yield from self._source.take_damage()
             yield from self._pace.until(frame.time_s)

@@ -14,7 +14,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from streamer.ffmpeg_log import listening
+from streamer.media.ffmpeg_log import listening
 
 CHANGED = "programme changed"
 """The cause of such a reconnect, in short."""

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streamer.backoff import FIRST_S, LONGEST_S, Backoff
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.knock import KNOCK_EVERY_S
-from streamer.sources.connection import Connector
-from streamer.sources.programme import CHANGED
+from streamer.network.reachability import KNOCK_EVERY_S
+from streamer.sources.live.connection import Connector
+from streamer.sources.live.programme import CHANGED
+from streamer.system.backoff import FIRST_S, LONGEST_S, Backoff
 
 log = logging.getLogger(__name__)
 

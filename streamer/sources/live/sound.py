@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import PassthroughStream
-from streamer.sources.connection import LivePacket, LivePicture
-from streamer.sources.eras import Era
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import PassthroughStream
+from streamer.sources.live.connection import LivePacket, LivePicture
+from streamer.sources.live.eras import Era
 
 NEAR_S = 10.0
 """Time stamps of sound and picture that are farther apart have nothing to do with each other."""

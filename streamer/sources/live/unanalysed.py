@@ -1,8 +1,8 @@
 """Whether pictures of a live source reach the detector, and why not if none has for a while.
 
-Damaged pictures never reach it (`streamer.sources.loss`). Where all are, a run looks well: pictures are shown, nothing
-is found. So it is said, once, and again when the reason changes and when it is over. Owned by the capture thread; it is
-told the times of what it hears of, and asks no clock.
+Damaged pictures never reach it (`streamer.sources.damage.loss`). Where all are, a run looks well: pictures are shown,
+nothing is found. So it is said, once, and again when the reason changes and when it is over. Owned by the capture
+thread; it is told the times of what it hears of, and asks no clock.
 """
 
 from __future__ import annotations

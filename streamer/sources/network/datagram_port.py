@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from streamer.errors import SourceLost
-from streamer.sources.connection import ASK_EVERY_S
+from streamer.sources.live.connection import ASK_EVERY_S
 
 _CLOSES_WITHIN_S = 3.0
 

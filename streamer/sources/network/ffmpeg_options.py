@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamer.errors import ConfigError
-from streamer.spelling import did_you_mean
+from streamer.system.suggestions import did_you_mean
 
 # What av_opt_next lists in FFmpeg 8.1.2 (libavformat 62.12.102) for AVFormatContext, the protocols http, tcp, tls, udp,
 # rtp, srtp, rtmp, httpproxy and crypto, and the demuxers rtsp, sdp, rtp, mpjpeg, hls, mpegts, flv, mjpeg,

@@ -20,25 +20,25 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
-from streamer.ffmpeg_log import Line, reason
-from streamer.frame import PictureKey
-from streamer.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import LiveItem, LivePacket, LivePicture
-from streamer.sources.container import describe
-from streamer.sources.deinterlacing import Deinterlace, Deinterlacer
-from streamer.sources.eras import NO_ERA, Era, Eras
-from streamer.sources.frame_numbers import FrameNumbers
-from streamer.sources.geometry import Geometry
-from streamer.sources.interrupt import ended_also_by
-from streamer.sources.late_streams import is_unknown
-from streamer.sources.loss import BEFORE_KEY_FRAME, LossWatch
-from streamer.sources.nal_units import holds_picture
-from streamer.sources.paced import Pace
-from streamer.sources.programme import CHANGED, ProgrammeWatch
-from streamer.sources.sender_clock import SenderClock
-from streamer.sources.stream_facts import live_rate_of
-from streamer.sources.tap import PacketTap
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.ffmpeg_log import Line, reason
+from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
+from streamer.sources.damage.frame_numbers import FrameNumbers
+from streamer.sources.damage.loss import BEFORE_KEY_FRAME, LossWatch
+from streamer.sources.damage.nal_units import holds_picture
+from streamer.sources.decode.container import describe
+from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
+from streamer.sources.decode.geometry import Geometry
+from streamer.sources.decode.late_streams import is_unknown
+from streamer.sources.decode.packet_tap import PacketTap
+from streamer.sources.decode.stream_facts import live_rate_of
+from streamer.sources.live.connection import LiveItem, LivePacket, LivePicture
+from streamer.sources.live.eras import NO_ERA, Era, Eras
+from streamer.sources.live.interrupt import ended_also_by
+from streamer.sources.live.paced import Pace
+from streamer.sources.live.programme import CHANGED, ProgrammeWatch
+from streamer.sources.network.sender_clock import SenderClock
+from streamer.values.frame import PictureKey
 
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 """Formats without time stamps: FFmpeg counts pictures at 25 a second, whatever the camera does."""
@@ -49,7 +49,7 @@ class LiveContainerConnection:
     """An open container whose pictures arrive by themselves.
 
     Args:
-        container: opened for reading by this thread, which `streamer.sources.interrupt` wakes.
+        container: opened for reading by this thread, which `streamer.sources.live.interrupt` wakes.
         stream: its video stream.
         name: without credentials.
         pace: of pictures that come in bursts and are played at their own times; None to give them as they come.
@@ -110,17 +110,17 @@ class LiveContainerConnection:
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """See `streamer.sources.connection.SoundConnection`."""
+        """See `streamer.sources.live.connection.SoundConnection`."""
         return tuple(self._sound.values())
 
     @property
     def info(self) -> StreamInfo:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         assert self._info is not None, "asked before the first picture"
         return self._info
 
     def pictures(self) -> Iterator[LiveItem]:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         with self._loss.listening():
             failed: BaseException | None = None
             try:

@@ -15,24 +15,24 @@ from urllib.parse import urlsplit
 import av
 from av.container import InputContainer
 
-from streamer import certificates, refusals
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.ffmpeg_log import Line, listening
-from streamer.knock import answers, default_port
-from streamer.secrets import SECRETS, may_hide_host, redacted, with_credentials
-from streamer.sources.address import PERCENT, check_address, headers_of
-from streamer.sources.connection import Connection
-from streamer.sources.datagram_port import DatagramPort
-from streamer.sources.ffmpeg_options import check_names
-from streamer.sources.live_container import LiveContainerConnection
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.opening import choose_video
-from streamer.sources.rtsp_login import RtspRelay, RtspServer, is_beyond_ffmpeg, offered
-from streamer.sources.tap import PacketTap
+from streamer.media.ffmpeg_log import Line, listening
+from streamer.network import certificates, refusals
+from streamer.network.reachability import answers, default_port
+from streamer.sources.decode.opening import choose_video
+from streamer.sources.decode.packet_tap import PacketTap
+from streamer.sources.live.connection import Connection
+from streamer.sources.network.address import PERCENT, check_address, headers_of
+from streamer.sources.network.datagram_port import DatagramPort
+from streamer.sources.network.ffmpeg_options import check_names
+from streamer.sources.network.live_container import LiveContainerConnection
+from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.rtsp_login import RtspRelay, RtspServer, is_beyond_ffmpeg, offered
+from streamer.system.secrets import SECRETS, may_hide_host, redacted, with_credentials
 
 if TYPE_CHECKING:
-    from streamer.sources.hls.connection import HlsConnection
-    from streamer.sources.hls.opening import Chosen
+    from streamer.sources.network.hls.connection import HlsConnection
+    from streamer.sources.network.hls.opening import Chosen
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ _MISSED_POLLS = 3
 
 
 class NetworkConnector:
-    """Opens a stream by its URL; see `streamer.sources.connection.Connector`.
+    """Opens a stream by its URL; see `streamer.sources.live.connection.Connector`.
 
     Args:
         url: with or without user and password.
@@ -105,7 +105,7 @@ class NetworkConnector:
         return connection is not None
 
     def connect(self, wanted: Callable[[], bool]) -> Connection:
-        """See `streamer.sources.connection.Connector`."""
+        """See `streamer.sources.live.connection.Connector`."""
         if self._in_segments:
             return self._connect_segments(wanted)
         if (pictures := self._picture_camera(wanted)) is not None:
@@ -142,7 +142,7 @@ class NetworkConnector:
         self._in_segments, self.least_stall_s = True, _SEGMENTS_S
 
     def _connect_segments(self, wanted: Callable[[], bool]) -> HlsConnection:
-        from streamer.sources.hls.connection import HlsConnection
+        from streamer.sources.network.hls.connection import HlsConnection
 
         self._comes_in_segments()
         chosen = self._playlists(wanted)
@@ -153,7 +153,7 @@ class NetworkConnector:
         return HlsConnection(chosen, self.name, wanted, self._tap, audio=self._audio, deinterlace=deinterlace)
 
     def _playlists(self, wanted: Callable[[], bool] = lambda: True) -> Chosen:
-        from streamer.sources.hls.opening import open_playlists
+        from streamer.sources.network.hls.opening import open_playlists
 
         options = self._options
         return open_playlists(
@@ -191,7 +191,7 @@ class NetworkConnector:
 
         Args:
             read_timeout_s: how long one read may block; None for as long as the thread is wanted, and until the first
-                picture of a slow camera came (`streamer.sources.interrupt`).
+                picture of a slow camera came (`streamer.sources.live.interrupt`).
             thorough: look at the streams for as long as that takes, as with a file: nobody waits for the first picture.
 
         Raises:
@@ -279,8 +279,8 @@ class NetworkConnector:
         """A connection to a camera that sends pictures over HTTP; None if there is something else."""
         if not self._may_be_pictures:
             return None
-        from streamer.sources import http_camera
-        from streamer.sources.http_fetch import HttpAddress
+        from streamer.sources.network.http import camera
+        from streamer.sources.network.http.fetch import HttpAddress
 
         address = HttpAddress(
             self._plain_url,
@@ -291,9 +291,9 @@ class NetworkConnector:
             headers=headers_of(self._options.options),
             open_timeout_s=self._options.open_timeout_s,
         )
-        options = http_camera.HttpCameraOptions(self._options.poll_fps, self._tap)
+        options = camera.HttpCameraOptions(self._options.poll_fps, self._tap)
         try:
-            return http_camera.connect(address, wanted, options)
+            return camera.connect(address, wanted, options)
         except (SourceLost, SourceUnavailable) as error:
             raise self._hinted(error) from error
 
@@ -301,7 +301,7 @@ class NetworkConnector:
         """What FFmpeg opens: of an HLS source the playlist of the chosen variant, which alone is downloaded."""
         if not self._in_segments:
             return self._url, "r", None
-        from streamer.sources.hls.opening import master_of, with_login
+        from streamer.sources.network.hls.opening import master_of, with_login
 
         chosen = self._playlists()
         url = with_login(chosen.url, self._url)

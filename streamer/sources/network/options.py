@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from streamer import certificates
-from streamer.sources.deinterlacing import Deinterlace
-from streamer.sources.interrupt import LONGEST_READ_S, OpenTimeout
+from streamer.network import certificates
+from streamer.sources.decode.deinterlacing import Deinterlace
+from streamer.sources.live.interrupt import LONGEST_READ_S, OpenTimeout
 
 OPEN_TIMEOUT_S = 5.0
 _TRANSPORTS: Mapping[str, Mapping[str, str]] = MappingProxyType(

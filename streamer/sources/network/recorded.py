@@ -16,14 +16,14 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.container import ContainerSource, describe
-from streamer.sources.decoding import PictureDecoder
-from streamer.sources.network import NetworkConnector
-from streamer.sources.opening import open_file
-from streamer.sources.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
-from streamer.sources.timestamps import PresentationTimes
-from streamer.sources.whole_file import fetched, gives_parts
+from streamer.interfaces import Damage, StreamInfo
+from streamer.sources.decode.container import ContainerSource, describe
+from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.opening import open_file
+from streamer.sources.decode.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
+from streamer.sources.decode.timestamps import PresentationTimes
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.whole_file import fetched, gives_parts
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-from streamer.login import Challenge, Login, challenges
+from streamer.network.login import Challenge, Login, challenges
 
 _TIMEOUT_S = 10.0
 _FAREWELL_S = 1.0

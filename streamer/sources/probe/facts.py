@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from streamer.sources.h273 import UNKNOWN
+from streamer.sources.probe.h273 import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

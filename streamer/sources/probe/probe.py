@@ -17,19 +17,19 @@ from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.sources.decoding import PictureDecoder
-from streamer.sources.file import FileSource
-from streamer.sources.geometry import Geometry
-from streamer.sources.h273 import FIELD_ORDERS, MATRICES, PRIMARIES, RANGES, TRANSFERS, UNKNOWN
-from streamer.sources.images import ImageSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.opening import choose_video, open_file
-from streamer.sources.orientation import UPRIGHT
-from streamer.sources.packets import PacketReader
-from streamer.sources.pipe import PipeSource
-from streamer.sources.probe_facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
+from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.geometry import Geometry
+from streamer.sources.decode.opening import choose_video, open_file
+from streamer.sources.decode.orientation import UPRIGHT
+from streamer.sources.decode.packets import PacketReader
+from streamer.sources.decode.stream_facts import MICROSECOND, duration, frame_count, rate_of
+from streamer.sources.file.file import FileSource
+from streamer.sources.file.pipe import PipeSource
+from streamer.sources.images.images import ImageSource
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.probe.facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
+from streamer.sources.probe.h273 import FIELD_ORDERS, MATRICES, PRIMARIES, RANGES, TRANSFERS, UNKNOWN
 from streamer.sources.selection import SourceOptions, is_address, open_source
-from streamer.sources.stream_facts import MICROSECOND, duration, frame_count, rate_of
 from streamer.sources.synthetic import SyntheticSource, open_graph
 
 MEASURED_PACKETS = 600

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamer.detectors.deviation import FRAMES, Deviation
+from streamer.detectors.tfhub.deviation import FRAMES, Deviation
 from tracking.types import Detections
 
 

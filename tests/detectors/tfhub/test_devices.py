@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.detectors import devices
-from streamer.detectors.devices import Device, GpuFacts
+from streamer.detectors.tfhub import devices
+from streamer.detectors.tfhub.devices import Device, GpuFacts
 from streamer.errors import ModelError
 
 WORKING = GpuFacts(

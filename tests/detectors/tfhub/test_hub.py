@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.commands import packaged_clip
-from streamer.detectors.hub import HubDetector
+from streamer.classes import open_images
+from streamer.cli.commands import packaged_clip
+from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import ConfigError, DetectorError, ModelError
-from streamer.frame import Frame
-from streamer.models import open_images
 from streamer.sources.selection import open_source
-from tests.detectors import tiny_module
+from streamer.values.frame import Frame
 from tests.detectors.frames import blank, frame_of
-from tests.detectors.tiny_module import Paint
+from tests.detectors.tfhub import tiny_module
+from tests.detectors.tfhub.tiny_module import Paint
 
 # Looked for, not imported: that takes seconds, also for who runs other tests.
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
@@ -242,7 +242,7 @@ def test_loading_leaves_the_terminal_alone(module: Path) -> None:
     """TensorFlow's start-up chatter is held back, in a process of its own because it starts only once."""
     code = f"""
 from pathlib import Path
-from streamer.detectors.hub import HubDetector
+from streamer.detectors.tfhub.hub import HubDetector
 HubDetector(Path({str(module)!r}), device="cpu").close()
 """
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.detectors.hub import HubDetector
+from streamer.classes import label_maps
+from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import DetectorError, ModelError
-from streamer.frame import Frame
-from streamer.models import label_maps
-from tests.detectors import tiny_api_model
+from streamer.values.frame import Frame
 from tests.detectors.frames import blank, frame_of
+from tests.detectors.tfhub import tiny_api_model
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 

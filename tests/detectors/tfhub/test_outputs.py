@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from streamer.detectors.outputs import OutputReader
-from streamer.detectors.signatures import recognise
+from streamer.classes import open_images
+from streamer.detectors.tfhub.outputs import OutputReader
+from streamer.detectors.tfhub.signatures import recognise
 from streamer.errors import DetectorError
-from streamer.labels import LabelTable
-from streamer.models import open_images
-from tests.detectors.test_signatures import FOLDER, api_model, hub_module
+from streamer.values.labels import LabelTable
+from tests.detectors.tfhub.test_signatures import FOLDER, api_model, hub_module
 from tracking.types import Detections
 
 CAR, PERSON = 571, 69

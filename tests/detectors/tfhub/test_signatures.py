@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.detectors.signatures import recognise
+from streamer.detectors.tfhub.signatures import recognise
 from streamer.errors import ModelError
 from streamer.models.saved_model import Signature, Tensor
 

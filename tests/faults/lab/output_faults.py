@@ -16,10 +16,10 @@ from typing import ClassVar, Self
 
 import av
 
-from streamer.protocols import Scene, Sink, StreamInfo
-from streamer.sinks.recording import RecordingSink
-from streamer.sinks.stream import StreamSink
-from streamer.sinks.stream_process import STALL_S
+from streamer.interfaces import Scene, Sink, StreamInfo
+from streamer.sinks.publish.process import STALL_S
+from streamer.sinks.publish.stream import StreamSink
+from streamer.sinks.segments.recording import RecordingSink
 from tests.faults import counter
 from tests.faults.lab.listener import Listener
 from tests.faults.lab.rig import Setup

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streamer.errors import Interrupted
-from streamer.frame import Frame
-from streamer.labels import LabelTable
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Sink, StreamInfo
 from streamer.pipeline import Pipeline
-from streamer.protocols import Sink, StreamInfo
-from streamer.sources.connection import Connector
-from streamer.sources.live import LiveSource
-from streamer.sources.retries import Patience
-from streamer.stats import RunStats
+from streamer.sources.live.connection import Connector
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tests.faults.lab.sights import DETECTED, SHOWN, Sight, Sights
 from tracking.iou import IouTracker
 from tracking.types import Detections

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import ClassVar
 
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.lab.rig import STALL_S, Setup
 from tests.faults.lab.sights import SHOWN, Sight, Sights

@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pytest
 
 from streamer.errors import SinkUnavailable
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.fit import PictureFit
-from streamer.sinks.pixel_format import output_colour
-from streamer.sinks.recording import RecordingSink
-from streamer.sinks.video import VideoSink
-from streamer.sources.file import FileSource
-from streamer.sources.images import ImageSource
-from tests.media import picture, read_number, write_picture
+from streamer.interfaces import Scene, StreamInfo
+from streamer.sinks.encoding.fit import PictureFit
+from streamer.sinks.encoding.pixel_format import output_colour
+from streamer.sinks.segments.recording import RecordingSink
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.file.file import FileSource
+from streamer.sources.images.images import ImageSource
+from tests.clips import picture, read_number, write_picture
 from tests.sinks.scenes import LABELS, decoded, info, samples, scene, tracks, write_all
 
 LOSSLESS: dict[str, Any] = {"options": {"qp": "0", "preset": "ultrafast"}}

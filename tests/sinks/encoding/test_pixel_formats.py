@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from streamer.errors import SinkUnavailable, StreamerError
-from streamer.frame import Frame
-from streamer.protocols import Scene, StreamInfo
-from streamer.sinks.recording import RecordingSink
-from streamer.sinks.stream_encoder import StreamCoding, StreamEncoder
-from streamer.sinks.stream_target import parse_target
-from streamer.sinks.video import VideoSink
-from streamer.sources.images import ImageSource
+from streamer.interfaces import Scene, StreamInfo
+from streamer.sinks.publish.encoder import StreamCoding, StreamEncoder
+from streamer.sinks.publish.target import parse_target
+from streamer.sinks.segments.recording import RecordingSink
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.images.images import ImageSource
+from streamer.values.frame import Frame
+from tests.clips import write_video
 from tests.colours import FULL, LIMITED, MATRICES, in_format, made, ramp, readable_formats, shown, write_raw
-from tests.media import write_video
 from tests.sinks.scenes import LABELS, annotate, decoded, tracks
 
 LOSSLESS: dict[str, Any] = {"codec": "ffv1"}

@@ -12,8 +12,8 @@ from typing import Any
 import av
 import pytest
 
-from streamer.side_data import LIGHT, MASTERING, SPHERICAL, STEREO, side_data_of
-from tests.media import Colour, picture, write_picture, write_video
+from streamer.media.side_data import LIGHT, MASTERING, SPHERICAL, STEREO, side_data_of
+from tests.clips import Colour, picture, write_picture, write_video
 from tests.sinks.scenes import annotate, decoded
 
 FAST = {"preset": "ultrafast"}

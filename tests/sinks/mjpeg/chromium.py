@@ -18,7 +18,7 @@ from typing import Any
 
 import av
 
-from tests.media import read_number
+from tests.clips import read_number
 
 ANSWER_WITHIN_S = 120.0
 _PAGE = """<!doctype html><video id="v" muted></video><script>
@@ -45,7 +45,7 @@ class Played:
         error: what the browser said against it; empty if nothing.
         duration_s: that it told.
         end_s: where it was when it ended.
-        shown: media time in seconds and number (`tests.media.picture`) of some pictures.
+        shown: media time in seconds and number (`tests.clips.picture`) of some pictures.
     """
 
     error: str

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.sinks.chromium import played
-from tests.sinks.test_killed_recording import MOST_LOST, finished, only, recorded
-from tests.sinks.test_recording import numbers_in, record
+from tests.sinks.mjpeg.chromium import played
+from tests.sinks.segments.test_killed_recording import MOST_LOST, finished, only, recorded
+from tests.sinks.segments.test_recording import numbers_in, record
 
 pytestmark = [
     pytest.mark.system,

@@ -23,10 +23,10 @@ import psutil
 import pytest
 
 from streamer.errors import ConfigError, SinkError, SinkUnavailable
-from streamer.frame import Frame
-from streamer.protocols import Scene
-from streamer.sinks.mjpeg import MjpegSink
-from tests.media import read_number
+from streamer.interfaces import Scene
+from streamer.sinks.mjpeg.mjpeg import MjpegSink
+from streamer.values.frame import Frame
+from tests.clips import read_number
 from tests.sinks.scenes import LABELS, scene, tracks
 
 SIZE = (320, 240)

@@ -14,11 +14,16 @@ from typing import Any
 import av
 import numpy as np
 
-from streamer.frame import Frame
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
-from streamer.protocols import Scene
-from streamer.sinks.sound import add_described
+from streamer.interfaces import Scene
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import (
+    PassthroughPacket,
+    PassthroughStream,
+    describe_streams,
+    passthrough_packet,
+)
+from streamer.sinks.muxing.sound import add_described
+from streamer.values.frame import Frame
 from tests.sinks.scenes import LABELS, TIME_BASE, tracks
 
 STEP = 512  # ticks of a scene at 25 frames a second

@@ -1,6 +1,6 @@
 """Measures what each output container keeps of an input, and writes docs/containers.md from that.
 
-python -m tests.sinks.containers
+python -m tests.sinks.muxing.containers
 """
 
 from __future__ import annotations
@@ -15,14 +15,21 @@ from typing import Any
 import av
 from av.stream import AttachmentStream, Disposition
 
-from streamer.side_data import LIGHT, MASTERING, SPHERICAL, STEREO, side_data_of
-from tests.media import write_video
+from streamer.media.side_data import LIGHT, MASTERING, SPHERICAL, STEREO, side_data_of
+from tests.clips import write_video
+from tests.sinks.encoding.test_side_data import (
+    captions,
+    element,
+    projection,
+    write_hdr,
+    write_matroska,
+    write_user_data,
+)
+from tests.sinks.muxing.sounds import Heard, heard, write_sounds
+from tests.sinks.muxing.test_data_tracks import clip_with_data, clip_with_klv, clip_with_timecode, timecodes_in
 from tests.sinks.scenes import annotate, decoded, payloads, times
-from tests.sinks.sounds import Heard, heard, write_sounds
-from tests.sinks.test_data_tracks import clip_with_data, clip_with_klv, clip_with_timecode, timecodes_in
-from tests.sinks.test_side_data import captions, element, projection, write_hdr, write_matroska, write_user_data
 
-PAGE = Path(__file__).parents[2] / "docs" / "containers.md"
+PAGE = Path(__file__).parents[3] / "docs" / "containers.md"
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts")
 YES, TOLD, LOST = "yes", "no, told", "**lost**"
 ENCODERS = (
@@ -306,10 +313,10 @@ def page(folder: Path) -> str:
 
 _PAGE = """# What each container keeps
 
-The tables are measured, with PyAV {pyav} (FFmpeg {ffmpeg}): `python -m tests.sinks.containers` writes this page, and a
-test fails when it is out of date.
-Each cell is a run with the default encoder of the container. "no, told" stands for what is left out and said, with its
-reason, once on the terminal and in the report under `notes`; nothing is lost without a word.
+The tables are measured, with PyAV {pyav} (FFmpeg {ffmpeg}): `python -m tests.sinks.muxing.containers` writes this page,
+and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no, told" stands
+for what is left out and said, with its reason, once on the terminal and in the report under `notes`; nothing is lost
+without a word.
 
 ## Sound
 

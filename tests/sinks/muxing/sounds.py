@@ -13,7 +13,7 @@ import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
 
-from streamer.passthrough_streams import describe_streams
+from streamer.media.passthrough_streams import describe_streams
 
 RATES_HZ = {
     "pcm_alaw": 8000,

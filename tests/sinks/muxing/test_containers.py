@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.sinks.containers import LOST, PAGE, page
+from tests.sinks.muxing.containers import LOST, PAGE, page
 
 
 def test_the_page_of_containers_says_what_is_measured(tmp_path: Path) -> None:
     measured = page(tmp_path)
     assert LOST not in measured
-    # Made by: python -m tests.sinks.containers
+    # Made by: python -m tests.sinks.muxing.containers
     assert PAGE.read_text(encoding="utf-8") == measured

@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.media import write_video
+from tests.clips import write_video
+from tests.sinks.muxing.sounds import heard, write_sounds
 from tests.sinks.scenes import annotate, decoded, payloads
-from tests.sinks.sounds import heard, write_sounds
 
 FAST = {"preset": "ultrafast"}
 SYNC = Fraction(1, 25)

@@ -13,9 +13,14 @@ import av
 import numpy as np
 import pytest
 
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams, passthrough_packet
-from streamer.sinks.sound import OUT_OF_STEP_S, Transcoder
-from tests.sinks.claps import CLAP_FIRST, claps_in, click_track, clicks, steps, write_claps
+from streamer.media.passthrough_streams import (
+    PassthroughPacket,
+    PassthroughStream,
+    describe_streams,
+    passthrough_packet,
+)
+from streamer.sinks.muxing.sound import OUT_OF_STEP_S, Transcoder
+from tests.sinks.muxing.claps import CLAP_FIRST, claps_in, click_track, clicks, steps, write_claps
 from tests.sinks.scenes import annotate
 
 FIRST_S = CLAP_FIRST * 0.04

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.sinks.timing import Timeline, movie_timescale, video_time_base
+from streamer.sinks.muxing.timing import Timeline, movie_timescale, video_time_base
 
 JUMP = 1000
 

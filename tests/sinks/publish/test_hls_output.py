@@ -16,14 +16,14 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.frame import Frame
-from streamer.protocols import Scene
-from streamer.sinks.stream import StreamSink
-from streamer.sinks.stream_hls import target_duration_s
-from tests.sinks.claps import Feed, click_track
-from tests.sinks.hls_reader import reading
+from streamer.interfaces import Scene
+from streamer.sinks.publish.hls import target_duration_s
+from streamer.sinks.publish.stream import StreamSink
+from streamer.values.frame import Frame
+from tests.sinks.muxing.claps import Feed, click_track
+from tests.sinks.publish.hls_reader import reading
+from tests.sinks.publish.test_stream_sound import publishing, write
 from tests.sinks.scenes import LABELS, info, tracks
-from tests.sinks.test_stream_sound import publishing, write
 
 SIZE = (160, 120)
 CLOCK = Fraction(1, 1000)
@@ -140,9 +140,9 @@ def test_sound_goes_on_over_the_segments(tmp_path: Path, codec: str, rate_hz: in
 RUN = """
 import sys, time
 from pathlib import Path
-from streamer.sinks.stream import StreamSink
+from streamer.sinks.publish.stream import StreamSink
 from tests.sinks.scenes import info
-from tests.sinks.test_hls_output import SIZE, shown, steady
+from tests.sinks.publish.test_hls_output import SIZE, shown, steady
 with StreamSink(sys.argv[1], info(size=SIZE)) as sink:
     for time_s in steady(25, 400):
         sink.write(shown(time_s))
@@ -157,7 +157,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path, number: int) -> N
     playlist = tmp_path / "live.m3u8"
     with reading(playlist) as reader:
         command = [sys.executable, "-c", RUN, str(playlist)]
-        killed = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        killed = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3])
         assert killed.stdout is not None
         for line in killed.stdout:
             if int(line) == 200:

@@ -24,18 +24,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.frame import Frame
-from streamer.protocols import Scene
-from streamer.sinks import stream_link
-from streamer.sinks.stream import StreamSink
-from streamer.sinks.stream_encoder import StreamCoding, StreamEncoder
-from streamer.sinks.stream_target import parse_target
-from tests.media import read_number
+from streamer.interfaces import Scene
+from streamer.sinks.publish import link
+from streamer.sinks.publish.encoder import StreamCoding, StreamEncoder
+from streamer.sinks.publish.stream import StreamSink
+from streamer.sinks.publish.target import parse_target
+from streamer.system.backoff import Backoff
+from streamer.values.frame import Frame
+from tests.clips import read_number
 from tests.sinks.scenes import LABELS, info, scene, tracks
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZE = (160, 120)
 INFO = info(size=SIZE)
 STEP = 512  # ticks of a scene at 25 frames a second
@@ -43,7 +43,7 @@ PASSWORD = "sEcr3t-p4ss"
 # A receiver that takes one publisher: a line of JSON for each picture, until the stream ends.
 RECEIVER = """
 import json, sys, av
-from tests.media import read_number
+from tests.clips import read_number
 with av.open(sys.argv[1], format=sys.argv[2] or None, options=json.loads(sys.argv[3])) as container:
     for packet in container.demux(video=0):
         try:
@@ -269,7 +269,7 @@ def test_every_picture_comes_out_at_once_and_below_the_bit_rate(codec: str) -> N
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "streamer.sinks.stream"]
+    return [record.getMessage() for record in caplog.records if record.name == "streamer.sinks.publish.stream"]
 
 
 def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -364,7 +364,7 @@ def test_a_receiver_that_stops_reading_is_left(
         write_until_connected(sink)
         stopped.process.send_signal(signal.SIGSTOP)
         with monkeypatch.context() as patch:
-            patch.setattr(stream_link, "STALL_S", 0.3)
+            patch.setattr(link, "STALL_S", 0.3)
             for k in range(1, 500):
                 frame = Frame(noise[k % 2], k, k * STEP, INFO.time_base, 0.0)
                 sink.write(Scene(frame, tracks(0), LABELS, "detected"))
@@ -383,7 +383,7 @@ def test_a_receiver_that_stops_reading_is_left(
 def test_a_server_that_says_nothing_is_left(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(None) as (port, asked), StreamSink(f"rtsp://127.0.0.1:{port}/cam", INFO, clock=Clock()) as sink:
         for count, wait_s in enumerate((0.5, 2.0, 8.0), 1):  # on a busy machine it takes long until the server is asked
-            monkeypatch.setattr(stream_link, "CONNECT_S", wait_s)
+            monkeypatch.setattr(link, "CONNECT_S", wait_s)
             sink.write(shown(count))
             if asked:
                 break
@@ -647,7 +647,7 @@ def test_many_attempts_leave_nothing_behind() -> None:
 def test_a_run_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     program = """
 import psutil, sys
-from tests.sinks.test_stream import INFO, StreamSink, shown
+from tests.sinks.publish.test_stream import INFO, StreamSink, shown
 with StreamSink(sys.argv[1], INFO) as sink:
     sink.write(shown(0))
     print(psutil.Process().children()[0].pid, flush=True)

@@ -16,15 +16,15 @@ from typing import Any
 import av
 import pytest
 
-from streamer.destinations import build_sink
-from streamer.passthrough import Passthrough
-from streamer.settings import OutputEntry
-from streamer.sinks.stream import StreamSink
+from streamer.config.settings import OutputEntry
+from streamer.media.passthrough import Passthrough
+from streamer.run.destinations import build_sink
+from streamer.sinks.publish.stream import StreamSink
 from tests.faults import gstreamer
-from tests.sinks.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, moments
-from tests.sinks.rtsp_recorder import RtspRecorder
+from tests.sinks.muxing.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, moments
+from tests.sinks.publish.rtsp_recorder import RtspRecorder
+from tests.sinks.publish.test_stream import LISTEN, ROOT, Clock, address, segments, wait_until_listening
 from tests.sinks.scenes import info, payloads
-from tests.sinks.test_stream import LISTEN, ROOT, Clock, address, segments, wait_until_listening
 
 INFO = info(size=SIZE)
 FIRST_S = CLAP_FIRST * 0.04
@@ -32,7 +32,7 @@ IN_STEP_S = 0.04
 ARRIVES_WITHIN_S = 20.0
 PROGRAM = """
 import json, sys
-from tests.sinks.claps import receive
+from tests.sinks.muxing.claps import receive
 receive(sys.argv[1], sys.argv[2] or None, json.loads(sys.argv[3]))
 """
 

@@ -17,20 +17,20 @@ from typing import Any
 import av
 import pytest
 
-from streamer.passthrough import Passthrough
-from streamer.passthrough_streams import describe_streams, passthrough_packet
-from streamer.sinks.adts import has_headers
-from streamer.sinks.disk_sync import DiskSync
-from streamer.sinks.leftovers import Leftovers, copy_in_place, lock, lock_own
-from streamer.sinks.recording import RecordingSink
-from streamer.sinks.recording_names import NamePattern, free_name, partial_stem, partials_of
-from streamer.sinks.remux import StoppedError, UnreadableError, remux
-from streamer.sinks.surviving import SurvivingFile
-from streamer.sinks.video import VideoSink
-from tests.media import write_video
-from tests.sinks.claps import Feed, claps_in, click_track
+from streamer.media.passthrough import Passthrough
+from streamer.media.passthrough_streams import describe_streams, passthrough_packet
+from streamer.sinks.muxing.adts import has_headers
+from streamer.sinks.muxing.remux import StoppedError, UnreadableError, remux
+from streamer.sinks.muxing.surviving import SurvivingFile
+from streamer.sinks.segments.recording import RecordingSink
+from streamer.sinks.video.disk_sync import DiskSync
+from streamer.sinks.video.leftovers import Leftovers, copy_in_place, lock, lock_own
+from streamer.sinks.video.segment_names import NamePattern, free_name, partial_stem, partials_of
+from streamer.sinks.video.video import VideoSink
+from tests.clips import write_video
+from tests.sinks.muxing.claps import Feed, claps_in, click_track
 from tests.sinks.scenes import decoded, info, times
-from tests.sinks.test_recording import INFO, ROOT, STEP, Wall, names, numbers_in, record, shown
+from tests.sinks.segments.test_recording import INFO, ROOT, STEP, Wall, names, numbers_in, record, shown
 
 MOST_LOST = 50
 """Pictures: two seconds."""
@@ -39,18 +39,18 @@ MOST_LOST = 50
 @pytest.fixture(autouse=True)
 def _enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends waits for what it finishes, also on a slow machine."""
-    monkeypatch.setattr("streamer.sinks.leftovers._LONGEST_END_S", 60.0)
+    monkeypatch.setattr("streamer.sinks.video.leftovers._LONGEST_END_S", 60.0)
 
 
 # What a killed process runs: it records, says so, and waits to be killed.
 PROGRAM = """
     import sys
     from fractions import Fraction
-    from streamer.sinks.recording import RecordingSink
-    from streamer.sinks.video import VideoSink
-    from tests.sinks.claps import Feed, click_track
+    from streamer.sinks.segments.recording import RecordingSink
+    from streamer.sinks.video.video import VideoSink
+    from tests.sinks.muxing.claps import Feed, click_track
     from tests.sinks.scenes import info, scene
-    from tests.sinks.test_recording import SIZE, STEP, shown
+    from tests.sinks.segments.test_recording import SIZE, STEP, shown
 
     def shown_at(number, fps):
         return scene(number, number * 12800 // fps, size=SIZE, duration=12800 // fps)
@@ -167,7 +167,7 @@ def test_a_camera_that_is_slower_than_it_says_loses_no_more(tmp_path: Path) -> N
 @pytest.mark.parametrize("late_s", [0.0, 1.3])
 def test_sound_stays_in_step(tmp_path: Path, suffix: str, late_s: float) -> None:
     body = f"""
-        from tests.sinks.claps import SIZE, clap_scene
+        from tests.sinks.muxing.claps import SIZE, clap_scene
         feed = Feed(click_track("aac", 8.0), late_s={late_s})
         sink = RecordingSink({str(tmp_path / f"cam{suffix}")!r}, info(size=SIZE), passthrough=feed.passthrough)
         sink.__enter__()
@@ -401,7 +401,7 @@ def test_a_disk_without_room_leaves_what_is_there_and_says_so(
 
     path = hidden(tmp_path)
     path.write_bytes(one_left)
-    monkeypatch.setattr("streamer.sinks.leftovers.sync", full)
+    monkeypatch.setattr("streamer.sinks.video.leftovers.sync", full)
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [path.name]
     assert path.read_bytes() == one_left

@@ -22,16 +22,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamer.backoff import Backoff
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.sinks.recording import RecordingSink
-from streamer.sinks.recording_names import NamePattern
-from streamer.sinks.recording_retention import is_full, remove_old, require_room
-from streamer.sinks.recording_segment import Segment
-from tests.media import read_number
+from streamer.sinks.segments.recording import RecordingSink
+from streamer.sinks.segments.segment import Segment
+from streamer.sinks.video.retention import is_full, remove_old, require_room
+from streamer.sinks.video.segment_names import NamePattern
+from streamer.system.backoff import Backoff
+from tests.clips import read_number
 from tests.sinks.scenes import decoded, info, scene, times
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIZE = (160, 120)
 INFO = info(size=SIZE)
 STEP = 512  # ticks of a scene at 25 frames a second
@@ -293,7 +293,9 @@ class Clock:
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name.startswith("streamer.sinks.recording")]
+    return [
+        record.getMessage() for record in caplog.records if record.name.startswith("streamer.sinks.segments.recording")
+    ]
 
 
 def test_a_file_is_ended_before_the_disk_is_full(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -367,7 +369,7 @@ def test_a_limit_that_no_free_space_tells_of(tmp_path: Path) -> None:
     # In a process of its own: the limit on file sizes is the nearest to a quota that needs no privileges.
     program = f"""
         import logging, resource, signal
-        from tests.sinks.test_recording import INFO, Clock, RecordingSink, Wall, shown
+        from tests.sinks.segments.test_recording import INFO, Clock, RecordingSink, Wall, shown
         logging.basicConfig(format="%(message)s")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))

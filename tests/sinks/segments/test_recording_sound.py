@@ -12,16 +12,16 @@ import av
 import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.passthrough import Passthrough
-from streamer.protocols import Scene
-from streamer.sinks import recording
-from streamer.sinks.recording import RecordingSink
-from streamer.sinks.recording_streams import LATE_S
-from streamer.sinks.sound import add_described
-from streamer.sources.file import FileSource
-from tests.sinks.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, write_claps
+from streamer.interfaces import Scene
+from streamer.media.passthrough import Passthrough
+from streamer.sinks.muxing.sound import add_described
+from streamer.sinks.segments import recording
+from streamer.sinks.segments.recording import RecordingSink
+from streamer.sinks.segments.streams import LATE_S
+from streamer.sources.file.file import FileSource
+from tests.sinks.muxing.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, write_claps
 from tests.sinks.scenes import LABELS, decoded, info, payloads, tracks
-from tests.sinks.test_recording import Wall
+from tests.sinks.segments.test_recording import Wall
 
 INFO = info(size=SIZE)
 FIRST_S = CLAP_FIRST * 0.04

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from streamer.errors import SinkError
-from streamer.labels import LabelTable
-from streamer.protocols import Scene
-from streamer.sinks.json_lines import JsonLinesSink, LineFormat
+from streamer.interfaces import Scene
+from streamer.sinks.text.json_lines import JsonLinesSink, LineFormat
+from streamer.values.labels import LabelTable
 from tests.sinks.scenes import scene
 
 

@@ -1,6 +1,6 @@
 """Files of any structure: every frame and packet arrives where it belongs, or a note names what is missing.
 
-`STREAMER_STRUCTURES=500 pytest tests/sinks/test_structures.py` tries that many of them instead of 50.
+`STREAMER_STRUCTURES=500 pytest tests/sinks/video/test_structures.py` tries that many of them instead of 50.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import av
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from streamer.protocols import Scene
-from streamer.sinks.video import VideoSink
-from streamer.sources.file import FileSource
-from streamer.sources.pipe import PipeSource
+from streamer.interfaces import Scene
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.file.file import FileSource
+from streamer.sources.file.pipe import PipeSource
 from tests.sinks.scenes import LABELS, tracks
 from tests.structure import PART_NUMBERS, Contents, FilePlan, OtherStream, StreamPlan, build, contents
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streamer.sources.file import FileSource
-from tests.media import read_number, write_video
+from streamer.sources.file.file import FileSource
+from tests.clips import read_number, write_video
 from tests.sinks.scenes import annotate
 from tests.structure import FilePlan, StreamPlan, build, contents
 

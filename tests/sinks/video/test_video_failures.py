@@ -15,12 +15,12 @@ import av
 import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.sinks.surviving import WholeFile
-from streamer.sinks.video import VideoSink
-from tests.media import write_video
+from streamer.sinks.muxing.surviving import WholeFile
+from streamer.sinks.video.video import VideoSink
+from tests.clips import write_video
 from tests.sinks.scenes import decoded, info, scene, times, write_all
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def refused(path: Path, **options: Any) -> str:
@@ -107,7 +107,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, suffix: str,
         import resource, signal
         from tests.sinks.scenes import info, scene
         from streamer.errors import SinkError
-        from streamer.sinks.video import VideoSink
+        from streamer.sinks.video.video import VideoSink
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, resource.RLIM_INFINITY))
         try:

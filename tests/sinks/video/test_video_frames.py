@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.sinks.video import VideoSink
-from tests.media import Colour, read_number, write_video
+from streamer.sinks.video.video import VideoSink
+from tests.clips import Colour, read_number, write_video
 from tests.sinks.scenes import annotate, decoded, edit_duration, info, samples, scene, times, write_all
 
 VARIABLE = [0, 512, 700, 1500, 1501, 3000, 9000, 9100, 9500, 12000]

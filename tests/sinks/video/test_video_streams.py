@@ -10,10 +10,10 @@ import av
 import pytest
 from av.stream import AttachmentStream, Disposition
 
-from streamer.protocols import Scene
-from streamer.sinks.video import VideoSink
-from streamer.sources.file import FileSource
-from tests.media import write_video
+from streamer.interfaces import Scene
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.file.file import FileSource
+from tests.clips import write_video
 from tests.sinks.scenes import LABELS, annotate, decoded, payloads, times, tracks
 from tests.structure import FilePlan, OtherStream, StreamPlan, build, contents
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.media import read_number
+from tests.clips import read_number
 
 SIZE = 1000, 700
 DEADLINE_S = 30.0

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.protocols import Scene
-from streamer.sinks.window import WindowClosed, WindowSink
+from streamer.interfaces import Scene
+from streamer.sinks.window.window import WindowClosed, WindowSink
 from tests.sinks.scenes import scene
-from tests.sinks.screen import DEADLINE_S, Hand, Screen, UInt8Array
+from tests.sinks.window.screen import DEADLINE_S, Hand, Screen, UInt8Array
 
 SIZE = (320, 240)
 LARGE = (1920, 1080)
@@ -26,7 +26,7 @@ LARGE = (640, 480)
 LOOKS = 20
 WORDS = slice(4, 24), slice(4, 60)
 """Where the window writes that it is paused."""
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def show(sink: WindowSink, *numbers: int) -> None:
@@ -232,8 +232,8 @@ def test_sigterm_ends_a_run_whose_window_waits(
                 super().__init__(*arguments, **options)
                 print(self.pid, flush=True)
         window.subprocess.Popen = Popen
-        import main
-        main.main()
+        from streamer.cli import main
+        main()
     """
     command = ["run", "lavfi:testsrc2=size=320x240:rate=25", "--detector", "starter", "--show", *live]
     with subprocess.Popen(

@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import SinkError
-from streamer.protocols import Scene
-from streamer.sinks.window import WindowSink
-from streamer.sinks.window_exchange import Exchange
-from streamer.sinks.window_process import fitting
+from streamer.interfaces import Scene
+from streamer.sinks.window.exchange import Exchange
+from streamer.sinks.window.process import fitting
+from streamer.sinks.window.window import WindowSink
 from tests.sinks.scenes import scene
-from tests.sinks.screen import Hand, Screen, UInt8Array
+from tests.sinks.window.screen import Hand, Screen, UInt8Array
 
 SIZE = (320, 240)
 LARGE = (960, 720)
@@ -170,7 +170,7 @@ class Told(logging.Handler):
 
 @pytest.fixture
 def told() -> Told:
-    handler, log = Told(), logging.getLogger("streamer.sinks.window_snapshot")
+    handler, log = Told(), logging.getLogger("streamer.sinks.window.snapshot")
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     return handler

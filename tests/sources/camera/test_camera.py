@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.sources import camera_list, v4l2_abi
-from streamer.sources.camera import Camera, CameraConnector, cameras, is_camera, listing
-from streamer.sources.camera_modes import (
+from streamer.sources.camera import devices, v4l2_abi
+from streamer.sources.camera.camera import Camera, CameraConnector, cameras, is_camera, listing
+from streamer.sources.camera.modes import (
     JPEG_FORMATS,
     RAW_FORMATS,
     SMOOTH_FPS,
@@ -31,9 +31,9 @@ from streamer.sources.camera_modes import (
     choose_mode,
     same_rate,
 )
-from streamer.sources.camera_pictures import INCOMPLETE, BadPictureError, JpegPictures, RawPictures
-from streamer.sources.v4l2_modes import rates_in_range, sizes_in_range
-from tests import media
+from streamer.sources.camera.pictures import INCOMPLETE, BadPictureError, JpegPictures, RawPictures
+from streamer.sources.camera.v4l2_modes import rates_in_range, sizes_in_range
+from tests import clips
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="V4L2 is Linux'")
 
@@ -113,7 +113,7 @@ def test_what_is_no_camera_is_told_in_one_line(tmp_path: Path) -> None:
 @linux_only
 def test_no_camera_is_an_empty_list_and_a_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "video0").write_text("a file, not a device")
-    monkeypatch.setattr(camera_list, "_DEVICES", tmp_path)
+    monkeypatch.setattr(devices, "_DEVICES", tmp_path)
     assert cameras() == []
     assert "no camera found" in listing([])[0]
 
@@ -258,7 +258,7 @@ def plain(picture: av.VideoFrame, padding: int) -> bytes:
 @pytest.mark.parametrize("padding", [0, 32])
 @pytest.mark.parametrize("name", list(RAW_FORMATS))
 def test_uncompressed_pictures_are_kept_to_the_byte(name: str, padding: int) -> None:
-    rgb = media.picture(5, (162, 120))
+    rgb = clips.picture(5, (162, 120))
     original = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=RAW_FORMATS[name])
     data = plain(original, padding)
     line = len(plain(original, 0)) // 120 if len(original.planes) == 1 else 162
@@ -267,7 +267,7 @@ def test_uncompressed_pictures_are_kept_to_the_byte(name: str, padding: int) -> 
     assert damage == ""
     assert picture.format.name == RAW_FORMATS[name]
     assert plain(picture, 0) == plain(original, 0)
-    assert media.read_number(picture) == 5
+    assert clips.read_number(picture) == 5
     with pytest.raises(BadPictureError, match=f"{len(data) - 1} of {len(data)} bytes"):
         maker.picture(memoryview(data)[:-1])
 
@@ -282,7 +282,7 @@ def test_yuv_is_tagged_as_the_driver_says_and_rgb_is_not() -> None:
 def jpeg(number: int) -> bytes:
     encoder = av.CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 160, 120, "yuvj422p", Fraction(1, 25)
-    picture = av.VideoFrame.from_ndarray(media.picture(number, (160, 120)), format="rgb24").reformat(format="yuvj422p")
+    picture = av.VideoFrame.from_ndarray(clips.picture(number, (160, 120)), format="rgb24").reformat(format="yuvj422p")
     picture.pts = 0
     return bytes(encoder.encode(picture)[0])
 
@@ -292,7 +292,7 @@ def test_jpeg_is_decoded_one_by_one() -> None:
     for number in (3, 700):
         for data in (jpeg(number), jpeg(number) + bytes(512)):  # drivers pad
             picture, damage = pictures.picture(memoryview(data))
-            assert media.read_number(picture) == number
+            assert clips.read_number(picture) == number
             assert picture.format.name == "yuvj422p"
             assert damage == ""
 
@@ -305,4 +305,4 @@ def test_jpeg_that_is_cut_off_is_no_sound_picture() -> None:
     for data in (b"", bytes(4000), whole[:40]):
         with pytest.raises(BadPictureError):
             pictures.picture(memoryview(data))
-    assert media.read_number(pictures.picture(memoryview(whole))[0]) == 9
+    assert clips.read_number(pictures.picture(memoryview(whole))[0]) == 9

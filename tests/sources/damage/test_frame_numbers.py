@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.sources.frame_numbers import FrameNumbers
-from streamer.sources.loss import LossWatch
+from streamer.sources.damage.frame_numbers import FrameNumbers
+from streamer.sources.damage.loss import LossWatch
 
 FRAMES = 40
 

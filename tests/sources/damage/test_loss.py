@@ -10,9 +10,9 @@ import av
 import pytest
 from av.video.stream import VideoStream
 
-from streamer import ffmpeg_log
-from streamer.sources.loss import DECODER_TOLD, PACKET_LOSS, LossWatch
-from tests import media
+from streamer.media import ffmpeg_log
+from streamer.sources.damage.loss import DECODER_TOLD, PACKET_LOSS, LossWatch
+from tests import clips
 
 GROUP = 5
 FRAMES = 3 * GROUP
@@ -33,7 +33,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three groups of five pictures."""
     path = tmp_path_factory.mktemp("loss") / "clip.mp4"
     options = {"g": str(GROUP), "keyint_min": str(GROUP), "bf": "0", "sc_threshold": "0"}
-    return media.write_video(path, frames=FRAMES, options=options)
+    return clips.write_video(path, frames=FRAMES, options=options)
 
 
 def watch(
@@ -143,7 +143,7 @@ def reordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three groups of five pictures in the order I P B P B (decoded), I B P B P (shown)."""
     path = tmp_path_factory.mktemp("loss") / "reordered.mp4"
     options = {"g": str(GROUP), "keyint_min": str(GROUP), "bf": "1", "b_strategy": "0", "sc_threshold": "0"}
-    return media.write_video(path, frames=FRAMES, options=options | {"x264-params": "open-gop=0:bframes=1:b-adapt=0"})
+    return clips.write_video(path, frames=FRAMES, options=options | {"x264-params": "open-gop=0:bframes=1:b-adapt=0"})
 
 
 def test_pictures_that_were_decoded_before_the_damage_and_come_out_after_it_are_sound(reordered: Path) -> None:

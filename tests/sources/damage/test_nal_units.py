@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.sources.nal_units import holds_picture
+from streamer.sources.damage.nal_units import holds_picture
 
 START = b"\0\0\0\1"
 

@@ -6,15 +6,15 @@ import itertools
 
 import pytest
 
-from streamer.frame import Frame
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
-from tests.core.parts import DEADLINE_S
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
+from streamer.values.frame import Frame
 from tests.faults import counter
 from tests.faults.camera import Camera, Codec
 from tests.faults.camera.settings import SLOPPY
+from tests.pipeline.parts import DEADLINE_S
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ from typing import Any
 import av
 import pytest
 
-from streamer.sources.continuity import ContinuousClock
-from streamer.sources.file import FileSource
-from tests.media import read_number
+from streamer.sources.decode.continuity import ContinuousClock
+from streamer.sources.file.file import FileSource
+from tests.clips import read_number
 from tests.structure import PART_NUMBERS, FilePlan, StreamPlan, build, contents
 
 TICK_S = Fraction(1, 90_000)

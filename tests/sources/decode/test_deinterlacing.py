@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streamer.frame import Frame
-from streamer.sources.deinterlacing import Deinterlacer, is_combed
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
+from streamer.sources.decode.deinterlacing import Deinterlacer, is_combed
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
 from streamer.sources.selection import SourceOptions, open_source
-from tests.core.parts import DEADLINE_S
+from streamer.values.frame import Frame
 from tests.faults.camera import Camera
 from tests.faults.camera.ports import reserve_port
+from tests.pipeline.parts import DEADLINE_S
 
 SIZE = (320, 240)
 STEP_PX = 6  # from one field to the next

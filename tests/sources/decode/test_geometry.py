@@ -11,20 +11,20 @@ import av
 import numpy as np
 import pytest
 
-from streamer.frame import Frame
-from streamer.protocols import StreamInfo
-from streamer.sources.connection import LivePicture
-from streamer.sources.file import FileSource
-from streamer.sources.geometry import Geometry
-from streamer.sources.live import LiveSource
-from streamer.sources.live_container import LiveContainerConnection
-from streamer.sources.network import NetworkConnector
-from streamer.sources.orientation import NO_CROP, Crop, Orientation, Turner
-from streamer.sources.paced import PacedConnector
-from streamer.sources.probe import probe
-from streamer.sources.recorded import RecordedSource
-from tests.media import UInt8Array, write_video
-from tests.sources.box_editing import (
+from streamer.interfaces import StreamInfo
+from streamer.sources.decode.geometry import Geometry
+from streamer.sources.decode.orientation import NO_CROP, Crop, Orientation, Turner
+from streamer.sources.file.file import FileSource
+from streamer.sources.live.connection import LivePicture
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.paced import PacedConnector
+from streamer.sources.network.live_container import LiveContainerConnection
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.recorded import RecordedSource
+from streamer.sources.probe.probe import probe
+from streamer.values.frame import Frame
+from tests.clips import UInt8Array, write_video
+from tests.sources.decode.box_editing import (
     DISPLAY_HEIGHT,
     DISPLAY_UNIT,
     DISPLAY_WIDTH,
@@ -33,8 +33,8 @@ from tests.sources.box_editing import (
     add_to_sample_entry,
     clean_aperture,
 )
-from tests.sources.test_orientation import TIME_BASE, noise, samples, upright
-from tests.sources.web_server import serving
+from tests.sources.decode.test_orientation import TIME_BASE, noise, samples, upright
+from tests.sources.network.web_server import serving
 
 SIZE = 160, 120
 LOSSLESS = {"qp": "0"}

@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.sources.file import FileSource
-from streamer.sources.late_streams import find_late_streams, is_unknown
+from streamer.sources.decode.late_streams import find_late_streams, is_unknown
+from streamer.sources.file.file import FileSource
 from tests.sinks.scenes import annotate, decoded, payloads, times
 from tests.structure import FilePlan, StreamPlan, build
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streamer.sources.orientation import UPRIGHT, Orientation, Turner, orientation_of, turnable_format
+from streamer.sources.decode.orientation import UPRIGHT, Orientation, Turner, orientation_of, turnable_format
 
 ALL = [Orientation(*flags) for flags in product((False, True), repeat=3)]
 PERMUTED = [

@@ -10,7 +10,7 @@ import av
 import pytest
 from av.packet import Packet
 
-from streamer.sources.packets import PacketReader, passthrough_of
+from streamer.sources.decode.packets import PacketReader, passthrough_of
 from tests.structure import FilePlan, StreamPlan, build
 
 

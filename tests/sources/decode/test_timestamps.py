@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.sources.timestamps import PresentationTimes
+from streamer.sources.decode.timestamps import PresentationTimes
 
 ticks = st.integers(-(2**40), 2**40)
 

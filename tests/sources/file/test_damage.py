@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamer.frame import Frame
-from streamer.sources.file import FileSource
-from streamer.sources.truncation import missing_bytes
-from tests import media
+from streamer.sources.file.file import FileSource
+from streamer.sources.file.truncation import missing_bytes
+from streamer.values.frame import Frame
+from tests import clips
 
 FRAMES = 100
 CODING: dict[str, Any] = {"frames": FRAMES, "size": (320, 240), "options": {"preset": "veryfast", "bf": "2", "g": "25"}}
@@ -34,7 +34,7 @@ INTACT: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("intact")
-    return {name: media.write_video(folder / name, **how) for name, how in INTACT.items()}
+    return {name: clips.write_video(folder / name, **how) for name, how in INTACT.items()}
 
 
 def read(path: Path, **options: Any) -> tuple[list[Frame], Counter[str]]:
@@ -62,9 +62,9 @@ def read(path: Path, **options: Any) -> tuple[list[Frame], Counter[str]]:
 def test_a_file_that_is_cut_off_ends_with_the_rest_counted(
     kind: str, tolerance: int, intact: dict[str, Path], tmp_path: Path
 ) -> None:
-    frames, lost = read(media.truncate(intact[kind], tmp_path / kind, 0.6))
+    frames, lost = read(clips.truncate(intact[kind], tmp_path / kind, 0.6))
     assert 40 <= len(frames) < FRAMES
-    assert [media.read_number(frame.picture) for frame in frames[:40]] == list(range(40))
+    assert [clips.read_number(frame.picture) for frame in frames[:40]] == list(range(40))
     assert lost["truncated"] > 0
     assert abs(len(frames) + lost.total() - FRAMES) <= tolerance
 
@@ -73,22 +73,22 @@ def test_a_file_that_is_cut_off_ends_with_the_rest_counted(
 def test_a_cut_is_told_where_nothing_says_how_much_is_missing(
     kind: str, intact: dict[str, Path], tmp_path: Path
 ) -> None:
-    frames, lost = read(media.truncate(intact[kind], tmp_path / kind, 0.6))
+    frames, lost = read(clips.truncate(intact[kind], tmp_path / kind, 0.6))
     assert 40 <= len(frames) < FRAMES
     assert 1 <= lost["truncated"] <= FRAMES - len(frames)
 
 
 @pytest.mark.parametrize("fraction", [0.3, 0.5, 0.9, 0.99])
 def test_wherever_it_is_cut_the_counts_add_up(fraction: float, intact: dict[str, Path], tmp_path: Path) -> None:
-    frames, lost = read(media.truncate(intact["faststart.mp4"], tmp_path / "v.mp4", fraction))
+    frames, lost = read(clips.truncate(intact["faststart.mp4"], tmp_path / "v.mp4", fraction))
     assert len(frames) + lost.total() == FRAMES
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("kind", INTACT)
 def test_decoding_goes_on_after_bad_bytes(kind: str, threads: int, intact: dict[str, Path], tmp_path: Path) -> None:
-    frames, lost = read(media.corrupt(intact[kind], tmp_path / kind, start=0.6, end=0.65), threads=threads)
-    numbers = [media.read_number(frame.picture) for frame in frames]
+    frames, lost = read(clips.corrupt(intact[kind], tmp_path / kind, start=0.6, end=0.65), threads=threads)
+    numbers = [clips.read_number(frame.picture) for frame in frames]
     assert numbers[:20] == list(range(20))
     assert numbers[-3:] == [97, 98, 99]
     assert lost["truncated"] == 0
@@ -98,22 +98,22 @@ def test_decoding_goes_on_after_bad_bytes(kind: str, threads: int, intact: dict[
 
 
 def test_a_packet_that_the_demuxer_finds_damaged_makes_a_corrupt_frame(intact: dict[str, Path], tmp_path: Path) -> None:
-    frames, _ = read(media.corrupt(intact["sound.ts"], tmp_path / "v.ts", start=0.6, end=0.65))
+    frames, _ = read(clips.corrupt(intact["sound.ts"], tmp_path / "v.ts", start=0.6, end=0.65))
     assert 1 <= sum(frame.corrupt for frame in frames) <= 3
 
 
 def test_a_webm_whose_reader_loses_its_way_is_cut_off(tmp_path: Path) -> None:
-    whole = media.write_video(
+    whole = clips.write_video(
         tmp_path / "w.webm", frames=60, codec="libvpx", options={"cpu-used": "8", "deadline": "realtime"}
     )
-    frames, lost = read(media.corrupt(whole, tmp_path / "v.webm", start=0.5, end=0.8))
+    frames, lost = read(clips.corrupt(whole, tmp_path / "v.webm", start=0.5, end=0.8))
     assert len(frames) < 60
     assert lost.total() >= 1
 
 
 def test_audio_that_is_cut_off_costs_no_frame(tmp_path: Path) -> None:
     # All pictures come first, the sound is last.
-    whole = media.write_video(tmp_path / "w.mp4", frames=10, container_options={"movflags": "faststart"})
+    whole = clips.write_video(tmp_path / "w.mp4", frames=10, container_options={"movflags": "faststart"})
     content = whole.read_bytes() + struct.pack(">I4s", 5000, b"mdat")
     (tmp_path / "v.mp4").write_bytes(content)
     frames, lost = read(tmp_path / "v.mp4")

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from streamer.errors import SourceUnavailable
-from streamer.frame import Frame
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.file import FileSource
-from tests import media
-from tests.permissions import as_an_ordinary_user
+from streamer.interfaces import Damage, StreamInfo
+from streamer.sources.file.file import FileSource
+from streamer.values.frame import Frame
+from tests import clips
+from tests.system.permissions import as_an_ordinary_user
 
 
 def read(path: Path, **options: Any) -> tuple[StreamInfo, list[Frame], list[Damage]]:
@@ -71,12 +71,12 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_frame_of_an_intact_file_with_its_own_time(kind: str, tmp_path: Path) -> None:
-    path = media.write_video(tmp_path / kind, **({"frames": 12} | KINDS[kind]))
+    path = clips.write_video(tmp_path / kind, **({"frames": 12} | KINDS[kind]))
     info, frames, damage = read(path)
     assert [frame.pts for frame in frames] == plain_times(path)
     assert [frame.index for frame in frames] == list(range(len(frames)))
-    first = media.read_number(frames[0].picture)
-    assert [media.read_number(frame.picture) for frame in frames] == list(range(first, first + len(frames)))
+    first = clips.read_number(frames[0].picture)
+    assert [clips.read_number(frame.picture) for frame in frames] == list(range(first, first + len(frames)))
     assert damage == []
     assert not any(frame.corrupt for frame in frames)
     assert info.frame_count in (None, len(frames))
@@ -85,34 +85,34 @@ def test_every_frame_of_an_intact_file_with_its_own_time(kind: str, tmp_path: Pa
 
 def test_times_are_those_that_were_written(tmp_path: Path) -> None:
     times = [0, 100, 1000, 1001, 5000]
-    info, frames, _ = read(media.write_video(tmp_path / "v.mp4", pts=times))
+    info, frames, _ = read(clips.write_video(tmp_path / "v.mp4", pts=times))
     assert info.time_base == Fraction(1, 12800)
     assert [frame.pts for frame in frames] == times
     assert [frame.duration for frame in frames[:-1]] == [100, 900, 1, 3999]
 
 
 def test_frames_before_the_start_of_an_edit_list_are_no_loss(tmp_path: Path) -> None:
-    info, frames, damage = read(media.write_video(tmp_path / "v.mp4", start_pts=-2 * 512, frames=10))
-    assert [media.read_number(frame.picture) for frame in frames] == list(range(2, 10))
+    info, frames, damage = read(clips.write_video(tmp_path / "v.mp4", start_pts=-2 * 512, frames=10))
+    assert [clips.read_number(frame.picture) for frame in frames] == list(range(2, 10))
     assert (info.frame_count, damage) == (8, [])
 
 
 @pytest.mark.parametrize("kind", ["v.avi", "v.h264"])
 def test_untimed_reordered_pictures_get_even_rising_times(kind: str, tmp_path: Path) -> None:
-    info, frames, damage = read(media.write_video(tmp_path / kind, options=REORDERED))
+    info, frames, damage = read(clips.write_video(tmp_path / kind, options=REORDERED))
     step = Fraction(1, 25) / info.time_base
     assert [frame.pts for frame in frames] == [k * step for k in range(25)]
-    assert [media.read_number(frame.picture) for frame in frames] == list(range(25))
+    assert [clips.read_number(frame.picture) for frame in frames] == list(range(25))
     assert damage == []
 
 
 def test_untimed_pictures_of_a_program_stream_get_the_times_in_between(tmp_path: Path) -> None:
-    _, frames, _ = read(media.write_video(tmp_path / "v.mpg", codec="mpeg2video", options={"bf": "2"}))
+    _, frames, _ = read(clips.write_video(tmp_path / "v.mpg", codec="mpeg2video", options={"bf": "2"}))
     assert [frame.pts - frames[0].pts for frame in frames] == [k * 3600 for k in range(25)]
 
 
 def test_threads_do_not_change_a_sample(tmp_path: Path) -> None:
-    path = media.write_video(tmp_path / "v.mp4", options=REORDERED)
+    path = clips.write_video(tmp_path / "v.mp4", options=REORDERED)
     _, one, _ = read(path, threads=1)
     _, several, _ = read(path, threads=3)
     assert [frame.rgb().tobytes() for frame in one] == [frame.rgb().tobytes() for frame in several]
@@ -131,14 +131,14 @@ def test_threads_do_not_change_a_sample(tmp_path: Path) -> None:
 def test_codecs_of_still_pictures_are_known_as_jpeg_like(
     name: str, codec: str, pix_fmt: str, is_like: bool, tmp_path: Path
 ) -> None:
-    path = media.write_video(tmp_path / name, codec=codec, pix_fmt=pix_fmt, frames=2)
+    path = clips.write_video(tmp_path / name, codec=codec, pix_fmt=pix_fmt, frames=2)
     assert read(path)[0].jpeg_like is is_like
 
 
 @pytest.mark.parametrize("flip", [None, "horizontal", "vertical"])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_pictures_are_upright_and_bit_exact(rotation: int, flip: media.Flip | None, tmp_path: Path) -> None:
-    path = media.write_video(
+def test_pictures_are_upright_and_bit_exact(rotation: int, flip: clips.Flip | None, tmp_path: Path) -> None:
+    path = clips.write_video(
         tmp_path / "v.mp4",
         frames=4,
         pix_fmt="yuv444p",
@@ -146,7 +146,7 @@ def test_pictures_are_upright_and_bit_exact(rotation: int, flip: media.Flip | No
         rotation=rotation,
         flip=flip,
         sample_aspect_ratio=Fraction(4, 3),
-        colour=media.Colour(9, 16, 9, 1),
+        colour=clips.Colour(9, 16, 9, 1),
     )
     info, frames, damage = read(path)
     assert (info.width, info.height, info.pixel_format) == (160, 120, "yuv444p")
@@ -155,30 +155,30 @@ def test_pictures_are_upright_and_bit_exact(rotation: int, flip: media.Flip | No
     with av.open(str(path)) as container:
         stored = [frame.to_ndarray() for frame in container.decode(video=0)]
     for frame, planes in zip(frames, stored, strict=True):
-        assert media.read_number(frame.picture) == frame.index
+        assert clips.read_number(frame.picture) == frame.index
         assert frame.picture.pts == frame.pts == frame.index * 512
         assert frame.picture.time_base == frame.time_base
         picture = frame.picture
         tags = (picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range)
         assert tags == (9, 16, 9, 1)
         assert picture.rotation == 0
-        back = np.stack([media.turned(plane, rotation, flip) for plane in picture.to_ndarray()])
+        back = np.stack([clips.turned(plane, rotation, flip) for plane in picture.to_ndarray()])
         assert np.array_equal(back, planes)
     assert damage == []
 
 
 def test_a_quarter_turn_of_422_is_converted_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = media.write_video(tmp_path / "v.mp4", frames=3, pix_fmt="yuv422p", options={"qp": "0"}, rotation=90)
+    path = clips.write_video(tmp_path / "v.mp4", frames=3, pix_fmt="yuv422p", options={"qp": "0"}, rotation=90)
     with caplog.at_level(logging.WARNING):
         info, frames, _ = read(path)
     assert info.pixel_format == "yuv444p"
-    assert [media.read_number(frame.picture) for frame in frames] == [0, 1, 2]
+    assert [clips.read_number(frame.picture) for frame in frames] == [0, 1, 2]
     assert len([record for record in caplog.records if "yuv422p" in record.message]) == 1
 
 
 def test_an_oblique_matrix_goes_to_the_nearest_quarter_turn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "v.mp4"
-    media.write_video(path, frames=2, rotation=90)
+    clips.write_video(path, frames=2, rotation=90)
     content = path.read_bytes()
     one, cosine, sine = 65536, 11380, 64540  # of 80 degrees, in 16.16 fixed point
     quarter, oblique = struct.pack(">5i", 0, -one, 0, one, 0), struct.pack(">5i", cosine, -sine, 0, sine, cosine)
@@ -186,13 +186,13 @@ def test_an_oblique_matrix_goes_to_the_nearest_quarter_turn(tmp_path: Path, capl
     path.write_bytes(content.replace(quarter, oblique))
     with caplog.at_level(logging.WARNING):
         _, frames, _ = read(path)
-    assert [media.read_number(frame.picture) for frame in frames] == [0, 1]
+    assert [clips.read_number(frame.picture) for frame in frames] == [0, 1]
     assert any("nearest quarter turn" in record.message for record in caplog.records)
 
 
 def test_a_change_of_size_starts_a_segment(tmp_path: Path) -> None:
-    small = media.write_video(tmp_path / "a.h264", frames=5)
-    large = media.write_video(tmp_path / "b.h264", frames=5, size=(320, 240))
+    small = clips.write_video(tmp_path / "a.h264", frames=5)
+    large = clips.write_video(tmp_path / "b.h264", frames=5, size=(320, 240))
     both = tmp_path / "both.h264"
     both.write_bytes(small.read_bytes() + large.read_bytes() + small.read_bytes())
     info, frames, damage = read(both)
@@ -202,7 +202,7 @@ def test_a_change_of_size_starts_a_segment(tmp_path: Path) -> None:
 
 
 def test_fields_and_tags_are_told(tmp_path: Path) -> None:
-    path = media.write_video(tmp_path / "v.mp4", interlaced=True, colour=media.Colour(1, 1, 1, 1), frames=3)
+    path = clips.write_video(tmp_path / "v.mp4", interlaced=True, colour=clips.Colour(1, 1, 1, 1), frames=3)
     info, frames, _ = read(path)
     assert (info.field_order, info.colour) == (2, (1, 1, 1, 1))
     assert all(frame.picture.interlaced_frame for frame in frames)
@@ -212,7 +212,7 @@ def test_fields_and_tags_are_told(tmp_path: Path) -> None:
 
 
 def test_cover_art_is_not_taken_for_the_video(tmp_path: Path) -> None:
-    path = media.write_video(tmp_path / "v.mkv", cover=True, frames=3, audio=True)
+    path = clips.write_video(tmp_path / "v.mkv", cover=True, frames=3, audio=True)
     info, frames, _ = read(path)
     assert (info.width, len(frames)) == (160, 3)
 
@@ -220,7 +220,7 @@ def test_cover_art_is_not_taken_for_the_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a:b.mp4", "100%03d.mp4", "a[1]*.mp4", "späce ü.mp4", "-"])
 def test_any_file_name_will_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    media.write_video(tmp_path / "v.mp4", frames=2).rename(tmp_path / name)
+    clips.write_video(tmp_path / "v.mp4", frames=2).rename(tmp_path / name)
     assert len(read(Path(name))[1]) == 2
 
 
@@ -246,13 +246,13 @@ BAD: dict[str, str] = {
 def test_bad_input_gets_one_line(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / name
     if name.startswith("no_frames"):
-        media.write_video(path, frames=0, codec="mpeg4")
+        clips.write_video(path, frames=0, codec="mpeg4")
     elif name == "no_index.mp4":
-        media.truncate(media.write_video(tmp_path / "whole.mp4"), path, 0.6)
+        clips.truncate(clips.write_video(tmp_path / "whole.mp4"), path, 0.6)
     elif name == "music.mp4":
-        media.write_audio(path, cover=True)
+        clips.write_audio(path, cover=True)
     elif name == "sound.wav":
-        media.write_audio(path)
+        clips.write_audio(path)
     elif name == "folder.mp4":
         path.mkdir()
     elif name in ("text.mp4", "notes.txt"):
@@ -262,7 +262,7 @@ def test_bad_input_gets_one_line(name: str, tmp_path: Path, capfd: pytest.Captur
     elif name == "empty.mp4":
         path.touch()
     elif name == "secret.mp4":
-        media.write_video(path, frames=1).chmod(0)
+        clips.write_video(path, frames=1).chmod(0)
     with pytest.raises(SourceUnavailable, match=BAD[name]) as caught:
         as_an_ordinary_user(FileSource(path).__enter__)
     assert "\n" not in str(caught.value)
@@ -270,7 +270,7 @@ def test_bad_input_gets_one_line(name: str, tmp_path: Path, capfd: pytest.Captur
 
 
 def test_another_frame_rate_begins_where_the_file_does(tmp_path: Path) -> None:
-    path = media.write_video(tmp_path / "v.ts", frames=10, start_pts=30_000)
+    path = clips.write_video(tmp_path / "v.ts", frames=10, start_pts=30_000)
     info, frames, _ = read(path, fps=50)
     plain, own, _ = read(path)
     assert info.start == plain.start > 2

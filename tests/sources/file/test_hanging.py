@@ -10,11 +10,11 @@ import av
 import pytest
 
 from streamer.errors import Interrupted
-from streamer.frame import Frame
 from streamer.pipeline import Pipeline
-from streamer.sources.file import FileSource
-from tests import media
-from tests.core.parts import DEADLINE_S, OneBox
+from streamer.sources.file.file import FileSource
+from streamer.values.frame import Frame
+from tests import clips
+from tests.pipeline.parts import DEADLINE_S, OneBox
 from tracking.iou import IouTracker
 
 HANGS_AT = 3
@@ -44,7 +44,7 @@ class HangingFile(FileSource):
 
 @pytest.fixture
 def source(tmp_path: Path) -> HangingFile:
-    return HangingFile(media.write_video(tmp_path / "clip.mp4", frames=8))
+    return HangingFile(clips.write_video(tmp_path / "clip.mp4", frames=8))
 
 
 def test_leaving_while_a_thread_hangs_in_a_read_is_a_clean_end(
@@ -70,7 +70,7 @@ def test_leaving_while_a_thread_hangs_in_a_read_is_a_clean_end(
 
 
 def test_a_run_whose_source_hangs_ends_as_it_was_asked_to(source: HangingFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.crew.DEADLINE_S", 0.1)
+    monkeypatch.setattr("streamer.flow.threads.DEADLINE_S", 0.1)
     with source:
         pipeline = Pipeline(source, [OneBox()], IouTracker())
 

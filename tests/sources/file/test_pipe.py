@@ -15,13 +15,13 @@ import av
 import pytest
 
 from streamer.errors import SourceUnavailable
-from streamer.frame import Frame
-from streamer.protocols import Damage, Scene
-from streamer.sinks.video import VideoSink
-from streamer.sources.file import FileSource
-from streamer.sources.pipe import Pipe, PipeSource, is_pipe
+from streamer.interfaces import Damage, Scene
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.file.file import FileSource
+from streamer.sources.file.pipe import Pipe, PipeSource, is_pipe
 from streamer.sources.selection import open_source
-from tests.media import read_number, write_video
+from streamer.values.frame import Frame
+from tests.clips import read_number, write_video
 from tests.sinks.scenes import LABELS, tracks
 from tests.structure import FilePlan, StreamPlan, build, contents
 

@@ -17,8 +17,8 @@ from typing import Any
 import av
 import numpy as np
 
-from tests.media import UInt8Array
-from tests.sources.box_editing import box
+from tests.clips import UInt8Array
+from tests.sources.decode.box_editing import box
 
 _CODECS = {
     "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "lossless=1:log-level=none"}, b"hvcC", b"hvc1"),

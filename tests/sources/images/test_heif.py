@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from streamer.errors import SourceUnavailable
-from streamer.frame import Frame
-from streamer.sources.file import FileSource
-from streamer.sources.heif import read_still
-from streamer.sources.images import ImageSource, read_picture
-from streamer.sources.network import NetworkConnector
-from streamer.sources.probe import probe
-from streamer.sources.recorded import RecordedSource
+from streamer.sources.file.file import FileSource
+from streamer.sources.images.heif import read_still
+from streamer.sources.images.images import ImageSource, read_picture
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.recorded import RecordedSource
+from streamer.sources.probe.probe import probe
 from streamer.sources.selection import open_source
-from tests.media import UInt8Array, picture, write_picture, write_video
-from tests.sources.box_editing import box, clean_aperture
-from tests.sources.heif_writing import Written, full, imir, irot, write_heif
-from tests.sources.test_orientation import samples
-from tests.sources.web_server import serving
+from streamer.values.frame import Frame
+from tests.clips import UInt8Array, picture, write_picture, write_video
+from tests.sources.decode.box_editing import box, clean_aperture
+from tests.sources.decode.test_orientation import samples
+from tests.sources.images.heif_writing import Written, full, imir, irot, write_heif
+from tests.sources.network.web_server import serving
 
 TILE = 96, 64
 UPRIGHT = picture(333, (192, 128))

@@ -12,21 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.sources.images import ImageSource, find_pictures, natural_key, read_picture
-from streamer.sources.stream_facts import exact_fps
-from tests import media
+from streamer.sources.decode.stream_facts import exact_fps
+from streamer.sources.images.images import ImageSource, find_pictures, natural_key, read_picture
+from tests import clips
 
 
 def numbers(source: ImageSource) -> list[int]:
     with source:
-        return [media.read_number(frame.picture) for frame in source]
+        return [clips.read_number(frame.picture) for frame in source]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """img1.png, img2.png, img10.png and files that are no pictures."""
     for number in (10, 2, 1):
-        media.write_picture(tmp_path / f"img{number}.png", number)
+        clips.write_picture(tmp_path / f"img{number}.png", number)
     (tmp_path / "notes.txt").write_text("not a picture")
     (tmp_path / ".img3.png").write_text("hidden")
     (tmp_path / "img4.png").mkdir()
@@ -55,9 +55,9 @@ def test_times_are_exact(folder: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".webp", ".ppm"])
 def test_every_common_format_in_its_native_pixels(suffix: str, tmp_path: Path) -> None:
-    path = media.write_picture(tmp_path / f"a{suffix}", 333, size=(201, 151) if suffix != ".webp" else (200, 150))
+    path = clips.write_picture(tmp_path / f"a{suffix}", 333, size=(201, 151) if suffix != ".webp" else (200, 150))
     picture, ratio = read_picture(path)
-    assert media.read_number(picture) == 333
+    assert clips.read_number(picture) == 333
     assert ratio == 1
     assert (picture.format.name == "rgb24") == (suffix in (".png", ".tif", ".ppm"))
 
@@ -75,10 +75,10 @@ def test_a_picture_that_cannot_be_read_is_damage_and_leaves_its_time_empty(folde
 
 
 def test_another_size_or_format_starts_a_segment(tmp_path: Path) -> None:
-    media.write_picture(tmp_path / "1.png", 1)
-    media.write_picture(tmp_path / "2.png", 2, size=(80, 60))
-    media.write_picture(tmp_path / "3.png", 3, size=(80, 60))
-    media.write_picture(tmp_path / "4.jpg", 4, size=(80, 60))
+    clips.write_picture(tmp_path / "1.png", 1)
+    clips.write_picture(tmp_path / "2.png", 2, size=(80, 60))
+    clips.write_picture(tmp_path / "3.png", 3, size=(80, 60))
+    clips.write_picture(tmp_path / "4.jpg", 4, size=(80, 60))
     with ImageSource(tmp_path) as source:
         frames = list(source)
     assert [frame.segment for frame in frames] == [0, 1, 1, 2]
@@ -97,15 +97,15 @@ def test_exif_orientation_is_applied(orientation: int, tmp_path: Path) -> None:
         7: (90, "horizontal"),
         8: (90, None),
     }[orientation]
-    stored = media.turned(media.picture(77, (160, 120)), rotation, flip)  # type: ignore[arg-type]
-    plain = media.write_picture(tmp_path / "plain.jpg", rgb=stored)
+    stored = clips.turned(clips.picture(77, (160, 120)), rotation, flip)  # type: ignore[arg-type]
+    plain = clips.write_picture(tmp_path / "plain.jpg", rgb=stored)
     directory = b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHH", 0x112, 3, 1, orientation, 0) + bytes(4)
     segment = b"\xff\xe1" + struct.pack(">H", len(directory) + 8) + b"Exif\0\0" + directory
     tagged = tmp_path / "tagged.jpg"
     tagged.write_bytes(plain.read_bytes()[:2] + segment + plain.read_bytes()[2:])
     picture, _ = read_picture(tagged)
     assert (picture.width, picture.height) == (160, 120)
-    assert media.read_number(picture) == 77
+    assert clips.read_number(picture) == 77
     grey = picture.reformat(format="gray").to_ndarray()
     assert grey[-10:, :20].mean() > 200  # the bright square, lower left
     assert picture.rotation == 0

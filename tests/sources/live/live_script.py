@@ -10,9 +10,9 @@ from fractions import Fraction
 import av
 
 from streamer.errors import SourceLost
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import LivePicture
-from tests.core.parts import DEADLINE_S
+from streamer.interfaces import Damage, StreamInfo
+from streamer.sources.live.connection import LivePicture
+from tests.pipeline.parts import DEADLINE_S
 
 NAME = "rtsp://camera/live"
 TICKS = 3600  # from one picture to the next, of 1/90000 s

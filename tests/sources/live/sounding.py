@@ -10,9 +10,9 @@ from typing import Any
 import av
 import numpy as np
 
-from streamer.frame import Frame
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from tests.media import picture, read_number
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.values.frame import Frame
+from tests.clips import picture, read_number
 
 FPS = 25
 

@@ -8,19 +8,19 @@ import av
 import numpy as np
 import pytest
 
-from streamer.cadence import Cadence
+from streamer.flow.cadence import Cadence
+from streamer.flow.playout import Playout
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
-from streamer.playout import Playout
-from streamer.protocols import Scene
-from streamer.sinks.video import VideoSink
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
-from streamer.stats import RunStats
-from tests.core.parts import DEADLINE_S, OneBox
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number
+from tests.pipeline.parts import DEADLINE_S, OneBox
 from tracking.iou import IouTracker
 
 pytestmark = pytest.mark.slow

@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.frame import Frame
-from streamer.mailbox import Closed, Mailbox
-from streamer.passthrough import Passthrough
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.connection import LivePicture
-from streamer.sources.line import LATE, Ended, Inbox, Line
-from streamer.sources.live import LiveSource
-from streamer.sources.live_sound import LiveSound
-from streamer.sources.retries import Patience
-from streamer.stats import RunStats
-from tests.core.parts import DEADLINE_S, Boom
-from tests.sources.live_script import NAME, TICKS, Act, Item, ScriptedConnector, picture, pictures
+from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.sources.live.connection import LivePicture
+from streamer.sources.live.line import LATE, Ended, Inbox, Line
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.live.sound import LiveSound
+from streamer.values.frame import Frame
+from tests.pipeline.parts import DEADLINE_S, Boom
+from tests.sources.live.live_script import NAME, TICKS, Act, Item, ScriptedConnector, picture, pictures
 
 # Nothing here hangs but what is meant to: this is only how long it takes to be noticed.
 SOON_STALLED_S = 0.5
@@ -204,7 +204,7 @@ def test_a_connection_that_ends_before_its_first_picture_is_not_waited_for(camer
 
 
 def test_data_without_a_picture_is_given_up_in_the_end(camera: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.sources.live.OPENING_S", 0.0)
+    monkeypatch.setattr("streamer.sources.live.live.OPENING_S", 0.0)
 
     def no_key_frame() -> Iterator[Item]:
         yield from pictures(1)()
@@ -353,7 +353,7 @@ def test_a_camera_that_appears_ends_the_wait_for_the_next_try(camera: Make) -> N
 
 @pytest.mark.parametrize("where", ["reading", "connecting"])
 def test_the_source_ends_where_too_many_threads_hang(camera: Make, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.sources.live.OPENING_S", 0.0)
+    monkeypatch.setattr("streamer.sources.live.live.OPENING_S", 0.0)
 
     def hangs_reading() -> Iterator[Item]:
         yield picture()

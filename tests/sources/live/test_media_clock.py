@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.sources.media_clock import AHEAD_S, BEHIND_S, TIME_BASE, MediaClock
+from streamer.sources.live.media_clock import AHEAD_S, BEHIND_S, TIME_BASE, MediaClock
 
 TICK_S = float(TIME_BASE)
 TIME_BASES = [Fraction(1, 90000), Fraction(1, 1000), Fraction(1, 24000), Fraction(1, 12800), Fraction(1, 44100)]

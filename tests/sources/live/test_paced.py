@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import SourceUnavailable
-from streamer.sources import paced
-from streamer.sources.connection import ASK_EVERY_S
-from streamer.sources.file import FileSource
-from streamer.sources.line import LATE
-from streamer.sources.live import LiveSource
-from streamer.sources.paced import Pace, PacedConnector
-from streamer.sources.retries import Patience
-from tests import media
+from streamer.sources.file.file import FileSource
+from streamer.sources.live import paced
+from streamer.sources.live.connection import ASK_EVERY_S
+from streamer.sources.live.line import LATE
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.paced import Pace, PacedConnector
+from streamer.sources.live.retries import Patience
+from tests import clips
 
 
 class Clock:
@@ -107,11 +107,11 @@ def played(path: Path) -> PacedConnector:
 
 
 def test_a_file_plays_with_its_own_times_as_a_live_source(tmp_path: Path) -> None:
-    clip = media.write_video(tmp_path / "clip.mp4", frames=6, rate=50)
+    clip = clips.write_video(tmp_path / "clip.mp4", frames=6, rate=50)
     with LiveSource(played(clip)) as source:
         frames = list(source)
         info = source.info
-    assert [media.read_number(frame.picture) for frame in frames] == list(range(6))
+    assert [clips.read_number(frame.picture) for frame in frames] == list(range(6))
     assert [frame.time_s for frame in frames] == pytest.approx([k / 50 for k in range(6)])
     assert all(b.captured_s > a.captured_s for a, b in pairwise(frames))
     assert (info.live, info.path, info.frame_count) == (True, None, None)
@@ -119,26 +119,26 @@ def test_a_file_plays_with_its_own_times_as_a_live_source(tmp_path: Path) -> Non
 
 
 def test_a_file_with_long_waits_is_not_taken_for_a_camera_that_stalled(tmp_path: Path) -> None:
-    slides = media.write_video(tmp_path / "slides.mp4", pts=[0, 5120, 10240], rate=Fraction(5, 2))
+    slides = clips.write_video(tmp_path / "slides.mp4", pts=[0, 5120, 10240], rate=Fraction(5, 2))
     with LiveSource(played(slides), Patience(stall_s=0.05)) as source:
         assert [frame.segment for frame in source] == [0, 0, 0]
 
 
 def test_every_picture_of_a_file_comes_or_is_counted(tmp_path: Path) -> None:
     # At 10,000 a second nobody takes them all in time.
-    clip = media.write_video(tmp_path / "clip.mp4", frames=200, rate=10_000, time_base=Fraction(1, 10_000))
+    clip = clips.write_video(tmp_path / "clip.mp4", frames=200, rate=10_000, time_base=Fraction(1, 10_000))
     with LiveSource(played(clip)) as source:
         frames = list(source)
         damage = source.take_damage()
     assert {(one.cause, one.state) for one in damage} <= {(LATE, "dropped")}
     assert len(frames) + sum(one.frames for one in damage) == 200
-    numbers = [media.read_number(frame.picture) for frame in frames]
+    numbers = [clips.read_number(frame.picture) for frame in frames]
     assert numbers == sorted(set(numbers))
 
 
 def test_what_is_damaged_in_a_file_is_told(tmp_path: Path) -> None:
-    whole = media.write_video(tmp_path / "whole.mkv", frames=20, rate=500)
-    cut = media.truncate(whole, tmp_path / "cut.mkv", 0.6)
+    whole = clips.write_video(tmp_path / "whole.mkv", frames=20, rate=500)
+    cut = clips.truncate(whole, tmp_path / "cut.mkv", 0.6)
     with LiveSource(played(cut)) as source:
         frames = list(source)
         damage = {one.cause: one.frames for one in source.take_damage()}

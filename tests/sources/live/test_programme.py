@@ -8,15 +8,15 @@ import threading
 import pytest
 
 from streamer.errors import SourceLost
-from streamer.sources.datagram_port import DatagramPort
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.programme import CHANGED
-from streamer.sources.retries import Patience
-from streamer.stats import RunStats
-from tests.core.parts import DEADLINE_S
-from tests.media import read_number
-from tests.sources.sending_ts import Programme, Sender, free_port
+from streamer.flow.stats import RunStats
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.programme import CHANGED
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.datagram_port import DatagramPort
+from streamer.sources.network.network import NetworkConnector
+from tests.clips import read_number
+from tests.pipeline.parts import DEADLINE_S
+from tests.sources.network.sending_ts import Programme, Sender, free_port
 
 BEFORE = Programme()
 NEXT = 100

@@ -8,16 +8,16 @@ import threading
 
 import pytest
 
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
-from streamer.sources.stall import StallLimit
-from streamer.stats import RunStats
-from tests.core.parts import DEADLINE_S
+from streamer.flow.stats import RunStats
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.live.stall import StallLimit
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.camera.settings import Codec
 from tests.faults.counter import read_number
+from tests.pipeline.parts import DEADLINE_S
 
 
 def source(camera: Camera, transport: str, stats: RunStats) -> LiveSource:

@@ -11,19 +11,19 @@ import av
 import pytest
 from av.stream import Disposition
 
-from streamer.frame import Frame
-from streamer.passthrough import MEMORY_BYTES, Passthrough
-from streamer.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sources.connection import LivePacket, LivePicture
-from streamer.sources.file import FileSource
-from streamer.sources.live import LiveSource
-from streamer.sources.live_sound import LiveSound
-from streamer.sources.network import NetworkConnector
-from streamer.sources.paced import PacedConnector
-from streamer.sources.retries import Patience
-from tests.core.parts import DEADLINE_S
+from streamer.media.passthrough import MEMORY_BYTES, Passthrough
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
+from streamer.sources.file.file import FileSource
+from streamer.sources.live.connection import LivePacket, LivePicture
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.paced import PacedConnector
+from streamer.sources.live.retries import Patience
+from streamer.sources.live.sound import LiveSound
+from streamer.sources.network.network import NetworkConnector
+from streamer.values.frame import Frame
 from tests.faults.gstreamer import GStreamerServer, missing
-from tests.sources.sounding import FPS, steps_s, write_sounding
+from tests.pipeline.parts import DEADLINE_S
+from tests.sources.live.sounding import FPS, steps_s, write_sounding
 
 MOST_APART_S = 0.04
 CLOCK = Fraction(1, 48000)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.sources.unanalysed import COUNT, SAID_AFTER_S, AnalysisWatch
-from streamer.stats import RunStats
+from streamer.flow.stats import RunStats
+from streamer.sources.live.unanalysed import COUNT, SAID_AFTER_S, AnalysisWatch
 
 FPS = 32  # so that times are exact
 

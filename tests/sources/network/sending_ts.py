@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import av
 
-from tests import media
+from tests import clips
 
 FPS = 25
 _DATAGRAM_BYTES = 7 * 188
@@ -51,7 +51,7 @@ def blocks(programme: Programme, size: tuple[int, int] = (160, 120)) -> list[byt
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for index in range(programme.frames):
-            picture = av.VideoFrame.from_ndarray(media.picture(programme.first + index, size), format="rgb24")
+            picture = av.VideoFrame.from_ndarray(clips.picture(programme.first + index, size), format="rgb24")
             picture.pts, picture.time_base = index, Fraction(1, FPS)
             output.mux(stream.encode(picture))
             found.append(file.getvalue()[at:])

@@ -16,15 +16,15 @@ import certifi
 import pytest
 import trustme
 
-from streamer import certificates
 from streamer.errors import SourceUnavailable
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
-from tests.core.parts import DEADLINE_S
+from streamer.network import certificates
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
-from tests.sources.http_cameras import HttpCamera
+from tests.pipeline.parts import DEADLINE_S
+from tests.sources.network.http.http_cameras import HttpCamera
 
 ALWAYS = Patience(stall_s=DEADLINE_S)
 LAST_YEAR = datetime.now(UTC) - timedelta(days=365)

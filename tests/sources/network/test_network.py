@@ -13,17 +13,17 @@ from collections.abc import Iterator
 import pytest
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.frame import Frame
-from streamer.sinks.mjpeg import MjpegSink
-from streamer.sources.line import LATE
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
-from tests.core.parts import DEADLINE_S
+from streamer.sinks.mjpeg.mjpeg import MjpegSink
+from streamer.sources.live.line import LATE
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
+from streamer.values.frame import Frame
+from tests.clips import read_number as read_media_number
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number
-from tests.media import read_number as read_media_number
+from tests.pipeline.parts import DEADLINE_S
 from tests.sinks.scenes import scene
 
 CANARY = "swordfish"

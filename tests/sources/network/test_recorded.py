@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.protocols import PassthroughSource, Scene, Source
-from streamer.sinks.video import VideoSink
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.recorded import RecordedSource, is_recording
-from streamer.sources.retries import Patience
+from streamer.interfaces import PassthroughSource, Scene, Source
+from streamer.sinks.video.video import VideoSink
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.recorded import RecordedSource, is_recording
 from streamer.sources.selection import SourceOptions, open_source
-from tests import media
+from tests import clips
 from tests.sinks.scenes import LABELS, annotate, payloads, tracks
-from tests.sources.web_server import serving
+from tests.sources.network.web_server import serving
 
 FRAMES = 60
 NAMES = ["clip.mp4", "clip.mkv", "clip.ts", "list.m3u8"]
@@ -30,9 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("web")
     for name in NAMES[:3]:
         index_first = {"movflags": "faststart"} if name == "clip.mp4" else None
-        media.write_video(folder / name, frames=FRAMES, audio=True, options={"g": "20"}, container_options=index_first)
+        clips.write_video(folder / name, frames=FRAMES, audio=True, options={"g": "20"}, container_options=index_first)
     parts = {"hls_time": "0.8", "hls_list_size": "0"}
-    media.write_video(
+    clips.write_video(
         folder / "list.m3u8",
         frames=FRAMES,
         audio=True,
@@ -62,7 +62,7 @@ def check_whole(source: Source) -> None:
         assert source.info.average_fps == 25
         frames = list(source)
         assert source.take_damage() == []
-    assert [media.read_number(frame.picture) for frame in frames] == list(range(FRAMES))
+    assert [clips.read_number(frame.picture) for frame in frames] == list(range(FRAMES))
     assert {frame.segment for frame in frames} == {0}
 
 
@@ -78,7 +78,7 @@ def test_a_server_without_ranges_gives_every_frame_too(folder: Path, name: str) 
 
 
 def test_an_index_at_the_end_is_no_obstacle_where_nothing_can_be_skipped(tmp_path: Path) -> None:
-    media.write_video(tmp_path / "clip.mp4", frames=FRAMES, audio=True)
+    clips.write_video(tmp_path / "clip.mp4", frames=FRAMES, audio=True)
     with serving(tmp_path, ranges=False) as address:
         check_whole(open_source(f"{address}/clip.mp4"))
 
@@ -171,7 +171,7 @@ def test_a_recording_whose_sending_breaks_off_is_not_taken_for_whole(folder: Pat
 
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4"])
 def test_a_recording_that_was_cut_off_tells_how_much_is_missing(folder: Path, tmp_path: Path, name: str) -> None:
-    media.truncate(folder / name, tmp_path / name, 0.6)
+    clips.truncate(folder / name, tmp_path / name, 0.6)
     with serving(tmp_path) as address, open_source(f"{address}/{name}") as source:
         came = len(list(source))
         damage = source.take_damage()

@@ -10,17 +10,17 @@ from contextlib import nullcontext
 import pytest
 
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
-from streamer.refusals import refused
-from streamer.sources.interrupt import interruptible
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
-from tests.core.parts import DEADLINE_S
+from streamer.network.refusals import refused
+from streamer.sources.live.interrupt import interruptible
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.camera.settings import Scheme
 from tests.faults.counter import read_number
-from tests.sources.answering import Answer, answering, refusing
+from tests.pipeline.parts import DEADLINE_S
+from tests.sources.network.answering import Answer, answering, refusing
 
 SECRET = "swordfish"
 ALWAYS = Patience(stall_s=DEADLINE_S)

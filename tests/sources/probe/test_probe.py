@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import SourceUnavailable
-from streamer.sources.probe import constancy, probe
-from streamer.sources.probe_facts import VideoFacts
-from tests import media
+from streamer.sources.probe.facts import VideoFacts
+from streamer.sources.probe.probe import constancy, probe
+from tests import clips
 
 
 def video_of(path: Path) -> VideoFacts:
@@ -22,7 +22,7 @@ def video_of(path: Path) -> VideoFacts:
 
 
 def test_everything_in_a_container(tmp_path: Path) -> None:
-    path = media.write_video(
+    path = clips.write_video(
         tmp_path / "v.mp4",
         audio=True,
         subtitles=True,
@@ -49,12 +49,12 @@ def test_everything_in_a_container(tmp_path: Path) -> None:
 
 
 def test_picture_facts(tmp_path: Path) -> None:
-    path = media.write_video(
+    path = clips.write_video(
         tmp_path / "v.mp4",
         pix_fmt="yuv420p10le",
         rotation=90,
         sample_aspect_ratio=Fraction(4, 3),
-        colour=media.Colour(9, 16, 9, 1),
+        colour=clips.Colour(9, 16, 9, 1),
         frames=7,
     )
     facts = video_of(path)
@@ -69,7 +69,7 @@ def test_picture_facts(tmp_path: Path) -> None:
     )
     assert facts.average_fps == 25
     assert facts.field_order == "progressive"
-    assert video_of(media.write_video(tmp_path / "i.mp4", interlaced=True)).field_order == "interlaced, top field first"
+    assert video_of(clips.write_video(tmp_path / "i.mp4", interlaced=True)).field_order == "interlaced, top field first"
 
 
 CONSTANT: dict[str, dict[str, Any]] = {
@@ -85,19 +85,19 @@ CONSTANT: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", CONSTANT)
 def test_constant_rate(kind: str, tmp_path: Path) -> None:
-    assert video_of(media.write_video(tmp_path / kind, **CONSTANT[kind])).frame_rate == "constant"
+    assert video_of(clips.write_video(tmp_path / kind, **CONSTANT[kind])).frame_rate == "constant"
 
 
 def test_variable_and_unknown_rate(tmp_path: Path) -> None:
     uneven = [0, 512, 1024, 2048, 2560, 3072]
-    assert video_of(media.write_video(tmp_path / "v.mp4", pts=uneven)).frame_rate == "variable"
-    assert video_of(media.write_video(tmp_path / "one.mp4", frames=1)).frame_rate == "unknown"
-    assert video_of(media.write_video(tmp_path / "raw.h264")).frame_rate == "unknown"
+    assert video_of(clips.write_video(tmp_path / "v.mp4", pts=uneven)).frame_rate == "variable"
+    assert video_of(clips.write_video(tmp_path / "one.mp4", frames=1)).frame_rate == "unknown"
+    assert video_of(clips.write_video(tmp_path / "raw.h264")).frame_rate == "unknown"
 
 
 def test_pictures_and_graphs(tmp_path: Path) -> None:
     for number in range(3):
-        media.write_picture(tmp_path / f"{number}.png", number)
+        clips.write_picture(tmp_path / f"{number}.png", number)
     pictures = probe(str(tmp_path), fps="50")
     assert pictures.container == "pictures"
     assert pictures.duration_s == pytest.approx(0.06)
@@ -111,7 +111,7 @@ def test_pictures_and_graphs(tmp_path: Path) -> None:
 
 
 def test_json_and_lines_tell_the_same(tmp_path: Path) -> None:
-    path = media.write_video(
+    path = clips.write_video(
         tmp_path / "v.mp4",
         rotation=90,
         flip="horizontal",
@@ -146,7 +146,7 @@ def test_bad_input_is_unavailable(tmp_path: Path) -> None:
         "rtsp://u:p@h/s",
         "lavfi:nonsense",
         str(tmp_path),
-        str(media.write_audio(tmp_path / "a.wav")),
+        str(clips.write_audio(tmp_path / "a.wav")),
     ):
         with pytest.raises(SourceUnavailable):
             probe(uri)

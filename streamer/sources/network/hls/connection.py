@@ -18,21 +18,21 @@ import av
 from av.container import InputContainer
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
-from streamer.protocols import StreamInfo
-from streamer.sources.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
-from streamer.sources.deinterlacing import Deinterlace
-from streamer.sources.eras import Eras
-from streamer.sources.hls.follower import TS_SYNC, Follower, Loaded, lasts_s
-from streamer.sources.hls.opening import Chosen
-from streamer.sources.hls.period import SegmentFile, next_segment
-from streamer.sources.late_streams import is_unknown
-from streamer.sources.live_container import LiveContainerConnection
-from streamer.sources.network_options import PROBED
-from streamer.sources.opening import choose_video
-from streamer.sources.paced import Pace
-from streamer.sources.tap import PacketTap
+from streamer.interfaces import StreamInfo
+from streamer.media.ffmpeg_log import reason
+from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
+from streamer.sources.decode.deinterlacing import Deinterlace
+from streamer.sources.decode.late_streams import is_unknown
+from streamer.sources.decode.opening import choose_video
+from streamer.sources.decode.packet_tap import PacketTap
+from streamer.sources.live.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
+from streamer.sources.live.eras import Eras
+from streamer.sources.live.paced import Pace
+from streamer.sources.network.hls.follower import TS_SYNC, Follower, Loaded, lasts_s
+from streamer.sources.network.hls.opening import Chosen
+from streamer.sources.network.hls.period import SegmentFile, next_segment
+from streamer.sources.network.live_container import LiveContainerConnection
+from streamer.sources.network.options import PROBED
 
 _SOUND_WAIT_S = 5.0
 _LEAD_S = Fraction(2)
@@ -40,7 +40,7 @@ _LEAD_S = Fraction(2)
 
 
 class HlsConnection:
-    """See `streamer.sources.connection.Connection`.
+    """See `streamer.sources.live.connection.Connection`.
 
     Args:
         chosen: what is read.
@@ -83,16 +83,16 @@ class HlsConnection:
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """See `streamer.sources.connection.SoundConnection`."""
+        """See `streamer.sources.live.connection.SoundConnection`."""
         return self._period.streams if self._sound is None else self._sound.streams
 
     @property
     def info(self) -> StreamInfo:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         return self._period.info
 
     def pictures(self) -> Iterator[LiveItem]:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         while True:
             for item in self._period.pictures():
                 if self._sound is not None and isinstance(item, LivePicture) and item.pts is not None:

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.mailbox import Closed, Mailbox
-from streamer.sources.hls.playlist import Key, MediaPlaylist, Part, Segment, parse
-from streamer.sources.hls.web import NotWanted, Web
+from streamer.flow.queues import Closed, Mailbox
+from streamer.sources.network.hls.playlist import Key, MediaPlaylist, Part, Segment, parse
+from streamer.sources.network.hls.web import NotWanted, Web
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.sources.hls.playlist import MasterPlaylist, MediaPlaylist, choose, parse
-from streamer.sources.hls.web import Web
+from streamer.sources.network.hls.playlist import MasterPlaylist, MediaPlaylist, choose, parse
+from streamer.sources.network.hls.web import Web
 
 log = logging.getLogger(__name__)
 

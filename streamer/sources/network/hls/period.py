@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streamer.sources.connection import ASK_EVERY_S
-from streamer.sources.hls.follower import Follower, Loaded
-from streamer.sources.hls.web import NotWanted
-from streamer.transport_stream import continued
+from streamer.media.transport_stream import continued
+from streamer.sources.live.connection import ASK_EVERY_S
+from streamer.sources.network.hls.follower import Follower, Loaded
+from streamer.sources.network.hls.web import NotWanted
 
 
 class SegmentFile:

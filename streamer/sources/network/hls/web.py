@@ -14,8 +14,8 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.secrets import split_credentials
-from streamer.sources.hls.playlist import Part
+from streamer.sources.network.hls.playlist import Part
+from streamer.system.secrets import split_credentials
 
 _CHUNK_BYTES = 64 * 1024
 _MOST_BYTES = 256 * 1024 * 1024

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 import av
 
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import reason
-from streamer.protocols import StreamInfo
-from streamer.sources.connection import Connection, LiveItem
-from streamer.sources.http_fetch import HttpAddress, HttpFetch, Unspeakable
-from streamer.sources.jpeg_parts import LARGEST_BYTES, JpegParts
-from streamer.sources.live_container import LiveContainerConnection
-from streamer.sources.network_options import LOW_LATENCY
-from streamer.sources.opening import choose_video
-from streamer.sources.snapshots import SnapshotConnection
-from streamer.sources.tap import PacketTap
+from streamer.interfaces import StreamInfo
+from streamer.media.ffmpeg_log import reason
+from streamer.sources.decode.opening import choose_video
+from streamer.sources.decode.packet_tap import PacketTap
+from streamer.sources.live.connection import Connection, LiveItem
+from streamer.sources.network.http.fetch import HttpAddress, HttpFetch, Unspeakable
+from streamer.sources.network.http.jpeg_parts import LARGEST_BYTES, JpegParts
+from streamer.sources.network.http.snapshots import SnapshotConnection
+from streamer.sources.network.live_container import LiveContainerConnection
+from streamer.sources.network.options import LOW_LATENCY
 
 _MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n"
 _TELLS_NOTHING = ("", "application/octet-stream", "binary/octet-stream", "text/plain", "text/html")
@@ -52,7 +52,7 @@ def connect(address: HttpAddress, wanted: Callable[[], bool], options: HttpCamer
     """The connection to a camera that sends pictures; None if what is there is something else, for FFmpeg.
 
     Raises:
-        SourceUnavailable, SourceLost: as of `streamer.sources.connection.Connector.connect`.
+        SourceUnavailable, SourceLost: as of `streamer.sources.live.connection.Connector.connect`.
     """
     fetch = HttpFetch(address, wanted)
     try:
@@ -150,7 +150,7 @@ class PictureReader:
 
 
 class MjpegConnection:
-    """Pictures that come one after the other; see `streamer.sources.connection.Connection`.
+    """Pictures that come one after the other; see `streamer.sources.live.connection.Connection`.
 
     Args:
         fetch: closed with it.
@@ -168,12 +168,12 @@ class MjpegConnection:
 
     @property
     def info(self) -> StreamInfo:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         assert self._opened is not None, "asked before the first picture"
         return self._opened.info
 
     def pictures(self) -> Iterator[LiveItem]:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         # Here, for FFmpeg waits for the first picture, which a slow camera sends when it does.
         self._opened = self._open()
         yield from self._opened.pictures()

@@ -19,10 +19,10 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from streamer import certificates, refusals
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.login import Login, challenges
-from streamer.secrets import redacted
+from streamer.network import certificates, refusals
+from streamer.network.login import Login, challenges
+from streamer.system.secrets import redacted
 
 _ASK_EVERY_S = 0.25
 _MOST_REDIRECTS = 10

@@ -13,16 +13,16 @@ from fractions import Fraction
 import av
 
 from streamer.errors import SourceUnavailable
-from streamer.ffmpeg_log import listening, reason
-from streamer.protocols import Damage, StreamInfo
-from streamer.sources.complaints import means_damage
-from streamer.sources.connection import LiveItem, LivePicture
-from streamer.sources.container import describe
-from streamer.sources.geometry import Geometry
-from streamer.sources.http_fetch import HttpFetch
-from streamer.sources.jpeg_parts import LARGEST_BYTES
-from streamer.sources.loss import DECODER_TOLD
-from streamer.sources.opening import choose_video
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.ffmpeg_log import listening, reason
+from streamer.sources.damage.complaints import means_damage
+from streamer.sources.damage.loss import DECODER_TOLD
+from streamer.sources.decode.container import describe
+from streamer.sources.decode.geometry import Geometry
+from streamer.sources.decode.opening import choose_video
+from streamer.sources.live.connection import LiveItem, LivePicture
+from streamer.sources.network.http.fetch import HttpFetch
+from streamer.sources.network.http.jpeg_parts import LARGEST_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _UNKNOWN = Fraction(1, 1000)  # of a time stamp that there is none of
 
 
 class SnapshotConnection:
-    """Asks for the picture at even intervals; see `streamer.sources.connection.Connection`.
+    """Asks for the picture at even intervals; see `streamer.sources.live.connection.Connection`.
 
     One that did not change comes again: it shows what there is to see now, and that the camera answers.
 
@@ -68,12 +68,12 @@ class SnapshotConnection:
 
     @property
     def info(self) -> StreamInfo:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         assert self._info is not None
         return self._info
 
     def pictures(self) -> Iterator[LiveItem]:
-        """See `streamer.sources.connection.Connection`."""
+        """See `streamer.sources.live.connection.Connection`."""
         assert self._first is not None, "asked once"
         first, self._first = self._first, None
         yield first

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import av
 import numpy as np
 
-from tests.sources.web_server import QuietServer
+from tests.sources.network.web_server import QuietServer
 
 CLOCK = Fraction(1, 90_000)
 SOUND_HZ = 48_000

@@ -15,14 +15,22 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.protocols import Damage
-from streamer.sources.connection import LivePacket, LivePicture
-from streamer.sources.hls.web import NotWanted
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.retries import Patience
+from streamer.interfaces import Damage
+from streamer.sources.live.connection import LivePacket, LivePicture
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.hls.web import NotWanted
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
 from streamer.sources.selection import SourceOptions, open_source
-from tests.sources.hls_origin import Channel, Origin, Segment, each_for_itself, make_period, number_of, serving
+from tests.sources.network.hls.hls_origin import (
+    Channel,
+    Origin,
+    Segment,
+    each_for_itself,
+    make_period,
+    number_of,
+    serving,
+)
 
 FPS = 20
 STEP_S = 1 / FPS

@@ -1,6 +1,6 @@
 """Cameras that send pictures over HTTP as many do: in odd parts, one a request, behind logins and TLS.
 
-A server of its own on a free port of 127.0.0.1. Pictures carry their number (`tests.media`); the server notes which it
+A server of its own on a free port of 127.0.0.1. Pictures carry their number (`tests.clips`); the server notes which it
 sent. All methods may be called from any thread.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import cv2
 
-from tests import media
+from tests import clips
 
 USER, PASSWORD = "admin", "p@ss/w:o#rd?%"
 FORMS = (
@@ -32,7 +32,7 @@ _BOUNDARIES = {"wrong": "another", "dashes": "--picture", "quoted": '"picture"'}
 
 def jpeg(number: int, size: tuple[int, int] = (160, 120), *, thumbnail: bool = False) -> bytes:
     """A JPEG file of a numbered picture, with another one inside, as cameras put it in, if asked for."""
-    file = cv2.imencode(".jpg", media.picture(number, size)[..., ::-1])[1].tobytes()
+    file = cv2.imencode(".jpg", clips.picture(number, size)[..., ::-1])[1].tobytes()
     if not thumbnail:
         return file
     inner = b"thumbnail\0" + jpeg(0, (32, 24))
@@ -41,7 +41,7 @@ def jpeg(number: int, size: tuple[int, int] = (160, 120), *, thumbnail: bool = F
 
 def png(number: int, size: tuple[int, int] = (160, 120)) -> bytes:
     """A PNG file of a numbered picture."""
-    return cv2.imencode(".png", media.picture(number, size)[..., ::-1])[1].tobytes()
+    return cv2.imencode(".png", clips.picture(number, size)[..., ::-1])[1].tobytes()
 
 
 class HttpCamera:

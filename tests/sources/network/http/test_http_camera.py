@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.frame import Frame
-from streamer.protocols import Source
-from streamer.sources.live import LiveSource
-from streamer.sources.network import NetworkConnector
-from streamer.sources.network_options import NetworkOptions
-from streamer.sources.recorded import RecordedSource
-from streamer.sources.retries import Patience
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Source
+from streamer.sources.live.live import LiveSource
+from streamer.sources.live.retries import Patience
+from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.recorded import RecordedSource
 from streamer.sources.selection import SourceOptions, open_source
-from streamer.stats import RunStats
-from tests import media
-from tests.core.parts import DEADLINE_S
-from tests.media import read_number
-from tests.sources.http_cameras import FORMS, LOGINS, PASSWORD, USER, HttpCamera
-from tests.sources.web_server import serving
+from streamer.values.frame import Frame
+from tests import clips
+from tests.clips import read_number
+from tests.pipeline.parts import DEADLINE_S
+from tests.sources.network.http.http_cameras import FORMS, LOGINS, PASSWORD, USER, HttpCamera
+from tests.sources.network.web_server import serving
 
 ALWAYS = Patience(stall_s=DEADLINE_S)
 
@@ -190,7 +190,7 @@ def test_refusals_are_told_in_words(status: int, said: str) -> None:
 
 
 def test_files_behind_http_stay_recordings(tmp_path: Path) -> None:
-    media.write_video(tmp_path / "clip.mp4", frames=10)
+    clips.write_video(tmp_path / "clip.mp4", frames=10)
     (tmp_path / "clip").write_bytes((tmp_path / "clip.mp4").read_bytes())  # given as application/octet-stream
     with serving(tmp_path) as address:
         for name in ("clip.mp4", "clip"):

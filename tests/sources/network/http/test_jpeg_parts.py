@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.sources.jpeg_parts import JpegParts
-from tests.sources.http_cameras import jpeg
+from streamer.sources.network.http.jpeg_parts import JpegParts
+from tests.sources.network.http.http_cameras import jpeg
 
 PICTURES = [jpeg(number, thumbnail=number == 2) for number in range(4)]
 

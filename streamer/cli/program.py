@@ -7,22 +7,15 @@ Heavy libraries are imported by the command that needs them, so that `--help` an
 
 from __future__ import annotations
 
-import signal
 import sys
-import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
 
-STARTED_S = time.monotonic()
-if __name__ == "__main__":
-    # Until a command takes the signal over, Ctrl-C ends the program without Python's traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+import typer
 
-from enum import StrEnum  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Annotated  # noqa: E402
-
-import typer  # noqa: E402
-
-from streamer import standard_streams  # noqa: E402
+from streamer.cli import STARTED_S
+from streamer.system import standard_streams
 
 
 class LogFormat(StrEnum):
@@ -112,7 +105,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Annotate a video or a camera: detect, track, draw, write."""
-    from streamer import commands
+    from streamer.cli import commands
 
     outputs = commands.Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
     options = {
@@ -164,12 +157,12 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Run a recorded live run again: the same drops, the same tracks, the same boxes."""
-    from streamer.commands import Outputs
-    from streamer.replay import commands
+    from streamer.cli import replay_commands
+    from streamer.cli.commands import Outputs
 
     outputs = Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
     raise typer.Exit(
-        commands.replay(recording, outputs, config, assign or [], tracker, quiet=quiet, started_s=STARTED_S)
+        replay_commands.replay(recording, outputs, config, assign or [], tracker, quiet=quiet, started_s=STARTED_S)
     )
 
 
@@ -179,7 +172,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Annotate a real clip of a street and say where the result is."""
-    from streamer import commands
+    from streamer.cli import commands
 
     raise typer.Exit(commands.demo(output, quiet=quiet, started_s=STARTED_S))
 
@@ -195,7 +188,7 @@ def track(
     quiet: Quiet = False,
 ) -> None:
     """Track detections from a file: MOT Challenge text in and out."""
-    from streamer import commands
+    from streamer.cli import commands
 
     raise typer.Exit(commands.track(detections, output, fps, size, tracker, overwrite=overwrite, quiet=quiet))
 
@@ -206,7 +199,7 @@ def probe(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show what the program sees in a source: streams, codec, size, rate, rotation, colour; cameras: list them."""
-    from streamer import commands
+    from streamer.cli import commands
 
     raise typer.Exit(commands.probe(source, as_json=json))
 
@@ -214,7 +207,7 @@ def probe(
 @models.command("list")
 def models_list() -> None:
     """What is known, what is installed, and where it came from."""
-    from streamer import commands
+    from streamer.cli import commands
 
     raise typer.Exit(commands.models_list())
 
@@ -225,7 +218,7 @@ def models_fetch(
     sha256: Annotated[str | None, typer.Option(help="The checksum that a module's archive must have.")] = None,
 ) -> None:
     """Download a model into the cache, or mend it there; afterwards no network is needed."""
-    from streamer import commands
+    from streamer.cli import commands
 
     raise typer.Exit(commands.models_fetch(name, sha256))
 
@@ -241,7 +234,7 @@ def models_check(
     size: Annotated[str, typer.Option(help="Size of the frames to try it on.")] = "1280x720",
 ) -> None:
     """Verify a model's files, load it, run it, and say where it ran and how long that took."""
-    from streamer import commands
+    from streamer.cli import commands
 
     raise typer.Exit(commands.models_check(name, device, precision, label_map, size))
 
@@ -253,7 +246,7 @@ def models_labels(
     label_map: LabelMap = None,
 ) -> None:
     """The classes of a detector as a tree: name, id, MID."""
-    from streamer import commands
+    from streamer.cli import commands
 
     raise typer.Exit(commands.models_labels(pattern, detector, label_map))
 
@@ -273,7 +266,7 @@ def evaluate_tracking(
     json: JsonFile = None,
 ) -> None:
     """HOTA, MOTA, IDF1 and switches of a tracker on sequences with ground truth."""
-    from streamer import evaluation_commands as commands
+    from streamer.cli import evaluation_commands as commands
 
     raise typer.Exit(
         commands.tracking(
@@ -302,7 +295,7 @@ def evaluate_streaming(
     ] = None,
 ) -> None:
     """How right what is on screen is while a slow detector works, on sequences with ground truth."""
-    from streamer import evaluation_commands as commands
+    from streamer.cli import evaluation_commands as commands
 
     raise typer.Exit(
         commands.streaming(
@@ -331,7 +324,7 @@ def evaluate_video(
     json: JsonFile = None,
 ) -> None:
     """How much boxes jump when detections land and how often ids break, without ground truth."""
-    from streamer import evaluation_commands as commands
+    from streamer.cli import evaluation_commands as commands
 
     options = {
         "detector.name": detector,
@@ -344,17 +337,13 @@ def evaluate_video(
     raise typer.Exit(commands.video(video, options, json_path=json, started_s=STARTED_S))
 
 
-def main() -> None:
-    """Entry point of the installed command."""
+def run_program() -> None:
+    """Parse the arguments of the process, run the command and leave with its exit code."""
     standard_streams.protect()
     try:
         app()
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
-        if "streamer.crew" in sys.modules:  # without it there is no thread that could have been left behind
-            sys.modules["streamer.crew"].leave(code)
+        if "streamer.flow.threads" in sys.modules:  # without it there is no thread that could have been left behind
+            sys.modules["streamer.flow.threads"].leave(code)
         raise
-
-
-if __name__ == "__main__":
-    main()
