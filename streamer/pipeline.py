@@ -25,17 +25,17 @@ from functools import partial
 from streamer.errors import DetectorError, Interrupted
 from streamer.flow.cadence import Cadence, Schedule
 from streamer.flow.failures import DetectorFailures
-from streamer.flow.newest import Newest
+from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
-from streamer.flow.routes import Finished, Lossless, Route
-from streamer.flow.simulated_clock import Latency, Virtual
-from streamer.flow.sink_worker import Outlet
+from streamer.flow.routes import Finished, LosslessRoute, Route
+from streamer.flow.simulated_clock import Latency, SimulatedRoute
+from streamer.flow.sink_worker import SinkWorker
 from streamer.flow.stats import Rate, RunStats
-from streamer.flow.threads import Crew
+from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
 from streamer.presentation.delayed import ShowDelayed
-from streamer.presentation.every_frame import Lockstep, Paced, Pacing
+from streamer.presentation.every_frame import EveryFrame, Presentation, Presented
 from streamer.presentation.live import ShowDetected, ShowNow
 from streamer.render.canvas import Canvas
 from streamer.values.frame import Frame
@@ -116,23 +116,25 @@ class Pipeline:
         self._keeps_all = self._live and bool(keep_all)
         route = self._make_route(Schedule(cadence), overlay, latency, playout)
         self._route = route if reroute is None else reroute(route)
-        self._pacing = self._make_pacing(tracker, cadence, overlay, delay_s)
-        self._outlets = tuple(
-            Outlet(sink, name, self.stats, live=self._live, required=sink not in optional, keep_all=sink in keep_all)
+        self._presentation = self._make_pacing(tracker, cadence, overlay, delay_s)
+        self._sink_workers = tuple(
+            SinkWorker(
+                sink, name, self.stats, live=self._live, required=sink not in optional, keep_all=sink in keep_all
+            )
             for sink, name in zip(sinks, _names(sinks), strict=True)
         )
 
     def _make_route(self, schedule: Schedule, overlay: str, latency: Latency | None, playout: Playout | None) -> Route:
         ledger, every_frame, wants = self.stats.ledger, overlay != "detected", schedule.wants
         if latency is not None:
-            return Virtual(ledger, wants, latency, every_frame=every_frame)
+            return SimulatedRoute(ledger, wants, latency, every_frame=every_frame)
         if not self._live:
-            return Lossless(ledger, wants)
-        return Newest(ledger, wants, every_frame=every_frame, keep_all=self._keeps_all, playout=playout)
+            return LosslessRoute(ledger, wants)
+        return NewestRoute(ledger, wants, every_frame=every_frame, keep_all=self._keeps_all, playout=playout)
 
-    def _make_pacing(self, tracker: Tracker, cadence: Cadence, overlay: str, delay_s: float | None) -> Pacing:
-        if isinstance(self._route, Lossless):
-            return Lockstep(tracker, all_frames=cadence.all_frames)
+    def _make_pacing(self, tracker: Tracker, cadence: Cadence, overlay: str, delay_s: float | None) -> Presentation:
+        if isinstance(self._route, LosslessRoute):
+            return EveryFrame(tracker, all_frames=cadence.all_frames)
         if overlay == "delayed":
             return ShowDelayed(tracker, delay_s)
         return ShowNow(tracker) if overlay == "now" else ShowDetected(tracker)
@@ -153,15 +155,15 @@ class Pipeline:
         self._stop.set()
         self._source.stop()
         self._route.close()
-        for outlet in self._outlets:
-            outlet.release()
+        for sink_worker in self._sink_workers:
+            sink_worker.release()
 
     def __iter__(self) -> Iterator[Scene]:
         began_s, cause = time.monotonic(), "error"
         ended: BaseException | None = None
         try:
-            with Crew(self._abort, deadline_s=LIVE_DEADLINE_S if self._live else None) as crew:
-                self._start(crew)
+            with ThreadGroup(self._abort, deadline_s=LIVE_DEADLINE_S if self._live else None) as thread_group:
+                self._start(thread_group)
                 try:
                     with closing(self._scenes(began_s)) as scenes:
                         yield from scenes
@@ -180,27 +182,27 @@ class Pipeline:
         if self._stop.is_set():
             raise ended or Interrupted
 
-    def _start(self, crew: Crew) -> None:
-        crew.start("capture", self._capture)
+    def _start(self, thread_group: ThreadGroup) -> None:
+        thread_group.start("capture", self._capture)
         for detector in self._detectors:
-            crew.start("detector", partial(self._detect, detector), patience_s=DETECTOR_PATIENCE_S)
-        for outlet in self._outlets:
-            if not outlet.sink.main_thread:
-                crew.start("sink", partial(self._drain, outlet))
+            thread_group.start("detector", partial(self._detect, detector), patience_s=DETECTOR_PATIENCE_S)
+        for sink_worker in self._sink_workers:
+            if not sink_worker.sink.main_thread:
+                thread_group.start("sink", partial(self._drain, sink_worker))
 
     def _finish(self) -> None:
         until_s = time.monotonic() + LIVE_DEADLINE_S
-        for outlet in self._outlets:
-            if outlet.keeps_all:
-                outlet.finish(LIVE_DEADLINE_S)
+        for sink_worker in self._sink_workers:
+            if sink_worker.keeps_all:
+                sink_worker.finish(LIVE_DEADLINE_S)
             else:
-                outlet.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
+                sink_worker.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
 
     def _abort(self) -> None:
         self._source.stop()
         self._route.close()
-        for outlet in self._outlets:
-            outlet.close()
+        for sink_worker in self._sink_workers:
+            sink_worker.close()
 
     # capture thread
 
@@ -252,7 +254,7 @@ class Pipeline:
             yield from self._shown_scenes(began_s)
         except Closed:
             if self._keeps_all and self._stop.is_set():  # what came until then is recorded
-                yield from self._show(self._pacing.flush(), began_s)
+                yield from self._show(self._presentation.flush(), began_s)
             raise
 
     def _shown_scenes(self, began_s: float) -> Generator[Scene, None, None]:
@@ -260,39 +262,39 @@ class Pipeline:
             if finished.looked:
                 self.stats.add_time("detect", finished.detect_s)
                 self._failures.take(finished.frame, finished.error)
-            yield from self._show(self._pacing.take(finished), began_s)
+            yield from self._show(self._presentation.take(finished), began_s)
             if self._failures.fatal is not None:
-                yield from self._show(self._pacing.flush(), began_s)
+                yield from self._show(self._presentation.flush(), began_s)
                 raise self._failures.fatal
-        yield from self._show(self._pacing.flush(), began_s)
+        yield from self._show(self._presentation.flush(), began_s)
 
-    def _show(self, ready: Iterable[Paced], began_s: float) -> Generator[Scene, None, None]:
+    def _show(self, ready: Iterable[Presented], began_s: float) -> Generator[Scene, None, None]:
         started_s = time.perf_counter()
-        for paced in ready:
+        for presented in ready:
             self.stats.add_time("track", time.perf_counter() - started_s)
-            scene = self._draw(paced, began_s)
-            self._route.shown(paced.frame, paced.state, paced.cause)
+            scene = self._draw(presented, began_s)
+            self._route.shown(presented.frame, presented.state, presented.cause)
             self.stats.shown += 1
             self.stats.tracks.take(scene.tracks, scene.labels)
-            for outlet in self._outlets:
-                outlet.put(scene)
+            for sink_worker in self._sink_workers:
+                sink_worker.put(scene)
             if self._live:
-                self.stats.add_age("shown", time.monotonic() - paced.frame.captured_s)
+                self.stats.add_age("shown", time.monotonic() - presented.frame.captured_s)
             yield scene
             started_s = time.perf_counter()
 
-    def _draw(self, paced: Paced, began_s: float) -> Scene:
+    def _draw(self, presented: Presented, began_s: float) -> Scene:
         now_s = time.monotonic()
         fps = self._rate.tick(now_s) if self._live else self.stats.shown / max(now_s - began_s, 1e-3)
-        confirmed = paced.tracks.confirmed
-        tracks = paced.tracks if confirmed.all() else paced.tracks.select(confirmed)
+        confirmed = presented.tracks.confirmed
+        tracks = presented.tracks if confirmed.all() else presented.tracks.select(confirmed)
         labels = self._detectors[0].labels
-        found_pts = self._pacing.sightings.found_pts(tracks.ids, paced.frame.pts)
-        scene = Scene(paced.frame, tracks, labels, paced.state, paced.detections, found_pts, fps=fps)
+        found_pts = self._presentation.last_detected.found_pts(tracks.ids, presented.frame.pts)
+        scene = Scene(presented.frame, tracks, labels, presented.state, presented.detections, found_pts, fps=fps)
         if not self._draws:
             return scene
         started_s = time.perf_counter()
-        canvas = Canvas(paced.frame.picture)
+        canvas = Canvas(presented.frame.picture)
         for annotator in self._annotators:
             annotator.draw(canvas, scene)
         self.stats.add_time("draw", time.perf_counter() - started_s)
@@ -300,12 +302,12 @@ class Pipeline:
 
     # sink threads
 
-    def _drain(self, outlet: Outlet) -> None:
+    def _drain(self, sink_worker: SinkWorker) -> None:
         try:
-            outlet.drain()
+            sink_worker.drain()
         except Interrupted:  # a window was closed: the run ends, and the other outputs are completed
             self.stop()
-            outlet.close()
+            sink_worker.close()
 
 
 def _names(sinks: Sequence[Sink]) -> list[str]:

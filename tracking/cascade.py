@@ -13,13 +13,13 @@ import math
 
 import numpy as np
 
+from tracking.adaptation import Adaptation, UsualScore
 from tracking.boxes import Array, Flags, Indices, to_centres, to_corners
-from tracking.experience import Experience, UsualScore
-from tracking.hindsight import Hindsight
-from tracking.lives import Lives
 from tracking.matching import Match, Seen, Stage, match_in_stages, others
 from tracking.motion import MovingBoxes
+from tracking.track_table import TrackTable
 from tracking.types import Detections, IdArray, Motion, Origin, Tracks
+from tracking.velocity_trust import VelocityTrust
 
 # A weak detection must fit better, and is no proof for a track that was missed for longer than this.
 _WEAK_IOU_MIN = 0.3
@@ -109,9 +109,9 @@ class CascadeTracker:
         self._now_s = -math.inf
         self._interval_s = 0.0
         self._pictured = False
-        self._experience = Experience()
+        self._experience = Adaptation()
         self._usual = UsualScore()
-        self._hindsight = Hindsight()
+        self._hindsight = VelocityTrust()
 
     def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         """Take in the detections of the frame at media time `time_s`; returns the confirmed tracks at that time.
@@ -263,7 +263,7 @@ class CascadeTracker:
     def _begin(self, seen: Seen, cols: Indices) -> None:
         """Start tracks from the detections that no track took."""
         if len(cols):
-            new = Lives.begun(seen.labels[cols], seen.scores[cols], self._now_s)
+            new = TrackTable.begun(seen.labels[cols], seen.scores[cols], self._now_s)
             self._lives = self._lives.joined_with(new)
             self._boxes.append(MovingBoxes(seen.centres[cols], _AGILITY))
             self._offsets = np.concatenate([self._offsets, np.zeros((len(cols), 4))])
@@ -288,8 +288,10 @@ class CascadeTracker:
 _LEAST_BOX = np.array([-np.inf, -np.inf, 0.0, 0.0])
 
 
-def _no_tracks() -> tuple[Lives, MovingBoxes]:
-    return Lives.begun(np.empty(0, np.int32), np.empty(0), 0.0), MovingBoxes(np.empty((0, 4)), _AGILITY, learns=True)
+def _no_tracks() -> tuple[TrackTable, MovingBoxes]:
+    return TrackTable.begun(np.empty(0, np.int32), np.empty(0), 0.0), MovingBoxes(
+        np.empty((0, 4)), _AGILITY, learns=True
+    )
 
 
 def _check_time(time_s: float) -> None:

@@ -11,11 +11,11 @@ import math
 
 import numpy as np
 
+from tracking.adaptation import Adaptation
 from tracking.boxes import Array, Indices, to_centres, to_corners
-from tracking.experience import Experience
-from tracking.lives import Lives
 from tracking.matching import Seen, match, others
 from tracking.motion import MovingBoxes
+from tracking.track_table import TrackTable
 from tracking.types import Detections, Motion, Origin, Tracks
 
 # A weak detection gets a track only where no other wants it nearly as much: in units of overlap.
@@ -93,7 +93,7 @@ class IouTracker:
         """Forget all tracks and what was learned of the detector. Ids go on from where they were."""
         self._lives, self._boxes = _no_tracks()
         self._now_s = -math.inf
-        self._experience = Experience()
+        self._experience = Adaptation()
 
     def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         """Take in the detections of the frame at media time `time_s`; returns the confirmed tracks at that time.
@@ -202,7 +202,7 @@ class IouTracker:
     def _begin(self, seen: Seen, cols: Indices) -> None:
         """Start tracks from the detections that no track took."""
         if len(cols):
-            new = Lives.begun(seen.labels[cols], seen.scores[cols], self._now_s)
+            new = TrackTable.begun(seen.labels[cols], seen.scores[cols], self._now_s)
             self._lives = self._lives.joined_with(new)
             self._boxes.append(MovingBoxes(seen.centres[cols]))
 
@@ -220,8 +220,8 @@ class IouTracker:
         self._next_id += len(rows)
 
 
-def _no_tracks() -> tuple[Lives, MovingBoxes]:
-    return Lives.begun(np.empty(0, np.int32), np.empty(0), 0.0), MovingBoxes(np.empty((0, 4)))
+def _no_tracks() -> tuple[TrackTable, MovingBoxes]:
+    return TrackTable.begun(np.empty(0, np.int32), np.empty(0), 0.0), MovingBoxes(np.empty((0, 4)))
 
 
 def _check_time(time_s: float) -> None:

@@ -66,7 +66,7 @@ class _Life:
     inside: bool
 
 
-class Lives:
+class TrackLifetimes:
     """The lives of all ids."""
 
     def __init__(self) -> None:

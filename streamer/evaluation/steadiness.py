@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamer.evaluation.id_breaks import IdBreaks, Lives
+from streamer.evaluation.id_breaks import IdBreaks, TrackLifetimes
 from streamer.interfaces import Scene
 from tracking.boxes import Array
 from tracking.types import BoolArray, Origin, Tracks
@@ -71,7 +71,7 @@ class Steadiness:
     def __init__(self) -> None:
         self._before: list[_Shown] = []  # the last scene and the one before that, of one segment
         self._steps: list[_Step] = []
-        self._lives = Lives()
+        self._lifetimes = TrackLifetimes()
         self._frames = 0
         self._duration_s = 0.0
 
@@ -84,7 +84,7 @@ class Steadiness:
             self._duration_s += shown.time_s - self._before[-1].time_s
             self._steps.append(_step(self._before, shown))
         self._before = [*self._before[-1:], shown]
-        self._lives.take(scene.tracks, shown.time_s, shown.segment, (scene.frame.width, scene.frame.height))
+        self._lifetimes.take(scene.tracks, shown.time_s, shown.segment, (scene.frame.width, scene.frame.height))
         self._frames += 1
 
     def report(self) -> SteadinessReport:
@@ -92,7 +92,7 @@ class Steadiness:
         landed = np.concatenate([np.empty(0, np.bool_), *(step.landed for step in self._steps)])
         figures = np.concatenate([np.empty((0, 3)), *(step.figures for step in self._steps)])
         return SteadinessReport(
-            self._frames, self._duration_s, _steps(figures[landed]), _steps(figures[~landed]), self._lives.breaks()
+            self._frames, self._duration_s, _steps(figures[landed]), _steps(figures[~landed]), self._lifetimes.breaks()
         )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from streamer.flow.playout import Playout
-from streamer.flow.queues import Closed, HandOff
+from streamer.flow.queues import ClosableQueue, Closed
 from streamer.flow.routes import BUSY, LATE, Finished
 from streamer.flow.stats import Ledger
 from streamer.values.frame import Frame, held_bytes
@@ -43,7 +43,7 @@ class _Due(NamedTuple):
     held_bytes: int
 
 
-class Newest(HandOff):
+class NewestRoute(ClosableQueue):
     """One frame waits for a detector, the newest; whoever is late loses frames, and every loss is counted.
 
     A frame that a detector saw ends as `detected` or `lost`, a damaged one as `corrupt`, one that was only shown as

@@ -1,9 +1,9 @@
 """Bounded hand-off between two threads, where every wait can be woken.
 
-`Mailbox` is first in, first out; full, it blocks the faster side, or drops its oldest item if that is what the reader
-wants. `Sequencer` gives results back in the order of their numbers although several workers finish them in any order.
-Both end in one of two ways: `finish` lets the reader drain what is left, `close` wakes everybody at once. Any thread
-may call any method.
+`BoundedQueue` is first in, first out; full, it blocks the faster side, or drops its oldest item if that is what the
+reader wants. `ReorderBuffer` gives results back in the order of their numbers although several workers finish them in
+any order. Both end in one of two ways: `finish` lets the reader drain what is left, `close` wakes everybody at once.
+Any thread may call any method.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Closed(Exception):
     """The other side has gone: stop what you are doing."""
 
 
-class HandOff:
+class ClosableQueue:
     """The part of both that waits and wakes."""
 
     def __init__(self, capacity: int) -> None:
@@ -43,7 +43,7 @@ class HandOff:
             self._changed.notify_all()
 
 
-class Mailbox(HandOff, Generic[T]):
+class BoundedQueue(ClosableQueue, Generic[T]):
     """A bounded queue.
 
     Args:
@@ -137,7 +137,7 @@ class Mailbox(HandOff, Generic[T]):
             self._changed.notify_all()
 
 
-class Sequencer(HandOff, Generic[T]):
+class ReorderBuffer(ClosableQueue, Generic[T]):
     """Items by consecutive numbers from 0, taken in that order.
 
     A worker that is ahead waits in `put`, so that at most `capacity` items are held; the worker that has the next

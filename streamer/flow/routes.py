@@ -1,7 +1,7 @@
 """How frames get from the capture thread to the detectors and to the main thread.
 
-`Lossless` is the way for files: every hand-off blocks the faster side, results come in the order of the frames.
-`streamer.flow.newest.Newest` is the way for live sources: nothing waits but what is to be shown. Both know when a
+`LosslessRoute` is the way for files: every hand-off blocks the faster side, results come in the order of the frames.
+`streamer.flow.newest.NewestRoute` is the way for live sources: nothing waits but what is to be shown. Both know when a
 frame's fate is decided and say so to the ledger. Any thread may call any method; who calls which is written at each.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamer.errors import DetectorError
-from streamer.flow.queues import Mailbox, Sequencer
+from streamer.flow.queues import BoundedQueue, ReorderBuffer
 from streamer.flow.stats import Ledger
 from streamer.values.frame import Frame
 from tracking.types import Detections
@@ -88,7 +88,7 @@ class Route(Protocol):
         ...
 
 
-class Lossless:
+class LosslessRoute:
     """Every frame is detected and shown, in order; the slower side is waited for.
 
     Args:
@@ -99,8 +99,8 @@ class Lossless:
     def __init__(self, ledger: Ledger, wants: Callable[[Frame], bool]) -> None:
         self._ledger = ledger
         self._wants = wants
-        self._captured: Mailbox[tuple[Frame, bool]] = Mailbox(CAPTURED_CAPACITY)
-        self._finished: Sequencer[Finished] = Sequencer(FINISHED_CAPACITY)
+        self._captured: BoundedQueue[tuple[Frame, bool]] = BoundedQueue(CAPTURED_CAPACITY)
+        self._finished: ReorderBuffer[Finished] = ReorderBuffer(FINISHED_CAPACITY)
         self._count = 0  # capture thread only
 
     @property

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamer.errors import ConfigError
-from streamer.flow.queues import Mailbox
+from streamer.flow.queues import BoundedQueue
 from streamer.flow.routes import BUSY, CAPTURED_CAPACITY, Finished
 from streamer.flow.stats import Ledger
 from streamer.system import paths
@@ -77,8 +77,8 @@ class Latency:
         return duration_s
 
 
-class Virtual:
-    """The way of `streamer.flow.routes.Newest`, with the clock of the frames themselves.
+class SimulatedRoute:
+    """The way of `streamer.flow.routes.NewestRoute`, with the clock of the frames themselves.
 
     Args:
         ledger: told of every frame.
@@ -93,9 +93,9 @@ class Virtual:
         self._wants = wants
         self._latency = latency
         self._every_frame = every_frame
-        self._captured: Mailbox[Frame] = Mailbox(CAPTURED_CAPACITY)
-        self._to_detect: Mailbox[Frame] = Mailbox(1)
-        self._detected: Mailbox[Finished] = Mailbox(1)
+        self._captured: BoundedQueue[Frame] = BoundedQueue(CAPTURED_CAPACITY)
+        self._to_detect: BoundedQueue[Frame] = BoundedQueue(1)
+        self._detected: BoundedQueue[Finished] = BoundedQueue(1)
         # Main thread only:
         self.now_s = 0.0
         """The virtual clock, seconds of media time."""

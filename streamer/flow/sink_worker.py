@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamer.errors import SinkError
-from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import ConnectedSink, Scene, Sink, WaitingSink
 from streamer.values.frame import held_bytes
@@ -23,7 +23,7 @@ KEPT_BYTES = 256 << 20
 """What scenes that wait for an output of a live run which keeps all may hold."""
 
 
-class Outlet:
+class SinkWorker:
     """A sink with its mailbox.
 
     Args:
@@ -53,10 +53,10 @@ class Outlet:
         self._live = live
         self._required = required or not live
         self._keep_all = keep_all and live
-        self._mailbox: Mailbox[Scene] = (
-            Mailbox(KEPT_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=KEPT_BYTES)
+        self._mailbox: BoundedQueue[Scene] = (
+            BoundedQueue(KEPT_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=KEPT_BYTES)
             if self._keep_all
-            else Mailbox(LIVE_CAPACITY if live else SINK_CAPACITY, newest=live)
+            else BoundedQueue(LIVE_CAPACITY if live else SINK_CAPACITY, newest=live)
         )
         self._behind = False  # main thread only
         self._drained = threading.Event()

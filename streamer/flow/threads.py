@@ -40,7 +40,7 @@ def leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-class Crew:
+class ThreadGroup:
     """Threads that start together and end together.
 
     Args:

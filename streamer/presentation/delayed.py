@@ -20,9 +20,9 @@ from streamer.flow.routes import Finished
 from streamer.motion.motion_cache import MotionCache
 from streamer.motion.motion_field import MotionField
 from streamer.motion.propagation import follow
-from streamer.presentation.every_frame import Paced, undetected
+from streamer.presentation.every_frame import Presented, undetected
 from streamer.presentation.interpolation import Anchor, between
-from streamer.presentation.last_detected import Sightings
+from streamer.presentation.last_detected import LastDetected
 from streamer.presentation.latency_compensation import aged
 from streamer.values.frame import Frame
 from tracking.types import Detections, Tracker, Tracks
@@ -98,7 +98,7 @@ class ShowDelayed:
     """
 
     def __init__(self, tracker: Tracker, delay_s: float | None = None) -> None:
-        self.sightings = Sightings()
+        self.last_detected = LastDetected()
         self._tracker = tracker
         self.delay = Delay(delay_s)
         self._backlog = delay_s is None
@@ -111,7 +111,7 @@ class ShowDelayed:
         self._last: Frame | None = None
         self._early: deque[Finished] = deque()
 
-    def take(self, finished: Finished) -> Iterator[Paced]:
+    def take(self, finished: Finished) -> Iterator[Presented]:
         """A frame that came, or one that a detector is done with."""
         if not finished.looked:
             yield from self._arrive(finished.frame, finished.due_s or finished.frame.captured_s)
@@ -124,12 +124,12 @@ class ShowDelayed:
                 if one.frame is finished.frame and finished.error is not None:
                     one.lost = finished.error.cause
 
-    def flush(self) -> Iterator[Paced]:
+    def flush(self) -> Iterator[Presented]:
         """No more frames come: all that wait are shown."""
         while self._queue:
             yield self._show(self._queue.popleft())
 
-    def _arrive(self, frame: Frame, came_s: float) -> Iterator[Paced]:
+    def _arrive(self, frame: Frame, came_s: float) -> Iterator[Presented]:
         last, self._last = self._last, frame
         if last is not None and frame.segment != last.segment:
             yield from self.flush()
@@ -166,7 +166,7 @@ class ShowDelayed:
         self.delay.take(done_s - span[0].came_s, self._interval_s)
         fields = [one.field for one in span]
         anchor = Anchor(frame, self._update(frame, detections, fields))
-        self.sightings.add(frame, anchor.tracks)
+        self.last_detected.add(frame, anchor.tracks)
         known = self._anchor is not None and None not in fields
         found = between(self._anchor, anchor, [one.frame for one in span[:-1]], fields)
         for one, tracks in zip(span[:-1], found, strict=True):
@@ -193,7 +193,7 @@ class ShowDelayed:
         fields = self._cache.fields(anchor.frame.index, shown.index)
         return self._ahead if fields is None else _carried(anchor, shown, fields)
 
-    def _show(self, one: _Waiting) -> Paced:
+    def _show(self, one: _Waiting) -> Presented:
         one.shown = True
         if one.tracks is None:
             ahead = None if self._ahead is None or one.field is None else _carried(self._ahead, one.frame, [one.field])
@@ -202,7 +202,7 @@ class ShowDelayed:
         self._ahead = Anchor(one.frame, one.tracks)
         if one.detections is None:
             return undetected(one.frame, one.tracks, one.state, one.lost)
-        return Paced(one.frame, one.tracks, "detected", one.detections)
+        return Presented(one.frame, one.tracks, "detected", one.detections)
 
 
 def _carried(anchor: Anchor, frame: Frame, fields: list[MotionField]) -> Anchor:

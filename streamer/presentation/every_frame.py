@@ -1,6 +1,6 @@
 """Which frame meets which detections. Owned by the main thread.
 
-`Lockstep` is the rule for files: every frame is shown, some are detected, and those between wait for the next
+`EveryFrame` is the rule for files: every frame is shown, some are detected, and those between wait for the next
 detection so that their boxes come from both sides. A frame that the detector failed on is one of those between. The
 rules for live sources are in `streamer.presentation.live` and `streamer.presentation.delayed`. None of them looks at a
 clock, so that the same frames and detections give the same boxes on every machine.
@@ -17,13 +17,13 @@ from streamer.motion.motion_cache import motion_along
 from streamer.motion.motion_field import MotionEstimator, MotionField, still
 from streamer.motion.small_picture import is_cut, small
 from streamer.presentation.interpolation import Anchor, between, with_others
-from streamer.presentation.last_detected import Sightings
+from streamer.presentation.last_detected import LastDetected
 from streamer.values.frame import Frame
 from tracking.types import Detections, Tracker, Tracks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Paced:
+class Presented:
     """A frame that is ready to be shown.
 
     Attributes:
@@ -41,19 +41,19 @@ class Paced:
     cause: str = ""
 
 
-class Pacing(Protocol):
+class Presentation(Protocol):
     """The rule for a run."""
 
     @property
-    def sightings(self) -> Sightings:
+    def last_detected(self) -> LastDetected:
         """On which frames the objects that are shown were found."""
         ...
 
-    def take(self, finished: Finished) -> Iterator[Paced]:
+    def take(self, finished: Finished) -> Iterator[Presented]:
         """What can be shown now that a frame came, or a detector is done with it."""
         ...
 
-    def flush(self) -> Iterator[Paced]:
+    def flush(self) -> Iterator[Presented]:
         """What is left when no more frames come."""
         ...
 
@@ -64,7 +64,7 @@ class _Waiting(NamedTuple):
     lost: str  # the cause where the detector failed
 
 
-class Lockstep:
+class EveryFrame:
     """Every frame is shown, some or all are detected.
 
     Args:
@@ -74,14 +74,14 @@ class Lockstep:
     """
 
     def __init__(self, tracker: Tracker, *, all_frames: bool = True) -> None:
-        self.sightings = Sightings()
+        self.last_detected = LastDetected()
         self._tracker = tracker
         self._estimator = None if all_frames else MotionEstimator()
         self._waiting: list[_Waiting] = []
         self._anchor: Anchor | None = None
         self._last: Frame | None = None
 
-    def take(self, finished: Finished) -> Iterator[Paced]:
+    def take(self, finished: Finished) -> Iterator[Presented]:
         """The next frame in order, with its detections if it was looked at; yields what can now be shown."""
         frame = finished.frame
         if self._last is not None and frame.segment != self._last.segment:
@@ -97,12 +97,12 @@ class Lockstep:
         if before is not None and self._estimator is None and _shows_ghosts(anchor.tracks, before, frame):
             self._tracker.reset()
             anchor = Anchor(frame, self._tracker.update(finished.detections, frame.time_s))
-        self.sightings.add(frame, anchor.tracks)
+        self.last_detected.add(frame, anchor.tracks)
         yield from self._between(anchor, fields)
         self._anchor = anchor
-        yield Paced(frame, anchor.tracks, "detected", finished.detections)
+        yield Presented(frame, anchor.tracks, "detected", finished.detections)
 
-    def flush(self) -> Iterator[Paced]:
+    def flush(self) -> Iterator[Presented]:
         """The frames after the last detection: nothing comes behind them, so their boxes are predicted."""
         fields = [one.field for one in self._waiting]
         carried = between(self._anchor, None, [one.frame for one in self._waiting], fields)
@@ -129,7 +129,7 @@ class Lockstep:
             return self._tracker.update(detections, frame.time_s)
         return self._tracker.update(detections, frame.time_s, motion_along(steps))
 
-    def _between(self, after: Anchor, fields: list[MotionField | None]) -> Iterator[Paced]:
+    def _between(self, after: Anchor, fields: list[MotionField | None]) -> Iterator[Presented]:
         frames = [one.frame for one in self._waiting]
         known = self._anchor is not None and None not in fields
         for one, tracks in zip(self._waiting, between(self._anchor, after, frames, fields), strict=True):
@@ -145,6 +145,6 @@ def _shows_ghosts(tracks: Tracks, before: Frame, frame: Frame) -> bool:
     return one.grey.shape != other.grey.shape or is_cut(one.grey, other.grey, 0.0)
 
 
-def undetected(frame: Frame, tracks: Tracks, state: str, lost: str = "") -> Paced:
+def undetected(frame: Frame, tracks: Tracks, state: str, lost: str = "") -> Presented:
     """A frame that the detector did not see, or failed on for the cause `lost`."""
-    return Paced(frame, tracks, "lost" if lost else state, cause=lost)
+    return Presented(frame, tracks, "lost" if lost else state, cause=lost)

@@ -14,7 +14,7 @@ _OBJECTS = 1000
 _EACH = 64
 
 
-class Sightings:
+class LastDetected:
     """The last frames on which each of the objects of late was found."""
 
     def __init__(self) -> None:

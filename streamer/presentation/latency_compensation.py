@@ -63,7 +63,7 @@ class _Carried:
         self.index = index
 
 
-class Now:
+class LatencyCompensator:
     """The boxes of the last detection, on the newest frame.
 
     Args:

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterator
 
 from streamer.flow.routes import Finished
-from streamer.presentation.every_frame import Paced, undetected
-from streamer.presentation.last_detected import Sightings
-from streamer.presentation.latency_compensation import Now
+from streamer.presentation.every_frame import Presented, undetected
+from streamer.presentation.last_detected import LastDetected
+from streamer.presentation.latency_compensation import LatencyCompensator
 from streamer.values.frame import Frame
 from tracking.types import Detections, Tracker
 
@@ -21,12 +21,12 @@ class ShowDetected:
     """
 
     def __init__(self, tracker: Tracker) -> None:
-        self.sightings = Sightings()
+        self.last_detected = LastDetected()
         self._tracker = tracker
         self._segment = -1
         self._looked_at = -1  # the last frame that a detector was done with
 
-    def take(self, finished: Finished) -> Iterator[Paced]:
+    def take(self, finished: Finished) -> Iterator[Presented]:
         """A frame that a detector is done with."""
         frame = finished.frame
         if not finished.looked or frame.index < self._looked_at:
@@ -40,10 +40,10 @@ class ShowDetected:
             yield undetected(frame, self._tracker.predict(frame.time_s), "predicted", cause)
         else:
             tracks = self._tracker.update(finished.detections, frame.time_s)
-            self.sightings.add(frame, tracks)
-            yield Paced(frame, tracks, "detected", finished.detections)
+            self.last_detected.add(frame, tracks)
+            yield Presented(frame, tracks, "detected", finished.detections)
 
-    def flush(self) -> Iterator[Paced]:
+    def flush(self) -> Iterator[Presented]:
         """Nothing waits here."""
         return iter(())
 
@@ -56,12 +56,12 @@ class ShowNow:
     """
 
     def __init__(self, tracker: Tracker) -> None:
-        self.sightings = Sightings()
-        self._now = Now(tracker, self.sightings.add)
+        self.last_detected = LastDetected()
+        self._now = LatencyCompensator(tracker, self.last_detected.add)
         self._looked_at = self._came = -1
         self._early: deque[tuple[Frame, Detections]] = deque()
 
-    def take(self, finished: Finished) -> Iterator[Paced]:
+    def take(self, finished: Finished) -> Iterator[Presented]:
         """A frame that came, or one that a detector is done with, which is shown when it comes."""
         frame = finished.frame
         if not finished.looked:
@@ -80,6 +80,6 @@ class ShowNow:
             else:
                 self._now.learn(frame, finished.detections)
 
-    def flush(self) -> Iterator[Paced]:
+    def flush(self) -> Iterator[Presented]:
         """Nothing waits here."""
         return iter(())

@@ -23,7 +23,7 @@ Piece = tuple[tuple[str, int], ...]
 _Key = tuple[Piece, int, Colour]
 
 
-class Chips:
+class LabelBoxes:
     """Renders chips and remembers the last `capacity` pieces of one font size and kind of picture.
 
     A piece takes about 3 KiB at 1280x720 and 30 KiB at 3840x2160 in 8-bit 4:2:0.
@@ -58,7 +58,7 @@ class Chips:
 
     def _piece(self, canvas: Canvas, size_px: int, key: _Key) -> tuple[Tile, int]:
         words, ends, ground = key
-        height = chip_height(size_px, canvas.grid)
+        height = label_box_height(size_px, canvas.grid)
         half_gap, end = round(0.16 * size_px), round(0.34 * size_px)
         parts = [self._lettering.mask(text, size_px, weight, height) for text, weight in words]
         margins = [end if ends & 1 else half_gap, *[2 * half_gap] * (len(parts) - 1), end if ends & 2 else half_gap]
@@ -71,7 +71,7 @@ class Chips:
         return canvas.tile(mask, text_colour_on(ground), ground), width
 
 
-def chip_height(size_px: int, grid: tuple[int, int]) -> int:
+def label_box_height(size_px: int, grid: tuple[int, int]) -> int:
     """Height of a chip in pixels for a font size: 1.4 times that, on the chroma grid."""
     return _up(round(1.4 * size_px), grid[1])
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from streamer.interfaces import Scene
 from streamer.render.canvas import Canvas, Tile
 from streamer.render.ink import Colour
-from streamer.render.label_boxes import Chips, Piece, chip_height, overlap, places
+from streamer.render.label_boxes import LabelBoxes, Piece, label_box_height, overlap, places
 from streamer.render.lettering import REGULAR, emphasis
 from streamer.render.palette import colour_of
 from streamer.render.strokes import Rectangle, rounded
@@ -41,7 +41,7 @@ class LabelAnnotator:
         if text_px is not None and text_px < 6:
             raise ValueError(f"text_px must be at least 6, not {text_px}")
         self._show_score, self._show_id, self._text_px = show_score, show_id, text_px
-        self._chips = Chips()
+        self._chips = LabelBoxes()
 
     def draw(self, canvas: Canvas, scene: Scene) -> None:
         """Label all tracks of the scene that are in the picture."""
@@ -88,7 +88,7 @@ class LabelAnnotator:
     ) -> tuple[Rectangle, list[tuple[Tile, int]]] | None:
         """The first form and place that covers no other chip, else the one that covers the fewest pixels of them."""
         picture, grid = (canvas.width, canvas.height), canvas.grid
-        height = chip_height(size, grid)
+        height = label_box_height(size, grid)
         least, best = 0, None
         for pieces in forms:
             tiles = self._chips.render(canvas, pieces, size, ground)

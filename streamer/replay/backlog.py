@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from streamer.flow.queues import HandOff
+from streamer.flow.queues import ClosableQueue
 
 T = TypeVar("T")
 
 
-class Backlog(HandOff, Generic[T]):
+class Backlog(ClosableQueue, Generic[T]):
     """Items in the order in which they were added. Full, it takes no more for ever, or makes the adding thread wait.
 
     Args:

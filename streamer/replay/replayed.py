@@ -10,7 +10,7 @@ from typing import Self
 import av
 
 from streamer.errors import DetectorError, SourceLost
-from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.routes import CAPTURED_CAPACITY, Finished
 from streamer.flow.stats import Ledger
 from streamer.replay.log import Arrival, Captured, Discarded, Entered, Opened, Result, Settled
@@ -117,7 +117,7 @@ class ReplayedRoute:
     def __init__(self, recording: Recording, ledger: Ledger, *, in_real_time: bool = False) -> None:
         self._recording = recording
         self._ledger = ledger
-        self._captured: Mailbox[Frame] = Mailbox(CAPTURED_CAPACITY)
+        self._captured: BoundedQueue[Frame] = BoundedQueue(CAPTURED_CAPACITY)
         self._pace = Pace(lambda: not self._captured.closed) if in_real_time else None
         # Main thread only:
         self._frames: dict[int, Frame] = {}  # that will be given

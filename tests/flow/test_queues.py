@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.flow.queues import Closed, Mailbox, Sequencer
+from streamer.flow.queues import BoundedQueue, Closed, ReorderBuffer
 
 DEADLINE_S = 10.0
 
@@ -31,7 +31,7 @@ def outcome_of(work: Callable[[], object]) -> tuple[threading.Thread, list[objec
 
 
 def test_items_come_out_in_order_and_end_after_finish() -> None:
-    mailbox: Mailbox[int] = Mailbox(3)
+    mailbox: BoundedQueue[int] = BoundedQueue(3)
     thread, outcome = outcome_of(lambda: list(mailbox))
     for item in range(100):
         mailbox.put(item)
@@ -41,7 +41,7 @@ def test_items_come_out_in_order_and_end_after_finish() -> None:
 
 
 def test_a_full_mailbox_holds_the_writer_until_there_is_room() -> None:
-    mailbox: Mailbox[int] = Mailbox(2)
+    mailbox: BoundedQueue[int] = BoundedQueue(2)
     mailbox.put(1)
     mailbox.put(2)
     thread, outcome = outcome_of(lambda: mailbox.put(3))
@@ -54,7 +54,7 @@ def test_a_full_mailbox_holds_the_writer_until_there_is_room() -> None:
 
 @pytest.mark.parametrize("filled", [0, 2])
 def test_close_wakes_a_reader_and_a_writer(filled: int) -> None:
-    mailbox: Mailbox[int] = Mailbox(2)
+    mailbox: BoundedQueue[int] = BoundedQueue(2)
     for item in range(filled):
         mailbox.put(item)
     thread, outcome = outcome_of((lambda: mailbox.put(9)) if filled else mailbox.get)
@@ -64,7 +64,7 @@ def test_close_wakes_a_reader_and_a_writer(filled: int) -> None:
 
 
 def test_iterating_a_closed_mailbox_is_not_mistaken_for_its_end() -> None:
-    mailbox: Mailbox[int] = Mailbox(2)
+    mailbox: BoundedQueue[int] = BoundedQueue(2)
     mailbox.put(1)
     mailbox.close()
     with pytest.raises(Closed):
@@ -72,13 +72,13 @@ def test_iterating_a_closed_mailbox_is_not_mistaken_for_its_end() -> None:
 
 
 def test_nothing_can_be_put_after_finish() -> None:
-    mailbox: Mailbox[int] = Mailbox(2)
+    mailbox: BoundedQueue[int] = BoundedQueue(2)
     mailbox.finish()
     with pytest.raises(Closed):
         mailbox.put(1)
 
 
-@pytest.mark.parametrize("make", [Mailbox, Sequencer])
+@pytest.mark.parametrize("make", [BoundedQueue, ReorderBuffer])
 def test_a_capacity_below_one_is_refused(make: Callable[[int], object]) -> None:
     with pytest.raises(ValueError, match="at least one"):
         make(0)
@@ -86,8 +86,8 @@ def test_a_capacity_below_one_is_refused(make: Callable[[int], object]) -> None:
 
 @given(count=st.integers(0, 60), capacity=st.integers(1, 5), workers=st.integers(1, 4), seed=st.integers(0, 2**16))
 def test_a_sequencer_restores_the_order_of_any_workers(count: int, capacity: int, workers: int, seed: int) -> None:
-    sequencer: Sequencer[int] = Sequencer(capacity)
-    todo: Mailbox[int] = Mailbox(workers)
+    sequencer: ReorderBuffer[int] = ReorderBuffer(capacity)
+    todo: BoundedQueue[int] = BoundedQueue(workers)
     shuffle = random.Random(seed)
     hold = [shuffle.random() < 0.3 for _ in range(count)]
     turn = threading.Event()
@@ -111,7 +111,7 @@ def test_a_sequencer_restores_the_order_of_any_workers(count: int, capacity: int
 
 
 def test_a_worker_too_far_ahead_waits_and_close_wakes_it() -> None:
-    sequencer: Sequencer[str] = Sequencer(2)
+    sequencer: ReorderBuffer[str] = ReorderBuffer(2)
     sequencer.put(1, "second")
     thread, outcome = outcome_of(lambda: sequencer.put(2, "third"))
     assert outcome == []
@@ -124,7 +124,7 @@ def test_a_worker_too_far_ahead_waits_and_close_wakes_it() -> None:
 
 @given(items=st.lists(st.integers(), max_size=30), capacity=st.integers(1, 5))
 def test_where_the_newest_is_wanted_put_returns_what_had_to_go(items: list[int], capacity: int) -> None:
-    mailbox: Mailbox[int] = Mailbox(capacity, newest=True)
+    mailbox: BoundedQueue[int] = BoundedQueue(capacity, newest=True)
     dropped = [mailbox.put(item) for item in items]
     mailbox.finish()
     assert list(mailbox) == items[-capacity:]
@@ -133,7 +133,7 @@ def test_where_the_newest_is_wanted_put_returns_what_had_to_go(items: list[int],
 
 @pytest.mark.parametrize("newest", [True, False])
 def test_a_reader_with_a_deadline_gives_up_and_is_woken_by_an_item(newest: bool) -> None:
-    mailbox: Mailbox[int] = Mailbox(1, newest=newest)
+    mailbox: BoundedQueue[int] = BoundedQueue(1, newest=newest)
     with pytest.raises(TimeoutError):
         mailbox.get(0.0)
     thread, outcome = outcome_of(lambda: mailbox.get(DEADLINE_S))
@@ -144,7 +144,7 @@ def test_a_reader_with_a_deadline_gives_up_and_is_woken_by_an_item(newest: bool)
 
 @pytest.mark.parametrize("ending", ["close", "finish"])
 def test_a_reader_with_a_deadline_is_woken_by_the_end(ending: str) -> None:
-    mailbox: Mailbox[int] = Mailbox(1, newest=True)
+    mailbox: BoundedQueue[int] = BoundedQueue(1, newest=True)
     thread, outcome = outcome_of(lambda: mailbox.get(DEADLINE_S))
     getattr(mailbox, ending)()
     thread.join(DEADLINE_S)
@@ -152,7 +152,7 @@ def test_a_reader_with_a_deadline_is_woken_by_the_end(ending: str) -> None:
 
 
 def test_a_mailbox_tells_that_it_is_closed_and_takes_nothing_more() -> None:
-    mailbox: Mailbox[int] = Mailbox(2, newest=True)
+    mailbox: BoundedQueue[int] = BoundedQueue(2, newest=True)
     mailbox.put(1)
     assert not mailbox.closed
     mailbox.close()

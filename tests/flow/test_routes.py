@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streamer.errors import DetectorError
-from streamer.flow.newest import Newest
+from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
-from streamer.flow.routes import BUSY, LATE, Finished, Lossless
+from streamer.flow.routes import BUSY, LATE, Finished, LosslessRoute
 from streamer.flow.stats import Ledger
 from streamer.values.frame import Frame, held_bytes
 from tests.pipeline.parts import DEADLINE_S
@@ -62,7 +62,7 @@ class NewestMachine(RuleBasedStateMachine):
         self.every_frame = every_frame = overlay != "detected"
         self.delayed = overlay == "delayed"
         self.detect_every = detect_every
-        self.route = Newest(
+        self.route = NewestRoute(
             self.ledger,
             lambda frame: frame.index % detect_every == 0,
             every_frame=every_frame,
@@ -192,8 +192,8 @@ NewestMachine.TestCase.settings = settings(max_examples=100, stateful_step_count
 TestNewestInAnyInterleaving = NewestMachine.TestCase
 
 
-def newest(*, every_frame: bool = True) -> Newest:
-    return Newest(Ledger(), lambda _: True, every_frame=every_frame)
+def newest(*, every_frame: bool = True) -> NewestRoute:
+    return NewestRoute(Ledger(), lambda _: True, every_frame=every_frame)
 
 
 def told_on_a_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
@@ -266,7 +266,7 @@ def test_the_end_waits_for_the_frame_that_is_with_the_detector() -> None:
 
 def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
     ledger = Ledger()
-    route = Newest(ledger, lambda _: True, every_frame=True)
+    route = NewestRoute(ledger, lambda _: True, every_frame=True)
     route.put(frame(0))
     route.close()
     with pytest.raises(Closed):
@@ -276,7 +276,7 @@ def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
 
 def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
     ledger = Ledger()
-    route = Lossless(ledger, lambda frame: frame.index % 2 == 0)
+    route = LosslessRoute(ledger, lambda frame: frame.index % 2 == 0)
 
     def detect() -> None:
         for one in route.frames():
@@ -306,7 +306,7 @@ def test_what_a_route_remembers_does_not_grow(state: str) -> None:
     """Some frames are damaged, some never looked at, on some the detector fails, and some nobody takes."""
     every_frame = state != "detected"
     ledger = Ledger()
-    route = Newest(ledger, lambda frame: frame.index % 3 == 0, every_frame=every_frame)
+    route = NewestRoute(ledger, lambda frame: frame.index % 3 == 0, every_frame=every_frame)
     held_bytes = []
     tracemalloc.start()
     try:
@@ -332,7 +332,7 @@ def test_what_a_route_remembers_does_not_grow(state: str) -> None:
 
 def test_what_is_shown_after_the_detector_had_it_is_counted_once() -> None:
     ledger = Ledger()
-    route = Newest(ledger, lambda _: True, every_frame=True)
+    route = NewestRoute(ledger, lambda _: True, every_frame=True)
     route.put(frame(5))
     route.done(Finished(next(route.frames()), Detections.empty()))
     result, arrived = next(iter(route)), next(iter(route))
@@ -360,7 +360,7 @@ def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_
     clock, playout = Clock(), Playout(0.2)
     for index in range(5):
         playout.due_s(at(index, 0.16))
-    route = Newest(Ledger(), lambda _: True, every_frame=True, playout=playout, clock=clock)
+    route = NewestRoute(Ledger(), lambda _: True, every_frame=True, playout=playout, clock=clock)
     clock.now_s = 0.36
     for index in range(5, 10):  # the second burst
         route.put(at(index, 0.36))
@@ -376,7 +376,7 @@ def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_
 
 def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() -> None:
     clock, ledger = Clock(), Ledger()
-    route = Newest(ledger, lambda _: True, every_frame=True, keep_all=True, clock=clock)
+    route = NewestRoute(ledger, lambda _: True, every_frame=True, keep_all=True, clock=clock)
     for index in range(100):
         clock.now_s = index / 25
         route.put(at(index, clock.now_s))
@@ -389,7 +389,7 @@ def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() 
 def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.flow.newest.MOST_BYTES", 10 * held_bytes(PICTURE))
     ledger = Ledger()
-    route = Newest(ledger, lambda _: True, every_frame=True, keep_all=True, clock=lambda: 0.0)
+    route = NewestRoute(ledger, lambda _: True, every_frame=True, keep_all=True, clock=lambda: 0.0)
     for index in range(30):
         route.put(at(index, 0.0))
     assert next(iter(route)).frame.index == 20
@@ -397,7 +397,9 @@ def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.Mon
 
 
 def test_who_wants_all_gets_what_came_before_the_end() -> None:
-    route = Newest(Ledger(), lambda _: True, every_frame=True, keep_all=True, playout=Playout(5.0), clock=lambda: 0.0)
+    route = NewestRoute(
+        Ledger(), lambda _: True, every_frame=True, keep_all=True, playout=Playout(5.0), clock=lambda: 0.0
+    )
     for index in range(3):
         route.put(at(index, 0.0))
     route.close()
@@ -410,7 +412,7 @@ def test_who_wants_all_gets_what_came_before_the_end() -> None:
 
 
 def test_waiting_for_a_frame_to_be_due_is_woken_by_a_result() -> None:
-    route = Newest(Ledger(), lambda _: True, every_frame=True, playout=Playout(900.0), clock=lambda: 0.0)
+    route = NewestRoute(Ledger(), lambda _: True, every_frame=True, playout=Playout(900.0), clock=lambda: 0.0)
     route.put(at(0, 0.0))
     looked_at = next(route.frames())
     thread, told = told_on_a_thread(lambda: next(iter(route)).looked)

@@ -17,7 +17,7 @@ from streamer.errors import ConfigError, DetectorError, Interrupted
 from streamer.flow.cadence import Cadence
 from streamer.flow.queues import Closed
 from streamer.flow.routes import BUSY, Finished
-from streamer.flow.simulated_clock import Latency, Virtual
+from streamer.flow.simulated_clock import Latency, SimulatedRoute
 from streamer.flow.stats import Ledger
 from streamer.interfaces import Detector, Scene
 from streamer.pipeline import Pipeline
@@ -263,7 +263,7 @@ def test_stopping_wakes_a_run_that_waits_for_its_detector(overlay: str) -> None:
 
 @pytest.mark.parametrize("waits", ["capture", "detector", "main"])
 def test_closing_wakes_whoever_waits(waits: str) -> None:
-    route = Virtual(Ledger(), lambda _: True, Latency([0.1]), every_frame=True)
+    route = SimulatedRoute(Ledger(), lambda _: True, Latency([0.1]), every_frame=True)
     (frame,) = Clip(1)
 
     def fill() -> None:

@@ -9,19 +9,19 @@ import threading
 
 import pytest
 
-from streamer.flow.queues import Closed, Mailbox
-from streamer.flow.threads import Crew
+from streamer.flow.queues import BoundedQueue, Closed
+from streamer.flow.threads import ThreadGroup
 
 
 def test_the_first_error_of_a_thread_reaches_the_owner() -> None:
-    mailbox: Mailbox[int] = Mailbox(1)
+    mailbox: BoundedQueue[int] = BoundedQueue(1)
 
     def fail() -> None:
         raise OSError("the disk is full")
 
     def serve() -> None:
-        with Crew(mailbox.close) as crew:
-            crew.start("failing", fail)
+        with ThreadGroup(mailbox.close) as thread_group:
+            thread_group.start("failing", fail)
             mailbox.get()
 
     with pytest.raises(OSError, match="the disk is full"):
@@ -29,7 +29,7 @@ def test_the_first_error_of_a_thread_reaches_the_owner() -> None:
 
 
 def test_the_owners_own_error_is_not_hidden_by_a_thread() -> None:
-    mailbox: Mailbox[int] = Mailbox(1)
+    mailbox: BoundedQueue[int] = BoundedQueue(1)
 
     def also_fail() -> None:
         try:
@@ -38,8 +38,8 @@ def test_the_owners_own_error_is_not_hidden_by_a_thread() -> None:
             raise OSError("a consequence") from None
 
     def serve() -> None:
-        with Crew(mailbox.close) as crew:
-            crew.start("waiting", also_fail)
+        with ThreadGroup(mailbox.close) as thread_group:
+            thread_group.start("waiting", also_fail)
             raise KeyError("the cause")
 
     with pytest.raises(KeyError, match="the cause"):
@@ -48,8 +48,8 @@ def test_the_owners_own_error_is_not_hidden_by_a_thread() -> None:
 
 def test_leaving_waits_for_the_threads() -> None:
     done = threading.Event()
-    with Crew(lambda: None) as crew:
-        crew.start("short", done.set)
+    with ThreadGroup(lambda: None) as thread_group:
+        thread_group.start("short", done.set)
     assert done.is_set()
     assert not [thread for thread in threading.enumerate() if thread.name == "streamer-short"]
 
@@ -60,8 +60,8 @@ def test_a_thread_that_hangs_is_named_and_does_not_hold_the_owner(caplog: pytest
     def hang() -> None:
         release.wait(30)
 
-    with caplog.at_level(logging.WARNING), Crew(lambda: None, deadline_s=0.05) as crew:
-        crew.start("stuck", hang)
+    with caplog.at_level(logging.WARNING), ThreadGroup(lambda: None, deadline_s=0.05) as thread_group:
+        thread_group.start("stuck", hang)
     release.set()
     assert "streamer-stuck did not end" in caplog.text
 
@@ -76,10 +76,10 @@ def test_a_thread_that_nobody_needs_any_more_is_waited_for_less_than_the_others(
         threads[0].join(0.2)
         done.set()
 
-    with Crew(lambda: None, deadline_s=30.0) as crew:
-        crew.start("long", hang, patience_s=0.05)
+    with ThreadGroup(lambda: None, deadline_s=30.0) as thread_group:
+        thread_group.start("long", hang, patience_s=0.05)
         threads = [thread for thread in threading.enumerate() if thread.name == "streamer-long"]
-        crew.start("short", let_go)
+        thread_group.start("short", let_go)
     assert done.is_set()
     assert threads[0].is_alive()
     release.set()
@@ -90,8 +90,8 @@ def test_a_thread_that_nobody_needs_any_more_is_waited_for_less_than_the_others(
 def test_the_program_is_left_at_once_only_if_a_thread_was_left_behind(left: bool, said: str) -> None:
     program = f"""
 import atexit, threading
-from streamer.flow.threads import Crew, leave
-with Crew(lambda: None, deadline_s=0.01) as crew:
+from streamer.flow.threads import ThreadGroup, leave
+with ThreadGroup(lambda: None, deadline_s=0.01) as crew:
     crew.start("work", threading.Event().wait if {left} else int)
 atexit.register(print, ", torn down", end="")
 print("all of it", end="")  # and not flushed

@@ -16,7 +16,7 @@ from streamer.errors import DetectorError
 from streamer.flow.routes import BUSY, LATE, Finished
 from streamer.pipeline import Pipeline
 from streamer.presentation.delayed import Delay, ShowDelayed
-from streamer.presentation.every_frame import Paced
+from streamer.presentation.every_frame import Presented
 from streamer.values.frame import Frame
 from tests.motion.drawn import FPS, Drawn, Thing, flat, frame_of, iou
 from tests.pipeline.live_parts import Gate, Run, ScriptedCamera
@@ -46,32 +46,32 @@ class Watched:
     """What a pacing shows, each with how many frames had come by then."""
 
     def __init__(self, delay_s: float | None = None) -> None:
-        self.pacing = ShowDelayed(IouTracker(confirm_s=0.0), delay_s)
-        self.shown: list[tuple[int, Paced]] = []
+        self.presentation = ShowDelayed(IouTracker(confirm_s=0.0), delay_s)
+        self.shown: list[tuple[int, Presented]] = []
         self._came = 0
 
     @property
     def indexes(self) -> list[int]:
-        return [paced.frame.index for _, paced in self.shown]
+        return [presented.frame.index for _, presented in self.shown]
 
-    def of(self, index: int) -> Paced:
-        (paced,) = (paced for _, paced in self.shown if paced.frame.index == index)
-        return paced
+    def of(self, index: int) -> Presented:
+        (presented,) = (presented for _, presented in self.shown if presented.frame.index == index)
+        return presented
 
     def come(self, frame: Frame) -> None:
         self._came += 1
-        self._take(self.pacing.take(Finished(frame)))
+        self._take(self.presentation.take(Finished(frame)))
 
     def look(self, frame: Frame, done_s: float, *, fails: bool = False) -> None:
         error = DetectorError("no luck") if fails else None
         result = Finished(frame, None if fails else found(frame.index), error, done_s=done_s)
-        self._take(self.pacing.take(result))
+        self._take(self.presentation.take(result))
 
     def end(self) -> None:
-        self._take(self.pacing.flush())
+        self._take(self.presentation.flush())
 
-    def _take(self, ready: Iterator[Paced]) -> None:
-        self.shown += [(self._came, paced) for paced in ready]
+    def _take(self, ready: Iterator[Presented]) -> None:
+        self.shown += [(self._came, presented) for presented in ready]
 
 
 def run(frames: list[Frame], *, late: int, every: int, delay_s: float | None = None) -> Watched:
@@ -88,28 +88,28 @@ def run(frames: list[Frame], *, late: int, every: int, delay_s: float | None = N
 def test_every_frame_is_shown_once_in_order_a_fixed_time_after_it_came() -> None:
     watched = run(walk(36), late=4, every=4, delay_s=0.4)
     assert watched.indexes == list(range(36))
-    waits = [came - 1 - paced.frame.index for came, paced in watched.shown if came < 36]
+    waits = [came - 1 - presented.frame.index for came, presented in watched.shown if came < 36]
     assert waits == [12] * 23, "0.4 s are 12 frames"
 
 
 def test_boxes_come_from_both_sides_and_lie_on_the_thing() -> None:
     watched = run(walk(41), late=8, every=8, delay_s=0.6)
     for index in range(32):
-        paced, detected = watched.of(index), index % 8 == 0
-        assert paced.state == ("detected" if detected else "interpolated")
-        assert (paced.detections is not None) == detected
-        assert paced.tracks.origin.tolist() == [Origin.DETECTED if detected else Origin.INTERPOLATED]
-        assert paced.tracks.ids.tolist() == [1]
-        assert iou(paced.tracks.boxes[0], WALK.box(index)) > 0.8
+        presented, detected = watched.of(index), index % 8 == 0
+        assert presented.state == ("detected" if detected else "interpolated")
+        assert (presented.detections is not None) == detected
+        assert presented.tracks.origin.tolist() == [Origin.DETECTED if detected else Origin.INTERPOLATED]
+        assert presented.tracks.ids.tolist() == [1]
+        assert iou(presented.tracks.boxes[0], WALK.box(index)) > 0.8
 
 
 def test_a_delay_that_is_too_short_shows_boxes_carried_forward() -> None:
     watched = run(walk(41), late=10, every=8, delay_s=0.1)
     for index in range(12, 38):
-        paced = watched.of(index)
-        assert paced.state == "predicted"
-        assert paced.tracks.origin.tolist() == [Origin.PREDICTED]
-        assert iou(paced.tracks.boxes[0], WALK.box(index)) > 0.75, "and yet on the thing"
+        presented = watched.of(index)
+        assert presented.state == "predicted"
+        assert presented.tracks.origin.tolist() == [Origin.PREDICTED]
+        assert iou(presented.tracks.boxes[0], WALK.box(index)) > 0.75, "and yet on the thing"
     assert watched.indexes == list(range(41))
 
 
@@ -118,11 +118,11 @@ def test_the_delay_is_measured_told_once_and_long_enough(caplog: pytest.LogCaptu
         watched = run(walk(64), late=6, every=6)
     assert len([message for message in caplog.messages if "after it came" in message]) == 1
     # The first frame behind a detection waits for the next one, 6 frames on, whose result comes 6 frames later.
-    assert watched.pacing.delay.chosen_s == pytest.approx(11 / FPS * 1.1 + 1 / FPS, abs=1e-6)
+    assert watched.presentation.delay.chosen_s == pytest.approx(11 / FPS * 1.1 + 1 / FPS, abs=1e-6)
     assert watched.indexes == list(range(64))
-    steady = [paced for came, paced in watched.shown if 45 < came < 64]
+    steady = [presented for came, presented in watched.shown if 45 < came < 64]
     assert steady
-    assert {paced.state for paced in steady} == {"detected", "interpolated"}
+    assert {presented.state for presented in steady} == {"detected", "interpolated"}
 
 
 def test_what_waited_for_the_choice_of_a_delay_does_not_flood_outputs() -> None:
@@ -134,12 +134,12 @@ def test_what_waited_for_the_choice_of_a_delay_does_not_flood_outputs() -> None:
         elif index > 60 and index % 6 == 0:
             watched.look(frames[index - 6], one.captured_s)
         watched.come(one)
-    delay_s = watched.pacing.delay.chosen_s
+    delay_s = watched.presentation.delay.chosen_s
     assert delay_s is not None
     assert watched.indexes == list(range(len(watched.indexes)))
     came = [came for came, _ in watched.shown]
     assert max(came.count(each) for each in came) == 2, "it catches up, and not at once"
-    behind = [frames[at - 1].captured_s - paced.frame.captured_s for at, paced in watched.shown]
+    behind = [frames[at - 1].captured_s - presented.frame.captured_s for at, presented in watched.shown]
     assert max(behind) > delay_s + 0.5
     assert behind[-20:] == pytest.approx([delay_s] * 20, abs=1 / FPS)
 
@@ -180,10 +180,10 @@ def test_a_delay_that_was_asked_for_is_kept() -> None:
 def test_a_new_segment_shows_what_waits_and_starts_anew(delay_s: float | None) -> None:
     watched = run(walk(40, segment_from=18), late=4, every=4, delay_s=delay_s)
     assert watched.indexes == list(range(40))
-    assert all(came <= 19 for came, paced in watched.shown if paced.frame.index < 18)
+    assert all(came <= 19 for came, presented in watched.shown if presented.frame.index < 18)
     ids: list[set[int]] = [set(), set()]
-    for _, paced in watched.shown:
-        ids[paced.frame.segment].update(paced.tracks.ids.tolist())
+    for _, presented in watched.shown:
+        ids[presented.frame.segment].update(presented.tracks.ids.tolist())
     assert ids == [{1}, {2}], "an id lives in one segment only"
 
 
@@ -195,7 +195,7 @@ def test_a_late_result_of_the_segment_before_changes_nothing() -> None:
         watched.come(one)
     watched.end()
     assert watched.indexes == list(range(24))
-    assert all(len(paced.tracks) == 0 for _, paced in watched.shown)
+    assert all(len(presented.tracks) == 0 for _, presented in watched.shown)
 
 
 def test_nothing_is_carried_over_a_cut() -> None:
@@ -237,7 +237,7 @@ def test_a_result_that_is_there_before_its_frame_waits_for_it() -> None:
         watched.look(one, one.captured_s)
         watched.come(one)
     watched.end()
-    assert [paced.state for _, paced in watched.shown] == ["detected"] * 12
+    assert [presented.state for _, presented in watched.shown] == ["detected"] * 12
 
 
 def test_a_frame_that_the_detector_failed_on_is_lost_and_has_boxes_from_both_sides() -> None:
@@ -261,8 +261,8 @@ def test_the_clock_is_that_of_arrival_and_not_that_of_the_media() -> None:
     for one in frames:
         watched.come(one)
     watched.end()
-    for came, paced in watched.shown[:24]:
-        due_s = paced.frame.captured_s + 0.3
+    for came, presented in watched.shown[:24]:
+        due_s = presented.frame.captured_s + 0.3
         arrived_s = frames[came - 1].captured_s
         assert arrived_s >= due_s > arrived_s - 0.2
 
@@ -278,7 +278,7 @@ def test_pictures_that_wait_hold_no_more_than_so_much_memory(monkeypatch: pytest
             watched.look(one, one.captured_s)
     watched.end()
     assert watched.indexes == list(range(40))
-    assert all(came - 1 - paced.frame.index <= 10 for came, paced in watched.shown)
+    assert all(came - 1 - presented.frame.index <= 10 for came, presented in watched.shown)
     assert len(watched.of(35).tracks) == answers
 
 
@@ -330,15 +330,15 @@ def test_whatever_happens_every_frame_is_shown_once_and_in_time(
             watched.look(one, now_s, fails=what == "failed")
     watched.end()
     assert watched.indexes == [one.index for one in frames]
-    for came, paced in watched.shown:
-        newest, due_s = frames[came - 1], paced.frame.captured_s + delay_s
-        over = newest.segment != paced.frame.segment or came == len(frames)
+    for came, presented in watched.shown:
+        newest, due_s = frames[came - 1], presented.frame.captured_s + delay_s
+        over = newest.segment != presented.frame.segment or came == len(frames)
         assert over or newest.captured_s >= due_s - 1e-5, "not before its time"
-        since = frames[paced.frame.index : came - 1]
-        earlier = [one for one in since if one.segment == paced.frame.segment and one.captured_s >= due_s]
+        since = frames[presented.frame.index : came - 1]
+        earlier = [one for one in since if one.segment == presented.frame.segment and one.captured_s >= due_s]
         assert not earlier, "not after its time"
-        assert (paced.state == "lost") == bool(paced.cause)
-        assert (paced.detections is not None) == (paced.state == "detected")
+        assert (presented.state == "lost") == bool(presented.cause)
+        assert (presented.detections is not None) == (presented.state == "detected")
 
 
 @pytest.fixture

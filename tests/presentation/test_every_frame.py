@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
 from streamer.flow.routes import Finished
-from streamer.presentation.every_frame import Lockstep, Paced
+from streamer.presentation.every_frame import EveryFrame, Presented
 from streamer.values.frame import Frame
 from tests.motion.drawn import Drawn
 from tracking.iou import IouTracker
@@ -32,11 +32,13 @@ def moving_box(index: int) -> Detections:
     return Detections(np.array([[x, 5, x + 20, 30]], np.float32), np.array([0.9]), np.array([1]))
 
 
-def pace(count: int, every: int, segments: Sequence[int] | None = None, fails_on: Container[int] = ()) -> list[Paced]:
-    lockstep = Lockstep(IouTracker(confirm_s=0.0), all_frames=every == 1)
+def pace(
+    count: int, every: int, segments: Sequence[int] | None = None, fails_on: Container[int] = ()
+) -> list[Presented]:
+    lockstep = EveryFrame(IouTracker(confirm_s=0.0), all_frames=every == 1)
     failed = DetectorError("it failed")
     failed.cause = "no luck"
-    shown: list[Paced] = []
+    shown: list[Presented] = []
     for index in range(count):
         now = frame(index, segments[index] if segments else 0)
         if index % every:
@@ -52,8 +54,8 @@ def pace(count: int, every: int, segments: Sequence[int] | None = None, fails_on
 @given(count=st.integers(0, 30), every=st.integers(1, 8))
 def test_every_frame_is_shown_once_in_order(count: int, every: int) -> None:
     shown = pace(count, every)
-    assert [paced.frame.index for paced in shown] == list(range(count))
-    detected = [paced.frame.index for paced in shown if paced.state == "detected"]
+    assert [presented.frame.index for presented in shown] == list(range(count))
+    detected = [presented.frame.index for presented in shown if presented.state == "detected"]
     assert detected == list(range(0, count, every))
 
 
@@ -68,11 +70,11 @@ def test_a_frame_that_the_detector_failed_on_is_shown_as_lost(
     count: int, every: int, fails_on: set[int], segments: list[int]
 ) -> None:
     shown = pace(count, every, segments=[sum(segments[: index + 1]) for index in range(30)], fails_on=fails_on)
-    assert [paced.frame.index for paced in shown] == list(range(count))
-    lost = {paced.frame.index for paced in shown if paced.state == "lost"}
+    assert [presented.frame.index for presented in shown] == list(range(count))
+    lost = {presented.frame.index for presented in shown if presented.state == "lost"}
     assert lost == {index for index in fails_on if index % every == 0 and index < count}
-    assert all(paced.cause == ("no luck" if paced.state == "lost" else "") for paced in shown)
-    assert all(paced.detections is None for paced in shown if paced.state != "detected")
+    assert all(presented.cause == ("no luck" if presented.state == "lost" else "") for presented in shown)
+    assert all(presented.detections is None for presented in shown if presented.state != "detected")
 
 
 @pytest.mark.parametrize("every", [1, 3])
@@ -86,8 +88,8 @@ def test_boxes_of_a_lost_frame_come_from_both_sides(every: int) -> None:
 
 def test_a_lost_frame_at_the_start_has_no_boxes_and_at_the_end_predicted_ones() -> None:
     shown = pace(count=20, every=1, fails_on={0, 18, 19})
-    assert [len(paced.tracks) for paced in shown[:2]] == [0, 1]
-    assert [paced.state for paced in shown[17:]] == ["detected", "lost", "lost"]
+    assert [len(presented.tracks) for presented in shown[:2]] == [0, 1]
+    assert [presented.state for presented in shown[17:]] == ["detected", "lost", "lost"]
     assert shown[19].tracks.origin.tolist() == [Origin.PREDICTED]
     assert shown[19].tracks.boxes[0, 0] == pytest.approx(19, abs=1.0)
 
@@ -100,15 +102,15 @@ def test_nothing_is_interpolated_across_segments_over_a_lost_frame() -> None:
 
 
 def test_boxes_between_two_detections_lie_on_the_way() -> None:
-    for paced in pace(count=41, every=5)[5:]:
-        assert paced.tracks.boxes[0, 0] == pytest.approx(paced.frame.index, abs=0.5)
-        expected = Origin.DETECTED if paced.state == "detected" else Origin.INTERPOLATED
-        assert paced.tracks.origin.tolist() == [expected]
+    for presented in pace(count=41, every=5)[5:]:
+        assert presented.tracks.boxes[0, 0] == pytest.approx(presented.frame.index, abs=0.5)
+        expected = Origin.DETECTED if presented.state == "detected" else Origin.INTERPOLATED
+        assert presented.tracks.origin.tolist() == [expected]
 
 
 def test_frames_behind_the_last_detection_are_predicted() -> None:
     shown = pace(count=38, every=5)
-    assert [paced.state for paced in shown[36:]] == ["predicted", "predicted"]
+    assert [presented.state for presented in shown[36:]] == ["predicted", "predicted"]
     assert shown[-1].tracks.boxes[0, 0] == pytest.approx(37, abs=1.0)
 
 
@@ -119,8 +121,8 @@ def test_a_new_segment_starts_with_new_tracks() -> None:
 
 def test_a_new_segment_shows_what_waited_first_and_interpolates_nothing_across() -> None:
     shown = pace(count=20, every=4, segments=[0] * 10 + [1] * 10)
-    assert [paced.frame.index for paced in shown] == list(range(20))
-    states = [paced.state for paced in shown[8:13]]
+    assert [presented.frame.index for presented in shown] == list(range(20))
+    states = [presented.state for presented in shown[8:13]]
     assert states == ["detected", "predicted", "predicted", "predicted", "detected"]
     assert len(shown[10].tracks) == 0
 
@@ -128,13 +130,13 @@ def test_a_new_segment_shows_what_waited_first_and_interpolates_nothing_across()
 @pytest.mark.parametrize("cuts", [True, False], ids=["cut", "same shot"])
 def test_nobody_of_the_shot_before_is_shown_after_a_cut(cuts: bool) -> None:
     """Two objects; on frame 10 one of them is not found: the other shot does not have it, or the detector missed it."""
-    lockstep, shot, other = Lockstep(IouTracker(confirm_s=0.0)), Drawn(), Drawn(seed=7)
+    lockstep, shot, other = EveryFrame(IouTracker(confirm_s=0.0)), Drawn(), Drawn(seed=7)
     box = np.array([[20, 20, 60, 100], [200, 40, 260, 140]], np.float32)
     both = Detections(box, np.array([0.9, 0.9]), np.array([0, 0]))
-    shown: list[Paced] = []
+    shown: list[Presented] = []
     for index in range(12):
         now = (other if cuts and index >= 10 else shot).frame(index)
         shown += lockstep.take(Finished(now, both if index < 10 else both.select(np.array([0]))))
-    assert [len(paced.tracks) for paced in shown[:10]] == [2] * 10
-    assert [len(paced.tracks) for paced in shown[10:]] == ([1, 1] if cuts else [2, 2])
+    assert [len(presented.tracks) for presented in shown[:10]] == [2] * 10
+    assert [len(presented.tracks) for presented in shown[10:]] == ([1, 1] if cuts else [2, 2])
     assert (shown[10].tracks.ids[0] == shown[9].tracks.ids[0]) != cuts

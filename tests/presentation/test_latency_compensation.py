@@ -11,7 +11,7 @@ import pytest
 from streamer.motion import propagation
 from streamer.motion.motion_cache import KEPT_S
 from streamer.presentation import latency_compensation as now_module
-from streamer.presentation.latency_compensation import CATCH_UP_STRIDES, LEAST_INSIDE, Now, inside
+from streamer.presentation.latency_compensation import CATCH_UP_STRIDES, LEAST_INSIDE, LatencyCompensator, inside
 from streamer.values.frame import Frame
 from tests.motion.drawn import (
     FPS,
@@ -47,8 +47,8 @@ def detections(boxes: Array) -> Detections:
     return Detections(boxes.astype(np.float32), np.full(len(boxes), 0.9), np.zeros(len(boxes), np.int32))
 
 
-def a_now() -> Now:
-    return Now(IouTracker(confirm_s=0.0))
+def a_now() -> LatencyCompensator:
+    return LatencyCompensator(IouTracker(confirm_s=0.0))
 
 
 def watch(
@@ -122,7 +122,7 @@ class OnlyOne(IouTracker):
 
 @pytest.mark.parametrize(("apart_px", "glides"), [(10, True), (60, False)])
 def test_a_box_glides_a_short_way_and_does_not_slide_over_half_the_picture(apart_px: int, glides: bool) -> None:
-    now, drawn = Now(OnlyOne(confirm_s=0.0)), Drawn()
+    now, drawn = LatencyCompensator(OnlyOne(confirm_s=0.0)), Drawn()
     here = np.array([[40.0, 40, 100, 100]])
     there = here + apart_px
     frames = [drawn.frame(index) for index in range(12)]
@@ -319,7 +319,9 @@ def test_many_things_at_once_keep_their_own_boxes() -> None:
 
 def test_who_learns_is_told_of_each_detected_frame_with_its_tracks() -> None:
     told: list[tuple[int, Sequence[int]]] = []
-    now = Now(IouTracker(confirm_s=0.0), lambda frame, tracks: told.append((frame.index, tracks.ids.tolist())))
+    now = LatencyCompensator(
+        IouTracker(confirm_s=0.0), lambda frame, tracks: told.append((frame.index, tracks.ids.tolist()))
+    )
     frames = [WALK.frame(index) for index in range(6)]
     for index, one in enumerate(frames):
         now.show(one)

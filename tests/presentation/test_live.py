@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
 from streamer.flow.routes import Finished
-from streamer.presentation.every_frame import Paced
+from streamer.presentation.every_frame import Presented
 from streamer.presentation.live import ShowDetected, ShowNow
 from streamer.values.frame import Frame
 from tracking.iou import IouTracker
@@ -36,131 +36,131 @@ def live(*, every_frame: bool = True) -> ShowNow | ShowDetected:
     return ShowNow(tracker) if every_frame else ShowDetected(tracker)
 
 
-def came(pacing: ShowNow | ShowDetected, index: int, segment: int = 0) -> Paced:
+def came(presentation: ShowNow | ShowDetected, index: int, segment: int = 0) -> Presented:
     """A frame that came; what is shown of it."""
-    (paced,) = pacing.take(Finished(frame(index, segment)))
-    return paced
+    (presented,) = presentation.take(Finished(frame(index, segment)))
+    return presented
 
 
-def found(pacing: ShowNow | ShowDetected, index: int, segment: int = 0) -> list[Paced]:
+def found(presentation: ShowNow | ShowDetected, index: int, segment: int = 0) -> list[Presented]:
     """A frame that a detector is done with; what is shown of it."""
-    return list(pacing.take(Finished(frame(index, segment), moving_box(index))))
+    return list(presentation.take(Finished(frame(index, segment), moving_box(index))))
 
 
-def failed(pacing: ShowNow | ShowDetected, index: int) -> list[Paced]:
-    return list(pacing.take(Finished(frame(index), error=DetectorError("no luck"))))
+def failed(presentation: ShowNow | ShowDetected, index: int) -> list[Presented]:
+    return list(presentation.take(Finished(frame(index), error=DetectorError("no luck"))))
 
 
-def ids(paced: Paced) -> list[int]:
-    found_ids: list[int] = paced.tracks.ids.tolist()
+def ids(presented: Presented) -> list[int]:
+    found_ids: list[int] = presented.tracks.ids.tolist()
     return found_ids
 
 
 def test_a_late_frame_has_the_boxes_where_they_were_and_the_next_one_goes_on() -> None:
-    pacing = live()
+    presentation = live()
     for index in range(10):
-        came(pacing, index)
-        found(pacing, index)
-    before = came(pacing, 10)
-    (late,) = pacing.take(Finished(frame(11), late=True))
+        came(presentation, index)
+        found(presentation, index)
+    before = came(presentation, 10)
+    (late,) = presentation.take(Finished(frame(11), late=True))
     assert late.state == "predicted"
     assert ids(late) == ids(before) != []
     assert late.tracks.boxes == pytest.approx(before.tracks.boxes, abs=1.5)
-    assert ids(came(pacing, 12)) == ids(before)
-    (elsewhere,) = pacing.take(Finished(frame(13, segment=1), late=True))
+    assert ids(came(presentation, 12)) == ids(before)
+    (elsewhere,) = presentation.take(Finished(frame(13, segment=1), late=True))
     assert ids(elsewhere) == []
 
 
 def test_every_frame_is_shown_as_it_comes_and_goes_on_as_the_tracker_expects_where_pictures_tell_nothing() -> None:
-    pacing, shown = live(), []
+    presentation, shown = live(), []
     for index in range(40):
-        shown.append(came(pacing, index))
+        shown.append(came(presentation, index))
         if index % 5 == 4:  # the detector is done with a frame that came four frames ago
-            assert found(pacing, index - 4) == []
-    assert [paced.frame.index for paced in shown] == list(range(40))
-    assert {paced.state for paced in shown} == {"predicted"}
+            assert found(presentation, index - 4) == []
+    assert [presented.frame.index for presented in shown] == list(range(40))
+    assert {presented.state for presented in shown} == {"predicted"}
     assert not len(shown[4].tracks)
     for index in range(20, 40):
         assert shown[index].tracks.boxes[0, 0] == pytest.approx(index, abs=1.0)
 
 
 def test_only_detected_frames_are_shown_with_the_detectors_own_boxes() -> None:
-    pacing = live(every_frame=False)
-    shown = [paced for index in range(0, 40, 4) for paced in found(pacing, index)]
-    assert [paced.frame.index for paced in shown] == list(range(0, 40, 4))
-    assert {paced.state for paced in shown} == {"detected"}
-    assert all(paced.detections is not None for paced in shown)
+    presentation = live(every_frame=False)
+    shown = [presented for index in range(0, 40, 4) for presented in found(presentation, index)]
+    assert [presented.frame.index for presented in shown] == list(range(0, 40, 4))
+    assert {presented.state for presented in shown} == {"detected"}
+    assert all(presented.detections is not None for presented in shown)
     assert shown[-1].tracks.boxes[0, 0] == pytest.approx(36, abs=1.0)
 
 
 def test_a_new_segment_starts_with_new_tracks_in_now() -> None:
-    pacing = live()
+    presentation = live()
     before = []
     for index in range(3):
-        before.append(came(pacing, index))
-        found(pacing, index)
-    after = [came(pacing, 3, segment=1)]
-    found(pacing, 3, segment=1)
-    after.append(came(pacing, 4, segment=1))
+        before.append(came(presentation, index))
+        found(presentation, index)
+    after = [came(presentation, 3, segment=1)]
+    found(presentation, 3, segment=1)
+    after.append(came(presentation, 4, segment=1))
     assert ids(before[-1]) == [1]
     assert ids(after[0]) == []
     assert ids(after[1]) == [2]
 
 
 def test_a_new_segment_starts_with_new_tracks_in_detected() -> None:
-    pacing = live(every_frame=False)
-    assert ids(found(pacing, 0)[0]) == [1]
-    assert ids(found(pacing, 1, segment=1)[0]) == [2]
+    presentation = live(every_frame=False)
+    assert ids(found(presentation, 0)[0]) == [1]
+    assert ids(found(presentation, 1, segment=1)[0]) == [2]
 
 
 def test_a_late_result_of_the_segment_before_is_ignored() -> None:
-    pacing = live()
-    came(pacing, 0)
-    came(pacing, 1)
-    came(pacing, 2, segment=1)
-    assert found(pacing, 1) == []
-    assert ids(came(pacing, 3, segment=1)) == []
+    presentation = live()
+    came(presentation, 0)
+    came(presentation, 1)
+    came(presentation, 2, segment=1)
+    assert found(presentation, 1) == []
+    assert ids(came(presentation, 3, segment=1)) == []
 
 
 def test_a_result_that_is_there_before_its_frame_is_shown_waits_for_it() -> None:
-    pacing = live()
-    came(pacing, 0)
-    assert found(pacing, 2, segment=1) == []  # a quick detector: the frame before it is not shown yet
-    assert not len(came(pacing, 1).tracks)
-    assert len(came(pacing, 2, segment=1).tracks) == 1
+    presentation = live()
+    came(presentation, 0)
+    assert found(presentation, 2, segment=1) == []  # a quick detector: the frame before it is not shown yet
+    assert not len(came(presentation, 1).tracks)
+    assert len(came(presentation, 2, segment=1).tracks) == 1
 
 
 def test_a_result_whose_frame_was_dropped_is_used_for_the_next() -> None:
-    pacing = live()
-    came(pacing, 0)
-    found(pacing, 1)
-    assert ids(came(pacing, 2)) == [1]
+    presentation = live()
+    came(presentation, 0)
+    found(presentation, 1)
+    assert ids(came(presentation, 2)) == [1]
 
 
 @pytest.mark.parametrize("every_frame", [True, False])
 def test_a_result_that_others_overtook_does_not_turn_time_back(every_frame: bool) -> None:
-    pacing = live(every_frame=every_frame)
+    presentation = live(every_frame=every_frame)
     for index in (0, 1, 2, 3, 4):
         if every_frame:
-            came(pacing, index)
+            came(presentation, index)
         if index != 3:
-            found(pacing, index)
-    assert found(pacing, 3) == []  # of another detector, which was slower
-    (paced,) = [came(pacing, 5)] if every_frame else found(pacing, 5)
-    assert ids(paced) == [1]
-    assert paced.tracks.unseen_s == pytest.approx([1 / RATE if every_frame else 0], abs=1e-5)
+            found(presentation, index)
+    assert found(presentation, 3) == []  # of another detector, which was slower
+    (presented,) = [came(presentation, 5)] if every_frame else found(presentation, 5)
+    assert ids(presented) == [1]
+    assert presented.tracks.unseen_s == pytest.approx([1 / RATE if every_frame else 0], abs=1e-5)
 
 
 def test_a_frame_that_the_detector_failed_on_is_shown_once() -> None:
-    pacing = live()
-    came(pacing, 0)
-    found(pacing, 0)
-    assert came(pacing, 1).state == "predicted"
-    assert failed(pacing, 1) == []
-    pacing = live(every_frame=False)
-    found(pacing, 0)
-    (paced,) = failed(pacing, 1)
-    assert (paced.state, paced.cause, ids(paced)) == ("lost", "detector error", [1])
+    presentation = live()
+    came(presentation, 0)
+    found(presentation, 0)
+    assert came(presentation, 1).state == "predicted"
+    assert failed(presentation, 1) == []
+    presentation = live(every_frame=False)
+    found(presentation, 0)
+    (presented,) = failed(presentation, 1)
+    assert (presented.state, presented.cause, ids(presented)) == ("lost", "detector error", [1])
 
 
 @st.composite
@@ -183,18 +183,18 @@ def live_orders(draw: st.DrawFn) -> list[tuple[str, int, int]]:
 @settings(deadline=None)
 @given(order=live_orders(), every_frame=st.booleans())
 def test_what_is_shown_never_goes_back_in_time(order: list[tuple[str, int, int]], every_frame: bool) -> None:
-    pacing = live(every_frame=every_frame)
-    shown: list[Paced] = []
+    presentation = live(every_frame=every_frame)
+    shown: list[Presented] = []
     for what, index, segment in order:
         if what == "found":
-            shown += found(pacing, index, segment)
+            shown += found(presentation, index, segment)
         elif every_frame:
-            shown.append(came(pacing, index, segment))
-    indexes = [paced.frame.index for paced in shown]
+            shown.append(came(presentation, index, segment))
+    indexes = [presented.frame.index for presented in shown]
     assert indexes == sorted(set(indexes))
     ids_by_segment: dict[int, set[int]] = {}
-    for paced in shown:
-        ids_by_segment.setdefault(paced.frame.segment, set()).update(ids(paced))
+    for presented in shown:
+        ids_by_segment.setdefault(presented.frame.segment, set()).update(ids(presented))
     all_ids = [track_id for found_ids in ids_by_segment.values() for track_id in found_ids]
     assert len(all_ids) == len(set(all_ids)), "an id lives in one segment only"
-    assert list(pacing.flush()) == []
+    assert list(presentation.flush()) == []

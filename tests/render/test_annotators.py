@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamer.render.boxes import BoxAnnotator, line_thickness_px
 from streamer.render.canvas import Canvas
 from streamer.render.hud import HudAnnotator, clock
-from streamer.render.label_boxes import chip_height
+from streamer.render.label_boxes import label_box_height
 from streamer.render.labels import LabelAnnotator, text_size_px
 from streamer.render.trails import TrailAnnotator
 from tests.render.scenes import noise, planes_of, same_pixels, scene, tracks
@@ -21,7 +21,7 @@ def test_sizes_follow_the_picture() -> None:
     sizes = [(320, 240), (1280, 720), (1920, 1080), (1080, 1920), (3840, 2160)]
     assert [line_thickness_px(*size) for size in sizes] == [1, 2, 3, 3, 5]
     assert [text_size_px(*size) for size in sizes] == [11, 16, 24, 24, 48]
-    assert chip_height(16, (2, 2)) == 22
+    assert label_box_height(16, (2, 2)) == 22
 
 
 @settings(max_examples=30, deadline=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.queues import BoundedQueue, Closed
 from streamer.interfaces import Damage, StreamInfo
 from streamer.sources.live.connection import Connector, LivePacket, LivePicture, SoundConnection
 from streamer.sources.live.interrupt import interruptible
@@ -23,7 +23,7 @@ Item = StreamInfo | LivePicture | Damage | Ended | None
 """What a line says: what the pictures are (before the first), pictures, losses, nothing yet, the end."""
 LATE = "not taken in time"
 """What the ledger calls pictures that came while nobody took any (a model that loads)."""
-Inbox = Mailbox[tuple[int, Item]]
+Inbox = BoundedQueue[tuple[int, Item]]
 """Where lines say it, each with its number."""
 
 

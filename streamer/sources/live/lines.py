@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from streamer.errors import SourceLost
-from streamer.flow.queues import Mailbox
+from streamer.flow.queues import BoundedQueue
 from streamer.sources.live.connection import Connector, LivePicture
 from streamer.sources.live.line import Ended, Inbox, Item, Line
 from streamer.sources.live.sound import LiveSound
@@ -40,7 +40,7 @@ class Lines:
         self._connector = connector
         self._lost = lost
         self._sound = sound
-        self._inbox: Inbox = Mailbox(_INBOX_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=_INBOX_BYTES)
+        self._inbox: Inbox = BoundedQueue(_INBOX_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=_INBOX_BYTES)
         self._lines: list[Line] = []  # those whose threads may live; the last one is in use
         self._made = 0
 

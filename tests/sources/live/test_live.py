@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
@@ -499,7 +499,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
         if fails:
             raise SourceLost("gone")
 
-    inbox: Inbox = Mailbox(INBOX, newest=True)
+    inbox: Inbox = BoundedQueue(INBOX, newest=True)
     line = Line(1, ScriptedConnector(items), inbox, LiveSound(Passthrough(live=True)))
     assert reached.wait(DEADLINE_S)
     told = heard(inbox)
@@ -514,7 +514,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
 
 
 def test_a_line_whose_inbox_is_closed_ends_though_it_waits_to_say_its_last() -> None:
-    inbox: Inbox = Mailbox(2, newest=True)
+    inbox: Inbox = BoundedQueue(2, newest=True)
     line = Line(1, ScriptedConnector(pictures(5)), inbox, LiveSound(Passthrough(live=True)))
     inbox.close()
     line.join(DEADLINE_S)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.flow.queues import Closed, Mailbox
+from streamer.flow.queues import BoundedQueue, Closed
 from streamer.sources.network.hls.playlist import Key, MediaPlaylist, Part, Segment, parse
 from streamer.sources.network.hls.web import NotWanted, Web
 
@@ -62,7 +62,7 @@ class Follower:
         self._web = web
         self._url = url
         self._name = name
-        self._inbox: Mailbox[Loaded | BaseException] = Mailbox(_AHEAD)
+        self._inbox: BoundedQueue[Loaded | BaseException] = BoundedQueue(_AHEAD)
         self._closing = threading.Event()
         # The thread's own.
         self._playlist = first

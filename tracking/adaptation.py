@@ -17,7 +17,7 @@ _MISSES = 20.0
 _SCORE_BINS = 100
 
 
-class Experience:
+class Adaptation:
     """How high the detector scores as a rule, and whether objects that it misses tend to come back.
 
     Score scales differ: one network gives 0.99 to whatever it finds, another never more than 0.6. And a missing

@@ -28,7 +28,7 @@ _MOST_BOXES = 100
 _OLDEST_S = 5.0
 
 
-class Hindsight:
+class VelocityTrust:
     """The doubt, for `MovingBoxes.expect`, with which boxes would have been found again most often."""
 
     def __init__(self) -> None:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracking.experience import Experience
+from tracking.adaptation import Adaptation
 
 
 def test_weak_is_relative_to_the_usual_score() -> None:
     for usual in (0.95, 0.5):
-        experience = Experience()
+        experience = Adaptation()
         experience.take_scores(np.full(50, usual), 0.04)
         assert experience.are_weak(np.array([usual * 0.7, usual * 0.9]), 0.8).tolist() == [True, False]
 
 
 def test_nothing_is_weak_before_anything_was_seen() -> None:
-    assert not Experience().are_weak(np.array([0.01]), 0.8).any()
+    assert not Adaptation().are_weak(np.array([0.01]), 0.8).any()
 
 
 def test_old_scores_fade() -> None:
-    experience = Experience()
+    experience = Adaptation()
     experience.take_scores(np.full(1000, 0.9), 0.0)
     experience.take_scores(np.full(10, 0.4), 120.0)
     assert not experience.are_weak(np.array([0.4]), 0.8).any()
 
 
 def test_misses_are_flicker_while_at_least_half_come_back() -> None:
-    experience = Experience()
+    experience = Adaptation()
     assert experience.misses_are_flicker
     experience.take_misses(0, 5)
     assert not experience.misses_are_flicker

@@ -12,7 +12,7 @@ from tracking.types import IdArray, IntArray
 
 
 @dataclass(slots=True)
-class Lives:
+class TrackTable:
     """What is known of each track; all fields `(N,)`, one row a track, the oldest first.
 
     Attributes:
@@ -54,11 +54,11 @@ class Lives:
             seen_s=times_s.copy(),
         )
 
-    def select(self, rows: Flags) -> Lives:
+    def select(self, rows: Flags) -> TrackTable:
         """The tracks picked by a mask."""
-        return Lives(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return TrackTable(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def joined_with(self, other: Lives) -> Lives:
+    def joined_with(self, other: TrackTable) -> TrackTable:
         """These tracks and then those of `other`."""
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
-        return Lives(*(np.concatenate(pair) for pair in pairs))
+        return TrackTable(*(np.concatenate(pair) for pair in pairs))

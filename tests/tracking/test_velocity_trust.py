@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tracking.hindsight import Hindsight
 from tracking.motion import MovingBoxes
+from tracking.velocity_trust import VelocityTrust
 
 Array = npt.NDArray[np.float64]
 INTERVAL_S = 0.4
@@ -23,9 +23,9 @@ def corners(centres: Array) -> Array:
     return boxes[np.argsort(boxes[:, 0])]
 
 
-def lived_through(places: Callable[[int], Array], updates: int, *, interval_s: float = INTERVAL_S) -> Hindsight:
+def lived_through(places: Callable[[int], Array], updates: int, *, interval_s: float = INTERVAL_S) -> VelocityTrust:
     """What is known after some updates with boxes that are followed by a filter."""
-    hindsight = Hindsight()
+    hindsight = VelocityTrust()
     sizes = np.tile(SIZE, (len(EVERYBODY), 1))
     boxes = MovingBoxes(np.concatenate([places(0), sizes], axis=1))
     for k in range(updates):
@@ -71,7 +71,7 @@ def test_it_is_learned_anew_when_things_change() -> None:
 
 
 def test_before_anything_is_known_velocities_count_and_have_to_prove_themselves() -> None:
-    assert 0 < Hindsight().doubt < 1
+    assert 0 < VelocityTrust().doubt < 1
 
 
 def test_who_comes_back_once_in_a_second_rests_until_the_contrary_is_known() -> None:
