@@ -25,7 +25,7 @@ from benchmarks.clips import machine
 from streamer.cli.commands import packaged_clip
 from streamer.config.settings import TrackerSettings
 from streamer.presentation.latency_compensation import LatencyCompensator
-from streamer.registry import TRACKERS, load
+from streamer.registry import TRACKERS
 from streamer.values.frame import Frame
 from tracking.types import Detections
 
@@ -53,7 +53,7 @@ def walking_boxes(count: int, frames: int) -> npt.NDArray[np.float32]:
 
 def measure(boxes: int, frames: int, latency_s: float, tracker: str) -> dict[str, npt.NDArray[np.float64]]:
     """Milliseconds of each frame: wall, CPU, and whether a result landed on it."""
-    now, late = LatencyCompensator(load(TRACKERS, tracker)()), max(1, round(latency_s * FPS))
+    now, late = LatencyCompensator(TRACKERS[tracker]()), max(1, round(latency_s * FPS))
     walk = walking_boxes(boxes, frames)
     kept: dict[int, Frame] = {}
     wall, cpu, landed = np.zeros(frames), np.zeros(frames), np.zeros(frames, np.bool_)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-from streamer.registry import TRACKERS, load
+from streamer.registry import TRACKERS
 from tracking.types import Detections, Tracker
 
 SIZE = (1920, 1080)
@@ -116,10 +116,10 @@ def main() -> int:
     parser.add_argument("--frames-long", action="store_true")
     arguments = parser.parse_args()
     if arguments.frames_long:
-        return 0 if run_long(load(TRACKERS, arguments.tracker)()) else 1
+        return 0 if run_long(TRACKERS[arguments.tracker]()) else 1
     print(f"{'objects':>8}{'median ms':>11}{'p95 ms':>9}{'plain median ms':>17}{'plain / ours':>14}")
     for objects in map(int, arguments.objects.split(",")):
-        ours, plain = compare(load(TRACKERS, arguments.tracker)(), objects, arguments.frames)
+        ours, plain = compare(TRACKERS[arguments.tracker](), objects, arguments.frames)
         median, plain_median = float(np.median(ours)), float(np.median(plain))
         p95 = float(np.percentile(ours, 95))
         print(f"{objects:8d}{median:11.2f}{p95:9.2f}{plain_median:17.2f}{plain_median / median:14.2f}")

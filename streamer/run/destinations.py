@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from streamer.config.settings import OutputEntry
+from streamer.config.output import OutputEntry
 from streamer.errors import ConfigError
 from streamer.interfaces import Sink, StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.registry import SINKS, load
+from streamer.registry import SINKS
 from streamer.system.secrets import SECRETS, redacted, split_credentials
 
 _STREAM_SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt", "hls")
@@ -93,7 +93,7 @@ def build_sink(
     SECRETS.split(entry.to)
     sink: Sink
     if kind == "web":
-        sink = load(SINKS, "mjpeg")(entry.to, quality=entry.quality, max_fps=entry.max_fps)
+        sink = SINKS["mjpeg"](entry.to, quality=entry.quality, max_fps=entry.max_fps)
         return sink
     passthrough = passthrough if entry.copy_streams else None
     coding = {
@@ -106,7 +106,7 @@ def build_sink(
     if kind == "stream":
         change = entry.on_change or "rescale"
         rate, transport = entry.bit_rate_kbps, entry.transport
-        sink = load(SINKS, "stream")(
+        sink = SINKS["stream"](
             entry.to,
             info,
             passthrough=passthrough,
@@ -117,7 +117,7 @@ def build_sink(
             **coding,
         )
     elif kind == "recording":
-        sink = load(SINKS, "recording")(
+        sink = SINKS["recording"](
             entry.to,
             info,
             passthrough=passthrough,
@@ -131,7 +131,7 @@ def build_sink(
             **coding,
         )
     else:
-        sink = load(SINKS, "video")(
+        sink = SINKS["video"](
             Path(entry.to),
             info,
             crf=entry.crf,

@@ -14,7 +14,8 @@ from pathlib import Path
 from streamer.classes import label_maps
 from streamer.classes.class_filter import ClassFilter
 from streamer.cli.terminal import Terminal
-from streamer.config.settings import DetectorSettings, Settings
+from streamer.config.detector import DetectorSettings
+from streamer.config.settings import Settings
 from streamer.detectors import recordings, selection
 from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
 from streamer.detectors.tfhub.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE

@@ -15,20 +15,16 @@ from typing import Any
 
 import av
 
-from streamer.config.settings import (
-    DetectorSettings,
-    DrawSettings,
-    OutputEntry,
-    Settings,
-    SourceSettings,
-    TrackerSettings,
-)
+from streamer.config.detector import DetectorSettings
+from streamer.config.output import OutputEntry
+from streamer.config.settings import DrawSettings, Settings, TrackerSettings
+from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError
 from streamer.flow.cadence import Cadence
 from streamer.flow.playout import Playout
 from streamer.interfaces import Annotator, Scene, Sink, StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.registry import ANNOTATORS, SINKS, TRACKERS, load
+from streamer.registry import ANNOTATORS, SINKS, TRACKERS
 from streamer.render.canvas import Canvas
 from streamer.run import destinations
 from streamer.sinks.muxing.muxer import SUFFIXES
@@ -127,7 +123,7 @@ def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.
     Raises:
         ConfigError: an option that this tracker does not have, or a value that it refuses.
     """
-    factory = load(TRACKERS, settings.name)
+    factory = TRACKERS[settings.name]
     known = inspect.signature(factory).parameters
     for option in settings.options:
         if option not in known:
@@ -180,13 +176,13 @@ def build_annotators(settings: DrawSettings) -> list[Annotator]:
     """What draws, from the bottom up."""
     annotators: list[Annotator] = []
     if settings.trails:
-        annotators.append(load(ANNOTATORS, "trails")(length_s=settings.trail_length_s))
+        annotators.append(ANNOTATORS["trails"](length_s=settings.trail_length_s))
     if settings.boxes:
-        annotators.append(load(ANNOTATORS, "boxes")(show_origin=settings.origin))
+        annotators.append(ANNOTATORS["boxes"](show_origin=settings.origin))
     if settings.labels:
-        annotators.append(load(ANNOTATORS, "labels")(show_score=settings.score, show_id=settings.id))
+        annotators.append(ANNOTATORS["labels"](show_score=settings.score, show_id=settings.id))
     if settings.hud:
-        annotators.append(load(ANNOTATORS, "hud")())
+        annotators.append(ANNOTATORS["hud"]())
     return annotators
 
 
@@ -236,11 +232,11 @@ def build_sinks(
             built.keep_all.append(sink)
     for name, path in (("jsonl", outputs.jsonl), ("mot", outputs.mot)):
         if path is not None:
-            built.all.append(load(SINKS, name)(path, overwrite=outputs.overwrite))
+            built.all.append(SINKS[name](path, overwrite=outputs.overwrite))
             built.keep_all.append(built.all[-1])
     if outputs.show:
         built.all.append(
-            load(SINKS, "window")(
+            SINKS["window"](
                 paths.readable(info.name),
                 holds_run=not info.live,
                 snapshots=settings.window.snapshot_folder,
@@ -254,7 +250,7 @@ def build_sinks(
 
 def _hud_drawer() -> Callable[[Scene], av.VideoFrame]:
     """Draws the head-up line on a scene's picture, for the window only."""
-    hud: Annotator = load(ANNOTATORS, "hud")()
+    hud: Annotator = ANNOTATORS["hud"]()
 
     def draw(scene: Scene) -> av.VideoFrame:
         canvas = Canvas(scene.frame.picture if scene.picture is None else scene.picture)

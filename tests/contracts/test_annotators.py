@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.interfaces import Annotator
-from streamer.registry import ANNOTATORS, load
+from streamer.registry import ANNOTATORS
 from streamer.render.canvas import Canvas
 from tests.render.scenes import DRAWABLE, noise, planes_of, same_pixels, scene, tracks, unused_bits
 from tracking.types import Origin, Tracks
@@ -24,7 +24,7 @@ BOXES = [
 
 
 def annotator(name: str) -> Annotator:
-    made: Annotator = load(ANNOTATORS, name)()
+    made: Annotator = ANNOTATORS[name]()
     return made
 
 

@@ -21,14 +21,14 @@ SIZES = [(1, 1), (16, 16), (90, 160), (333, 251), (1280, 720), (3000, 20)]
 
 def build_starter(_: Path) -> Detector:
     # A low bound, so that pictures of nothing real give it something to report.
-    built: Detector = registry.load(registry.DETECTORS, "starter")(min_score=0.02)
+    built: Detector = registry.DETECTORS["starter"](min_score=0.02)
     return built
 
 
 def build_hub(folder: Path) -> Detector:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
-    built: Detector = registry.load(registry.DETECTORS, "hub")(tiny_module.write(folder / "module"), min_score=0.0)
+    built: Detector = registry.DETECTORS["hub"](tiny_module.write(folder / "module"), min_score=0.0)
     return built
 
 

@@ -71,7 +71,7 @@ def output(name: str, tmp_path: Path) -> Path:
 @pytest.fixture
 def make(name: str, output: Path) -> Make:
     def build(path: Path = output, **options: Any) -> Sink:
-        sink: Sink = registry.load(registry.SINKS, name)(path, *FILES[name][2], **options)
+        sink: Sink = registry.SINKS[name](path, *FILES[name][2], **options)
         return sink
 
     return build
@@ -213,7 +213,7 @@ def test_the_others_leave_no_thread_process_or_open_file(
     other: str, frames: int, error: BaseException | None, tmp_path: Path
 ) -> None:
     def build() -> Sink:
-        sink: Sink = registry.load(registry.SINKS, other)(*OTHERS[other](tmp_path))
+        sink: Sink = registry.SINKS[other](*OTHERS[other](tmp_path))
         return sink
 
     children = psutil.Process().children()

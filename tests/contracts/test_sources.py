@@ -72,7 +72,7 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def make(name: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
     arguments = INPUTS[name](tmp_path_factory.mktemp(name))
-    return lambda: registry.load(registry.SOURCES, name)(*arguments)
+    return lambda: registry.SOURCES[name](*arguments)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_must_be_entered_first(make: Make) -> None:
 def test_nonsense_is_unavailable_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     argument, said = NONSENSE[name]
-    source = registry.load(registry.SOURCES, name)(argument)
+    source = registry.SOURCES[name](argument)
     with pytest.raises(SourceUnavailable) as caught:
         source.__enter__()
     assert said in str(caught.value)

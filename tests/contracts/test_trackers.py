@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.registry import TRACKERS, load
+from streamer.registry import TRACKERS
 from tests.tracking.boxes import by_place, detections, grid, same
 from tracking.types import Carried, Detections, Origin, Tracker, Tracks
 
@@ -22,7 +22,7 @@ STEP_S = 0.04
 
 @pytest.fixture(params=list(TRACKERS), scope="module")
 def new_tracker(request: pytest.FixtureRequest) -> NewTracker:
-    factory: NewTracker = load(TRACKERS, request.param)
+    factory: NewTracker = TRACKERS[request.param]
     return factory
 
 

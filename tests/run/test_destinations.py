@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamer.config.loading import load_settings
-from streamer.config.settings import OutputEntry
+from streamer.config.output import OutputEntry
 from streamer.errors import ConfigError, SinkUnavailable
 from streamer.run.destinations import build_sink, file_of, is_optional, keeps_all, kind_of
 from streamer.run.wiring import Outputs, build_sinks, default_video_output, videos_of

@@ -16,7 +16,7 @@ from typing import Any
 import av
 import pytest
 
-from streamer.config.settings import OutputEntry
+from streamer.config.output import OutputEntry
 from streamer.media.passthrough import Passthrough
 from streamer.run.destinations import build_sink
 from streamer.sinks.publish.stream import StreamSink

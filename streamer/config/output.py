@@ -1,0 +1,96 @@
+"""Settings of one output. Any thread may read them."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Literal
+
+from av.video import format as video_format
+from pydantic import Field, field_validator, model_validator
+
+from streamer.config.section import Section, ffmpeg_text
+
+
+class OutputSettings(Section):
+    """An annotated video: a file, a recording in parts, a stream, or pictures over HTTP."""
+
+    required: bool | None = None
+    """Whether its failure ends a live run; null: yes for a plain file, no for what can be tried again."""
+    keep: Literal["all", "newest"] | None = None
+    """Of a live source: `all` pictures, which wait while the machine is slow, or the `newest`, where some are left out
+    instead; null: all in files, recordings and HLS, the newest in other streams and over HTTP."""
+    codec: str | None = None
+    """`h264`, `hevc`, `av1`, `vp9`, `ffv1`, ... or an encoder's name; what suits the container if null."""
+    crf: float | None = Field(default=None, ge=0)
+    preset: str | None = None
+    pixel_format: str = "auto"
+    """Of the encoded pictures: `auto`, `source` for what is nearest to the input, or FFmpeg's name of one. auto: what
+    webcams, MJPEG and still pictures give becomes 8 bit 4:2:0 in limited range, which browsers, phones and QuickTime
+    show, but for .mkv; other sources keep their own; streams are always 8 bit 4:2:0."""
+    options: dict[str, str] = {}
+    """Further options of the encoder, by FFmpeg's names."""
+    copy_streams: bool = True
+    """Copy audio, subtitles, chapters and metadata of the input; a stream takes the audio alone."""
+    threads: int = Field(default=0, ge=0)
+    bit_rate_kbps: int | None = Field(default=None, gt=0)
+    """Of a stream."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """Of a stream over RTSP."""
+    on_change: Literal["rescale", "reopen"] | None = None
+    """When the picture's size changes: scale to the first one, or begin anew; null: a recording begins a new part."""
+    segment_s: float | None = Field(default=None, gt=0)
+    """Cut a recording in parts of this length; null: 600 for a name with %, else one file."""
+    keep_gb: float | None = Field(default=None, gt=0)
+    """Delete the oldest parts of a recording beyond this size."""
+    keep_days: float | None = Field(default=None, gt=0)
+    """Delete parts of a recording that are older."""
+    quality: int = Field(default=80, ge=1, le=100)
+    """Of JPEG pictures over HTTP."""
+    max_fps: float | None = Field(default=None, gt=0)
+    """Of pictures over HTTP."""
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        return {key: ffmpeg_text(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("pixel_format")
+    @classmethod
+    def _is_pixel_format(cls, value: str) -> str:
+        # PyAV's stubs leave out the set of all names.
+        known = ("auto", "source", *sorted(vars(video_format)["names"]))
+        if value not in known:
+            near = difflib.get_close_matches(value, known, n=3)  # many names are as near as one another
+            remedy = f"did you mean {', '.join(near)}?" if near else "give auto, source or a name such as yuv420p"
+            raise ValueError(f"no pixel format {value!r}; {remedy}")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pix_fmt(cls, values: object) -> object:
+        """`options.pix_fmt`, FFmpeg's own name of the same."""
+        options = values.get("options") if isinstance(values, dict) else None
+        if not isinstance(values, dict) or not isinstance(options, dict) or "pix_fmt" not in options:
+            return values
+        options = dict(options)
+        named = str(options.pop("pix_fmt"))
+        if values.get("pixel_format", named) not in (named, "auto"):
+            raise ValueError("options.pix_fmt and pixel_format name two formats; give pixel_format alone")
+        return {**values, "options": options, "pixel_format": named}
+
+
+class OutputEntry(OutputSettings):
+    """One of several outputs."""
+
+    to: str
+    """A file, a pattern such as rec/%Y%m%d-%H%M%S.mp4, an HLS playlist, or an address (rtsp, rtmp, udp, http)."""
+    sink: str | None = None
+    """The class that writes it, by its name in the registry (`jsonl`, `mot`, `window`, ...); null: what `to` tells."""
+
+    @field_validator("to")
+    @classmethod
+    def _names_something(cls, value: str) -> str:
+        # A constraint of the field would refuse names that are not UTF-8.
+        if not value:
+            raise ValueError("give a file or an address")
+        return value

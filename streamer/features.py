@@ -1,0 +1,219 @@
+"""What a registered class offers besides its work: what it accepts, and how it is made from settings.
+
+`streamer.registry` has the tables; `open_source`, `build_detector`, `open_sink`, `build_annotators` and `build_tracker`
+ask the classes in their order, on the main thread, before the first frame. Nothing else knows which features exist. A
+class gets the section of its kind whole; one of another package may declare a `section` of its own, which is then read
+from `extensions.NAME` of the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from streamer.config.section import Section
+from streamer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from streamer.config.detector import DetectorSettings
+    from streamer.config.output import OutputEntry
+    from streamer.config.settings import DrawSettings
+    from streamer.config.source import SourceSettings
+    from streamer.flow.stats import RunStats
+    from streamer.interfaces import Annotator, Detector, Sink, Source, StreamInfo
+    from streamer.media.passthrough import Passthrough
+    from streamer.sources.decode.packet_tap import PacketTap
+    from streamer.values.labels import LabelTable
+
+Extensions = Mapping[str, Mapping[str, Any]]
+"""The settings of other packages' features: name to what the user wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What a source is opened with besides its settings.
+
+    Attributes:
+        stats: where a live source counts its reconnects; None where nobody counts.
+        packet_tap: told of every packet that is decoded; None where nobody records.
+        extensions: settings of other packages' features.
+    """
+
+    stats: RunStats | None = None
+    packet_tap: PacketTap | None = None
+    extensions: Extensions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorContext:
+    """What a detector is built with besides its settings.
+
+    Attributes:
+        info: of the frames that will come; None where that is not known (`models check`).
+        min_score: the lowest score that anybody wants, already told from settings and defaults; None: its own default.
+        say: told, in one line each, what happens while a large model loads.
+        extensions: settings of other packages' features.
+    """
+
+    info: StreamInfo | None = None
+    min_score: float | None = None
+    say: Callable[[str], None] = lambda _: None
+    extensions: Extensions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SinkContext:
+    """What a sink is opened with besides its settings.
+
+    Attributes:
+        info: of the frames that will come.
+        overwrite: replace a file that exists.
+        passthrough: the other streams of the input; None where there are none, or the output does not want them.
+        draw: the settings of the picture, for sinks that draw for themselves.
+        on_close: called when the user closes a window.
+        extensions: settings of other packages' features.
+    """
+
+    info: StreamInfo
+    overwrite: bool = False
+    passthrough: Passthrough | None = None
+    draw: DrawSettings | None = None
+    on_close: Callable[[], None] | None = None
+    extensions: Extensions = field(default_factory=dict)
+
+
+class SourceFeature(Protocol):
+    """A class in `registry.SOURCES`."""
+
+    section: ClassVar[type[Section]]
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:
+        """Whether this class reads what the user named; looks at the name and the disk, opens no connection."""
+        ...
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: Any, context: SourceContext) -> Source:
+        """The source, not yet entered.
+
+        Args:
+            uri: as the user typed it.
+            settings: an instance of `section`.
+            context: what else there is.
+
+        Raises:
+            ConfigError: a setting that does not fit this source.
+            SourceUnavailable: what is named cannot be read.
+        """
+        ...
+
+
+class DetectorFeature(Protocol):
+    """A class in `registry.DETECTORS`."""
+
+    section: ClassVar[type[Section]]
+    default_min_score: ClassVar[float]
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether `detector.name` means this class."""
+        ...
+
+    @classmethod
+    def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:
+        """Its classes, as far as they are known without loading the model; None where they are not."""
+        ...
+
+    @classmethod
+    def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:
+        """The detectors, one for each thread that will run one; usually one.
+
+        Args:
+            settings: an instance of `section`.
+            context: what else there is.
+
+        Raises:
+            ConfigError: a setting that does not fit.
+            ModelError: the model cannot be had or does not run.
+        """
+        ...
+
+
+class AnnotatorFeature(Protocol):
+    """A class in `registry.ANNOTATORS`."""
+
+    section: ClassVar[type[Section]]
+
+    @classmethod
+    def accepts(cls, settings: DrawSettings) -> bool:
+        """Whether the settings ask for it. Those of other packages are also asked for by name (`draw.annotators`)."""
+        ...
+
+    @classmethod
+    def from_settings(cls, settings: Any) -> Annotator:
+        """The annotator; `settings` is an instance of `section`."""
+        ...
+
+
+class SinkFeature(Protocol):
+    """A class in `registry.SINKS`."""
+
+    section: ClassVar[type[Section]]
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """Whether this class writes what `entry.to` names, where `entry.sink` names no class."""
+        ...
+
+    @classmethod
+    def file_of(cls, entry: OutputEntry) -> Path | None:
+        """The one file under a name that the user chose, which must not exist; None where it writes no such file."""
+        ...
+
+    @classmethod
+    def is_required(cls, entry: OutputEntry) -> bool:
+        """Whether its failure ends a live run, where `entry.required` is null."""
+        ...
+
+    @classmethod
+    def keeps_all(cls, entry: OutputEntry) -> bool:
+        """Whether it gets every frame of a live source instead of the newest, where `entry.keep` is null."""
+        ...
+
+    @classmethod
+    def from_settings(cls, entry: Any, context: SinkContext) -> Sink:
+        """The sink, not yet entered.
+
+        Args:
+            entry: the `OutputEntry`, or an instance of `section` where that is another one.
+            context: what else there is.
+
+        Raises:
+            ConfigError: a setting that does not fit.
+            SinkUnavailable: what it is to write cannot work.
+        """
+        ...
+
+
+S = TypeVar("S", bound=Section)
+
+
+def section_of(feature: Any, name: str, settings: S, extensions: Extensions) -> Section:
+    """What `from_settings` of a class gets: the section of its kind, or its own, read from `extensions.NAME`.
+
+    Raises:
+        ConfigError: a value of its own section that does not fit, with its path.
+    """
+    section: type[Section] = feature.section
+    if isinstance(settings, section):
+        return settings
+    try:
+        return section.model_validate(dict(extensions.get(name, {})))
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(("extensions", name, *map(str, first["loc"])))
+        raise ConfigError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from error
