@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -22,9 +23,10 @@ ISOLATED = pytest.StashKey[Path]()
 HEAVY = frozenset({"cli", "detectors", "evaluation", "faults", "models", "replay"})
 """Folders whose tests start programs or load models, which takes long on a busy machine."""
 HEAVY_HANGS_S = 150
-LIGHT = frozenset({"canvas", "core", "overlay", "tracking"})
+LIGHT = frozenset({"flow", "motion", "pipeline", "presentation", "render", "tracking", "values"})
 """Those whose tests take milliseconds."""
 LIGHT_HANGS_S = 25
+THREADS_END_WITHIN_S = 10.0
 NEVER_SKIPPED = "STREAMER_REQUIRE_ALL"
 OF_THE_SYSTEM = frozenset({"certificate", "screen", "small_disk"})
 """Fixtures that need openssl, Xvfb and root; what uses them is marked `system`."""
@@ -80,10 +82,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _add_timeout(item: pytest.Item) -> None:
-    folder = item.path.parent.name
-    if folder in HEAVY or item.get_closest_marker("slow") or item.get_closest_marker("system"):
+    folders = item.nodeid.partition("::")[0].split("/")[1:-1]
+    if not HEAVY.isdisjoint(folders) or item.get_closest_marker("slow") or item.get_closest_marker("system"):
         item.add_marker(pytest.mark.timeout(HEAVY_HANGS_S))
-    elif folder in LIGHT:
+    elif not LIGHT.isdisjoint(folders):
         item.add_marker(pytest.mark.timeout(LIGHT_HANGS_S))
 
 
@@ -117,3 +119,13 @@ def starter_weights() -> Path:
         return store.fetch(store.STARTER, offline=True)
     except ModelError:
         pytest.skip("no weights of the starter; `python main.py models fetch starter` gets them")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """No test leaves a thread of the program running."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith("streamer-"):
+            thread.join(THREADS_END_WITHIN_S)
+            assert not thread.is_alive(), thread.name

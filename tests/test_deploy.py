@@ -147,7 +147,7 @@ def test_packages_of_the_system_are_the_same_everywhere() -> None:
     assert wanted
     for dockerfile in DOCKERFILES:
         assert apt_packages(" ".join(of(dockerfile, "RUN"))) == wanted
-    remedy = (ROOT / "streamer" / "commands.py").read_text(encoding="utf-8")
+    remedy = (ROOT / "streamer" / "cli" / "commands.py").read_text(encoding="utf-8")
     assert f"apt-get install {' '.join(sorted(wanted))}" in remedy
 
 

@@ -73,7 +73,7 @@ class TestChoice:
     def test_neither_tensorflow_nor_litert_is_imported(self, tmp_path: Path) -> None:
         file = write(tmp_path, "map.pbtxt", PBTXT)
         code = (
-            "import sys; from streamer.models import label_maps\n"
+            "import sys; from streamer.classes import label_maps\n"
             f"for name in (None, 'coco', {file!r}): label_maps.for_detector(starter=False, label_map=name)\n"
             "sys.exit(', '.join({'tensorflow', 'ai_edge_litert', 'cv2'} & sys.modules.keys()))"
         )

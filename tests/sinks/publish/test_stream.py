@@ -615,8 +615,8 @@ def test_the_address_is_not_in_the_arguments_of_the_process(receive: Callable[[s
     with StreamSink(url, INFO, clock=Clock()) as sink:
         write_until_connected(sink)
         commands = [" ".join(child.cmdline()) for child in psutil.Process().children()]
-        assert any("stream_process" in command for command in commands)
-        assert not any("stream_process" in command and "rtmp:" in command for command in commands)
+        assert any("publish.process" in command for command in commands)
+        assert not any("publish.process" in command and "rtmp:" in command for command in commands)
 
 
 def test_signals_that_reach_all_processes_do_not_end_a_stream(tmp_path: Path) -> None:

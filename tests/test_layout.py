@@ -1,0 +1,151 @@
+"""The layout: imports point one way, rooms stay small, no room knows what stands above it.
+
+In every folder the modules and folders in it import one another without a circle, so the whole tree has none.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MOST_ENTRIES = 15
+MOST_MODULES_AT_THE_TOP = 8
+MOST_LINES = 300
+FEWEST_LINES = 40
+MOST_LINES_OF_A_FUNCTION = 40
+MOST_CHARACTERS_OF_A_TEST = 80
+PUBLIC_SEAMS = ("errors.py", "section.py")
+"""Short modules that other packages import from."""
+ORDER = (
+    "errors", "registry", "system", "values", "config", "media", "network", "web", "models", "classes", "interfaces",
+    "flow", "motion", "presentation", "features", "render", "sources", "detectors", "sinks", "pipeline", "observe",
+    "run", "replay", "evaluation", "cli", "__init__", "__main__",
+)  # fmt: skip
+"""The rooms of `streamer/` from the bottom up: each may import those before it."""
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name to file, of everything in `streamer` and `tracking`; a package's own name ends in `__init__`."""
+    files = [*(ROOT / "streamer").rglob("*.py"), *(ROOT / "tracking").rglob("*.py")]
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in sorted(files)}
+
+
+MODULES = modules()
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """What a file imports anywhere, also inside functions and for type checking: dotted names."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def module_of(name: str) -> str | None:
+    """The module of this project that a dotted name is in."""
+    while name:
+        for module in (name, f"{name}.__init__"):
+            if module in MODULES:
+                return module
+        name = name.rpartition(".")[0]
+    return None
+
+
+def edges() -> Iterator[tuple[str, str]]:
+    """Who imports whom."""
+    for name, path in MODULES.items():
+        for imported in imported_by(path):
+            module = module_of(imported)
+            if module is not None and module != name:
+                yield name, module
+
+
+def by_folder() -> Mapping[str, Mapping[str, Set[str]]]:
+    """For each folder: what is in it imports what else in it."""
+    folders: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for importer, imported in edges():
+        mine, theirs = importer.split("."), imported.split(".")
+        depth = next(at for at, (one, other) in enumerate(zip(mine, theirs, strict=False)) if one != other)
+        folders[".".join(mine[:depth])][mine[depth]].add(theirs[depth])
+    return folders
+
+
+FOLDERS = by_folder()
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_no_folder_has_a_circle_of_imports(folder: str) -> None:
+    try:
+        TopologicalSorter(FOLDERS[folder]).prepare()
+    except CycleError as error:
+        pytest.fail(f"{folder or 'top'}: {' imports '.join(reversed(error.args[1]))}")
+
+
+def test_rooms_import_only_what_stands_below_them() -> None:
+    for room, imported in FOLDERS["streamer"].items():
+        above = {other for other in imported if ORDER.index(other) > ORDER.index(room)}
+        assert not above, f"streamer.{room} imports {above}, which stand above it"
+
+
+def test_trackers_need_numpy_and_scipy_only() -> None:
+    own = [path for name, path in MODULES.items() if name.startswith("tracking")]
+    packages = {name.partition(".")[0] for path in own for name in imported_by(path)}
+    assert not packages & {"streamer", "av", "cv2", "tensorflow", "ai_edge_litert", "pydantic"}
+
+
+def test_tensorflow_is_imported_by_models_and_detectors_only() -> None:
+    heavy = {"tensorflow", "tensorflow_hub"}
+    importers = [name for name, path in MODULES.items() if heavy & {i.partition(".")[0] for i in imported_by(path)}]
+    assert {name.split(".")[1] for name in importers} <= {"detectors", "models"}
+
+
+def test_folders_stay_small() -> None:
+    top = [path.name for path in (ROOT / "streamer").glob("*.py")]
+    assert len(top) <= MOST_MODULES_AT_THE_TOP, top
+    for folder in {path.parent for path in MODULES.values()} - {ROOT / "streamer"}:
+        entries = [entry.name for entry in folder.iterdir() if entry.name != "__pycache__"]
+        assert len(entries) <= MOST_ENTRIES, f"{folder}: {len(entries)} entries"
+
+
+def test_no_module_is_too_long_or_too_short() -> None:
+    for path in MODULES.values():
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= MOST_LINES, f"{path}: {lines} lines"
+        if not path.name.startswith("__") and path.name not in PUBLIC_SEAMS:
+            assert lines >= FEWEST_LINES, f"{path}: {lines} lines"
+
+
+def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in MODULES.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path, node
+
+
+def test_functions_are_short() -> None:
+    """The body without its docstring: the options of a command are its signature."""
+    for path, node in functions():
+        body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        lines = body[-1].end_lineno - body[0].lineno + 1 if body and body[-1].end_lineno is not None else 0
+        assert lines <= MOST_LINES_OF_A_FUNCTION, f"{path}: {node.name} has {lines} lines"
+
+
+def test_names_of_tests_can_be_read() -> None:
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                assert len(node.name) <= MOST_CHARACTERS_OF_A_TEST, f"{path}: {node.name}"
+
+
+def test_tests_mirror_the_rooms() -> None:
+    rooms = {path.name for path in (ROOT / "streamer").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    beside = {"contracts", "faults", "gpu", "pipeline", "tracking", "webcam", "examples"}
+    found = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert found - beside <= rooms
