@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from streamer.flow.routes import Finished
 from streamer.motion.motion_cache import motion_along
 from streamer.motion.motion_field import MotionEstimator, MotionField, still
-from streamer.motion.small_picture import is_cut, small
+from streamer.motion.thumbnail import is_cut, thumbnail_of
 from streamer.presentation.interpolation import Anchor, between, with_others
 from streamer.presentation.last_detected import LastDetected
 from streamer.values.frame import Frame
@@ -141,7 +141,7 @@ def _shows_ghosts(tracks: Tracks, before: Frame, frame: Frame) -> bool:
     """Whether objects that were not found on a frame are of another shot; only then pictures are looked at."""
     if not (tracks.unseen_s > 0).any():
         return False
-    one, other = small(before), small(frame)
+    one, other = thumbnail_of(before), thumbnail_of(frame)
     return one.grey.shape != other.grey.shape or is_cut(one.grey, other.grey, 0.0)
 
 

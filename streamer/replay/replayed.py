@@ -16,7 +16,7 @@ from streamer.flow.stats import Ledger
 from streamer.replay.log import Arrival, Captured, Discarded, Entered, Opened, Result, Settled
 from streamer.replay.playback import Pictures
 from streamer.replay.recording import Recording
-from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.live.paced import Pace
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -25,7 +25,7 @@ from tracking.types import Detections
 log = logging.getLogger(__name__)
 
 
-class ReplayedSource(SingleUseSource):
+class ReplayedSource(SourceBase):
     """The frames of a recorded run, each with all that was known of it. Entered by the main thread, then owned by the
     capture thread.
 

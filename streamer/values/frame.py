@@ -36,7 +36,7 @@ def held_bytes(picture: av.VideoFrame) -> int:
     return sum(plane.buffer_size for plane in picture.planes)
 
 
-class PictureKey(NamedTuple):
+class FrameKey(NamedTuple):
     """Which picture of which stream: both count from 0, over all connections of a run."""
 
     stream: int
@@ -78,7 +78,7 @@ class Frame:
     damage: str = ""
     raw_pts: int | None = None
     wall_clock_s: float | None = None
-    key: PictureKey | None = None
+    key: FrameKey | None = None
     sample_aspect_ratio: Fraction | None = None
     interlaced: bool = False
 

@@ -21,11 +21,11 @@ _CHROMA = {"NV12": (1, 1, 2), "NV21": (1, 1, 2), "YU12": (2, 2, 2), "422P": (2, 
 """Of the others: number of further planes, by what their lines are shorter in bytes, by what there are fewer lines."""
 
 
-class BadPictureError(Exception):
+class BadFrameError(Exception):
     """Bytes that are no picture; the message says why."""
 
 
-class RawPictures:
+class RawFrameReader:
     """Copies uncompressed pictures of one size, which the driver wants its buffers back from.
 
     Args:
@@ -52,10 +52,10 @@ class RawPictures:
         """A picture of its own memory, and its damage (empty if none).
 
         Raises:
-            BadPictureError: bytes are missing.
+            BadFrameError: bytes are missing.
         """
         if len(data) < self._size:
-            raise BadPictureError(f"{len(data)} of {self._size} bytes")
+            raise BadFrameError(f"{len(data)} of {self._size} bytes")
         picture = av.VideoFrame(*self._shape)
         begin = 0
         for plane, (rows, used, line) in zip(picture.planes, self._planes, strict=True):
@@ -67,7 +67,7 @@ class RawPictures:
         return picture, ""
 
 
-class JpegPictures:
+class JpegFrameReader:
     """Decodes JPEG pictures, each by itself."""
 
     def __init__(self) -> None:
@@ -80,16 +80,16 @@ class JpegPictures:
         FFmpeg shows half a picture without a word; that it is cut off is seen by its end, which cameras may pad.
 
         Raises:
-            BadPictureError: it cannot be decoded.
+            BadFrameError: it cannot be decoded.
         """
         content = bytes(data)
         if not content:  # would end the decoder
-            raise BadPictureError("no bytes")
+            raise BadFrameError("no bytes")
         try:
             pictures = self._decoder.decode(av.Packet(content))
         except av.error.FFmpegError as error:
-            raise BadPictureError(reason(error)) from error
+            raise BadFrameError(reason(error)) from error
         if not pictures:
-            raise BadPictureError("the decoder gave nothing")
+            raise BadFrameError("the decoder gave nothing")
         whole = content.rstrip(b"\0").endswith(_END_OF_IMAGE)
         return pictures[-1], "" if whole else INCOMPLETE

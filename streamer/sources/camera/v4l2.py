@@ -15,6 +15,7 @@ from fractions import Fraction
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import reason
+from streamer.sources.camera.conversion import BadFrameError, JpegFrameReader, RawFrameReader
 from streamer.sources.camera.devices import not_allowed, those_here
 from streamer.sources.camera.modes import (
     JPEG_FORMATS,
@@ -25,7 +26,6 @@ from streamer.sources.camera.modes import (
     rates_text,
     same_rate,
 )
-from streamer.sources.camera.pictures import BadPictureError, JpegPictures, RawPictures
 from streamer.sources.camera.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
 from streamer.sources.camera.v4l2_device import Captured, CaptureDevice, Granted
 from streamer.sources.live.connection import ASK_EVERY_S, LivePicture
@@ -71,7 +71,7 @@ class V4L2Connection:
         try:
             choice = _choose(self._device, name, size, fps, pixel_format)
             self._granted = self._start(path, choice)
-            self._pictures: RawPictures | JpegPictures = _maker(self._granted, name)
+            self._pictures: RawFrameReader | JpegFrameReader = _maker(self._granted, name)
             self._first = self._wait_for_first(wanted)
         except BaseException:
             self._device.close()
@@ -133,7 +133,7 @@ class V4L2Connection:
             try:
                 picture, damage = self._pictures.picture(captured.data)
                 problem = ""
-            except BadPictureError as error:
+            except BadFrameError as error:
                 problem = str(error)
             finally:
                 self._device.give_back(captured)
@@ -187,13 +187,13 @@ def _choose(
         raise SourceLost(f"{name}: does not tell what it offers ({reason(error)})") from error
 
 
-def _maker(granted: Granted, name: str) -> RawPictures | JpegPictures:
+def _maker(granted: Granted, name: str) -> RawFrameReader | JpegFrameReader:
     if granted.pixel_format in JPEG_FORMATS:
-        return JpegPictures()
+        return JpegFrameReader()
     if granted.pixel_format not in RAW_FORMATS:
         raise SourceUnavailable(f"{name}: gives {granted.pixel_format}, which cannot be read", "not offered")
     colour = (granted.matrix, granted.range)
-    return RawPictures(granted.pixel_format, granted.width, granted.height, granted.bytes_per_line, colour)
+    return RawFrameReader(granted.pixel_format, granted.width, granted.height, granted.bytes_per_line, colour)
 
 
 def _tell_differences(name: str, choice: Choice, granted: Granted) -> None:

@@ -23,7 +23,7 @@ _IN_FLIGHT = 32
 _MILLISECOND = Fraction(1, 1000)
 
 
-class PictureDecoder:
+class FrameDecoder:
     """Pictures of one stream in presentation order, as FFmpeg's decoder gives them.
 
     A packet that fails is counted and decoding goes on with the next.

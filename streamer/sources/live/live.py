@@ -21,7 +21,7 @@ from streamer.flow.queues import Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.live.connection import Connector, LivePicture
 from streamer.sources.live.line import LATE, Ended, Item
 from streamer.sources.live.lines import HUNG, Lines
@@ -40,7 +40,7 @@ _KEY_FRAME_FACTOR = 6
 """Data without a picture may come for so many stall limits: some cameras send a key frame every 10 s or more rarely."""
 
 
-class LiveSource(SingleUseSource):
+class LiveSource(SourceBase):
     """The frames of a camera, for as long as they are wanted; see `streamer.interfaces.Source`.
 
     Frames have media time that never goes back (`MediaClock`), the time of arrival before decoding, and a new `segment`

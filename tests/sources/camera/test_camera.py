@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.sources.camera import devices, v4l2_abi
 from streamer.sources.camera.camera import Camera, CameraConnector, cameras, is_camera, listing
+from streamer.sources.camera.conversion import INCOMPLETE, BadFrameError, JpegFrameReader, RawFrameReader
 from streamer.sources.camera.modes import (
     JPEG_FORMATS,
     RAW_FORMATS,
@@ -31,7 +32,6 @@ from streamer.sources.camera.modes import (
     choose_mode,
     same_rate,
 )
-from streamer.sources.camera.pictures import INCOMPLETE, BadPictureError, JpegPictures, RawPictures
 from streamer.sources.camera.v4l2_modes import rates_in_range, sizes_in_range
 from tests import clips
 
@@ -262,20 +262,20 @@ def test_uncompressed_pictures_are_kept_to_the_byte(name: str, padding: int) -> 
     original = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=RAW_FORMATS[name])
     data = plain(original, padding)
     line = len(plain(original, 0)) // 120 if len(original.planes) == 1 else 162
-    maker = RawPictures(name, 162, 120, line + padding, (6, 1))
+    maker = RawFrameReader(name, 162, 120, line + padding, (6, 1))
     picture, damage = maker.picture(memoryview(data))
     assert damage == ""
     assert picture.format.name == RAW_FORMATS[name]
     assert plain(picture, 0) == plain(original, 0)
     assert clips.read_number(picture) == 5
-    with pytest.raises(BadPictureError, match=f"{len(data) - 1} of {len(data)} bytes"):
+    with pytest.raises(BadFrameError, match=f"{len(data) - 1} of {len(data)} bytes"):
         maker.picture(memoryview(data)[:-1])
 
 
 def test_yuv_is_tagged_as_the_driver_says_and_rgb_is_not() -> None:
-    picture, _ = RawPictures("YUYV", 64, 48, 0, (1, 2)).picture(memoryview(bytes(64 * 48 * 2)))
+    picture, _ = RawFrameReader("YUYV", 64, 48, 0, (1, 2)).picture(memoryview(bytes(64 * 48 * 2)))
     assert (int(picture.colorspace), int(picture.color_range)) == (1, 2)
-    picture, _ = RawPictures("RGB3", 64, 48, 0, (1, 1)).picture(memoryview(bytes(64 * 48 * 3)))
+    picture, _ = RawFrameReader("RGB3", 64, 48, 0, (1, 1)).picture(memoryview(bytes(64 * 48 * 3)))
     assert picture.color_range != ColorRange.MPEG
 
 
@@ -288,7 +288,7 @@ def jpeg(number: int) -> bytes:
 
 
 def test_jpeg_is_decoded_one_by_one() -> None:
-    pictures = JpegPictures()
+    pictures = JpegFrameReader()
     for number in (3, 700):
         for data in (jpeg(number), jpeg(number) + bytes(512)):  # drivers pad
             picture, damage = pictures.picture(memoryview(data))
@@ -298,11 +298,11 @@ def test_jpeg_is_decoded_one_by_one() -> None:
 
 
 def test_jpeg_that_is_cut_off_is_no_sound_picture() -> None:
-    pictures, whole = JpegPictures(), jpeg(9)
+    pictures, whole = JpegFrameReader(), jpeg(9)
     picture, damage = pictures.picture(memoryview(whole[: len(whole) * 2 // 3]))
     assert damage == INCOMPLETE
     assert (picture.width, picture.height) == (160, 120)
     for data in (b"", bytes(4000), whole[:40]):
-        with pytest.raises(BadPictureError):
+        with pytest.raises(BadFrameError):
             pictures.picture(memoryview(data))
     assert clips.read_number(pictures.picture(memoryview(whole))[0]) == 9
