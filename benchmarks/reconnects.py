@@ -26,7 +26,7 @@ from streamer.flow.stats import RunStats
 from streamer.pipeline import Pipeline
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.faults.camera import Camera

@@ -27,7 +27,7 @@ from streamer.sources.live.connection import Connector
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.paced import PacedConnector
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import SCHEMES, NetworkConnector
+from streamer.sources.network.connector import SCHEMES, NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from streamer.sources.network.recorded import RecordedSource, is_recording
 from streamer.sources.synthetic import PREFIX, SyntheticSource

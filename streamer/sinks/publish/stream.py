@@ -17,7 +17,7 @@ from typing import Literal, Self
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.interfaces import Scene, StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.network.reachability import KNOCK_EVERY_S, answers
+from streamer.network.reachability import CHECK_EVERY_S, answers
 from streamer.sinks.encoding.pixel_format import AUTO
 from streamer.sinks.publish import hls
 from streamer.sinks.publish.encoder import EncodedPacket, StreamCoding, StreamEncoder
@@ -195,7 +195,7 @@ class StreamSink:
             return False
         if not self._absent or now_s < self._knock_s:
             return True
-        self._knock_s = now_s + KNOCK_EVERY_S
+        self._knock_s = now_s + CHECK_EVERY_S
         return not answers(self._target.url)
 
     def _send(self, scene: Scene) -> None:
@@ -268,8 +268,8 @@ class StreamSink:
         now_s = self._clock()
         self._lost_s = now_s if self._lost_s is None else self._lost_s
         wait_s = (self._refusals if lost.refused else self._backoff).next_s()
-        self._retry_s, self._knock_s = now_s + wait_s, now_s + KNOCK_EVERY_S
-        self._absent = not lost.replied and wait_s > KNOCK_EVERY_S and not answers(self._target.url)
+        self._retry_s, self._knock_s = now_s + wait_s, now_s + CHECK_EVERY_S
+        self._absent = not lost.replied and wait_s > CHECK_EVERY_S and not answers(self._target.url)
         if lost.refused not in self._said:
             self._said.add(lost.refused)
             what = "lost" if was_connected else "cannot be reached"

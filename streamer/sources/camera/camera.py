@@ -124,19 +124,19 @@ class CameraConnector:
         self.name = self._path if self._index is None else f"{PREFIX}{self._index}"
         self._wish = (_size(size), _rate(fps), pixel_format)
 
-    def present(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the device is there and may be opened; after it was plugged in, that takes the system a moment."""
         return sys.platform != "linux" or os.access(self._path, os.R_OK | os.W_OK)
 
-    def connect(self, wanted: Callable[[], bool]) -> Connection:
+    def connect(self, is_active: Callable[[], bool]) -> Connection:
         """Open it and see its first picture; see `streamer.sources.live.connection.Connector.connect`."""
         if sys.platform == "linux":
             from streamer.sources.camera.v4l2 import V4L2Connection
 
-            return V4L2Connection(self._path, self.name, wanted, *self._wish)
+            return V4L2Connection(self._path, self.name, is_active, *self._wish)
         from streamer.sources.camera.opencv import OpenCVConnection
 
-        return OpenCVConnection(self._index, self.name, wanted, *self._wish)
+        return OpenCVConnection(self._index, self.name, is_active, *self._wish)
 
 
 def _size(size: tuple[int, int] | None) -> tuple[int, int] | None:

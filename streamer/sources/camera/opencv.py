@@ -16,7 +16,7 @@ import numpy as np
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
-from streamer.sources.live.connection import LivePicture
+from streamer.sources.live.connection import LiveFrame
 
 _TIME_BASE = Fraction(1, 1_000_000)
 
@@ -27,7 +27,7 @@ class OpenCVConnection:
     Args:
         index: of the camera, counted by the system.
         name: what to call it in messages.
-        wanted: asked before the first picture is read.
+        is_active: asked before the first picture is read.
         size, fps, pixel_format: asked of the driver, which gives what it likes.
 
     Raises:
@@ -39,14 +39,14 @@ class OpenCVConnection:
         self,
         index: int | None,
         name: str,
-        wanted: Callable[[], bool],
+        is_active: Callable[[], bool],
         size: tuple[int, int] | None = None,
         fps: Fraction | None = None,
         pixel_format: str | None = None,
     ) -> None:
         if index is None:
             raise SourceUnavailable(f"{name}: cameras are named by their number here; try camera:0")
-        if not wanted():
+        if not is_active():
             raise SourceLost(f"{name}: given up while it was opened")
         self._name = name
         self._capture = cv2.VideoCapture(index)
@@ -80,7 +80,7 @@ class OpenCVConnection:
             jpeg_like=True,
         )
 
-    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+    def frames(self) -> Iterator[LiveFrame | Damage | None]:
         """See `streamer.sources.live.connection.Connection.pictures`; it never ends by itself."""
         yield self._first
         while True:
@@ -90,10 +90,10 @@ class OpenCVConnection:
         """Release it. Closing twice is fine."""
         self._capture.release()
 
-    def _read(self) -> LivePicture:
+    def _read(self) -> LiveFrame:
         read, picture = self._capture.read()
         if not read:
             raise SourceLost(f"{self._name}: gives no more pictures; see whether it is plugged in")
         arrived_s = time.monotonic()
         frame = av.VideoFrame.from_ndarray(np.asarray(picture, np.uint8), format="bgr24")
-        return LivePicture(frame, round(arrived_s / _TIME_BASE), _TIME_BASE, arrived_s)
+        return LiveFrame(frame, round(arrived_s / _TIME_BASE), _TIME_BASE, arrived_s)

@@ -4,7 +4,7 @@ A decoder conceals what is missing and rarely says so: of pictures smeared by lo
 FFmpeg's RTP reader logs every gap in the sequence numbers, on the thread that reads, and all pictures from a gap to the
 next intact key frame are built on what was lost; so are those after a picture that never was sent
 (`streamer.sources.damage.frame_numbers`). What a decoder itself complains about is damage only if it concerns
-pixels (`streamer.sources.damage.complaints`). Owned by the thread that reads the connection.
+pixels (`streamer.sources.damage.decoder_messages`). Owned by the thread that reads the connection.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.media import ffmpeg_log
-from streamer.sources.damage.complaints import means_damage
+from streamer.sources.damage.decoder_messages import means_damage
 from streamer.sources.damage.frame_numbers import FrameNumbers
 
 PACKET_LOSS = "packet loss"
@@ -44,7 +44,7 @@ class _Decoded(NamedTuple):
     verdict: Verdict
 
 
-class LossWatch:
+class LossDetector:
     """Follows packets and pictures of one stream and knows which pictures not to trust.
 
     Damage begins with a packet, in the order of decoding, and lasts until the next key frame that came whole. Pictures

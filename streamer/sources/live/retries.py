@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.network.reachability import KNOCK_EVERY_S
+from streamer.network.reachability import CHECK_EVERY_S
 from streamer.sources.live.connection import Connector
 from streamer.sources.live.programme import CHANGED
 from streamer.system.backoff import FIRST_S, LONGEST_S, Backoff
@@ -84,11 +84,11 @@ class Retries:
         # What a user must mend does not mend itself in a second, and cameras lock out who asks too often.
         wait_s = self._patience.longest_wait_s if isinstance(error, SourceUnavailable) else self._backoff.next_s()
         until_s = time.monotonic() + (wait_s if limit_s is None else min(wait_s, max(limit_s - away_s, 0.0)))
-        knocks = wait_s > KNOCK_EVERY_S
-        absent = knocks and not self._connector.present()
+        knocks = wait_s > CHECK_EVERY_S
+        absent = knocks and not self._connector.is_reachable()
         if knocks and not absent and error.cause in ("refused", "no answer"):
-            until_s = min(until_s, time.monotonic() + KNOCK_EVERY_S)  # it came back while the try failed
+            until_s = min(until_s, time.monotonic() + CHECK_EVERY_S)  # it came back while the try failed
         while (left_s := until_s - time.monotonic()) > 0:
-            self._sleep(min(left_s, KNOCK_EVERY_S) if absent else left_s)
-            if absent and self._connector.present():
+            self._sleep(min(left_s, CHECK_EVERY_S) if absent else left_s)
+            if absent and self._connector.is_reachable():
                 return

@@ -89,7 +89,7 @@ class NetworkConnector:
         if self._may_be_pictures:
             self.least_stall_s = _MISSED_POLLS / self._options.poll_fps
 
-    def present(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether a server answers at the address; True where that cannot be found out (UDP)."""
         return answers(self._url)
 
@@ -104,23 +104,23 @@ class NetworkConnector:
             connection.close()
         return connection is not None
 
-    def connect(self, wanted: Callable[[], bool]) -> Connection:
+    def connect(self, is_active: Callable[[], bool]) -> Connection:
         """See `streamer.sources.live.connection.Connector`."""
         if self._in_segments:
-            return self._connect_segments(wanted)
-        if (pictures := self._picture_camera(wanted)) is not None:
+            return self._connect_segments(is_active)
+        if (pictures := self._picture_camera(is_active)) is not None:
             return pictures
         with ExitStack() as undone:
             if self._is_datagrams:
-                undone.callback(self._port.take(wanted, self.name))
+                undone.callback(self._port.take(is_active, self.name))
             with capture_log(av.logging.WARNING) as said:
                 container = self._open_logged_in(undone)
             try:
-                if not wanted():
+                if not is_active():
                     raise SourceLost(f"{self.name}: not wanted any more")
                 if container.format.name == "hls":  # whose address does not tell
                     container.close()
-                    return self._connect_segments(wanted)
+                    return self._connect_segments(is_active)
                 opened = LiveContainerConnection(
                     container,
                     choose_video(container, self.name),
@@ -141,25 +141,25 @@ class NetworkConnector:
         """It is HLS, as its address tells or what is there."""
         self._in_segments, self.least_stall_s = True, _SEGMENTS_S
 
-    def _connect_segments(self, wanted: Callable[[], bool]) -> HlsConnection:
+    def _connect_segments(self, is_active: Callable[[], bool]) -> HlsConnection:
         from streamer.sources.network.hls.connection import HlsConnection
 
         self._comes_in_segments()
-        chosen = self._playlists(wanted)
+        chosen = self._playlists(is_active)
         if chosen.playlist.ended and self._played:
             raise SourceLost(f"{self.name}: the playlist has ended (EXT-X-ENDLIST), nothing new is in it", "ended")
         self._played = True
         deinterlace = self._options.deinterlace
-        return HlsConnection(chosen, self.name, wanted, self._tap, audio=self._audio, deinterlace=deinterlace)
+        return HlsConnection(chosen, self.name, is_active, self._tap, audio=self._audio, deinterlace=deinterlace)
 
-    def _playlists(self, wanted: Callable[[], bool] = lambda: True) -> Chosen:
+    def _playlists(self, is_active: Callable[[], bool] = lambda: True) -> Chosen:
         from streamer.sources.network.hls.opening import open_playlists
 
         options = self._options
         return open_playlists(
             self._url,
             self.name,
-            wanted,
+            is_active,
             options.open_timeout_s,
             options.options,
             max_height=options.max_height,
@@ -275,7 +275,7 @@ class NetworkConnector:
     def _may_be_pictures(self) -> bool:
         return self._url.lower().startswith(("http://", "https://")) and not self._in_segments
 
-    def _picture_camera(self, wanted: Callable[[], bool]) -> Connection | None:
+    def _picture_camera(self, is_active: Callable[[], bool]) -> Connection | None:
         """A connection to a camera that sends pictures over HTTP; None if there is something else."""
         if not self._may_be_pictures:
             return None
@@ -293,7 +293,7 @@ class NetworkConnector:
         )
         options = camera.HttpCameraOptions(self._options.poll_fps, self._tap)
         try:
-            return camera.connect(address, wanted, options)
+            return camera.connect(address, is_active, options)
         except (SourceLost, SourceUnavailable) as error:
             raise self._hinted(error) from error
 

@@ -24,7 +24,7 @@ from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import Line, reason
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.sources.damage.frame_numbers import FrameNumbers
-from streamer.sources.damage.loss import BEFORE_KEY_FRAME, LossWatch
+from streamer.sources.damage.loss import BEFORE_KEY_FRAME, LossDetector
 from streamer.sources.damage.nal_units import holds_picture
 from streamer.sources.decode.container import describe
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
@@ -32,8 +32,8 @@ from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.decode.stream_facts import live_rate_of
-from streamer.sources.live.connection import LiveItem, LivePacket, LivePicture
-from streamer.sources.live.eras import NO_ERA, Era, Eras
+from streamer.sources.live.clock_epochs import NO_EPOCH, ClockEpoch, ClockEpochs
+from streamer.sources.live.connection import LiveFrame, LiveItem, LivePacket
 from streamer.sources.live.interrupt import ended_also_by
 from streamer.sources.live.paced import Pace
 from streamer.sources.live.programme import CHANGED, ProgrammeWatch
@@ -57,7 +57,7 @@ class LiveContainerConnection:
         audio: give the packets of its sound too.
         said: what FFmpeg logged while it was opened.
         deinterlace: which pictures to make progressive.
-        eras: tells the jumps of the sender's clock, which `pace` is to follow.
+        epochs: tells the jumps of the sender's clock, which `pace` is to follow.
 
     Attributes:
         closed: called when the connection is closed.
@@ -74,10 +74,10 @@ class LiveContainerConnection:
         audio: bool = True,
         said: Sequence[Line] = (),
         deinterlace: Deinterlace = "off",
-        eras: Eras | None = None,
+        epochs: ClockEpochs | None = None,
     ) -> None:
         self._pace = pace
-        self._eras = eras
+        self._epochs = epochs
         self._container = container
         self._stream = stream
         self._name = name
@@ -85,7 +85,7 @@ class LiveContainerConnection:
         self._geometry = Geometry(container, stream, name)
         self._programme = ProgrammeWatch(container, stream)
         self.closed: Callable[[], None] = lambda: None
-        self._loss = LossWatch(
+        self._loss = LossDetector(
             stream.codec_context.codec.name,
             key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"),
             said_before=said,
@@ -99,7 +99,7 @@ class LiveContainerConnection:
         # Several pictures at once would each wait for the next ones; and log lines must come from this thread.
         stream.codec_context.thread_type = "SLICE"
         stream.codec_context.thread_count = 1
-        # A picture comes out of the decoder when others have gone in: it carries the era of its own packet.
+        # A picture comes out of the decoder when others have gone in: it carries the epoch of its own packet.
         stream.codec_context.flags |= int(Flags.low_delay | Flags.copy_opaque)
         self._tap = None if tap is None else tap.begin(stream)
         self._pictures = 0
@@ -110,7 +110,7 @@ class LiveContainerConnection:
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """See `streamer.sources.live.connection.SoundConnection`."""
+        """See `streamer.sources.live.connection.AudioConnection`."""
         return tuple(self._sound.values())
 
     @property
@@ -119,7 +119,7 @@ class LiveContainerConnection:
         assert self._info is not None, "asked before the first picture"
         return self._info
 
-    def pictures(self) -> Iterator[LiveItem]:
+    def frames(self) -> Iterator[LiveItem]:
         """See `streamer.sources.live.connection.Connection`."""
         with self._loss.listening():
             failed: BaseException | None = None
@@ -151,7 +151,7 @@ class LiveContainerConnection:
                     if packet.size and packet.stream_index == self._stream.index:
                         yield from self._take(packet, time.monotonic())
                     elif packet.size and sound is not None and (packet.pts is not None or packet.dts is not None):
-                        yield LivePacket(sound, passthrough_packet(packet), time.monotonic(), self._era_of(packet))
+                        yield LivePacket(sound, passthrough_packet(packet), time.monotonic(), self._epoch_of(packet))
                 self._check_programme()
                 return
             except BlockingIOError:
@@ -165,13 +165,13 @@ class LiveContainerConnection:
         if self._programme.change:
             raise SourceLost(f"{self._name}: {self._programme.change}", CHANGED)
 
-    def _era_of(self, packet: Packet[Any]) -> Era:
-        if self._eras is None:
-            return NO_ERA
+    def _epoch_of(self, packet: Packet[Any]) -> ClockEpoch:
+        if self._epochs is None:
+            return NO_EPOCH
         ticks = packet.pts if packet.dts is None else packet.dts
-        return self._eras.of(packet.stream_index, None if ticks is None else float(ticks * packet.time_base))
+        return self._epochs.of(packet.stream_index, None if ticks is None else float(ticks * packet.time_base))
 
-    def _drain(self) -> Iterator[LivePicture | Damage | None]:
+    def _drain(self) -> Iterator[LiveFrame | Damage | None]:
         """What the decoder holds back at the end."""
         with contextlib.suppress(av.error.FFmpegError):
             for picture in self._stream.decode(None):
@@ -180,10 +180,10 @@ class LiveContainerConnection:
         if self._held > 0:
             yield Damage("decode error", self._held, "never came out of the decoder")
 
-    def _take(self, packet: Packet[Any], arrived_s: float) -> Iterator[LivePicture | Damage | None]:
+    def _take(self, packet: Packet[Any], arrived_s: float) -> Iterator[LiveFrame | Damage | None]:
         self._sender.take(packet)
-        if self._eras is not None:
-            packet.opaque = self._era_of(packet)
+        if self._epochs is not None:
+            packet.opaque = self._epoch_of(packet)
         if not self._loss.admits(packet):
             yield Damage(BEFORE_KEY_FRAME)
             return
@@ -214,7 +214,7 @@ class LiveContainerConnection:
         if not pictures:
             yield None
 
-    def _picture(self, picture: av.VideoFrame, arrived_s: float, decode_s: float) -> Iterator[LivePicture | None]:
+    def _picture(self, picture: av.VideoFrame, arrived_s: float, decode_s: float) -> Iterator[LiveFrame | None]:
         time_base = self._stream.time_base or Fraction(1, 1000)
         pts = None if self._container.format.name in _UNTIMED else picture.pts
         damage, words = self._loss.verdict_of(picture)
@@ -227,12 +227,12 @@ class LiveContainerConnection:
             info = describe(self._stream, upright, self._name, self._geometry, live=True)
             order = 1 if self._deinterlaces else info.field_order
             self._info = replace(info, average_fps=live_rate_of(self._stream), field_order=order)
-        era = picture.opaque if isinstance(picture.opaque, Era) else NO_ERA
+        epoch = picture.opaque if isinstance(picture.opaque, ClockEpoch) else NO_EPOCH
         if self._pace is not None and pts is not None:
-            yield from self._pace.until(float(pts * time_base), era)
+            yield from self._pace.until(float(pts * time_base), epoch)
             arrived_s = time.monotonic()
         wall_clock_s = self._sender.wall_clock_s(pts)
         orientation = self._geometry.orientation
-        yield LivePicture(
-            upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, words, key, ratio, orientation, era
+        yield LiveFrame(
+            upright, pts, time_base, arrived_s, decode_s, wall_clock_s, damage, words, key, ratio, orientation, epoch
         )

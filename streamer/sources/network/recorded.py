@@ -22,7 +22,7 @@ from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.opening import open_file
 from streamer.sources.decode.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
 from streamer.sources.decode.timestamps import TimestampFiller
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.whole_file import fetched, gives_parts
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from streamer.sources.decode.stream_facts import MICROSECOND, duration, frame_co
 from streamer.sources.file.file import FileSource
 from streamer.sources.file.pipe import PipeSource
 from streamer.sources.images.images import ImageSource
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.probe.facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
 from streamer.sources.probe.h273 import FIELD_ORDERS, MATRICES, PRIMARIES, RANGES, TRANSFERS, UNKNOWN
 from streamer.sources.selection import SourceOptions, is_address, open_source

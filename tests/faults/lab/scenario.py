@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import ClassVar
 
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.lab.rig import STALL_S, Setup

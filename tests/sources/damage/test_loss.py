@@ -11,7 +11,7 @@ import pytest
 from av.video.stream import VideoStream
 
 from streamer.media import ffmpeg_log
-from streamer.sources.damage.loss import DECODER_TOLD, PACKET_LOSS, LossWatch
+from streamer.sources.damage.loss import DECODER_TOLD, PACKET_LOSS, LossDetector
 from tests import clips
 
 GROUP = 5
@@ -52,10 +52,12 @@ def watch(
         first: packets before this one never come.
         before: what happens while FFmpeg reads these packets.
         after: what happens while it decodes them.
-        key_frames_only: see `LossWatch`.
+        key_frames_only: see `LossDetector`.
         said_before: likewise.
     """
-    loss = LossWatch("mjpeg" if key_frames_only else "h264", key_frames_only=key_frames_only, said_before=said_before)
+    loss = LossDetector(
+        "mjpeg" if key_frames_only else "h264", key_frames_only=key_frames_only, said_before=said_before
+    )
     said: list[str | None] = []
     with av.open(str(clip)) as container, loss.listening():
         stream: VideoStream = container.streams.video[0]
@@ -123,7 +125,7 @@ def test_where_every_picture_stands_for_itself_a_loss_costs_no_other(clip: Path)
 
 
 def test_a_packet_that_the_decoder_refuses_damages_what_follows() -> None:
-    loss = LossWatch("h264", key_frames_only=False)
+    loss = LossDetector("h264", key_frames_only=False)
     picture = av.VideoFrame(16, 16, "yuv420p")
     picture.pts, picture.time_base = 100, Fraction(1, 90000)
     with loss.listening():

@@ -8,7 +8,7 @@ import pytest
 
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from streamer.values.frame import Frame
 from tests.faults import counter

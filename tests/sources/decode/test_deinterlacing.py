@@ -17,7 +17,7 @@ import pytest
 from streamer.sources.decode.deinterlacing import Deinterlacer, is_combed
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from streamer.sources.selection import SourceOptions, open_source
 from streamer.values.frame import Frame

@@ -14,12 +14,12 @@ from av.stream import Disposition
 from streamer.media.passthrough import MEMORY_BYTES, Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.file.file import FileSource
-from streamer.sources.live.connection import LivePacket, LivePicture
+from streamer.sources.live.audio import LiveAudio
+from streamer.sources.live.connection import LiveFrame, LivePacket
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.paced import PacedConnector
 from streamer.sources.live.retries import Patience
-from streamer.sources.live.sound import LiveSound
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from tests.faults.gstreamer import GStreamerServer, missing
 from tests.pipeline.parts import DEADLINE_S
@@ -37,16 +37,16 @@ def packet(stream: PassthroughStream, ticks: int, arrived_s: float = 0.0, data: 
     return LivePacket(stream, PassthroughPacket(data or b"%d" % ticks, ticks, ticks, 1024), arrived_s)
 
 
-def shown(pts: int | None, arrived_s: float = 0.0) -> LivePicture:
-    return LivePicture(av.VideoFrame(16, 16, "gray"), pts, Fraction(1, 90000), arrived_s)
+def shown(pts: int | None, arrived_s: float = 0.0) -> LiveFrame:
+    return LiveFrame(av.VideoFrame(16, 16, "gray"), pts, Fraction(1, 90000), arrived_s)
 
 
 class Heard:
-    """A `LiveSound` with somebody who takes what it gives."""
+    """A `LiveAudio` with somebody who takes what it gives."""
 
     def __init__(self) -> None:
         self.passthrough = Passthrough(live=True)
-        self.sound = LiveSound(self.passthrough)
+        self.sound = LiveAudio(self.passthrough)
         self.subscription = self.passthrough.subscribe()
         self.passthrough.begin()
 
@@ -145,7 +145,7 @@ def test_sound_never_goes_back() -> None:
 
 def test_nobody_who_takes_sound_costs_no_memory() -> None:
     passthrough, stream = Passthrough(live=True), sound_stream()
-    sound = LiveSound(passthrough)
+    sound = LiveAudio(passthrough)
     sound.begin(1, [stream])
     passthrough.begin()
     for k in range(10_000):

@@ -16,7 +16,7 @@ from streamer.pipeline import Pipeline
 from streamer.sinks.video.video import VideoSink
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number

@@ -17,11 +17,11 @@ from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.sources.live.connection import LivePicture
-from streamer.sources.live.line import LATE, Ended, Inbox, Line
+from streamer.sources.live.audio import LiveAudio
+from streamer.sources.live.connection import LiveFrame
+from streamer.sources.live.connection_thread import LATE, ConnectionThread, Ended, Inbox
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.live.sound import LiveSound
 from streamer.values.frame import Frame
 from tests.pipeline.parts import DEADLINE_S, Boom
 from tests.sources.live.live_script import NAME, TICKS, Act, Item, ScriptedConnector, picture, pictures
@@ -112,7 +112,7 @@ def test_what_was_lost_is_told_in_few_words(camera: Make) -> None:
 
 
 def test_another_size_in_mid_stream_begins_a_segment(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
-    def script() -> list[LivePicture]:
+    def script() -> list[LiveFrame]:
         sizes = [(64, 48), (64, 48), (128, 96), (128, 96), (64, 48)]
         return [picture(number, size=size) for number, size in enumerate(sizes)]
 
@@ -475,7 +475,7 @@ def heard(inbox: Inbox) -> list[object]:
 
 
 def frames_in(items: list[object]) -> int:
-    return sum(item.frames if isinstance(item, Damage) else isinstance(item, LivePicture) for item in items)
+    return sum(item.frames if isinstance(item, Damage) else isinstance(item, LiveFrame) for item in items)
 
 
 @settings(deadline=None, max_examples=60)
@@ -500,7 +500,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
             raise SourceLost("gone")
 
     inbox: Inbox = BoundedQueue(INBOX, newest=True)
-    line = Line(1, ScriptedConnector(items), inbox, LiveSound(Passthrough(live=True)))
+    line = ConnectionThread(1, ScriptedConnector(items), inbox, LiveAudio(Passthrough(live=True)))
     assert reached.wait(DEADLINE_S)
     told = heard(inbox)
     line.join(DEADLINE_S)
@@ -515,7 +515,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
 
 def test_a_line_whose_inbox_is_closed_ends_though_it_waits_to_say_its_last() -> None:
     inbox: Inbox = BoundedQueue(2, newest=True)
-    line = Line(1, ScriptedConnector(pictures(5)), inbox, LiveSound(Passthrough(live=True)))
+    line = ConnectionThread(1, ScriptedConnector(pictures(5)), inbox, LiveAudio(Passthrough(live=True)))
     inbox.close()
     line.join(DEADLINE_S)
     assert not line.alive

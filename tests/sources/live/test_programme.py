@@ -12,8 +12,8 @@ from streamer.flow.stats import RunStats
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.programme import CHANGED
 from streamer.sources.live.retries import Patience
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.datagram_port import DatagramPort
-from streamer.sources.network.network import NetworkConnector
 from tests.clips import read_number
 from tests.pipeline.parts import DEADLINE_S
 from tests.sources.network.sending_ts import Programme, Sender, free_port

@@ -12,7 +12,7 @@ from streamer.flow.stats import RunStats
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
 from streamer.sources.live.stall import StallLimit
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.camera.settings import Codec

@@ -20,7 +20,7 @@ from streamer.errors import SourceUnavailable
 from streamer.network import certificates
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.pipeline.parts import DEADLINE_S

@@ -14,10 +14,10 @@ import pytest
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
-from streamer.sources.live.line import LATE
+from streamer.sources.live.connection_thread import LATE
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from streamer.values.frame import Frame
 from tests.clips import read_number as read_media_number
@@ -30,7 +30,7 @@ CANARY = "swordfish"
 ALWAYS = Patience(stall_s=DEADLINE_S)
 
 
-def is_wanted() -> bool:
+def is_active() -> bool:
     return True
 
 
@@ -124,7 +124,7 @@ def test_pictures_that_miss_packets_are_not_given_to_a_detector(camera: Camera) 
 
 
 def connect(url: str, **options: object) -> None:
-    NetworkConnector(url, NetworkOptions(**options)).connect(is_wanted).close()  # type: ignore[arg-type]
+    NetworkConnector(url, NetworkOptions(**options)).connect(is_active).close()  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -175,7 +175,7 @@ def test_a_camera_that_goes_is_told_without_its_password(
     with Camera(auth=("basic", "me", CANARY), key_frame_on_play=True) as camera, nothing_says(CANARY, caplog, capfd):
         connector = NetworkConnector(camera.url)
         assert CANARY not in connector.name
-        assert connector.present()
+        assert connector.is_reachable()
         with LiveSource(connector, Patience(stall_s=DEADLINE_S, retry_for_s=0.0)) as opened:
             frames = iter(opened)
             assert next(frames).index == 0
@@ -183,9 +183,9 @@ def test_a_camera_that_goes_is_told_without_its_password(
             with pytest.raises(SourceLost, match=r"(the stream ended|reading failed.*); given up") as caught:
                 list(frames)
         assert CANARY not in str(caught.value)
-        assert not connector.present()
+        assert not connector.is_reachable()
         with pytest.raises(SourceLost, match="nobody listens at that port") as caught:
-            connector.connect(is_wanted)
+            connector.connect(is_active)
         assert caught.value.cause == "refused"
         assert CANARY not in f"{caught.value!r}"
 

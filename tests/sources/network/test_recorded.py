@@ -13,7 +13,7 @@ from streamer.interfaces import PassthroughSource, Scene, Source
 from streamer.sinks.video.video import VideoSink
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
 from streamer.sources.selection import SourceOptions, open_source
 from tests import clips

@@ -14,7 +14,7 @@ from streamer.network.refusals import refused
 from streamer.sources.live.interrupt import interruptible
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from tests.faults.camera import Camera
 from tests.faults.camera.settings import Scheme
@@ -147,11 +147,11 @@ def test_the_other_transport_is_tried(asked: str, only: str, caplog: pytest.LogC
         is_tcp = b"RTP/AVP/TCP" in request
         return refusing("SETUP" if is_tcp == (only == "udp") else "-", 461, "Unsupported Transport")(request)
 
-    def is_wanted() -> bool:
+    def is_active() -> bool:
         return "is tried" not in caplog.text
 
-    with answering(answer) as port, interruptible(is_wanted), pytest.raises((SourceLost, SourceUnavailable)):
-        NetworkConnector(f"rtsp://127.0.0.1:{port}/live", NetworkOptions(transport=asked)).connect(is_wanted)
+    with answering(answer) as port, interruptible(is_active), pytest.raises((SourceLost, SourceUnavailable)):
+        NetworkConnector(f"rtsp://127.0.0.1:{port}/live", NetworkOptions(transport=asked)).connect(is_active)
     assert f"does not send over {asked.upper()}; {only.upper()} is tried" in caplog.text
 
 

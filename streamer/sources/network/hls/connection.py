@@ -25,12 +25,12 @@ from streamer.sources.decode.deinterlacing import Deinterlace
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.decode.opening import choose_video
 from streamer.sources.decode.packet_tap import PacketTap
-from streamer.sources.live.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
-from streamer.sources.live.eras import Eras
+from streamer.sources.live.clock_epochs import ClockEpochs
+from streamer.sources.live.connection import POLL_S, LiveFrame, LiveItem, LivePacket
 from streamer.sources.live.paced import Pace
-from streamer.sources.network.hls.follower import TS_SYNC, Follower, Loaded, lasts_s
 from streamer.sources.network.hls.opening import Chosen
-from streamer.sources.network.hls.period import SegmentFile, next_segment
+from streamer.sources.network.hls.segment_file import SegmentFile, next_segment
+from streamer.sources.network.hls.segment_loader import TS_SYNC, LoadedSegment, SegmentLoader, lasts_s
 from streamer.sources.network.live_container import LiveContainerConnection
 from streamer.sources.network.options import PROBED
 
@@ -45,7 +45,7 @@ class HlsConnection:
     Args:
         chosen: what is read.
         name: without credentials.
-        wanted: asked while waiting.
+        is_active: asked while waiting.
         tap: told of the packets.
         audio: give the packets of its sound too.
         deinterlace: which pictures to make progressive.
@@ -55,25 +55,25 @@ class HlsConnection:
         self,
         chosen: Chosen,
         name: str,
-        wanted: Callable[[], bool],
+        is_active: Callable[[], bool],
         tap: PacketTap | None,
         *,
         audio: bool,
         deinterlace: Deinterlace = "off",
     ) -> None:
         self._name = name
-        self._wanted = wanted
+        self._is_active = is_active
         self._tap = tap
         self._audio = audio
         self._deinterlace: Deinterlace = deinterlace
-        self._pace = Pace.of_segments(wanted)
-        self._follower = Follower(chosen.web, chosen.url, chosen.playlist, name)
+        self._pace = Pace.of_segments(is_active)
+        self._loader = SegmentLoader(chosen.web, chosen.url, chosen.playlist, name)
         self._sound: _SoundReader | None = None
         if chosen.audio_url is not None and chosen.audio is not None:
-            follower = Follower(chosen.web, chosen.audio_url, chosen.audio, name, lasts_s(chosen.playlist))
-            self._sound = _SoundReader(follower, name, wanted)
+            loader = SegmentLoader(chosen.web, chosen.audio_url, chosen.audio, name, lasts_s(chosen.playlist))
+            self._sound = _SoundReader(loader, name, is_active)
         try:
-            first = next_segment(self._follower, wanted)
+            first = next_segment(self._loader, is_active)
             if first is None:
                 raise SourceLost(f"{name}: the stream ended before its first picture", "ended")
             self._open(first)
@@ -83,7 +83,7 @@ class HlsConnection:
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """See `streamer.sources.live.connection.SoundConnection`."""
+        """See `streamer.sources.live.connection.AudioConnection`."""
         return self._period.streams if self._sound is None else self._sound.streams
 
     @property
@@ -91,14 +91,14 @@ class HlsConnection:
         """See `streamer.sources.live.connection.Connection`."""
         return self._period.info
 
-    def pictures(self) -> Iterator[LiveItem]:
+    def frames(self) -> Iterator[LiveItem]:
         """See `streamer.sources.live.connection.Connection`."""
         while True:
-            for item in self._period.pictures():
-                if self._sound is not None and isinstance(item, LivePicture) and item.pts is not None:
+            for item in self._period.frames():
+                if self._sound is not None and isinstance(item, LiveFrame) and item.pts is not None:
                     yield from self._sound.until(item)
                 yield item
-                self._eras.missing(self._file.take_lost())
+                self._epochs.missing(self._file.take_lost())
             self._file.check()
             following = self._file.following
             if following is None:
@@ -112,13 +112,13 @@ class HlsConnection:
         self._end()
 
     def _end(self) -> None:
-        self._follower.close()
+        self._loader.close()
         if self._sound is not None:
             self._sound.close()
 
-    def _open(self, first: Loaded) -> None:
-        self._eras = Eras(first.period)
-        self._file = SegmentFile(self._follower, self._wanted, first)
+    def _open(self, first: LoadedSegment) -> None:
+        self._epochs = ClockEpochs(first.period)
+        self._file = SegmentFile(self._loader, self._is_active, first)
         try:
             container = open_segments(self._file, first, self._name)
         except SourceLost:
@@ -134,7 +134,7 @@ class HlsConnection:
                 self._pace,
                 self._tap,
                 audio=audio,
-                eras=self._eras,
+                epochs=self._epochs,
                 deinterlace=self._deinterlace,
             )
         except BaseException:
@@ -145,10 +145,10 @@ class HlsConnection:
 class _SoundReader:
     """The sound of a playlist of its own, read by a thread of its own and given out beside the pictures."""
 
-    def __init__(self, follower: Follower, name: str, wanted: Callable[[], bool]) -> None:
-        self._follower = follower
+    def __init__(self, loader: SegmentLoader, name: str, is_active: Callable[[], bool]) -> None:
+        self._loader = loader
         self._name = name
-        self._wanted = wanted
+        self._connection_is_active = is_active
         self._lock = threading.Lock()
         # Under the lock.
         self._packets: deque[LivePacket] = deque(maxlen=20_000)
@@ -159,7 +159,7 @@ class _SoundReader:
         self._thread.start()
         # The streams are to be known with the connection, but pictures do not wait long for sound that does not come.
         until_s = time.monotonic() + _SOUND_WAIT_S
-        while wanted() and not self._ready.wait(ASK_EVERY_S) and time.monotonic() < until_s:
+        while is_active() and not self._ready.wait(POLL_S) and time.monotonic() < until_s:
             pass
 
     @property
@@ -168,7 +168,7 @@ class _SoundReader:
         with self._lock:
             return self._streams
 
-    def until(self, picture: LivePicture) -> Iterator[LivePacket]:
+    def until(self, picture: LiveFrame) -> Iterator[LivePacket]:
         """What is heard up to shortly after a picture."""
         assert picture.pts is not None
         shown_s = picture.pts * picture.time_base
@@ -177,7 +177,9 @@ class _SoundReader:
                 if not self._packets:
                     return
                 packet = self._packets[0]
-                if packet.era > picture.era or (packet.era == picture.era and packet.time_s > shown_s + _LEAD_S):
+                if packet.epoch > picture.epoch or (
+                    packet.epoch == picture.epoch and packet.time_s > shown_s + _LEAD_S
+                ):
                     return
                 self._packets.popleft()
                 if packet.stream not in self._streams:
@@ -187,25 +189,25 @@ class _SoundReader:
     def close(self) -> None:
         """End its thread. Fine a second time."""
         self._closing.set()
-        self._follower.close()
+        self._loader.close()
 
     def _run(self) -> None:
         try:
-            following = next_segment(self._follower, self._is_wanted)
+            following = next_segment(self._loader, self._is_active)
             while following is not None:
-                file = SegmentFile(self._follower, self._is_wanted, following)
+                file = SegmentFile(self._loader, self._is_active, following)
                 with open_segments(file, following, self._name) as container:
-                    self._read(container, Eras(following.period))
+                    self._read(container, ClockEpochs(following.period))
                 following = file.following
         except (SourceLost, SourceUnavailable, av.error.FFmpegError, OSError):
             return  # the pictures go on without it
         finally:
             self._ready.set()
 
-    def _is_wanted(self) -> bool:
-        return self._wanted() and not self._closing.is_set()
+    def _is_active(self) -> bool:
+        return self._connection_is_active() and not self._closing.is_set()
 
-    def _read(self, container: InputContainer, eras: Eras) -> None:
+    def _read(self, container: InputContainer, epochs: ClockEpochs) -> None:
         found = next((one for one in container.streams.audio if not has_unknown_parameters(one)), None)
         if found is None:
             return
@@ -216,13 +218,13 @@ class _SoundReader:
         for packet in container.demux(found):
             if packet.size and (packet.pts is not None or packet.dts is not None):
                 ticks: Any = packet.pts if packet.dts is None else packet.dts
-                era = eras.of(0, float(ticks * packet.time_base))
-                live = LivePacket(stream, passthrough_packet(packet), time.monotonic(), era)
+                epoch = epochs.of(0, float(ticks * packet.time_base))
+                live = LivePacket(stream, passthrough_packet(packet), time.monotonic(), epoch)
                 with self._lock:
                     self._packets.append(live)
 
 
-def open_segments(file: SegmentFile, first: Loaded, name: str) -> InputContainer:
+def open_segments(file: SegmentFile, first: LoadedSegment, name: str) -> InputContainer:
     """A container over the segments of a period.
 
     Raises:

@@ -40,7 +40,7 @@ class Chosen:
 def open_playlists(
     url: str,
     name: str,
-    wanted: Callable[[], bool],
+    is_active: Callable[[], bool],
     timeout_s: float,
     options: Mapping[str, str],
     *,
@@ -53,7 +53,7 @@ def open_playlists(
     Args:
         url: with user and password.
         name: without.
-        wanted: asked meanwhile.
+        is_active: asked meanwhile.
         timeout_s: for each answer.
         options: of FFmpeg's HTTP.
         max_height: of the pictures, pixels.
@@ -64,7 +64,7 @@ def open_playlists(
         SourceUnavailable: it is no playlist, or one without video.
         SourceLost: nobody answers, or nothing is listed yet.
     """
-    web = Web(url, name, wanted, timeout_s, options, authorities)
+    web = Web(url, name, is_active, timeout_s, options, authorities)
     text, came_from = web.text(url)
     found = parse(text, came_from, name)
     audio_url: str | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamer.media.transport_stream import continued
-from streamer.sources.live.connection import ASK_EVERY_S
-from streamer.sources.network.hls.follower import Follower, Loaded
-from streamer.sources.network.hls.web import NotWanted
+from streamer.sources.live.connection import POLL_S
+from streamer.sources.network.hls.segment_loader import LoadedSegment, SegmentLoader
+from streamer.sources.network.hls.web import ConnectionCancelled
 
 
 class SegmentFile:
@@ -16,27 +16,27 @@ class SegmentFile:
     It ends too when nobody wants it any more, or when it fails: FFmpeg cannot tell its caller about either.
 
     Args:
-        follower: gives them.
-        wanted: asked while waiting.
+        loader: gives them.
+        is_active: asked while waiting.
         first: the segment with which the period begins.
     """
 
-    def __init__(self, follower: Follower, wanted: Callable[[], bool], first: Loaded) -> None:
-        self._follower = follower
-        self._wanted = wanted
+    def __init__(self, loader: SegmentLoader, is_active: Callable[[], bool], first: LoadedSegment) -> None:
+        self._loader = loader
+        self._is_active = is_active
         self._period = first.period
         self._counters: dict[int, int] = {}
         self._rest = memoryview(continued(first.data, self._counters))
         self._lost_s = 0.0
         self._failure: BaseException | None = None
-        self.following: Loaded | None = None
+        self.following: LoadedSegment | None = None
         """What came after the period's end."""
 
     def read(self, size: int) -> bytes:
         """The next bytes, at most `size`; none at the end of the period."""
         while not self._rest and self.following is None and self._failure is None:
             try:
-                loaded = next_segment(self._follower, self._wanted)
+                loaded = next_segment(self._loader, self._is_active)
             except Exception as error:
                 self._failure = error
                 break
@@ -62,16 +62,16 @@ class SegmentFile:
             raise self._failure
 
 
-def next_segment(follower: Follower, wanted: Callable[[], bool]) -> Loaded | None:
+def next_segment(loader: SegmentLoader, is_active: Callable[[], bool]) -> LoadedSegment | None:
     """The next segment, None at the end of the list.
 
     Raises:
-        NotWanted: the connection was given up meanwhile.
+        ConnectionCancelled: the connection was given up meanwhile.
         SourceUnavailable: one that this program cannot read.
     """
-    while wanted():
+    while is_active():
         try:
-            return follower.next(ASK_EVERY_S)
+            return loader.next(POLL_S)
         except TimeoutError:
             continue
-    raise NotWanted("not wanted any more")
+    raise ConnectionCancelled("not wanted any more")

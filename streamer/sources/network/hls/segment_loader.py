@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.sources.network.hls.playlist import Key, MediaPlaylist, Part, Segment, parse
-from streamer.sources.network.hls.web import NotWanted, Web
+from streamer.sources.network.hls.web import ConnectionCancelled, Web
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _JOIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSegment:
     """A segment with its data.
 
     Attributes:
@@ -47,7 +47,7 @@ class Loaded:
     fragmented: bool
 
 
-class Follower:
+class SegmentLoader:
     """The segments of one media playlist, from `FROM_END` on, or all if it has ended.
 
     Args:
@@ -62,7 +62,7 @@ class Follower:
         self._web = web
         self._url = url
         self._name = name
-        self._inbox: BoundedQueue[Loaded | BaseException] = BoundedQueue(_AHEAD)
+        self._inbox: BoundedQueue[LoadedSegment | BaseException] = BoundedQueue(_AHEAD)
         self._closing = threading.Event()
         # The thread's own.
         self._playlist = first
@@ -78,7 +78,7 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="streamer-hls", daemon=True)
         self._thread.start()
 
-    def next(self, timeout_s: float) -> Loaded | None:
+    def next(self, timeout_s: float) -> LoadedSegment | None:
         """The next segment; None after the last one of a list that has ended.
 
         Raises:
@@ -132,7 +132,7 @@ class Follower:
         try:
             text, url = self._web.text(self._url)
             playlist = parse(text, url, self._name)
-        except NotWanted as error:
+        except ConnectionCancelled as error:
             raise Closed from error
         except (SourceLost, SourceUnavailable) as error:
             self._say(f"{error}; the playlist is asked for again")
@@ -174,7 +174,7 @@ class Follower:
             begins = before is None or other
             if begins and segment.header is not None:
                 data = self._header(segment) + data
-        except NotWanted as error:
+        except ConnectionCancelled as error:
             raise Closed from error
         except SourceLost as error:
             self._lose(segment, str(error))
@@ -187,7 +187,7 @@ class Follower:
         self._period += other
         self._before = segment
         lost_s, self._lost_s = self._lost_s, 0.0
-        self._inbox.put(Loaded(data, self._period, lost_s, segment.header is not None))
+        self._inbox.put(LoadedSegment(data, self._period, lost_s, segment.header is not None))
 
     def _lose(self, segment: Segment, why: str) -> None:
         self._lost_s += segment.duration_s
@@ -198,7 +198,7 @@ class Follower:
             try:
                 return self._decrypted(self._web.get(segment.media).data, segment)
             except (SourceLost, SourceUnavailable) as error:
-                if isinstance(error, NotWanted):
+                if isinstance(error, ConnectionCancelled):
                     raise
                 missing = isinstance(error, SourceLost) or error.cause == "no such path"
                 if k == _TRIES - 1 or not missing:

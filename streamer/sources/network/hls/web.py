@@ -37,7 +37,7 @@ class Fetched:
     url: str
 
 
-class NotWanted(SourceLost):
+class ConnectionCancelled(SourceLost):
     """The connection was given up meanwhile."""
 
 
@@ -47,7 +47,7 @@ class Web:
     Args:
         url: of the source, whose user and password are sent to its server.
         name: of the source, without secrets, for errors.
-        wanted: asked while data come.
+        is_active: asked while data come.
         timeout_s: for a connection, and for the next data.
         options: of FFmpeg's HTTP, as far as they apply: `user_agent`, `referer`, `headers`, `cookies`.
         authorities: the file of those that may vouch for the server; False to trust whoever answers.
@@ -57,14 +57,14 @@ class Web:
         self,
         url: str,
         name: str,
-        wanted: Callable[[], bool],
+        is_active: Callable[[], bool],
         timeout_s: float,
         options: Mapping[str, str],
         authorities: str | bool = True,
     ) -> None:
         self._authorities = authorities
         self._name = name
-        self._wanted = wanted
+        self._is_active = is_active
         self._timeout_s = timeout_s
         _, user, password = split_credentials(url)
         self._login = (user, password) if user or password else None
@@ -85,7 +85,7 @@ class Web:
         Raises:
             SourceUnavailable: what a user must mend: the login, the path.
             SourceLost: what may mend itself.
-            NotWanted: the connection was given up.
+            ConnectionCancelled: the connection was given up.
         """
         try:
             return self._get(part)
@@ -109,8 +109,8 @@ class Web:
                 raise _refused(self._name, response.status_code)
             data = bytearray()
             for chunk in response.iter_content(_CHUNK_BYTES):
-                if not self._wanted():
-                    raise NotWanted(f"{self._name}: not wanted any more")
+                if not self._is_active():
+                    raise ConnectionCancelled(f"{self._name}: not wanted any more")
                 data += chunk
                 if len(data) > _MOST_BYTES:
                     raise SourceUnavailable(f"{self._name}: a part of the playlist has no end; see what it lists")

@@ -48,13 +48,13 @@ class HttpCameraOptions:
     tap: PacketTap | None = None
 
 
-def connect(address: HttpAddress, wanted: Callable[[], bool], options: HttpCameraOptions) -> Connection | None:
+def connect(address: HttpAddress, is_active: Callable[[], bool], options: HttpCameraOptions) -> Connection | None:
     """The connection to a camera that sends pictures; None if what is there is something else, for FFmpeg.
 
     Raises:
         SourceUnavailable, SourceLost: as of `streamer.sources.live.connection.Connector.connect`.
     """
-    fetch = HttpFetch(address, wanted)
+    fetch = HttpFetch(address, is_active)
     try:
         opened = _opened(address, fetch, options)
     except Unspeakable:
@@ -172,11 +172,11 @@ class MjpegConnection:
         assert self._opened is not None, "asked before the first picture"
         return self._opened.info
 
-    def pictures(self) -> Iterator[LiveItem]:
+    def frames(self) -> Iterator[LiveItem]:
         """See `streamer.sources.live.connection.Connection`."""
         # Here, for FFmpeg waits for the first picture, which a slow camera sends when it does.
         self._opened = self._open()
-        yield from self._opened.pictures()
+        yield from self._opened.frames()
 
     def close(self) -> None:
         """End the connection to the camera."""

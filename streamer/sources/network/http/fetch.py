@@ -24,7 +24,7 @@ from streamer.network import certificates, refusals
 from streamer.network.login import Login, challenges
 from streamer.system.secrets import redacted
 
-_ASK_EVERY_S = 0.25
+_POLL_S = 0.25
 _MOST_REDIRECTS = 10
 _ODD = (400, 405, 501, 505)
 """What a server of RTSP says to a request of HTTP, which is like one of its own."""
@@ -64,12 +64,12 @@ class HttpFetch:
 
     Args:
         address: what is asked for.
-        wanted: asked now and then; once it is False every wait ends with SourceLost.
+        is_active: asked now and then; once it is False every wait ends with SourceLost.
     """
 
-    def __init__(self, address: HttpAddress, wanted: Callable[[], bool]) -> None:
+    def __init__(self, address: HttpAddress, is_active: Callable[[], bool]) -> None:
         self._address = address
-        self._wanted = wanted
+        self._is_active = is_active
         self._login = Login(address.user, address.password)
         self._url = address.url
         self._answer: aiohttp.ClientResponse | None = None
@@ -219,11 +219,11 @@ class HttpFetch:
         task = self._loop.create_task(work)
         try:
             while True:
-                left_s = _ASK_EVERY_S if until_s is None else min(until_s - time.monotonic(), _ASK_EVERY_S)
+                left_s = _POLL_S if until_s is None else min(until_s - time.monotonic(), _POLL_S)
                 self._loop.run_until_complete(asyncio.wait({task}, timeout=max(left_s, 0.0)))
                 if task.done():
                     return task.result()
-                if not self._wanted():
+                if not self._is_active():
                     raise SourceLost(f"{self._address.name}: not wanted any more")
                 if until_s is not None and time.monotonic() >= until_s:
                     raise TimeoutError

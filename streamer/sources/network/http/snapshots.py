@@ -15,18 +15,18 @@ import av
 from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import capture_log, reason
-from streamer.sources.damage.complaints import means_damage
+from streamer.sources.damage.decoder_messages import means_damage
 from streamer.sources.damage.loss import DECODER_TOLD
 from streamer.sources.decode.container import describe
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.live.connection import LiveItem, LivePicture
+from streamer.sources.live.connection import LiveFrame, LiveItem
 from streamer.sources.network.http.fetch import HttpFetch
 from streamer.sources.network.http.jpeg_parts import LARGEST_BYTES
 
 log = logging.getLogger(__name__)
 
-_ASK_EVERY_S = 0.25
+_POLL_S = 0.25
 _UNCHANGED_S = 60.0
 """A picture that stays the same, to the bit, for so long is told: many cameras that hang give their last one."""
 _UNKNOWN = Fraction(1, 1000)  # of a time stamp that there is none of
@@ -64,7 +64,7 @@ class SnapshotConnection:
         if isinstance(picture, Damage):
             remedy = "see whether the address works in a browser"
             raise SourceUnavailable(f"{name}: sends no picture that can be read ({picture.detail}); {remedy}")
-        self._first: LivePicture | None = picture
+        self._first: LiveFrame | None = picture
 
     @property
     def info(self) -> StreamInfo:
@@ -72,7 +72,7 @@ class SnapshotConnection:
         assert self._info is not None
         return self._info
 
-    def pictures(self) -> Iterator[LiveItem]:
+    def frames(self) -> Iterator[LiveItem]:
         """See `streamer.sources.live.connection.Connection`."""
         assert self._first is not None, "asked once"
         first, self._first = self._first, None
@@ -92,7 +92,7 @@ class SnapshotConnection:
         missed = max(int((now_s - self._begun_s) / self._interval_s), 0)
         self._begun_s += self._interval_s * max(missed, 1)
         while (left_s := self._begun_s - time.monotonic()) > 0:
-            self._pause.wait(min(left_s, _ASK_EVERY_S))
+            self._pause.wait(min(left_s, _POLL_S))
             yield None  # whoever reads looks whether it is still wanted
 
     def _ask(self) -> None:
@@ -109,7 +109,7 @@ class SnapshotConnection:
         self._file, self._validators = file, self._fetch.validators()
         self._changed_s, self._told_unchanged = now_s, False
 
-    def _decoded(self) -> LivePicture | Damage:
+    def _decoded(self) -> LiveFrame | Damage:
         arrived_s, began_s = time.monotonic(), time.perf_counter()
         try:
             with capture_log(av.logging.WARNING) as lines, av.open(io.BytesIO(self._file), "r") as container:
@@ -125,7 +125,7 @@ class SnapshotConnection:
                     self._info = dataclasses.replace(info, average_fps=rate, constant_rate=False)
         except (av.error.FFmpegError, OSError, ValueError, StopIteration, SourceUnavailable) as error:
             return Damage("decode error", 1, reason(error))
-        return LivePicture(
+        return LiveFrame(
             upright,
             None,
             _UNKNOWN,

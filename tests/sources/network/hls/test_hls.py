@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage
-from streamer.sources.live.connection import LivePacket, LivePicture
+from streamer.sources.live.connection import LiveFrame, LivePacket
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.hls.web import NotWanted
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
+from streamer.sources.network.hls.web import ConnectionCancelled
 from streamer.sources.network.options import NetworkOptions
 from streamer.sources.selection import SourceOptions, open_source
 from tests.sources.network.hls.hls_origin import (
@@ -63,15 +63,15 @@ class Played:
     """What a connection gave: pictures, packets of sound, and losses; until so many pictures came."""
 
     def __init__(self, url: str, pictures: int, **options: Any) -> None:
-        self.pictures: list[LivePicture] = []
+        self.pictures: list[LiveFrame] = []
         self.packets: list[LivePacket] = []
         self.damage: list[Damage] = []
         self._came_s = time.monotonic()
         connector = NetworkConnector(url, NetworkOptions(**options))
-        connection = connector.connect(self._is_wanted)
+        connection = connector.connect(self._is_active)
         try:
-            for item in connection.pictures():
-                if isinstance(item, LivePicture):
+            for item in connection.frames():
+                if isinstance(item, LiveFrame):
                     self.pictures.append(item)
                     self._came_s = time.monotonic()
                 elif isinstance(item, LivePacket):
@@ -80,13 +80,13 @@ class Played:
                     self.damage.append(item)
                 if len(self.pictures) == pictures:
                     break
-        except NotWanted:
+        except ConnectionCancelled:
             pass
         finally:
             connection.close()
         self.numbers = [number_of(one.picture) for one in self.pictures]
 
-    def _is_wanted(self) -> bool:
+    def _is_active(self) -> bool:
         return time.monotonic() - self._came_s < NOTHING_FOR_S
 
     def check_pace(self) -> None:
@@ -258,7 +258,7 @@ def test_a_list_that_ends_is_played_to_its_end_and_not_again(origin: Origin, tmp
     origin.channel("live.m3u8", Channel(segments, ready=2, ended=True))
     connector = NetworkConnector(f"{origin.address}/live.m3u8")
     connection = connector.connect(lambda: True)
-    shown = [item for item in connection.pictures() if isinstance(item, LivePicture)]
+    shown = [item for item in connection.frames() if isinstance(item, LiveFrame)]
     connection.close()
     assert [number_of(one.picture) for one in shown] == list(range(20))
     with pytest.raises(SourceLost, match=r"the playlist has ended \(EXT-X-ENDLIST\), nothing new is in it"):

@@ -15,7 +15,7 @@ from streamer.flow.stats import RunStats
 from streamer.interfaces import Source
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
 from streamer.sources.network.recorded import RecordedSource
 from streamer.sources.selection import SourceOptions, open_source
