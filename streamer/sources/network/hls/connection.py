@@ -18,13 +18,12 @@ import av
 from av.container import InputContainer
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.interfaces import StreamInfo
+from streamer.interfaces import PacketTap, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.sources.decode.deinterlacing import Deinterlace
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.live.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
 from streamer.sources.live.eras import Eras
 from streamer.sources.live.paced import Pace
