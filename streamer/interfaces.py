@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import av
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from streamer.media.passthrough import Passthrough
 from streamer.values.frame import Frame
@@ -128,6 +130,29 @@ class PassthroughSource(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """What it could not give as it was, a line each, for the report; complete once it has ended."""
+        ...
+
+
+class StreamTap(Protocol):
+    """Gets the packets of one opened stream, in decoding order. Called by the thread that reads the stream.
+
+    Attributes:
+        number: of the stream, from 0, over all connections of a run.
+    """
+
+    @property
+    def number(self) -> int: ...
+
+    def packet(self, packet: Packet[VideoStream]) -> None:
+        """The next packet for the decoder. The caller keeps using it, so the tap must copy what it needs."""
+        ...
+
+
+class PacketTap(Protocol):
+    """Gets each stream that is opened, before its first packet."""
+
+    def begin(self, stream: VideoStream) -> StreamTap | None:
+        """A stream whose decoder is configured and has no packet yet; returns None if its packets are not needed."""
         ...
 
 

@@ -134,15 +134,15 @@ def probe(source: str, *, as_json: bool) -> int:
     """Print what the program sees in a source."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.sources.camera import camera
+        from streamer.sources.camera import devices
         from streamer.sources.probe import probe as prober
 
         if source == "cameras":
-            cameras = camera.cameras()
+            cameras = devices.find_cameras()
             if as_json:
                 terminal.json([one.to_dict() for one in cameras])
                 return
-            for line in camera.listing(cameras):
+            for line in devices.camera_lines(cameras):
                 terminal.line(line)
             return
         found = prober.probe(source)

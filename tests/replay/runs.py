@@ -12,7 +12,7 @@ from streamer.errors import Interrupted, StreamerError
 from streamer.flow.cadence import Cadence
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Detector, Scene, Source
+from streamer.interfaces import Detector, PacketTap, Scene, Source
 from streamer.pipeline import Pipeline
 from streamer.replay.log import Header
 from streamer.replay.recorder import MOST_BYTES, Recorder
@@ -20,7 +20,6 @@ from streamer.replay.recording import Recording
 from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.sinks.text.json_lines import LineFormat
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.selection import SourceOptions, open_source
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable

@@ -22,13 +22,12 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.interfaces import Damage, StreamInfo
+from streamer.interfaces import Damage, PacketTap, StreamInfo
 from streamer.media.side_data import LAYOUTS, side_data_of
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.decode.packets import PacketReader, passthrough_of, start_of
 from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps, is_untimed, rate_of

@@ -13,9 +13,8 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.interfaces import Damage
+from streamer.interfaces import Damage, StreamTap
 from streamer.media.ffmpeg_log import reason
-from streamer.sources.decode.packet_tap import StreamTap
 from streamer.sources.decode.packets import PacketReader
 
 _IN_FLIGHT = 32

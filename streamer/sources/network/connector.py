@@ -16,11 +16,11 @@ import av
 from av.container import InputContainer
 
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.interfaces import PacketTap
 from streamer.media.ffmpeg_log import Line, capture_log
 from streamer.network import certificates, refusals
 from streamer.network.reachability import answers, default_port
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.live.connection import Connection
 from streamer.sources.network.address import PERCENT, check_address, headers_of
 from streamer.sources.network.datagram_port import DatagramPort

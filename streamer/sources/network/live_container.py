@@ -20,7 +20,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
-from streamer.interfaces import Damage, StreamInfo
+from streamer.interfaces import Damage, PacketTap, StreamInfo
 from streamer.media.ffmpeg_log import Line, reason
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.sources.damage.frame_numbers import FrameNumbers
@@ -30,7 +30,6 @@ from streamer.sources.decode.container import describe
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.decode.stream_facts import live_rate_of
 from streamer.sources.live.clock_epochs import NO_EPOCH, ClockEpoch, ClockEpochs
 from streamer.sources.live.connection import LiveFrame, LiveItem, LivePacket

@@ -24,7 +24,7 @@ from streamer.media.passthrough_streams import PassthroughStream, describe_strea
 from streamer.sources.decode.deinterlacing import Deinterlace
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
+from streamer.interfaces import PacketTap
 from streamer.sources.live.clock_epochs import ClockEpochs
 from streamer.sources.live.connection import POLL_S, LiveFrame, LiveItem, LivePacket
 from streamer.sources.live.paced import Pace

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streamer.media.transport_stream import continued
+from streamer.media.transport_stream import ContinuityCounters
 from streamer.sources.live.connection import POLL_S
-from streamer.sources.network.hls.segment_loader import LoadedSegment, SegmentLoader
+from streamer.sources.network.hls.segment_loader import SegmentLoader, LoadedSegment
 from streamer.sources.network.hls.web import ConnectionCancelled
 
 
@@ -25,8 +25,8 @@ class SegmentFile:
         self._loader = loader
         self._is_active = is_active
         self._period = first.period
-        self._counters: dict[int, int] = {}
-        self._rest = memoryview(continued(first.data, self._counters))
+        self._counters = ContinuityCounters()
+        self._rest = memoryview(self._counters.renumbered(first.data))
         self._lost_s = 0.0
         self._failure: BaseException | None = None
         self.following: LoadedSegment | None = None
@@ -47,7 +47,7 @@ class SegmentFile:
                 break
             self._lost_s += loaded.lost_s
             # Some servers make each segment for itself.
-            self._rest = memoryview(continued(loaded.data, self._counters))
+            self._rest = memoryview(self._counters.renumbered(loaded.data))
         taken, self._rest = self._rest[:size], self._rest[size:]
         return bytes(taken)
 
@@ -74,4 +74,4 @@ def next_segment(loader: SegmentLoader, is_active: Callable[[], bool]) -> Loaded
             return loader.next(POLL_S)
         except TimeoutError:
             continue
-    raise ConnectionCancelled("not wanted any more")
+    raise ConnectionCancelled("not is_active any more")
