@@ -8,7 +8,7 @@ from `extensions.NAME` of the settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from streamer.config.section import Section
 from streamer.errors import ConfigError
+from streamer.system.secrets import redacted
 
 if TYPE_CHECKING:
     from streamer.config.detector import DetectorSettings
@@ -86,13 +87,19 @@ class SinkContext:
 
 
 class SourceFeature(Protocol):
-    """A class in `registry.SOURCES`."""
+    """A class in `registry.SOURCES`.
+
+    Attributes:
+        section: the settings that `from_settings` gets.
+        takes: which of the settings `size`, `pixel_format` and `fps` it uses; a class without this attribute uses none.
+    """
 
     section: ClassVar[type[Section]]
+    takes: ClassVar[frozenset[str]]
 
     @classmethod
     def accepts(cls, uri: str, settings: SourceSettings) -> bool:
-        """Whether this class reads what the user named; looks at the name and the disk, opens no connection."""
+        """Whether this class reads what the user named. It may look at the disk, but it opens no connection."""
         ...
 
     @classmethod
@@ -196,6 +203,26 @@ class SinkFeature(Protocol):
             SinkUnavailable: what it is to write cannot work.
         """
         ...
+
+
+_TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
+"""Source settings that only some classes use, and the kinds of sources that do."""
+
+
+def refuse_settings(uri: str, settings: SourceSettings, *, takes: Collection[str]) -> None:
+    """Refuse a setting that a source does not use.
+
+    Args:
+        uri: as the user typed it.
+        settings: of the source.
+        takes: as of `SourceFeature`.
+
+    Raises:
+        ConfigError: such a setting is given.
+    """
+    for name, kinds in _TAKEN_BY.items():
+        if name not in takes and getattr(settings, name) is not None:
+            raise ConfigError(f"source.{name} is for {kinds} only; {redacted(uri)} has its own")
 
 
 S = TypeVar("S", bound=Section)

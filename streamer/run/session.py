@@ -20,6 +20,7 @@ from streamer.detectors import recordings, selection
 from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
 from streamer.detectors.tfhub.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
 from streamer.errors import ConfigError
+from streamer.features import SourceContext
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
@@ -113,12 +114,12 @@ class Session:
     def _flow(self) -> None:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
-            stats, options = self._stats, wiring.source_options(settings.source)
+            stats = self._stats
             recorder = None if self._record is None else stack.enter_context(Recorder(self._record))
             if recorder is not None:
                 stats.ledger = RecordingLedger(recorder)
-                options = replace(options, tap=recorder)
-            source = stack.enter_context(open_source(self._source, options, stats=stats))
+            context = SourceContext(stats, recorder, settings.extensions)
+            source = stack.enter_context(open_source(self._source, settings.source, context))
             if recorder is not None and not wiring.is_live(settings, source.info):
                 raise ConfigError(_NOT_LIVE)
             if settings.metrics.address is not None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import os
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +27,6 @@ from streamer.registry import ANNOTATORS, SINKS, TRACKERS
 from streamer.render.canvas import Canvas
 from streamer.run import destinations
 from streamer.sinks.muxing.muxer import SUFFIXES
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.options import NetworkOptions
-from streamer.sources.selection import DEINTERLACE, SourceOptions
 from streamer.system import paths
 from streamer.system.secrets import redacted
 from streamer.system.suggestions import nearest
@@ -258,54 +254,3 @@ def _hud_drawer() -> Callable[[Scene], av.VideoFrame]:
         return canvas.picture
 
     return draw
-
-
-def _password(settings: SourceSettings) -> str:
-    """The password, its file, the password in the environment, its file there: the first that is given."""
-    given = settings.password.get_secret_value()
-    if settings.password_file is None:
-        given = given or os.environ.get("STREAMER_SOURCE_PASSWORD", "")
-    file = settings.password_file or os.environ.get("STREAMER_SOURCE_PASSWORD_FILE")
-    if given or not file:
-        return given
-    try:
-        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
-        raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error
-
-
-def source_options(settings: SourceSettings) -> SourceOptions:
-    """How the source is read, with the password where the settings say it is.
-
-    Raises:
-        ConfigError: the password's file cannot be read.
-    """
-    width, _, height = (settings.size or "0x0").partition("x")
-    return SourceOptions(
-        fps=settings.fps,
-        threads=settings.threads,
-        live=settings.live,
-        size=(int(width), int(height)) if settings.size else None,
-        pixel_format=settings.pixel_format,
-        audio=settings.audio,
-        deinterlace=settings.deinterlace,
-        network=NetworkOptions(
-            transport=settings.transport,
-            user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),
-            password=_password(settings),
-            open_timeout_s=settings.open_timeout_s,
-            low_latency=settings.low_latency,
-            options=settings.options,
-            verify=settings.verify,
-            poll_fps=settings.poll_fps,
-            deinterlace=DEINTERLACE[settings.deinterlace],
-            max_height=settings.max_height,
-        ),
-        patience=Patience(
-            stall_s=settings.stall_s,
-            longest_wait_s=settings.longest_wait_s,
-            retry_for_s=settings.retry_for_s,
-            retry_at_start=settings.retry_at_start,
-        ),
-    )

@@ -21,7 +21,7 @@ from streamer.errors import StreamerError
 from streamer.interfaces import Damage
 from streamer.sources.camera.camera import CameraConnector
 from streamer.sources.camera.devices import camera_lines, find_cameras
-from streamer.sources.live.connection import Connection, LiveItem, LiveFrame
+from streamer.sources.live.connection import Connection, LiveFrame, LiveItem
 from streamer.values.frame import Frame
 
 VIVID = Path("/sys/bus/platform/drivers/vivid")

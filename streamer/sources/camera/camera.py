@@ -7,11 +7,16 @@ import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from typing import ClassVar, Self
 
+from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.features import SourceContext
 from streamer.sources.camera.devices import PREFIX
 from streamer.sources.decode.stream_facts import exact_fps
 from streamer.sources.live.connection import Connection
+from streamer.sources.live.live import LiveSource
+from streamer.system import paths
 
 _NAME = re.compile(rf"(?:{PREFIX})?(\d{{1,3}})|(?:{PREFIX}(?=/))?(/dev/video\d+|/dev/v4l/.+)|{PREFIX}(/.+)")
 
@@ -70,3 +75,21 @@ class CameraConnector:
         from streamer.sources.camera.opencv import OpenCVConnection
 
         return OpenCVConnection(self._index, self.name, is_active, *self._wanted_mode)
+
+
+class CameraSource(LiveSource):
+    """The frames of a webcam; see `LiveSource`."""
+
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps", "size", "pixel_format"})
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it names a camera and no existing file has that name."""
+        return is_camera(uri) and not paths.is_file(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:
+        """See `streamer.features.SourceFeature`."""
+        size, fps, pixel_format = settings.frame_size, settings.fps, settings.pixel_format
+        return cls(CameraConnector(uri, size=size, fps=fps, pixel_format=pixel_format), settings, context.stats)

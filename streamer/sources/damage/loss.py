@@ -22,7 +22,7 @@ from streamer.sources.damage.decoder_messages import means_damage
 from streamer.sources.damage.frame_numbers import FrameNumbers
 
 PACKET_LOSS = "packet loss"
-DECODER_TOLD = "decoder error"
+DECODER_ERROR = "decoder error"
 BEFORE_KEY_FRAME = "before key frame"
 PICTURE_MISSING = "picture missing"
 _MOST_PENDING = 64
@@ -127,7 +127,7 @@ class LossDetector:
         said = [text for _, part, text in self._lines if part == self._decoder and means_damage(part, text)]
         self._lines.clear()
         if said:
-            self._damaged(DECODER_TOLD, said[-1])
+            self._damaged(DECODER_ERROR, said[-1])
         elif self._opens:
             self._group += 1
             self._before, self._now = self._now, Verdict()
@@ -142,7 +142,7 @@ class LossDetector:
         ]
         self._lines.clear()
         words = said[-1] if said else reason
-        self._damaged(DECODER_TOLD, words)
+        self._damaged(DECODER_ERROR, words)
         return words
 
     def verdict_of(self, picture: av.VideoFrame) -> Verdict:
@@ -154,7 +154,7 @@ class LossDetector:
         elif known.group > self._shown_group:
             verdict = verdict if verdict.cause else self._before
         if picture.is_corrupt and not verdict.cause:
-            verdict = Verdict(DECODER_TOLD, "the picture is flagged as corrupt")
+            verdict = Verdict(DECODER_ERROR, "the picture is flagged as corrupt")
             self._spread(verdict, self._group if known is None else known.group)
         return verdict
 

@@ -49,8 +49,8 @@ class ClockEpochs:
         self._latest_s = 0.0
         self._missing_s = 0.0
 
-    def missing(self, duration_s: float) -> None:
-        """So much is known to be missing: a step forwards as long as that is no jump."""
+    def add_missing(self, duration_s: float) -> None:
+        """Note missing data: a forward step of this duration is no jump."""
         self._missing_s += duration_s
 
     def of(self, stream: int, time_s: float | None) -> ClockEpoch:

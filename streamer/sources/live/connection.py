@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 import av
 
+from streamer.errors import SourceLost
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.decode.orientation import UPRIGHT, Orientation
@@ -22,7 +23,11 @@ from streamer.sources.live.clock_epochs import NO_EPOCH, ClockEpoch
 from streamer.values.frame import FrameKey
 
 POLL_S = 0.25
-"""What waits without FFmpeg looks so often whether it is still wanted."""
+"""Interval at which a wait outside FFmpeg asks whether its connection is still active."""
+
+
+class ConnectionCancelled(SourceLost):
+    """The connection was cancelled while it was opened or read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,17 +122,20 @@ class AudioConnection(Protocol):
 
 
 class Connector(Protocol):
-    """Knows how to open one live input, again and again.
+    """Opens one live input, as often as needed.
 
     Attributes:
         name: readable, without credentials.
-        ends: that the input ends is its ordinary end (a file), not a reason to connect again.
-        least_stall_s: a shorter time without data means nothing, because it comes in parts (HLS); else 0.
+        ends: the end of the input is final (a file), and no reason to reconnect.
     """
 
     name: str
     ends: bool
-    least_stall_s: float
+
+    @property
+    def least_stall_s(self) -> float:
+        """A shorter time without data is no stall, because data arrive in segments (HLS); otherwise 0."""
+        ...
 
     def is_reachable(self) -> bool:
         """Whether something is there to connect to, found out quickly (a port that listens, a device file).

@@ -16,6 +16,7 @@ import time
 from collections.abc import Generator
 from fractions import Fraction
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.flow.queues import Closed
 from streamer.flow.stats import RunStats
@@ -28,7 +29,7 @@ from streamer.sources.live.connection import Connector, LiveFrame
 from streamer.sources.live.connection_thread import LATE, Ended, Item
 from streamer.sources.live.connections import HUNG, Connections
 from streamer.sources.live.media_clock import TIME_BASE, MediaClock
-from streamer.sources.live.retries import Patience, Retries
+from streamer.sources.live.retries import Retries
 from streamer.sources.live.stall import StallLimit
 from streamer.values.frame import Frame
 
@@ -48,7 +49,7 @@ class LiveSource(SourceBase):
 
     Args:
         connector: makes the connections.
-        patience: when to give up what.
+        settings: time limits and retries.
         stats: told of reconnects (`reconnect` by cause), whether there is a connection (`source_connected`), and what
             decoding takes.
 
@@ -57,17 +58,19 @@ class LiveSource(SourceBase):
         SourceLost: while iterating, when it was tried for long enough, or too many threads were left behind.
     """
 
-    def __init__(self, connector: Connector, patience: Patience | None = None, stats: RunStats | None = None) -> None:
+    def __init__(
+        self, connector: Connector, settings: SourceSettings | None = None, stats: RunStats | None = None
+    ) -> None:
         super().__init__()
         self._connector = connector
-        self._patience = patience or Patience()
-        self._stall = StallLimit(self._patience.stall_s, connector.least_stall_s)
+        self._settings = settings or SourceSettings()
+        self._stall = StallLimit(self._settings.stall_s, connector.least_stall_s)
         self._stats = stats or RunStats()
         self._passthrough = Passthrough(live=True)
         self._sound = LiveAudio(self._passthrough)
         self._connections = Connections(connector, self._count_lost, self._sound)
         self._analysis = AnalysisWatch(connector.name, self._stats.count)
-        self._retries = Retries(connector, self._patience, self._connections.sleep)
+        self._retries = Retries(connector, self._settings, self._connections.sleep)
 
     def __enter__(self) -> LiveSource:
         self._check_unused()
@@ -105,11 +108,11 @@ class LiveSource(SourceBase):
                 self._connected()
                 return
             except (SourceUnavailable, SourceLost) as error:
-                if not self._patience.retry_at_start:
+                if not self._settings.retry_at_start:
                     raise SourceUnavailable(str(error), error.cause) from error
                 if error.cause == HUNG:
                     raise
-                self._retries.say(f"{error}; trying again")
+                self._retries.log(f"{error}; trying again")
                 self._retries.wait(error, began_s)
 
     def _connect(self) -> StreamInfo:
@@ -139,7 +142,7 @@ class LiveSource(SourceBase):
         lost_s = time.monotonic()
         cause: SourceLost | SourceUnavailable = error
         self._stats.gauge("source_connected", "", 0)
-        self._retries.say(f"{error}; connecting again")
+        self._retries.log(f"{error}; connecting again")
         while True:
             self._retries.wait(cause, lost_s)
             try:
@@ -148,7 +151,7 @@ class LiveSource(SourceBase):
                 if again.cause == HUNG:
                     raise
                 cause = again
-                self._retries.say(f"{again}; trying again")
+                self._retries.log(f"{again}; trying again")
                 continue
             self._connected()
             log.warning("%s: back after %.1f s", self._connector.name, time.monotonic() - lost_s)

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from streamer.config.source import SourceSettings
 from streamer.interfaces import StreamInfo
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.orientation import NO_CROP, Crop, Orientation, Rotator
@@ -232,7 +233,7 @@ def test_pixels_that_change_in_mid_stream_are_told_of_each_frame(
 
 
 def live_pictures(path: Path) -> tuple[StreamInfo, list[LiveFrame]]:
-    connection = LiveContainerConnection(container := av.open(str(path)), container.streams.video[0], "camera")
+    connection = LiveContainerConnection(av.open(str(path)), "camera", SourceSettings())
     pictures = [picture for picture in connection.frames() if isinstance(picture, LiveFrame)]
     connection.close()
     return connection.info, pictures

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import av
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost
 from streamer.interfaces import Damage, StreamInfo
 from streamer.sources.live.connection import LiveFrame
@@ -17,6 +18,17 @@ from tests.pipeline.parts import DEADLINE_S
 NAME = "rtsp://camera/live"
 TICKS = 3600  # from one picture to the next, of 1/90000 s
 Item = LiveFrame | Damage | None
+
+
+def timing(
+    stall_s: float, first_wait_s: float = 0.5, longest_wait_s: float = 30.0, **others: float | bool
+) -> SourceSettings:
+    """Settings whose times are shorter than a user's may be."""
+    return SourceSettings().model_copy(
+        update={"stall_s": stall_s, "first_wait_s": first_wait_s, "longest_wait_s": longest_wait_s, **others}
+    )
+
+
 Act = Callable[[], Iterable[Item]] | Exception
 """What one connection gives, or how connecting fails."""
 

@@ -18,8 +18,8 @@ from streamer.sources.live.connection import POLL_S
 from streamer.sources.live.connection_thread import LATE
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.paced import Pace, PacedConnector
-from streamer.sources.live.retries import Patience
 from tests import clips
+from tests.sources.live.live_script import timing
 
 
 class Clock:
@@ -120,7 +120,7 @@ def test_a_file_plays_with_its_own_times_as_a_live_source(tmp_path: Path) -> Non
 
 def test_a_file_with_long_waits_is_not_taken_for_a_camera_that_stalled(tmp_path: Path) -> None:
     slides = clips.write_video(tmp_path / "slides.mp4", pts=[0, 5120, 10240], rate=Fraction(5, 2))
-    with LiveSource(played(slides), Patience(stall_s=0.05)) as source:
+    with LiveSource(played(slides), timing(0.05)) as source:
         assert [frame.segment for frame in source] == [0, 0, 0]
 
 

@@ -12,13 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamer.config.source import SourceSettings, Transport
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
 from streamer.sources.live.connection_thread import LATE
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
 from streamer.sources.network.connector import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
 from streamer.values.frame import Frame
 from tests.clips import read_number as read_media_number
 from tests.faults.camera import Camera
@@ -27,7 +26,7 @@ from tests.pipeline.parts import DEADLINE_S
 from tests.sinks.scenes import scene
 
 CANARY = "swordfish"
-ALWAYS = Patience(stall_s=DEADLINE_S)
+ALWAYS = SourceSettings(stall_s=DEADLINE_S)
 
 
 def is_active() -> bool:
@@ -41,8 +40,8 @@ def camera() -> Iterator[Camera]:
         yield camera
 
 
-def source(camera: Camera, transport: str = "tcp") -> LiveSource:
-    return LiveSource(NetworkConnector(camera.url, NetworkOptions(transport=transport)), ALWAYS)
+def source(camera: Camera, transport: Transport = "tcp") -> LiveSource:
+    return LiveSource(NetworkConnector(camera.url, SourceSettings(transport=transport)), ALWAYS)
 
 
 def numbers(frames: list[Frame]) -> list[int | None]:
@@ -50,7 +49,7 @@ def numbers(frames: list[Frame]) -> list[int | None]:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp", "prefer_tcp"])
-def test_pictures_come_whole_in_order_and_with_their_times(camera: Camera, transport: str) -> None:
+def test_pictures_come_whole_in_order_and_with_their_times(camera: Camera, transport: Transport) -> None:
     with source(camera, transport) as opened:
         frames = list(itertools.islice(opened, 40))
         damage = {(one.state, one.cause): one.frames for one in opened.take_damage()}
@@ -124,7 +123,7 @@ def test_pictures_that_miss_packets_are_not_given_to_a_detector(camera: Camera) 
 
 
 def connect(url: str, **options: object) -> None:
-    NetworkConnector(url, NetworkOptions(**options)).connect(is_active).close()  # type: ignore[arg-type]
+    NetworkConnector(url, SourceSettings(**options)).connect(is_active).close()  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -176,7 +175,7 @@ def test_a_camera_that_goes_is_told_without_its_password(
         connector = NetworkConnector(camera.url)
         assert CANARY not in connector.name
         assert connector.is_reachable()
-        with LiveSource(connector, Patience(stall_s=DEADLINE_S, retry_for_s=0.0)) as opened:
+        with LiveSource(connector, SourceSettings(stall_s=DEADLINE_S, retry_for_s=0.0)) as opened:
             frames = iter(opened)
             assert next(frames).index == 0
             camera.kill()

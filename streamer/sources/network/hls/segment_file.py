@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streamer.media.transport_stream import ContinuityCounters
-from streamer.sources.live.connection import POLL_S
-from streamer.sources.network.hls.segment_loader import SegmentLoader, LoadedSegment
-from streamer.sources.network.hls.web import ConnectionCancelled
+from streamer.sources.live.connection import POLL_S, ConnectionCancelled
+from streamer.sources.network.hls.segment_loader import LoadedSegment, SegmentLoader
 
 
 class SegmentFile:
-    """The segments of one period as a file that FFmpeg can read from its beginning to its end.
+    """The segments of one period as a file that FFmpeg reads once, from the beginning to the end.
 
-    It ends too when nobody wants it any more, or when it fails: FFmpeg cannot tell its caller about either.
+    The file also ends when the connection is cancelled or loading fails: FFmpeg cannot pass an exception on.
 
     Args:
-        loader: gives them.
+        loader: loads the segments.
         is_active: asked while waiting.
-        first: the segment with which the period begins.
+        first: the first segment of the period.
+
+    Attributes:
+        following: the first segment of the next period, once this one has ended.
     """
 
     def __init__(self, loader: SegmentLoader, is_active: Callable[[], bool], first: LoadedSegment) -> None:
+        self.following: LoadedSegment | None = None
         self._loader = loader
         self._is_active = is_active
         self._period = first.period
@@ -29,11 +32,9 @@ class SegmentFile:
         self._rest = memoryview(self._counters.renumbered(first.data))
         self._lost_s = 0.0
         self._failure: BaseException | None = None
-        self.following: LoadedSegment | None = None
-        """What came after the period's end."""
 
     def read(self, size: int) -> bytes:
-        """The next bytes, at most `size`; none at the end of the period."""
+        """The next bytes, at most `size`; b"" at the end of the period."""
         while not self._rest and self.following is None and self._failure is None:
             try:
                 loaded = next_segment(self._loader, self._is_active)
@@ -46,32 +47,32 @@ class SegmentFile:
                 self.following = loaded
                 break
             self._lost_s += loaded.lost_s
-            # Some servers make each segment for itself.
+            # Some servers restart the packet counters with each segment.
             self._rest = memoryview(self._counters.renumbered(loaded.data))
         taken, self._rest = self._rest[:size], self._rest[size:]
         return bytes(taken)
 
-    def take_lost(self) -> float:
-        """The duration of what was found missing within the period since this was asked last, seconds."""
+    def take_lost_s(self) -> float:
+        """Total duration of the missing segments since the last call, seconds."""
         lost_s, self._lost_s = self._lost_s, 0.0
         return lost_s
 
     def check(self) -> None:
-        """Raise what reading failed with, once its end is reached."""
+        """Raise the exception with which loading failed, if it did."""
         if self._failure is not None:
             raise self._failure
 
 
 def next_segment(loader: SegmentLoader, is_active: Callable[[], bool]) -> LoadedSegment | None:
-    """The next segment, None at the end of the list.
+    """The next segment; None at the end of the playlist.
 
     Raises:
-        ConnectionCancelled: the connection was given up meanwhile.
-        SourceUnavailable: one that this program cannot read.
+        ConnectionCancelled: the connection was cancelled meanwhile.
+        SourceUnavailable: a segment cannot be read by this program.
     """
     while is_active():
         try:
             return loader.next(POLL_S)
         except TimeoutError:
             continue
-    raise ConnectionCancelled("not is_active any more")
+    raise ConnectionCancelled("cancelled")

@@ -14,14 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage
-from streamer.sources.live.connection import LiveFrame, LivePacket
-from streamer.sources.live.retries import Patience
+from streamer.sources.live.connection import ConnectionCancelled, LiveFrame, LivePacket
 from streamer.sources.network.connector import NetworkConnector
-from streamer.sources.network.hls.web import ConnectionCancelled
-from streamer.sources.network.options import NetworkOptions
-from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.selection import open_source
 from tests.sources.network.hls.hls_origin import (
     Channel,
     Origin,
@@ -67,7 +65,7 @@ class Played:
         self.packets: list[LivePacket] = []
         self.damage: list[Damage] = []
         self._came_s = time.monotonic()
-        connector = NetworkConnector(url, NetworkOptions(**options))
+        connector = NetworkConnector(url, SourceSettings(**options))
         connection = connector.connect(self._is_active)
         try:
             for item in connection.frames():
@@ -169,7 +167,7 @@ def test_sound_stays_with_its_picture_over_a_jump(
         origin.channel(f"{name}.m3u8", Channel(segments if told else untold(segments)))
     count = 2 * PERIOD - 5
     address = f"{origin.address}/{'master' if apart else 'live'}.m3u8"
-    source = open_source(address, SourceOptions(patience=Patience(stall_s=NOTHING_FOR_S)))
+    source = open_source(address, SourceSettings(stall_s=NOTHING_FOR_S))
     heard: list[tuple[float, float]] = []  # media time, and the time since the first period began
     with source:
         passthrough = getattr(source, "passthrough")  # noqa: B009
@@ -215,7 +213,7 @@ def test_a_segment_that_is_not_there_leaves_a_gap_and_no_more(
     assert played.numbers == [*range(30), *range(40, 55)]
     gap_s = played.pictures[30].arrived_s - played.pictures[29].arrived_s
     assert gap_s > 10 * STEP_S  # what was lost would have been shown then
-    assert "segment 3 is not there; its pictures are lost" in caplog.text
+    assert "segment 3 is not on the server; its frames are lost" in caplog.text
 
 
 @pytest.mark.slow
@@ -387,7 +385,7 @@ def test_the_default_sound_of_its_group_comes_with_the_variant(origin: Origin, t
 @pytest.mark.parametrize("sound", [False, True])
 def test_of_a_recording_too(origin: Origin, tmp_path: Path, sound: bool) -> None:
     programme(origin, tmp_path, sound=sound, ended=True)
-    options = SourceOptions(network=NetworkOptions(max_height=64))
+    options = SourceSettings(max_height=64)
     with open_source(f"{origin.address}/master.m3u8", options) as source:
         assert not source.info.live
         assert [number_of(frame.picture) for frame in source] == list(range(60))
