@@ -92,6 +92,7 @@ class SourceFeature(Protocol):
     Attributes:
         section: the settings that `from_settings` gets.
         takes: which of the settings `size`, `pixel_format` and `fps` it uses; a class without this attribute uses none.
+        schemes: of the addresses that it accepts, for the error about an unknown address; optional.
     """
 
     section: ClassVar[type[Section]]

@@ -10,7 +10,6 @@ from streamer.errors import SourceUnavailable
 from streamer.features import SourceContext, refuse_settings, section_of
 from streamer.interfaces import Source
 from streamer.registry import SOURCES
-from streamer.sources.network.address import SCHEMES
 from streamer.system import paths
 from streamer.system.secrets import redacted
 
@@ -47,7 +46,8 @@ def open_source(
         if name not in without and SOURCES[name].accepts(target, settings):
             break
     else:
-        raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(SCHEMES)} or file")
+        schemes = [scheme for one in SOURCES for scheme in getattr(SOURCES[one], "schemes", ())]
+        raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(schemes)} or file")
     refuse_settings(uri, settings, takes=getattr(SOURCES[name], "takes", ()))
     section = section_of(SOURCES[name], name, settings, context.extensions)
     source: Source = SOURCES[name].from_settings(target, section, context)

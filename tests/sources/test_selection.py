@@ -50,7 +50,7 @@ def test_file_address_with_escapes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("uri", ["0", "12", "camera:3", "/dev/video0", "rtsp://h/s", "rtmp://h/a/s", "udp://@:1234"])
 def test_cameras_and_streams_are_live(uri: str) -> None:
-    assert type(open_source(uri)) is LiveSource
+    assert isinstance(open_source(uri), LiveSource)
 
 
 def test_an_unknown_kind_of_address_is_refused() -> None:

@@ -8,7 +8,7 @@ from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.features import SourceContext, refuse_settings
 from streamer.sources.live.live import LiveSource
-from streamer.sources.network.address import is_address
+from streamer.sources.network.address import SCHEMES, is_address
 from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
 
@@ -18,6 +18,7 @@ class NetworkSource(LiveSource):
 
     section = SourceSettings
     takes: ClassVar[frozenset[str]] = frozenset({"fps"})  # for recordings
+    schemes = SCHEMES
 
     @classmethod
     def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
