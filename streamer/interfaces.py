@@ -240,8 +240,8 @@ class Sink(Protocol):
     """Takes scenes in presentation order. Entered and left by the main thread, written by one thread in between.
 
     Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error,
-    or with `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other error
-    removes what is unfinished.
+    or with `Interrupted` or `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any
+    other error removes what is unfinished.
     """
 
     @property

@@ -19,7 +19,7 @@ from streamer.config.settings import Settings
 from streamer.detectors import recordings, selection
 from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
 from streamer.detectors.tfhub.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, Interrupted
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
@@ -101,7 +101,7 @@ class Session:
         try:
             self._flow()
             state = "complete"
-        except KeyboardInterrupt:
+        except (Interrupted, KeyboardInterrupt):
             state = "interrupted"
             raise
         finally:
