@@ -17,6 +17,7 @@ import av
 from streamer.media.passthrough import Passthrough
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tracking.types import Detections, IdArray, Tracks
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Damage:
     cause: str
     frames: int = 1
     detail: str = ""
-    state: str = "corrupt"
+    state: FrameState = FrameState.CORRUPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Scene:
     frame: Frame
     tracks: Tracks
     labels: LabelTable
-    state: str
+    state: FrameState
     detections: Detections | None = None
     found_pts: IdArray | None = None
     picture: av.VideoFrame | None = None
