@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from streamer.media.passthrough import Passthrough
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tracking.types import Detections, IdArray, Tracks
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Damage:
     cause: str
     frames: int = 1
     detail: str = ""
-    state: str = "corrupt"
+    state: FrameState = FrameState.CORRUPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class Scene:
     frame: Frame
     tracks: Tracks
     labels: LabelTable
-    state: str
+    state: FrameState
     detections: Detections | None = None
     found_pts: IdArray | None = None
     picture: av.VideoFrame | None = None
