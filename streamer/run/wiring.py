@@ -26,7 +26,7 @@ from streamer.interfaces import Annotator, Scene, Sink, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.registry import ANNOTATORS, SINKS, TRACKERS
 from streamer.render.canvas import Canvas
-from streamer.run import destinations
+from streamer.sinks import selection as destinations
 from streamer.sinks.muxing.muxer import SUFFIXES
 from streamer.sources.live.retries import Patience
 from streamer.sources.network.options import NetworkOptions
