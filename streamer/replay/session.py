@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.pipeline import Pipeline
+from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.replay.recording import Recording
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.run import wiring
@@ -51,17 +52,16 @@ class ReplaySession(Session):
             for sink in sinks.all:
                 stack.enter_context(sink)
             route = ReplayedRoute(self._recording, stats.ledger, in_real_time=self._outputs.show)
+            path = FramePath(route, live_presentation(tracker, header.overlay, header.delay_s))
             pipeline = Pipeline(
                 source,
                 [ReplayedDetector(header.labels)],
                 tracker,
                 annotators=wiring.build_annotators(settings.draw),
                 sinks=sinks.all,
-                overlay=header.overlay,
-                delay_s=header.delay_s,
                 optional=sinks.optional,
                 stats=stats,
-                reroute=lambda _: route,
+                path=path,
             )
             self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
