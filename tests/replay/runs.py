@@ -23,11 +23,12 @@ from streamer.sinks.text.json_lines import LineFormat
 from streamer.sources.selection import SourceOptions, open_source
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState, Overlay
 from tracking.iou import IouTracker
 from tracking.types import Detections
 
 LABELS = LabelTable(("square", "other"), ("/m/1", ""))
-Counts = tuple[int, dict[tuple[str, str], int]]
+Counts = tuple[int, dict[tuple[FrameState, str], int]]
 
 
 class Result(NamedTuple):
@@ -103,7 +104,7 @@ def record(
 def _header(detector: Detector, source: Source, overlay: str, delay_s: float | None, every: int) -> Header:
     return Header(
         source="test",
-        overlay=overlay,
+        overlay=Overlay(overlay),
         delay_s=delay_s,
         every=every,
         detection_interval_s=0.04,

@@ -31,6 +31,7 @@ from streamer.sources.live.sound import LiveSound
 from streamer.sources.live.stall import StallLimit
 from streamer.sources.live.unanalysed import AnalysisWatch
 from streamer.values.frame import Frame
+from streamer.values.states import DropCause, FrameState
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ class LiveSource(SourceBase):
                     opened, progress_s = True, time.monotonic()
                 self._check_key_frame(began_s + OPENING_S)
                 # One that comes before it is told what the pictures are came when nobody took any.
-                self._note(Damage(LATE, state="dropped") if isinstance(item, LivePicture) else item)
+                self._note(Damage(LATE, state=FrameState.DROPPED) if isinstance(item, LivePicture) else item)
         except BaseException:
             self._lines.drop()
             raise
@@ -229,7 +230,7 @@ class LiveSource(SourceBase):
         """Keep a loss until somebody asks; in few words, for a camera may lose data for weeks without a frame."""
         if not isinstance(item, Damage):
             return
-        if item.state == "corrupt":
+        if item.state is FrameState.CORRUPT:
             self._analysis.lost(time.monotonic(), item.cause, item.frames, item.detail)
         last = self._damage[-1] if self._damage else None
         if last is not None and (last.cause, last.state) == (item.cause, item.state):
@@ -238,7 +239,9 @@ class LiveSource(SourceBase):
             self._damage.append(item)
 
     def _count_lost(self, item: Item) -> None:
-        self._note(Damage("connection lost", state="dropped") if isinstance(item, LivePicture) else item)
+        self._note(
+            Damage(DropCause.CONNECTION_LOST, state=FrameState.DROPPED) if isinstance(item, LivePicture) else item
+        )
 
 
 def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Frame:
