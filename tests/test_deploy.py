@@ -129,7 +129,7 @@ def test_dockerfiles_copy_what_exists_and_reaches_the_build() -> None:
     for dockerfile in DOCKERFILES:
         copies = [arguments.split() for arguments in of(dockerfile, "COPY") if not arguments.startswith("--from")]
         sources = {source.removeprefix("./") for *some, _ in copies for source in some}
-        assert {"pyproject.toml", "constraints.txt", "main.py", "streamer", "tracking"} <= sources
+        assert {"pyproject.toml", "constraints.txt", "streamer", "tracking"} <= sources
         for source in sources:
             assert (ROOT / source).exists(), f"{dockerfile.name} copies {source}"
             assert f"!{source}" in ignore, f".dockerignore keeps {source} from the build"

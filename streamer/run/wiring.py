@@ -21,6 +21,7 @@ from streamer.sources.live.retries import Patience
 from streamer.sources.network.options import NetworkOptions
 from streamer.sources.selection import DEINTERLACE, SourceOptions
 from streamer.system.suggestions import nearest
+from streamer.values.states import Overlay
 from tracking.types import Tracker
 
 
@@ -55,17 +56,17 @@ def is_live(settings: Settings, info: StreamInfo) -> bool:
     return info.live or settings.detector.latency is not None
 
 
-def overlay(settings: Settings, info: StreamInfo) -> str:
+def overlay(settings: Settings, info: StreamInfo) -> Overlay:
     """`now`, `detected` or `delayed`, with what `auto` means for this source.
 
     Raises:
         ConfigError: `now` for frames that do not come by themselves.
     """
     if settings.overlay == "auto":
-        return "now" if is_live(settings, info) else "detected"
+        return Overlay.NOW if is_live(settings, info) else Overlay.DETECTED
     if settings.overlay == "now" and not is_live(settings, info):
         raise ConfigError("overlay now is for live sources: with a file, add --live, or --latency for a virtual clock")
-    return settings.overlay
+    return Overlay(settings.overlay)
 
 
 def cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:

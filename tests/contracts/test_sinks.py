@@ -15,7 +15,7 @@ import pytest
 
 from streamer import registry
 from streamer.config.output import OutputEntry
-from streamer.errors import SinkUnavailable
+from streamer.errors import Interrupted, SinkUnavailable
 from streamer.features import SinkContext
 from streamer.interfaces import Sink
 from streamer.sinks.selection import open_sink
@@ -99,7 +99,7 @@ def test_nothing_stands_under_the_final_name_before(make: Make, output: Path) ->
         assert not output.exists()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("error", [Interrupted(), KeyboardInterrupt(), SystemExit(143)], ids=repr)
 def test_an_interrupt_completes_it(name: str, make: Make, output: Path, error: BaseException) -> None:
     with pytest.raises(type(error)):
         write(make(), error=error)

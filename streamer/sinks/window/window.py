@@ -44,7 +44,7 @@ DrawHud = Callable[[Scene], av.VideoFrame]
 
 
 class WindowClosed(Interrupted):
-    """The user closed the window or pressed q or Esc: a normal end. Like Ctrl-C it completes all other outputs."""
+    """The user closed the window or pressed q or Esc: the run ends and all other outputs are completed."""
 
 
 class WindowSink(SinkFeature):
@@ -84,7 +84,7 @@ class WindowSink(SinkFeature):
         info = context.info
         # It becomes an argument and C text.
         self._title = paths.readable(info.name).replace("\0", " ") or "Streamer"
-        self.main_thread = not info.live  # a pause holds the whole run, and WindowClosed ends it as Ctrl-C does
+        self.main_thread = not info.live  # a pause holds the whole run
         self._snapshots = Path() if context.window is None else context.window.snapshot_folder
         if draw_hud is None and context.draw is not None and not context.draw.hud:
             draw_hud = _hud_drawer()

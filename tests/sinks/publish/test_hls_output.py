@@ -19,6 +19,7 @@ import pytest
 from streamer.interfaces import Scene
 from streamer.sinks.publish.hls import target_duration_s
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.sinks.making import stream_sink
 from tests.sinks.muxing.claps import Feed, click_track
 from tests.sinks.publish.hls_reader import reading
@@ -36,7 +37,7 @@ def shown(time_s: float, size: tuple[int, int] = SIZE) -> Scene:
         plane.update(bytes([round(time_s * 40) % 200 + 20]) * plane.buffer_size)
     ticks = round(time_s / CLOCK)
     frame = Frame(picture=picture, index=ticks, pts=ticks, time_base=CLOCK, captured_s=time.monotonic())
-    return Scene(frame, tracks(0), LABELS, "detected")
+    return Scene(frame, tracks(0), LABELS, FrameState.DETECTED)
 
 
 def steady(fps: float, lasts_s: float, begin_s: float = 0.0) -> list[float]:
