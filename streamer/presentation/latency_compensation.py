@@ -121,7 +121,7 @@ class LatencyCompensator:
         if self._catching_up is not None:
             self._catch_up(self._catching_up, frame.index, elapsed_s, fade)
         elif self._motion_ahead is not None:
-            self._motion_ahead.go_on(self._cache)
+            self._motion_ahead.advance(self._cache)
         return self._tracks(self._shown, frame)
 
     def hold(self, frame: Frame) -> Tracks:

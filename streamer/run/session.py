@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
-from streamer.classes import label_maps
-from streamer.classes.class_filter import ClassFilter
 from streamer.cli.terminal import Terminal
-from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
-from streamer.detectors import recordings, selection
-from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
-from streamer.detectors.tfhub.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
+from streamer.detectors import selection
 from streamer.errors import Interrupted
+from streamer.features import DetectorContext
 from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Detector, PassthroughSource, Sink, Source, StreamInfo
-from streamer.models import store
+from streamer.interfaces import PassthroughSource, Sink, Source
 from streamer.observe.metrics import MetricsServer
 from streamer.observe.report import Report
 from streamer.pipeline import Pipeline
 from streamer.run import wiring
-from streamer.run.wiring import Outputs
+from streamer.run.outputs import Outputs
 from streamer.sources.selection import open_source
 from streamer.system import paths
 from streamer.system.interrupts import Interrupts
@@ -119,10 +112,8 @@ class Session:
             if source.info.live:
                 assignment.prepare()
             # Before the choice of a detector, which may download it or wait for TensorFlow.
-            if not recordings.is_recording(settings.detector.name):
-                self._class_filter(starter=settings.detector.name == store.STARTER)
-            sinks = wiring.build_sinks(
-                self._outputs,
+            selection.check_classes(settings.detector)
+            sinks = self._outputs.open_sinks(
                 source.info,
                 settings,
                 self._interrupts.stop,
@@ -131,17 +122,19 @@ class Session:
             self._noting = [source, *sinks.all] if isinstance(source, PassthroughSource) else [*sinks.all]
             for sink in sinks.all:
                 stack.enter_context(sink)
-            detectors, keep = self._detectors(source.info)
-            for detector in detectors:
+            context = DetectorContext(info=source.info, say=self._terminal.say, extensions=settings.extensions)
+            built = selection.build_detector(settings.detector, context)
+            self._detector_line = built.reason
+            for detector in built.detectors:
                 stack.callback(detector.close)
             pipeline = Pipeline(
                 source,
-                detectors,
+                built.detectors,
                 tracker,
                 annotators=wiring.build_annotators(settings.draw),
                 sinks=sinks.all,
                 cadence=cadence,
-                select=keep,
+                select=built.keep,
                 overlay=overlay,
                 delay_s=settings.delay_s,
                 latency=latency,
@@ -156,55 +149,6 @@ class Session:
             self._watch(pipeline, source)
         # Encoders hold frames back until they are closed: only now is the work done.
         self._stats.wall_s = time.monotonic() - began_s
-
-    def _detectors(self, info: StreamInfo) -> tuple[list[Detector], ClassFilter]:
-        wanted = self._settings.detector
-        if recordings.is_recording(wanted.name):
-            return self._recorded_detector(wanted)
-        choice = selection.choose(wanted.name, sha256=wanted.sha256, offline=wanted.offline)
-        self._detector_line = choice.reason
-        self._terminal.say(choice.reason)
-        keep = self._class_filter(starter=choice.module_dir is None)
-        options = selection.Options(
-            min_score=keep.lowest_score,
-            # One frame at a time where the newest wins: cores then shorten its way instead of adding to it.
-            threads=os.cpu_count() or 1 if info.live and wanted.threads == 1 else wanted.threads,
-            workers=1 if info.live and not wanted.workers else wanted.workers,
-            labels=label_maps.for_detector(starter=False, label_map=wanted.label_map) if wanted.label_map else None,
-            device=wanted.device,
-            precision=wanted.precision,
-            gpu_memory_mb=wanted.gpu_memory_mb,
-            optimize_graph=wanted.optimize_graph,
-            reference=wanted.reference,
-            timeout_s=wanted.timeout_s,
-            on_hang=wanted.on_hang,
-            frame_size=(info.width, info.height),
-        )
-        return selection.build(choice, options, say=self._terminal.say), keep
-
-    def _recorded_detector(self, wanted: DetectorSettings) -> tuple[list[Detector], ClassFilter]:
-        recorded = recordings.read(Path(wanted.name))
-        self._detector_line = f"detector: detections of {wanted.name}, as asked"
-        self._terminal.say(self._detector_line)
-        keep = ClassFilter(
-            recorded.labels,
-            classes=wanted.classes,
-            min_score=wanted.min_score,
-            min_scores=wanted.min_scores,
-            merge_twins=wanted.merge_twins,
-        )
-        return [recorded], keep
-
-    def _class_filter(self, *, starter: bool) -> ClassFilter:
-        wanted = self._settings.detector
-        return ClassFilter(
-            label_maps.for_detector(starter=starter, label_map=wanted.label_map, offline=wanted.offline),
-            classes=wanted.classes,
-            min_score=wanted.min_score,
-            min_scores=wanted.min_scores,
-            merge_twins=wanted.merge_twins,
-            default_min_score=STARTER_MIN_SCORE if starter else HUB_MIN_SCORE,
-        )
 
     def _watch(self, pipeline: Pipeline, source: Source) -> None:
         with self._terminal.progress(source.info.frame_count, live=source.info.live) as progress:
