@@ -37,6 +37,7 @@ def run(
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
         from streamer.config.loading import load_settings
+        from streamer.replay.recorder import Recorder
         from streamer.run.outputs import Outputs
         from streamer.run.session import Session
         from streamer.system.secrets import SECRETS
@@ -48,7 +49,8 @@ def run(
             raise ConfigError("no source given; name it after run, or in the settings as source.uri")
         SECRETS.split(source)
         wanted = Outputs.of(settings, source, **outputs)
-        Session(source, wanted, settings, terminal, interrupts, started_s=started_s, record=record).run()
+        observers = [] if record is None else [Recorder(record, source, settings.tracker)]
+        Session(source, wanted, settings, terminal, interrupts, started_s=started_s, observers=observers).run()
 
     return guarded(work, quiet=quiet, json_logs=json_logs)
 
