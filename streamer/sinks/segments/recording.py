@@ -24,7 +24,7 @@ from streamer.interfaces import Scene, StreamInfo
 from streamer.sinks.encoding.encoder_delay import MOST_S, Delay, delay_for
 from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.segments.finisher import Finisher
-from streamer.sinks.segments.outage import Outage
+from streamer.sinks.outage import Outage
 from streamer.sinks.segments.segment import Segment
 from streamer.sinks.segments.streams import RecordedStreams
 from streamer.sinks.video.disk_sync import DiskSync
