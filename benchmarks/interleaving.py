@@ -23,6 +23,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.clips import machine
+from streamer.values.states import FrameState
+from tests.sinks.making import video_sink
 from tests.structure import FilePlan, StreamPlan, build
 
 SECONDS = 600
@@ -33,7 +35,6 @@ COPY = "--copy"
 def copy(source: str, output: Path) -> None:
     """Read everything once and write it, without detection; print the peak memory in MiB."""
     from streamer.interfaces import Scene
-    from streamer.sinks.video.video import VideoSink
     from streamer.sources.selection import open_source
     from streamer.values.labels import LabelTable
     from tests.sinks.scenes import tracks
@@ -42,10 +43,10 @@ def copy(source: str, output: Path) -> None:
     with opened:
         others = getattr(opened, "passthrough", None)
         more = {} if others is None else {"passthrough": others}  # versions with two readers find the file themselves
-        sink = VideoSink(output, opened.info, codec="mpeg4", **more)
+        sink = video_sink(output, opened.info, codec="mpeg4", **more)
         with sink:
             for frame in opened:
-                sink.write(Scene(frame, tracks(0), LabelTable(()), "detected"))
+                sink.write(Scene(frame, tracks(0), LabelTable(()), FrameState.DETECTED))
     # `getrusage` counts what the parent had, too.
     (peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     (read,) = [line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar")]

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from streamer.media.passthrough import Passthrough
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tracking.types import Detections, IdArray, Tracks
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Damage:
     cause: str
     frames: int = 1
     detail: str = ""
-    state: str = "corrupt"
+    state: FrameState = FrameState.CORRUPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,7 @@ class Scene:
     frame: Frame
     tracks: Tracks
     labels: LabelTable
-    state: str
+    state: FrameState
     detections: Detections | None = None
     found_pts: IdArray | None = None
     picture: av.VideoFrame | None = None
@@ -240,8 +241,8 @@ class Sink(Protocol):
     """Takes scenes in presentation order. Entered and left by the main thread, written by one thread in between.
 
     Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error,
-    or with `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other error
-    removes what is unfinished.
+    or with `Interrupted` or `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any
+    other error removes what is unfinished.
     """
 
     @property

@@ -90,7 +90,9 @@ SOURCES = Registry(
 DETECTORS = Registry(
     "streamer.detectors",
     {
+        "auto": "streamer.detectors.auto:AutoDetector",
         "starter": "streamer.detectors.starter:StarterDetector",
+        "recorded": "streamer.detectors.recorded:RecordedDetector",
         "hub": "streamer.detectors.tfhub.hub:HubDetector",
     },
 )

@@ -32,6 +32,7 @@ from streamer.sources.live.media_clock import TIME_BASE, MediaClock
 from streamer.sources.live.retries import Retries
 from streamer.sources.live.stall import StallLimit
 from streamer.values.frame import Frame
+from streamer.values.states import DropCause, FrameState
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,7 @@ class LiveSource(SourceBase):
                     opened, progress_s = True, time.monotonic()
                 self._check_key_frame(began_s + OPENING_S)
                 # One that comes before it is told what the pictures are came when nobody took any.
-                self._note(Damage(LATE, state="dropped") if isinstance(item, LiveFrame) else item)
+                self._note(Damage(LATE, state=FrameState.DROPPED) if isinstance(item, LiveFrame) else item)
         except BaseException:
             self._connections.drop()
             raise
@@ -232,7 +233,7 @@ class LiveSource(SourceBase):
         """Keep a loss until somebody asks; in few words, for a camera may lose data for weeks without a frame."""
         if not isinstance(item, Damage):
             return
-        if item.state == "corrupt":
+        if item.state is FrameState.CORRUPT:
             self._analysis.lost(time.monotonic(), item.cause, item.frames, item.detail)
         last = self._damage[-1] if self._damage else None
         if last is not None and (last.cause, last.state) == (item.cause, item.state):
@@ -241,7 +242,7 @@ class LiveSource(SourceBase):
             self._damage.append(item)
 
     def _count_lost(self, item: Item) -> None:
-        self._note(Damage("connection lost", state="dropped") if isinstance(item, LiveFrame) else item)
+        self._note(Damage(DropCause.CONNECTION_LOST, state=FrameState.DROPPED) if isinstance(item, LiveFrame) else item)
 
 
 def _frame(live: LiveFrame, index: int, segment: int, clock: MediaClock) -> Frame:

@@ -11,13 +11,15 @@ import pytest
 
 from streamer.errors import SinkError
 from streamer.interfaces import Scene
-from streamer.sinks.text.json_lines import JsonLinesSink, LineFormat
+from streamer.sinks.text.json_lines import LineFormat
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
+from tests.sinks.making import json_lines_sink
 from tests.sinks.scenes import scene
 
 
 def test_a_frame_is_one_line_with_all_that_is_known(tmp_path: Path) -> None:
-    with JsonLinesSink(tmp_path / "out.jsonl") as sink:
+    with json_lines_sink(tmp_path / "out.jsonl") as sink:
         for index in range(3):
             sink.write(scene(index, index * 512, count=index))
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
@@ -85,17 +87,17 @@ def test_numbers_are_short_whatever_float32_makes_of_them() -> None:
 def test_names_that_json_must_escape_survive() -> None:
     odd = LabelTable(('a "quoted" \\ name\n', "Gemüse"))
     one = scene(0, 0, count=2)
-    line = LineFormat().line_of(Scene(one.frame, one.tracks, odd, 'a "state"'))
+    line = LineFormat().line_of(Scene(one.frame, one.tracks, odd, FrameState.INTERPOLATED))
     record = json.loads(line)
     assert [track["label"] for track in record["tracks"]] == list(odd.names)
-    assert record["state"] == 'a "state"'
+    assert record["state"] == "interpolated"
     assert "Gemüse" in line
 
 
 def test_another_label_table_changes_the_names() -> None:
     one, form = scene(0, 0, count=1), LineFormat()
     names = [
-        json.loads(form.line_of(Scene(one.frame, one.tracks, LabelTable((name,)), "detected")))["tracks"][0]["label"]
+        json.loads(form.line_of(dataclasses.replace(one, labels=LabelTable((name,)))))["tracks"][0]["label"]
         for name in ("person", "car")
     ]
     assert names == ["person", "car"]
@@ -103,4 +105,4 @@ def test_another_label_table_changes_the_names() -> None:
 
 def test_writing_before_entering_is_told(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
-        JsonLinesSink(tmp_path / "out.jsonl").write(scene(0, 0))
+        json_lines_sink(tmp_path / "out.jsonl").write(scene(0, 0))

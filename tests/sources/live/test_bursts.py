@@ -14,12 +14,13 @@ from streamer.flow.playout import Playout
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.live.live import LiveSource
 from streamer.sources.network.connector import NetworkConnector
+from streamer.values.states import FrameState
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number
 from tests.pipeline.parts import DEADLINE_S, OneBox
+from tests.sinks.making import video_sink
 from tracking.iou import IouTracker
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def test_every_picture_of_a_burst_is_recorded_at_its_time(burst: int, transport:
         connector = NetworkConnector(camera.url, SourceSettings(transport=transport))
         with (
             LiveSource(connector, SourceSettings(stall_s=DEADLINE_S), stats) as source,
-            VideoSink(out, source.info) as sink,
+            video_sink(out, source.info) as sink,
         ):
             pipeline = Pipeline(
                 source,
@@ -68,6 +69,6 @@ def test_every_picture_of_a_burst_is_recorded_at_its_time(burst: int, transport:
     # FFmpeg loses the stamp of the first picture, and this camera takes its very first one out of step.
     assert np.array(times_s)[1:] - times_s[1] == pytest.approx(stamps_s[1:] - stamps_s[1], abs=0.005)
     assert 0.02 < times_s[1] <= 0.1
-    assert stats.ledger.causes("dropped").keys() <= {"interrupted"}
+    assert stats.ledger.causes(FrameState.DROPPED).keys() <= {"interrupted"}
     slots = [int(scene.frame.time_s * 2 + 1e-6) for scene in scenes if scene.detections is not None]
     assert len(slots) == len(set(slots))

@@ -11,12 +11,13 @@ import pytest
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import PassthroughSource, Scene, Source
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.live.live import LiveSource
 from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
 from streamer.sources.selection import open_source
+from streamer.values.states import FrameState
 from tests import clips
+from tests.sinks.making import video_sink
 from tests.sinks.scenes import LABELS, annotate, payloads, tracks
 from tests.sources.network.web_server import serving
 
@@ -91,9 +92,9 @@ def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, r
         open_source(f"{address}/{name}", SourceSettings(live=False)) as source,
     ):
         assert isinstance(source, PassthroughSource)
-        with VideoSink(tmp_path / "far.mkv", source.info, passthrough=source.passthrough) as sink:
+        with video_sink(tmp_path / "far.mkv", source.info, passthrough=source.passthrough) as sink:
             for frame in source:
-                sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+                sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     annotate(folder / name, tmp_path / "near.mkv")
     near, far = payloads(tmp_path / "near.mkv", "audio"), payloads(tmp_path / "far.mkv", "audio")
     assert near == far != []
