@@ -18,6 +18,7 @@ from benchmarks.clips import machine
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
+from streamer.render.annotators import build_annotators
 from streamer.run import wiring
 from streamer.sources.synthetic import SyntheticSource
 
@@ -48,7 +49,7 @@ def main() -> None:
             source,
             [StarterDetector(min_score=0.1), StarterDetector(min_score=0.1)],
             wiring.build_tracker(settings.tracker),
-            annotators=wiring.build_annotators(settings.draw),
+            annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks,
         )
         first_mib = 0.0

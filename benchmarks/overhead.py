@@ -25,6 +25,7 @@ from streamer.cli.commands import packaged_clip
 from streamer.config.loading import load_settings
 from streamer.interfaces import Damage, Scene, StreamInfo
 from streamer.pipeline import Pipeline
+from streamer.render.annotators import build_annotators
 from streamer.run import wiring
 from streamer.sources.file.file import FileSource
 from streamer.values.frame import Frame
@@ -120,7 +121,7 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
                 source,
                 [MovingBoxes(convert=convert)],
                 wiring.build_tracker(settings.tracker),
-                annotators=wiring.build_annotators(settings.draw),
+                annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=[*sinks, PictureSink()],
             )
             began_s = time.process_time()

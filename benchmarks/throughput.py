@@ -31,6 +31,7 @@ from streamer.cli.terminal import Terminal
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
+from streamer.render.annotators import build_annotators
 from streamer.render.canvas import Canvas
 from streamer.run import wiring
 from streamer.run.session import Session
@@ -167,7 +168,10 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
         detector = StarterDetector(threads=1)
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
-        tracker, annotators = wiring.build_tracker(settings.tracker), wiring.build_annotators(settings.draw)
+        tracker, annotators = (
+            wiring.build_tracker(settings.tracker),
+            build_annotators(settings.draw, settings.extensions),
+        )
         scenes = []
         with timed("track and draw"):
             for frame, found in zip(frames, detections, strict=True):

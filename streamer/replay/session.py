@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.pipeline import Pipeline
+from streamer.render.annotators import build_annotators
 from streamer.replay.recording import Recording
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.run import wiring
@@ -55,7 +56,7 @@ class ReplaySession(Session):
                 source,
                 [ReplayedDetector(header.labels)],
                 tracker,
-                annotators=wiring.build_annotators(settings.draw),
+                annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=sinks.all,
                 overlay=header.overlay,
                 delay_s=header.delay_s,

@@ -27,6 +27,7 @@ from streamer.models import store
 from streamer.observe.metrics import MetricsServer
 from streamer.observe.report import Report
 from streamer.pipeline import Pipeline
+from streamer.render.annotators import build_annotators
 from streamer.replay.log import Header
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording_route import RecordingLedger, RecordingRoute
@@ -150,7 +151,7 @@ class Session:
                 source,
                 detectors,
                 tracker,
-                annotators=wiring.build_annotators(settings.draw),
+                annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=sinks.all,
                 cadence=cadence,
                 select=keep,

@@ -17,7 +17,7 @@ import av
 
 from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry
-from streamer.config.settings import DrawSettings, Settings, TrackerSettings
+from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError
 from streamer.flow.cadence import Cadence
@@ -170,20 +170,6 @@ def cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
 def playout(settings: SourceSettings) -> Playout:
     """When the pictures of a live source are shown."""
     return Playout(None if settings.jitter_ms == "auto" else float(settings.jitter_ms) / 1000)
-
-
-def build_annotators(settings: DrawSettings) -> list[Annotator]:
-    """What draws, from the bottom up."""
-    annotators: list[Annotator] = []
-    if settings.trails:
-        annotators.append(ANNOTATORS["trails"](length_s=settings.trail_length_s))
-    if settings.boxes:
-        annotators.append(ANNOTATORS["boxes"](show_origin=settings.origin))
-    if settings.labels:
-        annotators.append(ANNOTATORS["labels"](show_score=settings.score, show_id=settings.id))
-    if settings.hud:
-        annotators.append(ANNOTATORS["hud"]())
-    return annotators
 
 
 @dataclass(slots=True)
