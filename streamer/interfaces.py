@@ -178,6 +178,11 @@ class Scene:
     picture: av.VideoFrame | None = None
     fps: float = 0.0
 
+    @property
+    def shown(self) -> av.VideoFrame:
+        """The annotated picture, or the frame's own where nothing was drawn."""
+        return self.frame.picture if self.picture is None else self.picture
+
 
 class Annotator(Protocol):
     """Draws on a copy of the frame. Used by the main thread."""

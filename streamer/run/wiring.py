@@ -239,7 +239,7 @@ def _hud_drawer() -> Callable[[Scene], av.VideoFrame]:
     hud: Annotator = ANNOTATORS["hud"]()
 
     def draw(scene: Scene) -> av.VideoFrame:
-        canvas = Canvas(scene.frame.picture if scene.picture is None else scene.picture)
+        canvas = Canvas(scene.shown)
         hud.draw(canvas, scene)
         return canvas.picture
 

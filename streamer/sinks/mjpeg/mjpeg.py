@@ -117,7 +117,7 @@ class MjpegSink:
 
     def write(self, scene: Scene) -> None:
         """Show the scene's picture to those who watch."""
-        frame = scene.frame if scene.picture is None else replace(scene.frame, picture=scene.picture)
+        frame = replace(scene.frame, picture=scene.shown)
         number, self._number = self._number, self._number + 1
         wanted = self._watched.is_set() and self._is_due(frame.captured_s)
         jpeg = encode(number, frame, self._quality) if wanted else None

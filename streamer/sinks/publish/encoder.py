@@ -149,7 +149,7 @@ class StreamEncoder:
         if self._timeline is None:
             self._timeline = Timeline(jump=round(1 / TIME_BASE), offset=round(start_s / TIME_BASE) - ticks)
         ticks = max(self._timeline.place(ticks), self._last + _LEAST_STEP)
-        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        picture = scene.shown
         return self._encode(self._fit(picture, scene.frame.sample_aspect_ratio), ticks, key=key)
 
     def encode_blank(self) -> list[EncodedPacket]:

@@ -199,7 +199,7 @@ class StreamSink:
         return not answers(self._target.url)
 
     def _send(self, scene: Scene) -> None:
-        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        picture = scene.shown
         shown = replace(self._info, width=picture.width, height=picture.height, pixel_format=picture.format.name)
         shown = replace(shown, sample_aspect_ratio=scene.frame.sample_aspect_ratio or shown.sample_aspect_ratio)
         if self._encoder is not None and self._on_change == "reopen" and shown != self._encoder.info:

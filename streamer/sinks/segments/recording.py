@@ -211,7 +211,7 @@ class RecordingSink:
                 self.written += 1
 
     def _write(self, scene: Scene, finisher: Finisher) -> None:
-        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        picture = scene.shown
         exact = scene.frame.pts * scene.frame.time_base
         shown = replace(self._info, time_base=scene.frame.time_base)
         if self._on_change == "reopen":

@@ -217,9 +217,8 @@ class WindowSink:
 
     def _frame(self, scene: Scene, *, hud: bool) -> Frame:
         """What is shown of a scene."""
-        frame = scene.frame
-        picture = self._draw_hud(scene) if hud and self._draw_hud is not None else scene.picture
-        return frame if picture is None else replace(frame, picture=picture)
+        picture = self._draw_hud(scene) if hud and self._draw_hud is not None else scene.shown
+        return replace(scene.frame, picture=picture)
 
     def _size(self, frame: Frame) -> Size:
         """Width and height of the whole picture with square pixels, never fewer than it has."""
