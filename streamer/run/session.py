@@ -39,6 +39,7 @@ from streamer.system.interrupts import Interrupts
 from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
 from streamer.values.labels import LabelTable
+from streamer.values.states import Overlay
 from tracking import assignment
 
 _NOT_LIVE = (
@@ -174,7 +175,7 @@ class Session:
         # Encoders hold frames back until they are closed: only now is the work done.
         self._stats.wall_s = time.monotonic() - began_s
 
-    def _header(self, info: StreamInfo, overlay: str, every: int, interval_s: float, labels: LabelTable) -> Header:
+    def _header(self, info: StreamInfo, overlay: Overlay, every: int, interval_s: float, labels: LabelTable) -> Header:
         """What a recording of this run tells of how it was run."""
         return Header(
             source=paths.readable(redacted(self._source)),
