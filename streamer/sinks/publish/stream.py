@@ -20,9 +20,9 @@ from streamer.media.passthrough import Passthrough
 from streamer.network.reachability import KNOCK_EVERY_S, answers
 from streamer.sinks.encoding.pixel_format import AUTO
 from streamer.sinks.publish import hls
+from streamer.sinks.publish.audio import StreamAudio
 from streamer.sinks.publish.encoder import EncodedPacket, StreamCoding, StreamEncoder
 from streamer.sinks.publish.link import LinkLost, StreamLink
-from streamer.sinks.publish.sound import StreamSound
 from streamer.sinks.publish.target import StreamTarget, parse_target
 from streamer.system.backoff import LONGEST_S, Backoff
 
@@ -110,7 +110,7 @@ class StreamSink:
         self._leaving = threading.Event()
         self._entered = False
         self._passthrough = passthrough
-        self._sound: StreamSound | None = None  # there between entering and leaving, if there is any
+        self._sound: StreamAudio | None = None  # there between entering and leaving, if there is any
         self._encoder: StreamEncoder | None = None  # of the connection
         self._link: StreamLink | None = None
         self._opened_s = 0.0
@@ -128,7 +128,7 @@ class StreamSink:
         if self._target.folder is not None:
             self._target = hls.prepare(self._target, self._info.average_fps)
         if self._passthrough is not None:
-            self._sound = StreamSound(self._passthrough, self._target, self._say)
+            self._sound = StreamAudio(self._passthrough, self._target, self._say)
         if self._required:
             try:
                 self._open(self._target, encoder, encoder.encode_blank())

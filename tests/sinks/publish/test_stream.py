@@ -380,7 +380,7 @@ def test_a_receiver_that_stops_reading_is_left(
         for k in range(1, 30):
             sink.write(shown(k))
     assert next(iter(again))["key"]
-    assert any("took nothing for 0.3 s" in line for line in lines_of(caplog))
+    assert any("took no data for 0.3 s" in line for line in lines_of(caplog))
 
 
 def test_a_server_that_says_nothing_is_left(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
