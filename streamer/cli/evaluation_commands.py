@@ -132,7 +132,7 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables
         from streamer.evaluation.steadiness import Steadiness
-        from streamer.run import wiring
+        from streamer.run.outputs import Outputs
         from streamer.run.session import Session
 
         settings, steadiness = load_settings(None, (), options), Steadiness()
@@ -140,7 +140,7 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
             report_file = _Json(stack, json_path)
             Session(
                 source,
-                wiring.Outputs(),
+                Outputs(),
                 settings,
                 terminal,
                 interrupts,

@@ -32,7 +32,7 @@ from streamer.replay.log import Header
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.run import wiring
-from streamer.run.wiring import Outputs
+from streamer.run.outputs import Outputs
 from streamer.sources.selection import open_source
 from streamer.system import paths
 from streamer.system.interrupts import Interrupts
@@ -135,8 +135,7 @@ class Session:
             # Before the choice of a detector, which may download it or wait for TensorFlow.
             if not recordings.is_recording(settings.detector.name):
                 self._class_filter(starter=settings.detector.name == store.STARTER)
-            sinks = wiring.build_sinks(
-                self._outputs,
+            sinks = self._outputs.open_sinks(
                 source.info,
                 settings,
                 self._interrupts.stop,

@@ -11,7 +11,7 @@ import pytest
 from streamer.errors import ConfigError
 from streamer.flow.stats import RunStats
 from streamer.observe.metrics import MetricsServer
-from streamer.sinks.mjpeg.mjpeg import MjpegSink
+from tests.sinks.making import mjpeg_sink
 from tests.sinks.mjpeg.test_mjpeg import number_of, numbered
 
 TIMEOUT_S = 10.0
@@ -33,8 +33,8 @@ def get(port: int, path: str) -> tuple[int, bytes, str]:
 
 
 def test_outputs_with_different_paths_share_an_address(port: int) -> None:
-    with MjpegSink(f"http://127.0.0.1:{port}/a") as a:
-        with MjpegSink(f"http://127.0.0.1:{port}/b/") as b:
+    with mjpeg_sink(f"http://127.0.0.1:{port}/a") as a:
+        with mjpeg_sink(f"http://127.0.0.1:{port}/b/") as b:
             assert (a.url, b.url) == (f"http://127.0.0.1:{port}/a/", f"http://127.0.0.1:{port}/b/")
             a.write(numbered(3))
             b.write(numbered(5))
@@ -48,7 +48,7 @@ def test_outputs_with_different_paths_share_an_address(port: int) -> None:
 
 
 def test_an_output_with_a_path_may_stand_beside_one_without(port: int) -> None:
-    with MjpegSink(f"http://127.0.0.1:{port}/") as root, MjpegSink(f"http://localhost:{port}/b") as b:
+    with mjpeg_sink(f"http://127.0.0.1:{port}/") as root, mjpeg_sink(f"http://localhost:{port}/b") as b:
         root.write(numbered(1))
         b.write(numbered(2))
         assert [number_of(get(port, path)[1]) for path in ("/snapshot.jpg", "/b/snapshot.jpg")] == [1, 2]
@@ -57,7 +57,7 @@ def test_an_output_with_a_path_may_stand_beside_one_without(port: int) -> None:
 def test_metrics_and_an_output_share_an_address(port: int) -> None:
     with MetricsServer(f":{port}", "clip.mp4", RunStats()) as metrics:
         assert metrics.url == f"http://127.0.0.1:{port}/metrics"
-        with MjpegSink(f"http://127.0.0.1:{port}/") as sink:
+        with mjpeg_sink(f"http://127.0.0.1:{port}/") as sink:
             sink.write(numbered(1))
             assert b"streamer_frames_entered" in get(port, "/metrics")[1]
             assert get(port, "/healthz")[0] == 200
@@ -65,21 +65,21 @@ def test_metrics_and_an_output_share_an_address(port: int) -> None:
 
 
 def test_the_same_path_twice_is_refused(port: int) -> None:
-    with MjpegSink(f"http://127.0.0.1:{port}/a") as a:
+    with mjpeg_sink(f"http://127.0.0.1:{port}/a") as a:
         with pytest.raises(ConfigError, match=r"/a of that address is served already; give each output a path"):
-            MjpegSink(f"http://me:s3cret@127.0.0.1:{port}/a/").__enter__()
+            mjpeg_sink(f"http://me:s3cret@127.0.0.1:{port}/a/").__enter__()
         a.write(numbered(4))
         assert number_of(get(port, "/a/snapshot.jpg")[1]) == 4
 
 
 def test_each_output_has_its_own_password(port: int) -> None:
     open_to_all, guarded = f"http://127.0.0.1:{port}/a", f"http://me:s3cret@127.0.0.1:{port}/b"
-    with MjpegSink(open_to_all), MjpegSink(guarded):
+    with mjpeg_sink(open_to_all), mjpeg_sink(guarded):
         assert [get(port, f"/{name}/")[0] for name in "ab"] == [200, 401]
 
 
 def test_an_address_can_be_used_again(port: int) -> None:
     for _ in range(2):
-        with MjpegSink(f"http://127.0.0.1:{port}/a") as sink:
+        with mjpeg_sink(f"http://127.0.0.1:{port}/a") as sink:
             sink.write(numbered(0))
             assert get(port, "/a/healthz")[0] == 200

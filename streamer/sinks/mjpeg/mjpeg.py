@@ -16,7 +16,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from streamer.config.output import OutputEntry
 from streamer.errors import ConfigError, SinkError
+from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.jpeg import encode
 from streamer.sinks.mjpeg.pages import Pages
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 _PATH = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
 
 
-class MjpegSink:
+class MjpegSink(SinkFeature):
     """Serves a page with the live frames, and beside it `stream.mjpg`, `snapshot.jpg` and `healthz`.
 
     `stream.mjpg` is `multipart/x-mixed-replace`; each part has the headers `X-Timestamp`, the media time, and
@@ -39,12 +41,12 @@ class MjpegSink:
     password.
 
     Args:
-        url: `http://[user:password@][host][:port]/[path]`. Without a host, or with `localhost`, only this machine can
-            watch; `0.0.0.0` stands for all its addresses. The port is 80 by default; 0 lets the system choose. Outputs
-            with the same host and port and different paths share a server. With a user and password, viewers must log
-            in (HTTP Basic authentication).
-        quality: of the JPEGs, 1..100.
-        max_fps: the most frames per second that are encoded for viewers; all if None.
+        entry: `to` is `http://[user:password@][host][:port]/[path]`. Without a host, or with `localhost`, only this
+            machine can watch; `0.0.0.0` stands for all its addresses. The port is 80 by default; 0 lets the system
+            choose. Outputs with the same host and port and different paths share a server. With a user and password,
+            viewers must log in (HTTP Basic authentication). At most `max_fps` frames per second are encoded for
+            viewers, with `quality`.
+        context: not used.
         health_timeout_s: see above.
         viewer_timeout_s: a viewer that takes no data for so long is disconnected.
 
@@ -54,31 +56,26 @@ class MjpegSink:
         SinkError: a frame is too large for JPEG, or the server failed.
     """
 
+    schemes = ("http", "https")
     stage = "mjpeg"
     main_thread = False
     wants_picture = True
 
     def __init__(
         self,
-        url: str,
+        entry: OutputEntry,
+        context: SinkContext,  # noqa: ARG002
         *,
-        quality: int = 80,
-        max_fps: float | None = None,
         health_timeout_s: float = 10.0,
         viewer_timeout_s: float = 10.0,
     ) -> None:
-        host, port, path, credentials = _parse(url)
-        if not 1 <= quality <= 100:
-            raise ConfigError(f"{redacted(url)}: the quality of JPEGs is 1 to 100, not {quality}")
-        for name, value in (("max_fps", max_fps), ("health_timeout_s", health_timeout_s)):
-            if value is not None and not value > 0:
-                raise ConfigError(f"{redacted(url)}: {name} must be above 0, not {value}")
-        self._quality = quality
-        self._interval_s = 0.0 if max_fps is None else 1 / max_fps
+        host, port, path, credentials = _parse(entry.to)
+        self._quality = entry.quality
+        self._interval_s = 0.0 if entry.max_fps is None else 1 / entry.max_fps
         self._due_s = 0.0
         self._number = 0
         self._watched = threading.Event()
-        self._broadcaster = Broadcaster(quality, self._watched, viewer_timeout_s)
+        self._broadcaster = Broadcaster(entry.quality, self._watched, viewer_timeout_s)
         pages = Pages(
             self._broadcaster,
             path,
@@ -86,7 +83,12 @@ class MjpegSink:
             credentials=credentials,
             this_machine_only=_is_loopback(host),
         )
-        self._server = WebPages(redacted(url), host, port, pages.routes(), self._broadcaster.end)
+        self._server = WebPages(redacted(entry.to), host, port, pages.routes(), self._broadcaster.end)
+
+    @classmethod
+    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
+        """The sink, not yet entered."""
+        return cls(entry, context)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -101,9 +101,7 @@ def _rtsp(address: str, parts: SplitResult, transport: str) -> StreamTarget:
 def _rtmp(address: str, parts: SplitResult) -> StreamTarget:
     app, _, key = parts.path.rstrip("/").rpartition("/")
     if not app.strip("/"):
-        raise SinkUnavailable(
-            f"{_base(parts)}: RTMP needs an application and a key; give {_base(parts)}/APP/KEY"
-        )
+        raise SinkUnavailable(f"{_base(parts)}: RTMP needs an application and a key; give {_base(parts)}/APP/KEY")
     # The last part of the path is the secret stream key.
     secrets = _secrets(parts, key)
     name = f"{_base(parts)}{app}/{_HIDDEN}"
