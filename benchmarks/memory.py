@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.clips import machine
+from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
@@ -48,7 +49,7 @@ def main() -> None:
             stack.enter_context(sink)
         pipeline = Pipeline(
             source,
-            [StarterDetector(min_score=0.1), StarterDetector(min_score=0.1)],
+            [StarterDetector(DetectorSettings(min_score=0.1)), StarterDetector(DetectorSettings(min_score=0.1))],
             wiring.build_tracker(settings.tracker),
             annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks,

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from benchmarks.clips import looped, machine
 from streamer.cli.terminal import Terminal
+from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
@@ -98,7 +99,7 @@ def h264_writer(out: Path, fps: float, size: tuple[int, int]) -> Iterator[Callab
 
 def plain_loop(clip: Path, out: Path, codec: str, threads: int) -> None:
     """while read: detect, draw, write."""
-    detector = StarterDetector(threads=threads)
+    detector = StarterDetector(DetectorSettings(threads=threads))
     capture = cv2.VideoCapture(str(clip))
     size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
     open_writer = mpeg4_writer if codec == "mpeg4" else h264_writer
@@ -117,7 +118,7 @@ def supervision_loop(clip: Path, out: Path, threads: int) -> None:
     """`supervision.process_video` with the same model in its callback and supervision's own drawing."""
     import supervision as sv
 
-    detector = StarterDetector(threads=threads)
+    detector = StarterDetector(DetectorSettings(threads=threads))
     boxes, labels = sv.BoxAnnotator(), sv.LabelAnnotator()
 
     def callback(bgr: Any, _: int) -> Any:
@@ -166,7 +167,7 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
     with FileSource(clip) as source:
         with timed("decode"):
             frames = list(source)
-        detector = StarterDetector(threads=1)
+        detector = StarterDetector(DetectorSettings(threads=1))
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
         tracker, annotators = (

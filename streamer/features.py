@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import ValidationError
 
+from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry
 from streamer.config.section import Section
 from streamer.errors import ConfigError
+from streamer.system.secrets import redacted
 
 if TYPE_CHECKING:
-    from streamer.config.detector import DetectorSettings
     from streamer.config.settings import DrawSettings, WindowSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
@@ -52,9 +53,10 @@ class DetectorContext:
     """What a detector is built with besides its settings.
 
     Attributes:
-        info: of the frames that will come; None where that is not known (`models check`).
-        min_score: the lowest score that anybody wants, already told from settings and defaults; None: its own default.
-        say: told, in one line each, what happens while a large model loads.
+        info: the frames of the source; None where no source is open (`models check`).
+        min_score: the lowest score that the run keeps; None where the detector's own default applies. In
+            `DetectorSettings` the same value is `min_score`.
+        say: prints one line on progress, for a large model that loads for a long time.
         extensions: settings of other packages' features.
     """
 
@@ -114,9 +116,50 @@ class SourceFeature(Protocol):
 
 
 class DetectorFeature(Protocol):
-    """A class in `registry.DETECTORS`."""
+    """A class in `registry.DETECTORS`. A class that inherits from it needs only `accepts` and `from_settings`.
 
-    section: ClassVar[type[Section]]
+    Attributes:
+        section: the settings that `from_settings` gets.
+        default_min_score: the lowest score that the detector reports if no setting changes it.
+    """
+
+    section: ClassVar[type[Section]] = DetectorSettings
+    default_min_score: ClassVar[float] = 0.0
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether `detector.name` means this class."""
+        ...
+
+    @classmethod
+    def title(cls, name: str) -> str:
+        """What messages call the detector; without a login."""
+        return redacted(name)
+
+    @classmethod
+    def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:  # noqa: ARG003
+        """Its classes if they are known before the model is loaded, else None."""
+        return None
+
+    @classmethod
+    def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:
+        """The detectors, one for each detector thread; usually one.
+
+        Args:
+            settings: an instance of `section`.
+            context: see `DetectorContext`.
+
+        Raises:
+            ConfigError: a setting does not fit.
+            ModelError: the model cannot be fetched, cannot be loaded, or does not run.
+        """
+        ...
+
+
+@runtime_checkable
+class DetectorChooser(Protocol):
+    """A class in `registry.DETECTORS` that chooses another entry instead of building a detector itself."""
+
     default_min_score: ClassVar[float]
 
     @classmethod
@@ -126,20 +169,15 @@ class DetectorFeature(Protocol):
 
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:
-        """Its classes, as far as they are known without loading the model; None where they are not."""
+        """The classes of the entry that is preferred, to check class names before the choice."""
         ...
 
     @classmethod
-    def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:
-        """The detectors, one for each thread that will run one; usually one.
-
-        Args:
-            settings: an instance of `section`.
-            context: what else there is.
+    def choose(cls, settings: DetectorSettings) -> tuple[DetectorSettings, str]:
+        """The settings with the chosen name, and the reason, such as `because TensorFlow sees no GPU`.
 
         Raises:
-            ConfigError: a setting that does not fit.
-            ModelError: the model cannot be had or does not run.
+            ModelError: no entry can be used.
         """
         ...
 

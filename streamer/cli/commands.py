@@ -37,6 +37,7 @@ def run(
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
         from streamer.config.loading import load_settings
+        from streamer.replay.recorder import Recorder
         from streamer.run.outputs import Outputs
         from streamer.run.session import Session
         from streamer.system.secrets import SECRETS
@@ -48,7 +49,8 @@ def run(
             raise ConfigError("no source given; name it after run, or in the settings as source.uri")
         SECRETS.split(source)
         wanted = Outputs.of(settings, source, **outputs)
-        Session(source, wanted, settings, terminal, interrupts, started_s=started_s, record=record).run()
+        observers = [] if record is None else [Recorder(record, source, settings.tracker)]
+        Session(source, wanted, settings, terminal, interrupts, started_s=started_s, observers=observers).run()
 
     return guarded(work, quiet=quiet, json_logs=json_logs)
 
@@ -161,22 +163,19 @@ def models_check(name: str, device: str, precision: str, label_map: str | None, 
     """Verify a model's files, load it, run it, and say where it ran and how long that took."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.classes import label_maps
         from streamer.config.loading import load_settings
-        from streamer.detectors import checking, selection
+        from streamer.detectors import checking
         from streamer.models import listing
         from streamer.sources.selection import open_source
 
-        options = {"detector.device": device, "detector.precision": precision}
-        wanted = load_settings(None, (), options).detector
+        options = {"device": device, "precision": precision, "label_map": label_map, "offline": True, "workers": 1}
+        chosen = {f"detector.{key}": value for key, value in options.items()} | {"detector.name": name}
+        settings = load_settings(None, (), chosen).detector
         width, height = _size(size)
-        labels = label_maps.for_detector(starter=False, label_map=label_map) if label_map else None
         entry = listing.verify(name)
         with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
             frames = list(islice(source, CHECKED_FRAMES))
-        choice = selection.choose(name, offline=True)
-        built = selection.Options(workers=1, labels=labels, device=wanted.device, precision=wanted.precision)
-        found = checking.check(choice, built, frames)
+        found = checking.check(settings, frames)
         terminal.line(f"{entry.name} works")
         for line in found.lines():
             terminal.line(f"  {line}")
@@ -188,9 +187,12 @@ def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
     """Print the classes of a detector as a tree: those that match, with what is above and below them."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.classes import label_maps, label_tree
+        from streamer.classes import label_tree
+        from streamer.config.detector import DetectorSettings
+        from streamer.detectors import selection
 
-        for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
+        labels = selection.labels_of(DetectorSettings(name=detector, label_map=label_map))
+        for tree in label_tree.trees(labels, pattern):
             terminal.output.print(tree, soft_wrap=True)
 
     return guarded(work, prints=True)

@@ -145,7 +145,7 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
                 terminal,
                 interrupts,
                 started_s=started_s,
-                on_scene=steadiness.take,
+                observers=[steadiness],
             ).run()
             report = steadiness.report()
             report_file.write({"tracker": settings.tracker.name, **report.to_dict()})

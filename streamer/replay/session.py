@@ -9,6 +9,7 @@ from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.interfaces import WaitingSink
 from streamer.pipeline import Pipeline
+from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.render.annotators import build_annotators
 from streamer.replay.recording import Recording
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
@@ -54,17 +55,16 @@ class ReplaySession(Session):
                 stack.enter_context(sink)
             has_window = any(isinstance(sink, WaitingSink) for sink in sinks.all)
             route = ReplayedRoute(self._recording, stats.ledger, in_real_time=has_window)
+            path = FramePath(route, live_presentation(tracker, header.overlay, header.delay_s))
             pipeline = Pipeline(
                 source,
                 [ReplayedDetector(header.labels)],
                 tracker,
                 annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=sinks.all,
-                overlay=header.overlay,
-                delay_s=header.delay_s,
                 optional=sinks.optional,
                 stats=stats,
-                reroute=lambda _: route,
+                path=path,
             )
             self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
