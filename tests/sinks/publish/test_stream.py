@@ -286,7 +286,7 @@ def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptu
         assert (sink.connected, sink.written, sink.skipped) == (False, 0, 3)
     (line,) = lines_of(caplog)
     assert "cannot be reached (Connection refused); trying again" in line
-    assert sink.notes == [f"3 scenes were not published: rtsp://{url.rpartition('@')[2]} was away"]
+    assert sink.notes == [f"3 scenes were not published: no connection to rtsp://{url.rpartition('@')[2]}"]
     assert PASSWORD not in caplog.text + str(sink.notes)
 
 
