@@ -275,7 +275,8 @@ def test_every_picture_comes_out_at_once_and_below_the_bit_rate(codec: str) -> N
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "streamer.sinks.publish.stream"]
+    loggers = ("streamer.sinks.publish.stream", "streamer.sinks.outage")
+    return [record.getMessage() for record in caplog.records if record.name in loggers]
 
 
 def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptureFixture) -> None:
