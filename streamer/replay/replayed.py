@@ -10,9 +10,9 @@ from typing import Self
 import av
 
 from streamer.errors import DetectorError, SourceLost
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.routes import CAPTURED_CAPACITY
-from streamer.flow.stats import FrameLedger
 from streamer.replay.log import Arrival, Captured, Discarded, Entered, Opened, Result, Settled
 from streamer.replay.playback import Pictures
 from streamer.replay.recording import Recording
