@@ -27,16 +27,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clips import looped, machine
-from streamer.cli.terminal import Terminal
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
+from streamer.observe.report import SilentReporter
 from streamer.render.canvas import Canvas
 from streamer.run import wiring
 from streamer.run.session import Session
 from streamer.run.wiring import Outputs
 from streamer.sources.file.file import FileSource
-from streamer.system.interrupts import Interrupts
 from tracking.types import Detections
 
 CORES = len(os.sched_getaffinity(0))
@@ -144,10 +143,8 @@ def encoder_settings(codec: str, bit_rate: int) -> dict[str, Any]:
 def streamer_run(clip: Path, out: Path, options: dict[str, Any]) -> None:
     """What `main.py run` does, inside this process."""
     settings = load_settings(None, (), {"detector.name": "starter", **options})
-    with Interrupts() as interrupts:
-        terminal = Terminal(quiet=True)
-        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
-        Session(str(clip), outputs, settings, terminal, interrupts, started_s=time.monotonic()).run()
+    outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
+    Session(str(clip), outputs, settings, SilentReporter()).run()
 
 
 def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:

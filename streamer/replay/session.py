@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
-from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
+from streamer.observe.report import Reporter
 from streamer.pipeline import Pipeline
 from streamer.replay.recording import Recording
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.run import wiring
 from streamer.run.session import Session
 from streamer.run.wiring import Outputs
-from streamer.system.interrupts import Interrupts
 
 
 class ReplaySession(Session):
@@ -23,9 +23,8 @@ class ReplaySession(Session):
         recording: of the run.
         outputs: where the results go.
         settings: of the tracker, drawing and outputs.
-        terminal: for messages, progress and the report.
-        interrupts: entered; told how to stop the pipeline.
-        started_s: monotonic clock when the program began.
+        reporter: gets messages, progress and the report.
+        on_ready, started_s: as of `Session`.
     """
 
     def __init__(
@@ -33,12 +32,12 @@ class ReplaySession(Session):
         recording: Recording,
         outputs: Outputs,
         settings: Settings,
-        terminal: Terminal,
-        interrupts: Interrupts,
+        reporter: Reporter,
         *,
-        started_s: float,
+        on_ready: Callable[[Callable[[], None]], None] = lambda _: None,
+        started_s: float | None = None,
     ) -> None:
-        super().__init__(str(recording.folder), outputs, settings, terminal, interrupts, started_s=started_s)
+        super().__init__(str(recording.folder), outputs, settings, reporter, on_ready=on_ready, started_s=started_s)
         self._recording = recording
         self._detector_line = f"detector: what it found in the run of {recording.header.source}"
 
@@ -47,7 +46,7 @@ class ReplaySession(Session):
         with ExitStack() as stack:
             source = stack.enter_context(ReplayedSource(self._recording))
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=header.detection_interval_s)
-            sinks = wiring.build_sinks(self._outputs, source.info, settings, self._interrupts.stop)
+            sinks = wiring.build_sinks(self._outputs, source.info, settings, self.stop)
             for sink in sinks.all:
                 stack.enter_context(sink)
             route = ReplayedRoute(self._recording, stats.ledger, in_real_time=self._outputs.show)
@@ -63,12 +62,11 @@ class ReplaySession(Session):
                 stats=stats,
                 reroute=lambda _: route,
             )
-            self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
             self._watch(pipeline, source)
         stats.wall_s = time.monotonic() - began_s
         ended = self._recording.ended
         if ended is not None and ended.state == "failed":
-            self._terminal.say(f"here the run failed: {ended.message}")
+            self._reporter.message(f"here the run failed: {ended.message}")
         elif ended is not None and ended.state == "interrupted":
-            self._terminal.say("here the run was interrupted")
+            self._reporter.message("here the run was interrupted")

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from streamer.classes import label_maps
 from streamer.classes.class_filter import ClassFilter
-from streamer.cli.terminal import Terminal
 from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
 from streamer.detectors import recordings, selection
@@ -25,7 +24,7 @@ from streamer.flow.stats import RunStats
 from streamer.interfaces import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
 from streamer.models import store
 from streamer.observe.metrics import MetricsServer
-from streamer.observe.report import Report
+from streamer.observe.report import Report, Reporter
 from streamer.pipeline import Pipeline
 from streamer.replay.log import Header
 from streamer.replay.recorder import Recorder
@@ -34,7 +33,6 @@ from streamer.run import wiring
 from streamer.run.wiring import Outputs
 from streamer.sources.selection import open_source
 from streamer.system import paths
-from streamer.system.interrupts import Interrupts
 from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
 from streamer.values.labels import LabelTable
@@ -52,9 +50,10 @@ class Session:
         source: as the user gave it.
         outputs: where the results go.
         settings: validated.
-        terminal: for messages, progress and the report.
-        interrupts: entered; told how to stop the pipeline.
-        started_s: monotonic clock when the program began.
+        reporter: gets messages, progress and the report.
+        on_ready: called with the function that ends the run, once the pipeline is ready. Any thread may call that
+            function, but a signal handler must not.
+        started_s: when the program began, on the monotonic clock; now if None.
         on_scene: called with every scene, once it went to the outputs.
         record: a folder in which to keep what is needed to run a live run again; None = nothing is kept.
     """
@@ -64,10 +63,10 @@ class Session:
         source: str,
         outputs: Outputs,
         settings: Settings,
-        terminal: Terminal,
-        interrupts: Interrupts,
+        reporter: Reporter,
         *,
-        started_s: float,
+        on_ready: Callable[[Callable[[], None]], None] = lambda _: None,
+        started_s: float | None = None,
         on_scene: Callable[[Scene], None] | None = None,
         record: Path | None = None,
     ) -> None:
@@ -76,9 +75,10 @@ class Session:
         self._source = source
         self._outputs = outputs
         self._settings = settings
-        self._terminal = terminal
-        self._interrupts = interrupts
-        self._started_s = started_s
+        self._reporter = reporter
+        self._on_ready = on_ready
+        self._pipeline: Pipeline | None = None
+        self._started_s = time.monotonic() if started_s is None else started_s
         self._first_frame_s: float | None = None
         self._detector_line = ""
         self._stats = RunStats()
@@ -110,6 +110,11 @@ class Session:
             elif report_file is not None:
                 report_file.discard()
 
+    def stop(self) -> None:
+        """End the run after the frame in progress. Does nothing before the pipeline is ready. Any thread."""
+        if self._pipeline is not None:
+            self._pipeline.stop()
+
     def _flow(self) -> None:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
@@ -137,7 +142,7 @@ class Session:
                 self._outputs,
                 source.info,
                 settings,
-                self._interrupts.stop,
+                self.stop,
                 passthrough=source.passthrough if isinstance(source, PassthroughSource) else None,
             )
             self._noting = [source, *sinks.all] if isinstance(source, PassthroughSource) else [*sinks.all]
@@ -167,7 +172,6 @@ class Session:
                 every = cadence.every_of(source.info.average_fps)
                 header = self._header(source.info, overlay, every, interval_s, detectors[0].labels)
                 recorder.describe(header, waits=latency is not None)
-            self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
             self._watch(pipeline, source)
         # Encoders hold frames back until they are closed: only now is the work done.
@@ -194,7 +198,7 @@ class Session:
             return self._recorded_detector(wanted)
         choice = selection.choose(wanted.name, sha256=wanted.sha256, offline=wanted.offline)
         self._detector_line = choice.reason
-        self._terminal.say(choice.reason)
+        self._reporter.message(choice.reason)
         keep = self._class_filter(starter=choice.module_dir is None)
         options = selection.Options(
             min_score=keep.lowest_score,
@@ -211,12 +215,12 @@ class Session:
             on_hang=wanted.on_hang,
             frame_size=(info.width, info.height),
         )
-        return selection.build(choice, options, say=self._terminal.say), keep
+        return selection.build(choice, options, say=self._reporter.message), keep
 
     def _recorded_detector(self, wanted: DetectorSettings) -> tuple[list[Detector], ClassFilter]:
         recorded = recordings.read(Path(wanted.name))
         self._detector_line = f"detector: detections of {wanted.name}, as asked"
-        self._terminal.say(self._detector_line)
+        self._reporter.message(self._detector_line)
         keep = ClassFilter(
             recorded.labels,
             classes=wanted.classes,
@@ -238,7 +242,9 @@ class Session:
         )
 
     def _watch(self, pipeline: Pipeline, source: Source) -> None:
-        with self._terminal.progress(source.info.frame_count, live=source.info.live) as progress:
+        self._pipeline = pipeline
+        self._on_ready(self.stop)
+        with self._reporter.progress(source.info.frame_count, live=source.info.live) as progress:
             for scene in pipeline:
                 if self._first_frame_s is None:
                     self._first_frame_s = time.monotonic() - self._started_s
@@ -260,4 +266,4 @@ class Session:
         )
         if report_file is not None:
             report_file.complete(json.dumps(paths.encodable(report.to_dict()), indent=2) + "\n")
-        self._terminal.report(report)
+        self._reporter.report(report)

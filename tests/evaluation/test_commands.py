@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import av
@@ -13,7 +14,7 @@ import pytest
 
 from streamer.cli import evaluation_commands
 from streamer.cli.commands import packaged_clip
-from tests.cli.program import Program
+from tests.cli.program import Program, exit_code
 from tests.clips import write_video
 from tests.evaluation.made import FRAMES, detection_rows, truth_rows, write_sequence
 
@@ -28,19 +29,12 @@ def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
 
 
-def tracking(*folders: Path, **options: str | Path | None) -> int:
-    defaults: dict[str, str | Path | None] = dict.fromkeys(
-        ("tracker", "detections", "tracks_folder", "given_folder", "json_path")
-    )
-    return evaluation_commands.tracking(folders, **{**defaults, **options})  # type: ignore[arg-type]
+def tracking(*folders: Path, **options: Any) -> int:
+    return exit_code(evaluation_commands.tracking, list(folders), **options)
 
 
-def streaming(*folders: Path, **options: str | Path | None) -> int:
-    defaults: dict[str, str | Path | None] = dict.fromkeys(
-        ("fps", "tracker", "detections", "shown_folder", "json_path", "plot_path")
-    )
-    defaults |= {"latencies": "0.3", "overlays": "now"}
-    return evaluation_commands.streaming(folders, **{**defaults, **options})  # type: ignore[arg-type]
+def streaming(*folders: Path, **options: Any) -> int:
+    return exit_code(evaluation_commands.streaming, list(folders), **{"latency": "0.3", "overlay": "now", **options})
 
 
 def test_tracking_prints_and_writes_everything(program: Program) -> None:
@@ -73,8 +67,8 @@ def test_tracking_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_tracks_that_are_there_are_scored_as_they_were_when_they_were_made(tmp_path: Path) -> None:
     folder, first, again = write_sequence(tmp_path / "walk"), tmp_path / "first.json", tmp_path / "again.json"
-    assert tracking(folder, tracks_folder=tmp_path / "tracks", json_path=first) == 0
-    assert tracking(folder, given_folder=tmp_path / "tracks", json_path=again) == 0
+    assert tracking(folder, tracks=tmp_path / "tracks", json_path=first) == 0
+    assert tracking(folder, given=tmp_path / "tracks", json_path=again) == 0
     assert json.loads(again.read_text())["pooled"] == json.loads(first.read_text())["pooled"]
 
 
@@ -84,7 +78,7 @@ def test_ids_of_other_programs_may_be_large_and_need_no_detections(tmp_path: Pat
     large = [row.split(",") for row in truth_rows()]
     rows = [",".join([row[0], str(10**9 + int(row[1])), *row[2:6], "0.9"]) + "\n" for row in large]
     (tmp_path / "walk.txt").write_text("".join(rows))
-    assert tracking(folder, given_folder=tmp_path, json_path=out) == 0
+    assert tracking(folder, given=tmp_path, json_path=out) == 0
     assert json.loads(out.read_text())["sequences"]["walk"]["HOTA"] == 100
 
 
@@ -103,20 +97,20 @@ def test_tracks_that_cannot_be_scored(
     folder = write_sequence(tmp_path / "walk")
     if rows is not None:
         (tmp_path / "walk.txt").write_text("".join(rows))
-    assert tracking(folder, given_folder=tmp_path) == 2
+    assert tracking(folder, given=tmp_path) == 2
     told = capsys.readouterr()
     assert saying in told.err
     assert (told.err.count("\n"), told.out) == (1, "")
 
 
 def test_given_tracks_need_no_tracker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tracking(write_sequence(tmp_path / "walk"), given_folder=tmp_path, tracker="iou") == 2
+    assert tracking(write_sequence(tmp_path / "walk"), given=tmp_path, tracker="iou") == 2
     assert "leave out --tracker, --det and --tracks" in capsys.readouterr().err
 
 
 def test_streaming_writes_what_was_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = write_sequence(tmp_path / "walk"), tmp_path / "scores.json"
-    code = streaming(folder, latencies="0.3, 1.0,0.3", shown_folder=tmp_path / "shown", json_path=out)
+    code = streaming(folder, latency="0.3, 1.0,0.3", shown=tmp_path / "shown", json_path=out)
     assert code == 0
     folders = {path.name for path in (tmp_path / "shown").iterdir()}
     assert {"now-0.3", "now-1.0", "stale-0.3", "forecast-1.0", "no-latency"} <= folders
@@ -149,8 +143,8 @@ def test_streaming_at_another_rate(tmp_path: Path) -> None:
 def test_streaming_is_the_same_every_time(tmp_path: Path) -> None:
     folder = write_sequence(tmp_path / "walk")
     for run in ("one", "two"):
-        options = {"json_path": tmp_path / f"{run}.json", "plot_path": tmp_path / f"{run}.svg"}
-        assert streaming(folder, shown_folder=tmp_path / run, **options) == 0
+        options = {"json_path": tmp_path / f"{run}.json", "plot": tmp_path / f"{run}.svg"}
+        assert streaming(folder, shown=tmp_path / run, **options) == 0
     first = {path.relative_to(tmp_path / "one"): path.read_bytes() for path in (tmp_path / "one").rglob("*.txt")}
     assert first
     assert all((tmp_path / "two" / name).read_bytes() == content for name, content in first.items())
@@ -161,7 +155,7 @@ def test_streaming_is_the_same_every_time(tmp_path: Path) -> None:
 def test_a_plot_shows_every_sequence_and_way(tmp_path: Path) -> None:
     folders = [write_sequence(tmp_path / name) for name in ("first", "second")]
     for suffix in (".svg", ".png"):
-        assert streaming(*folders, latencies="0.2,0.5", plot_path=tmp_path / f"plot{suffix}") == 0
+        assert streaming(*folders, latency="0.2,0.5", plot=tmp_path / f"plot{suffix}") == 0
     drawn = " ".join(ElementTree.parse(tmp_path / "plot.svg").getroot().itertext())
     for text in ("first, 10 frames/s", "second", "stale", "forecast", "now", "without latency", "detector latency, s"):
         assert text in drawn
@@ -181,16 +175,16 @@ def test_a_sequence_with_a_video_of_another_length_is_refused(
 @pytest.mark.parametrize(
     ("options", "saying"),
     [
-        ({"latencies": "fast"}, "--latency takes seconds by comma"),
-        ({"latencies": "0.3,-1"}, "--latency takes seconds by comma"),
-        ({"latencies": "nan"}, "--latency takes seconds by comma"),
-        ({"latencies": ", "}, "need at least one value"),
-        ({"overlays": "nou"}, "no overlay 'nou'; did you mean now?"),
+        ({"latency": "fast"}, "--latency takes seconds by comma"),
+        ({"latency": "0.3,-1"}, "--latency takes seconds by comma"),
+        ({"latency": "nan"}, "--latency takes seconds by comma"),
+        ({"latency": ", "}, "need at least one value"),
+        ({"overlay": "nou"}, "no overlay 'nou'; did you mean now?"),
         ({"fps": "0"}, "source.fps"),
         ({"tracker": "iuo"}, "no tracker 'iuo'; did you mean iou?"),
-        ({"detections": "best.txt"}, "no best.txt; there is det.txt"),
-        ({"plot_path": Path("plot.pdf")}, "--plot makes .png or .svg, not plot.pdf"),
-        ({"plot_path": Path("nowhere/plot.png")}, "no folder"),
+        ({"det": "best.txt"}, "no best.txt; there is det.txt"),
+        ({"plot": Path("plot.pdf")}, "--plot makes .png or .svg, not plot.pdf"),
+        ({"plot": Path("nowhere/plot.png")}, "no folder"),
         ({"json_path": Path("nowhere/scores.json")}, "no folder"),
     ],
 )
@@ -217,7 +211,7 @@ def test_what_is_wrong_with_the_last_sequence_is_told_before_the_first_is_tracke
     good = write_sequence(tmp_path / "good")
     bad = write_sequence(tmp_path / "bad", truth=[*truth_rows(), "# end\n"])
     for command in (tracking, streaming):
-        name = "tracks_folder" if command is tracking else "shown_folder"
+        name = "tracks" if command is tracking else "shown"
         assert command(good, bad, **{name: tmp_path / "out"}) == 2
         assert f"{bad / 'gt' / 'gt.txt'} line {2 * FRAMES + 1}: '# end'" in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
@@ -252,7 +246,7 @@ def test_without_the_extra_the_remedy_is_told(
     assert tracking(folder) == 2
     assert "pip install 'streamer[eval]'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert streaming(folder, plot_path=tmp_path / "plot.png") == 2
+    assert streaming(folder, plot=tmp_path / "plot.png") == 2
     assert "pip install 'streamer[eval]'" in capsys.readouterr().err
     assert streaming(folder) == 0  # scores need neither
 
@@ -284,7 +278,7 @@ def test_video_that_is_not_there(program: Program) -> None:
 def test_the_marks_of_a_real_sequence(tmp_path: Path) -> None:
     """What the plain ways reach on TUD-Campus does not depend on this program's tracker."""
     out = tmp_path / "scores.json"
-    assert streaming(DATA / "TUD-Campus", latencies="0.1", json_path=out) == 0
+    assert streaming(DATA / "TUD-Campus", latency="0.1", json_path=out) == 0
     result = json.loads(out.read_text())["sequences"]["TUD-Campus"]
     assert result["no latency"]["F1"] == pytest.approx(77.65, abs=0.01)
     assert result["latency"]["0.1"]["stale"]["F1"] == pytest.approx(40.41, abs=0.01)
