@@ -1,1 +1,139 @@
-"""Streamer: accurate, slow object detection on video, without making the video slow."""
+"""Streamer puts an accurate, slow object detector on video without making the video slow.
+
+Four lines from a clip, a webcam (`0`) or a camera (`rtsp://...`) to its boxes:
+
+    import streamer
+
+    for scene in streamer.open("clip.mp4"):
+        print(scene.frame.time_s, scene.tracks.ids, scene.tracks.boxes)
+
+`Pipeline` is the same with parts of your own. The registries `SOURCES`, `DETECTORS`, `TRACKERS`, `ANNOTATORS` and
+`SINKS` hold every built-in or installed class by name: `streamer.TRACKERS["cascade"]()`.
+
+Names are imported on first use: `import streamer` imports neither PyAV nor NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamer.config.detector import DetectorSettings
+    from streamer.config.loading import load_settings
+    from streamer.config.output import OutputEntry, OutputSettings
+    from streamer.config.section import Section
+    from streamer.config.settings import DrawSettings, MetricsSettings, Settings, TrackerSettings, WindowSettings
+    from streamer.config.source import SourceSettings
+    from streamer.errors import (
+        ConfigError,
+        DetectorError,
+        DetectorHung,
+        Interrupted,
+        ModelError,
+        SinkError,
+        SinkUnavailable,
+        SourceLost,
+        SourceUnavailable,
+        StreamerError,
+    )
+    from streamer.features import DetectorContext, SinkContext, SourceContext
+    from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
+    from streamer.pipeline import Pipeline
+    from streamer.registry import ANNOTATORS, DETECTORS, SINKS, SOURCES, TRACKERS
+    from streamer.render.canvas import Canvas
+    from streamer.values.frame import Frame
+    from streamer.values.labels import LabelTable
+    from tracking.types import Detections, Origin, Tracker, Tracks
+
+__version__ = "0.2.0"
+__all__ = [
+    "ANNOTATORS",
+    "DETECTORS",
+    "SINKS",
+    "SOURCES",
+    "TRACKERS",
+    "Annotator",
+    "Canvas",
+    "ConfigError",
+    "Detections",
+    "Detector",
+    "DetectorContext",
+    "DetectorError",
+    "DetectorHung",
+    "DetectorSettings",
+    "DrawSettings",
+    "Frame",
+    "Interrupted",
+    "LabelTable",
+    "MetricsSettings",
+    "ModelError",
+    "Origin",
+    "OutputEntry",
+    "OutputSettings",
+    "Pipeline",
+    "Scene",
+    "Section",
+    "Settings",
+    "Sink",
+    "SinkContext",
+    "SinkError",
+    "SinkUnavailable",
+    "Source",
+    "SourceContext",
+    "SourceLost",
+    "SourceSettings",
+    "SourceUnavailable",
+    "StreamInfo",
+    "StreamerError",
+    "Tracker",
+    "TrackerSettings",
+    "Tracks",
+    "WindowSettings",
+    "__version__",
+    "load_settings",
+]
+
+_MODULES = {
+    "streamer.config.detector": ("DetectorSettings",),
+    "streamer.config.loading": ("load_settings",),
+    "streamer.config.output": ("OutputEntry", "OutputSettings"),
+    "streamer.config.section": ("Section",),
+    "streamer.config.settings": ("DrawSettings", "MetricsSettings", "Settings", "TrackerSettings", "WindowSettings"),
+    "streamer.config.source": ("SourceSettings",),
+    "streamer.errors": (
+        "ConfigError",
+        "DetectorError",
+        "DetectorHung",
+        "Interrupted",
+        "ModelError",
+        "SinkError",
+        "SinkUnavailable",
+        "SourceLost",
+        "SourceUnavailable",
+        "StreamerError",
+    ),
+    "streamer.features": ("DetectorContext", "SinkContext", "SourceContext"),
+    "streamer.interfaces": ("Annotator", "Detector", "Scene", "Sink", "Source", "StreamInfo"),
+    "streamer.pipeline": ("Pipeline",),
+    "streamer.registry": ("ANNOTATORS", "DETECTORS", "SINKS", "SOURCES", "TRACKERS"),
+    "streamer.render.canvas": ("Canvas",),
+    "streamer.values.frame": ("Frame",),
+    "streamer.values.labels": ("LabelTable",),
+    "tracking.types": ("Detections", "Origin", "Tracker", "Tracks"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # for type checkers the imports above are complete, and another name is an error
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_MODULE_OF[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

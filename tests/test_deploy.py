@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from streamer.cli.program import app
 from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.run.destinations import kind_of
 from streamer.run.wiring import source_options
+from streamer.sinks.selection import kind_of
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -128,7 +128,7 @@ def test_dockerfiles_copy_what_exists_and_reaches_the_build() -> None:
     for dockerfile in DOCKERFILES:
         copies = [arguments.split() for arguments in of(dockerfile, "COPY") if not arguments.startswith("--from")]
         sources = {source.removeprefix("./") for *some, _ in copies for source in some}
-        assert {"pyproject.toml", "constraints.txt", "main.py", "streamer", "tracking"} <= sources
+        assert {"pyproject.toml", "constraints.txt", "streamer", "tracking"} <= sources
         for source in sources:
             assert (ROOT / source).exists(), f"{dockerfile.name} copies {source}"
             assert f"!{source}" in ignore, f".dockerignore keeps {source} from the build"

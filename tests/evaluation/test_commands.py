@@ -244,10 +244,10 @@ def test_without_the_extra_the_remedy_is_told(
     folder = write_sequence(tmp_path / "walk")
     monkeypatch.setitem(sys.modules, "trackeval", None)
     assert tracking(folder) == 2
-    assert "pip install 'streamer[eval]'" in capsys.readouterr().err
+    assert "pip install 'streamer-video[eval]'" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert streaming(folder, plot=tmp_path / "plot.png") == 2
-    assert "pip install 'streamer[eval]'" in capsys.readouterr().err
+    assert "pip install 'streamer-video[eval]'" in capsys.readouterr().err
     assert streaming(folder) == 0  # scores need neither
 
 

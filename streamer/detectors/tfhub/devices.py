@@ -84,7 +84,7 @@ def choose(wanted: str, facts: GpuFacts | None = None) -> Device:
 def why_not_gpu(facts: GpuFacts) -> str:
     """One line: why TensorFlow sees no GPU, and what to do."""
     if facts.cuda_needed is None:
-        return "this TensorFlow is built without CUDA; install the one of `pip install 'streamer[gpu]'`"
+        return "this TensorFlow is built without CUDA; install the one of `pip install 'streamer-video[gpu]'`"
     needed = ".".join(map(str, facts.cuda_needed))
     if not facts.has_driver:
         return "no NVIDIA driver is installed (no libcuda); install it, or start the container with --gpus all"
@@ -101,7 +101,7 @@ def why_not_gpu(facts: GpuFacts) -> str:
         has = ".".join(map(str, facts.driver_cuda))
         return f"the NVIDIA driver is too old: it supports CUDA {has}, TensorFlow needs {needed}; update the driver"
     if not facts.has_libraries:
-        return f"the libraries of CUDA {needed} and cuDNN are missing; `pip install 'streamer[gpu]'` brings them"
+        return f"the libraries of CUDA {needed} and cuDNN are missing; `pip install 'streamer-video[gpu]'` brings them"
     return "TensorFlow sees no GPU although driver and libraries are there; TF_CPP_MIN_LOG_LEVEL=0 shows its reason"
 
 
