@@ -44,7 +44,7 @@ def tracking(
     """HOTA, MOTA, IDF1 and id switches of a tracker on sequences with ground truth."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.evaluation import display, tables, track_scores
+        from streamer.evaluation import tables, track_scores
         from streamer.evaluation.requirements import need
         from streamer.evaluation.sequences import read_all
         from streamer.run import wiring
@@ -65,7 +65,7 @@ def tracking(
             report = _Json(stack, json_path)
             if given is None:
                 folder = tracks or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
-                display.make_folder(folder)
+                make_folder(folder)
                 for sequence in found:
                     built = wiring.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
                     files[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=det)
@@ -103,10 +103,10 @@ def streaming(
     """Accuracy of the displayed boxes while a slow detector works, on sequences with ground truth."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.evaluation import plot as plotting
-        from streamer.evaluation import streaming as stream
+        from streamer.evaluation.streaming import plot as plotting
+        from streamer.evaluation.streaming import evaluate as stream
         from streamer.evaluation import tables
-        from streamer.evaluation.footage import footage
+        from streamer.evaluation.sequence_frames import find_frames
         from streamer.evaluation.sequences import read_all
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
@@ -116,7 +116,7 @@ def streaming(
         for sequence in found:
             sequence.ground_truth()
             sequence.detections(det)
-            footage(sequence)
+            find_frames(sequence)
         if plot is not None:
             plotting.check(plot)
         with ExitStack() as stack:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 
 from streamer.evaluation.steadiness import SteadinessReport, Steps
-from streamer.evaluation.streaming import NO_LATENCY, SequenceResult
-from streamer.evaluation.streaming_scores import NAMES, StreamingScores
+from streamer.evaluation.streaming.evaluate import NO_LATENCY, SequenceResult
+from streamer.evaluation.streaming.scores import NAMES, StreamingScores
 from streamer.evaluation.track_scores import Scores, TrackScores
 from streamer.system.paths import readable
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.evaluation import baselines
-from streamer.evaluation.latency import exact, landings, newest_results
+from streamer.evaluation.streaming import baselines
+from streamer.evaluation.streaming.latency import exact, landings, newest_results
 from tests.tracking.boxes import detections
 from tracking.iou import IouTracker
 from tracking.types import Detections

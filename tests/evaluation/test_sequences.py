@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.evaluation.footage import footage
+from streamer.evaluation.sequence_frames import find_frames
 from streamer.evaluation.sequences import Sequence, read_all
 from tests.clips import write_picture, write_video
 from tests.evaluation.made import FRAMES, SIZE, detection_rows, truth_rows, write_sequence
@@ -203,23 +203,23 @@ def write_images(folder: Path, count: int) -> Path:
     ids=["mp4", "avi", "pictures"],
 )
 def test_footage_has_as_many_pictures_as_the_sequence(folder: Path, add: Callable[[Path, int], Path]) -> None:
-    assert footage(Sequence.read(folder)) is None
+    assert find_frames(Sequence.read(folder)) is None
     given = add(folder, FRAMES)
-    assert footage(Sequence.read(folder)) == given
+    assert find_frames(Sequence.read(folder)) == given
     for length in (FRAMES - 1, FRAMES + 1):
         replace(folder / "seqinfo.ini", "seqLength=", f"seqLength={length}\n;")
         with pytest.raises(ConfigError, match=f"has {FRAMES} pictures, but seqinfo.ini says seqLength={length}"):
-            footage(Sequence.read(folder))
+            find_frames(Sequence.read(folder))
         replace(folder / "seqinfo.ini", f"seqLength={length}\n;", "seqLength=")
 
 
 def test_footage_that_is_no_video_is_refused(folder: Path) -> None:
     (folder / "video.mp4").write_bytes(b"")
     with pytest.raises(SourceUnavailable, match=r"video.mp4: the file is empty"):
-        footage(Sequence.read(folder))
+        find_frames(Sequence.read(folder))
     (folder / "video.avi").touch()
     with pytest.raises(ConfigError, match=r"several videos \(video.avi, video.mp4\)"):
-        footage(Sequence.read(folder))
+        find_frames(Sequence.read(folder))
 
 
 def test_boxes_stay_as_exact_as_the_file(tmp_path: Path) -> None:

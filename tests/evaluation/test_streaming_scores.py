@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.evaluation.streaming_scores import Displayed, score
+from streamer.evaluation.streaming.scores import Displayed, score
 
 Array = npt.NDArray[np.float64]
 Box = tuple[float, float, float, float]

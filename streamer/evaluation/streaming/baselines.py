@@ -1,6 +1,6 @@
 """What would be on screen without a look at the pictures: the marks that carried boxes are measured against.
 
-All see the same detections with the same latency (`streamer.evaluation.latency`). Pure functions.
+All see the same detections with the same latency (`streamer.evaluation.streaming.latency`). Pure functions.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamer.evaluation.kalman import KalmanBoxes, match_boxes
-from streamer.evaluation.latency import newest_results
+from streamer.evaluation.streaming.kalman import KalmanBoxes, match_boxes
+from streamer.evaluation.streaming.latency import newest_results
 from tracking.boxes import Array, to_centres, to_corners
 from tracking.types import Detections, Tracker, Tracks
 

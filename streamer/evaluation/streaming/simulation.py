@@ -9,8 +9,8 @@ import numpy as np
 
 from streamer.config.settings import TrackerSettings
 from streamer.detectors.recorded import RecordedDetector
-from streamer.evaluation.footage import footage
-from streamer.evaluation.latency import newest_results
+from streamer.evaluation.sequence_frames import find_frames
+from streamer.evaluation.streaming.latency import newest_results
 from streamer.evaluation.sequence_source import SequenceSource
 from streamer.evaluation.sequences import Sequence
 from streamer.flow.simulated_clock import Latency
@@ -51,7 +51,7 @@ def shown(
     detector = RecordedDetector(found, LabelTable(("object",)), size=sequence.size)
     built = wiring.build_tracker(TrackerSettings(name=tracker), detection_interval_s=latency_s + float(1 / rate))
     on_frame: dict[int, Tracks] = {}
-    with SequenceSource(sequence, rate, footage(sequence)) as source:
+    with SequenceSource(sequence, rate, find_frames(sequence)) as source:
         share = np.array(sequence.size) / (source.info.width, source.info.height)
         pipeline = Pipeline(source, [detector], built, overlay=overlay, latency=Latency([latency_s]))
         for scene in pipeline:

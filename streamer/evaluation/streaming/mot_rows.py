@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.evaluation.streaming_scores import Displayed
+from streamer.evaluation.streaming.scores import Displayed
 from streamer.system.partial_file import PartialFile
 from streamer.values.mot import track_rows
 from tracking.types import Detections, Origin, Tracks

@@ -13,7 +13,7 @@ from streamer.sources.decode.opening import choose_video, open_file
 from streamer.sources.images.images import find_images
 
 
-def footage(sequence: Sequence) -> Path | None:
+def find_frames(sequence: Sequence) -> Path | None:
     """The video `video*`, or else the folder of pictures that `seqinfo.ini` names; None if there is neither.
 
     Its pictures may have another size than the ground truth, but it has as many as the sequence has frames: the k-th

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.errors import ConfigError, SinkError
 from streamer.evaluation.requirements import need
-from streamer.evaluation.streaming import SequenceResult
+from streamer.evaluation.streaming.evaluate import SequenceResult
 from streamer.system.partial_file import PartialFile
 
 SUFFIXES = (".png", ".svg")

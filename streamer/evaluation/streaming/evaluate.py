@@ -11,9 +11,10 @@ from typing import Any
 
 from streamer.config.settings import TrackerSettings
 from streamer.errors import ConfigError
-from streamer.evaluation import baselines, display, sequences
-from streamer.evaluation.shown import shown
-from streamer.evaluation.streaming_scores import StreamingScores, score
+from streamer.evaluation import sequences
+from streamer.evaluation.streaming import baselines, mot_rows
+from streamer.evaluation.streaming.simulation import displayed_tracks
+from streamer.evaluation.streaming.scores import StreamingScores, score
 from streamer.run import wiring
 from streamer.system.suggestions import nearest
 from tracking.types import Detections, Tracks
@@ -107,14 +108,14 @@ def evaluate(sequence: sequences.Sequence, task: Task, shown_folder: Path | None
     """
     truth = sequence.ground_truth().by_frame(sequence.frames)
     detections = sequence.detections(task.detections)
-    clip = display.lie_inside(detections, sequence.size)
+    clip = mot_rows.lie_inside(detections, sequence.size)
     fps = task.fps or sequence.fps
 
     def scored(way: Sequence[Tracks] | Sequence[Detections], folder: str) -> StreamingScores:
-        rows = display.lines(way, sequence.size, clip=clip)
+        rows = mot_rows.rows(way, sequence.size, clip=clip)
         if shown_folder is not None:
-            display.write(shown_folder / folder / f"{sequence.name}.txt", rows)
-        return score([display.displayed(each) for each in rows], truth)
+            mot_rows.write(shown_folder / folder / f"{sequence.name}.txt", rows)
+        return score([mot_rows.parse(each) for each in rows], truth)
 
     by_latency = {
         latency: {
