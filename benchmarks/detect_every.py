@@ -16,11 +16,11 @@ import numpy as np
 from streamer.config.settings import TrackerSettings
 from streamer.detectors.recorded import RecordedDetector
 from streamer.evaluation import sequences
-from streamer.evaluation.streaming import mot_rows
 from streamer.evaluation.sequence_frames import find_frames
 from streamer.evaluation.sequence_source import SequenceSource
-from streamer.evaluation.streaming.simulation import scaled
+from streamer.evaluation.streaming import mot_rows
 from streamer.evaluation.streaming.scores import score
+from streamer.evaluation.streaming.simulation import scaled
 from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS

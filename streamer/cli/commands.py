@@ -28,7 +28,7 @@ from streamer.cli.options import (
     detector_options,
     parse_size,
 )
-from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable
+from streamer.errors import ConfigError, SourceUnavailable
 
 if TYPE_CHECKING:
     from streamer.config.settings import Settings
@@ -185,12 +185,10 @@ def demo(
         from streamer.config.loading import load_settings
         from streamer.run import wiring
         from streamer.run.session import Session
+        from streamer.system.partial_file import make_folder
 
         clip = packaged_clip()
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SinkUnavailable(f"cannot make {output.parent}: {error.strerror}; choose another folder") from error
+        make_folder(output.parent)
         settings = load_settings(None)
         outputs = wiring.Outputs(wiring.videos_of([str(output)], settings), overwrite=True)
         on_ready, started_s = interrupts.stop_with, context.obj

@@ -25,7 +25,8 @@ from streamer.cli.options import (
 )
 from streamer.errors import ConfigError
 from streamer.system import paths
-from streamer.system.partial_file import PartialFile
+from streamer.system.partial_file import PartialFile, make_folder
+from streamer.system.suggestions import import_extra
 
 
 def tracking(
@@ -45,14 +46,13 @@ def tracking(
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables, track_scores
-        from streamer.evaluation.requirements import need
         from streamer.evaluation.sequences import read_all
         from streamer.run import wiring
 
         if given is not None and (tracker, det, tracks) != (None, None, None):
             raise ConfigError("--given scores existing tracks; leave out --tracker, --det and --tracks")
         settings = load_settings(None, (), {"tracker.name": tracker}).tracker
-        need("trackeval")
+        import_extra("trackeval")
         found = read_all(sequences)
         files = {} if given is None else {sequence.name: given / f"{sequence.name}.txt" for sequence in found}
         for sequence in found:  # check all of them before the first is tracked
@@ -103,15 +103,15 @@ def streaming(
     """Accuracy of the displayed boxes while a slow detector works, on sequences with ground truth."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.evaluation.streaming import plot as plotting
-        from streamer.evaluation.streaming import evaluate as stream
         from streamer.evaluation import tables
         from streamer.evaluation.sequence_frames import find_frames
         from streamer.evaluation.sequences import read_all
+        from streamer.evaluation.streaming import plot as plotting
+        from streamer.evaluation.streaming.evaluate import Task, evaluate
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
         name = settings.tracker.name
-        task = stream.Task.of(latency, overlay, tracker=name, detections=det, fps=settings.source.fps)
+        task = Task.parse(latency, overlay, tracker=name, detections=det, fps=settings.source.fps)
         found = read_all(sequences)
         for sequence in found:
             sequence.ground_truth()
@@ -122,7 +122,7 @@ def streaming(
         with ExitStack() as stack:
             report, results = _Json(stack, json_path), []
             for sequence in found:
-                results.append(stream.evaluate(sequence, task, shown))
+                results.append(evaluate(sequence, task, shown))
                 terminal.table(tables.streaming_scores(results[-1]))
                 terminal.line("")
             if plot is not None:
@@ -160,7 +160,7 @@ def video(
                 terminal,
                 on_ready=interrupts.stop_with,
                 started_s=context.obj,
-                on_scene=steadiness.take,
+                on_scene=steadiness.add,
             ).run()
             report = steadiness.report()
             report_file.write({"tracker": settings.tracker.name, **report.to_dict()})

@@ -1,4 +1,4 @@
-"""What was on screen as MOT Challenge text, and back from there: what is written is what is scored. Main thread."""
+"""Displayed boxes as MOT Challenge text and back, so that the written text is what is scored."""
 
 from __future__ import annotations
 
@@ -7,71 +7,51 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer.errors import SinkError, SinkUnavailable
 from streamer.evaluation.streaming.scores import Displayed
-from streamer.system.partial_file import PartialFile
+from streamer.system.partial_file import PartialFile, make_folder
 from streamer.values.mot import track_rows
 from tracking.types import Detections, Origin, Tracks
 
-# As in `streamer.values.mot`: detectors round, and boxes that reach no further than this beyond the picture are in it.
+# As in `streamer.values.mot`: detectors round, so boxes may reach this far beyond the frame.
 _EDGE_PX = 1.0
 
 
 def lie_inside(detections: Sequence[Detections], size: tuple[int, int]) -> bool:
-    """Whether a detector keeps to the picture, so that boxes made of its boxes are to be clipped too.
+    """Whether all detections lie inside the frame; then boxes made of them are clipped to it.
 
     Args:
-        detections: of every frame.
-        size: width and height of the picture in pixels.
+        detections: those of every frame.
+        size: width and height of the frame in pixels.
     """
     boxes = np.concatenate([np.empty((0, 4), np.float32), *(seen.boxes for seen in detections)])
     return bool((boxes >= -_EDGE_PX).all() and (boxes <= np.array((*size, *size)) + _EDGE_PX).all())
 
 
-def lines(shown: Sequence[Tracks | Detections], size: tuple[int, int], *, clip: bool) -> list[list[str]]:
-    """For each frame the rows of what was on screen at its instant.
+def rows(displayed: Sequence[Tracks | Detections], size: tuple[int, int], *, clip: bool) -> list[list[str]]:
+    """The rows of each frame.
 
     Args:
-        shown: of every frame; detections get the ids 1, 2, 3... in each.
-        size: width and height of the picture in pixels.
-        clip: cut off what lies outside the picture.
+        displayed: those at the time of every frame; detections get the ids 1, 2, 3, ... in each.
+        size: width and height of the frame in pixels.
+        clip: clip boxes to the frame.
     """
-    return [track_rows(index, _tracks(one), size, clip=clip) for index, one in enumerate(shown)]
+    return [track_rows(index, _tracks(one), size, clip=clip) for index, one in enumerate(displayed)]
 
 
-def displayed(rows: Sequence[str]) -> Displayed:
-    """Boxes and scores of one frame's rows."""
+def parse(rows: Sequence[str]) -> Displayed:
+    """Boxes and scores of the rows of one frame."""
     values = np.array([row.split(",")[2:7] for row in rows], dtype=np.float64).reshape(-1, 5)
     return Displayed(values[:, :4], values[:, 4])
 
 
 def write(path: Path, rows_by_frame: Sequence[Sequence[str]]) -> None:
-    """Write the rows of all frames, replacing the file; its folder is made.
+    """Write the rows of all frames, replacing the file. Creates the folder.
 
     Raises:
-        SinkUnavailable, SinkError: that cannot be written; nothing is left behind.
+        SinkUnavailable, SinkError: it cannot be written; nothing is left behind.
     """
     make_folder(path.parent)
-    output = PartialFile(path, overwrite=True)
-    try:
-        output.path.write_text("".join(row for rows in rows_by_frame for row in rows), encoding="ascii")
-        output.commit()
-    except OSError as error:
-        raise SinkError(f"cannot write {path}: {error.strerror or error}; nothing was kept") from error
-    finally:
-        output.discard()
-
-
-def make_folder(folder: Path) -> None:
-    """Have a folder for results.
-
-    Raises:
-        SinkUnavailable: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SinkUnavailable(f"cannot make {folder}: {error.strerror or error}; choose another folder") from error
+    PartialFile(path, overwrite=True).complete("".join(row for rows in rows_by_frame for row in rows))
 
 
 def _tracks(one: Tracks | Detections) -> Tracks:
