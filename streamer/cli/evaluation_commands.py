@@ -47,7 +47,7 @@ def tracking(
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables, track_scores
         from streamer.evaluation.sequences import read_all
-        from streamer.run import wiring
+        from streamer.run import build
 
         if given is not None and (tracker, det, tracks) != (None, None, None):
             raise ConfigError("--given scores existing tracks; leave out --tracker, --det and --tracks")
@@ -67,7 +67,7 @@ def tracking(
                 folder = tracks or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
                 make_folder(folder)
                 for sequence in found:
-                    built = wiring.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
+                    built = build.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
                     files[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=det)
             scores = track_scores.score(found, files)
             report.write(
@@ -147,21 +147,15 @@ def video(
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables
         from streamer.evaluation.steadiness import Steadiness
-        from streamer.run import wiring
+        from streamer.run.outputs import Outputs
         from streamer.run.session import Session
 
-        settings, steadiness, outputs = load_settings(None, (), options), Steadiness(), wiring.Outputs()
+        settings, steadiness = load_settings(None, (), options), Steadiness()
         with ExitStack() as stack:
             report_file = _Json(stack, json_path)
-            Session(
-                source,
-                outputs,
-                settings,
-                terminal,
-                on_ready=interrupts.stop_with,
-                started_s=context.obj,
-                on_scene=steadiness.add,
-            ).run()
+            observers = [steadiness]
+            session = Session(source, Outputs(), settings, terminal, started_s=context.obj, observers=observers)
+            session.run(on_ready=interrupts.stop_with)
             report = steadiness.report()
             report_file.write({"tracker": settings.tracker.name, **report.to_dict()})
         terminal.line("")

@@ -54,22 +54,19 @@ def check(
 ) -> None:
     """Verify the files of a model, load it, run it, and show where it ran and how long that took."""
     with command(prints=True) as (terminal, _):
-        from streamer.classes import label_maps
         from streamer.config.loading import load_settings
-        from streamer.detectors import checking, selection
+        from streamer.detectors import checking
         from streamer.models import listing
         from streamer.sources.selection import open_source
 
-        settings = {"detector.device": device, "detector.precision": precision}
-        wanted = load_settings(None, (), settings).detector
+        options = {"device": device, "precision": precision, "label_map": label_map, "offline": True, "workers": 1}
+        chosen = {f"detector.{key}": value for key, value in options.items()} | {"detector.name": name}
+        settings = load_settings(None, (), chosen).detector
         width, height = parse_size(size)
-        labels = label_maps.for_detector(starter=False, label_map=label_map) if label_map else None
         entry = listing.verify(name)
         with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
             frames = list(islice(source, CHECKED_FRAMES))
-        choice = selection.choose(name, offline=True)
-        built = selection.Options(workers=1, labels=labels, device=wanted.device, precision=wanted.precision)
-        found = checking.check(choice, built, frames)
+        found = checking.check(settings, frames)
         terminal.line(f"{entry.name} works")
         for line in found.lines():
             terminal.line(f"  {line}")
@@ -82,7 +79,10 @@ def labels(
 ) -> None:
     """Show the classes of a detector as a tree: name, id, MID. A match is shown with its parents and children."""
     with command(prints=True) as (terminal, _):
-        from streamer.classes import label_maps, label_tree
+        from streamer.classes import label_tree
+        from streamer.config.detector import DetectorSettings
+        from streamer.detectors import selection
 
-        for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
+        labels = selection.labels_of(DetectorSettings(name=detector, label_map=label_map))
+        for tree in label_tree.trees(labels, pattern):
             terminal.output.print(tree, soft_wrap=True)

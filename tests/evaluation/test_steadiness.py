@@ -54,7 +54,7 @@ def scene(index: int, shown: Tracks, segment: int = 0) -> Scene:
 def report(scenes: Iterable[Scene]) -> SteadinessReport:
     steadiness = Steadiness()
     for each in scenes:
-        steadiness.add(each)
+        steadiness.scene_shown(each)
     return steadiness.report()
 
 
@@ -194,7 +194,7 @@ def test_a_pipeline_run_is_measured() -> None:
     steadiness = Steadiness()
     source = CountingSource(frames=10)
     for each in Pipeline(source, [SteppingDetector()], IouTracker(), cadence=Cadence(3)):
-        steadiness.add(each)
+        steadiness.scene_shown(each)
     found = steadiness.report()
     assert found.frames == 10
     assert (found.landed.count, found.between.count) == (3, 6)
