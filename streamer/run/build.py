@@ -82,6 +82,7 @@ def build_run(
     source = _enter_source(uri, settings, stack, stats, observers)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
+    latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
     tracker = build_tracker(settings.tracker, detection_interval_s=every.interval_s(info.average_fps))
     if info.live:
         assignment.prepare()
@@ -92,7 +93,6 @@ def build_run(
     built = selection.build_detector(settings.detector, context)
     for detector in built.detectors:
         stack.callback(detector.close)
-    latency = settings.detector.latency
     pipeline = Pipeline(
         source,
         built.detectors,
@@ -103,7 +103,7 @@ def build_run(
         select=built.keep,
         overlay=shown,
         delay_s=settings.delay_s,
-        latency=None if latency is None else Latency.parse(latency),
+        latency=latency,
         optional=sinks.optional,
         keep_all=sinks.keep_all,
         playout=playout(settings.source),
