@@ -26,14 +26,14 @@ from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
 from streamer.render.canvas import Canvas
-from streamer.run import wiring
+from streamer.run import build
 from streamer.sources.file.file import FileSource
 
 
 def scenes(clip: Path, overlay: str, latency_s: float, until_s: float) -> list[Scene]:
     """What is shown up to a moment."""
     shown: list[Scene] = []
-    tracker = wiring.build_tracker(TrackerSettings(), detection_interval_s=latency_s)
+    tracker = build.build_tracker(TrackerSettings(), detection_interval_s=latency_s)
     with FileSource(str(clip)) as source:
         for scene in Pipeline(source, [StarterDetector()], tracker, overlay=overlay, latency=Latency([latency_s])):
             if scene.frame.time_s > until_s:

@@ -27,7 +27,7 @@ from streamer.config.output import OutputEntry
 from streamer.interfaces import Damage, Scene, StreamInfo
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
-from streamer.run import wiring
+from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.sources.file.file import FileSource
 from streamer.values.frame import Frame
@@ -122,7 +122,7 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
             pipeline = Pipeline(
                 source,
                 [MovingBoxes(convert=convert)],
-                wiring.build_tracker(settings.tracker),
+                build.build_tracker(settings.tracker),
                 annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=[*sinks, PictureSink()],
             )
