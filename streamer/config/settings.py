@@ -14,7 +14,7 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry, OutputSettings
 from streamer.config.section import Section
 from streamer.config.source import SourceSettings
-from streamer.registry import TRACKERS
+from streamer.registry import ALL, TRACKERS
 from streamer.system.suggestions import nearest
 
 
@@ -87,4 +87,13 @@ class Settings(Section):
     window: WindowSettings = WindowSettings()
     metrics: MetricsSettings = MetricsSettings()
     extensions: dict[str, dict[str, Any]] = {}
-    """Settings of features that other packages bring, by the feature's name: `extensions: {my_camera: {gain: 2}}`."""
+    """Settings of features of other packages, by the name of the feature: `extensions: {my_camera: {gain: 2}}`."""
+
+    @field_validator("extensions")
+    @classmethod
+    def _are_installed(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        installed = {name for features in ALL for name in features.extensions} if value else set()
+        for name in value:
+            if name not in installed:
+                raise ValueError(f"no installed package has a feature {name!r}{nearest(name, installed)}")
+        return value

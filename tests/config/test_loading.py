@@ -12,7 +12,7 @@ import pytest
 from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.registry import SINKS
+from streamer.registry import SINKS, SOURCES
 from streamer.run.build import build_tracker, source_options
 from streamer.sinks.selection import sink_class
 from tracking.types import Detections
@@ -270,3 +270,12 @@ def test_how_a_server_is_checked_and_asked_reaches_the_source() -> None:
     assert (network.verify, network.poll_fps) == (True, 1.0)
     network = source_options(load_settings(None, ["source.verify=false", "source.poll_fps=0.1"]).source).network
     assert (network.verify, network.poll_fps) == (False, 0.1)
+
+
+def test_settings_of_a_feature_that_is_not_installed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"extensions: .* feature 'my_camra'; there is none"):
+        load_settings(None, ["extensions.my_camra.gain=2"])
+    monkeypatch.setattr(SOURCES, "_registered", {"my_camera": object})
+    with pytest.raises(ConfigError, match=r"extensions: .* feature 'my_camra'; did you mean my_camera\?"):
+        load_settings(None, ["extensions.my_camra.gain=2"])
+    assert load_settings(None, ["extensions.my_camera.gain=2"]).extensions == {"my_camera": {"gain": 2}}
