@@ -20,6 +20,7 @@ from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
 from streamer.run import wiring
+from streamer.run.outputs import Outputs
 from streamer.sources.synthetic import SyntheticSource
 
 FIRST = 1000
@@ -41,8 +42,8 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         graph = f"testsrc2=size=640x360:rate=25:duration={frames / 25}"
         source = stack.enter_context(SyntheticSource(graph))
-        outputs = wiring.Outputs(wiring.videos_of([str(folder / "out.mp4")], settings), jsonl=folder / "out.jsonl")
-        sinks = wiring.build_sinks(outputs, source.info, settings).all
+        outputs = Outputs.of(settings, "", typed=[str(folder / "out.mp4")], jsonl=folder / "out.jsonl")
+        sinks = outputs.open_sinks(source.info, settings).all
         for sink in sinks:
             stack.enter_context(sink)
         pipeline = Pipeline(

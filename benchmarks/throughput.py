@@ -34,8 +34,8 @@ from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.render.canvas import Canvas
 from streamer.run import wiring
+from streamer.run.outputs import Outputs
 from streamer.run.session import Session
-from streamer.run.wiring import Outputs
 from streamer.sources.file.file import FileSource
 from streamer.system.interrupts import Interrupts
 from streamer.values.states import FrameState
@@ -148,7 +148,7 @@ def streamer_run(clip: Path, out: Path, options: dict[str, Any]) -> None:
     settings = load_settings(None, (), {"detector.name": "starter", **options})
     with Interrupts() as interrupts:
         terminal = Terminal(quiet=True)
-        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
+        outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=time.monotonic()).run()
 
 
@@ -179,8 +179,8 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
                 for annotator in annotators:
                     annotator.draw(canvas, scene)
                 scenes.append(replace(scene, picture=canvas.picture))
-        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
-        (sink,) = wiring.build_sinks(outputs, source.info, settings).all
+        outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
+        (sink,) = outputs.open_sinks(source.info, settings).all
         with timed("encode"), sink:
             for scene in scenes:
                 sink.write(scene)

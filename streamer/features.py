@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_chec
 from pydantic import ValidationError
 
 from streamer.config.detector import DetectorSettings
+from streamer.config.output import OutputEntry
 from streamer.config.section import Section
 from streamer.errors import ConfigError
 from streamer.system.secrets import redacted
 
 if TYPE_CHECKING:
-    from streamer.config.output import OutputEntry
-    from streamer.config.settings import DrawSettings
+    from streamer.config.settings import DrawSettings, WindowSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
     from streamer.interfaces import Annotator, Detector, PacketTap, Sink, Source, StreamInfo
@@ -75,6 +75,7 @@ class SinkContext:
         overwrite: replace a file that exists.
         passthrough: the other streams of the input; None where there are none, or the output does not want them.
         draw: the settings of the picture, for sinks that draw for themselves.
+        window: the settings of windows.
         on_close: called when the user closes a window.
         extensions: settings of other packages' features.
     """
@@ -83,6 +84,7 @@ class SinkContext:
     overwrite: bool = False
     passthrough: Passthrough | None = None
     draw: DrawSettings | None = None
+    window: WindowSettings | None = None
     on_close: Callable[[], None] | None = None
     extensions: Extensions = field(default_factory=dict)
 
@@ -197,41 +199,47 @@ class AnnotatorFeature(Protocol):
 
 
 class SinkFeature(Protocol):
-    """A class in `registry.SINKS`."""
+    """A class in `registry.SINKS`. A subclass inherits the defaults, which suit a sink that writes to an address.
 
-    section: ClassVar[type[Section]]
+    Attributes:
+        section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
+        schemes: of the addresses that it writes to, such as `rtsp`.
+    """
+
+    section: ClassVar[type[OutputEntry]] = OutputEntry
+    schemes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def accepts(cls, entry: OutputEntry) -> bool:
-        """Whether this class writes what `entry.to` names, where `entry.sink` names no class."""
-        ...
+        """Whether this class writes to `entry.to`; asked where `entry.sink` names no class."""
+        return entry.scheme in cls.schemes
 
     @classmethod
-    def file_of(cls, entry: OutputEntry) -> Path | None:
-        """The one file under a name that the user chose, which must not exist; None where it writes no such file."""
-        ...
+    def file_of(cls, entry: OutputEntry) -> Path | None:  # noqa: ARG003
+        """The one file that it writes under the name that the user chose; None where there is no such file."""
+        return None
 
     @classmethod
-    def is_required(cls, entry: OutputEntry) -> bool:
-        """Whether its failure ends a live run, where `entry.required` is null."""
-        ...
+    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Whether its failure ends a live run; asked where `entry.required` is null."""
+        return False
 
     @classmethod
-    def keeps_all(cls, entry: OutputEntry) -> bool:
-        """Whether it gets every frame of a live source instead of the newest, where `entry.keep` is null."""
-        ...
+    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Whether it gets every frame of a live source, not only the newest; asked where `entry.keep` is null."""
+        return False
 
     @classmethod
     def from_settings(cls, entry: Any, context: SinkContext) -> Sink:
         """The sink, not yet entered.
 
         Args:
-            entry: the `OutputEntry`, or an instance of `section` where that is another one.
+            entry: an instance of `section`.
             context: what else there is.
 
         Raises:
             ConfigError: a setting that does not fit.
-            SinkUnavailable: what it is to write cannot work.
+            SinkUnavailable: an output that cannot be written.
         """
         ...
 

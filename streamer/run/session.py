@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.detectors import selection
-from streamer.errors import ConfigError, Interrupted
+from streamer.errors import Interrupted
 from streamer.features import DetectorContext
+from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import PassthroughSource, Scene, Sink, Source, StreamInfo
+from streamer.interfaces import PassthroughSource, Sink, Source
 from streamer.observe.metrics import MetricsServer
 from streamer.observe.report import Report
 from streamer.pipeline import Pipeline
-from streamer.replay.log import Header
-from streamer.replay.recorder import Recorder
-from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.run import wiring
-from streamer.run.wiring import Outputs
+from streamer.run.outputs import Outputs
 from streamer.sources.selection import open_source
 from streamer.system import paths
 from streamer.system.interrupts import Interrupts
 from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
-from streamer.values.labels import LabelTable
-from streamer.values.states import Overlay
 from tracking import assignment
-
-_NOT_LIVE = (
-    "--record keeps live runs: a file gives the same result each time; add --live, or --latency for a virtual clock"
-)
 
 
 class Session:
@@ -50,8 +40,7 @@ class Session:
         terminal: for messages, progress and the report.
         interrupts: entered; told how to stop the pipeline.
         started_s: monotonic clock when the program began.
-        on_scene: called with every scene, once it went to the outputs.
-        record: a folder in which to keep what is needed to run a live run again; None = nothing is kept.
+        observers: entered before the source is opened, left after the run.
     """
 
     def __init__(
@@ -63,11 +52,9 @@ class Session:
         interrupts: Interrupts,
         *,
         started_s: float,
-        on_scene: Callable[[Scene], None] | None = None,
-        record: Path | None = None,
+        observers: Sequence[RunObserver] = (),
     ) -> None:
-        self._on_scene = on_scene
-        self._record = record
+        self._observers = tuple(observers)
         self._source = source
         self._outputs = outputs
         self._settings = settings
@@ -109,13 +96,12 @@ class Session:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
             stats, options = self._stats, wiring.source_options(settings.source)
-            recorder = None if self._record is None else stack.enter_context(Recorder(self._record))
-            if recorder is not None:
-                stats.ledger = RecordingLedger(recorder)
-                options = replace(options, tap=recorder)
+            for observer in self._observers:
+                stack.enter_context(observer)
+            options = replace(options, tap=packet_tap(self._observers))
             source = stack.enter_context(open_source(self._source, options, stats=stats))
-            if recorder is not None and not wiring.is_live(settings, source.info):
-                raise ConfigError(_NOT_LIVE)
+            for observer in self._observers:
+                observer.source_opened(source.info, live=wiring.is_live(settings, source.info))
             if settings.metrics.address is not None:
                 stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
             overlay = wiring.overlay(settings, source.info)
@@ -127,8 +113,7 @@ class Session:
                 assignment.prepare()
             # Before the choice of a detector, which may download it or wait for TensorFlow.
             selection.check_classes(settings.detector)
-            sinks = wiring.build_sinks(
-                self._outputs,
+            sinks = self._outputs.open_sinks(
                 source.info,
                 settings,
                 self._interrupts.stop,
@@ -157,40 +142,19 @@ class Session:
                 keep_all=sinks.keep_all,
                 playout=wiring.playout(settings.source),
                 stats=stats,
-                reroute=None if recorder is None else partial(RecordingRoute, recorder=recorder),
+                observers=self._observers,
             )
-            if recorder is not None:
-                every = cadence.every_of(source.info.average_fps)
-                header = self._header(source.info, overlay, every, interval_s, built.detectors[0].labels)
-                recorder.describe(header, waits=latency is not None)
             self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
             self._watch(pipeline, source)
         # Encoders hold frames back until they are closed: only now is the work done.
         self._stats.wall_s = time.monotonic() - began_s
 
-    def _header(self, info: StreamInfo, overlay: Overlay, every: int, interval_s: float, labels: LabelTable) -> Header:
-        """What a recording of this run tells of how it was run."""
-        return Header(
-            source=paths.readable(redacted(self._source)),
-            overlay=overlay,
-            delay_s=self._settings.delay_s,
-            every=every,
-            detection_interval_s=interval_s,
-            tracker=self._settings.tracker.name,
-            tracker_options=self._settings.tracker.options,
-            names=labels.names,
-            mids=labels.mids,
-            info=replace(info, name=paths.readable(info.name), path=info.path and paths.readable(info.path)),
-        )
-
     def _watch(self, pipeline: Pipeline, source: Source) -> None:
         with self._terminal.progress(source.info.frame_count, live=source.info.live) as progress:
-            for scene in pipeline:
+            for _ in pipeline:
                 if self._first_frame_s is None:
                     self._first_frame_s = time.monotonic() - self._started_s
-                if self._on_scene is not None:
-                    self._on_scene(scene)
                 progress.update(pipeline.stats)
 
     def _finish(self, state: str, report_file: PartialFile | None) -> None:
