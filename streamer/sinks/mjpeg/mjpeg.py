@@ -84,11 +84,6 @@ class MjpegSink(SinkFeature):
 
         self._server = WebServer("mjpeg", redacted(entry.to), host, port, build)
 
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that it listens on, once it is entered."""

@@ -116,11 +116,6 @@ class StreamSink(SinkFeature):
         """A playlist is recorded; who watches another stream wants the newest frame."""
         return _is_playlist(entry)
 
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     def __enter__(self) -> Self:
         encoder = self._new_encoder(self._info)  # refuses a codec or option that cannot work, connected or not
         if self._target.folder is not None:

@@ -105,11 +105,6 @@ class RecordingSink(SinkFeature):
         """Always: a file has every frame."""
         return True
 
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     @property
     def connected(self) -> bool:
         """Whether scenes can be recorded at the moment."""

@@ -47,21 +47,6 @@ class TextFileSink(SinkFeature):
         """The file that it writes."""
         return Path(entry.to)
 
-    @classmethod
-    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Always: a file that could not be written is not tried again."""
-        return True
-
-    @classmethod
-    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Always: what is kept in a file is complete."""
-        return True
-
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     @abstractmethod
     def text_of(self, scene: Scene) -> str:
         """The lines of a scene, each with its newline; empty if it has none."""

@@ -86,21 +86,6 @@ class VideoSink(SinkFeature):
         """The file that it writes."""
         return Path(entry.to)
 
-    @classmethod
-    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Always: a file that could not be written is not tried again."""
-        return True
-
-    @classmethod
-    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Always: what is kept in a file is complete."""
-        return True
-
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     def __enter__(self) -> Self:
         source = self._info.path
         if source is not None and paths.exists(self._path) and self._path.samefile(source):

@@ -105,11 +105,6 @@ class WindowSink(SinkFeature):
         """Always: the run is watched."""
         return True
 
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     def __enter__(self) -> Self:
         # The arguments are constants and a title that no shell reads.
         self._process = process = subprocess.Popen(
