@@ -14,8 +14,8 @@ from av.packet import Packet
 
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.muxing.adts import without_header
+from streamer.sinks.muxing.compatibility import JITTER, SYNC, Fit, try_stream
 from streamer.sinks.muxing.timing import RisingTicks, Timeline
-from streamer.sinks.muxing.trial import JITTER, SYNC, Fit, try_stream
 
 # ITU-T G.711 codes of the level 0; other uncompressed sound has 0 there.
 _SILENCE = {"pcm_alaw": b"\xd5", "pcm_mulaw": b"\xff", "pcm_u8": b"\x80"}

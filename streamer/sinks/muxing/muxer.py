@@ -15,7 +15,7 @@ import av
 
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.media.ffmpeg_log import capture_log, reason
-from streamer.sinks.muxing.surviving import FRAGMENTED, SurvivingFile, WholeFile, second_pass, surviving_options
+from streamer.sinks.muxing.crash_safe import FRAGMENTED, SurvivingFile, WholeFile, second_pass, surviving_options
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 """The containers that are tested; others work as far as FFmpeg writes them."""
@@ -28,7 +28,7 @@ class Muxer:
     Args:
         path: where to write; the suffix picks the container.
         name: what to call it in errors, if it is not to stay under `path`.
-        survives: it is to be readable at any moment (`streamer.sinks.muxing.surviving`).
+        survives: it is to be readable at any moment (`streamer.sinks.muxing.crash_safe`).
 
     Attributes:
         container: PyAV's output container.

@@ -16,11 +16,11 @@ from av.stream import Disposition
 
 from streamer.errors import StreamerError
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams
+from streamer.sinks.muxing.compatibility import try_stream
+from streamer.sinks.muxing.crash_safe import FRAGMENTED
 from streamer.sinks.muxing.muxer import Muxer, write_failure
-from streamer.sinks.muxing.surviving import FRAGMENTED
 from streamer.sinks.muxing.tags import attachment_name, own_tags
 from streamer.sinks.muxing.timing import movie_timescale
-from streamer.sinks.muxing.trial import try_stream
 
 # They do not tell how long a packet is, so the last one may be half of a picture.
 _UNMEASURED = ("mpegts", "mpeg", "vob", "h264", "hevc", "m4v")

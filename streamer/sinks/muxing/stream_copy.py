@@ -15,6 +15,7 @@ from av.stream import Disposition
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.muxing.adts import has_headers, without_headers
+from streamer.sinks.muxing.compatibility import TRIED_PACKETS, try_stream
 from streamer.sinks.muxing.copied_stream import CopiedStream
 from streamer.sinks.muxing.encoded_stream import EncodedStream
 from streamer.sinks.muxing.tags import (
@@ -27,7 +28,6 @@ from streamer.sinks.muxing.tags import (
     own_tags,
     timecodes_of,
 )
-from streamer.sinks.muxing.trial import TRIED_PACKETS, try_stream
 
 
 class StreamCopy:

@@ -15,7 +15,7 @@ import av
 
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.muxing.sound import Transcoder, add_described, parameters_of, waiting_failure
+from streamer.sinks.muxing.audio import Transcoder, add_described, parameters_of, waiting_failure
 from streamer.sinks.muxing.timing import Timeline
 from streamer.sinks.publish.encoder import EncodedPacket
 from streamer.sinks.publish.target import StreamTarget

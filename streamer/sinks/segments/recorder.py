@@ -21,7 +21,7 @@ from streamer.sinks.segments.finisher import Finisher
 from streamer.sinks.segments.segment import Segment
 from streamer.sinks.segments.streams import RecordedStreams
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.leftovers import Leftovers
+from streamer.sinks.video.recovery import Leftovers
 from streamer.sinks.video.retention import require_room
 from streamer.sinks.video.segment_names import NamePattern
 

@@ -23,7 +23,7 @@ from streamer.interfaces import Scene
 from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.outage import Outage
 from streamer.sinks.segments.recorder import Recorder
-from streamer.sinks.video.leftovers import Leftovers
+from streamer.sinks.video.recovery import Leftovers
 from streamer.sinks.video.retention import is_full, remove_old
 from streamer.sinks.video.segment_names import NamePattern
 from streamer.system.backoff import Backoff
@@ -41,7 +41,7 @@ class RecordingSink(SinkFeature):
     Every file starts with a keyframe at time 0 and gets its name when it is complete. Every scene is in exactly one
     file, and so is every packet of the other streams: the file in which it begins. The open file is completed however
     the sink is left, also after an error. When the process is killed or the power fails, at most 2 s are lost, and the
-    next start finishes the partial files (`streamer.sinks.video.leftovers`).
+    next start finishes the partial files (`streamer.sinks.video.recovery`).
 
     Args:
         entry: `to` is a path with directives of `strftime` for the local time at which a file begins (`NamePattern`);

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.muxing.sound import waiting_failure
+from streamer.sinks.muxing.audio import waiting_failure
 
 LATE_S = 2
 """How far sound may come behind its picture: a file waits for its own until then."""

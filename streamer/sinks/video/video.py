@@ -21,7 +21,7 @@ from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.muxing.muxer import Muxer
 from streamer.sinks.muxing.stream_copy import StreamCopy
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.leftovers import Leftovers, lock_own, write_again
+from streamer.sinks.video.recovery import Leftovers, lock_own, write_again
 from streamer.sinks.video.segment_names import partials_of
 from streamer.sinks.video.writer import VideoWriter
 from streamer.system import paths
@@ -43,7 +43,7 @@ class VideoSink(SinkFeature):
     are moved by a tick, and an input that starts before or after 0 is moved to start there.
 
     What comes from a live source survives the process: the hidden file can be read but for its last second, and the
-    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.video.leftovers`).
+    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.video.recovery`).
 
     Args:
         entry: the suffix of `to` picks the container; the file is written beside it and moved there when it is

@@ -20,10 +20,10 @@ import pytest
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import describe_streams, passthrough_packet
 from streamer.sinks.muxing.adts import has_headers
+from streamer.sinks.muxing.crash_safe import SurvivingFile
 from streamer.sinks.muxing.remux import StoppedError, UnreadableError, remux
-from streamer.sinks.muxing.surviving import SurvivingFile
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.leftovers import Leftovers, copy_in_place, lock, lock_own
+from streamer.sinks.video.recovery import Leftovers, copy_in_place, lock, lock_own
 from streamer.sinks.video.segment_names import NamePattern, free_name, partial_stem, partials_of
 from tests.clips import write_video
 from tests.sinks.making import recording_sink, video_sink
@@ -38,7 +38,7 @@ MOST_LOST = 50
 @pytest.fixture(autouse=True)
 def _enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends waits for what it finishes, also on a slow machine."""
-    monkeypatch.setattr("streamer.sinks.video.leftovers._LONGEST_END_S", 60.0)
+    monkeypatch.setattr("streamer.sinks.video.recovery._LONGEST_END_S", 60.0)
 
 
 # What a killed process runs: it records, says so, and waits to be killed.
@@ -399,7 +399,7 @@ def test_a_disk_without_room_leaves_what_is_there_and_says_so(
 
     path = hidden(tmp_path)
     path.write_bytes(one_left)
-    monkeypatch.setattr("streamer.sinks.video.leftovers.sync", full)
+    monkeypatch.setattr("streamer.sinks.video.recovery.sync", full)
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [path.name]
     assert path.read_bytes() == one_left
