@@ -23,7 +23,7 @@ from streamer.interfaces import Scene
 from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.outage import Outage
 from streamer.sinks.segments.recorder import Recorder
-from streamer.sinks.video.recovery import Leftovers
+from streamer.sinks.video.recovery import Recovery
 from streamer.sinks.video.retention import is_full, remove_old
 from streamer.sinks.video.segment_names import NamePattern
 from streamer.system.backoff import Backoff
@@ -91,7 +91,7 @@ class RecordingSink(SinkFeature):
         self._outage = Outage(self._pattern, clock, backoff or Backoff(longest_s=_LONGEST_WAIT_S))
         self._busy = threading.Lock()  # held while the recorder is used
         self._recorder: Recorder | None = None  # between entering and leaving
-        self._leftovers = Leftovers(
+        self._recovery = Recovery(
             self._pattern, self._pattern.partials, muxer_options(entry), self._remove_old, reserve_bytes
         )
 
@@ -124,7 +124,7 @@ class RecordingSink(SinkFeature):
             self._passthrough,
             reserve_bytes=self._reserve_bytes,
             now=self._now,
-            leftovers=self._leftovers,
+            leftovers=self._recovery,
             completed=self._remove_old,
             say=self._say,
         )
@@ -136,7 +136,7 @@ class RecordingSink(SinkFeature):
                 raise SinkUnavailable(str(error)) from error
         self._outage.connected = True
         self._recorder = recorder
-        self._leftovers.begin()
+        self._recovery.begin()
         return self
 
     def __exit__(
@@ -165,7 +165,7 @@ class RecordingSink(SinkFeature):
             log.warning("%s", error)  # the user is shown the error that ended the run
         finally:
             recorder.close()
-            self._leftovers.close()
+            self._recovery.close()
         if self.skipped:
             self._say(f"{self.skipped} scenes were not recorded: the disk was full or missing")
 
@@ -185,7 +185,7 @@ class RecordingSink(SinkFeature):
                 self._skip(scene, self._recorder)
             else:
                 if self._outage.succeed():
-                    self._leftovers.begin(self._recorder.taken)  # the files that the full disk left partial
+                    self._recovery.begin(self._recorder.taken)  # the files that the full disk left partial
                 self.written += 1
 
     def _fail(self, error: StreamerError, recorder: Recorder) -> None:

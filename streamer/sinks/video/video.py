@@ -21,7 +21,7 @@ from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.muxing.muxer import Muxer
 from streamer.sinks.muxing.stream_copy import StreamCopy
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.recovery import Leftovers, lock_own, write_again
+from streamer.sinks.video.recovery import Recovery, lock_own, rewrite
 from streamer.sinks.video.segment_names import partials_of
 from streamer.sinks.video.writer import VideoWriter
 from streamer.system import paths
@@ -126,7 +126,7 @@ class VideoSink(SinkFeature):
             try:
                 writer.finish(interrupted=kind is not None)
                 if self._muxer.second_pass is not None:
-                    held = write_again(self._partial.path, self._path, self._muxer.second_pass)
+                    held = rewrite(self._partial.path, self._path, self._muxer.second_pass)
                     self._cleanup.callback(os.close, held)
             except StreamerError as failure:
                 if self._muxer.begun:
@@ -150,7 +150,7 @@ class VideoSink(SinkFeature):
         sync = DiskSync()
         cleanup.callback(sync.close)
         sync.watch(self._partial.path)
-        leftovers = Leftovers(self._path, lambda: partials_of(self._partial.final), muxer_options(self._settings))
+        leftovers = Recovery(self._path, lambda: partials_of(self._partial.final), muxer_options(self._settings))
         cleanup.callback(leftovers.close)
         leftovers.begin([self._partial.final])
 
