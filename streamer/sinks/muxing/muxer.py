@@ -15,7 +15,7 @@ import av
 
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.media.ffmpeg_log import capture_log, reason
-from streamer.sinks.muxing.crash_safe import FRAGMENTED, CrashSafeFile, WholeFile, second_pass, crash_safe_options
+from streamer.sinks.muxing.crash_safe import FRAGMENTED, CrashSafeFile, WholeFile, crash_safe_options, second_pass
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 """The containers that are tested; others work as far as FFmpeg writes them."""

@@ -186,6 +186,7 @@ class StreamCopy:
     def _has_titles(self, stream: PassthroughStream) -> bool:
         """Whether text is that of chapters, which FFmpeg does not know of a file that comes through a pipe."""
         titles = [chapter["metadata"].get("title", "") for chapter in self._passthrough.chapters]
-        texts = [packet.data[2:].decode(errors="replace") for packet in self._subscription.peek(stream, CHECKED_PACKETS)]
+        first = self._subscription.peek(stream, CHECKED_PACKETS)
+        texts = [packet.data[2:].decode(errors="replace") for packet in first]
         shown = [text[: len(title)] for text, title in zip(texts, titles, strict=False)]
         return bool(shown) and all(titles) and shown == titles[: len(shown)]

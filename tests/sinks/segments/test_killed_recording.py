@@ -23,7 +23,7 @@ from streamer.sinks.muxing.adts import has_headers
 from streamer.sinks.muxing.crash_safe import CrashSafeFile
 from streamer.sinks.muxing.remux import StoppedError, UnreadableError, remux
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.recovery import Recovery, remux_in_place, lock, lock_own
+from streamer.sinks.video.recovery import Recovery, lock, lock_own, remux_in_place
 from streamer.sinks.video.segment_names import NamePattern, free_name, partial_stem, partials_of
 from tests.clips import write_video
 from tests.sinks.making import recording_sink, video_sink
