@@ -93,11 +93,6 @@ class StreamSink(SinkFeature):
         """True for a playlist, which is a recording; viewers of other streams get the newest frame."""
         return _is_playlist(entry)
 
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     @property
     def connected(self) -> bool:
         """Whether there is a connection; any thread may ask."""
