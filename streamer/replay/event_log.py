@@ -6,20 +6,24 @@ Numbers survive exactly: JSON has the shortest decimal text that gives the same 
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import av
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
 from streamer.interfaces import StreamInfo
+from streamer.replay.pixel_data import colour_of
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS
 from streamer.values.delivery import Arrived, Detected
+from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState, Overlay
 from tracking.types import Detections
@@ -79,6 +83,22 @@ class Captured(_Record):
     format: str
     colour: tuple[int, int, int, int]
     crc: int
+
+    @classmethod
+    def of(cls, frame: Frame, file: str, number: int, crc: int) -> Captured:
+        """The event for a frame whose picture is in `file`."""
+        values = {name: getattr(frame, name) for name in _frame_fields()}
+        name, colour = frame.picture.format.name, colour_of(frame.picture)
+        return cls(**values, file=file, number=number, format=name, colour=colour, crc=crc)
+
+    def frame(self, picture: av.VideoFrame) -> Frame:
+        """The frame, with its decoded picture."""
+        return Frame(picture=picture, **{name: getattr(self, name) for name in _frame_fields()})
+
+
+def _frame_fields() -> list[str]:
+    """The fields that `Captured` copies from `Frame`."""
+    return [field.name for field in dataclasses.fields(Frame) if field.name in Captured.model_fields]
 
 
 class Arrival(_Record):

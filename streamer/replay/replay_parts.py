@@ -7,8 +7,6 @@ import logging
 from collections.abc import Generator, Iterator
 from typing import Self
 
-import av
-
 from streamer.errors import DetectorError, SourceLost
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.queues import BoundedQueue, Closed
@@ -66,23 +64,7 @@ class ReplayedSource(SourceBase):
                         raise
                     log.warning("%s; the recording is played up to there", error)
                     return
-                yield _frame(event, picture)
-
-
-def _frame(event: Captured, picture: av.VideoFrame) -> Frame:
-    return Frame(
-        picture=picture,
-        index=event.index,
-        pts=event.pts,
-        time_base=event.time_base,
-        captured_s=event.captured_s,
-        segment=event.segment,
-        duration=event.duration,
-        corrupt=event.corrupt,
-        damage=event.damage,
-        raw_pts=event.raw_pts,
-        wall_clock_s=event.wall_clock_s,
-    )
+                yield event.frame(picture)
 
 
 class ReplayedDetector:

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from streamer.replay.event_log import Captured, Discarded, Event, Opened, line_of
 from streamer.replay.media_files import PacketFile, PictureFile, shape_of
-from streamer.replay.pixel_data import colour_of, crc_of
+from streamer.replay.pixel_data import crc_of
 from streamer.values.frame import Frame
 
 
@@ -101,23 +101,7 @@ class Writer:
     def _captured(self, frame: Frame) -> Captured:
         crc = crc_of(frame.picture)
         file, number = self._place_of(frame, crc)
-        return Captured(
-            index=frame.index,
-            pts=frame.pts,
-            time_base=frame.time_base,
-            captured_s=frame.captured_s,
-            segment=frame.segment,
-            duration=frame.duration,
-            corrupt=frame.corrupt,
-            damage=frame.damage,
-            raw_pts=frame.raw_pts,
-            wall_clock_s=frame.wall_clock_s,
-            file=file,
-            number=number,
-            format=frame.picture.format.name,
-            colour=colour_of(frame.picture),
-            crc=crc,
-        )
+        return Captured.of(frame, file, number, crc)
 
     def _place_of(self, frame: Frame, crc: int) -> tuple[str, int]:
         """The file and the number in it of a frame's picture, stored here if no packets give it."""
