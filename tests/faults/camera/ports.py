@@ -1,4 +1,4 @@
-"""A port that stays ours while nobody listens on it. Any thread."""
+"""A port that stays ours while no server listens on it. Any thread."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Killed(CameraScenario):
 class KilledForLong(Killed):
     name = "killed_10s"
     fault = "the same, away for about 10 s"
-    expected = "while nobody listens at the port that is asked every second, and connecting does not wait any longer"
+    expected = "while no server listens at the port that is asked every second, and connecting does not wait any longer"
     lasts_s = (9.0, 11.0)
     quick = False
 
