@@ -114,7 +114,7 @@ def test_other_than_square_pixels_and_a_clean_aperture(tmp_path: Path) -> None:
     assert info.sample_aspect_ratio == Fraction(10, 11)
 
 
-def test_a_crop_that_chroma_forbids_keeps_one_line_more_and_is_told(
+def test_a_crop_that_chroma_forbids_is_reduced_and_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_cropped(tmp_path / "odd.mkv", Crop(left=3, top=41))
@@ -122,7 +122,7 @@ def test_a_crop_that_chroma_forbids_keeps_one_line_more_and_is_told(
     assert (info.width, info.height) == (158, 80)
     told = [record.message for record in caplog.records]
     assert len(told) == 1
-    assert "odd.mkv: the container crops 3 left, 41 top of 160x120 yuv420p pictures" in told[0]
+    assert "odd.mkv: the container crops 3 left, 41 top, which is impossible for yuv420p frames of 160x120" in told[0]
     assert told[0].endswith("cropped by 2 left, 40 top")
 
 
@@ -143,9 +143,7 @@ def test_pictures_too_small_for_the_crop_are_told_and_shown_whole() -> None:
     turner = Rotator(Orientation(), Crop(top=20, bottom=20), said.append)
     sizes = [(one.width, one.height) for one in (turner.turn(noise("gray", 30, rows), TIME_BASE) for rows in (90, 40))]
     assert sizes == [(30, 50), (30, 40)]
-    assert said == [
-        "the container crops 20 top, 20 bottom of 30x40 gray pictures, which cannot be cut there: they are shown whole"
-    ]
+    assert said == ["the container crops 20 top, 20 bottom, which is impossible for gray frames of 30x40: shown whole"]
 
 
 def test_the_display_size_of_matroska_is_that_of_the_cropped_picture(tmp_path: Path) -> None:
