@@ -151,7 +151,7 @@ class ContainerSource(SourceBase, ABC):
 
     def _release(self) -> None:
         if self._decoder is not None:
-            self._decoder.rest()
+            self._decoder.idle()
             self._decoder = None
         if self._container is not None:
             self._container.close()
@@ -174,11 +174,11 @@ class ContainerSource(SourceBase, ABC):
             given = picture.pts
             if self._fps is None:
                 told = (None, None) if uncounted else (picture.pts, picture.dts)
-                pts = times.of(*told, picture.duration, decoder.first_dts)
+                pts = times.fill(*told, picture.duration, decoder.first_dts)
             else:
                 if index == 0 and given is not None and stream.time_base is not None:
                     first = round(given * stream.time_base / time_base)
-                pts = times.of(first + index, None, 1, None)
+                pts = times.fill(first + index, None, 1, None)
             picture.pts, picture.time_base = pts, time_base
             whole = deinterlacer.progressive(picture)
             upright = self._upright(whole, time_base)

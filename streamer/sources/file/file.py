@@ -82,7 +82,7 @@ class FileSource(ContainerSource):
             return [Damage("missing packets", unread, "in the index, but not in the file")]
         # Without an index, holes in the time of a constant rate tell, but only in a stream that is known to be damaged.
         indexed = indexed_packets(stream) > 1
-        holes = times.holes - decoder.lost if decoder.damaged and not indexed else 0
+        holes = times.gaps - decoder.lost if decoder.damaged and not indexed else 0
         return [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
 
     def _cut_off(
@@ -101,7 +101,7 @@ class FileSource(ContainerSource):
         else:
             return None
         by_count = (self.info.frame_count or 0) - decoder.packets
-        by_time = round(early_s * (self.info.average_fps or 0)) - decoder.errors_since_picture
+        by_time = round(early_s * (self.info.average_fps or 0)) - decoder.errors_since_frame
         by_size = decoder.packets * self._missing_bytes // self.path.stat().st_size
         return Damage("truncated", max(unread or max(by_count, 0) or max(by_time, 0) or by_size, 1), detail)
 

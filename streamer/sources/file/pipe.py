@@ -173,7 +173,7 @@ class PipeSource(ContainerSource):
             return [Damage("truncated", frames, f"the writer ended {float(early_s):.1f} s early")]
         if decoder.reader.gave_up or decoder.incomplete:
             return [Damage("truncated", 1, "the writer ended inside a packet")]
-        holes = times.holes - decoder.lost if decoder.damaged else 0
+        holes = times.gaps - decoder.lost if decoder.damaged else 0
         return [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
 
     def stop(self) -> None:

@@ -83,7 +83,7 @@ class RecordedSource(ContainerSource):
 
     def _settle(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
         """What a connection that broke, or a recording that was cut off, left out."""
-        holes = times.holes - decoder.lost if decoder.damaged else 0
+        holes = times.gaps - decoder.lost if decoder.damaged else 0
         damage = [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
         # The duration of other kinds without an index is a guess.
         lasts_s = duration(stream) if container_kind(stream) == "matroska" else None

@@ -114,9 +114,7 @@ def test_other_than_square_pixels_and_a_clean_aperture(tmp_path: Path) -> None:
     assert info.sample_aspect_ratio == Fraction(10, 11)
 
 
-def test_a_crop_that_chroma_forbids_is_reduced_and_reported(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_crop_that_chroma_forbids_is_reduced_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_cropped(tmp_path / "odd.mkv", Crop(left=3, top=41))
     info, _ = read(path)
     assert (info.width, info.height) == (158, 80)

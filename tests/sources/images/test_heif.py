@@ -187,7 +187,7 @@ def test_what_cannot_be_put_together_is_refused_with_a_line(tmp_path: Path) -> N
 
 def test_a_tile_is_never_given_for_the_picture(tmp_path: Path) -> None:
     path = write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2))
-    with pytest.raises(SourceUnavailable, match="made of tiles"):
+    with pytest.raises(SourceUnavailable, match="image of tiles"):
         FileSource(path).__enter__()
     with serving(tmp_path) as address, pytest.raises(SourceUnavailable, match="download it first"):
         RecordedSource(NetworkConnector(f"{address}/a.heic")).__enter__()
