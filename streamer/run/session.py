@@ -6,13 +6,12 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.detectors import selection
 from streamer.errors import Interrupted
-from streamer.features import DetectorContext
+from streamer.features import DetectorContext, SourceContext
 from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
@@ -95,11 +94,11 @@ class Session:
     def _flow(self) -> None:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
-            stats, options = self._stats, wiring.source_options(settings.source)
+            stats = self._stats
             for observer in self._observers:
                 stack.enter_context(observer)
-            options = replace(options, tap=packet_tap(self._observers))
-            source = stack.enter_context(open_source(self._source, options, stats=stats))
+            opened_with = SourceContext(stats, packet_tap(self._observers), settings.extensions)
+            source = stack.enter_context(open_source(self._source, settings.source, opened_with))
             for observer in self._observers:
                 observer.source_opened(source.info, live=wiring.is_live(settings, source.info))
             if settings.metrics.address is not None:

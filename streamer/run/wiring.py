@@ -5,8 +5,6 @@ first frame.
 from __future__ import annotations
 
 import inspect
-import os
-from pathlib import Path
 from typing import Any
 
 from streamer.config.detector import DetectorSettings
@@ -17,9 +15,6 @@ from streamer.flow.cadence import Cadence
 from streamer.flow.playout import Playout
 from streamer.interfaces import Annotator, StreamInfo
 from streamer.registry import ANNOTATORS, TRACKERS
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.options import NetworkOptions
-from streamer.sources.selection import DEINTERLACE, SourceOptions
 from streamer.system.suggestions import nearest
 from streamer.values.states import Overlay
 from tracking.types import Tracker
@@ -97,54 +92,3 @@ def build_annotators(settings: DrawSettings) -> list[Annotator]:
     if settings.hud:
         annotators.append(ANNOTATORS["hud"]())
     return annotators
-
-
-def _password(settings: SourceSettings) -> str:
-    """The password, its file, the password in the environment, its file there: the first that is given."""
-    given = settings.password.get_secret_value()
-    if settings.password_file is None:
-        given = given or os.environ.get("STREAMER_SOURCE_PASSWORD", "")
-    file = settings.password_file or os.environ.get("STREAMER_SOURCE_PASSWORD_FILE")
-    if given or not file:
-        return given
-    try:
-        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
-        raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error
-
-
-def source_options(settings: SourceSettings) -> SourceOptions:
-    """How the source is read, with the password where the settings say it is.
-
-    Raises:
-        ConfigError: the password's file cannot be read.
-    """
-    width, _, height = (settings.size or "0x0").partition("x")
-    return SourceOptions(
-        fps=settings.fps,
-        threads=settings.threads,
-        live=settings.live,
-        size=(int(width), int(height)) if settings.size else None,
-        pixel_format=settings.pixel_format,
-        audio=settings.audio,
-        deinterlace=settings.deinterlace,
-        network=NetworkOptions(
-            transport=settings.transport,
-            user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),
-            password=_password(settings),
-            open_timeout_s=settings.open_timeout_s,
-            low_latency=settings.low_latency,
-            options=settings.options,
-            verify=settings.verify,
-            poll_fps=settings.poll_fps,
-            deinterlace=DEINTERLACE[settings.deinterlace],
-            max_height=settings.max_height,
-        ),
-        patience=Patience(
-            stall_s=settings.stall_s,
-            longest_wait_s=settings.longest_wait_s,
-            retry_for_s=settings.retry_for_s,
-            retry_at_start=settings.retry_at_start,
-        ),
-    )

@@ -6,15 +6,19 @@ Entered by the main thread, then owned by the capture thread.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import ClassVar, Self
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
+from streamer.features import SourceContext
 from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.container import ContainerSource, describe
+from streamer.system import paths
 
 PREFIX = "lavfi:"
 
@@ -30,9 +34,22 @@ class SyntheticSource(ContainerSource):
         graph: without it.
     """
 
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+
     def __init__(self, graph: str, *, fps: str | float | Fraction | None = None) -> None:
         self.graph = graph.removeprefix(PREFIX)
         super().__init__(PREFIX + self.graph, threads=1, fps=fps)
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it is a graph behind `lavfi:`."""
+        return uri.startswith(PREFIX) and not paths.exists(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:  # noqa: ARG003
+        """See `streamer.features.SourceFeature`."""
+        return cls(uri, fps=settings.fps)
 
     def _open(self) -> InputContainer:
         return open_graph(self.graph)

@@ -18,7 +18,7 @@ from streamer.config.output import OutputEntry
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene, StreamInfo
-from streamer.network.reachability import KNOCK_EVERY_S, answers
+from streamer.network.reachability import CHECK_EVERY_S, answers
 from streamer.sinks.publish import hls
 from streamer.sinks.publish.encoder import EncodedPacket, StreamEncoder
 from streamer.sinks.publish.link import LinkLost, StreamLink
@@ -193,7 +193,7 @@ class StreamSink(SinkFeature):
             return False
         if not self._absent or now_s < self._knock_s:
             return True
-        self._knock_s = now_s + KNOCK_EVERY_S
+        self._knock_s = now_s + CHECK_EVERY_S
         return not answers(self._target.url)
 
     def _send(self, scene: Scene) -> None:
@@ -266,8 +266,8 @@ class StreamSink(SinkFeature):
         now_s = self._clock()
         self._lost_s = now_s if self._lost_s is None else self._lost_s
         wait_s = (self._refusals if lost.refused else self._backoff).next_s()
-        self._retry_s, self._knock_s = now_s + wait_s, now_s + KNOCK_EVERY_S
-        self._absent = not lost.replied and wait_s > KNOCK_EVERY_S and not answers(self._target.url)
+        self._retry_s, self._knock_s = now_s + wait_s, now_s + CHECK_EVERY_S
+        self._absent = not lost.replied and wait_s > CHECK_EVERY_S and not answers(self._target.url)
         if lost.refused not in self._said:
             self._said.add(lost.refused)
             what = "lost" if was_connected else "cannot be reached"

@@ -16,7 +16,7 @@ import numpy as np
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
-from streamer.sources.live.connection import LivePicture
+from streamer.sources.live.connection import LiveFrame
 
 _TIME_BASE = Fraction(1, 1_000_000)
 
@@ -27,7 +27,7 @@ class OpenCVConnection:
     Args:
         index: of the camera in the order of the system.
         name: of the camera, for messages.
-        wanted: returns false if the source was stopped; called before the first frame is read.
+        is_active: returns false if the source was stopped; called before the first frame is read.
         size, fps, pixel_format: requested from the driver, which may choose others.
 
     Raises:
@@ -39,14 +39,14 @@ class OpenCVConnection:
         self,
         index: int | None,
         name: str,
-        wanted: Callable[[], bool],
+        is_active: Callable[[], bool],
         size: tuple[int, int] | None = None,
         fps: Fraction | None = None,
         pixel_format: str | None = None,
     ) -> None:
         if index is None:
             raise SourceUnavailable(f"{name}: on this system a camera is named by its number; try camera:0")
-        if not wanted():
+        if not is_active():
             raise SourceLost(f"{name}: stopped while it was opened")
         self._name = name
         self._capture = cv2.VideoCapture(index)
@@ -80,7 +80,7 @@ class OpenCVConnection:
             jpeg_like=True,
         )
 
-    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+    def frames(self) -> Iterator[LiveFrame | Damage | None]:
         """See `streamer.sources.live.connection.Connection.pictures`; it never ends without an error."""
         yield self._first
         while True:
@@ -90,10 +90,10 @@ class OpenCVConnection:
         """Release it. Closing twice is fine."""
         self._capture.release()
 
-    def _read(self) -> LivePicture:
+    def _read(self) -> LiveFrame:
         success, pixels = self._capture.read()
         if not success:
             raise SourceLost(f"{self._name}: delivers no more frames; check that it is connected")
         arrived_s = time.monotonic()
         frame = av.VideoFrame.from_ndarray(np.asarray(pixels, np.uint8), format="bgr24")
-        return LivePicture(frame, round(arrived_s / _TIME_BASE), _TIME_BASE, arrived_s)
+        return LiveFrame(frame, round(arrived_s / _TIME_BASE), _TIME_BASE, arrived_s)

@@ -21,6 +21,7 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, PacketTap, StreamInfo
 from streamer.media.side_data import LAYOUTS, side_data_of
@@ -81,6 +82,14 @@ class ContainerSource(SourceBase, ABC):
         self._container: InputContainer | None = None
         self._decoder: FrameDecoder | None = None
         self._geometry: Geometry
+
+    def configure(self, settings: SourceSettings, packet_tap: PacketTap | None) -> Self:
+        """Apply what the settings say of every container; before entering."""
+        self.tap, self.audio = packet_tap, settings.audio
+        if settings.live or settings.deinterlace == "on":
+            self.deinterlace = settings.deinterlace
+        self.marks_interlaced = settings.deinterlace == "auto" and not settings.live
+        return self
 
     @abstractmethod
     def _open(self) -> InputContainer:

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Deinterlace = Literal["off", "combed", "all"]
-"""`combed`: pictures that are marked as interlaced and look it; `all`: every picture, whatever it is marked as."""
+Deinterlace = Literal["auto", "on", "off"]
+"""`auto`: frames that are flagged as interlaced and show combing; `on`: every frame, whatever its flags."""
 
 _LEAST_ROWS = 8  # bwdif asks for 3 rows of each plane
 _COMB_LEVELS = 10  # by which three lines on end stand out from both their neighbours, to and fro
@@ -47,7 +47,7 @@ class Deinterlacer:
         A new one has the times, the side data and all other properties of the old one. Of a picture whose kind `bwdif`
         does not know (a palette, semi-planar ones) the same comes back.
         """
-        if self._mode == "off" or (self._mode == "combed" and not picture.interlaced_frame):
+        if self._mode == "off" or (self._mode == "auto" and not picture.interlaced_frame):
             return picture
         shape = picture.width, picture.height, picture.format.name
         if shape != self._shape:
@@ -55,7 +55,7 @@ class Deinterlacer:
             self._filter = _Twice(picture) if _is_known(picture) else None
         if self._filter is None:
             return picture
-        if self._mode == "combed" and not is_combed(picture):
+        if self._mode == "auto" and not is_combed(picture):
             return self._filter.marked(picture)
         return self._filter.filtered(picture)
 

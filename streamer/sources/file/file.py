@@ -9,12 +9,15 @@ import dataclasses
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar, Self
 
 import av
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
+from streamer.features import SourceContext
 from streamer.interfaces import Damage, StreamInfo
 from streamer.sources.decode.container import ContainerSource, describe
 from streamer.sources.decode.decoding import FrameDecoder
@@ -23,6 +26,7 @@ from streamer.sources.decode.opening import open_file
 from streamer.sources.decode.stream_facts import container_kind, duration, frame_count, indexed_packets
 from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.sources.file.truncation import missing_bytes
+from streamer.system import paths
 
 _EARLY_END_S = Fraction(1, 2)
 """A damaged Matroska file that ends this much before its headers say is taken for cut off."""
@@ -44,10 +48,23 @@ class FileSource(ContainerSource):
         path: of the file.
     """
 
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+
     def __init__(self, path: str | Path, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
         super().__init__(str(path), threads=threads, fps=fps)
         self.path = Path(path)
         self._missing_bytes = 0
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it may be the path of a file; asked last, so also for a file that does not exist."""
+        return paths.is_local(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:
+        """See `streamer.features.SourceFeature`."""
+        return cls(uri, threads=settings.threads, fps=settings.fps).configure(settings, context.packet_tap)
 
     def _open(self) -> InputContainer:
         container = open_file(self.path)

@@ -15,13 +15,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from fractions import Fraction
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
+from streamer.features import SourceContext
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.container import ContainerSource, describe
@@ -106,11 +108,24 @@ class PipeSource(ContainerSource):
         fps: frames a second, in place of what comes through it tells.
     """
 
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+
     def __init__(self, target: str, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
         super().__init__("standard input" if target == STANDARD_INPUT else target, threads=threads, fps=fps)
         self._target = target
         self._remedy = _REMEDY
         self._pipe: Pipe | None = None
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it names a pipe."""
+        return is_pipe(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:
+        """See `streamer.features.SourceFeature`."""
+        return cls(uri, threads=settings.threads, fps=settings.fps).configure(settings, context.packet_tap)
 
     def open(self) -> InputContainer:
         """The container, once the writer has sent its beginning.

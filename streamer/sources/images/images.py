@@ -13,11 +13,13 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import av
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
+from streamer.features import SourceContext
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video, open_file
@@ -39,6 +41,7 @@ IMAGE_SUFFIXES = frozenset({
 })
 # fmt: on
 _NUMBER = re.compile(r"%(?:0?\d+)?d")
+_PATTERN = re.compile(rf"[*?\[]|{_NUMBER.pattern}")
 
 
 class ImageSource(SourceBase):
@@ -56,10 +59,27 @@ class ImageSource(SourceBase):
         ConfigError: `fps` is not a positive number.
     """
 
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+
     def __init__(self, pattern: str | Path, *, fps: str | float | Fraction = 25) -> None:
         super().__init__()
         self._pattern = str(pattern)
         self._fps = exact_fps(fps)
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it is a folder, a pattern that is not the name of a file, or a HEIF picture."""
+        if paths.is_dir(uri):
+            return True
+        if paths.is_file(uri):
+            return read_still(Path(uri)) is not None  # FFmpeg's demuxer returns its tiles one by one
+        return _PATTERN.search(uri) is not None and paths.is_local(uri) and not paths.exists(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:  # noqa: ARG003
+        """See `streamer.features.SourceFeature`."""
+        return cls(uri, fps=25 if settings.fps is None else settings.fps)
 
     def __enter__(self) -> Self:
         self._check_unused()

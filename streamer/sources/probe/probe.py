@@ -16,6 +16,7 @@ from av.stream import Disposition, Stream
 from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.geometry import Geometry
@@ -26,10 +27,11 @@ from streamer.sources.decode.stream_facts import MICROSECOND, duration, frame_co
 from streamer.sources.file.file import FileSource
 from streamer.sources.file.pipe import PipeSource
 from streamer.sources.images.images import ImageSource
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.address import is_address
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.probe.facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
 from streamer.sources.probe.h273 import FIELD_ORDERS, MATRICES, PRIMARIES, RANGES, TRANSFERS, UNKNOWN
-from streamer.sources.selection import SourceOptions, is_address, open_source
+from streamer.sources.selection import open_source
 from streamer.sources.synthetic import SyntheticSource, open_graph
 
 MEASURED_PACKETS = 600
@@ -40,21 +42,21 @@ Measured = tuple[str, av.VideoFrame | None, Geometry]
 """Whether the rate is constant, the first picture, and how it is to be shown."""
 
 
-def probe(uri: str, *, fps: str | float | Fraction | None = None) -> Probe:
+def probe(uri: str, settings: SourceSettings | None = None) -> Probe:
     """Look at what `open_source` would choose.
 
     Raises:
         SourceUnavailable: it cannot be opened, or has no video.
-        ConfigError: `fps` where it does not belong.
+        ConfigError: a setting that the source does not take.
     """
     if is_address(uri):
-        connector = NetworkConnector(uri)
+        connector = NetworkConnector(uri, settings)
         try:
             with connector.open() as container:
                 return _probe_container(connector.name, container, MEASURED_LIVE)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
-    source = open_source(uri, SourceOptions(fps=fps))
+    source = open_source(uri, settings)
     if isinstance(source, ImageSource):
         return _probe_pictures(uri, source)
     if isinstance(source, SyntheticSource):

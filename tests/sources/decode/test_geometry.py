@@ -11,15 +11,16 @@ import av
 import numpy as np
 import pytest
 
+from streamer.config.source import SourceSettings
 from streamer.interfaces import StreamInfo
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.orientation import NO_CROP, Crop, Orientation, Rotator
 from streamer.sources.file.file import FileSource
-from streamer.sources.live.connection import LivePicture
+from streamer.sources.live.connection import LiveFrame
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.paced import PacedConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.live_container import LiveContainerConnection
-from streamer.sources.network.network import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource
 from streamer.sources.probe.probe import probe
 from streamer.values.frame import Frame
@@ -227,9 +228,9 @@ def test_pixels_that_change_in_mid_stream_are_told_of_each_frame(
     assert "picture 10 changes to 160x120 yuv420p, pixels 16:11" in caplog.text
 
 
-def live_pictures(path: Path) -> tuple[StreamInfo, list[LivePicture]]:
-    connection = LiveContainerConnection(container := av.open(str(path)), container.streams.video[0], "camera")
-    pictures = [picture for picture in connection.pictures() if isinstance(picture, LivePicture)]
+def live_pictures(path: Path) -> tuple[StreamInfo, list[LiveFrame]]:
+    connection = LiveContainerConnection(av.open(str(path)), "camera", SourceSettings())
+    pictures = [picture for picture in connection.frames() if isinstance(picture, LiveFrame)]
     connection.close()
     return connection.info, pictures
 

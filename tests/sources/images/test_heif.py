@@ -14,7 +14,7 @@ from streamer.errors import SourceUnavailable
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.heif import read_still
 from streamer.sources.images.images import ImageSource, read_image
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource
 from streamer.sources.probe.probe import probe
 from streamer.sources.selection import open_source
