@@ -19,7 +19,7 @@ _UNTIMED = frozenset({
     "av1", "avs2", "avs3", "bitpacked", "cavsvideo", "dirac", "dnxhd", "evc", "h261", "h263", "h264", "hevc",
     "ingenient", "m4v", "mjpeg", "mjpeg_2000", "mpegvideo", "mpjpeg", "obu", "rawvideo", "v210", "v210x", "vc1", "vvc",
 })  # fmt: skip
-MICROSECOND = Fraction(1, 1_000_000)  # AV_TIME_BASE of containers
+_MICROSECOND = Fraction(1, 1_000_000)  # AV_TIME_BASE of containers
 
 
 def exact_fps(fps: str | float | Fraction) -> Fraction:
@@ -108,5 +108,14 @@ def duration(stream: VideoStream) -> Fraction | None:
     if stream.duration is not None and stream.time_base is not None:
         return stream.duration * stream.time_base
     assert isinstance(stream.container, InputContainer)
-    whole = stream.container.duration
-    return tagged_duration(stream) or (None if whole is None else whole * MICROSECOND)
+    return tagged_duration(stream) or container_duration(stream.container)
+
+
+def container_duration(container: InputContainer) -> Fraction | None:
+    """The duration of the container in seconds; None if unknown."""
+    return None if container.duration is None else container.duration * _MICROSECOND
+
+
+def seconds(exact: Fraction | None) -> float | None:
+    """A time or duration as a float; None stays None."""
+    return None if exact is None else float(exact)

@@ -20,11 +20,11 @@ import av
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.features import SourceContext
-from streamer.interfaces import Damage, StreamInfo
+from streamer.interfaces import Damage
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video, open_file
 from streamer.sources.decode.orientation import Rotator, orientation_of
-from streamer.sources.decode.source_base import SourceBase
+from streamer.sources.decode.source_base import SourceBase, info_of
 from streamer.sources.decode.stream_facts import exact_fps
 from streamer.sources.images.heif import read_still
 from streamer.sources.images.heif_tiles import decode_still
@@ -91,12 +91,10 @@ class ImageSource(SourceBase):
             raise SourceUnavailable(f"{self._pattern}: none of its {len(paths)} pictures can be read ({detail})")
         _, picture, ratio = first
         colour = (picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range)
-        self._info = StreamInfo(
-            name=self._pattern,
-            width=picture.width,
-            height=picture.height,
-            pixel_format=picture.format.name,
-            time_base=1 / self._fps,
+        self._info = info_of(
+            picture,
+            self._pattern,
+            1 / self._fps,
             average_fps=self._fps,
             frame_count=len(paths),
             duration_s=float(len(paths) / self._fps),

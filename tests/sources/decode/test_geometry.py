@@ -225,7 +225,7 @@ def test_pixels_that_change_in_mid_stream_are_told_of_each_frame(
     assert info.sample_aspect_ratio == 1
     assert [frame.sample_aspect_ratio for frame in frames] == [Fraction(1)] * 10 + [Fraction(16, 11)] * 10
     assert [frame.segment for frame in frames] == [0] * 10 + [1] * 10
-    assert "picture 10 changes to 160x120 yuv420p, pixels 16:11" in caplog.text
+    assert "frame 10 changes to 160x120 yuv420p, pixels 16:11" in caplog.text
 
 
 def live_pictures(path: Path) -> tuple[StreamInfo, list[LiveFrame]]:

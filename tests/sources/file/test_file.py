@@ -233,7 +233,7 @@ BAD: dict[str, str] = {
     "noise.mkv": "not a video",
     "sound.wav": "no video",
     "music.mp4": "no video",
-    "no_frames.avi": "no picture of it can be decoded",
+    "no_frames.avi": "no frame of it can be decoded",
     "no_frames.mkv": "not a video",
     "no_frames.mp4": "no video",
     "no_index.mp4": "truncated before its index",
