@@ -79,7 +79,7 @@ def test_an_mp4_with_its_index_at_the_end_is_one_line(program: Program) -> None:
     result = run_with_input(program, clip.read_bytes(), "run", "-", "-o", "out.mp4")
     assert result.code == 2, result.errors
     (line,) = result.errors.strip().splitlines()
-    assert "index stands at its end" in line
+    assert "index at the end" in line
     assert program.files() == {"clip.mov"}
 
 
