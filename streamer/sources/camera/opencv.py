@@ -16,7 +16,7 @@ import numpy as np
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
-from streamer.sources.decode.source_base import info_of
+from streamer.sources.decode.stream_info import info_of
 from streamer.sources.live.connection import LiveFrame
 
 _TIME_BASE = Fraction(1, 1_000_000)

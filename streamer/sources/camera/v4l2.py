@@ -27,7 +27,7 @@ from streamer.sources.camera.modes import (
 )
 from streamer.sources.camera.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
 from streamer.sources.camera.v4l2_device import Captured, CaptureDevice, Granted
-from streamer.sources.decode.source_base import info_of
+from streamer.sources.decode.stream_info import info_of
 from streamer.sources.live.connection import POLL_S, LiveFrame
 
 logger = logging.getLogger(__name__)

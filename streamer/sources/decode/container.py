@@ -25,26 +25,19 @@ from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.features import SourceContext
 from streamer.interfaces import Damage, PacketTap, StreamInfo
-from streamer.media.side_data import LAYOUTS, side_data_of
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.opening import choose_video
 from streamer.sources.decode.packets import PacketReader, passthrough_of, start_of
-from streamer.sources.decode.source_base import SourceBase, info_of
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps, is_untimed, rate_of
+from streamer.sources.decode.stream_info import describe
 from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.values.frame import Frame, FrameKey
 
 logger = logging.getLogger(__name__)
 
-# fmt: off
-_IMAGE_CODECS = frozenset({
-    "apng", "bmp", "gif", "jpegls", "jpegxl", "ljpeg", "mjpeg", "mjpegb", "pam", "pbm", "pcx", "pgm", "png", "ppm",
-    "qoi", "sgi", "sunrast", "targa", "tiff", "webp", "xbm",
-})
-# fmt: on
-"""Codecs of webcams and image files."""
 _FALLBACK_RATE_FPS = Fraction(25)
 """For streams without times and rate; FFmpeg assumes it for raw streams."""
 
@@ -266,37 +259,6 @@ class ContainerSource(SourceBase, ABC):
     def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
         """The upright frame; a source that reads other frames replaces it."""
         return self._geometry.upright(picture, time_base)
-
-
-def describe(
-    stream: VideoStream, first: av.VideoFrame, name: str, geometry: Geometry, *, live: bool = False
-) -> StreamInfo:
-    """The properties of a stream whose first upright frame is `first`, as far as every container has them."""
-    context = stream.codec_context
-    side_data = side_data_of(first)
-    if geometry.orientation.transposed:  # a layout of two views or of a sphere is invalid after a quarter turn
-        side_data = {name: one for name, one in side_data.items() if name not in LAYOUTS}
-    tags = (
-        (first.color_primaries, context.color_primaries, 2),
-        (first.color_trc, context.color_trc, 2),
-        (first.colorspace, context.colorspace, 2),
-        (first.color_range, context.color_range, 0),
-    )
-    primaries, transfer, matrix, code = (int(of_stream if own == unset else own) for own, of_stream, unset in tags)
-    return info_of(
-        first,
-        name,
-        stream.time_base or Fraction(1, 1000),
-        average_fps=rate_of(stream),
-        sample_aspect_ratio=geometry.sample_aspect_ratio,
-        live=live,
-        bit_rate=stream.bit_rate or None,
-        colour=(primaries, transfer, matrix, code),
-        field_order=geometry.field_order,
-        constant_rate=stream.base_rate is not None and stream.base_rate == stream.average_rate,
-        jpeg_like=context.codec.canonical_name in _IMAGE_CODECS,
-        side_data=side_data,
-    )
 
 
 def _note(notes: list[str], line: str) -> None:

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator, Sequence
-from fractions import Fraction
 from inspect import GEN_RUNNING, getgeneratorstate
 from types import TracebackType
-from typing import Any
-
-import av
 
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
@@ -90,8 +86,3 @@ class SourceBase:
     def _check_unused(self) -> None:
         if self._info is not None:
             raise RuntimeError("a source is used once")
-
-
-def info_of(frame: av.VideoFrame, name: str, time_base: Fraction, **more: Any) -> StreamInfo:
-    """A `StreamInfo` with the size and the pixel format of a frame; `more` are further fields."""
-    return StreamInfo(name, frame.width, frame.height, frame.format.name, time_base, **more)

@@ -160,9 +160,7 @@ class PipeSource(ContainerSource):
             return av.open(self._pipe, "r", metadata_errors="replace", buffer_size=_BUFFER_BYTES)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             if not self._pipe.read_bytes:
-                raise SourceUnavailable(
-                    f"{self._name}: no data arrived; check the writing program"
-                ) from error
+                raise SourceUnavailable(f"{self._name}: no data arrived; check the writing program") from error
             why = f"not a video that can be read in order ({reason(error)})"
             raise SourceUnavailable(f"{self._name}: {why}{_REMEDY}") from error
 

@@ -24,8 +24,9 @@ from streamer.interfaces import Damage
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video, open_file
 from streamer.sources.decode.orientation import Rotator, orientation_of
-from streamer.sources.decode.source_base import SourceBase, info_of
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps
+from streamer.sources.decode.stream_info import info_of
 from streamer.sources.images.heif import read_still
 from streamer.sources.images.heif_tiles import decode_still
 from streamer.system import paths
