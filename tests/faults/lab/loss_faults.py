@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import ClassVar
 
+from streamer.config.source import Transport
 from tests.faults.lab.scenario import CameraScenario
 from tests.faults.lab.sights import DETECTED, SHOWN, Sight
 
@@ -20,7 +21,7 @@ class Loss(CameraScenario):
     """A share of the RTP packets never arrives, for about 6 s."""
 
     expected = "pictures from a gap to the next whole key frame are flagged, and kept from the detector"
-    transport = "udp"
+    transport: ClassVar[Transport] = "udp"
     limit_s = 2.5
     lasts_s = (5.0, 7.0)
     quick = False
