@@ -3,7 +3,8 @@
     python -m benchmarks.detect_every SEQUENCE... [--every 3] [--tracker NAME] [--det NAME]
 
 F1 at an IoU of 0.5 against the ground truth of sequences in MOT Challenge layout with images. Boxes in between are
-interpolated. Goal: with every = 3 at least 97% of the score with every frame. The result does not depend on the machine.
+interpolated. Goal: with every = 3 at least 97% of the score with every frame. The result does not depend on the
+machine.
 """
 
 from __future__ import annotations

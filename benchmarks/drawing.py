@@ -2,10 +2,10 @@
 
     python -m benchmarks.drawing [--rounds N] [--tracks N]
 
-Both sides get the same decoded 1280x720 frame and the same tracks, which move and change their score on every frame, and
-return a frame of the same format. The RGB side is the common loop: to a BGR array, `cv2.rectangle` and `cv2.putText`
-(with a filled background behind the text), back to the native format. The sides take turns every ten frames, so that
-other load on the machine affects both. The output has medians.
+Both sides get the same decoded 1280x720 frame and the same tracks, which move and change their score on every frame,
+and return a frame of the same format. The RGB side is the common loop: to a BGR array, `cv2.rectangle` and
+`cv2.putText` (with a filled background behind the text), back to the native format. The sides take turns every ten
+frames, so that other load on the machine affects both. The output has medians.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def main() -> None:
     for name, values in times.items():
         deciles = statistics.quantiles(values, n=10)
         print(
-            f"{name:24} {statistics.median(values):7.3f} ms per frame   (p10 {deciles[0]:.3f}, p90 {deciles[-1]:.3f})"
+            f"{name:24} {statistics.median(values):7.3f} ms per frame  (p10 {deciles[0]:.3f}, p90 {deciles[-1]:.3f})"
         )
     native, rgb = times[NATIVE], times[RGB]
     ratio = statistics.median(far / near for far, near in zip(rgb, native, strict=True))

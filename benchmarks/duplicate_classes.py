@@ -2,11 +2,11 @@
 
     python -m benchmarks.duplicate_classes --data DIR [SEQUENCE ...]
 
-DIR has `<sequence>/seqinfo.ini` and `<sequence>/gt/gt.txt` (MOT Challenge). The detections are simulated: each person of the
-ground truth is reported as Person (85% of the frames), as Man or Woman (85%) and as the other of the two (30%), by boxes
-that jitter by 3% of their size, with scores around 0.6, 0.6 and 0.4 (standard deviation 0.1). These figures are assumed,
-not measured. Compared are the same boxes not merged, after non-maximum suppression across all classes, and with
-duplicates merged. `boxes` is the number of boxes per person, `ids` the number of ids per person.
+DIR has `<sequence>/seqinfo.ini` and `<sequence>/gt/gt.txt` (MOT Challenge). The detections are simulated: each person
+of the ground truth is reported as Person (85% of the frames), as Man or Woman (85%) and as the other of the two (30%),
+by boxes that jitter by 3% of their size, with scores around 0.6, 0.6 and 0.4 (standard deviation 0.1). These figures
+are assumed, not measured. Compared are the same boxes not merged, after non-maximum suppression across all classes, and
+with duplicates merged. `boxes` is the number of boxes per person, `ids` the number of ids per person.
 """
 
 from __future__ import annotations

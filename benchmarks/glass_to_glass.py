@@ -2,10 +2,10 @@
 
     python -m benchmarks.glass_to_glass [--seconds S] [--fps F] [--json FILE]
 
-The scripted RTSP camera of the fault lab at 1280x720 draws a number into each frame and reports when. The whole program,
-as a separate process with the starter, draws on the frames and publishes them over RTSP, then serves them as MJPEG. A
-viewer reads the numbers. All run on this machine and share its clock. The parts come from the camera's log, the times in
-the MJPEG stream's headers, and the program's report.
+The scripted RTSP camera of the fault lab at 1280x720 draws a number into each frame and reports when. The whole
+program, as a separate process with the starter, draws on the frames and publishes them over RTSP, then serves them as
+MJPEG. A viewer reads the numbers. All run on this machine and share its clock. The parts come from the camera's log,
+the times in the MJPEG stream's headers, and the program's report.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def summary(camera: Camera, viewed: list[Viewed], report: Path, stage: str) -> d
     return {
         "glass to glass": milliseconds(total),
         "split": split,
-        "pictures": {"viewed": len(viewed), "taken meanwhile": taken},
+        "pictures": {"viewed": len(viewed), "captured in this time": taken},
         "report": {"frames": told["frames"], "ages": told["ages"]},
     }
 

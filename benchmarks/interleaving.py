@@ -2,9 +2,9 @@
 
     python -m benchmarks.interleaving [--other CHECKOUT] [--megabytes-per-second N]
 
-Each run is a separate process: it encodes the video of a file again and copies its audio. Memory is the peak resident set
-size. The slow connection is an HTTP server on this machine that limits the rate of all connections together. `--other`
-names a checkout of another version, whose runs take turns with this version's.
+Each run is a separate process: it encodes the video of a file again and copies its audio. Memory is the peak resident
+set size. The slow connection is an HTTP server on this machine that limits the rate of all connections together.
+`--other` names a checkout of another version, whose runs take turns with this version's.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def copy(source: str, output: Path) -> None:
     opened = open_source(source)
     with opened:
         others = getattr(opened, "passthrough", None)
-        more = {} if others is None else {"passthrough": others}  # versions with two readers find the file themselves
+        more = {} if others is None else {"passthrough": others}  # versions with two readers open the file themselves
         sink = VideoSink(output, opened.info, codec="mpeg4", **more)
         with sink:
             for frame in opened:

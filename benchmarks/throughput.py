@@ -2,9 +2,9 @@
 
     python -m benchmarks.throughput [--rounds N] [--loops N]
 
-All contestants read the same 1280x720 clip, run the same detector with the same number of threads, draw boxes and labels,
-and write the same codec at the same quality; the output has file size and PSNR for comparison. They take turns in every
-round. The ratio of a round compares runs seconds apart, and the output has the median of the rounds.
+All contestants read the same 1280x720 clip, run the same detector with the same number of threads, draw boxes and
+labels, and write the same codec at the same quality; the output has file size and PSNR for comparison. They take turns
+in every round. The ratio of a round compares runs seconds apart, and the output has the median of the rounds.
 """
 
 from __future__ import annotations

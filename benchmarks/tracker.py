@@ -2,8 +2,8 @@
 
     python -m benchmarks.tracker [--frames N] [--objects 100,500,1000] [--tracker NAME] [--frames-long]
 
-Boxes walk at random in a frame of 1920x1080 and overlap densely. Both trackers get the same detections in turns, frame by
-frame, on one thread, whose CPU time is counted. The plain one is a common IoU tracker with a memory: the whole IoU
+Boxes walk at random in a frame of 1920x1080 and overlap densely. Both trackers get the same detections in turns, frame
+by frame, on one thread, whose CPU time is counted. The plain one is a common IoU tracker with a memory: the whole IoU
 matrix, SciPy's assignment, and a loop over a list of tracks. `--frames-long` sends a million frames through the tracker
 and prints time and size of its state on the way; it fails if the state grows.
 """
