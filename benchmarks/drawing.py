@@ -31,6 +31,7 @@ from streamer.render.palette import colour_of, text_colour_on
 from streamer.render.trails import TrailAnnotator
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tracking.types import Tracks
 
 NATIVE, RGB = "copy + boxes + labels", "RGB round trip"
@@ -98,7 +99,7 @@ class Contest:
     def scene(self, step: int) -> Scene:
         frame = Frame(picture=self.picture, index=step, pts=step, time_base=Fraction(1, 25), captured_s=0.0)
         tracks = moving_tracks(self.count, step, (self.picture.width, self.picture.height))
-        return Scene(frame=frame, tracks=tracks, labels=LABELS, state="detected", fps=25.0)
+        return Scene(frame=frame, tracks=tracks, labels=LABELS, state=FrameState.DETECTED, fps=25.0)
 
     def _copy(self) -> None:
         self.canvas = Canvas(self.picture)

@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.clips import machine
+from streamer.values.states import FrameState
 from tests.structure import FilePlan, StreamPlan, build
 
 SECONDS = 600
@@ -45,7 +46,7 @@ def copy(source: str, output: Path) -> None:
         sink = VideoSink(output, opened.info, codec="mpeg4", **more)
         with sink:
             for frame in opened:
-                sink.write(Scene(frame, tracks(0), LabelTable(()), "detected"))
+                sink.write(Scene(frame, tracks(0), LabelTable(()), FrameState.DETECTED))
     # `getrusage` includes the memory of the parent.
     (peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     (read,) = [line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar")]

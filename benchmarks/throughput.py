@@ -37,6 +37,7 @@ from streamer.run.session import Session
 from streamer.run.wiring import Outputs
 from streamer.sources.file.file import FileSource
 from streamer.system.interrupts import Interrupts
+from streamer.values.states import FrameState
 from tracking.types import Detections
 
 CORES = len(os.sched_getaffinity(0))
@@ -172,7 +173,7 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
         with timed("track and draw"):
             for frame, found in zip(frames, detections, strict=True):
                 tracks = tracker.update(found, frame.time_s)
-                scene = Scene(frame, tracks.select(tracks.confirmed), detector.labels, "detected", found)
+                scene = Scene(frame, tracks.select(tracks.confirmed), detector.labels, FrameState.DETECTED, found)
                 canvas = Canvas(frame.picture)
                 for annotator in annotators:
                     annotator.draw(canvas, scene)

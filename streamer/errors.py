@@ -14,8 +14,11 @@ class StreamerError(Exception):
     exit_code = 1
 
 
-class Interrupted(KeyboardInterrupt):
-    """The run was asked to end: not a failure; every output is complete up to the last frame that was shown."""
+class Interrupted(Exception):
+    """The run was stopped by `Pipeline.stop` or by closing its window.
+
+    This is no failure: every output is complete up to the last frame that was shown.
+    """
 
 
 class ConfigError(StreamerError):

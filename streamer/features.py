@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from streamer.config.settings import DrawSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
-    from streamer.interfaces import Annotator, Detector, Sink, Source, StreamInfo
+    from streamer.interfaces import Annotator, Detector, PacketTap, Sink, Source, StreamInfo
     from streamer.media.passthrough import Passthrough
-    from streamer.sources.decode.packet_tap import PacketTap
     from streamer.values.labels import LabelTable
 
 Extensions = Mapping[str, Mapping[str, Any]]

@@ -13,10 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import av
+from av.packet import Packet
+from av.video.stream import VideoStream
 
 from streamer.media.passthrough import Passthrough
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tracking.types import Detections, IdArray, Tracks
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ class Damage:
     cause: str
     frames: int = 1
     detail: str = ""
-    state: str = "corrupt"
+    state: FrameState = FrameState.CORRUPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,29 @@ class PassthroughSource(Protocol):
         ...
 
 
+class StreamTap(Protocol):
+    """Gets the packets of one opened stream, in decoding order. Called by the thread that reads the stream.
+
+    Attributes:
+        number: of the stream, from 0, over all connections of a run.
+    """
+
+    @property
+    def number(self) -> int: ...
+
+    def packet(self, packet: Packet[VideoStream]) -> None:
+        """The next packet for the decoder. The caller keeps using it, so the tap must copy what it needs."""
+        ...
+
+
+class PacketTap(Protocol):
+    """Gets each stream that is opened, before its first packet."""
+
+    def begin(self, stream: VideoStream) -> StreamTap | None:
+        """A stream whose decoder is configured and has no packet yet; returns None if its packets are not needed."""
+        ...
+
+
 class Detector(Protocol):
     """Finds objects on one frame at a time. Built by the main thread, then used by one detector thread."""
 
@@ -174,7 +200,7 @@ class Scene:
     frame: Frame
     tracks: Tracks
     labels: LabelTable
-    state: str
+    state: FrameState
     detections: Detections | None = None
     found_pts: IdArray | None = None
     picture: av.VideoFrame | None = None
@@ -215,8 +241,8 @@ class Sink(Protocol):
     """Takes scenes in presentation order. Entered and left by the main thread, written by one thread in between.
 
     Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error,
-    or with `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other error
-    removes what is unfinished.
+    or with `Interrupted` or `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any
+    other error removes what is unfinished.
     """
 
     @property

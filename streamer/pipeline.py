@@ -28,17 +28,19 @@ from streamer.flow.failures import DetectorFailures
 from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
-from streamer.flow.routes import Finished, LosslessRoute, Route
+from streamer.flow.routes import LosslessRoute, Route
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
 from streamer.flow.sink_worker import SinkWorker
-from streamer.flow.stats import Rate, RunStats
+from streamer.flow.stats import RateMeter, RunStats
 from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
 from streamer.presentation.delayed import ShowDelayed
 from streamer.presentation.every_frame import EveryFrame, Presentation, Presented
 from streamer.presentation.live import ShowDetected, ShowNow
 from streamer.render.canvas import Canvas
+from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
+from streamer.values.states import DropCause, FrameState, Overlay
 from tracking.types import Detections, Tracker
 
 log = logging.getLogger(__name__)
@@ -88,7 +90,7 @@ class Pipeline:
         cadence: Cadence | None = None,
         select: Callable[[Detections], Detections] | None = None,
         draw: bool = False,
-        overlay: str = "now",
+        overlay: Overlay | str = Overlay.NOW,
         delay_s: float | None = None,
         latency: Latency | None = None,
         optional: Sequence[Sink] = (),
@@ -99,20 +101,18 @@ class Pipeline:
     ) -> None:
         if not detectors:
             raise ValueError("a pipeline needs a detector")
-        if overlay not in ("now", "detected", "delayed"):
-            raise ValueError(f"overlay is now, detected or delayed, not {overlay!r}")
         self._source = source
         self._detectors = tuple(detectors)
         self._live = source.info.live and latency is None
         self._failures = DetectorFailures()
-        self._rate = Rate()
+        self._rate = RateMeter()
         self._annotators = tuple(annotators)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
         self._select = select
         self._stop = threading.Event()
         self.stats = stats or RunStats()
         """The figures of this run; complete once the iteration has ended."""
-        cadence = cadence or Cadence()
+        cadence, overlay = cadence or Cadence(), Overlay(overlay)
         self._keeps_all = self._live and bool(keep_all)
         route = self._make_route(Schedule(cadence), overlay, latency, playout)
         self._route = route if reroute is None else reroute(route)
@@ -124,20 +124,22 @@ class Pipeline:
             for sink, name in zip(sinks, _names(sinks), strict=True)
         )
 
-    def _make_route(self, schedule: Schedule, overlay: str, latency: Latency | None, playout: Playout | None) -> Route:
-        ledger, every_frame, wants = self.stats.ledger, overlay != "detected", schedule.wants
+    def _make_route(
+        self, schedule: Schedule, overlay: Overlay, latency: Latency | None, playout: Playout | None
+    ) -> Route:
+        ledger, every_frame, wants = self.stats.ledger, overlay != Overlay.DETECTED, schedule.wants
         if latency is not None:
             return SimulatedRoute(ledger, wants, latency, every_frame=every_frame)
         if not self._live:
             return LosslessRoute(ledger, wants)
         return NewestRoute(ledger, wants, every_frame=every_frame, keep_all=self._keeps_all, playout=playout)
 
-    def _make_pacing(self, tracker: Tracker, cadence: Cadence, overlay: str, delay_s: float | None) -> Presentation:
+    def _make_pacing(self, tracker: Tracker, cadence: Cadence, overlay: Overlay, delay_s: float | None) -> Presentation:
         if isinstance(self._route, LosslessRoute):
             return EveryFrame(tracker, all_frames=cadence.all_frames)
-        if overlay == "delayed":
+        if overlay == Overlay.DELAYED:
             return ShowDelayed(tracker, delay_s)
-        return ShowNow(tracker) if overlay == "now" else ShowDetected(tracker)
+        return ShowNow(tracker) if overlay == Overlay.NOW else ShowDetected(tracker)
 
     def run(self) -> None:
         """Run to the end of the source.
@@ -159,7 +161,7 @@ class Pipeline:
             sink_worker.release()
 
     def __iter__(self) -> Iterator[Scene]:
-        began_s, cause = time.monotonic(), "error"
+        began_s, cause = time.monotonic(), DropCause.ERROR
         ended: BaseException | None = None
         try:
             with ThreadGroup(self._abort, deadline_s=LIVE_DEADLINE_S if self._live else None) as thread_group:
@@ -173,10 +175,10 @@ class Pipeline:
                 except Closed:
                     if not self._stop.is_set():
                         raise
-                cause = "interrupted"
+                cause = DropCause.INTERRUPTED
                 self._finish()
         finally:
-            self.stats.ledger.settle_rest("dropped", cause)
+            self.stats.ledger.settle_rest(FrameState.DROPPED, cause)
             self.stats.threads["detect"] = len(self._detectors)
             self.stats.wall_s = time.monotonic() - began_s
         if self._stop.is_set():
@@ -237,15 +239,15 @@ class Pipeline:
                 self.stats.add_age("detector", time.monotonic() - frame.captured_s)
             self._route.done(self._look(detector, frame))
 
-    def _look(self, detector: Detector, frame: Frame) -> Finished:
+    def _look(self, detector: Detector, frame: Frame) -> Detected:
         started_s = time.perf_counter()
         try:
             detections = detector.detect(frame)
         except DetectorError as error:
-            return Finished(frame, None, error, time.perf_counter() - started_s, time.monotonic())
+            return Detected(frame, None, error, time.perf_counter() - started_s, time.monotonic())
         if self._select is not None:
             detections = self._select(detections)
-        return Finished(frame, detections, None, time.perf_counter() - started_s, time.monotonic())
+        return Detected(frame, detections, None, time.perf_counter() - started_s, time.monotonic())
 
     # main thread
 
@@ -258,11 +260,11 @@ class Pipeline:
             raise
 
     def _shown_scenes(self, began_s: float) -> Generator[Scene, None, None]:
-        for finished in self._route:
-            if finished.looked:
-                self.stats.add_time("detect", finished.detect_s)
-                self._failures.take(finished.frame, finished.error)
-            yield from self._show(self._presentation.take(finished), began_s)
+        for delivery in self._route:
+            if isinstance(delivery, Detected):
+                self.stats.add_time("detect", delivery.detect_s)
+                self._failures.take(delivery.frame, delivery.error)
+            yield from self._show(self._presentation.take(delivery), began_s)
             if self._failures.fatal is not None:
                 yield from self._show(self._presentation.flush(), began_s)
                 raise self._failures.fatal

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from streamer.cli.program import app
 from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.run.destinations import kind_of
 from streamer.run.wiring import source_options
+from streamer.sinks.selection import kind_of
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"

@@ -55,7 +55,7 @@ class Adaptation:
         return self._came_back >= self._left
 
 
-class UsualScore:
+class MedianScore:
     """The score that is usual for what the detector is sure of: the median in which each score counts by itself.
 
     A crowd of doubtful detections moves it less than it moves the mean. Scores are counted in bins of 0.01.

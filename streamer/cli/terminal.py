@@ -23,12 +23,13 @@ from streamer.flow.stats import RunStats
 from streamer.observe.report import Report
 from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS, SecretsFilter
+from streamer.values.states import FrameState
 
 log = logging.getLogger("streamer")
 
 PLAIN_EVERY_S = 5.0
 _CLASSES_SHOWN = 8
-_STATES_WITH_CAUSE = ("lost", "dropped", "corrupt")
+_STATES_WITH_CAUSE = (FrameState.LOST, FrameState.DROPPED, FrameState.CORRUPT)
 
 
 class _LogLines(logging.Handler):
@@ -169,8 +170,12 @@ def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
 
 def _headline(report: Report) -> Text:
     stats, ledger = report.stats, report.stats.ledger
-    parts = [f"{ledger.count('detected')} detected"]
-    parts += [f"{ledger.count(state)} {state}" for state in ("interpolated", "predicted") if ledger.count(state)]
+    parts = [f"{ledger.count(FrameState.DETECTED)} detected"]
+    parts += [
+        f"{ledger.count(state)} {state}"
+        for state in (FrameState.INTERPOLATED, FrameState.PREDICTED)
+        if ledger.count(state)
+    ]
     for state in _STATES_WITH_CAUSE:
         parts += [f"{frames} {state} ({cause})" for cause, frames in ledger.causes(state).items()]
     if stats.flagged_corrupt:

@@ -10,7 +10,7 @@ from streamer.errors import ConfigError, SourceUnavailable
 from streamer.evaluation.sequences import Sequence
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video, open_file
-from streamer.sources.images.images import find_pictures
+from streamer.sources.images.images import find_images
 
 
 def footage(sequence: Sequence) -> Path | None:
@@ -32,7 +32,7 @@ def footage(sequence: Sequence) -> Path | None:
     if videos:
         found, count = videos[0], _count(videos[0])
     elif folder.is_dir():
-        found, count = folder, len(find_pictures(str(folder)))
+        found, count = folder, len(find_images(str(folder)))
     else:
         return None
     if count != sequence.frames:

@@ -12,12 +12,12 @@ import numpy as np
 
 from streamer.evaluation.sequences import Sequence
 from streamer.interfaces import StreamInfo
-from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
 
 
-class SequenceSource(SingleUseSource):
+class SequenceSource(SourceBase):
     """Frame k, from 0, is at k / fps seconds, whatever time a container gives it.
 
     Args:

@@ -13,6 +13,7 @@ import numpy as np
 
 from streamer.evaluation.id_breaks import IdBreaks, TrackLifetimes
 from streamer.interfaces import Scene
+from streamer.values.states import FrameState
 from tracking.boxes import Array
 from tracking.types import BoolArray, Origin, Tracks
 
@@ -77,7 +78,7 @@ class Steadiness:
 
     def take(self, scene: Scene) -> None:
         """The next scene in presentation order."""
-        shown = _Shown(scene.frame.time_s, scene.frame.segment, scene.tracks, scene.state == "interpolated")
+        shown = _Shown(scene.frame.time_s, scene.frame.segment, scene.tracks, scene.state is FrameState.INTERPOLATED)
         if self._before and (self._before[-1].segment != shown.segment or shown.time_s <= self._before[-1].time_s):
             self._before.clear()
         if self._before:

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from streamer.flow.playout import Playout
 from streamer.flow.queues import ClosableQueue, Closed
-from streamer.flow.routes import BUSY, LATE, Finished
-from streamer.flow.stats import Ledger
+from streamer.flow.stats import FrameLedger
+from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame, held_bytes
+from streamer.values.states import DropCause, FrameState
 
 _SHOWN_CAPACITY = 2
 MOST_BYTES = 512 << 20
@@ -32,14 +33,14 @@ class _Fate:
 
     shown: bool | None
     looked: bool | None
-    shown_as: str = "predicted"
+    shown_as: FrameState = FrameState.PREDICTED
 
 
 class _Due(NamedTuple):
     """A frame that waits to be shown, from this time on."""
 
     due_s: float
-    finished: Finished
+    arrived: Arrived
     held_bytes: int
 
 
@@ -63,7 +64,7 @@ class NewestRoute(ClosableQueue):
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: FrameLedger,
         wants: Callable[[Frame], bool],
         *,
         every_frame: bool,
@@ -83,7 +84,7 @@ class NewestRoute(ClosableQueue):
         self._looking = 0  # frames that are with a detector
         self._arrived: deque[_Due] = deque()
         self._arrived_bytes = 0
-        self._results: deque[Finished] = deque()
+        self._results: deque[Detected] = deque()
         self._fates: dict[int, _Fate] = {}  # of frames whose end is open: those here, with a detector, or being shown
         self._damages: dict[int, str] = {}
         self._ended = False
@@ -118,7 +119,7 @@ class NewestRoute(ClosableQueue):
         due_s = frame.captured_s if self._playout is None or is_early else self._playout.due_s(frame)
         if self._arrived:
             due_s = max(due_s, self._arrived[-1].due_s)  # never before the one that came before
-        self._arrived.append(_Due(due_s, Finished(frame, due_s=due_s), held_bytes(frame.picture)))
+        self._arrived.append(_Due(due_s, Arrived(frame, due_s), held_bytes(frame.picture)))
         self._arrived_bytes += self._arrived[-1].held_bytes
         while len(self._arrived) > 1 and self._is_too_late():
             self._decide(self._take_arrived().frame, shown=False)
@@ -130,11 +131,11 @@ class NewestRoute(ClosableQueue):
         now_s = self._clock()
         return not self._keep_all and sum(one.due_s <= now_s for one in self._arrived) > self._capacity
 
-    def _take_arrived(self) -> Finished:
+    def _take_arrived(self) -> Arrived:
         one = self._arrived.popleft()
         self._arrived_bytes -= one.held_bytes
         late = self._keep_all and bool(self._arrived) and self._clock() - one.due_s > LATE_S
-        return replace(one.finished, late=late)
+        return replace(one.arrived, late=late)
 
     def end(self) -> None:
         with self._changed:
@@ -153,20 +154,20 @@ class NewestRoute(ClosableQueue):
                 self._looking += 1
             yield frame
 
-    def done(self, finished: Finished) -> None:
+    def done(self, result: Detected) -> None:
         with self._changed:
-            cause = finished.error.cause if finished.error is not None else ""
-            if self._fates.pop(finished.frame.index, None) is not None:
-                self._ledger.settle("lost" if cause else "detected", cause)
+            if self._fates.pop(result.frame.index, None) is not None:
+                state = FrameState.DETECTED if result.error is None else FrameState.LOST
+                self._ledger.settle(state, result.error_cause)
             # The main thread is behind: the detector waits for it, and takes a newer frame then.
             self._changed.wait_for(lambda: self._closed or len(self._results) < self._capacity)
             if self._closed:
                 raise Closed
-            self._results.append(finished)
+            self._results.append(result)
             self._looking -= 1
             self._changed.notify_all()
 
-    def __iter__(self) -> Iterator[Finished]:
+    def __iter__(self) -> Iterator[Delivery]:
         while True:
             with self._changed:
                 while not self._has_news():
@@ -176,14 +177,14 @@ class NewestRoute(ClosableQueue):
                 # Results first: boxes for the frame that came meanwhile are better with them.
                 if not (self._results or self._arrived):
                     return
-                finished = self._results.popleft() if self._results else self._take_arrived()
+                delivery = self._results.popleft() if self._results else self._take_arrived()
                 self._changed.notify_all()
-            yield finished
+            yield delivery
 
-    def shown(self, frame: Frame, state: str, cause: str) -> None:  # noqa: ARG002
+    def shown(self, frame: Frame, state: FrameState, cause: str) -> None:  # noqa: ARG002
         with self._changed:
             fate = self._fates.get(frame.index)
-            if fate is not None and state == "interpolated":
+            if fate is not None and state == FrameState.INTERPOLATED:
                 fate.shown_as = state
             self._decide(frame, shown=True)
 
@@ -206,8 +207,9 @@ class NewestRoute(ClosableQueue):
         del self._fates[frame.index]
         damage = self._damages.pop(frame.index, "")
         if damage:
-            self._ledger.settle("corrupt", damage)
+            self._ledger.settle(FrameState.CORRUPT, damage)
         elif fate.shown:
             self._ledger.settle(fate.shown_as)
         else:
-            self._ledger.settle("dropped", LATE if self._every_frame else BUSY)
+            cause = DropCause.OUTPUT_LATE if self._every_frame else DropCause.DETECTOR_BUSY
+            self._ledger.settle(FrameState.DROPPED, cause)

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from streamer.errors import ConfigError
 from streamer.flow.queues import BoundedQueue
-from streamer.flow.routes import BUSY, CAPTURED_CAPACITY, Finished
-from streamer.flow.stats import Ledger
+from streamer.flow.routes import CAPTURED_CAPACITY
+from streamer.flow.stats import FrameLedger
 from streamer.system import paths
+from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame
+from streamer.values.states import DropCause, FrameState
 
 # Media times are rounded: what is nearer than this is the same instant.
 _SAME_S = 1e-6
@@ -88,22 +90,24 @@ class SimulatedRoute:
             then.
     """
 
-    def __init__(self, ledger: Ledger, wants: Callable[[Frame], bool], latency: Latency, *, every_frame: bool) -> None:
+    def __init__(
+        self, ledger: FrameLedger, wants: Callable[[Frame], bool], latency: Latency, *, every_frame: bool
+    ) -> None:
         self._ledger = ledger
         self._wants = wants
         self._latency = latency
         self._every_frame = every_frame
         self._captured: BoundedQueue[Frame] = BoundedQueue(CAPTURED_CAPACITY)
         self._to_detect: BoundedQueue[Frame] = BoundedQueue(1)
-        self._detected: BoundedQueue[Finished] = BoundedQueue(1)
+        self._detected: BoundedQueue[Detected] = BoundedQueue(1)
         # Main thread only:
         self.now_s = 0.0
         """The virtual clock, seconds of media time."""
         self._busy_until_s: float | None = None
         self._waiting: Frame | None = None
         self._looking: Frame | None = None
-        self._open: dict[int, tuple[str, str]] = {}  # how frames were shown that a detector may still look at
-        self._looked: dict[int, tuple[str, str]] = {}  # how those ended that a detector was done with before that
+        self._open: dict[int, tuple[FrameState, str]] = {}  # how frames were shown that a detector may still look at
+        self._looked: dict[int, tuple[FrameState, str]] = {}  # how detected ones ended before
 
     @property
     def waiting(self) -> int:
@@ -119,26 +123,27 @@ class SimulatedRoute:
     def frames(self) -> Iterator[Frame]:
         return iter(self._to_detect)
 
-    def done(self, finished: Finished) -> None:
-        self._detected.put(finished)
+    def done(self, result: Detected) -> None:
+        self._detected.put(result)
 
-    def __iter__(self) -> Iterator[Finished]:
+    def __iter__(self) -> Iterator[Delivery]:
         for frame in self._captured:
             yield from self._land(frame.time_s)
             self.now_s = max(self.now_s, frame.time_s)
             if not frame.damage and self._wants(frame):
                 self._displace(frame)
             elif not self._every_frame:
-                self._ledger.settle("corrupt" if frame.damage else "dropped", frame.damage or "not to be detected")
+                state = FrameState.CORRUPT if frame.damage else FrameState.DROPPED
+                self._ledger.settle(state, frame.damage or DropCause.NOT_SELECTED)
             if self._busy_until_s is None:
                 self._begin(self.now_s)
             yield from self._land(self.now_s)  # what takes no time is there with its frame
             if self._every_frame:
-                yield Finished(frame)
+                yield Arrived(frame)
         yield from self._land(math.inf)
         self._to_detect.finish()
 
-    def _land(self, until_s: float) -> Iterator[Finished]:
+    def _land(self, until_s: float) -> Iterator[Detected]:
         """The results that land until then; a frame that comes at the instant of a landing is newer than what waits."""
         while self._busy_until_s is not None and self._busy_until_s <= until_s + _SAME_S:
             self.now_s = landed_s = self._busy_until_s
@@ -154,29 +159,29 @@ class SimulatedRoute:
             self._to_detect.put(frame)
             self._busy_until_s = now_s + self._latency.next_s()
 
-    def _landed(self, landed_s: float) -> Finished:
-        finished = replace(self._detected.get(), done_s=landed_s)
+    def _landed(self, landed_s: float) -> Detected:
+        result = replace(self._detected.get(), done_s=landed_s)
         self._looking = None
-        ended = ("lost", finished.error.cause) if finished.error is not None else ("detected", "")
-        index = finished.frame.index
+        ended = FrameState.DETECTED if result.error is None else FrameState.LOST, result.error_cause
+        index = result.frame.index
         if self._open.pop(index, None) is not None:
             self._ledger.settle(*ended)
         elif self._every_frame:
             self._looked[index] = ended
-        return finished
+        return result
 
     def _displace(self, frame: Frame) -> None:
         displaced, self._waiting = self._waiting, frame
         if displaced is None:
             return
         if not self._every_frame:
-            self._ledger.settle("dropped", BUSY)
+            self._ledger.settle(FrameState.DROPPED, DropCause.DETECTOR_BUSY)
         elif displaced.index in self._open:
             self._ledger.settle(*self._open.pop(displaced.index))
 
-    def shown(self, frame: Frame, state: str, cause: str) -> None:
+    def shown(self, frame: Frame, state: FrameState, cause: str) -> None:
         if frame.damage:
-            state, cause = "corrupt", frame.damage
+            state, cause = FrameState.CORRUPT, frame.damage
         if frame is self._waiting or frame is self._looking:
             self._open[frame.index] = state, cause
         else:

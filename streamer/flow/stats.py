@@ -12,12 +12,13 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tracking.types import Tracks
 
 TRACKS_REMEMBERED = 10_000
 
 
-class Ledger:
+class FrameLedger:
     """Every frame that came in ends in exactly one state; what has no state yet is in flight.
 
     States: `detected`, `interpolated`, `predicted` (shown without detection), `lost` to the detector with a cause,
@@ -27,7 +28,7 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entered = 0
-        self._settled: Counter[tuple[str, str]] = Counter()
+        self._settled: Counter[tuple[FrameState, str]] = Counter()
 
     @property
     def entered(self) -> int:
@@ -39,7 +40,7 @@ class Ledger:
         with self._lock:
             self._entered += frames
 
-    def settle(self, state: str, cause: str = "", frames: int = 1) -> None:
+    def settle(self, state: FrameState, cause: str = "", frames: int = 1) -> None:
         """Frames reached their final state.
 
         Raises:
@@ -51,14 +52,14 @@ class Ledger:
                 raise ValueError(f"{frames} frames settled as {state} but only {in_flight} are in flight")
             self._settled[state, cause] += frames
 
-    def settle_rest(self, state: str, cause: str) -> None:
+    def settle_rest(self, state: FrameState, cause: str) -> None:
         """The run is over: what is in flight reaches its final state."""
         with self._lock:
             rest = self._entered - self._settled.total()
             if rest:
                 self._settled[state, cause] += rest
 
-    def snapshot(self) -> tuple[int, dict[tuple[str, str], int]]:
+    def snapshot(self) -> tuple[int, dict[tuple[FrameState, str], int]]:
         """Frames that came in, and frames by `(state, cause)`, of one moment."""
         with self._lock:
             return self._entered, dict(self._settled)
@@ -69,11 +70,11 @@ class Ledger:
         entered, settled = self.snapshot()
         return entered - sum(settled.values())
 
-    def count(self, state: str) -> int:
+    def count(self, state: FrameState) -> int:
         """Frames in a state, of whatever cause."""
         return sum(n for (name, _), n in self.snapshot()[1].items() if name == state)
 
-    def causes(self, state: str) -> dict[str, int]:
+    def causes(self, state: FrameState) -> dict[str, int]:
         """Frames in a state by cause."""
         return {cause: n for (name, cause), n in sorted(self.snapshot()[1].items()) if name == state}
 
@@ -83,7 +84,7 @@ _SHORTEST_S = 1e-7
 
 
 @dataclass(slots=True)
-class StageTimes:
+class DurationHistogram:
     """Durations of one stage in bounded memory: a histogram with bins 4.9% wide.
 
     A percentile is exact to 2.5%; `total_s` and `count` are exact. One thread adds; `copy` may be called by any.
@@ -102,10 +103,10 @@ class StageTimes:
             self.total_s += duration_s
             self.bins[key] += 1
 
-    def copy(self) -> StageTimes:
+    def copy(self) -> DurationHistogram:
         """What was taken in until now."""
         with self._lock:
-            return StageTimes(self.count, self.total_s, Counter(self.bins))
+            return DurationHistogram(self.count, self.total_s, Counter(self.bins))
 
     def percentile_s(self, percent: float) -> float:
         """The duration that `percent` of all are not longer than, in seconds; 0 without any."""
@@ -149,7 +150,7 @@ class TrackCounts:
             self._classes_of.popitem(last=False)
 
 
-class Rate:
+class RateMeter:
     """How often something happens lately, from the gaps between the last ones. Belongs to one thread.
 
     Args:
@@ -174,14 +175,14 @@ class RunStats:
     """All figures of one run; the report is made from it. Any thread may call any method but those of `tracks`."""
 
     def __init__(self) -> None:
-        self.ledger = Ledger()
+        self.ledger = FrameLedger()
         self.threads: dict[str, int] = {}
         self.tracks = TrackCounts()
         self.shown = 0
         """Scenes that went to the outputs, whatever their state. Main thread only."""
         self.wall_s = 0.0
         self._lock = threading.Lock()
-        self._times: dict[tuple[str, str], StageTimes] = {}
+        self._times: dict[tuple[str, str], DurationHistogram] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._gauges: dict[tuple[str, str], float] = {}
 
@@ -193,10 +194,10 @@ class RunStats:
         """A picture had this age, from its arrival, at some place: `detector`, `shown`."""
         self.times_of("age", where).add(age_s)
 
-    def times_of(self, kind: str, name: str) -> StageTimes:
+    def times_of(self, kind: str, name: str) -> DurationHistogram:
         """The histogram for a stage's durations (`stage`) or a picture's age (`age`), made when first asked for."""
         with self._lock:
-            return self._times.setdefault((kind, name), StageTimes())
+            return self._times.setdefault((kind, name), DurationHistogram())
 
     def count(self, what: str, cause: str, times: int = 1) -> None:
         """Something happened that is no frame's fate: `reconnect` with its cause, `skipped` by an output, ..."""
@@ -210,12 +211,12 @@ class RunStats:
             self._gauges[what, of] = value
 
     @property
-    def stages(self) -> dict[str, StageTimes]:
+    def stages(self) -> dict[str, DurationHistogram]:
         """Durations by stage, as they are at this moment."""
         return self._copies("stage")
 
     @property
-    def ages(self) -> dict[str, StageTimes]:
+    def ages(self) -> dict[str, DurationHistogram]:
         """Ages of pictures by place, as they are at this moment."""
         return self._copies("age")
 
@@ -247,7 +248,7 @@ class RunStats:
         """Frames shown a second of wall time."""
         return self.shown / self.wall_s if self.wall_s > 0 else 0.0
 
-    def _copies(self, kind: str) -> dict[str, StageTimes]:
+    def _copies(self, kind: str) -> dict[str, DurationHistogram]:
         with self._lock:
             found = {name: times for (one, name), times in self._times.items() if one == kind}
         return {name: times.copy() for name, times in found.items()}

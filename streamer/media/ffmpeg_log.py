@@ -24,7 +24,7 @@ _found: list[tuple[int | None, bool, int]] = []
 
 
 @contextmanager
-def listening(level: int) -> Iterator[list[Line]]:
+def capture_log(level: int) -> Iterator[list[Line]]:
     """Collect the lines that FFmpeg logs on this thread meanwhile; those of other threads go nowhere.
 
     A decoder with threads of its own must be idle before it is freed meanwhile: PyAV frees it under the interpreter's

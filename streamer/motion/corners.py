@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer.motion.small_picture import Grey
+from streamer.motion.thumbnail import Grey
 
 Points = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]

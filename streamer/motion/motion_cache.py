@@ -80,7 +80,7 @@ class MotionCache:
         """The index of the frame to which so many of the steps of `fields(first, ...)` lead."""
         return self._indices[bisect_left(self._indices, first) + steps]
 
-    def motion(self, first: int, last: int, begun: BegunMotion | None = None) -> PictureMotion | None:
+    def motion(self, first: int, last: int, begun: IncrementalMotion | None = None) -> FieldMotion | None:
         """What the picture did between two frames, for a tracker; None where that is not known.
 
         Args:
@@ -92,13 +92,13 @@ class MotionCache:
         return None if fields is None else motion_along(fields, begun)
 
 
-def motion_along(fields: Sequence[MotionField], begun: BegunMotion | None = None) -> PictureMotion | None:
+def motion_along(fields: Sequence[MotionField], begun: IncrementalMotion | None = None) -> FieldMotion | None:
     """What the picture did along some steps, for a tracker.
 
     None where most of them are blind, as of dark or empty pictures: a tracker knows better then by itself.
     """
     seen_s = sum(field.elapsed_s for field in fields if len(field.points))
-    return None if 2 * seen_s < sum(field.elapsed_s for field in fields) else PictureMotion(fields, begun)
+    return None if 2 * seen_s < sum(field.elapsed_s for field in fields) else FieldMotion(fields, begun)
 
 
 class _Way(NamedTuple):
@@ -121,7 +121,7 @@ class _Way(NamedTuple):
         return _Way(step.boxes, camera, step.velocities, self.seen + step.trusted, self.strides + 1)
 
 
-class PictureMotion:
+class FieldMotion:
     """`tracking.types.Motion` along some fields.
 
     Args:
@@ -129,7 +129,7 @@ class PictureMotion:
         begun: boxes that were carried along the first of them before.
     """
 
-    def __init__(self, fields: Sequence[MotionField], begun: BegunMotion | None = None) -> None:
+    def __init__(self, fields: Sequence[MotionField], begun: IncrementalMotion | None = None) -> None:
         self._fields = fields
         self._begun = begun
 
@@ -144,7 +144,7 @@ class PictureMotion:
         return Carried(np.where(trusted[:, None], way.boxes, way.camera), way.camera, trusted)
 
 
-class BegunMotion:
+class IncrementalMotion:
     """Carries boxes while it is not known yet how far they will have to go, so that little is left to do then.
 
     Args:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.motion.corners import Corners, Points, corners
-from streamer.motion.small_picture import Grey, SmallPicture, is_cut, small
+from streamer.motion.thumbnail import Grey, Thumbnail, is_cut, thumbnail_of
 from streamer.values.frame import Frame
 
 Boxes = npt.NDArray[np.floating]
@@ -84,7 +84,7 @@ class MotionEstimator:
     """Compares each frame with the one before it, once."""
 
     def __init__(self) -> None:
-        self._last: SmallPicture | None = None
+        self._last: Thumbnail | None = None
         self._followed = Corners.none()
         self._renewed_s = -math.inf
         self._chosen = 0  # how many points there were then
@@ -97,7 +97,7 @@ class MotionEstimator:
             boxes: `(N, 4)`, x0, y0, x1, y1 in pixels: objects on the frame before. Most points are spent on them, and
                 fewer elsewhere, which costs less than to look everywhere alike; None if nothing is known of objects.
         """
-        last, now = self._last, small(frame)
+        last, now = self._last, thumbnail_of(frame)
         followed, self._followed, self._last = self._followed, Corners.none(), now
         if last is None or now.segment != last.segment or now.grey.shape != last.grey.shape:
             return None
@@ -124,7 +124,7 @@ class MotionEstimator:
         self._followed = starts.going_on(found, ends)
         return MotionField(starts.points[found], shifts[found], camera, now.scale, elapsed_s, starts.origins[found])
 
-    def _starts(self, last: SmallPicture, followed: Corners, boxes: Boxes | None) -> Corners:
+    def _starts(self, last: Thumbnail, followed: Corners, boxes: Boxes | None) -> Corners:
         """The points to follow from the last picture on."""
         lasts_s = last.time_s - self._renewed_s
         if 0 <= lasts_s < _RENEWAL_S and len(followed.points) >= _LEFT * self._chosen > 0:

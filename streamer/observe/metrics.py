@@ -20,9 +20,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from streamer.errors import ConfigError
-from streamer.flow.stats import StageTimes
+from streamer.flow.stats import DurationHistogram
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS, redacted
+from streamer.values.states import FrameState
 from streamer.web.server import WebServer
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -46,7 +47,7 @@ _GAUGES: dict[str, tuple[str, str, str | None]] = {
 class LedgerFigures(Protocol):
     """What became of the frames."""
 
-    def snapshot(self) -> tuple[int, Mapping[tuple[str, str], int]]:
+    def snapshot(self) -> tuple[int, Mapping[tuple[FrameState, str], int]]:
         """Frames that came in, and frames by (state, cause), of one moment."""
         ...
 
@@ -58,12 +59,12 @@ class Figures(Protocol):
     def ledger(self) -> LedgerFigures: ...
 
     @property
-    def stages(self) -> Mapping[str, StageTimes]:
+    def stages(self) -> Mapping[str, DurationHistogram]:
         """Durations by stage."""
         ...
 
     @property
-    def ages(self) -> Mapping[str, StageTimes]:
+    def ages(self) -> Mapping[str, DurationHistogram]:
         """Ages of pictures by place: `detector`, `shown`."""
         ...
 
@@ -189,11 +190,11 @@ class RunCollector(Collector):
         return [self._source] if label is None else [self._source, SECRETS.hide(value)]
 
 
-def buckets(times: StageTimes) -> list[tuple[str, float]]:
+def buckets(times: DurationHistogram) -> list[tuple[str, float]]:
     """Cumulative counts by upper bound, as Prometheus wants them.
 
-    A bin of `StageTimes` that a bound lies in counts as below it: every duration up to the bound is counted, and at
-    most those that are 4.9% longer.
+    A bin of `DurationHistogram` that a bound lies in counts as below it: every duration up to the bound is counted, and
+    at most those that are 4.9% longer.
     """
     below: list[tuple[str, float]] = []
     for bound_s, last in zip(BOUNDS_S, _LAST_BINS, strict=True):
@@ -202,7 +203,7 @@ def buckets(times: StageTimes) -> list[tuple[str, float]]:
 
 
 def _bin_of(duration_s: float) -> int:
-    times = StageTimes()
+    times = DurationHistogram()
     times.add(duration_s)
     return next(iter(times.bins))
 

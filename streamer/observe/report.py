@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamer.flow.stats import RunStats
+from streamer.values.states import FrameState
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,12 @@ class Report:
             "state": self.state,
             "frames": {
                 "entered": ledger.entered,
-                "detected": ledger.count("detected"),
-                "interpolated": ledger.count("interpolated"),
-                "predicted": ledger.count("predicted"),
-                "lost": ledger.causes("lost"),
-                "dropped": ledger.causes("dropped"),
-                "corrupt": ledger.causes("corrupt"),
+                "detected": ledger.count(FrameState.DETECTED),
+                "interpolated": ledger.count(FrameState.INTERPOLATED),
+                "predicted": ledger.count(FrameState.PREDICTED),
+                "lost": ledger.causes(FrameState.LOST),
+                "dropped": ledger.causes(FrameState.DROPPED),
+                "corrupt": ledger.causes(FrameState.CORRUPT),
                 "flagged_corrupt": stats.flagged_corrupt,
             },
             "stages": {

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.flow.routes import Finished
 from streamer.motion.motion_cache import MotionCache
 from streamer.motion.motion_field import MotionField
 from streamer.motion.propagation import follow
@@ -24,7 +23,9 @@ from streamer.presentation.every_frame import Presented, undetected
 from streamer.presentation.interpolation import Anchor, between
 from streamer.presentation.last_detected import LastDetected
 from streamer.presentation.latency_compensation import aged
+from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tracking.types import Detections, Tracker, Tracks
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class _Waiting:
     came_s: float
     field: MotionField | None
     tracks: Tracks | None = None
-    state: str = "predicted"
+    state: FrameState = FrameState.PREDICTED
     detections: Detections | None = None
     lost: str = ""
     shown: bool = False
@@ -109,20 +110,20 @@ class ShowDelayed:
         self._ahead: Anchor | None = None  # what was shown last
         self._interval_s = 0.0
         self._last: Frame | None = None
-        self._early: deque[Finished] = deque()
+        self._early: deque[Detected] = deque()
 
-    def take(self, finished: Finished) -> Iterator[Presented]:
+    def take(self, delivery: Delivery) -> Iterator[Presented]:
         """A frame that came, or one that a detector is done with."""
-        if not finished.looked:
-            yield from self._arrive(finished.frame, finished.due_s or finished.frame.captured_s)
-        elif self._last is None or finished.frame.index > self._last.index:
-            self._early.append(finished)  # a quick detector: the frame itself is still on its way here
-        elif finished.detections is not None:
-            self._learn(finished.frame, finished.detections, finished.done_s)
+        if isinstance(delivery, Arrived):
+            yield from self._arrive(delivery.frame, delivery.due_s or delivery.frame.captured_s)
+        elif self._last is None or delivery.frame.index > self._last.index:
+            self._early.append(delivery)  # a quick detector: the frame itself is still on its way here
+        elif delivery.detections is not None:
+            self._learn(delivery.frame, delivery.detections, delivery.done_s)
         else:
             for one in self._since:
-                if one.frame is finished.frame and finished.error is not None:
-                    one.lost = finished.error.cause
+                if one.frame is delivery.frame:
+                    one.lost = delivery.error_cause
 
     def flush(self) -> Iterator[Presented]:
         """No more frames come: all that wait are shown."""
@@ -170,8 +171,8 @@ class ShowDelayed:
         known = self._anchor is not None and None not in fields
         found = between(self._anchor, anchor, [one.frame for one in span[:-1]], fields)
         for one, tracks in zip(span[:-1], found, strict=True):
-            one.tracks, one.state = tracks, "interpolated" if known else "predicted"
-        span[-1].tracks, span[-1].state, span[-1].detections = anchor.tracks, "detected", detections
+            one.tracks, one.state = tracks, FrameState.INTERPOLATED if known else FrameState.PREDICTED
+        span[-1].tracks, span[-1].state, span[-1].detections = anchor.tracks, FrameState.DETECTED, detections
         self._anchor = anchor
         if span[-1].shown:
             self._ahead = self._catch_up(anchor)
@@ -198,11 +199,11 @@ class ShowDelayed:
         if one.tracks is None:
             ahead = None if self._ahead is None or one.field is None else _carried(self._ahead, one.frame, [one.field])
             self._ahead = ahead or Anchor(one.frame, Tracks.empty())
-            return undetected(one.frame, self._ahead.tracks, "predicted", one.lost)
+            return undetected(one.frame, self._ahead.tracks, FrameState.PREDICTED, one.lost)
         self._ahead = Anchor(one.frame, one.tracks)
         if one.detections is None:
             return undetected(one.frame, one.tracks, one.state, one.lost)
-        return Presented(one.frame, one.tracks, "detected", one.detections)
+        return Presented(one.frame, one.tracks, FrameState.DETECTED, one.detections)
 
 
 def _carried(anchor: Anchor, frame: Frame, fields: list[MotionField]) -> Anchor:

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from streamer.flow.routes import Finished
 from streamer.motion.motion_cache import motion_along
 from streamer.motion.motion_field import MotionEstimator, MotionField, still
-from streamer.motion.small_picture import is_cut, small
+from streamer.motion.thumbnail import is_cut, thumbnail_of
 from streamer.presentation.interpolation import Anchor, between, with_others
 from streamer.presentation.last_detected import LastDetected
+from streamer.values.delivery import Delivery, Detected
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tracking.types import Detections, Tracker, Tracks
 
 
@@ -36,7 +37,7 @@ class Presented:
 
     frame: Frame
     tracks: Tracks
-    state: str
+    state: FrameState
     detections: Detections | None = None
     cause: str = ""
 
@@ -49,7 +50,7 @@ class Presentation(Protocol):
         """On which frames the objects that are shown were found."""
         ...
 
-    def take(self, finished: Finished) -> Iterator[Presented]:
+    def take(self, delivery: Delivery) -> Iterator[Presented]:
         """What can be shown now that a frame came, or a detector is done with it."""
         ...
 
@@ -81,26 +82,28 @@ class EveryFrame:
         self._anchor: Anchor | None = None
         self._last: Frame | None = None
 
-    def take(self, finished: Finished) -> Iterator[Presented]:
+    def take(self, delivery: Delivery) -> Iterator[Presented]:
         """The next frame in order, with its detections if it was looked at; yields what can now be shown."""
-        frame = finished.frame
+        frame = delivery.frame
         if self._last is not None and frame.segment != self._last.segment:
             yield from self.flush()
             self._tracker.reset()
             self._last = self._anchor = None
         before, field, self._last = self._last, self._step(frame), frame
-        if finished.detections is None:
-            self._waiting.append(_Waiting(frame, field, finished.error.cause if finished.error else ""))
+        detections = delivery.detections if isinstance(delivery, Detected) else None
+        if detections is None:
+            lost = delivery.error_cause if isinstance(delivery, Detected) else ""
+            self._waiting.append(_Waiting(frame, field, lost))
             return
         fields = [*(one.field for one in self._waiting), field]
-        anchor = Anchor(frame, self._update(frame, finished.detections, fields))
+        anchor = Anchor(frame, self._update(frame, detections, fields))
         if before is not None and self._estimator is None and _shows_ghosts(anchor.tracks, before, frame):
             self._tracker.reset()
-            anchor = Anchor(frame, self._tracker.update(finished.detections, frame.time_s))
+            anchor = Anchor(frame, self._tracker.update(detections, frame.time_s))
         self.last_detected.add(frame, anchor.tracks)
         yield from self._between(anchor, fields)
         self._anchor = anchor
-        yield Presented(frame, anchor.tracks, "detected", finished.detections)
+        yield Presented(frame, anchor.tracks, FrameState.DETECTED, detections)
 
     def flush(self) -> Iterator[Presented]:
         """The frames after the last detection: nothing comes behind them, so their boxes are predicted."""
@@ -111,7 +114,7 @@ class EveryFrame:
             cut = cut or field is None
             # What the pictures say nothing of goes on as the tracker expects.
             shown = tracks if cut else with_others(tracks, self._tracker.predict(frame.time_s))
-            yield undetected(frame, shown, "predicted", lost)
+            yield undetected(frame, shown, FrameState.PREDICTED, lost)
         self._waiting.clear()
 
     def _step(self, frame: Frame) -> MotionField | None:
@@ -133,7 +136,8 @@ class EveryFrame:
         frames = [one.frame for one in self._waiting]
         known = self._anchor is not None and None not in fields
         for one, tracks in zip(self._waiting, between(self._anchor, after, frames, fields), strict=True):
-            yield undetected(one.frame, tracks, "interpolated" if known else "predicted", one.lost)
+            state = FrameState.INTERPOLATED if known else FrameState.PREDICTED
+            yield undetected(one.frame, tracks, state, one.lost)
         self._waiting.clear()
 
 
@@ -141,10 +145,10 @@ def _shows_ghosts(tracks: Tracks, before: Frame, frame: Frame) -> bool:
     """Whether objects that were not found on a frame are of another shot; only then pictures are looked at."""
     if not (tracks.unseen_s > 0).any():
         return False
-    one, other = small(before), small(frame)
+    one, other = thumbnail_of(before), thumbnail_of(frame)
     return one.grey.shape != other.grey.shape or is_cut(one.grey, other.grey, 0.0)
 
 
-def undetected(frame: Frame, tracks: Tracks, state: str, lost: str = "") -> Presented:
+def undetected(frame: Frame, tracks: Tracks, state: FrameState, lost: str = "") -> Presented:
     """A frame that the detector did not see, or failed on for the cause `lost`."""
-    return Presented(frame, tracks, "lost" if lost else state, cause=lost)
+    return Presented(frame, tracks, FrameState.LOST if lost else state, cause=lost)

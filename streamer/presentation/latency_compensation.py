@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streamer.motion.motion_cache import BegunMotion, MotionCache
+from streamer.motion.motion_cache import IncrementalMotion, MotionCache
 from streamer.motion.motion_field import MotionField, composed
 from streamer.motion.propagation import propagate, strides
 from streamer.values.frame import Frame
@@ -79,7 +79,7 @@ class LatencyCompensator:
         self._cache = MotionCache()
         self._shown: _Carried | None = None
         self._late: _Carried | None = None
-        self._begun: BegunMotion | None = None  # from the last frame that the tracker had
+        self._begun: IncrementalMotion | None = None  # from the last frame that the tracker had
         self._shot = -1  # which that frame was of
         self._newest = self._segment = -1
         self._last_s = -math.inf
@@ -98,7 +98,7 @@ class LatencyCompensator:
                 motion = self._cache.motion(self._begun.first, index, self._begun)
         tracks = self._tracker.update(detections, frame.time_s, motion)
         # The next result is likely for the frame that is the newest one now: the detector has just become free.
-        self._shot, self._begun = shot, BegunMotion(self._tracker.to_carry(), index, self._newest)
+        self._shot, self._begun = shot, IncrementalMotion(self._tracker.to_carry(), index, self._newest)
         self._learned(frame, tracks)
         boxes = tracks.boxes.astype(np.float64)
         self._late = _Carried(

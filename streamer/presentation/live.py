@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from streamer.flow.routes import Finished
 from streamer.presentation.every_frame import Presented, undetected
 from streamer.presentation.last_detected import LastDetected
 from streamer.presentation.latency_compensation import LatencyCompensator
+from streamer.values.delivery import Arrived, Delivery
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tracking.types import Detections, Tracker
 
 
@@ -26,22 +27,22 @@ class ShowDetected:
         self._segment = -1
         self._looked_at = -1  # the last frame that a detector was done with
 
-    def take(self, finished: Finished) -> Iterator[Presented]:
+    def take(self, delivery: Delivery) -> Iterator[Presented]:
         """A frame that a detector is done with."""
-        frame = finished.frame
-        if not finished.looked or frame.index < self._looked_at:
+        frame = delivery.frame
+        if isinstance(delivery, Arrived) or frame.index < self._looked_at:
             return  # another detector overtook this one, and what came later is known
         self._looked_at = frame.index
         if frame.segment > self._segment:
             self._tracker.reset()
             self._segment = frame.segment
-        if finished.detections is None:
-            cause = finished.error.cause if finished.error else ""
-            yield undetected(frame, self._tracker.predict(frame.time_s), "predicted", cause)
+        if delivery.detections is None:
+            tracks = self._tracker.predict(frame.time_s)
+            yield undetected(frame, tracks, FrameState.PREDICTED, delivery.error_cause)
         else:
-            tracks = self._tracker.update(finished.detections, frame.time_s)
+            tracks = self._tracker.update(delivery.detections, frame.time_s)
             self.last_detected.add(frame, tracks)
-            yield Presented(frame, tracks, "detected", finished.detections)
+            yield Presented(frame, tracks, FrameState.DETECTED, delivery.detections)
 
     def flush(self) -> Iterator[Presented]:
         """Nothing waits here."""
@@ -61,24 +62,24 @@ class ShowNow:
         self._looked_at = self._came = -1
         self._early: deque[tuple[Frame, Detections]] = deque()
 
-    def take(self, finished: Finished) -> Iterator[Presented]:
+    def take(self, delivery: Delivery) -> Iterator[Presented]:
         """A frame that came, or one that a detector is done with, which is shown when it comes."""
-        frame = finished.frame
-        if not finished.looked:
+        frame = delivery.frame
+        if isinstance(delivery, Arrived):
             self._came = frame.index
             early = None
             while self._early and self._early[0][0].index <= frame.index:
                 early = self._early.popleft()
             if early is not None and early[0].segment != frame.segment:
                 early = None
-            tracks = self._now.stay(frame) if finished.late else self._now.show(frame, early)
-            yield undetected(frame, tracks, "predicted")
-        elif finished.detections is not None and frame.index > self._looked_at:
+            tracks = self._now.stay(frame) if delivery.late else self._now.show(frame, early)
+            yield undetected(frame, tracks, FrameState.PREDICTED)
+        elif delivery.detections is not None and frame.index > self._looked_at:
             self._looked_at = frame.index
             if frame.index > self._came:  # a quick detector: the frame itself is still on its way here
-                self._early.append((frame, finished.detections))
+                self._early.append((frame, delivery.detections))
             else:
-                self._now.learn(frame, finished.detections)
+                self._now.learn(frame, delivery.detections)
 
     def flush(self) -> Iterator[Presented]:
         """Nothing waits here."""

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.render.blending import Mask, blend, coverage, reduced
-from streamer.render.ink import Colour, Ink, Space, cased_row_of, ink_of
+from streamer.render.code_values import Colour, Ink, Space, cased_row_of, ink_of
 from streamer.render.planes import plane_views, writable_copy
-from streamer.render.strokes import Rectangle, clipped, covering, dash_outline, ring, rounded
+from streamer.render.rectangles import Rectangle, clipped, covering, dash_outline, ring, rounded
 from streamer.values import colour as colourimetry
 
 Tile = tuple[npt.NDArray[Any], ...]

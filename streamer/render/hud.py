@@ -11,8 +11,8 @@ from streamer.interfaces import Scene
 from streamer.render.blending import Mask
 from streamer.render.canvas import Canvas
 from streamer.render.labels import text_size_px
-from streamer.render.lettering import REGULAR, Lettering, emphasis
 from streamer.render.palette import BLACK, WHITE
+from streamer.render.text import REGULAR, Lettering, emphasis
 
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from streamer.render.canvas import Canvas, Tile
-from streamer.render.ink import Colour, Space
-from streamer.render.lettering import Lettering
+from streamer.render.code_values import Colour, Space
 from streamer.render.palette import text_colour_on
-from streamer.render.strokes import Rectangle
+from streamer.render.rectangles import Rectangle
+from streamer.render.text import Lettering
 
 Piece = tuple[tuple[str, int], ...]
 """Words of a chip that mostly appear together, each with its font weight."""

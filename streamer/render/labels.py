@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from streamer.interfaces import Scene
 from streamer.render.canvas import Canvas, Tile
-from streamer.render.ink import Colour
+from streamer.render.code_values import Colour
 from streamer.render.label_boxes import LabelBoxes, Piece, label_box_height, overlap, places
-from streamer.render.lettering import REGULAR, emphasis
 from streamer.render.palette import colour_of
-from streamer.render.strokes import Rectangle, rounded
+from streamer.render.rectangles import Rectangle, rounded
+from streamer.render.text import REGULAR, emphasis
 
 # Characters of a class name; longer ones are cut.
 _LONGEST_NAME = 40

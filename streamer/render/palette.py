@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from streamer.render.ink import Colour
+from streamer.render.code_values import Colour
 
 # Okabe & Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color/, without its black; ordered so that
 # neighbouring ids differ in lightness as well as in hue.

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
 from streamer.interfaces import StreamInfo
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState, Overlay
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ class Settled(_Record):
     """Frames reached their final state in the ledger."""
 
     event: Literal["settled"] = "settled"
-    state: str
+    state: FrameState
     cause: str
     frames: int = Field(ge=1)
 
@@ -176,7 +177,7 @@ class Header(_Record):
 
     version: Literal[1] = 1
     source: str
-    overlay: str = Field(pattern="^(now|detected|delayed)$")
+    overlay: Overlay
     delay_s: float | None
     every: int = Field(ge=1)
     detection_interval_s: float

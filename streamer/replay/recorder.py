@@ -18,7 +18,7 @@ from av.codec.context import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, Interrupted
 from streamer.media.ffmpeg_log import reason
 from streamer.replay.backlog import Backlog
 from streamer.replay.log import EVENTS, HEADER, Ended, Event, Header
@@ -72,7 +72,7 @@ class Recorder:
     ) -> None:
         if kind is None:
             self.note(Ended(state="complete"))
-        elif issubclass(kind, Exception):
+        elif issubclass(kind, Exception) and not issubclass(kind, Interrupted):
             self.note(Ended(state="failed", message=paths.readable(SECRETS.hide(str(error)))))
         else:
             self.note(Ended(state="interrupted"))

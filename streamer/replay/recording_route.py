@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamer.flow.routes import Finished, Route
-from streamer.flow.stats import Ledger
+from streamer.flow.routes import Route
+from streamer.flow.stats import FrameLedger
 from streamer.replay.log import Arrival, Entered, Failed, Found, Result, Settled
 from streamer.replay.recorder import Recorder
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS
+from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 
 
 class RecordingRoute:
@@ -41,22 +43,22 @@ class RecordingRoute:
     def frames(self) -> Iterator[Frame]:
         return self._route.frames()
 
-    def done(self, finished: Finished) -> None:
-        self._route.done(finished)
+    def done(self, result: Detected) -> None:
+        self._route.done(result)
 
-    def __iter__(self) -> Iterator[Finished]:
+    def __iter__(self) -> Iterator[Delivery]:
         for finished in self._route:
             self._recorder.note(_given(finished))
             yield finished
 
-    def shown(self, frame: Frame, state: str, cause: str) -> None:
+    def shown(self, frame: Frame, state: FrameState, cause: str) -> None:
         self._route.shown(frame, state, cause)
 
     def close(self) -> None:
         self._route.close()
 
 
-class RecordingLedger(Ledger):
+class RecordingLedger(FrameLedger):
     """A ledger whose entries are noted. Any thread may call any method.
 
     Args:
@@ -68,26 +70,26 @@ class RecordingLedger(Ledger):
         self._recorder = recorder
 
     def enter(self, frames: int = 1) -> None:
-        """See `Ledger`. Who settles a frame hears of it later, so that its entry is noted first."""
+        """See `FrameLedger`. Who settles a frame hears of it later, so that its entry is noted first."""
         super().enter(frames)
         self._recorder.note(Entered(frames=frames))
 
-    def settle(self, state: str, cause: str = "", frames: int = 1) -> None:
-        """See `Ledger`."""
+    def settle(self, state: FrameState, cause: str = "", frames: int = 1) -> None:
+        """See `FrameLedger`."""
         super().settle(state, cause, frames)
         self._recorder.note(Settled(state=state, cause=cause, frames=frames))
 
-    def settle_rest(self, state: str, cause: str) -> None:
-        """See `Ledger`."""
+    def settle_rest(self, state: FrameState, cause: str) -> None:
+        """See `FrameLedger`."""
         rest = self.in_flight
         super().settle_rest(state, cause)
         if rest:
             self._recorder.note(Settled(state=state, cause=cause, frames=rest))
 
 
-def _given(finished: Finished) -> Arrival | Result:
+def _given(finished: Delivery) -> Arrival | Result:
     index, captured_s = finished.frame.index, finished.frame.captured_s
-    if not finished.looked:
+    if isinstance(finished, Arrived):
         return Arrival(index=index, captured_s=captured_s, due_s=finished.due_s, late=finished.late)
     error = finished.error
     return Result(

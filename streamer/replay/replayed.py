@@ -11,21 +11,23 @@ import av
 
 from streamer.errors import DetectorError, SourceLost
 from streamer.flow.queues import BoundedQueue, Closed
-from streamer.flow.routes import CAPTURED_CAPACITY, Finished
-from streamer.flow.stats import Ledger
+from streamer.flow.routes import CAPTURED_CAPACITY
+from streamer.flow.stats import FrameLedger
 from streamer.replay.log import Arrival, Captured, Discarded, Entered, Opened, Result, Settled
 from streamer.replay.playback import Pictures
 from streamer.replay.recording import Recording
-from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.live.paced import Pace
+from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
 
 
-class ReplayedSource(SingleUseSource):
+class ReplayedSource(SourceBase):
     """The frames of a recorded run, each with all that was known of it. Entered by the main thread, then owned by the
     capture thread.
 
@@ -114,7 +116,7 @@ class ReplayedRoute:
         in_real_time: at the pace of the run, to be looked at.
     """
 
-    def __init__(self, recording: Recording, ledger: Ledger, *, in_real_time: bool = False) -> None:
+    def __init__(self, recording: Recording, ledger: FrameLedger, *, in_real_time: bool = False) -> None:
         self._recording = recording
         self._ledger = ledger
         self._captured: BoundedQueue[Frame] = BoundedQueue(CAPTURED_CAPACITY)
@@ -136,13 +138,13 @@ class ReplayedRoute:
     def frames(self) -> Iterator[Frame]:
         return iter(())
 
-    def done(self, finished: Finished) -> None:  # noqa: ARG002
+    def done(self, result: Detected) -> None:  # noqa: ARG002
         raise AssertionError("no detector had a frame")
 
-    def __iter__(self) -> Iterator[Finished]:
+    def __iter__(self) -> Iterator[Delivery]:
         # One is held back: what the run's ledger had at its end must be there before the last one, which may end the
         # run, is given.
-        last: Finished | None = None
+        last: Delivery | None = None
         for given in self._given():
             if last is not None:
                 yield self._on_time(last)
@@ -150,20 +152,21 @@ class ReplayedRoute:
         if last is not None:
             yield self._on_time(last)
 
-    def _on_time(self, finished: Finished) -> Finished:
+    def _on_time(self, finished: Delivery) -> Delivery:
         if self._pace is not None:
-            at_s = finished.done_s if finished.looked else finished.due_s or finished.frame.captured_s
+            arrived_s = finished.done_s if isinstance(finished, Detected) else finished.due_s
+            at_s = arrived_s or finished.frame.captured_s
             for _ in self._pace.until(at_s):
                 pass
         return finished
 
-    def _given(self) -> Iterator[Finished]:
+    def _given(self) -> Iterator[Delivery]:
         for event in self._recording.events():
             if isinstance(event, Captured):
                 if not self._take(event.index):
                     return
             elif isinstance(event, Arrival):
-                yield Finished(self._frame(event), due_s=event.due_s, late=event.late)
+                yield Arrived(self._frame(event), event.due_s, event.late)
             elif isinstance(event, Result):
                 yield self._result(event)
             elif isinstance(event, Entered):
@@ -192,12 +195,12 @@ class ReplayedRoute:
             del self._frames[event.index], self._uses[event.index]
         return frame
 
-    def _result(self, event: Result) -> Finished:
+    def _result(self, event: Result) -> Detected:
         detections = None if event.found is None else event.found.detections()
         error = None if event.failed is None else event.failed.error()
-        return Finished(self._frame(event), detections, error, event.detect_s, event.done_s)
+        return Detected(self._frame(event), detections, error, event.detect_s, event.done_s)
 
-    def shown(self, frame: Frame, state: str, cause: str) -> None:
+    def shown(self, frame: Frame, state: FrameState, cause: str) -> None:
         """The ledger has it from the log."""
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from streamer.config.settings import Settings
 from streamer.detectors import recordings, selection
 from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
 from streamer.detectors.tfhub.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, Interrupted
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
@@ -38,6 +38,7 @@ from streamer.system.interrupts import Interrupts
 from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
 from streamer.values.labels import LabelTable
+from streamer.values.states import Overlay
 from tracking import assignment
 
 _NOT_LIVE = (
@@ -101,7 +102,7 @@ class Session:
         try:
             self._flow()
             state = "complete"
-        except KeyboardInterrupt:
+        except (Interrupted, KeyboardInterrupt):
             state = "interrupted"
             raise
         finally:
@@ -173,7 +174,7 @@ class Session:
         # Encoders hold frames back until they are closed: only now is the work done.
         self._stats.wall_s = time.monotonic() - began_s
 
-    def _header(self, info: StreamInfo, overlay: str, every: int, interval_s: float, labels: LabelTable) -> Header:
+    def _header(self, info: StreamInfo, overlay: Overlay, every: int, interval_s: float, labels: LabelTable) -> Header:
         """What a recording of this run tells of how it was run."""
         return Header(
             source=paths.readable(redacted(self._source)),

@@ -26,7 +26,7 @@ from streamer.interfaces import Annotator, Scene, Sink, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.registry import ANNOTATORS, SINKS, TRACKERS
 from streamer.render.canvas import Canvas
-from streamer.run import destinations
+from streamer.sinks import selection as destinations
 from streamer.sinks.muxing.muxer import SUFFIXES
 from streamer.sources.live.retries import Patience
 from streamer.sources.network.options import NetworkOptions
@@ -34,6 +34,7 @@ from streamer.sources.selection import DEINTERLACE, SourceOptions
 from streamer.system import paths
 from streamer.system.secrets import redacted
 from streamer.system.suggestions import nearest
+from streamer.values.states import Overlay
 from tracking.types import Tracker
 
 
@@ -143,17 +144,17 @@ def is_live(settings: Settings, info: StreamInfo) -> bool:
     return info.live or settings.detector.latency is not None
 
 
-def overlay(settings: Settings, info: StreamInfo) -> str:
+def overlay(settings: Settings, info: StreamInfo) -> Overlay:
     """`now`, `detected` or `delayed`, with what `auto` means for this source.
 
     Raises:
         ConfigError: `now` for frames that do not come by themselves.
     """
     if settings.overlay == "auto":
-        return "now" if is_live(settings, info) else "detected"
+        return Overlay.NOW if is_live(settings, info) else Overlay.DETECTED
     if settings.overlay == "now" and not is_live(settings, info):
         raise ConfigError("overlay now is for live sources: with a file, add --live, or --latency for a virtual clock")
-    return settings.overlay
+    return Overlay(settings.overlay)
 
 
 def cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:

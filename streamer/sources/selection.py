@@ -14,11 +14,10 @@ from urllib.parse import unquote
 
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Source
+from streamer.interfaces import PacketTap, Source
 from streamer.sources.camera.camera import CameraConnector, is_camera
 from streamer.sources.decode.container import ContainerSource
 from streamer.sources.decode.deinterlacing import Deinterlace
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.file.file import FileSource
 from streamer.sources.file.pipe import PipeSource, is_pipe
 from streamer.sources.images.heif import read_still

@@ -13,7 +13,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from streamer.errors import SinkError, SinkUnavailable
+from streamer.errors import Interrupted, SinkError, SinkUnavailable
 from streamer.system import paths
 
 _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, errno.EMLINK, errno.EINVAL}
@@ -21,7 +21,7 @@ _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, err
 
 def completes(kind: type[BaseException] | None) -> bool:
     """Whether a sink that is left with this exception type completes its output instead of removing it."""
-    return kind is None or issubclass(kind, KeyboardInterrupt | SystemExit)
+    return kind is None or issubclass(kind, Interrupted | KeyboardInterrupt | SystemExit)
 
 
 class PartialFile:

@@ -11,17 +11,18 @@ from rich.console import Console
 from streamer.cli import live_status
 from streamer.cli.live_status import LiveStatus, line
 from streamer.flow.stats import RunStats
+from streamer.values.states import FrameState
 
 
 def some_stats() -> RunStats:
     stats = RunStats()
     stats.ledger.enter(100)
-    stats.ledger.settle("detected", frames=10)
-    stats.ledger.settle("predicted", frames=80)
-    stats.ledger.settle("dropped", "output late", 2)
-    stats.ledger.settle("corrupt", "packet loss", 5)
-    stats.ledger.settle("corrupt", "before key frame", 1)
-    stats.ledger.settle("lost", "detector error", 2)
+    stats.ledger.settle(FrameState.DETECTED, frames=10)
+    stats.ledger.settle(FrameState.PREDICTED, frames=80)
+    stats.ledger.settle(FrameState.DROPPED, "output late", 2)
+    stats.ledger.settle(FrameState.CORRUPT, "packet loss", 5)
+    stats.ledger.settle(FrameState.CORRUPT, "before key frame", 1)
+    stats.ledger.settle(FrameState.LOST, "detector error", 2)
     stats.add_age("shown", 0.05)
     stats.shown = 92
     return stats
@@ -66,7 +67,7 @@ def test_rates_are_those_since_the_line_before(clock: list[float]) -> None:
         status.update(stats)
         stats.shown += 50
         stats.ledger.enter(6)
-        stats.ledger.settle("detected", frames=6)
+        stats.ledger.settle(FrameState.DETECTED, frames=6)
         clock[0] += 2.0
         status.update(stats)
     assert "25.0 fps shown · 3.0 detected" in written.getvalue()

@@ -12,8 +12,8 @@ import pytest
 from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.run.destinations import is_optional, kind_of
 from streamer.run.wiring import build_tracker, source_options
+from streamer.sinks.selection import is_optional, kind_of
 from tracking.types import Detections
 
 CONFIGS = Path(__file__).parents[2] / "configs"

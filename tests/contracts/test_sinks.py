@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from streamer import registry
-from streamer.errors import SinkUnavailable
+from streamer.errors import Interrupted, SinkUnavailable
 from streamer.interfaces import Sink
 from tests.sinks.scenes import info, scene
 from tests.sinks.window.screen import running_screen
@@ -98,7 +98,7 @@ def test_nothing_stands_under_the_final_name_before(make: Make, output: Path) ->
         assert not output.exists()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("error", [Interrupted(), KeyboardInterrupt(), SystemExit(143)], ids=repr)
 def test_an_interrupt_completes_it(name: str, make: Make, output: Path, error: BaseException) -> None:
     with pytest.raises(type(error)):
         write(make(), error=error)

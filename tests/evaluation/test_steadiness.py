@@ -17,6 +17,7 @@ from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tests.pipeline.parts import CountingSource
 from tracking.iou import IouTracker
 from tracking.types import Detections, Origin, Tracks
@@ -47,7 +48,7 @@ def tracks(
 
 def scene(index: int, shown: Tracks, segment: int = 0) -> Scene:
     frame = Frame(av.VideoFrame(*SIZE, "yuv420p"), index, index, Fraction(1, FPS), 0.0, segment=segment)
-    return Scene(frame, shown, LABELS, "predicted")
+    return Scene(frame, shown, LABELS, FrameState.PREDICTED)
 
 
 def report(scenes: Iterable[Scene]) -> SteadinessReport:
@@ -170,7 +171,7 @@ def test_a_box_that_is_carried_back_from_the_next_detection_landed_with_none_bef
     scenes = [scene(0, Tracks.empty())]
     for index in (1, 2, 3):
         own = tracks((1, 100 + 5.0 * index, 100), time_s=index / FPS, seen_s=index / FPS - (3 - index) / FPS)
-        state = "detected" if index == 3 else "interpolated"
+        state = FrameState.DETECTED if index == 3 else FrameState.INTERPOLATED
         scenes.append(replace(scene(index, own), state=state))
     found = report(scenes)
     assert (found.landed.count, found.between.count) == (1, 1)

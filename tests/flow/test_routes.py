@@ -18,9 +18,11 @@ from streamer.errors import DetectorError
 from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
-from streamer.flow.routes import BUSY, LATE, Finished, LosslessRoute
-from streamer.flow.stats import Ledger
+from streamer.flow.routes import LosslessRoute
+from streamer.flow.stats import FrameLedger
+from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame, held_bytes
+from streamer.values.states import DropCause, FrameState
 from tests.pipeline.parts import DEADLINE_S
 from tracking.types import Detections
 
@@ -39,7 +41,7 @@ class NewestMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger()
+        self.ledger = FrameLedger()
         self.count = 0
         self.ended = False
         self.damaged: set[int] = set()
@@ -47,7 +49,7 @@ class NewestMachine(RuleBasedStateMachine):
         self.with_detectors: list[Frame] = []
         self.results: deque[int] = deque()
         self.arrivals: deque[int] = deque()
-        self.in_hand: Finished | None = None
+        self.in_hand: Delivery | None = None
         self.held: deque[Frame] = deque()  # came, and the main thread shows them later
         self.shown: dict[int, str] = {}
         self.ends: dict[int, tuple[str, str]] = {}  # of frames that a detector had
@@ -98,9 +100,9 @@ class NewestMachine(RuleBasedStateMachine):
     def detector_is_done(self, which: int, fails: bool) -> None:
         looked_at = self.with_detectors.pop(which % len(self.with_detectors))
         if fails:
-            self.route.done(Finished(looked_at, error=DetectorError("no luck")))
+            self.route.done(Detected(looked_at, error=DetectorError("no luck")))
         else:
-            self.route.done(Finished(looked_at, Detections.empty()))
+            self.route.done(Detected(looked_at, Detections.empty()))
         self.ends[looked_at.index] = ("lost", "detector error") if fails else ("detected", "")
         self.results.append(looked_at.index)
 
@@ -108,7 +110,7 @@ class NewestMachine(RuleBasedStateMachine):
     @rule()
     def main_takes(self) -> None:
         self.in_hand = next(iter(self.route))
-        assert self.in_hand.looked == bool(self.results), "what a detector found goes before what came"
+        assert isinstance(self.in_hand, Detected) == bool(self.results), "what a detector found goes before what came"
         expected = self.results.popleft() if self.results else self.arrivals.popleft()
         assert self.in_hand.frame.index == expected
 
@@ -116,21 +118,22 @@ class NewestMachine(RuleBasedStateMachine):
     @rule()
     def main_shows(self) -> None:
         assert self.in_hand is not None
-        if self.in_hand.looked != self.every_frame:  # one that was looked at was shown when it came
+        if isinstance(self.in_hand, Detected) != self.every_frame:  # one that was looked at was shown when it came
             if self.delayed:
                 self.held.append(self.in_hand.frame)
             else:
-                self.main_shows_as(self.in_hand.frame, "predicted" if self.in_hand.detections is None else "detected")
+                found = isinstance(self.in_hand, Detected) and self.in_hand.detections is not None
+                self.main_shows_as(self.in_hand.frame, FrameState.DETECTED if found else FrameState.PREDICTED)
         self.in_hand = None
 
     @precondition(lambda self: self.in_hand is None and self.held)
-    @rule(state=st.sampled_from(["predicted", "interpolated", "detected"]))
-    def main_shows_what_it_held(self, state: str) -> None:
+    @rule(state=st.sampled_from([FrameState.PREDICTED, FrameState.INTERPOLATED, FrameState.DETECTED]))
+    def main_shows_what_it_held(self, state: FrameState) -> None:
         self.main_shows_as(self.held.popleft(), state)
 
-    def main_shows_as(self, shown: Frame, state: str) -> None:
-        if state == "detected" and self.ends.get(shown.index) != ("detected", ""):
-            state = "predicted"
+    def main_shows_as(self, shown: Frame, state: FrameState) -> None:
+        if state is FrameState.DETECTED and self.ends.get(shown.index) != ("detected", ""):
+            state = FrameState.PREDICTED
         self.route.shown(shown, state, "")
         self.shown[shown.index] = state
 
@@ -170,7 +173,7 @@ class NewestMachine(RuleBasedStateMachine):
                 self.detector_takes()
             self.the_ledger_balances()
         while self.held:
-            self.main_shows_what_it_held("interpolated")
+            self.main_shows_what_it_held(FrameState.INTERPOLATED)
         assert list(self.route) == []
         assert list(self.route.frames()) == []
         assert self.ledger.snapshot() == (self.count, self.expected())
@@ -185,7 +188,7 @@ class NewestMachine(RuleBasedStateMachine):
             return "corrupt", "packet loss"
         if index in self.shown:
             return self.shown[index], ""
-        return "dropped", LATE if self.every_frame else BUSY
+        return "dropped", DropCause.OUTPUT_LATE if self.every_frame else DropCause.DETECTOR_BUSY
 
 
 NewestMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
@@ -193,7 +196,7 @@ TestNewestInAnyInterleaving = NewestMachine.TestCase
 
 
 def newest(*, every_frame: bool = True) -> NewestRoute:
-    return NewestRoute(Ledger(), lambda _: True, every_frame=every_frame)
+    return NewestRoute(FrameLedger(), lambda _: True, every_frame=every_frame)
 
 
 def told_on_a_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
@@ -244,10 +247,10 @@ def test_a_detector_ahead_of_the_main_thread_waits_and_close_wakes_it() -> None:
     route = newest()
     for index in range(ROOM):
         route.put(frame(index))
-        route.done(Finished(next(route.frames()), Detections.empty()))
+        route.done(Detected(next(route.frames()), Detections.empty()))
     route.put(frame(ROOM))
     last = next(route.frames())
-    thread, told = told_on_a_thread(lambda: route.done(Finished(last, Detections.empty())))
+    thread, told = told_on_a_thread(lambda: route.done(Detected(last, Detections.empty())))
     route.close()
     thread.join(DEADLINE_S)
     assert told == [Closed]
@@ -259,13 +262,13 @@ def test_the_end_waits_for_the_frame_that_is_with_the_detector() -> None:
     looked_at = next(route.frames())
     route.end()
     thread, told = told_on_a_thread(lambda: [finished.frame.index for finished in route])
-    route.done(Finished(looked_at, Detections.empty()))
+    route.done(Detected(looked_at, Detections.empty()))
     thread.join(DEADLINE_S)
     assert told == [[0]]
 
 
 def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
-    ledger = Ledger()
+    ledger = FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True)
     route.put(frame(0))
     route.close()
@@ -275,12 +278,12 @@ def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
 
 
 def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
-    ledger = Ledger()
+    ledger = FrameLedger()
     route = LosslessRoute(ledger, lambda frame: frame.index % 2 == 0)
 
     def detect() -> None:
         for one in route.frames():
-            route.done(Finished(one, Detections.empty()))
+            route.done(Detected(one, Detections.empty()))
 
     def capture() -> None:
         for index in range(100):
@@ -290,8 +293,9 @@ def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
     threads = [told_on_a_thread(work)[0] for work in (detect, detect, capture)]
     shown = []
     for finished in route:
-        shown.append((finished.frame.index, finished.looked))
-        route.shown(finished.frame, "detected" if finished.looked else "interpolated", "")
+        shown.append((finished.frame.index, isinstance(finished, Detected)))
+        state = FrameState.DETECTED if isinstance(finished, Detected) else FrameState.INTERPOLATED
+        route.shown(finished.frame, state, "")
     for thread in threads:
         thread.join(DEADLINE_S)
     assert shown == [(index, index % 2 == 0) for index in range(100)]
@@ -301,11 +305,11 @@ def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
 FRAMES_LONG = 6000
 
 
-@pytest.mark.parametrize("state", ["detected", "predicted", "interpolated"])
-def test_what_a_route_remembers_does_not_grow(state: str) -> None:
+@pytest.mark.parametrize("state", [FrameState.DETECTED, FrameState.PREDICTED, FrameState.INTERPOLATED])
+def test_what_a_route_remembers_does_not_grow(state: FrameState) -> None:
     """Some frames are damaged, some never looked at, on some the detector fails, and some nobody takes."""
     every_frame = state != "detected"
-    ledger = Ledger()
+    ledger = FrameLedger()
     route = NewestRoute(ledger, lambda frame: frame.index % 3 == 0, every_frame=every_frame)
     held_bytes = []
     tracemalloc.start()
@@ -315,7 +319,7 @@ def test_what_a_route_remembers_does_not_grow(state: str) -> None:
             if index % 2 and route.waiting:
                 looked_at = next(route.frames())
                 failed = DetectorError("no luck") if index % 5 == 0 else None
-                route.done(Finished(looked_at, None if failed else Detections.empty(), error=failed))
+                route.done(Detected(looked_at, None if failed else Detections.empty(), error=failed))
                 assert next(iter(route)).frame is looked_at
                 if not every_frame:
                     route.shown(looked_at, state, "")
@@ -331,14 +335,15 @@ def test_what_a_route_remembers_does_not_grow(state: str) -> None:
 
 
 def test_what_is_shown_after_the_detector_had_it_is_counted_once() -> None:
-    ledger = Ledger()
+    ledger = FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True)
     route.put(frame(5))
-    route.done(Finished(next(route.frames()), Detections.empty()))
+    route.done(Detected(next(route.frames()), Detections.empty()))
     result, arrived = next(iter(route)), next(iter(route))
-    assert (result.looked, arrived.looked) == (True, False)
-    route.shown(arrived.frame, "interpolated", "")
-    route.shown(arrived.frame, "predicted", "")
+    assert isinstance(result, Detected)
+    assert isinstance(arrived, Arrived)
+    route.shown(arrived.frame, FrameState.INTERPOLATED, "")
+    route.shown(arrived.frame, FrameState.PREDICTED, "")
     assert ledger.snapshot() == (1, {("detected", ""): 1})
 
 
@@ -360,7 +365,7 @@ def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_
     clock, playout = Clock(), Playout(0.2)
     for index in range(5):
         playout.due_s(at(index, 0.16))
-    route = NewestRoute(Ledger(), lambda _: True, every_frame=True, playout=playout, clock=clock)
+    route = NewestRoute(FrameLedger(), lambda _: True, every_frame=True, playout=playout, clock=clock)
     clock.now_s = 0.36
     for index in range(5, 10):  # the second burst
         route.put(at(index, 0.36))
@@ -375,30 +380,30 @@ def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_
 
 
 def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() -> None:
-    clock, ledger = Clock(), Ledger()
+    clock, ledger = Clock(), FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True, keep_all=True, clock=clock)
     for index in range(100):
         clock.now_s = index / 25
         route.put(at(index, clock.now_s))
     kept = [next(iter(route)) for _ in range(100)]
     assert [one.frame.index for one in kept] == list(range(100))
-    assert [one.late for one in kept] == [True] * 93 + [False] * 7
-    assert ledger.causes("dropped") == {}
+    assert [isinstance(one, Arrived) and one.late for one in kept] == [True] * 93 + [False] * 7
+    assert ledger.causes(FrameState.DROPPED) == {}
 
 
 def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.flow.newest.MOST_BYTES", 10 * held_bytes(PICTURE))
-    ledger = Ledger()
+    ledger = FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True, keep_all=True, clock=lambda: 0.0)
     for index in range(30):
         route.put(at(index, 0.0))
     assert next(iter(route)).frame.index == 20
-    assert ledger.causes("dropped") == {LATE: 20}
+    assert ledger.causes(FrameState.DROPPED) == {DropCause.OUTPUT_LATE: 20}
 
 
 def test_who_wants_all_gets_what_came_before_the_end() -> None:
     route = NewestRoute(
-        Ledger(), lambda _: True, every_frame=True, keep_all=True, playout=Playout(5.0), clock=lambda: 0.0
+        FrameLedger(), lambda _: True, every_frame=True, keep_all=True, playout=Playout(5.0), clock=lambda: 0.0
     )
     for index in range(3):
         route.put(at(index, 0.0))
@@ -412,10 +417,10 @@ def test_who_wants_all_gets_what_came_before_the_end() -> None:
 
 
 def test_waiting_for_a_frame_to_be_due_is_woken_by_a_result() -> None:
-    route = NewestRoute(Ledger(), lambda _: True, every_frame=True, playout=Playout(900.0), clock=lambda: 0.0)
+    route = NewestRoute(FrameLedger(), lambda _: True, every_frame=True, playout=Playout(900.0), clock=lambda: 0.0)
     route.put(at(0, 0.0))
     looked_at = next(route.frames())
-    thread, told = told_on_a_thread(lambda: next(iter(route)).looked)
-    route.done(Finished(looked_at, Detections.empty()))
+    thread, told = told_on_a_thread(lambda: isinstance(next(iter(route)), Detected))
+    route.done(Detected(looked_at, Detections.empty()))
     thread.join(DEADLINE_S)
     assert told == [True]

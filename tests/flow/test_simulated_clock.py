@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from streamer.errors import ConfigError, DetectorError, Interrupted
 from streamer.flow.cadence import Cadence
 from streamer.flow.queues import Closed
-from streamer.flow.routes import BUSY, Finished
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
-from streamer.flow.stats import Ledger
+from streamer.flow.stats import FrameLedger
 from streamer.interfaces import Detector, Scene
 from streamer.pipeline import Pipeline
+from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import DropCause, FrameState
 from tests.motion.drawn import Drawn, Thing, camera, iou
 from tests.pipeline.live_parts import Gate, Run
 from tests.pipeline.parts import DEADLINE_S, Boom, CountingSource, OneBox, failing_on, raising
@@ -111,7 +112,7 @@ def test_the_detector_gets_what_the_latency_says_and_every_frame_has_an_end(
     assert seen == looked_at(frames, durations_s)
     ledger = pipeline.stats.ledger
     assert (ledger.entered, ledger.in_flight) == (frames, 0)
-    assert ledger.count("detected") == len(seen)
+    assert ledger.count(FrameState.DETECTED) == len(seen)
     shown = [scene.frame.index for scene in scenes]
     assert shown == (seen if overlay == "detected" else list(range(frames)))
 
@@ -176,9 +177,9 @@ def test_every_frame_has_the_end_that_it_should_have(overlay: str, state: str) -
     _, pipeline = run(41, [0.2], overlay)  # each fifth one is detected
     entered, settled = pipeline.stats.ledger.snapshot()
     assert entered == 41
-    assert settled.pop(("detected", "")) == 9
+    assert settled.pop((FrameState.DETECTED, "")) == 9
     if state:
-        assert settled == {(state, BUSY if overlay == "detected" else ""): 32}
+        assert settled == {(state, DropCause.DETECTOR_BUSY if overlay == "detected" else ""): 32}
     else:
         assert set(settled) <= {("interpolated", ""), ("predicted", "")}
         assert sum(settled.values()) == 32
@@ -202,8 +203,8 @@ def test_damaged_pictures_are_shown_but_no_detector_sees_them(overlay: str) -> N
     assert shown == (seen if overlay == "detected" else list(range(30)))
     assert seen == [1, 6, 11, 16, 21, 26, 29]
     ledger = pipeline.stats.ledger
-    assert ledger.causes("corrupt") == {"packet loss": 3}
-    assert (ledger.count("detected"), ledger.in_flight) == (len(seen), 0)
+    assert ledger.causes(FrameState.CORRUPT) == {"packet loss": 3}
+    assert (ledger.count(FrameState.DETECTED), ledger.in_flight) == (len(seen), 0)
 
 
 def test_a_result_is_shown_on_the_first_frame_at_or_after_its_landing() -> None:
@@ -225,7 +226,7 @@ def test_only_frames_that_are_to_be_detected_are() -> None:
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_a_frame_that_the_detector_fails_on_is_lost_to_it_and_counted_so(overlay: str) -> None:
     scenes, pipeline = run(30, [0.2], overlay, OneBox(failing_on({5, 15})))
-    assert pipeline.stats.ledger.count("lost") == 2
+    assert pipeline.stats.ledger.count(FrameState.LOST) == 2
     assert pipeline.stats.ledger.in_flight == 0
     assert scenes[-1].frame.index == 29
 
@@ -236,7 +237,7 @@ def test_three_failures_in_a_row_end_the_run_with_the_first(overlay: str) -> Non
     with pytest.raises(DetectorError, match="no luck with 10"):
         pipeline.run()
     ledger = pipeline.stats.ledger
-    assert ledger.causes("lost") == {"detector error": 3}
+    assert ledger.causes(FrameState.LOST) == {"detector error": 3}
     assert ledger.in_flight == 0
 
 
@@ -258,12 +259,12 @@ def test_stopping_wakes_a_run_that_waits_for_its_detector(overlay: str) -> None:
     assert isinstance(run.error, Interrupted)
     ledger = run.pipeline.stats.ledger
     assert ledger.in_flight == 0
-    assert set(ledger.causes("dropped")) <= {"interrupted", BUSY}
+    assert set(ledger.causes(FrameState.DROPPED)) <= {"interrupted", DropCause.DETECTOR_BUSY}
 
 
 @pytest.mark.parametrize("waits", ["capture", "detector", "main"])
 def test_closing_wakes_whoever_waits(waits: str) -> None:
-    route = SimulatedRoute(Ledger(), lambda _: True, Latency([0.1]), every_frame=True)
+    route = SimulatedRoute(FrameLedger(), lambda _: True, Latency([0.1]), every_frame=True)
     (frame,) = Clip(1)
 
     def fill() -> None:
@@ -287,7 +288,7 @@ def test_closing_wakes_whoever_waits(waits: str) -> None:
     route.close()
     assert woken.wait(DEADLINE_S)
     with pytest.raises(Closed):
-        route.done(Finished(frame, Detections.empty()))
+        route.done(Detected(frame, Detections.empty()))
 
 
 def test_a_run_on_a_virtual_clock_can_be_left() -> None:

@@ -19,6 +19,7 @@ from streamer.flow.sink_worker import SinkWorker
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.values.frame import Frame, held_bytes
+from streamer.values.states import FrameState
 from tests.pipeline.parts import DEADLINE_S, Boom, ListSink, MainThreadSink, OneBox, raising
 from tracking.types import Tracks
 
@@ -29,7 +30,7 @@ PICTURE = av.VideoFrame(16, 16, "yuv420p")
 
 def scene(index: int, captured_s: float = 0.0) -> Scene:
     frame = Frame(PICTURE, index, index, Fraction(1, 25), captured_s)
-    return Scene(frame, Tracks.empty(), OneBox.labels, "predicted")
+    return Scene(frame, Tracks.empty(), OneBox.labels, FrameState.PREDICTED)
 
 
 class Hold:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.flow.stats import Ledger, Rate, RunStats, StageTimes, TrackCounts
+from streamer.flow.stats import DurationHistogram, FrameLedger, RateMeter, RunStats, TrackCounts
 from streamer.observe.report import Report
 from streamer.values.labels import LabelTable
+from streamer.values.states import DropCause, FrameState
 from tracking.types import Tracks
 
 TABLE = LabelTable(("Person", "Car", "Person"))
@@ -34,38 +35,39 @@ def tracks_of(shown: dict[int, int]) -> Tracks:
     )
 
 
-@given(st.lists(st.tuples(st.sampled_from(["detected", "lost", "dropped", "corrupt"]), st.integers(1, 5)), max_size=30))
-def test_what_entered_is_settled_or_in_flight(events: list[tuple[str, int]]) -> None:
-    ledger = Ledger()
+@given(st.lists(st.tuples(st.sampled_from(FrameState), st.integers(1, 5)), max_size=30))
+def test_what_entered_is_settled_or_in_flight(events: list[tuple[FrameState, int]]) -> None:
+    ledger = FrameLedger()
     for state, frames in events:
         ledger.enter(frames + 1)
         ledger.settle(state, "cause", frames)
-    states = ("detected", "lost", "dropped", "corrupt")
-    assert ledger.entered == ledger.in_flight + sum(ledger.count(state) for state in states)
+    assert ledger.entered == ledger.in_flight + sum(ledger.count(state) for state in FrameState)
     assert ledger.in_flight == len(events)
 
 
 def test_a_frame_that_was_lost_to_the_detector_is_told_with_its_cause() -> None:
     stats = RunStats()
     stats.ledger.enter(10)
-    for state, cause in (("detected", ""), ("lost", "detector error"), ("lost", "detector hung"), ("dropped", "error")):
-        stats.ledger.settle(state, cause)
+    stats.ledger.settle(FrameState.DETECTED)
+    stats.ledger.settle(FrameState.LOST, "detector error")
+    stats.ledger.settle(FrameState.LOST, "detector hung")
+    stats.ledger.settle(FrameState.DROPPED, DropCause.ERROR)
     frames = Report("clip", "detector", "complete", stats).to_dict()["frames"]
     assert frames["lost"] == {"detector error": 1, "detector hung": 1}
     assert frames["entered"] == 10
 
 
 def test_a_frame_cannot_be_settled_twice() -> None:
-    ledger = Ledger()
+    ledger = FrameLedger()
     ledger.enter()
-    ledger.settle("detected")
+    ledger.settle(FrameState.DETECTED)
     with pytest.raises(ValueError, match="in flight"):
-        ledger.settle("dropped", "twice")
+        ledger.settle(FrameState.DROPPED, "twice")
 
 
 @given(st.lists(st.floats(1e-6, 100), min_size=1, max_size=200), st.sampled_from([50, 95, 100]))
 def test_percentiles_are_exact_to_two_and_a_half_percent(durations_s: list[float], percent: int) -> None:
-    times = StageTimes()
+    times = DurationHistogram()
     for duration_s in durations_s:
         times.add(duration_s)
     exact = sorted(durations_s)[math.ceil(len(durations_s) * percent / 100) - 1]
@@ -74,7 +76,7 @@ def test_percentiles_are_exact_to_two_and_a_half_percent(durations_s: list[float
 
 
 def test_a_copy_of_times_stays_as_it_is() -> None:
-    times = StageTimes()
+    times = DurationHistogram()
     times.add(0.1)
     copy = times.copy()
     times.add(10.0)
@@ -125,12 +127,12 @@ def test_a_frame_with_more_tracks_than_are_remembered_counts_each_once() -> None
 
 
 def test_without_durations_a_percentile_is_nought() -> None:
-    assert StageTimes().percentile_s(50) == 0
-    assert StageTimes().percentile_s(100) == 0
+    assert DurationHistogram().percentile_s(50) == 0
+    assert DurationHistogram().percentile_s(100) == 0
 
 
 def test_a_percentile_is_of_the_rank_that_it_says() -> None:
-    times = StageTimes()
+    times = DurationHistogram()
     for duration_s in (0.001, 0.01, 0.1, 1.0):
         times.add(duration_s)
     found = [times.percentile_s(percent) for percent in (25, 26, 50, 75, 76, 100)]
@@ -138,7 +140,7 @@ def test_a_percentile_is_of_the_rank_that_it_says() -> None:
 
 
 def test_no_time_at_all_is_a_duration_too() -> None:
-    times = StageTimes()
+    times = DurationHistogram()
     times.add(0.0)
     assert (times.count, times.total_s) == (1, 0)
     assert 0 < times.percentile_s(50) < 1e-6
@@ -146,14 +148,14 @@ def test_no_time_at_all_is_a_duration_too() -> None:
 
 @pytest.mark.parametrize("weight", [0.05, 0.3, 1.0])
 def test_a_steady_rate_is_exact_from_the_second_time_on(weight: float) -> None:
-    rate = Rate(weight)
+    rate = RateMeter(weight)
     assert rate.tick(1000.0) == 0
     assert [rate.tick(1000.0 + 0.4 * k) for k in range(1, 9)] == pytest.approx([2.5] * 8)
 
 
 def test_a_rate_follows_a_new_pace_by_its_weight() -> None:
     """The mean gap goes a quarter of the way to each new one: from 0.1 s to 0.5 s by 0.2, 0.275, 0.33125."""
-    rate = Rate(0.25)
+    rate = RateMeter(0.25)
     for now_s in (70.0, 70.1, 70.2):
         told = rate.tick(now_s)
     assert told == pytest.approx(10)
@@ -161,7 +163,7 @@ def test_a_rate_follows_a_new_pace_by_its_weight() -> None:
 
 
 def test_a_rate_follows_the_last_twenty_or_so_where_nothing_else_is_said() -> None:
-    rate = Rate()
+    rate = RateMeter()
     for k in range(50):
         rate.tick(5.0 + 0.1 * k)
     slower = [rate.tick(9.9 + 0.2 * k) for k in range(1, 101)]
@@ -171,18 +173,18 @@ def test_a_rate_follows_the_last_twenty_or_so_where_nothing_else_is_said() -> No
 
 
 def test_twice_at_one_instant_is_no_error() -> None:
-    rate = Rate()
+    rate = RateMeter()
     assert [rate.tick(now_s) for now_s in (3.0, 3.0, 3.5)] == [0, 0, 2.0]
 
 
 def test_a_run_that_is_over_leaves_nothing_in_flight() -> None:
-    ledger = Ledger()
+    ledger = FrameLedger()
     ledger.enter(9)
-    ledger.settle("detected", frames=4)
-    ledger.settle_rest("dropped", "shutdown")
+    ledger.settle(FrameState.DETECTED, frames=4)
+    ledger.settle_rest(FrameState.DROPPED, "shutdown")
     assert ledger.snapshot() == (9, {("detected", ""): 4, ("dropped", "shutdown"): 5})
-    ledger.settle_rest("dropped", "end")
-    assert ledger.causes("dropped") == {"shutdown": 5}
+    ledger.settle_rest(FrameState.DROPPED, "end")
+    assert ledger.causes(FrameState.DROPPED) == {"shutdown": 5}
 
 
 def test_what_was_counted_and_how_it_stands() -> None:

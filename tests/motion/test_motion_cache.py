@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streamer.motion import motion_cache, propagation
-from streamer.motion.motion_cache import KEPT_S, BegunMotion, MotionCache
+from streamer.motion.motion_cache import KEPT_S, IncrementalMotion, MotionCache
 from streamer.motion.motion_field import composed, moved
 from tests.motion.drawn import FPS, HEIGHT, WIDTH, Array, Drawn, Thing, camera, flat, frame_of, line
 
@@ -146,7 +146,7 @@ def test_no_boxes_and_no_steps_are_carried_nowhere() -> None:
 @pytest.mark.parametrize("indices", [range(30), [0, 1, 2, *range(5, 30, 3)]], ids=["every frame", "some dropped"])
 def test_boxes_that_were_begun_early_arrive_where_they_would_arrive_anyway(indices: Sequence[int]) -> None:
     cache, boxes = filled(WALK, indices), WALK.boxes(0)
-    begun = BegunMotion(boxes, 0, 20)
+    begun = IncrementalMotion(boxes, 0, 20)
     for _ in range(6):
         begun.go_on(cache)
         for last in indices:
@@ -158,7 +158,7 @@ def test_boxes_that_were_begun_early_arrive_where_they_would_arrive_anyway(indic
 
 
 def test_whoever_asks_for_other_boxes_than_were_begun_gets_those() -> None:
-    cache, begun = filled(WALK, range(20)), BegunMotion(WALK.boxes(0), 0, 19)
+    cache, begun = filled(WALK, range(20)), IncrementalMotion(WALK.boxes(0), 0, 19)
     for _ in range(4):
         begun.go_on(cache)
     motion = cache.motion(0, 19, begun)
@@ -174,7 +174,7 @@ def test_little_is_left_to_do_of_what_was_begun(monkeypatch: pytest.MonkeyPatch)
         return step(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(motion_cache, "propagate", count)
-    cache, begun = filled(WALK, range(FPS)), BegunMotion(WALK.boxes(0), 0, FPS - 1)
+    cache, begun = filled(WALK, range(FPS)), IncrementalMotion(WALK.boxes(0), 0, FPS - 1)
     for _ in range(2 * FPS):
         before = steps[0]
         begun.go_on(cache)

@@ -21,8 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from streamer.errors import ConfigError, SinkUnavailable
-from streamer.flow.stats import RunStats, StageTimes
+from streamer.flow.stats import DurationHistogram, RunStats
 from streamer.observe.metrics import BOUNDS_S, MetricsServer, buckets
+from streamer.values.states import FrameState
 
 SOURCE = "rtsp://camera/live"
 
@@ -32,10 +33,10 @@ def stats() -> RunStats:
     """A run in full swing."""
     made = RunStats()
     made.ledger.enter(100)
-    made.ledger.settle("detected", frames=20)
-    made.ledger.settle("predicted", frames=60)
-    made.ledger.settle("dropped", "detector busy", 15)
-    made.ledger.settle("corrupt", 'packet "loss"\\', 2)
+    made.ledger.settle(FrameState.DETECTED, frames=20)
+    made.ledger.settle(FrameState.PREDICTED, frames=60)
+    made.ledger.settle(FrameState.DROPPED, "detector busy", 15)
+    made.ledger.settle(FrameState.CORRUPT, 'packet "loss"\\', 2)
     for _ in range(4):
         made.add_time("detect", 0.5)
     made.add_age("detector", 0.03)
@@ -76,7 +77,7 @@ def test_frames_add_up_to_those_that_entered(server: MetricsServer, stats: RunSt
 
     assert balance() == (100, 3)
     stats.ledger.enter(5)
-    stats.ledger.settle("lost", "detector hung", 4)
+    stats.ledger.settle(FrameState.LOST, "detector hung", 4)
     assert balance() == (105, 4)
 
 
@@ -124,7 +125,7 @@ def test_no_password_is_told(server: MetricsServer) -> None:
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 100), max_size=50))
 def test_buckets_count_every_duration_up_to_their_bound(durations_s: list[float]) -> None:
-    times = StageTimes()
+    times = DurationHistogram()
     for duration_s in durations_s:
         times.add(duration_s)
     counts = dict(buckets(times))

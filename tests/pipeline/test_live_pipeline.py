@@ -10,11 +10,11 @@ import pytest
 
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.flow.cadence import Cadence
-from streamer.flow.routes import BUSY, LATE
 from streamer.flow.sink_worker import LIVE_CAPACITY
-from streamer.flow.stats import Ledger
+from streamer.flow.stats import FrameLedger
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
+from streamer.values.states import DropCause, FrameState
 from tests.pipeline.live_parts import Gate, Run, ScriptedCamera
 from tests.pipeline.parts import DEADLINE_S, ListSink, OneBox, failing_on, raising
 from tracking.iou import IouTracker
@@ -35,7 +35,7 @@ def gate() -> Iterator[Gate]:
     gate.open()
 
 
-def states(ledger: Ledger) -> dict[str, int]:
+def states(ledger: FrameLedger) -> dict[str, int]:
     """Frames by state, after making sure that they add up."""
     entered, settled = ledger.snapshot()
     assert entered == sum(settled.values())
@@ -78,7 +78,7 @@ def test_only_what_the_detector_saw_is_shown_where_that_is_wanted(camera: Script
         (0, "detected", 1),
         (49, "detected", 1),
     ]
-    assert states(run.pipeline.stats.ledger) == {"detected": 2, f"dropped: {BUSY}": 48}
+    assert states(run.pipeline.stats.ledger) == {"detected": 2, f"dropped: {DropCause.DETECTOR_BUSY}": 48}
 
 
 def test_boxes_are_carried_from_the_detected_frame_to_those_that_come(camera: ScriptedCamera, gate: Gate) -> None:
@@ -139,7 +139,7 @@ def test_damaged_pictures_are_shown_but_no_detector_sees_them(camera: ScriptedCa
     run.join()
     assert run.indexes == [0, 1, 2, 3]
     assert 3 not in seen
-    assert run.pipeline.stats.ledger.causes("corrupt") == {"packet loss": 1}
+    assert run.pipeline.stats.ledger.causes(FrameState.CORRUPT) == {"packet loss": 1}
     assert run.pipeline.stats.ledger.in_flight == 0
 
 
@@ -149,12 +149,12 @@ def test_what_the_source_lost_is_counted_by_state_and_cause(
     run = Run(Pipeline(camera, [OneBox()], IouTracker()))
     with caplog.at_level(logging.INFO):
         camera.give(lost=Damage("before key frame", 12))
-        camera.give(lost=Damage("not taken in time", 5, state="dropped"))
+        camera.give(lost=Damage("not taken in time", 5, state=FrameState.DROPPED))
         camera.end()
         run.join()
     ledger = run.pipeline.stats.ledger
-    assert ledger.causes("corrupt") == {"before key frame": 12}
-    assert ledger.causes("dropped")["not taken in time"] == 5
+    assert ledger.causes(FrameState.CORRUPT) == {"before key frame": 12}
+    assert ledger.causes(FrameState.DROPPED)["not taken in time"] == 5
     assert ledger.entered == 19
     assert ledger.in_flight == 0
     assert caplog.messages == []  # a camera may lose frames for weeks
@@ -216,7 +216,7 @@ def test_a_main_thread_that_does_not_keep_up_shows_the_newest(camera: ScriptedCa
     camera.end()
     watcher.join(DEADLINE_S)
     assert shown == [0, 8, 9]
-    assert states(pipeline.stats.ledger) == {"detected": 2, "predicted": 1, f"dropped: {LATE}": 7}
+    assert states(pipeline.stats.ledger) == {"detected": 2, "predicted": 1, f"dropped: {DropCause.OUTPUT_LATE}": 7}
 
 
 def test_a_main_thread_that_does_not_keep_up_for_a_while_leaves_nothing_out_of_a_recording(
@@ -325,7 +325,7 @@ def check_stopped(run: Run) -> None:
     """The run must end as one that was asked to, with every frame accounted for."""
     run.join()
     assert isinstance(run.error, Interrupted)
-    assert set(run.pipeline.stats.ledger.causes("dropped")) <= {"interrupted", LATE, BUSY}
+    assert set(run.pipeline.stats.ledger.causes(FrameState.DROPPED)) <= set(DropCause)
     states(run.pipeline.stats.ledger)
 
 

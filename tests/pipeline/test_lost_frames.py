@@ -11,6 +11,7 @@ from streamer.errors import DetectorError, DetectorHung, DetectorRestarted
 from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.pipeline.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, OneBox, failing_on
 from tracking.iou import IouTracker
 
@@ -31,7 +32,7 @@ def test_a_frame_that_the_detector_fails_on_is_shown_and_counted_as_lost(
     between = [scene for scene in scenes if scene.state == "lost" and 2 < scene.frame.index < 34]
     assert all(len(scene.tracks) == 1 for scene in between)
     ledger = pipeline.stats.ledger
-    assert ledger.causes("lost") == {"detector error": len(lost)}
+    assert ledger.causes(FrameState.LOST) == {"detector error": len(lost)}
     assert pipeline.stats.shown == ledger.entered == FRAMES
     assert pipeline.stats.stages["detect"].count == FRAMES // every
 
@@ -45,10 +46,10 @@ def test_three_failures_in_a_row_end_the_run_with_the_first() -> None:
     assert str(caught.value.__cause__) == "the cause at 10"
     ledger = pipeline.stats.ledger
     assert shown == list(range(13))  # the lost ones too
-    assert ledger.causes("lost") == {"detector error": 6}
-    assert ledger.count("detected") == 7
+    assert ledger.causes(FrameState.LOST) == {"detector error": 6}
+    assert ledger.count(FrameState.DETECTED) == 7
     assert ledger.in_flight == 0
-    assert set(ledger.causes("dropped")) <= {"error"}
+    assert set(ledger.causes(FrameState.DROPPED)) <= {"error"}
 
 
 def test_only_frames_that_were_to_be_detected_make_a_row() -> None:
@@ -56,7 +57,7 @@ def test_only_frames_that_were_to_be_detected_make_a_row() -> None:
     with pytest.raises(DetectorError, match="no luck with 5"):
         pipeline.run()
     ledger = pipeline.stats.ledger
-    assert ledger.causes("lost") == {"detector error": 3}
+    assert ledger.causes(FrameState.LOST) == {"detector error": 3}
     assert pipeline.stats.shown == 16
 
 
@@ -77,7 +78,7 @@ def test_the_order_of_the_frames_makes_the_row_and_not_that_of_the_detectors(los
             pipeline.run()
     else:
         pipeline.run()
-        assert pipeline.stats.ledger.causes("lost") == {"detector error": len(lost)}
+        assert pipeline.stats.ledger.causes(FrameState.LOST) == {"detector error": len(lost)}
 
 
 def test_a_frame_that_cost_a_restart_has_its_own_cause_and_counts_for_the_row() -> None:
@@ -89,7 +90,7 @@ def test_a_frame_that_cost_a_restart_has_its_own_cause_and_counts_for_the_row() 
     pipeline = Pipeline(CountingSource(None), [OneBox(fail)], IouTracker())
     with pytest.raises(DetectorRestarted, match="no answer"):
         pipeline.run()
-    assert pipeline.stats.ledger.causes("lost") == {"detector error": 2, "detector hung": 3}
+    assert pipeline.stats.ledger.causes(FrameState.LOST) == {"detector error": 2, "detector hung": 3}
 
 
 @pytest.mark.parametrize("kind", [DetectorHung, Boom])
@@ -106,7 +107,7 @@ def test_any_other_error_of_a_detector_ends_the_run_at_once(kind: type[Exception
         pipeline.run()
     assert caught.value is error
     assert seen == list(range(8))
-    assert pipeline.stats.ledger.count("lost") == 0
+    assert pipeline.stats.ledger.count(FrameState.LOST) == 0
     assert pipeline.stats.ledger.in_flight == 0
 
 

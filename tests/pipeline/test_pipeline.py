@@ -11,12 +11,13 @@ import pytest
 
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.flow.cadence import Cadence
-from streamer.flow.routes import CAPTURED_CAPACITY, FINISHED_CAPACITY
+from streamer.flow.routes import CAPTURED_CAPACITY, DELIVERY_CAPACITY
 from streamer.flow.sink_worker import SINK_CAPACITY
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
 from streamer.render.canvas import Canvas
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.pipeline.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, MainThreadSink, OneBox, raising
 from tracking.iou import IouTracker
 from tracking.types import Detections, Motion, Tracks
@@ -43,7 +44,7 @@ def test_every_frame_reaches_every_sink_in_order() -> None:
     assert scenes == list(range(FRAMES))
     assert [sink.indexes for sink in sinks] == [scenes] * 3
     assert [sink.thread_names for sink in sinks] == [{"streamer-sink"}] * 2 + [{threading.current_thread().name}]
-    assert pipeline.stats.ledger.count("detected") == pipeline.stats.ledger.entered == FRAMES
+    assert pipeline.stats.ledger.count(FrameState.DETECTED) == pipeline.stats.ledger.entered == FRAMES
     assert [pipeline.stats.stages[name].count for name in ("list", "list 2", "list 3")] == [FRAMES] * 3
 
 
@@ -68,7 +69,7 @@ def test_detecting_every_nth_frame_shows_all(every: int) -> None:
     states = [scene.state for scene in pipeline]
     assert seen == list(range(0, FRAMES, every))
     assert len(states) == FRAMES
-    assert states.count("detected") == len(seen)
+    assert states.count(FrameState.DETECTED) == len(seen)
     assert pipeline.stats.ledger.in_flight == 0
 
 
@@ -98,7 +99,7 @@ def test_the_source_never_runs_far_ahead_of_a_slow_sink() -> None:
     runner.start()
     assert first.wait(DEADLINE_S)
     # At most: one in the source's hand, the mailboxes, one in each detector, one with main, one with the sink.
-    most = 1 + CAPTURED_CAPACITY + 2 + FINISHED_CAPACITY + 1 + SINK_CAPACITY + 1
+    most = 1 + CAPTURED_CAPACITY + 2 + DELIVERY_CAPACITY + 1 + SINK_CAPACITY + 1
     ahead = source.given
     go.set()
     runner.join(DEADLINE_S)
@@ -110,7 +111,7 @@ def test_lost_input_is_counted_with_its_cause() -> None:
     pipeline = Pipeline(CountingSource(damage=Damage("decode error", 3)), [OneBox()], IouTracker())
     pipeline.run()
     ledger = pipeline.stats.ledger
-    assert ledger.causes("corrupt") == {"decode error": 3}
+    assert ledger.causes(FrameState.CORRUPT) == {"decode error": 3}
     assert ledger.entered == FRAMES + 3
     assert ledger.in_flight == 0
 
@@ -181,8 +182,8 @@ def test_a_run_that_is_stopped_does_not_wait_for_a_frame_in_the_detector() -> No
     assert not release.is_set()
     release.set()
     ledger = pipeline.stats.ledger
-    assert sink.indexes == list(range(ledger.count("detected")))
-    assert ledger.causes("dropped") == {"interrupted": ledger.entered - ledger.count("detected")}
+    assert sink.indexes == list(range(ledger.count(FrameState.DETECTED)))
+    assert ledger.causes(FrameState.DROPPED) == {"interrupted": ledger.entered - ledger.count(FrameState.DETECTED)}
     stopper.join(DEADLINE_S)
 
 
@@ -204,8 +205,8 @@ def test_stopping_from_another_thread_completes_what_was_shown() -> None:
     assert sink.indexes == shown
     ledger = pipeline.stats.ledger
     assert ledger.in_flight == 0
-    assert ledger.count("detected") == len(shown)
-    assert ledger.entered == len(shown) + sum(ledger.causes("dropped").values())
+    assert ledger.count(FrameState.DETECTED) == len(shown)
+    assert ledger.entered == len(shown) + sum(ledger.causes(FrameState.DROPPED).values())
 
 
 def test_stopping_wakes_a_run_that_waits_for_its_detector() -> None:
@@ -239,7 +240,7 @@ def test_a_window_that_is_closed_completes_the_other_sinks() -> None:
     with pytest.raises(Interrupted, match="window was closed"):
         pipeline.run()
     assert sink.indexes == list(range(11))
-    assert pipeline.stats.ledger.count("detected") == 11
+    assert pipeline.stats.ledger.count(FrameState.DETECTED) == 11
     assert pipeline.stats.ledger.in_flight == 0
 
 
@@ -268,5 +269,5 @@ def test_a_pipeline_without_a_detector_is_refused() -> None:
 def test_a_scene_can_be_changed_only_by_making_another() -> None:
     scene = next(iter(Pipeline(CountingSource(1), [OneBox()], IouTracker())))
     with pytest.raises(AttributeError):
-        scene.state = "other"  # type: ignore[misc]
-    assert replace(scene, state="other").state == "other"
+        scene.state = FrameState.LOST  # type: ignore[misc]
+    assert replace(scene, state=FrameState.LOST).state == "lost"

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.flow.routes import BUSY, LATE, Finished
 from streamer.pipeline import Pipeline
 from streamer.presentation.delayed import Delay, ShowDelayed
 from streamer.presentation.every_frame import Presented
+from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
+from streamer.values.states import DropCause, FrameState
 from tests.motion.drawn import FPS, Drawn, Thing, flat, frame_of, iou
 from tests.pipeline.live_parts import Gate, Run, ScriptedCamera
 from tests.pipeline.parts import OneBox
@@ -60,11 +61,11 @@ class Watched:
 
     def come(self, frame: Frame) -> None:
         self._came += 1
-        self._take(self.presentation.take(Finished(frame)))
+        self._take(self.presentation.take(Arrived(frame)))
 
     def look(self, frame: Frame, done_s: float, *, fails: bool = False) -> None:
         error = DetectorError("no luck") if fails else None
-        result = Finished(frame, None if fails else found(frame.index), error, done_s=done_s)
+        result = Detected(frame, None if fails else found(frame.index), error, done_s=done_s)
         self._take(self.presentation.take(result))
 
     def end(self) -> None:
@@ -379,4 +380,4 @@ def test_a_live_run_that_is_stopped_counts_what_was_not_shown_any_more(camera: S
     ledger = run.pipeline.stats.ledger
     assert run.indexes == []
     assert (ledger.entered, ledger.in_flight) == (6, 0)
-    assert set(ledger.causes("dropped")) <= {"interrupted", LATE, BUSY}
+    assert set(ledger.causes(FrameState.DROPPED)) <= {"interrupted", DropCause.OUTPUT_LATE, DropCause.DETECTOR_BUSY}

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.flow.routes import Finished
 from streamer.presentation.every_frame import EveryFrame, Presented
+from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
 from tests.motion.drawn import Drawn
 from tracking.iou import IouTracker
@@ -42,11 +42,11 @@ def pace(
     for index in range(count):
         now = frame(index, segments[index] if segments else 0)
         if index % every:
-            shown += lockstep.take(Finished(now))
+            shown += lockstep.take(Arrived(now))
         elif index in fails_on:
-            shown += lockstep.take(Finished(now, error=failed))
+            shown += lockstep.take(Detected(now, error=failed))
         else:
-            shown += lockstep.take(Finished(now, moving_box(index)))
+            shown += lockstep.take(Detected(now, moving_box(index)))
     return shown + list(lockstep.flush())
 
 
@@ -136,7 +136,7 @@ def test_nobody_of_the_shot_before_is_shown_after_a_cut(cuts: bool) -> None:
     shown: list[Presented] = []
     for index in range(12):
         now = (other if cuts and index >= 10 else shot).frame(index)
-        shown += lockstep.take(Finished(now, both if index < 10 else both.select(np.array([0]))))
+        shown += lockstep.take(Detected(now, both if index < 10 else both.select(np.array([0]))))
     assert [len(presented.tracks) for presented in shown[:10]] == [2] * 10
     assert [len(presented.tracks) for presented in shown[10:]] == ([1, 1] if cuts else [2, 2])
     assert (shown[10].tracks.ids[0] == shown[9].tracks.ids[0]) != cuts

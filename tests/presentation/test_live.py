@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.flow.routes import Finished
 from streamer.presentation.every_frame import Presented
 from streamer.presentation.live import ShowDetected, ShowNow
+from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
 from tracking.iou import IouTracker
 from tracking.types import Detections
@@ -38,17 +38,17 @@ def live(*, every_frame: bool = True) -> ShowNow | ShowDetected:
 
 def came(presentation: ShowNow | ShowDetected, index: int, segment: int = 0) -> Presented:
     """A frame that came; what is shown of it."""
-    (presented,) = presentation.take(Finished(frame(index, segment)))
+    (presented,) = presentation.take(Arrived(frame(index, segment)))
     return presented
 
 
 def found(presentation: ShowNow | ShowDetected, index: int, segment: int = 0) -> list[Presented]:
     """A frame that a detector is done with; what is shown of it."""
-    return list(presentation.take(Finished(frame(index, segment), moving_box(index))))
+    return list(presentation.take(Detected(frame(index, segment), moving_box(index))))
 
 
 def failed(presentation: ShowNow | ShowDetected, index: int) -> list[Presented]:
-    return list(presentation.take(Finished(frame(index), error=DetectorError("no luck"))))
+    return list(presentation.take(Detected(frame(index), error=DetectorError("no luck"))))
 
 
 def ids(presented: Presented) -> list[int]:
@@ -62,12 +62,12 @@ def test_a_late_frame_has_the_boxes_where_they_were_and_the_next_one_goes_on() -
         came(presentation, index)
         found(presentation, index)
     before = came(presentation, 10)
-    (late,) = presentation.take(Finished(frame(11), late=True))
+    (late,) = presentation.take(Arrived(frame(11), late=True))
     assert late.state == "predicted"
     assert ids(late) == ids(before) != []
     assert late.tracks.boxes == pytest.approx(before.tracks.boxes, abs=1.5)
     assert ids(came(presentation, 12)) == ids(before)
-    (elsewhere,) = presentation.take(Finished(frame(13, segment=1), late=True))
+    (elsewhere,) = presentation.take(Arrived(frame(13, segment=1), late=True))
     assert ids(elsewhere) == []
 
 

@@ -17,6 +17,7 @@ from streamer.interfaces import Scene
 from streamer.render.layout import layout_of
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tests.colours import MATRICES
 from tracking.types import Origin, Tracks
 
@@ -122,4 +123,4 @@ def scene(
     time_base = Fraction(1, 1000)
     pts = round(time_s / time_base)
     frame = Frame(picture=picture, index=index, pts=pts, time_base=time_base, captured_s=0.0, segment=segment)
-    return Scene(frame=frame, tracks=shown, labels=LABELS, state="detected", fps=fps)
+    return Scene(frame=frame, tracks=shown, labels=LABELS, state=FrameState.DETECTED, fps=fps)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from streamer.render.canvas import Canvas, Tile
 from streamer.render.label_boxes import overlap, places
 from streamer.render.labels import LabelAnnotator
-from streamer.render.lettering import Lettering
 from streamer.render.palette import OKABE_ITO, colour_of, relative_luminance, text_colour_on
+from streamer.render.text import Lettering
 from tests.render.scenes import noise, planes_of, scene, tracks
 from tracking.types import Tracks
 

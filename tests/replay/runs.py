@@ -12,7 +12,7 @@ from streamer.errors import Interrupted, StreamerError
 from streamer.flow.cadence import Cadence
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Detector, Scene, Source
+from streamer.interfaces import Detector, PacketTap, Scene, Source
 from streamer.pipeline import Pipeline
 from streamer.replay.log import Header
 from streamer.replay.recorder import MOST_BYTES, Recorder
@@ -20,15 +20,15 @@ from streamer.replay.recording import Recording
 from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.sinks.text.json_lines import LineFormat
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.selection import SourceOptions, open_source
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState, Overlay
 from tracking.iou import IouTracker
 from tracking.types import Detections
 
 LABELS = LabelTable(("square", "other"), ("/m/1", ""))
-Counts = tuple[int, dict[tuple[str, str], int]]
+Counts = tuple[int, dict[tuple[FrameState, str], int]]
 
 
 class Result(NamedTuple):
@@ -104,7 +104,7 @@ def record(
 def _header(detector: Detector, source: Source, overlay: str, delay_s: float | None, every: int) -> Header:
     return Header(
         source="test",
-        overlay=overlay,
+        overlay=Overlay(overlay),
         delay_s=delay_s,
         every=every,
         detection_interval_s=0.04,

@@ -22,6 +22,7 @@ from streamer.replay.log import EVENTS, HEADER, Arrival, Captured, Found, Result
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording import Recording
 from streamer.replay.samples import crc_of
+from streamer.values.states import FrameState
 from tests.clips import write_video
 from tests.pipeline.parts import DEADLINE_S
 from tests.replay.runs import opener, record, replay
@@ -232,4 +233,4 @@ def test_events_are_told_in_the_order_in_which_the_main_thread_met_them(clip: Pa
     given = [event for event in read_events(tmp_path / "kept") if isinstance(event, Arrival | Result)]
     shown = [json.loads(line)["index"] for line in run.lines.splitlines()]
     assert [event.index for event in given if isinstance(event, Arrival)] == shown
-    assert sum(isinstance(event, Result) for event in given) == run.counts[1]["detected", ""]
+    assert sum(isinstance(event, Result) for event in given) == run.counts[1][FrameState.DETECTED, ""]

@@ -17,6 +17,7 @@ from streamer.replay.recording import Recording
 from streamer.sources.live.retries import Patience
 from streamer.sources.network.options import NetworkOptions
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.clips import corrupt, write_video
 from tests.faults.camera import Camera
 from tests.pipeline.live_parts import Gate, ScriptedCamera
@@ -139,7 +140,7 @@ def test_late_damaged_and_lost_frames(tmp_path: Path, overlay: str) -> None:
     gate.open()
     looks.let_go()
     look(6)
-    camera.give(lost=Damage("connection lost", 2, state="dropped"), segment=1)
+    camera.give(lost=Damage("connection lost", 2, state=FrameState.DROPPED), segment=1)
     look(9)
     for index in range(10, 25):
         camera.give(segment=2)
@@ -149,11 +150,11 @@ def test_late_damaged_and_lost_frames(tmp_path: Path, overlay: str) -> None:
     check_same(replay(tmp_path / "kept"), result)
     entered, states = result.counts
     assert entered == 25 + 3 + 2
-    assert states["dropped", "detector busy" if overlay == "detected" else "output late"] > 0
-    assert states["dropped", "connection lost"] == 2
-    assert states["corrupt", "decode error"] == 3
-    assert states["corrupt", "packet loss"] == 2
-    assert states["lost", "detector hung"] == 1
+    assert states[FrameState.DROPPED, "detector busy" if overlay == "detected" else "output late"] > 0
+    assert states[FrameState.DROPPED, "connection lost"] == 2
+    assert states[FrameState.CORRUPT, "decode error"] == 3
+    assert states[FrameState.CORRUPT, "packet loss"] == 2
+    assert states[FrameState.LOST, "detector hung"] == 1
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -212,7 +213,7 @@ def test_lost_packets_of_a_camera(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         camera.lose(0.03, seed=1)
         opens = opener(camera.url, network=NetworkOptions(transport="udp"))
         run = record(tmp_path / "kept", opens, on_scene=Enough(80))
-    assert run.counts[1]["corrupt", "packet loss"] > 0
+    assert run.counts[1][FrameState.CORRUPT, "packet loss"] > 0
     caplog.clear()
     again = replay(tmp_path / "kept")
     check_same(again._replace(error=run.error), run)

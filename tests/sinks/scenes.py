@@ -17,6 +17,7 @@ from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tests.clips import picture
 from tracking.types import Origin, Tracks
 
@@ -55,7 +56,7 @@ def scene(
     """A scene with a picture that shows its index."""
     shown = av.VideoFrame.from_ndarray(picture(index, size), "rgb24").reformat(format=pix_fmt)
     frame = Frame(shown, index, pts, time_base, 0.0, duration=duration, segment=segment)
-    return Scene(frame, tracks(count), LABELS, "detected")
+    return Scene(frame, tracks(count), LABELS, FrameState.DETECTED)
 
 
 def info(
@@ -85,7 +86,7 @@ def annotate(
         try:
             with sink:
                 for frame in opened:
-                    scenes.append(Scene(frame, tracks(0), LABELS, "detected"))
+                    scenes.append(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
                     sink.write(scenes[-1])
                     if len(scenes) == frames:
                         raise KeyboardInterrupt

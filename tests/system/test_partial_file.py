@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.errors import SinkError, SinkUnavailable
+from streamer.errors import Interrupted, SinkError, SinkUnavailable
 from streamer.system.partial_file import PartialFile, completes
 from tests.system.permissions import as_an_ordinary_user
 
@@ -215,5 +215,5 @@ def test_special_files_are_written_directly() -> None:
 
 
 def test_what_completes_an_output() -> None:
-    kinds = (None, KeyboardInterrupt, SystemExit, ValueError, SinkError)
-    assert [completes(kind) for kind in kinds] == [True, True, True, False, False]
+    kinds = (None, Interrupted, KeyboardInterrupt, SystemExit, ValueError, SinkError)
+    assert [completes(kind) for kind in kinds] == [True, True, True, True, False, False]

@@ -12,7 +12,7 @@ from tests.tracking.boxes import BoxArray, detections
 from tracking.boxes import to_centres
 from tracking.cascade import CascadeTracker
 from tracking.iou import IouTracker
-from tracking.matching import Match, Seen, Stage, match, match_in_stages
+from tracking.matching import Match, SortedDetections, Stage, match, match_in_stages
 from tracking.types import Detections
 
 STEP_S = 0.04
@@ -34,13 +34,13 @@ APART = np.array(
 )
 
 
-def seen_of(boxes: Any, scores: Sequence[float] | None = None, labels: Sequence[int] | None = None) -> Seen:
+def seen_of(boxes: Any, scores: Sequence[float] | None = None, labels: Sequence[int] | None = None) -> SortedDetections:
     array = np.asarray(boxes, np.float32)
     rows = np.zeros(len(array), np.int32) if labels is None else np.array(labels, np.int32)
-    return Seen.of(Detections(array, np.array(scores or [0.9] * len(array), np.float32), rows))
+    return SortedDetections.of(Detections(array, np.array(scores or [0.9] * len(array), np.float32), rows))
 
 
-def pairs(found: Match, seen: Seen, boxes: Any) -> dict[int, int]:
+def pairs(found: Match, seen: SortedDetections, boxes: Any) -> dict[int, int]:
     """Row of the detection in `boxes` by row of the track."""
     given = np.asarray(boxes, np.float64)
     places = {tuple(box): index for index, box in enumerate(given.tolist())}
@@ -53,14 +53,14 @@ def matched(
     *,
     expected_labels: Sequence[int] | None = None,
     labels: Sequence[int] | None = None,
-    handicaps: Sequence[float] | None = None,
+    penalties: Sequence[float] | None = None,
     iou_min: float = 0.2,
 ) -> dict[int, int]:
     seen = seen_of(boxes, labels=labels)
     order = np.argsort(np.asarray(boxes)[:, 0], kind="stable")
-    yields = np.zeros(len(seen.scores)) if handicaps is None else np.array(handicaps)[order]
+    yields = np.zeros(len(seen.scores)) if penalties is None else np.array(penalties)[order]
     rows = None if expected_labels is None else np.array(expected_labels, np.int32)
-    found = match(to_centres(np.asarray(expected, np.float64)), rows, seen, handicaps=yields, iou_min=iou_min)
+    found = match(to_centres(np.asarray(expected, np.float64)), rows, seen, penalties=yields, iou_min=iou_min)
     return pairs(found, seen, boxes)
 
 
@@ -98,8 +98,8 @@ def test_the_sum_counts_not_the_best_pair() -> None:
 def test_a_detection_with_a_handicap_yields_to_one_that_overlaps_a_little_less() -> None:
     expected, boxes = [[100, 100, 140, 180]], [[102, 100, 142, 180], [108, 100, 148, 180]]
     assert matched(expected, boxes) == {0: 0}
-    assert matched(expected, boxes, handicaps=[0.5, 0.0]) == {0: 1}
-    assert matched(expected, boxes[:1], handicaps=[0.95]) == {0: 0}, "it is better than none"
+    assert matched(expected, boxes, penalties=[0.5, 0.0]) == {0: 1}
+    assert matched(expected, boxes[:1], penalties=[0.95]) == {0: 0}, "it is better than none"
 
 
 def test_who_keeps_top_and_bottom_is_preferred_to_who_overlaps_a_little_more() -> None:
@@ -125,7 +125,7 @@ def jerked(found: int, offset: Any = JERK_PX, **options: Any) -> tuple[Match, di
         to_centres(APART),
         None if expected_labels is None else np.array(expected_labels, np.int32),
         seen,
-        handicaps=np.zeros(len(rows)),
+        penalties=np.zeros(len(rows)),
         iou_min=0.2,
     )
     by_row = pairs(result, seen, np.asarray(boxes[rows], np.float32))
@@ -166,7 +166,7 @@ def test_those_who_run_do_not_pass_for_the_camera(side: int) -> None:
     boxes[:, 2:] += JERK_PX
     boxes[:3, [0, 2]] += side * 9.0
     boxes[:2, [1, 3]] += side * 4.0
-    result = match(to_centres(APART), None, seen_of(boxes[:7]), handicaps=np.zeros(7), iou_min=0.2)
+    result = match(to_centres(APART), None, seen_of(boxes[:7]), penalties=np.zeros(7), iou_min=0.2)
     assert len(result.rows) == 7
     assert result.camera_shift == pytest.approx(JERK_PX)
 
@@ -183,7 +183,7 @@ def test_less_than_a_hundredth_of_a_size_is_noise(offset: tuple[float, float], t
 
 def test_where_nobody_is_missed_nobody_is_moved() -> None:
     boxes = APART[:7] + np.array([*JERK_PX, *JERK_PX])
-    result = match(to_centres(APART[:7]), None, seen_of(boxes), handicaps=np.zeros(7), iou_min=0.2)
+    result = match(to_centres(APART[:7]), None, seen_of(boxes), penalties=np.zeros(7), iou_min=0.2)
     assert len(result.rows) == 7
     assert result.missed_at_first.tolist() == []
     assert result.camera_shift.tolist() == [0, 0]
@@ -193,8 +193,8 @@ def test_handicaps_hold_after_a_jerk_too() -> None:
     boxes = np.concatenate([APART[:6], APART[7:], APART[7:] + np.array([2, 0, 2, 0])])
     boxes += np.array([*JERK_PX, *JERK_PX])
     seen = seen_of(boxes)
-    handicaps = np.array([0.0] * 6 + [0.6, 0.0])
-    found = match(to_centres(APART), None, seen, handicaps=handicaps, iou_min=0.2)
+    penalties = np.array([0.0] * 6 + [0.6, 0.0])
+    found = match(to_centres(APART), None, seen, penalties=penalties, iou_min=0.2)
     assert pairs(found, seen, np.asarray(boxes, np.float32))[7] == 7
 
 

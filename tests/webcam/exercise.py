@@ -19,7 +19,8 @@ from typing import Any
 
 from streamer.errors import StreamerError
 from streamer.interfaces import Damage
-from streamer.sources.camera.camera import CameraConnector, cameras, listing
+from streamer.sources.camera.camera import CameraConnector
+from streamer.sources.camera.devices import camera_lines, find_cameras
 from streamer.sources.live.connection import Connection, LiveItem, LivePicture
 from streamer.values.frame import Frame
 
@@ -64,8 +65,8 @@ def pictures_of(items: Iterator[LiveItem], count: int) -> list[LivePicture]:
 
 
 def listed() -> Facts:
-    found = cameras()
-    return {"cameras": [camera.to_dict() for camera in found], "lines": listing(found)}
+    found = find_cameras()
+    return {"cameras": [camera.to_dict() for camera in found], "lines": camera_lines(found)}
 
 
 def captured() -> Facts:
@@ -157,7 +158,7 @@ def refused() -> Facts:
     os.seteuid(65534)
     try:
         facts["permission"] = refusal("camera:0")
-        facts["permission lines"] = {"lines": listing(cameras())}
+        facts["permission lines"] = {"lines": camera_lines(find_cameras())}
     finally:
         os.seteuid(0)
     return facts
@@ -222,7 +223,7 @@ def unplugged() -> Facts:
         connector.connect(lambda: True)
     except StreamerError as error:
         facts["again"] = {"kind": type(error).__name__, "message": str(error)}
-    facts["none"] = listing(cameras())
+    facts["none"] = camera_lines(find_cameras())
     (VIVID / "bind").write_text("vivid.0")
     facts["present"] = connector.present()
     connection = connector.connect(lambda: True)

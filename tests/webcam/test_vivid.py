@@ -110,8 +110,8 @@ def test_refusals_name_the_remedy(results: Facts) -> None:
     facts = step(results, "refused")
     for name, kind, parts in (
         ("missing", "SourceUnavailable", ("there is no /dev/video9", "cameras here: camera:0 (vivid)")),
-        ("output", "SourceUnavailable", ("gives no pictures", "camera:0 (vivid)")),
-        ("metadata", "SourceUnavailable", ("gives no pictures", "camera:0 (vivid)")),
+        ("output", "SourceUnavailable", ("delivers no frames", "camera:0 (vivid)")),
+        ("metadata", "SourceUnavailable", ("delivers no frames", "camera:0 (vivid)")),
         ("size", "SourceUnavailable", ("1000x700", "nearest: 1280x720", "probe cameras")),
         ("rate", "SourceUnavailable", ("60 fps", "nearest: 25 fps at 640x480")),
         ("format", "SourceUnavailable", ("MJPG", "YUYV")),
@@ -132,7 +132,7 @@ def test_a_camera_that_stalls_does_not_hold_the_reader(results: Facts) -> None:
     assert facts["pictures"] == 11
     assert sum(facts["overruns"]) > 30  # 25 a second for at least 1.5 s
     assert facts["never"]["kind"] == facts["stopped"]["kind"] == "SourceLost"
-    assert "no picture for 5 s" in facts["never"]["message"]
+    assert "no frame for 5 s" in facts["never"]["message"]
     assert facts["stopped"]["took_s"] < facts["never"]["took_s"] - 2
 
 

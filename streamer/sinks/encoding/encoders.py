@@ -20,7 +20,7 @@ from av.codec.context import Flags
 
 from streamer.errors import SinkUnavailable
 from streamer.interfaces import StreamInfo
-from streamer.media.ffmpeg_log import listening, reason
+from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.sinks.encoding.encoder_delay import Delay, delay_options
 from streamer.sinks.encoding.fit import INTERLACED, needed_padding
 from streamer.sinks.encoding.pixel_format import AUTO, coded_format
@@ -238,7 +238,7 @@ def _open(context: Any, options: Mapping[str, str]) -> None:
     context.options.update(options)
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # errors only; it prints 20 lines otherwise
-    with listening(av.logging.ERROR) as lines:
+    with capture_log(av.logging.ERROR) as lines:
         try:
             context.open()
         except av.error.FFmpegError as error:

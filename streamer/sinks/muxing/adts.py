@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-from streamer.media.ffmpeg_log import listening
+from streamer.media.ffmpeg_log import capture_log
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
 
 _LONG_HEADER, _SHORT_HEADER = 9, 7  # bytes, with and without a checksum (ISO/IEC 13818-7, 6.2)
@@ -39,7 +39,7 @@ def without_headers(stream: PassthroughStream, first: PassthroughPacket | None) 
         return None
     written = io.BytesIO()
     try:
-        with listening(av.logging.ERROR):
+        with capture_log(av.logging.ERROR):
             output: Any = av.open(written, "w", format="mp4")
             added = stream.add_to(output)
             output.start_encoding()

@@ -14,7 +14,7 @@ from typing import Any
 import av
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.media.ffmpeg_log import listening, reason
+from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.sinks.muxing.surviving import FRAGMENTED, SurvivingFile, WholeFile, second_pass, surviving_options
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
@@ -77,7 +77,7 @@ class Muxer:
         if survives:
             options = surviving_options(self.kind, options, index_first=self.index_first)
         self.container.container_options.update(options)
-        with listening(av.logging.ERROR) as lines:
+        with capture_log(av.logging.ERROR) as lines:
             try:
                 self.container.start_encoding()
             except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import av
 from av.packet import Packet
 
-from streamer.media.ffmpeg_log import listening
+from streamer.media.ffmpeg_log import capture_log
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
 from streamer.sinks.muxing.tags import own_tags
 from streamer.sinks.muxing.timing import RisingTicks
@@ -122,7 +122,7 @@ def _attaches(kind: str, stream: PassthroughStream) -> bool:
     """Whether a file that has a packet of video, too, gives an attachment back: WebM's muxer drops it."""
     buffer = io.BytesIO()
     container: Any = av.open(buffer, "w", format=kind)
-    with listening(av.logging.ERROR):
+    with capture_log(av.logging.ERROR):
         try:
             video = container.add_mux_stream("vp8", width=16, height=16)
             stream.add_to(container).metadata.update(own_tags(stream.tags))
@@ -165,7 +165,7 @@ def _written(
     """A file of that kind: the packets once for each copy, which is a number of a stream and ticks to move them by."""
     buffer = io.BytesIO()
     container: Any = av.open(buffer, "w", format=kind)
-    with listening(av.logging.ERROR):
+    with capture_log(av.logging.ERROR):
         try:
             streams = [stream.add_to(container) for _ in range(2 if copies else 1)]
             for added in streams:
@@ -197,7 +197,7 @@ def _read(content: bytes, stream: PassthroughStream) -> tuple[list[_Found], list
     """The packets of both copies; None if they are not what was written."""
     found: tuple[list[_Found], list[_Found]] = ([], [])
     opened: Any
-    with listening(av.logging.ERROR), av.open(io.BytesIO(content), metadata_errors="replace") as opened:
+    with capture_log(av.logging.ERROR), av.open(io.BytesIO(content), metadata_errors="replace") as opened:
         described = describe_streams(list(opened.streams))
         if len(described) != len(found) or any(_name(one) != _name(stream) for one in described):
             return None

@@ -18,7 +18,7 @@ from typing import Any
 
 import av
 
-from streamer.media.transport_stream import continued
+from streamer.media.transport_stream import ContinuityCounters
 from streamer.sinks.publish.hls_playlist import Entry, LivePlaylist, read
 from streamer.system.partial_file import replace_file
 
@@ -52,7 +52,7 @@ class HlsWriter:
         self._add = add
         self._time_bases = time_bases
         self._segment: _Segment | None = None
-        self._counters: dict[int, int] = {}
+        self._counters = ContinuityCounters()
         self._step_s = 0.0  # between the last two pictures
         self._last_s: float | None = None
         self._epoch_s: float | None = None  # the wall clock at time 0 of this period
@@ -116,7 +116,7 @@ class HlsWriter:
         shown_s = self._last_s - segment.begins_s
         lasts_s = whole_s if fits else min(shown_s + (self._step_s or _USUAL_STEP_S), float(self._list.target_s))
         name = f"{self._path.stem}-{self._list.next_number}.ts"
-        replace_file(self._path.parent / name, continued(segment.content(), self._counters))
+        replace_file(self._path.parent / name, self._counters.renumbered(segment.content()))
         entry = Entry(name, lasts_s, self._epoch_s + segment.begins_s, self._discontinuity)
         self._discontinuity = False
         self._list, gone = self._list.with_entry(entry)

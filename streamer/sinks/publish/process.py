@@ -31,7 +31,7 @@ from typing import Any, BinaryIO
 
 import av
 
-from streamer.media.ffmpeg_log import listening, reason
+from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.sinks.muxing.sound import add_with_parameters
 from streamer.sinks.publish.hls import begun
 from streamer.sinks.publish.hls_writer import HlsWriter
@@ -84,7 +84,7 @@ def main() -> int:
     # Not buffered, so that a wait for the next packet can have a limit.
     source, said = io.FileIO(sys.stdin.fileno(), closefd=False), sys.stdout.buffer
     job = Job(**json.loads(source.readline()))
-    with listening(av.logging.ERROR) as lines:
+    with capture_log(av.logging.ERROR) as lines:
         try:
             (_list if job.muxer == "hls" else _publish)(job, source, said)
         except (av.error.FFmpegError, OSError, ValueError) as error:

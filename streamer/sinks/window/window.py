@@ -40,7 +40,7 @@ DrawHud = Callable[[Scene], av.VideoFrame]
 
 
 class WindowClosed(Interrupted):
-    """The user closed the window or pressed q or Esc: a normal end. Like Ctrl-C it completes all other outputs."""
+    """The user closed the window or pressed q or Esc: the run ends and all other outputs are completed."""
 
 
 class WindowSink:
@@ -85,7 +85,7 @@ class WindowSink:
     ) -> None:
         # It becomes an argument and C text.
         self._title = title.replace("\0", " ") or "Streamer"
-        self.main_thread = holds_run  # a pause holds the whole run, and WindowClosed ends it as Ctrl-C does
+        self.main_thread = holds_run  # a pause holds the whole run
         self._snapshots = snapshots
         self._draw_hud = draw_hud
         self._aspect = sample_aspect_ratio

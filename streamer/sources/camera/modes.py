@@ -1,7 +1,4 @@
-"""What a camera offers, and which of it to take. Pure: no input or output here.
-
-Used by whichever thread opens the camera.
-"""
+"""The modes of a camera and the choice among them. Pure functions, used by the thread that opens the camera."""
 
 from __future__ import annotations
 
@@ -22,24 +19,24 @@ RAW_FORMATS = {
     "RGB3": "rgb24",
     "GREY": "gray",
 }
-"""V4L2's name of an uncompressed pixel format → FFmpeg's, the more welcome ones first: less to copy and to convert."""
+"""V4L2's name of an uncompressed pixel format → FFmpeg's, those that need the least copying first."""
 JPEG_FORMATS = ("MJPG", "JPEG")
 _ORDER = {name: place for place, name in enumerate((*RAW_FORMATS, *JPEG_FORMATS))}
 
 PREFERRED_SIZE = (1280, 720)
 PREFERRED_FPS = 30
 SMOOTH_FPS = 24
-"""A smaller picture at this rate is taken before a larger one below it, where nothing is asked for."""
+"""By default a smaller frame at this rate is preferred to a larger frame at a lower rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """One size in one format.
+    """One frame size in one pixel format.
 
     Attributes:
         pixel_format: V4L2's four characters, such as `YUYV` or `MJPG`.
         width, height: pixels.
-        rates_fps: the rates that it comes at, falling; empty where the driver does not tell.
+        rates_fps: the offered rates, falling; empty if the driver does not report them.
     """
 
     pixel_format: str
@@ -59,7 +56,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the driver is asked for; `fps` None leaves the rate to it."""
+    """The mode that the driver is asked for; the driver chooses the rate if `fps` is None."""
 
     pixel_format: str
     width: int
@@ -68,7 +65,7 @@ class Choice:
 
 
 class NotOfferedError(Exception):
-    """Nothing fits what was asked for; the message says what is missing and what comes nearest."""
+    """No mode fits the request; the message has the missing value and the nearest ones."""
 
 
 def choose_mode(
@@ -78,15 +75,15 @@ def choose_mode(
     fps: Fraction | None = None,
     pixel_format: str | None = None,
 ) -> Choice:
-    """The best mode with everything that is asked for, exactly.
+    """The best mode that has exactly the requested values.
 
-    Where nothing is asked: smooth (`SMOOTH_FPS`) before large, then nearest to 1280x720, then nearest to 30 fps, then
-    uncompressed.
+    Without a request the order is: smooth (`SMOOTH_FPS`) before large, then nearest to 1280x720, then nearest to
+    30 fps, then uncompressed.
 
     Args:
-        modes: what the camera offers.
+        modes: all modes of the camera.
         size: width and height, pixels.
-        fps: frames a second; 30, 29.97 and 30000/1001 all mean the same.
+        fps: frames per second; 30, 29.97 and 30000/1001 all mean the same.
         pixel_format: V4L2's four characters or FFmpeg's name (`YUYV`, `yuyv422`, `MJPG`, `mjpeg`).
 
     Raises:
@@ -94,7 +91,7 @@ def choose_mode(
     """
     usable = [mode for mode in modes if mode.usable]
     if not usable:
-        raise NotOfferedError(f"offers no format that can be read, only {_formats(modes) or 'none at all'}")
+        raise NotOfferedError(f"offers no pixel format that can be read, only {_formats(modes) or 'none at all'}")
     wanted_format = None if pixel_format is None else v4l2_name(pixel_format)
     fitting = [mode for mode in usable if wanted_format in (None, mode.pixel_format)]
     if not fitting:
@@ -116,18 +113,18 @@ def choose_mode(
 
 
 def same_rate(a: Fraction, b: Fraction) -> bool:
-    """Whether two rates are the same as people write them: 30, 29.97 and 30000/1001."""
+    """Whether two rates are the same in common notation: 30, 29.97 and 30000/1001 are."""
     return abs(a - b) <= Fraction(2, 1000) * b
 
 
 def v4l2_name(pixel_format: str) -> str:
-    """V4L2's four characters for a format that is named in either way."""
+    """V4L2's four characters of a format that is named by V4L2 or FFmpeg."""
     own = {ffmpeg: name for name, ffmpeg in RAW_FORMATS.items()} | {"mjpeg": "MJPG"}
     return own.get(pixel_format.lower(), pixel_format.upper())
 
 
 def rates_text(rates: Iterable[Fraction]) -> str:
-    """Rates as people write them: `30, 29.97`."""
+    """Rates in common notation: `30, 29.97`."""
     return ", ".join(f"{float(rate):.4g}" for rate in rates)
 
 
@@ -148,7 +145,7 @@ def _formats(modes: Sequence[Mode]) -> str:
 
 def _nearest_sizes(modes: Sequence[Mode], size: tuple[int, int]) -> str:
     sizes = {(mode.width, mode.height) for mode in modes}
-    # In logarithms: half as wide is as far away as twice as wide.
+    # In logarithms: half the width is as far away as twice the width.
     nearest = sorted(sizes, key=lambda s: math.hypot(math.log(s[0] / size[0]), math.log(s[1] / size[1])))
     return ", ".join(f"{width}x{height}" for width, height in nearest[:3])
 

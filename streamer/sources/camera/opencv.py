@@ -1,7 +1,7 @@
-"""Webcams on macOS and Windows, through OpenCV. Small on purpose: there is no such machine to try it on.
+"""Webcams on macOS and Windows, through OpenCV. This module is untested and therefore small.
 
-Owned by the thread that reads the camera. OpenCV waits for a picture for as long as it likes there, so a camera that
-stalls is noticed from outside only.
+Owned by the thread that reads the camera. OpenCV waits for a frame without a time limit, so only another thread can
+detect a stalled camera.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _TIME_BASE = Fraction(1, 1_000_000)
 
 
 class OpenCVConnection:
-    """An open camera; see `streamer.sources.live.connection.Connection`. Pictures are BGR, timed by their arrival.
+    """An open camera; see `streamer.sources.live.connection.Connection`. Frames are BGR, timed by their arrival.
 
     Args:
-        index: of the camera, counted by the system.
-        name: what to call it in messages.
-        wanted: asked before the first picture is read.
-        size, fps, pixel_format: asked of the driver, which gives what it likes.
+        index: of the camera in the order of the system.
+        name: of the camera, for messages.
+        wanted: returns false if the source was stopped; called before the first frame is read.
+        size, fps, pixel_format: requested from the driver, which may choose others.
 
     Raises:
-        SourceUnavailable: no index.
-        SourceLost: it cannot be opened, or gives no picture.
+        SourceUnavailable: `index` is None.
+        SourceLost: it cannot be opened, or delivers no frame.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class OpenCVConnection:
         pixel_format: str | None = None,
     ) -> None:
         if index is None:
-            raise SourceUnavailable(f"{name}: cameras are named by their number here; try camera:0")
+            raise SourceUnavailable(f"{name}: on this system a camera is named by its number; try camera:0")
         if not wanted():
-            raise SourceLost(f"{name}: given up while it was opened")
+            raise SourceLost(f"{name}: stopped while it was opened")
         self._name = name
         self._capture = cv2.VideoCapture(index)
         if not self._capture.isOpened():
-            raise SourceLost(f"{name}: cannot be opened; is it plugged in, free, and this program allowed to use it?")
+            raise SourceLost(f"{name}: cannot be opened; check that it is connected, not in use, and not blocked")
         if pixel_format is not None and len(pixel_format) == 4:
             self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*pixel_format.upper()))
         if size is not None:
@@ -67,7 +67,7 @@ class OpenCVConnection:
 
     @property
     def info(self) -> StreamInfo:
-        """What the pictures are."""
+        """The properties of the frames."""
         picture, fps = self._first.picture, self._capture.get(cv2.CAP_PROP_FPS)
         return StreamInfo(
             name=self._name,
@@ -81,7 +81,7 @@ class OpenCVConnection:
         )
 
     def pictures(self) -> Iterator[LivePicture | Damage | None]:
-        """See `streamer.sources.live.connection.Connection.pictures`; it never ends by itself."""
+        """See `streamer.sources.live.connection.Connection.pictures`; it never ends without an error."""
         yield self._first
         while True:
             yield self._read()
@@ -91,9 +91,9 @@ class OpenCVConnection:
         self._capture.release()
 
     def _read(self) -> LivePicture:
-        read, picture = self._capture.read()
-        if not read:
-            raise SourceLost(f"{self._name}: gives no more pictures; see whether it is plugged in")
+        success, pixels = self._capture.read()
+        if not success:
+            raise SourceLost(f"{self._name}: delivers no more frames; check that it is connected")
         arrived_s = time.monotonic()
-        frame = av.VideoFrame.from_ndarray(np.asarray(picture, np.uint8), format="bgr24")
+        frame = av.VideoFrame.from_ndarray(np.asarray(pixels, np.uint8), format="bgr24")
         return LivePicture(frame, round(arrived_s / _TIME_BASE), _TIME_BASE, arrived_s)

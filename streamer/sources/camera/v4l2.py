@@ -1,7 +1,6 @@
-"""Webcams on Linux: opening one, and its pictures as they come.
+"""Webcams on Linux: opens a camera and reads its frames.
 
-Owned by the thread that reads the camera. A thread is enough, no process: every wait for a picture
-is a poll with a deadline.
+Owned by the thread that reads the camera. Every wait for a frame is a poll with a deadline.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from fractions import Fraction
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import reason
-from streamer.sources.camera.devices import not_allowed, those_here
+from streamer.sources.camera.conversion import BadFrameError, JpegFrameReader, RawFrameReader
+from streamer.sources.camera.devices import cameras_text, permission_hint
 from streamer.sources.camera.modes import (
     JPEG_FORMATS,
     RAW_FORMATS,
@@ -25,17 +25,16 @@ from streamer.sources.camera.modes import (
     rates_text,
     same_rate,
 )
-from streamer.sources.camera.pictures import BadPictureError, JpegPictures, RawPictures
 from streamer.sources.camera.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
 from streamer.sources.camera.v4l2_device import Captured, CaptureDevice, Granted
 from streamer.sources.live.connection import ASK_EVERY_S, LivePicture
 
 logger = logging.getLogger(__name__)
 
-FIRST_PICTURE_S = 5.0
-"""How long a camera may take to its first picture, switching the sensor on included."""
+FIRST_FRAME_S = 5.0
+"""The longest time to the first frame, including the start of the sensor."""
 OLDEST_S = 2.0
-"""A driver's time that is further back than this, or ahead of now, is not believed."""
+"""A driver's time that is older than this, or in the future, is ignored."""
 _TIME_BASE = Fraction(1, 1_000_000)
 _GONE = frozenset({errno.ENODEV, errno.ENXIO})
 
@@ -43,18 +42,18 @@ _GONE = frozenset({errno.ENODEV, errno.ENXIO})
 class V4L2Connection:
     """An open camera; see `streamer.sources.live.connection.Connection`.
 
-    Pictures are tagged with the driver's time in microseconds as `pts`. Where that time is of the monotonic clock and
-    can be true, it is `arrived_s` too: when the driver had the picture, or began to have it.
+    The driver's time in microseconds is the `pts` of a frame. If the driver uses the monotonic clock and its time is
+    plausible, it is also `arrived_s`: the moment when the frame was complete, or when its capture began.
 
     Args:
         path: of the device.
-        name: what to call it in messages.
-        wanted: asked while the first picture is waited for.
+        name: of the camera, for messages.
+        wanted: returns false if the source was stopped; called during the wait for the first frame.
         size, fps, pixel_format: see `choose_mode`.
 
     Raises:
-        SourceUnavailable: there is no such camera, it is not allowed, or does not offer what is asked for.
-        SourceLost: it is in use, gives no picture, or nobody wants it any more.
+        SourceUnavailable: there is no such camera, access is denied, or it does not offer the requested mode.
+        SourceLost: it is in use, delivers no frame, or the source was stopped.
     """
 
     def __init__(
@@ -71,21 +70,21 @@ class V4L2Connection:
         try:
             choice = _choose(self._device, name, size, fps, pixel_format)
             self._granted = self._start(path, choice)
-            self._pictures: RawPictures | JpegPictures = _maker(self._granted, name)
+            self._reader: RawFrameReader | JpegFrameReader = _reader_for(self._granted, name)
             self._first = self._wait_for_first(wanted)
         except BaseException:
             self._device.close()
             raise
-        _tell_differences(name, choice, self._granted)
+        _log_differences(name, choice, self._granted)
         self._info = _describe(name, self._granted, self._first)
 
     @property
     def info(self) -> StreamInfo:
-        """What the pictures are."""
+        """The properties of the frames."""
         return self._info
 
     def pictures(self) -> Iterator[LivePicture | Damage | None]:
-        """See `streamer.sources.live.connection.Connection.pictures`; it never ends by itself."""
+        """See `streamer.sources.live.connection.Connection.pictures`; it never ends without an error."""
         yield self._first
         while True:
             yield from self._read()
@@ -103,26 +102,24 @@ class V4L2Connection:
                 raise SourceLost(f"{self._name}: {_in_use(path)}", "busy") from error
             if error.errno == errno.ENOSPC:
                 raise SourceLost(
-                    f"{self._name}: too little USB bandwidth; use another port, or ask for MJPG or a smaller size",
+                    f"{self._name}: not enough USB bandwidth; use another port, or choose MJPG or a smaller size",
                     "bandwidth",
                 ) from error
             raise SourceLost(f"{self._name}: cannot be started ({reason(error)})") from error
         return granted
 
     def _wait_for_first(self, wanted: Callable[[], bool]) -> LivePicture:
-        until_s = time.monotonic() + FIRST_PICTURE_S
+        until_s = time.monotonic() + FIRST_FRAME_S
         while wanted():
             for item in self._read():
                 if isinstance(item, LivePicture):
                     return item
             if time.monotonic() >= until_s:
-                raise SourceLost(
-                    f"{self._name}: gives no picture for {FIRST_PICTURE_S:g} s; plug it in again", "no picture"
-                )
-        raise SourceLost(f"{self._name}: given up while it was opened")
+                raise SourceLost(f"{self._name}: delivers no frame for {FIRST_FRAME_S:g} s; reconnect it", "no picture")
+        raise SourceLost(f"{self._name}: stopped while it was opened")
 
     def _read(self) -> Iterator[LivePicture | Damage | None]:
-        """What one wait gives: a picture and what was missed before it, or None."""
+        """The result of one wait: a frame, after the damage before it; or None."""
         try:
             captured = self._device.read(ASK_EVERY_S)
             if captured is None:
@@ -131,20 +128,18 @@ class V4L2Connection:
             arrived_s = _arrival(captured)
             missed, faulty, began_s = captured.missed, captured.faulty, time.monotonic()
             try:
-                picture, damage = self._pictures.picture(captured.data)
+                picture, damage = self._reader.read(captured.data)
                 problem = ""
-            except BadPictureError as error:
+            except BadFrameError as error:
                 problem = str(error)
             finally:
-                self._device.give_back(captured)
+                self._device.release(captured)
         except OSError as error:
             if error.errno in _GONE:
                 raise SourceLost(f"{self._name}: was unplugged", "unplugged") from error
             raise SourceLost(f"{self._name}: failed ({reason(error)})") from error
         if missed:
-            yield Damage(
-                "camera overrun", missed, "pictures came faster than they were fetched, or the driver lost them"
-            )
+            yield Damage("camera overrun", missed, "frames arrived faster than they were read, or the driver lost them")
         if problem:
             yield Damage("decode error", 1, problem)
             return
@@ -158,21 +153,21 @@ def _open_device(path: str, name: str) -> CaptureDevice:
     try:
         device = CaptureDevice(path)
     except FileNotFoundError as error:
-        raise SourceUnavailable(f"{name}: there is no {path}; {those_here()}", "missing") from error
+        raise SourceUnavailable(f"{name}: there is no {path}; {cameras_text()}", "missing") from error
     except PermissionError as error:
-        raise SourceUnavailable(f"{name}: {not_allowed(path)}", "not allowed") from error
+        raise SourceUnavailable(f"{name}: {permission_hint(path)}", "not allowed") from error
     except OSError as error:
         if error.errno in _GONE:
             raise SourceLost(f"{name}: is unplugged", "unplugged") from error
         if error.errno == errno.EBUSY:
             raise SourceLost(f"{name}: {_in_use(path)}", "busy") from error
-        # A file, a folder or another kind of device.
-        raise SourceUnavailable(f"{name}: is no camera ({reason(error)}); {those_here()}") from error
+        # a file, a folder or another kind of device
+        raise SourceUnavailable(f"{name}: is not a camera ({reason(error)}); {cameras_text()}") from error
     if not device.captures:
         planes = bool(device.capabilities & CAP_VIDEO_CAPTURE_MPLANE)
         device.close()
-        what = "pictures in several memory planes, which are not supported" if planes else "no pictures"
-        raise SourceUnavailable(f"{name}: this node of {device.name} gives {what}; {those_here()}")
+        what = "delivers frames in several memory planes, which are not supported" if planes else "delivers no frames"
+        raise SourceUnavailable(f"{name}: this node of {device.name} {what}; {cameras_text()}")
     return device
 
 
@@ -182,26 +177,30 @@ def _choose(
     try:
         return choose_mode(device.modes(size), size=size, fps=fps, pixel_format=pixel_format)
     except NotOfferedError as error:
-        raise SourceUnavailable(f"{name}: {device.name} {error} (all: probe cameras)", "not offered") from error
+        raise SourceUnavailable(
+            f"{name}: {device.name} {error} (list: streamer probe cameras)", "not offered"
+        ) from error
     except OSError as error:
-        raise SourceLost(f"{name}: does not tell what it offers ({reason(error)})") from error
+        raise SourceLost(f"{name}: cannot list its modes ({reason(error)})") from error
 
 
-def _maker(granted: Granted, name: str) -> RawPictures | JpegPictures:
+def _reader_for(granted: Granted, name: str) -> RawFrameReader | JpegFrameReader:
     if granted.pixel_format in JPEG_FORMATS:
-        return JpegPictures()
+        return JpegFrameReader()
     if granted.pixel_format not in RAW_FORMATS:
-        raise SourceUnavailable(f"{name}: gives {granted.pixel_format}, which cannot be read", "not offered")
+        raise SourceUnavailable(f"{name}: delivers {granted.pixel_format}, which cannot be read", "not offered")
     colour = (granted.matrix, granted.range)
-    return RawPictures(granted.pixel_format, granted.width, granted.height, granted.bytes_per_line, colour)
+    return RawFrameReader(granted.pixel_format, granted.width, granted.height, granted.bytes_per_line, colour)
 
 
-def _tell_differences(name: str, choice: Choice, granted: Granted) -> None:
-    asked, given = ((mode.pixel_format, mode.width, mode.height) for mode in (choice, granted))
-    if asked != given:
-        logger.warning("%s: gives %s %dx%d although it offers %s %dx%d", name, *given, *asked)
+def _log_differences(name: str, choice: Choice, granted: Granted) -> None:
+    requested, actual = ((mode.pixel_format, mode.width, mode.height) for mode in (choice, granted))
+    if requested != actual:
+        logger.warning("%s: delivers %s %dx%d although it offers %s %dx%d", name, *actual, *requested)
     if choice.fps is not None and granted.fps is not None and not same_rate(granted.fps, choice.fps):
-        logger.warning("%s: gives %s fps although it offers %s", name, *map(rates_text, ([granted.fps], [choice.fps])))
+        logger.warning(
+            "%s: delivers %s fps although it offers %s", name, *map(rates_text, ([granted.fps], [choice.fps]))
+        )
 
 
 def _describe(name: str, granted: Granted, first: LivePicture) -> StreamInfo:
@@ -222,9 +221,9 @@ def _describe(name: str, granted: Granted, first: LivePicture) -> StreamInfo:
 
 def _arrival(captured: Captured) -> float:
     now_s = time.monotonic()
-    sane = captured.time_s is not None and now_s - OLDEST_S < captured.time_s <= now_s
-    return captured.time_s if sane and captured.time_s is not None else now_s
+    plausible = captured.time_s is not None and now_s - OLDEST_S < captured.time_s <= now_s
+    return captured.time_s if plausible and captured.time_s is not None else now_s
 
 
 def _in_use(path: str) -> str:
-    return f"another program is using it; close that one (fuser -v {path} names it)"
+    return f"another program is using it; close that program (find it with: fuser -v {path})"

@@ -1,7 +1,7 @@
-"""The part of Linux' V4L2 interface that a webcam needs: structures, constants and request numbers. No calls here.
+"""The part of Linux' V4L2 interface that a webcam needs: structures, constants and request numbers. No calls.
 
 From `linux/videodev2.h` (Linux 6.1) for the single-planar capture interface with memory-mapped buffers. Names are the
-kernel's without their prefix. The request numbers hold the sizes of the structures, as `asm-generic/ioctl.h` has it.
+kernel's without their prefix. The request numbers contain the sizes of the structures (`asm-generic/ioctl.h`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ CAPTURE = 1
 """V4L2_BUF_TYPE_VIDEO_CAPTURE."""
 MEMORY_MMAP = 1
 DISCRETE = 1
-"""V4L2_FRMSIZE_TYPE_DISCRETE and V4L2_FRMIVAL_TYPE_DISCRETE; others are ranges."""
+"""V4L2_FRMSIZE_TYPE_DISCRETE and V4L2_FRMIVAL_TYPE_DISCRETE; other values are ranges."""
 
 CAP_VIDEO_CAPTURE = 0x1
 CAP_VIDEO_CAPTURE_MPLANE = 0x1000
@@ -141,7 +141,7 @@ class _Memory(Union):
 
 
 class Buffer(Structure):
-    """With `struct timeval` as two longs, as 64-bit kernels have it."""
+    """With `struct timeval` as two longs, as in 64-bit kernels."""
 
     _fields_ = (
         ("index", c_uint32),

@@ -1,7 +1,7 @@
-"""A V4L2 capture device: what it offers, and its pictures through memory-mapped buffers. Linux only.
+"""A V4L2 capture device: its modes, and its frames in memory-mapped buffers. Linux only.
 
-Every wait is a `poll` with a deadline on the device's descriptor, which is open without blocking; no other call waits
-for a picture. Used by one thread at a time.
+The descriptor is non-blocking. Every wait is a `poll` with a deadline; no other call waits for a frame. Used by one
+thread at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streamer.sources.camera.modes import Choice, Mode
 from streamer.sources.camera.v4l2_modes import UNSUPPORTED, offered_modes
 
 BUFFERS = 4
-"""The driver fills one while one is read; the others bridge a short pause of the reader."""
+"""The driver fills one while another is read; the others cover a short pause of the reader."""
 _BT601, _BT709, _BT2020, _SMPTE240M = 6, 1, 9, 7
 _MATRICES = {1: _BT601, 2: _BT709, 3: _BT601, 4: _BT709, 6: _BT2020, 8: _SMPTE240M}
 """V4L2_YCBCR_ENC_... → H.273 table 4; 0 means the colour space's own, which is BT.601 but for these:"""
@@ -36,10 +36,10 @@ _DEFAULT_MATRICES = {
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What the driver gives, which may be other than what it was asked for.
+    """The mode that the driver set, which may differ from the requested one.
 
     Attributes:
-        fps: None where the driver does not tell.
+        fps: None if the driver does not report it.
         bytes_per_line: of the first plane; the others follow from the pixel format.
         matrix, range: of YUV, H.273's code of the matrix and FFmpeg's of the range, with V4L2's own defaults.
     """
@@ -55,13 +55,13 @@ class Granted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Captured:
-    """One buffer, valid until it is handed back.
+    """One filled buffer, valid until it is returned.
 
     Attributes:
-        data: what the driver wrote.
-        time_s: when the driver had it (or began it), monotonic clock; None where it uses another clock.
-        missed: pictures that the camera made since the last one and that were not fetched in time.
-        faulty: the driver says that its contents are damaged.
+        data: the bytes of the frame.
+        time_s: the end or start of the capture, monotonic clock; None if the driver uses another clock.
+        missed: frames that the camera captured since the last one and that were not read in time.
+        faulty: the driver reports damaged contents.
     """
 
     index: int
@@ -78,7 +78,7 @@ class CaptureDevice:
         path: of the device.
 
     Raises:
-        OSError: it cannot be opened (ENOENT, EACCES, ...) or knows no V4L2 (ENOTTY).
+        OSError: it cannot be opened (ENOENT, EACCES, ...) or does not support V4L2 (ENOTTY).
     """
 
     def __init__(self, path: str) -> None:
@@ -102,12 +102,12 @@ class CaptureDevice:
 
     @property
     def captures(self) -> bool:
-        """Whether pictures can be had from it; a webcam has further nodes that give metadata only."""
+        """Whether it delivers frames; a webcam has further nodes that deliver only metadata."""
         needed = abi.CAP_VIDEO_CAPTURE | abi.CAP_STREAMING
         return self.capabilities & needed == needed
 
     def modes(self, also: tuple[int, int] | None = None) -> list[Mode]:
-        """What it offers; see `offered_modes`."""
+        """The modes that it offers; see `offered_modes`."""
         return offered_modes(self._call, also)
 
     def configure(self, choice: Choice) -> Granted:
@@ -133,10 +133,10 @@ class CaptureDevice:
         )
 
     def start(self) -> None:
-        """Begin to capture.
+        """Start to capture.
 
         Raises:
-            OSError: EBUSY if another program is reading it, EIO or ENOSPC (USB bandwidth) if it cannot.
+            OSError: EBUSY if another program is reading it, EIO or ENOSPC (USB bandwidth) if it cannot start.
         """
         request = abi.RequestBuffers(count=BUFFERS, type=abi.CAPTURE, memory=abi.MEMORY_MMAP)
         self._call(abi.VIDIOC_REQBUFS, request)
@@ -149,15 +149,15 @@ class CaptureDevice:
         self._streaming = True
 
     def read(self, timeout_s: float) -> Captured | None:
-        """The newest picture, None if there is none within the time. Older ones are handed back to the driver.
+        """The newest frame, None if there is none within the time. Older frames are returned to the driver.
 
-        When the driver has filled all its buffers it has stopped, nobody knows when; then the next one is waited for.
+        A driver stops when all its buffers are full, at an unknown time. In that case this waits for the next frame.
 
         Raises:
             OSError: ENODEV if the camera was unplugged, EIO if it failed.
         """
-        until_s = time.monotonic() + timeout_s
-        while events := self._poll.poll(max(0.0, until_s - time.monotonic()) * 1000):
+        deadline_s = time.monotonic() + timeout_s
+        while events := self._poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000):
             filled = list(iter(self._dequeue, None))
             if not filled and events[0][1] & ~select.POLLIN:
                 raise OSError(errno.EIO, "the driver reports an error")
@@ -168,8 +168,8 @@ class CaptureDevice:
                 return self._captured(newest)
         return None
 
-    def give_back(self, captured: Captured) -> None:
-        """Let the driver write into the buffer again.
+    def release(self, captured: Captured) -> None:
+        """Return the buffer to the driver.
 
         Raises:
             OSError: ENODEV if the camera was unplugged.
@@ -178,23 +178,23 @@ class CaptureDevice:
         self._call(abi.VIDIOC_QBUF, self._buffer(captured.index))
 
     def close(self) -> None:
-        """Stop and release it. Closing twice is fine."""
+        """Stop and release it. Closing it twice is fine."""
         if self._descriptor < 0:
             return
         if self._streaming:
             with contextlib.suppress(OSError):  # unplugged
                 self._call(abi.VIDIOC_STREAMOFF, ctypes.c_int(abi.CAPTURE))
         for buffer in self._buffers:
-            with contextlib.suppress(BufferError):  # a reader that failed still holds it; it goes with the reader
+            with contextlib.suppress(BufferError):  # a reader that failed still refers to it and frees it later
                 buffer.close()
         os.close(self._descriptor)
         self._descriptor, self._buffers = -1, []
 
     def _call(self, request: int, argument: ctypes.Structure | ctypes.c_int) -> None:
-        fcntl.ioctl(self._descriptor, request, argument)  # repeated by Python when a signal interrupts it
+        fcntl.ioctl(self._descriptor, request, argument)  # Python repeats it when a signal interrupts it
 
     def _set_rate(self, fps: Fraction | None) -> Fraction | None:
-        """Ask for a rate (none: leave it) and tell which one it is."""
+        """Request a rate, unless it is None; returns the current rate."""
         parameters = abi.StreamParm(type=abi.CAPTURE)
         capture = parameters.parm.capture
         try:
@@ -226,6 +226,6 @@ class CaptureDevice:
             index=buffer.index,
             data=memoryview(self._buffers[buffer.index])[: buffer.bytesused],
             time_s=buffer.seconds + buffer.microseconds / 1e6 if monotonic else None,
-            missed=missed if missed < 1 << 16 else 0,  # a driver that does not count, or begins anew
+            missed=missed if missed < 1 << 16 else 0,  # otherwise the driver does not count, or restarted
             faulty=bool(buffer.flags & abi.BUF_FLAG_ERROR),
         )

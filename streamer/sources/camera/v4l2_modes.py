@@ -1,4 +1,4 @@
-"""Asking a V4L2 driver what it offers: formats, sizes, rates. Linux only; used by the thread that opened the device."""
+"""Queries the modes of a V4L2 driver: formats, sizes, rates. Linux only; used by the thread that opened the device."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from streamer.sources.camera.modes import Mode
 Call = Callable[[int, ctypes.Structure], None]
 """An ioctl on the device: request and argument."""
 UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTTY})
-"""The end of a list, or a driver that has none."""
+"""Errors that mean the end of a list, or that the driver has no such list."""
 _STANDARD_SIZES = ((320, 240), (640, 480), (800, 600), (1280, 720), (1920, 1080), (2560, 1440), (3840, 2160))
 _STANDARD_RATES = tuple(Fraction(rate) for rate in (120, 60, 50, 30, 25, 15, 10, 5))
 _MAX_ENTRIES = 256
-"""Of one list. None is as long, but that of a broken driver might never end."""
+"""Per list. Real lists are shorter, but the list of a broken driver might never end."""
 
 
 def offered_modes(call: Call, also: tuple[int, int] | None = None) -> list[Mode]:
-    """Every format in every size. Ranges are told by the usual values in them.
+    """Every format in every size. A range is represented by the usual values within it.
 
     Args:
-        call: does an ioctl on the device.
-        also: a size that is told too, if it is in a range.
+        call: makes an ioctl on the device.
+        also: a size to include if it lies within a range.
 
     Raises:
         OSError: ENODEV if the camera was unplugged.
@@ -39,7 +39,7 @@ def offered_modes(call: Call, also: tuple[int, int] | None = None) -> list[Mode]
 
 
 def sizes_in_range(limits: tuple[int, ...], also: tuple[int, int] | None) -> list[tuple[int, int]]:
-    """The usual sizes in a range, its smallest and its largest, and `also` if it is in it.
+    """The usual sizes within a range, its smallest and largest size, and `also` if it lies within.
 
     Args:
         limits: minimum, maximum and step of the width, then of the height; a step of 0 counts as 1.
@@ -55,7 +55,7 @@ def sizes_in_range(limits: tuple[int, ...], also: tuple[int, int] | None) -> lis
 
 
 def rates_in_range(shortest: Fraction, longest: Fraction) -> list[Fraction]:
-    """The usual rates whose intervals lie in a range, and its ends; frames a second.
+    """The usual rates whose intervals lie within a range, and its ends; frames per second.
 
     Args:
         shortest, longest: interval in seconds, positive.
@@ -67,7 +67,7 @@ def rates_in_range(shortest: Fraction, longest: Fraction) -> list[Fraction]:
 def _formats(call: Call) -> Iterator[int]:
     for index in range(_MAX_ENTRIES):
         entry = abi.FmtDesc(index=index, type=abi.CAPTURE)
-        if not _told(call, abi.VIDIOC_ENUM_FMT, entry):
+        if not _has_entry(call, abi.VIDIOC_ENUM_FMT, entry):
             return
         yield entry.pixelformat
 
@@ -75,7 +75,7 @@ def _formats(call: Call) -> Iterator[int]:
 def _sizes(call: Call, pixel_format: int, also: tuple[int, int] | None) -> Iterator[tuple[int, int]]:
     for index in range(_MAX_ENTRIES):
         entry = abi.FrmSizeEnum(index=index, pixel_format=pixel_format)
-        if not _told(call, abi.VIDIOC_ENUM_FRAMESIZES, entry):
+        if not _has_entry(call, abi.VIDIOC_ENUM_FRAMESIZES, entry):
             break
         if entry.type != abi.DISCRETE:
             yield from sizes_in_range(tuple(entry.sizes), also)
@@ -83,9 +83,9 @@ def _sizes(call: Call, pixel_format: int, also: tuple[int, int] | None) -> Itera
         yield entry.sizes[0], entry.sizes[1]
     else:
         return
-    if index == 0:  # an old driver that cannot tell: what it is set to, and what is asked for as a try
+    if index == 0:  # an old driver without a list: its current size, and the requested one as an attempt
         current = abi.Format(type=abi.CAPTURE)
-        if _told(call, abi.VIDIOC_G_FMT, current):
+        if _has_entry(call, abi.VIDIOC_G_FMT, current):
             yield current.fmt.pix.width, current.fmt.pix.height
         if also:
             yield also
@@ -94,7 +94,7 @@ def _sizes(call: Call, pixel_format: int, also: tuple[int, int] | None) -> Itera
 def _rates(call: Call, pixel_format: int, width: int, height: int) -> Iterator[Fraction]:
     for index in range(_MAX_ENTRIES):
         entry = abi.FrmIvalEnum(index=index, pixel_format=pixel_format, width=width, height=height)
-        if not _told(call, abi.VIDIOC_ENUM_FRAMEINTERVALS, entry):
+        if not _has_entry(call, abi.VIDIOC_ENUM_FRAMEINTERVALS, entry):
             return
         numbers = tuple(entry.fractions)
         if entry.type != abi.DISCRETE:
@@ -105,7 +105,7 @@ def _rates(call: Call, pixel_format: int, width: int, height: int) -> Iterator[F
             yield Fraction(numbers[1], numbers[0])
 
 
-def _told(call: Call, request: int, argument: ctypes.Structure) -> bool:
+def _has_entry(call: Call, request: int, argument: ctypes.Structure) -> bool:
     try:
         call(request, argument)
     except OSError as error:

@@ -82,7 +82,7 @@ class LossWatch:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """While the connection is read: collect what FFmpeg logs on this thread."""
-        with ffmpeg_log.listening(av.logging.WARNING) as lines:
+        with ffmpeg_log.capture_log(av.logging.WARNING) as lines:
             lines += self._lines
             self._lines = lines
             yield

@@ -22,18 +22,17 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
-from streamer.interfaces import Damage, StreamInfo
+from streamer.interfaces import Damage, PacketTap, StreamInfo
 from streamer.media.side_data import LAYOUTS, side_data_of
-from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.decode.packets import PacketReader, passthrough_of, start_of
-from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps, is_untimed, rate_of
-from streamer.sources.decode.timestamps import PresentationTimes
-from streamer.values.frame import Frame, PictureKey
+from streamer.sources.decode.timestamps import TimestampFiller
+from streamer.values.frame import Frame, FrameKey
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ _FALLBACK_RATE_FPS = Fraction(25)
 """For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
 
 
-class ContainerSource(SingleUseSource, ABC):
+class ContainerSource(SourceBase, ABC):
     """Frames of one video stream of a container; see `streamer.interfaces.Source`.
 
     Entering decodes the first picture, so that `info` is what the frames really are.
@@ -80,7 +79,7 @@ class ContainerSource(SingleUseSource, ABC):
         self.deinterlace: Deinterlace = "off"
         self.marks_interlaced = False
         self._container: InputContainer | None = None
-        self._decoder: PictureDecoder | None = None
+        self._decoder: FrameDecoder | None = None
         self._geometry: Geometry
 
     @abstractmethod
@@ -98,8 +97,8 @@ class ContainerSource(SingleUseSource, ABC):
     def _settle(
         self,
         stream: VideoStream,  # noqa: ARG002
-        decoder: PictureDecoder,  # noqa: ARG002
-        times: PresentationTimes,  # noqa: ARG002
+        decoder: FrameDecoder,  # noqa: ARG002
+        times: TimestampFiller,  # noqa: ARG002
     ) -> list[Damage]:
         """What turns out to be missing at the end of the stream."""
         return []
@@ -116,7 +115,7 @@ class ContainerSource(SingleUseSource, ABC):
             start = start_of(self._container, stream)
             self._passthrough.on_read_to = self._read_to
             reader = PacketReader(self._container, stream, self._name, self._passthrough, start, say)
-            decoder = self._decoder = PictureDecoder(
+            decoder = self._decoder = FrameDecoder(
                 reader, stream, threads=self._threads, frame_threads=self._frame_threads
             )
             if self.tap is not None:
@@ -159,13 +158,13 @@ class ContainerSource(SingleUseSource, ABC):
             self._container = None
 
     def _make_frames(
-        self, decoder: PictureDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction
+        self, decoder: FrameDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, time_base: Fraction
     ) -> Generator[Frame]:
         assert self._passthrough is not None
         if not self._passthrough.begin():
             decoder.reader.drop_others()
         deinterlacer = Deinterlacer(self.deinterlace)
-        times = PresentationTimes(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
+        times = TimestampFiller(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
         # FFmpeg counts the times of raw MPEG-2 as it is decoded, which is uneven with repeated fields and B-frames.
         assert self._container is not None
         uncounted = self._container.format.name == "mpegvideo"
@@ -197,7 +196,7 @@ class ContainerSource(SingleUseSource, ABC):
                 segment=segment,
                 duration=picture.duration if self._fps is None else 1,
                 corrupt=picture.is_corrupt or given in decoder.corrupt_times,
-                key=None if decoder.tap is None or upright is not picture else PictureKey(decoder.tap.number, index),
+                key=None if decoder.tap is None or upright is not picture else FrameKey(decoder.tap.number, index),
                 sample_aspect_ratio=self._geometry.sample_aspect_ratio,
                 interlaced=self._is_interlaced(whole),
             )
@@ -213,7 +212,7 @@ class ContainerSource(SingleUseSource, ABC):
         if self._decoder is not None and not running:
             self._decoder.reader.read_others_to(time)
 
-    def _collect(self, decoder: PictureDecoder) -> None:
+    def _collect(self, decoder: FrameDecoder) -> None:
         if decoder.damage:
             self._damage += decoder.damage
             decoder.damage.clear()

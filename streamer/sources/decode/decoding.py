@@ -13,9 +13,8 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.interfaces import Damage
+from streamer.interfaces import Damage, StreamTap
 from streamer.media.ffmpeg_log import reason
-from streamer.sources.decode.packet_tap import StreamTap
 from streamer.sources.decode.packets import PacketReader
 
 _IN_FLIGHT = 32
@@ -23,7 +22,7 @@ _IN_FLIGHT = 32
 _MILLISECOND = Fraction(1, 1000)
 
 
-class PictureDecoder:
+class FrameDecoder:
     """Pictures of one stream in presentation order, as FFmpeg's decoder gives them.
 
     A packet that fails is counted and decoding goes on with the next.

@@ -18,8 +18,16 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from streamer.media.ffmpeg_log import listening
-from streamer.sources.decode.orientation import NO_CROP, UPRIGHT, Crop, MatrixReader, Orientation, Turner, is_oblique
+from streamer.media.ffmpeg_log import capture_log
+from streamer.sources.decode.orientation import (
+    NO_CROP,
+    UPRIGHT,
+    Crop,
+    DisplayMatrixReader,
+    Orientation,
+    Rotator,
+    is_oblique,
+)
 from streamer.sources.decode.stream_facts import container_kind
 
 logger = logging.getLogger(__name__)
@@ -71,10 +79,10 @@ class Geometry:
         self._stream = stream
         # Not a method: a cycle would keep the container open until the garbage collector comes by.
         self._say = partial(_say_of, name, say)
-        self._matrix = MatrixReader()
+        self._matrix = DisplayMatrixReader()
         self._rotation = 0
         crop = container_crop(container, stream)
-        self._turner = Turner(UPRIGHT, crop, self._say)
+        self._turner = Rotator(UPRIGHT, crop, self._say)
         coded = stream.codec_context.sample_aspect_ratio or Fraction(1)
         self._ratio = _told_ratio(stream, crop, coded)
         # The display size of Matroska holds for all pictures; elsewhere the container repeats what the stream says.
@@ -94,7 +102,7 @@ class Geometry:
         return _UPSIDE_DOWN.get(order, order) if self.orientation.flipped_y else order
 
     def upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
-        """The part of the picture that is to be shown, upright; see `Turner`."""
+        """The part of the picture that is to be shown, upright; see `Rotator`."""
         self._turn_as(picture)
         if picture.key_frame and self._follows_stream:
             # The decoder tells of what it read last; pictures from before that still come out of it are no key frames.
@@ -115,7 +123,7 @@ class Geometry:
             self.orientation = orientation
             if orientation.transposed and picture.interlaced_frame:
                 self._say("interlaced pictures are turned by a quarter: the rows of their fields become columns")
-            self._turner = Turner(orientation, self._turner.crop, self._say)
+            self._turner = Rotator(orientation, self._turner.crop, self._say)
 
 
 def _say_of(name: str, say: Callable[[str], None], line: str) -> None:
@@ -142,7 +150,7 @@ def container_crop(container: InputContainer, stream: VideoStream) -> Crop:
     PyAV 18.1 gives no access to a stream's side data, but FFmpeg writes it into its own description of the input
     (libavformat/dump.c). Metadata in that description cannot be taken for it: their keys are padded to 16 characters.
     """
-    with listening(av.logging.INFO):
+    with capture_log(av.logging.INFO):
         description: str = cast(Any, container).dumps_format()  # not in PyAV's type stubs
     index = -1
     for line in description.splitlines():

@@ -102,7 +102,7 @@ class Crop:
 NO_CROP = Crop()
 
 
-class MatrixReader:
+class DisplayMatrixReader:
     """Reads the display matrix of pictures, of which many in a row have the same shape."""
 
     def __init__(self) -> None:
@@ -143,8 +143,8 @@ class MatrixReader:
 
 
 def orientation_of(picture: av.VideoFrame) -> Orientation:
-    """As of `MatrixReader`, for a single picture."""
-    return MatrixReader().orientation_of(picture)
+    """As of `DisplayMatrixReader`, for a single picture."""
+    return DisplayMatrixReader().orientation_of(picture)
 
 
 def is_oblique(picture: av.VideoFrame) -> bool:
@@ -152,7 +152,7 @@ def is_oblique(picture: av.VideoFrame) -> bool:
     return 1 < picture.rotation % 90 < 89
 
 
-class Turner:
+class Rotator:
     """Crops pictures and turns them upright: every plane is cut and permuted, no sample changes its value.
 
     The rows of what comes out follow each other in memory from top to bottom.

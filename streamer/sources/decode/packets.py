@@ -28,7 +28,7 @@ from streamer.media.passthrough_streams import (
     passthrough_packet,
 )
 from streamer.sources.decode.continuity import ContinuousClock
-from streamer.sources.decode.late_streams import is_unknown
+from streamer.sources.decode.missing_parameters import has_unknown_parameters
 
 log = logging.getLogger(__name__)
 
@@ -257,7 +257,7 @@ def start_of(container: InputContainer, video: VideoStream) -> Fraction:
     starts = {
         stream.index: stream.start_time * stream.time_base
         for stream in container.streams
-        if (stream is video or (stream.type == "audio" and not is_unknown(stream)))
+        if (stream is video or (stream.type == "audio" and not has_unknown_parameters(stream)))
         and stream.start_time is not None
         and stream.time_base
     }

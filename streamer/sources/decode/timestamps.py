@@ -11,7 +11,7 @@ _LEAP = 1500
 """Steps (a minute at 25 fps) from which on a jump is a broken time stamp, not a hole."""
 
 
-class PresentationTimes:
+class TimestampFiller:
     """Gives every picture of one stream a presentation time; one that it has already is never changed.
 
     Where the container gives none, the decoding time of the picture stands in, as in FFmpeg's `best_effort_timestamp`

@@ -17,11 +17,11 @@ from av.video.stream import VideoStream
 
 from streamer.interfaces import Damage, StreamInfo
 from streamer.sources.decode.container import ContainerSource, describe
-from streamer.sources.decode.decoding import PictureDecoder
-from streamer.sources.decode.late_streams import find_late_streams
+from streamer.sources.decode.decoding import FrameDecoder
+from streamer.sources.decode.missing_parameters import find_missing_parameters
 from streamer.sources.decode.opening import open_file
 from streamer.sources.decode.stream_facts import container_kind, duration, frame_count, indexed_packets
-from streamer.sources.decode.timestamps import PresentationTimes
+from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.sources.file.truncation import missing_bytes
 
 _EARLY_END_S = Fraction(1, 2)
@@ -61,7 +61,7 @@ class FileSource(ContainerSource):
         return container
 
     def _late_streams(self, container: InputContainer) -> Mapping[int, Stream]:
-        return find_late_streams(self.path, container)
+        return find_missing_parameters(self.path, container)
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         lasts = duration(stream)
@@ -72,7 +72,7 @@ class FileSource(ContainerSource):
             path=str(self.path),
         )
 
-    def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
+    def _settle(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
         """Packets that the index lists or the clock misses, and what comes after the end of a file that is cut off."""
         unread = max(indexed_packets(stream) - decoder.packets, 0)
         cut = self._cut_off(stream, decoder, times, unread)
@@ -86,7 +86,7 @@ class FileSource(ContainerSource):
         return [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
 
     def _cut_off(
-        self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes, unread: int
+        self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller, unread: int
     ) -> Damage | None:
         end_s = times.end * self.info.time_base
         early_s = max((duration(stream) or end_s) - end_s, Fraction(0))
@@ -105,6 +105,6 @@ class FileSource(ContainerSource):
         by_size = decoder.packets * self._missing_bytes // self.path.stat().st_size
         return Damage("truncated", max(unread or max(by_count, 0) or max(by_time, 0) or by_size, 1), detail)
 
-    def _left_unread(self, decoder: PictureDecoder) -> bool:
+    def _left_unread(self, decoder: FrameDecoder) -> bool:
         """Whether there is reason to think that the demuxer lost its way before the end of the file."""
         return decoder.damaged or decoder.end_position < 0.9 * self.path.stat().st_size

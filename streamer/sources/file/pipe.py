@@ -25,9 +25,9 @@ from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.container import ContainerSource, describe
-from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.stream_facts import container_kind, duration
-from streamer.sources.decode.timestamps import PresentationTimes
+from streamer.sources.decode.timestamps import TimestampFiller
 
 T = TypeVar("T")
 STANDARD_INPUT = "-"
@@ -164,7 +164,7 @@ class PipeSource(ContainerSource):
         told = describe(stream, first, self._name, self._geometry)
         return dataclasses.replace(told, frame_count=None)
 
-    def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
+    def _settle(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
         """A writer that ended in mid-packet left the rest out; how much that is only some headers tell."""
         told_s = duration(stream) if container_kind(stream) in _TELL_THEIR_LENGTH else None
         early_s = Fraction(0) if told_s is None else told_s - (times.end * self.info.time_base - self.info.start)

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
 from streamer.media.ffmpeg_log import reason
-from streamer.sources.decode.orientation import Turner
+from streamer.sources.decode.orientation import Rotator
 from streamer.sources.images.heif import Still
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def decode_still(container: InputContainer, still: Still, name: str) -> av.Video
         crop = replace(crop, right=crop.right + right, bottom=crop.bottom + bottom)
     _tag(whole, still)
     whole.time_base = _TIME_BASE
-    return Turner(still.orientation, crop, lambda line: logger.warning("%s: %s", name, line)).turn(whole, _TIME_BASE)
+    return Rotator(still.orientation, crop, lambda line: logger.warning("%s: %s", name, line)).turn(whole, _TIME_BASE)
 
 
 def _tag(picture: av.VideoFrame, still: Still) -> None:

@@ -21,8 +21,8 @@ from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video, open_file
-from streamer.sources.decode.orientation import Turner, orientation_of
-from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.orientation import Rotator, orientation_of
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps
 from streamer.sources.images.heif import read_still
 from streamer.sources.images.heif_tiles import decode_still
@@ -32,7 +32,7 @@ from streamer.values.frame import Frame
 logger = logging.getLogger(__name__)
 
 # fmt: off
-PICTURE_SUFFIXES = frozenset({
+IMAGE_SUFFIXES = frozenset({
     ".avif", ".bmp", ".dib", ".dpx", ".exr", ".gif", ".hdr", ".heic", ".heif", ".j2k", ".jfif", ".jp2",
     ".jpe", ".jpeg", ".jpg", ".jxl", ".pam", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
     ".ras", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm",
@@ -41,7 +41,7 @@ PICTURE_SUFFIXES = frozenset({
 _NUMBER = re.compile(r"%(?:0?\d+)?d")
 
 
-class ImageSource(SingleUseSource):
+class ImageSource(SourceBase):
     """Every picture once, in natural order (`img2` before `img10`), the k-th at k/fps seconds.
 
     An EXIF orientation is applied, of HEIF the file's own rotation and mirror; tiles are put together. A picture of
@@ -63,7 +63,7 @@ class ImageSource(SingleUseSource):
 
     def __enter__(self) -> Self:
         self._check_unused()
-        paths = find_pictures(self._pattern)
+        paths = find_images(self._pattern)
         pictures = self._read(paths)
         first = next(pictures, None)
         if first is None:
@@ -110,7 +110,7 @@ class ImageSource(SingleUseSource):
         """Position, upright picture and sample aspect ratio of each that can be read."""
         for position, path in enumerate(paths):
             try:
-                picture, ratio = read_picture(path)
+                picture, ratio = read_image(path)
             except SourceUnavailable as error:
                 self._damage.append(Damage("decode error", 1, str(error)))
                 continue
@@ -118,7 +118,7 @@ class ImageSource(SingleUseSource):
             yield position, picture, ratio
 
 
-def read_picture(path: Path) -> tuple[av.VideoFrame, Fraction]:
+def read_image(path: Path) -> tuple[av.VideoFrame, Fraction]:
     """The first picture in a file, upright, in its native pixel format, and its sample aspect ratio.
 
     Raises:
@@ -136,10 +136,10 @@ def read_picture(path: Path) -> tuple[av.VideoFrame, Fraction]:
             raise SourceUnavailable(f"{path}: cannot be decoded ({reason(error)})") from error
         ratio = stream.sample_aspect_ratio or Fraction(1)
     orientation = orientation_of(picture)
-    return Turner(orientation).turn(picture, Fraction(1, 25)), 1 / ratio if orientation.transposed else ratio
+    return Rotator(orientation).turn(picture, Fraction(1, 25)), 1 / ratio if orientation.transposed else ratio
 
 
-def find_pictures(pattern: str) -> list[Path]:
+def find_images(pattern: str) -> list[Path]:
     """The picture files of a directory or pattern, in natural order; a file itself is the only one.
 
     Raises:
@@ -160,7 +160,7 @@ def find_pictures(pattern: str) -> list[Path]:
             found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
     except OSError as error:
         raise SourceUnavailable(f"{pattern}: {error.strerror}; check its permissions") from error
-    pictures = [path for path in found if path.suffix.lower() in PICTURE_SUFFIXES and paths.is_file(path)]
+    pictures = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and paths.is_file(path)]
     if not pictures:
         where = "the directory has no pictures" if paths.is_dir(folder) else "no picture matches the pattern"
         raise SourceUnavailable(f"{pattern}: {where} (.png, .jpg, .webp, .tif, .bmp, ...)")

@@ -19,7 +19,7 @@ from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.decode.orientation import UPRIGHT, Orientation
 from streamer.sources.live.eras import NO_ERA, Era
-from streamer.values.frame import PictureKey
+from streamer.values.frame import FrameKey
 
 ASK_EVERY_S = 0.25
 """What waits without FFmpeg looks so often whether it is still wanted."""
@@ -51,7 +51,7 @@ class LivePicture:
     wall_clock_s: float | None = None
     damage: str = ""
     damage_words: str = ""
-    key: PictureKey | None = None
+    key: FrameKey | None = None
     sample_aspect_ratio: Fraction | None = None
     orientation: Orientation = UPRIGHT
     era: Era = NO_ERA

@@ -10,6 +10,7 @@ from streamer.interfaces import Damage, StreamInfo
 from streamer.sources.live.connection import Connector, LivePacket, LivePicture, SoundConnection
 from streamer.sources.live.interrupt import interruptible
 from streamer.sources.live.sound import LiveSound
+from streamer.values.states import DropCause, FrameState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Ended:
 
 Item = StreamInfo | LivePicture | Damage | Ended | None
 """What a line says: what the pictures are (before the first), pictures, losses, nothing yet, the end."""
-LATE = "not taken in time"
+LATE = DropCause.NOT_TAKEN
 """What the ledger calls pictures that came while nobody took any (a model that loads)."""
 Inbox = BoundedQueue[tuple[int, Item]]
 """Where lines say it, each with its number."""
@@ -120,4 +121,4 @@ class Line:
     def _tell_late(self, *, waits: bool) -> None:
         if self._late:
             late, self._late = self._late, 0
-            self._say(Damage(LATE, late, state="dropped"), waits=waits)
+            self._say(Damage(LATE, late, state=FrameState.DROPPED), waits=waits)

@@ -21,7 +21,7 @@ from streamer.flow.queues import Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.sources.decode.single_use import SingleUseSource
+from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.live.connection import Connector, LivePicture
 from streamer.sources.live.line import LATE, Ended, Item
 from streamer.sources.live.lines import HUNG, Lines
@@ -31,6 +31,7 @@ from streamer.sources.live.sound import LiveSound
 from streamer.sources.live.stall import StallLimit
 from streamer.sources.live.unanalysed import AnalysisWatch
 from streamer.values.frame import Frame
+from streamer.values.states import DropCause, FrameState
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _KEY_FRAME_FACTOR = 6
 """Data without a picture may come for so many stall limits: some cameras send a key frame every 10 s or more rarely."""
 
 
-class LiveSource(SingleUseSource):
+class LiveSource(SourceBase):
     """The frames of a camera, for as long as they are wanted; see `streamer.interfaces.Source`.
 
     Frames have media time that never goes back (`MediaClock`), the time of arrival before decoding, and a new `segment`
@@ -130,7 +131,7 @@ class LiveSource(SingleUseSource):
                     opened, progress_s = True, time.monotonic()
                 self._check_key_frame(began_s + OPENING_S)
                 # One that comes before it is told what the pictures are came when nobody took any.
-                self._note(Damage(LATE, state="dropped") if isinstance(item, LivePicture) else item)
+                self._note(Damage(LATE, state=FrameState.DROPPED) if isinstance(item, LivePicture) else item)
         except BaseException:
             self._lines.drop()
             raise
@@ -229,7 +230,7 @@ class LiveSource(SingleUseSource):
         """Keep a loss until somebody asks; in few words, for a camera may lose data for weeks without a frame."""
         if not isinstance(item, Damage):
             return
-        if item.state == "corrupt":
+        if item.state is FrameState.CORRUPT:
             self._analysis.lost(time.monotonic(), item.cause, item.frames, item.detail)
         last = self._damage[-1] if self._damage else None
         if last is not None and (last.cause, last.state) == (item.cause, item.state):
@@ -238,7 +239,9 @@ class LiveSource(SingleUseSource):
             self._damage.append(item)
 
     def _count_lost(self, item: Item) -> None:
-        self._note(Damage("connection lost", state="dropped") if isinstance(item, LivePicture) else item)
+        self._note(
+            Damage(DropCause.CONNECTION_LOST, state=FrameState.DROPPED) if isinstance(item, LivePicture) else item
+        )
 
 
 def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Frame:

@@ -14,7 +14,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from streamer.media.ffmpeg_log import listening
+from streamer.media.ffmpeg_log import capture_log
 
 CHANGED = "programme changed"
 """The cause of such a reconnect, in short."""
@@ -65,6 +65,6 @@ class ProgrammeWatch:
 
     def _videos(self) -> dict[int, str]:
         """The codecs of the video streams that FFmpeg knows now, by index."""
-        with listening(av.logging.INFO):
+        with capture_log(av.logging.INFO):
             description: str = cast(Any, self._container).dumps_format()  # not in PyAV's type stubs
         return {int(index): codec for index, codec in _VIDEO.findall(description)}

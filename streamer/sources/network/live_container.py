@@ -20,7 +20,7 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
-from streamer.interfaces import Damage, StreamInfo
+from streamer.interfaces import Damage, PacketTap, StreamInfo
 from streamer.media.ffmpeg_log import Line, reason
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.sources.damage.frame_numbers import FrameNumbers
@@ -29,8 +29,7 @@ from streamer.sources.damage.nal_units import holds_picture
 from streamer.sources.decode.container import describe
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry
-from streamer.sources.decode.late_streams import is_unknown
-from streamer.sources.decode.packet_tap import PacketTap
+from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.decode.stream_facts import live_rate_of
 from streamer.sources.live.connection import LiveItem, LivePacket, LivePicture
 from streamer.sources.live.eras import NO_ERA, Era, Eras
@@ -38,7 +37,7 @@ from streamer.sources.live.interrupt import ended_also_by
 from streamer.sources.live.paced import Pace
 from streamer.sources.live.programme import CHANGED, ProgrammeWatch
 from streamer.sources.network.sender_clock import SenderClock
-from streamer.values.frame import PictureKey
+from streamer.values.frame import FrameKey
 
 _UNTIMED = frozenset({"mpjpeg", "mjpeg", "h264", "hevc"})
 """Formats without time stamps: FFmpeg counts pictures at 25 a second, whatever the camera does."""
@@ -103,7 +102,7 @@ class LiveContainerConnection:
         stream.codec_context.flags |= int(Flags.low_delay | Flags.copy_opaque)
         self._tap = None if tap is None else tap.begin(stream)
         self._pictures = 0
-        sound = [one for one in container.streams if one.type == "audio" and audio and not is_unknown(one)]
+        sound = [one for one in container.streams if one.type == "audio" and audio and not has_unknown_parameters(one)]
         self._sound = dict(zip((one.index for one in sound), describe_streams(sound), strict=True))
         for one in container.streams:
             one.discard = Discard.default if one is stream or one.index in self._sound else Discard.all
@@ -220,7 +219,7 @@ class LiveContainerConnection:
         damage, words = self._loss.verdict_of(picture)
         upright = self._geometry.upright(self._deinterlacer.progressive(picture), time_base)
         ratio = self._geometry.sample_aspect_ratio
-        key = None if self._tap is None or upright is not picture else PictureKey(self._tap.number, self._pictures)
+        key = None if self._tap is None or upright is not picture else FrameKey(self._tap.number, self._pictures)
         self._pictures += 1
         self._programme.picture_came()
         if self._info is None:

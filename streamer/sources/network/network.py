@@ -16,11 +16,11 @@ import av
 from av.container import InputContainer
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.media.ffmpeg_log import Line, listening
+from streamer.interfaces import PacketTap
+from streamer.media.ffmpeg_log import Line, capture_log
 from streamer.network import certificates, refusals
 from streamer.network.reachability import answers, default_port
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.live.connection import Connection
 from streamer.sources.network.address import PERCENT, check_address, headers_of
 from streamer.sources.network.datagram_port import DatagramPort
@@ -113,7 +113,7 @@ class NetworkConnector:
         with ExitStack() as undone:
             if self._is_datagrams:
                 undone.callback(self._port.take(wanted, self.name))
-            with listening(av.logging.WARNING) as said:
+            with capture_log(av.logging.WARNING) as said:
                 container = self._open_logged_in(undone)
             try:
                 if not wanted():
@@ -218,7 +218,7 @@ class NetworkConnector:
         options = self._options.for_ffmpeg(url or self._url, transport, thorough=thorough)
         where = (url, "r", None) if url else self._playlist_or_url()
         try:
-            with listening(av.logging.WARNING) as lines:
+            with capture_log(av.logging.WARNING) as lines:
                 container = av.open(
                     *where, options=options, timeout=self._options.timeouts_s(read_timeout_s), metadata_errors="replace"
                 )

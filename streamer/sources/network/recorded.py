@@ -18,10 +18,10 @@ from av.video.stream import VideoStream
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
 from streamer.sources.decode.container import ContainerSource, describe
-from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.opening import open_file
 from streamer.sources.decode.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
-from streamer.sources.decode.timestamps import PresentationTimes
+from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.sources.network.network import NetworkConnector
 from streamer.sources.network.whole_file import fetched, gives_parts
 
@@ -81,7 +81,7 @@ class RecordedSource(ContainerSource):
         if self._fetched is not None:
             self._fetched.close()
 
-    def _settle(self, stream: VideoStream, decoder: PictureDecoder, times: PresentationTimes) -> list[Damage]:
+    def _settle(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
         """What a connection that broke, or a recording that was cut off, left out."""
         holes = times.holes - decoder.lost if decoder.damaged else 0
         damage = [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []

@@ -17,7 +17,7 @@ from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.sources.decode.decoding import PictureDecoder
+from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.opening import choose_video, open_file
 from streamer.sources.decode.orientation import UPRIGHT
@@ -134,7 +134,7 @@ def _probe_pictures(uri: str, source: ImageSource) -> Probe:
 
 def _measure(container: InputContainer, stream: VideoStream, packets: int) -> tuple[str, av.VideoFrame | None]:
     """Whether the rate is constant, and the first picture."""
-    decoder = PictureDecoder(PacketReader(container, stream), stream, threads=1)
+    decoder = FrameDecoder(PacketReader(container, stream), stream, threads=1)
     first: av.VideoFrame | None = None
     times: list[tuple[int | None, int | None]] = []
     for packet in decoder.read():

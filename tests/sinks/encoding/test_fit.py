@@ -21,6 +21,7 @@ from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.images import ImageSource
+from streamer.values.states import FrameState
 from tests.clips import picture, read_number, write_picture
 from tests.sinks.scenes import LABELS, decoded, info, samples, scene, tracks, write_all
 
@@ -136,7 +137,7 @@ def test_a_folder_of_photos_in_both_directions_is_fitted(codec: str, tmp_path: P
         write_picture(tmp_path / f"{number}.png", number, size=size)
     with ImageSource(tmp_path) as source, VideoSink(tmp_path / "out.mkv", source.info, codec=codec) as sink:
         for frame in source:
-            sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+            sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     frames = decoded(tmp_path / "out.mkv")
     assert {(frame.width, frame.height) for frame in frames} == {(160, 120)}
     inside = [frames[0], _columns(frames[1], 35, 125), frames[2], _columns(frames[3], 20, 140)]

@@ -20,6 +20,7 @@ from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.video.video import VideoSink
 from streamer.sources.images.images import ImageSource
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.clips import write_video
 from tests.colours import FULL, LIMITED, MATRICES, in_format, made, ramp, readable_formats, shown, write_raw
 from tests.sinks.scenes import LABELS, annotate, decoded, tracks
@@ -39,7 +40,7 @@ def info_of(picture: av.VideoFrame, **more: Any) -> StreamInfo:
 
 def scenes(pictures: Sequence[av.VideoFrame]) -> list[Scene]:
     frames = [Frame(one, k, k, Fraction(1, 25), 0.0, duration=1) for k, one in enumerate(pictures)]
-    return [Scene(frame, tracks(0), LABELS, "detected") for frame in frames]
+    return [Scene(frame, tracks(0), LABELS, FrameState.DETECTED) for frame in frames]
 
 
 def written(
@@ -411,7 +412,7 @@ def test_still_pictures_are_played_everywhere(tmp_path: Path, suffix: str) -> No
     with ImageSource(tmp_path) as source, VideoSink(output, source.info, crf=5) as sink:
         assert source.info.jpeg_like
         for frame in source:
-            sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+            sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     frames = decoded(output)
     assert (frames[0].format.name, int(frames[0].color_range), len(frames)) == ("yuv420p", LIMITED, 3)
     assert np.abs(shown(frames[0]) - pixels[..., ::-1].astype(int)).mean() < 4

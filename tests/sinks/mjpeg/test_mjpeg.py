@@ -26,6 +26,7 @@ from streamer.errors import ConfigError, SinkError, SinkUnavailable
 from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.clips import read_number
 from tests.sinks.scenes import LABELS, scene, tracks
 
@@ -103,7 +104,7 @@ def noise(index: int) -> Scene:
     """A scene whose picture takes most bytes."""
     rgb = np.random.default_rng(index).integers(0, 256, (480, 640, 3), np.uint8)
     frame = Frame(av.VideoFrame.from_ndarray(rgb, "rgb24"), index, index, Fraction(1, 25), float(index))
-    return Scene(frame, tracks(0), LABELS, "detected")
+    return Scene(frame, tracks(0), LABELS, FrameState.DETECTED)
 
 
 def rgb_of(data: bytes) -> npt.NDArray[np.uint8]:

@@ -24,6 +24,7 @@ from streamer.media.passthrough_streams import (
 )
 from streamer.sinks.muxing.sound import add_described
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.sinks.scenes import LABELS, TIME_BASE, tracks
 
 STEP = 512  # ticks of a scene at 25 frames a second
@@ -76,7 +77,7 @@ def clap_scene(number: int, *, pts: int | None = None, size: tuple[int, int] = S
     for plane, level in zip(shown.planes, (235 if number % CLAP_EVERY == CLAP_FIRST else 16, 128, 128), strict=True):
         plane.update(bytes([level]) * plane.buffer_size)
     frame = Frame(shown, number, number * STEP if pts is None else pts, TIME_BASE, 0.0, duration=STEP)
-    return Scene(frame, tracks(0), LABELS, "detected")
+    return Scene(frame, tracks(0), LABELS, FrameState.DETECTED)
 
 
 def write_claps(path: Path, codec: str, duration_s: float = 3.0, **options: Any) -> Path:

@@ -20,6 +20,7 @@ from streamer.interfaces import Scene
 from streamer.sinks.publish.hls import target_duration_s
 from streamer.sinks.publish.stream import StreamSink
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.sinks.muxing.claps import Feed, click_track
 from tests.sinks.publish.hls_reader import reading
 from tests.sinks.publish.test_stream_sound import publishing, write
@@ -36,7 +37,7 @@ def shown(time_s: float, size: tuple[int, int] = SIZE) -> Scene:
         plane.update(bytes([round(time_s * 40) % 200 + 20]) * plane.buffer_size)
     ticks = round(time_s / CLOCK)
     frame = Frame(picture=picture, index=ticks, pts=ticks, time_base=CLOCK, captured_s=time.monotonic())
-    return Scene(frame, tracks(0), LABELS, "detected")
+    return Scene(frame, tracks(0), LABELS, FrameState.DETECTED)
 
 
 def steady(fps: float, lasts_s: float, begin_s: float = 0.0) -> list[float]:

@@ -32,6 +32,7 @@ from streamer.sinks.publish.stream import StreamSink
 from streamer.sinks.publish.target import parse_target
 from streamer.system.backoff import Backoff
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.clips import read_number
 from tests.sinks.scenes import LABELS, info, scene, tracks
 
@@ -257,7 +258,9 @@ def test_every_picture_comes_out_at_once_and_below_the_bit_rate(codec: str) -> N
     sizes = []
     for k in range(50):
         noise = av.VideoFrame.from_ndarray(rng.integers(0, 255, (180, 160), np.uint8), "yuv420p")
-        packets = encoder.encode(Scene(Frame(noise, k, k * STEP, INFO.time_base, 0.0), tracks(0), LABELS, "detected"))
+        packets = encoder.encode(
+            Scene(Frame(noise, k, k * STEP, INFO.time_base, 0.0), tracks(0), LABELS, FrameState.DETECTED)
+        )
         assert len(packets) == 1
         assert packets[0].pts == packets[0].dts == k * 3600
         sizes.append(len(packets[0].data))
@@ -367,7 +370,7 @@ def test_a_receiver_that_stops_reading_is_left(
             patch.setattr(link, "STALL_S", 0.3)
             for k in range(1, 500):
                 frame = Frame(noise[k % 2], k, k * STEP, INFO.time_base, 0.0)
-                sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+                sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
                 if not sink.connected:
                     break
         assert not sink.connected

@@ -18,8 +18,8 @@ import pytest
 
 from streamer.config.output import OutputEntry
 from streamer.media.passthrough import Passthrough
-from streamer.run.destinations import build_sink
 from streamer.sinks.publish.stream import StreamSink
+from streamer.sinks.selection import build_sink
 from tests.faults import gstreamer
 from tests.sinks.muxing.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, moments
 from tests.sinks.publish.rtsp_recorder import RtspRecorder

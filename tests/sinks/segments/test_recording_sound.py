@@ -19,6 +19,7 @@ from streamer.sinks.segments import recording
 from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.segments.streams import LATE_S
 from streamer.sources.file.file import FileSource
+from streamer.values.states import FrameState
 from tests.sinks.muxing.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, write_claps
 from tests.sinks.scenes import LABELS, decoded, info, payloads, tracks
 from tests.sinks.segments.test_recording import Wall
@@ -233,7 +234,7 @@ def test_a_file_recorded_in_parts_has_all_of_its_sound(tmp_path: Path) -> None:
         )
         with sink:
             for frame in source:
-                sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+                sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     files = sorted((tmp_path / "out").iterdir())
     assert len(files) == 4
     assert all(map(in_step, files))

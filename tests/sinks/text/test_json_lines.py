@@ -13,6 +13,7 @@ from streamer.errors import SinkError
 from streamer.interfaces import Scene
 from streamer.sinks.text.json_lines import JsonLinesSink, LineFormat
 from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState
 from tests.sinks.scenes import scene
 
 
@@ -85,17 +86,17 @@ def test_numbers_are_short_whatever_float32_makes_of_them() -> None:
 def test_names_that_json_must_escape_survive() -> None:
     odd = LabelTable(('a "quoted" \\ name\n', "Gemüse"))
     one = scene(0, 0, count=2)
-    line = LineFormat().line_of(Scene(one.frame, one.tracks, odd, 'a "state"'))
+    line = LineFormat().line_of(Scene(one.frame, one.tracks, odd, FrameState.INTERPOLATED))
     record = json.loads(line)
     assert [track["label"] for track in record["tracks"]] == list(odd.names)
-    assert record["state"] == 'a "state"'
+    assert record["state"] == "interpolated"
     assert "Gemüse" in line
 
 
 def test_another_label_table_changes_the_names() -> None:
     one, form = scene(0, 0, count=1), LineFormat()
     names = [
-        json.loads(form.line_of(Scene(one.frame, one.tracks, LabelTable((name,)), "detected")))["tracks"][0]["label"]
+        json.loads(form.line_of(dataclasses.replace(one, labels=LabelTable((name,)))))["tracks"][0]["label"]
         for name in ("person", "car")
     ]
     assert names == ["person", "car"]

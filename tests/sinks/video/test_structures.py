@@ -22,6 +22,7 @@ from streamer.interfaces import Scene
 from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
 from streamer.sources.file.pipe import PipeSource
+from streamer.values.states import FrameState
 from tests.sinks.scenes import LABELS, tracks
 from tests.structure import PART_NUMBERS, Contents, FilePlan, OtherStream, StreamPlan, build, contents
 
@@ -123,7 +124,7 @@ def test_everything_is_where_it_belongs_or_told(plan: FilePlan, output: str, cod
             sink = VideoSink(copy, source.info, passthrough=others, codec=codec, threads=1)
             with sink:
                 for frame in source:
-                    sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+                    sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
             notes = [*source.notes, *sink.notes]
         given = contents(clip)
         given.streams = [] if others is None else given.streams

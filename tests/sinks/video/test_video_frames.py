@@ -261,7 +261,7 @@ def test_the_annotated_picture_is_written_and_neither_picture_is_touched(tmp_pat
     plain, drawn = scene(1, 512), scene(2, 512).frame.picture
     drawn.pts, drawn.time_base, drawn.pict_type = 7, Fraction(1, 3), 1
     before = [bytes(plane) for plane in drawn.planes]
-    both = type(plain)(plain.frame, plain.tracks, plain.labels, "detected", picture=drawn)
+    both = type(plain)(plain.frame, plain.tracks, plain.labels, plain.state, picture=drawn)
     write_all(VideoSink(tmp_path / "out.mkv", info(), codec="ffv1"), [both])
     assert read_number(decoded(tmp_path / "out.mkv")[0]) == 2
     assert (drawn.pts, drawn.time_base, drawn.pict_type) == (7, Fraction(1, 3), 1)

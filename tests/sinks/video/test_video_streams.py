@@ -13,6 +13,7 @@ from av.stream import AttachmentStream, Disposition
 from streamer.interfaces import Scene
 from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
+from streamer.values.states import FrameState
 from tests.clips import write_video
 from tests.sinks.scenes import LABELS, annotate, decoded, payloads, times, tracks
 from tests.structure import FilePlan, OtherStream, StreamPlan, build, contents
@@ -176,7 +177,7 @@ def test_streams_that_end_later_than_the_video_are_copied_to_their_end(tmp_path:
     with FileSource(clip) as source, VideoSink(short, source.info, passthrough=source.passthrough) as sink:
         for number, frame in enumerate(source):
             if number < 3:
-                sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+                sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     assert payloads(short, "audio") == payloads(clip, "audio")
 
 

@@ -103,7 +103,7 @@ class Hand:
         self._end = os.open(self._pipe, os.O_RDWR)
         program = f"""
             import os, sys, cv2
-            from streamer.sinks import window_process
+            from streamer.sinks.window import process
             look, hand, told = cv2.waitKeyEx, os.open({str(self._pipe)!r}, os.O_RDONLY | os.O_NONBLOCK), []
             def find(wait_ms):
                 key = look(wait_ms)
@@ -120,7 +120,7 @@ class Hand:
                     cv2.destroyWindow(sys.argv[1])
                 return int(numbers[0]) if word == "key" else key
             cv2.waitKeyEx = find
-            window_process.main(sys.argv[1])
+            process.main(sys.argv[1])
         """
         self.command = (sys.executable, "-c", textwrap.dedent(program))
 

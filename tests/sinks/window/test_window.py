@@ -114,9 +114,8 @@ def test_the_user_ends_the_run(hand: Hand, keys: str, holds_run: bool) -> None:
     with WindowSink("title", holds_run=holds_run) as sink:
         show(sink, 0)
         hand.press(*keys)
-        with pytest.raises(WindowClosed) as caught:
+        with pytest.raises(WindowClosed):
             show_for_ever(sink)
-    assert isinstance(caught.value, KeyboardInterrupt)
 
 
 def test_closing_the_window_ends_the_run(hand: Hand) -> None:
@@ -224,7 +223,7 @@ def test_sigterm_ends_a_run_whose_window_waits(
 ) -> None:
     program = f"""
         import sys
-        from streamer.sinks import window
+        from streamer.sinks.window import window
         window.COMMAND = {hand.command!r}
         start = window.subprocess.Popen
         class Popen(start):

@@ -1,6 +1,6 @@
-"""Cameras without one: names, what is chosen, the kernel's structures, bytes that become pictures, clear refusals.
+"""Cameras without a device: names, the choice of a mode, the kernel's structures, conversion to frames, clear errors.
 
-What needs a device is in `tests/webcam`.
+The tests that need a device are in `tests/webcam`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.sources.camera import devices, v4l2_abi
-from streamer.sources.camera.camera import Camera, CameraConnector, cameras, is_camera, listing
+from streamer.sources.camera.camera import CameraConnector, is_camera
+from streamer.sources.camera.conversion import INCOMPLETE, BadFrameError, JpegFrameReader, RawFrameReader
+from streamer.sources.camera.devices import Camera, camera_lines, find_cameras
 from streamer.sources.camera.modes import (
     JPEG_FORMATS,
     RAW_FORMATS,
@@ -31,11 +33,10 @@ from streamer.sources.camera.modes import (
     choose_mode,
     same_rate,
 )
-from streamer.sources.camera.pictures import INCOMPLETE, BadPictureError, JpegPictures, RawPictures
 from streamer.sources.camera.v4l2_modes import rates_in_range, sizes_in_range
 from tests import clips
 
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="V4L2 is Linux'")
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="V4L2 exists on Linux only")
 
 RATES = st.sampled_from([Fraction(5), Fraction(10), Fraction(15), Fraction(30000, 1001), Fraction(30), Fraction(60)])
 MODES = st.lists(
@@ -55,7 +56,7 @@ LAPTOP = (
     )),
     *(Mode("MJPG", width, height, (Fraction(30),)) for width, height in ((640, 480), (1280, 720), (1920, 1080))),
 )  # fmt: skip
-"""What the usual USB 2 webcam offers."""
+"""The modes of a common USB 2 webcam."""
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_names_of_cameras(text: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "clip.mp4", "-1", "camera:", "camera:front", "/dev/video", "/dev/null", "rtsp://0"]
 )
-def test_names_of_other_things(text: str) -> None:
+def test_other_texts_are_not_camera_names(text: str) -> None:
     assert not is_camera(text)
     with pytest.raises(SourceUnavailable, match="camera:0"):
         CameraConnector(text)
@@ -87,13 +88,13 @@ def test_names_of_other_things(text: str) -> None:
 @pytest.mark.parametrize(
     ("size", "fps"), [((0, 480), None), ((640, -1), None), (None, 0), (None, "fast"), (None, "1/0")]
 )
-def test_sizes_and_rates_that_cannot_be(size: tuple[int, int] | None, fps: str | None) -> None:
+def test_sizes_and_rates_must_be_positive(size: tuple[int, int] | None, fps: str | None) -> None:
     with pytest.raises(ConfigError):
         CameraConnector(0, size=size, fps=fps)
 
 
 @linux_only
-def test_a_missing_camera_says_what_there_is() -> None:
+def test_a_missing_camera_lists_the_present_ones() -> None:
     connector = CameraConnector("/dev/video99")
     assert not connector.present()
     with pytest.raises(SourceUnavailable, match=r"/dev/video99: there is no /dev/video99; (cameras here|no camera)"):
@@ -101,7 +102,7 @@ def test_a_missing_camera_says_what_there_is() -> None:
 
 
 @linux_only
-def test_what_is_no_camera_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_camera_gives_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     for path in ("/dev/null", str(tmp_path / "file"), str(tmp_path)):
         with pytest.raises(SourceUnavailable) as caught:
@@ -111,14 +112,14 @@ def test_what_is_no_camera_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 @linux_only
-def test_no_camera_is_an_empty_list_and_a_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_camera_gives_an_empty_list_and_a_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "video0").write_text("a file, not a device")
     monkeypatch.setattr(devices, "_DEVICES", tmp_path)
-    assert cameras() == []
-    assert "no camera found" in listing([])[0]
+    assert find_cameras() == []
+    assert "no camera found" in camera_lines([])[0]
 
 
-def test_the_listing_is_text_and_json() -> None:
+def test_a_camera_prints_as_text_and_json() -> None:
     camera = Camera(2, "/dev/video2", "HD Webcam", "uvcvideo", "usb-1", (*LAPTOP, Mode("H264", 640, 480)))
     assert camera.lines() == [
         "camera:2  HD Webcam (/dev/video2, uvcvideo, usb-1)",
@@ -136,7 +137,7 @@ def test_the_listing_is_text_and_json() -> None:
     assert found["modes"][0] == {"pixel_format": "YUYV", "width": 640, "height": 480, "rates_fps": ["30", "15"]}
 
 
-def test_structures_have_the_kernels_sizes() -> None:
+def test_structures_have_the_sizes_of_the_kernel() -> None:
     # `sizeof` and the request numbers of linux/videodev2.h on a 64-bit machine, as gcc prints them.
     for structure, size in (
         (v4l2_abi.Capability, 104),
@@ -167,7 +168,7 @@ def test_formats_have_four_characters(name: str) -> None:
     assert v4l2_abi.code("YUYV") == 0x56595559
 
 
-def test_a_laptop_camera_gets_smooth_720p_by_itself() -> None:
+def test_the_default_of_a_laptop_camera_is_smooth_720p() -> None:
     assert choose_mode(LAPTOP) == Choice("MJPG", 1280, 720, Fraction(30))
     assert choose_mode(LAPTOP, size=(640, 480)).pixel_format == "YUYV"
     assert choose_mode(LAPTOP, pixel_format="yuyv422").width == 640
@@ -183,7 +184,7 @@ def test_a_laptop_camera_gets_smooth_720p_by_itself() -> None:
         ({"pixel_format": "NV12"}, "does not offer NV12; it offers YUYV, MJPG"),
     ],
 )
-def test_what_is_not_offered_names_the_nearest(wish: dict[str, object], message: str) -> None:
+def test_a_mode_that_is_not_offered_gives_the_nearest(wish: dict[str, object], message: str) -> None:
     with pytest.raises(NotOfferedError, match=message):
         choose_mode(LAPTOP, **wish)  # type: ignore[arg-type]
 
@@ -196,7 +197,7 @@ def test_a_camera_without_a_readable_format() -> None:
 
 
 @given(MODES, st.none() | st.sampled_from([(640, 480), (1280, 720)]), st.none() | RATES, st.none() | st.just("YUYV"))
-def test_a_choice_is_offered_and_as_asked(
+def test_the_chosen_mode_is_offered_and_as_requested(
     modes: list[Mode], size: tuple[int, int] | None, fps: Fraction | None, pixel_format: str | None
 ) -> None:
     fitting = [
@@ -218,14 +219,14 @@ def test_a_choice_is_offered_and_as_asked(
         assert all(rate is not None and rate < SMOOTH_FPS for _, rate in fitting)
 
 
-def test_rates_are_the_same_as_people_write_them() -> None:
+def test_rates_are_the_same_in_common_notation() -> None:
     assert same_rate(Fraction(30000, 1001), Fraction("29.97"))
     assert same_rate(Fraction(30), Fraction("29.97"))
     assert not same_rate(Fraction(25), Fraction(24))
 
 
 @given(st.integers(1, 64), st.integers(0, 16), st.integers(0, 200))
-def test_ranges_are_told_by_sizes_in_them(least: int, step: int, steps: int) -> None:
+def test_a_range_is_represented_by_sizes_within_it(least: int, step: int, steps: int) -> None:
     most = least + max(step, 1) * steps
     limits = (least, most, step, least, most, step)
     inside = (least + max(step, 1) * (steps // 2), most)
@@ -242,7 +243,7 @@ def test_ranges_of_rates() -> None:
 
 
 def plain(picture: av.VideoFrame, padding: int) -> bytes:
-    """The bytes that a driver with `padding` bytes behind each line of the first plane would give."""
+    """The bytes from a driver with `padding` bytes after each line of the first plane."""
     planes = []
     first = None
     for plane in picture.planes:
@@ -257,25 +258,25 @@ def plain(picture: av.VideoFrame, padding: int) -> bytes:
 
 @pytest.mark.parametrize("padding", [0, 32])
 @pytest.mark.parametrize("name", list(RAW_FORMATS))
-def test_uncompressed_pictures_are_kept_to_the_byte(name: str, padding: int) -> None:
+def test_uncompressed_frames_are_copied_exactly(name: str, padding: int) -> None:
     rgb = clips.picture(5, (162, 120))
     original = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=RAW_FORMATS[name])
     data = plain(original, padding)
     line = len(plain(original, 0)) // 120 if len(original.planes) == 1 else 162
-    maker = RawPictures(name, 162, 120, line + padding, (6, 1))
-    picture, damage = maker.picture(memoryview(data))
+    reader = RawFrameReader(name, 162, 120, line + padding, (6, 1))
+    picture, damage = reader.read(memoryview(data))
     assert damage == ""
     assert picture.format.name == RAW_FORMATS[name]
     assert plain(picture, 0) == plain(original, 0)
     assert clips.read_number(picture) == 5
-    with pytest.raises(BadPictureError, match=f"{len(data) - 1} of {len(data)} bytes"):
-        maker.picture(memoryview(data)[:-1])
+    with pytest.raises(BadFrameError, match=f"{len(data) - 1} of {len(data)} bytes"):
+        reader.read(memoryview(data)[:-1])
 
 
-def test_yuv_is_tagged_as_the_driver_says_and_rgb_is_not() -> None:
-    picture, _ = RawPictures("YUYV", 64, 48, 0, (1, 2)).picture(memoryview(bytes(64 * 48 * 2)))
+def test_yuv_gets_the_tags_of_the_driver_and_rgb_none() -> None:
+    picture, _ = RawFrameReader("YUYV", 64, 48, 0, (1, 2)).read(memoryview(bytes(64 * 48 * 2)))
     assert (int(picture.colorspace), int(picture.color_range)) == (1, 2)
-    picture, _ = RawPictures("RGB3", 64, 48, 0, (1, 1)).picture(memoryview(bytes(64 * 48 * 3)))
+    picture, _ = RawFrameReader("RGB3", 64, 48, 0, (1, 1)).read(memoryview(bytes(64 * 48 * 3)))
     assert picture.color_range != ColorRange.MPEG
 
 
@@ -287,22 +288,22 @@ def jpeg(number: int) -> bytes:
     return bytes(encoder.encode(picture)[0])
 
 
-def test_jpeg_is_decoded_one_by_one() -> None:
-    pictures = JpegPictures()
+def test_jpeg_frames_are_decoded_one_by_one() -> None:
+    pictures = JpegFrameReader()
     for number in (3, 700):
         for data in (jpeg(number), jpeg(number) + bytes(512)):  # drivers pad
-            picture, damage = pictures.picture(memoryview(data))
+            picture, damage = pictures.read(memoryview(data))
             assert clips.read_number(picture) == number
             assert picture.format.name == "yuvj422p"
             assert damage == ""
 
 
-def test_jpeg_that_is_cut_off_is_no_sound_picture() -> None:
-    pictures, whole = JpegPictures(), jpeg(9)
-    picture, damage = pictures.picture(memoryview(whole[: len(whole) * 2 // 3]))
+def test_a_truncated_jpeg_is_damaged() -> None:
+    pictures, whole = JpegFrameReader(), jpeg(9)
+    picture, damage = pictures.read(memoryview(whole[: len(whole) * 2 // 3]))
     assert damage == INCOMPLETE
     assert (picture.width, picture.height) == (160, 120)
     for data in (b"", bytes(4000), whole[:40]):
-        with pytest.raises(BadPictureError):
-            pictures.picture(memoryview(data))
-    assert clips.read_number(pictures.picture(memoryview(whole))[0]) == 9
+        with pytest.raises(BadFrameError):
+            pictures.read(memoryview(data))
+    assert clips.read_number(pictures.read(memoryview(whole))[0]) == 9

@@ -13,7 +13,7 @@ import pytest
 
 from streamer.interfaces import StreamInfo
 from streamer.sources.decode.geometry import Geometry
-from streamer.sources.decode.orientation import NO_CROP, Crop, Orientation, Turner
+from streamer.sources.decode.orientation import NO_CROP, Crop, Orientation, Rotator
 from streamer.sources.file.file import FileSource
 from streamer.sources.live.connection import LivePicture
 from streamer.sources.live.live import LiveSource
@@ -140,7 +140,7 @@ def test_a_crop_of_interlaced_pictures_keeps_each_row_in_its_field(
 
 def test_pictures_too_small_for_the_crop_are_told_and_shown_whole() -> None:
     said: list[str] = []
-    turner = Turner(Orientation(), Crop(top=20, bottom=20), said.append)
+    turner = Rotator(Orientation(), Crop(top=20, bottom=20), said.append)
     sizes = [(one.width, one.height) for one in (turner.turn(noise("gray", 30, rows), TIME_BASE) for rows in (90, 40))]
     assert sizes == [(30, 50), (30, 40)]
     assert said == [
@@ -178,7 +178,7 @@ def test_the_crop_is_made_before_the_picture_is_turned(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["yuv420p", "yuv420p10le", "nv12", "gray", "rgb24", "bgra", "gbrp"])
 def test_every_format_is_cropped_on_its_own_planes(name: str, orientation: Orientation) -> None:
     given = noise(name)
-    made = Turner(orientation, Crop(4, 2, 6, 10)).turn(given, TIME_BASE)
+    made = Rotator(orientation, Crop(4, 2, 6, 10)).turn(given, TIME_BASE)
     assert (made.format.name, made.pts, made.duration) == (name, 7, 40)
     for plane, whole in enumerate(given.planes):
         shared_x, shared_y = given.width // whole.width, given.height // whole.height
@@ -294,5 +294,5 @@ def test_a_mirror_that_comes_in_mid_stream_is_followed(tmp_path: Path) -> None:
 def test_no_crop_leaves_the_decoders_picture(caplog: pytest.LogCaptureFixture) -> None:
     picture = noise("yuv420p")
     with caplog.at_level(logging.WARNING):
-        assert Turner(Orientation(), NO_CROP).turn(picture, TIME_BASE) is picture
+        assert Rotator(Orientation(), NO_CROP).turn(picture, TIME_BASE) is picture
     assert not caplog.records

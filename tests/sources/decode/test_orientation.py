@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streamer.sources.decode.orientation import UPRIGHT, Orientation, Turner, orientation_of, turnable_format
+from streamer.sources.decode.orientation import UPRIGHT, Orientation, Rotator, orientation_of, turnable_format
 
 ALL = [Orientation(*flags) for flags in product((False, True), repeat=3)]
 PERMUTED = [
@@ -64,7 +64,7 @@ def upright(stored: npt.NDArray[np.uint8], orientation: Orientation) -> npt.NDAr
 @pytest.mark.parametrize("name", PERMUTED)
 def test_every_plane_is_permuted(name: str, orientation: Orientation) -> None:
     stored = noise(name)
-    turned = Turner(orientation).turn(stored, TIME_BASE)
+    turned = Rotator(orientation).turn(stored, TIME_BASE)
     assert turned.format.name == name
     assert (turned.pts, turned.time_base, turned.duration) == (7, TIME_BASE, 40)
     for plane in range(len(stored.planes)):
@@ -88,7 +88,7 @@ def test_luma_survives_where_chroma_has_to_be_converted(name: str, turned_name: 
     stored = noise(name)
     stored.color_range, stored.colorspace = 2, 1
     clock = Orientation(True, True, False)
-    turned = Turner(clock).turn(stored, TIME_BASE)
+    turned = Rotator(clock).turn(stored, TIME_BASE)
     assert turned.format.name == turned_name
     assert (turned.width, turned.height) == (26, 38)
     assert (turned.color_range, turned.colorspace) == (2, 1)
@@ -98,12 +98,12 @@ def test_luma_survives_where_chroma_has_to_be_converted(name: str, turned_name: 
 
 @pytest.mark.parametrize(("name", "target"), [("monow", "gray"), ("pal8", "bgra"), ("uyvy422", "yuv422p")])
 def test_formats_that_cannot_even_be_mirrored_are_converted(name: str, target: str) -> None:
-    turned = Turner(Orientation(flipped_x=True)).turn(noise(name), TIME_BASE)
+    turned = Rotator(Orientation(flipped_x=True)).turn(noise(name), TIME_BASE)
     assert turned.format.name == target == turnable_format(noise(name).format, transposed=False)
 
 
 def test_one_turner_takes_pictures_of_changing_shape() -> None:
-    turner = Turner(Orientation(transposed=True))
+    turner = Rotator(Orientation(transposed=True))
     for width, height, name in ((38, 26, "yuv420p"), (20, 10, "yuv420p"), (20, 10, "gray"), (38, 26, "yuv420p")):
         turned = turner.turn(noise(name, width, height), TIME_BASE)
         assert (turned.width, turned.height, turned.format.name) == (height, width, name)
@@ -117,14 +117,14 @@ def test_rows_that_run_backwards_are_put_in_order() -> None:
     graph.vpush(stored)
     backwards = graph.vpull()
     assert backwards.planes[0].line_size < 0
-    turned = Turner(UPRIGHT).turn(backwards, TIME_BASE)
+    turned = Rotator(UPRIGHT).turn(backwards, TIME_BASE)
     for plane in range(3):
         assert np.array_equal(samples(turned, plane), samples(stored, plane)[::-1])
 
 
 def test_upright_pictures_pass_untouched() -> None:
     picture = noise("yuv420p")
-    assert Turner(UPRIGHT).turn(picture, TIME_BASE) is picture
+    assert Rotator(UPRIGHT).turn(picture, TIME_BASE) is picture
     assert orientation_of(picture) == UPRIGHT
 
 

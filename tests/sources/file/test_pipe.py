@@ -21,6 +21,7 @@ from streamer.sources.file.file import FileSource
 from streamer.sources.file.pipe import Pipe, PipeSource, is_pipe
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
+from streamer.values.states import FrameState
 from tests.clips import read_number, write_video
 from tests.sinks.scenes import LABELS, tracks
 from tests.structure import FilePlan, StreamPlan, build, contents
@@ -211,7 +212,7 @@ def test_titles_of_chapters_come_through_as_chapters_only(tmp_path: Path, fifo: 
         VideoSink(output, source.info, passthrough=source.passthrough) as sink,
     ):
         for frame in source:
-            sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+            sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     with av.open(str(output)) as container:
         assert [one["metadata"]["title"] for one in container.chapters()] == ["one", "two"]
         assert len(container.streams.subtitles) == int(subtitles)

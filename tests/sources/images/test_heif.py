@@ -13,7 +13,7 @@ import pytest
 from streamer.errors import SourceUnavailable
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.heif import read_still
-from streamer.sources.images.images import ImageSource, read_picture
+from streamer.sources.images.images import ImageSource, read_image
 from streamer.sources.network.network import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource
 from streamer.sources.probe.probe import probe
@@ -61,7 +61,7 @@ def test_the_tiles_of_a_grid_become_the_picture(
 ) -> None:
     shown = picture(77, (grid[0] * TILE[0], grid[1] * TILE[1]))
     tiles = cut(shown, *grid)
-    made, ratio = read_picture(write_heif(tmp_path / "a.heic", tiles, Written(grid=grid, size=size, in_idat=in_idat)))
+    made, ratio = read_image(write_heif(tmp_path / "a.heic", tiles, Written(grid=grid, size=size, in_idat=in_idat)))
     assert (made.width, made.height, made.format.name) == (*size, "yuv420p")
     assert ratio == 1
     parts = [native(tile) for tile in tiles]
@@ -76,7 +76,7 @@ def test_the_tiles_of_a_grid_become_the_picture(
 
 def test_a_still_of_one_item_is_the_picture_and_not_its_thumbnail(tmp_path: Path) -> None:
     path = write_heif(tmp_path / "a.heic", [UPRIGHT], Written(grid=None))
-    for plane, whole in zip(planes(read_picture(path)[0]), native(UPRIGHT), strict=True):
+    for plane, whole in zip(planes(read_image(path)[0]), native(UPRIGHT), strict=True):
         assert np.array_equal(plane, whole)
 
 
@@ -84,7 +84,7 @@ def test_a_still_of_one_item_is_the_picture_and_not_its_thumbnail(tmp_path: Path
 def test_avif(grid: tuple[int, int] | None, tmp_path: Path) -> None:
     tiles = cut(UPRIGHT, *grid) if grid else [UPRIGHT]
     path = write_heif(tmp_path / "a.avif", tiles, Written("av1", grid=grid, properties=[irot(2)]))
-    made, _ = read_picture(path)
+    made, _ = read_image(path)
     assert (made.width, made.height) == (192, 128)
     difference = np.abs(planes(made)[0].astype(int) - native(UPRIGHT)[0][::-1, ::-1])
     assert difference.mean() < 2
@@ -102,7 +102,7 @@ def test_turned_and_mirrored_in_the_order_of_the_properties(
     for step, _ in steps:
         expected = np.rot90(expected, quarters) if step == "turn" else expected[:, ::-1] if axis else expected[::-1]
     how = Written(properties=[content for _, content in steps], thumbnail=False)
-    made, _ = read_picture(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), how))
+    made, _ = read_image(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), how))
     assert np.array_equal(planes(made)[0], expected)
 
 
@@ -113,23 +113,23 @@ def test_the_orientation_that_exif_tells_is_not_applied(
 ) -> None:
     tiles = cut(UPRIGHT, *grid) if grid else [UPRIGHT]
     how = Written(grid=grid, properties=properties, exif=6)
-    made, _ = read_picture(write_heif(tmp_path / "a.heic", tiles, how))
+    made, _ = read_image(write_heif(tmp_path / "a.heic", tiles, how))
     assert np.array_equal(planes(made)[0], np.rot90(native(UPRIGHT)[0], 3 if properties else 0))
 
 
 def test_a_clean_aperture_is_cut_out_before_the_picture_is_turned(tmp_path: Path) -> None:
     clap = clean_aperture("100/1", "60/1", "-6/1", "2/1")  # 40 from the left, 36 from the top
     how = Written(properties=[clap, irot(1)], size=(192, 128))
-    made, _ = read_picture(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), how))
+    made, _ = read_image(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), how))
     assert np.array_equal(planes(made)[0], np.rot90(native(UPRIGHT)[0][36:96, 40:140]))
 
 
 def test_colours_are_those_of_the_file_else_of_srgb(tmp_path: Path) -> None:
     nclx = box(b"colr", b"nclx", struct.pack(">HHHB", 9, 16, 9, 0x80))
-    told, _ = read_picture(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), Written(properties=[nclx])))
+    told, _ = read_image(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), Written(properties=[nclx])))
     tags = [int(tag) for tag in (told.color_primaries, told.color_trc, told.colorspace, told.color_range)]
     assert tags == [9, 16, 9, 2]
-    untold, _ = read_picture(write_heif(tmp_path / "b.heic", cut(UPRIGHT, 2, 2)))
+    untold, _ = read_image(write_heif(tmp_path / "b.heic", cut(UPRIGHT, 2, 2)))
     assert [int(tag) for tag in (untold.color_primaries, untold.color_trc, untold.colorspace)] == [1, 13, 6]
 
 
@@ -176,13 +176,13 @@ def test_what_cannot_be_put_together_is_refused_with_a_line(tmp_path: Path) -> N
         open_source(str(overlay))
     unlike = write_heif(tmp_path / "unlike.heic", [*tiles[:3], np.ascontiguousarray(tiles[3][:, :64])])
     with pytest.raises(SourceUnavailable, match=r"unlike.heic: its tiles are not alike"):
-        read_picture(unlike)
+        read_image(unlike)
     few = write_heif(tmp_path / "few.heic", tiles, Written(size=(193, 128)))
     with pytest.raises(SourceUnavailable, match=r"few.heic: its tiles do not cover 193x128"):
-        read_picture(few)
+        read_image(few)
     turned = write_heif(tmp_path / "turned.heic", tiles, Written(properties=[irot(1), clean_aperture("10/1", "10/1")]))
     with pytest.raises(SourceUnavailable, match="cropped after it is turned"):
-        read_picture(turned)
+        read_image(turned)
 
 
 def test_a_tile_is_never_given_for_the_picture(tmp_path: Path) -> None:

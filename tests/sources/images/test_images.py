@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.sources.decode.stream_facts import exact_fps
-from streamer.sources.images.images import ImageSource, find_pictures, natural_key, read_picture
+from streamer.sources.images.images import ImageSource, find_images, natural_key, read_image
 from tests import clips
 
 
@@ -56,7 +56,7 @@ def test_times_are_exact(folder: Path) -> None:
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".webp", ".ppm"])
 def test_every_common_format_in_its_native_pixels(suffix: str, tmp_path: Path) -> None:
     path = clips.write_picture(tmp_path / f"a{suffix}", 333, size=(201, 151) if suffix != ".webp" else (200, 150))
-    picture, ratio = read_picture(path)
+    picture, ratio = read_image(path)
     assert clips.read_number(picture) == 333
     assert ratio == 1
     assert (picture.format.name == "rgb24") == (suffix in (".png", ".tif", ".ppm"))
@@ -103,7 +103,7 @@ def test_exif_orientation_is_applied(orientation: int, tmp_path: Path) -> None:
     segment = b"\xff\xe1" + struct.pack(">H", len(directory) + 8) + b"Exif\0\0" + directory
     tagged = tmp_path / "tagged.jpg"
     tagged.write_bytes(plain.read_bytes()[:2] + segment + plain.read_bytes()[2:])
-    picture, _ = read_picture(tagged)
+    picture, _ = read_image(tagged)
     assert (picture.width, picture.height) == (160, 120)
     assert clips.read_number(picture) == 77
     grey = picture.reformat(format="gray").to_ndarray()
@@ -115,7 +115,7 @@ def test_no_picture_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a picture")
     for pattern in (str(tmp_path), str(tmp_path / "*.png"), str(tmp_path / "%03d.png"), str(tmp_path / "notes.*")):
         with pytest.raises(SourceUnavailable, match="no picture"):
-            find_pictures(pattern)
+            find_images(pattern)
 
 
 def test_pictures_none_of_which_can_be_read_are_unavailable(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
 from streamer.sources.network.network import NetworkConnector
 from streamer.sources.network.options import NetworkOptions
+from streamer.values.states import FrameState
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number
 from tests.pipeline.parts import DEADLINE_S, OneBox
@@ -69,6 +70,6 @@ def test_every_picture_of_a_burst_is_recorded_at_its_time(burst: int, transport:
     # FFmpeg loses the stamp of the first picture, and this camera takes its very first one out of step.
     assert np.array(times_s)[1:] - times_s[1] == pytest.approx(stamps_s[1:] - stamps_s[1], abs=0.005)
     assert 0.02 < times_s[1] <= 0.1
-    assert stats.ledger.causes("dropped").keys() <= {"interrupted"}
+    assert stats.ledger.causes(FrameState.DROPPED).keys() <= {"interrupted"}
     slots = [int(scene.frame.time_s * 2 + 1e-6) for scene in scenes if scene.detections is not None]
     assert len(slots) == len(set(slots))

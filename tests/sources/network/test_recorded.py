@@ -16,6 +16,7 @@ from streamer.sources.live.retries import Patience
 from streamer.sources.network.network import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
 from streamer.sources.selection import SourceOptions, open_source
+from streamer.values.states import FrameState
 from tests import clips
 from tests.sinks.scenes import LABELS, annotate, payloads, tracks
 from tests.sources.network.web_server import serving
@@ -93,7 +94,7 @@ def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, r
         assert isinstance(source, PassthroughSource)
         with VideoSink(tmp_path / "far.mkv", source.info, passthrough=source.passthrough) as sink:
             for frame in source:
-                sink.write(Scene(frame, tracks(0), LABELS, "detected"))
+                sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     annotate(folder / name, tmp_path / "near.mkv")
     near, far = payloads(tmp_path / "near.mkv", "audio"), payloads(tmp_path / "far.mkv", "audio")
     assert near == far != []

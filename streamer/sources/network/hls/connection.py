@@ -18,13 +18,12 @@ import av
 from av.container import InputContainer
 
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.interfaces import StreamInfo
+from streamer.interfaces import PacketTap, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.sources.decode.deinterlacing import Deinterlace
-from streamer.sources.decode.late_streams import is_unknown
+from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.live.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
 from streamer.sources.live.eras import Eras
 from streamer.sources.live.paced import Pace
@@ -206,7 +205,7 @@ class _SoundReader:
         return self._wanted() and not self._closing.is_set()
 
     def _read(self, container: InputContainer, eras: Eras) -> None:
-        found = next((one for one in container.streams.audio if not is_unknown(one)), None)
+        found = next((one for one in container.streams.audio if not has_unknown_parameters(one)), None)
         if found is None:
             return
         (stream,) = describe_streams([found])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from streamer.media.transport_stream import continued
+from streamer.media.transport_stream import ContinuityCounters
 from streamer.sources.live.connection import ASK_EVERY_S
 from streamer.sources.network.hls.follower import Follower, Loaded
 from streamer.sources.network.hls.web import NotWanted
@@ -25,8 +25,8 @@ class SegmentFile:
         self._follower = follower
         self._wanted = wanted
         self._period = first.period
-        self._counters: dict[int, int] = {}
-        self._rest = memoryview(continued(first.data, self._counters))
+        self._counters = ContinuityCounters()
+        self._rest = memoryview(self._counters.renumbered(first.data))
         self._lost_s = 0.0
         self._failure: BaseException | None = None
         self.following: Loaded | None = None
@@ -47,7 +47,7 @@ class SegmentFile:
                 break
             self._lost_s += loaded.lost_s
             # Some servers make each segment for itself.
-            self._rest = memoryview(continued(loaded.data, self._counters))
+            self._rest = memoryview(self._counters.renumbered(loaded.data))
         taken, self._rest = self._rest[:size], self._rest[size:]
         return bytes(taken)
 

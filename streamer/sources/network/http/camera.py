@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import av
 
 from streamer.errors import SourceUnavailable
-from streamer.interfaces import StreamInfo
+from streamer.interfaces import PacketTap, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.decode.packet_tap import PacketTap
 from streamer.sources.live.connection import Connection, LiveItem
 from streamer.sources.network.http.fetch import HttpAddress, HttpFetch, Unspeakable
 from streamer.sources.network.http.jpeg_parts import LARGEST_BYTES, JpegParts

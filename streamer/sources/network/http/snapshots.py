@@ -14,7 +14,7 @@ import av
 
 from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
-from streamer.media.ffmpeg_log import listening, reason
+from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.sources.damage.complaints import means_damage
 from streamer.sources.damage.loss import DECODER_TOLD
 from streamer.sources.decode.container import describe
@@ -112,7 +112,7 @@ class SnapshotConnection:
     def _decoded(self) -> LivePicture | Damage:
         arrived_s, began_s = time.monotonic(), time.perf_counter()
         try:
-            with listening(av.logging.WARNING) as lines, av.open(io.BytesIO(self._file), "r") as container:
+            with capture_log(av.logging.WARNING) as lines, av.open(io.BytesIO(self._file), "r") as container:
                 stream = choose_video(container, self._name)
                 geometry = Geometry(container, stream, self._name, self._say)
                 stream.codec_context.thread_count = 1  # log lines must come from this thread

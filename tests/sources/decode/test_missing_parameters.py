@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.sources.decode.late_streams import find_late_streams, is_unknown
+from streamer.sources.decode.missing_parameters import find_missing_parameters, has_unknown_parameters
 from streamer.sources.file.file import FileSource
 from tests.sinks.scenes import annotate, decoded, payloads, times
 from tests.structure import FilePlan, StreamPlan, build
@@ -50,11 +50,11 @@ def test_a_file_is_searched_only_where_something_is_unknown(tmp_path: Path) -> N
     prompt = build(FilePlan(".ts", (StreamPlan("h264"), StreamPlan("aac"))), tmp_path / "prompt.ts")
     with av.open(str(late)) as container:
         (sound,) = container.streams.audio
-        assert is_unknown(sound)
-        found = find_late_streams(late, container)
-        assert {index: is_unknown(one) for index, one in found.items()} == {sound.index: False}
+        assert has_unknown_parameters(sound)
+        found = find_missing_parameters(late, container)
+        assert {index: has_unknown_parameters(one) for index, one in found.items()} == {sound.index: False}
     with av.open(str(prompt)) as container:
-        assert find_late_streams(prompt, container) == {}
+        assert find_missing_parameters(prompt, container) == {}
 
 
 def test_sound_that_is_not_wanted_is_not_searched_for(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from streamer.config.loading import load_settings
 from streamer.config.output import OutputEntry
 from streamer.errors import ConfigError, SinkUnavailable
-from streamer.run.destinations import build_sink, file_of, is_optional, keeps_all, kind_of
 from streamer.run.wiring import Outputs, build_sinks, default_video_output, videos_of
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
 from streamer.sinks.publish.stream import StreamSink
 from streamer.sinks.segments.recording import RecordingSink
+from streamer.sinks.selection import build_sink, file_of, is_optional, keeps_all, kind_of
 from streamer.sinks.video.video import VideoSink
 from tests.sinks.scenes import info
 

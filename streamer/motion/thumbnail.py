@@ -24,7 +24,7 @@ _LIKENESS = 0.5
 _LUMA_FIRST = ("yuv4", "yuvj4", "nv", "gray")
 
 
-class SmallPicture(NamedTuple):
+class Thumbnail(NamedTuple):
     """What is left of a frame.
 
     Attributes:
@@ -40,7 +40,7 @@ class SmallPicture(NamedTuple):
     segment: int
 
 
-def small(frame: Frame) -> SmallPicture:
+def thumbnail_of(frame: Frame) -> Thumbnail:
     """The luma of a frame with about 480x270 pixels, or as many as it has."""
     grey = _luma(frame.picture)
     height, width = grey.shape
@@ -52,7 +52,7 @@ def small(frame: Frame) -> SmallPicture:
     if share < 1:
         size = round(width * share), round(height * share)
         grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    return SmallPicture(grey, grey.shape[1] / frame.width, frame.time_s, frame.segment)
+    return Thumbnail(grey, grey.shape[1] / frame.width, frame.time_s, frame.segment)
 
 
 def _luma(picture: av.VideoFrame) -> Grey:

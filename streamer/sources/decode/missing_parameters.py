@@ -25,12 +25,12 @@ _BEFORE_BYTES = (256 * 1024, 32 * 1024, 0)
 that the list of streams, which comes ten times a second, is before it."""
 
 
-def is_unknown(stream: Stream) -> bool:
+def has_unknown_parameters(stream: Stream) -> bool:
     """Whether it is sound of which neither the rate nor the channels are known."""
     return isinstance(stream, AudioStream) and stream.codec_context is not None and not stream.sample_rate
 
 
-def find_late_streams(path: Path, container: InputContainer) -> dict[int, Stream]:
+def find_missing_parameters(path: Path, container: InputContainer) -> dict[int, Stream]:
     """What the late streams of a file are, by their index: the file is searched for where each of them begins.
 
     Args:
@@ -40,7 +40,7 @@ def find_late_streams(path: Path, container: InputContainer) -> dict[int, Stream
     Returns:
         Streams of containers of their own, which stay open for as long as these are kept.
     """
-    late = [stream for stream in container.streams if is_unknown(stream)]
+    late = [stream for stream in container.streams if has_unknown_parameters(stream)]
     if not late or container.format.name not in _FORMATS:
         return {}
     found: dict[int, Stream] = {}
@@ -75,6 +75,6 @@ def _opened_at(path: Path, kind: str, position: int, identity: int) -> Stream | 
         options = {"skip_initial_bytes": str(max(position - before, 0))}
         container = av.open(f"file:{path}", format=kind, options=options, metadata_errors="replace")
         for stream in container.streams:
-            if stream.id == identity and not is_unknown(stream):
+            if stream.id == identity and not has_unknown_parameters(stream):
                 return stream
     return None

@@ -17,7 +17,7 @@ from streamer.values.frame import Frame
 log = logging.getLogger(__name__)
 
 
-class SingleUseSource:
+class SourceBase:
     """A source whose `__enter__` sets `_info` and `_frames`; see `streamer.interfaces.Source`."""
 
     def __init__(self) -> None:
