@@ -29,9 +29,11 @@ import psutil
 
 from streamer.classes import open_images
 from streamer.cli.commands import packaged_clip
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub.deviation import FRAMES as DEVIATION_FRAMES
 from streamer.detectors.tfhub.outputs import OutputReader
 from streamer.detectors.tfhub.signatures import recognise
+from streamer.features import DetectorContext
 from streamer.models import saved_model
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
@@ -73,10 +75,11 @@ def by_the_page(module: Path, pictures: list[Frame]) -> dict[str, Any]:
 
 def by_this_program(module: Path, pictures: list[Frame], precision: str, *, optimize_graph: bool) -> dict[str, Any]:
     """The detector that a run builds."""
-    from streamer.detectors import selection
+    from streamer.detectors.selection import build_detector
 
-    options = selection.Options(min_score=0.0, device="cpu", precision=precision, optimize_graph=optimize_graph)
-    (detector,) = selection.build(selection.choose(str(module)), options)
+    options = {"precision": precision, "optimize_graph": optimize_graph}
+    settings = DetectorSettings.model_validate({"name": str(module), "min_score": 0.0, "device": "cpu", **options})
+    (detector,) = build_detector(settings, DetectorContext()).detectors
     found, took_s = [], []
     for frame in pictures:
         began_s = time.perf_counter()
@@ -129,9 +132,9 @@ def in_turns(module: Path, count: int) -> None:
     from streamer.detectors.tfhub.hub import HubDetector
 
     sides = {
-        HUB_PAGE: HubDetector(module, device="cpu", min_score=0.0, reference=True),
-        "default": HubDetector(module, device="cpu", min_score=0.0),
-        "optimize_graph": HubDetector(module, device="cpu", min_score=0.0, optimize_graph=True),
+        HUB_PAGE: HubDetector(module, DetectorSettings(device="cpu", min_score=0.0, reference=True)),
+        "default": HubDetector(module, DetectorSettings(device="cpu", min_score=0.0)),
+        "optimize_graph": HubDetector(module, DetectorSettings(device="cpu", min_score=0.0, optimize_graph=True)),
     }
     (picture,) = frames(1)
     for detector in sides.values():

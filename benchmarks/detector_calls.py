@@ -24,9 +24,11 @@ import psutil
 from benchmarks.clips import machine
 from benchmarks.detector import frames
 from streamer.classes import open_images
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub.outputs import OutputReader
 from streamer.detectors.tfhub.signatures import recognise
 from streamer.detectors.watchdog import WatchedDetector
+from streamer.features import DetectorContext
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections
@@ -34,17 +36,19 @@ from tracking.types import Detections
 
 def many_calls(calls: int) -> None:
     """Memory over many frames of changing sizes, start to first detections, and the project's own time per frame."""
-    from streamer.detectors import selection
+    from streamer.detectors.selection import build_detector
 
     with tempfile.TemporaryDirectory() as folder:
         module = Path(folder) / "module"
         # Written by another process, so that this one starts without TensorFlow.
         write = (
-            f"import pathlib; from tests.detectors import tiny_module; tiny_module.write(pathlib.Path({str(module)!r}))"
+            f"import pathlib; from tests.detectors.tfhub import tiny_module; "
+            f"tiny_module.write(pathlib.Path({str(module)!r}))"
         )
         subprocess.run([sys.executable, "-c", write], check=True, capture_output=True)
         began_s = time.perf_counter()
-        (detector,) = selection.build(selection.choose(str(module)), selection.Options(device="cpu"))
+        settings = DetectorSettings(name=str(module), device="cpu")
+        (detector,) = build_detector(settings, DetectorContext()).detectors
         pictures = [frame for n in range(10) for frame in frames(1, 320 + 16 * n, 180 + 10 * n)]
         detector.detect(pictures[0])
         print(f"a module of a few kB: {time.perf_counter() - began_s:.2f} s to the first detections")
@@ -73,7 +77,7 @@ def own_time() -> None:
     ids = random.integers(1, 602, 100)
     mids = np.array([open_images.classes()[row - 1].mid.encode() for row in ids], object)
     arrays: list[Any] = [corners, np.sort(random.random(100, np.float32))[::-1], ids, mids, mids]
-    instant = WatchedDetector(lambda: Instant(), timeout_s=60)
+    instant = WatchedDetector(lambda: Instant(), DetectorSettings(timeout_s=60))
     parts = {
         "frame to uint8 RGB": lambda: frame.rgb(),
         "100 rows to detections": lambda: reader.read(arrays, 1920, 1080),

@@ -155,9 +155,7 @@ def main() -> None:
     times = measure(contest, options.rounds)
     for name, values in times.items():
         deciles = statistics.quantiles(values, n=10)
-        print(
-            f"{name:24} {statistics.median(values):7.3f} ms per frame  (p10 {deciles[0]:.3f}, p90 {deciles[-1]:.3f})"
-        )
+        print(f"{name:24} {statistics.median(values):7.3f} ms per frame  (p10 {deciles[0]:.3f}, p90 {deciles[-1]:.3f})")
     native, rgb = times[NATIVE], times[RGB]
     ratio = statistics.median(far / near for far, near in zip(rgb, native, strict=True))
     print(f"drawing boxes and labels through RGB takes {ratio:.1f} times as long")

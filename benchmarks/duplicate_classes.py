@@ -21,7 +21,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from streamer.classes import open_images
-from streamer.classes.class_filter import TWIN_IOU, ClassFilter
+from streamer.classes.class_filter import DUPLICATE_IOU, ClassFilter
+from streamer.config.detector import DetectorSettings
 from streamer.detectors import ssd
 from streamer.evaluation.sequences import Sequence
 from tracking.boxes import overlapping_pairs
@@ -69,7 +70,9 @@ def seen(truth: Truth, rng: np.random.Generator) -> Detections:
 def across_classes(found: Detections) -> Detections:
     """Non-maximum suppression that ignores classes, at the same overlap."""
     one_class = np.zeros(len(found), np.int32)
-    kept = ssd.suppress(found.boxes, found.scores, one_class, iou_threshold=TWIN_IOU, max_detections=len(found) + 1)
+    kept = ssd.suppress(
+        found.boxes, found.scores, one_class, iou_threshold=DUPLICATE_IOU, max_detections=len(found) + 1
+    )
     return found.select(kept)
 
 
@@ -93,7 +96,7 @@ def follow(frames: list[Truth], fps: float, select: Select, *, per_class: bool) 
 
 def cost_ms(objects: int, classes: tuple[int, ...]) -> float:
     """Median CPU milliseconds per frame of `objects` in each of these classes."""
-    rng, keep = np.random.default_rng(0), ClassFilter(LABELS, merge_twins=True)
+    rng, keep = np.random.default_rng(0), ClassFilter(LABELS, DetectorSettings(merge_twins=True))
     corner, size = rng.uniform(0, 1500, (objects, 2)), rng.uniform(30, 300, (objects, 2))
     boxes = np.tile(np.hstack([corner, corner + size]), (len(classes), 1)).astype(np.float32)
     boxes += rng.uniform(-1, 1, boxes.shape).astype(np.float32)
@@ -115,7 +118,7 @@ def main() -> int:
     rules: dict[str, Select] = {
         "not merged": lambda found: found,
         "across all classes": across_classes,
-        "duplicates merged": ClassFilter(LABELS, merge_twins=True),
+        "duplicates merged": ClassFilter(LABELS, DetectorSettings(merge_twins=True)),
     }
     print(f"{'sequence':16}{'tracker.options.per_class':27}{'rule':20}{'boxes':>8}{'ids':>8}")
     for name in arguments.sequences:

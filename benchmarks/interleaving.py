@@ -24,6 +24,7 @@ from statistics import median
 
 from benchmarks.clips import machine
 from streamer.values.states import FrameState
+from tests.sinks.making import video_sink
 from tests.structure import FilePlan, StreamPlan, build
 
 SECONDS = 600
@@ -34,7 +35,6 @@ COPY = "--copy"
 def copy(source: str, output: Path) -> None:
     """Read and write the whole file, without detection; print the peak memory in MiB."""
     from streamer.interfaces import Scene
-    from streamer.sinks.video.video import VideoSink
     from streamer.sources.selection import open_source
     from streamer.values.labels import LabelTable
     from tests.sinks.scenes import tracks
@@ -43,7 +43,7 @@ def copy(source: str, output: Path) -> None:
     with opened:
         others = getattr(opened, "passthrough", None)
         more = {} if others is None else {"passthrough": others}  # versions with two readers open the file themselves
-        sink = VideoSink(output, opened.info, codec="mpeg4", **more)
+        sink = video_sink(output, opened.info, codec="mpeg4", **more)
         with sink:
             for frame in opened:
                 sink.write(Scene(frame, tracks(0), LabelTable(()), FrameState.DETECTED))

@@ -15,10 +15,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.clips import machine
+from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
 from streamer.run import wiring
+from streamer.run.outputs import Outputs
 from streamer.sources.synthetic import SyntheticSource
 
 FIRST = 1000
@@ -40,13 +42,13 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         graph = f"testsrc2=size=640x360:rate=25:duration={frames / 25}"
         source = stack.enter_context(SyntheticSource(graph))
-        outputs = wiring.Outputs(wiring.videos_of([str(folder / "out.mp4")], settings), jsonl=folder / "out.jsonl")
-        sinks = wiring.build_sinks(outputs, source.info, settings).all
+        outputs = Outputs.of(settings, "", typed=[str(folder / "out.mp4")], jsonl=folder / "out.jsonl")
+        sinks = outputs.open_sinks(source.info, settings).all
         for sink in sinks:
             stack.enter_context(sink)
         pipeline = Pipeline(
             source,
-            [StarterDetector(min_score=0.1), StarterDetector(min_score=0.1)],
+            [StarterDetector(DetectorSettings(min_score=0.1)), StarterDetector(DetectorSettings(min_score=0.1))],
             wiring.build_tracker(settings.tracker),
             annotators=wiring.build_annotators(settings.draw),
             sinks=sinks,

@@ -23,9 +23,11 @@ import numpy as np
 from benchmarks.clips import machine
 from streamer.cli.commands import packaged_clip
 from streamer.config.loading import load_settings
+from streamer.config.output import OutputEntry
 from streamer.interfaces import Damage, Scene, StreamInfo
 from streamer.pipeline import Pipeline
 from streamer.run import wiring
+from streamer.run.outputs import Outputs
 from streamer.sources.file.file import FileSource
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -113,8 +115,8 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
     source = DecodedFrames(packaged_clip("bigbuckbunny.mp4"), frames)
     settings = load_settings(None)
     with tempfile.TemporaryDirectory() as folder:
-        outputs = wiring.Outputs(jsonl=Path(folder) / "out.jsonl")
-        sinks = wiring.build_sinks(outputs, source.info, settings).all
+        outputs = Outputs((OutputEntry(to=f"{folder}/out.jsonl"),))
+        sinks = outputs.open_sinks(source.info, settings).all
         with sinks[0]:
             pipeline = Pipeline(
                 source,

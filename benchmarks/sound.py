@@ -25,7 +25,7 @@ import av
 
 from benchmarks.clips import machine
 from streamer.sinks.muxing.sound import Transcoder
-from streamer.sinks.publish.stream import StreamSink
+from tests.sinks.making import stream_sink
 from tests.sinks.muxing.claps import SIZE, Feed, clap_scene, click_track
 from tests.sinks.publish.rtsp_recorder import RtspRecorder
 from tests.sinks.publish.test_stream import LISTEN, address
@@ -62,7 +62,7 @@ def publish(url: str, sound: str, fps: int, seconds: float) -> list[float]:
     feed.passthrough.begin()
     sent = []
     step = round(1 / TIME_BASE / fps)
-    with StreamSink(url, info(size=SIZE, average_fps=Fraction(fps)), passthrough=feed.passthrough) as sink:
+    with stream_sink(url, info(size=SIZE, average_fps=Fraction(fps)), passthrough=feed.passthrough) as sink:
         began_s = time.monotonic()
         for number in range(round(seconds * fps)):
             time.sleep(max(began_s + number / fps - time.monotonic(), 0))

@@ -28,13 +28,14 @@ import numpy.typing as npt
 
 from benchmarks.clips import looped, machine
 from streamer.cli.terminal import Terminal
+from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.render.canvas import Canvas
 from streamer.run import wiring
+from streamer.run.outputs import Outputs
 from streamer.run.session import Session
-from streamer.run.wiring import Outputs
 from streamer.sources.file.file import FileSource
 from streamer.system.interrupts import Interrupts
 from streamer.values.states import FrameState
@@ -97,7 +98,7 @@ def h264_writer(out: Path, fps: float, size: tuple[int, int]) -> Iterator[Callab
 
 def plain_loop(clip: Path, out: Path, codec: str, threads: int) -> None:
     """The common loop: read, detect, draw, write."""
-    detector = StarterDetector(threads=threads)
+    detector = StarterDetector(DetectorSettings(threads=threads))
     capture = cv2.VideoCapture(str(clip))
     size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
     open_writer = mpeg4_writer if codec == "mpeg4" else h264_writer
@@ -116,7 +117,7 @@ def supervision_loop(clip: Path, out: Path, threads: int) -> None:
     """`supervision.process_video` with the same model in its callback and supervision's own drawing."""
     import supervision as sv
 
-    detector = StarterDetector(threads=threads)
+    detector = StarterDetector(DetectorSettings(threads=threads))
     boxes, labels = sv.BoxAnnotator(), sv.LabelAnnotator()
 
     def callback(bgr: Any, _: int) -> Any:
@@ -147,7 +148,7 @@ def streamer_run(clip: Path, out: Path, options: dict[str, Any]) -> None:
     settings = load_settings(None, (), {"detector.name": "starter", **options})
     with Interrupts() as interrupts:
         terminal = Terminal(quiet=True)
-        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
+        outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=time.monotonic()).run()
 
 
@@ -165,7 +166,7 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
     with FileSource(clip) as source:
         with timed("decode"):
             frames = list(source)
-        detector = StarterDetector(threads=1)
+        detector = StarterDetector(DetectorSettings(threads=1))
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
         tracker, annotators = wiring.build_tracker(settings.tracker), wiring.build_annotators(settings.draw)
@@ -178,8 +179,8 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
                 for annotator in annotators:
                     annotator.draw(canvas, scene)
                 scenes.append(replace(scene, picture=canvas.picture))
-        outputs = Outputs(wiring.videos_of([str(out)], settings), overwrite=True)
-        (sink,) = wiring.build_sinks(outputs, source.info, settings).all
+        outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
+        (sink,) = outputs.open_sinks(source.info, settings).all
         with timed("encode"), sink:
             for scene in scenes:
                 sink.write(scene)

@@ -1,11 +1,12 @@
 """Count objects, cell by cell: each `# %%` is a cell of a notebook (VS Code, Spyder, Jupytext).
 
-    python examples/counting.py clip.mp4
+python examples/counting.py clip.mp4
 """
 
 # %% Which clip, and which detector
 import sys
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import streamer
 
@@ -32,7 +33,7 @@ for name, count in counts.most_common():
 middle = scene.frame.width / 2
 crossings: Counter[str] = Counter()
 for path in paths.values():
-    for (_, before, _), (_, after, _) in zip(path, path[1:], strict=False):
+    for (_, before, _), (_, after, _) in pairwise(path):
         if (before < middle) != (after < middle):
             crossings["to the right" if after > before else "to the left"] += 1
 print(f"crossings: {dict(crossings)}")

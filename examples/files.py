@@ -1,6 +1,6 @@
 """Process video files: write each with boxes drawn, its boxes as JSON lines, and print the most frequent classes.
 
-    python examples/files.py clip.mp4 other.mkv --folder out
+python examples/files.py clip.mp4 other.mkv --folder out
 """
 
 from __future__ import annotations

@@ -11,17 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from pydantic import ValidationError
 
+from streamer.config.detector import DetectorSettings
+from streamer.config.output import OutputEntry
 from streamer.config.section import Section
 from streamer.errors import ConfigError
+from streamer.system.secrets import redacted
 
 if TYPE_CHECKING:
-    from streamer.config.detector import DetectorSettings
-    from streamer.config.output import OutputEntry
-    from streamer.config.settings import DrawSettings
+    from streamer.config.settings import DrawSettings, WindowSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
     from streamer.interfaces import Annotator, Detector, PacketTap, Sink, Source, StreamInfo
@@ -52,9 +53,10 @@ class DetectorContext:
     """What a detector is built with besides its settings.
 
     Attributes:
-        info: of the frames that will come; None where that is not known (`models check`).
-        min_score: the lowest score that anybody wants, already told from settings and defaults; None: its own default.
-        say: told, in one line each, what happens while a large model loads.
+        info: the frames of the source; None where no source is open (`models check`).
+        min_score: the lowest score that the run keeps; None where the detector's own default applies. In
+            `DetectorSettings` the same value is `min_score`.
+        say: prints one line on progress, for a large model that loads for a long time.
         extensions: settings of other packages' features.
     """
 
@@ -73,6 +75,7 @@ class SinkContext:
         overwrite: replace a file that exists.
         passthrough: the other streams of the input; None where there are none, or the output does not want them.
         draw: the settings of the picture, for sinks that draw for themselves.
+        window: the settings of windows.
         on_close: called when the user closes a window.
         extensions: settings of other packages' features.
     """
@@ -81,6 +84,7 @@ class SinkContext:
     overwrite: bool = False
     passthrough: Passthrough | None = None
     draw: DrawSettings | None = None
+    window: WindowSettings | None = None
     on_close: Callable[[], None] | None = None
     extensions: Extensions = field(default_factory=dict)
 
@@ -112,9 +116,50 @@ class SourceFeature(Protocol):
 
 
 class DetectorFeature(Protocol):
-    """A class in `registry.DETECTORS`."""
+    """A class in `registry.DETECTORS`. A class that inherits from it needs only `accepts` and `from_settings`.
 
-    section: ClassVar[type[Section]]
+    Attributes:
+        section: the settings that `from_settings` gets.
+        default_min_score: the lowest score that the detector reports if no setting changes it.
+    """
+
+    section: ClassVar[type[Section]] = DetectorSettings
+    default_min_score: ClassVar[float] = 0.0
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether `detector.name` means this class."""
+        ...
+
+    @classmethod
+    def title(cls, name: str) -> str:
+        """What messages call the detector; without a login."""
+        return redacted(name)
+
+    @classmethod
+    def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:  # noqa: ARG003
+        """Its classes if they are known before the model is loaded, else None."""
+        return None
+
+    @classmethod
+    def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:
+        """The detectors, one for each detector thread; usually one.
+
+        Args:
+            settings: an instance of `section`.
+            context: see `DetectorContext`.
+
+        Raises:
+            ConfigError: a setting does not fit.
+            ModelError: the model cannot be fetched, cannot be loaded, or does not run.
+        """
+        ...
+
+
+@runtime_checkable
+class DetectorChooser(Protocol):
+    """A class in `registry.DETECTORS` that chooses another entry instead of building a detector itself."""
+
     default_min_score: ClassVar[float]
 
     @classmethod
@@ -124,20 +169,15 @@ class DetectorFeature(Protocol):
 
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:
-        """Its classes, as far as they are known without loading the model; None where they are not."""
+        """The classes of the entry that is preferred, to check class names before the choice."""
         ...
 
     @classmethod
-    def from_settings(cls, settings: Any, context: DetectorContext) -> Sequence[Detector]:
-        """The detectors, one for each thread that will run one; usually one.
-
-        Args:
-            settings: an instance of `section`.
-            context: what else there is.
+    def choose(cls, settings: DetectorSettings) -> tuple[DetectorSettings, str]:
+        """The settings with the chosen name, and the reason, such as `because TensorFlow sees no GPU`.
 
         Raises:
-            ConfigError: a setting that does not fit.
-            ModelError: the model cannot be had or does not run.
+            ModelError: no entry can be used.
         """
         ...
 
@@ -159,41 +199,47 @@ class AnnotatorFeature(Protocol):
 
 
 class SinkFeature(Protocol):
-    """A class in `registry.SINKS`."""
+    """A class in `registry.SINKS`. A subclass inherits the defaults, which suit a sink that writes to an address.
 
-    section: ClassVar[type[Section]]
+    Attributes:
+        section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
+        schemes: of the addresses that it writes to, such as `rtsp`.
+    """
+
+    section: ClassVar[type[OutputEntry]] = OutputEntry
+    schemes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def accepts(cls, entry: OutputEntry) -> bool:
-        """Whether this class writes what `entry.to` names, where `entry.sink` names no class."""
-        ...
+        """Whether this class writes to `entry.to`; asked where `entry.sink` names no class."""
+        return entry.scheme in cls.schemes
 
     @classmethod
-    def file_of(cls, entry: OutputEntry) -> Path | None:
-        """The one file under a name that the user chose, which must not exist; None where it writes no such file."""
-        ...
+    def file_of(cls, entry: OutputEntry) -> Path | None:  # noqa: ARG003
+        """The one file that it writes under the name that the user chose; None where there is no such file."""
+        return None
 
     @classmethod
-    def is_required(cls, entry: OutputEntry) -> bool:
-        """Whether its failure ends a live run, where `entry.required` is null."""
-        ...
+    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Whether its failure ends a live run; asked where `entry.required` is null."""
+        return False
 
     @classmethod
-    def keeps_all(cls, entry: OutputEntry) -> bool:
-        """Whether it gets every frame of a live source instead of the newest, where `entry.keep` is null."""
-        ...
+    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Whether it gets every frame of a live source, not only the newest; asked where `entry.keep` is null."""
+        return False
 
     @classmethod
     def from_settings(cls, entry: Any, context: SinkContext) -> Sink:
         """The sink, not yet entered.
 
         Args:
-            entry: the `OutputEntry`, or an instance of `section` where that is another one.
+            entry: an instance of `section`.
             context: what else there is.
 
         Raises:
             ConfigError: a setting that does not fit.
-            SinkUnavailable: what it is to write cannot work.
+            SinkUnavailable: an output that cannot be written.
         """
         ...
 

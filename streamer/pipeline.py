@@ -23,20 +23,18 @@ from dataclasses import replace
 from functools import partial
 
 from streamer.errors import DetectorError, Interrupted
-from streamer.flow.cadence import Cadence, Schedule
+from streamer.flow.cadence import Cadence
 from streamer.flow.failures import DetectorFailures
-from streamer.flow.newest import NewestRoute
+from streamer.flow.observers import RunObserver, RunSetup
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
-from streamer.flow.routes import LosslessRoute, Route
-from streamer.flow.simulated_clock import Latency, SimulatedRoute
+from streamer.flow.simulated_clock import Latency
 from streamer.flow.sink_worker import SinkWorker
 from streamer.flow.stats import RateMeter, RunStats
 from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
-from streamer.presentation.delayed import ShowDelayed
-from streamer.presentation.every_frame import EveryFrame, Presentation, Presented
-from streamer.presentation.live import ShowDetected, ShowNow
+from streamer.presentation.every_frame import Presented
+from streamer.presentation.frame_path import FramePath, build_frame_path
 from streamer.render.canvas import Canvas
 from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
@@ -73,7 +71,8 @@ class Pipeline:
         keep_all: those that get every frame of a live source, if a little late; the others get the newest.
         playout: when the frames of a live source are shown; as they come if None.
         stats: where the figures go; new ones if None.
-        reroute: given the way that frames would take, the way that they take: one around it, or another.
+        observers: entered; notified of what happens in the run.
+        path: replaces the frame path that `cadence`, `overlay` and the source give (a replayed run).
 
     Raises:
         ValueError: no detector, or no such overlay.
@@ -97,7 +96,8 @@ class Pipeline:
         keep_all: Sequence[Sink] = (),
         playout: Playout | None = None,
         stats: RunStats | None = None,
-        reroute: Callable[[Route], Route] | None = None,
+        observers: Sequence[RunObserver] = (),
+        path: FramePath | None = None,
     ) -> None:
         if not detectors:
             raise ValueError("a pipeline needs a detector")
@@ -112,34 +112,38 @@ class Pipeline:
         self._stop = threading.Event()
         self.stats = stats or RunStats()
         """The figures of this run; complete once the iteration has ended."""
+        self._observers = tuple(observers)
+        self.stats.ledger.observe(self._observers)
         cadence, overlay = cadence or Cadence(), Overlay(overlay)
         self._keeps_all = self._live and bool(keep_all)
-        route = self._make_route(Schedule(cadence), overlay, latency, playout)
-        self._route = route if reroute is None else reroute(route)
-        self._presentation = self._make_pacing(tracker, cadence, overlay, delay_s)
+        path = path or build_frame_path(
+            tracker,
+            self.stats.ledger,
+            live=self._live,
+            cadence=cadence,
+            overlay=overlay,
+            delay_s=delay_s,
+            latency=latency,
+            keep_all=self._keeps_all,
+            playout=playout,
+        )
+        self._route, self._presentation = path.route, path.presentation
+        info = source.info
+        self._setup = RunSetup(
+            info=info,
+            labels=self._detectors[0].labels,
+            overlay=overlay,
+            delay_s=delay_s,
+            detect_every=cadence.every_of(info.average_fps),
+            detection_interval_s=cadence.interval_s(info.average_fps),
+            simulated=latency is not None,
+        )
         self._sink_workers = tuple(
             SinkWorker(
                 sink, name, self.stats, live=self._live, required=sink not in optional, keep_all=sink in keep_all
             )
             for sink, name in zip(sinks, _names(sinks), strict=True)
         )
-
-    def _make_route(
-        self, schedule: Schedule, overlay: Overlay, latency: Latency | None, playout: Playout | None
-    ) -> Route:
-        ledger, every_frame, wants = self.stats.ledger, overlay != Overlay.DETECTED, schedule.wants
-        if latency is not None:
-            return SimulatedRoute(ledger, wants, latency, every_frame=every_frame)
-        if not self._live:
-            return LosslessRoute(ledger, wants)
-        return NewestRoute(ledger, wants, every_frame=every_frame, keep_all=self._keeps_all, playout=playout)
-
-    def _make_pacing(self, tracker: Tracker, cadence: Cadence, overlay: Overlay, delay_s: float | None) -> Presentation:
-        if isinstance(self._route, LosslessRoute):
-            return EveryFrame(tracker, all_frames=cadence.all_frames)
-        if overlay == Overlay.DELAYED:
-            return ShowDelayed(tracker, delay_s)
-        return ShowNow(tracker) if overlay == Overlay.NOW else ShowDetected(tracker)
 
     def run(self) -> None:
         """Run to the end of the source.
@@ -161,6 +165,8 @@ class Pipeline:
             sink_worker.release()
 
     def __iter__(self) -> Iterator[Scene]:
+        for observer in self._observers:
+            observer.run_started(self._setup)
         began_s, cause = time.monotonic(), DropCause.ERROR
         ended: BaseException | None = None
         try:
@@ -217,6 +223,8 @@ class Pipeline:
             self._note_damage()
             if frame.corrupt:
                 self.stats.count("flagged corrupt", "")
+            for observer in self._observers:
+                observer.frame_captured(frame)
             self._route.put(frame)
             self.stats.gauge("queue_depth", "detector", self._route.waiting)
             started_s = time.perf_counter()
@@ -261,6 +269,8 @@ class Pipeline:
 
     def _shown_scenes(self, began_s: float) -> Generator[Scene, None, None]:
         for delivery in self._route:
+            for observer in self._observers:
+                observer.delivered(delivery)
             if isinstance(delivery, Detected):
                 self.stats.add_time("detect", delivery.detect_s)
                 self._failures.take(delivery.frame, delivery.error)
@@ -280,6 +290,8 @@ class Pipeline:
             self.stats.tracks.take(scene.tracks, scene.labels)
             for sink_worker in self._sink_workers:
                 sink_worker.put(scene)
+            for observer in self._observers:
+                observer.scene_shown(scene)
             if self._live:
                 self.stats.add_age("shown", time.monotonic() - presented.frame.captured_s)
             yield scene

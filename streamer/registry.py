@@ -86,7 +86,9 @@ SOURCES = Registry(
 DETECTORS = Registry(
     "streamer.detectors",
     {
+        "auto": "streamer.detectors.auto:AutoDetector",
         "starter": "streamer.detectors.starter:StarterDetector",
+        "recorded": "streamer.detectors.recorded:RecordedDetector",
         "hub": "streamer.detectors.tfhub.hub:HubDetector",
     },
 )

@@ -16,8 +16,9 @@ from typer.testing import CliRunner
 from streamer.cli.program import app
 from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.registry import SINKS
 from streamer.run.wiring import source_options
-from streamer.sinks.selection import kind_of
+from streamer.sinks.selection import sink_class
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -193,7 +194,7 @@ def test_compose_wires_settings_secret_and_volumes_to_what_the_image_has() -> No
 
 def test_compose_publishes_and_probes_the_port_that_the_settings_serve() -> None:
     settings = load_settings(DEPLOY / "camera.yaml")
-    (web,) = (entry.to for entry in settings.outputs if kind_of(entry) == "web")
+    (web,) = (entry.to for entry in settings.outputs if sink_class(entry) is SINKS["mjpeg"])
     assert web == "http://0.0.0.0:8080/"
     service = yaml.safe_load(COMPOSE_FILES[0].read_text(encoding="utf-8"))["services"]["camera"]
     assert [mapping.rsplit(":", 1)[1] for mapping in service["ports"]] == ["8080"]
@@ -206,7 +207,7 @@ def test_camera_settings_wait_for_the_camera_and_bound_the_recordings() -> None:
     assert settings.source.uri is not None
     assert "@" not in settings.source.uri, "no password in the settings"
     assert settings.source.retry_at_start
-    (recording,) = (entry for entry in settings.outputs if kind_of(entry) == "recording")
+    (recording,) = (entry for entry in settings.outputs if sink_class(entry) is SINKS["recording"])
     assert recording.keep_gb is not None
 
 

@@ -1,6 +1,6 @@
 """Online multi-object tracking on boxes: NumPy and SciPy only, no video, no model, no threads.
 
-Everything here is plain data in, plain data out, owned by whichever thread calls it.
+Pure functions and plain classes; each instance is used by one thread.
 """
 
 from tracking.types import Carried, Detections, Motion, Origin, Tracker, Tracks

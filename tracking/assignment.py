@@ -11,20 +11,20 @@ _DENSE_CELLS = 40_000
 
 
 def prepare() -> None:
-    """Import SciPy now: in the middle of a live run that would hold the pictures up for 0.9 s."""
+    """Import SciPy now: an import during a live run would delay the frames by 0.9 s."""
     import scipy.optimize
     import scipy.sparse.csgraph  # noqa: F401
 
 
 def assign(rows: Indices, cols: Indices, weights: Array) -> tuple[Indices, Indices]:
-    """The set of pairs, no row and no column twice, with the largest sum of weights.
+    """The set of pairs with the largest sum of weights in which no row and no column occurs twice.
 
-    Pairs that compete with no other are taken at once; the rest is solved exactly, as a dense matrix (Crouse, "On
-    implementing 2D rectangular assignment algorithms", 2016) or, where that would be large, as a sparse one (LAPJVsp).
+    Pairs without a competitor are taken at once; the rest is solved exactly, as a dense matrix (Crouse, "On
+    implementing 2D rectangular assignment algorithms", 2016) or, if that would be large, as a sparse one (LAPJVsp).
 
     Args:
         rows: of each candidate pair, 0-based.
-        cols: of each candidate pair, 0-based. A pair is given once.
+        cols: of each candidate pair, 0-based. No pair occurs twice.
         weights: of each candidate pair, above 0.
 
     Returns:
@@ -36,22 +36,22 @@ def assign(rows: Indices, cols: Indices, weights: Array) -> tuple[Indices, Indic
     if alone.all():
         return rows, cols
     taken_rows, taken_cols = rows[alone], cols[alone]
-    rivals = ~alone
-    row_names, i = _renumber(rows[rivals])
-    col_names, j = _renumber(cols[rivals])
+    competing = ~alone
+    row_names, i = _renumber(rows[competing])
+    col_names, j = _renumber(cols[competing])
     solve = _dense if len(row_names) * len(col_names) <= _DENSE_CELLS else _sparse
-    i, j = solve(i, j, weights[rivals], len(row_names), len(col_names))
+    i, j = solve(i, j, weights[competing], len(row_names), len(col_names))
     return np.concatenate([taken_rows, row_names[i]]), np.concatenate([taken_cols, col_names[j]])
 
 
 def _renumber(numbers: Indices) -> tuple[Indices, Indices]:
-    """The different numbers, rising, and where in them each is: `np.unique` for small numbers, without sorting."""
+    """The distinct numbers, rising, and the index of each in them: `np.unique` for small numbers, without sorting."""
     names = np.flatnonzero(np.bincount(numbers))
     return names, np.searchsorted(names, numbers)
 
 
 def _dense(i: Indices, j: Indices, weights: Array, height: int, width: int) -> tuple[Indices, Indices]:
-    # SciPy takes 0.6 s to import on a slow core, which the first frame need not wait for: few frames have rivals.
+    # Importing SciPy takes 0.6 s on a slow core. The first frame does not wait for it: few frames have competing pairs.
     from scipy.optimize import linear_sum_assignment
 
     matrix = np.zeros((height, width))
@@ -65,7 +65,7 @@ def _sparse(i: Indices, j: Indices, weights: Array, height: int, width: int) -> 
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-    # The solver wants every row assigned: each gets a column of its own that stands for "none" and costs weight 0.
+    # The solver assigns every row: each gets a column of its own that means "none" and has weight 0.
     ceiling = float(weights.max()) + 1.0
     none = np.arange(height)
     costs = np.concatenate([ceiling - weights, np.full(height, ceiling)])

@@ -1,6 +1,6 @@
-"""Geometry of boxes: forms and overlaps. Pure functions.
+"""Geometry of boxes: representations and overlaps. Pure functions.
 
-A box is `x0, y0, x1, y1` or, where it is said, `centre x, centre y, width, height`; both in pixels.
+A box is `x0, y0, x1, y1` (corners) or, if documented so, `centre x, centre y, width, height`; both in pixels.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Pairs(NamedTuple):
     Attributes:
         rows: of `a`, rising.
         cols: of `b`, rising for each row.
-        iou: intersection over union of the two boxes.
+        iou: intersection over union of the boxes.
         height_iou: the same of their vertical extents alone.
     """
 
@@ -30,12 +30,12 @@ class Pairs(NamedTuple):
     iou: Array
     height_iou: Array
 
-    def select(self, wanted: Flags) -> Pairs:
-        """Those that are wanted, in the same order."""
-        return Pairs(self.rows[wanted], self.cols[wanted], self.iou[wanted], self.height_iou[wanted])
+    def select(self, mask: Flags) -> Pairs:
+        """The pairs of a mask, in the same order."""
+        return Pairs(self.rows[mask], self.cols[mask], self.iou[mask], self.height_iou[mask])
 
 
-# A box is a row: one small matrix product is the quickest way from form to form.
+# A box is a row: one small matrix product is the fastest conversion.
 _TO_CENTRES = np.array([[0.5, 0, -1, 0], [0, 0.5, 0, -1], [0.5, 0, 1, 0], [0, 0.5, 0, 1]])
 _TO_CORNERS = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [-0.5, 0, 0.5, 0], [0, -0.5, 0, 0.5]])
 
@@ -55,8 +55,8 @@ def to_corners(centres: Array) -> Array:
 def overlapping_pairs(a: Array, b: Array, iou_min: float) -> Pairs:
     """All pairs of a box of `a` and a box of `b` whose IoU is at least `iou_min`.
 
-    Two boxes of IoU t share at least t of the wider one's width. That bounds where `b` can begin for each box of `a`,
-    so that only neighbours along x are compared instead of everything with everything.
+    Two boxes of IoU t share at least t of the wider one's width. That limits the x0 of `b` for each box of `a`,
+    so only neighbours along x are compared instead of all pairs.
 
     Args:
         a: `(N, 4)` corners.
@@ -69,7 +69,7 @@ def overlapping_pairs(a: Array, b: Array, iou_min: float) -> Pairs:
     left, top, right, bottom = np.ascontiguousarray(a.T)
     left_b, top_b, right_b, bottom_b = np.ascontiguousarray(b.T)
     width, width_b = right - left, right_b - left_b
-    bound = iou_min * (1 - 1e-6)  # so that rounding excludes no pair
+    bound = iou_min * (1 - 1e-6)  # so that rounding does not exclude a pair
     share = bound * width
     first = left_b.searchsorted(left + share - np.minimum(width / bound, width_b.max()))
     counts = np.maximum(left_b.searchsorted(right - share, side="right") - first, 0)

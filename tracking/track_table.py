@@ -1,4 +1,4 @@
-"""What a tracker remembers of its tracks apart from where they are. An instance belongs to one tracker."""
+"""The properties of tracks besides their boxes. An instance belongs to one tracker."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tracking.types import IdArray, IntArray
 
 @dataclass(slots=True)
 class TrackTable:
-    """What is known of each track; all fields `(N,)`, one row a track, the oldest first.
+    """One row per track, the oldest first; all fields `(N,)`.
 
     Attributes:
         ids: int64, 0 while on probation.
         labels: int32.
         scores: float64, of the last detection.
         score_sums: float64, over all detections.
-        recent_scores: float64, mean over the last moments (`blend_scores`).
-        detections: int64, how many there were.
-        missed: int64, in how many updates since the last detection it was not found.
+        recent_scores: float64, mean over the last moments.
+        detections: int64, number of detections.
+        missed: int64, number of updates since the last detection.
         born_s: float64, time of the first detection.
         seen_s: float64, time of the last detection.
     """
@@ -39,7 +39,7 @@ class TrackTable:
 
     @classmethod
     def begun(cls, labels: IntArray, scores: Array, now_s: float) -> Self:
-        """Tracks on probation that are detected for the first time at `now_s`."""
+        """Tracks on probation, detected for the first time at `now_s`."""
         count = len(labels)
         times_s = np.full(count, now_s)
         return cls(
@@ -55,10 +55,10 @@ class TrackTable:
         )
 
     def select(self, rows: Flags) -> TrackTable:
-        """The tracks picked by a mask."""
+        """The tracks of a mask."""
         return TrackTable(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def joined_with(self, other: TrackTable) -> TrackTable:
-        """These tracks and then those of `other`."""
+        """These tracks, followed by those of `other`."""
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
         return TrackTable(*(np.concatenate(pair) for pair in pairs))

@@ -1,8 +1,8 @@
-"""The values that detectors, trackers and everything downstream exchange.
+"""The values exchanged by detectors, trackers and everything downstream.
 
-Both are frozen structs of arrays, validated once when they are built and read-only afterwards, so they can be handed
-from thread to thread without copies. Boxes are `x0, y0, x1, y1` in pixels of the upright frame, half-open (a box that
-covers pixels 3, 4 and 5 is 3..6), so that width = x1 - x0.
+`Detections` and `Tracks` are frozen structs of arrays. They are validated when they are built and read-only afterwards,
+so threads can share them without copies. Boxes are `x0, y0, x1, y1` in pixels of the upright frame, half-open: a box
+that covers pixels 3, 4 and 5 is 3..6, so width = x1 - x0.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
-"""float32 array; the shape is told where it is used."""
+"""float32 array; the shape is documented at each use."""
 IntArray = npt.NDArray[np.int32]
 IdArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -23,19 +23,19 @@ OriginArray = npt.NDArray[np.uint8]
 
 
 class Origin(IntEnum):
-    """Where a shown box comes from."""
+    """The origin of a displayed box."""
 
     DETECTED = 0
-    """The detector saw it on this very frame."""
+    """Detected on this frame."""
     INTERPOLATED = 1
-    """Between two detections, from both sides."""
+    """Interpolated between two detections."""
     PREDICTED = 2
-    """Carried forward from the past by motion."""
+    """Predicted by motion from the past."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """What a detector found on one frame.
+    """The detections of one frame.
 
     Attributes:
         boxes: float32 `(N, 4)`, x0, y0, x1, y1 in pixels of the upright frame, half-open, x1 >= x0 and y1 >= y0.
@@ -43,7 +43,7 @@ class Detections:
         labels: int32 `(N,)`, rows of the detector's label table.
 
     Raises:
-        ValueError: wrong shape or length, a value that is not finite, or a box with its corners swapped.
+        ValueError: wrong shape or length, a value that is not finite, or a box with swapped corners.
     """
 
     boxes: FloatArray
@@ -67,16 +67,16 @@ class Detections:
         return len(self.boxes)
 
     def select(self, rows: npt.NDArray[Any]) -> Detections:
-        """The rows picked by a boolean mask `(N,)` or an integer index array, in that order."""
+        """The rows of a boolean mask `(N,)` or an integer index array, in that order."""
         return Detections(self.boxes[rows], self.scores[rows], self.labels[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracks:
-    """The objects that are followed, at one instant.
+    """The tracks at one moment.
 
     Attributes:
-        ids: int64 `(N,)`, >= 1, never reused by the tracker that gave them.
+        ids: int64 `(N,)`, >= 1, never reused by the same tracker.
         boxes: float32 `(N, 4)`, as in `Detections`.
         scores: float32 `(N,)`, of the last detection of each.
         labels: int32 `(N,)`, rows of the detector's label table.
@@ -84,10 +84,10 @@ class Tracks:
         age_s: float32 `(N,)`, seconds since the first detection of each.
         unseen_s: float32 `(N,)`, seconds since the last detection of each; 0 if detected now.
         origin: uint8 `(N,)`, values of `Origin`.
-        confirmed: bool `(N,)`, false while a track is on probation.
+        confirmed: bool `(N,)`, false for a track on probation.
 
     Raises:
-        ValueError: wrong shape or length, a value that is not finite, an id below 1, a box with its corners swapped.
+        ValueError: wrong shape or length, a value that is not finite, an id below 1, a box with swapped corners.
     """
 
     ids: IdArray
@@ -134,7 +134,7 @@ class Tracks:
         return len(self.ids)
 
     def select(self, rows: npt.NDArray[Any]) -> Tracks:
-        """The rows picked by a boolean mask `(N,)` or an integer index array, in that order."""
+        """The rows of a boolean mask `(N,)` or an integer index array, in that order."""
         return Tracks(
             ids=self.ids[rows],
             boxes=self.boxes[rows],
@@ -149,12 +149,12 @@ class Tracks:
 
 
 class Carried(NamedTuple):
-    """Boxes moved along with the picture.
+    """Boxes moved by optical flow.
 
     Attributes:
-        boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels: with what the picture inside each box did.
-        camera: float64 `(N, 4)`, the same moved by the camera alone; what `boxes` is where `trusted` is false.
-        trusted: bool `(N,)`, whether enough of the picture inside the box was recognized.
+        boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels: moved with the image content of each box.
+        camera: float64 `(N, 4)`, the same, moved by the camera's motion alone; equal to `boxes` if `trusted` is false.
+        trusted: bool `(N,)`, whether enough of the content of the box was recognized.
     """
 
     boxes: npt.NDArray[np.float64]
@@ -163,51 +163,51 @@ class Carried(NamedTuple):
 
 
 class Motion(Protocol):
-    """How the picture moved from one instant to a later one. Pure."""
+    """The motion from one frame to a later one. Pure."""
 
     def carry(self, boxes: npt.NDArray[np.float64]) -> Carried:
-        """Boxes `(N, 4)` at the earlier instant, x0, y0, x1, y1 in pixels, moved to the later one."""
+        """Boxes `(N, 4)` on the earlier frame, x0, y0, x1, y1 in pixels, moved to the later one."""
         ...
 
 
 class Tracker(Protocol):
-    """Gives detections an identity over time. Used by one thread; two instances share nothing."""
+    """Gives detections an identity over time. Used by one thread; instances share nothing."""
 
     def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
-        """Take in the detections of the frame at media time `time_s`; returns the tracks at that time.
+        """Process the detections of the frame at media time `time_s`; returns the tracks at that time.
 
-        A `time_s` that does not move forward (a seek, a loop) must not corrupt the state.
+        A `time_s` that is not after the previous one (a seek, a loop) must not corrupt the state.
 
         Args:
             detections: of that frame.
             time_s: seconds.
-            motion: of the picture since the frame of the update before, where pictures are at hand.
+            motion: since the frame of the previous update; None if frames are not available.
         """
         ...
 
     def to_carry(self) -> npt.NDArray[np.float64]:
-        """Boxes `(N, 4)`, x0, y0, x1, y1 in pixels, that the next `update` will have its motion carry; N may be 0.
+        """Boxes `(N, 4)`, x0, y0, x1, y1 in pixels, that the next `update` passes to its motion; N may be 0. Pure.
 
-        Whoever knows them can begin before the detections come. Pure.
+        A caller can start to move them before the detections arrive.
         """
         ...
 
     def predict(self, time_s: float) -> Tracks:
-        """The tracks as they are expected to be at `time_s`. Pure: calling it changes nothing."""
+        """The tracks as expected at `time_s`. Pure."""
         ...
 
     def reset(self) -> None:
-        """Forget all tracks (a new segment began). Ids go on from where they were."""
+        """Forget all tracks (a new segment began). Ids continue."""
         ...
 
 
 def _adopt(owner: object, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> None:
-    """Check one field and freeze it, converting the dtype only where that is needed."""
+    """Check one field and freeze it; converts the dtype if needed."""
     given = getattr(owner, name)
     array = np.asarray(given, dtype=dtype)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, not {array.shape}")
-    # A view of its own: freezing it must not freeze the caller's array.
+    # A view, so that the caller's array is not frozen.
     array = array.view()
     array.flags.writeable = False
     object.__setattr__(owner, name, array)

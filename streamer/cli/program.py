@@ -107,7 +107,8 @@ def run(
     """Annotate a video or a camera: detect, track, draw, write."""
     from streamer.cli import commands
 
-    outputs = commands.Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
+    files = {"jsonl": jsonl, "mot": mot, "report": report}
+    outputs = {"typed": output or (), **files, "show": show, "overwrite": overwrite}
     options = {
         "overlay": overlay,
         "delay_s": delay,
@@ -158,9 +159,9 @@ def replay(
 ) -> None:
     """Run a recorded live run again: the same drops, the same tracks, the same boxes."""
     from streamer.cli import replay_commands
-    from streamer.cli.commands import Outputs
 
-    outputs = Outputs(tuple(output or ()), jsonl, mot, report, show, overwrite)
+    files = {"jsonl": jsonl, "mot": mot, "report": report}
+    outputs = {"typed": output or (), **files, "show": show, "overwrite": overwrite}
     raise typer.Exit(
         replay_commands.replay(recording, outputs, config, assign or [], tracker, quiet=quiet, started_s=STARTED_S)
     )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 from av.video import format as video_format
 from pydantic import Field, field_validator, model_validator
 
 from streamer.config.section import Section, ffmpeg_text
+from streamer.errors import ConfigError
+from streamer.registry import SINKS
+from streamer.system.secrets import redacted, split_credentials
+from streamer.system.suggestions import nearest
 
 
 class OutputSettings(Section):
@@ -85,7 +91,8 @@ class OutputEntry(OutputSettings):
     to: str
     """A file, a pattern such as rec/%Y%m%d-%H%M%S.mp4, an HLS playlist, or an address (rtsp, rtmp, udp, http)."""
     sink: str | None = None
-    """The class that writes it, by its name in the registry (`jsonl`, `mot`, `window`, ...); null: what `to` tells."""
+    """The sink by name (`video`, `recording`, `stream`, `mjpeg`, `jsonl`, `mot`, `window`, or one of another package);
+    null: the one that `to` calls for."""
 
     @field_validator("to")
     @classmethod
@@ -94,3 +101,27 @@ class OutputEntry(OutputSettings):
         if not value:
             raise ValueError("give a file or an address")
         return value
+
+    @field_validator("sink")
+    @classmethod
+    def _is_sink(cls, value: str | None) -> str | None:
+        if value is not None and value not in SINKS:
+            raise ValueError(f"no sink {value!r}{nearest(value, SINKS)}")
+        return value
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of an address in lower case, such as `rtsp`; empty for a path.
+
+        Raises:
+            ConfigError: a malformed address.
+        """
+        if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", self.to):
+            return ""
+        try:
+            parts = urlsplit(split_credentials(self.to)[0])
+            if "://" in self.to:
+                _ = parts.port  # raises ValueError if it is no number
+        except ValueError as error:
+            raise ConfigError(f"-o {redacted(self.to)}: is no address: {error}") from error
+        return parts.scheme.lower()

@@ -1,4 +1,4 @@
-"""Loads a detector and runs it, to see whether and where and how fast it works. Called by the main thread."""
+"""Loads a detector and runs it, to show whether it works, where, and how fast. Main thread."""
 
 from __future__ import annotations
 
@@ -7,23 +7,35 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
-from streamer.detectors import selection
+from streamer.config.detector import DetectorSettings
+from streamer.detectors.selection import build_detector
+from streamer.features import DetectorContext
 from streamer.interfaces import Detector
 from streamer.values.frame import Frame
 
 
+@runtime_checkable
+class Described(Protocol):
+    """A detector that can describe where it runs."""
+
+    def describe(self, width: int, height: int) -> Sequence[str]:
+        """Lines on device, precision and placement for frames of this size in pixels; runs the model once."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was seen.
+    """The results of a check.
 
     Attributes:
-        classes: names that it can give.
-        loaded_s: building it, s.
-        first_s: the first frame, s.
-        frame_s: the median of the others, s.
+        classes: number of class names.
+        loaded_s: time to build the detector, s.
+        first_s: time of the first frame, s.
+        frame_s: median time of the other frames, s.
         size: `(width, height)` of the frames in pixels.
-        where: lines on device, precision and where the operations ran; for a hub module only.
+        where: lines on device, precision and placement; empty for a detector without `describe`.
     """
 
     classes: int
@@ -31,7 +43,7 @@ class Findings:
     first_s: float
     frame_s: float
     size: tuple[int, int]
-    where: tuple[str, ...] = ()
+    where: Sequence[str] = ()
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -41,48 +53,30 @@ class Findings:
         yield f"first frame {self.first_s * 1e3:.0f} ms, then {self.frame_s * 1e3:.0f} ms a frame of {width}x{height}"
 
 
-def check(choice: selection.Choice, options: selection.Options, frames: Sequence[Frame]) -> Findings:
-    """Build the chosen detector and run it over the frames.
+def check(settings: DetectorSettings, frames: Sequence[Frame]) -> Findings:
+    """Build one detector and run it on the frames.
 
     Args:
-        choice: of `selection.choose`.
-        options: as for a run.
+        settings: of the detector; `workers` is 1.
         frames: at least two, of one size.
 
     Raises:
-        ConfigError: a value out of range, or a precision that the device has not.
+        ConfigError: a value out of range, or a precision that the device does not have.
         ModelError: the model cannot be loaded.
-        DetectorError: it failed on a frame.
+        DetectorError: the model failed on a frame.
     """
     began_s = time.perf_counter()
-    detector = _build(choice, options)
+    (detector,) = build_detector(settings, DetectorContext()).detectors
     with closing(detector):
         loaded_s = time.perf_counter() - began_s
         first_s, *others_s = [_timed_s(detector, frame) for frame in frames]
         size = (frames[0].width, frames[0].height)
-        where = _where(detector, options.precision, size)
+        where = detector.describe(*size) if isinstance(detector, Described) else ()
         classes = sum(1 for _ in detector.labels.used())
     return Findings(classes, loaded_s, first_s, statistics.median(others_s), size, where)
-
-
-def _build(choice: selection.Choice, options: selection.Options) -> Detector:
-    if choice.module_dir is None:
-        return selection.build(choice, options)[0]
-    return selection.load_hub(choice, options)  # without a watchdog: its own calls are wanted too
 
 
 def _timed_s(detector: Detector, frame: Frame) -> float:
     began_s = time.perf_counter()
     detector.detect(frame)
     return time.perf_counter() - began_s
-
-
-def _where(detector: Detector, precision: str, size: tuple[int, int]) -> tuple[str, ...]:
-    from streamer.detectors.tfhub import devices, hub
-
-    if not isinstance(detector, hub.HubDetector):
-        return ()
-    number = detector.device.gpu
-    name = "CPU" if number is None else f"GPU {number}, {devices.gpu_name(number)}"
-    ran = ", ".join(f"{count} on {device}" for device, count in detector.placement(*size).most_common())
-    return (f"device {detector.device}: {name}, {precision}", f"operations that ran: {ran or 'not told'}")

@@ -7,20 +7,24 @@ Input, anchors, decoding, label map and suppression are those of the graph that 
 `mediapipe/modules/objectron/object_detection_oid_v4_cpu.pbtxt`, of which the package that carries the weights holds a
 compiled copy with the same values. Two things differ, as a detector of many classes needs it. The graph suppresses
 overlaps among the boxes that pass its list of allowed labels, usually a single one; here each class is suppressed by
-itself. And the graph's score threshold of 0.5 is a setting here, see `DEFAULT_MIN_SCORE`.
+itself. And the graph's score threshold of 0.5 is a setting here.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from streamer.classes import label_maps
+from streamer.config.detector import DetectorSettings
 from streamer.detectors import ssd
 from streamer.errors import ConfigError, DetectorError, ModelError
+from streamer.features import DetectorContext, DetectorFeature
 from streamer.models import store
 from streamer.system import native_stderr
 from streamer.values.frame import Frame
@@ -29,9 +33,6 @@ from tracking.types import Detections, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
-
-DEFAULT_MIN_SCORE = 0.38
-"""Best F1 of the class Person on PETS09-S2L1 at 480x360, IoU 0.5: precision 0.79, recall 0.76."""
 
 _INPUT_PX = 300
 _IOU_THRESHOLD = 0.5
@@ -48,43 +49,65 @@ def starter_anchors() -> FloatArray:
     )
 
 
-class StarterDetector:
+class StarterDetector(DetectorFeature):
     """SSD MobileNet V2 on LiteRT.
 
     Args:
+        settings: `min_score` and `threads`, and `offline` for the download of the weights; the defaults if None.
         weights: a copy of the package's `objectron_solution_packed_assets.data`; None takes the one in the cache and
-            fetches it if it is not there.
-        min_score: detections below are left out, in [0, 1].
-        max_detections: at most so many a frame, those with the highest scores; the graph's own limit is 100.
-        threads: CPU threads of one inference.
+            downloads it if it is missing.
+        max_detections: the most a frame, those with the highest scores; the graph's own limit is 100.
 
     Raises:
-        ConfigError: a number out of range.
+        ConfigError: `max_detections` is below 1.
         ModelError: the weights cannot be fetched, read or loaded.
     """
 
+    default_min_score: ClassVar[float] = 0.38
+    """Best F1 of the class Person on PETS09-S2L1 at 480x360, IoU 0.5: precision 0.79, recall 0.76."""
+
     def __init__(
-        self,
-        *,
-        weights: Path | None = None,
-        min_score: float = DEFAULT_MIN_SCORE,
-        max_detections: int = 100,
-        threads: int = 1,
+        self, settings: DetectorSettings | None = None, *, weights: Path | None = None, max_detections: int = 100
     ) -> None:
-        if not 0 <= min_score <= 1:
-            raise ConfigError(f"min_score must be in 0..1, not {min_score}")
-        if max_detections < 1 or threads < 1:
-            raise ConfigError("max_detections and threads must be at least 1")
-        content = store.load_starter(weights)
+        if max_detections < 1:
+            raise ConfigError(f"max_detections must be at least 1, not {max_detections}")
+        settings = settings or DetectorSettings()
+        content = store.load_starter(weights, offline=settings.offline)
         self._labels = label_maps.starter_table(content)
         self._anchors = starter_anchors()
-        self._min_score = np.float32(min_score)
+        self._min_score = np.float32(self.default_min_score if settings.min_score is None else settings.min_score)
         self._max_detections = max_detections
-        self._interpreter: Interpreter | None = _load(content[label_maps.STARTER_LABEL_MAP_BYTES :], threads)
+        flatbuffer = content[label_maps.STARTER_LABEL_MAP_BYTES :]
+        self._interpreter: Interpreter | None = _load(flatbuffer, settings.threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
         outputs = {item["name"]: item["index"] for item in self._interpreter.get_output_details()}
         self._box_output = outputs["raw_outputs/box_encodings"]
         self._class_output = outputs["raw_outputs/class_predictions"]
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether the name is `starter`."""
+        return name == store.STARTER
+
+    @classmethod
+    def labels_of(cls, settings: DetectorSettings) -> LabelTable:
+        """Its classes; they are in the file with the weights, which is downloaded if it is missing."""
+        return label_maps.starter_table(store.load_starter(offline=settings.offline))
+
+    @classmethod
+    def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[StarterDetector]:
+        """One detector for every `threads` cores; for a live source a single one with all cores.
+
+        A live source drops frames that wait, so more threads for one frame shorten its latency.
+        """
+        if settings.sha256 is not None:
+            raise ConfigError(store.FIXED_CHECKSUM)
+        workers = settings.workers
+        if context.info is not None and context.info.live:
+            workers = workers or 1
+            if settings.threads == 1:
+                settings = settings.model_copy(update={"threads": os.cpu_count() or 1})
+        return [cls(settings) for _ in range(workers or max(1, _cores() // settings.threads))]
 
     @property
     def labels(self) -> LabelTable:
@@ -152,3 +175,8 @@ def _in_pixels(boxes: FloatArray, scores: FloatArray, labels: IntArray, width: i
     scaled = np.clip(boxes * size, 0, size)
     inside = (scaled[:, 2] > scaled[:, 0]) & (scaled[:, 3] > scaled[:, 1])
     return Detections(scaled[inside], scores[inside], labels[inside])
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Literal
 
+from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError, DetectorHung, DetectorRestarted, StreamerError
 from streamer.interfaces import Detector
 from streamer.values.frame import Frame
@@ -48,36 +48,26 @@ def answered(answer: Future[Detections], timeout_s: float) -> bool:
 
 
 class WatchedDetector:
-    """A detector whose `detect` ends in a stated time.
+    """A detector with a time limit for each frame.
 
     Args:
-        build: makes the detector; called here, and after a hang by the thread that detects. It is not watched.
-        timeout_s: a detector that works longer on one frame hangs.
-        on_hang: `end` raises DetectorHung. `restart` raises DetectorRestarted, so that this frame alone is lost, and
-            the next call builds a new detector first; the third hang in a row raises DetectorHung.
-        wait: waits for an answer for so many seconds and says whether it came.
+        build: makes the detector; called here, and after a hang by the detector thread. It has no time limit.
+        settings: `timeout_s`, after which a frame counts as a hang, and `on_hang`. With `end` a hang raises
+            DetectorHung. With `restart` it raises DetectorRestarted, so that only this frame is lost, and the next call
+            builds a new detector first; the third hang in a row raises DetectorHung.
+        wait: waits for an answer for a number of seconds and returns whether it came.
 
     Raises:
-        ValueError: `timeout_s` is not above 0.
         StreamerError: what `build` raises.
     """
 
-    def __init__(
-        self,
-        build: Callable[[], Detector],
-        *,
-        timeout_s: float,
-        on_hang: Literal["end", "restart"] = "end",
-        wait: Wait = answered,
-    ) -> None:
-        if not timeout_s > 0:
-            raise ValueError(f"timeout_s must be above 0, not {timeout_s}")
+    def __init__(self, build: Callable[[], Detector], settings: DetectorSettings, *, wait: Wait = answered) -> None:
         self._build = build
-        self._timeout_s = timeout_s
-        self._restarts = on_hang == "restart"
+        self._timeout_s = settings.timeout_s
+        self._restarts = settings.on_hang == "restart"
         self._wait = wait
         self._hangs = 0  # in a row
-        self._left_behind: list[Thread] = []  # not the models: theirs is the memory that is to be given back
+        self._abandoned: list[Thread] = []  # the threads only: a reference to the model would keep its memory
         self._lock = Lock()  # guards the two below, which `close` changes from another thread
         self._closed = False
         self._model: _Model | None = _Model(build())
@@ -96,7 +86,7 @@ class WatchedDetector:
             DetectorHung: it hung, and is not to be restarted, or not once more, or cannot be.
             DetectorError: it failed on this frame, or it is closed.
         """
-        model = self._model_at_hand()
+        model = self._current()
         answer = model.detect(frame)
         if not self._wait(answer, self._timeout_s):
             raise self._give_up(model, frame)
@@ -105,6 +95,11 @@ class WatchedDetector:
         self._hangs = 0
         return answer.result()
 
+    def describe(self, width: int, height: int) -> Sequence[str]:
+        """The lines of the detector inside, if it has any; for frames of this size in pixels."""
+        describe: Callable[[int, int], Sequence[str]] | None = getattr(self._current().detector, "describe", None)
+        return () if describe is None else describe(width, height)
+
     def close(self) -> None:
         """Release the detector inside, waiting half a second at most. Closing twice is fine; from any thread."""
         with self._lock:
@@ -112,7 +107,7 @@ class WatchedDetector:
         if model is not None:
             model.close().join(CLOSE_PATIENCE_S)
 
-    def _model_at_hand(self) -> _Model:
+    def _current(self) -> _Model:
         with self._lock:
             if self._closed:
                 raise DetectorError("the detector is closed")
@@ -139,7 +134,7 @@ class WatchedDetector:
         """Leave a model behind that does not answer; returns the error that tells of it."""
         with self._lock:
             self._model = None
-        self._left_behind = [*(thread for thread in self._left_behind if thread.is_alive()), model.thread]
+        self._abandoned = [*(thread for thread in self._abandoned if thread.is_alive()), model.thread]
         self._hangs += 1
         model.close()
         hung = f"the detector gave no answer for {self._timeout_s:g} s"
@@ -147,7 +142,7 @@ class WatchedDetector:
         remedy = "set detector.timeout_s higher if it is only slow"
         if not self._restarts:
             return DetectorHung(f"{where}; {remedy}, or detector.on_hang to restart")
-        if max(self._hangs, len(self._left_behind)) >= HANGS:
+        if max(self._hangs, len(self._abandoned)) >= HANGS:
             return DetectorHung(f"{where}, after {HANGS - 1} restarts; {remedy}")
         log.warning("%s; it is loaded again for the next frame", where)
         return DetectorRestarted(hung)
@@ -157,7 +152,7 @@ class _Model:
     """A detector with the thread that calls it. Nobody ever waits for that thread to end."""
 
     def __init__(self, detector: Detector) -> None:
-        self._detector = detector
+        self.detector = detector
         self._asked: SimpleQueue[tuple[Frame, Future[Detections]] | None] = SimpleQueue()
         self._lock = Lock()  # guards the two below
         self._answer: Future[Detections] | None = None
@@ -167,7 +162,7 @@ class _Model:
 
     @property
     def labels(self) -> LabelTable:
-        return self._detector.labels
+        return self.detector.labels
 
     def detect(self, frame: Frame) -> Future[Detections]:
         """Hand over a frame. The answer is cancelled when the model is closed."""
@@ -188,7 +183,7 @@ class _Model:
                 self._answer.cancel()  # without effect on one that is given
         self._asked.put(None)
         # Not by the model's own thread, which may hang: closing can be what ends that.
-        closer = Thread(target=_close, args=(self._detector,), name="streamer-model-close", daemon=True)
+        closer = Thread(target=_close, args=(self.detector,), name="streamer-model-close", daemon=True)
         closer.start()
         return closer
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamer.evaluation.id_breaks import IdBreaks, TrackLifetimes
+from streamer.flow.observers import RunObserver
 from streamer.interfaces import Scene
 from streamer.values.states import FrameState
 from tracking.boxes import Array
@@ -66,7 +67,7 @@ class SteadinessReport:
         return asdict(self)
 
 
-class Steadiness:
+class Steadiness(RunObserver):
     """Measures a run scene by scene."""
 
     def __init__(self) -> None:
@@ -76,8 +77,7 @@ class Steadiness:
         self._frames = 0
         self._duration_s = 0.0
 
-    def take(self, scene: Scene) -> None:
-        """The next scene in presentation order."""
+    def scene_shown(self, scene: Scene) -> None:
         shown = _Shown(scene.frame.time_s, scene.frame.segment, scene.tracks, scene.state is FrameState.INTERPOLATED)
         if self._before and (self._before[-1].segment != shown.segment or shown.time_s <= self._before[-1].time_s):
             self._before.clear()

@@ -1,8 +1,8 @@
-"""The way of the frames of a live source: capture never waits, at most one frame waits for a detector and the newest
-wins; what is shown waits for its time (`streamer.flow.playout`), for as many of those that are late as the outputs
-want.
+"""The route of a live source: capture never waits.
 
-Any thread may call any method; who calls which is written at `streamer.flow.routes.Route`.
+At most one frame waits for a detector, and a newer one replaces it. Frames wait for display until they are due
+(`streamer.flow.playout`); of overdue frames only the newest are kept, unless an output keeps all. Methods are
+thread-safe; the calling threads are those of `streamer.flow.routes.Route`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
+from streamer.flow.outcomes import FrameOutcomes
 from streamer.flow.playout import Playout
 from streamer.flow.queues import ClosableQueue, Closed
 from streamer.flow.stats import FrameLedger
@@ -20,24 +21,15 @@ from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import DropCause, FrameState
 
-_SHOWN_CAPACITY = 2
+_OVERDUE_CAPACITY = 2
 MOST_BYTES = 512 << 20
-"""What the pictures that wait to be shown may hold."""
+"""Memory limit of the frames that wait for display."""
 LATE_S = 0.25
-"""A frame that is so late is not looked at for motion: what waits behind it is shown sooner."""
-
-
-@dataclass(slots=True)
-class _Fate:
-    """What is known of a frame's end; None = not yet."""
-
-    shown: bool | None
-    looked: bool | None
-    shown_as: FrameState = FrameState.PREDICTED
+"""Motion is not estimated for a frame that is overdue by more than this: the frames behind it are shown sooner."""
 
 
 class _Due(NamedTuple):
-    """A frame that waits to be shown, from this time on."""
+    """A frame that waits for display until `due_s`."""
 
     due_s: float
     arrived: Arrived
@@ -45,21 +37,21 @@ class _Due(NamedTuple):
 
 
 class NewestRoute(ClosableQueue):
-    """One frame waits for a detector, the newest; whoever is late loses frames, and every loss is counted.
+    """Keeps the newest frame for the detector and counts every frame that is dropped.
 
-    A frame that a detector saw ends as `detected` or `lost`, a damaged one as `corrupt`, one that was only shown as
-    `predicted` or `interpolated`, and one that was neither as `dropped`: `detector busy` where only detected frames are
-    shown, `output late` where the main thread did not keep up.
+    A frame ends as `detected` or `lost` if a detector had it, as `corrupt` if it is damaged, as `predicted` or
+    `interpolated` if it was only shown, else as `dropped`: `detector busy` where only detected frames are shown,
+    `output late` where the display thread was too slow.
 
     Args:
-        ledger: told of every frame.
-        wants: whether a detector should look at a frame that is not damaged; asked in their order.
-        every_frame: the main thread gets each frame when it is to be shown, and once more when a detector is done with
-            it; otherwise only then.
-        keep_all: the main thread gets every frame, if a little late, and what waits when it all ends; none is left out
-            until those that wait hold `MOST_BYTES`. Otherwise it gets the two newest that are due.
-        playout: when frames are shown; as they come if None.
-        clock: monotonic seconds, that of `Frame.captured_s`.
+        ledger: records the state of every frame.
+        wants: selects the frames to detect; called in frame order, not for damaged frames.
+        every_frame: the display thread gets each frame when it is due, and again with the result of a detector;
+            otherwise only with the result.
+        keep_all: the display thread gets every frame, if late, also those that wait when the run ends. Frames are
+            dropped only beyond `MOST_BYTES`. Otherwise it gets the two newest frames that are due.
+        playout: decides when frames are due; on arrival if None.
+        clock: monotonic seconds, the clock of `Frame.captured_s`.
     """
 
     def __init__(
@@ -72,21 +64,21 @@ class NewestRoute(ClosableQueue):
         playout: Playout | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(_SHOWN_CAPACITY)
+        super().__init__(_OVERDUE_CAPACITY)
         self._ledger = ledger
+        self._outcomes = FrameOutcomes(ledger)
         self._wants = wants
         self._every_frame = every_frame
+        self._drop_cause = DropCause.OUTPUT_LATE if every_frame else DropCause.DETECTOR_BUSY
         self._keep_all = keep_all
         self._playout = playout
         self._clock = clock
         self._began_s = clock()
         self._waiting: Frame | None = None
-        self._looking = 0  # frames that are with a detector
+        self._detecting = 0  # frames that detectors have
         self._arrived: deque[_Due] = deque()
         self._arrived_bytes = 0
         self._results: deque[Detected] = deque()
-        self._fates: dict[int, _Fate] = {}  # of frames whose end is open: those here, with a detector, or being shown
-        self._damages: dict[int, str] = {}
         self._ended = False
 
     @property
@@ -100,32 +92,31 @@ class NewestRoute(ClosableQueue):
             self._ledger.enter()
             if self._closed:
                 raise Closed
-            candidate = not frame.damage and self._wants(frame)
-            self._fates[frame.index] = _Fate(None if self._every_frame else False, None if candidate else False)
-            if frame.damage:
-                self._damages[frame.index] = frame.damage
+            selected = not frame.damage and self._wants(frame)
+            self._outcomes.add(
+                frame, may_be_shown=self._every_frame, may_be_detected=selected, drop_cause=self._drop_cause
+            )
             if self._every_frame:
                 self._arrive(frame)
-            if candidate:
+            if selected:
                 displaced, self._waiting = self._waiting, frame
                 if displaced is not None:
-                    self._decide(displaced, looked=False)
-            self._decide(frame)
+                    self._outcomes.not_detected(displaced)
             self._changed.notify_all()
 
     def _arrive(self, frame: Frame) -> None:
-        # What came while a model was loaded came together because this machine was busy.
+        # Frames from before the start are a burst only because this machine was loading a model.
         is_early = frame.captured_s < self._began_s
         due_s = frame.captured_s if self._playout is None or is_early else self._playout.due_s(frame)
         if self._arrived:
-            due_s = max(due_s, self._arrived[-1].due_s)  # never before the one that came before
+            due_s = max(due_s, self._arrived[-1].due_s)  # keeps the order of the frames
         self._arrived.append(_Due(due_s, Arrived(frame, due_s), held_bytes(frame.picture)))
         self._arrived_bytes += self._arrived[-1].held_bytes
-        while len(self._arrived) > 1 and self._is_too_late():
-            self._decide(self._take_arrived().frame, shown=False)
+        while len(self._arrived) > 1 and self._must_drop():
+            self._outcomes.not_shown(self._take_arrived().frame)
 
-    def _is_too_late(self) -> bool:
-        """Whether the next frame to be shown has to go."""
+    def _must_drop(self) -> bool:
+        """Whether the next frame for display is dropped."""
         if self._arrived_bytes > MOST_BYTES:
             return True
         now_s = self._clock()
@@ -151,30 +142,28 @@ class NewestRoute(ClosableQueue):
                 if self._waiting is None:
                     return
                 frame, self._waiting = self._waiting, None
-                self._looking += 1
+                self._detecting += 1
             yield frame
 
     def done(self, result: Detected) -> None:
         with self._changed:
-            if self._fates.pop(result.frame.index, None) is not None:
-                state = FrameState.DETECTED if result.error is None else FrameState.LOST
-                self._ledger.settle(state, result.error_cause)
-            # The main thread is behind: the detector waits for it, and takes a newer frame then.
+            self._outcomes.detected(result)
+            # With the display thread behind, the detector waits here and then takes a newer frame.
             self._changed.wait_for(lambda: self._closed or len(self._results) < self._capacity)
             if self._closed:
                 raise Closed
             self._results.append(result)
-            self._looking -= 1
+            self._detecting -= 1
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Delivery]:
         while True:
             with self._changed:
-                while not self._has_news():
+                while not self._can_deliver():
                     self._changed.wait(self._arrived[0].due_s - self._clock() if self._arrived else None)
                 if self._closed and not (self._keep_all and self._arrived):
                     raise Closed
-                # Results first: boxes for the frame that came meanwhile are better with them.
+                # Results first: frames that arrived meanwhile get better boxes.
                 if not (self._results or self._arrived):
                     return
                 delivery = self._results.popleft() if self._results else self._take_arrived()
@@ -183,33 +172,11 @@ class NewestRoute(ClosableQueue):
 
     def shown(self, frame: Frame, state: FrameState, cause: str) -> None:  # noqa: ARG002
         with self._changed:
-            fate = self._fates.get(frame.index)
-            if fate is not None and state == FrameState.INTERPOLATED:
-                fate.shown_as = state
-            self._decide(frame, shown=True)
+            self._outcomes.shown(frame, state)
 
-    def _has_news(self) -> bool:
+    def _can_deliver(self) -> bool:
         if self._closed or self._results:
             return True
         if self._arrived:
             return self._arrived[0].due_s <= self._clock()
-        return self._ended and self._waiting is None and not self._looking
-
-    def _decide(self, frame: Frame, *, shown: bool | None = None, looked: bool | None = None) -> None:
-        """Note what became known of a frame, and settle it once nothing is open."""
-        fate = self._fates.get(frame.index)
-        if fate is None:
-            return
-        fate.shown = fate.shown if shown is None else shown
-        fate.looked = fate.looked if looked is None else looked
-        if fate.shown is None or fate.looked is None:
-            return
-        del self._fates[frame.index]
-        damage = self._damages.pop(frame.index, "")
-        if damage:
-            self._ledger.settle(FrameState.CORRUPT, damage)
-        elif fate.shown:
-            self._ledger.settle(fate.shown_as)
-        else:
-            cause = DropCause.OUTPUT_LATE if self._every_frame else DropCause.DETECTOR_BUSY
-            self._ledger.settle(FrameState.DROPPED, cause)
+        return self._ended and self._waiting is None and not self._detecting

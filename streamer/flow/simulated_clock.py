@@ -1,9 +1,8 @@
-"""Live policy on a virtual clock: who gets which frame when depends on the latency model alone, not on this machine.
+"""Live behaviour in media time, independent of the speed of this machine.
 
-A frame arrives at its media time. One frame is in the detector, at most one waits, the newest wins; a result lands when
-its latency has passed. The frames and results reach the main thread in that order, as fast as the machine allows, so
-that every run of the same input is the same byte for byte. Which thread calls what is that of
-`streamer.flow.routes.Route`.
+A frame arrives at its media time. One frame is with the detector, at most one waits, and the newest wins; a result is
+delivered when its simulated latency has passed. Deliveries come in that order, as fast as the machine allows, so every
+run of the same input gives the same bytes. The calling threads are those of `streamer.flow.routes.Route`.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamer.errors import ConfigError
+from streamer.flow.outcomes import FrameOutcomes
 from streamer.flow.queues import BoundedQueue
 from streamer.flow.routes import CAPTURED_CAPACITY
 from streamer.flow.stats import FrameLedger
@@ -22,12 +22,12 @@ from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame
 from streamer.values.states import DropCause, FrameState
 
-# Media times are rounded: what is nearer than this is the same instant.
+# Media times are rounded: times that are closer than this are the same.
 _SAME_S = 1e-6
 
 
 class Latency:
-    """How long each detection takes: the first one the first of these durations, and so on, over and over.
+    """How long each detection takes: these durations in turn, over and over.
 
     Args:
         durations_s: seconds, at least one, none negative.
@@ -47,7 +47,7 @@ class Latency:
         """`0.5` (seconds), or a text file with one duration a line.
 
         Raises:
-            ConfigError: neither; for a file with the number of the line.
+            ConfigError: it is neither; for a file, the message has the line number.
         """
         try:
             return cls([float(text)])
@@ -80,34 +80,32 @@ class Latency:
 
 
 class SimulatedRoute:
-    """The way of `streamer.flow.routes.NewestRoute`, with the clock of the frames themselves.
+    """`streamer.flow.newest.NewestRoute` on a simulated clock.
 
     Args:
-        ledger: told of every frame.
-        wants: whether a detector should look at a frame that is not damaged; asked in their order.
+        ledger: records the state of every frame.
+        wants: selects the frames to detect; called in frame order, not for damaged frames.
         latency: how long a detection takes.
-        every_frame: the main thread gets each frame as it comes, and once more when its result lands; otherwise only
-            then.
+        every_frame: the display thread gets each frame when it arrives, and again with its result; otherwise only with
+            the result.
     """
 
     def __init__(
         self, ledger: FrameLedger, wants: Callable[[Frame], bool], latency: Latency, *, every_frame: bool
     ) -> None:
         self._ledger = ledger
+        self._outcomes = FrameOutcomes(ledger)
         self._wants = wants
         self._latency = latency
         self._every_frame = every_frame
         self._captured: BoundedQueue[Frame] = BoundedQueue(CAPTURED_CAPACITY)
         self._to_detect: BoundedQueue[Frame] = BoundedQueue(1)
         self._detected: BoundedQueue[Detected] = BoundedQueue(1)
-        # Main thread only:
+        # Display thread only:
         self.now_s = 0.0
-        """The virtual clock, seconds of media time."""
+        """The simulated clock, seconds of media time."""
         self._busy_until_s: float | None = None
         self._waiting: Frame | None = None
-        self._looking: Frame | None = None
-        self._open: dict[int, tuple[FrameState, str]] = {}  # how frames were shown that a detector may still look at
-        self._looked: dict[int, tuple[FrameState, str]] = {}  # how detected ones ended before
 
     @property
     def waiting(self) -> int:
@@ -128,65 +126,46 @@ class SimulatedRoute:
 
     def __iter__(self) -> Iterator[Delivery]:
         for frame in self._captured:
-            yield from self._land(frame.time_s)
+            yield from self._results(frame.time_s)
             self.now_s = max(self.now_s, frame.time_s)
-            if not frame.damage and self._wants(frame):
-                self._displace(frame)
-            elif not self._every_frame:
-                state = FrameState.CORRUPT if frame.damage else FrameState.DROPPED
-                self._ledger.settle(state, frame.damage or DropCause.NOT_SELECTED)
+            self._arrive(frame)
             if self._busy_until_s is None:
-                self._begin(self.now_s)
-            yield from self._land(self.now_s)  # what takes no time is there with its frame
+                self._start_detection(self.now_s)
+            yield from self._results(self.now_s)  # without latency, the result precedes its own frame
             if self._every_frame:
                 yield Arrived(frame)
-        yield from self._land(math.inf)
+        yield from self._results(math.inf)
         self._to_detect.finish()
 
-    def _land(self, until_s: float) -> Iterator[Detected]:
-        """The results that land until then; a frame that comes at the instant of a landing is newer than what waits."""
-        while self._busy_until_s is not None and self._busy_until_s <= until_s + _SAME_S:
-            self.now_s = landed_s = self._busy_until_s
-            self._busy_until_s = None
-            yield self._landed(landed_s)
-            if landed_s < until_s - _SAME_S:
-                self._begin(landed_s)
+    def _arrive(self, frame: Frame) -> None:
+        selected = not frame.damage and self._wants(frame)
+        drop_cause = DropCause.DETECTOR_BUSY if selected else DropCause.NOT_SELECTED
+        self._outcomes.add(frame, may_be_shown=self._every_frame, may_be_detected=selected, drop_cause=drop_cause)
+        if selected:
+            displaced, self._waiting = self._waiting, frame
+            if displaced is not None:
+                self._outcomes.not_detected(displaced)
 
-    def _begin(self, now_s: float) -> None:
+    def _results(self, until_s: float) -> Iterator[Detected]:
+        """The results up to a time. A frame that arrives at the time of a result replaces the one that waits."""
+        while self._busy_until_s is not None and self._busy_until_s <= until_s + _SAME_S:
+            self.now_s = done_s = self._busy_until_s
+            self._busy_until_s = None
+            result = replace(self._detected.get(), done_s=done_s)
+            self._outcomes.detected(result)
+            yield result
+            if done_s < until_s - _SAME_S:
+                self._start_detection(done_s)
+
+    def _start_detection(self, now_s: float) -> None:
         frame, self._waiting = self._waiting, None
         if frame is not None:
-            self._looking = frame
             self._to_detect.put(frame)
             self._busy_until_s = now_s + self._latency.next_s()
 
-    def _landed(self, landed_s: float) -> Detected:
-        result = replace(self._detected.get(), done_s=landed_s)
-        self._looking = None
-        ended = FrameState.DETECTED if result.error is None else FrameState.LOST, result.error_cause
-        index = result.frame.index
-        if self._open.pop(index, None) is not None:
-            self._ledger.settle(*ended)
-        elif self._every_frame:
-            self._looked[index] = ended
-        return result
-
-    def _displace(self, frame: Frame) -> None:
-        displaced, self._waiting = self._waiting, frame
-        if displaced is None:
-            return
-        if not self._every_frame:
-            self._ledger.settle(FrameState.DROPPED, DropCause.DETECTOR_BUSY)
-        elif displaced.index in self._open:
-            self._ledger.settle(*self._open.pop(displaced.index))
-
-    def shown(self, frame: Frame, state: FrameState, cause: str) -> None:
-        if frame.damage:
-            state, cause = FrameState.CORRUPT, frame.damage
-        if frame is self._waiting or frame is self._looking:
-            self._open[frame.index] = state, cause
-        else:
-            self._ledger.settle(*self._looked.pop(frame.index, (state, cause)))
+    def shown(self, frame: Frame, state: FrameState, cause: str) -> None:  # noqa: ARG002
+        self._outcomes.shown(frame, state)
 
     def close(self) -> None:
-        for mailbox in (self._captured, self._to_detect, self._detected):
-            mailbox.close()
+        for queue in (self._captured, self._to_detect, self._detected):
+            queue.close()

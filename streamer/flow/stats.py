@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from streamer.flow.observers import RunObserver
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
 from tracking.types import Tracks
@@ -29,6 +31,11 @@ class FrameLedger:
         self._lock = threading.Lock()
         self._entered = 0
         self._settled: Counter[tuple[FrameState, str]] = Counter()
+        self._observers: tuple[RunObserver, ...] = ()
+
+    def observe(self, observers: Sequence[RunObserver]) -> None:
+        """Before the first frame: notify these observers of all entries."""
+        self._observers = tuple(observers)
 
     @property
     def entered(self) -> int:
@@ -39,6 +46,8 @@ class FrameLedger:
         """Frames came in."""
         with self._lock:
             self._entered += frames
+        for observer in self._observers:
+            observer.frames_entered(frames)
 
     def settle(self, state: FrameState, cause: str = "", frames: int = 1) -> None:
         """Frames reached their final state.
@@ -51,6 +60,7 @@ class FrameLedger:
             if frames > in_flight:
                 raise ValueError(f"{frames} frames settled as {state} but only {in_flight} are in flight")
             self._settled[state, cause] += frames
+        self._notify(state, cause, frames)
 
     def settle_rest(self, state: FrameState, cause: str) -> None:
         """The run is over: what is in flight reaches its final state."""
@@ -58,6 +68,12 @@ class FrameLedger:
             rest = self._entered - self._settled.total()
             if rest:
                 self._settled[state, cause] += rest
+        if rest:
+            self._notify(state, cause, rest)
+
+    def _notify(self, state: FrameState, cause: str, frames: int) -> None:
+        for observer in self._observers:
+            observer.frames_settled(state, cause, frames)
 
     def snapshot(self) -> tuple[int, dict[tuple[FrameState, str], int]]:
         """Frames that came in, and frames by `(state, cause)`, of one moment."""

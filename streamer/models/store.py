@@ -33,6 +33,7 @@ STARTER_FILE = npm.PackedFile(
 """Label map and weights, as MediaPipe publishes them for its Objectron solution (Apache-2.0)."""
 
 FETCH_AHEAD = "`python main.py models fetch` fetches it ahead of time"
+FIXED_CHECKSUM = "a checksum (detector.sha256) is for hub modules; that of the starter is fixed"
 _YES = ("1", "true", "yes", "on")
 
 
@@ -190,7 +191,7 @@ def _folder(path: Path, sha256: str | None) -> Path:
 
 def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
     return (
-        f"{source.shown} is not at hand ({entry.defect(sha256=sha256)}) and nothing may be fetched (--offline, "
+        f"{source.shown} is not in the cache ({entry.defect(sha256=sha256)}) and nothing may be fetched (--offline, "
         f"detector.offline or STREAMER_OFFLINE); run `python main.py models fetch` for it where there is a network and "
         f"copy {entry.directory}* from there"
     )
@@ -206,7 +207,7 @@ def _read(path: Path) -> bytes:
 
 def _fetch_starter(sha256: str | None, *, offline: bool, progress: bool | None, timeout_s: float) -> Path:
     if sha256 is not None:
-        raise ConfigError("a checksum (detector.sha256) is for hub modules; that of the starter is fixed")
+        raise ConfigError(FIXED_CHECKSUM)
     path = cache_dir() / STARTER_FILE.name
     if not is_starter(path):
         _download_starter(path, offline=offline, progress=progress, timeout_s=timeout_s)
@@ -218,8 +219,8 @@ def _download_starter(
 ) -> None:
     if is_offline(offline):
         raise ModelError(
-            f"the starter is not at hand and nothing may be fetched (--offline, detector.offline or STREAMER_OFFLINE); "
-            f"run `python main.py models fetch` where there is a network and copy {path} from there"
+            "the starter is not in the cache and nothing may be fetched (--offline, detector.offline or "
+            f"STREAMER_OFFLINE); run `python main.py models fetch` where there is a network and copy {path} from there"
         )
     try:
         npm.fetch(STARTER_FILE, path, progress=progress, timeout_s=timeout_s)

@@ -1,1 +1,1 @@
-"""Optical flow: how the picture moved, and where boxes move with it."""
+"""Optical flow between frames, and boxes moved by it."""

@@ -1,5 +1,5 @@
-"""The motion fields of the last seconds, so that a late result is moved without looking at a picture again. Owned by
-the main thread.
+"""The motion fields of the last seconds: late results are moved without analysing frames again. Owned by the display
+thread.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from streamer.values.frame import Frame
 from tracking.types import Carried
 
 KEPT_S = 10.0
-"""Media time for which fields are kept: a result that is later than that moves nothing any more."""
+"""Media time for which fields are kept; later results are not moved."""
 _KEPT_FRAMES = 1200  # 10 KB each
 
 Array = npt.NDArray[np.float64]
 
 
 class MotionCache:
-    """Compares each frame with the one before, once, and keeps the fields.
+    """Compares each frame with the previous one, once, and keeps the fields.
 
-    A reconnect, a change of the picture's size and a cut begin a new shot: nothing is carried from one to another.
+    A reconnect, a change of the frame size and a cut begin a new shot. Boxes are not moved between shots.
     """
 
     def __init__(self) -> None:
         self._estimator = MotionEstimator()
         self._indices: deque[int] = deque()  # of the frames of this shot
         self._times_s: deque[float] = deque()
-        self._fields: deque[MotionField] = deque()  # the n-th leads from frame n to frame n + 1
+        self._fields: deque[MotionField] = deque()  # field n leads from frame n to frame n + 1
         self.shot = -1
-        """Counts shots; the frames of one can be reached from each other."""
+        """The number of the shot; boxes can be moved between the frames of one shot."""
 
     def add(self, frame: Frame, boxes: Array | None = None) -> MotionField | None:
-        """The next frame; returns the step that leads to it, None if it begins a shot.
+        """Add the next frame; returns the field that leads to it, None if it begins a shot.
 
         Args:
-            frame: the next one.
+            frame: the next frame.
             boxes: as for `MotionEstimator.step`.
         """
         field = self._estimator.step(frame, boxes)
@@ -63,13 +63,13 @@ class MotionCache:
 
     @property
     def camera_known(self) -> bool:
-        """Whether the last step had enough points to tell what the camera did."""
+        """Whether the last step had enough points to estimate the camera's motion."""
         return bool(self._fields) and len(self._fields[-1].points) >= LEAST_CAMERA_POINTS
 
     def fields(self, first: int, last: int) -> list[MotionField] | None:
-        """The steps from frame `first` to frame `last`, by index; of one that was never added, from the next.
+        """The steps from frame `first` to frame `last`, by index; a frame that was never added stands for the next one.
 
-        None where `first` is of an earlier shot, or so long ago that its fields are gone.
+        None if `first` belongs to an earlier shot, or if its fields are no longer kept.
         """
         if not self._indices or first < self._indices[0]:
             return None
@@ -77,56 +77,56 @@ class MotionCache:
         return [self._fields[step] for step in range(begin, min(end, len(self._fields)))]
 
     def after(self, first: int, steps: int) -> int:
-        """The index of the frame to which so many of the steps of `fields(first, ...)` lead."""
+        """The index of the frame after `steps` of the steps of `fields(first, ...)`."""
         return self._indices[bisect_left(self._indices, first) + steps]
 
     def motion(self, first: int, last: int, begun: IncrementalMotion | None = None) -> FieldMotion | None:
-        """What the picture did between two frames, for a tracker; None where that is not known.
+        """The motion between two frames, for a tracker; None if unknown.
 
         Args:
-            first: index of the one.
-            last: index of the other.
-            begun: from the first one.
+            first: index of the earlier frame.
+            last: index of the later frame.
+            begun: motion of the same boxes from `first`, already computed in part.
         """
         fields = self.fields(first, last)
         return None if fields is None else motion_along(fields, begun)
 
 
 def motion_along(fields: Sequence[MotionField], begun: IncrementalMotion | None = None) -> FieldMotion | None:
-    """What the picture did along some steps, for a tracker.
+    """The motion along some steps, for a tracker.
 
-    None where most of them are blind, as of dark or empty pictures: a tracker knows better then by itself.
+    None if most of the steps have no points, as for dark or empty frames: the tracker's own prediction is better then.
     """
-    seen_s = sum(field.elapsed_s for field in fields if len(field.points))
-    return None if 2 * seen_s < sum(field.elapsed_s for field in fields) else FieldMotion(fields, begun)
+    known_s = sum(field.elapsed_s for field in fields if len(field.points))
+    return None if 2 * known_s < sum(field.elapsed_s for field in fields) else FieldMotion(fields, begun)
 
 
-class _Way(NamedTuple):
-    """Boxes on their way along some strides."""
+class _Progress(NamedTuple):
+    """Boxes after some strides."""
 
     boxes: Array
     camera: Array
     velocities: Array
-    seen: npt.NDArray[np.int64]  # along how many strides the pictures told where each went
+    trusted: npt.NDArray[np.int64]  # number of strides in which the content of each was recognized
     strides: int = 0
 
     @classmethod
-    def begun(cls, boxes: Array) -> _Way:
+    def start(cls, boxes: Array) -> _Progress:
         return cls(boxes, boxes, np.zeros((len(boxes), 2)), np.zeros(len(boxes), np.int64))
 
-    def along(self, stride: Sequence[MotionField]) -> _Way:
+    def along(self, stride: Sequence[MotionField]) -> _Progress:
         field = composed(stride)
         step = propagate(self.boxes, self.velocities, field)
         camera = by_camera(self.camera * field.scale, field.camera) / field.scale
-        return _Way(step.boxes, camera, step.velocities, self.seen + step.trusted, self.strides + 1)
+        return _Progress(step.boxes, camera, step.velocities, self.trusted + step.trusted, self.strides + 1)
 
 
 class FieldMotion:
     """`tracking.types.Motion` along some fields.
 
     Args:
-        fields: that lead from the first frame to the last one.
-        begun: boxes that were carried along the first of them before.
+        fields: from the first frame to the last one.
+        begun: the same motion, already computed for the first of the fields.
     """
 
     def __init__(self, fields: Sequence[MotionField], begun: IncrementalMotion | None = None) -> None:
@@ -134,48 +134,48 @@ class FieldMotion:
         self._begun = begun
 
     def carry(self, boxes: Array) -> Carried:
-        """Boxes `(N, 4)` at the first frame, moved to the last one."""
-        groups, way = strides(self._fields), _Way.begun(boxes)
+        """Boxes `(N, 4)` on the first frame, moved to the last one."""
+        groups, progress = strides(self._fields), _Progress.start(boxes)
         if self._begun is not None:
-            way = self._begun.way(boxes, groups) or way
-        for stride in groups[way.strides :]:
-            way = way.along(stride)
-        trusted = 2 * way.seen >= len(groups)  # short occlusions are bridged
-        return Carried(np.where(trusted[:, None], way.boxes, way.camera), way.camera, trusted)
+            progress = self._begun.progress(boxes, groups) or progress
+        for stride in groups[progress.strides :]:
+            progress = progress.along(stride)
+        trusted = 2 * progress.trusted >= len(groups)  # short occlusions are bridged
+        return Carried(np.where(trusted[:, None], progress.boxes, progress.camera), progress.camera, trusted)
 
 
 class IncrementalMotion:
-    """Carries boxes while it is not known yet how far they will have to go, so that little is left to do then.
+    """Moves boxes along the fields as they arrive, so that little work is left when their result arrives.
 
     Args:
         boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels, on frame `first`.
         first: index of that frame.
-        until: index of the frame behind which nobody will look for them soon.
+        until: index of the last frame to which they are moved in advance.
     """
 
     def __init__(self, boxes: Array, first: int, until: int) -> None:
         self.first = first
         self._until = until
         self._boxes = boxes
-        self._ways = [_Way.begun(boxes)]
-        self._fields = [0]  # how many of them each of the ways has used
+        self._steps = [_Progress.start(boxes)]
+        self._fields = [0]  # number of fields used by each progress
         self._done = not len(boxes)
 
-    def go_on(self, cache: MotionCache) -> None:
-        """One more stride, if a whole one is there."""
+    def advance(self, cache: MotionCache) -> None:
+        """Move them by one more stride, if a complete one is available."""
         if self._done:
             return
         fields = cache.fields(self.first, self._until)
         ahead = strides(fields[self._fields[-1] :]) if fields is not None else []
         self._done = len(ahead) <= 1
-        if not self._done:  # the last one may grow
-            self._ways.append(self._ways[-1].along(ahead[0]))
+        if not self._done:  # the last stride may still grow
+            self._steps.append(self._steps[-1].along(ahead[0]))
             self._fields.append(self._fields[-1] + len(ahead[0]))
 
-    def way(self, boxes: Array, groups: Sequence[Sequence[MotionField]]) -> _Way | None:
-        """How far `boxes` have come along `groups`, the strides from the first frame on; None if they are others."""
+    def progress(self, boxes: Array, groups: Sequence[Sequence[MotionField]]) -> _Progress | None:
+        """The progress of `boxes` along `groups`, the strides from the first frame; None for other boxes."""
         if not np.array_equal(boxes, self._boxes):
             return None
         used = accumulate(map(len, groups), initial=0)
         common = sum(one == other for one, other in zip(self._fields, used, strict=False))
-        return self._ways[common - 1]
+        return self._steps[common - 1]

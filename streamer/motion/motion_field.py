@@ -1,10 +1,10 @@
-"""How the picture moved from one frame to the next: a sparse field of points. Owned by the main thread.
+"""Sparse optical flow from one frame to the next. Owned by the display thread.
 
-Corners, the best of each small cell, are followed from the earlier frame to the later one with pyramidal Lucas-Kanade
-on a small grey picture. What most points outside the known boxes have in common is the camera's motion, a similarity
-found by RANSAC; what is left of each point is its own. Points that do not go with the camera must come back to where
-they were when they are followed the other way (Kalal et al., "Forward-Backward Error", ICPR 2010). A point that was
-followed is followed on, as long as its cell is worth a point, so that several steps can be made one.
+The best corner of each small cell is tracked from the earlier frame to the later one with pyramidal Lucas-Kanade on
+thumbnails. The common motion of the points outside the known boxes is the camera's, a similarity estimated by RANSAC;
+the rest of each point's motion is its own shift. Points that do not move with the camera must return to their start
+when they are tracked backwards (Kalal et al., "Forward-Backward Error", ICPR 2010). A point is tracked further while
+its cell is used, so several steps can be composed into one.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Flags = npt.NDArray[np.bool_]
 _NO_POINTS: Points = np.empty((0, 2), np.float32)
 
 # Measured on walking people at 7 frames/s (docs/accuracy.md): half as many points cost 2 points of F1, larger windows
-# mix people with what is behind them.
+# mix people with their background.
 _POINTS = 600
 _POINTS_WHERE_KNOWN = 340
 _POINTS_INSIDE = 200
 _AROUND = 0.35
-# After so much media time, or when so few are left, points are chosen anew.
+# After this media time, or when only this share of them is left, points are chosen again.
 _RENEWAL_S = 0.1
 _LEFT = 0.8
 _WINDOW_PX = 8
 _LEVELS = 2
 _RETURN_PX = 1.0
-_UNLIKE_LEVELS = 25.0  # mean difference of the two windows
+_DIFFERENT_LEVELS = 25.0  # mean difference of the windows
 _CAMERA_PX = 1.0
 _BEYOND_DOUBT_PX = 0.3
 LEAST_CAMERA_POINTS = 24
@@ -48,15 +48,15 @@ _BACKWARD = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 5, 0.05)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotionField:
-    """One step.
+    """The motion from one frame to the next.
 
     Attributes:
-        points: float32 `(P, 2)`, x and y in small pixels (`scale` of the frame's), in the earlier frame.
-        shifts: float32 `(P, 2)`, small pixels: how far each went beyond what the camera does to it.
-        camera: float64 `(2, 3)`, the affine map of the camera's motion from small pixels to small pixels.
-        scale: small pixels per pixel of the frame.
+        points: float32 `(P, 2)`, x and y in thumbnail pixels, on the earlier frame.
+        shifts: float32 `(P, 2)`, thumbnail pixels: the motion of each beyond the camera's.
+        camera: float64 `(2, 3)`, the affine map of the camera's motion in thumbnail pixels.
+        scale: thumbnail pixels per pixel of the frame.
         elapsed_s: media time from the earlier frame to the later one.
-        origins: int64 `(P,)`, which point of the step before each one was; -1 for a new one.
+        origins: int64 `(P,)`, the index of each among the points of the previous step; -1 for a new point.
     """
 
     points: Points
@@ -67,7 +67,7 @@ class MotionField:
     origins: npt.NDArray[np.int64]
 
     def reversed(self) -> MotionField:
-        """The same step from the later frame to the earlier one."""
+        """The motion from the later frame to the earlier one."""
         back = np.asarray(cv2.invertAffineTransform(self.camera), np.float64)
         there = moved(self.points, self.camera) + self.shifts
         return MotionField(
@@ -81,60 +81,60 @@ class MotionField:
 
 
 class MotionEstimator:
-    """Compares each frame with the one before it, once."""
+    """Compares each frame with the previous one, once."""
 
     def __init__(self) -> None:
         self._last: Thumbnail | None = None
-        self._followed = Corners.none()
+        self._tracked = Corners.none()
         self._renewed_s = -math.inf
-        self._chosen = 0  # how many points there were then
+        self._chosen = 0  # number of points at that time
 
     def step(self, frame: Frame, boxes: Boxes | None = None) -> MotionField | None:
-        """The motion since the frame before; None if this one does not continue it (the first, a cut, a reconnect).
+        """The motion since the previous frame; None if this frame does not continue it (the first, a cut, a reconnect).
 
         Args:
             frame: the next one.
-            boxes: `(N, 4)`, x0, y0, x1, y1 in pixels: objects on the frame before. Most points are spent on them, and
-                fewer elsewhere, which costs less than to look everywhere alike; None if nothing is known of objects.
+            boxes: `(N, 4)`, x0, y0, x1, y1 in pixels: objects on the previous frame. Most points are placed on them and
+                fewer elsewhere, which is faster than an even distribution; None if objects are unknown.
         """
         last, now = self._last, thumbnail_of(frame)
-        followed, self._followed, self._last = self._followed, Corners.none(), now
+        tracked, self._tracked, self._last = self._tracked, Corners.none(), now
         if last is None or now.segment != last.segment or now.grey.shape != last.grey.shape:
             return None
         elapsed_s = now.time_s - last.time_s
         if elapsed_s < 0:
             return None
-        starts = self._starts(last, followed, boxes)
+        starts = self._starts(last, tracked, boxes)
         if not len(starts.points):
             return None if is_cut(last.grey, now.grey, 0.0) else still(elapsed_s, now.scale)
-        ends, arrived, unlike = _forward(last.grey, now.grey, starts.points)
+        ends, arrived, different = _forward(last.grey, now.grey, starts.points)
         camera = _camera(starts, ends, arrived)
-        if camera is None:  # too many went astray
-            arrived[arrived] = _come_back(now.grey, last.grey, starts.points[arrived], ends[arrived])
+        if camera is None:  # too many points were lost
+            arrived[arrived] = _returns(now.grey, last.grey, starts.points[arrived], ends[arrived])
             camera = _camera(starts, ends, arrived)
         if camera is None:
             camera = np.eye(2, 3)
         shifts = (ends - moved(starts.points, camera)).astype(np.float32)
         found = arrived & (np.abs(shifts).max(axis=1) < _BEYOND_DOUBT_PX)
         doubtful = np.flatnonzero(arrived & ~found)
-        found[doubtful] = _come_back(now.grey, last.grey, starts.points[doubtful], ends[doubtful])
-        # Points on what changes its looks (people that walk) may be unlike, and are right all the same.
-        if is_cut(last.grey, now.grey, float((found & (unlike < _UNLIKE_LEVELS)).mean())):
+        found[doubtful] = _returns(now.grey, last.grey, starts.points[doubtful], ends[doubtful])
+        # Points on objects that change their appearance (walking people) may look different and still be correct.
+        if is_cut(last.grey, now.grey, float((found & (different < _DIFFERENT_LEVELS)).mean())):
             return None
-        self._followed = starts.going_on(found, ends)
+        self._tracked = starts.continued(found, ends)
         return MotionField(starts.points[found], shifts[found], camera, now.scale, elapsed_s, starts.origins[found])
 
-    def _starts(self, last: Thumbnail, followed: Corners, boxes: Boxes | None) -> Corners:
-        """The points to follow from the last picture on."""
-        lasts_s = last.time_s - self._renewed_s
-        if 0 <= lasts_s < _RENEWAL_S and len(followed.points) >= _LEFT * self._chosen > 0:
-            return followed
+    def _starts(self, last: Thumbnail, tracked: Corners, boxes: Boxes | None) -> Corners:
+        """The points to track from the last thumbnail."""
+        elapsed_s = last.time_s - self._renewed_s
+        if 0 <= elapsed_s < _RENEWAL_S and len(tracked.points) >= _LEFT * self._chosen > 0:
+            return tracked
         if boxes is None:
-            starts = corners(last.grey, followed.points, np.empty((0, 4)), _POINTS, 0)
+            starts = corners(last.grey, tracked.points, np.empty((0, 4)), _POINTS, 0)
         else:
             around = np.tile(boxes[:, 2:] - boxes[:, :2], 2) * (-_AROUND, -_AROUND, _AROUND, _AROUND)
             known = (boxes + around) * last.scale
-            starts = corners(last.grey, followed.points, known, _POINTS_WHERE_KNOWN, _POINTS_INSIDE)
+            starts = corners(last.grey, tracked.points, known, _POINTS_WHERE_KNOWN, _POINTS_INSIDE)
         self._renewed_s, self._chosen = last.time_s, len(starts.points)
         return starts
 
@@ -146,12 +146,12 @@ def moved(points: npt.NDArray[np.floating], camera: npt.NDArray[np.float64]) -> 
 
 
 def still(elapsed_s: float, scale: float = 1.0) -> MotionField:
-    """A step of which nothing is known: the camera rests, there are no points."""
+    """A step without information: no camera motion, no points."""
     return MotionField(_NO_POINTS, _NO_POINTS, np.eye(2, 3), scale, elapsed_s, np.empty(0, np.int64))
 
 
 def composed(fields: Sequence[MotionField]) -> MotionField:
-    """Steps that follow one another as one, with the points that were followed all the way. At least one."""
+    """Consecutive steps, at least one, as one step with the points that were tracked through all of them."""
     first = fields[0]
     rows = [np.arange(len(fields[-1].points))]
     for field in fields[:0:-1]:
@@ -170,19 +170,19 @@ def composed(fields: Sequence[MotionField]) -> MotionField:
 
 
 def _forward(before: Grey, after: Grey, starts: Points) -> tuple[Points, Flags, npt.NDArray[np.float32]]:
-    """Where points went, which of them arrived somewhere, and how unlike their surroundings are there, grey levels."""
+    """The new places of points, which of them were found, and how different their surroundings are, grey levels."""
     window, origin = (_WINDOW_PX, _WINDOW_PX), starts[:, None]
-    ends, found, unlike = cv2.calcOpticalFlowPyrLK(
+    ends, found, different = cv2.calcOpticalFlowPyrLK(
         before, after, origin, origin.copy(), winSize=window, maxLevel=_LEVELS, criteria=_FORWARD
     )
-    return np.asarray(ends[:, 0], np.float32), found[:, 0] > 0, np.asarray(unlike[:, 0], np.float32)
+    return np.asarray(ends[:, 0], np.float32), found[:, 0] > 0, np.asarray(different[:, 0], np.float32)
 
 
-def _come_back(after: Grey, before: Grey, starts: Points, ends: Points) -> Flags:
-    """Which points come back to where they started."""
+def _returns(after: Grey, before: Grey, starts: Points, ends: Points) -> Flags:
+    """Which points return to their start when they are tracked backwards."""
     if not len(starts):
         return np.empty(0, np.bool_)
-    # Starting from where it should arrive saves most of the way back, and whoever is wrong still goes astray.
+    # The search starts at the expected place, which saves time; wrong points still miss it.
     back, returned, _ = cv2.calcOpticalFlowPyrLK(
         after,
         before,
@@ -197,7 +197,7 @@ def _come_back(after: Grey, before: Grey, starts: Points, ends: Points) -> Flags
 
 
 def _camera(starts: Corners, ends: Points, arrived: Flags) -> npt.NDArray[np.float64] | None:
-    """What the points outside all boxes have in common, or all points, where those are few; None where nothing is."""
+    """The common motion of the points outside all boxes, or of all points if those are few; None if there is none."""
     for among in ((arrived & ~starts.inside).nonzero()[0], arrived.nonzero()[0]):
         if len(among) < LEAST_CAMERA_POINTS:
             continue
@@ -218,7 +218,7 @@ def _camera(starts: Corners, ends: Points, arrived: Flags) -> npt.NDArray[np.flo
 
 
 def _similarity(starts: Points, ends: Points) -> npt.NDArray[np.float64]:
-    """The similarity `(2, 3)` with the least squared error (Umeyama, 1991): as complex numbers, a straight line."""
+    """The similarity `(2, 3)` with the least squared error (Umeyama, 1991): linear regression of complex numbers."""
     one, other = (np.ascontiguousarray(points, np.float64).view(np.complex128)[:, 0] for points in (starts, ends))
     one_mean, other_mean = one.mean(), other.mean()
     centred = one - one_mean

@@ -1,9 +1,9 @@
-"""Moving boxes along motion fields. Pure functions of arrays; the main thread calls them.
+"""Moves boxes along motion fields. Pure functions of arrays, called by the display thread.
 
-Of the points in a box some belong to the object and some to what is behind it. The object's motion is a mode of what
-they do, found by mean shift (Comaniciu and Meer, 2002) from three starts: how the box moved until now, the mean of all
-that moves, and rest. The mode with the best support wins; support counts less the further a mode is from how the box
-moved until now. A point in several boxes belongs to the one nearest to the camera, whose bottom is lowest.
+Some points in a box belong to the object, others to its background. The object's motion is a mode of their shifts,
+found by mean shift (Comaniciu and Meer, 2002) from three starts: the previous motion of the box, the mean of the moving
+points, and rest. The mode with the best support is used; the support is reduced with the distance of a mode from the
+previous motion. A point in several boxes belongs to the box nearest to the camera, whose bottom is lowest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 Complex = npt.NDArray[np.complex128]
 
-# Found on two sequences of walking people (docs/accuracy.md); lengths in small pixels, shares of the box's size.
+# Tuned on two sequences of walking people (docs/accuracy.md); lengths in thumbnail pixels, shares of the box size.
 _INNER = 0.4
 _SPREAD = 0.4
 _BANDWIDTH_PX = 0.7
@@ -31,22 +31,22 @@ _MOVES_PX = 0.5
 _MOVING_SHARE = 0.2
 _LEAST_SUPPORT = 0.45
 _NO_SUPPORT = 1e-3
-_UNLIKELY = 0.3
+_FAR_WEIGHT = 0.3
 _ITERATIONS = 3
 _FRONT_SHARE = 0.05
 STRIDE_S = 0.15
-"""Over so much media time steps are made one: longer, points are lost on the way, and what turns is not followed."""
-# Where nothing is recognized a box goes on as it did, and comes to rest in about this time.
+"""Steps of up to this media time are composed into one stride: more loses points and does not follow turns."""
+# A box whose content is not recognized keeps its velocity and comes to rest in about this time.
 _COAST_S = 1.0
 
 
 class Moved(NamedTuple):
-    """Boxes after one step.
+    """Boxes after a step.
 
     Attributes:
         boxes: float64 `(N, 4)`, x0, y0, x1, y1 in pixels.
-        velocities: float64 `(N, 2)`, px/s of each beyond the camera's motion.
-        trusted: bool `(N,)`, whether enough of the picture in the box was recognized.
+        velocities: float64 `(N, 2)`, px/s beyond the camera's motion.
+        trusted: bool `(N,)`, whether enough of the content of the box was recognized.
     """
 
     boxes: Array
@@ -55,7 +55,7 @@ class Moved(NamedTuple):
 
 
 def propagate(boxes: Array, velocities: Array, field: MotionField) -> Moved:
-    """Boxes `(N, 4)` and their own velocities `(N, 2)`, px/s, one step along a field."""
+    """Move boxes `(N, 4)` with their own velocities `(N, 2)`, px/s, by one field."""
     small = boxes * field.scale
     held = by_camera(small, field.camera) / field.scale
     if not len(boxes) or field.elapsed_s <= 0:
@@ -72,7 +72,7 @@ def propagate(boxes: Array, velocities: Array, field: MotionField) -> Moved:
 
 
 def follow(boxes: Array, velocities: Array, fields: Sequence[MotionField]) -> Moved:
-    """Boxes `(N, 4)` and their own velocities `(N, 2)`, px/s, along several steps."""
+    """Move boxes `(N, 4)` with their own velocities `(N, 2)`, px/s, along several steps."""
     moved = Moved(boxes, velocities, np.ones(len(boxes), np.bool_))
     for stride in strides(fields):
         moved = propagate(moved.boxes, moved.velocities, composed(stride))
@@ -80,9 +80,9 @@ def follow(boxes: Array, velocities: Array, fields: Sequence[MotionField]) -> Mo
 
 
 def strides(fields: Sequence[MotionField]) -> list[Sequence[MotionField]]:
-    """Steps in groups that are made one: a late result is carried over many frames in few steps.
+    """Group steps that are composed into one: a late result is moved over many frames in few strides.
 
-    Steps without any point (a flash) are kept apart: no point would be followed all the way.
+    Steps without points (a flash) are grouped separately: a stride over them would have no points.
     """
     groups: list[list[MotionField]] = []
     length_s = math.inf
@@ -103,12 +103,12 @@ def by_camera(small: Array, camera: Array) -> Array:
 
 
 def _own_shifts(small: Array, before: Array, field: MotionField) -> tuple[Array, Flags]:
-    """How far each box goes beyond the camera's motion, small pixels, and whether that is well founded."""
+    """The motion of each box beyond the camera's, thumbnail pixels, and whether it has enough support."""
     found, trusted = np.zeros_like(before), np.zeros(len(small), np.bool_)
     rows, cols, weights = _support(small, field)
     if not len(rows):
         return found, trusted
-    # Pairs come box by box. x and y in one complex number, and sums over slices, save most of the time.
+    # Pairs are sorted by box. Complex numbers for x and y, and sums over slices, save most of the time.
     counts = np.bincount(rows, minlength=len(small))
     boxes = counts.nonzero()[0]
     lengths = counts[boxes]
@@ -123,10 +123,10 @@ def _own_shifts(small: Array, before: Array, field: MotionField) -> tuple[Array,
         kernel = weights * np.exp(-0.5 * (away * away.conj()).real)
         supports = np.add.reduceat(kernel, first, axis=1)
         sums = np.add.reduceat(kernel * shifts, first, axis=1)
-        # Without any support a mode stays where it is.
+        # A mode without support stays at its place.
         modes = (sums + _NO_SUPPORT * modes) / (supports + _NO_SUPPORT)
-    unlike = np.abs(modes - usual) / (1.0 + np.abs(usual))
-    merits = supports * (_UNLIKELY + (1 - _UNLIKELY) * np.exp(-0.5 * unlike**2))
+    distance = np.abs(modes - usual) / (1.0 + np.abs(usual))
+    merits = supports * (_FAR_WEIGHT + (1 - _FAR_WEIGHT) * np.exp(-0.5 * distance**2))
     best, each = merits.argmax(axis=0), np.arange(len(boxes))
     chosen = modes[best, each]
     found[boxes, 0], found[boxes, 1] = chosen.real, chosen.imag
@@ -135,16 +135,16 @@ def _own_shifts(small: Array, before: Array, field: MotionField) -> tuple[Array,
 
 
 def _support(small: Array, field: MotionField) -> tuple[Rows, Rows, Array]:
-    """Pairs of a box and a point that speaks for it, box by box: the rows of both, and the point's weight."""
+    """Pairs of a box and a point that supports it, sorted by box: the rows of both, and the point's weight."""
     sizes = np.maximum(small[:, 2:] - small[:, :2], 1e-6)
     centres = (small[:, :2] + small[:, 2:]) / 2
-    # Single precision: of all pairs of a box and a point, most are far apart.
+    # Single precision is enough: most pairs of a box and a point are far apart.
     inverse, points = (1 / sizes).astype(np.float32), field.points
     dx = np.abs(points[:, 0] - centres[:, :1].astype(np.float32)) * inverse[:, :1]
     dy = np.abs(points[:, 1] - centres[:, 1:].astype(np.float32)) * inverse[:, 1:]
     apart = np.maximum(dx, dy)
     rows, cols = np.nonzero(apart < 0.5)
-    # What is in several boxes belongs to the one whose bottom is lowest, or hardly higher.
+    # A point in several boxes belongs to the box with the lowest bottom, or one hardly higher.
     bottoms, front = small[:, 3], np.full(len(points), -np.inf)
     np.maximum.at(front, cols, bottoms[rows])
     nearest = (bottoms + _FRONT_SHARE * sizes[:, 1])[rows] >= front[cols]
@@ -155,7 +155,7 @@ def _support(small: Array, field: MotionField) -> tuple[Rows, Rows, Array]:
 
 
 def _mean_of_moving(shifts: Complex, weights: Array, first: Rows) -> Complex:
-    """The mean shift of the points of each box that move, where they are more than a few."""
+    """The mean shift of the moving points of each box; 0 if they are few."""
     moving = weights * (np.abs(shifts) > _MOVES_PX)
     sums = np.add.reduceat(moving, first)
     means = np.add.reduceat(moving * shifts, first) / np.maximum(sums, _NO_SUPPORT)

@@ -1,5 +1,5 @@
-"""The small grey pictures that are compared, and whether two of them are of one shot. Pure functions; the main thread
-calls them.
+"""Small grey copies of frames for motion estimation, and the detection of cuts. Pure functions, called by the display
+thread.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _PIXELS = 480 * 270
 _LOST = 0.6
 _FLAT_LEVELS = 4.0
 _LIKENESS = 0.5
-# Planes whose first one is luma with a byte a sample.
+# Formats whose first plane is luma with one byte per sample.
 _LUMA_FIRST = ("yuv4", "yuvj4", "nv", "gray")
 
 
 class Thumbnail(NamedTuple):
-    """What is left of a frame.
+    """A small grey copy of a frame.
 
     Attributes:
         grey: uint8 `(H, W)`.
-        scale: its pixels per pixel of the frame.
+        scale: thumbnail pixels per pixel of the frame.
         time_s: media time.
         segment: of the frame.
     """
@@ -41,10 +41,10 @@ class Thumbnail(NamedTuple):
 
 
 def thumbnail_of(frame: Frame) -> Thumbnail:
-    """The luma of a frame with about 480x270 pixels, or as many as it has."""
+    """The luma of a frame, reduced to about 480x270 pixels; a smaller frame is not scaled."""
     grey = _luma(frame.picture)
     height, width = grey.shape
-    # Halving averages four pixels exactly and is cheap; the rest is interpolated.
+    # Halving averages four pixels exactly and is fast; the rest is interpolated.
     while width * height >= 4 * _PIXELS:
         grey = np.asarray(cv2.resize(grey, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
         height, width = grey.shape
@@ -65,20 +65,20 @@ def _luma(picture: av.VideoFrame) -> Grey:
     return rows[:, : picture.width]
 
 
-def is_cut(before: Grey, after: Grey, followed: float) -> bool:
-    """Whether these are two shots: hardly anything is recognized, and light and dark lie elsewhere.
+def is_cut(before: Grey, after: Grey, tracked: float) -> bool:
+    """Whether a cut lies between two thumbnails: hardly any point is found again, and light and dark areas differ.
 
-    A flash or a change of exposure hides the points, too, but leaves light and dark where they were.
+    A flash or a change of exposure hides the points too, but does not move light and dark areas.
 
     Args:
-        before: the earlier picture.
+        before: the earlier thumbnail.
         after: the later one, of the same shape.
-        followed: what share of the points was found again, 0 to 1.
+        tracked: share of the points that were found again, 0 to 1.
     """
-    if followed > _LOST:
+    if tracked > _LOST:
         return False
     tiny = [cv2.resize(grey, (16, 9), interpolation=cv2.INTER_AREA).astype(np.float64) for grey in (before, after)]
-    one, other = (picture - picture.mean() for picture in tiny)
+    one, other = (grey - grey.mean() for grey in tiny)
     spread = one.std() * other.std()
     flat = min(one.std(), other.std()) <= _FLAT_LEVELS
     return not flat and bool((one * other).mean() < _LIKENESS * spread)

@@ -127,7 +127,7 @@ class LatencyCompensator:
         if self._late is not None:
             self._catch_up(self._late, frame.index, elapsed_s, fade)
         elif self._begun is not None:
-            self._begun.go_on(self._cache)
+            self._begun.advance(self._cache)
         return self._tracks(frame) if self._shown is not None else Tracks.empty()
 
     def stay(self, frame: Frame) -> Tracks:

@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
 from streamer.interfaces import StreamInfo
+from streamer.system.paths import readable
+from streamer.system.secrets import SECRETS
+from streamer.values.delivery import Arrived, Detected
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState, Overlay
 from tracking.types import Detections
@@ -89,6 +92,12 @@ class Arrival(_Record):
     late: bool = False
     """It should have been shown already, and others waited behind it."""
 
+    @classmethod
+    def of(cls, arrived: Arrived) -> Arrival:
+        """The record of a delivered frame."""
+        frame = arrived.frame
+        return cls(index=frame.index, captured_s=frame.captured_s, due_s=arrived.due_s, late=arrived.late)
+
 
 class Found(_Record):
     """`tracking.types.Detections`, column by column."""
@@ -132,6 +141,19 @@ class Result(_Record):
     done_s: float
     found: Found | None = None
     failed: Failed | None = None
+
+    @classmethod
+    def of(cls, result: Detected) -> Result:
+        """The record of a delivered result."""
+        error = result.error
+        return cls(
+            index=result.frame.index,
+            captured_s=result.frame.captured_s,
+            detect_s=result.detect_s,
+            done_s=result.done_s,
+            found=None if result.detections is None else Found.of(result.detections),
+            failed=None if error is None else Failed(cause=error.cause, message=readable(SECRETS.hide(str(error)))),
+        )
 
 
 class Entered(_Record):

@@ -1,59 +1,76 @@
-"""Writes down a run while it runs, on a thread of its own; the threads of the run only say what happened.
+"""Records a live run while it runs.
 
-Made, entered and left by the main thread. Nobody waits for it in a live run: if the disk is too slow or full, recording
-ends with one line, the run goes on, and what was recorded until then can be replayed.
+The threads of the run queue events; the recorder's own thread writes them. A live run never waits for the disk: if the
+disk is too slow or full, the recording ends with one warning, the run continues, and the recording can be replayed up
+to there. Created, entered and left by the main thread.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import av
 from av.codec.context import Flags
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from streamer.config.settings import TrackerSettings
 from streamer.errors import ConfigError, Interrupted
+from streamer.flow.observers import PacketReceiver, RunObserver, RunSetup
+from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.replay.backlog import Backlog
-from streamer.replay.log import EVENTS, HEADER, Ended, Event, Header
+from streamer.replay.log import EVENTS, HEADER, Arrival, Ended, Entered, Event, Header, Result, Settled
 from streamer.replay.streams import PACKET_CODECS, PacketFile
 from streamer.replay.writer import Began, Came, Item, Writer, packets_name
 from streamer.system import paths
-from streamer.system.secrets import SECRETS
+from streamer.system.secrets import SECRETS, redacted
+from streamer.values.delivery import Arrived, Delivery
 from streamer.values.frame import Frame, held_bytes
+from streamer.values.states import FrameState
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 256 * 2**20
-"""What may wait for the disk: some 7 s of uncompressed 1280x720 at 25 frames/s, much more of packets."""
+"""Limit of the write queue: some 7 s of uncompressed 1280x720 at 25 frames/s, much more of packets."""
 _LINE_BYTES = 1000
 _END_S, _INTERRUPTED_S = 10.0, 1.0
-"""What the end of a live run waits for the disk."""
+"""How long the end of a live run waits for the disk."""
+_NOT_LIVE = (
+    "--record keeps live runs: a file gives the same result each time; add --live, or --latency for a virtual clock"
+)
 
 
-class Recorder:
-    """A recording in the making; `streamer.sources.decode.packet_tap.PacketTap` for the source.
+class Recorder(RunObserver):
+    """Writes a recording of the run that it observes.
 
     Args:
-        folder: made if it is not there.
+        folder: of the recording; created if it does not exist.
+        source: as the user named it.
+        tracker: settings of the run's tracker.
+        most_bytes: limit of the write queue.
 
     Raises:
-        ConfigError: on making one: the folder has something in it, or cannot be made.
+        ConfigError: the folder is not empty or cannot be read. On entering: it cannot be written.
     """
 
-    def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    wants_packets: ClassVar[bool] = True
+
+    def __init__(self, folder: Path, source: str, tracker: TrackerSettings, *, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
+        self._source = source
+        self._tracker = tracker
         self._backlog: Backlog[Item] = Backlog(most_bytes)
-        self._lock = threading.Lock()
-        self._streams = 0  # under the lock
-        self._described = self._made = False  # main thread only
-        self._waits = False  # likewise
+        self._made = False
+        # Display thread, then main thread:
+        self._started = False
+        self._waits = False
         self._thread = threading.Thread(target=self._run, name="streamer-recorder", daemon=True)
         _check_empty(folder)
 
@@ -63,7 +80,7 @@ class Recorder:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._events = (self._folder / EVENTS).open("x", encoding="utf-8", newline="\n", buffering=1)
         except OSError as error:
-            raise ConfigError(f"--record {self._folder}: {error.strerror}; choose another folder") from error
+            raise self._unwritable(error) from error
         self._thread.start()
         return self
 
@@ -71,56 +88,52 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is None:
-            self.note(Ended(state="complete"))
+            self._note(Ended(state="complete"))
         elif issubclass(kind, Exception) and not issubclass(kind, Interrupted):
-            self.note(Ended(state="failed", message=paths.readable(SECRETS.hide(str(error)))))
+            self._note(Ended(state="failed", message=paths.readable(SECRETS.hide(str(error)))))
         else:
-            self.note(Ended(state="interrupted"))
+            self._note(Ended(state="interrupted"))
         self._backlog.finish()
         self._thread.join(None if self._waits else _END_S if kind is None else _INTERRUPTED_S)
         if self._thread.is_alive():
             log.warning("%s: the disk did not take the end of the recording in time", self._folder)
-        elif not self._described:
+        elif not self._started:
             self._discard()
 
-    def describe(self, header: Header, *, waits: bool) -> None:
-        """Main thread, before the run: how it is run.
+    def source_opened(self, info: StreamInfo, *, live: bool) -> None:  # noqa: ARG002
+        if not live:
+            raise ConfigError(_NOT_LIVE)
 
-        Args:
-            header: that.
-            waits: the run may wait for the disk (a virtual clock).
-
-        Raises:
-            ConfigError: it cannot be written.
-        """
-        if waits:
+    def run_started(self, setup: RunSetup) -> None:
+        if setup.simulated:
             self._waits = True
             self._backlog.wait_for_room()
-        unfinished = self._folder / f".{HEADER}.partial"
+        info = setup.info
+        header = Header(
+            source=paths.readable(redacted(self._source)),
+            overlay=setup.overlay,
+            delay_s=setup.delay_s,
+            every=setup.detect_every,
+            detection_interval_s=setup.detection_interval_s,
+            tracker=self._tracker.name,
+            tracker_options=self._tracker.options,
+            names=setup.labels.names,
+            mids=setup.labels.mids,
+            info=dataclasses.replace(
+                info, name=paths.readable(info.name), path=info.path and paths.readable(info.path)
+            ),
+        )
+        partial = self._folder / f".{HEADER}.partial"
         try:
-            unfinished.write_text(SECRETS.hide(header.model_dump_json(indent=2)) + "\n", encoding="utf-8")
-            unfinished.replace(self._folder / HEADER)
+            partial.write_text(SECRETS.hide(header.model_dump_json(indent=2)) + "\n", encoding="utf-8")
+            partial.replace(self._folder / HEADER)
         except OSError as error:
-            raise ConfigError(f"--record {self._folder}: {error.strerror}; choose another folder") from error
-        self._described = True
+            raise self._unwritable(error) from error
+        self._started = True
 
-    # any thread of the run
-
-    def note(self, event: Event) -> None:
-        """Something happened."""
-        self._backlog.put(event, _LINE_BYTES)
-
-    def frame(self, frame: Frame) -> None:
-        """A frame came; said before anybody else hears of it."""
-        self._backlog.put(frame, held_bytes(frame.picture))
-
-    def begin(self, stream: VideoStream) -> _Tap | None:
-        """The thread that reads a stream: see `streamer.sources.decode.packet_tap.PacketTap`."""
+    def stream_opened(self, number: int, stream: VideoStream) -> PacketReceiver | None:
         if stream.codec_context.name not in PACKET_CODECS or self._backlog.closed:
             return None
-        with self._lock:
-            number = self._streams
-            self._streams += 1
         low_delay, path = bool(stream.codec_context.flags & int(Flags.low_delay)), self._folder / packets_name(number)
         try:
             file = PacketFile(path, stream, low_delay=low_delay)
@@ -129,7 +142,28 @@ class Recorder:
             path.unlink(missing_ok=True)
             return None
         self._backlog.put(Began(number, file, low_delay), _LINE_BYTES)
-        return _Tap(number, self._backlog)
+
+        def receive(packet: Packet[VideoStream]) -> None:
+            copy: Packet[Any] = Packet(bytes(packet))
+            copy.is_keyframe = packet.is_keyframe
+            self._backlog.put(Came(number, copy, packet.is_discard), packet.size + _LINE_BYTES)
+
+        return receive
+
+    def frame_captured(self, frame: Frame) -> None:
+        self._backlog.put(frame, held_bytes(frame.picture))
+
+    def delivered(self, delivery: Delivery) -> None:
+        self._note(Arrival.of(delivery) if isinstance(delivery, Arrived) else Result.of(delivery))
+
+    def frames_entered(self, frames: int) -> None:
+        self._note(Entered(frames=frames))
+
+    def frames_settled(self, state: FrameState, cause: str, frames: int) -> None:
+        self._note(Settled(state=state, cause=cause, frames=frames))
+
+    def _note(self, event: Event) -> None:
+        self._backlog.put(event, _LINE_BYTES)
 
     # the recorder's thread
 
@@ -153,27 +187,18 @@ class Recorder:
                 "recording to %s ended: %s; the run goes on, and what is there can be replayed", self._folder, why
             )
 
+    # main thread
+
     def _discard(self) -> None:
-        """Nothing was run: leave things as they were."""
+        """Remove the files of a recording whose run never started."""
         with suppress(OSError):
             for path in self._folder.iterdir():
                 path.unlink()
             if self._made:
                 self._folder.rmdir()
 
-
-class _Tap:
-    """Hands packets of one stream to the recorder; see `streamer.sources.decode.packet_tap.StreamTap`."""
-
-    def __init__(self, number: int, backlog: Backlog[Item]) -> None:
-        self.number = number
-        self._backlog = backlog
-
-    def packet(self, packet: Packet[VideoStream]) -> None:
-        """A copy goes to the recorder."""
-        copy: Packet[Any] = Packet(bytes(packet))
-        copy.is_keyframe = packet.is_keyframe
-        self._backlog.put(Came(self.number, copy, packet.is_discard), packet.size + _LINE_BYTES)
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"--record {self._folder}: {error.strerror}; choose another folder")
 
 
 def _check_empty(folder: Path) -> None:

@@ -7,12 +7,14 @@ from contextlib import ExitStack
 
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
+from streamer.interfaces import WaitingSink
 from streamer.pipeline import Pipeline
+from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.replay.recording import Recording
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.run import wiring
+from streamer.run.outputs import Outputs
 from streamer.run.session import Session
-from streamer.run.wiring import Outputs
 from streamer.system.interrupts import Interrupts
 
 
@@ -47,21 +49,21 @@ class ReplaySession(Session):
         with ExitStack() as stack:
             source = stack.enter_context(ReplayedSource(self._recording))
             tracker = wiring.build_tracker(settings.tracker, detection_interval_s=header.detection_interval_s)
-            sinks = wiring.build_sinks(self._outputs, source.info, settings, self._interrupts.stop)
+            sinks = self._outputs.open_sinks(source.info, settings, self._interrupts.stop)
             for sink in sinks.all:
                 stack.enter_context(sink)
-            route = ReplayedRoute(self._recording, stats.ledger, in_real_time=self._outputs.show)
+            has_window = any(isinstance(sink, WaitingSink) for sink in sinks.all)
+            route = ReplayedRoute(self._recording, stats.ledger, in_real_time=has_window)
+            path = FramePath(route, live_presentation(tracker, header.overlay, header.delay_s))
             pipeline = Pipeline(
                 source,
                 [ReplayedDetector(header.labels)],
                 tracker,
                 annotators=wiring.build_annotators(settings.draw),
                 sinks=sinks.all,
-                overlay=header.overlay,
-                delay_s=header.delay_s,
                 optional=sinks.optional,
                 stats=stats,
-                reroute=lambda _: route,
+                path=path,
             )
             self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()

@@ -3,47 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
-from streamer.classes import label_maps
-from streamer.classes.class_filter import ClassFilter
 from streamer.cli.terminal import Terminal
-from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
-from streamer.detectors import recordings, selection
-from streamer.detectors.starter import DEFAULT_MIN_SCORE as STARTER_MIN_SCORE
-from streamer.detectors.tfhub.hub import DEFAULT_MIN_SCORE as HUB_MIN_SCORE
-from streamer.errors import ConfigError, Interrupted
+from streamer.detectors import selection
+from streamer.errors import Interrupted
+from streamer.features import DetectorContext
+from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Detector, PassthroughSource, Scene, Sink, Source, StreamInfo
-from streamer.models import store
+from streamer.interfaces import PassthroughSource, Sink, Source
 from streamer.observe.metrics import MetricsServer
 from streamer.observe.report import Report
 from streamer.pipeline import Pipeline
-from streamer.replay.log import Header
-from streamer.replay.recorder import Recorder
-from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.run import wiring
-from streamer.run.wiring import Outputs
+from streamer.run.outputs import Outputs
 from streamer.sources.selection import open_source
 from streamer.system import paths
 from streamer.system.interrupts import Interrupts
 from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
-from streamer.values.labels import LabelTable
-from streamer.values.states import Overlay
 from tracking import assignment
-
-_NOT_LIVE = (
-    "--record keeps live runs: a file gives the same result each time; add --live, or --latency for a virtual clock"
-)
 
 
 class Session:
@@ -56,8 +40,7 @@ class Session:
         terminal: for messages, progress and the report.
         interrupts: entered; told how to stop the pipeline.
         started_s: monotonic clock when the program began.
-        on_scene: called with every scene, once it went to the outputs.
-        record: a folder in which to keep what is needed to run a live run again; None = nothing is kept.
+        observers: entered before the source is opened, left after the run.
     """
 
     def __init__(
@@ -69,11 +52,9 @@ class Session:
         interrupts: Interrupts,
         *,
         started_s: float,
-        on_scene: Callable[[Scene], None] | None = None,
-        record: Path | None = None,
+        observers: Sequence[RunObserver] = (),
     ) -> None:
-        self._on_scene = on_scene
-        self._record = record
+        self._observers = tuple(observers)
         self._source = source
         self._outputs = outputs
         self._settings = settings
@@ -115,13 +96,12 @@ class Session:
         settings, began_s = self._settings, time.monotonic()
         with ExitStack() as stack:
             stats, options = self._stats, wiring.source_options(settings.source)
-            recorder = None if self._record is None else stack.enter_context(Recorder(self._record))
-            if recorder is not None:
-                stats.ledger = RecordingLedger(recorder)
-                options = replace(options, tap=recorder)
+            for observer in self._observers:
+                stack.enter_context(observer)
+            options = replace(options, tap=packet_tap(self._observers))
             source = stack.enter_context(open_source(self._source, options, stats=stats))
-            if recorder is not None and not wiring.is_live(settings, source.info):
-                raise ConfigError(_NOT_LIVE)
+            for observer in self._observers:
+                observer.source_opened(source.info, live=wiring.is_live(settings, source.info))
             if settings.metrics.address is not None:
                 stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
             overlay = wiring.overlay(settings, source.info)
@@ -132,10 +112,8 @@ class Session:
             if source.info.live:
                 assignment.prepare()
             # Before the choice of a detector, which may download it or wait for TensorFlow.
-            if not recordings.is_recording(settings.detector.name):
-                self._class_filter(starter=settings.detector.name == store.STARTER)
-            sinks = wiring.build_sinks(
-                self._outputs,
+            selection.check_classes(settings.detector)
+            sinks = self._outputs.open_sinks(
                 source.info,
                 settings,
                 self._interrupts.stop,
@@ -144,17 +122,19 @@ class Session:
             self._noting = [source, *sinks.all] if isinstance(source, PassthroughSource) else [*sinks.all]
             for sink in sinks.all:
                 stack.enter_context(sink)
-            detectors, keep = self._detectors(source.info)
-            for detector in detectors:
+            context = DetectorContext(info=source.info, say=self._terminal.say, extensions=settings.extensions)
+            built = selection.build_detector(settings.detector, context)
+            self._detector_line = built.reason
+            for detector in built.detectors:
                 stack.callback(detector.close)
             pipeline = Pipeline(
                 source,
-                detectors,
+                built.detectors,
                 tracker,
                 annotators=wiring.build_annotators(settings.draw),
                 sinks=sinks.all,
                 cadence=cadence,
-                select=keep,
+                select=built.keep,
                 overlay=overlay,
                 delay_s=settings.delay_s,
                 latency=latency,
@@ -162,89 +142,19 @@ class Session:
                 keep_all=sinks.keep_all,
                 playout=wiring.playout(settings.source),
                 stats=stats,
-                reroute=None if recorder is None else partial(RecordingRoute, recorder=recorder),
+                observers=self._observers,
             )
-            if recorder is not None:
-                every = cadence.every_of(source.info.average_fps)
-                header = self._header(source.info, overlay, every, interval_s, detectors[0].labels)
-                recorder.describe(header, waits=latency is not None)
             self._interrupts.on_stop = pipeline.stop
             began_s = time.monotonic()
             self._watch(pipeline, source)
         # Encoders hold frames back until they are closed: only now is the work done.
         self._stats.wall_s = time.monotonic() - began_s
 
-    def _header(self, info: StreamInfo, overlay: Overlay, every: int, interval_s: float, labels: LabelTable) -> Header:
-        """What a recording of this run tells of how it was run."""
-        return Header(
-            source=paths.readable(redacted(self._source)),
-            overlay=overlay,
-            delay_s=self._settings.delay_s,
-            every=every,
-            detection_interval_s=interval_s,
-            tracker=self._settings.tracker.name,
-            tracker_options=self._settings.tracker.options,
-            names=labels.names,
-            mids=labels.mids,
-            info=replace(info, name=paths.readable(info.name), path=info.path and paths.readable(info.path)),
-        )
-
-    def _detectors(self, info: StreamInfo) -> tuple[list[Detector], ClassFilter]:
-        wanted = self._settings.detector
-        if recordings.is_recording(wanted.name):
-            return self._recorded_detector(wanted)
-        choice = selection.choose(wanted.name, sha256=wanted.sha256, offline=wanted.offline)
-        self._detector_line = choice.reason
-        self._terminal.say(choice.reason)
-        keep = self._class_filter(starter=choice.module_dir is None)
-        options = selection.Options(
-            min_score=keep.lowest_score,
-            # One frame at a time where the newest wins: cores then shorten its way instead of adding to it.
-            threads=os.cpu_count() or 1 if info.live and wanted.threads == 1 else wanted.threads,
-            workers=1 if info.live and not wanted.workers else wanted.workers,
-            labels=label_maps.for_detector(starter=False, label_map=wanted.label_map) if wanted.label_map else None,
-            device=wanted.device,
-            precision=wanted.precision,
-            gpu_memory_mb=wanted.gpu_memory_mb,
-            optimize_graph=wanted.optimize_graph,
-            reference=wanted.reference,
-            timeout_s=wanted.timeout_s,
-            on_hang=wanted.on_hang,
-            frame_size=(info.width, info.height),
-        )
-        return selection.build(choice, options, say=self._terminal.say), keep
-
-    def _recorded_detector(self, wanted: DetectorSettings) -> tuple[list[Detector], ClassFilter]:
-        recorded = recordings.read(Path(wanted.name))
-        self._detector_line = f"detector: detections of {wanted.name}, as asked"
-        self._terminal.say(self._detector_line)
-        keep = ClassFilter(
-            recorded.labels,
-            classes=wanted.classes,
-            min_score=wanted.min_score,
-            min_scores=wanted.min_scores,
-            merge_twins=wanted.merge_twins,
-        )
-        return [recorded], keep
-
-    def _class_filter(self, *, starter: bool) -> ClassFilter:
-        wanted = self._settings.detector
-        return ClassFilter(
-            label_maps.for_detector(starter=starter, label_map=wanted.label_map, offline=wanted.offline),
-            classes=wanted.classes,
-            min_score=wanted.min_score,
-            min_scores=wanted.min_scores,
-            merge_twins=wanted.merge_twins,
-            default_min_score=STARTER_MIN_SCORE if starter else HUB_MIN_SCORE,
-        )
-
     def _watch(self, pipeline: Pipeline, source: Source) -> None:
         with self._terminal.progress(source.info.frame_count, live=source.info.live) as progress:
-            for scene in pipeline:
+            for _ in pipeline:
                 if self._first_frame_s is None:
                     self._first_frame_s = time.monotonic() - self._started_s
-                if self._on_scene is not None:
-                    self._on_scene(scene)
                 progress.update(pipeline.stats)
 
     def _finish(self, state: str, report_file: PartialFile | None) -> None:

@@ -5,112 +5,24 @@ first frame.
 from __future__ import annotations
 
 import inspect
-import itertools
 import os
-import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
-
 from streamer.config.detector import DetectorSettings
-from streamer.config.output import OutputEntry
 from streamer.config.settings import DrawSettings, Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError
 from streamer.flow.cadence import Cadence
 from streamer.flow.playout import Playout
-from streamer.interfaces import Annotator, Scene, Sink, StreamInfo
-from streamer.media.passthrough import Passthrough
-from streamer.registry import ANNOTATORS, SINKS, TRACKERS
-from streamer.render.canvas import Canvas
-from streamer.sinks import selection as destinations
-from streamer.sinks.muxing.muxer import SUFFIXES
+from streamer.interfaces import Annotator, StreamInfo
+from streamer.registry import ANNOTATORS, TRACKERS
 from streamer.sources.live.retries import Patience
 from streamer.sources.network.options import NetworkOptions
 from streamer.sources.selection import DEINTERLACE, SourceOptions
-from streamer.system import paths
-from streamer.system.secrets import redacted
 from streamer.system.suggestions import nearest
 from streamer.values.states import Overlay
 from tracking.types import Tracker
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where the results of a run go; None = not wanted.
-
-    Attributes:
-        videos: annotated videos: files, recordings, streams, pictures over HTTP.
-        jsonl: JSON lines, one object a frame.
-        mot: MOT Challenge text.
-        report: the final report as JSON.
-        show: a window.
-        overwrite: replace files that exist.
-    """
-
-    videos: tuple[OutputEntry, ...] = ()
-    jsonl: Path | None = None
-    mot: Path | None = None
-    report: Path | None = None
-    show: bool = False
-    overwrite: bool = False
-
-    @property
-    def files(self) -> list[Path]:
-        """All single files that will be written."""
-        paths = (*map(destinations.file_of, self.videos), self.jsonl, self.mot, self.report)
-        return [path for path in paths if path is not None]
-
-    def check(self, source: str) -> None:
-        """Refuse an output that is the input, or two outputs that are one.
-
-        Raises:
-            ConfigError: with both names.
-        """
-        for path in self.files:
-            if paths.exists(source) and paths.exists(path) and path.samefile(source):
-                raise ConfigError(f"the output {path} is the input; choose another name with -o")
-        for one, other in itertools.combinations(self.files, 2):
-            if one.absolute() == other.absolute():
-                raise ConfigError(f"two outputs have the same name {one}")
-        for first, second in itertools.combinations(self.videos, 2):
-            if first.to == second.to:
-                raise ConfigError(f"two outputs have the same name {redacted(first.to)}")
-
-
-def videos_of(typed: Sequence[str], settings: Settings) -> tuple[OutputEntry, ...]:
-    """All annotated videos: those that were typed, with the settings for them, then those of the settings' own list.
-
-    Raises:
-        ConfigError: an empty name was typed.
-    """
-    if not all(typed):
-        raise ConfigError("-o names nothing; give a file or an address")
-    named = (OutputEntry(to=to, **settings.output.model_dump()) for to in typed)
-    return (*named, *settings.outputs)
-
-
-def default_video_output(source: str) -> Path:
-    """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; what is no video file becomes .mp4.
-
-    Letters and digits of all scripts stay, also bytes that are not UTF-8; a name that would be too long is shortened.
-    """
-    given = Path("streamer" if source == "-" else redacted(source))  # standard input has no name
-    suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
-    stem = given.name if paths.is_dir(given) else given.stem
-    plain = "".join(filter(_stays_in_a_name, stem)).strip(". ")
-    is_path = paths.exists(given) or not (source.startswith("lavfi:") or "://" in source)
-    rest = f".annotated{suffix}"
-    return Path(paths.shortened(plain if is_path and plain else "streamer", rest, paths.most_bytes_in(".")))
-
-
-def _stays_in_a_name(character: str) -> bool:
-    """Of all scripts letters, their marks and digits; joiners; and the bytes of another encoding (PEP 383)."""
-    is_byte = "\udc80" <= character <= "\udcff"
-    return is_byte or character in "-_. \u200c\u200d" or unicodedata.category(character)[0] in "LMN"
 
 
 def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
@@ -185,80 +97,6 @@ def build_annotators(settings: DrawSettings) -> list[Annotator]:
     if settings.hud:
         annotators.append(ANNOTATORS["hud"]())
     return annotators
-
-
-@dataclass(slots=True)
-class BuiltSinks:
-    """The sinks of a run, not yet entered.
-
-    Attributes:
-        all: in the order in which they are written.
-        optional: those whose failure does not end a live run.
-        keep_all: those that get every picture of a live source.
-    """
-
-    all: list[Sink] = field(default_factory=list)
-    optional: list[Sink] = field(default_factory=list)
-    keep_all: list[Sink] = field(default_factory=list)
-
-
-def build_sinks(
-    outputs: Outputs,
-    info: StreamInfo,
-    settings: Settings,
-    on_close: Callable[[], None] | None = None,
-    *,
-    passthrough: Passthrough | None = None,
-) -> BuiltSinks:
-    """The sinks, not yet entered.
-
-    Args:
-        outputs: what is wanted.
-        info: of the pictures that will come.
-        settings: of the window, and whether the head-up line is drawn for all outputs.
-        on_close: called when the user closes the window.
-        passthrough: the other streams of the input, for outputs that copy them.
-
-    Raises:
-        SinkUnavailable: an output that exists, or a folder that cannot be written.
-        ConfigError: an address that nothing can be sent to.
-    """
-    built = BuiltSinks()
-    for entry in outputs.videos:
-        sink = destinations.build_sink(entry, info, overwrite=outputs.overwrite, passthrough=passthrough)
-        built.all.append(sink)
-        if destinations.is_optional(entry):
-            built.optional.append(sink)
-        if destinations.keeps_all(entry):
-            built.keep_all.append(sink)
-    for name, path in (("jsonl", outputs.jsonl), ("mot", outputs.mot)):
-        if path is not None:
-            built.all.append(SINKS[name](path, overwrite=outputs.overwrite))
-            built.keep_all.append(built.all[-1])
-    if outputs.show:
-        built.all.append(
-            SINKS["window"](
-                paths.readable(info.name),
-                holds_run=not info.live,
-                snapshots=settings.window.snapshot_folder,
-                draw_hud=None if settings.draw.hud else _hud_drawer(),
-                sample_aspect_ratio=info.sample_aspect_ratio,
-                on_close=on_close,
-            )
-        )
-    return built
-
-
-def _hud_drawer() -> Callable[[Scene], av.VideoFrame]:
-    """Draws the head-up line on a scene's picture, for the window only."""
-    hud: Annotator = ANNOTATORS["hud"]()
-
-    def draw(scene: Scene) -> av.VideoFrame:
-        canvas = Canvas(scene.frame.picture if scene.picture is None else scene.picture)
-        hud.draw(canvas, scene)
-        return canvas.picture
-
-    return draw
 
 
 def _password(settings: SourceSettings) -> str:

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.classes import label_maps, open_images
+from streamer.config.detector import DetectorSettings
+from streamer.detectors import selection
 from streamer.detectors.starter import StarterDetector
 from streamer.errors import ConfigError
 from streamer.models import store
@@ -43,7 +45,7 @@ def write(folder: Path, name: str, content: str | bytes) -> str:
 
 def refusal(label_map: str) -> str:
     with pytest.raises(ConfigError) as refused:
-        label_maps.for_detector(starter=False, label_map=label_map)
+        label_maps.of_module(label_map)
     message = str(refused.value)
     assert len(message.splitlines()) == 1
     return message
@@ -51,13 +53,13 @@ def refusal(label_map: str) -> str:
 
 class TestChoice:
     def test_hub_modules_speak_open_images_unless_told_otherwise(self) -> None:
-        assert label_maps.for_detector(starter=False) is open_images.label_table()
-        assert label_maps.for_detector(starter=False, label_map="Open_Images_V4") is open_images.label_table()
-        assert label_maps.for_detector(starter=False, label_map="coco") == label_maps.coco_table()
+        assert label_maps.of_module(None) is open_images.label_table()
+        assert label_maps.of_module("Open_Images_V4") is open_images.label_table()
+        assert label_maps.of_module("coco") == label_maps.coco_table()
 
     @pytest.mark.usefixtures("starter_weights")
     def test_the_starter_has_its_own(self) -> None:
-        table = label_maps.for_detector(starter=True, label_map="coco")
+        table = StarterDetector.labels_of(DetectorSettings(label_map="coco"))
         detector = StarterDetector()
         assert table == detector.labels
         detector.close()
@@ -65,16 +67,16 @@ class TestChoice:
 
     def test_detectors_by_name(self, tmp_path: Path) -> None:
         for name in (store.HUB_MODULE, "https://tfhub.dev/google/some/module/1", str(tmp_path)):
-            assert label_maps.for_name(name) is open_images.label_table()
-            assert label_maps.for_name(name, "coco") == label_maps.coco_table()
+            assert selection.labels_of(DetectorSettings(name=name)) is open_images.label_table()
+            assert selection.labels_of(DetectorSettings(name=name, label_map="coco")) == label_maps.coco_table()
         with pytest.raises(ConfigError, match=r"'startr'; did you mean starter\?"):
-            label_maps.for_name("startr")
+            selection.labels_of(DetectorSettings(name="startr"))
 
     def test_neither_tensorflow_nor_litert_is_imported(self, tmp_path: Path) -> None:
         file = write(tmp_path, "map.pbtxt", PBTXT)
         code = (
             "import sys; from streamer.classes import label_maps\n"
-            f"for name in (None, 'coco', {file!r}): label_maps.for_detector(starter=False, label_map=name)\n"
+            f"for name in (None, 'coco', {file!r}): label_maps.of_module(name)\n"
             "sys.exit(', '.join({'tensorflow', 'ai_edge_litert', 'cv2'} & sys.modules.keys()))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

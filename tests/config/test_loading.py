@@ -12,8 +12,9 @@ import pytest
 from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
+from streamer.registry import SINKS
 from streamer.run.wiring import build_tracker, source_options
-from streamer.sinks.selection import is_optional, kind_of
+from streamer.sinks.selection import sink_class
 from tracking.types import Detections
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -106,8 +107,8 @@ def test_the_example_configurations_hold_the_defaults_but_where_their_use_needs_
 
 def test_the_outputs_of_the_example_for_a_camera_are_what_it_says() -> None:
     recording, pictures = load_settings(CONFIGS / "rtsp.yaml").outputs
-    assert (kind_of(recording), is_optional(recording), recording.keep_days) == ("recording", True, 14)
-    assert (kind_of(pictures), pictures.max_fps) == ("web", 10)
+    assert (sink_class(recording), recording.keep_days) == (SINKS["recording"], 14)
+    assert (sink_class(pictures), pictures.max_fps) == (SINKS["mjpeg"], 10)
 
 
 def test_ffmpegs_own_name_of_the_pixel_format_sets_it() -> None:

@@ -8,15 +8,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import av
 import psutil
 import pytest
 
 from streamer import registry
+from streamer.config.output import OutputEntry
 from streamer.errors import Interrupted, SinkUnavailable
+from streamer.features import SinkContext
 from streamer.interfaces import Sink
+from streamer.sinks.selection import open_sink
 from tests.sinks.scenes import info, scene
 from tests.sinks.window.screen import running_screen
 from tests.system.permissions import as_an_ordinary_user
@@ -40,18 +42,18 @@ def _frames_in_mot(path: Path) -> int:
     return len({line.split(",")[0] for line in path.read_text(encoding="ascii").splitlines()})
 
 
-# Suffix, what counts the frames in a finished output, and arguments beside the path.
-FILES: dict[str, tuple[str, Callable[[Path], int], tuple[Any, ...]]] = {
-    "video": (".mp4", _frames_in_video, (info(),)),
-    "jsonl": (".jsonl", _frames_in_json, ()),
-    "mot": (".txt", _frames_in_mot, ()),
+# Suffix, and what counts the frames in a finished output.
+FILES: dict[str, tuple[str, Callable[[Path], int]]] = {
+    "video": (".mp4", _frames_in_video),
+    "jsonl": (".jsonl", _frames_in_json),
+    "mot": (".txt", _frames_in_mot),
 }
-# Those that write no file of their own name: arguments in a folder.
-OTHERS: dict[str, Callable[[Path], tuple[Any, ...]]] = {
-    "mjpeg": lambda _: ("http://127.0.0.1:0/",),
-    "recording": lambda folder: (str(folder / "part-%H%M%S.mp4"), info()),
-    "stream": lambda folder: (str(folder / "live.m3u8"), info()),
-    "window": lambda _: ("title",),
+# Those that write no file of their own name: the output.
+OTHERS = {
+    "mjpeg": "http://127.0.0.1:0/",
+    "recording": "part-%H%M%S.mp4",
+    "stream": "live.m3u8",
+    "window": "window",
 }
 NEEDS = {"window": pytest.mark.system}
 NEEDS_PICTURE = {"video": True, "jsonl": False, "mot": False}
@@ -70,9 +72,8 @@ def output(name: str, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(name: str, output: Path) -> Make:
-    def build(path: Path = output, **options: Any) -> Sink:
-        sink: Sink = registry.SINKS[name](path, *FILES[name][2], **options)
-        return sink
+    def build(path: Path = output, *, overwrite: bool = False) -> Sink:
+        return open_sink(OutputEntry(to=str(path), sink=name), SinkContext(info(), overwrite=overwrite))
 
     return build
 
@@ -210,11 +211,12 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=["clean", "ctrl-c", "error"])
 @pytest.mark.parametrize("frames", [0, FRAMES])
 def test_the_others_leave_no_thread_process_or_open_file(
-    other: str, frames: int, error: BaseException | None, tmp_path: Path
+    other: str, frames: int, error: BaseException | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build() -> Sink:
-        sink: Sink = registry.SINKS[other](*OTHERS[other](tmp_path))
-        return sink
+        return open_sink(OutputEntry(to=OTHERS[other], sink=other), SinkContext(info()))
+
+    monkeypatch.chdir(tmp_path)
 
     children = psutil.Process().children()
     sink = build()

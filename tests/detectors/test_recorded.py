@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.detectors.recorded import RecordedDetector
-from streamer.detectors.recordings import is_recording, read
+from streamer.detectors.recorded import RecordedDetector, read
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -72,7 +71,7 @@ def test_closing_it_twice_is_fine() -> None:
     [("det.txt", True), ("DET.TXT", True), ("out.jsonl", True), ("model.tar.gz", False), ("", False)],
 )
 def test_recordings_are_known_by_their_names(name: str, is_one: bool) -> None:
-    assert is_recording(name) == is_one
+    assert RecordedDetector.accepts(name) == is_one
 
 
 def test_mot_text_counts_frames_from_one(tmp_path: Path) -> None:

@@ -6,20 +6,32 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from streamer.detectors import selection
-from streamer.detectors.selection import Options
+from streamer.config.detector import DetectorSettings
+from streamer.detectors import auto, selection
+from streamer.detectors.auto import AutoDetector
+from streamer.detectors.selection import build_detector
 from streamer.detectors.starter import StarterDetector
+from streamer.detectors.tfhub.hub import HubDetector
 from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, ModelError, StreamerError
-from streamer.models import hub, store
+from streamer.features import DetectorContext, DetectorFeature
+from streamer.models import hub, store, tensorflow_import
+from streamer.registry import DETECTORS
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tests.detectors.tfhub import tiny_module
 from tests.models import archives
+from tracking.types import Detections
 
 GRAPH = b"\x08\x01"  # the smallest that can be taken for a SavedModel
+CONTEXT = DetectorContext()
 
 
 @pytest.fixture
@@ -29,79 +41,93 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("STREAMER_CACHE", str(folder))
     monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
     monkeypatch.delenv("STREAMER_OFFLINE", raising=False)
-    monkeypatch.setattr(selection, "has_gpu_device", lambda: False)
+    monkeypatch.setattr(auto, "has_gpu_device", lambda: False)
+    monkeypatch.setattr(tensorflow_import, "sees_gpu", never)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody listens
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: no program listens
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     return folder
 
 
 @pytest.fixture
-def module_at_hand(cache: Path) -> Path:
+def cached_module(cache: Path) -> Path:
     folder = cache / store.HUB_MODULE
     folder.mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(GRAPH)
     return folder
 
 
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    return lambda seen: monkeypatch.setattr(tensorflow_import, "sees_gpu", lambda: seen)
+
+
 def never() -> bool:
     raise AssertionError("TensorFlow was asked, which takes seconds")
 
 
+def chosen(**settings: Any) -> tuple[str, str]:
+    found, why = AutoDetector.choose(DetectorSettings(**settings))
+    return found.name, why
+
+
 @pytest.mark.usefixtures("cache")
 def test_auto_without_module_and_gpu_does_not_ask_tensorflow() -> None:
-    choice = selection.choose("auto", sees_gpu=never)
-    assert choice.module_dir is None
-    assert "starter" in choice.reason
-    assert "not at hand" in choice.reason
+    assert chosen() == ("starter", "because faster_rcnn_openimages_v4 is not in the cache")
 
 
-def test_auto_with_module_and_gpu(module_at_hand: Path) -> None:
-    choice = selection.choose("auto", sees_gpu=lambda: True)
-    assert choice.module_dir == module_at_hand
-    assert choice.handle == store.HUB_HANDLE
-    assert "GPU" in choice.reason
+@pytest.mark.usefixtures("cached_module")
+def test_auto_with_module_and_gpu(gpu: Callable[[bool], None]) -> None:
+    gpu(True)
+    assert chosen() == (store.HUB_MODULE, "because TensorFlow sees a GPU and the module is in the cache")
 
 
 @pytest.mark.usefixtures("cache")
-def test_auto_with_gpu_fetches_the_module_or_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "has_gpu_device", lambda: True)
-    choice = selection.choose("auto", sees_gpu=lambda: True)
-    assert choice.module_dir is None
-    assert f"starter, because cannot fetch {store.HUB_HANDLE} (the proxy cannot be used)" in choice.reason
+def test_auto_with_gpu_fetches_the_module_or_says_why_not(
+    monkeypatch: pytest.MonkeyPatch, gpu: Callable[[bool], None]
+) -> None:
+    gpu(True)
+    monkeypatch.setattr(auto, "has_gpu_device", lambda: True)
+    name, why = chosen(sha256="0" * 64)
+    assert name == "starter"
+    assert f"because cannot fetch {store.HUB_HANDLE} (the proxy cannot be used)" in why
 
 
 @pytest.mark.usefixtures("cache")
 def test_auto_offline_neither_fetches_nor_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "has_gpu_device", lambda: True)
-    with pytest.raises(ModelError, match="the starter is not at hand and nothing may be fetched"):
-        selection.choose("auto", offline=True, sees_gpu=never)
+    monkeypatch.setattr(auto, "has_gpu_device", lambda: True)
+    with pytest.raises(ModelError, match="the starter is not in the cache and nothing may be fetched"):
+        build_detector(DetectorSettings(offline=True), CONTEXT)
 
 
-@pytest.mark.usefixtures("module_at_hand")
-def test_auto_with_module_but_no_gpu() -> None:
-    choice = selection.choose("auto", sees_gpu=lambda: False)
-    assert choice.module_dir is None
-    assert "no GPU" in choice.reason
+@pytest.mark.usefixtures("cached_module")
+def test_auto_with_module_but_no_gpu(gpu: Callable[[bool], None]) -> None:
+    gpu(False)
+    name, why = chosen()
+    assert name == "starter"
+    assert "no GPU" in why
 
 
-@pytest.mark.usefixtures("module_at_hand")
-def test_auto_with_a_broken_tensorflow() -> None:
+@pytest.mark.usefixtures("cached_module")
+def test_auto_with_a_broken_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> bool:
         raise ModelError("TensorFlow cannot be imported (no AVX)")
 
-    choice = selection.choose("auto", sees_gpu=broken)
-    assert choice.module_dir is None
-    assert "no AVX" in choice.reason
+    monkeypatch.setattr(tensorflow_import, "sees_gpu", broken)
+    name, why = chosen()
+    assert name == "starter"
+    assert "no AVX" in why
 
 
 def test_auto_answers_without_importing_tensorflow(cache: Path) -> None:
     code = """
 import sys
-from streamer.detectors import selection
-selection.has_gpu_device = lambda: False
-assert selection.choose("auto").module_dir is None
+from streamer.config.detector import DetectorSettings
+from streamer.detectors import auto, selection
+auto.has_gpu_device = lambda: False
+assert auto.AutoDetector.choose(DetectorSettings())[0].name == "starter"
+selection.check_classes(DetectorSettings(classes=("Person",)))
 assert "tensorflow" not in sys.modules
 """
     subprocess.run(
@@ -109,12 +135,12 @@ assert "tensorflow" not in sys.modules
     )
 
 
-def test_names_and_folders(module_at_hand: Path) -> None:
-    assert selection.choose("starter", sees_gpu=never).module_dir is None
-    assert selection.choose(store.HUB_MODULE, sees_gpu=never).module_dir == module_at_hand
-    assert selection.choose(store.HUB_HANDLE, offline=True, sees_gpu=never).module_dir == module_at_hand
-    choice = selection.choose(str(module_at_hand), sees_gpu=never)
-    assert (choice.module_dir, choice.handle) == (module_at_hand, str(module_at_hand))
+def test_names_and_folders(cached_module: Path) -> None:
+    assert HubDetector.title(store.HUB_MODULE) == "faster_rcnn_openimages_v4"
+    assert HubDetector.title("http://ann:s3cret@host/m/1?token=s3cret") == "hub module http://host/m/1"
+    assert HubDetector.title(str(cached_module)) == f"hub module {cached_module}"
+    assert store.fetch(store.HUB_MODULE) == cached_module
+    assert store.fetch(store.HUB_HANDLE, offline=True) == cached_module
 
 
 @pytest.mark.usefixtures("cache")
@@ -134,25 +160,26 @@ def test_names_and_folders(module_at_hand: Path) -> None:
 def test_what_cannot_be(name: str, kind: type[StreamerError], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "BACKOFF_S", 0.01)
     with pytest.raises(kind, match=told) as caught:
-        selection.choose(name, sees_gpu=never)
+        build_detector(DetectorSettings(name=name), CONTEXT)
     assert "s3cret" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.exit_code == 2
 
 
-def test_a_checksum_is_never_passed_over(module_at_hand: Path) -> None:
+def test_a_checksum_is_never_ignored(cached_module: Path) -> None:
     pinned = "0" * 64
-    for name in ("starter", str(module_at_hand)):
-        with pytest.raises(ConfigError, match="checksum"):
-            selection.choose(name, sha256=pinned, sees_gpu=never)
+    with pytest.raises(ConfigError, match="checksum"):
+        build_detector(DetectorSettings(name=str(cached_module), sha256=pinned), CONTEXT)
+    with pytest.raises(ConfigError, match="checksum"):
+        StarterDetector.from_settings(DetectorSettings(name="starter", sha256=pinned), CONTEXT)
     with pytest.raises(ModelError, match="nothing may be fetched"):
-        selection.choose(store.HUB_MODULE, sha256=pinned, offline=True, sees_gpu=never)
+        build_detector(DetectorSettings(name=store.HUB_MODULE, sha256=pinned, offline=True), CONTEXT)
 
 
 def test_a_folder_without_a_module(cache: Path) -> None:
     cache.mkdir()
     with pytest.raises(ModelError, match=rf"{cache} is no TensorFlow module: it holds no saved_model\.pb"):
-        selection.choose(str(cache), sees_gpu=never)
+        build_detector(DetectorSettings(name=str(cache)), CONTEXT)
 
 
 def test_an_archive_is_unpacked_and_used(cache: Path, tmp_path: Path) -> None:
@@ -160,28 +187,82 @@ def test_an_archive_is_unpacked_and_used(cache: Path, tmp_path: Path) -> None:
         pytest.skip("TensorFlow is not installed")
     archive = tmp_path / "module.tar.gz"
     archive.write_bytes(archives.of_folder(tiny_module.write(tmp_path / "module")))
-    choice = selection.choose(str(archive), offline=True, sees_gpu=never)
-    assert choice.handle == str(archive)
-    assert choice.module_dir is not None
-    assert choice.module_dir.parent == cache / "hub"
-    assert (choice.module_dir / "saved_model.pb").is_file()
+    lines: list[str] = []
+    settings = DetectorSettings(name=str(archive), offline=True, workers=4)
+    built = build_detector(settings, DetectorContext(say=lines.append))
+    (detector,) = built.detectors
+    assert isinstance(detector, WatchedDetector)
+    assert built.reason == f"detector: hub module {archive}, as asked"
+    assert lines[:2] == [built.reason, f"loading {archive}"]
+    assert lines[2].startswith("loaded in ")
+    assert [path.name for path in (cache / "hub").glob("*/saved_model.pb")] == ["saved_model.pb"]
+    detector.close()
 
 
 @pytest.mark.usefixtures("starter_weights")
 def test_builds_as_many_starters_as_asked_for() -> None:
-    built = selection.build(selection.choose("starter"), Options(min_score=0.5, threads=1, workers=2))
+    settings = DetectorSettings(name="starter", min_score=0.5, threads=1, workers=2)
+    built = build_detector(settings, CONTEXT).detectors
     assert len(built) == 2
     assert built[0] is not built[1]
     assert all(isinstance(each, StarterDetector) for each in built)
-    assert len(selection.build(selection.choose("starter"), Options(threads=10_000))) == 1
-    with pytest.raises(ConfigError, match="threads"):
-        selection.build(selection.choose("starter"), Options(threads=0))
+    assert len(build_detector(DetectorSettings(name="starter", threads=256), CONTEXT).detectors) == 1
 
 
-def test_builds_one_hub_detector(tmp_path: Path) -> None:
-    if not importlib.util.find_spec("tensorflow"):
-        pytest.skip("TensorFlow is not installed")
-    choice = selection.choose(str(tiny_module.write(tmp_path / "module")))
-    (built,) = selection.build(choice, Options(workers=4))
-    assert isinstance(built, WatchedDetector)
-    built.close()
+@pytest.mark.usefixtures("starter_weights")
+def test_a_class_that_the_starter_does_not_have_is_refused_before_it_loads() -> None:
+    with pytest.raises(ConfigError, match="this detector knows no 'Axe'"):
+        selection.check_classes(DetectorSettings(name="starter", classes=("Axe",)))
+
+
+class OwnDetector(DetectorFeature):
+    """A detector of another package."""
+
+    default_min_score = 0.25
+    labels = LabelTable(("thing", "other"))
+    built: list[float | None] = []  # noqa: RUF012
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        return name == "my_detector"
+
+    @classmethod
+    def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[OwnDetector]:
+        assert settings.min_score == context.min_score
+        cls.built.append(context.min_score)
+        return [cls()]
+
+    def detect(self, frame: Frame) -> Detections:
+        del frame
+        return Detections(np.array([[0, 0, 8, 8]], np.float32), np.array([0.3], np.float32), np.array([1]))
+
+    def close(self) -> None:
+        self.built.append(-1)
+
+
+@pytest.fixture
+def own_detector(monkeypatch: pytest.MonkeyPatch) -> type[OwnDetector]:
+    monkeypatch.setattr(DETECTORS, "_registered", {"my_detector": OwnDetector})
+    monkeypatch.setattr(OwnDetector, "built", [])
+    return OwnDetector
+
+
+def test_a_detector_of_another_package_is_built_by_name(own_detector: type[OwnDetector]) -> None:
+    built = build_detector(DetectorSettings(name="my_detector"), CONTEXT)
+    assert built.reason == "detector: my_detector, as asked"
+    assert built.keep.lowest_score is None
+    build_detector(DetectorSettings(name="my_detector", min_scores={"thing": 0.1}), CONTEXT)
+    build_detector(DetectorSettings(name="my_detector", min_scores={"thing": 0.7}), CONTEXT)
+    assert own_detector.built == [None, 0.1, 0.25]
+
+
+def test_a_wrong_class_closes_a_detector_that_is_built(own_detector: type[OwnDetector]) -> None:
+    with pytest.raises(ConfigError, match="no class 'Car' in this detector; it knows other, thing"):
+        build_detector(DetectorSettings(name="my_detector", classes=("Car",)), CONTEXT)
+    assert own_detector.built == [None, -1]
+
+
+@pytest.mark.usefixtures("own_detector")
+def test_a_misspelled_name_gets_the_name_of_another_package() -> None:
+    with pytest.raises(ConfigError, match=r"no detector 'my_detectr'; did you mean my_detector\?"):
+        build_detector(DetectorSettings(name="my_detectr"), CONTEXT)

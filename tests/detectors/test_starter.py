@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from streamer.classes import open_images
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.starter import StarterDetector, starter_anchors
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.models import store
@@ -92,7 +93,7 @@ def test_agrees_with_a_plain_reading_of_the_graph() -> None:
     min_score = 0.02
     frame = frame_of(street(640, 360, seed=3))
     expected = reading_of_the_graph(frame, store.load_starter(), min_score)
-    found = StarterDetector(min_score=min_score).detect(frame)
+    found = StarterDetector(DetectorSettings(min_score=min_score)).detect(frame)
     assert len(found) == len(expected) > 5
     np.testing.assert_allclose(found.scores, [score for score, _, _ in expected], atol=1e-4)
     assert found.labels.tolist() == [label for _, label, _ in expected]
@@ -102,16 +103,18 @@ def test_agrees_with_a_plain_reading_of_the_graph() -> None:
 
 def test_limits_keep_the_best() -> None:
     frame = frame_of(street(640, 360, seed=3))
-    everything = StarterDetector(min_score=0.0).detect(frame)
+    everything = StarterDetector(DetectorSettings(min_score=0.0)).detect(frame)
     assert len(everything) == 100  # the graph's own limit
-    assert same(StarterDetector(min_score=0.0, max_detections=7).detect(frame), everything.select(np.arange(7)))
+    few = StarterDetector(DetectorSettings(min_score=0.0), max_detections=7)
+    assert same(few.detect(frame), everything.select(np.arange(7)))
     bound = float(everything.scores[9])
-    assert same(StarterDetector(min_score=bound).detect(frame), everything.select(everything.scores >= bound))
+    sure = StarterDetector(DetectorSettings(min_score=bound))
+    assert same(sure.detect(frame), everything.select(everything.scores >= bound))
 
 
 def test_two_instances_in_two_threads_see_what_one_sees() -> None:
     frames = [frame_of(street(320, 240, seed=seed), index=seed) for seed in range(24)]
-    low = [StarterDetector(min_score=0.05) for _ in range(3)]
+    low = [StarterDetector(DetectorSettings(min_score=0.05)) for _ in range(3)]
     expected = [low[2].detect(frame) for frame in frames]
     assert sum(map(len, expected)) > 24
     found: list[list[Detections]] = [[], []]
@@ -176,9 +179,8 @@ def test_precision_and_recall_on_real_pedestrians() -> None:
 
 
 def test_bad_numbers_and_bad_weights(tmp_path: Path, starter_weights: Path) -> None:
-    for options in ({"min_score": -0.1}, {"min_score": 2}, {"max_detections": 0}, {"threads": 0}):
-        with pytest.raises(ConfigError, match=next(iter(options))):
-            StarterDetector(**options)
+    with pytest.raises(ConfigError, match="max_detections"):
+        StarterDetector(max_detections=0)
     with pytest.raises(ModelError, match="cannot read"):
         StarterDetector(weights=tmp_path / "none.data")
     torn = tmp_path / "torn.data"

@@ -54,7 +54,7 @@ def scene(index: int, shown: Tracks, segment: int = 0) -> Scene:
 def report(scenes: Iterable[Scene]) -> SteadinessReport:
     steadiness = Steadiness()
     for each in scenes:
-        steadiness.take(each)
+        steadiness.scene_shown(each)
     return steadiness.report()
 
 
@@ -194,7 +194,7 @@ def test_measures_a_run_of_the_pipeline() -> None:
     steadiness = Steadiness()
     source = CountingSource(frames=10)
     for each in Pipeline(source, [SteppingDetector()], IouTracker(), cadence=Cadence(3)):
-        steadiness.take(each)
+        steadiness.scene_shown(each)
     found = steadiness.report()
     assert found.frames == 10
     assert (found.landed.count, found.between.count) == (3, 6)

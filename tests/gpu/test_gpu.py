@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.detectors import selection
+from streamer.detectors import auto
 from streamer.models import tensorflow_import
 from tests.detectors.tfhub import tiny_module
 
@@ -18,6 +18,7 @@ PREPARE = """
 import logging, sys
 from pathlib import Path
 import numpy as np
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import ModelError
 from tests.detectors.tfhub.test_hub import painted_frame
@@ -28,7 +29,7 @@ module = Path(sys.argv[1])
 
 def skip_without_gpu() -> None:
     # The cheap question first: TensorFlow takes seconds to import.
-    if not selection.has_gpu_device():
+    if not auto.has_gpu_device():
         pytest.skip("this machine has no GPU")
     if not tensorflow_import.sees_gpu():
         pytest.skip("TensorFlow sees no GPU; docs/gpu.md tells what it needs")
@@ -57,7 +58,7 @@ def run(code: str, module: Path) -> str:
 def test_it_finds_the_same_as_on_the_cpu_and_runs_on_the_gpu(module: Path) -> None:
     printed = run(
         """
-on_gpu, on_cpu = HubDetector(module, device="gpu:0"), HubDetector(module, device="cpu")
+on_gpu, on_cpu = (HubDetector(module, DetectorSettings(device=device)) for device in ("gpu:0", "cpu"))
 on_gpu.warm_up(160, 90)
 found, expected = on_gpu.detect(painted_frame()), on_cpu.detect(painted_frame())
 assert found.labels.tolist() == expected.labels.tolist() and len(found) == 2
@@ -73,7 +74,7 @@ print(dict(on_gpu.placement(160, 90)))
 def test_a_faster_precision_runs_and_tells_its_deviation(precision: str, module: Path) -> None:
     printed = run(
         f"""
-detector = HubDetector(module, device="gpu:0", precision={precision!r})
+detector = HubDetector(module, DetectorSettings(device="gpu:0", precision={precision!r}))
 for _ in range(4):
     assert len(detector.detect(painted_frame())) == 2
 """,
@@ -89,7 +90,7 @@ def test_too_little_memory_is_one_clear_line(module: Path) -> None:
     printed = run(
         f"""
 try:
-    HubDetector(module, device="gpu:0", gpu_memory_mb=256).warm_up(*{TOO_LARGE})
+    HubDetector(module, DetectorSettings(device="gpu:0", gpu_memory_mb=256)).warm_up(*{TOO_LARGE})
 except ModelError as error:
     print(error)
 """,
@@ -102,7 +103,7 @@ except ModelError as error:
 def test_auto_goes_on_on_the_cpu_and_says_so(module: Path) -> None:
     printed = run(
         f"""
-detector = HubDetector(module, device="auto", gpu_memory_mb=256)
+detector = HubDetector(module, DetectorSettings(device="auto", gpu_memory_mb=256))
 detector.warm_up(*{TOO_LARGE})
 print(detector.device, len(detector.detect(painted_frame())))
 """,
@@ -116,7 +117,7 @@ def test_memory_grows_only_as_needed(module: Path) -> None:
     printed = run(
         """
 import tensorflow as tf
-detector = HubDetector(module, device="gpu:0")
+detector = HubDetector(module, DetectorSettings(device="gpu:0"))
 detector.warm_up(1280, 720)
 print(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 """,

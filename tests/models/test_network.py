@@ -79,9 +79,9 @@ def test_offline(server: ArchiveServer, url: str, cache: Path, entry: Path, monk
         with pytest.raises(ModelError, match="nothing may be fetched") as caught:
             store.fetch(url, offline=asked)
         assert f"copy {entry}" in str(caught.value)
-        with pytest.raises(ModelError, match="the starter is not at hand"):
+        with pytest.raises(ModelError, match="the starter is not in the cache"):
             store.fetch(store.STARTER, offline=asked)
-    with pytest.raises(ModelError, match="the starter is not at hand"):
+    with pytest.raises(ModelError, match="the starter is not in the cache"):
         store.load_starter()
     assert server.script.requests == []
     assert not cache.exists()

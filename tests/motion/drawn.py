@@ -1,4 +1,4 @@
-"""Drawn scenes: textured things that move over a textured background, seen by a camera that may move, too."""
+"""Drawn scenes: textured objects that move over a textured background, with a camera that may also move."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamer.values.frame import Frame
 
 WIDTH, HEIGHT = 320, 240
 FPS = 30
-_MARGIN = 240  # how far the background goes on beyond the picture
+_MARGIN = 240  # extent of the background beyond the frame
 
 Grey = npt.NDArray[np.uint8]
 Array = npt.NDArray[np.float64]
@@ -26,7 +26,7 @@ Camera = Callable[[int], Array]
 
 @cache
 def texture(width: int, height: int, seed: int) -> Grey:
-    """Light and dark by chance, coarse and fine, as pictures have it."""
+    """A random texture with coarse and fine detail."""
     random, mixed = np.random.default_rng(seed), np.zeros((height, width))
     for grain_px, weight in ((6, 0.5), (60, 0.5)):
         grains = random.uniform(20, 236, (height // grain_px + 2, width // grain_px + 2))
@@ -35,12 +35,12 @@ def texture(width: int, height: int, seed: int) -> Grey:
 
 
 def flat(level: int, width: int = WIDTH, height: int = HEIGHT) -> Grey:
-    """One grey."""
+    """A uniform grey."""
     return np.full((height, width), level, np.uint8)
 
 
 def camera(*, x: float = 0.0, y: float = 0.0, zoom: float = 1.0, roll_degrees: float = 0.0) -> Camera:
-    """So much a frame: the map `(2, 3)` from where things are at index 0 to where the picture has them."""
+    """Camera motion per frame: the map `(2, 3)` from places at index 0 to places on the frame."""
 
     def at(index: int) -> Array:
         turned = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), roll_degrees * index, zoom**index)
@@ -54,7 +54,7 @@ RESTING = camera()
 
 
 def line(x: float, y: float, dx: float = 0.0, dy: float = 0.0) -> Places:
-    """A top left corner that is at x, y in frame 0 and goes so many px a frame."""
+    """A top left corner at x, y in frame 0 that moves by a constant number of px per frame."""
     return lambda index: (x + dx * index, y + dy * index)
 
 
@@ -105,7 +105,7 @@ class Drawn:
         return frame_of(self.picture(index), index, segment=segment, fps=fps)
 
     def box(self, index: int, thing: int = 0) -> Array:
-        """Where a thing is in the picture, `(4,)`: upright, around its centre."""
+        """The box `(4,)` of an object on the frame: upright, around its centre."""
         one, view = self.things[thing], self.camera(index)
         half = np.array([one.width, one.height]) / 2
         centre = view[:, :2] @ (np.array(one.places(index)) + half) + view[:, 2]
@@ -113,12 +113,12 @@ class Drawn:
         return np.concatenate([centre - half, centre + half])
 
     def boxes(self, index: int) -> Array:
-        """Of all things, `(N, 4)`."""
+        """The boxes of all objects, `(N, 4)`."""
         return np.array([self.box(index, thing) for thing in range(len(self.things))]).reshape(-1, 4)
 
 
 def frame_of(picture: Grey, index: int, *, segment: int = 0, fps: int = FPS) -> Frame:
-    """A grey picture as a frame that came at its media time."""
+    """A grey image as a frame that was captured at its media time."""
     native = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
     return Frame(native, index, index, Fraction(1, fps), index / fps, segment)
 
@@ -136,7 +136,7 @@ def _after(view: Array, x: float, y: float) -> Array:
 
 
 def _draw(shown: Grey, thing: Thing, there: Array) -> None:
-    """Draw a thing under a map `(2, 3)`, in no more of the picture than it covers."""
+    """Draw an object under a map `(2, 3)`, only into the part of the image that it covers."""
     outline = [(0, 0), (thing.width, 0), (0, thing.height), (thing.width, thing.height)]
     corners = outline @ there[:, :2].T + there[:, 2]
     left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, (WIDTH, HEIGHT))

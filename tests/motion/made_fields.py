@@ -1,4 +1,4 @@
-"""Motion fields that are written down, not found in pictures: what must become of a box can be told exactly."""
+"""Constructed motion fields, for which the correct boxes are known exactly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made_field(
     scale: float = SCALE,
     elapsed_s: float = ELAPSED_S,
 ) -> MotionField:
-    """Groups of points and the shift of each beyond the camera's motion, all in pixels of the frame."""
+    """Groups of points and their shifts beyond the camera's motion, in pixels of the frame."""
     points = np.concatenate([np.empty((0, 2)), *(points for points, _ in groups)])
     shifts = np.concatenate([np.empty((0, 2)), *(np.tile(shift, (len(points), 1)) for points, shift in groups)])
     return MotionField(

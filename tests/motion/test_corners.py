@@ -1,4 +1,4 @@
-"""Points are spent on objects first, one a cell, and those that are followed go on."""
+"""The choice of points: on objects first, one per cell, tracked points are kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ rectangles = st.lists(st.tuples(coordinate, coordinate, st.floats(0, 300), st.fl
 
 @settings(max_examples=60, deadline=None)
 @given(rectangles=rectangles, most=st.integers(0, 300), share=st.floats(0, 1))
-def test_objects_come_first_and_no_cell_has_two(
+def test_objects_get_points_first_and_a_cell_at_most_one(
     rectangles: list[tuple[float, float, float, float]], most: int, share: float
 ) -> None:
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in rectangles]).reshape(-1, 4)
@@ -44,14 +44,14 @@ def test_objects_come_first_and_no_cell_has_two(
             assert touching.all(axis=1).any()
 
 
-def test_what_objects_leave_over_is_spent_elsewhere() -> None:
+def test_the_remaining_points_are_placed_elsewhere() -> None:
     small = np.array([[100.0, 100, 120, 120]])
     found = corners(PICTURE, NO_POINTS, small, 200, 150)
     assert len(found.points) == 200
     assert 4 <= found.inside.sum() <= 16
 
 
-def test_a_small_object_gets_more_points_than_by_chance() -> None:
+def test_a_small_object_gets_more_points_than_its_share() -> None:
     box = np.array([[60.0, 60, 120, 150]])
     known = corners(PICTURE, NO_POINTS, box, 200, 150)
     unknown = corners(PICTURE, NO_POINTS, NOWHERE, 200, 150)
@@ -59,7 +59,7 @@ def test_a_small_object_gets_more_points_than_by_chance() -> None:
     assert known.inside.sum() > 3 * within.sum()
 
 
-def test_points_that_are_followed_go_on_where_they_are() -> None:
+def test_tracked_points_keep_their_places() -> None:
     first = corners(PICTURE, NO_POINTS, NOWHERE, 200, 0)
     drifted = first.points + np.float32(0.3)
     found = corners(PICTURE, drifted, NOWHERE, 200, 0)
@@ -68,10 +68,10 @@ def test_points_that_are_followed_go_on_where_they_are() -> None:
     assert found.points[known] == pytest.approx(drifted[found.origins[known]])
 
 
-def test_points_beyond_the_picture_do_not_go_on() -> None:
+def test_points_outside_the_frame_are_dropped() -> None:
     outside = np.array([(-3, 20), (WIDTH + 1, 20), (20, HEIGHT + 9), (20, -1)], np.float32)
     assert (corners(PICTURE, outside, NOWHERE, 5000, 0).origins == -1).all()
 
 
-def test_a_picture_of_one_grey_has_no_corners() -> None:
+def test_a_uniform_frame_has_no_corners() -> None:
     assert len(corners(flat(128), NO_POINTS, NOWHERE, 200, 0).points) == 0

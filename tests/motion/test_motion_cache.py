@@ -1,4 +1,4 @@
-"""The fields of the last seconds: they lead from frame to frame of one shot, and they do not pile up."""
+"""The motion cache: fields connect the frames of one shot, and their number is limited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamer.motion.motion_cache import KEPT_S, IncrementalMotion, MotionCache
 from streamer.motion.motion_field import composed, moved
 from tests.motion.drawn import FPS, HEIGHT, WIDTH, Array, Drawn, Thing, camera, flat, frame_of, line
 
-# A thing that goes its own way under a camera that pans, and one that is a part of the background.
+# An object that moves under a panning camera, and one that is part of the background.
 WALK = Drawn([Thing(line(150, 80, -3, 1)), Thing(line(40, 120), seed=101)], camera(x=2, y=-1))
 SMALL = flat(128, 32, 32)
 
@@ -25,14 +25,14 @@ def filled(drawn: Drawn, indices: Sequence[int]) -> MotionCache:
 
 
 def camera_shift(cache: MotionCache, first: int, last: int) -> Array:
-    """How far the camera moved the picture's corner."""
+    """How far the camera moved the corner of the frame."""
     fields = cache.fields(first, last)
     assert fields
     shift: Array = moved(np.zeros((1, 2)), composed(fields).camera)[0]
     return shift
 
 
-def test_the_fields_between_two_frames_lead_from_one_to_the_other() -> None:
+def test_the_fields_between_two_frames_connect_them() -> None:
     cache = filled(WALK, range(8))
     for first, last in ((0, 7), (2, 5), (6, 7)):
         fields = cache.fields(first, last)
@@ -43,16 +43,16 @@ def test_the_fields_between_two_frames_lead_from_one_to_the_other() -> None:
     assert cache.fields(4, 4) == []
 
 
-def test_frames_that_were_dropped_on_the_way_are_bridged() -> None:
+def test_fields_bridge_dropped_frames() -> None:
     cache = filled(WALK, [0, 1, 4, 5, 8])
     assert camera_shift(cache, 0, 8) == pytest.approx((16, -8), abs=0.5)
     assert camera_shift(cache, 1, 5) == pytest.approx((8, -4), abs=0.3)
-    # A result for a frame that never came is taken for one of the next frame.
+    # A frame that was never added stands for the next one.
     assert camera_shift(cache, 2, 8) == pytest.approx(camera_shift(cache, 4, 8))
 
 
 @pytest.mark.parametrize("begins", ["cut", "reconnect"])
-def test_nothing_leads_out_of_a_shot(begins: str) -> None:
+def test_no_field_leads_out_of_a_shot(begins: str) -> None:
     cache = filled(WALK, range(4))
     other = WALK if begins == "reconnect" else Drawn(seed=7)
     shot = cache.shot
@@ -75,7 +75,7 @@ def test_fields_are_kept_for_some_seconds() -> None:
     assert cache.fields(oldest - 1, last) is None
 
 
-def test_however_fast_frames_come_only_so_many_fields_are_kept() -> None:
+def test_the_number_of_kept_fields_is_limited() -> None:
     cache = MotionCache()
     for index in range(1500):
         cache.add(frame_of(SMALL, index, fps=1000))
@@ -85,7 +85,7 @@ def test_however_fast_frames_come_only_so_many_fields_are_kept() -> None:
     assert len(kept) == 499
 
 
-def test_whether_the_camera_is_known_depends_on_the_last_pictures() -> None:
+def test_whether_the_camera_is_known_depends_on_the_last_step() -> None:
     cache = filled(WALK, [0])
     assert not cache.camera_known
     cache.add(WALK.frame(1))
@@ -94,7 +94,7 @@ def test_whether_the_camera_is_known_depends_on_the_last_pictures() -> None:
     assert not cache.camera_known
 
 
-def test_a_tracker_is_told_where_boxes_went_and_what_the_camera_did_to_them() -> None:
+def test_the_motion_gives_boxes_and_their_camera_motion() -> None:
     cache = filled(WALK, range(10))
     motion = cache.motion(1, 9)
     assert motion is not None
@@ -104,7 +104,7 @@ def test_a_tracker_is_told_where_boxes_went_and_what_the_camera_did_to_them() ->
     assert carried.camera == pytest.approx(WALK.boxes(1) + np.tile([16, -8], 2), abs=0.5)
 
 
-def test_where_a_box_tells_nothing_a_tracker_is_told_of_the_camera_alone() -> None:
+def test_the_motion_of_an_unrecognized_box_is_the_cameras() -> None:
     blank = Drawn([Thing(line(100, 60), 120, 120, seed=None)], camera(x=2))
     cache = filled(blank, range(8))
     motion = cache.motion(0, 7)
@@ -124,13 +124,13 @@ def test_a_flash_is_bridged(flash: set[int]) -> None:
     motion = cache.motion(0, 12)
     assert motion is not None
     carried = motion.carry(WALK.boxes(0))
-    # Into the flash and out of it nothing is known: the camera is held, and what moved by itself goes on.
+    # The steps into and out of the flash have no points: no camera motion, and own velocities continue.
     unknown = sum(index in flash or index + 1 in flash for index in range(12))
     assert carried.trusted.tolist() == [True, True]
     assert carried.boxes == pytest.approx(WALK.boxes(12) - np.tile([2, -1], 2) * unknown, abs=3)
 
 
-def test_no_boxes_and_no_steps_are_carried_nowhere() -> None:
+def test_no_boxes_and_no_steps_are_fine() -> None:
     cache = filled(WALK, range(3))
     motion = cache.motion(0, 2)
     assert motion is not None
@@ -144,11 +144,11 @@ def test_no_boxes_and_no_steps_are_carried_nowhere() -> None:
 
 
 @pytest.mark.parametrize("indices", [range(30), [0, 1, 2, *range(5, 30, 3)]], ids=["every frame", "some dropped"])
-def test_boxes_that_were_begun_early_arrive_where_they_would_arrive_anyway(indices: Sequence[int]) -> None:
+def test_incremental_motion_gives_the_same_boxes(indices: Sequence[int]) -> None:
     cache, boxes = filled(WALK, indices), WALK.boxes(0)
     begun = IncrementalMotion(boxes, 0, 20)
     for _ in range(6):
-        begun.go_on(cache)
+        begun.advance(cache)
         for last in indices:
             early, late = cache.motion(0, last, begun), cache.motion(0, last)
             assert early is not None
@@ -157,16 +157,16 @@ def test_boxes_that_were_begun_early_arrive_where_they_would_arrive_anyway(indic
                 assert np.array_equal(one, other)
 
 
-def test_whoever_asks_for_other_boxes_than_were_begun_gets_those() -> None:
+def test_incremental_motion_of_other_boxes_is_not_used() -> None:
     cache, begun = filled(WALK, range(20)), IncrementalMotion(WALK.boxes(0), 0, 19)
     for _ in range(4):
-        begun.go_on(cache)
+        begun.advance(cache)
     motion = cache.motion(0, 19, begun)
     assert motion is not None
     assert motion.carry(WALK.boxes(0)[:1]).boxes == pytest.approx(WALK.boxes(19)[:1], abs=2)
 
 
-def test_little_is_left_to_do_of_what_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incremental_motion_leaves_few_strides(monkeypatch: pytest.MonkeyPatch) -> None:
     steps, step = [0], propagation.propagate
 
     def count(*arguments: object) -> object:
@@ -177,7 +177,7 @@ def test_little_is_left_to_do_of_what_was_begun(monkeypatch: pytest.MonkeyPatch)
     cache, begun = filled(WALK, range(FPS)), IncrementalMotion(WALK.boxes(0), 0, FPS - 1)
     for _ in range(2 * FPS):
         before = steps[0]
-        begun.go_on(cache)
+        begun.advance(cache)
         assert steps[0] - before <= 1
     motion, before = cache.motion(0, FPS - 1, begun), steps[0]
     assert motion is not None
@@ -186,7 +186,7 @@ def test_little_is_left_to_do_of_what_was_begun(monkeypatch: pytest.MonkeyPatch)
     assert before >= 5, "a second has more strides than that"
 
 
-def test_a_tracker_is_told_nothing_of_pictures_in_which_there_is_nothing() -> None:
+def test_frames_without_texture_give_no_motion() -> None:
     cache = MotionCache()
     for index in range(10):
         cache.add(frame_of(flat(128), index))

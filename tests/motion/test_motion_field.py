@@ -1,4 +1,4 @@
-"""What the camera did is found in drawn pictures, whatever moves in them; a cut is one and a fast pan is none."""
+"""Camera motion and cuts in drawn scenes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def of_pictures(one: Grey, other: Grey) -> MotionField | None:
 
 
 def truth(view: Camera, first: int, last: int) -> Array:
-    """Where the corners of the picture go between two frames."""
+    """The motion of the corners of the frame between two frames."""
     back = np.asarray(cv2.invertAffineTransform(view(first)), np.float64)
     return moved(moved(CORNERS, back), view(last))
 
@@ -68,8 +68,8 @@ def test_the_cameras_motion_is_found(view: Camera) -> None:
 
 
 @pytest.mark.parametrize("view", CAMERAS.values(), ids=CAMERAS)
-def test_what_moves_by_itself_is_not_taken_for_the_camera(view: Camera) -> None:
-    """A thing that covers a quarter of the picture."""
+def test_a_moving_object_is_not_taken_for_camera_motion(view: Camera) -> None:
+    """An object that covers a quarter of the frame."""
     drawn = Drawn([Thing(line(60, 60, -6, 4), 160, 120)], view)
     field = found(drawn.frame(0), drawn.frame(1))
     assert moved(CORNERS, field.camera) == pytest.approx(truth(view, 0, 1), abs=0.5)
@@ -78,7 +78,7 @@ def test_what_moves_by_itself_is_not_taken_for_the_camera(view: Camera) -> None:
     assert np.median(own, axis=0) == pytest.approx(turned, abs=0.3)
 
 
-def test_a_field_is_in_pixels_of_a_small_picture_and_tells_how_small() -> None:
+def test_a_field_is_in_thumbnail_pixels_and_has_their_scale() -> None:
     drawn = Drawn(camera=camera(x=4, y=2))
     one, other = (cv2.resize(drawn.picture(index), (1280, 960)) for index in (0, 1))
     field = found(frame_of(np.asarray(one, np.uint8), 0), frame_of(np.asarray(other, np.uint8), 1))
@@ -87,7 +87,7 @@ def test_a_field_is_in_pixels_of_a_small_picture_and_tells_how_small() -> None:
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuvj422p", "rgb24", "bgra", "yuv420p10le"])
-def test_the_motion_does_not_depend_on_how_pictures_are_stored(pixel_format: str) -> None:
+def test_the_motion_does_not_depend_on_the_pixel_format(pixel_format: str) -> None:
     drawn = Drawn(camera=CAMERAS["all"])
     grey = [drawn.frame(index) for index in (0, 1)]
     stored = [
@@ -97,7 +97,7 @@ def test_the_motion_does_not_depend_on_how_pictures_are_stored(pixel_format: str
     assert moved(CORNERS, found(*stored).camera) == pytest.approx(truth(drawn.camera, 0, 1), abs=0.3)
 
 
-def test_rows_that_are_padded_in_memory_are_read_right() -> None:
+def test_padded_rows_are_read_correctly() -> None:
     drawn = Drawn(camera=camera(x=3))
     narrow = [np.ascontiguousarray(drawn.picture(index)[:, :301]) for index in (0, 1)]
     frames = [frame_of(picture, index) for index, picture in enumerate(narrow)]
@@ -118,7 +118,7 @@ def test_a_reversed_step_undoes_it(view: Camera) -> None:
 
 
 @pytest.mark.parametrize("view", CAMERAS.values(), ids=CAMERAS)
-def test_several_steps_made_one_lead_to_the_same_place(view: Camera) -> None:
+def test_composed_steps_lead_to_the_same_place(view: Camera) -> None:
     drawn = Drawn([Thing(line(80, 80, 4, -2), 100, 90)], view)
     estimator = MotionEstimator()
     steps = [step for index in range(5) if (step := estimator.step(drawn.frame(index))) is not None]
@@ -129,14 +129,14 @@ def test_several_steps_made_one_lead_to_the_same_place(view: Camera) -> None:
     assert moved(CORNERS, one.camera) == pytest.approx(truth(view, 0, 4), abs=0.6)
     on_it = ((one.points > (95, 95)) & (one.points < (160, 150))).all(axis=1)
     ends = moved(one.points[on_it], one.camera) + one.shifts[on_it]
-    # At index 0 the picture shows everything where it is; by index 4 the thing has gone 16 px right and 8 up.
+    # By index 4 the object has moved 16 px right and 8 up.
     expected = moved(one.points[on_it] + np.array([16, -8]), view(4))
     assert np.median(ends - expected, axis=0) == pytest.approx((0, 0), abs=0.5)
 
 
 @pytest.mark.parametrize("blank_at", [0, 1, 2, 3])
-def test_steps_that_tell_nothing_can_be_among_those_made_one(blank_at: int) -> None:
-    """A blank picture between others, as large ones: the fields are of small pictures."""
+def test_steps_without_points_can_be_composed(blank_at: int) -> None:
+    """A blank frame between others, large ones: the fields are of thumbnails."""
     drawn = Drawn(camera=camera(x=4))
     large = [np.kron(drawn.picture(index), np.ones((4, 4), np.uint8)) for index in range(6)]
     large[blank_at] = np.full_like(large[blank_at], 128)
@@ -165,13 +165,13 @@ def test_a_cut_to_another_scene_gives_no_step(seeds: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("x", [-25, -12, 12, 25])
-def test_a_fast_pan_is_no_cut(x: int) -> None:
-    """25 px of 320 a frame: the whole width in less than half a second."""
+def test_a_fast_pan_is_not_a_cut(x: int) -> None:
+    """25 px of 320 per frame: the whole width in less than half a second."""
     drawn = Drawn(camera=camera(x=x))
     assert found(drawn.frame(0), drawn.frame(1)).camera[:, 2] == pytest.approx((x, 0), abs=0.3)
 
 
-def test_something_large_that_passes_in_front_is_no_cut() -> None:
+def test_a_large_passing_object_is_not_a_cut() -> None:
     drawn = Drawn([Thing(line(-300, -10, 20), 300, 260)])
     estimator = MotionEstimator()
     steps = [estimator.step(drawn.frame(index)) for index in range(30)]
@@ -179,7 +179,7 @@ def test_something_large_that_passes_in_front_is_no_cut() -> None:
 
 
 @pytest.mark.parametrize("change", ["white", "black", "darker", "brighter"])
-def test_a_flash_or_a_change_of_exposure_is_no_cut(change: str) -> None:
+def test_a_flash_or_a_change_of_exposure_is_not_a_cut(change: str) -> None:
     usual = Drawn().picture(0)
     other = {
         "white": flat(255),
@@ -195,7 +195,7 @@ def test_a_flash_or_a_change_of_exposure_is_no_cut(change: str) -> None:
         assert moved(CORNERS, step.camera) == pytest.approx(CORNERS, abs=0.5), "never wild"
 
 
-def test_pictures_without_texture_tell_nothing_and_are_no_cut() -> None:
+def test_frames_without_texture_give_no_points_and_no_cut() -> None:
     for one, other in ((flat(128), flat(128)), (flat(128), flat(90)), (Drawn().picture(0), flat(128))):
         field = of_pictures(one, other)
         assert field is not None
@@ -204,7 +204,7 @@ def test_pictures_without_texture_tell_nothing_and_are_no_cut() -> None:
 
 
 @pytest.mark.parametrize("levels", [1, 2, 6])
-def test_noise_is_not_taken_for_motion_of_the_camera(levels: int) -> None:
+def test_noise_is_not_taken_for_camera_motion(levels: int) -> None:
     random = np.random.default_rng(1)
     one, other = (np.clip(128 + random.normal(0, levels, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8) for _ in range(2))
     field = of_pictures(one, other)
@@ -214,7 +214,7 @@ def test_noise_is_not_taken_for_motion_of_the_camera(levels: int) -> None:
         assert len(field.points) == 0, "what noise makes look like corners goes anywhere"
 
 
-def test_a_reconnect_another_size_and_time_that_goes_back_begin_anew() -> None:
+def test_a_reconnect_a_new_size_or_time_going_back_restarts() -> None:
     drawn = Drawn(camera=camera(x=2))
     assert step_between(drawn.frame(0), drawn.frame(1)) is not None
     assert step_between(drawn.frame(0), drawn.frame(1, segment=1)) is None
@@ -224,28 +224,28 @@ def test_a_reconnect_another_size_and_time_that_goes_back_begin_anew() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (17, 9), (8, 8), (1920, 16)])
-def test_pictures_too_small_to_tell_anything_are_no_error(width: int, height: int) -> None:
+def test_tiny_frames_are_not_an_error(width: int, height: int) -> None:
     pictures = [np.ascontiguousarray(Drawn().picture(0)[:height, :width]) for _ in range(2)]
     field = of_pictures(np.resize(pictures[0], (height, width)), np.resize(pictures[1], (height, width)))
     assert field is not None
     assert np.isfinite(field.camera).all()
 
 
-def test_two_frames_of_the_same_time_are_one_step() -> None:
+def test_two_frames_of_the_same_time_are_a_step() -> None:
     drawn = Drawn()
     one = drawn.frame(0)
     again = Frame(one.picture, 1, one.pts, one.time_base, one.captured_s)
     assert found(one, again).elapsed_s == 0
 
 
-def test_a_step_of_which_nothing_is_known_moves_nothing() -> None:
+def test_a_step_without_information_moves_nothing() -> None:
     field = still(0.04)
     assert moved(CORNERS, field.camera) == pytest.approx(CORNERS)
     assert len(field.points) == len(field.shifts) == len(field.origins) == 0
     assert composed([field, field]).elapsed_s == pytest.approx(0.08)
 
 
-def test_the_picture_itself_is_left_alone() -> None:
+def test_the_frame_is_not_changed() -> None:
     native = av.VideoFrame.from_ndarray(Drawn().picture(0), format="gray")
     before = native.to_ndarray()
     estimator = MotionEstimator()

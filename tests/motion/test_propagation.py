@@ -1,4 +1,4 @@
-"""Boxes go with what is in them; what is not recognized goes on as it did, and nothing ever goes wild."""
+"""Boxes move with their content; unrecognized boxes keep their motion, and results are always finite."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def fields_of(drawn: Drawn, count: int) -> list[MotionField]:
 
 
 def at_rest(boxes: Array) -> Array:
-    """No velocity for any."""
+    """Zero velocities."""
     return np.zeros((len(boxes), 2))
 
 
 @pytest.mark.parametrize("view", CAMERAS.values(), ids=CAMERAS)
-def test_a_thing_is_followed_whatever_the_camera_does(view: Camera) -> None:
+def test_an_object_is_followed_with_any_camera_motion(view: Camera) -> None:
     drawn = Drawn([Thing(line(120, 90, 4, 1))], view)
     boxes, velocities = drawn.boxes(0), np.zeros((1, 2))
     for index, field in enumerate(fields_of(drawn, 13), 1):
@@ -47,7 +47,7 @@ def test_a_thing_is_followed_whatever_the_camera_does(view: Camera) -> None:
 
 
 @pytest.mark.parametrize("view", CAMERAS.values(), ids=CAMERAS)
-def test_what_belongs_to_the_background_moves_with_the_camera_alone(view: Camera) -> None:
+def test_background_moves_with_the_camera_alone(view: Camera) -> None:
     drawn = Drawn([Thing(line(130, 90))], view)
     fields = fields_of(drawn, 9)
     step = follow(drawn.boxes(0), np.zeros((1, 2)), fields)
@@ -56,7 +56,7 @@ def test_what_belongs_to_the_background_moves_with_the_camera_alone(view: Camera
 
 
 @pytest.mark.parametrize("view", CAMERAS.values(), ids=CAMERAS)
-def test_in_strides_boxes_get_to_the_same_place(view: Camera) -> None:
+def test_strides_lead_to_the_same_place(view: Camera) -> None:
     drawn = Drawn([Thing(line(90, 30, 4, 2)), Thing(line(200, 150, -3, -1), seed=101)], view)
     fields = fields_of(drawn, 13)
     assert len(strides(fields)) < len(fields) / 3
@@ -72,7 +72,7 @@ def test_a_step_back_undoes_a_step() -> None:
     assert back.velocities == pytest.approx(-there.velocities, abs=20)
 
 
-def test_boxes_are_in_pixels_of_the_frame_and_not_of_the_small_picture() -> None:
+def test_boxes_are_in_pixels_of_the_frame() -> None:
     drawn = Drawn([Thing(line(120, 90, 4, 1))], camera(x=-2))
     estimator = MotionEstimator()
     large = [np.kron(drawn.picture(index), np.ones((4, 4), np.uint8)) for index in (0, 1)]
@@ -84,8 +84,8 @@ def test_boxes_are_in_pixels_of_the_frame_and_not_of_the_small_picture() -> None
     assert step.velocities[0] == pytest.approx((16 * FPS, 4 * FPS), rel=0.2)
 
 
-def test_a_box_that_is_larger_than_its_thing_is_carried_with_the_thing() -> None:
-    """Detectors draw boxes with some background in them."""
+def test_a_box_larger_than_its_object_moves_with_the_object() -> None:
+    """Boxes of detectors contain some background."""
     drawn = Drawn([Thing(line(100, 90, 4, 0))], camera(x=-1))
     fields = fields_of(drawn, 11)
     rim = np.array([-8, -8, 8, 8])
@@ -93,7 +93,7 @@ def test_a_box_that_is_larger_than_its_thing_is_carried_with_the_thing() -> None
     assert step.boxes == pytest.approx(drawn.boxes(10) + rim, abs=2.5)
 
 
-def test_a_thing_that_passes_in_front_does_not_take_along_the_one_behind() -> None:
+def test_a_passing_object_does_not_move_the_one_behind() -> None:
     drawn = Drawn([Thing(line(130, 60), 48, 90, 101), Thing(line(70, 80, 5, 0), 48, 90)])
     step = follow(drawn.boxes(0), np.zeros((2, 2)), fields_of(drawn, 24))
     assert step.boxes == pytest.approx(drawn.boxes(23), abs=4.0)
@@ -103,7 +103,7 @@ def test_a_thing_that_passes_in_front_does_not_take_along_the_one_behind() -> No
     "way",
     [line(-30, 80, -2, 0), line(300, 80, 2, 0), line(120, -40, 0, -2), line(120, 215, 0, 2), line(-24, -30, 3, 3)],
 )
-def test_at_the_border_a_box_follows_what_is_left_of_its_thing(way: Places) -> None:
+def test_at_the_border_a_box_follows_the_visible_part(way: Places) -> None:
     drawn = Drawn([Thing(way)])
     boxes, velocities = drawn.boxes(0), np.zeros((1, 2))
     for field in fields_of(drawn, 5):
@@ -111,7 +111,7 @@ def test_at_the_border_a_box_follows_what_is_left_of_its_thing(way: Places) -> N
     assert iou(boxes[0], drawn.box(4)) > 0.75
 
 
-def test_boxes_outside_the_picture_tell_nothing_and_are_held() -> None:
+def test_boxes_outside_the_frame_rest() -> None:
     (field,) = fields_of(Drawn(), 2)
     outside = np.array([[-500.0, -500.0, -400.0, -400.0], [900.0, 20.0, 960.0, 90.0]])
     step = propagate(outside, at_rest(outside), field)
@@ -119,7 +119,7 @@ def test_boxes_outside_the_picture_tell_nothing_and_are_held() -> None:
     assert not step.trusted.any()
 
 
-def test_pictures_without_texture_hold_a_box_that_rests() -> None:
+def test_a_resting_box_rests_on_frames_without_texture() -> None:
     estimator = MotionEstimator()
     boxes = np.array([[40.0, 50.0, 90.0, 120.0]])
     for index in range(10):
@@ -130,7 +130,7 @@ def test_pictures_without_texture_hold_a_box_that_rests() -> None:
             assert step.boxes == pytest.approx(boxes)
 
 
-def test_what_is_not_recognized_any_more_goes_on_and_comes_to_rest() -> None:
+def test_a_box_no_longer_recognized_slows_down_to_rest() -> None:
     boxes, velocities, way = np.array([[100.0, 100, 140, 180]]), np.array([[60.0, -30.0]]), []
     for _ in range(5 * FPS):
         step = propagate(boxes, velocities, still(1 / FPS))
@@ -143,7 +143,7 @@ def test_what_is_not_recognized_any_more_goes_on_and_comes_to_rest() -> None:
     assert boxes[0] == pytest.approx((160, 70, 200, 150), abs=5), "it coasts for about a second"
 
 
-def test_no_boxes_are_carried_nowhere() -> None:
+def test_no_boxes_are_fine() -> None:
     (field,) = fields_of(Drawn(), 2)
     for one in (field, still(0.04)):
         step = propagate(np.empty((0, 4)), np.empty((0, 2)), one)
@@ -152,7 +152,7 @@ def test_no_boxes_are_carried_nowhere() -> None:
         assert step.trusted.shape == (0,)
 
 
-def test_along_no_steps_boxes_stay_where_they_are() -> None:
+def test_without_steps_boxes_rest() -> None:
     boxes, velocities = np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[9.0, 9.0]])
     stayed = follow(boxes, velocities, [])
     assert stayed.boxes == pytest.approx(boxes)
@@ -160,13 +160,13 @@ def test_along_no_steps_boxes_stay_where_they_are() -> None:
 
 
 @given(st.lists(st.sampled_from([0.0, 0.001, 0.02, 0.04, 0.1, 0.14, 0.2, 1.0]), max_size=40))
-def test_strides_are_all_steps_in_order_and_none_is_long(elapsed_s: list[float]) -> None:
+def test_strides_contain_all_steps_in_order_and_are_short(elapsed_s: list[float]) -> None:
     fields = [still(length_s) for length_s in elapsed_s]
     groups = strides(fields)
     assert [field for group in groups for field in group] == fields
     lengths_s = [sum(field.elapsed_s for field in group) for group in groups]
     assert all(len(group) == 1 or length <= STRIDE_S + 1e-9 for group, length in zip(groups, lengths_s, strict=True))
-    # Two neighbours that would fit into one stride are in one.
+    # Two neighbours that fit into one stride are in one.
     joined_s = [length + group[0].elapsed_s for length, group in zip(lengths_s[:-1], groups[1:], strict=True)]
     assert all(length > STRIDE_S for length in joined_s)
 
@@ -177,7 +177,7 @@ sizes = st.floats(0, 600, allow_subnormal=False)
 
 @st.composite
 def steps(draw: st.DrawFn) -> MotionField:
-    """Any step: few or many points, moving anyhow, under any camera; pictures may give the worst."""
+    """Any field: few or many points with any shifts, under any camera."""
     count = draw(st.integers(0, 60))
     random = np.random.default_rng(draw(st.integers(0, 10_000)))
     spread = draw(st.sampled_from([0.0, 0.5, 5.0, 200.0]))
@@ -202,7 +202,7 @@ speeds = st.sampled_from([0.0, 1.0, -300.0, 1e5])
 @settings(deadline=None, max_examples=50)
 @given(field=steps(), boxes=boxes_of_any_kind, speed=speeds)
 @example(field=still(0.0), boxes=np.zeros((1, 4)), speed=0.0)
-def test_boxes_stay_boxes_of_a_finite_size(field: MotionField, boxes: Array, speed: float) -> None:
+def test_boxes_stay_valid_and_finite(field: MotionField, boxes: Array, speed: float) -> None:
     step = propagate(boxes, np.full((len(boxes), 2), speed), field)
     assert step.boxes.shape == boxes.shape
     assert np.isfinite(step.boxes).all()
@@ -224,7 +224,7 @@ def test_the_order_of_the_boxes_does_not_matter(field: MotionField, boxes: Array
 
 @settings(deadline=None, max_examples=50)
 @given(field=steps(), boxes=boxes_of_any_kind, others=boxes_of_any_kind)
-def test_boxes_that_are_far_away_change_nothing(field: MotionField, boxes: Array, others: Array) -> None:
+def test_distant_boxes_do_not_interact(field: MotionField, boxes: Array, others: Array) -> None:
     alone = propagate(boxes, at_rest(boxes), field)
     crowd = np.concatenate([boxes, others + 10_000])
     together = propagate(crowd, at_rest(crowd), field)

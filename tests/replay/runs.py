@@ -8,25 +8,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamer.config.settings import TrackerSettings
 from streamer.errors import Interrupted, StreamerError
 from streamer.flow.cadence import Cadence
+from streamer.flow.observers import packet_tap
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Detector, PacketTap, Scene, Source
 from streamer.pipeline import Pipeline
-from streamer.replay.log import Header
+from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.replay.recorder import MOST_BYTES, Recorder
 from streamer.replay.recording import Recording
-from streamer.replay.recording_route import RecordingLedger, RecordingRoute
 from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.sinks.text.json_lines import LineFormat
 from streamer.sources.selection import SourceOptions, open_source
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
-from streamer.values.states import FrameState, Overlay
+from streamer.values.states import FrameState
 from tracking.iou import IouTracker
 from tracking.types import Detections
 
+IOU = TrackerSettings(name="iou")
 LABELS = LabelTable(("square", "other"), ("/m/1", ""))
 Counts = tuple[int, dict[tuple[FrameState, str], int]]
 
@@ -80,9 +82,8 @@ def record(
     stats, chosen = RunStats(), detector or SquareDetector()
 
     def scenes() -> Iterator[Scene]:
-        with Recorder(folder, most_bytes=most_bytes) as recorder, opens(recorder) as source:
-            stats.ledger = RecordingLedger(recorder)
-            recorder.describe(_header(chosen, source, overlay, delay_s, every), waits=latency is not None)
+        recorder = Recorder(folder, "test", IOU, most_bytes=most_bytes)
+        with recorder, opens(packet_tap([recorder])) as source:
             pipeline = Pipeline(
                 source,
                 [chosen],
@@ -92,7 +93,7 @@ def record(
                 latency=None if latency is None else Latency([latency]),
                 stats=stats,
                 delay_s=delay_s,
-                reroute=lambda route: RecordingRoute(route, recorder),
+                observers=[recorder],
             )
             for scene in pipeline:
                 yield scene
@@ -101,36 +102,15 @@ def record(
     return collected(scenes(), stats)
 
 
-def _header(detector: Detector, source: Source, overlay: str, delay_s: float | None, every: int) -> Header:
-    return Header(
-        source="test",
-        overlay=Overlay(overlay),
-        delay_s=delay_s,
-        every=every,
-        detection_interval_s=0.04,
-        tracker="iou",
-        tracker_options={},
-        names=detector.labels.names,
-        mids=detector.labels.mids,
-        info=source.info,
-    )
-
-
 def replay(folder: Path, *, in_real_time: bool = False) -> Result:
     """Run a recording again."""
     recording = Recording(folder)
     stats, header = RunStats(), recording.header
     with ReplayedSource(recording) as source:
         route = ReplayedRoute(recording, stats.ledger, in_real_time=in_real_time)
-        pipeline = Pipeline(
-            source,
-            [ReplayedDetector(header.labels)],
-            IouTracker(),
-            overlay=header.overlay,
-            delay_s=header.delay_s,
-            stats=stats,
-            reroute=lambda _: route,
-        )
+        tracker = IouTracker()
+        path = FramePath(route, live_presentation(tracker, header.overlay, header.delay_s))
+        pipeline = Pipeline(source, [ReplayedDetector(header.labels)], tracker, stats=stats, path=path)
         return collected(pipeline, stats)
 
 

@@ -25,7 +25,7 @@ from streamer.replay.samples import crc_of
 from streamer.values.states import FrameState
 from tests.clips import write_video
 from tests.pipeline.parts import DEADLINE_S
-from tests.replay.runs import opener, record, replay
+from tests.replay.runs import IOU, opener, record, replay
 from tracking.types import Detections
 
 exact = st.floats(allow_nan=False, allow_infinity=False)
@@ -181,7 +181,7 @@ def test_a_full_disk_ends_the_recording_not_the_run(
 
 
 def test_nothing_is_left_of_a_run_that_never_began(tmp_path: Path) -> None:
-    with pytest.raises(SourceLost, match="gone"), Recorder(tmp_path / "kept"):
+    with pytest.raises(SourceLost, match="gone"), Recorder(tmp_path / "kept", "test", IOU):
         raise SourceLost("gone")
     assert not list(tmp_path.iterdir())
 
@@ -195,7 +195,7 @@ def test_only_a_new_folder_is_recorded_to(tmp_path: Path, there: str) -> None:
         target.mkdir()
         (target / "mine").write_text("mine")
     with pytest.raises(ConfigError, match=r"--record .*kept: .*; name a"):
-        Recorder(target)
+        Recorder(target, "test", IOU)
 
 
 def test_what_is_no_recording_is_refused(clip: Path, tmp_path: Path) -> None:

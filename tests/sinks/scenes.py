@@ -19,6 +19,7 @@ from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
 from tests.clips import picture
+from tests.sinks.making import video_sink
 from tracking.types import Origin, Tracks
 
 LABELS = LabelTable(("person", "car"), ("/m/01g317", ""))
@@ -82,7 +83,7 @@ def annotate(
     """
     scenes = []
     with FileSource(source) as opened:
-        sink = VideoSink(output, opened.info, passthrough=opened.passthrough if copies else None, **options)
+        sink = video_sink(output, opened.info, passthrough=opened.passthrough if copies else None, **options)
         try:
             with sink:
                 for frame in opened:

@@ -13,14 +13,14 @@ BoxArray = npt.NDArray[np.float32]
 
 
 def detections(boxes: Iterable[Sequence[float]], score: float = 0.9, labels: Sequence[int] | None = None) -> Detections:
-    """Boxes `x0, y0, x1, y1` with one score; label 0 where none are given."""
+    """Boxes `x0, y0, x1, y1` with one score; label 0 by default."""
     array = np.array(list(boxes), np.float32).reshape(-1, 4)
     rows = np.zeros(len(array), np.int32) if labels is None else np.array(labels, np.int32)
     return Detections(array, np.full(len(array), score, np.float32), rows)
 
 
 def grid(count: int, shift: tuple[float, float] = (0.0, 0.0)) -> BoxArray:
-    """That many boxes of 40x80 px that do not overlap (100 px apart, in rows of ten), moved by `shift` px."""
+    """`count` boxes of 40x80 px that do not overlap (100 px apart, in rows of ten), moved by `shift` px."""
     k = np.arange(count)
     corner = np.stack([k % 10 * 100.0, k // 10 * 100.0], axis=1) + np.array(shift)
     return np.concatenate([corner, corner + np.array([40.0, 80.0])], axis=1).astype(np.float32)
@@ -32,7 +32,7 @@ def by_place(tracks: Tracks) -> dict[tuple[float, ...], int]:
 
 
 def same(one: Tracks, other: Tracks) -> bool:
-    """Whether two results are equal, bit for bit, but for the order of their rows."""
+    """Whether two results are equal bit for bit, apart from the order of their rows."""
     if len(one) != len(other):
         return False
     a, b = one.select(np.argsort(one.ids)), other.select(np.argsort(other.ids))

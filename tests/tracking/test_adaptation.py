@@ -1,4 +1,4 @@
-"""What counts as weak, and as flicker, follows the detector."""
+"""Adaptation to the scores and the flicker of a detector."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_weak_is_relative_to_the_usual_score() -> None:
         assert experience.are_weak(np.array([usual * 0.7, usual * 0.9]), 0.8).tolist() == [True, False]
 
 
-def test_nothing_is_weak_before_anything_was_seen() -> None:
+def test_no_score_is_weak_before_the_first_detection() -> None:
     assert not Adaptation().are_weak(np.array([0.01]), 0.8).any()
 
 
@@ -25,12 +25,12 @@ def test_old_scores_fade() -> None:
     assert not experience.are_weak(np.array([0.4]), 0.8).any()
 
 
-def test_misses_are_flicker_while_at_least_half_come_back() -> None:
+def test_misses_are_flicker_if_at_least_half_are_found_again() -> None:
     experience = Adaptation()
     assert experience.misses_are_flicker
     experience.take_misses(0, 5)
     assert not experience.misses_are_flicker
-    # Only about the last twenty count: an old habit is forgotten.
+    # Only about the last twenty misses count.
     experience.take_misses(0, 10_000)
     experience.take_misses(25, 0)
     assert experience.misses_are_flicker

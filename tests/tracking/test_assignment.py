@@ -1,4 +1,4 @@
-"""The assignment against SciPy's dense one."""
+"""The assignment compared with SciPy's dense one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tracking.assignment import assign
 
 
 @given(height=st.integers(1, 12), width=st.integers(1, 12), density=st.floats(0, 1), seed=st.integers(0, 10_000))
-def test_is_one_to_one_and_best(height: int, width: int, density: float, seed: int) -> None:
+def test_the_assignment_is_one_to_one_and_optimal(height: int, width: int, density: float, seed: int) -> None:
     check(height, width, density, seed)
 
 
 @pytest.mark.parametrize(("height", "width"), [(300, 300), (400, 250), (250, 400)])
-def test_large_ones_are_solved_as_well(height: int, width: int) -> None:
+def test_large_assignments_are_optimal(height: int, width: int) -> None:
     check(height, width, 0.02, 1)
 
 

@@ -1,4 +1,4 @@
-"""Overlaps against the plain all-pairs computation."""
+"""Overlaps compared with the plain all-pairs computation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def iou(a: Array, b: Array) -> float:
 
 
 @given(a=box_arrays(), b=box_arrays(), iou_min=st.sampled_from([1e-6, 0.05, 0.2, 0.5, 0.9, 1.0]))
-def test_finds_all_pairs_that_overlap_enough(a: Array, b: Array, iou_min: float) -> None:
+def test_all_pairs_with_enough_overlap_are_found(a: Array, b: Array, iou_min: float) -> None:
     b = b[np.argsort(b[:, 0])]
     pairs = overlapping_pairs(a, b, iou_min)
     found = dict(zip(zip(pairs.rows.tolist(), pairs.cols.tolist(), strict=True), pairs.iou.tolist(), strict=True))
@@ -50,5 +50,5 @@ def test_height_overlap_ignores_the_width() -> None:
 
 
 @given(boxes=box_arrays())
-def test_centres_and_corners_are_two_forms_of_one_box(boxes: Array) -> None:
+def test_centres_and_corners_convert_into_each_other(boxes: Array) -> None:
     assert to_corners(to_centres(boxes)) == pytest.approx(boxes)

@@ -1,4 +1,4 @@
-"""Sure detections come first, and everything goes at the pace of the detector."""
+"""The cascade tracker: strong detections first, and adaptation to the rate of the detector."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def together(*parts: Detections) -> Detections:
 
 
 def followed(count: int = 3, frames: int = 20, step_s: float = STEP_S) -> tuple[CascadeTracker, float]:
-    """A tracker that knows objects at rest, and the time of the last frame."""
+    """A tracker with tracks at rest, and the time of the last frame."""
     tracker = CascadeTracker()
     for k in range(frames):
         tracker.update(detections(grid(count)), k * step_s)
@@ -39,7 +39,7 @@ def test_a_weak_detection_keeps_a_known_track_alive() -> None:
     assert sorted(strong.ids.tolist()) == [1, 2, 3]
 
 
-def test_a_weak_detection_alone_shows_nothing_for_a_while() -> None:
+def test_a_weak_object_is_returned_after_a_longer_probation() -> None:
     tracker, last_s = followed()
     weak = grid(4)[3:]
     for k in range(1, 10):
@@ -47,8 +47,8 @@ def test_a_weak_detection_alone_shows_nothing_for_a_while() -> None:
         assert sorted(tracker.update(seen, last_s + k * STEP_S).ids.tolist()) == [1, 2, 3]
 
 
-def test_a_track_prefers_the_strong_detection_to_a_weak_one_that_fits_better() -> None:
-    """A partly hidden neighbour makes weak boxes on both."""
+def test_a_strong_detection_wins_over_a_weak_one_with_more_overlap() -> None:
+    """A partly occluded neighbour causes weak boxes on both objects."""
     tracker, last_s = followed(1)
     strong, weak = grid(1, (6.0, 0.0)), grid(1)
     tracks = tracker.update(together(detections(weak, score=0.3), detections(strong)), last_s + STEP_S)
@@ -57,21 +57,21 @@ def test_a_track_prefers_the_strong_detection_to_a_weak_one_that_fits_better() -
 
 
 @pytest.mark.parametrize(("step_s", "at_once"), [(0.04, False), (0.5, True)])
-def test_with_a_slow_detector_a_strong_new_object_is_shown_at_once(step_s: float, at_once: bool) -> None:
+def test_a_slow_detector_confirms_a_strong_new_object_at_once(step_s: float, at_once: bool) -> None:
     tracker, last_s = followed(3, 6, step_s)
     tracks = tracker.update(detections(grid(4)), last_s + step_s)
     assert (4 in tracks.ids.tolist()) == at_once
 
 
 @pytest.mark.parametrize(("step_s", "kept"), [(0.04, True), (0.5, False)])
-def test_who_is_missed_once_is_there_with_a_quick_detector_and_gone_with_a_slow_one(step_s: float, kept: bool) -> None:
+def test_a_missed_track_is_returned_with_a_fast_detector_only(step_s: float, kept: bool) -> None:
     tracker, last_s = followed(3, 6, step_s)
     tracks = tracker.update(detections(grid(2)), last_s + step_s)
     assert (3 in tracks.ids.tolist()) == kept
 
 
-def test_with_a_slow_detector_those_that_left_their_own_box_are_found_again() -> None:
-    """45 px between two results, with boxes 40 px wide."""
+def test_a_slow_detector_finds_objects_that_left_their_box() -> None:
+    """45 px between two updates, with boxes 40 px wide."""
     tracker = CascadeTracker()
     ids = [
         tracker.update(detections([(100.0 + 45 * k, 100, 140 + 45 * k, 180)]), 0.6 * k).ids.tolist() for k in range(8)
@@ -79,7 +79,7 @@ def test_with_a_slow_detector_those_that_left_their_own_box_are_found_again() ->
     assert ids == [[1]] * 8
 
 
-def test_a_slow_detector_s_walkers_are_expected_ahead_and_those_who_sway_where_they_were() -> None:
+def test_a_slow_detector_extrapolates_steady_motion_only() -> None:
     def moved_ahead_px(places: list[float]) -> float:
         tracker = CascadeTracker()
         for k, x in enumerate(places):
@@ -95,7 +95,7 @@ def test_a_slow_detector_s_walkers_are_expected_ahead_and_those_who_sway_where_t
 
 
 class Passing:
-    """Pictures in which all that overlaps somebody who walks by goes 12 px to the right with him."""
+    """Motion by 12 px to the right of everything that overlaps a passing person."""
 
     def __init__(self, walker: tuple[float, float, float, float]) -> None:
         self._walker = np.array(walker)
@@ -105,7 +105,7 @@ class Passing:
         return Carried(boxes + 12.0 * met[:, None] * [1, 0, 1, 0], boxes, np.ones(len(boxes), np.bool_))
 
 
-def test_who_is_hidden_does_not_go_along_with_who_hides_him() -> None:
+def test_an_occluded_track_does_not_move_with_the_occluder() -> None:
     tracker, stands = CascadeTracker(), (200.0, 100.0, 240.0, 180.0)
     for k in range(26):
         walker = (20.0 + 12 * k, 90.0, 80.0 + 12 * k, 190.0)
@@ -115,13 +115,13 @@ def test_who_is_hidden_does_not_go_along_with_who_hides_him() -> None:
     assert sorted(tracks.ids.tolist()) == [1, 2]
 
 
-def test_memory_is_counted_in_results_where_they_are_rare() -> None:
+def test_memory_is_counted_in_updates_if_they_are_rare() -> None:
     tracker, last_s = followed(1, 6, 2.0)
     tracker.update(Detections.empty(), last_s + 2.0)
     assert tracker.update(detections(grid(1)), last_s + 4.0).ids.tolist() == [1]
 
 
-def test_ids_are_given_in_the_order_of_birth() -> None:
+def test_ids_are_assigned_in_the_order_of_first_detection() -> None:
     tracker = CascadeTracker()
     shown = [tracker.update(detections(grid(1 + k // 5)), k * STEP_S).ids.tolist() for k in range(30)]
     assert all(set(one) <= set(other) for one, other in pairwise(shown))
@@ -132,6 +132,6 @@ def test_ids_are_given_in_the_order_of_birth() -> None:
     ("name", "value"),
     [("iou_min", 0.0), ("iou_min", 1.5), ("memory_s", 0.0), ("memory_s", float("inf")), ("coast_s", -1.0)],
 )
-def test_a_setting_outside_its_range_is_refused(name: str, value: float) -> None:
+def test_an_argument_outside_its_range_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
         CascadeTracker(**{name: value})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What is particular to the IoU tracker; what every tracker must do is in `tests/contracts/test_trackers.py`."""
+"""The IoU tracker; the contract of all trackers is in `tests/contracts/test_trackers.py`."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def run(tracker: IouTracker, frames: list[Detections], start_s: float = 0.0) -> 
     return [tracker.update(seen, start_s + k * STEP_S) for k, seen in enumerate(frames)]
 
 
-def test_a_first_frame_is_confirmed_at_once() -> None:
+def test_objects_of_the_first_frame_are_confirmed_at_once() -> None:
     assert IouTracker().update(detections(grid(3)), 0.0).ids.tolist() == [1, 2, 3]
 
 
-def test_a_false_alarm_is_never_shown_and_uses_up_no_id() -> None:
+def test_a_false_alarm_is_never_returned_and_uses_no_id() -> None:
     tracker = IouTracker()
     with_alarm, without = detections(grid(2)), detections(grid(1))
     shown = run(tracker, [without, with_alarm, *[without] * 5, *[with_alarm] * 4])
@@ -40,7 +40,7 @@ def test_probation_is_counted_in_seconds() -> None:
         assert shown.index(2) + 1 == frames, f"at {fps} frames/s"
 
 
-def test_a_weak_object_is_shown_too_but_later() -> None:
+def test_a_weak_object_is_confirmed_later() -> None:
     tracker = IouTracker()
     tracker.update(detections(grid(5), 0.9), 0.0)
     seen = Detections(grid(6), np.array([0.9] * 5 + [0.4], np.float32), np.zeros(6, np.int32))
@@ -48,7 +48,7 @@ def test_a_weak_object_is_shown_too_but_later() -> None:
     assert shown == [5, 5, 5, 5, 5, 6, 6, 6, 6]
 
 
-def test_a_weak_detection_that_fits_much_better_gets_the_track() -> None:
+def test_a_weak_detection_with_much_more_overlap_gets_the_track() -> None:
     tracker = IouTracker()
     run(tracker, [detections(grid(6))] * 10)
     boxes = np.concatenate([grid(6), grid(1, (20.0, 0.0))])
@@ -57,7 +57,7 @@ def test_a_weak_detection_that_fits_much_better_gets_the_track() -> None:
     assert shown.scores[shown.ids == 1].tolist() == pytest.approx([0.3])
 
 
-def test_a_missed_track_keeps_its_id_within_the_memory_and_not_beyond() -> None:
+def test_a_missed_track_keeps_its_id_within_its_memory() -> None:
     for missing_s, expected in ((0.8, 1), (1.2, 2)):
         tracker = IouTracker()
         run(tracker, [detections(grid(1))] * 10)
@@ -67,14 +67,14 @@ def test_a_missed_track_keeps_its_id_within_the_memory_and_not_beyond() -> None:
         assert shown[-1].ids.tolist() == [expected]
 
 
-def test_a_gap_without_frames_beyond_the_memory_starts_anew() -> None:
+def test_a_gap_longer_than_the_memory_drops_all_tracks() -> None:
     tracker = IouTracker(memory_s=1.0)
     tracker.update(detections(grid(2)), 0.0)
     assert tracker.update(detections(grid(2)), 0.9).ids.tolist() == [1, 2]
     assert tracker.update(detections(grid(2)), 5.0).ids.tolist() == [3, 4]
 
 
-def test_no_ghost_outlives_its_time() -> None:
+def test_a_missed_track_is_not_returned_after_coasting() -> None:
     tracker = IouTracker(coast_s=0.15)
     run(tracker, [detections(grid(1))] * 10)
     shown = run(tracker, [Detections.empty()] * 10, start_s=10 * STEP_S)
@@ -83,7 +83,7 @@ def test_no_ghost_outlives_its_time() -> None:
     assert shown[0].unseen_s == pytest.approx([STEP_S])
 
 
-def test_no_ghost_is_shown_once_missed_objects_prove_to_be_gone() -> None:
+def test_missed_tracks_are_not_returned_if_misses_mean_gone() -> None:
     tracker = IouTracker()
     run(tracker, [detections(grid(20))] * 5)
     run(tracker, [detections(grid(10))] * 10, start_s=5 * STEP_S)
@@ -91,7 +91,7 @@ def test_no_ghost_is_shown_once_missed_objects_prove_to_be_gone() -> None:
     assert len(shown[0]) == 5
 
 
-def test_labels_part_tracks_only_when_that_is_wanted() -> None:
+def test_labels_separate_tracks_only_with_per_class() -> None:
     cat, dog = detections(grid(1), labels=[0]), detections(grid(1), labels=[1])
     apart = IouTracker(confirm_s=0)
     apart.update(cat, 0.0)
@@ -102,7 +102,7 @@ def test_labels_part_tracks_only_when_that_is_wanted() -> None:
     assert (shown.ids.tolist(), shown.labels.tolist()) == ([1], [1])
 
 
-def test_a_moving_camera_takes_the_missed_tracks_along() -> None:
+def test_missed_tracks_move_with_the_camera() -> None:
     # All boxes jump by 12 px at once while the last of them is missed.
     tracker = IouTracker()
     run(tracker, [detections(grid(7))] * 10)
@@ -130,7 +130,7 @@ def test_the_state_does_not_grow() -> None:
     ("name", "value"),
     [("iou_min", 0.0), ("iou_min", 1.5), ("memory_s", 0.0), ("memory_s", float("nan")), ("coast_s", -1.0)],
 )
-def test_a_setting_outside_its_range_is_refused(name: str, value: float) -> None:
+def test_an_argument_outside_its_range_is_refused(name: str, value: float) -> None:
     settings: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=name):
         IouTracker(**settings)

@@ -1,4 +1,4 @@
-"""Who is who, where the right answer is known: crowds, crossings, weak detections and a camera that is jerked."""
+"""Matching with a known answer: crowds, crossings, weak detections and a jerked camera."""
 
 from __future__ import annotations
 
@@ -78,43 +78,43 @@ def stage(tracks: Sequence[bool], in_order: Sequence[bool], iou_min: float) -> S
 
 
 def queue_of_people(count: int, gap_px: float = 14.0) -> BoxArray:
-    """People 40 px wide who stand so close that each overlaps two neighbours on either side."""
+    """People 40 px wide, so close that each overlaps two neighbours on either side."""
     left = 50 + gap_px * np.arange(count)
     return np.stack([left, np.full(count, 100.0), left + 40, np.full(count, 180.0)], axis=1).astype(np.float32)
 
 
-def test_in_a_crowd_everybody_keeps_the_nearest() -> None:
+def test_in_a_crowd_each_track_gets_its_nearest_detection() -> None:
     people = queue_of_people(9)
     assert matched(people, people + np.array([5, 2, 5, 2])) == {row: row for row in range(9)}
 
 
-def test_the_sum_counts_not_the_best_pair() -> None:
-    """The second is nearest to the first's place, but then nothing would be left for the first."""
+def test_the_sum_of_overlaps_is_maximal() -> None:
+    """The second detection is nearest to the first track, but then the second track would have none."""
     expected = [[100, 100, 140, 180], [112, 100, 152, 180]]
     boxes = [[111, 100, 151, 180], [126, 100, 166, 180]]
     assert matched(expected, boxes, iou_min=0.3) == {0: 0, 1: 1}
 
 
-def test_a_detection_with_a_handicap_yields_to_one_that_overlaps_a_little_less() -> None:
+def test_a_penalty_outweighs_a_little_more_overlap() -> None:
     expected, boxes = [[100, 100, 140, 180]], [[102, 100, 142, 180], [108, 100, 148, 180]]
     assert matched(expected, boxes) == {0: 0}
     assert matched(expected, boxes, penalties=[0.5, 0.0]) == {0: 1}
     assert matched(expected, boxes[:1], penalties=[0.95]) == {0: 0}, "it is better than none"
 
 
-def test_who_keeps_top_and_bottom_is_preferred_to_who_overlaps_a_little_more() -> None:
+def test_overlap_in_height_outweighs_a_little_more_overlap() -> None:
     boxes = [[100, 135, 140, 200], [110, 100, 150, 200]]
     assert matched([[100, 100, 140, 200]], boxes) == {0: 1}
 
 
-def test_labels_must_agree_unless_they_do_not_matter() -> None:
+def test_labels_must_agree_if_given() -> None:
     expected, boxes = [[100, 100, 140, 180]], [[101, 100, 141, 180], [112, 100, 152, 180]]
     assert matched(expected, boxes, expected_labels=[3], labels=[2, 3]) == {0: 1}
     assert matched(expected, boxes, labels=[2, 3]) == {0: 0}
 
 
 def jerked(found: int, offset: Any = JERK_PX, **options: Any) -> tuple[Match, dict[int, int]]:
-    """The camera is jerked; of `APART` the first `found` and the last, the narrow one, are seen."""
+    """The camera is jerked; of `APART` the first `found` and the last, narrow one are detected."""
     boxes = APART.copy()
     boxes[:, :2] += offset
     boxes[:, 2:] += offset
@@ -132,14 +132,14 @@ def jerked(found: int, offset: Any = JERK_PX, **options: Any) -> tuple[Match, di
     return result, {row: rows[index] for row, index in by_row.items()}
 
 
-def test_after_a_jerk_the_missed_are_looked_for_where_the_camera_has_moved_them() -> None:
+def test_camera_motion_is_applied_to_the_missed_tracks() -> None:
     result, by_row = jerked(6)
     assert by_row == {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 7: 7}
     assert result.camera_shift == pytest.approx(JERK_PX)
     assert result.missed_at_first.tolist() == [6, 7]
 
 
-def test_a_few_boxes_say_nothing_of_the_camera() -> None:
+def test_few_boxes_give_no_camera_motion() -> None:
     assert jerked(5)[1] == {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 7: 7}
     result, by_row = jerked(4)
     assert by_row == {0: 0, 1: 1, 2: 2, 3: 3}
@@ -147,20 +147,20 @@ def test_a_few_boxes_say_nothing_of_the_camera() -> None:
     assert result.missed_at_first.tolist() == []
 
 
-def test_labels_count_for_those_whom_the_camera_has_moved_too() -> None:
+def test_labels_count_after_camera_motion() -> None:
     of_tracks = [1] * 8
     assert 7 in jerked(6, expected_labels=of_tracks, labels=[1] * 7)[1]
     assert 7 not in jerked(6, expected_labels=of_tracks, labels=[1] * 6 + [2])[1]
     assert 7 in jerked(6, labels=[1] * 6 + [2])[1]
 
 
-def test_who_is_missed_next_to_somebody_of_another_class_is_found_by_its_own() -> None:
-    """The rows of the missed, not the first rows, tell which labels are looked for."""
+def test_after_camera_motion_the_labels_of_the_missed_tracks_count() -> None:
+    """The labels are those of the missed rows, not of the first rows."""
     assert 7 in jerked(6, expected_labels=[1] * 7 + [2], labels=[1] * 6 + [2])[1]
 
 
 @pytest.mark.parametrize("side", [1, -1])
-def test_those_who_run_do_not_pass_for_the_camera(side: int) -> None:
+def test_moving_objects_are_not_taken_for_camera_motion(side: int) -> None:
     boxes = APART.copy()
     boxes[:, :2] += JERK_PX
     boxes[:, 2:] += JERK_PX
@@ -175,13 +175,13 @@ def test_those_who_run_do_not_pass_for_the_camera(side: int) -> None:
     ("offset", "taken"),
     [((0.4, -0.3), False), ((-0.4, 0.3), False), ((0.0, -2.0), True), ((2.0, 0.0), True), ((0.1, 2.0), True)],
 )
-def test_less_than_a_hundredth_of_a_size_is_noise(offset: tuple[float, float], taken: bool) -> None:
+def test_a_shift_below_a_hundredth_of_a_size_is_noise(offset: tuple[float, float], taken: bool) -> None:
     result = jerked(6, np.array(offset))[0]
     assert result.camera_shift == pytest.approx(np.array(offset) if taken else [0, 0], abs=0.01)
     assert result.missed_at_first.tolist() == ([6] if taken else [])
 
 
-def test_where_nobody_is_missed_nobody_is_moved() -> None:
+def test_without_missed_tracks_there_is_no_camera_shift() -> None:
     boxes = APART[:7] + np.array([*JERK_PX, *JERK_PX])
     result = match(to_centres(APART[:7]), None, seen_of(boxes), penalties=np.zeros(7), iou_min=0.2)
     assert len(result.rows) == 7
@@ -189,7 +189,7 @@ def test_where_nobody_is_missed_nobody_is_moved() -> None:
     assert result.camera_shift.tolist() == [0, 0]
 
 
-def test_handicaps_hold_after_a_jerk_too() -> None:
+def test_penalties_count_after_camera_motion() -> None:
     boxes = np.concatenate([APART[:6], APART[7:], APART[7:] + np.array([2, 0, 2, 0])])
     boxes += np.array([*JERK_PX, *JERK_PX])
     seen = seen_of(boxes)
@@ -198,8 +198,8 @@ def test_handicaps_hold_after_a_jerk_too() -> None:
     assert pairs(found, seen, np.asarray(boxes, np.float32))[7] == 7
 
 
-def test_the_order_in_which_a_detector_tells_its_boxes_does_not_matter() -> None:
-    """Also where several begin at one x: twins of one box, of different heights, scores and labels."""
+def test_the_order_of_detections_does_not_matter() -> None:
+    """Also with several boxes at the same x: duplicates with different heights, scores and labels."""
     boxes = [[100, 100, 140, 180], [100, 90, 140, 180], [100, 100, 150, 180], [100, 100, 140, 170], [30, 100, 70, 180]]
     for values in ([0.9] * 5, [0.3, 0.5, 0.7, 0.9, 0.2]):
         usual = seen_of(boxes, values, [4, 3, 2, 1, 0])
@@ -211,8 +211,8 @@ def test_the_order_in_which_a_detector_tells_its_boxes_does_not_matter() -> None
         assert usual.boxes[:, 0].tolist() == [30, 100, 100, 100, 100]
 
 
-def test_a_later_round_may_ask_for_less() -> None:
-    """Overlap 0.25: too little for the first round, enough for the second, in either order."""
+def test_a_later_stage_may_require_less_overlap() -> None:
+    """Overlap 0.25: not enough for the first stage, enough for the second, in either order."""
     expected, boxes = [[100, 100, 140, 180]], [[124, 100, 164, 180]]
     strict, lax = stage([True], [True], 0.5), stage([True], [True], 0.2)
     assert in_stages(expected, boxes, [strict, lax]) == {0: 0}
@@ -220,7 +220,7 @@ def test_a_later_round_may_ask_for_less() -> None:
     assert in_stages(expected, boxes, [strict]) == {}
 
 
-def test_what_an_earlier_round_gave_out_is_gone() -> None:
+def test_a_later_stage_gets_only_the_unmatched() -> None:
     expected = [[100, 100, 140, 180], [106, 100, 146, 180]]
     boxes = [[101, 100, 141, 180], [112, 100, 152, 180]]
     first = stage([False, True], [True, False], 0.3)
@@ -228,14 +228,14 @@ def test_what_an_earlier_round_gave_out_is_gone() -> None:
     assert in_stages(expected, boxes, [stage([True, True], [True, True], 0.3), first]) == {0: 0, 1: 1}
 
 
-def test_only_those_named_take_part_in_a_round() -> None:
+def test_only_the_masked_take_part_in_a_stage() -> None:
     expected, boxes = [[100, 100, 140, 180]], [[101, 100, 141, 180], [108, 100, 148, 180]]
     assert in_stages(expected, boxes, [stage([True], [False, True], 0.3)]) == {0: 1}
     assert in_stages(expected, boxes, [stage([False], [True, True], 0.3)]) == {}
 
 
-def test_a_margin_finds_those_that_left_their_own_box() -> None:
-    """45 px between two results, with boxes 40 px wide and 80 high."""
+def test_a_margin_finds_objects_that_left_their_box() -> None:
+    """45 px between two updates, with boxes 40 px wide and 80 high."""
     expected, boxes = [[100, 100, 140, 180]], [[145, 100, 185, 180]]
     everybody = [stage([True], [True], 0.2)]
     assert in_stages(expected, boxes, everybody) == {}
@@ -243,14 +243,14 @@ def test_a_margin_finds_those_that_left_their_own_box() -> None:
 
 
 @pytest.mark.parametrize(("apart_px", "found"), [(60, {0: 0}), (70, {})])
-def test_a_margin_is_one_of_their_size_on_each_side(apart_px: int, found: dict[int, int]) -> None:
-    """With half of their size, the root of 40 x 80, boxes are 96.6 px wide: 64.4 px apart they overlap by 0.2."""
+def test_the_margin_is_in_units_of_the_box_size(apart_px: int, found: dict[int, int]) -> None:
+    """With half of their size, the root of 40 x 80, boxes are 96.6 px wide; 64.4 px apart they overlap by 0.2."""
     expected, boxes = [[100, 100, 140, 180]], [[100 + apart_px, 100, 140 + apart_px, 180]]
     assert in_stages(expected, boxes, [stage([True], [True], 0.2)], 0.5) == found
 
 
-def test_with_a_margin_large_and_small_boxes_keep_apart() -> None:
-    """A large box begins further left than a small one only when both have their margins."""
+def test_with_a_margin_large_and_small_boxes_stay_separate() -> None:
+    """A large box begins further left than a small one only if both have their margins."""
     expected = [[300, 100, 310, 120], [306, 80, 406, 180]]
     boxes = [[302, 101, 312, 121], [309, 82, 409, 182]]
     everybody = [stage([True, True], [True, True], 0.2)]
@@ -259,7 +259,7 @@ def test_with_a_margin_large_and_small_boxes_keep_apart() -> None:
     assert in_stages(expected, boxes, everybody, 0.4, labels=([5, 6], [6, 5])) == {}
 
 
-def test_after_the_rounds_the_missed_are_looked_for_where_the_camera_has_moved_them() -> None:
+def test_camera_motion_is_applied_after_the_stages() -> None:
     boxes = (APART + np.array([*JERK_PX, *JERK_PX]))[[*range(6), 7]]
     seen = seen_of(boxes)
     everybody = Stage(np.ones(8, np.bool_), np.ones(7, np.bool_), 0.2)
@@ -275,7 +275,7 @@ def test_after_the_rounds_the_missed_are_looked_for_where_the_camera_has_moved_t
 def ids_along(
     new_tracker: Callable[[], Any], people: Callable[[int], tuple[Any, Any]], frames: int
 ) -> list[dict[int, int]]:
-    """Of each frame the id by the number of the person; `people` gives numbers and boxes of a frame."""
+    """For each frame the id by the number of the person; `people` returns numbers and boxes of a frame."""
     tracker, told = new_tracker(), []
     for k in range(frames):
         numbers, boxes = people(k)
@@ -290,7 +290,7 @@ def ids_along(
 
 
 @pytest.mark.parametrize("new_tracker", TRACKERS)
-def test_a_crowd_that_walks_keeps_its_ids(new_tracker: Callable[[], Any]) -> None:
+def test_a_walking_crowd_keeps_its_ids(new_tracker: Callable[[], Any]) -> None:
     people = queue_of_people(10)
 
     def walking(k: int) -> tuple[Any, Any]:
@@ -303,7 +303,7 @@ def test_a_crowd_that_walks_keeps_its_ids(new_tracker: Callable[[], Any]) -> Non
 
 
 @pytest.mark.parametrize("new_tracker", TRACKERS)
-def test_a_tall_and_a_small_one_who_cross_keep_their_ids(new_tracker: Callable[[], Any]) -> None:
+def test_a_tall_and_a_small_person_keep_their_ids_when_crossing(new_tracker: Callable[[], Any]) -> None:
     def crossing(k: int) -> tuple[Any, Any]:
         tall, small = 100 + 5.0 * k, 300 - 5.0 * k
         return (0, 1), [[tall, 60, tall + 50, 180], [small, 110, small + 40, 180]]
@@ -314,7 +314,7 @@ def test_a_tall_and_a_small_one_who_cross_keep_their_ids(new_tracker: Callable[[
 
 
 @pytest.mark.parametrize("new_tracker", TRACKERS)
-def test_a_jerk_of_the_camera_costs_nobody_the_id(new_tracker: Callable[[], Any]) -> None:
+def test_ids_survive_a_jerk_of_the_camera(new_tracker: Callable[[], Any]) -> None:
     def people(k: int) -> tuple[Any, Any]:
         offset = np.array([*JERK_PX, *JERK_PX]) * (k >= 20)
         numbers = [*range(8)] if k != 20 else [0, 1, 2, 3, 4, 5, 7]
@@ -326,7 +326,7 @@ def test_a_jerk_of_the_camera_costs_nobody_the_id(new_tracker: Callable[[], Any]
 
 
 @pytest.mark.parametrize("new_tracker", TRACKERS)
-def test_a_weak_detection_beside_a_strong_one_takes_no_track_away(new_tracker: Callable[[], Any]) -> None:
+def test_a_weak_detection_beside_a_strong_one_takes_no_track(new_tracker: Callable[[], Any]) -> None:
     tracker = new_tracker()
     for k in range(15):
         tracker.update(detections(APART[:7]), k * STEP_S)

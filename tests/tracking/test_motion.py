@@ -1,4 +1,4 @@
-"""The filter knows seconds, not steps."""
+"""The filter works in seconds, not in steps."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def test_many_short_steps_equal_a_long_one(steps: list[float]) -> None:
 
 
 @pytest.mark.parametrize("fps", [5, 25, 120])
-def test_learns_the_speed_in_pixels_a_second_at_any_rate(fps: int) -> None:
+def test_the_velocity_is_in_pixels_per_second_at_any_rate(fps: int) -> None:
     boxes = walk(np.arange(0, 2, 1 / fps), np.array([60.0, -20.0, 0.0, 0.0]))
     assert boxes.velocity[0, :2] == pytest.approx([60, -20], rel=0.1)
 
 
-def test_extrapolating_changes_nothing_and_never_turns_a_box_inside_out() -> None:
+def test_extrapolation_is_pure_and_gives_valid_boxes() -> None:
     boxes = walk(np.array([0.0, 0.1, 0.2]), np.array([0.0, 0.0, -100.0, -100.0]))
     before = boxes.state.copy()
     assert (boxes.extrapolate(10.0)[:, 2:] == 0).all()
@@ -50,8 +50,8 @@ def test_extrapolating_changes_nothing_and_never_turns_a_box_inside_out() -> Non
 
 
 def mean_error_px(observed: Array, truth: Array, *, learns: bool) -> float:
-    """How far the filter's guess is off where boxes really are, over the last half; both `(T, N, 4)`, 10 a second."""
-    boxes, rows = MovingBoxes(observed[0], 0.5, learns=learns), np.arange(observed.shape[1])
+    """The mean error of the filter over the last half of the true boxes; both `(T, N, 4)`, 10 per second."""
+    boxes, rows = MovingBoxes(observed[0], 0.5, adapts_noise=learns), np.arange(observed.shape[1])
     errors = []
     for seen, true in zip(observed[1:], truth[1:], strict=True):
         boxes.advance(0.1)
@@ -65,13 +65,13 @@ def crowd(places: Array) -> Array:
     return np.concatenate([places, np.broadcast_to([40.0, 80.0], places.shape)], axis=2)
 
 
-def test_learns_to_follow_what_turns_quickly() -> None:
+def test_noise_rises_for_objects_that_turn_quickly() -> None:
     angle = np.arange(150)[:, None] / 3 + np.arange(5)
     turning = crowd(np.stack([60 * np.cos(angle), 60 * np.sin(angle)], axis=2) + 500)
     assert mean_error_px(turning, turning, learns=True) < 0.8 * mean_error_px(turning, turning, learns=False)
 
 
-def test_learns_to_be_calm_where_a_detector_jitters() -> None:
+def test_noise_falls_if_the_detector_jitters() -> None:
     rng = np.random.default_rng(0)
     steady = crowd(np.arange(150)[:, None, None] * np.array([6.0, 0.0]) + np.zeros((1, 5, 2)) + 500)
     jittering = steady + rng.normal(0, 5, steady.shape) * (1, 1, 0, 0)

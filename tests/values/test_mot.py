@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from streamer.errors import ConfigError, SinkError, SinkUnavailable, SourceUnavailable
-from streamer.sinks.text.mot import MotSink
 from streamer.values.mot import TrackSummary, read_detections, track_file, track_rows
+from tests.sinks.making import mot_sink
 from tests.sinks.scenes import scene, tracks
 from tracking.iou import IouTracker
 from tracking.types import Detections, Motion, Tracks
@@ -303,7 +303,7 @@ def test_a_track_that_has_left_at_the_bottom_is_not_written() -> None:
 
 def test_the_sink_writes_confirmed_tracks_with_frames_from_1(tmp_path: Path) -> None:
     path = tmp_path / "tracks.txt"
-    with MotSink(path) as sink:
+    with mot_sink(path) as sink:
         for index in range(3):
             sink.write(scene(index, index, count=index))
     assert [row[:2] for row in rows_of(path)] == [[2, 1], [3, 1], [3, 2]]

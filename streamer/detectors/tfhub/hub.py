@@ -12,27 +12,33 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from streamer.classes import open_images
+from streamer.classes import label_maps
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub import devices, session, signatures
 from streamer.detectors.tfhub.deviation import Deviation
 from streamer.detectors.tfhub.outputs import OutputReader
 from streamer.detectors.tfhub.reference import ReferenceRunner
 from streamer.detectors.tfhub.session import FLOAT32, SessionRunner, first_line
+from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, DetectorError, ModelError
-from streamer.models import saved_model
+from streamer.features import DetectorContext, DetectorFeature
+from streamer.models import saved_model, store
+from streamer.models.handles import HUB_HANDLE, HUB_MODULE
+from streamer.system import paths
+from streamer.system.secrets import redacted
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
-
-DEFAULT_MIN_SCORE = 0.3
 
 
 class Runner(Protocol):
@@ -43,56 +49,58 @@ class Runner(Protocol):
     def close(self) -> None: ...
 
 
-class HubDetector:
-    """A SavedModel of one of the two families that `signatures` tells.
+class HubDetector(DetectorFeature):
+    """A SavedModel of one of the two families that `signatures` recognises.
 
     Args:
         directory: the unpacked model: the folder with `saved_model.pb`.
-        min_score: detections below are left out, in [0, 1].
-        labels: names of its classes, for a model that gives ids; None takes Open Images V4 for a module that says the
-            MIDs itself.
-        device: `auto` (the first GPU, else the CPU with a warning), `cpu` or `gpu:N`.
-        precision: `float32`; `tensorfloat32` or `mixed_float16` on a GPU; `bfloat16` on a CPU. The first frames are
-            detected in float32 too, and the deviation is logged.
-        gpu_memory_mb: the most GPU memory to take; None lets it grow.
-        optimize_graph: a later start for quicker frames, see `SessionRunner`.
-        reference: load and feed it as TensorFlow Hub shows it, to compare with; float32 only.
+        settings: `min_score`, `label_map`, `device`, `precision`, `gpu_memory_mb`, `optimize_graph`, `reference`; the
+            defaults if None. With a precision other than float32 the first frames are detected in float32 too, and the
+            deviation is logged.
 
     Raises:
-        ConfigError: a value out of range, or a precision that the device has not.
-        ModelError: the folder holds no such model, it cannot be loaded, or the device is not to be had.
+        ConfigError: a precision that the device does not have, or a label map that does not exist.
+        ModelError: the folder has no such model, it cannot be loaded, or the device is not available.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        min_score: float = DEFAULT_MIN_SCORE,
-        labels: LabelTable | None = None,
-        device: str = devices.AUTO,
-        precision: str = FLOAT32,
-        gpu_memory_mb: int | None = None,
-        optimize_graph: bool = False,
-        reference: bool = False,
-    ) -> None:
-        if not 0 <= min_score <= 1:
-            raise ConfigError(f"min_score must be in 0..1, not {min_score}")
-        self._directory = directory
+    default_min_score: ClassVar[float] = 0.3
+
+    def __init__(self, directory: Path, settings: DetectorSettings | None = None) -> None:
+        settings = settings or DetectorSettings()
+        self._directory, self._settings = directory, settings
         self._form = signatures.recognise(saved_model.read_signatures(directory), directory)
-        self._labels = _label_table(labels, self._form, directory)
+        self._labels = _label_table(settings, self._form, directory)
+        min_score = self.default_min_score if settings.min_score is None else settings.min_score
         self._reader = OutputReader(self._form, self._labels, min_score)
-        self._wanted_device, self._gpu_memory_mb = device, gpu_memory_mb
-        self.device = devices.choose(device)
+        self.device = devices.choose(settings.device)
         """Where it runs."""
-        _check_precision(precision, self.device, reference=reference)
+        _check_precision(settings, self.device)
         if self.device.why_not_gpu:
             log.warning("the detector runs on the CPU, slowly: %s", self.device.why_not_gpu)
-        self._precision = precision
-        self._optimize_graph = optimize_graph
-        self._reference = reference
-        self._exact: Runner | None = None if precision == FLOAT32 else self._load(FLOAT32)
+        self._exact: Runner | None = None if settings.precision == FLOAT32 else self._load(FLOAT32)
         self._deviation = Deviation()
-        self._run: Runner | None = self._load(precision)
+        self._run: Runner | None = self._load(settings.precision)
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        """Whether the name is the detector of record, an address, or a file or folder that exists."""
+        return name == HUB_MODULE or "://" in name or (name != "" and paths.exists(Path(name).expanduser()))
+
+    @classmethod
+    def title(cls, name: str) -> str:
+        """What messages call it; without a login."""
+        return name if name == HUB_MODULE else f"hub module {_shown(name)}"
+
+    @classmethod
+    def labels_of(cls, settings: DetectorSettings) -> LabelTable:
+        """The classes of its label map, Open Images V4 without one."""
+        return label_maps.of_module(settings.label_map)
+
+    @classmethod
+    def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[WatchedDetector]:
+        """One detector with a time limit for each frame, warmed up if it runs on a GPU. Downloads the module."""
+        directory = store.fetch(settings.name, sha256=settings.sha256, offline=settings.offline)
+        return [WatchedDetector(partial(_loaded, directory, settings, context), settings)]
 
     @property
     def labels(self) -> LabelTable:
@@ -118,7 +126,7 @@ class HubDetector:
         try:
             self._reader.read(self._infer(self._ready, rgb), width, height)
         except _OutOfMemory as error:
-            if self._wanted_device != devices.AUTO:
+            if self._settings.device != devices.AUTO:
                 raise ModelError(f"{self._directory} does not run: {error}") from error
             log.warning("%s; the detector goes on on the CPU, slowly", error)
             self._move_to_cpu()
@@ -141,8 +149,22 @@ class HubDetector:
             self._compare(exact, found)
         return found
 
+    def describe(self, width: int, height: int) -> Sequence[str]:
+        """Lines on the device, the precision and how many operations run on which device; runs the model once.
+
+        Args:
+            width, height: of a frame, pixels.
+        """
+        number = self.device.gpu
+        name = "CPU" if number is None else f"GPU {number}, {devices.gpu_name(number)}"
+        ran = ", ".join(f"{count} on {device}" for device, count in self.placement(width, height).most_common())
+        return (
+            f"device {self.device}: {name}, {self._settings.precision}",
+            f"operations that ran: {ran or 'not known'}",
+        )
+
     def placement(self, width: int, height: int) -> Counter[str]:
-        """How many operations run on which device, by running it once; empty for the reference."""
+        """How many operations run on which device, by one run; empty for the reference."""
         run = self._ready
         if not isinstance(run, SessionRunner):
             return Counter()
@@ -162,16 +184,10 @@ class HubDetector:
         return self._run
 
     def _load(self, precision: str) -> Runner:
-        if self._reference:
+        if self._settings.reference:
             return ReferenceRunner(self._directory, self._form, self.device)
-        return SessionRunner(
-            self._directory,
-            self._form,
-            self.device,
-            precision=precision,
-            gpu_memory_mb=self._gpu_memory_mb,
-            optimize_graph=self._optimize_graph,
-        )
+        settings = self._settings.model_copy(update={"precision": precision})
+        return SessionRunner(self._directory, self._form, self.device, settings)
 
     def _infer(self, run: Runner, rgb: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         try:
@@ -186,13 +202,13 @@ class HubDetector:
     def _move_to_cpu(self) -> None:
         self.close()
         self.device = devices.Device(None)
-        self._precision = FLOAT32
+        self._settings = self._settings.model_copy(update={"precision": FLOAT32})
         self._run = self._load(FLOAT32)
 
     def _compare(self, exact: Detections, found: Detections) -> None:
         self._deviation.add(exact, found)
         if self._deviation.complete and self._exact is not None:
-            log.warning("%s against float32: %s", self._precision, self._deviation)
+            log.warning("%s against float32: %s", self._settings.precision, self._deviation)
             self._exact.close()
             self._exact = None
 
@@ -201,26 +217,51 @@ class _OutOfMemory(DetectorError):
     """The GPU has too little memory."""
 
 
-def _label_table(given: LabelTable | None, form: signatures.Form, directory: Path) -> LabelTable:
-    if given is not None:
-        return given
-    if form.has_names:
-        return open_images.label_table()
+def _shown(name: str) -> str:
+    return redacted(name) if "://" in name else str(Path(name).expanduser())
+
+
+def _loaded(directory: Path, settings: DetectorSettings, context: DetectorContext) -> HubDetector:
+    """The detector; warmed up on a GPU, where the first frame is many times slower than the others.
+
+    On a CPU the first frame is a third slower, and a warm-up would only delay the first detections.
+    """
+    context.say(f"loading {HUB_HANDLE if settings.name == HUB_MODULE else _shown(settings.name)}")
+    began_s = time.monotonic()
+    detector = HubDetector(directory, settings)
+    loaded = f"loaded in {time.monotonic() - began_s:.1f} s"
+    where = f"on {detector.device}, {settings.precision}"
+    if context.info is None or detector.device.gpu is None:
+        context.say(f"{loaded} {where}")
+        return detector
+    width, height = context.info.width, context.info.height
+    context.say(f"{loaded}; warming up at {width}x{height} {where}")
+    try:
+        context.say(f"warmed up in {detector.warm_up(width, height):.1f} s")
+    except BaseException:
+        detector.close()
+        raise
+    return detector
+
+
+def _label_table(settings: DetectorSettings, form: signatures.Form, directory: Path) -> LabelTable:
+    if settings.label_map is not None or form.has_names:
+        return label_maps.of_module(settings.label_map)
     raise ModelError(
-        f"{directory} gives class ids without names; say which with detector.label_map: coco, open_images_v4, or a "
+        f"{directory} gives class ids without names; name them with detector.label_map: coco, open_images_v4, or a "
         ".pbtxt, .csv or .txt file"
     )
 
 
-def _check_precision(precision: str, device: devices.Device, *, reference: bool) -> None:
+def _check_precision(settings: DetectorSettings, device: devices.Device) -> None:
+    precision, on_gpu = settings.precision, device.gpu is not None
     if precision == FLOAT32:
         return
-    if reference:
+    if settings.reference:
         raise ConfigError("detector.reference runs in float32 only")
-    on_gpu = device.gpu is not None
     if precision == session.BFLOAT16 and on_gpu:
         raise ConfigError("detector.precision: bfloat16 is for CPUs; a GPU has mixed_float16 and tensorfloat32")
     if precision != session.BFLOAT16 and not on_gpu:
         raise ConfigError(f"detector.precision: {precision} is for GPUs; a CPU has bfloat16")
     if precision == session.BFLOAT16 and devices.cpu_has_bfloat16() is False:
-        log.warning("this CPU has no bfloat16 instructions (avx512_bf16, amx_bf16): it is slower than float32 here")
+        log.warning("this CPU has no bfloat16 instructions (avx512_bf16, amx_bf16): bfloat16 is slower than float32")

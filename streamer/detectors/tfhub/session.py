@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub.devices import Device
 from streamer.detectors.tfhub.signatures import Form
 from streamer.errors import ModelError
@@ -34,31 +35,21 @@ class SessionRunner:
         directory: the SavedModel.
         form: of its signature.
         device: where it runs.
-        precision: `float32`, `tensorfloat32`, `bfloat16` or `mixed_float16`.
-        gpu_memory_mb: the most GPU memory to take; None lets it grow.
-        optimize_graph: let TensorFlow fuse convolutions with what follows them, and on a GPU choose their layout.
+        settings: `precision`, `gpu_memory_mb`, and `optimize_graph`, with which TensorFlow fuses convolutions with the
+            operations after them, and on a GPU chooses their layout.
 
     Raises:
         ModelError: it cannot be loaded.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        form: Form,
-        device: Device,
-        *,
-        precision: str = FLOAT32,
-        gpu_memory_mb: int | None = None,
-        optimize_graph: bool = False,
-    ) -> None:
+    def __init__(self, directory: Path, form: Form, device: Device, settings: DetectorSettings) -> None:
         tf = tensorflow()
         v1 = tf.compat.v1
         # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a choice with a name.
-        tf.config.experimental.enable_tensor_float_32_execution(precision == TENSORFLOAT32)
+        tf.config.experimental.enable_tensor_float_32_execution(settings.precision == TENSORFLOAT32)
         graph = tf.Graph()
-        config = _config(v1, device, gpu_memory_mb)
-        _choose_rewrites(config, device, precision, optimize_graph=optimize_graph)
+        config = _config(v1, device, settings)
+        _choose_rewrites(config, device, settings)
         self._session = v1.Session(graph=graph, config=config)
         try:
             with graph.as_default(), _without_collector():
@@ -96,37 +87,37 @@ class SessionRunner:
         self._session.close()
 
 
-def _config(v1: Any, device: Device, gpu_memory_mb: int | None) -> Any:
+def _config(v1: Any, device: Device, settings: DetectorSettings) -> Any:
     config = v1.ConfigProto(allow_soft_placement=True)
     if device.gpu is None:
         config.device_count["GPU"] = 0
         return config
     config.gpu_options.visible_device_list = str(device.gpu)
-    config.gpu_options.allow_growth = gpu_memory_mb is None
-    if gpu_memory_mb is not None:
-        config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[gpu_memory_mb])
+    config.gpu_options.allow_growth = settings.gpu_memory_mb is None
+    if settings.gpu_memory_mb is not None:
+        config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[settings.gpu_memory_mb])
     return config
 
 
-def _choose_rewrites(config: Any, device: Device, precision: str, *, optimize_graph: bool) -> None:
+def _choose_rewrites(config: Any, device: Device, settings: DetectorSettings) -> None:
     from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
     rewrites, on = config.graph_options.rewrite_options, rewriter_config_pb2.RewriterConfig.ON
-    is_reduced = precision in (BFLOAT16, MIXED_FLOAT16)
+    is_reduced = settings.precision in (BFLOAT16, MIXED_FLOAT16)
     if not is_reduced:
         # Folding constants changes no result and costs 2 of 7 s that the first frame takes longer than the second.
         config.graph_options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
-    if not (is_reduced or optimize_graph):
+    if not (is_reduced or settings.optimize_graph):
         rewrites.disable_meta_optimizer = True
         return
     _switch_off(rewrites, rewriter_config_pb2.RewriterConfig)
-    if optimize_graph:
+    if settings.optimize_graph:
         rewrites.remapping = on
         if device.gpu is not None:
             rewrites.layout_optimizer = on
-    if precision == BFLOAT16:
+    if settings.precision == BFLOAT16:
         rewrites.auto_mixed_precision_onednn_bfloat16 = on
-    elif precision == MIXED_FLOAT16:
+    elif settings.precision == MIXED_FLOAT16:
         rewrites.auto_mixed_precision = on
 
 

@@ -18,12 +18,13 @@ import av
 from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags
 
+from streamer.config.output import OutputSettings
 from streamer.errors import SinkUnavailable
 from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.sinks.encoding.encoder_delay import Delay, delay_options
 from streamer.sinks.encoding.fit import INTERLACED, needed_padding
-from streamer.sinks.encoding.pixel_format import AUTO, coded_format
+from streamer.sinks.encoding.pixel_format import coded_format
 from streamer.sinks.encoding.side_data import add_side_data, encoder_options
 
 SHORT_NAMES = MappingProxyType(
@@ -92,29 +93,6 @@ _TRAITS: Mapping[str, _Traits] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderSettings:
-    """What the user asked for; None takes the default of the encoder.
-
-    Attributes:
-        codec: a codec (`h264`) or an encoder (`h264_nvenc`).
-        crf: quality, lower is better; the scale is the encoder's own.
-        preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names, and `movflags`.
-        threads: 0 lets the encoder choose.
-        pixel_format: `auto`, `source`, `players` or FFmpeg's name of one (`pixel_format.coded_format`).
-        delay: what the encoder may keep before it gives out a picture; the user's options come first.
-    """
-
-    codec: str | None = None
-    crf: float | None = None
-    preset: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    threads: int = 0
-    pixel_format: str = AUTO
-    delay: Delay = Delay.ANY
-
-
-@dataclass(frozen=True, slots=True)
 class OpenEncoder:
     """An encoder that is open, as a stream of the container that it was opened for.
 
@@ -135,13 +113,17 @@ class OpenEncoder:
     notes: tuple[str, ...]
 
 
-def open_encoder(container: Any, info: StreamInfo, settings: EncoderSettings, time_base: Fraction) -> OpenEncoder:
+def open_encoder(
+    container: Any, info: StreamInfo, settings: OutputSettings, time_base: Fraction, delay: Delay = Delay.ANY
+) -> OpenEncoder:
     """Add a video stream to an output container and open its encoder.
 
     Args:
         container: `av.container.OutputContainer` without streams.
         info: of the pictures that will come.
+        settings: codec, quality, pixel format and options; null takes the default of the encoder.
         time_base: seconds per tick of the pts that frames will have.
+        delay: how many pictures the encoder may hold back; options of the user come first.
 
     Raises:
         SinkUnavailable: an unknown encoder, one that the container cannot hold or that does not open, or an option
@@ -152,9 +134,10 @@ def open_encoder(container: Any, info: StreamInfo, settings: EncoderSettings, ti
     name, codec = context.codec.name, context.codec.canonical_name
     traits = _TRAITS.get(name, _Traits())
     add_side_data(stream, info.side_data)
-    options = encoder_options(name, info.side_data, _options(name, traits, settings))
+    options = encoder_options(name, info.side_data, _options(name, traits, settings, delay))
     coded = coded_format(name, codec, container.format.name, info, settings.pixel_format)
-    muxer_options = {key: options.pop(key) for key in _MUXER_OPTIONS if key in options}
+    muxing = muxer_options(settings)
+    options = {key: value for key, value in options.items() if key not in muxing}
     padding = needed_padding(codec, coded.name, info)
     context.width, context.height = info.width + padding[0], info.height + padding[1]
     context.pix_fmt = coded.name
@@ -176,7 +159,12 @@ def open_encoder(container: Any, info: StreamInfo, settings: EncoderSettings, ti
             f"{context.width}x{context.height} at the right and the bottom"
         )
     _open(context, options)
-    return OpenEncoder(stream, traits.counts, padding, coded.colour, muxer_options, tuple(notes))
+    return OpenEncoder(stream, traits.counts, padding, coded.colour, muxing, tuple(notes))
+
+
+def muxer_options(settings: OutputSettings) -> dict[str, str]:
+    """Those of the user's options that are for the container."""
+    return {key: value for key, value in settings.options.items() if key in _MUXER_OPTIONS}
 
 
 def _add_stream(container: Any, codec: str | None) -> Any:
@@ -205,8 +193,8 @@ def _add_stream(container: Any, codec: str | None) -> Any:
     raise SinkUnavailable(f"no video encoder {names[-1]!r}; {remedy}")
 
 
-def _options(name: str, traits: _Traits, settings: EncoderSettings) -> dict[str, str]:
-    options = {**traits.options, **delay_options(name, settings.delay)}
+def _options(name: str, traits: _Traits, settings: OutputSettings, delay: Delay) -> dict[str, str]:
+    options = {**traits.options, **delay_options(name, delay)}
     for given, trait, word in ((settings.crf, traits.quality, "crf"), (settings.preset, traits.preset, "preset")):
         if trait is not None:
             value = trait[1] if given is None else given
@@ -220,7 +208,7 @@ def _options(name: str, traits: _Traits, settings: EncoderSettings) -> dict[str,
     if {"qp", "b", "global_quality"} & settings.options.keys() and settings.crf is None and traits.quality is not None:
         for default in ("flags", "global_quality") if traits.quality[0] == "qscale" else (traits.quality[0],):
             options.pop(default, None)
-    return options | dict(settings.options)
+    return options | settings.options
 
 
 def _set_field_order(context: Any, field_order: int) -> list[str]:

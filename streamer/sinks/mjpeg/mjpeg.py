@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from streamer.config.output import OutputEntry
 from streamer.errors import ConfigError, SinkError
+from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.pages import application
 from streamer.sinks.mjpeg.picture import encode
@@ -28,7 +30,7 @@ from streamer.web.server import WebServer
 log = logging.getLogger(__name__)
 
 
-class MjpegSink:
+class MjpegSink(SinkFeature):
     """Serves `/` (a page with the picture), `/stream.mjpg`, `/snapshot.jpg` and `/healthz`.
 
     `/stream.mjpg` is `multipart/x-mixed-replace`; each part has `X-Timestamp`, the media time, and `X-Captured`, the
@@ -37,11 +39,11 @@ class MjpegSink:
     newest picture is not older than `health_timeout_s`, else 503, with JSON that says why; it asks for no password.
 
     Args:
-        url: `http://[user:password@][host][:port]/`. Without a host, or with `localhost`, only this machine can watch;
-            `0.0.0.0` is every address of it. Port 80 if none is given; 0 lets the system choose. With a user and
-            password, viewers are asked for them (HTTP Basic authentication).
-        quality: of the JPEGs, 1..100.
-        max_fps: encode at most so many pictures a second for viewers; all if None.
+        entry: `to` is `http://[user:password@][host][:port]/`. Without a host, or with `localhost`, only this machine
+            can watch; `0.0.0.0` is every address of it. Port 80 if none is given; 0 lets the system choose. With a
+            user and password, viewers are asked for them (HTTP Basic authentication). `quality` is that of the JPEGs;
+            at most `max_fps` pictures a second are encoded for viewers.
+        context: not used.
         health_timeout_s: see above.
         viewer_timeout_s: a viewer that takes nothing for so long is disconnected.
 
@@ -51,31 +53,26 @@ class MjpegSink:
         SinkError: a picture that is too large for JPEG; the server ended by itself.
     """
 
+    schemes = ("http", "https")
     stage = "mjpeg"
     main_thread = False
     wants_picture = True
 
     def __init__(
         self,
-        url: str,
+        entry: OutputEntry,
+        context: SinkContext,  # noqa: ARG002
         *,
-        quality: int = 80,
-        max_fps: float | None = None,
         health_timeout_s: float = 10.0,
         viewer_timeout_s: float = 10.0,
     ) -> None:
-        host, port, credentials = _parsed(url)
-        if not 1 <= quality <= 100:
-            raise ConfigError(f"{redacted(url)}: the quality of JPEGs is 1 to 100, not {quality}")
-        for name, value in (("max_fps", max_fps), ("health_timeout_s", health_timeout_s)):
-            if value is not None and not value > 0:
-                raise ConfigError(f"{redacted(url)}: {name} must be above 0, not {value}")
-        self._quality = quality
-        self._interval_s = 0.0 if max_fps is None else 1 / max_fps
+        host, port, credentials = _parsed(entry.to)
+        self._quality = entry.quality
+        self._interval_s = 0.0 if entry.max_fps is None else 1 / entry.max_fps
         self._due_s = 0.0
         self._number = 0
         self._watched = threading.Event()
-        self._gallery = Gallery(quality, self._watched, viewer_timeout_s)
+        self._gallery = Gallery(entry.quality, self._watched, viewer_timeout_s)
 
         def build() -> web.Application:
             return application(
@@ -85,7 +82,12 @@ class MjpegSink:
                 this_machine_only=_is_loopback(host),
             )
 
-        self._server = WebServer("mjpeg", redacted(url), host, port, build)
+        self._server = WebServer("mjpeg", redacted(entry.to), host, port, build)
+
+    @classmethod
+    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
+        """The sink, not yet entered."""
+        return cls(entry, context)
 
     @property
     def address(self) -> tuple[str, int]:

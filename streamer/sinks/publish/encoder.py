@@ -15,10 +15,11 @@ from typing import Any
 import av
 from av.video.frame import PictureType
 
+from streamer.config.output import OutputSettings
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.interfaces import Scene, StreamInfo
 from streamer.media.ffmpeg_log import reason
-from streamer.sinks.encoding.encoders import SHORT_NAMES, EncoderSettings, open_encoder
+from streamer.sinks.encoding.encoders import SHORT_NAMES, open_encoder
 from streamer.sinks.encoding.fit import PictureFit
 from streamer.sinks.encoding.pixel_format import AUTO, PLAYERS
 from streamer.sinks.muxing.timing import Timeline
@@ -65,33 +66,13 @@ class EncodedPacket:
     duration: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StreamCoding:
-    """What the user asked for; None takes a default.
-
-    Attributes:
-        codec: a codec (`h264`) or an encoder (`h264_nvenc`).
-        bit_rate_kbps: the most that is sent, and what is aimed at. None aims at a fixed quality below a limit that
-            follows from size and rate.
-        preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names.
-        pixel_format: `source` or FFmpeg's name of one; `auto` is 8 bit 4:2:0, whatever the pictures are.
-    """
-
-    codec: str | None = None
-    bit_rate_kbps: float | None = None
-    preset: str | None = None
-    options: Mapping[str, str] | None = None
-    pixel_format: str = AUTO
-
-
 class StreamEncoder:
     """Encodes scenes for one connection.
 
     Args:
         target: where they go.
         info: of the pictures; others are scaled to that size.
-        coding: what the user asked for.
+        wanted: the settings of the output.
         say: is told what is not exactly as in the input.
 
     Attributes:
@@ -106,13 +87,14 @@ class StreamEncoder:
     """
 
     def __init__(
-        self, target: StreamTarget, info: StreamInfo, coding: StreamCoding, say: Callable[[str], None]
+        self, target: StreamTarget, info: StreamInfo, wanted: OutputSettings, say: Callable[[str], None]
     ) -> None:
         self.info = info
-        self.rate_bps = _rate_bps(info, coding)
+        self.rate_bps = _rate_bps(info, wanted)
         # Only to hold the stream: MPEG-TS takes headers within the packets, and nothing is ever written to it.
         self._holder: Any = av.open(io.BytesIO(), "w", format="mpegts")
-        opened = open_encoder(self._holder, info, _settings(info, coding, self.rate_bps, target.key_frame_s), TIME_BASE)
+        settings = _settings(info, wanted, self.rate_bps, target.key_frame_s)
+        opened = open_encoder(self._holder, info, settings, TIME_BASE)
         self._stream = opened.stream
         context = opened.stream.codec_context
         self.codec: str = context.codec.canonical_name
@@ -173,17 +155,16 @@ class StreamEncoder:
         return [EncodedPacket(bytes(one), one.pts, one.dts, one.is_keyframe) for one in packets]
 
 
-def _rate_bps(info: StreamInfo, coding: StreamCoding) -> int:
-    if coding.bit_rate_kbps is not None:
-        if not coding.bit_rate_kbps > 0:
-            raise SinkUnavailable(f"bit rate {coding.bit_rate_kbps:g} kbit/s: give a positive one")
-        return round(coding.bit_rate_kbps * 1000)
+def _rate_bps(info: StreamInfo, wanted: OutputSettings) -> int:
+    if wanted.bit_rate_kbps is not None:
+        return wanted.bit_rate_kbps * 1000
     fps = float(min(info.average_fps or 25, 60))
     return max(round(info.width * info.height * fps * _BITS_PER_PIXEL), _LEAST_RATE_BPS)
 
 
-def _settings(info: StreamInfo, coding: StreamCoding, rate_bps: int, key_frame_s: float) -> EncoderSettings:
-    encoder = SHORT_NAMES.get(coding.codec or "h264", coding.codec or "h264")
+def _settings(info: StreamInfo, wanted: OutputSettings, rate_bps: int, key_frame_s: float) -> OutputSettings:
+    """The settings with what a live stream needs where the user gave nothing."""
+    encoder = SHORT_NAMES.get(wanted.codec or "h264", wanted.codec or "h264")
     fps = float(info.average_fps or 25)
     options = {
         "maxrate": str(rate_bps),
@@ -191,9 +172,15 @@ def _settings(info: StreamInfo, coding: StreamCoding, rate_bps: int, key_frame_s
         "g": str(max(round(key_frame_s * fps), 1)),
         **_LOW_DELAY.get(encoder, _COMMON),
     }
-    if coding.bit_rate_kbps is not None or encoder not in _PRESETS:
+    if wanted.bit_rate_kbps is not None or encoder not in _PRESETS:
         options["b"] = str(rate_bps)
-    preset = coding.preset or _PRESETS.get(encoder)
-    # Players of streams and browsers show 4:2:0 only.
-    pixel_format = PLAYERS if coding.pixel_format == AUTO else coding.pixel_format
-    return EncoderSettings(coding.codec, None, preset, options | dict(coding.options or {}), pixel_format=pixel_format)
+    return wanted.model_copy(
+        update={
+            "crf": None,
+            "preset": wanted.preset or _PRESETS.get(encoder),
+            "options": options | wanted.options,
+            # Players of streams and browsers show 4:2:0 only.
+            "pixel_format": PLAYERS if wanted.pixel_format == AUTO else wanted.pixel_format,
+            "threads": 0,
+        }
+    )

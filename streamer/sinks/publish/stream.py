@@ -9,18 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
+from streamer.config.output import OutputEntry
 from streamer.errors import SinkError, SinkUnavailable
+from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene, StreamInfo
-from streamer.media.passthrough import Passthrough
 from streamer.network.reachability import KNOCK_EVERY_S, answers
-from streamer.sinks.encoding.pixel_format import AUTO
 from streamer.sinks.publish import hls
-from streamer.sinks.publish.encoder import EncodedPacket, StreamCoding, StreamEncoder
+from streamer.sinks.publish.encoder import EncodedPacket, StreamEncoder
 from streamer.sinks.publish.link import LinkLost, StreamLink
 from streamer.sinks.publish.sound import StreamSound
 from streamer.sinks.publish.target import StreamTarget, parse_target
@@ -30,10 +30,8 @@ log = logging.getLogger(__name__)
 
 _STABLE_S = 10.0  # a connection that lasts: the next outage begins with short waits again
 
-OnChange = Literal["rescale", "reopen"]
 
-
-class StreamSink:
+class StreamSink(SinkFeature):
     """Publishes scenes as they come, the annotated picture where there is one, else the frame's own.
 
     A server that is away, or that takes nothing for `stream_process.STALL_S`, is left; scenes are skipped, and it is
@@ -41,20 +39,13 @@ class StreamSink:
     starts with a key frame at time 0, and goes on in media time.
 
     Args:
-        url: `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `udp://` (MPEG-TS, also multicast), `hls:folder/` or a path
-            that ends in `.m3u8`; user and password as in `rtsp://user:password@host/path`.
-        info: of the pictures that will come.
-        passthrough: the other streams of the input, of which sound is sent; None sends the video alone. Sound of
-            another kind in mid-stream opens a new connection.
-        codec: `h264` (the default), `hevc`, over RTSP also `vp8`, or an encoder's name such as `h264_nvenc`.
-        bit_rate_kbps: what is aimed at and the most that is sent; None aims at a fixed quality, below a limit that
-            follows from size and rate.
-        preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names.
-        pixel_format: `source` or FFmpeg's name of one; `auto` is 8 bit 4:2:0, whatever the pictures are.
-        required: a server that is away is an error.
-        on_change: what to do when pictures of another size come: scale them, or open a new connection.
-        transport: of RTSP, `tcp` or `udp`.
+        entry: `to` is `rtsp://`, `rtsps://`, `rtmp://`, `rtmps://`, `udp://` (MPEG-TS, also multicast), `hls:folder/`
+            or a path that ends in `.m3u8`; user and password as in `rtsp://user:password@host/path`. `codec` is `h264`
+            (the default), `hevc`, over RTSP also `vp8`, or an encoder's name such as `h264_nvenc`. `bit_rate_kbps` is
+            the target and the maximum; without it, a fixed quality below a limit that follows from size and rate.
+            `pixel_format` `auto` is 8 bit 4:2:0. If `required`, a server that is away is an error. `on_change` scales
+            pictures of another size, or opens a new connection.
+        context: sound of `passthrough` is sent. Sound of another kind in mid-stream opens a new connection.
         clock: monotonic seconds; for waits between attempts and what is said of them.
         backoff: the waits between attempts.
 
@@ -73,24 +64,16 @@ class StreamSink:
         SinkError: from `write`, when the encoder fails, or the connection of a `required` sink.
     """
 
+    schemes = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "srt", "hls")
     stage = "publish"
     main_thread = False
     wants_picture = True
 
     def __init__(
         self,
-        url: str,
-        info: StreamInfo,
+        entry: OutputEntry,
+        context: SinkContext,
         *,
-        passthrough: Passthrough | None = None,
-        codec: str | None = None,
-        bit_rate_kbps: float | None = None,
-        preset: str | None = None,
-        options: Mapping[str, str] | None = None,
-        pixel_format: str = AUTO,
-        required: bool = False,
-        on_change: OnChange = "rescale",
-        transport: str = "tcp",
         clock: Callable[[], float] = time.monotonic,
         backoff: Backoff | None = None,
     ) -> None:
@@ -98,18 +81,18 @@ class StreamSink:
         self.written = 0
         self.skipped = 0
         self.connected = False
-        self._target = parse_target(url, transport)
-        self._info = replace(info, path=None)
-        self._coding = StreamCoding(codec, bit_rate_kbps, preset, options, pixel_format)
-        self._required = required
-        self._on_change = on_change
+        self._target = parse_target(entry.to, entry.transport)
+        self._info = replace(context.info, path=None)
+        self._entry = entry
+        self._required = bool(entry.required)
+        self._on_change = entry.on_change or "rescale"
         self._clock = clock
         self._backoff = backoff or Backoff()
         self._refusals = Backoff(LONGEST_S / 2, LONGEST_S)
         self._busy = threading.Lock()  # held by whoever may use encoder and link
         self._leaving = threading.Event()
         self._entered = False
-        self._passthrough = passthrough
+        self._passthrough = context.passthrough
         self._sound: StreamSound | None = None  # there between entering and leaving, if there is any
         self._encoder: StreamEncoder | None = None  # of the connection
         self._link: StreamLink | None = None
@@ -122,6 +105,21 @@ class StreamSink:
         self._absent = False  # nobody answered when the last try failed
         self._outage = 0  # scenes skipped since then
         self._said: set[bool] = set()  # of this outage: whether "refused" and "lost" were told
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """An address of a stream, or a playlist."""
+        return super().accepts(entry) or _is_playlist(entry)
+
+    @classmethod
+    def keeps_all(cls, entry: OutputEntry) -> bool:
+        """A playlist is recorded; who watches another stream wants the newest frame."""
+        return _is_playlist(entry)
+
+    @classmethod
+    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
+        """The sink, not yet entered."""
+        return cls(entry, context)
 
     def __enter__(self) -> Self:
         encoder = self._new_encoder(self._info)  # refuses a codec or option that cannot work, connected or not
@@ -283,12 +281,16 @@ class StreamSink:
         self._outage += 1
 
     def _new_encoder(self, info: StreamInfo) -> StreamEncoder:
-        return StreamEncoder(self._target, info, self._coding, self._say)
+        return StreamEncoder(self._target, info, self._entry, self._say)
 
     def _say(self, line: str) -> None:
         if line not in self.notes:
             self.notes.append(line)
             log.warning("%s: %s", self._target.name, line)
+
+
+def _is_playlist(entry: OutputEntry) -> bool:
+    return entry.scheme == "hls" or (not entry.scheme and entry.to.lower().endswith(".m3u8"))
 
 
 def _remedy(lost: LinkLost) -> str:

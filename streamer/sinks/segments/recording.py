@@ -7,22 +7,22 @@ by a thread of the sink's own, because putting it on the disk may take longer th
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
+from streamer.config.output import OutputEntry
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
+from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene, StreamInfo
-from streamer.media.passthrough import Passthrough
 from streamer.sinks.encoding.encoder_delay import MOST_S, Delay, delay_for
-from streamer.sinks.encoding.encoders import EncoderSettings
-from streamer.sinks.encoding.pixel_format import AUTO
+from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.segments.finisher import Finisher
 from streamer.sinks.segments.outage import Outage
 from streamer.sinks.segments.segment import Segment
@@ -35,6 +35,8 @@ from streamer.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
+SEGMENT_S = 600.0
+"""Media time of a file where the settings give none."""
 RESERVE_BYTES = 32 << 20
 """With less than this free, a file is ended while its index still finds room."""
 _LONGEST_WAIT_S = 5.0  # looking whether a disk has room disturbs nobody
@@ -43,7 +45,7 @@ _SILENT_S = Fraction(16, 10)
 after so long, a new one is begun without it."""
 
 
-class RecordingSink:
+class RecordingSink(SinkFeature):
     """Records scenes into one file after the other, the annotated picture where there is one, else the frame's own.
 
     Every file starts with a key frame at time 0 and has its name only when it is complete. Every scene is in exactly
@@ -52,19 +54,13 @@ class RecordingSink:
     fails, at most 2 s are lost, and the next start finishes what is left (`streamer.sinks.video.leftovers`).
 
     Args:
-        pattern: path with directives of `strftime` for the local time at which a file begins (`NamePattern`); date and
-            time are added to a name without. The suffix picks the container; folders are made; `-2` and so on are
-            added to a name that is taken.
-        info: of the pictures that will come.
-        passthrough: the other streams of the input; None records the video alone. When there are others than before, a
-            new file begins.
-        segment_s: media time of a file.
-        keep_bytes: what the finished files of this pattern may have together; the oldest are removed beyond that.
-        keep_s: how old they may get, seconds.
-        codec, crf, preset, options, pixel_format, threads: as in `VideoSink`.
-        required: a disk that is full is an error; otherwise scenes are skipped, and it is tried again after waits that
-            grow.
-        on_change: what to do when pictures of another size or format come: begin a new file, or scale them.
+        entry: `to` is a path with directives of `strftime` for the local time at which a file begins (`NamePattern`);
+            date and time are added to a name without. The suffix picks the container; folders are made; `-2` and so on
+            are added to a name that is taken. A file has `segment_s` of media time, 600 s by default. The oldest files
+            of this pattern are removed beyond `keep_gb` and after `keep_days`. The encoder is as in `VideoSink`. If
+            `required`, a full disk is an error; otherwise scenes are skipped and it is tried again after waits that
+            grow. `on_change` begins a new file for pictures of another size or format, or scales them.
+        context: the streams of `passthrough` are copied; a new file begins when there are others than before.
         reserve_bytes: with less than this free, the file in hand is ended.
         now: local time, for names and ages.
         clock: monotonic seconds, for waits between attempts.
@@ -91,52 +87,54 @@ class RecordingSink:
 
     def __init__(
         self,
-        pattern: str | Path,
-        info: StreamInfo,
+        entry: OutputEntry,
+        context: SinkContext,
         *,
-        passthrough: Passthrough | None = None,
-        segment_s: float = 600.0,
-        keep_bytes: int | None = None,
-        keep_s: float | None = None,
-        codec: str | None = None,
-        crf: float | None = None,
-        preset: str | None = None,
-        options: Mapping[str, str] | None = None,
-        pixel_format: str = AUTO,
-        threads: int = 0,
-        required: bool = False,
-        on_change: Literal["reopen", "rescale"] = "reopen",
         reserve_bytes: int = RESERVE_BYTES,
         now: Callable[[], datetime] = datetime.now,
         clock: Callable[[], float] = time.monotonic,
         backoff: Backoff | None = None,
     ) -> None:
-        if not segment_s > 0:
-            raise SinkUnavailable(f"recording {pattern}: segment_s must be positive, not {segment_s:g}")
         self.notes: list[str] = []
         self.written = 0
         self.skipped = 0
         self.connected = False
-        self._pattern = NamePattern(pattern)
-        self._info = replace(info, path=None, start=Fraction(0))
-        self._segment_s = Fraction(segment_s).limit_denominator(1_000_000)  # 0.4, not the next float above
-        self._keep_bytes, self._keep_s = keep_bytes, keep_s
-        delay = delay_for(info.average_fps)
-        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format, delay)
-        self._required = required
-        self._on_change = on_change
+        self._pattern = NamePattern(entry.to)
+        self._info = replace(context.info, path=None, start=Fraction(0))
+        # 0.4, not the next float above
+        self._segment_s = Fraction(entry.segment_s or SEGMENT_S).limit_denominator(1_000_000)
+        self._delay = delay_for(context.info.average_fps)
+        self._settings = entry
+        self._required = bool(entry.required)
+        self._on_change = entry.on_change or "reopen"
         self._reserve_bytes = reserve_bytes
         self._now = now
         self._outage = Outage(self._pattern, clock, backoff or Backoff(longest_s=_LONGEST_WAIT_S))
         self._busy = threading.Lock()  # held by whoever may use the file in hand
         self._finisher: Finisher | None = None  # there between entering and leaving
-        self._passthrough = passthrough
+        self._passthrough = context.passthrough
         self._streams: RecordedStreams | None = None  # likewise
         self._segment: Segment | None = None
         self._sync: DiskSync | None = None  # likewise
-        muxing = {key: value for key, value in (options or {}).items() if key == "movflags"}
-        self._leftovers = Leftovers(self._pattern, self._pattern.partials, muxing, self._remove_old, reserve_bytes)
+        self._leftovers = Leftovers(
+            self._pattern, self._pattern.partials, muxer_options(entry), self._remove_old, reserve_bytes
+        )
         self._end = Fraction(0)  # of the last scene
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """A path with a directive of `strftime`, or any path if the length of a file is given."""
+        return "://" not in entry.to and (entry.segment_s is not None or re.search(r"%[a-zA-Z]", entry.to) is not None)
+
+    @classmethod
+    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Always: what is kept in a file is complete."""
+        return True
+
+    @classmethod
+    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
+        """The sink, not yet entered."""
+        return cls(entry, context)
 
     def __enter__(self) -> Self:
         self._remove_old()
@@ -241,13 +239,13 @@ class RecordingSink:
                 return True
         if segment.held_s < MOST_S:
             return False
-        if self._settings.delay is Delay.NONE:
+        if self._delay is Delay.NONE:
             self._say(
                 f"the encoder keeps more than {MOST_S} s of pictures: they are lost when the power fails; "
                 "set output.options or another output.codec"
             )
             return False
-        self._settings = replace(self._settings, delay=Delay.NONE)
+        self._delay = Delay.NONE
         return True
 
     def _hand_out(self, streams: RecordedStreams, finisher: Finisher, now: Fraction) -> None:
@@ -268,7 +266,7 @@ class RecordingSink:
     def _begin(self, info: StreamInfo, begin: Fraction, finisher: Finisher) -> Segment:
         path = self._pattern.at(self._now(), [*finisher.taken, *self._leftovers.taken])
         streams = None if self._streams is None else self._streams.part(begin)
-        segment = Segment(path, info, self._settings, begin, streams, self._sync)
+        segment = Segment(path, info, self._settings, self._delay, begin, streams, self._sync)
         try:
             require_room(path, self._reserve_bytes)
         except SinkError:
@@ -303,7 +301,7 @@ class RecordingSink:
             self._say(str(error))
 
     def _remove_old(self) -> None:
-        remove_old(self._pattern, keep_bytes=self._keep_bytes, keep_s=self._keep_s, now=self._now())
+        remove_old(self._pattern, self._settings, now=self._now())
 
     def _give_up(self, error: StreamerError) -> None:
         segment, self._segment = self._segment, None

@@ -12,9 +12,10 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from streamer.config.output import OutputSettings
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
 from streamer.interfaces import Scene, StreamInfo
-from streamer.sinks.encoding.encoders import EncoderSettings
+from streamer.sinks.encoding.encoder_delay import Delay
 from streamer.sinks.muxing.muxer import Muxer
 from streamer.sinks.muxing.stream_copy import StreamCopy
 from streamer.sinks.muxing.surviving import FRAGMENTED
@@ -37,7 +38,8 @@ class Segment:
     Args:
         path: the final name; its folders are made.
         info: of the pictures.
-        settings: of the encoder.
+        settings: of the output.
+        delay: how many pictures the encoder may hold back.
         begin: media time of the first frame, seconds: it becomes the file's time 0.
         streams: what it gets of the other streams of the input.
         sync: puts it on the disk while it is written; None leaves that to the kernel.
@@ -57,7 +59,8 @@ class Segment:
         self,
         path: Path,
         info: StreamInfo,
-        settings: EncoderSettings,
+        settings: OutputSettings,
+        delay: Delay,
         begin: Fraction,
         streams: PartStreams | None = None,
         sync: DiskSync | None = None,
@@ -83,7 +86,7 @@ class Segment:
                 copy = StreamCopy(streams.passthrough, self._say)
                 cleanup.callback(copy.close)
                 streams.passthrough.begin()
-            self._writer = VideoWriter(path, info, settings, self._muxer, copy, self._say)
+            self._writer = VideoWriter(path, info, settings, self._muxer, copy, self._say, delay)
             self._cleanup = cleanup.pop_all()
 
     @property

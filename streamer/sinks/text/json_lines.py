@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
+from streamer.config.output import OutputEntry
+from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.sinks.text.text_file import TextFileSink
 from streamer.values.frame import Frame
@@ -36,20 +37,19 @@ class JsonLinesSink(TextFileSink):
     back from a later frame). Frames of live sources have, where they are known, `raw_pts` (the sender's own time
     stamp), `wall_clock_s` (its clock, seconds since 1970) and `damage` (why no detector saw the frame).
 
-    Args:
-        path: where to; written beside it and moved there when it is complete.
-        overwrite: replace a file that is there already.
-
-    Raises:
-        SinkUnavailable: on entering, when `path` exists or cannot be created.
-        SinkError: when it cannot be written on, or not be completed.
+    Args and errors: as of `TextFileSink`.
     """
 
     stage = "jsonl"
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        super().__init__(path, overwrite=overwrite)
+    def __init__(self, entry: OutputEntry, context: SinkContext) -> None:
+        super().__init__(entry, context)
         self._format = LineFormat()
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """A path that ends in `.jsonl`."""
+        return "://" not in entry.to and entry.to.lower().endswith(".jsonl")
 
     def text_of(self, scene: Scene) -> str:
         """The scene's line."""

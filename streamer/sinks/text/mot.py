@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from streamer.config.output import OutputEntry
 from streamer.interfaces import Scene
 from streamer.sinks.text.text_file import TextFileSink
 from streamer.values.mot import track_rows
@@ -11,16 +12,15 @@ class MotSink(TextFileSink):
     """Writes `frame,id,left,top,width,height,score,-1,-1,-1`, frames counted from 1 (`Scene.frame.index` + 1),
     boxes clipped to the picture.
 
-    Args:
-        path: where to; written beside it and moved there when it is complete.
-        overwrite: replace a file that is there already.
-
-    Raises:
-        SinkUnavailable: on entering, when `path` exists or cannot be created.
-        SinkError: when it cannot be written on, or not be completed.
+    Args and errors: as of `TextFileSink`.
     """
 
     stage = "mot"
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Never: no suffix stands for this format, so that it is asked for by name."""
+        return False
 
     def text_of(self, scene: Scene) -> str:
         """The rows of the confirmed tracks of the scene."""

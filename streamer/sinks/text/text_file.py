@@ -5,39 +5,62 @@ Entered and left by the main thread, written by one thread in between.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from streamer.config.output import OutputEntry
 from streamer.errors import SinkError
+from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.muxing.muxer import write_failure
 from streamer.system.partial_file import PartialFile, completes
 
 
-class TextFileSink(ABC):
-    """A UTF-8 file with what `text_of` says of each scene.
+class TextFileSink(SinkFeature):
+    """A UTF-8 file with what `text_of` returns for each scene.
 
     Args:
-        path: where to; written beside it and moved there when it is complete.
-        overwrite: replace a file that is there already.
+        entry: `to` is the file; it is written beside it and moved there when it is complete.
+        context: whether to replace a file that exists.
 
     Raises:
-        SinkUnavailable: on entering, when `path` exists or cannot be created.
+        SinkUnavailable: on entering, when the file exists or cannot be created.
         SinkError: when it cannot be written on, or not be completed.
     """
 
+    stage: str
     main_thread = False
     wants_picture = False
     notes = ()
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        self._path = Path(path)
-        self._overwrite = overwrite
+    def __init__(self, entry: OutputEntry, context: SinkContext) -> None:
+        self._path = Path(entry.to)
+        self._overwrite = context.overwrite
         self._partial: PartialFile | None = None
         self._file: TextIO | None = None
+
+    @classmethod
+    def file_of(cls, entry: OutputEntry) -> Path:
+        """The file that it writes."""
+        return Path(entry.to)
+
+    @classmethod
+    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Always: a file that could not be written is not tried again."""
+        return True
+
+    @classmethod
+    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Always: what is kept in a file is complete."""
+        return True
+
+    @classmethod
+    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
+        """The sink, not yet entered."""
+        return cls(entry, context)
 
     @abstractmethod
     def text_of(self, scene: Scene) -> str:

@@ -12,11 +12,14 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from streamer.config.output import OutputSettings
 from streamer.errors import SinkError
 from streamer.sinks.video.segment_names import NamePattern
 
 log = logging.getLogger(__name__)
 
+_GB = 1_000_000_000
+_DAY_S = 86_400.0
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -40,16 +43,18 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
-def remove_old(pattern: NamePattern, *, keep_bytes: int | None, keep_s: float | None, now: datetime) -> None:
+def remove_old(pattern: NamePattern, settings: OutputSettings, *, now: datetime) -> None:
     """Remove finished files of this recording, the oldest first, never the newest for its size.
 
     The age of a file counts from its end (its time of modification).
 
     Args:
-        keep_bytes: what the finished files may have together; None for no limit.
-        keep_s: how old they may get, seconds; None for no limit.
+        pattern: of their names.
+        settings: `keep_gb` and `keep_days` are the limits.
         now: local time.
     """
+    keep_bytes = None if settings.keep_gb is None else round(settings.keep_gb * _GB)
+    keep_s = None if settings.keep_days is None else settings.keep_days * _DAY_S
     if keep_bytes is None and keep_s is None:
         return
     total, newest = 0, True

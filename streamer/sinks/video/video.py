@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from streamer.config.output import OutputEntry
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
-from streamer.interfaces import Scene, StreamInfo
-from streamer.media.passthrough import Passthrough
+from streamer.features import SinkContext, SinkFeature
+from streamer.interfaces import Scene
 from streamer.sinks.encoding.encoder_delay import Delay, delay_for
-from streamer.sinks.encoding.encoders import EncoderSettings
-from streamer.sinks.encoding.pixel_format import AUTO
+from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.muxing.muxer import Muxer
 from streamer.sinks.muxing.stream_copy import StreamCopy
 from streamer.sinks.video.disk_sync import DiskSync
@@ -36,7 +35,7 @@ def is_special(path: Path) -> bool:
     return paths.exists(path) and not paths.is_file(path)
 
 
-class VideoSink:
+class VideoSink(SinkFeature):
     """Writes scenes as a video file, the annotated picture where there is one, else the frame's own.
 
     As many frames come out as scenes go in, each with its own presentation time as exactly as the container can hold
@@ -47,17 +46,11 @@ class VideoSink:
     next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.video.leftovers`).
 
     Args:
-        path: the suffix picks the container. Written beside it and moved there when it is complete.
-        info: of the pictures that will come.
-        passthrough: the other streams of the input; None copies nothing.
-        codec: `h264`, `hevc`, `av1`, `vp9`, `mpeg4`, `ffv1`, ... or an encoder's name such as `h264_nvenc`. H.264 by
-            default, AV1 in .webm, MPEG-4 in .avi.
-        crf: quality, lower is better, on the encoder's own scale; a fixed quantiser for MPEG codecs.
-        preset: speed, as the encoder calls it.
-        options: further options of the encoder by FFmpeg's names, and `movflags`.
-        pixel_format: `auto`, `source` or FFmpeg's name of one (`pixel_format.coded_format`).
-        overwrite: replace a file that is there already.
-        threads: of the encoder, 0 lets it choose.
+        entry: the suffix of `to` picks the container; the file is written beside it and moved there when it is
+            complete. `codec` is `h264`, `hevc`, `av1`, `vp9`, `mpeg4`, `ffv1`, ... or an encoder's name such as
+            `h264_nvenc`; H.264 by default, AV1 in .webm, MPEG-4 in .avi. `crf` is on the encoder's own scale; a fixed
+            quantiser for MPEG codecs. `options` may hold `movflags`, too.
+        context: the streams of `passthrough` are copied; `overwrite` replaces a file that exists.
 
     Attributes:
         notes: what is not exactly as in the input, one line each; complete after the sink is left.
@@ -71,30 +64,42 @@ class VideoSink:
     main_thread = False
     wants_picture = True
 
-    def __init__(
-        self,
-        path: str | Path,
-        info: StreamInfo,
-        *,
-        passthrough: Passthrough | None = None,
-        codec: str | None = None,
-        crf: float | None = None,
-        preset: str | None = None,
-        options: Mapping[str, str] | None = None,
-        pixel_format: str = AUTO,
-        overwrite: bool = False,
-        threads: int = 0,
-    ) -> None:
+    def __init__(self, entry: OutputEntry, context: SinkContext) -> None:
         self.notes: list[str] = []
-        self._path = Path(path)
-        self._info = info
-        delay = delay_for(info.average_fps) if info.live else Delay.ANY
-        self._settings = EncoderSettings(codec, crf, preset, options or {}, threads, pixel_format, delay)
-        self._overwrite = overwrite
+        self._path = Path(entry.to)
+        self._info = info = context.info
+        self._delay = delay_for(info.average_fps) if info.live else Delay.ANY
+        self._settings = entry
+        self._overwrite = context.overwrite
         self._survives = info.live and not is_special(self._path)
-        self._passthrough = passthrough
+        self._passthrough = context.passthrough
         self._cleanup = ExitStack()
         self._writer: VideoWriter | None = None
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """Every path."""
+        return "://" not in entry.to
+
+    @classmethod
+    def file_of(cls, entry: OutputEntry) -> Path:
+        """The file that it writes."""
+        return Path(entry.to)
+
+    @classmethod
+    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Always: a file that could not be written is not tried again."""
+        return True
+
+    @classmethod
+    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Always: what is kept in a file is complete."""
+        return True
+
+    @classmethod
+    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
+        """The sink, not yet entered."""
+        return cls(entry, context)
 
     def __enter__(self) -> Self:
         source = self._info.path
@@ -113,7 +118,7 @@ class VideoSink:
                 copy = StreamCopy(self._passthrough, self._say)
                 cleanup.callback(copy.close)
                 muxer.index_first = copy.is_silent
-            self._writer = VideoWriter(self._path, self._info, self._settings, muxer, copy, self._say)
+            self._writer = VideoWriter(self._path, self._info, self._settings, muxer, copy, self._say, self._delay)
             self._partial = partial
             if self._survives:
                 self._watch(cleanup)
@@ -160,8 +165,7 @@ class VideoSink:
         sync = DiskSync()
         cleanup.callback(sync.close)
         sync.watch(self._partial.path)
-        muxing = {key: value for key, value in self._settings.options.items() if key == "movflags"}
-        leftovers = Leftovers(self._path, lambda: partials_of(self._partial.final), muxing)
+        leftovers = Leftovers(self._path, lambda: partials_of(self._partial.final), muxer_options(self._settings))
         cleanup.callback(leftovers.close)
         leftovers.begin([self._partial.final])
 

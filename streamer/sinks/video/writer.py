@@ -12,9 +12,11 @@ from typing import Any
 
 import av
 
+from streamer.config.output import OutputSettings
 from streamer.interfaces import Scene, StreamInfo
 from streamer.media.side_data import LAYOUTS
-from streamer.sinks.encoding.encoders import EncoderSettings, OpenEncoder, open_encoder
+from streamer.sinks.encoding.encoder_delay import Delay
+from streamer.sinks.encoding.encoders import OpenEncoder, open_encoder
 from streamer.sinks.encoding.fit import PictureFit
 from streamer.sinks.encoding.side_data import SideDataWatch
 from streamer.sinks.muxing.muxer import Muxer, write_failure
@@ -34,10 +36,11 @@ class VideoWriter:
     Args:
         path: what to call the output in errors.
         info: of the pictures that will come.
-        settings: of the encoder.
+        settings: of the output.
         muxer: an open container without streams.
         copy: of the other streams, not yet started, or None.
         say: is told what is not exactly as in the input.
+        delay: how many pictures the encoder may hold back.
 
     Attributes:
         frames: how many were written.
@@ -50,10 +53,11 @@ class VideoWriter:
         self,
         path: Path,
         info: StreamInfo,
-        settings: EncoderSettings,
+        settings: OutputSettings,
         muxer: Muxer,
         copy: StreamCopy | None,
         say: Callable[[str], None],
+        delay: Delay = Delay.ANY,
     ) -> None:
         self.frames = 0
         self._path = path
@@ -63,7 +67,7 @@ class VideoWriter:
         self._say = say
         self._shift = -info.start
         self._time_base = video_time_base(muxer.kind, info.time_base, info.average_fps, constant=info.constant_rate)
-        self._encoder: OpenEncoder = open_encoder(muxer.container, info, settings, self._time_base)
+        self._encoder: OpenEncoder = open_encoder(muxer.container, info, settings, self._time_base, delay)
         for line in self._encoder.notes:
             say(line)
         if copy is not None:

@@ -14,19 +14,23 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 import av
 
+from streamer.config.output import OutputEntry
 from streamer.errors import Interrupted, SinkError, SinkUnavailable
+from streamer.features import SinkContext, SinkFeature
 from streamer.flow.queues import Closed
-from streamer.interfaces import Scene
+from streamer.interfaces import Annotator, Scene
+from streamer.registry import ANNOTATORS
+from streamer.render.canvas import Canvas
 from streamer.sinks.window.exchange import Ending, Exchange
 from streamer.sinks.window.process import HEADER, READY, Size, fitting
 from streamer.sinks.window.snapshot import save_snapshot
+from streamer.system import paths
 from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
@@ -43,7 +47,7 @@ class WindowClosed(Interrupted):
     """The user closed the window or pressed q or Esc: the run ends and all other outputs are completed."""
 
 
-class WindowSink:
+class WindowSink(SinkFeature):
     """Shows scenes in a window that can be resized.
 
     Keys: q, Esc or closing the window ends the run, space pauses and goes on, s saves the picture that is shown at its
@@ -51,16 +55,14 @@ class WindowSink:
     pace, and are sent no larger than the window is.
 
     Args:
-        title: of the window.
-        holds_run: every scene is shown, the run waits for the window, and a pause holds it: for files. If not, `write`
-            never waits: the newest scene is shown as soon as the window can, and a pause holds the picture only.
-        snapshots: folder for saved pictures, made when the first is saved.
-        draw_hud: gives a scene's picture with the head-up line on it; called by a thread of the window. None: h does
-            nothing.
-        hud: whether the head-up line is shown at first.
-        sample_aspect_ratio: of the frames that do not tell their own; all are shown in their right shape.
-        on_close: called by a thread of the window when the user has ended the run. `write` raises WindowClosed all the
-            same, but no further scene may ever come.
+        entry: not used.
+        context: `info` has the window's title and the aspect ratio of frames without one. A file's run waits for the
+            window, which shows every scene, and a pause holds it. With a live source `write` never waits: the window
+            shows the newest scene, and a pause holds the picture only. Snapshots go to `window.snapshot_folder`, which
+            is made for the first one. A thread of the window calls `on_close` when the user ends the run; `write`
+            raises WindowClosed then, but no further scene may come.
+        draw_hud: draws the head-up line on a scene's picture; a thread of the window calls it. None: as `draw` has it,
+            where that does not draw the line for all outputs.
 
     Raises:
         SinkUnavailable: on entering, when there is no display to show it on.
@@ -74,25 +76,39 @@ class WindowSink:
 
     def __init__(
         self,
-        title: str,
+        entry: OutputEntry,  # noqa: ARG002
+        context: SinkContext,
         *,
-        holds_run: bool = True,
-        snapshots: Path = Path(),
         draw_hud: DrawHud | None = None,
-        hud: bool = False,
-        sample_aspect_ratio: Fraction = Fraction(1),
-        on_close: Callable[[], None] | None = None,
     ) -> None:
+        info = context.info
         # It becomes an argument and C text.
-        self._title = title.replace("\0", " ") or "Streamer"
-        self.main_thread = holds_run  # a pause holds the whole run
-        self._snapshots = snapshots
+        self._title = paths.readable(info.name).replace("\0", " ") or "Streamer"
+        self.main_thread = not info.live  # a pause holds the whole run
+        self._snapshots = Path() if context.window is None else context.window.snapshot_folder
+        if draw_hud is None and context.draw is not None and not context.draw.hud:
+            draw_hud = _hud_drawer()
         self._draw_hud = draw_hud
-        self._aspect = sample_aspect_ratio
-        self._on_close = on_close
-        self._exchange = Exchange(holds_run=holds_run, hud=hud)
+        self._aspect = info.sample_aspect_ratio
+        self._on_close = context.on_close
+        self._exchange = Exchange(holds_run=not info.live, hud=False)
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """The word `window`."""
+        return entry.to == "window"
+
+    @classmethod
+    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """Always: the run is watched."""
+        return True
+
+    @classmethod
+    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
+        """The sink, not yet entered."""
+        return cls(entry, context)
 
     def __enter__(self) -> Self:
         # The arguments are constants and a title that no shell reads.
@@ -227,6 +243,18 @@ class WindowSink:
         if aspect >= 1:
             return round(frame.width * aspect), frame.height
         return frame.width, round(frame.height / aspect)
+
+
+def _hud_drawer() -> DrawHud:
+    """Draws the head-up line on a scene's picture."""
+    hud: Annotator = ANNOTATORS["hud"]()
+
+    def draw(scene: Scene) -> av.VideoFrame:
+        canvas = Canvas(scene.frame.picture if scene.picture is None else scene.picture)
+        hud.draw(canvas, scene)
+        return canvas.picture
+
+    return draw
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

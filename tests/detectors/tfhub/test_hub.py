@@ -14,6 +14,7 @@ import pytest
 
 from streamer.classes import open_images
 from streamer.cli.commands import packaged_clip
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.sources.selection import open_source
@@ -79,8 +80,8 @@ def test_min_score_leaves_out_what_is_below(module: Path) -> None:
     rgb[4:20, 4:20] = GREEN  # score 0.1
     rgb[24:40, 4:20] = RED  # score 0.6
     assert len(HubDetector(module).detect(frame_of(rgb))) == 1
-    assert len(HubDetector(module, min_score=0.0).detect(frame_of(rgb))) == 2
-    assert len(HubDetector(module, min_score=0.7).detect(frame_of(rgb))) == 0
+    assert len(HubDetector(module, DetectorSettings(min_score=0.0)).detect(frame_of(rgb))) == 2
+    assert len(HubDetector(module, DetectorSettings(min_score=0.7)).detect(frame_of(rgb))) == 0
 
 
 @pytest.mark.parametrize("swapped_columns", [True, False])
@@ -163,7 +164,8 @@ def grey_palette() -> list[Paint]:
 @pytest.mark.parametrize("variables", [False, True], ids=["frozen", "checkpoint"])
 def test_detections_equal_those_of_the_reference_on_real_frames(variables: bool, tmp_path: Path) -> None:
     module = tiny_module.write(tmp_path / "module", grey_palette(), variables=variables)
-    quick, reference = HubDetector(module, device="cpu"), HubDetector(module, device="cpu", reference=True)
+    quick = HubDetector(module, DetectorSettings(device="cpu"))
+    reference = HubDetector(module, DetectorSettings(device="cpu", reference=True))
     with open_source(str(packaged_clip())) as source:
         frames = list(islice(source, 0, 60, 20))
     for frame in frames:
@@ -175,14 +177,15 @@ def test_detections_equal_those_of_the_reference_on_real_frames(variables: bool,
 
 
 def test_an_optimized_graph_finds_the_same(module: Path) -> None:
-    plain, optimized = HubDetector(module, device="cpu"), HubDetector(module, device="cpu", optimize_graph=True)
+    plain = HubDetector(module, DetectorSettings(device="cpu"))
+    optimized = HubDetector(module, DetectorSettings(device="cpu", optimize_graph=True))
     expected, found = plain.detect(painted_frame()), optimized.detect(painted_frame())
     assert found.labels.tolist() == expected.labels.tolist()
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-5)
 
 
 def test_bfloat16_says_how_far_it_is_off(module: Path, caplog: pytest.LogCaptureFixture) -> None:
-    detector = HubDetector(module, device="cpu", precision="bfloat16")
+    detector = HubDetector(module, DetectorSettings(device="cpu", precision="bfloat16"))
     for _ in range(4):
         assert len(detector.detect(painted_frame())) == 2
     told = [message for message in caplog.messages if message.startswith("bfloat16 against float32")]
@@ -195,9 +198,9 @@ def test_bfloat16_says_how_far_it_is_off(module: Path, caplog: pytest.LogCapture
 @pytest.mark.parametrize("precision", ["mixed_float16", "tensorfloat32"])
 def test_a_precision_that_the_device_has_not(precision: str, module: Path) -> None:
     with pytest.raises(ConfigError, match=f"{precision} is for GPUs; a CPU has bfloat16"):
-        HubDetector(module, device="cpu", precision=precision)
+        HubDetector(module, DetectorSettings.model_validate({"device": "cpu", "precision": precision}))
     with pytest.raises(ConfigError, match="float32 only"):
-        HubDetector(module, device="cpu", precision="bfloat16", reference=True)
+        HubDetector(module, DetectorSettings(device="cpu", precision="bfloat16", reference=True))
 
 
 def test_a_cpu_instead_of_a_gpu_is_never_silent(module: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -205,14 +208,14 @@ def test_a_cpu_instead_of_a_gpu_is_never_silent(module: Path, caplog: pytest.Log
         pytest.skip("this machine has a GPU")
     assert "runs on the CPU, slowly: " in caplog.text
     caplog.clear()
-    HubDetector(module, device="cpu")  # asked for
+    HubDetector(module, DetectorSettings(device="cpu"))  # asked for
     assert not caplog.records
     with pytest.raises(ModelError, match="no gpu:0: "):
-        HubDetector(module, device="gpu:0")
+        HubDetector(module, DetectorSettings(device="gpu:0"))
 
 
 def test_it_warms_up_at_the_size_of_the_frames_and_tells_where_it_runs(module: Path) -> None:
-    detector = HubDetector(module, device="cpu")
+    detector = HubDetector(module, DetectorSettings(device="cpu"))
     assert detector.warm_up(160, 90) > 0
     where = detector.placement(160, 90)
     assert set(where) == {"CPU:0"}
@@ -220,21 +223,16 @@ def test_it_warms_up_at_the_size_of_the_frames_and_tells_where_it_runs(module: P
 
 
 def test_what_does_not_run_is_refused_when_it_warms_up(tmp_path: Path) -> None:
-    detector = HubDetector(tiny_module.write(tmp_path / "module", broken_rows=True), device="cpu")
+    detector = HubDetector(tiny_module.write(tmp_path / "module", broken_rows=True), DetectorSettings(device="cpu"))
     with pytest.raises(ModelError, match=r"module does not run: the module gave 0 boxes, but 1"):
         detector.warm_up(64, 48)
 
 
 def test_ten_sizes_a_hundred_times_trace_nothing_anew(module: Path) -> None:
     """The graph is closed after loading: a frame that needed an operation more would fail."""
-    detector = HubDetector(module, device="cpu")
+    detector = HubDetector(module, DetectorSettings(device="cpu"))
     frames = [painted_frame(150 + 16 * n, 90 + 9 * n) for n in range(10)]
     assert all(len(detector.detect(frame)) == 2 for _ in range(10) for frame in frames)
-
-
-def test_min_score_out_of_range(module: Path) -> None:
-    with pytest.raises(ConfigError, match="min_score"):
-        HubDetector(module, min_score=1.5)
 
 
 @pytest.mark.slow
@@ -242,8 +240,9 @@ def test_loading_leaves_the_terminal_alone(module: Path) -> None:
     """TensorFlow's start-up chatter is held back, in a process of its own because it starts only once."""
     code = f"""
 from pathlib import Path
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub.hub import HubDetector
-HubDetector(Path({str(module)!r}), device="cpu").close()
+HubDetector(Path({str(module)!r}), DetectorSettings(device="cpu")).close()
 """
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, timeout=120, check=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.classes import label_maps
+from streamer.config.detector import DetectorSettings
 from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import DetectorError, ModelError
 from streamer.values.frame import Frame
@@ -17,7 +17,7 @@ from tests.detectors.tfhub import tiny_api_model
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 
-COCO = label_maps.for_detector(starter=False, label_map="coco")
+COCO = DetectorSettings(label_map="coco", device="cpu")
 
 
 def bright_frame(width: int = 200, height: int = 100) -> Frame:
@@ -30,7 +30,7 @@ def bright_frame(width: int = 200, height: int = 100) -> Frame:
 @pytest.mark.parametrize("reference", [False, True], ids=["session", "reference"])
 def test_boxes_ids_and_padding(dtype: str, reference: bool, tmp_path: Path) -> None:
     model = tiny_api_model.write(tmp_path / "model", dtype=dtype)
-    detector = HubDetector(model, labels=COCO, device="cpu", min_score=0.0, reference=reference)
+    detector = HubDetector(model, DetectorSettings(label_map="coco", device="cpu", min_score=0.0, reference=reference))
     found = detector.detect(bright_frame())
     np.testing.assert_allclose(found.boxes, [[50, 20, 150, 60]], atol=1e-4)
     np.testing.assert_allclose(found.scores, [0.75])
@@ -41,24 +41,28 @@ def test_boxes_ids_and_padding(dtype: str, reference: bool, tmp_path: Path) -> N
 
 def test_a_model_of_a_fixed_size_gets_frames_of_that_size(tmp_path: Path) -> None:
     model = tiny_api_model.write(tmp_path / "model", size=(50, 100))
-    found = HubDetector(model, labels=COCO, device="cpu").detect(bright_frame())
+    found = HubDetector(model, COCO).detect(bright_frame())
     np.testing.assert_allclose(found.boxes, [[50, 20, 150, 60]], atol=2.1)  # a pixel of the model's is two
 
 
 def test_without_a_label_map_the_remedy_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"detector\.label_map: coco"):
-        HubDetector(tiny_api_model.write(tmp_path / "model"), device="cpu")
+        HubDetector(tiny_api_model.write(tmp_path / "model"), DetectorSettings(device="cpu"))
 
 
 @pytest.mark.parametrize("class_id", [12.0, 91.0, 1.5, -1.0])
 def test_an_id_that_the_label_map_has_not(class_id: float, tmp_path: Path) -> None:
-    detector = HubDetector(tiny_api_model.write(tmp_path / "model", class_id=class_id), labels=COCO, device="cpu")
+    detector = HubDetector(
+        tiny_api_model.write(tmp_path / "model", class_id=class_id), DetectorSettings(label_map="coco", device="cpu")
+    )
     with pytest.raises(DetectorError, match=f"class id {class_id:g}"):
         detector.detect(bright_frame())
 
 
 def test_a_batch_of_several_is_refused_when_it_warms_up(tmp_path: Path) -> None:
-    detector = HubDetector(tiny_api_model.write(tmp_path / "model", batch=2), labels=COCO, device="cpu")
+    detector = HubDetector(
+        tiny_api_model.write(tmp_path / "model", batch=2), DetectorSettings(label_map="coco", device="cpu")
+    )
     with pytest.raises(ModelError, match=r"boxes of shape \(2, 10, 4\)") as caught:
         detector.warm_up(64, 48)
     assert str(tmp_path) in str(caught.value)
@@ -66,6 +70,8 @@ def test_a_batch_of_several_is_refused_when_it_warms_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [11.0, -1.0])
 def test_a_count_that_cannot_be(count: float, tmp_path: Path) -> None:
-    detector = HubDetector(tiny_api_model.write(tmp_path / "model", count=count), labels=COCO, device="cpu")
+    detector = HubDetector(
+        tiny_api_model.write(tmp_path / "model", count=count), DetectorSettings(label_map="coco", device="cpu")
+    )
     with pytest.raises(DetectorError, match="are meant"):
         detector.detect(bright_frame())

@@ -18,13 +18,13 @@ import av
 
 from streamer.interfaces import Scene, Sink, StreamInfo
 from streamer.sinks.publish.process import STALL_S
-from streamer.sinks.publish.stream import StreamSink
 from streamer.sinks.segments.recording import RecordingSink
 from tests.faults import counter
 from tests.faults.lab.listener import Listener
 from tests.faults.lab.rig import Setup
 from tests.faults.lab.scenario import CameraScenario
-from tests.faults.lab.seen_frames import PUBLISHED, RECORDED, SeenFrame, SeenFrames
+from tests.faults.lab.sights import PUBLISHED, RECORDED
+from tests.sinks.making import recording_sink, stream_sink
 
 _DISK_BYTES = 64 << 20
 _FILLED_BYTES_A_S = 100 << 20
@@ -58,7 +58,7 @@ class PublishKilled(OutputScenario):
             seen.put(SeenFrame(PUBLISHED, at_s, number=number))
 
         self._target = stack.enter_context(Listener(saw))
-        self.output = lambda info: StreamSink(self._target.url, info)
+        self.output = lambda info: stream_sink(self._target.url, info)
 
     def begin_fault(self) -> None:
         self._target.kill()
@@ -92,7 +92,7 @@ class _WatchedRecording:
     wants_picture = True
 
     def __init__(self, pattern: Path, info: StreamInfo, seen: SeenFrames) -> None:
-        self._sink = RecordingSink(pattern, info, segment_s=5.0)
+        self._sink = recording_sink(pattern, info, segment_s=5.0)
         self._seen = seen
 
     @property

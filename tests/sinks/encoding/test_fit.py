@@ -17,12 +17,11 @@ from streamer.errors import SinkUnavailable
 from streamer.interfaces import Scene, StreamInfo
 from streamer.sinks.encoding.fit import PictureFit
 from streamer.sinks.encoding.pixel_format import output_colour
-from streamer.sinks.segments.recording import RecordingSink
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.images import ImageSource
 from streamer.values.states import FrameState
 from tests.clips import picture, read_number, write_picture
+from tests.sinks.making import recording_sink, video_sink
 from tests.sinks.scenes import LABELS, decoded, info, samples, scene, tracks, write_all
 
 LOSSLESS: dict[str, Any] = {"options": {"qp": "0", "preset": "ultrafast"}}
@@ -115,7 +114,7 @@ def test_pictures_of_the_same_proportions_get_no_bars() -> None:
 
 def test_only_another_shape_of_pixels_makes_bars_and_is_told_once(tmp_path: Path) -> None:
     source = [with_ratio(scene(k, k * 512), Fraction(16, 11) if k > 1 else Fraction(1)) for k in range(4)]
-    sink = VideoSink(tmp_path / "out.mkv", info(), **EXACT)
+    sink = video_sink(tmp_path / "out.mkv", info(), **EXACT)
     write_all(sink, source)
     frames = decoded(tmp_path / "out.mkv")
     bars = [bool((luma(frame)[:6] == 16).all()) for frame in frames]
@@ -135,7 +134,7 @@ def test_a_frame_that_tells_no_ratio_has_the_expected_one() -> None:
 def test_a_folder_of_photos_in_both_directions_is_fitted(codec: str, tmp_path: Path) -> None:
     for number, size in enumerate([(160, 120), (120, 160), (320, 240), (100, 100)]):
         write_picture(tmp_path / f"{number}.png", number, size=size)
-    with ImageSource(tmp_path) as source, VideoSink(tmp_path / "out.mkv", source.info, codec=codec) as sink:
+    with ImageSource(tmp_path) as source, video_sink(tmp_path / "out.mkv", source.info, codec=codec) as sink:
         for frame in source:
             sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     frames = decoded(tmp_path / "out.mkv")
@@ -178,7 +177,7 @@ def test_fields_are_scaled_by_themselves(size: tuple[int, int]) -> None:
 def test_pictures_that_the_decoder_calls_interlaced_are_scaled_by_field(tmp_path: Path) -> None:
     given = scene(0, 0, size=(64, 96))
     given = replace(given, picture=fields((64, 96), 200, 100))
-    write_all(VideoSink(tmp_path / "in.mp4", info(size=(64, 96), field_order=2), **LOSSLESS), [given])
+    write_all(video_sink(tmp_path / "in.mp4", info(size=(64, 96), field_order=2), **LOSSLESS), [given])
     with FileSource(tmp_path / "in.mp4") as source:
         (frame,) = source
     assert frame.picture.interlaced_frame
@@ -197,12 +196,12 @@ def test_fields_that_cannot_be_scaled_by_themselves_are_told() -> None:
 @pytest.mark.parametrize("codec", ["h264", "mpeg2video"])
 def test_the_field_that_is_shown_first_is_kept(field_order: int, top_first: bool, codec: str, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"
-    write_all(VideoSink(output, info(field_order=field_order), codec=codec), [scene(k, k * 512) for k in range(3)])
+    write_all(video_sink(output, info(field_order=field_order), codec=codec), [scene(k, k * 512) for k in range(3)])
     assert _field_words(output) == ["T" if top_first else "B"] * 3
 
 
 def test_progressive_video_is_not_called_interlaced(tmp_path: Path) -> None:
-    write_all(VideoSink(tmp_path / "out.mkv", info()), [scene(0, 0)])
+    write_all(video_sink(tmp_path / "out.mkv", info()), [scene(0, 0)])
     assert _field_words(tmp_path / "out.mkv") == ["P"]
 
 
@@ -240,7 +239,7 @@ def test_h264_is_padded_at_the_right_and_the_bottom_only(
 ) -> None:
     output = tmp_path / "out.mp4"
     given = scene(3, 0, size=size, pix_fmt=pixel_format)
-    sink = VideoSink(output, info(size=size, pixel_format=pixel_format, field_order=field_order), **LOSSLESS)
+    sink = video_sink(output, info(size=size, pixel_format=pixel_format, field_order=field_order), **LOSSLESS)
     write_all(sink, [given])
     (frame,) = decoded(output)
     assert (frame.width, frame.height) == padded
@@ -259,7 +258,7 @@ def test_h264_is_padded_at_the_right_and_the_bottom_only(
 @pytest.mark.parametrize("pixel_format", ["yuv444p", "gray"])
 def test_formats_without_shared_chroma_take_any_size(pixel_format: str, tmp_path: Path) -> None:
     given = scene(3, 0, size=(65, 49), pix_fmt=pixel_format)
-    sink = VideoSink(tmp_path / "out.mp4", info(size=(65, 49), pixel_format=pixel_format), **LOSSLESS)
+    sink = video_sink(tmp_path / "out.mp4", info(size=(65, 49), pixel_format=pixel_format), **LOSSLESS)
     write_all(sink, [given])
     (frame,) = decoded(tmp_path / "out.mp4")
     assert (frame.width, frame.height) == (65, 49)
@@ -277,14 +276,14 @@ def test_scaling_leaves_levels_as_they_are(span: int, level: int) -> None:
 
 
 def test_a_pixel_format_that_the_encoder_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path / "out.mp4", info(), codec="mjpeg", pixel_format="gbrp")
+    sink = video_sink(tmp_path / "out.mp4", info(), codec="mjpeg", pixel_format="gbrp")
     with pytest.raises(SinkUnavailable, match=r"mjpeg has no pixel format gbrp; it has .*yuv420p"):
         sink.__enter__()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_recording_begins_a_file_when_the_shape_of_pixels_changes(tmp_path: Path) -> None:
-    sink = RecordingSink(tmp_path / "a.mkv", info(), on_change="reopen", reserve_bytes=0)
+    sink = recording_sink(tmp_path / "a.mkv", info(), on_change="reopen", reserve_bytes=0)
     with sink:
         for k in range(4):
             sink.write(with_ratio(scene(k, k * 512), Fraction(16, 11) if k > 1 else Fraction(1)))
@@ -297,7 +296,7 @@ def test_a_recording_begins_a_file_when_the_shape_of_pixels_changes(tmp_path: Pa
 
 def test_boxes_stay_those_of_the_frame(tmp_path: Path) -> None:
     tall = scene(1, 512, size=(48, 64), count=2)
-    write_all(VideoSink(tmp_path / "out.mkv", info(), **EXACT), [scene(0, 0), tall])
+    write_all(video_sink(tmp_path / "out.mkv", info(), **EXACT), [scene(0, 0), tall])
     assert (tall.frame.width, tall.frame.height) == (48, 64)
     assert np.array_equal(tall.tracks.boxes, tracks(2).boxes)
     assert read_number(tall.frame.picture) == 1

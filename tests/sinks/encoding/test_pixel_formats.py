@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer.config.output import OutputSettings
 from streamer.errors import SinkUnavailable, StreamerError
 from streamer.interfaces import Scene, StreamInfo
-from streamer.sinks.publish.encoder import StreamCoding, StreamEncoder
+from streamer.sinks.publish.encoder import StreamEncoder
 from streamer.sinks.publish.target import parse_target
-from streamer.sinks.segments.recording import RecordingSink
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.images.images import ImageSource
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tests.clips import write_video
 from tests.colours import FULL, LIMITED, MATRICES, in_format, made, ramp, readable_formats, shown, write_raw
+from tests.sinks.making import recording_sink, video_sink
 from tests.sinks.scenes import LABELS, annotate, decoded, tracks
 
 LOSSLESS: dict[str, Any] = {"codec": "ffv1"}
@@ -47,7 +47,7 @@ def written(
     path: Path, pictures: Sequence[av.VideoFrame], info: StreamInfo | None = None, **options: Any
 ) -> tuple[list[av.VideoFrame], list[str]]:
     """The frames of a file that pictures were written to, and the sink's notes."""
-    sink = VideoSink(path, info or info_of(pictures[0]), **options)
+    sink = video_sink(path, info or info_of(pictures[0]), **options)
     with sink:
         for scene in scenes(pictures):
             sink.write(scene)
@@ -409,7 +409,7 @@ def test_still_pictures_are_played_everywhere(tmp_path: Path, suffix: str) -> No
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}{suffix}"), pixels)
     output = tmp_path / "out.mp4"
-    with ImageSource(tmp_path) as source, VideoSink(output, source.info, crf=5) as sink:
+    with ImageSource(tmp_path) as source, video_sink(output, source.info, crf=5) as sink:
         assert source.info.jpeg_like
         for frame in source:
             sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
@@ -422,7 +422,7 @@ def test_still_pictures_are_played_everywhere(tmp_path: Path, suffix: str) -> No
 def test_a_recorded_webcam_is_played_everywhere(tmp_path: Path) -> None:
     picture = made("yuvj422p", matrix=5, code=FULL)
     info = info_of(picture, jpeg_like=True, live=True)
-    with RecordingSink(tmp_path / "cam-%H.mp4", info, segment_s=0.08) as sink:
+    with recording_sink(tmp_path / "cam-%H.mp4", info, segment_s=0.08) as sink:
         for scene in scenes([picture] * 4):
             sink.write(scene)
     files = sorted(tmp_path.glob("*.mp4"))
@@ -454,7 +454,7 @@ def test_streams_are_what_players_show(pixel_format: str, jpeg_like: bool, wante
     picture = made(pixel_format, matrix=5, code=FULL if full else LIMITED)
     notes: list[str] = []
     info = info_of(picture, jpeg_like=jpeg_like, live=True)
-    coding = StreamCoding(pixel_format=wanted, options={"crf": "5"})
+    coding = OutputSettings(pixel_format=wanted, options={"crf": "5"})
     encoder = StreamEncoder(parse_target("udp://127.0.0.1:9", "tcp"), info, coding, notes.append)
     packets = encoder.encode(scenes([picture])[0])
     decoder = av.CodecContext.create("h264", "r")

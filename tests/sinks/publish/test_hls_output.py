@@ -18,9 +18,9 @@ import pytest
 
 from streamer.interfaces import Scene
 from streamer.sinks.publish.hls import target_duration_s
-from streamer.sinks.publish.stream import StreamSink
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
+from tests.sinks.making import stream_sink
 from tests.sinks.muxing.claps import Feed, click_track
 from tests.sinks.publish.hls_reader import reading
 from tests.sinks.publish.test_stream_sound import publishing, write
@@ -74,7 +74,7 @@ def test_a_list_holds_the_rules_at_every_rate(
     tmp_path: Path, told_fps: Fraction | None, times_s: list[float], periods: int
 ) -> None:
     playlist = tmp_path / "live.m3u8"
-    with reading(playlist) as reader, StreamSink(str(playlist), info(size=SIZE, average_fps=told_fps)) as sink:
+    with reading(playlist) as reader, stream_sink(str(playlist), info(size=SIZE, average_fps=told_fps)) as sink:
         for time_s, after_s in zip(times_s, [*times_s[1:], times_s[-1]], strict=True):
             sink.write(shown(time_s))
             time.sleep(min(max(0.12 * (after_s - time_s), 0.005), 0.2))  # so that a poll sees every segment
@@ -89,7 +89,7 @@ def test_a_list_holds_the_rules_at_every_rate(
 @pytest.mark.slow
 def test_a_pause_ends_what_was_shown_and_begins_a_period(tmp_path: Path) -> None:
     playlist = tmp_path / "live.m3u8"
-    with reading(playlist) as reader, StreamSink(str(playlist), info(size=SIZE)) as sink:
+    with reading(playlist) as reader, stream_sink(str(playlist), info(size=SIZE)) as sink:
         for time_s in steady(25, 3.4):
             sink.write(shown(time_s))
             time.sleep(0.005)
@@ -107,7 +107,7 @@ def test_a_pause_ends_what_was_shown_and_begins_a_period(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_another_size_begins_a_period(tmp_path: Path) -> None:
     playlist = tmp_path / "live.m3u8"
-    with reading(playlist) as reader, StreamSink(str(playlist), info(size=SIZE), on_change="reopen") as sink:
+    with reading(playlist) as reader, stream_sink(str(playlist), info(size=SIZE), on_change="reopen") as sink:
         for time_s in steady(25, 10):
             sink.write(shown(time_s, SIZE if time_s < 5 else (320, 240)))
             time.sleep(0.005)
@@ -141,10 +141,10 @@ def test_sound_goes_on_over_the_segments(tmp_path: Path, codec: str, rate_hz: in
 RUN = """
 import sys, time
 from pathlib import Path
-from streamer.sinks.publish.stream import StreamSink
+from tests.sinks.making import stream_sink
 from tests.sinks.scenes import info
 from tests.sinks.publish.test_hls_output import SIZE, shown, steady
-with StreamSink(sys.argv[1], info(size=SIZE)) as sink:
+with stream_sink(sys.argv[1], info(size=SIZE)) as sink:
     for time_s in steady(25, 400):
         sink.write(shown(time_s))
         time.sleep(0.01)
@@ -165,7 +165,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path, number: int) -> N
                 break
         os.kill(killed.pid, number)
         killed.wait()
-        with StreamSink(str(playlist), info(size=SIZE)) as sink:
+        with stream_sink(str(playlist), info(size=SIZE)) as sink:
             for time_s in steady(25, 8):
                 sink.write(shown(time_s))
                 time.sleep(0.005)
@@ -178,7 +178,7 @@ def test_after_a_list_that_ended_the_numbers_go_on(tmp_path: Path) -> None:
     playlist = tmp_path / "live.m3u8"
     seen = []
     for _ in range(2):
-        with reading(playlist) as reader, StreamSink(str(playlist), info(size=SIZE)) as sink:
+        with reading(playlist) as reader, stream_sink(str(playlist), info(size=SIZE)) as sink:
             for time_s in steady(25, 5):
                 sink.write(shown(time_s))
                 time.sleep(0.005)

@@ -24,16 +24,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.config.output import OutputSettings
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.interfaces import Scene
 from streamer.sinks.publish import link
-from streamer.sinks.publish.encoder import StreamCoding, StreamEncoder
+from streamer.sinks.publish.encoder import StreamEncoder
 from streamer.sinks.publish.stream import StreamSink
 from streamer.sinks.publish.target import parse_target
 from streamer.system.backoff import Backoff
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tests.clips import read_number
+from tests.sinks.making import stream_sink
 from tests.sinks.scenes import LABELS, info, scene, tracks
 
 ROOT = Path(__file__).parents[3]
@@ -193,7 +195,7 @@ def answering(reply: bytes | None) -> Iterator[tuple[int, list[bytes]]]:
 def test_what_is_published_arrives_in_order_with_its_times(kind: str, receive: Callable[[str, str], Receiver]) -> None:
     url = address(kind)
     receiver = receive(url, kind)
-    with StreamSink(url, INFO, clock=Clock()) as sink:
+    with stream_sink(url, INFO, clock=Clock()) as sink:
         if kind == "udp":
             # Datagrams are lost until somebody listens.
             got = _first_over_udp(sink, receiver)
@@ -231,7 +233,7 @@ def _first_over_udp(sink: StreamSink, receiver: Receiver) -> list[dict[str, Any]
 def test_times_that_repeat_or_go_back_still_rise(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtmp")
     receiver = receive(url, "rtmp")
-    with StreamSink(url, INFO, clock=Clock()) as sink:
+    with stream_sink(url, INFO, clock=Clock()) as sink:
         write_until_connected(sink)
         for number, pts in enumerate([1, 2, 2, 1, 3, -9000, -8999, -8998], 1):
             sink.write(shown(number, pts=pts * STEP))
@@ -243,7 +245,7 @@ def test_times_that_repeat_or_go_back_still_rise(receive: Callable[[str, str], R
 def test_receivers_that_join_wait_two_seconds_of_media_time_at_most(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtmp")
     receiver = receive(url, "rtmp")
-    with StreamSink(url, INFO, clock=Clock()) as sink:  # which is told of 25 frames a second, and gets 4
+    with stream_sink(url, INFO, clock=Clock()) as sink:  # which is told of 25 frames a second, and gets 4
         write_until_connected(sink)
         for k in range(1, 40):
             sink.write(shown(k, pts=k * 3200))
@@ -254,7 +256,8 @@ def test_receivers_that_join_wait_two_seconds_of_media_time_at_most(receive: Cal
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp8"])
 def test_every_picture_comes_out_at_once_and_below_the_bit_rate(codec: str) -> None:
     rng = np.random.default_rng(1)
-    encoder = StreamEncoder(parse_target("rtsp://host/x"), INFO, StreamCoding(codec, bit_rate_kbps=400), pytest.fail)
+    settings = OutputSettings(codec=codec, bit_rate_kbps=400)
+    encoder = StreamEncoder(parse_target("rtsp://host/x"), INFO, settings, pytest.fail)
     sizes = []
     for k in range(50):
         noise = av.VideoFrame.from_ndarray(rng.integers(0, 255, (180, 160), np.uint8), "yuv420p")
@@ -277,7 +280,7 @@ def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptureFixture) -> None:
     url = f"rtsp://user:{PASSWORD}@127.0.0.1:{free_port()}/cam"
-    with StreamSink(url, INFO, clock=Clock()) as sink:
+    with stream_sink(url, INFO, clock=Clock()) as sink:
         for k in range(3):
             sink.write(shown(k))
         assert (sink.connected, sink.written, sink.skipped) == (False, 0, 3)
@@ -292,7 +295,7 @@ def test_between_two_attempts_it_does_not_ask() -> None:
     with answering(b"RTSP/1.0 503 Service Unavailable\r\nCSeq: 1\r\n\r\n") as (port, asked):
         url = f"rtsp://127.0.0.1:{port}/cam"
         backoff = Backoff(1.0, 30.0, jitter=random.Random(1))
-        with StreamSink(url, INFO, clock=lambda: now_s, backoff=backoff) as sink:
+        with stream_sink(url, INFO, clock=lambda: now_s, backoff=backoff) as sink:
             for k in range(20):
                 sink.write(shown(k))
             assert len(asked) == 1
@@ -312,7 +315,7 @@ def test_a_server_that_refuses_is_said_once_and_asked_seldom(
     reply = f'RTSP/1.0 {status}\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n'.encode()
     with answering(reply) as (port, asked):
         url = f"rtsp://user:{PASSWORD}@127.0.0.1:{port}/cam"
-        with StreamSink(url, INFO, clock=lambda: now_s) as sink:
+        with stream_sink(url, INFO, clock=lambda: now_s) as sink:
             for k in range(40):
                 now_s = float(k)
                 sink.write(shown(k))
@@ -331,7 +334,7 @@ def test_a_receiver_that_is_killed_and_comes_back(
     caplog.set_level(logging.INFO)
     url = address("rtsp")
     first = receive(url, "rtsp")
-    with StreamSink(url, INFO, clock=Clock()) as sink:
+    with stream_sink(url, INFO, clock=Clock()) as sink:
         write_until_connected(sink)
         for k in range(1, 60):
             sink.write(shown(k))
@@ -363,7 +366,7 @@ def test_a_receiver_that_stops_reading_is_left(
     stopped = receive(url, "rtsp")
     rng = np.random.default_rng(1)
     noise = [av.VideoFrame.from_ndarray(rng.integers(0, 255, (720, 640), np.uint8), "yuv420p") for _ in range(2)]
-    with StreamSink(url, info(size=size), clock=Clock(), bit_rate_kbps=50_000) as sink:
+    with stream_sink(url, info(size=size), clock=Clock(), bit_rate_kbps=50_000) as sink:
         write_until_connected(sink)
         stopped.process.send_signal(signal.SIGSTOP)
         with monkeypatch.context() as patch:
@@ -384,7 +387,7 @@ def test_a_receiver_that_stops_reading_is_left(
 
 
 def test_a_server_that_says_nothing_is_left(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(None) as (port, asked), StreamSink(f"rtsp://127.0.0.1:{port}/cam", INFO, clock=Clock()) as sink:
+    with answering(None) as (port, asked), stream_sink(f"rtsp://127.0.0.1:{port}/cam", INFO, clock=Clock()) as sink:
         for count, wait_s in enumerate((0.5, 2.0, 8.0), 1):  # on a busy machine it takes long until the server is asked
             monkeypatch.setattr(link, "CONNECT_S", wait_s)
             sink.write(shown(count))
@@ -397,7 +400,7 @@ def test_a_server_that_says_nothing_is_left(caplog: pytest.LogCaptureFixture, mo
 
 def test_leaving_does_not_wait_for_a_write_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     with answering(None) as (port, asked):
-        sink = StreamSink(f"rtsp://127.0.0.1:{port}/cam", INFO)
+        sink = stream_sink(f"rtsp://127.0.0.1:{port}/cam", INFO)
         sink.__enter__()
         writer = threading.Thread(target=sink.write, args=(shown(0),))
         children = psutil.Process().children()
@@ -416,7 +419,7 @@ def test_leaving_ends_the_process_of_a_server_that_hangs(receive: Callable[[str,
     url = address("rtmp")
     receiver = receive(url, "rtmp")
     children = psutil.Process().children()
-    with StreamSink(url, INFO, clock=Clock()) as sink:
+    with stream_sink(url, INFO, clock=Clock()) as sink:
         write_until_connected(sink)
         receiver.process.send_signal(signal.SIGSTOP)
         sink.write(shown(1))
@@ -430,7 +433,7 @@ def test_a_required_one_must_connect() -> None:
     url = f"rtsp://user:{PASSWORD}@127.0.0.1:{free_port()}/cam"
     with (
         pytest.raises(SinkUnavailable, match="cannot publish to rtsp://127") as caught,
-        StreamSink(url, INFO, required=True),
+        stream_sink(url, INFO, required=True),
     ):
         pytest.fail("the sink opened")
     assert PASSWORD not in "".join(_all_texts(caught.value))
@@ -454,7 +457,7 @@ def test_a_required_one_ends_the_run_when_it_is_lost(receive: Callable[[str, str
 
 def _entered_when_somebody_listens(url: str) -> StreamSink:
     for _ in range(100):
-        sink = StreamSink(url, INFO, required=True)
+        sink = stream_sink(url, INFO, required=True)
         with suppress(SinkUnavailable):
             return sink.__enter__()
     raise AssertionError("no receiver took the stream")
@@ -480,7 +483,7 @@ def shown_in(playlist: Path) -> list[int]:
 
 def test_a_playlist_holds_the_last_seconds_and_nothing_else(tmp_path: Path) -> None:
     playlist = tmp_path / "web" / "live.m3u8"
-    with StreamSink(str(playlist), INFO) as sink:
+    with stream_sink(str(playlist), INFO) as sink:
         for k in range(400):
             sink.write(shown(k))
     found = segments(playlist.parent)
@@ -499,7 +502,7 @@ def test_a_playlist_holds_the_last_seconds_and_nothing_else(tmp_path: Path) -> N
 def test_what_an_earlier_run_left_is_not_shown_and_other_files_stay(tmp_path: Path) -> None:
     for name in ("live.m3u8", "live-17.ts", "live-18.ts.tmp", "live-x.ts", "other-1.ts", "live-17.mp4"):
         (tmp_path / name).write_text("old")
-    with StreamSink(f"hls:{tmp_path}/live.m3u8", INFO) as sink:
+    with stream_sink(f"hls:{tmp_path}/live.m3u8", INFO) as sink:
         assert {path.name for path in tmp_path.iterdir()} == {"live-x.ts", "other-1.ts", "live-17.mp4"}
         for k in range(30):
             sink.write(shown(k))
@@ -509,7 +512,7 @@ def test_what_an_earlier_run_left_is_not_shown_and_other_files_stay(tmp_path: Pa
 def test_numbers_of_segments_rise_from_run_to_run(tmp_path: Path) -> None:
     first = []
     for _ in range(2):
-        with StreamSink(f"hls:{tmp_path}", INFO) as sink:
+        with stream_sink(f"hls:{tmp_path}", INFO) as sink:
             for k in range(30):
                 sink.write(shown(k))
         text = (tmp_path / "index.m3u8").read_text(encoding="ascii")
@@ -519,7 +522,7 @@ def test_numbers_of_segments_rise_from_run_to_run(tmp_path: Path) -> None:
 
 def test_another_size_opens_the_playlist_anew_or_is_scaled(tmp_path: Path) -> None:
     for on_change in ("reopen", "rescale"):
-        with StreamSink(str(tmp_path / f"{on_change}.m3u8"), INFO, on_change=on_change) as sink:
+        with stream_sink(str(tmp_path / f"{on_change}.m3u8"), INFO, on_change=on_change) as sink:
             for k in range(100):
                 sink.write(shown(k, size=SIZE if k < 50 else (320, 240)))
             assert sink.written == 100
@@ -542,7 +545,7 @@ def test_a_playlist_in_a_place_that_cannot_be_written_is_refused(tmp_path: Path)
     (tmp_path / "file").touch()
     with (
         pytest.raises(SinkUnavailable, match=r"cannot write .*live\.m3u8: .*; choose another folder"),
-        StreamSink(str(tmp_path / "file" / "live.m3u8"), INFO),
+        stream_sink(str(tmp_path / "file" / "live.m3u8"), INFO),
     ):
         pytest.fail("the sink opened")
 
@@ -564,7 +567,7 @@ def test_a_playlist_in_a_place_that_cannot_be_written_is_refused(tmp_path: Path)
 )
 def test_an_address_that_cannot_work_is_refused(url: str, said: str) -> None:
     with pytest.raises(SinkUnavailable, match=said) as caught:
-        StreamSink(url, INFO)
+        stream_sink(url, INFO)
     assert "\n" not in str(caught.value)
 
 
@@ -575,23 +578,22 @@ def test_an_address_that_cannot_work_is_refused(url: str, said: str) -> None:
         ({"codec": "ffv1"}, "cannot carry ffv1 video; set the codec to one of h264, hevc, vp8"),
         ({"preset": "hurried"}, "does not open here"),
         ({"options": {"rc-lookahaed": "1"}}, "did you mean"),
-        ({"bit_rate_kbps": 0.0}, "positive"),
     ],
 )
 def test_a_codec_or_option_that_cannot_work_is_refused_without_a_server(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(SinkUnavailable, match=said), StreamSink("rtsp://127.0.0.1:9/x", INFO, **given):
+    with pytest.raises(SinkUnavailable, match=said), stream_sink("rtsp://127.0.0.1:9/x", INFO, **given):
         pytest.fail("the sink opened")
 
 
 def test_transports_of_rtsp() -> None:
     assert parse_target("rtsp://host/x", "udp").options["rtsp_transport"] == "udp"
     with pytest.raises(SinkUnavailable, match="tcp or udp"):
-        StreamSink("rtsp://host/x", INFO, transport="carrier pigeon")
+        parse_target("rtsp://host/x", "carrier pigeon")
 
 
 def test_writing_to_a_sink_that_is_not_open_is_told() -> None:
     with pytest.raises(SinkError, match="not open"):
-        StreamSink("rtsp://host/x", INFO).write(shown(0))
+        stream_sink("rtsp://host/x", INFO).write(shown(0))
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=4, max_size=20))
@@ -615,7 +617,7 @@ def test_the_key_of_a_broadcaster_is_not_shown() -> None:
 def test_the_address_is_not_in_the_arguments_of_the_process(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtmp")
     receive(url, "rtmp")
-    with StreamSink(url, INFO, clock=Clock()) as sink:
+    with stream_sink(url, INFO, clock=Clock()) as sink:
         write_until_connected(sink)
         commands = [" ".join(child.cmdline()) for child in psutil.Process().children()]
         assert any("publish.process" in command for command in commands)
@@ -624,7 +626,7 @@ def test_the_address_is_not_in_the_arguments_of_the_process(receive: Callable[[s
 
 def test_signals_that_reach_all_processes_do_not_end_a_stream(tmp_path: Path) -> None:
     """Of Ctrl-C, of a service manager, of a terminal that is closed: the program ends the stream, and whole."""
-    with StreamSink(str(tmp_path / "live.m3u8"), INFO) as sink:
+    with stream_sink(str(tmp_path / "live.m3u8"), INFO) as sink:
         sink.write(shown(0))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             for child in psutil.Process().children():
@@ -636,7 +638,7 @@ def test_signals_that_reach_all_processes_do_not_end_a_stream(tmp_path: Path) ->
 
 
 def test_many_attempts_leave_nothing_behind() -> None:
-    with StreamSink(f"rtsp://127.0.0.1:{free_port()}/cam", INFO, clock=Clock()) as sink:
+    with stream_sink(f"rtsp://127.0.0.1:{free_port()}/cam", INFO, clock=Clock()) as sink:
         sink.write(shown(0))
         process = psutil.Process()
         files, threads = process.num_fds(), threading.active_count()
@@ -650,8 +652,8 @@ def test_many_attempts_leave_nothing_behind() -> None:
 def test_a_run_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
     program = """
 import psutil, sys
-from tests.sinks.publish.test_stream import INFO, StreamSink, shown
-with StreamSink(sys.argv[1], INFO) as sink:
+from tests.sinks.publish.test_stream import INFO, shown, stream_sink
+with stream_sink(sys.argv[1], INFO) as sink:
     sink.write(shown(0))
     print(psutil.Process().children()[0].pid, flush=True)
     sys.stdin.read()

@@ -17,10 +17,12 @@ import av
 import pytest
 
 from streamer.config.output import OutputEntry
+from streamer.features import SinkContext
 from streamer.media.passthrough import Passthrough
 from streamer.sinks.publish.stream import StreamSink
-from streamer.sinks.selection import build_sink
+from streamer.sinks.selection import open_sink
 from tests.faults import gstreamer
+from tests.sinks.making import stream_sink
 from tests.sinks.muxing.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, moments
 from tests.sinks.publish.rtsp_recorder import RtspRecorder
 from tests.sinks.publish.test_stream import LISTEN, ROOT, Clock, address, segments, wait_until_listening
@@ -95,7 +97,7 @@ def receive() -> Iterator[Callable[[str, str], Receiver]]:
 
 
 def publishing(url: str, feed: Feed, **options: Any) -> StreamSink:
-    return StreamSink(url, INFO, passthrough=feed.passthrough, **{"clock": Clock(), **options})
+    return stream_sink(url, INFO, passthrough=feed.passthrough, **{"clock": Clock(), **options})
 
 
 def write(sink: StreamSink, feed: Feed, first: int, count: int) -> None:
@@ -237,7 +239,7 @@ def test_a_source_without_sound_is_published_as_before() -> None:
     sent = []
     for passthrough in (None, Passthrough(live=True)):
         with RtspRecorder() as server:
-            with StreamSink(server.url, INFO, passthrough=passthrough, clock=Clock()) as sink:
+            with stream_sink(server.url, INFO, passthrough=passthrough, clock=Clock()) as sink:
                 for number in range(20):
                     sink.write(clap_scene(number))
             assert "m=audio" not in server.description
@@ -343,7 +345,7 @@ def test_after_a_reconnect_sound_and_picture_begin_together(receive: Callable[[s
 def test_packets_do_not_wait_for_a_server_that_is_away() -> None:
     feed = Feed(click_track("aac", 5.0))
     feed.passthrough.begin()
-    with StreamSink("rtsp://127.0.0.1:9/x", INFO, passthrough=feed.passthrough, clock=lambda: 0.0) as sink:
+    with stream_sink("rtsp://127.0.0.1:9/x", INFO, passthrough=feed.passthrough, clock=lambda: 0.0) as sink:
         write(sink, feed, 0, 100)
         assert sink.skipped == 100
         assert not any(lane.packets for lane in feed.passthrough._lanes.values())
@@ -385,7 +387,7 @@ def test_a_required_server_gets_sound_in_step_with_the_first_scene() -> None:
     with RtspRecorder() as server:
         feed = Feed(click_track("pcm_mulaw", 9.0, rate_hz=8000))
         feed.passthrough.begin()
-        with StreamSink(server.url, INFO, passthrough=feed.passthrough, required=True) as sink:
+        with stream_sink(server.url, INFO, passthrough=feed.passthrough, required=True) as sink:
             assert "m=audio" in server.description
             write(sink, feed, 25, 25)
         assert server.ended.wait(ARRIVES_WITHIN_S)
@@ -447,7 +449,7 @@ def test_copy_streams_turns_sound_off_in_every_output(tmp_path: Path, copies: bo
         folder.mkdir(exist_ok=True)
         feed = Feed(click_track("aac", 2.0))
         entry = OutputEntry(to=str(folder / name), copy_streams=copies)
-        with build_sink(entry, INFO, overwrite=False, passthrough=feed.passthrough) as sink:
+        with open_sink(entry, SinkContext(INFO, passthrough=feed.passthrough)) as sink:
             feed.passthrough.begin()
             for number in range(30):
                 sink.write(feed.come(clap_scene(number)))

@@ -22,12 +22,11 @@ from streamer.media.passthrough_streams import describe_streams, passthrough_pac
 from streamer.sinks.muxing.adts import has_headers
 from streamer.sinks.muxing.remux import StoppedError, UnreadableError, remux
 from streamer.sinks.muxing.surviving import SurvivingFile
-from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.video.disk_sync import DiskSync
 from streamer.sinks.video.leftovers import Leftovers, copy_in_place, lock, lock_own
 from streamer.sinks.video.segment_names import NamePattern, free_name, partial_stem, partials_of
-from streamer.sinks.video.video import VideoSink
 from tests.clips import write_video
+from tests.sinks.making import recording_sink, video_sink
 from tests.sinks.muxing.claps import Feed, claps_in, click_track
 from tests.sinks.scenes import decoded, info, times
 from tests.sinks.segments.test_recording import INFO, ROOT, STEP, Wall, names, numbers_in, record, shown
@@ -46,8 +45,7 @@ def _enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
 PROGRAM = """
     import sys
     from fractions import Fraction
-    from streamer.sinks.segments.recording import RecordingSink
-    from streamer.sinks.video.video import VideoSink
+    from tests.sinks.making import recording_sink, video_sink
     from tests.sinks.muxing.claps import Feed, click_track
     from tests.sinks.scenes import info, scene
     from tests.sinks.segments.test_recording import SIZE, STEP, shown
@@ -72,7 +70,7 @@ def killed_after(body: str) -> None:
         recorder.wait()
 
 
-def recorded(pattern: Path, count: int, sink: str = "RecordingSink({pattern}, info(size=SIZE, {more}), {given})",
+def recorded(pattern: Path, count: int, sink: str = "recording_sink({pattern}, info(size=SIZE, {more}), {given})",
              fps: int = 25, more: str = "", **given: Any) -> None:  # fmt: skip
     settings = ", ".join(f"{name}={value!r}" for name, value in given.items())
     made = sink.format(pattern=repr(str(pattern)), more=f"average_fps=Fraction({fps}), {more}", given=settings)
@@ -83,7 +81,7 @@ def recorded(pattern: Path, count: int, sink: str = "RecordingSink({pattern}, in
 
 def finished(pattern: Path) -> None:
     """Start again, and end when what was found is finished."""
-    with RecordingSink(pattern, INFO, reserve_bytes=0):
+    with recording_sink(pattern, INFO, reserve_bytes=0):
         pass
 
 
@@ -151,7 +149,7 @@ def test_slow_cameras_lose_no_more(tmp_path: Path, fps: int, codec: str) -> None
 def test_a_camera_that_is_slower_than_it_says_loses_no_more(tmp_path: Path) -> None:
     # It tells 25 frames a second and gives 2: what the encoder may keep of 25 a second is 8 s then.
     body = f"""
-        sink = RecordingSink({str(tmp_path / "cam.mp4")!r}, info(size=SIZE), codec="hevc")
+        sink = recording_sink({str(tmp_path / "cam.mp4")!r}, info(size=SIZE), codec="hevc")
         sink.__enter__()
         for number in range(40):
             sink.write(shown_at(number, 2))
@@ -169,7 +167,7 @@ def test_sound_stays_in_step(tmp_path: Path, suffix: str, late_s: float) -> None
     body = f"""
         from tests.sinks.muxing.claps import SIZE, clap_scene
         feed = Feed(click_track("aac", 8.0), late_s={late_s})
-        sink = RecordingSink({str(tmp_path / f"cam{suffix}")!r}, info(size=SIZE), passthrough=feed.passthrough)
+        sink = recording_sink({str(tmp_path / f"cam{suffix}")!r}, info(size=SIZE), passthrough=feed.passthrough)
         sink.__enter__()
         feed.passthrough.begin()
         for number in range(150):
@@ -188,7 +186,7 @@ def test_a_stream_of_sound_of_which_nothing_comes_costs_no_more(tmp_path: Path) 
     body = f"""
         stream, _ = click_track("aac", 1.0)
         feed = Feed((stream, []))
-        sink = RecordingSink({str(tmp_path / "cam.mp4")!r}, info(size=SIZE), passthrough=feed.passthrough)
+        sink = recording_sink({str(tmp_path / "cam.mp4")!r}, info(size=SIZE), passthrough=feed.passthrough)
         sink.__enter__()
         feed.passthrough.begin()
         for number in range(200):
@@ -203,11 +201,11 @@ def test_a_stream_of_sound_of_which_nothing_comes_costs_no_more(tmp_path: Path) 
 
 def test_a_live_video_in_one_file_survives_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "out.mp4"
-    made = "VideoSink({pattern}, info(size=SIZE, live=True, {more}), {given})"
+    made = "video_sink({pattern}, info(size=SIZE, live=True, {more}), {given})"
     recorded(path, 130, sink=made)
     left = set(partials_of(path))
     assert len(left) == 1
-    with VideoSink(path, info(size=(160, 120), live=True)) as sink:
+    with video_sink(path, info(size=(160, 120), live=True)) as sink:
         sink.write(shown(7))
     assert names(tmp_path) == ["out-2.mp4", "out.mp4"]
     assert numbers_in(path) == [7]
@@ -218,7 +216,7 @@ def test_a_live_video_in_one_file_survives_too(tmp_path: Path, caplog: pytest.Lo
 
 
 def test_what_another_process_records_is_left_alone(tmp_path: Path) -> None:
-    with RecordingSink(tmp_path / "cam.mp4", INFO, reserve_bytes=0) as sink:
+    with recording_sink(tmp_path / "cam.mp4", INFO, reserve_bytes=0) as sink:
         for number in range(60):
             sink.write(shown(number))
         (partial,) = names(tmp_path)
@@ -360,7 +358,7 @@ def test_retention_reaches_what_was_finished(tmp_path: Path, one_left: bytes) ->
     path = hidden(tmp_path)
     path.write_bytes(one_left)
     os.utime(path, (1e9, 1e9))
-    with RecordingSink(tmp_path / "cam.mp4", INFO, keep_s=60, reserve_bytes=0):
+    with recording_sink(tmp_path / "cam.mp4", INFO, keep_days=60 / 86400, reserve_bytes=0):
         pass
     assert names(tmp_path) == []
 
@@ -460,7 +458,7 @@ def test_a_finished_file_has_what_an_ordinary_one_has(tmp_path: Path, suffix: st
         feed = Feed(click_track("aac", 8.0))
         feed.passthrough.tags["title"] = "front door"
         known = info(size=SIZE, sample_aspect_ratio=Fraction(4, 3), colour=(9, 16, 9, 1))
-        sink = RecordingSink({path!r}, known, passthrough=feed.passthrough, options={options!r})
+        sink = recording_sink({path!r}, known, passthrough=feed.passthrough, options={options!r})
         sink.__enter__()
         feed.passthrough.begin()
         for number in range(100):
@@ -500,7 +498,7 @@ def test_faststart_is_kept(tmp_path: Path, one_left: bytes) -> None:
     assert numbers_in(only(tmp_path)) == list(range(60))
     only(tmp_path).unlink()
     hidden(tmp_path).write_bytes(one_left)
-    with RecordingSink(tmp_path / "cam.mp4", INFO, options={"movflags": "faststart"}, reserve_bytes=0):
+    with recording_sink(tmp_path / "cam.mp4", INFO, options={"movflags": "faststart"}, reserve_bytes=0):
         pass
     content = only(tmp_path).read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
@@ -571,7 +569,7 @@ def test_aac_of_a_transport_stream_is_copied(tmp_path: Path, known: bool) -> Non
         packets = [passthrough_packet(packet) for packet in container.demux(audio=0) if packet.size]
     assert has_headers(found)
     passthrough = Passthrough([found], live=True)
-    with VideoSink(tmp_path / "out.mp4", info(size=(160, 120), live=True), passthrough=passthrough) as sink:
+    with video_sink(tmp_path / "out.mp4", info(size=(160, 120), live=True), passthrough=passthrough) as sink:
         for packet in packets[:5] if known else []:
             passthrough.put(found, packet)
         passthrough.begin()
@@ -593,14 +591,14 @@ def test_a_live_video_with_a_stream_of_which_nothing_comes_survives(tmp_path: Pa
     body = f"""
         stream, _ = click_track("aac", 1.0)
         feed = Feed((stream, []))
-        sink = VideoSink({str(tmp_path / "out.mp4")!r}, info(size=SIZE, live=True), passthrough=feed.passthrough)
+        sink = video_sink({str(tmp_path / "out.mp4")!r}, info(size=SIZE, live=True), passthrough=feed.passthrough)
         sink.__enter__()
         feed.passthrough.begin()
         for number in range(130):
             sink.write(feed.come(shown(number)))
     """
     killed_after(textwrap.dedent(body))
-    with VideoSink(tmp_path / "out.mp4", info(size=(160, 120), live=True)):
+    with video_sink(tmp_path / "out.mp4", info(size=(160, 120), live=True)):
         pass
     numbers = numbers_in(only(tmp_path))
     assert numbers == list(range(len(numbers)))
@@ -611,7 +609,7 @@ def test_sound_that_comes_and_goes_begins_few_files(tmp_path: Path) -> None:
     stream, packets = click_track("aac", 20.0)
     heard = [one for one in packets if 6 <= one.ticks * stream.time_base < 8 or one.ticks * stream.time_base >= 14]
     feed = Feed((stream, heard))
-    sink = RecordingSink(tmp_path / "a.mp4", INFO, passthrough=feed.passthrough, now=Wall(), reserve_bytes=0)
+    sink = recording_sink(tmp_path / "a.mp4", INFO, passthrough=feed.passthrough, now=Wall(), reserve_bytes=0)
     with sink:
         feed.passthrough.begin()
         for number in range(450):

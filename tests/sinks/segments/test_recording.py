@@ -22,6 +22,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from streamer.config.output import OutputSettings
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.segments.segment import Segment
@@ -29,6 +30,7 @@ from streamer.sinks.video.retention import is_full, remove_old, require_room
 from streamer.sinks.video.segment_names import NamePattern
 from streamer.system.backoff import Backoff
 from tests.clips import read_number
+from tests.sinks.making import recording_sink
 from tests.sinks.scenes import decoded, info, scene, times
 
 ROOT = Path(__file__).parents[3]
@@ -56,7 +58,7 @@ def shown(number: int, *, size: tuple[int, int] = SIZE, pts: int | None = None, 
 
 def record(pattern: Path | str, numbers: Iterable[int], **options: Any) -> RecordingSink:
     settings: dict[str, Any] = {"now": Wall(), "reserve_bytes": 0} | options
-    sink = RecordingSink(pattern, INFO, **settings)
+    sink = recording_sink(pattern, INFO, **settings)
     with sink:
         for number in numbers:
             sink.write(shown(number))
@@ -112,7 +114,7 @@ def test_files_of_the_same_second_do_not_collide(tmp_path: Path) -> None:
 
 
 def test_a_name_appears_with_the_complete_file(tmp_path: Path) -> None:
-    with RecordingSink(tmp_path / "a.mp4", INFO, segment_s=1.0, now=Wall(), reserve_bytes=0) as sink:
+    with recording_sink(tmp_path / "a.mp4", INFO, segment_s=1.0, now=Wall(), reserve_bytes=0) as sink:
         for k in range(20):
             sink.write(shown(k))
         (partial,) = names(tmp_path)
@@ -130,7 +132,7 @@ def test_a_name_appears_with_the_complete_file(tmp_path: Path) -> None:
 def test_however_it_is_left_what_was_recorded_is_whole(tmp_path: Path, error: BaseException | None) -> None:
     with (
         suppress(KeyboardInterrupt, ZeroDivisionError),
-        RecordingSink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0) as sink,
+        recording_sink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0) as sink,
     ):
         for k in range(10):
             sink.write(shown(k))
@@ -152,7 +154,7 @@ def test_pictures_of_another_size_or_format_begin_a_file_or_are_scaled(tmp_path:
     ]
     for on_change, expected in wanted:
         folder = tmp_path / on_change
-        sink = RecordingSink(folder / "a.mkv", INFO, on_change=on_change, now=Wall(), reserve_bytes=0)
+        sink = recording_sink(folder / "a.mkv", INFO, on_change=on_change, now=Wall(), reserve_bytes=0)
         with sink:
             for k in range(30):
                 pix_fmt = "yuv444p" if k >= 20 else "yuv420p"
@@ -164,7 +166,7 @@ def test_pictures_of_another_size_or_format_begin_a_file_or_are_scaled(tmp_path:
 
 
 def test_a_clock_that_goes_back_begins_a_file(tmp_path: Path) -> None:
-    with RecordingSink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0) as sink:
+    with recording_sink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0) as sink:
         for number, pts in enumerate([90_000, 90_512, 0, 512, 1024]):
             sink.write(shown(number, pts=pts))
     assert [numbers_in(path) for path in sorted(tmp_path.iterdir())] == [[0, 1], [2, 3, 4]]
@@ -177,7 +179,7 @@ def test_the_oldest_go_when_there_are_too_many_bytes(tmp_path: Path) -> None:
     strangers = ["rec-1.mp4", "rec-20260301-0830.mp4", "rec-20260301-083000.mkv", "other-20260301-083000.mp4"]
     for name in strangers:
         (tmp_path / name).write_bytes(bytes(1000))
-    record(tmp_path / "rec.mp4", range(100), segment_s=0.4, keep_bytes=1)
+    record(tmp_path / "rec.mp4", range(100), segment_s=0.4, keep_gb=1e-9)
     kept = [name for name in names(tmp_path) if name not in strangers]
     assert [numbers_in(tmp_path / name) for name in kept] == [list(range(90, 100))]
     assert set(strangers) <= set(names(tmp_path))
@@ -192,10 +194,10 @@ def test_what_fits_is_kept(tmp_path: Path) -> None:
         path.write_bytes(bytes(100))
         os.utime(path, (day * 86400 + hour * 3600,) * 2)
         made.append(path)
-    remove_old(pattern, keep_bytes=550, keep_s=None, now=BEGAN)
+    remove_old(pattern, OutputSettings(keep_gb=550e-9), now=BEGAN)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == made[-5:]
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["20260302", "20260303"]
-    remove_old(pattern, keep_bytes=None, keep_s=3700.0, now=datetime.fromtimestamp(3 * 86400 + 3 * 3600 + 60))
+    remove_old(pattern, OutputSettings(keep_days=3700 / 86400), now=datetime.fromtimestamp(3 * 86400 + 3 * 3600 + 60))
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == made[-2:]
 
 
@@ -212,7 +214,7 @@ def test_a_file_that_another_process_removed_is_not_worth_a_word(
 ) -> None:
     pattern = TwoCleaners(tmp_path / "rec.mp4")
     pattern.at(BEGAN, []).touch()
-    remove_old(pattern, keep_bytes=None, keep_s=1.0, now=datetime(2100, 1, 1))
+    remove_old(pattern, OutputSettings(keep_days=1 / 86400), now=datetime(2100, 1, 1))
     assert names(tmp_path) == []
     assert caplog.records == []
 
@@ -262,7 +264,7 @@ def test_a_file_that_cannot_be_removed_is_told(
     pattern = NamePattern(tmp_path / "rec.mp4")
     path = pattern.at(BEGAN, [])
     path.touch()
-    remove_old(pattern, keep_bytes=None, keep_s=1.0, now=datetime(2100, 1, 1))
+    remove_old(pattern, OutputSettings(keep_days=1 / 86400), now=datetime(2100, 1, 1))
     assert [record.getMessage() for record in caplog.records] == [f"{path} cannot be removed: Permission denied"]
 
 
@@ -293,15 +295,14 @@ class Clock:
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [
-        record.getMessage() for record in caplog.records if record.name.startswith("streamer.sinks.segments.recording")
-    ]
+    loggers = ("streamer.sinks.segments", "streamer.sinks.outage")
+    return [record.getMessage() for record in caplog.records if record.name.startswith(loggers)]
 
 
 def test_a_file_is_ended_before_the_disk_is_full(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(300_000))
-    with RecordingSink(
+    with recording_sink(
         small_disk / "a.mp4", INFO, crf=5, reserve_bytes=300_000, now=Wall(), clock=Clock(), options={"bf": "0"}
     ) as sink:
         count = 0
@@ -324,7 +325,7 @@ def test_a_file_is_ended_before_the_disk_is_full(small_disk: Path, caplog: pytes
 
 def test_old_files_make_room(small_disk: Path) -> None:
     sink = record(
-        small_disk / "a.mp4", range(900), segment_s=2.0, keep_bytes=300_000, crf=5, reserve_bytes=100_000, clock=Clock()
+        small_disk / "a.mp4", range(900), segment_s=2.0, keep_gb=0.0003, crf=5, reserve_bytes=100_000, clock=Clock()
     )
     assert (sink.written, sink.skipped) == (900, 0)
     assert sum(path.stat().st_size for path in small_disk.iterdir()) < 900_000
@@ -333,7 +334,7 @@ def test_old_files_make_room(small_disk: Path) -> None:
 def test_what_was_recorded_until_the_disk_was_full_is_finished_when_there_is_room(
     small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with RecordingSink(small_disk / "a.mkv", INFO, crf=1, reserve_bytes=0, now=Wall(), clock=Clock()) as sink:
+    with recording_sink(small_disk / "a.mkv", INFO, crf=1, reserve_bytes=0, now=Wall(), clock=Clock()) as sink:
         (small_disk / "ballast").write_bytes(bytes(900_000))
         for k in range(900):
             sink.write(shown(k))
@@ -357,7 +358,7 @@ def test_what_was_recorded_until_the_disk_was_full_is_finished_when_there_is_roo
 def test_a_required_one_ends_the_run_on_a_full_disk(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(300_000))
     with (
-        RecordingSink(small_disk / "a.mp4", INFO, crf=5, reserve_bytes=300_000, required=True, now=Wall()) as sink,
+        recording_sink(small_disk / "a.mp4", INFO, crf=5, reserve_bytes=300_000, required=True, now=Wall()) as sink,
         pytest.raises(SinkError, match=r"less than 0\.3 MB are free; free some space"),
     ):
         write_many(sink, 900)
@@ -369,11 +370,11 @@ def test_a_limit_that_no_free_space_tells_of(tmp_path: Path) -> None:
     # In a process of its own: the limit on file sizes is the nearest to a quota that needs no privileges.
     program = f"""
         import logging, resource, signal
-        from tests.sinks.segments.test_recording import INFO, Clock, RecordingSink, Wall, shown
+        from tests.sinks.segments.test_recording import INFO, Clock, Wall, recording_sink, shown
         logging.basicConfig(format="%(message)s")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
-        with RecordingSink({str(tmp_path / "a.mkv")!r}, INFO, crf=1, now=Wall(), clock=Clock()) as sink:
+        with recording_sink({str(tmp_path / "a.mkv")!r}, INFO, crf=1, now=Wall(), clock=Clock()) as sink:
             for k in range(200):
                 sink.write(shown(k))
             print(sink.skipped > 0, sink.connected)
@@ -398,7 +399,7 @@ def test_leaving_does_not_wait_for_a_write_that_hangs(
         go_on.wait()
 
     monkeypatch.setattr(Segment, "write", hang)
-    sink = RecordingSink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0)
+    sink = recording_sink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0)
     sink.__enter__()
     writer = threading.Thread(target=sink.write, args=(shown(0),))
     writer.start()
@@ -415,10 +416,10 @@ def test_a_disk_that_is_full_when_it_starts(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(900_000))
     with (
         pytest.raises(SinkUnavailable, match="free some space"),
-        RecordingSink(small_disk / "a.mp4", INFO, required=True, reserve_bytes=300_000),
+        recording_sink(small_disk / "a.mp4", INFO, required=True, reserve_bytes=300_000),
     ):
         pytest.fail("the sink opened")
-    with RecordingSink(small_disk / "a.mp4", INFO, reserve_bytes=300_000, now=Wall(), clock=Clock()) as sink:
+    with recording_sink(small_disk / "a.mp4", INFO, reserve_bytes=300_000, now=Wall(), clock=Clock()) as sink:
         sink.write(shown(0))
         assert sink.skipped == 1
         (small_disk / "ballast").unlink()
@@ -435,7 +436,7 @@ def test_between_two_attempts_it_does_not_try(tmp_path: Path) -> None:
 
     enough = 1 << 62  # bytes that no disk has
     backoff = Backoff(10.0, 20.0, jitter=random.Random(1))
-    with RecordingSink(
+    with recording_sink(
         tmp_path / "a.mp4", INFO, reserve_bytes=enough, clock=lambda: now_s, backoff=backoff, now=wall
     ) as sink:
         attempts.clear()
@@ -457,7 +458,6 @@ def test_between_two_attempts_it_does_not_try(tmp_path: Path) -> None:
         ("rec.xyz", {}, "no video container has that suffix"),
         ("rec-%B.mp4", {}, "no %B in a name; use %Y %m %d"),
         ("rec-%.mp4", {}, "end the name|in a name"),
-        ("rec.mp4", {"segment_s": 0.0}, "segment_s must be positive"),
         ("rec.mp4", {"codec": "h246"}, "did you mean"),
         ("rec.mp4", {"options": {"rc-lookahaed": "1"}}, "did you mean"),
         ("file/rec.mp4", {}, "cannot make the folder"),
@@ -473,7 +473,7 @@ def test_what_cannot_work_is_refused_at_once(tmp_path: Path, name: str, given: d
 
 def test_writing_to_a_sink_that_is_not_open_is_told(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
-        RecordingSink(tmp_path / "a.mp4", INFO).write(shown(0))
+        recording_sink(tmp_path / "a.mp4", INFO).write(shown(0))
 
 
 def test_many_cuts_leave_no_thread_and_no_open_file(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.segments.streams import LATE_S
 from streamer.sources.file.file import FileSource
 from streamer.values.states import FrameState
+from tests.sinks.making import recording_sink
 from tests.sinks.muxing.claps import CLAP_FIRST, SIZE, Feed, clap_scene, claps_in, click_track, write_claps
 from tests.sinks.scenes import LABELS, decoded, info, payloads, tracks
 from tests.sinks.segments.test_recording import Wall
@@ -30,7 +31,7 @@ FIRST_S = CLAP_FIRST * 0.04
 
 def record(pattern: Path, feed: Feed, scenes: Iterable[Scene], **options: Any) -> RecordingSink:
     settings: dict[str, Any] = {"now": Wall(), "reserve_bytes": 0, "segment_s": 1.0} | options
-    sink = RecordingSink(pattern, INFO, passthrough=feed.passthrough, **settings)
+    sink = recording_sink(pattern, INFO, passthrough=feed.passthrough, **settings)
     with sink:
         feed.passthrough.begin()
         for one in scenes:
@@ -108,7 +109,7 @@ def _written(path: Path, stream: Any, packets: Any) -> Path:
 def test_a_file_waits_for_late_sound_and_not_for_ever(tmp_path: Path) -> None:
     stream, packets = click_track("pcm_mulaw", 10.0, rate_hz=8000)
     stops = [one for one in packets if one.ticks * stream.time_base < Fraction(3, 2)]
-    with RecordingSink(
+    with recording_sink(
         tmp_path / "a.mkv",
         INFO,
         passthrough=(feed := Feed((stream, stops), late_s=0.5)).passthrough,
@@ -216,7 +217,7 @@ def test_a_sink_that_cannot_be_entered_takes_no_packets(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     stream, _ = click_track("aac", 1.0)
     passthrough = Passthrough([stream], live=True)
-    with pytest.raises(SinkUnavailable), RecordingSink(tmp_path / "file" / "a.mp4", INFO, passthrough=passthrough):
+    with pytest.raises(SinkUnavailable), recording_sink(tmp_path / "file" / "a.mp4", INFO, passthrough=passthrough):
         pytest.fail("the sink opened")
     assert not passthrough.begin()
 
@@ -224,7 +225,7 @@ def test_a_sink_that_cannot_be_entered_takes_no_packets(tmp_path: Path) -> None:
 def test_a_file_recorded_in_parts_has_all_of_its_sound(tmp_path: Path) -> None:
     clip = write_claps(tmp_path / "in.mkv", "aac", 4.0)
     with FileSource(clip) as source:
-        sink = RecordingSink(
+        sink = recording_sink(
             tmp_path / "out" / "a.mkv",
             source.info,
             passthrough=source.passthrough,
@@ -245,7 +246,7 @@ def test_a_file_recorded_in_parts_has_all_of_its_sound(tmp_path: Path) -> None:
 
 def test_a_source_without_sound_is_recorded_as_before(tmp_path: Path) -> None:
     record(tmp_path / "with.mkv", Feed(), map(clap_scene, range(30)), segment_s=60.0)
-    plain = RecordingSink(tmp_path / "without.mkv", INFO, now=Wall(), reserve_bytes=0, segment_s=60.0)
+    plain = recording_sink(tmp_path / "without.mkv", INFO, now=Wall(), reserve_bytes=0, segment_s=60.0)
     with plain:
         for number in range(30):
             plain.write(clap_scene(number))

@@ -11,14 +11,15 @@ import pytest
 
 from streamer.errors import SinkError
 from streamer.interfaces import Scene
-from streamer.sinks.text.json_lines import JsonLinesSink, LineFormat
+from streamer.sinks.text.json_lines import LineFormat
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
+from tests.sinks.making import json_lines_sink
 from tests.sinks.scenes import scene
 
 
 def test_a_frame_is_one_line_with_all_that_is_known(tmp_path: Path) -> None:
-    with JsonLinesSink(tmp_path / "out.jsonl") as sink:
+    with json_lines_sink(tmp_path / "out.jsonl") as sink:
         for index in range(3):
             sink.write(scene(index, index * 512, count=index))
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
@@ -104,4 +105,4 @@ def test_another_label_table_changes_the_names() -> None:
 
 def test_writing_before_entering_is_told(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
-        JsonLinesSink(tmp_path / "out.jsonl").write(scene(0, 0))
+        json_lines_sink(tmp_path / "out.jsonl").write(scene(0, 0))

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from streamer.interfaces import Scene
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
 from streamer.sources.file.pipe import PipeSource
 from streamer.values.states import FrameState
+from tests.sinks.making import video_sink
 from tests.sinks.scenes import LABELS, tracks
 from tests.structure import PART_NUMBERS, Contents, FilePlan, OtherStream, StreamPlan, build, contents
 
@@ -121,7 +121,7 @@ def test_everything_is_where_it_belongs_or_told(plan: FilePlan, output: str, cod
         piped = piped and plan.suffix in IN_ORDER
         with opened(clip, piped=piped) as source:
             others = None if output in FRAMES_ONLY else source.passthrough
-            sink = VideoSink(copy, source.info, passthrough=others, codec=codec, threads=1)
+            sink = video_sink(copy, source.info, passthrough=others, codec=codec, threads=1)
             with sink:
                 for frame in source:
                     sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))

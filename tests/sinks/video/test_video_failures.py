@@ -16,8 +16,8 @@ import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.sinks.muxing.surviving import WholeFile
-from streamer.sinks.video.video import VideoSink
 from tests.clips import write_video
+from tests.sinks.making import video_sink
 from tests.sinks.scenes import decoded, info, scene, times, write_all
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 def refused(path: Path, **options: Any) -> str:
     """The line that entering the sink ends with; nothing may be left beside what was there."""
     before = sorted(path.parent.iterdir())
-    with pytest.raises(SinkUnavailable) as caught, VideoSink(path, info(), **options):
+    with pytest.raises(SinkUnavailable) as caught, video_sink(path, info(), **options):
         pytest.fail("the sink opened")
     assert sorted(path.parent.iterdir()) == before
     line = str(caught.value)
@@ -66,13 +66,13 @@ def test_options_that_do_not_exist_are_refused(tmp_path: Path) -> None:
     assert "output.options.rc-lookahaed: libx264 has no such option; did you mean rc-lookahead" in refused(
         tmp_path / "out.mp4", options={"rc-lookahaed": "10"}
     )
-    assert "libx264 has no pixel format yuv421p" in refused(tmp_path / "out.mp4", pixel_format="yuv421p")
+    assert "libx264 has no pixel format rgb24" in refused(tmp_path / "out.mp4", pixel_format="rgb24")
     assert "ffv1 has no crf" in refused(tmp_path / "out.mkv", codec="ffv1", crf=20)
     assert "ffv1 has no preset" in refused(tmp_path / "out.mkv", codec="ffv1", preset="fast")
 
 
 def test_options_reach_the_encoder_and_the_container(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path / "out.mp4", info(), options={"g": "2", "bf": "0", "movflags": "faststart"})
+    sink = video_sink(tmp_path / "out.mp4", info(), options={"g": "2", "bf": "0", "movflags": "faststart"})
     write_all(sink, [scene(k, k * 512) for k in range(4)])
     with av.open(str(tmp_path / "out.mp4")) as container:
         keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
@@ -92,7 +92,7 @@ def test_the_input_is_not_overwritten(tmp_path: Path) -> None:
     before = clip.read_bytes()
     with (
         pytest.raises(SinkUnavailable, match="is the input"),
-        VideoSink(clip, info(path=str(clip)), overwrite=True),
+        video_sink(clip, info(path=str(clip)), overwrite=True),
     ):
         pytest.fail("the sink opened")
     assert clip.read_bytes() == before
@@ -107,11 +107,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, suffix: str,
         import resource, signal
         from tests.sinks.scenes import info, scene
         from streamer.errors import SinkError
-        from streamer.sinks.video.video import VideoSink
+        from tests.sinks.making import video_sink
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, resource.RLIM_INFINITY))
         try:
-            with VideoSink({str(output)!r}, info(size=(320, 240)), crf=1) as sink:
+            with video_sink({str(output)!r}, info(size=(320, 240)), crf=1) as sink:
                 for k in range(200):
                     sink.write(scene(k, k * 512, size=(320, 240)))
         except SinkError as error:
@@ -138,7 +138,7 @@ def test_a_disk_that_fills_while_the_file_is_ended(tmp_path: Path, monkeypatch: 
         return write(file, data)
 
     monkeypatch.setattr(WholeFile, "write", limited)
-    sink = VideoSink(tmp_path / "out.mp4", info())
+    sink = video_sink(tmp_path / "out.mp4", info())
     sink.__enter__()
     sink.write(scene(0, 0))
     full = True
@@ -148,13 +148,13 @@ def test_a_disk_that_fills_while_the_file_is_ended(tmp_path: Path, monkeypatch: 
 
 
 def test_an_error_of_the_run_is_not_hidden(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), VideoSink(tmp_path / "out.mp4", info()) as sink:
+    with pytest.raises(ZeroDivisionError), video_sink(tmp_path / "out.mp4", info()) as sink:
         sink.write(scene(0, 1 // 0))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_frame_there_is_no_file_and_that_is_told(tmp_path: Path) -> None:
-    sink = VideoSink(tmp_path / "out.mp4", info())
+    sink = video_sink(tmp_path / "out.mp4", info())
     write_all(sink, [])
     assert list(tmp_path.iterdir()) == []
     assert sink.notes == [f"no frame came: {tmp_path / 'out.mp4'} was not made"]
@@ -162,7 +162,7 @@ def test_without_a_frame_there_is_no_file_and_that_is_told(tmp_path: Path) -> No
 
 def test_writing_to_a_sink_that_is_not_open_is_told(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
-        VideoSink(tmp_path / "out.mp4", info()).write(scene(0, 0))
+        video_sink(tmp_path / "out.mp4", info()).write(scene(0, 0))
 
 
 def test_a_pipe_takes_what_can_be_written_in_one_go(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_pipe_takes_what_can_be_written_in_one_go(tmp_path: Path) -> None:
     subprocess.run(["mkfifo", str(tmp_path / "pipe.mkv")], check=True)
     with subprocess.Popen(["sh", "-c", program]) as reader:
         source = [scene(k, k * 512) for k in range(5)]
-        write_all(VideoSink(tmp_path / "pipe.mkv", info()), source)
+        write_all(video_sink(tmp_path / "pipe.mkv", info()), source)
         assert reader.wait(20) == 0
     assert times(decoded(tmp_path / "read.mkv")) == times(source)
     assert (tmp_path / "pipe.mkv").is_fifo()

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from streamer.sinks.video.video import VideoSink
 from tests.clips import Colour, read_number, write_video
+from tests.sinks.making import video_sink
 from tests.sinks.scenes import annotate, decoded, edit_duration, info, samples, scene, times, write_all
 
 VARIABLE = [0, 512, 700, 1500, 1501, 3000, 9000, 9100, 9500, 12000]
@@ -27,7 +27,7 @@ def same_samples(one: av.VideoFrame, other: av.VideoFrame) -> bool:
 @pytest.mark.parametrize("start", [0, 1777, 12800 * 5 + 1])
 def test_times_are_kept_to_the_tick(tmp_path: Path, suffix: str, start: int) -> None:
     source = [scene(k, pts + start, duration=100) for k, pts in enumerate(VARIABLE)]
-    sink = VideoSink(tmp_path / f"out{suffix}", info(), options={"bf": "4", "b_strategy": "0"})
+    sink = video_sink(tmp_path / f"out{suffix}", info(), options={"bf": "4", "b_strategy": "0"})
     write_all(sink, source)
     frames = decoded(tmp_path / f"out{suffix}")
     assert times(frames) == times(source)
@@ -44,20 +44,20 @@ def test_times_are_kept_to_the_tick(tmp_path: Path, suffix: str, start: int) -> 
 def test_every_clock_is_kept(tmp_path: Path, time_base: Fraction, codec: str) -> None:
     step = max(round(Fraction(1, 30) / time_base), 1)
     source = [scene(k, k * step + (k > 3), time_base=time_base) for k in range(8)]
-    write_all(VideoSink(tmp_path / "out.mp4", info(time_base=time_base), codec=codec), source)
+    write_all(video_sink(tmp_path / "out.mp4", info(time_base=time_base), codec=codec), source)
     assert times(decoded(tmp_path / "out.mp4")) == times(source)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".webm"])
 def test_matroska_is_exact_to_the_millisecond_and_says_so(tmp_path: Path, suffix: str) -> None:
     source = [scene(k, pts) for k, pts in enumerate(VARIABLE)]
-    sink = VideoSink(tmp_path / f"out{suffix}", info())
+    sink = video_sink(tmp_path / f"out{suffix}", info())
     write_all(sink, source)
     written = times(decoded(tmp_path / f"out{suffix}"))
     assert len(written) == len(source)
     assert max(abs(a - b) for a, b in zip(written, times(source), strict=True)) <= Fraction(1, 2000)
     assert any("steps of 1 ms" in note for note in sink.notes)
-    whole = VideoSink(tmp_path / f"whole{suffix}", info())
+    whole = video_sink(tmp_path / f"whole{suffix}", info())
     write_all(whole, [scene(k, k * 512) for k in range(5)])
     assert whole.notes == []
 
@@ -65,7 +65,7 @@ def test_matroska_is_exact_to_the_millisecond_and_says_so(tmp_path: Path, suffix
 def test_avi_keeps_a_constant_rate_exactly(tmp_path: Path) -> None:
     rate = Fraction(30000, 1001)
     source = [scene(k, k, time_base=1 / rate) for k in range(12)]
-    sink = VideoSink(tmp_path / "out.avi", info(time_base=1 / rate, average_fps=rate))
+    sink = video_sink(tmp_path / "out.avi", info(time_base=1 / rate, average_fps=rate))
     write_all(sink, source)
     assert times(decoded(tmp_path / "out.avi")) == times(source)
     assert sink.notes == []
@@ -84,7 +84,7 @@ def test_avi_keeps_a_variable_rate_to_the_millisecond(tmp_path: Path) -> None:
 def test_every_codec_keeps_times_and_the_last_duration(tmp_path: Path, codec: str) -> None:
     durations = [*np.diff(VARIABLE).tolist(), 333]
     source = [scene(k, pts, duration=durations[k]) for k, pts in enumerate(VARIABLE)]
-    write_all(VideoSink(tmp_path / "out.mp4", info(), codec=codec), source)
+    write_all(video_sink(tmp_path / "out.mp4", info(), codec=codec), source)
     assert times(decoded(tmp_path / "out.mp4")) == times(source)
     assert edit_duration(tmp_path / "out.mp4") == (VARIABLE[-1] + 333) * Fraction(1, 12800)
 
@@ -92,7 +92,7 @@ def test_every_codec_keeps_times_and_the_last_duration(tmp_path: Path, codec: st
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_a_video_that_starts_before_zero_is_moved_as_a_whole(tmp_path: Path, suffix: str) -> None:
     source = [scene(k, k * 512 - 1024) for k in range(6)]
-    sink = VideoSink(tmp_path / f"out{suffix}", info())
+    sink = video_sink(tmp_path / f"out{suffix}", info())
     write_all(sink, source)
     written = times(decoded(tmp_path / f"out{suffix}"))
     assert written == [time + Fraction(2, 25) for time in times(source)]
@@ -101,7 +101,7 @@ def test_a_video_that_starts_before_zero_is_moved_as_a_whole(tmp_path: Path, suf
 
 def test_damaged_times_lose_no_frame(tmp_path: Path) -> None:
     pts = [0, 512, 512, 1024, 1000, 1536, 2048]
-    sink = VideoSink(tmp_path / "out.mp4", info())
+    sink = video_sink(tmp_path / "out.mp4", info())
     write_all(sink, [scene(k, at) for k, at in enumerate(pts)])
     frames = decoded(tmp_path / "out.mp4")
     ticks = [int(time * 12800) for time in times(frames)]
@@ -112,7 +112,7 @@ def test_damaged_times_lose_no_frame(tmp_path: Path) -> None:
 
 def test_a_clock_that_starts_anew_goes_on(tmp_path: Path) -> None:
     pts = [64000, 64512, 0, 512, 1024]
-    write_all(VideoSink(tmp_path / "out.mp4", info()), [scene(k, at, duration=512) for k, at in enumerate(pts)])
+    write_all(video_sink(tmp_path / "out.mp4", info()), [scene(k, at, duration=512) for k, at in enumerate(pts)])
     ticks = [int(time * 12800) for time in times(decoded(tmp_path / "out.mp4"))]
     assert ticks == [64000, 64512, 65024, 65536, 66048]
 
@@ -137,7 +137,7 @@ def test_samples_reach_the_encoder_untouched(
 ) -> None:
     source = [scene(k, k * 512, pix_fmt=pix_fmt) for k in range(4)]
     output = tmp_path / f"out{suffix}"
-    sink = VideoSink(output, info(pixel_format=pix_fmt), pixel_format="source", **options)
+    sink = video_sink(output, info(pixel_format=pix_fmt), pixel_format="source", **options)
     write_all(sink, source)
     frames = decoded(output)
     assert len(frames) == 4
@@ -150,7 +150,7 @@ def test_samples_reach_the_encoder_untouched(
 
 def test_interleaved_chroma_is_only_taken_apart(tmp_path: Path) -> None:
     source = [scene(k, k * 512, pix_fmt="nv12") for k in range(3)]
-    write_all(VideoSink(tmp_path / "out.mkv", info(pixel_format="nv12"), codec="ffv1"), source)
+    write_all(video_sink(tmp_path / "out.mkv", info(pixel_format="nv12"), codec="ffv1"), source)
     for one, frame in zip(source, decoded(tmp_path / "out.mkv"), strict=True):
         luma, chroma = samples(one.frame.picture)
         assert np.array_equal(samples(frame)[0], luma)
@@ -160,14 +160,14 @@ def test_interleaved_chroma_is_only_taken_apart(tmp_path: Path) -> None:
 
 def test_odd_sizes_are_exact_where_the_codec_has_them(tmp_path: Path) -> None:
     source = [scene(k, k * 512, size=(65, 49)) for k in range(3)]
-    write_all(VideoSink(tmp_path / "out.mkv", info(size=(65, 49)), codec="ffv1"), source)
+    write_all(video_sink(tmp_path / "out.mkv", info(size=(65, 49)), codec="ffv1"), source)
     for one, frame in zip(source, decoded(tmp_path / "out.mkv"), strict=True):
         assert same_samples(one.frame.picture, frame)
 
 
 def test_odd_sizes_are_padded_for_h264_without_touching_a_sample(tmp_path: Path) -> None:
     source = [scene(k, k * 512, size=(65, 49)) for k in range(3)]
-    sink = VideoSink(tmp_path / "out.mp4", info(size=(65, 49)), options=LOSSLESS)
+    sink = video_sink(tmp_path / "out.mp4", info(size=(65, 49)), options=LOSSLESS)
     write_all(sink, source)
     for one, frame in zip(source, decoded(tmp_path / "out.mp4"), strict=True):
         assert (frame.width, frame.height) == (66, 50)
@@ -182,14 +182,14 @@ def test_odd_sizes_are_padded_for_h264_without_touching_a_sample(tmp_path: Path)
 
 def test_grey_stays_grey(tmp_path: Path) -> None:
     source = [scene(k, k * 512, pix_fmt="gray") for k in range(3)]
-    write_all(VideoSink(tmp_path / "out.mp4", info(pixel_format="gray"), options=LOSSLESS), source)
+    write_all(video_sink(tmp_path / "out.mp4", info(pixel_format="gray"), options=LOSSLESS), source)
     for one, frame in zip(source, decoded(tmp_path / "out.mp4"), strict=True):
         assert np.array_equal(samples(frame)[0], samples(one.frame.picture)[0])
 
 
 def test_rgb_is_encoded_so_that_players_show_it(tmp_path: Path) -> None:
     source = [scene(k, k * 512, pix_fmt="rgb24") for k in range(3)]
-    sink = VideoSink(tmp_path / "out.mp4", info(pixel_format="rgb24", colour=(2, 2, 0, 2)), crf=1)
+    sink = video_sink(tmp_path / "out.mp4", info(pixel_format="rgb24", colour=(2, 2, 0, 2)), crf=1)
     write_all(sink, source)
     frames = decoded(tmp_path / "out.mp4")
     assert frames[0].format.name == "yuv420p"
@@ -249,7 +249,7 @@ def test_a_turned_video_is_upright_without_a_display_matrix(tmp_path: Path) -> N
 def test_pictures_of_another_size_or_format_are_scaled_and_told_once(tmp_path: Path) -> None:
     shapes: list[tuple[tuple[int, int], str]] = [((64, 48), "yuv420p"), ((128, 96), "yuv420p"), ((128, 96), "rgb24")]
     source = [scene(k, k * 512, size=size, pix_fmt=name) for k, (size, name) in enumerate(shapes)]
-    sink = VideoSink(tmp_path / "out.mp4", info(), crf=5)
+    sink = video_sink(tmp_path / "out.mp4", info(), crf=5)
     write_all(sink, [*source, scene(3, 3 * 512)])
     frames = decoded(tmp_path / "out.mp4")
     assert {(frame.width, frame.height) for frame in frames} == {(64, 48)}
@@ -262,7 +262,7 @@ def test_the_annotated_picture_is_written_and_neither_picture_is_touched(tmp_pat
     drawn.pts, drawn.time_base, drawn.pict_type = 7, Fraction(1, 3), 1
     before = [bytes(plane) for plane in drawn.planes]
     both = type(plain)(plain.frame, plain.tracks, plain.labels, plain.state, picture=drawn)
-    write_all(VideoSink(tmp_path / "out.mkv", info(), codec="ffv1"), [both])
+    write_all(video_sink(tmp_path / "out.mkv", info(), codec="ffv1"), [both])
     assert read_number(decoded(tmp_path / "out.mkv")[0]) == 2
     assert (drawn.pts, drawn.time_base, drawn.pict_type) == (7, Fraction(1, 3), 1)
     assert [bytes(plane) for plane in drawn.planes] == before
@@ -272,11 +272,11 @@ def test_the_choice_of_key_frames_is_the_encoders(tmp_path: Path) -> None:
     source = [scene(k, k * 512) for k in range(6)]
     for one in source:
         one.frame.picture.pict_type = 1
-    write_all(VideoSink(tmp_path / "out.mp4", info(), options=FAST), source)
+    write_all(video_sink(tmp_path / "out.mp4", info(), options=FAST), source)
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert [packet.is_keyframe for packet in container.demux(video=0) if packet.size] == [True] + [False] * 5
 
 
 def test_a_single_frame_is_a_video(tmp_path: Path) -> None:
-    write_all(VideoSink(tmp_path / "out.mp4", info()), [scene(0, 100, duration=512)])
+    write_all(video_sink(tmp_path / "out.mp4", info()), [scene(0, 100, duration=512)])
     assert times(decoded(tmp_path / "out.mp4")) == [Fraction(100, 12800)]

@@ -11,10 +11,10 @@ import pytest
 from av.stream import AttachmentStream, Disposition
 
 from streamer.interfaces import Scene
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
 from streamer.values.states import FrameState
 from tests.clips import write_video
+from tests.sinks.making import video_sink
 from tests.sinks.scenes import LABELS, annotate, decoded, payloads, times, tracks
 from tests.structure import FilePlan, OtherStream, StreamPlan, build, contents
 
@@ -174,7 +174,7 @@ def test_an_interrupted_run_has_the_audio_up_to_its_last_frame(tmp_path: Path) -
 def test_streams_that_end_later_than_the_video_are_copied_to_their_end(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.mkv", size=(64, 48), frames=50, audio=True)
     short = tmp_path / "out.mkv"
-    with FileSource(clip) as source, VideoSink(short, source.info, passthrough=source.passthrough) as sink:
+    with FileSource(clip) as source, video_sink(short, source.info, passthrough=source.passthrough) as sink:
         for number, frame in enumerate(source):
             if number < 3:
                 sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))

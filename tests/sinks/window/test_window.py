@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pytest
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.interfaces import Scene
 from streamer.sinks.window.window import WindowClosed, WindowSink
-from tests.sinks.scenes import scene
+from tests.sinks.making import INFO, window_sink
+from tests.sinks.scenes import info, scene
 from tests.sinks.window.screen import DEADLINE_S, Hand, Screen, UInt8Array
 
 SIZE = (320, 240)
@@ -89,7 +91,7 @@ def test_without_a_display_it_is_refused_in_one_line(
     if display_name is not None:
         monkeypatch.setenv("DISPLAY", display_name)
     with pytest.raises(SinkUnavailable, match=r"^no window can be opened: no display.*leave out --show"):
-        WindowSink("title").__enter__()
+        window_sink().__enter__()
     assert capfd.readouterr() == ("", "")
 
 
@@ -99,7 +101,7 @@ def write_all(sink: WindowSink, scenes: list[Scene]) -> None:
 
 
 def test_scenes_of_any_size_and_format_are_shown(screen: Screen, capfd: pytest.CaptureFixture[str]) -> None:
-    with WindowSink("clip ü.mp4") as sink:
+    with window_sink(replace(INFO, name="clip ü.mp4")) as sink:
         # 0 looks as black as an empty screen.
         for k, (size, pix_fmt) in enumerate([((64, 48), "yuv420p"), ((1920, 1440), "rgb24"), ((32, 24), "gray")], 1):
             sink.write(scene(k, k * 512, size=size, pix_fmt=pix_fmt))
@@ -111,7 +113,7 @@ def test_scenes_of_any_size_and_format_are_shown(screen: Screen, capfd: pytest.C
 @pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
 @pytest.mark.parametrize("keys", ["q", "Q", "\x1b", "  q", " q"], ids=["q", "Q", "esc", "pause", "paused"])
 def test_the_user_ends_the_run(hand: Hand, keys: str, holds_run: bool) -> None:
-    with WindowSink("title", holds_run=holds_run) as sink:
+    with window_sink(info(live=not holds_run)) as sink:
         show(sink, 0)
         hand.press(*keys)
         with pytest.raises(WindowClosed):
@@ -119,7 +121,7 @@ def test_the_user_ends_the_run(hand: Hand, keys: str, holds_run: bool) -> None:
 
 
 def test_closing_the_window_ends_the_run(hand: Hand) -> None:
-    with WindowSink("title") as sink:
+    with window_sink() as sink:
         show(sink, 0)
         hand.close_window()
         with pytest.raises(WindowClosed):
@@ -128,7 +130,7 @@ def test_closing_the_window_ends_the_run(hand: Hand) -> None:
 
 def test_the_run_hears_of_the_end_without_another_scene(hand: Hand) -> None:
     heard = threading.Event()
-    with WindowSink("title", holds_run=False, on_close=heard.set) as sink:
+    with window_sink(info(live=True), on_close=heard.set) as sink:
         hand.press("q")
         assert heard.wait(DEADLINE_S)
         with pytest.raises(WindowClosed):
@@ -136,7 +138,7 @@ def test_the_run_hears_of_the_end_without_another_scene(hand: Hand) -> None:
 
 
 def test_a_pause_holds_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
-    with WindowSink("title") as sink:
+    with window_sink() as sink:
         show(sink, 100)
         screen.wait_for(lambda: screen.number(SIZE) == 100)
         pause(hand, screen)
@@ -150,7 +152,7 @@ def test_a_pause_holds_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
 
 
 def test_a_pause_of_a_live_run_holds_the_picture_only(hand: Hand, screen: Screen) -> None:
-    with WindowSink("title", holds_run=False) as sink:
+    with window_sink(info(live=True)) as sink:
         show(sink, 100)
         screen.wait_for(lambda: screen.number(SIZE) == 100)
         pause(hand, screen)
@@ -168,7 +170,7 @@ def test_a_pause_of_a_live_run_holds_the_picture_only(hand: Hand, screen: Screen
 
 
 def test_releasing_ends_a_pause_for_good(hand: Hand, screen: Screen) -> None:
-    with WindowSink("title") as sink:
+    with window_sink() as sink:
         show(sink, 100)
         screen.wait_for(lambda: screen.number(SIZE) == 100)
         pause(hand, screen)
@@ -181,7 +183,7 @@ def test_releasing_ends_a_pause_for_good(hand: Hand, screen: Screen) -> None:
 
 @pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
 def test_a_frozen_window_holds_no_end(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
-    sink = WindowSink("title", holds_run=holds_run)
+    sink = window_sink(info(live=not holds_run))
     with sink:
         process = window_process(sink)
         process.send_signal(signal.SIGSTOP)
@@ -197,7 +199,7 @@ def test_a_frozen_window_holds_no_end(screen: Screen, holds_run: bool) -> None: 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_to_the_whole_group_are_for_the_program(screen: Screen, number: int) -> None:
-    with WindowSink("title") as sink:
+    with window_sink() as sink:
         window_process(sink).send_signal(number)
         show(sink, 5)
         screen.wait_for(lambda: screen.number(SIZE) == 5)
@@ -205,7 +207,7 @@ def test_signals_to_the_whole_group_are_for_the_program(screen: Screen, number: 
 
 @pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
 def test_a_window_that_dies_is_an_error(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
-    with WindowSink("title", holds_run=holds_run) as sink:
+    with window_sink(info(live=not holds_run)) as sink:
         window_process(sink).kill()
         with pytest.raises(SinkError, match="ended by itself"):
             show_for_ever(sink)
@@ -213,7 +215,7 @@ def test_a_window_that_dies_is_an_error(screen: Screen, holds_run: bool) -> None
 
 def test_writing_before_entering_is_told() -> None:
     with pytest.raises(SinkError, match="not open"):
-        WindowSink("title").write(scene(0, 0))
+        window_sink().write(scene(0, 0))
 
 
 @pytest.mark.parametrize("state", ["paused", "frozen"])

@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.config.settings import WindowSettings
 from streamer.errors import SinkError
 from streamer.interfaces import Scene
 from streamer.sinks.window.exchange import Exchange
 from streamer.sinks.window.process import fitting
 from streamer.sinks.window.window import WindowSink
-from tests.sinks.scenes import scene
+from tests.sinks.making import window_sink
+from tests.sinks.scenes import info, scene
 from tests.sinks.window.screen import Hand, Screen, UInt8Array
 
 SIZE = (320, 240)
@@ -42,7 +44,7 @@ def hud_of(number: int, drawn: list[int]) -> WindowSink:
         drawn.append(shown.frame.index)
         return numbered(number).frame.picture
 
-    return WindowSink("title", draw_hud=draw)
+    return window_sink(draw_hud=draw)
 
 
 def is_shown(screen: Screen, number: int, size: tuple[int, int]) -> bool:
@@ -79,7 +81,7 @@ def test_any_window_has_the_whole_picture_in_its_shape_and_crisp(
     hand: Hand, screen: Screen, view: tuple[int, int]
 ) -> None:
     shown = numbered(700, LARGE)
-    with WindowSink("title") as sink:
+    with window_sink() as sink:
         sink.write(shown)
         screen.wait_for(lambda: screen.number(LARGE) == 700)
         hand.resize(view)
@@ -98,7 +100,7 @@ def test_any_window_has_the_whole_picture_in_its_shape_and_crisp(
 
 
 def test_a_paused_picture_is_as_crisp_in_a_larger_window(hand: Hand, screen: Screen) -> None:
-    with WindowSink("title") as sink:
+    with window_sink() as sink:
         sink.write(numbered(700, LARGE))
         screen.wait_for(lambda: screen.number(LARGE) == 700)
         hand.resize((96, 72))
@@ -113,7 +115,7 @@ def test_a_paused_picture_is_as_crisp_in_a_larger_window(hand: Hand, screen: Scr
 
 
 def test_other_than_square_pixels_are_shown_in_shape(screen: Screen) -> None:
-    with WindowSink("title", sample_aspect_ratio=Fraction(2)) as sink:
+    with window_sink(info(sample_aspect_ratio=Fraction(2))) as sink:
         sink.write(numbered(700))
         screen.wait_for(lambda: screen.number((640, 240)) == 700)
 
@@ -135,7 +137,7 @@ def test_a_head_up_line_that_fails_is_an_error(hand: Hand) -> None:
     def draw(_: Scene) -> av.VideoFrame:
         raise ZeroDivisionError
 
-    with WindowSink("title", draw_hud=draw) as sink:
+    with window_sink(draw_hud=draw) as sink:
         hand.press("h")
         with pytest.raises(SinkError) as caught:
             write_for_ever(sink, numbered(700))
@@ -144,7 +146,7 @@ def test_a_head_up_line_that_fails_is_an_error(hand: Hand) -> None:
 
 @pytest.mark.parametrize("key", ["?", F1])
 def test_help_tells_the_keys_until_it_is_pressed_again(hand: Hand, screen: Screen, key: str | int) -> None:
-    with WindowSink("title") as sink:
+    with window_sink() as sink:
         sink.write(numbered(700))
         screen.wait_for(lambda: screen.number(SIZE) == 700)
         plain = screen.grab()
@@ -178,7 +180,7 @@ def told() -> Told:
 
 def test_a_snapshot_is_what_is_shown_at_full_size(hand: Hand, screen: Screen, told: Told, tmp_path: Path) -> None:
     folder, shown = tmp_path / "made" / "for it", numbered(700, LARGE)
-    with WindowSink("title", holds_run=False, snapshots=folder) as sink:
+    with window_sink(info(live=True), window=WindowSettings(snapshot_folder=folder)) as sink:
         sink.write(shown)
         screen.wait_for(lambda: screen.number(LARGE) == 700)
         hand.resize((96, 72))
@@ -201,7 +203,7 @@ def test_a_snapshot_is_what_is_shown_at_full_size(hand: Hand, screen: Screen, to
 def test_a_folder_that_cannot_be_written_is_one_warning(hand: Hand, screen: Screen, told: Told, tmp_path: Path) -> None:
     folder = tmp_path / "file"
     folder.write_text("mine")
-    with WindowSink("title", snapshots=folder) as sink:
+    with window_sink(window=WindowSettings(snapshot_folder=folder)) as sink:
         sink.write(numbered(700))
         screen.wait_for(lambda: screen.number(SIZE) == 700)
         hand.press("s")

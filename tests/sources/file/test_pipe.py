@@ -16,13 +16,13 @@ import pytest
 
 from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, Scene
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
 from streamer.sources.file.pipe import Pipe, PipeSource, is_pipe
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tests.clips import read_number, write_video
+from tests.sinks.making import video_sink
 from tests.sinks.scenes import LABELS, tracks
 from tests.structure import FilePlan, StreamPlan, build, contents
 
@@ -209,7 +209,7 @@ def test_titles_of_chapters_come_through_as_chapters_only(tmp_path: Path, fifo: 
     with (
         written(fifo, clip.read_bytes()),
         PipeSource(str(fifo), threads=1) as source,
-        VideoSink(output, source.info, passthrough=source.passthrough) as sink,
+        video_sink(output, source.info, passthrough=source.passthrough) as sink,
     ):
         for frame in source:
             sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))

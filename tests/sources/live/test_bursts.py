@@ -13,7 +13,6 @@ from streamer.flow.playout import Playout
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
 from streamer.sources.network.network import NetworkConnector
@@ -22,6 +21,7 @@ from streamer.values.states import FrameState
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number
 from tests.pipeline.parts import DEADLINE_S, OneBox
+from tests.sinks.making import video_sink
 from tracking.iou import IouTracker
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def test_every_picture_of_a_burst_is_recorded_at_its_time(burst: int, transport:
         connector = NetworkConnector(camera.url, NetworkOptions(transport=transport))
         with (
             LiveSource(connector, Patience(stall_s=DEADLINE_S), stats) as source,
-            VideoSink(out, source.info) as sink,
+            video_sink(out, source.info) as sink,
         ):
             pipeline = Pipeline(
                 source,

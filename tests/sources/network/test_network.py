@@ -24,6 +24,7 @@ from tests.clips import read_number as read_media_number
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number
 from tests.pipeline.parts import DEADLINE_S
+from tests.sinks.making import mjpeg_sink
 from tests.sinks.scenes import scene
 
 CANARY = "swordfish"
@@ -214,7 +215,7 @@ def test_pictures_over_http_are_timed_by_arrival() -> None:
             if done.wait(0.02):
                 return
 
-    with MjpegSink("http://127.0.0.1:0/") as sink:
+    with mjpeg_sink("http://127.0.0.1:0/") as sink:
         shower = threading.Thread(target=show, args=(sink,), daemon=True)
         shower.start()
         with LiveSource(NetworkConnector(f"{sink.url}stream.mjpg"), ALWAYS) as opened:

@@ -10,7 +10,6 @@ import pytest
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import PassthroughSource, Scene, Source
-from streamer.sinks.video.video import VideoSink
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.retries import Patience
 from streamer.sources.network.network import NetworkConnector
@@ -18,6 +17,7 @@ from streamer.sources.network.recorded import RecordedSource, is_recording
 from streamer.sources.selection import SourceOptions, open_source
 from streamer.values.states import FrameState
 from tests import clips
+from tests.sinks.making import video_sink
 from tests.sinks.scenes import LABELS, annotate, payloads, tracks
 from tests.sources.network.web_server import serving
 
@@ -92,7 +92,7 @@ def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, r
         open_source(f"{address}/{name}", SourceOptions(live=False)) as source,
     ):
         assert isinstance(source, PassthroughSource)
-        with VideoSink(tmp_path / "far.mkv", source.info, passthrough=source.passthrough) as sink:
+        with video_sink(tmp_path / "far.mkv", source.info, passthrough=source.passthrough) as sink:
             for frame in source:
                 sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED))
     annotate(folder / name, tmp_path / "near.mkv")

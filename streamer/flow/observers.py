@@ -1,0 +1,127 @@
+"""Observing a run from outside, for recordings and statistics. An observer never changes a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Self
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from streamer.interfaces import PacketTap, Scene, StreamInfo
+from streamer.values.delivery import Delivery
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
+from streamer.values.states import FrameState, Overlay
+
+PacketReceiver = Callable[["Packet[VideoStream]"], None]
+"""Gets the packets of one stream in decoding order, before the decoder. It must copy what it keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSetup:
+    """How a run is set up.
+
+    Attributes:
+        info: of the source.
+        labels: of the detections.
+        overlay, delay_s: as for `streamer.pipeline.Pipeline`.
+        detect_every: about one of so many frames is selected for detection.
+        detection_interval_s: media time between two selected frames.
+        simulated: on a simulated clock, where the run can wait for its observers.
+    """
+
+    info: StreamInfo
+    labels: LabelTable
+    overlay: Overlay
+    delay_s: float | None
+    detect_every: int
+    detection_interval_s: float
+    simulated: bool
+
+
+class RunObserver:
+    """Base class of observers: every method does nothing.
+
+    Entered before the source is opened, left after the run. Methods must return quickly: a live run does not wait.
+    """
+
+    wants_packets: ClassVar[bool] = False
+    """Whether `stream_opened` is called. Decoding then uses one thread, so that it can be repeated exactly."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    def source_opened(self, info: StreamInfo, *, live: bool) -> None:
+        """Main thread, before a model is loaded: a source was opened; `live` is true on a simulated clock, too.
+
+        Raises:
+            ConfigError: this run cannot be observed.
+        """
+
+    def run_started(self, setup: RunSetup) -> None:
+        """Display thread, before the first frame. Raises ConfigError if this run cannot be observed."""
+
+    def stream_opened(self, number: int, stream: VideoStream) -> PacketReceiver | None:
+        """Reading thread: a decoder was configured for the stream `number` and has no packet yet.
+
+        Returns:
+            What gets its packets; None if they are not needed.
+        """
+
+    def frame_captured(self, frame: Frame) -> None:
+        """Capture thread: a frame was decoded. No other thread has it yet."""
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Display thread: the route delivered a frame or a result. The presentation does not have it yet."""
+
+    def frames_entered(self, frames: int) -> None:
+        """Any thread: so many frames entered the ledger. No other thread can have settled them yet."""
+
+    def frames_settled(self, state: FrameState, cause: str, frames: int) -> None:
+        """Any thread: so many frames reached their final state in the ledger."""
+
+    def scene_shown(self, scene: Scene) -> None:
+        """Display thread: a scene was handed to the sinks."""
+
+
+def packet_tap(observers: Sequence[RunObserver]) -> PacketTap | None:
+    """What a source hands its packets to; None if no observer wants them."""
+    wanting = [observer for observer in observers if observer.wants_packets]
+    return _PacketTap(wanting) if wanting else None
+
+
+class _PacketTap:
+    """Numbers the streams that an observer wants, over all connections of a run. Thread-safe."""
+
+    def __init__(self, observers: Sequence[RunObserver]) -> None:
+        self._observers = observers
+        self._lock = threading.Lock()
+        self._streams = 0
+
+    def begin(self, stream: VideoStream) -> _StreamTap | None:
+        with self._lock:
+            found = [observer.stream_opened(self._streams, stream) for observer in self._observers]
+            receivers = [receiver for receiver in found if receiver is not None]
+            if not receivers:
+                return None
+            self._streams += 1
+            return _StreamTap(self._streams - 1, receivers)
+
+
+class _StreamTap:
+    def __init__(self, number: int, receivers: Sequence[PacketReceiver]) -> None:
+        self.number = number
+        self._receivers = receivers
+
+    def packet(self, packet: Packet[VideoStream]) -> None:
+        for receive in self._receivers:
+            receive(packet)

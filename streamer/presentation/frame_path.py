@@ -1,0 +1,55 @@
+"""The route of frames together with the presentation that understands what this route delivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamer.flow.cadence import Cadence, Schedule
+from streamer.flow.newest import NewestRoute
+from streamer.flow.playout import Playout
+from streamer.flow.routes import LosslessRoute, Route
+from streamer.flow.simulated_clock import Latency, SimulatedRoute
+from streamer.flow.stats import FrameLedger
+from streamer.presentation.delayed import ShowDelayed
+from streamer.presentation.every_frame import EveryFrame, Presentation
+from streamer.presentation.live import ShowDetected, ShowNow
+from streamer.values.states import Overlay
+from tracking.types import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class FramePath:
+    """From the capture thread to the display thread, and from deliveries to frames with tracks."""
+
+    route: Route
+    presentation: Presentation
+
+
+def build_frame_path(
+    tracker: Tracker,
+    ledger: FrameLedger,
+    *,
+    live: bool,
+    cadence: Cadence,
+    overlay: Overlay,
+    delay_s: float | None = None,
+    latency: Latency | None = None,
+    keep_all: bool = False,
+    playout: Playout | None = None,
+) -> FramePath:
+    """The path of frames through a run; arguments are as for `streamer.pipeline.Pipeline`."""
+    wants, every_frame = Schedule(cadence).wants, overlay is not Overlay.DETECTED
+    if latency is not None:
+        route: Route = SimulatedRoute(ledger, wants, latency, every_frame=every_frame)
+    elif live:
+        route = NewestRoute(ledger, wants, every_frame=every_frame, keep_all=keep_all, playout=playout)
+    else:
+        return FramePath(LosslessRoute(ledger, wants), EveryFrame(tracker, all_frames=cadence.all_frames))
+    return FramePath(route, live_presentation(tracker, overlay, delay_s))
+
+
+def live_presentation(tracker: Tracker, overlay: Overlay, delay_s: float | None) -> Presentation:
+    """The presentation of a live source, also of one that is simulated or replayed."""
+    if overlay is Overlay.DELAYED:
+        return ShowDelayed(tracker, delay_s)
+    return ShowNow(tracker) if overlay is Overlay.NOW else ShowDetected(tracker)

@@ -1,0 +1,144 @@
+"""The outputs of a run: what was typed and what the settings name. Main thread only."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from streamer.config.output import OutputEntry
+from streamer.config.settings import Settings
+from streamer.errors import ConfigError
+from streamer.features import SinkContext
+from streamer.interfaces import StreamInfo
+from streamer.media.passthrough import Passthrough
+from streamer.sinks.muxing.muxer import SUFFIXES
+from streamer.sinks.selection import OpenSinks, open_sinks, sink_class
+from streamer.system import paths
+from streamer.system.secrets import redacted
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the results of a run go.
+
+    Attributes:
+        entries: the outputs, in the order in which they are written.
+        report: the final report as JSON; None for no report.
+        overwrite: replace files that exist.
+    """
+
+    entries: tuple[OutputEntry, ...] = ()
+    report: Path | None = None
+    overwrite: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        source: str,
+        *,
+        typed: Sequence[str] = (),
+        jsonl: Path | None = None,
+        mot: Path | None = None,
+        show: bool = False,
+        report: Path | None = None,
+        overwrite: bool = False,
+    ) -> Self:
+        """The outputs of the command line and those of the settings; if there is none, a video named after the source.
+
+        Args:
+            settings: `output` is for the typed outputs, `outputs` are more.
+            source: as the user gave it.
+            typed: files and addresses.
+            jsonl, mot: files for tracks.
+            show: open a window.
+            report, overwrite: as in the attributes.
+
+        Raises:
+            ConfigError: an empty name.
+        """
+        if not all(typed):
+            raise ConfigError("-o names nothing; give a file or an address")
+        named = {"jsonl": jsonl, "mot": mot, "window": "window" if show else None}
+        others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
+        if not (typed or settings.outputs or others):
+            typed = [str(default_video_output(source))]
+        first = [OutputEntry(to=to, **settings.output.model_dump()) for to in typed]
+        return cls((*first, *settings.outputs, *others), report, overwrite)
+
+    @property
+    def files(self) -> list[Path]:
+        """All single files that will be written."""
+        paths = (*(sink_class(entry).file_of(entry) for entry in self.entries), self.report)
+        return [path for path in paths if path is not None]
+
+    def check(self, source: str) -> None:
+        """Refuse an output that is the input, and two outputs with one name.
+
+        Raises:
+            ConfigError: with the name.
+        """
+        for path in self.files:
+            if paths.exists(source) and paths.exists(path) and path.samefile(source):
+                raise ConfigError(f"the output {path} is the input; choose another name with -o")
+        for one, other in itertools.combinations(self.files, 2):
+            if one.absolute() == other.absolute():
+                raise ConfigError(f"two outputs have the same name {one}")
+        for first, second in itertools.combinations(self.entries, 2):
+            if first.to == second.to:
+                raise ConfigError(f"two outputs have the same name {redacted(first.to)}")
+
+    def open_sinks(
+        self,
+        info: StreamInfo,
+        settings: Settings,
+        on_close: Callable[[], None] | None = None,
+        *,
+        passthrough: Passthrough | None = None,
+    ) -> OpenSinks:
+        """The sinks, not yet entered.
+
+        Args:
+            info: of the frames that will come.
+            settings: of drawing, windows and extensions.
+            on_close: called when the user closes a window.
+            passthrough: the other streams of the input.
+
+        Raises:
+            ConfigError: no sink writes to an address, or a setting that does not fit.
+            SinkUnavailable: an output that cannot be written.
+        """
+        context = SinkContext(
+            info,
+            overwrite=self.overwrite,
+            passthrough=passthrough,
+            draw=settings.draw,
+            window=settings.window,
+            on_close=on_close,
+            extensions=settings.extensions,
+        )
+        return open_sinks(self.entries, context)
+
+
+def default_video_output(source: str) -> Path:
+    """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; a source without a video suffix gets .mp4.
+
+    Letters and digits of all scripts stay, also bytes that are not UTF-8; a name that would be too long is shortened.
+    """
+    given = Path("streamer" if source == "-" else redacted(source))  # standard input has no name
+    suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
+    stem = given.name if paths.is_dir(given) else given.stem
+    plain = "".join(filter(_stays_in_a_name, stem)).strip(". ")
+    is_path = paths.exists(given) or not (source.startswith("lavfi:") or "://" in source)
+    rest = f".annotated{suffix}"
+    return Path(paths.shortened(plain if is_path and plain else "streamer", rest, paths.most_bytes_in(".")))
+
+
+def _stays_in_a_name(character: str) -> bool:
+    """Whether it is a letter, mark or digit of any script, a joiner, or a byte of another encoding (PEP 383)."""
+    is_byte = "\udc80" <= character <= "\udcff"
+    return is_byte or character in "-_. \u200c\u200d" or unicodedata.category(character)[0] in "LMN"
