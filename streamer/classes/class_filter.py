@@ -41,8 +41,8 @@ class ClassFilter:
     equally specific ones that with the highest score), the others go. Nothing is lost by that, for a Man is a Person
     wherever a class is named. Non-maximum suppression across all classes (`agnostic_nms`, `class_agnostic` elsewhere)
     keeps the highest score instead: it takes the dress from the woman, and the label that wins changes from frame to
-    frame, on which a tracker that tells classes apart loses the object (`benchmarks/duplicate_classes.py` compares them). Classes
-    and scores are applied first: a twin that was not asked for removes nothing.
+    frame, on which a tracker that tells classes apart loses the object (`benchmarks/duplicate_classes.py` compares
+    them). Classes and scores are applied first: a twin that was not asked for removes nothing.
 
     Args:
         labels: of the detector.

@@ -23,7 +23,7 @@ from tests.faults import counter
 from tests.faults.lab.listener import Listener
 from tests.faults.lab.rig import Setup
 from tests.faults.lab.scenario import CameraScenario
-from tests.faults.lab.sights import PUBLISHED, RECORDED
+from tests.faults.lab.seen_frames import PUBLISHED, RECORDED, SeenFrame, SeenFrames
 from tests.sinks.making import recording_sink, stream_sink
 
 _DISK_BYTES = 64 << 20
