@@ -25,6 +25,7 @@ from benchmarks.clips import machine
 from streamer.cli.commands import packaged_clip
 from streamer.config.settings import TrackerSettings
 from streamer.presentation.latency_compensation import LatencyCompensator
+from streamer.presentation.shot_tracker import ShotTracker
 from streamer.registry import TRACKERS
 from streamer.values.frame import Frame
 from tracking.types import Detections
@@ -53,7 +54,7 @@ def walking_boxes(count: int, frames: int) -> npt.NDArray[np.float32]:
 
 def measure(boxes: int, frames: int, latency_s: float, tracker: str) -> dict[str, npt.NDArray[np.float64]]:
     """Milliseconds of each frame: wall, CPU, and whether a result arrived on it."""
-    now, late = LatencyCompensator(TRACKERS[tracker]()), max(1, round(latency_s * FPS))
+    now, late = LatencyCompensator(ShotTracker(TRACKERS[tracker]())), max(1, round(latency_s * FPS))
     walk = walking_boxes(boxes, frames)
     kept: dict[int, Frame] = {}
     wall, cpu, landed = np.zeros(frames), np.zeros(frames), np.zeros(frames, np.bool_)
@@ -63,8 +64,8 @@ def measure(boxes: int, frames: int, latency_s: float, tracker: str) -> dict[str
         wall_s, cpu_s = time.perf_counter(), time.process_time()
         if found is not None:
             scores = np.full(boxes, 0.9, np.float32)
-            now.learn(found, Detections(walk[found.index], scores, np.zeros(boxes, np.int32)))
-        tracks = now.show(frame)
+            now.add(found, Detections(walk[found.index], scores, np.zeros(boxes, np.int32)))
+        tracks = now.advance(frame)
         wall[index], cpu[index] = time.perf_counter() - wall_s, time.process_time() - cpu_s
         landed[index] = found is not None and len(tracks) > 0
         kept = {key: value for key, value in kept.items() if key > index - late}

@@ -33,8 +33,8 @@ from streamer.flow.sink_worker import SinkWorker
 from streamer.flow.stats import RateMeter, RunStats
 from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
-from streamer.presentation.every_frame import Presented
 from streamer.presentation.frame_path import FramePath, build_frame_path
+from streamer.presentation.presentation import Presented
 from streamer.render.canvas import Canvas
 from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
@@ -303,7 +303,7 @@ class Pipeline:
         confirmed = presented.tracks.confirmed
         tracks = presented.tracks if confirmed.all() else presented.tracks.select(confirmed)
         labels = self._detectors[0].labels
-        found_pts = self._presentation.last_detected.found_pts(tracks.ids, presented.frame.pts)
+        found_pts = self._presentation.objects.found_pts(tracks.ids, presented.frame.pts)
         scene = Scene(presented.frame, tracks, labels, presented.state, presented.detections, found_pts, fps=fps)
         if not self._draws:
             return scene

@@ -11,8 +11,9 @@ from streamer.flow.routes import LosslessRoute, Route
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
 from streamer.flow.stats import FrameLedger
 from streamer.presentation.delayed import ShowDelayed
-from streamer.presentation.every_frame import EveryFrame, Presentation
+from streamer.presentation.every_frame import EveryFrame
 from streamer.presentation.live import ShowDetected, ShowNow
+from streamer.presentation.presentation import Presentation
 from streamer.values.states import Overlay
 from tracking.types import Tracker
 

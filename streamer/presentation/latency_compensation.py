@@ -1,15 +1,14 @@
-"""Boxes on the newest frame, carried there from the frame that the detector saw. Owned by the main thread.
+"""Boxes on the newest frame, carried there from the frame that the detector saw. Owned by the display thread.
 
-Each frame costs one comparison with the frame before it and one step of the boxes that are shown. A result that lands
-is moved through the cached fields, at most `CATCH_UP_STRIDES` a frame, while the boxes that are shown go on; then it
-takes their place, and what they are apart fades out within a few frames.
+Each frame costs one motion estimate against the frame before it and one step of the displayed boxes. A new result is
+first carried through the cached motion fields, at most `CATCH_UP_STRIDES` per frame, while the old boxes stay on
+display. Then it replaces them, and the offset between the two fades out within a few frames.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,35 +17,38 @@ import numpy.typing as npt
 from streamer.motion.motion_cache import IncrementalMotion, MotionCache
 from streamer.motion.motion_field import MotionField, composed
 from streamer.motion.propagation import propagate, strides
+from streamer.presentation.shot_tracker import ShotTracker
+from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
-from tracking.types import Detections, Origin, Tracker, Tracks
+from tracking.types import Detections, IdArray, Origin, Tracks
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.intp]
 
 CATCH_UP_STRIDES = 3
-"""The most strides (`propagation.STRIDE_S`) of a late result in one frame, or more where frames come slowly: what a
-frame costs must not depend on how late a result is."""
+"""Limit of the strides (`propagation.STRIDE_S`) of a late result per frame, higher at low frame rates: the cost of a
+frame must not depend on the latency."""
 _STRIDES_PER_S = 60
 _FADE_S = 0.05
-# What is further off than this share of the box's size is another place, not a jitter that could be smoothed away.
+# An offset above this share of the box's size is a jump, not jitter to smooth.
 _JUMP = 0.5
-# A box of which less is in the picture has left it.
-LEAST_INSIDE = 0.4
+# A box with a smaller share inside the frame has left it.
+LEAST_VISIBLE = 0.4
 
 
 @dataclass(slots=True)
 class _Carried:
-    """Boxes on their way.
+    """Tracks that are carried from the frame on which they were detected.
 
     Attributes:
-        tracks: as the tracker gave them, at `time_s`.
-        time_s: media time of the frame that they were found on.
+        tracks: of the tracker, at `time_s`.
+        time_s: media time of the detected frame.
         index: of the frame that `boxes` are on.
         boxes: float64 `(N, 4)`, pixels.
-        velocities: float64 `(N, 2)`, px/s beyond the camera's motion.
-        followed: bool `(N,)`, whether the pictures told the last step.
-        offsets: float64 `(N, 4)`, pixels: what is still to fade of where the boxes were shown before.
+        velocities: float64 `(N, 2)`, px/s relative to the camera's motion.
+        trusted: bool `(N,)`, whether the last step followed the object's own points.
+        offsets: float64 `(N, 4)`, pixels: the rest of the offset to the boxes shown before, which fades out.
     """
 
     tracks: Tracks
@@ -54,54 +56,46 @@ class _Carried:
     index: int
     boxes: Array
     velocities: Array
-    followed: Flags
+    trusted: Flags
     offsets: Array
 
     def step(self, field: MotionField, index: int) -> None:
         moved = propagate(self.boxes, self.velocities, field)
-        self.boxes, self.velocities, self.followed = moved.boxes, moved.velocities, moved.trusted
+        self.boxes, self.velocities, self.trusted = moved.boxes, moved.velocities, moved.trusted
         self.index = index
 
 
 class LatencyCompensator:
-    """The boxes of the last detection, on the newest frame.
+    """Carries the boxes of the last result to the newest frame.
 
     Args:
-        tracker: gives the boxes their identity, and moves them where the pictures tell nothing.
-        learned: told of each detected frame with the tracks on it.
+        objects: the tracker, which also moves boxes where motion estimation fails.
     """
 
-    def __init__(
-        self, tracker: Tracker, learned: Callable[[Frame, Tracks], None] = lambda _frame, _tracks: None
-    ) -> None:
-        self._tracker = tracker
-        self._learned = learned
+    def __init__(self, objects: ShotTracker) -> None:
+        self._objects = objects
         self._cache = MotionCache()
         self._shown: _Carried | None = None
-        self._late: _Carried | None = None
-        self._begun: IncrementalMotion | None = None  # from the last frame that the tracker had
-        self._shot = -1  # which that frame was of
+        self._catching_up: _Carried | None = None
+        self._motion_ahead: IncrementalMotion | None = None  # from the last frame that the tracker was updated on
+        self._shot = -1  # of that frame
         self._newest = self._segment = -1
         self._last_s = -math.inf
 
-    def learn(self, frame: Frame, detections: Detections) -> None:
-        """A result: what the detector found on a frame that came some time ago."""
-        fields = self._cache.fields(frame.index, frame.index)
-        if fields is None:
-            return  # of a shot that is over
+    def add(self, frame: Frame, detections: Detections) -> None:
+        """A result for a frame that was shown before."""
         shot, index = self._cache.shot, frame.index
-        motion = None
-        if self._begun is not None:
-            if self._shot != shot:
-                self._tracker.reset()
-            else:
-                motion = self._cache.motion(self._begun.first, index, self._begun)
-        tracks = self._tracker.update(detections, frame.time_s, motion)
-        # The next result is likely for the frame that is the newest one now: the detector has just become free.
-        self._shot, self._begun = shot, IncrementalMotion(self._tracker.to_carry(), index, self._newest)
-        self._learned(frame, tracks)
+        if self._cache.fields(index, index) is None:
+            return  # of an earlier shot
+        motion, ahead = None, self._motion_ahead
+        if ahead is not None and self._shot == shot:
+            motion = self._cache.motion(ahead.first, index, ahead)
+        tracks = self._objects.update(frame, detections, motion, cut=ahead is not None and self._shot != shot)
+        # The next result is probably for the frame that is the newest now: the detector has just become free.
+        self._motion_ahead = IncrementalMotion(self._objects.tracker.to_carry(), index, self._newest)
+        self._shot = shot
         boxes = tracks.boxes.astype(np.float64)
-        self._late = _Carried(
+        self._catching_up = _Carried(
             tracks,
             frame.time_s,
             index,
@@ -111,34 +105,36 @@ class LatencyCompensator:
             np.zeros_like(boxes),
         )
 
-    def show(self, frame: Frame, found: tuple[Frame, Detections] | None = None) -> Tracks:
-        """The tracks on the newest frame; `found` is a result for it, or for one just before it, if it is there."""
+    def advance(self, frame: Frame, result: Detected | None = None) -> Tracks:
+        """The tracks on the next frame; `result` is for this frame or a dropped one just before it."""
         self._newest, self._segment = frame.index, frame.segment
         field = self._cache.add(frame, None if self._shown is None else self._shown.boxes)
         elapsed_s, self._last_s = min(frame.time_s - self._last_s, 1.0), frame.time_s
         fade = math.exp(-max(elapsed_s, 0.0) / _FADE_S)
-        if field is None:  # nothing is known of this shot yet
-            self._shown = self._late = None
+        if field is None:  # a new shot
+            self._shown = self._catching_up = None
         elif self._shown is not None:
             self._shown.step(field, frame.index)
             self._shown.offsets *= fade
-        if found is not None:
-            self.learn(*found)
-        if self._late is not None:
-            self._catch_up(self._late, frame.index, elapsed_s, fade)
-        elif self._begun is not None:
-            self._begun.advance(self._cache)
-        return self._tracks(frame) if self._shown is not None else Tracks.empty()
+        if result is not None and result.detections is not None:
+            self.add(result.frame, result.detections)
+        if self._catching_up is not None:
+            self._catch_up(self._catching_up, frame.index, elapsed_s, fade)
+        elif self._motion_ahead is not None:
+            self._motion_ahead.advance(self._cache)
+        return self._tracks(self._shown, frame)
 
-    def stay(self, frame: Frame) -> Tracks:
-        """The tracks where they were shown last, on a frame for which there is no time; the next one is compared with
-        the one before this."""
-        return self._tracks(frame) if self._shown is not None and frame.segment == self._segment else Tracks.empty()
+    def hold(self, frame: Frame) -> Tracks:
+        """The tracks of the last frame on a frame that is too late for motion estimation.
+
+        The next frame is compared with the one before this.
+        """
+        return self._tracks(self._shown if frame.segment == self._segment else None, frame)
 
     def _catch_up(self, late: _Carried, index: int, elapsed_s: float, fade: float) -> None:
         fields = self._cache.fields(late.index, index)
         if fields is None:
-            self._late = None
+            self._catching_up = None
             return
         groups = strides(fields)
         most = max(CATCH_UP_STRIDES, round(elapsed_s * _STRIDES_PER_S))
@@ -146,66 +142,67 @@ class LatencyCompensator:
             late.step(composed(stride), self._cache.after(late.index, len(stride)))
         if len(groups) <= most:
             late.index = index
-            late.offsets = self._apart(late) * fade
-            self._shown, self._late = late, None
+            late.offsets = self._offsets(late) * fade
+            self._shown, self._catching_up = late, None
 
     def _velocities(self, tracks: Tracks) -> Array:
-        """What is known of how each moves by itself: as it was followed, else 0."""
+        """The own velocity of each object that is on display and was followed, else 0."""
         velocities = np.zeros((len(tracks), 2))
         if self._shown is not None:
-            _, here, there = np.intersect1d(tracks.ids, self._shown.tracks.ids, return_indices=True)
-            known = self._shown.followed[there]
+            here, there = _common(tracks.ids, self._shown.tracks.ids)
+            known = self._shown.trusted[there]
             velocities[here[known]] = self._shown.velocities[there[known]]
         return velocities
 
-    def _apart(self, late: _Carried) -> Array:
-        """How far the boxes that are shown are from those that take their place."""
+    def _offsets(self, late: _Carried) -> Array:
+        """From the boxes that replace them to those on display."""
         offsets = np.zeros_like(late.boxes)
         if self._shown is not None:
-            _, here, there = np.intersect1d(late.tracks.ids, self._shown.tracks.ids, return_indices=True)
+            here, there = _common(late.tracks.ids, self._shown.tracks.ids)
             apart = self._shown.boxes[there] + self._shown.offsets[there] - late.boxes[here]
             size = np.tile(late.boxes[here, 2:] - late.boxes[here, :2], 2)
             near = (np.abs(apart) < _JUMP * size).all(axis=1)
             offsets[here[near]] = apart[near]
         return offsets
 
-    def _tracks(self, frame: Frame) -> Tracks:
-        assert self._shown is not None
-        shown = self._shown
+    def _tracks(self, shown: _Carried | None, frame: Frame) -> Tracks:
+        if shown is None:
+            return Tracks.empty()
         boxes = shown.boxes + shown.offsets
-        if not shown.followed.all() and not self._cache.camera_known:
-            boxes = self._as_predicted(boxes, frame.time_s)
-        return aged(shown.tracks, boxes, frame, shown.time_s)
-
-    def _as_predicted(self, boxes: Array, time_s: float) -> Array:
-        """The tracker's own motion for boxes that the pictures say nothing of."""
-        assert self._shown is not None
-        predicted = self._tracker.predict(time_s)
-        _, here, there = np.intersect1d(self._shown.tracks.ids, predicted.ids, return_indices=True)
-        blind = ~self._shown.followed[here]
-        boxes[here[blind]] = predicted.boxes[there[blind]]
-        return boxes
+        if not shown.trusted.all() and not self._cache.camera_known:
+            # Motion estimation found nothing: these boxes follow the tracker's motion model.
+            predicted = self._objects.tracker.predict(frame.time_s)
+            here, there = _common(shown.tracks.ids, predicted.ids)
+            blind = ~shown.trusted[here]
+            boxes[here[blind]] = predicted.boxes[there[blind]]
+        return carried_tracks(shown.tracks, boxes, frame, shown.time_s)
 
 
-def aged(tracks: Tracks, boxes: Array, frame: Frame, found_s: float, origin: Origin = Origin.PREDICTED) -> Tracks:
-    """Tracks of time `found_s` on another frame, where they have these boxes `(N, 4)`; without those that left it."""
-    kept = inside(boxes, frame) >= LEAST_INSIDE
-    later_s = np.float32(frame.time_s - found_s)
-    there = dataclasses.replace(
+def carried_tracks(tracks: Tracks, boxes: Array, frame: Frame, time_s: float) -> Tracks:
+    """Tracks of time `time_s` with their boxes `(N, 4)` on another frame, without those that left the frame."""
+    kept = visible_share(boxes, frame) >= LEAST_VISIBLE
+    elapsed_s = np.float32(frame.time_s - time_s)
+    carried = dataclasses.replace(
         tracks,
         boxes=boxes.astype(np.float32),
-        age_s=np.maximum(tracks.age_s + later_s, 0),
-        unseen_s=np.maximum(tracks.unseen_s + later_s, 0),
-        origin=np.full(len(tracks), origin, np.uint8),
+        age_s=np.maximum(tracks.age_s + elapsed_s, 0),
+        unseen_s=np.maximum(tracks.unseen_s + elapsed_s, 0),
+        origin=np.full(len(tracks), Origin.PREDICTED, np.uint8),
     )
-    return there if kept.all() else there.select(kept)
+    return carried if kept.all() else carried.select(kept)
 
 
-def inside(boxes: Array, frame: Frame) -> Array:
-    """What share of each box `(N, 4)` lies in the picture, 0 to 1."""
+def visible_share(boxes: Array, frame: Frame) -> Array:
+    """The share of each box `(N, 4)` that lies inside the frame, 0 to 1."""
     x0, y0, x1, y1 = boxes.T
     wide = np.minimum(x1, frame.width) - np.maximum(x0, 0)
     high = np.minimum(y1, frame.height) - np.maximum(y0, 0)
     whole = np.maximum(x1 - x0, 1e-6) * np.maximum(y1 - y0, 1e-6)
     seen = np.maximum(wide, 0) * np.maximum(high, 0) / whole
     return np.asarray(seen, np.float64)
+
+
+def _common(ids: IdArray, others: IdArray) -> tuple[Rows, Rows]:
+    """The rows of the ids that both arrays have, in each of them."""
+    _, here, there = np.intersect1d(ids, others, return_indices=True)
+    return here, there

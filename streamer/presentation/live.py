@@ -1,86 +1,83 @@
-"""Rules for live sources that wait for nothing. Owned by the main thread."""
+"""The presentations of live sources that hold no frame back. Owned by the display thread."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
 
-from streamer.presentation.every_frame import Presented, undetected
-from streamer.presentation.last_detected import LastDetected
 from streamer.presentation.latency_compensation import LatencyCompensator
-from streamer.values.delivery import Arrived, Delivery
-from streamer.values.frame import Frame
+from streamer.presentation.presentation import Presented
+from streamer.presentation.shot_tracker import ShotTracker
+from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.states import FrameState
-from tracking.types import Detections, Tracker
+from tracking.types import Tracker
 
 
 class ShowDetected:
-    """`overlay: detected`: frames are shown as a detector is done with them, and no others.
+    """`overlay: detected`: only frames that a detector is done with are shown.
 
     Args:
-        tracker: gives the boxes their identity; owned by this from now on.
+        tracker: owned by this presentation from now on.
     """
 
     def __init__(self, tracker: Tracker) -> None:
-        self.last_detected = LastDetected()
-        self._tracker = tracker
+        self.objects = ShotTracker(tracker)
         self._segment = -1
-        self._looked_at = -1  # the last frame that a detector was done with
+        self._newest_result = -1
 
     def take(self, delivery: Delivery) -> Iterator[Presented]:
-        """A frame that a detector is done with."""
+        """The frame of a result, unless a result for a newer frame came before it."""
         frame = delivery.frame
-        if isinstance(delivery, Arrived) or frame.index < self._looked_at:
-            return  # another detector overtook this one, and what came later is known
-        self._looked_at = frame.index
+        if isinstance(delivery, Arrived) or frame.index < self._newest_result:
+            return
+        self._newest_result = frame.index
         if frame.segment > self._segment:
-            self._tracker.reset()
+            self.objects.tracker.reset()
             self._segment = frame.segment
         if delivery.detections is None:
-            tracks = self._tracker.predict(frame.time_s)
-            yield undetected(frame, tracks, FrameState.PREDICTED, delivery.error_cause)
+            tracks = self.objects.tracker.predict(frame.time_s)
+            yield Presented.without_detections(frame, tracks, FrameState.PREDICTED, delivery.error_cause)
         else:
-            tracks = self._tracker.update(delivery.detections, frame.time_s)
-            self.last_detected.add(frame, tracks)
+            tracks = self.objects.update(frame, delivery.detections)
             yield Presented(frame, tracks, FrameState.DETECTED, delivery.detections)
 
     def flush(self) -> Iterator[Presented]:
-        """Nothing waits here."""
+        """No frame waits here."""
         return iter(())
 
 
 class ShowNow:
-    """`overlay: now`: each frame is shown as it comes, with the boxes of the last detection carried to it.
+    """`overlay: now`: each frame is shown when it arrives, with the boxes of the last result carried to it.
 
     Args:
-        tracker: gives the boxes their identity; owned by this from now on.
+        tracker: owned by this presentation from now on.
     """
 
     def __init__(self, tracker: Tracker) -> None:
-        self.last_detected = LastDetected()
-        self._now = LatencyCompensator(tracker, self.last_detected.add)
-        self._looked_at = self._came = -1
-        self._early: deque[tuple[Frame, Detections]] = deque()
+        self.objects = ShotTracker(tracker)
+        self._compensator = LatencyCompensator(self.objects)
+        self._newest_result = self._newest_frame = -1
+        self._early: deque[Detected] = deque()
 
     def take(self, delivery: Delivery) -> Iterator[Presented]:
-        """A frame that came, or one that a detector is done with, which is shown when it comes."""
+        """A frame that arrived; a result changes what is shown from the next frame on."""
         frame = delivery.frame
         if isinstance(delivery, Arrived):
-            self._came = frame.index
+            self._newest_frame = frame.index
             early = None
-            while self._early and self._early[0][0].index <= frame.index:
+            while self._early and self._early[0].frame.index <= frame.index:
                 early = self._early.popleft()
-            if early is not None and early[0].segment != frame.segment:
+            if early is not None and early.frame.segment != frame.segment:
                 early = None
-            tracks = self._now.stay(frame) if delivery.late else self._now.show(frame, early)
-            yield undetected(frame, tracks, FrameState.PREDICTED)
-        elif delivery.detections is not None and frame.index > self._looked_at:
-            self._looked_at = frame.index
-            if frame.index > self._came:  # a quick detector: the frame itself is still on its way here
-                self._early.append((frame, delivery.detections))
+            tracks = self._compensator.hold(frame) if delivery.late else self._compensator.advance(frame, early)
+            yield Presented.without_detections(frame, tracks, FrameState.PREDICTED)
+        elif delivery.detections is not None and frame.index > self._newest_result:
+            self._newest_result = frame.index
+            if frame.index > self._newest_frame:  # a fast detector: the frame itself is not delivered yet
+                self._early.append(delivery)
             else:
-                self._now.learn(frame, delivery.detections)
+                self._compensator.add(frame, delivery.detections)
 
     def flush(self) -> Iterator[Presented]:
-        """Nothing waits here."""
+        """No frame waits here."""
         return iter(())

@@ -10,7 +10,7 @@ import pytest
 
 from streamer.motion.motion_field import MotionField
 from streamer.motion.propagation import propagate
-from streamer.presentation.interpolation import Anchor, between
+from streamer.presentation.interpolation import Anchor, interpolated
 from streamer.values.frame import Frame
 from tests.motion.drawn import Array
 from tests.motion.made_fields import AT_REST, ELAPSED_S, SCALE, made_field, spread
@@ -162,7 +162,7 @@ def test_ages_between_two_detections_follow_the_time() -> None:
     fields = [made_field(elapsed_s=after - before) for before, after in pairwise(times_s)]
     before = tracks([7], [BOX], age_s=3.0, unseen_s=0.3)
     after = tracks([7], [np.array(BOX) + 20], age_s=4.0, unseen_s=0.1)
-    early, late = between(Anchor(frames[0], before), Anchor(frames[-1], after), frames[1:-1], fields)
+    early, late = interpolated(Anchor(frames[0], before), Anchor(frames[-1], after), frames[1:-1], fields)
     assert [early.unseen_s[0], late.unseen_s[0]] == pytest.approx([0.28, 0.22])
     assert [early.age_s[0], late.age_s[0]] == pytest.approx([3.1, 3.4])
     assert early.boxes[0] == pytest.approx(np.array(BOX) + 2)
@@ -186,7 +186,7 @@ def test_a_track_found_again_moves_with_the_camera() -> None:
     frames = [frame_at(9 + at, 5 + at * ELAPSED_S) for at in range(4)]
     off = np.array([6.0, 3.0, 6.0, 3.0])
     first, last = tracks([7], [BOX]), tracks([7], [true_way[-1] + off])
-    shown = between(Anchor(frames[0], first), Anchor(frames[-1], last), frames[1:-1], fields)
+    shown = interpolated(Anchor(frames[0], first), Anchor(frames[-1], last), frames[1:-1], fields)
     for at, one in enumerate(shown, 1):
         assert one.boxes[0] == pytest.approx(true_way[at] + off * at / 3, abs=0.05)
         assert one.origin.tolist() == [Origin.INTERPOLATED]
@@ -197,9 +197,9 @@ def test_ages_of_a_track_that_is_known_at_one_end_only() -> None:
     frames = [frame_at(7 + at, 5.0 + at * 0.25) for at in range(3)]
     fields = [made_field((spread(box), (1.0, 0.0)), elapsed_s=0.25) for _ in range(2)]
     known = tracks([7], [box], age_s=0.6, unseen_s=0.1)
-    (gone,) = between(Anchor(frames[0], known), Anchor(frames[-1], tracks([], [])), frames[1:-1], fields)
+    (gone,) = interpolated(Anchor(frames[0], known), Anchor(frames[-1], tracks([], [])), frames[1:-1], fields)
     assert (gone.age_s[0], gone.unseen_s[0]) == pytest.approx((0.85, 0.35))
-    (come,) = between(Anchor(frames[0], tracks([], [])), Anchor(frames[-1], known), frames[1:-1], fields)
+    (come,) = interpolated(Anchor(frames[0], tracks([], [])), Anchor(frames[-1], known), frames[1:-1], fields)
     assert (come.age_s[0], come.unseen_s[0]) == pytest.approx((0.35, 0.15))
     assert gone.boxes[0] == pytest.approx(np.array(box) + np.array([1, 0, 1, 0]), abs=0.1)
     assert come.boxes[0] == pytest.approx(np.array(box) - np.array([1, 0, 1, 0]), abs=0.1)
@@ -223,7 +223,7 @@ def test_ages_count_back_from_the_later_detection_alone(cut: bool) -> None:
     # The first field leads to the first frame.
     fields = [None, None if cut else fields[0], *fields[1:]]
     known = Anchor(frames[-1], tracks([7], [box], age_s=5.0, unseen_s=0.5))
-    shown = between(None, known, frames[:-1], fields)
+    shown = interpolated(None, known, frames[:-1], fields)
     assert [one.ids.tolist() for one in shown] == [[] if cut else [7], [7], [7]]
     seen = shown[1:] if cut else shown
     assert [one.age_s[0] for one in seen] == pytest.approx([3.1, 3.5, 4.0][-len(seen) :])
@@ -236,7 +236,9 @@ def test_an_interpolated_box_is_always_valid() -> None:
     zoom = np.array([[3.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
     frames = [frame_at(at, 2 + at * ELAPSED_S) for at in range(4)]
     first, last = tracks([7], [[4, 4, 8, 8]]), tracks([7], [[162, 162, 163, 163]])
-    shown = between(Anchor(frames[0], first), Anchor(frames[-1], last), frames[1:-1], [made_field(camera=zoom)] * 3)
+    shown = interpolated(
+        Anchor(frames[0], first), Anchor(frames[-1], last), frames[1:-1], [made_field(camera=zoom)] * 3
+    )
     assert len(shown) == 2
     for one in shown:
         assert (one.boxes[:, 2:] >= one.boxes[:, :2]).all()

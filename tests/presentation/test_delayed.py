@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streamer.errors import DetectorError
 from streamer.pipeline import Pipeline
 from streamer.presentation.delayed import Delay, ShowDelayed
-from streamer.presentation.every_frame import Presented
+from streamer.presentation.presentation import Presented
 from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
 from streamer.values.states import DropCause, FrameState
@@ -117,7 +117,7 @@ def test_a_delay_that_is_too_short_shows_boxes_carried_forward() -> None:
 def test_the_delay_is_measured_told_once_and_long_enough(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         watched = run(walk(64), late=6, every=6)
-    assert len([message for message in caplog.messages if "after it came" in message]) == 1
+    assert len([message for message in caplog.messages if "after they arrive" in message]) == 1
     # The first frame behind a detection waits for the next one, 6 frames on, whose result comes 6 frames later.
     assert watched.presentation.delay.chosen_s == pytest.approx(11 / FPS * 1.1 + 1 / FPS, abs=1e-6)
     assert watched.indexes == list(range(64))
@@ -149,16 +149,16 @@ def test_the_delay_is_raised_and_never_lowered(caplog: pytest.LogCaptureFixture)
     delay = Delay()
     with caplog.at_level(logging.WARNING):
         for wait_s in (9.0, 0.5, 0.5):  # the first one is a model that works for the first time
-            delay.take(wait_s, 0.04)
+            delay.add(wait_s, 0.04)
         assert delay.chosen_s is None, "not on the first impression"
-        delay.take(0.5, 0.04)
+        delay.add(0.5, 0.04)
         first_s = delay.chosen_s
         assert first_s == pytest.approx(0.5 * 1.1 + 0.04)
         for _ in range(200):
-            delay.take(0.1, 0.04)
+            delay.add(0.1, 0.04)
             assert delay.chosen_s == first_s
         for _ in range(100):
-            delay.take(0.8, 0.04)
+            delay.add(0.8, 0.04)
         assert delay.chosen_s == pytest.approx(0.8 * 1.1 + 0.04)
     assert ["0.59 s" in caplog.messages[0], "0.92 s" in caplog.messages[-1]] == [True, True]
 
@@ -166,14 +166,14 @@ def test_the_delay_is_raised_and_never_lowered(caplog: pytest.LogCaptureFixture)
 def test_a_single_slow_detection_does_not_raise_the_delay() -> None:
     delay = Delay()
     for turn in range(60):
-        delay.take(3.0 if turn == 40 else 0.5, 0.04)
+        delay.add(3.0 if turn == 40 else 0.5, 0.04)
     assert delay.chosen_s == pytest.approx(0.5 * 1.1 + 0.04)
 
 
 def test_a_delay_that_was_asked_for_is_kept() -> None:
     delay = Delay(0.3)
     for _ in range(200):
-        delay.take(5.0, 0.04)
+        delay.add(5.0, 0.04)
     assert delay.chosen_s == 0.3
 
 

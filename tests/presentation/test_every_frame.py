@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.presentation.every_frame import EveryFrame, Presented
+from streamer.presentation.every_frame import EveryFrame
+from streamer.presentation.presentation import Presented
 from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
 from tests.motion.drawn import Drawn

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.motion.motion_field import MotionEstimator, MotionField, still
-from streamer.presentation.interpolation import Anchor, between, with_others
+from streamer.presentation.interpolation import Anchor, interpolated, joined
 from streamer.values.frame import Frame
 from tests.motion.drawn import FPS, HEIGHT, RESTING, WIDTH, Array, Camera, Drawn, Thing, camera, flat, frame_of, iou
 from tracking.types import Origin, Tracks
@@ -50,7 +50,7 @@ class Passage:
 
     def shown(self, before: Tracks | None, after: Tracks | None) -> list[Tracks]:
         """The tracks on the frames between, the first of which has index 1."""
-        return between(
+        return interpolated(
             None if before is None else Anchor(self.frames[0], before),
             None if after is None else Anchor(self.frames[-1], after),
             self.frames[1:-1] if after is not None else self.frames[1:],
@@ -261,7 +261,7 @@ def test_who_is_shown_is_known_to_an_end_and_shown_once(
     way = [FIELD if textured else still(1 / FPS)] * (count + 1)
     frames = [frame_of(flat(128, 16, 16), index) for index in range(count + 2)]
     before, after = tracks(first, boxes(len(first))), tracks(second, boxes(len(second)))
-    shown = between(Anchor(frames[0], before), Anchor(frames[-1], after), frames[1:-1], way)
+    shown = interpolated(Anchor(frames[0], before), Anchor(frames[-1], after), frames[1:-1], way)
     assert len(shown) == count
     for one in shown:
         found = one.ids.tolist()
@@ -285,8 +285,8 @@ FIELD = _field()
 
 def test_others_are_added_by_id() -> None:
     one, other = tracks([1, 2], [[0, 1, 2, 3]] * 2), tracks([2, 3], [[9, 10, 11, 12]] * 2)
-    both = with_others(one, other)
+    both = joined(one, other)
     assert both.ids.tolist() == [1, 2, 3]
     assert both.boxes[:, 0].tolist() == [0, 0, 9]
-    assert with_others(Tracks.empty(), other).ids.tolist() == [2, 3]
-    assert with_others(one, Tracks.empty()).ids.tolist() == [1, 2]
+    assert joined(Tracks.empty(), other).ids.tolist() == [2, 3]
+    assert joined(one, Tracks.empty()).ids.tolist() == [1, 2]

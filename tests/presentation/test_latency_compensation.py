@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,14 @@ import pytest
 from streamer.motion import propagation
 from streamer.motion.motion_cache import KEPT_S
 from streamer.presentation import latency_compensation as now_module
-from streamer.presentation.latency_compensation import CATCH_UP_STRIDES, LEAST_INSIDE, LatencyCompensator, inside
+from streamer.presentation.latency_compensation import (
+    CATCH_UP_STRIDES,
+    LEAST_VISIBLE,
+    LatencyCompensator,
+    visible_share,
+)
+from streamer.presentation.shot_tracker import ShotTracker
+from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
 from tests.motion.drawn import (
     FPS,
@@ -48,7 +55,7 @@ def detections(boxes: Array) -> Detections:
 
 
 def a_now() -> LatencyCompensator:
-    return LatencyCompensator(IouTracker(confirm_s=0.0))
+    return LatencyCompensator(ShotTracker(IouTracker(confirm_s=0.0)))
 
 
 def watch(
@@ -66,8 +73,8 @@ def watch(
     for index, one in enumerate(frames):
         seen = index - late
         if seen >= 0 and seen % every == 0:
-            now.learn(frames[seen], detections(drawn.boxes(seen) if found is None else found(seen)))
-        shown.append(now.show(one))
+            now.add(frames[seen], detections(drawn.boxes(seen) if found is None else found(seen)))
+        shown.append(now.advance(one))
     return shown
 
 
@@ -122,12 +129,12 @@ class OnlyOne(IouTracker):
 
 @pytest.mark.parametrize(("apart_px", "glides"), [(10, True), (60, False)])
 def test_a_box_glides_a_short_way_and_does_not_slide_over_half_the_picture(apart_px: int, glides: bool) -> None:
-    now, drawn = LatencyCompensator(OnlyOne(confirm_s=0.0)), Drawn()
+    now, drawn = LatencyCompensator(ShotTracker(OnlyOne(confirm_s=0.0))), Drawn()
     here = np.array([[40.0, 40, 100, 100]])
     there = here + apart_px
     frames = [drawn.frame(index) for index in range(12)]
-    now.show(frames[0], (frames[0], detections(here)))
-    way = [float(now.show(one, (one, detections(there))).boxes[0, 0]) - 40 for one in frames[1:]]
+    now.advance(frames[0], Detected(frames[0], detections(here)))
+    way = [float(now.advance(one, Detected(one, detections(there))).boxes[0, 0]) - 40 for one in frames[1:]]
     assert way == sorted(way)
     assert way[-1] == pytest.approx(apart_px, abs=0.5)
     assert (way[0] < 0.8 * apart_px) == glides
@@ -160,8 +167,8 @@ def test_what_a_frame_costs_does_not_depend_on_how_late_a_result_is(monkeypatch:
     landed = None
     for index, one in enumerate(frames):
         if index == late:
-            now.learn(frames[0], detections(drawn.boxes(0)))
-        shown = now.show(one)
+            now.add(frames[0], detections(drawn.boxes(0)))
+        shown = now.advance(one)
         assert steps() <= CATCH_UP_STRIDES + 1
         if len(shown) and landed is None:
             landed = index
@@ -176,10 +183,10 @@ def test_while_a_late_result_catches_up_what_was_shown_goes_on() -> None:
     frames = [drawn.frame(index) for index in range(late + 12)]
     for index, one in enumerate(frames):
         if index == late - 1:  # of another detector, say, and quick
-            now.learn(frames[index - 1], detections(drawn.boxes(index - 1)))
+            now.add(frames[index - 1], detections(drawn.boxes(index - 1)))
         if index == late + 2:
-            now.learn(frames[late - 60 + 1], detections(drawn.boxes(late - 60 + 1)))
-        shown = now.show(one)
+            now.add(frames[late - 60 + 1], detections(drawn.boxes(late - 60 + 1)))
+        shown = now.advance(one)
         if index >= late:
             assert len(shown) == 1
             assert iou(shown.boxes[0], drawn.box(index)) > 0.8, index
@@ -201,7 +208,7 @@ def test_where_frames_come_slowly_a_late_result_is_there_at_once() -> None:
 def test_a_result_that_is_there_with_its_frame_is_shown_on_it() -> None:
     now = a_now()
     one = WALK.frame(0)
-    shown = now.show(one, (one, detections(WALK.boxes(0))))
+    shown = now.advance(one, Detected(one, detections(WALK.boxes(0))))
     assert shown.boxes == pytest.approx(WALK.boxes(0), abs=0.5)
     assert shown.unseen_s.tolist() == [0]
 
@@ -211,9 +218,9 @@ def test_a_result_that_is_older_than_the_fields_changes_nothing() -> None:
     fps, count = 4, int(KEPT_S) * 4 + 8
     frames = [frame_of(flat(128), index, fps=fps) for index in range(count)]
     for one in frames:
-        now.show(one)
-    now.learn(frames[0], detections(np.array([10.0, 10, 60, 60])))
-    assert len(now.show(frame_of(flat(128), count, fps=fps))) == 0
+        now.advance(one)
+    now.add(frames[0], detections(np.array([10.0, 10, 60, 60])))
+    assert len(now.advance(frame_of(flat(128), count, fps=fps))) == 0
 
 
 @pytest.mark.parametrize("begins", ["cut", "reconnect", "another size"])
@@ -222,20 +229,20 @@ def test_nothing_is_carried_into_a_new_shot(begins: str) -> None:
     frames = [WALK.frame(index) for index in range(6)]
     for index, one in enumerate(frames):
         if index == 3:
-            now.learn(frames[1], detections(WALK.boxes(1)))
-        before = now.show(one)
+            now.add(frames[1], detections(WALK.boxes(1)))
+        before = now.advance(one)
     assert before.ids.tolist() == [1]
 
     def after(index: int) -> Frame:
         picture = (Drawn(seed=9) if begins == "cut" else WALK).picture(index)
         return frame_of(picture[:, :300] if begins == "another size" else picture, index, segment=segment)
 
-    assert len(now.show(after(6))) == 0
-    now.learn(frames[5], detections(WALK.boxes(5)))  # a result of the shot that is over
-    assert len(now.show(after(7))) == 0
+    assert len(now.advance(after(6))) == 0
+    now.add(frames[5], detections(WALK.boxes(5)))  # a result of the shot that is over
+    assert len(now.advance(after(7))) == 0
     seen = after(7)
-    now.learn(seen, detections(np.array([40.0, 40, 100, 120])))
-    shown = now.show(after(8))
+    now.add(seen, detections(np.array([40.0, 40, 100, 120])))
+    shown = now.advance(after(8))
     assert shown.ids.tolist() == [2], "an id lives in one shot only"
     assert shown.boxes[0] == pytest.approx((40, 40, 100, 120), abs=30)
 
@@ -244,11 +251,11 @@ def test_a_result_on_its_way_is_given_up_when_the_shot_ends() -> None:
     now, still = a_now(), Drawn()
     frames = [still.frame(index) for index in range(100)]
     for one in frames[:90]:
-        now.show(one)
-    now.learn(frames[0], detections(np.array([40.0, 40, 100, 120])))
-    assert len(now.show(frames[90])) == 0, "it takes more than a frame to catch up"
+        now.advance(one)
+    now.add(frames[0], detections(np.array([40.0, 40, 100, 120])))
+    assert len(now.advance(frames[90])) == 0, "it takes more than a frame to catch up"
     other = Drawn(seed=9)
-    assert [len(now.show(other.frame(index))) for index in range(91, 110)] == [0] * 19
+    assert [len(now.advance(other.frame(index))) for index in range(91, 110)] == [0] * 19
 
 
 def test_a_detector_that_finds_nothing_any_more_ends_the_boxes() -> None:
@@ -261,10 +268,10 @@ def test_what_leaves_the_picture_is_not_shown_any_more() -> None:
     leaving = Drawn([Thing(lambda index: (WIDTH - 60 + 5.0 * index, 80))])
     shown = watch(leaving, 24, late=2, every=100)
     for index in range(2, 24):
-        left = inside(leaving.boxes(index), leaving.frame(index))[0]
-        if left > LEAST_INSIDE + 0.15:
+        left = visible_share(leaving.boxes(index), leaving.frame(index))[0]
+        if left > LEAST_VISIBLE + 0.15:
             assert len(shown[index]) == 1, index
-        if left < LEAST_INSIDE - 0.15:
+        if left < LEAST_VISIBLE - 0.15:
             assert len(shown[index]) == 0, index
     assert len(shown[-1]) == 0
 
@@ -275,8 +282,8 @@ def test_where_pictures_tell_nothing_the_tracker_says_how_it_goes_on(every: int)
     for index, one in enumerate(frames):
         if index >= 5 and (index - 5) % every == 0:
             x = 4.0 * (index - 5)
-            now.learn(frames[index - 5], detections(np.array([x, 50, x + 60, 140])))
-        shown = now.show(one)
+            now.add(frames[index - 5], detections(np.array([x, 50, x + 60, 140])))
+        shown = now.advance(one)
     assert shown.boxes[0] == pytest.approx((4.0 * 47, 50, 4.0 * 47 + 60, 140), abs=6)
 
 
@@ -297,8 +304,8 @@ def test_boxes_are_never_worse_than_stale_where_there_is_only_noise() -> None:
     ]
     for index, one in enumerate(frames):
         if index == 5:
-            now.learn(frames[0], detections(box))
-        shown = now.show(one)
+            now.add(frames[0], detections(box))
+        shown = now.advance(one)
     assert shown.boxes == pytest.approx(box, abs=0.5)
 
 
@@ -317,19 +324,16 @@ def test_many_things_at_once_keep_their_own_boxes() -> None:
         assert all(iou(boxes[n + 1], crowd.box(index, n)) > 0.75 for n in range(4)), index
 
 
-def test_who_learns_is_told_of_each_detected_frame_with_its_tracks() -> None:
-    told: list[tuple[int, Sequence[int]]] = []
-    now = LatencyCompensator(
-        IouTracker(confirm_s=0.0), lambda frame, tracks: told.append((frame.index, tracks.ids.tolist()))
-    )
-    frames = [WALK.frame(index) for index in range(6)]
+def test_a_result_of_an_earlier_shot_does_not_update_the_tracker() -> None:
+    objects = ShotTracker(IouTracker(confirm_s=0.0))
+    now, frames = LatencyCompensator(objects), [WALK.frame(index) for index in range(6)]
     for index, one in enumerate(frames):
-        now.show(one)
+        now.advance(one)
         if index in (2, 4):
-            now.learn(frames[index - 1], detections(WALK.boxes(index - 1)))
-    now.show(Drawn(seed=9).frame(6))
-    now.learn(frames[5], detections(WALK.boxes(5)))  # of a shot that is over
-    assert told == [(1, [1]), (3, [1])]
+            now.add(frames[index - 1], detections(WALK.boxes(index - 1)))
+    now.advance(Drawn(seed=9).frame(6))
+    now.add(frames[5], detections(WALK.boxes(5)))
+    assert [objects.found_pts(np.array([1]), pts).tolist() for pts in (2, 9)] == [[1], [3]]
 
 
 def test_a_late_result_catches_up_over_frames_that_were_dropped() -> None:
@@ -338,7 +342,7 @@ def test_a_late_result_catches_up_over_frames_that_were_dropped() -> None:
     walk = Drawn([Thing(line(20, 60, 2))])
     for index in indices:
         if index == 60:
-            now.learn(walk.frame(0), detections(walk.boxes(0)))
-        shown = now.show(walk.frame(index))
+            now.add(walk.frame(0), detections(walk.boxes(0)))
+        shown = now.advance(walk.frame(index))
     assert len(shown) == 1
     assert iou(shown.boxes[0], walk.box(87)) > 0.9

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
-from streamer.presentation.every_frame import Presented
 from streamer.presentation.live import ShowDetected, ShowNow
+from streamer.presentation.presentation import Presented
 from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
 from tracking.iou import IouTracker
