@@ -50,9 +50,7 @@ class NearestTracker:
     def predict(self, time_s: float) -> streamer.Tracks:  # noqa: ARG002
         """The tracks where they were seen last."""
         now = self._tracks
-        return tracks_of(
-            now.ids, streamer.Detections(now.boxes, now.scores, now.labels), streamer.Origin.PREDICTED
-        )
+        return tracks_of(now.ids, streamer.Detections(now.boxes, now.scores, now.labels), streamer.Origin.PREDICTED)
 
     def reset(self) -> None:
         """Forget all tracks; ids are never used again."""
