@@ -134,6 +134,18 @@ class PartialFile:
             self.path.unlink()
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder for outputs, if it does not exist.
+
+    Raises:
+        SinkUnavailable: it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkUnavailable(f"cannot create {folder}: {_reason(error)}; choose another folder") from error
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` in the place of a file at once: whoever opens it finds the whole of before or of now.
 

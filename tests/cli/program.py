@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import typer
 
 MAIN = Path(__file__).parents[2] / "main.py"
 DEADLINE_S = 120.0
@@ -22,6 +25,15 @@ class Result:
     code: int
     output: str
     errors: str
+
+
+def exit_code(command: Callable[..., None], *arguments: Any, **options: Any) -> int:
+    """The exit code of a command that is called as a function."""
+    try:
+        command(*arguments, **options)
+    except typer.Exit as ending:
+        return ending.exit_code
+    return 0
 
 
 class Program:

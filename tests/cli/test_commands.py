@@ -13,7 +13,7 @@ import pytest
 from streamer.cli import commands
 from streamer.cli.commands import packaged_clip
 from streamer.detectors.starter import StarterDetector
-from tests.cli.program import Program
+from tests.cli.program import Program, exit_code
 from tests.clips import read_number, write_picture, write_video
 
 
@@ -132,7 +132,7 @@ def test_a_library_that_the_system_lacks_is_named_with_its_remedy(
         raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
 
     monkeypatch.setattr("streamer.sources.probe.probe.probe", without_libgl)
-    assert commands.probe("clip.mp4", as_json=False) == 1
+    assert exit_code(commands.probe, "clip.mp4") == 1
     assert "apt-get install libgl1" in " ".join(capsys.readouterr().err.split())
 
 

@@ -13,10 +13,8 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.cli import commands
-from streamer.cli.terminal import Terminal
-from streamer.system.interrupts import Interrupts
-from tests.cli.program import DEADLINE_S, MAIN, Program, Result
+from streamer.cli.command import command
+from tests.cli.program import DEADLINE_S, MAIN, Program, Result, exit_code
 from tests.clips import write_video
 
 ENDLESS = "lavfi:testsrc2=size=320x240:rate=25"
@@ -159,10 +157,11 @@ def run_limited(program: Program, limit: Callable[[], None], *arguments: str) ->
 
 
 def test_ctrl_c_that_a_library_turns_into_its_own_error_is_still_an_interruption() -> None:
-    def work(_terminal: Terminal, _interrupts: Interrupts) -> None:
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt as error:
-            raise ValueError("error building a model: KeyboardInterrupt") from error
+    def work() -> None:
+        with command(quiet=True):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise ValueError("error building a model: KeyboardInterrupt") from error
 
-    assert commands.guarded(work, quiet=True) == 130
+    assert exit_code(work) == 130

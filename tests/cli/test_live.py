@@ -59,7 +59,7 @@ def test_a_file_played_live_gives_a_report_that_adds_up(program: Program) -> Non
     lines = [json.loads(line) for line in (program.folder / "out.jsonl").read_text().splitlines()]
     assert len(lines) + skipped.get("skipped: jsonl", 0) == shown
     assert [line["pts"] for line in lines] == sorted({line["pts"] for line in lines})
-    assert "age of the picture, p50 / p95" in result.output
+    assert "age of the frames, p50 / p95" in result.output
     assert program.files() == {"clip.mp4", "out.mp4", "out.jsonl", "report.json"}
 
 

@@ -78,7 +78,7 @@ def test_it_is_not_written_anew_with_every_frame(clock: list[float]) -> None:
     with LiveStatus(to, shows=True) as status:
         clock[0] += 0.1
         status.update(some_stats())
-    assert "waiting for the first picture" in written.getvalue()
+    assert "waiting for the first frame" in written.getvalue()
     assert "fps" not in written.getvalue()
 
 

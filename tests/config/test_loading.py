@@ -13,7 +13,7 @@ from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.registry import SINKS
-from streamer.run.wiring import build_tracker, source_options
+from streamer.run.build import build_tracker, source_options
 from streamer.sinks.selection import sink_class
 from tracking.types import Detections
 

@@ -1,6 +1,6 @@
-"""What would be on screen without a look at the pictures: the marks that carried boxes are measured against.
+"""Baselines for displayed boxes that do not look at the frames.
 
-All see the same detections with the same latency (`streamer.evaluation.latency`). Pure functions.
+All of them get the same detections with the same latency (`streamer.evaluation.streaming.latency`). Pure functions.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamer.evaluation.kalman import KalmanBoxes, match_boxes
-from streamer.evaluation.latency import newest_results
+from streamer.evaluation.streaming.kalman import KalmanBoxes, match_boxes
+from streamer.evaluation.streaming.latency import newest_results
 from tracking.boxes import Array, to_centres, to_corners
 from tracking.types import Detections, Tracker, Tracks
 
@@ -19,23 +19,24 @@ _MEMORY_S = 1.0
 
 
 def stale(detections: Sequence[Detections], fps: Fraction, latency_s: float) -> list[Detections]:
-    """On screen at each frame: the newest result as it is, nothing before the first one. Latency 0: the detector's own.
+    """The newest result without change; nothing before the first result.
 
     Args:
-        detections: of every frame.
-        fps: frames a second.
-        latency_s: of the detector, seconds.
+        detections: those of every frame.
+        fps: frame rate.
+        latency_s: latency of the detector in seconds; 0 gives each frame its own detections.
+
+    Returns:
+        The displayed boxes at the time of each frame.
     """
     results = newest_results(len(detections), fps, latency_s)
     return [detections[found] if found >= 0 else Detections.empty() for found in results]
 
 
 def linear(detections: Sequence[Detections], fps: Fraction, latency_s: float) -> list[Detections]:
-    """On screen at each frame: the boxes of the newest result, each moved on as its centre did since the result before.
+    """The boxes of the newest result, each moved at the speed of its centre between the last two results.
 
-    A box that the result before does not have stays where it was found.
-
-    Args: as `stale`.
+    A box that is not in the result before stays in place. Arguments and result as of `stale`.
     """
     shown, before, velocity = [], -1, np.empty((0, 2))
     for frame, found, is_new in _results(detections, fps, latency_s):
@@ -52,28 +53,21 @@ def linear(detections: Sequence[Detections], fps: Fraction, latency_s: float) ->
 
 
 def kalman(detections: Sequence[Detections], fps: Fraction, latency_s: float) -> list[Detections]:
-    """On screen at each frame: the boxes of the newest result, each moved on by the usual Kalman filter.
-
-    Args: as `stale`.
-    """
+    """The boxes of the newest result, each moved by the common Kalman filter. Arguments and result as of `stale`."""
     shown, before, filters = [], 0, KalmanBoxes(_MEMORY_S * float(fps))
     for frame, found, is_new in _results(detections, fps, latency_s):
         if found < 0:
             shown.append(Detections.empty())
             continue
         if is_new:
-            filters.take(_centres(detections[found]), found - before)
+            filters.add(_centres(detections[found]), found - before)
             before = found
         shown.append(_moved(detections[found], filters.ahead(frame - found)))
     return shown
 
 
 def forecast(detections: Sequence[Detections], fps: Fraction, latency_s: float, tracker: Tracker) -> list[Tracks]:
-    """On screen at each frame: the tracks of a tracker as it expects them to be, from its motion model alone.
-
-    Args: as `stale`, and
-        tracker: new; takes each result as it lands.
-    """
+    """The tracks that the motion model of a new tracker predicts. Other arguments and result as of `stale`."""
     shown = []
     for frame, found, is_new in _results(detections, fps, latency_s):
         if is_new:
@@ -83,7 +77,7 @@ def forecast(detections: Sequence[Detections], fps: Fraction, latency_s: float, 
 
 
 def _results(detections: Sequence[Detections], fps: Fraction, latency_s: float) -> Iterator[tuple[int, int, bool]]:
-    """Each frame, the frame of the newest result (-1: none yet), and whether that result is a new one."""
+    """Each frame, the frame of the newest result (-1: none yet), and whether that result is new."""
     before = -1
     for frame, found in enumerate(newest_results(len(detections), fps, latency_s)):
         yield frame, found, found != before
@@ -91,7 +85,7 @@ def _results(detections: Sequence[Detections], fps: Fraction, latency_s: float) 
 
 
 def _velocity(detections: Sequence[Detections], before: int, after: int) -> Array:
-    """`(N, 2)` px a frame of the centres of the boxes of frame `after` since frame `before`."""
+    """`(N, 2)` velocity of the box centres of frame `after` since frame `before`, in px per frame."""
     centres = _centres(detections[after])
     velocity = np.zeros((len(centres), 2))
     if before >= 0:
@@ -107,6 +101,6 @@ def _centres(detections: Detections) -> Array:
 
 def _moved(detections: Detections, centres: Array) -> Detections:
     boxes = to_corners(centres).astype(np.float32)
-    # Rounding may swap the corners of a box without width.
+    # Rounding can swap the corners of a box of width 0.
     boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2])
     return Detections(boxes, detections.scores, detections.labels)

@@ -1,4 +1,4 @@
-"""The pictures that belong to a sequence: a video, or a folder of pictures. Main thread."""
+"""The frames of a sequence: a video, or a folder of images."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ from streamer.sources.decode.opening import choose_video, open_file
 from streamer.sources.images.images import find_images
 
 
-def footage(sequence: Sequence) -> Path | None:
-    """The video `video*`, or else the folder of pictures that `seqinfo.ini` names; None if there is neither.
+def find_frames(sequence: Sequence) -> Path | None:
+    """The video `video*`, or else the folder of images that `seqinfo.ini` names; None if there is neither.
 
-    Its pictures may have another size than the ground truth, but it has as many as the sequence has frames: the k-th
-    belongs to frame k, whatever time the container gives it.
+    The frames may have another size than the ground truth. The k-th image is frame k, independent of its timestamp.
 
     Raises:
-        ConfigError: several videos, or more or fewer pictures than `seqLength`.
+        ConfigError: there are several videos, or the number of images differs from `seqLength`.
         SourceUnavailable: the video cannot be read.
     """
     videos = sorted(path for path in sequence.folder.glob("video*") if path.is_file())
     if len(videos) > 1:
-        raise ConfigError(
-            f"{sequence.folder} has several videos ({', '.join(v.name for v in videos)}); leave one there"
-        )
+        names = ", ".join(video.name for video in videos)
+        raise ConfigError(f"{sequence.folder} has several videos ({names}); keep one of them")
     folder = sequence.folder / sequence.picture_folder
     if videos:
         found, count = videos[0], _count(videos[0])
@@ -36,16 +34,15 @@ def footage(sequence: Sequence) -> Path | None:
     else:
         return None
     if count != sequence.frames:
-        said = f"seqinfo.ini says seqLength={sequence.frames}"
-        raise ConfigError(f"{found} has {count} pictures, but {said}; mend one of the two")
+        raise ConfigError(f"{found} has {count} frames, but seqinfo.ini has seqLength={sequence.frames}; correct one")
     return found
 
 
 def _count(path: Path) -> int:
-    """The pictures in a video, counted without decoding them."""
+    """The number of frames in a video, counted without decoding."""
     with open_file(path) as container:
         stream = choose_video(container, str(path))
         try:
             return sum(1 for packet in container.demux(stream) if packet.size)
         except av.error.FFmpegError as error:
-            raise SourceUnavailable(f"{path}: cannot be read to its end ({reason(error)}); copy it again") from error
+            raise SourceUnavailable(f"{path}: cannot read to the end ({reason(error)}); copy it again") from error

@@ -1,4 +1,4 @@
-"""Accuracy against latency as a picture, one panel a sequence. Main thread."""
+"""Plots accuracy against latency, one panel per sequence."""
 
 from __future__ import annotations
 
@@ -7,51 +7,52 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import ConfigError, SinkError
-from streamer.evaluation.requirements import need
-from streamer.evaluation.streaming import SequenceResult
+from streamer.evaluation.streaming.evaluate import SequenceResult
 from streamer.system.partial_file import PartialFile
+from streamer.system.suggestions import import_extra
 
 SUFFIXES = (".png", ".svg")
 _COLUMNS = 3
 _PANEL_INCHES = (4.0, 3.1)
-# Colours of Okabe and Ito, "Color Universal Design", 2008: told apart with any colour vision. Heavier is more ours.
+# Colours of Okabe and Ito, "Color Universal Design", 2008, which any colour vision can distinguish. The overlays of
+# this program have thicker lines.
 _STYLES: dict[str, dict[str, Any]] = {
-    "stale": {"color": "#999999", "marker": "o", "label": "stale (the newest result as it is)"},
-    "forecast": {"color": "#E69F00", "marker": "s", "label": "forecast (motion model alone)"},
+    "stale": {"color": "#999999", "marker": "o", "label": "stale (the newest result unchanged)"},
+    "forecast": {"color": "#E69F00", "marker": "s", "label": "forecast (motion model only)"},
     "detected": {"color": "#CC79A7", "marker": "v", "label": "detected"},
-    "now": {"color": "#0072B2", "marker": "D", "linewidth": 2.4, "label": "now (carried to the frame shown)"},
+    "now": {"color": "#0072B2", "marker": "D", "linewidth": 2.4, "label": "now (carried to the displayed frame)"},
     "delayed": {"color": "#009E73", "marker": "^", "linewidth": 2.4, "label": "delayed (from both sides)"},
 }
 
 
 def check(path: Path) -> None:
-    """Refuse a plot that cannot be made, before the work is done.
+    """Check before the evaluation that the plot can be written.
 
     Raises:
-        ConfigError: another suffix than .png or .svg, or Matplotlib is not installed.
+        ConfigError: the suffix is neither .png nor .svg, or Matplotlib is not installed.
         SinkUnavailable: the file cannot be written there.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"--plot makes {' or '.join(SUFFIXES)}, not {path.name}")
-    need("matplotlib")
+        raise ConfigError(f"--plot {path.name}: the suffix must be {' or '.join(SUFFIXES)}")
+    import_extra("matplotlib")
     PartialFile(path, overwrite=True).discard()
 
 
 def write(path: Path, results: Sequence[SequenceResult]) -> None:
-    """Draw F1 at IoU 0.5 against the detector's latency; replaces the file.
+    """Draw F1 at IoU 0.5 against the detector's latency, replacing the file.
 
     Args:
-        path: a .png or .svg.
+        path: a .png or .svg file.
         results: at least one sequence.
 
     Raises:
-        ConfigError, SinkUnavailable, SinkError: as `check`, or writing failed.
+        ConfigError, SinkUnavailable, SinkError: as of `check`, or the file cannot be written.
     """
     check(path)
-    figure_module = need("matplotlib.figure")  # without pyplot no window system is looked for
+    figure_module = import_extra("matplotlib.figure")  # pyplot would look for a window system
     columns = 2 if len(results) == 4 else min(_COLUMNS, len(results))
     rows = -(-len(results) // columns)
-    # The legend stands above the panels, a row for two or three of its lines.
+    # The legend is above the panels; a row of it has two or three entries.
     size = (max(columns, 1.6) * _PANEL_INCHES[0], rows * _PANEL_INCHES[1] + 0.8)
     figure = figure_module.Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
@@ -71,9 +72,9 @@ def write(path: Path, results: Sequence[SequenceResult]) -> None:
 def _draw(panel: Any, result: SequenceResult) -> None:
     latencies = sorted(result.by_latency, key=float)
     places = [float(latency) for latency in latencies]
-    for way, style in _STYLES.items():
-        if all(way in result.by_latency[latency] for latency in latencies):
-            values = [result.by_latency[latency][way].f1 for latency in latencies]
+    for method, style in _STYLES.items():
+        if all(method in result.by_latency[latency] for latency in latencies):
+            values = [result.by_latency[latency][method].f1 for latency in latencies]
             panel.plot(places, values, markersize=5, **{"linewidth": 1.6, **style})
     panel.axhline(
         result.no_latency.f1, color="black", linestyle=(0, (4, 3)), linewidth=1.2, label="a detector without latency"
@@ -86,10 +87,10 @@ def _draw(panel: Any, result: SequenceResult) -> None:
 
 
 def _save(figure: Any, path: Path) -> None:
-    matplotlib = need("matplotlib")
+    matplotlib = import_extra("matplotlib")
     output = PartialFile(path, overwrite=True)
     try:
-        # The same figures give the same file: no date, and no random ids in SVG.
+        # Equal figures give equal files: no date, and no random ids in SVG.
         with matplotlib.rc_context({"svg.hashsalt": "streamer", "svg.fonttype": "none"}):
             kind = path.suffix.lower()[1:]
             figure.savefig(output.path, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)

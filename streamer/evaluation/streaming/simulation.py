@@ -1,4 +1,4 @@
-"""What the program shows of a sequence under a detector's latency: its own pipeline on a virtual clock. Main thread."""
+"""The tracks that the program displays with a slow detector: its own pipeline on a simulated clock."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from streamer.config.settings import TrackerSettings
 from streamer.detectors.recorded import RecordedDetector
-from streamer.evaluation.footage import footage
-from streamer.evaluation.latency import newest_results
+from streamer.evaluation.sequence_frames import find_frames
 from streamer.evaluation.sequence_source import SequenceSource
 from streamer.evaluation.sequences import Sequence
+from streamer.evaluation.streaming.latency import newest_results
 from streamer.flow.simulated_clock import Latency
 from streamer.pipeline import Pipeline
-from streamer.run import wiring
+from streamer.run import build
 from streamer.values.labels import LabelTable
 from tracking.types import Tracks
 
 
-def shown(
+def displayed_tracks(
     sequence: Sequence,
     *,
     overlay: str,
@@ -29,29 +29,29 @@ def shown(
     detections: str | None = None,
     fps: Fraction | None = None,
 ) -> list[Tracks]:
-    """The tracks on screen at the instant of each frame of ground truth; with `delayed`, on the picture of that frame.
+    """The tracks displayed at the time of each ground-truth frame; with `delayed`, those on the frame itself.
 
     Args:
-        sequence: its detections are what the detector finds.
+        sequence: the detector gives its detections.
         overlay: `now`, `detected` or `delayed`.
-        latency_s: of the detector, seconds.
-        tracker: by name.
+        latency_s: latency of the detector in seconds.
+        tracker: name of the tracker.
         detections: name of the file in `det/`.
-        fps: frames a second, if not the sequence's own.
+        fps: frame rate; that of the sequence if None.
 
     Returns:
-        One for each of the frames 1 to n, boxes in pixels of the ground truth.
+        The tracks for each of the frames 1 to n, boxes in pixels of the ground truth.
 
     Raises:
-        ConfigError: detections or pictures that cannot be used.
-        SourceUnavailable: no detections, or pictures that cannot be read.
+        ConfigError: detections or frames that cannot be used.
+        SourceUnavailable: there are no detections, or the frames cannot be read.
     """
     rate = fps or sequence.fps
     found = dict(enumerate(sequence.detections(detections)))
     detector = RecordedDetector(found, LabelTable(("object",)), size=sequence.size)
-    built = wiring.build_tracker(TrackerSettings(name=tracker), detection_interval_s=latency_s + float(1 / rate))
+    built = build.build_tracker(TrackerSettings(name=tracker), detection_interval_s=latency_s + float(1 / rate))
     on_frame: dict[int, Tracks] = {}
-    with SequenceSource(sequence, rate, footage(sequence)) as source:
+    with SequenceSource(sequence, rate, find_frames(sequence)) as source:
         share = np.array(sequence.size) / (source.info.width, source.info.height)
         pipeline = Pipeline(source, [detector], built, overlay=overlay, latency=Latency([latency_s]))
         for scene in pipeline:
@@ -64,6 +64,6 @@ def shown(
 
 
 def scaled(tracks: Tracks, share: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Tracks:
-    """Tracks in pixels `share` (x, y) times as small."""
+    """Tracks with all coordinates multiplied by `share` (x, y)."""
     boxes, velocities = tracks.boxes * np.tile(share, 2), tracks.velocities * share
     return dataclasses.replace(tracks, boxes=boxes.astype(np.float32), velocities=velocities.astype(np.float32))

@@ -1,8 +1,8 @@
-"""How right the boxes on screen were: F1, mean IoU, AP and sAP. Pure functions.
+"""Accuracy of the displayed boxes: F1, mean IoU, AP and sAP. Pure functions.
 
-What counts is what was displayed at the instant of each ground-truth frame, so that a detector's latency costs accuracy
-(Li, Wang and Ramanan, "Towards Streaming Perception", ECCV 2020, arXiv:2005.10420). Average precision is COCO's: 101
-points of recall, boxes by falling score each take the best free object.
+Each ground-truth frame is compared with the boxes displayed at its time, so the latency of a detector lowers the score
+(Li, Wang and Ramanan, "Towards Streaming Perception", ECCV 2020, arXiv:2005.10420). Average precision is that of COCO:
+101 points of recall; boxes in order of falling score take the best free object.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ NAMES = ("F1", "mIoU", "AP50", "AP75", "sAP")
 THRESHOLDS = np.arange(0.5, 0.96, 0.05)
 _AT_50, _AT_75 = 0, 5
 _RECALLS = np.linspace(0, 1, 101)
-# Frames that are matched side by side; memory grows with them, and the time of a loop over boxes shrinks.
+# Frames that are matched together: more frames need more memory and fewer iterations.
 _BATCH_FRAMES = 64
 
 
 class Displayed(NamedTuple):
-    """The boxes on screen at one instant.
+    """The displayed boxes at one time.
 
     Attributes:
         boxes: float64 `(N, 4)`, left, top, width, height in pixels.
@@ -40,11 +40,11 @@ class Displayed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StreamingScores:
-    """In percent, one class.
+    """Scores of one class in percent.
 
     Attributes:
-        f1: of all displayed boxes at IoU 0.5, whatever their score.
-        mean_iou: of the boxes that are right at IoU 0.5.
+        f1: F1 of all displayed boxes at IoU 0.5, independent of their score.
+        mean_iou: mean IoU of the boxes that are correct at IoU 0.5.
         ap50, ap75: average precision at IoU 0.5 and 0.75.
         sap: average precision, mean over IoU 0.50:0.05:0.95.
     """
@@ -56,22 +56,22 @@ class StreamingScores:
     sap: float
 
     def to_dict(self) -> dict[str, float]:
-        """By the names that are usual."""
+        """The scores by their common names."""
         return dict(zip(NAMES, astuple(self), strict=True))
 
 
 def score(displayed: Sequence[Displayed], truth: Sequence[Array]) -> StreamingScores:
-    """Score what was on screen.
+    """Score the displayed boxes.
 
     Args:
-        displayed: for each frame of ground truth.
+        displayed: those at the time of each ground-truth frame.
         truth: float64 `(M, 4)` boxes of each frame: left, top, width, height in pixels.
 
     Raises:
-        ValueError: the two differ in length.
+        ValueError: the lengths differ.
     """
     if len(displayed) != len(truth):
-        raise ValueError(f"{len(displayed)} instants were displayed, but there are {len(truth)} frames")
+        raise ValueError(f"{len(displayed)} displayed frames, but {len(truth)} frames of ground truth")
     batches = range(0, len(truth), _BATCH_FRAMES)
     parts = [_match(displayed[at : at + _BATCH_FRAMES], truth[at : at + _BATCH_FRAMES]) for at in batches]
     scores = np.concatenate([np.empty(0), *(part.scores for part in parts)])
@@ -90,12 +90,12 @@ def score(displayed: Sequence[Displayed], truth: Sequence[Array]) -> StreamingSc
 
 
 class _Matched(NamedTuple):
-    """Boxes of some frames, frame by frame by falling score.
+    """The boxes of some frames, frame by frame in order of falling score.
 
     Attributes:
         scores: `(N,)`.
-        right: bool `(N, T)`, at each threshold.
-        iou_at_50: `(N,)`, with the object that was taken at the lowest threshold.
+        right: bool `(N, T)`, correct at each threshold.
+        iou_at_50: `(N,)`, IoU with the object taken at the lowest threshold.
     """
 
     scores: Array
@@ -104,11 +104,11 @@ class _Matched(NamedTuple):
 
 
 def _match(displayed: Sequence[Displayed], truth: Sequence[Array]) -> _Matched:
-    """Let the boxes of all frames take objects, the best of each frame first, then the second of each, and so on."""
+    """Assign objects to boxes: first to the best box of each frame, then to the second of each frame, and so on."""
     ordered = [_by_score(one) for one in displayed]
     frames, ranks = len(truth), max(len(one.scores) for one in ordered)
     objects = max(1, *(len(boxes) for boxes in truth))
-    ious = np.full((ranks, frames, objects), -1.0)  # below every threshold where there is no box or no object
+    ious = np.full((ranks, frames, objects), -1.0)  # below every threshold: no box or no object
     for at, (one, boxes) in enumerate(zip(ordered, truth, strict=True)):
         ious[: len(one.scores), at, : len(boxes)] = _iou(one.boxes, boxes)
     free = np.ones((frames, len(THRESHOLDS), objects), np.bool_)
@@ -122,9 +122,9 @@ def _match(displayed: Sequence[Displayed], truth: Sequence[Array]) -> _Matched:
         taken[rank] = found[:, _AT_50]
         row, level = np.nonzero(right[rank])
         free[row, level, best[row, level]] = False
-    there = np.arange(ranks) < np.array([len(one.scores) for one in ordered])[:, None]
+    exists = np.arange(ranks) < np.array([len(one.scores) for one in ordered])[:, None]
     scores = np.concatenate([one.scores for one in ordered])
-    return _Matched(scores, right.swapaxes(0, 1)[there], taken.T[there])
+    return _Matched(scores, right.swapaxes(0, 1)[exists], taken.T[exists])
 
 
 def _by_score(displayed: Displayed) -> Displayed:
@@ -149,7 +149,7 @@ def _average_precisions(scores: Array, right: BoolArray, objects: int) -> Array:
     recall = hits / max(objects, 1)
     precision = hits / np.arange(1, len(hits) + 1)[:, None]
     precision = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    # Behind the highest recall that was reached there is no precision.
+    # Beyond the highest recall the precision is 0.
     precision = np.concatenate([precision, np.zeros((1, right.shape[1]))])
     levels = range(right.shape[1])
     return np.array([precision[np.searchsorted(recall[:, level], _RECALLS), level].mean() for level in levels])

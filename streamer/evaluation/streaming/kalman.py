@@ -1,9 +1,9 @@
-"""The Kalman filter that trackers usually have, to forecast boxes with. Pure but for the filter's own state.
+"""The Kalman filter of common trackers, as a baseline that predicts boxes.
 
-Constant velocity of centre x, y, width and height; noise in parts of the box's height, for each frame of the video, as
-in Wojke, Bewley and Paulus, "Simple Online and Realtime Tracking with a Deep Association Metric", 2017,
-arXiv:1703.07402, whose filter ByteTrack and BoT-SORT took over. `tracking` has one of its own; this is the mark that it
-is measured against.
+The velocity of centre x, y, width and height is constant; the noise per video frame is proportional to the height of
+the box, as in Wojke, Bewley and Paulus, "Simple Online and Realtime Tracking with a Deep Association Metric", 2017,
+arXiv:1703.07402. ByteTrack and BoT-SORT use the same filter. `tracking` has a filter of its own, which is compared with
+this one.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tracking.matching import others
 
 _POSITION, _VELOCITY = 1 / 20, 1 / 160
 _FIRST_POSITION, _FIRST_VELOCITY = 2 * _POSITION, 10 * _VELOCITY
-# Boxes further apart than their size, or differing as much in height, are different objects.
+# Boxes whose distance is larger than their size, or that differ as much in height, are different objects.
 _FURTHEST = 1.0
 
 
 def match_boxes(expected: Array, seen: Array) -> tuple[Indices, Indices]:
-    """Which boxes of two sets belong together: rows of both, by the least distance of centres and heights.
+    """The rows of matching boxes in two sets, by the least distance of centres and heights.
 
-    The overlap of boxes would not do: between two results of a slow detector a small object has left its own box.
+    Overlap is no criterion here: between two results of a slow detector a small object leaves its own box.
 
     Args:
         expected, seen: `(N, 4)` and `(M, 4)`, centre x, y, width, height in pixels.
@@ -39,22 +39,27 @@ def match_boxes(expected: Array, seen: Array) -> tuple[Indices, Indices]:
 
 
 class KalmanBoxes:
-    """Filters of the boxes of all results.
+    """The filters of the boxes of all results.
 
     Args:
-        memory_frames: a box that was not seen for so many frames of the video is forgotten.
+        memory_frames: a box that is not detected for this number of video frames is deleted.
     """
 
     def __init__(self, memory_frames: float) -> None:
         self._memory_frames = memory_frames
         self._state = self._velocity = np.empty((0, 4))
-        # Variance of the state, covariance with the velocity, variance of that.
+        # Variance of the state, covariance of state and velocity, variance of the velocity.
         self._variances = np.empty((3, 0, 4))
         self._unseen_frames = np.empty(0)
         self._newest: Indices = np.empty(0, np.intp)
 
-    def take(self, centres: Array, elapsed_frames: int) -> None:
-        """A result, `(N, 4)` centre x, y, width, height, of a frame that is so many frames after the last one's."""
+    def add(self, centres: Array, elapsed_frames: int) -> None:
+        """Add a result.
+
+        Args:
+            centres: `(N, 4)` centre x, y, width, height.
+            elapsed_frames: number of video frames since the previous result.
+        """
         for _ in range(elapsed_frames):
             self._advance()
         self._keep(self._unseen_frames <= self._memory_frames)
@@ -67,7 +72,7 @@ class KalmanBoxes:
         self._begin(centres[new])
 
     def ahead(self, frames: int) -> Array:
-        """`(N, 4)` the boxes of the newest result, in its order, so many frames later."""
+        """`(N, 4)` predicted boxes of the newest result, in its order, this number of frames later."""
         ahead: Array = self._state[self._newest] + frames * self._velocity[self._newest]
         ahead[:, 2:] = np.maximum(ahead[:, 2:], 0.0)
         return ahead
@@ -88,9 +93,9 @@ class KalmanBoxes:
     def _correct(self, rows: Indices, observed: Array) -> None:
         variance, covariance, velocity_variance = self._variances[:, rows]
         total = variance + (_POSITION * self._height()[rows]) ** 2
-        surprise = observed - self._state[rows]
-        self._state[rows] += variance / total * surprise
-        self._velocity[rows] += covariance / total * surprise
+        residual = observed - self._state[rows]
+        self._state[rows] += variance / total * residual
+        self._velocity[rows] += covariance / total * residual
         share = 1 - variance / total
         self._variances[:, rows] = np.stack(
             [variance * share, covariance * share, velocity_variance - covariance**2 / total]

@@ -1,7 +1,7 @@
-"""When the results of a slow detector are there. Pure functions.
+"""The times at which the results of a slow detector are available. Pure functions.
 
-A detector works on one frame at a time and takes the newest that has arrived whenever it is free. Times are exact
-rationals, so that a result that lands on the instant of a frame is there for it on every machine.
+A detector works on one frame at a time. When it is free, it takes the newest frame that has arrived. Times are exact
+rational numbers: a result that is ready exactly at the time of a frame is available for that frame on every machine.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """A result of the detector.
+    """One result of the detector.
 
     Attributes:
-        frame: 0-based index of the frame that it belongs to.
-        at_s: when it is there, seconds after the first frame.
+        frame: index of its frame, from 0.
+        at_s: when it is available, in seconds after the first frame.
     """
 
     frame: int
@@ -25,17 +25,17 @@ class Landing:
 
 
 def exact(latency_s: float) -> Fraction:
-    """The latency as it was typed: 0.3 is three tenths, which the float is not."""
+    """The latency as typed: 0.3 is exactly three tenths, unlike the float."""
     return Fraction(str(latency_s))
 
 
 def landings(frames: int, fps: Fraction, latency_s: float) -> Iterator[Landing]:
-    """The detector's results in the order in which they land, also those that land behind the last frame.
+    """The detector's results in order of time, including those that arrive after the last frame.
 
     Args:
-        frames: frame k, from 0, arrives at k / fps seconds.
-        fps: above 0.
-        latency_s: of the detector, 0 or more, seconds.
+        frames: number of frames; frame k, from 0, arrives at k / fps seconds.
+        fps: frame rate, above 0.
+        latency_s: latency of the detector in seconds, 0 or more.
     """
     latency, free_s, frame = exact(latency_s), Fraction(0), 0
     while frame < frames:
@@ -45,9 +45,9 @@ def landings(frames: int, fps: Fraction, latency_s: float) -> Iterator[Landing]:
 
 
 def newest_results(frames: int, fps: Fraction, latency_s: float) -> list[int]:
-    """For each frame the index of the frame whose result is the newest at that instant; -1 before the first one.
+    """For each frame the index of the frame with the newest result at that time; -1 before the first result.
 
-    Args: as `landings`.
+    Arguments as of `landings`.
     """
     coming = landings(frames, fps, latency_s)
     newest, landing = [-1], next(coming, None)
