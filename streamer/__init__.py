@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
     from streamer.pipeline import Pipeline
     from streamer.registry import ANNOTATORS, DETECTORS, SINKS, SOURCES, TRACKERS
-    from streamer.render.canvas import Canvas
+    from streamer.run.scenes import Scenes, open
+    from streamer.sources.selection import open_source
     from streamer.values.frame import Frame
     from streamer.values.labels import LabelTable
+    from streamer.values.states import FrameState, Overlay
     from tracking.types import Detections, Origin, Tracker, Tracks
 
 __version__ = "0.2.0"
@@ -54,7 +56,6 @@ __all__ = [
     "SOURCES",
     "TRACKERS",
     "Annotator",
-    "Canvas",
     "ConfigError",
     "Detections",
     "Detector",
@@ -64,6 +65,7 @@ __all__ = [
     "DetectorSettings",
     "DrawSettings",
     "Frame",
+    "FrameState",
     "Interrupted",
     "LabelTable",
     "MetricsSettings",
@@ -71,8 +73,10 @@ __all__ = [
     "Origin",
     "OutputEntry",
     "OutputSettings",
+    "Overlay",
     "Pipeline",
     "Scene",
+    "Scenes",
     "Section",
     "Settings",
     "Sink",
@@ -92,6 +96,8 @@ __all__ = [
     "WindowSettings",
     "__version__",
     "load_settings",
+    "open",
+    "open_source",
 ]
 
 _MODULES = {
@@ -117,9 +123,11 @@ _MODULES = {
     "streamer.interfaces": ("Annotator", "Detector", "Scene", "Sink", "Source", "StreamInfo"),
     "streamer.pipeline": ("Pipeline",),
     "streamer.registry": ("ANNOTATORS", "DETECTORS", "SINKS", "SOURCES", "TRACKERS"),
-    "streamer.render.canvas": ("Canvas",),
+    "streamer.run.scenes": ("Scenes", "open"),
+    "streamer.sources.selection": ("open_source",),
     "streamer.values.frame": ("Frame",),
     "streamer.values.labels": ("LabelTable",),
+    "streamer.values.states": ("FrameState", "Overlay"),
     "tracking.types": ("Detections", "Origin", "Tracker", "Tracks"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
