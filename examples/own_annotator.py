@@ -19,7 +19,7 @@ GREY = (90, 90, 90)
 class HidePeople:
     """Fills the boxes of people, with a margin for the motion between frames."""
 
-    def draw(self, canvas: streamer.Canvas, scene: streamer.Scene) -> None:
+    def draw(self, canvas: streamer.Drawable, scene: streamer.Scene) -> None:
         """Colours are RGB; coordinates are pixels of the frame and are clipped to it."""
         for label, (x0, y0, x1, y1) in zip(scene.tracks.labels, scene.tracks.boxes, strict=True):
             if scene.labels.name(label) in HIDDEN:

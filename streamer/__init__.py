@@ -37,7 +37,15 @@ if TYPE_CHECKING:
         SourceUnavailable,
         StreamerError,
     )
-    from streamer.features import DetectorContext, SinkContext, SourceContext
+    from streamer.features import (
+        AnnotatorFeature,
+        DetectorContext,
+        DetectorFeature,
+        SinkContext,
+        SinkFeature,
+        SourceContext,
+        SourceFeature,
+    )
     from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
     from streamer.pipeline import Pipeline
     from streamer.registry import ANNOTATORS, DETECTORS, SINKS, SOURCES, TRACKERS
@@ -56,11 +64,13 @@ __all__ = [
     "SOURCES",
     "TRACKERS",
     "Annotator",
+    "AnnotatorFeature",
     "ConfigError",
     "Detections",
     "Detector",
     "DetectorContext",
     "DetectorError",
+    "DetectorFeature",
     "DetectorHung",
     "DetectorSettings",
     "DrawSettings",
@@ -82,9 +92,11 @@ __all__ = [
     "Sink",
     "SinkContext",
     "SinkError",
+    "SinkFeature",
     "SinkUnavailable",
     "Source",
     "SourceContext",
+    "SourceFeature",
     "SourceLost",
     "SourceSettings",
     "SourceUnavailable",
@@ -119,7 +131,15 @@ _MODULES = {
         "SourceUnavailable",
         "StreamerError",
     ),
-    "streamer.features": ("DetectorContext", "SinkContext", "SourceContext"),
+    "streamer.features": (
+        "AnnotatorFeature",
+        "DetectorContext",
+        "DetectorFeature",
+        "SinkContext",
+        "SinkFeature",
+        "SourceContext",
+        "SourceFeature",
+    ),
     "streamer.interfaces": ("Annotator", "Detector", "Scene", "Sink", "Source", "StreamInfo"),
     "streamer.pipeline": ("Pipeline",),
     "streamer.registry": ("ANNOTATORS", "DETECTORS", "SINKS", "SOURCES", "TRACKERS"),

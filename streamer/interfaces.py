@@ -93,13 +93,14 @@ class Source(Protocol):
 
     Entering opens it (`SourceUnavailable` if that cannot work) and makes `info` valid. Iterating yields frames with
     `index` 0, 1, 2, ...; returning means that it ended, `SourceLost` that trying again may help. Leaving it twice, or
-    before the end, is fine. A source is used once.
+    before the end, is fine. A source is used once. A subclass needs only `info` and `__iter__`.
     """
 
     @property
     def info(self) -> StreamInfo: ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
@@ -112,7 +113,7 @@ class Source(Protocol):
 
     def take_damage(self) -> list[Damage]:
         """What was lost since the last call; called by the iterating thread after each frame and after the end."""
-        ...
+        return []
 
     def stop(self) -> None:
         """Any thread: nobody wants more frames. Wakes every wait of the iterating thread, which then ends soon."""
@@ -242,7 +243,7 @@ class Sink(Protocol):
 
     Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error,
     or with `Interrupted` or `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any
-    other error removes what is unfinished.
+    other error removes what is unfinished. A subclass needs only `stage` and `write`.
     """
 
     @property
@@ -253,19 +254,20 @@ class Sink(Protocol):
     @property
     def main_thread(self) -> bool:
         """Whether it must be written by the main thread (windows); others get a thread of their own."""
-        ...
+        return False
 
     @property
     def wants_picture(self) -> bool:
         """Whether `Scene.picture` must be drawn for it."""
-        ...
+        return True
 
     @property
     def notes(self) -> Sequence[str]:
         """What it could not carry exactly, a line each, for the report; complete once it is left."""
-        ...
+        return ()
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,

@@ -15,6 +15,10 @@ HEAVY = {"av", "cv2", "numpy", "pydantic", "rich", "scipy", "tensorflow", "typer
 EXPORTED = [
     "ANNOTATORS",
     "Annotator",
+    "SourceFeature",
+    "SinkFeature",
+    "DetectorFeature",
+    "AnnotatorFeature",
     "ConfigError",
     "DETECTORS",
     "Detections",

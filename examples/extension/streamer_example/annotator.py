@@ -17,7 +17,7 @@ class CrosshairSettings(streamer.Section):
     length_px: int = Field(default=8, ge=1)
 
 
-class CrosshairAnnotator:
+class CrosshairAnnotator(streamer.Annotator, streamer.AnnotatorFeature):
     """Draws on the frame's native planes; the display thread uses it."""
 
     section = CrosshairSettings
@@ -35,7 +35,7 @@ class CrosshairAnnotator:
         """The annotator."""
         return cls(settings)
 
-    def draw(self, canvas: streamer.Canvas, scene: streamer.Scene) -> None:
+    def draw(self, canvas: streamer.Drawable, scene: streamer.Scene) -> None:
         """Coordinates are pixels of the frame and are clipped to it."""
         for x0, y0, x1, y1 in scene.tracks.boxes.tolist():
             x, y, length = (x0 + x1) / 2, (y0 + y1) / 2, self._length_px

@@ -18,11 +18,10 @@ class BrightSettings(streamer.Section):
     """A pixel is bright above this grey level."""
 
 
-class BrightDetector:
+class BrightDetector(streamer.Detector, streamer.DetectorFeature):
     """Finds connected bright regions. One detector thread uses it."""
 
     section = BrightSettings
-    default_min_score = 0.0
     labels = streamer.LabelTable(("bright",))
 
     def __init__(self, settings: BrightSettings) -> None:
@@ -32,11 +31,6 @@ class BrightDetector:
     def accepts(cls, name: str) -> bool:
         """Whether `detector.name` means this class."""
         return name == "bright"
-
-    @classmethod
-    def title(cls, name: str) -> str:
-        """The name in messages."""
-        return name
 
     @classmethod
     def labels_of(cls, settings: streamer.DetectorSettings) -> streamer.LabelTable:  # noqa: ARG003

@@ -10,7 +10,6 @@ from typing import Self
 from pydantic import Field
 
 import streamer
-from streamer.features import SinkFeature
 
 
 class CsvSettings(streamer.OutputEntry):
@@ -19,14 +18,12 @@ class CsvSettings(streamer.OutputEntry):
     separator: str = Field(default=",", min_length=1, max_length=1)
 
 
-class CsvSink(SinkFeature):
+class CsvSink(streamer.Sink, streamer.SinkFeature):
     """Writes a file; one sink thread uses it."""
 
     section = CsvSettings
     stage = "csv"
-    main_thread = False
     wants_picture = False
-    notes = ()
 
     def __init__(self, settings: CsvSettings, context: streamer.SinkContext) -> None:
         self._path, self._separator = Path(settings.to), settings.separator

@@ -6,11 +6,11 @@ import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
-from types import TracebackType
 from typing import Self
 
 import av
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 import streamer
@@ -27,18 +27,17 @@ class BouncingSettings(streamer.Section):
     fps: Fraction = Fraction(25)
 
 
-class BouncingSource:
+class BouncingSource(streamer.Source, streamer.SourceFeature):
     """Draws its frames itself. A source is entered once and iterated once, by the capture thread."""
 
     section = BouncingSettings
 
     def __init__(self, size: tuple[int, int], settings: BouncingSettings) -> None:
         self._settings = settings
-        width, height = size
-        self.info = streamer.StreamInfo(
+        self._info = streamer.StreamInfo(
             name="bouncing squares",
-            width=width,
-            height=height,
+            width=size[0],
+            height=size[1],
             pixel_format="yuv420p",
             time_base=1 / settings.fps,
             average_fps=settings.fps,
@@ -58,31 +57,24 @@ class BouncingSource:
             raise streamer.ConfigError(f"{uri}: give a size, such as bouncing://320x240")
         return cls((int(match[1]), int(match[2])), settings)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    @property
+    def info(self) -> streamer.StreamInfo:
+        """Properties of the stream; valid once the source is entered."""
+        return self._info
 
     def __iter__(self) -> Iterator[streamer.Frame]:
-        room = np.array([self.info.width, self.info.height]) - SIDE_PX
+        room = np.array([self._info.width, self._info.height]) - SIDE_PX
         rng = np.random.default_rng(0)
         start, step = rng.uniform(0, room, (self._settings.squares, 2)), rng.uniform(1, 4, (self._settings.squares, 2))
         for index in range(self._settings.frames):
             place = room - np.abs((start + index * step) % (2 * room) - room)  # back and forth between the edges
-            yield streamer.Frame(self._drawn(place), index, index, self.info.time_base, time.monotonic())
+            picture = self._drawn(place)
+            picture.pts, picture.time_base = index, self._info.time_base
+            yield streamer.Frame(picture, index, index, self._info.time_base, time.monotonic())
 
-    def _drawn(self, place: np.ndarray) -> av.VideoFrame:
-        luma = np.full((self.info.height * 3 // 2, self.info.width), 128, np.uint8)
-        luma[: self.info.height] = 40
+    def _drawn(self, place: npt.NDArray[np.float64]) -> av.VideoFrame:
+        luma = np.full((self._info.height * 3 // 2, self._info.width), 128, np.uint8)
+        luma[: self._info.height] = 40
         for x, y in place.astype(int):
             luma[y : y + SIDE_PX, x : x + SIDE_PX] = 200
         return av.VideoFrame.from_ndarray(luma, "yuv420p")
-
-    def take_damage(self) -> list[object]:
-        """Nothing is lost."""
-        return []
-
-    def stop(self) -> None:
-        """Called to end a wait; this source never waits."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 import streamer
 from tracking.types import Motion
+
+Array = npt.NDArray[Any]
 
 
 class NearestTracker:
@@ -43,7 +48,7 @@ class NearestTracker:
         self._tracks = tracks_of(ids, detections, streamer.Origin.DETECTED)
         return self._tracks
 
-    def to_carry(self) -> np.ndarray:
+    def to_carry(self) -> Array:
         """This tracker does not use the motion in the images."""
         return np.empty((0, 4))
 
@@ -57,12 +62,12 @@ class NearestTracker:
         self._tracks = streamer.Tracks.empty()
 
 
-def centres(boxes: np.ndarray) -> np.ndarray:
+def centres(boxes: Array) -> Array:
     """Centres `(N, 2)` of boxes `(N, 4)`, pixels."""
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
-def tracks_of(ids: np.ndarray, detections: streamer.Detections, origin: streamer.Origin) -> streamer.Tracks:
+def tracks_of(ids: Array, detections: streamer.Detections, origin: streamer.Origin) -> streamer.Tracks:
     """Tracks without motion and age."""
     count = len(ids)
     return streamer.Tracks(
