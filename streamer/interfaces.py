@@ -10,20 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.media.passthrough import Passthrough
+from streamer.values.drawable import Drawable
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
 from tracking.types import Detections, IdArray, Tracks
-
-if TYPE_CHECKING:
-    from streamer.render.canvas import Canvas
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +205,18 @@ class Scene:
     picture: av.VideoFrame | None = None
     fps: float = 0.0
 
+    @property
+    def shown(self) -> av.VideoFrame:
+        """The annotated picture, or the frame's own where nothing was drawn."""
+        return self.frame.picture if self.picture is None else self.picture
+
 
 class Annotator(Protocol):
-    """Draws on a canvas. Used by the main thread."""
+    """Draws on a copy of the frame. Used by the main thread."""
 
-    def draw(self, canvas: Canvas, scene: Scene) -> None: ...
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
+        """Draw what the scene holds; `canvas` must not be used after the call."""
+        ...
 
 
 @runtime_checkable

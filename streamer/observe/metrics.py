@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -24,7 +23,7 @@ from streamer.flow.stats import DurationHistogram
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS, redacted
 from streamer.values.states import FrameState
-from streamer.web.server import WebServer
+from streamer.web.server import WebPages
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of every histogram, in seconds."""
@@ -79,7 +78,7 @@ class Figures(Protocol):
         ...
 
 
-class MetricsServer:
+class MetricsServer(WebPages):
     """Serves `/metrics` from entering to leaving.
 
     Args:
@@ -100,35 +99,9 @@ class MetricsServer:
         registry.register(RunCollector(source_name, figures))
         ProcessCollector(registry=registry)
 
-        def build() -> web.Application:
-            app = web.Application()
-            app.router.add_get("/metrics", make_aiohttp_handler(registry))
-            return app
-
+        routes = [web.get("/metrics", make_aiohttp_handler(registry))]
         host = (match["host"] or "").strip("[]")
-        self._server = WebServer("metrics", f"the metrics address {address}", host, int(match["port"]), build)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port that it listens on, once it is entered."""
-        return self._server.address
-
-    @property
-    def url(self) -> str:
-        """Where Prometheus on this machine finds the metrics, once it is entered."""
-        return f"{self._server.url}metrics"
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.__exit__(kind, error, traceback)
+        super().__init__(f"the metrics address {address}", host, int(match["port"]), routes)
 
 
 class RunCollector(Collector):

@@ -12,7 +12,7 @@ from typing import Any
 
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
-from streamer.config.settings import DrawSettings, Settings, TrackerSettings
+from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
@@ -26,7 +26,8 @@ from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
 from streamer.observe.metrics import MetricsServer
 from streamer.pipeline import Pipeline
-from streamer.registry import ANNOTATORS, TRACKERS
+from streamer.registry import TRACKERS
+from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.live.retries import Patience
@@ -122,7 +123,7 @@ def build_run(
         source,
         built.detectors,
         tracker,
-        annotators=[*build_annotators(settings.draw), *own.annotators],
+        annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
         sinks=sinks.all,
         cadence=every,
         select=built.keep,
@@ -245,20 +246,6 @@ def choose_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
 def playout(settings: SourceSettings) -> Playout:
     """When frames of a live source are shown."""
     return Playout(None if settings.jitter_ms == "auto" else float(settings.jitter_ms) / 1000)
-
-
-def build_annotators(settings: DrawSettings) -> list[Annotator]:
-    """What draws, from the bottom up."""
-    annotators: list[Annotator] = []
-    if settings.trails:
-        annotators.append(ANNOTATORS["trails"](length_s=settings.trail_length_s))
-    if settings.boxes:
-        annotators.append(ANNOTATORS["boxes"](show_origin=settings.origin))
-    if settings.labels:
-        annotators.append(ANNOTATORS["labels"](show_score=settings.score, show_id=settings.id))
-    if settings.hud:
-        annotators.append(ANNOTATORS["hud"]())
-    return annotators
 
 
 def _password(settings: SourceSettings) -> str:
