@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from streamer.registry import ANNOTATORS, DETECTORS, SINKS, SOURCES, TRACKERS
     from streamer.run.scenes import Scenes, open
     from streamer.sources.selection import open_source
+    from streamer.values.drawable import Drawable
     from streamer.values.frame import Frame
     from streamer.values.labels import LabelTable
     from streamer.values.states import FrameState, Overlay
@@ -74,6 +75,7 @@ __all__ = [
     "DetectorHung",
     "DetectorSettings",
     "DrawSettings",
+    "Drawable",
     "Frame",
     "FrameState",
     "Interrupted",
@@ -145,6 +147,7 @@ _MODULES = {
     "streamer.registry": ("ANNOTATORS", "DETECTORS", "SINKS", "SOURCES", "TRACKERS"),
     "streamer.run.scenes": ("Scenes", "open"),
     "streamer.sources.selection": ("open_source",),
+    "streamer.values.drawable": ("Drawable",),
     "streamer.values.frame": ("Frame",),
     "streamer.values.labels": ("LabelTable",),
     "streamer.values.states": ("FrameState", "Overlay"),
