@@ -148,7 +148,7 @@ def test_system_packages_are_the_same_everywhere() -> None:
     assert wanted
     for dockerfile in DOCKERFILES:
         assert apt_packages(" ".join(of(dockerfile, "RUN"))) == wanted
-    remedy = (ROOT / "streamer" / "cli" / "commands.py").read_text(encoding="utf-8")
+    remedy = (ROOT / "streamer" / "cli" / "command.py").read_text(encoding="utf-8")
     assert f"apt-get install {' '.join(sorted(wanted))}" in remedy
 
 
