@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from streamer.flow.stats import DurationHistogram, FrameLedger, RunStats
+from streamer.flow.frame_ledger import FrameLedger
+from streamer.flow.stats import DurationHistogram, RunStats
 from streamer.values.states import FrameState
 
 STATES_WITH_CAUSE = (FrameState.LOST, FrameState.DROPPED, FrameState.CORRUPT)

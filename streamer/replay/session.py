@@ -11,7 +11,7 @@ from streamer.pipeline import Pipeline
 from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.render.annotators import build_annotators
 from streamer.replay.recording import Recording
-from streamer.replay.replayed import ReplayedDetector, ReplayedRoute, ReplayedSource
+from streamer.replay.replay_parts import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook

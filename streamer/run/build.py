@@ -109,6 +109,7 @@ def build_run(
     source = _enter_source(own.source or uri, settings, stack, stats, observers)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
+    latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
     interval_s = every.interval_s(info.average_fps)
     tracker = own.tracker or build_tracker(settings.tracker, detection_interval_s=interval_s)
     if info.live:
@@ -118,7 +119,6 @@ def build_run(
         selection.check_classes(settings.detector)
     sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks)
     built = _build_detectors(own.detector, settings, info, stack, message)
-    latency = settings.detector.latency
     pipeline = Pipeline(
         source,
         built.detectors,
@@ -130,7 +130,7 @@ def build_run(
         draw=own.draw,
         overlay=shown,
         delay_s=settings.delay_s,
-        latency=None if latency is None else Latency.parse(latency),
+        latency=latency,
         optional=sinks.optional,
         keep_all=sinks.keep_all,
         playout=playout(settings.source),

@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
+from streamer.replay.pixel_data import crc_of, renamed
 from streamer.replay.recording import Recording
-from streamer.replay.replayed import ReplayedSource
-from streamer.replay.samples import crc_of, renamed
+from streamer.replay.replay_parts import ReplayedSource
 from tests.clips import write_video
 from tests.replay.runs import opener, record, replay
 

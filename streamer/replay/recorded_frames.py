@@ -12,9 +12,9 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SourceLost
 from streamer.media.ffmpeg_log import reason
-from streamer.replay.decoder import PlainDecoder
-from streamer.replay.log import Captured, Discarded, Opened
-from streamer.replay.samples import crc_of, renamed, tag
+from streamer.replay.event_log import Captured, Discarded, Opened
+from streamer.replay.pixel_data import crc_of, renamed, tag
+from streamer.replay.repeatable_decoder import PlainDecoder
 
 log = logging.getLogger(__name__)
 

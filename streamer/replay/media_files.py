@@ -16,8 +16,8 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.replay.decoder import PlainDecoder
-from streamer.replay.samples import crc_of, plain_name, renamed
+from streamer.replay.pixel_data import crc_of, plain_name, renamed
+from streamer.replay.repeatable_decoder import PlainDecoder
 
 PACKET_CODECS = frozenset({"h264", "hevc", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9"})
 """Those of which NUT was seen to give back every byte, and the decoder then every sample."""

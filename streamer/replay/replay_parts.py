@@ -10,11 +10,11 @@ from typing import Self
 import av
 
 from streamer.errors import DetectorError, SourceLost
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.routes import CAPTURED_CAPACITY
-from streamer.flow.stats import FrameLedger
-from streamer.replay.log import Arrival, Captured, Discarded, Entered, Opened, Result, Settled
-from streamer.replay.playback import Pictures
+from streamer.replay.event_log import Arrival, Captured, Discarded, Entered, Opened, Result, Settled
+from streamer.replay.recorded_frames import Pictures
 from streamer.replay.recording import Recording
 from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.live.paced import Pace
