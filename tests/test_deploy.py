@@ -17,7 +17,7 @@ from streamer.cli.program import app
 from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.registry import SINKS
-from streamer.run.wiring import source_options
+from streamer.run.build import source_options
 from streamer.sinks.selection import sink_class
 
 ROOT = Path(__file__).parents[1]

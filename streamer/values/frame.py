@@ -61,6 +61,7 @@ class Frame:
         sample_aspect_ratio: width of a pixel by its height, as it is shown; None where it is that of `StreamInfo`.
         interlaced: the rows of the picture show two moments in turn; `rgb` gives the first of them alone.
         key: where the picture is in what a recorder keeps of the packets; None where none does.
+        stream: name of the stream in a program that runs several; else empty.
 
     Raises:
         ValueError: a negative index or segment, or a time base that is not positive.
@@ -80,6 +81,7 @@ class Frame:
     key: FrameKey | None = None
     sample_aspect_ratio: Fraction | None = None
     interlaced: bool = False
+    stream: str = ""
 
     def __post_init__(self) -> None:
         if self.index < 0 or self.segment < 0:
