@@ -19,6 +19,7 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
+from streamer.render.annotators import build_annotators
 from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.sources.synthetic import SyntheticSource
@@ -50,7 +51,7 @@ def main() -> None:
             source,
             [StarterDetector(DetectorSettings(min_score=0.1)), StarterDetector(DetectorSettings(min_score=0.1))],
             build.build_tracker(settings.tracker),
-            annotators=build.build_annotators(settings.draw),
+            annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks,
         )
         first_mib = 0.0

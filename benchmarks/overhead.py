@@ -26,6 +26,7 @@ from streamer.config.loading import load_settings
 from streamer.config.output import OutputEntry
 from streamer.interfaces import Damage, Scene, StreamInfo
 from streamer.pipeline import Pipeline
+from streamer.render.annotators import build_annotators
 from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.sources.file.file import FileSource
@@ -122,7 +123,7 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
                 source,
                 [MovingBoxes(convert=convert)],
                 build.build_tracker(settings.tracker),
-                annotators=build.build_annotators(settings.draw),
+                annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=[*sinks, PictureSink()],
             )
             began_s = time.process_time()

@@ -32,6 +32,7 @@ from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
+from streamer.render.annotators import build_annotators
 from streamer.render.canvas import Canvas
 from streamer.run import build
 from streamer.run.outputs import Outputs
@@ -166,7 +167,10 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
         detector = StarterDetector(DetectorSettings(threads=1))
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
-        tracker, annotators = build.build_tracker(settings.tracker), build.build_annotators(settings.draw)
+        tracker, annotators = (
+            build.build_tracker(settings.tracker),
+            build_annotators(settings.draw, settings.extensions),
+        )
         scenes = []
         with timed("track and draw"):
             for frame, found in zip(frames, detections, strict=True):

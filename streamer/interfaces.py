@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.media.passthrough import Passthrough
+from streamer.values.drawable import Drawable
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
@@ -204,12 +205,17 @@ class Scene:
         """The name of its stream in a program that runs several; else empty."""
         return self.frame.stream
 
+    @property
+    def shown(self) -> av.VideoFrame:
+        """The annotated frame, or the frame itself where nothing was drawn."""
+        return self.frame.picture if self.picture is None else self.picture
+
 
 class Annotator(Protocol):
-    """Draws scenes. Used by the display thread."""
+    """Draws on a copy of the frame. Used by the display thread."""
 
-    def draw(self, canvas: Any, scene: Scene) -> None:
-        """Draw the scene on a `streamer.render.canvas.Canvas`, which shows its frame."""
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
+        """Draw what the scene holds; `canvas` must not be used after the call."""
         ...
 
 

@@ -41,6 +41,11 @@ class Registry(Mapping[str, Any]):
         """Add a class, or put it in the place of another one, for as long as this process lives."""
         self._registered[name] = feature
 
+    @property
+    def extensions(self) -> set[str]:
+        """The names that other packages have added."""
+        return {*self._registered, *self._installed}
+
     def __getitem__(self, name: str) -> Any:
         """The class of that name, imported now.
 
@@ -120,3 +125,4 @@ SINKS = Registry(
         "video": "streamer.sinks.video.video:VideoSink",
     },
 )
+ALL = (SOURCES, DETECTORS, TRACKERS, ANNOTATORS, SINKS)

@@ -38,7 +38,7 @@ def command(
 
     terminal, code = Terminal(quiet=quiet, json_logs=json_logs), 0
     if not prints:
-        standard_streams.wait_for_no_reader()
+        standard_streams.drop_unread_output()
     with Interrupts() as interrupts:
         try:
             yield terminal, interrupts

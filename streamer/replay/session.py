@@ -9,6 +9,7 @@ from streamer.interfaces import WaitingSink
 from streamer.observe.report import Reporter
 from streamer.pipeline import Pipeline
 from streamer.presentation.frame_path import FramePath, live_presentation
+from streamer.render.annotators import build_annotators
 from streamer.replay.recording import Recording
 from streamer.replay.replay_parts import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.run import build
@@ -60,7 +61,7 @@ class ReplaySession(Session):
             source,
             [ReplayedDetector(header.labels)],
             tracker,
-            annotators=build.build_annotators(settings.draw),
+            annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks.all,
             optional=sinks.optional,
             stats=self._stats,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.config.detector import DetectorSettings
-from streamer.config.settings import DrawSettings, Settings, TrackerSettings
+from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.errors import ConfigError
@@ -21,10 +21,11 @@ from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Annotator, PassthroughSource, Sink, Source, StreamInfo
+from streamer.interfaces import PassthroughSource, Sink, Source, StreamInfo
 from streamer.observe.metrics import MetricsServer
 from streamer.pipeline import Pipeline
-from streamer.registry import ANNOTATORS, TRACKERS
+from streamer.registry import TRACKERS
+from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.live.retries import Patience
@@ -97,7 +98,7 @@ def build_run(
         source,
         built.detectors,
         tracker,
-        annotators=build_annotators(settings.draw),
+        annotators=build_annotators(settings.draw, settings.extensions),
         sinks=sinks.all,
         cadence=every,
         select=built.keep,
@@ -197,20 +198,6 @@ def choose_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
 def playout(settings: SourceSettings) -> Playout:
     """When frames of a live source are shown."""
     return Playout(None if settings.jitter_ms == "auto" else float(settings.jitter_ms) / 1000)
-
-
-def build_annotators(settings: DrawSettings) -> list[Annotator]:
-    """What draws, from the bottom up."""
-    annotators: list[Annotator] = []
-    if settings.trails:
-        annotators.append(ANNOTATORS["trails"](length_s=settings.trail_length_s))
-    if settings.boxes:
-        annotators.append(ANNOTATORS["boxes"](show_origin=settings.origin))
-    if settings.labels:
-        annotators.append(ANNOTATORS["labels"](show_score=settings.score, show_id=settings.id))
-    if settings.hud:
-        annotators.append(ANNOTATORS["hud"]())
-    return annotators
 
 
 def _password(settings: SourceSettings) -> str:

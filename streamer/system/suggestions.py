@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from streamer.errors import ConfigError
 
 
-def did_you_mean(word: str, known: Sequence[str], *, otherwise: str, most: int = 1) -> str:
-    """`did you mean X?` if known names are similar to a word, else `otherwise`.
+def did_you_mean(word: str, known: Iterable[str], *, otherwise: str, most: int = 1, cutoff: float | None = None) -> str:
+    """`did you mean X?` if known names are similar to a word, in any case, else `otherwise`.
 
     Args:
         word: what the user wrote.
         known: the valid names.
         otherwise: the text if no name is similar.
         most: the largest number of names to suggest.
+        cutoff: the least similarity of a suggestion, 0 to 1; 0.4 for one name, 0.6 for several if None.
     """
-    near = difflib.get_close_matches(word, known, n=most, cutoff=0.4 if most == 1 else 0.6)
-    return f"did you mean {', '.join(near)}?" if near else otherwise
+    if cutoff is None:
+        cutoff = 0.4 if most == 1 else 0.6
+    by_folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.strip().casefold(), sorted(by_folded), n=most, cutoff=cutoff)
+    return f"did you mean {', '.join(by_folded[name] for name in near)}?" if near else otherwise
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

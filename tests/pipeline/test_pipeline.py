@@ -16,7 +16,7 @@ from streamer.flow.sink_worker import SINK_CAPACITY
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
-from streamer.render.canvas import Canvas
+from streamer.values.drawable import Drawable
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tests.pipeline.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, MainThreadSink, OneBox, raising
@@ -34,7 +34,7 @@ class FailingTracker(IouTracker):
 class FailingAnnotator:
     """Fails when it is to draw."""
 
-    def draw(self, canvas: Canvas, scene: Scene) -> None:
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
         raise Boom(f"no drawing on {canvas} at {scene.frame.index}")
 
 

@@ -1,6 +1,6 @@
-"""The sound of a live stream: which streams of the input a connection carries, and their packets on its clock.
+"""The audio of a live stream: selects streams of the input and puts their packets on the clock of the connection.
 
-Used by the thread that writes the stream sink. The tracks live as long as one connection.
+Used by the thread that writes the stream sink. A track lasts as long as one connection.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from streamer.sinks.muxing.timing import Timeline
 from streamer.sinks.publish.encoder import EncodedPacket
 from streamer.sinks.publish.target import StreamTarget
 
-# What the receivers of each kind decode, of what the muxers write: RTP has payloads for these (RFC 3551, 3640, 7587),
-# all servers of RTMP take AAC, and of HLS and transport streams these are what Apple and others play.
-# Everything else is encoded as AAC, which all of them know.
+# Codecs that the muxers write and receivers decode: RTP has payload formats for these (RFC 3551, 3640, 7587), all RTMP
+# servers take AAC, and Apple and other players play these in HLS and transport streams. Everything else is encoded as
+# AAC, which all receivers decode.
 _COPIED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "rtsp": frozenset({"aac", "opus", "pcm_mulaw", "pcm_alaw", "mp2", "mp3"}),
@@ -34,26 +34,25 @@ _COPIED: Mapping[str, frozenset[str]] = MappingProxyType(
 _NAMES = {"rtsp": "RTSP", "flv": "RTMP", "mpegts": "MPEG-TS", "hls": "HLS"}
 _MOST_STREAMS = {"flv": 1}
 _PACKETS = {"rtsp": "rtp", "hls": "mpegts"}
-"""The muxer that writes the packets of another."""
-_MOST_CHANNELS = 2
-"""Of sound that is encoded: a live stream is heard on a phone or a computer."""
+"""The muxer that packs the streams inside another format."""
+_MOST_CHANNELS = 2  # of encoded audio
 
 
-class SoundTrack:
-    """One stream of sound on one connection: copied if receivers decode it, else encoded as AAC.
+class AudioTrack:
+    """One audio stream of a connection: copied if receivers decode it, else encoded as AAC.
 
     Args:
-        number: of the stream in the connection; 0 is the video.
+        number: index of the stream in the connection; 0 is the video.
         stream: of the input.
-        target: where it goes.
+        target: of the connection.
 
     Attributes:
-        parameters: what is known of its codec, for `sound.add_with_parameters`.
+        parameters: codec parameters, for `sound.add_with_parameters`.
         time_base: seconds per tick of its packets.
-        codec: it is encoded as; empty if it is copied.
+        codec: name of the codec if the stream is encoded, empty if it is copied.
 
     Raises:
-        ValueError: it can be neither copied nor encoded.
+        ValueError: the stream can be neither copied nor encoded.
     """
 
     def __init__(self, number: int, stream: PassthroughStream, target: StreamTarget) -> None:
@@ -65,7 +64,7 @@ class SoundTrack:
             self.parameters = parameters_of(stream.template)
             self.time_base = stream.time_base
         else:
-            # The null format takes everything; it only holds the encoder.
+            # The null muxer takes every codec; it only holds the encoder.
             holder: Any = av.open(io.BytesIO(), "w", format="null")
             self._transcoder = Transcoder(holder, stream, encoder="aac", most_channels=_MOST_CHANNELS)
             holder.start_encoding()
@@ -75,11 +74,11 @@ class SoundTrack:
         self._timeline = Timeline(jump=round(1 / self.time_base))
 
     def packets(self, packet: PassthroughPacket, offset: Fraction) -> list[EncodedPacket]:
-        """What to send for a packet of the input.
+        """The packets to send for a packet of the input.
 
         Args:
-            packet: which begins at time 0 of the connection, or later.
-            offset: seconds from the input's clock to that of the connection.
+            packet: at time 0 of the connection or later.
+            offset: added to the input's clock to get that of the connection, seconds.
         """
         if self._transcoder is None:
             ticks = packet.ticks if packet.pts is None else packet.pts
@@ -90,64 +89,64 @@ class SoundTrack:
         moved = round(offset / self.time_base)
         sent = []
         for data, ticks, duration in found:
-            if ticks + moved >= 0:  # not the lead-in of the encoder
+            if ticks + moved >= 0:  # not the encoder's priming samples
                 placed = self._timeline.place(ticks + moved, duration)
                 sent.append(EncodedPacket(data, placed, placed, True, self._number, duration))
         return sent
 
 
-class StreamSound:
-    """The sound of all connections of one sink, one after the other.
+class StreamAudio:
+    """The audio of one sink, over all its connections.
 
     Args:
-        passthrough: of the input.
-        target: where it goes.
-        say: is told what is not exactly as in the input.
+        passthrough: the other streams of the input.
+        target: of the connections.
+        report: called with a line for everything that differs from the input.
     """
 
-    def __init__(self, passthrough: Passthrough, target: StreamTarget, say: Callable[[str], None]) -> None:
+    def __init__(self, passthrough: Passthrough, target: StreamTarget, report: Callable[[str], None]) -> None:
         self._passthrough = passthrough
         self._subscription = passthrough.subscribe()
         self._target = target
-        self._say = say
+        self._report = report
         self._known: frozenset[PassthroughStream] = frozenset()
-        self._tracks: dict[PassthroughStream, SoundTrack] = {}
+        self._tracks: dict[PassthroughStream, AudioTrack] = {}
         self._taken: list[tuple[PassthroughStream, PassthroughPacket]] = []
 
     @property
-    def tracks(self) -> list[SoundTrack]:
-        """Of the connection, in the order of their numbers."""
+    def tracks(self) -> list[AudioTrack]:
+        """Tracks of the connection, in the order of their numbers."""
         return list(self._tracks.values())
 
     def choose(self) -> None:
-        """Begin a connection: take up the streams that there are now."""
+        """Select the streams of the input for a new connection."""
         self._taken.clear()
         streams = self._passthrough.streams
         self._known = frozenset(streams)
         self._tracks = {}
         kind = _NAMES[self._target.muxer]
         for stream in streams:
-            told = f"the {stream.description} of the input"
+            name = f"the {stream.description} of the input"
             if stream.kind != "audio":
-                self._say(f"{kind} is sent with sound only: {told} is left out")
+                self._report(f"{kind} carries audio only besides video: {name} is left out")
                 continue
             if len(self._tracks) == _MOST_STREAMS.get(self._target.muxer):
-                self._say(f"{kind} holds one stream of sound: {told} is left out")
+                self._report(f"{kind} carries one audio stream: {name} is left out")
                 continue
             try:
-                track = SoundTrack(len(self._tracks) + 1, stream, self._target)
+                track = AudioTrack(len(self._tracks) + 1, stream, self._target)
             except ValueError as error:
-                self._say(f"{told} is left out: {error}")
+                self._report(f"{name} is left out: {error}")
                 continue
             self._tracks[stream] = track
             if track.codec:
-                self._say(f"{told} is sent as {track.codec}, which players of {kind} know")
+                self._report(f"{name} is sent as {track.codec}, which {kind} players decode")
 
     def take(self, until: Fraction) -> bool:
-        """Get the packets up to a time, seconds: whether there is a stream that the connection was not begun with.
+        """Fetch the packets up to a time, seconds; True if they include an audio stream that is new to the connection.
 
         Raises:
-            SinkError: the disk refuses packets that wait on it.
+            SinkError: the packets were buffered on a disk that failed.
         """
         try:
             self._taken += self._subscription.take(until)
@@ -156,10 +155,10 @@ class StreamSound:
         return any(stream not in self._known and stream.kind == "audio" for stream, _ in self._taken)
 
     def packets(self, offset: Fraction) -> list[EncodedPacket]:
-        """What is to be sent of the packets that were taken.
+        """The packets to send, of those that were fetched.
 
         Args:
-            offset: seconds from the input's clock to that of the connection, which begins at 0.
+            offset: added to the input's clock to get that of the connection, which begins at 0; seconds.
         """
         sent: list[EncodedPacket] = []
         for stream, packet in self._taken:
@@ -170,12 +169,12 @@ class StreamSound:
         return sent
 
     def drop(self, until: Fraction) -> None:
-        """There is no connection: what came up to a time, seconds, is not sent."""
+        """Discard the packets up to a time, seconds, because there is no connection."""
         self.take(until)
         self._taken.clear()
 
     def close(self) -> None:
-        """Take no more. Fine a second time."""
+        """End the subscription; may be called twice."""
         self._subscription.close()
 
 
@@ -187,7 +186,7 @@ def _is_copied(stream: PassthroughStream, muxer: str) -> bool:
     if codec not in _COPIED[muxer]:
         return False
     if muxer == "rtsp" and codec == "aac" and not context.extradata:
-        return False  # what players need to know stands in each packet of a transport stream, RTP wants it beforehand
+        return False  # a transport stream has the parameters in each packet; RTP needs them beforehand
     scratch: Any = av.open(io.BytesIO(), "w", format=_PACKETS.get(muxer, muxer))
     try:
         add_described(scratch, stream.template)

