@@ -29,8 +29,8 @@ import numpy.typing as npt
 import psutil
 
 from benchmarks.clips import machine
-from streamer.sources.live.connection import LivePicture
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.live.connection import LiveFrame
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 
 SIZE = (1280, 720)
@@ -41,14 +41,14 @@ SLOTS = 4
 Row = dict[str, float]
 
 
-def frames(url: str, wanted: Callable[[], bool]) -> Iterator[av.VideoFrame]:
-    """The frames of the program's own connection, while `wanted` returns true."""
-    connection = NetworkConnector(url).connect(wanted)
+def frames(url: str, is_active: Callable[[], bool]) -> Iterator[av.VideoFrame]:
+    """The frames of the program's own connection, while `is_active` returns true."""
+    connection = NetworkConnector(url).connect(is_active)
     try:
-        for item in connection.pictures():
-            if not wanted():
+        for item in connection.frames():
+            if not is_active():
                 return
-            if isinstance(item, LivePicture):
+            if isinstance(item, LiveFrame):
                 yield item.picture
     finally:
         connection.close()
@@ -57,10 +57,10 @@ def frames(url: str, wanted: Callable[[], bool]) -> Iterator[av.VideoFrame]:
 def in_thread(url: str, seconds: float) -> Row:
     """Capture in a thread of this process."""
     taken: queue.Queue[tuple[av.VideoFrame, float]] = queue.Queue(SLOTS)
-    unwanted = threading.Event()
+    cancelled = threading.Event()
 
     def capture() -> None:
-        for picture in frames(url, lambda: not unwanted.is_set()):
+        for picture in frames(url, lambda: not cancelled.is_set()):
             taken.put((picture, time.monotonic()))
 
     process = psutil.Process()
@@ -76,7 +76,7 @@ def in_thread(url: str, seconds: float) -> Row:
         delays_s.append(time.monotonic() - decoded_s)
     cpu_s = time.process_time() - cpu_s
     memory_mib = process.memory_full_info().uss / 2**20 - before_mib
-    unwanted.set()
+    cancelled.set()
     while thread.is_alive():
         thread.join(0.1)
         while not taken.empty():

@@ -25,7 +25,7 @@ from benchmarks.clips import machine
 from streamer.flow.stats import RunStats
 from streamer.pipeline import Pipeline
 from streamer.sources.live.live import LiveSource
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.faults.camera import Camera

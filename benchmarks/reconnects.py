@@ -22,11 +22,11 @@ import numpy as np
 import psutil
 
 from benchmarks.clips import machine
+from streamer.config.source import SourceSettings
 from streamer.flow.stats import RunStats
 from streamer.pipeline import Pipeline
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.faults.camera import Camera
@@ -67,10 +67,10 @@ def measure(reconnects: int) -> dict[str, Any]:
     marks = {SETTLED, reconnects, *range(100, reconnects, 100)}
     rows: dict[int, dict[str, float]] = {}
     before, began_s = held(), time.monotonic()
-    patience = Patience(first_wait_s=FIRST_WAIT_S)
+    settings = SourceSettings(first_wait_s=FIRST_WAIT_S)
     with (
         Camera(key_frame_on_play=True) as camera,
-        LiveSource(NetworkConnector(camera.url), patience, stats) as source,
+        LiveSource(NetworkConnector(camera.url), settings, stats) as source,
     ):
         pipeline = Pipeline(source, [OneBox()], IouTracker(), stats=stats)
         segment = done = 0

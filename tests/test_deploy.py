@@ -17,7 +17,6 @@ from streamer.cli.program import app
 from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.registry import SINKS
-from streamer.run.build import source_options
 from streamer.sinks.selection import sink_class
 
 ROOT = Path(__file__).parents[1]
@@ -159,7 +158,7 @@ def test_the_program_reads_the_environment_of_deploy(monkeypatch: pytest.MonkeyP
     (tmp_path / "password").write_text("swordfish\n", encoding="utf-8")
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(tmp_path / "password"))
     settings = load_settings(DEPLOY / "camera.yaml")
-    assert source_options(settings.source).network.password == "swordfish"
+    assert settings.source.login()[1] == "swordfish"
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path))
     from streamer.models.store import cache_dir
 
@@ -221,7 +220,7 @@ def test_settings_from_the_readme_take_the_password_from_the_unit(
     monkeypatch.delenv("STREAMER_SOURCE_PASSWORD", raising=False)
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(credential))
     settings = load_settings(ROOT / step[1])
-    assert source_options(settings.source).network.password == "swordfish"
+    assert settings.source.login()[1] == "swordfish"
     assert settings.source.retry_at_start
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from streamer.classes.class_filter import ClassFilter
@@ -17,7 +15,7 @@ from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError
-from streamer.features import DetectorContext
+from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
 from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.playout import Playout
@@ -30,9 +28,7 @@ from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
 from streamer.sinks.selection import OpenSinks
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.options import NetworkOptions
-from streamer.sources.selection import DEINTERLACE, SourceOptions, open_source
+from streamer.sources.selection import open_source
 from streamer.system.suggestions import nearest
 from streamer.values.states import Overlay
 from tracking import assignment
@@ -159,10 +155,9 @@ def _enter_source(
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
-    if isinstance(uri, str):
-        options = replace(source_options(settings.source), tap=packet_tap(observers))
-        uri = open_source(uri, options, stats=stats)
-    source = stack.enter_context(uri)
+    context = SourceContext(stats, packet_tap(observers), settings.extensions)
+    source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
+    stack.enter_context(source)
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
     if settings.metrics.address is not None:
@@ -246,54 +241,3 @@ def choose_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
 def playout(settings: SourceSettings) -> Playout:
     """When frames of a live source are shown."""
     return Playout(None if settings.jitter_ms == "auto" else float(settings.jitter_ms) / 1000)
-
-
-def _password(settings: SourceSettings) -> str:
-    """The password, its file, the password in the environment, its file there: the first that is given."""
-    given = settings.password.get_secret_value()
-    if settings.password_file is None:
-        given = given or os.environ.get("STREAMER_SOURCE_PASSWORD", "")
-    file = settings.password_file or os.environ.get("STREAMER_SOURCE_PASSWORD_FILE")
-    if given or not file:
-        return given
-    try:
-        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
-        raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error
-
-
-def source_options(settings: SourceSettings) -> SourceOptions:
-    """How the source is read, with the password where the settings say it is.
-
-    Raises:
-        ConfigError: the password's file cannot be read.
-    """
-    width, _, height = (settings.size or "0x0").partition("x")
-    return SourceOptions(
-        fps=settings.fps,
-        threads=settings.threads,
-        live=settings.live,
-        size=(int(width), int(height)) if settings.size else None,
-        pixel_format=settings.pixel_format,
-        audio=settings.audio,
-        deinterlace=settings.deinterlace,
-        network=NetworkOptions(
-            transport=settings.transport,
-            user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),
-            password=_password(settings),
-            open_timeout_s=settings.open_timeout_s,
-            low_latency=settings.low_latency,
-            options=settings.options,
-            verify=settings.verify,
-            poll_fps=settings.poll_fps,
-            deinterlace=DEINTERLACE[settings.deinterlace],
-            max_height=settings.max_height,
-        ),
-        patience=Patience(
-            stall_s=settings.stall_s,
-            longest_wait_s=settings.longest_wait_s,
-            retry_for_s=settings.retry_for_s,
-            retry_at_start=settings.retry_at_start,
-        ),
-    )

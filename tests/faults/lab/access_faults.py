@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 from tests.faults.lab.rig import Setup
 from tests.faults.lab.router import Router

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import ClassVar
 
+from streamer.config.source import Transport
 from tests.faults.lab.scenario import CameraScenario
 from tests.faults.lab.seen_frames import DETECTED, SHOWN, SeenFrame
 
@@ -20,7 +21,7 @@ class Loss(CameraScenario):
     """A fraction of the RTP packets is lost, for about 6 s."""
 
     expected = "marks frames from a gap to the next intact keyframe; the detector does not get them"
-    transport = "udp"
+    transport: ClassVar[Transport] = "udp"
     limit_s = 2.5
     lasts_s = (5.0, 7.0)
     quick = False

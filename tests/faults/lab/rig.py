@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streamer.config.source import SourceSettings
 from streamer.errors import Interrupted
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Sink, StreamInfo
 from streamer.pipeline import Pipeline
 from streamer.sources.live.connection import Connector
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.faults.lab.seen_frames import DETECTED, SHOWN, SeenFrame, SeenFrames
@@ -79,8 +79,8 @@ class Rig:
         self.stats = RunStats()
         self._setup = setup
         self._seen = seen
-        patience = Patience(stall_s=STALL_S, longest_wait_s=setup.longest_wait_s, retry_at_start=True)
-        self._source = LiveSource(setup.connector, patience, self.stats)
+        settings = SourceSettings(stall_s=STALL_S, longest_wait_s=setup.longest_wait_s, retry_at_start=True)
+        self._source = LiveSource(setup.connector, settings, self.stats)
         self._pipeline: Future[Pipeline] = Future()
         self._ended: Future[float] = Future()
         self._thread = threading.Thread(target=self._run, name="rig", daemon=True)

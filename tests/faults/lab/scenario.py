@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import ClassVar
 
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.config.source import SourceSettings, Transport
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 from tests.faults.lab.rig import STALL_S, Setup
 from tests.faults.lab.seen_frames import SHOWN, SeenFrame, SeenFrames
@@ -92,7 +92,7 @@ class CameraScenario(Scenario):
         longest_wait_s: between two attempts to connect.
     """
 
-    transport: ClassVar[str] = "tcp"
+    transport: ClassVar[Transport] = "tcp"
     longest_wait_s: ClassVar[float] = 30.0
 
     def make_camera(self) -> Camera:
@@ -105,7 +105,7 @@ class CameraScenario(Scenario):
 
     def setup(self) -> Setup:
         """Only the source and a detector."""
-        connector = NetworkConnector(self.camera.url, NetworkOptions(transport=self.transport))
+        connector = NetworkConnector(self.camera.url, SourceSettings(transport=self.transport))
         return Setup(connector, self.longest_wait_s)
 
     def captured_at_s(self, number: int) -> float | None:

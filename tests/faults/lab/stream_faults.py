@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera, Codec
 from tests.faults.lab.http_camera import HttpCamera
 from tests.faults.lab.rig import Setup

@@ -348,7 +348,7 @@ def test_packets_do_not_wait_for_a_server_that_is_away() -> None:
     with stream_sink("rtsp://127.0.0.1:9/x", INFO, passthrough=feed.passthrough, clock=lambda: 0.0) as sink:
         write(sink, feed, 0, 100)
         assert sink.skipped == 100
-        assert not any(lane.packets for lane in feed.passthrough._lanes.values())
+        assert not any(queue.packets for queue in feed.passthrough._queues.values())
     assert not feed.passthrough.begin()
 
 

@@ -75,7 +75,7 @@ class _Leftover:
     lock: int
 
 
-def copy_in_place(
+def remux_in_place(
     path: Path,
     name: Path,
     options: Mapping[str, str] | None = None,
@@ -112,20 +112,20 @@ def copy_in_place(
     return lasted_s, held
 
 
-def write_again(path: Path, name: Path, options: Mapping[str, str]) -> int:
-    """Replace a complete hidden file as `copy_in_place` does: the lock of the new one.
+def rewrite(path: Path, name: Path, options: Mapping[str, str]) -> int:
+    """Replace a complete hidden file as `remux_in_place` does: the lock of the new one.
 
     Raises:
         SinkError: that failed; the file is as before.
     """
     try:
-        return copy_in_place(path, name, options)[1]
+        return remux_in_place(path, name, options)[1]
     except (StreamerError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise SinkError(f"cannot finish {name}: {why}") from error
 
 
-class Leftovers:
+class Recovery:
     """Finishes the unfinished files of one output.
 
     Args:
@@ -230,7 +230,7 @@ class Leftovers:
             return
         require_room(path, status.st_size + self._reserve_bytes)
         try:
-            lasted_s, held = copy_in_place(path, final, self._options, self._pause)
+            lasted_s, held = remux_in_place(path, final, self._options, self._pause)
         except UnreadableError as error:
             self._leave_or_remove(path, status.st_size, error)
             return

@@ -20,9 +20,9 @@ from av.packet import Packet
 from streamer.media.ffmpeg_log import capture_log
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
 from streamer.sinks.muxing.tags import own_tags
-from streamer.sinks.muxing.timing import RisingTicks
+from streamer.sinks.muxing.timing import MonotonicTicks
 
-TRIED_PACKETS = 8
+CHECKED_PACKETS = 8
 """Enough to see a wrong duration, and for AC-3 and E-AC-3, whose muxers want to see some packets."""
 SYNC = Fraction(1, 25)
 """Sound that is off by less is in step (EBU R37: 40 ms early to 60 ms late)."""
@@ -64,7 +64,7 @@ class _Found(NamedTuple):
 REFUSED = Fit(holds=False, tried=True)
 
 
-def try_stream(kind: str, stream: PassthroughStream, packets: Sequence[PassthroughPacket]) -> Fit:
+def check_stream(kind: str, stream: PassthroughStream, packets: Sequence[PassthroughPacket]) -> Fit:
     """Try a stream in a container (`kind`, FFmpeg's name) with its first packets, or its header alone without any."""
     if stream.template is None or stream.kind not in ("audio", "video", "subtitle", "data", "attachment"):
         return REFUSED
@@ -76,7 +76,7 @@ def try_stream(kind: str, stream: PassthroughStream, packets: Sequence[Passthrou
         packets = [PassthroughPacket(bytes(64), 0, 0, 1)]
     if not packets:
         return Fit(_accepts(kind, stream) and not _is_renamed(kind, stream))
-    packets = _lasting(packets[:TRIED_PACKETS])
+    packets = _lasting(packets[:CHECKED_PACKETS])
     tick = stream.time_base
     start = packets[0].ticks
     length = max(packet.ticks + packet.duration for packet in packets) - start
@@ -171,7 +171,7 @@ def _written(
             for added in streams:
                 added.metadata.update(own_tags(stream.tags))
             container.start_encoding()
-            rising = [RisingTicks(added) for added in streams]
+            rising = [MonotonicTicks(added) for added in streams]
             for number, moved in copies:
                 for packet in packets:
                     made = _moved(packet, stream.time_base, moved, rising[number])
@@ -183,7 +183,7 @@ def _written(
             buffer.close()  # else an ending is tried once more when the container is collected
 
 
-def _moved(packet: PassthroughPacket, tick: Fraction, moved: int, rising: RisingTicks) -> Packet[Any]:
+def _moved(packet: PassthroughPacket, tick: Fraction, moved: int, rising: MonotonicTicks) -> Packet[Any]:
     made = packet.packet()
     later = 0 if packet.pts is None else packet.pts - packet.ticks
     made.dts = ticks = rising.place((packet.ticks + moved) * tick)

@@ -19,7 +19,7 @@ from streamer.media.passthrough_streams import (
     describe_streams,
     passthrough_packet,
 )
-from streamer.sinks.muxing.sound import OUT_OF_STEP_S, Transcoder
+from streamer.sinks.muxing.audio import OUT_OF_STEP_S, Transcoder
 from tests.sinks.muxing.claps import CLAP_FIRST, claps_in, click_track, clicks, steps, write_claps
 from tests.sinks.scenes import annotate
 

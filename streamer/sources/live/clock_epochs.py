@@ -1,8 +1,8 @@
-"""Where a sender's clock jumps: which packets belong together because one clock gave them their times.
+"""Splits a sender's time stamps at the jumps of its clock.
 
-A restarted encoder begins its time stamps anew, a programme is followed by an advertisement with its own, 33 bits run
-over. All that lies between two such jumps is an era. Sound and pictures of one era have a distance in time, those of
-two have none. Owned by the thread of a connection.
+A restarted encoder starts its time stamps anew, an advertisement has its own clock, 33-bit time stamps wrap around.
+The packets between two jumps form an epoch. Time stamps of one epoch can be compared, those of two epochs cannot. Owned
+by the thread of a connection.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Era(NamedTuple):
+class ClockEpoch(NamedTuple):
     """Rises with time; `period` is told by the input (a discontinuity in a playlist), `jump` found in the stamps."""
 
     period: int = 0
     jump: int = 0
 
 
-NO_ERA = Era()
+NO_EPOCH = ClockEpoch()
 """Of an input whose clock is not followed."""
 LEAST_JUMP_S = 1.0
 """A step forwards that is shorter is a pause."""
@@ -31,30 +31,30 @@ _FADING = 0.9  # of the longest step, with each packet
 @dataclass
 class _Track:
     last_s: float
-    era: Era
+    epoch: ClockEpoch
     step_s: float = 0.0
 
 
-class Eras:
-    """Tells the era of each packet of an input, whose streams come interleaved.
+class ClockEpochs:
+    """Tells the epoch of each packet of an input, whose streams come interleaved.
 
     Args:
         period: as the input tells.
     """
 
     def __init__(self, period: int = 0) -> None:
-        self.newest = Era(period)
+        self.newest = ClockEpoch(period)
         self._tracks: dict[int, _Track] = {}
         self._begins_s = 0.0
         self._latest_s = 0.0
         self._missing_s = 0.0
 
-    def missing(self, duration_s: float) -> None:
-        """So much is known to be missing: a step forwards as long as that is no jump."""
+    def add_missing(self, duration_s: float) -> None:
+        """Note missing data: a forward step of this duration is no jump."""
         self._missing_s += duration_s
 
-    def of(self, stream: int, time_s: float | None) -> Era:
-        """The era of the next packet of a stream.
+    def of(self, stream: int, time_s: float | None) -> ClockEpoch:
+        """The epoch of the next packet of a stream.
 
         Args:
             stream: its index.
@@ -62,12 +62,12 @@ class Eras:
         """
         track = self._tracks.get(stream)
         if time_s is None:
-            return self.newest if track is None else track.era
+            return self.newest if track is None else track.epoch
         if track is None:
             if not self._tracks:
                 self._begins_s = self._latest_s = time_s
             track = self._tracks[stream] = _Track(time_s, self.newest)
-            return track.era
+            return track.epoch
         step_s = time_s - track.last_s
         most_s = max(LEAST_JUMP_S, _STEPS * track.step_s)
         if step_s > most_s and step_s <= most_s + self._missing_s:
@@ -75,20 +75,20 @@ class Eras:
         elif not -_BACK_S <= step_s <= most_s:
             self._jump(track, time_s)
             step_s = 0.0
-        elif track.era < self.newest and step_s > LEAST_JUMP_S and self._is_near(time_s):
-            track.era = self.newest  # a slow stream, which does not show the jump that another one did
+        elif track.epoch < self.newest and step_s > LEAST_JUMP_S and self._is_near(time_s):
+            track.epoch = self.newest  # a slow stream, which does not show the jump that another one did
         track.last_s = time_s
         track.step_s = max(step_s, track.step_s * _FADING)
-        if track.era == self.newest:
+        if track.epoch == self.newest:
             self._latest_s = max(self._latest_s, time_s)
-        return track.era
+        return track.epoch
 
     def _jump(self, track: _Track, time_s: float) -> None:
-        if track.era == self.newest or not self._is_near(time_s):
-            self.newest = Era(self.newest.period, self.newest.jump + 1)
+        if track.epoch == self.newest or not self._is_near(time_s):
+            self.newest = ClockEpoch(self.newest.period, self.newest.jump + 1)
             self._begins_s = self._latest_s = time_s
-        track.era = self.newest
+        track.epoch = self.newest
 
     def _is_near(self, time_s: float) -> bool:
-        """Whether a time lies where the newest era is."""
+        """Whether a time lies where the newest epoch is."""
         return self._begins_s - _APART_S <= time_s <= self._latest_s + _APART_S

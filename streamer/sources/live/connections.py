@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from streamer.errors import SourceLost
 from streamer.flow.queues import BoundedQueue
-from streamer.sources.live.connection import Connector, LivePicture
-from streamer.sources.live.line import Ended, Inbox, Item, Line
-from streamer.sources.live.sound import LiveSound
+from streamer.sources.live.audio import LiveAudio
+from streamer.sources.live.connection import Connector, LiveFrame
+from streamer.sources.live.connection_thread import ConnectionThread, Ended, Inbox, Item
 from streamer.values.frame import held_bytes
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _INBOX_CAPACITY = 64
 _INBOX_BYTES = 128 << 20
 
 
-class Lines:
+class Connections:
     """Makes lines, reads the newest, and drops what older ones still say.
 
     Args:
@@ -36,18 +36,18 @@ class Lines:
         sound: where the packets of other streams go.
     """
 
-    def __init__(self, connector: Connector, lost: Callable[[Item], None], sound: LiveSound) -> None:
+    def __init__(self, connector: Connector, lost: Callable[[Item], None], sound: LiveAudio) -> None:
         self._connector = connector
         self._lost = lost
         self._sound = sound
         self._inbox: Inbox = BoundedQueue(_INBOX_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=_INBOX_BYTES)
-        self._lines: list[Line] = []  # those whose threads may live; the last one is in use
+        self._connections: list[ConnectionThread] = []  # those whose threads may live; the last one is in use
         self._made = 0
 
     def connect(self) -> None:
         """Begin another connection."""
         self._made += 1
-        self._lines.append(Line(self._made, self._connector, self._inbox, self._sound))
+        self._connections.append(ConnectionThread(self._made, self._connector, self._inbox, self._sound))
 
     def next(self, since_s: float, limit_s: float) -> Item:
         """The next thing that the line in use says.
@@ -91,10 +91,10 @@ class Lines:
         Raises:
             SourceLost: too many hang and cannot be ended; the cause is `HUNG`.
         """
-        self._lines[-1].give_up()
-        self._lines = [line for line in self._lines if line.alive]
-        if len(self._lines) > _LEFT_BEHIND_MOST:
-            hang = f"{len(self._lines)} connections hang and cannot be ended; start the program again"
+        self._connections[-1].give_up()
+        self._connections = [line for line in self._connections if line.alive]
+        if len(self._connections) > _LEFT_BEHIND_MOST:
+            hang = f"{len(self._connections)} connections hang and cannot be ended; start the program again"
             raise SourceLost(f"{self._connector.name}: {hang}", HUNG)
 
     def stop(self) -> None:
@@ -105,11 +105,11 @@ class Lines:
         """Stop, and wait for the threads; one that hangs in a read is left behind."""
         self.stop()
         until_s = time.monotonic() + _JOIN_S
-        for line in self._lines:
+        for line in self._connections:
             line.join(max(until_s - time.monotonic(), 0.0))
             if line.alive:
                 log.info("%s: a read did not end in time and was left behind", self._connector.name)
 
 
 def _held_bytes(said: tuple[int, Item]) -> int:
-    return held_bytes(said[1].picture) if isinstance(said[1], LivePicture) else 0
+    return held_bytes(said[1].picture) if isinstance(said[1], LiveFrame) else 0

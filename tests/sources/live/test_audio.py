@@ -11,15 +11,15 @@ import av
 import pytest
 from av.stream import Disposition
 
+from streamer.config.source import SourceSettings
 from streamer.media.passthrough import MEMORY_BYTES, Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.file.file import FileSource
-from streamer.sources.live.connection import LivePacket, LivePicture
+from streamer.sources.live.audio import LiveAudio
+from streamer.sources.live.connection import LiveFrame, LivePacket
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.paced import PacedConnector
-from streamer.sources.live.retries import Patience
-from streamer.sources.live.sound import LiveSound
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from tests.faults.gstreamer import GStreamerServer, missing
 from tests.pipeline.parts import DEADLINE_S
@@ -37,16 +37,16 @@ def packet(stream: PassthroughStream, ticks: int, arrived_s: float = 0.0, data: 
     return LivePacket(stream, PassthroughPacket(data or b"%d" % ticks, ticks, ticks, 1024), arrived_s)
 
 
-def shown(pts: int | None, arrived_s: float = 0.0) -> LivePicture:
-    return LivePicture(av.VideoFrame(16, 16, "gray"), pts, Fraction(1, 90000), arrived_s)
+def shown(pts: int | None, arrived_s: float = 0.0) -> LiveFrame:
+    return LiveFrame(av.VideoFrame(16, 16, "gray"), pts, Fraction(1, 90000), arrived_s)
 
 
 class Heard:
-    """A `LiveSound` with somebody who takes what it gives."""
+    """A `LiveAudio` with somebody who takes what it gives."""
 
     def __init__(self) -> None:
         self.passthrough = Passthrough(live=True)
-        self.sound = LiveSound(self.passthrough)
+        self.sound = LiveAudio(self.passthrough)
         self.subscription = self.passthrough.subscribe()
         self.passthrough.begin()
 
@@ -145,7 +145,7 @@ def test_sound_never_goes_back() -> None:
 
 def test_nobody_who_takes_sound_costs_no_memory() -> None:
     passthrough, stream = Passthrough(live=True), sound_stream()
-    sound = LiveSound(passthrough)
+    sound = LiveAudio(passthrough)
     sound.begin(1, [stream])
     passthrough.begin()
     for k in range(10_000):
@@ -165,7 +165,7 @@ def played(source: LiveSource, count: int) -> tuple[list[Frame], Sequence[tuple[
 
 def test_a_file_that_is_played_live_has_its_sound(tmp_path: Path) -> None:
     clip = write_sounding(tmp_path / "clip.mkv", seconds=3)
-    source = LiveSource(PacedConnector(lambda: FileSource(clip), "clip"), Patience(stall_s=DEADLINE_S))
+    source = LiveSource(PacedConnector(lambda: FileSource(clip), "clip"), SourceSettings(stall_s=DEADLINE_S))
     frames, packets = played(source, 2 * FPS)
     steps = steps_s(clip, frames, packets)
     assert len(steps) > 60
@@ -178,7 +178,7 @@ def test_a_file_that_is_played_live_has_its_sound(tmp_path: Path) -> None:
 def test_a_camera_has_its_sound_in_step(tmp_path: Path, codec: str, rate_hz: int) -> None:
     clip = write_sounding(tmp_path / "clip.mov", codec=codec, rate_hz=rate_hz)
     with GStreamerServer(file=clip, sound=codec) as server:
-        source = LiveSource(NetworkConnector(server.url("/file")), Patience(stall_s=DEADLINE_S))
+        source = LiveSource(NetworkConnector(server.url("/file")), SourceSettings(stall_s=DEADLINE_S))
         frames, packets = played(source, 4 * FPS)
     steps = steps_s(clip, frames, packets)
     assert len(steps) > 80
@@ -190,7 +190,8 @@ def test_a_camera_has_its_sound_in_step(tmp_path: Path, codec: str, rate_hz: int
 def test_sound_that_is_not_wanted_does_not_come(tmp_path: Path) -> None:
     clip = write_sounding(tmp_path / "clip.mov")
     with GStreamerServer(file=clip) as server:
-        source = LiveSource(NetworkConnector(server.url("/file"), audio=False), Patience(stall_s=DEADLINE_S))
+        settings = SourceSettings(audio=False, stall_s=DEADLINE_S)
+        source = LiveSource(NetworkConnector(server.url("/file"), settings), settings)
         frames, packets = played(source, FPS)
     assert len(frames) == FPS
     assert packets == []
@@ -225,7 +226,7 @@ def test_packets_that_tell_no_duration_last_as_long_as_those_of_their_codec() ->
 
 def test_sound_that_no_output_takes_in_time_is_told(tmp_path: Path) -> None:
     clip = write_sounding(tmp_path / "clip.mkv", seconds=1)
-    source = LiveSource(PacedConnector(lambda: FileSource(clip), "clip"), Patience(stall_s=DEADLINE_S))
+    source = LiveSource(PacedConnector(lambda: FileSource(clip), "clip"), SourceSettings(stall_s=DEADLINE_S))
     with source as opened:
         assert opened.passthrough is not None
         opened.passthrough.subscribe()

@@ -180,7 +180,7 @@ class Transcoder:
         return frame
 
 
-def waiting_failure(error: OSError) -> SinkError:
+def spill_failure(error: OSError) -> SinkError:
     """The error to raise where packets cannot be read that wait on the disk for their picture."""
     why = f"sound that waits on the disk for its picture cannot be read ({error.strerror})"
     return SinkError(f"{why}; set TMPDIR to another folder")

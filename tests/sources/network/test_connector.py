@@ -12,13 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from streamer.config.source import SourceSettings, Transport
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
-from streamer.sources.live.line import LATE
+from streamer.sources.live.connection_thread import LATE
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from tests.clips import read_number as read_media_number
 from tests.faults.camera import Camera
@@ -28,10 +27,10 @@ from tests.sinks.making import mjpeg_sink
 from tests.sinks.scenes import scene
 
 CANARY = "swordfish"
-ALWAYS = Patience(stall_s=DEADLINE_S)
+ALWAYS = SourceSettings(stall_s=DEADLINE_S)
 
 
-def is_wanted() -> bool:
+def is_active() -> bool:
     return True
 
 
@@ -42,8 +41,8 @@ def camera() -> Iterator[Camera]:
         yield camera
 
 
-def source(camera: Camera, transport: str = "tcp") -> LiveSource:
-    return LiveSource(NetworkConnector(camera.url, NetworkOptions(transport=transport)), ALWAYS)
+def source(camera: Camera, transport: Transport = "tcp") -> LiveSource:
+    return LiveSource(NetworkConnector(camera.url, SourceSettings(transport=transport)), ALWAYS)
 
 
 def numbers(frames: list[Frame]) -> list[int | None]:
@@ -51,7 +50,7 @@ def numbers(frames: list[Frame]) -> list[int | None]:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp", "prefer_tcp"])
-def test_pictures_come_whole_in_order_and_with_their_times(camera: Camera, transport: str) -> None:
+def test_pictures_come_whole_in_order_and_with_their_times(camera: Camera, transport: Transport) -> None:
     with source(camera, transport) as opened:
         frames = list(itertools.islice(opened, 40))
         damage = {(one.state, one.cause): one.frames for one in opened.take_damage()}
@@ -125,7 +124,7 @@ def test_pictures_that_miss_packets_are_not_given_to_a_detector(camera: Camera) 
 
 
 def connect(url: str, **options: object) -> None:
-    NetworkConnector(url, NetworkOptions(**options)).connect(is_wanted).close()  # type: ignore[arg-type]
+    NetworkConnector(url, SourceSettings(**options)).connect(is_active).close()  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager
@@ -176,17 +175,17 @@ def test_a_camera_that_goes_is_told_without_its_password(
     with Camera(auth=("basic", "me", CANARY), key_frame_on_play=True) as camera, nothing_says(CANARY, caplog, capfd):
         connector = NetworkConnector(camera.url)
         assert CANARY not in connector.name
-        assert connector.present()
-        with LiveSource(connector, Patience(stall_s=DEADLINE_S, retry_for_s=0.0)) as opened:
+        assert connector.is_reachable()
+        with LiveSource(connector, SourceSettings(stall_s=DEADLINE_S, retry_for_s=0.0)) as opened:
             frames = iter(opened)
             assert next(frames).index == 0
             camera.kill()
             with pytest.raises(SourceLost, match=r"(the stream ended|reading failed.*); given up") as caught:
                 list(frames)
         assert CANARY not in str(caught.value)
-        assert not connector.present()
+        assert not connector.is_reachable()
         with pytest.raises(SourceLost, match="nobody listens at that port") as caught:
-            connector.connect(is_wanted)
+            connector.connect(is_active)
         assert caught.value.cause == "refused"
         assert CANARY not in f"{caught.value!r}"
 

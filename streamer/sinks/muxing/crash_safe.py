@@ -38,7 +38,7 @@ class WholeFile(io.FileIO):
         return written
 
 
-class SurvivingFile(WholeFile):
+class CrashSafeFile(WholeFile):
     """A file that can be read before, during and after its ending is written.
 
     A muxer ends a file by appending an index and then writing over some bytes further up, which make it valid. Those
@@ -77,7 +77,7 @@ class SurvivingFile(WholeFile):
         self._ending_at = None
 
 
-def surviving_options(kind: str, options: Mapping[str, str], *, index_first: bool = False) -> dict[str, str]:
+def crash_safe_options(kind: str, options: Mapping[str, str], *, index_first: bool = False) -> dict[str, str]:
     """The options for a muxer that is to keep little in memory.
 
     Args:

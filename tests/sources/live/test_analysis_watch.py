@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.flow.stats import RunStats
-from streamer.sources.live.unanalysed import COUNT, SAID_AFTER_S, AnalysisWatch
+from streamer.sources.live.analysis_watch import COUNT, SAID_AFTER_S, AnalysisWatch
 
 FPS = 32  # so that times are exact
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.sources.damage.complaints import HARMLESS, means_damage
+from streamer.sources.damage.decoder_messages import HARMLESS, means_damage
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ says, timing that makes no sense, a colour it does not know. Cameras send such t
 picture is whole. The list below was made by reading every message of level WARNING or above that FFmpeg's decoders of
 H.264, H.265, MJPEG, MPEG-4, MPEG-2, VP8, VP9 and AV1 and what they share can log (libavcodec of FFmpeg 8.1 and 9.0). A
 line that is not on it counts as damage: a message of another version is then a picture that no detector sees, which is
-told (`streamer.sources.live.unanalysed`), and not a damaged one that it does.
+told (`streamer.sources.live.analysis_watch`), and not a damaged one that it does.
 """
 
 from __future__ import annotations

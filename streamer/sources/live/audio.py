@@ -15,19 +15,19 @@ from fractions import Fraction
 
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import PassthroughStream
-from streamer.sources.live.connection import LivePacket, LivePicture
-from streamer.sources.live.eras import Era
+from streamer.sources.live.clock_epochs import ClockEpoch
+from streamer.sources.live.connection import LiveFrame, LivePacket
 
 NEAR_S = 10.0
 """Time stamps of sound and picture that are farther apart have nothing to do with each other."""
 IN_STEP_S = Fraction(1, 50)
 """A packet that comes so near to the end of the one before it follows it without a gap: time stamps jitter."""
-_MOST_ERAS = 4
+_MAX_EPOCHS = 4
 _MOST_PENDING = 6000
 """Packets that wait for their frame, about two minutes of AAC: playlists give a segment at a time."""
 
 
-class LiveSound:
+class LiveAudio:
     """Between connections and a `Passthrough`; any thread may call any method.
 
     Args:
@@ -42,7 +42,7 @@ class LiveSound:
         self._streams: dict[PassthroughStream, PassthroughStream] = {}  # of the connection: as outputs know them
         self._pending: deque[LivePacket] = deque()
         self._ends: dict[PassthroughStream, Fraction] = {}
-        self._shown: dict[Era, tuple[Fraction | None, float, Fraction]] = {}  # the last frame of each of late
+        self._shown: dict[ClockEpoch, tuple[Fraction | None, float, Fraction]] = {}  # the last frame of each of late
 
     def begin(self, connection: int, streams: Sequence[PassthroughStream]) -> None:
         """A connection is open.
@@ -72,7 +72,7 @@ class LiveSound:
                 if len(self._pending) > _MOST_PENDING:
                     self._pending.popleft()
 
-    def release(self, picture: LivePicture, media_s: Fraction) -> None:
+    def release(self, picture: LiveFrame, media_s: Fraction) -> None:
         """The capture thread: a picture became a frame; sound up to it goes on.
 
         Args:
@@ -81,27 +81,27 @@ class LiveSound:
         """
         shown_s = None if picture.pts is None else picture.pts * picture.time_base
         with self._lock:
-            self._shown.pop(picture.era, None)
-            self._shown[picture.era] = shown_s, picture.arrived_s, media_s
-            while len(self._shown) > _MOST_ERAS:
+            self._shown.pop(picture.epoch, None)
+            self._shown[picture.epoch] = shown_s, picture.arrived_s, media_s
+            while len(self._shown) > _MAX_EPOCHS:
                 del self._shown[next(iter(self._shown))]
             later: deque[LivePacket] = deque()
             for packet in self._pending:
-                placed_s = self._placed(packet, picture.era)
+                placed_s = self._placed(packet, picture.epoch)
                 if placed_s is None or placed_s > media_s:
                     later.append(packet)
                 else:
                     self._pass_on(packet, placed_s)
             self._pending = later
 
-    def _placed(self, packet: LivePacket, now: Era) -> Fraction | None:
-        """The media time of a packet by the last frame of its era; None if there was no frame of it yet."""
-        near = self._shown.get(packet.era)
+    def _placed(self, packet: LivePacket, now: ClockEpoch) -> Fraction | None:
+        """The media time of a packet by the last frame of its epoch; None if there was no frame of it yet."""
+        near = self._shown.get(packet.epoch)
         if near is None:
             arrived_s = self._shown[now][1]
-            if packet.era > now and packet.arrived_s > arrived_s - NEAR_S:
+            if packet.epoch > now and packet.arrived_s > arrived_s - NEAR_S:
                 return None
-            near = self._shown[now]  # the pictures know nothing of that era
+            near = self._shown[now]  # the pictures know nothing of that epoch
             shown_s: Fraction | None = None
             _, arrived_s, media_s = near
         else:
