@@ -155,9 +155,9 @@ def _enter_source(
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
-    if isinstance(uri, str):
-        uri = open_source(uri, settings.source, SourceContext(stats, packet_tap(observers), settings.extensions))
-    source = stack.enter_context(uri)
+    context = SourceContext(stats, packet_tap(observers), settings.extensions)
+    source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
+    stack.enter_context(source)
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
     if settings.metrics.address is not None:
