@@ -42,7 +42,7 @@ def test_a_capture_of_a_lower_level_does_not_affect_another() -> None:
     assert len(camera) == 1
 
 
-def test_lines_of_other_threads_are_not_captured(
+def test_lines_of_other_threads_are_dropped(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with capture_log(WARNING) as lines:
