@@ -19,7 +19,8 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
-from streamer.run import wiring
+from streamer.render.annotators import build_annotators
+from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.sources.synthetic import SyntheticSource
 
@@ -49,8 +50,8 @@ def main() -> None:
         pipeline = Pipeline(
             source,
             [StarterDetector(DetectorSettings(min_score=0.1)), StarterDetector(DetectorSettings(min_score=0.1))],
-            wiring.build_tracker(settings.tracker),
-            annotators=wiring.build_annotators(settings.draw),
+            build.build_tracker(settings.tracker),
+            annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks,
         )
         first_mib = 0.0

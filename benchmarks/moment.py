@@ -24,15 +24,16 @@ from streamer.detectors.starter import StarterDetector
 from streamer.flow.simulated_clock import Latency
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
+from streamer.render.annotators import build_annotators
 from streamer.render.canvas import Canvas
-from streamer.run import wiring
+from streamer.run import build
 from streamer.sources.file.file import FileSource
 
 
 def scenes(clip: Path, overlay: str, latency_s: float, until_s: float) -> list[Scene]:
     """What is shown up to a moment."""
     shown: list[Scene] = []
-    tracker = wiring.build_tracker(TrackerSettings(), detection_interval_s=latency_s)
+    tracker = build.build_tracker(TrackerSettings(), detection_interval_s=latency_s)
     with FileSource(str(clip)) as source:
         for scene in Pipeline(source, [StarterDetector()], tracker, overlay=overlay, latency=Latency([latency_s])):
             if scene.frame.time_s > until_s:
@@ -46,7 +47,7 @@ def drawn(scene: Scene, classes: Sequence[str]) -> npt.NDArray[np.uint8]:
     wanted = [scene.labels.name(label) in classes for label in scene.tracks.labels.tolist()]
     scene = dataclasses.replace(scene, tracks=scene.tracks.select(np.array(wanted, np.bool_)))
     canvas = Canvas(scene.frame.picture)
-    for annotator in wiring.build_annotators(DrawSettings(score=False)):
+    for annotator in build_annotators(DrawSettings(score=False), {}):
         annotator.draw(canvas, scene)
     return np.asarray(canvas.picture.to_ndarray(format="bgr24"), np.uint8)
 

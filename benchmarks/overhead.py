@@ -26,7 +26,8 @@ from streamer.config.loading import load_settings
 from streamer.config.output import OutputEntry
 from streamer.interfaces import Damage, Scene, StreamInfo
 from streamer.pipeline import Pipeline
-from streamer.run import wiring
+from streamer.render.annotators import build_annotators
+from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.sources.file.file import FileSource
 from streamer.values.frame import Frame
@@ -121,8 +122,8 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
             pipeline = Pipeline(
                 source,
                 [MovingBoxes(convert=convert)],
-                wiring.build_tracker(settings.tracker),
-                annotators=wiring.build_annotators(settings.draw),
+                build.build_tracker(settings.tracker),
+                annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=[*sinks, PictureSink()],
             )
             began_s = time.process_time()

@@ -24,7 +24,7 @@ from pathlib import Path
 import av
 
 from benchmarks.clips import machine
-from streamer.sinks.muxing.sound import Transcoder
+from streamer.sinks.muxing.audio import Transcoder
 from tests.sinks.making import stream_sink
 from tests.sinks.muxing.claps import SIZE, Feed, clap_scene, click_track
 from tests.sinks.publish.rtsp_recorder import RtspRecorder

@@ -27,17 +27,17 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clips import looped, machine
-from streamer.cli.terminal import Terminal
 from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
+from streamer.observe.report import SilentReporter
+from streamer.render.annotators import build_annotators
 from streamer.render.canvas import Canvas
-from streamer.run import wiring
+from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
 from streamer.sources.file.file import FileSource
-from streamer.system.interrupts import Interrupts
 from streamer.values.states import FrameState
 from tracking.types import Detections
 
@@ -146,10 +146,8 @@ def encoder_settings(codec: str, bit_rate: int) -> dict[str, Any]:
 def streamer_run(clip: Path, out: Path, options: dict[str, Any]) -> None:
     """What `main.py run` does, inside this process."""
     settings = load_settings(None, (), {"detector.name": "starter", **options})
-    with Interrupts() as interrupts:
-        terminal = Terminal(quiet=True)
-        outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
-        Session(str(clip), outputs, settings, terminal, interrupts, started_s=time.monotonic()).run()
+    outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
+    Session(str(clip), outputs, settings, SilentReporter()).run()
 
 
 def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
@@ -169,7 +167,10 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
         detector = StarterDetector(DetectorSettings(threads=1))
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
-        tracker, annotators = wiring.build_tracker(settings.tracker), wiring.build_annotators(settings.draw)
+        tracker, annotators = (
+            build.build_tracker(settings.tracker),
+            build_annotators(settings.draw, settings.extensions),
+        )
         scenes = []
         with timed("track and draw"):
             for frame, found in zip(frames, detections, strict=True):

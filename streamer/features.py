@@ -206,15 +206,25 @@ class AnnotatorFeature(Protocol):
 
 
 class SinkFeature(Protocol):
-    """A class in `registry.SINKS`. A subclass inherits the defaults, which suit a sink that writes to an address.
+    """A class in `registry.SINKS`. Its defaults suit a sink that writes to an address.
+
+    Args:
+        entry: an instance of `section`.
+        context: what else there is.
 
     Attributes:
         section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
         schemes: of the addresses that it writes to, such as `rtsp`.
+
+    Raises:
+        ConfigError: a setting that does not fit.
+        SinkUnavailable: an output that cannot be written.
     """
 
     section: ClassVar[type[OutputEntry]] = OutputEntry
     schemes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, entry: Any, context: SinkContext) -> None: ...
 
     @classmethod
     def accepts(cls, entry: OutputEntry) -> bool:
@@ -227,28 +237,19 @@ class SinkFeature(Protocol):
         return None
 
     @classmethod
-    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+    def is_required(cls, entry: OutputEntry) -> bool:
         """Whether its failure ends a live run; asked where `entry.required` is null."""
-        return False
+        return cls.file_of(entry) is not None
 
     @classmethod
-    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+    def keeps_all(cls, entry: OutputEntry) -> bool:
         """Whether it gets every frame of a live source, not only the newest; asked where `entry.keep` is null."""
-        return False
+        return cls.file_of(entry) is not None
 
     @classmethod
     def from_settings(cls, entry: Any, context: SinkContext) -> Sink:
-        """The sink, not yet entered.
-
-        Args:
-            entry: an instance of `section`.
-            context: what else there is.
-
-        Raises:
-            ConfigError: a setting that does not fit.
-            SinkUnavailable: an output that cannot be written.
-        """
-        ...
+        """The sink, not yet entered."""
+        return cls(entry, context)  # type: ignore[return-value]  # a registered class is a sink, too
 
 
 _TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}

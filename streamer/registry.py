@@ -41,6 +41,11 @@ class Registry(Mapping[str, Any]):
         """Add a class, or put it in the place of another one, for as long as this process lives."""
         self._registered[name] = feature
 
+    @property
+    def extensions(self) -> set[str]:
+        """The names that other packages have added."""
+        return {*self._registered, *self._installed}
+
     def __getitem__(self, name: str) -> Any:
         """The class of that name, imported now.
 
@@ -117,10 +122,11 @@ SINKS = Registry(
     {
         "stream": "streamer.sinks.publish.stream:StreamSink",
         "mjpeg": "streamer.sinks.mjpeg.mjpeg:MjpegSink",
-        "jsonl": "streamer.sinks.text.json_lines:JsonLinesSink",
-        "mot": "streamer.sinks.text.mot:MotSink",
+        "jsonl": "streamer.sinks.text:JsonLinesSink",
+        "mot": "streamer.sinks.text:MotSink",
         "window": "streamer.sinks.window.window:WindowSink",
         "recording": "streamer.sinks.segments.recording:RecordingSink",
         "video": "streamer.sinks.video.video:VideoSink",
     },
 )
+ALL = (SOURCES, DETECTORS, TRACKERS, ANNOTATORS, SINKS)

@@ -25,9 +25,9 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.flow.observers import PacketReceiver, RunObserver, RunSetup
 from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
-from streamer.replay.backlog import Backlog
-from streamer.replay.log import EVENTS, HEADER, Arrival, Ended, Entered, Event, Header, Result, Settled
-from streamer.replay.streams import PACKET_CODECS, PacketFile
+from streamer.replay.event_log import EVENTS, HEADER, Arrival, Ended, Entered, Event, Header, Result, Settled
+from streamer.replay.media_files import PACKET_CODECS, PacketFile
+from streamer.replay.write_queue import Backlog
 from streamer.replay.writer import Began, Came, Item, Writer, packets_name
 from streamer.system import paths
 from streamer.system.secrets import SECRETS, redacted
@@ -113,8 +113,8 @@ class Recorder(RunObserver):
             source=paths.readable(redacted(self._source)),
             overlay=setup.overlay,
             delay_s=setup.delay_s,
-            every=setup.detect_every,
-            detection_interval_s=setup.detection_interval_s,
+            every=setup.cadence.every_of(info.average_fps),
+            detection_interval_s=setup.cadence.interval_s(info.average_fps),
             tracker=self._tracker.name,
             tracker_options=self._tracker.options,
             names=setup.labels.names,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamer.errors import ConfigError
-from streamer.replay.log import (
+from streamer.replay.event_log import (
     EVENTS,
     Arrival,
     Captured,

@@ -11,9 +11,9 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.replay.log import Captured, Discarded, Event, Opened, line_of
-from streamer.replay.samples import colour_of, crc_of
-from streamer.replay.streams import PacketFile, PictureFile, shape_of
+from streamer.replay.event_log import Captured, Discarded, Event, Opened, line_of
+from streamer.replay.media_files import PacketFile, PictureFile, shape_of
+from streamer.replay.pixel_data import colour_of, crc_of
 from streamer.values.frame import Frame
 
 

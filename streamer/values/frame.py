@@ -61,6 +61,7 @@ class Frame:
         sample_aspect_ratio: width of a displayed pixel by its height; None if it is that of `StreamInfo`.
         interlaced: the rows alternate between two fields; `rgb` returns the first field only.
         key: the frame in a recording of the packets; None if there is none.
+        stream: name of the stream in a program that runs several; else empty.
 
     Raises:
         ValueError: a negative index or segment, or a time base that is not positive.
@@ -80,6 +81,7 @@ class Frame:
     key: FrameKey | None = None
     sample_aspect_ratio: Fraction | None = None
     interlaced: bool = False
+    stream: str = ""
 
     def __post_init__(self) -> None:
         if self.index < 0 or self.segment < 0:

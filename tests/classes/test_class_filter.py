@@ -134,7 +134,7 @@ class TestScores:
             selecting(V4, min_scores={"Persn": 0.5})
 
     def test_one_class_with_two_scores(self) -> None:
-        with pytest.raises(ConfigError, match=r"^detector\.min_scores\./m/0k4j: 'Car' stands for the same"):
+        with pytest.raises(ConfigError, match=r"^detector\.min_scores\./m/0k4j: 'Car' selects the same classes"):
             selecting(V4, min_scores={"Car": 0.5, "/m/0k4j": 0.6})
         selecting(V4, min_scores={"Car": 0.5, "/m/0k4j": 0.5})
 

@@ -155,7 +155,7 @@ class TestBadFiles:
     @pytest.mark.parametrize(
         ("name", "content", "saying"),
         [
-            ("a.csv", "1,person\n2,car\n1,bus\n", "a.csv, line 3: the id 1 is there twice, first in line 1"),
+            ("a.csv", "1,person\n2,car\n1,bus\n", "a.csv, line 3: the id 1 appears twice, first in line 1"),
             ("a.csv", "1,person\n-2,car\n", "a.csv, line 2: the id -2 is not in 0..100000"),
             ("a.csv", "1,person\n100001,car\n", "a.csv, line 2: the id 100001 is not in"),
             ("a.csv", "1,person\nx,car\n", "a.csv, line 2: the id 'x' is not a whole number"),
@@ -173,7 +173,7 @@ class TestBadFiles:
             (
                 "a.pbtxt",
                 'item { id: 1 name: "a" } item { id: 1 name: "b" }',
-                "item 2: the id 1 is there twice, first in item 1",
+                "item 2: the id 1 appears twice, first in item 1",
             ),
             ("a.pbtxt", "item { id: 7 }", "item 1: the id 7 has no name"),
         ],

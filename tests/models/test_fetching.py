@@ -91,7 +91,7 @@ def test_in_one_piece_or_in_many(server: ArchiveServer, module: Path, fault: str
 @pytest.mark.parametrize(
     ("fault", "told", "attempts"),
     [
-        ("404", r"HTTP 404 Not Found\): no module there", 1),
+        ("404", r"HTTP 404 Not Found\): nothing there", 1),
         ("403", r"HTTP 403 Forbidden\): it wants a login or a consent; download the \.tar\.gz in a browser", 1),
         ("401", "HTTP 401 Unauthorized", 1),
         ("page", r"is a web page \(a login page\?\) and no archive; download the \.tar\.gz in a browser", 1),

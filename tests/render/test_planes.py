@@ -125,9 +125,9 @@ def test_pictures_of_alternating_size_and_format() -> None:
 def test_other_formats_are_converted_and_the_log_says_so_once(
     native: str, drawable: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from streamer.render.planes import _tell_conversion
+    from streamer.render.planes import _log_conversion
 
-    _tell_conversion.cache_clear()
+    _log_conversion.cache_clear()
     picture = av.VideoFrame(32, 16, native)
     for plane in picture.planes:
         plane.update(bytes(plane.buffer_size))

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.interfaces import Scene
-from streamer.replay.backlog import Backlog
-from streamer.replay.log import EVENTS, HEADER, Arrival, Captured, Found, Result, line_of, read_events
+from streamer.replay.event_log import EVENTS, HEADER, Arrival, Captured, Found, Result, line_of, read_events
+from streamer.replay.pixel_data import crc_of
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording import Recording
-from streamer.replay.samples import crc_of
+from streamer.replay.write_queue import Backlog
 from streamer.values.states import FrameState
 from tests.clips import write_video
 from tests.pipeline.parts import DEADLINE_S

@@ -31,9 +31,8 @@ from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.models import saved_model, store
-from streamer.models.handles import HUB_HANDLE, HUB_MODULE
+from streamer.models.handles import HUB_HANDLE, HUB_MODULE, without_login
 from streamer.system import paths
-from streamer.system.secrets import redacted
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections
@@ -218,7 +217,7 @@ class _OutOfMemory(DetectorError):
 
 
 def _shown(name: str) -> str:
-    return redacted(name) if "://" in name else str(Path(name).expanduser())
+    return without_login(name) if "://" in name else str(Path(name).expanduser())
 
 
 def _loaded(directory: Path, settings: DetectorSettings, context: DetectorContext) -> HubDetector:

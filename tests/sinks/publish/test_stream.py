@@ -275,7 +275,8 @@ def test_every_picture_comes_out_at_once_and_below_the_bit_rate(codec: str) -> N
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "streamer.sinks.publish.stream"]
+    loggers = ("streamer.sinks.publish.stream", "streamer.sinks.outage")
+    return [record.getMessage() for record in caplog.records if record.name in loggers]
 
 
 def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptureFixture) -> None:
@@ -286,7 +287,7 @@ def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptu
         assert (sink.connected, sink.written, sink.skipped) == (False, 0, 3)
     (line,) = lines_of(caplog)
     assert "cannot be reached (Connection refused); trying again" in line
-    assert sink.notes == [f"3 scenes were not published: rtsp://{url.rpartition('@')[2]} was away"]
+    assert sink.notes == [f"3 scenes were not published: no connection to rtsp://{url.rpartition('@')[2]}"]
     assert PASSWORD not in caplog.text + str(sink.notes)
 
 
@@ -383,7 +384,7 @@ def test_a_receiver_that_stops_reading_is_left(
         for k in range(1, 30):
             sink.write(shown(k))
     assert next(iter(again))["key"]
-    assert any("took nothing for 0.3 s" in line for line in lines_of(caplog))
+    assert any("took no data for 0.3 s" in line for line in lines_of(caplog))
 
 
 def test_a_server_that_says_nothing_is_left(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -411,7 +411,7 @@ def test_rtmp_takes_the_first_stream_of_sound_and_tells_of_the_other(receive: Ca
         write(sink, feed, 1, 90)
     receiver.read()
     assert receiver.codecs == ["h264", "aac"]
-    assert sink.notes == ["RTMP holds one stream of sound: the audio stream 1 (pcm_mulaw) of the input is left out"]
+    assert sink.notes == ["RTMP carries one audio stream: the audio stream 1 (pcm_mulaw) of the input is left out"]
 
 
 def test_all_streams_of_sound_go_where_the_protocol_holds_them() -> None:
@@ -437,7 +437,7 @@ def test_subtitles_and_sound_that_nobody_knows_are_left_out_and_told() -> None:
             write(sink, feed, 0, 20)
         assert server.description.count("m=audio") == 1
     assert sink.notes == [
-        "RTSP is sent with sound only: the subtitle stream 2 (subrip) of the input is left out",
+        "RTSP carries audio only besides video: the subtitle stream 2 (subrip) of the input is left out",
         "the audio stream 3 of the input is left out: its codec is not known",
     ]
 

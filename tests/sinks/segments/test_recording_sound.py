@@ -14,7 +14,7 @@ import pytest
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.interfaces import Scene
 from streamer.media.passthrough import Passthrough
-from streamer.sinks.muxing.sound import add_described
+from streamer.sinks.muxing.audio import add_described
 from streamer.sinks.segments import recording
 from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.segments.streams import LATE_S

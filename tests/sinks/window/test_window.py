@@ -209,7 +209,7 @@ def test_signals_to_the_whole_group_are_for_the_program(screen: Screen, number: 
 def test_a_window_that_dies_is_an_error(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
     with window_sink(info(live=not holds_run)) as sink:
         window_process(sink).kill()
-        with pytest.raises(SinkError, match="ended by itself"):
+        with pytest.raises(SinkError, match="process of the window ended"):
             show_for_ever(sink)
 
 

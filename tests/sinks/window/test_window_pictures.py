@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from streamer.config.settings import WindowSettings
 from streamer.errors import SinkError
 from streamer.interfaces import Scene
-from streamer.sinks.window.exchange import Exchange
 from streamer.sinks.window.process import fitting
+from streamer.sinks.window.scene_buffer import SceneBuffer
 from streamer.sinks.window.window import WindowSink
 from tests.sinks.making import window_sink
 from tests.sinks.scenes import info, scene
@@ -217,18 +217,18 @@ def test_a_folder_that_cannot_be_written_is_one_warning(hand: Hand, screen: Scre
 
 
 def test_a_live_window_is_sent_the_newest_and_no_older_one_again() -> None:
-    exchange = Exchange(holds_run=False, hud=False)
+    buffer = SceneBuffer(keeps_all=False, hud=False)
     for k in range(5):
-        exchange.put(numbered(k))
-    exchange.ask_next(0, SIZE)
-    assert exchange.take().scene.frame.index == 4
-    exchange.put(numbered(5))
-    exchange.ask_next(5, SIZE)
-    exchange.ask_again(5, (640, 480))  # of the first one that was sent
-    again, after = exchange.take(), exchange.take()
+        buffer.put(numbered(k))
+    buffer.request_next(0, SIZE)
+    assert buffer.take().scene.frame.index == 4
+    buffer.put(numbered(5))
+    buffer.request_next(5, SIZE)
+    buffer.request_again(5, (640, 480))  # of the first one that was sent
+    again, after = buffer.take(), buffer.take()
     assert (again.scene.frame.index, again.view) == (4, (640, 480))
     assert after.scene.frame.index == 5
-    exchange.ask_again(5, SIZE)  # that was on its way when a newer one was sent
-    exchange.put(numbered(6))
-    exchange.ask_next(6, SIZE)
-    assert exchange.take().scene.frame.index == 6
+    buffer.request_again(5, SIZE)  # that was on its way when a newer one was sent
+    buffer.put(numbered(6))
+    buffer.request_next(6, SIZE)
+    assert buffer.take().scene.frame.index == 6
