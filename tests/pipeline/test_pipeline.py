@@ -13,6 +13,7 @@ from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.flow.cadence import Cadence
 from streamer.flow.routes import CAPTURED_CAPACITY, DELIVERY_CAPACITY
 from streamer.flow.sink_worker import SINK_CAPACITY
+from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
 from streamer.values.drawable import Drawable
@@ -271,3 +272,14 @@ def test_a_scene_can_be_changed_only_by_making_another() -> None:
     with pytest.raises(AttributeError):
         scene.state = FrameState.LOST  # type: ignore[misc]
     assert replace(scene, state=FrameState.LOST).state == "lost"
+
+
+def test_frames_and_scenes_carry_the_name_of_their_stream() -> None:
+    seen: list[str] = []
+    pipeline = Pipeline(
+        CountingSource(3),
+        [OneBox(lambda frame: seen.append(frame.stream))],
+        IouTracker(),
+        stats=RunStats("yard"),
+    )
+    assert [scene.stream for scene in pipeline] == seen == ["yard"] * 3

@@ -346,7 +346,7 @@ def test_audio_packets_do_not_queue_while_there_is_no_connection() -> None:
     with stream_sink("rtsp://127.0.0.1:9/x", INFO, passthrough=feed.passthrough, clock=lambda: 0.0) as sink:
         write(sink, feed, 0, 100)
         assert sink.skipped == 100
-        assert not any(lane.packets for lane in feed.passthrough._lanes.values())
+        assert not any(queue.packets for queue in feed.passthrough._queues.values())
     assert not feed.passthrough.begin()
 
 
