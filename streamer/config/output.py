@@ -17,42 +17,44 @@ from streamer.system.suggestions import did_you_mean, nearest
 
 
 class OutputSettings(Section):
-    """An annotated video: a file, a recording in parts, a stream, or pictures over HTTP."""
+    """An annotated video: a file, a recording in segments, a stream, or JPEG frames over HTTP."""
 
     required: bool | None = None
-    """Whether its failure ends a live run; null: yes for a plain file, no for what can be tried again."""
+    """Whether its failure ends a live run; null: true for a file, false for outputs that are tried again."""
     keep: Literal["all", "newest"] | None = None
-    """Of a live source: `all` pictures, which wait while the machine is slow, or the `newest`, where some are left out
-    instead; null: all in files, recordings and HLS, the newest in other streams and over HTTP."""
+    """Of a live source: `all` frames, which wait while the machine is slow, or the `newest`, so that some are dropped;
+    null: all in files, recordings and HLS, the newest in other streams and over HTTP."""
     codec: str | None = None
-    """`h264`, `hevc`, `av1`, `vp9`, `ffv1`, ... or an encoder's name; what suits the container if null."""
+    """`h264`, `hevc`, `av1`, `vp9`, `ffv1`, ... or an encoder's name; null: the container's default."""
     crf: float | None = Field(default=None, ge=0)
     preset: str | None = None
     pixel_format: str = "auto"
-    """Of the encoded pictures: `auto`, `source` for what is nearest to the input, or FFmpeg's name of one. auto: what
-    webcams, MJPEG and still pictures give becomes 8 bit 4:2:0 in limited range, which browsers, phones and QuickTime
-    show, but for .mkv; other sources keep their own; streams are always 8 bit 4:2:0."""
+    """Of the encoded frames: `auto`, `source` for the nearest to the input, or FFmpeg's name of a format. auto: frames
+    of webcams, MJPEG and still pictures become 8 bit 4:2:0 in limited range, which browsers, phones and QuickTime
+    show, except in .mkv; other sources keep their format; streams are always 8 bit 4:2:0."""
     options: dict[str, str] = {}
-    """Further options of the encoder, by FFmpeg's names."""
+    """Further options of the encoder by FFmpeg's names, and `movflags` of the muxer."""
     copy_streams: bool = True
-    """Copy audio, subtitles, chapters and metadata of the input; a stream takes the audio alone."""
+    """Copy audio, subtitles, chapters and metadata of the input; a stream gets the audio only."""
     threads: int = Field(default=0, ge=0)
+    """Of the encoder; 0: the encoder's default."""
     bit_rate_kbps: int | None = Field(default=None, gt=0)
     """Of a stream."""
     transport: Literal["tcp", "udp"] = "tcp"
     """Of a stream over RTSP."""
     on_change: Literal["rescale", "reopen"] | None = None
-    """When the picture's size changes: scale to the first one, or begin anew; null: a recording begins a new part."""
+    """When the frame size changes: scale to the first size, or open a new file or connection; null: a recording opens a
+    new file, other outputs scale."""
     segment_s: float | None = Field(default=None, gt=0)
-    """Cut a recording in parts of this length; null: 600 for a name with %, else one file."""
+    """Length of a recording's segments in seconds; null: 600 for a name with %, else one file."""
     keep_gb: float | None = Field(default=None, gt=0)
-    """Delete the oldest parts of a recording beyond this size."""
+    """Delete the oldest segments of a recording beyond this size."""
     keep_days: float | None = Field(default=None, gt=0)
-    """Delete parts of a recording that are older."""
+    """Delete older segments of a recording."""
     quality: int = Field(default=80, ge=1, le=100)
-    """Of JPEG pictures over HTTP."""
+    """Of JPEG frames over HTTP."""
     max_fps: float | None = Field(default=None, gt=0)
-    """Of pictures over HTTP."""
+    """Of JPEG frames over HTTP."""
 
     @field_validator("options", mode="before")
     @classmethod
@@ -62,7 +64,7 @@ class OutputSettings(Section):
     @field_validator("pixel_format")
     @classmethod
     def _is_pixel_format(cls, value: str) -> str:
-        # PyAV's stubs leave out the set of all names.
+        # PyAV's stubs do not have the set of all names.
         known = ("auto", "source", *sorted(vars(video_format)["names"]))
         if value not in known:
             otherwise = "give auto, source or a name such as yuv420p"
@@ -73,7 +75,7 @@ class OutputSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _pix_fmt(cls, values: object) -> object:
-        """`options.pix_fmt`, FFmpeg's own name of the same."""
+        """Take `options.pix_fmt`, FFmpeg's own name of the setting, for `pixel_format`."""
         options = values.get("options") if isinstance(values, dict) else None
         if not isinstance(values, dict) or not isinstance(options, dict) or "pix_fmt" not in options:
             return values
@@ -96,7 +98,7 @@ class OutputEntry(OutputSettings):
     @field_validator("to")
     @classmethod
     def _names_something(cls, value: str) -> str:
-        # A constraint of the field would refuse names that are not UTF-8.
+        # A constraint on the field would also refuse names that are not UTF-8.
         if not value:
             raise ValueError("give a file or an address")
         return value

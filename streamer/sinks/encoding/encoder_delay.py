@@ -1,7 +1,4 @@
-"""How many pictures an encoder keeps before it gives out the first: what is lost of them when the power fails.
-
-Pure.
-"""
+"""Encoder delay: how many frames an encoder holds back, which a power failure would lose. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,20 +8,20 @@ from fractions import Fraction
 from types import MappingProxyType
 
 MOST_S = 1
-"""Media time that an encoder of a recording may keep."""
+"""Media time that the encoder of a recording may hold back."""
 _SLOW_FPS = 20
-"""At fewer pictures a second, the lookahead that costs few bytes is longer than `MOST_S`."""
+"""Below this rate, a lookahead that saves bytes is longer than `MOST_S`."""
 
 
 class Delay(Enum):
-    """What an encoder may keep: anything, at most some 20 pictures, or nothing."""
+    """What an encoder may hold back: any number of frames, about 20, or none."""
 
     ANY = "any"
     SHORT = "short"
     NONE = "none"
 
 
-# "Big Buck Bunny", 1280x720, the project's presets: pictures kept, bytes, mean PSNR.
+# "Big Buck Bunny", 1280x720, the project's presets: frames held back, bytes, mean PSNR.
 # libx264: default 4, 1439 kB, 43.0 dB; zerolatency 0, 1347 kB, 44.0 dB, a third less CPU time.
 # libvpx-vp9: default 24, 1143 kB, 41.7 dB; lag-in-frames=0 0, 1140 kB, 41.7 dB.
 # libsvtav1: default 54, 811 kB, 41.9 dB; hierarchical-levels=2 13, 803 kB, 41.4 dB; pred-struct=1 0, 1455 kB, 42.0 dB.
@@ -55,15 +52,15 @@ _OPTIONS: Mapping[Delay, Mapping[str, Mapping[str, str]]] = MappingProxyType(
 
 
 def delay_options(encoder: str, delay: Delay) -> Mapping[str, str]:
-    """The options with which an encoder keeps no more than that, as far as it is known.
+    """The options that limit the delay of an encoder; none for an encoder without known options.
 
     Args:
         encoder: FFmpeg's name.
-        delay: what it may keep.
+        delay: what it may hold back.
     """
     return _OPTIONS.get(delay, {}).get(encoder, {})
 
 
 def delay_for(fps: Fraction | None) -> Delay:
-    """What the encoder of a recording may keep at a frame rate; None where that is not known."""
+    """The delay for a recording at a frame rate, which is None if unknown."""
     return Delay.NONE if fps is None or fps < _SLOW_FPS else Delay.SHORT

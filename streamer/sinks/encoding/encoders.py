@@ -1,7 +1,7 @@
-"""Which encoder, pixel format and picture size an output video gets, and opening it.
+"""Selects the encoder, pixel format and size of an output video, and opens the encoder.
 
-Used by the thread that enters the video sink. Everything that a container or an encoder refuses is refused here,
-before the first frame is processed.
+Used by the thread that enters the sink. Settings that a container or an encoder refuses raise errors here, before the
+first frame is processed.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ SHORT_NAMES = MappingProxyType(
         "prores": "prores_ks",
     }
 )
-"""Codec names for which FFmpeg has several encoders, and the one that is taken."""
+"""Codec names for which FFmpeg has several encoders, and the selected one."""
 
 # AVI stores no presentation times, so FFmpeg's own reader shifts H.264 in it by a frame; MPEG-4 part 2 comes out exact.
 # WebM at 1280x720: AV1 took 24 ms of CPU time a frame and VP9 26 ms, for a fifth fewer bytes, at 0.4 dB less.
 _DEFAULTS = MappingProxyType({"webm": "libsvtav1", "avi": "mpeg4"})
 _COMMON = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mjpeg", "ffv1", "prores", "gif")
-# FFmpeg lists these for QuickTime but refuses them when the file is started.
+# FFmpeg lists these for QuickTime but refuses them when it writes the header.
 _REFUSED = MappingProxyType({"mov": ("libvpx", "libvpx-vp9", "libsvtav1")})
 _LAMBDA_PER_QP = 118  # FF_QP2LAMBDA of libavutil
-_MAX_FPS = Fraction(240)  # SVT-AV1 refuses more; to an encoder the rate is only a hint, times come from the frames
+_MAX_FPS = Fraction(240)  # SVT-AV1 refuses more; the rate is only a hint for the encoder; times come from the frames
 _MUXER_OPTIONS = ("movflags",)
 
 
 @dataclass(frozen=True, slots=True)
 class _Traits:
-    """How an encoder calls the settings that all of them have, with the project's defaults.
+    """The names of common settings in one encoder, with the project's defaults.
 
     Attributes:
-        quality: the option that `crf` sets; `qscale` stands for a fixed quantiser; None where there is no such thing.
+        quality: the option that `crf` sets; `qscale` is a fixed quantiser; None if there is no such option.
         preset: the option that `preset` sets.
-        options: what it needs besides.
-        counts: it takes a constant frame rate only, so it is fed frame numbers and its packets get the true times.
+        options: further options that it needs.
+        counts: it needs a constant frame rate: it gets frame numbers as times, and its packets get the real times.
     """
 
     quality: tuple[str, float] | None = None
@@ -94,15 +94,15 @@ _TRAITS: Mapping[str, _Traits] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class OpenEncoder:
-    """An encoder that is open, as a stream of the container that it was opened for.
+    """An open encoder, as a stream of its container.
 
     Attributes:
         stream: PyAV's video stream.
-        counts: it is fed frame numbers; its time base is one frame.
+        counts: it gets frame numbers as times; its time base is one frame.
         padding: columns and rows added at the right and the bottom.
-        colour: what its pictures are tagged with, as in `StreamInfo.colour`.
-        muxer_options: those of the user's options that are for the container.
-        notes: what is not exactly as in the input, one line each.
+        colour: the tags of its frames, as in `StreamInfo.colour`.
+        muxer_options: the user's options for the container.
+        notes: differences from the input, one line each.
     """
 
     stream: Any
@@ -120,14 +120,14 @@ def open_encoder(
 
     Args:
         container: `av.container.OutputContainer` without streams.
-        info: of the pictures that will come.
-        settings: codec, quality, pixel format and options; null takes the default of the encoder.
-        time_base: seconds per tick of the pts that frames will have.
-        delay: how many pictures the encoder may hold back; options of the user come first.
+        info: of the expected frames.
+        settings: codec, quality, pixel format and options; null selects the encoder's default.
+        time_base: seconds per tick of the frames' pts.
+        delay: what the encoder may hold back; the user's options have priority.
 
     Raises:
-        SinkUnavailable: an unknown encoder, one that the container cannot hold or that does not open, or an option
-            that it does not have.
+        SinkUnavailable: an unknown encoder or option, a codec that the container cannot hold, or an encoder that does
+            not open.
     """
     stream = _add_stream(container, settings.codec)
     context = stream.codec_context
@@ -163,12 +163,12 @@ def open_encoder(
 
 
 def muxer_options(settings: OutputSettings) -> dict[str, str]:
-    """Those of the user's options that are for the container."""
+    """The user's options for the container."""
     return {key: value for key, value in settings.options.items() if key in _MUXER_OPTIONS}
 
 
 def _add_stream(container: Any, codec: str | None) -> Any:
-    """The stream for the codec asked for, else H.264 or what suits the container."""
+    """The stream for the codec in the settings, else for H.264 or the container's default codec."""
     kind = container.format.name
     names = [codec] if codec is not None else [_DEFAULTS.get(kind, "h264"), container.default_video_codec]
     refused = _REFUSED.get(kind, ())
@@ -182,7 +182,7 @@ def _add_stream(container: Any, codec: str | None) -> Any:
         except UnknownCodecError:
             continue
         except ValueError:
-            pass  # a codec that the container cannot hold
+            pass  # the container cannot hold the codec
         if name is names[-1]:
             possible = container.supported_codecs.difference(refused)
             held = [one for one in _COMMON if SHORT_NAMES.get(one, one) in possible]
@@ -204,7 +204,7 @@ def _options(name: str, traits: _Traits, settings: OutputSettings, delay: Delay)
                 options[trait[0]] = f"{value:g}" if isinstance(value, int | float) else value
         elif given is not None:
             raise SinkUnavailable(f"the encoder {name} has no {word}; leave it out or set output.options")
-    # A quality of one's own replaces the default one: x264 lets crf win over qp and bit rate otherwise.
+    # The user's quality replaces the default crf, which x264 would prefer to qp and bit rate.
     if {"qp", "b", "global_quality"} & settings.options.keys() and settings.crf is None and traits.quality is not None:
         for default in ("flags", "global_quality") if traits.quality[0] == "qscale" else (traits.quality[0],):
             options.pop(default, None)
@@ -216,7 +216,7 @@ def _set_field_order(context: Any, field_order: int) -> list[str]:
         return []
     context.field_order = field_order
     if context.codec.name not in ("libx264", "mpeg2video", "mpeg4"):
-        return [f"{context.codec.name} codes whole frames: that they are interlaced is told by the container at most"]
+        return [f"{context.codec.name} codes whole frames: at most the container marks them as interlaced"]
     context.flags |= int(Flags.interlaced_dct) | int(Flags.interlaced_me)
     return []
 

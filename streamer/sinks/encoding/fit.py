@@ -1,7 +1,6 @@
-"""What happens to a picture between the pipeline and the encoder: nothing, wherever the encoder takes it as it is.
+"""Converts, scales and pads frames for an encoder, with FFmpeg's filters. Frames that fit are passed on without a copy.
 
-Pictures that fit are handed on without a copy; others are converted, scaled or padded by FFmpeg's filters. Used by the
-thread that writes the video sink.
+Used by the thread that writes the sink.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ INTERLACED = (2, 3, 4, 5)
 """`AVFieldOrder`: TT, BB, TB, BT."""
 _Meaning = tuple[colour.Matrix, bool]
 """Matrix, and whether the range is full."""
-_TOP_FIRST = (2, 5)  # displayed first: TT and BT (libavcodec/defs.h)
+_TOP_FIRST = (2, 5)  # the top field is displayed first: TT and BT (libavcodec/defs.h)
 
 
 class PictureFit:
-    """Makes pictures into frames that an encoder takes as they are, without touching the originals.
+    """Makes frames of the size, pixel format and colour that an encoder needs, without a change to the originals.
 
     Args:
-        info: of the pictures that are expected; others are scaled to fit, with black bars beside other proportions.
+        info: of the expected frames; others are scaled to fit, with black bars where the proportions differ.
         pixel_format: the encoder's.
         padding: columns and rows to add at the right and the bottom, copies of the last ones.
-        tags: colour of the encoder's pictures, as in `StreamInfo.colour`; others are converted to it.
-        say: is told once when pictures of another size come.
+        tags: colour of the encoder's frames, as in `StreamInfo.colour`; frames of another colour are converted.
+        note: called once when frames of another size come.
     """
 
     def __init__(
@@ -41,33 +40,33 @@ class PictureFit:
         pixel_format: str,
         padding: tuple[int, int],
         tags: tuple[int, int, int, int],
-        say: Callable[[str], None],
+        note: Callable[[str], None],
     ) -> None:
         self._size = info.width, info.height
         self._ratio = info.sample_aspect_ratio
         self._place = Placement(0, 0, *self._size)
         self._pixel_format = pixel_format
         self._padding = padding
-        self._say = say
+        self._note = note
         self._tags = tags
         self._field_mode = "prog"
         if info.field_order in INTERLACED:
             self._field_mode = "tff" if info.field_order in _TOP_FIRST else "bff"
         self._shape: tuple[object, ...] = ()
         self._interlaced = info.field_order in INTERLACED
-        self._told: set[str] = set()
+        self._noted: set[str] = set()
         self._converted: Callable[[av.VideoFrame], av.VideoFrame]
         self._tagged: Callable[[av.VideoFrame], av.VideoFrame]
 
     def __call__(self, picture: av.VideoFrame, ratio: Fraction | None = None) -> av.VideoFrame:
-        """A frame of its own over the same samples where they fit, else over converted ones; its time is not set.
+        """A new frame that shares the samples if they fit, else a converted one; without a time.
 
         Args:
             picture: of any size and format.
-            ratio: its sample aspect ratio; None where it is that of the pictures that are expected.
+            ratio: its sample aspect ratio; None if it is that of the expected frames.
         """
         seen = picture.width, picture.height, picture.format.name, int(picture.colorspace), int(picture.color_range)
-        self._interlaced = self._interlaced or picture.interlaced_frame  # some streams change from picture to picture
+        self._interlaced = self._interlaced or picture.interlaced_frame  # may change in mid-stream
         shape = *seen, self._interlaced, ratio
         if shape != self._shape:
             self._build(picture, self._ratio if ratio is None else ratio)
@@ -89,7 +88,7 @@ class PictureFit:
         self._tagged = _Filters(first, [("setparams", f"field_mode={self._field_mode}:{tags}")])
 
     def _placed(self, picture: av.VideoFrame, ratio: Fraction) -> Placement:
-        """Where a picture goes in the frames; says so once where that is not all of them as it is."""
+        """Where a picture goes in the encoder's frame; notes once that it is scaled."""
         size = picture.width, picture.height
         if (size, ratio) == (self._size, self._ratio):
             return Placement(0, 0, *size)
@@ -100,12 +99,12 @@ class PictureFit:
         if not can_have_bars(self._pixel_format):
             place = Placement(0, 0, *self._size)
         bars = " with bars" if (place.width, place.height) != self._size else ""
-        came = f"pictures of {_spelled(size, ratio)} came amid {_spelled(self._size, self._ratio)}"
-        self._say_once("fit", f"{came}: scaled to fit{bars}")
+        came = f"frames of {_described(size, ratio)} came among {_described(self._size, self._ratio)}"
+        self._note_once("fit", f"{came}: scaled to fit{bars}")
         return place
 
     def _converter(self, picture: av.VideoFrame) -> _Filters:
-        """What makes the picture one of the encoder's format that fills its place."""
+        """The filters that make a picture fill its place in the encoder's format."""
         size = self._place.width, self._place.height
         filters = []
         means, wanted = self._colours(picture)
@@ -116,14 +115,14 @@ class PictureFit:
         return _Filters(picture, filters)
 
     def _field_arguments(self, picture: av.VideoFrame) -> str:
-        """What makes FFmpeg's `scale` work on each field by itself, so that no row mixes two moments."""
+        """The argument with which FFmpeg's `scale` scales each field separately, so that no row mixes two times."""
         if not self._interlaced:
             return ""
         rows = 2 * 16 // min(picture.format.chroma_height(16), av.VideoFormat(self._pixel_format).chroma_height(16))
         if picture.height % rows or self._place.height % rows:
             if picture.height != self._place.height:
                 sizes = f"{picture.height} to {self._place.height} rows"
-                self._say_once("fields", f"interlaced pictures are scaled from {sizes}, which mixes their fields")
+                self._note_once("fields", f"interlaced frames are scaled from {sizes}, which mixes their fields")
             return ""
         return ":interl=1"
 
@@ -137,13 +136,13 @@ class PictureFit:
         bars = Bars(black, self._place)
         return lambda picture: bars(convert(picture))
 
-    def _say_once(self, what: str, line: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
-            self._say(line)
+    def _note_once(self, what: str, line: str) -> None:
+        if what not in self._noted:
+            self._noted.add(what)
+            self._note(line)
 
     def _colours(self, picture: av.VideoFrame) -> tuple[_Meaning, _Meaning]:
-        """What the samples of a picture mean, and what the encoder's do."""
+        """The matrix and range of a picture, and those of the encoder."""
         made = av.VideoFormat(self._pixel_format)
         wanted = colour.matrix_as_tagged(made, self._tags[2], *self._size)
         given = wanted if colour.is_grey(picture.format) else colour.matrix_of(picture)
@@ -151,7 +150,7 @@ class PictureFit:
         return (given, colour.is_full_range(picture)), (wanted, full)
 
     def _scaling(self, means: _Meaning, wanted: _Meaning) -> str:
-        """Arguments of FFmpeg's `scale`; all that it would guess is named."""
+        """Arguments of FFmpeg's `scale`, with everything that it would guess otherwise."""
         arguments = f"w={self._place.width}:h={self._place.height}:flags=bicubic+accurate_rnd+full_chroma_int"
         for side, (matrix, full) in (("in", means), ("out", wanted)):
             arguments += f":{side}_range={'full' if full else 'limited'}"
@@ -160,13 +159,13 @@ class PictureFit:
         return arguments
 
 
-def _spelled(size: tuple[int, int], ratio: Fraction) -> str:
+def _described(size: tuple[int, int], ratio: Fraction) -> str:
     pixels = f" with pixels {ratio.numerator}:{ratio.denominator}" if ratio != 1 else ""
     return f"{size[0]}x{size[1]}{pixels}"
 
 
 def _as_yuv(picture: av.VideoFrame, pixel_format: str) -> list[tuple[str, str]]:
-    """Filters that make YUV of grey in limited range, which swscale would take as full range."""
+    """Filters that convert grey in limited range to YUV; swscale would take it for full range."""
     if colour.is_full_range(picture) or not colour.is_grey(picture.format):
         return []
     if colour.is_grey(av.VideoFormat(pixel_format)):
@@ -176,11 +175,11 @@ def _as_yuv(picture: av.VideoFrame, pixel_format: str) -> list[tuple[str, str]]:
 
 
 class _Filters:
-    """A chain of FFmpeg's video filters for pictures of one shape.
+    """A chain of FFmpeg's video filters for frames of one size, format and colour.
 
     Args:
-        like: a picture of that shape.
-        filters: name and arguments of each; none at all hands pictures on as new frames over the same samples.
+        like: such a frame.
+        filters: name and arguments of each; without filters, new frames share the samples of the given ones.
     """
 
     def __init__(self, like: av.VideoFrame, filters: list[tuple[str, str]]) -> None:
@@ -212,7 +211,7 @@ class _Filters:
 
 
 def padded(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """A larger planar or semi-planar picture whose last column and row go on to the new edges.
+    """A larger planar or semi-planar picture whose last column and row are repeated to the new edges.
 
     FFmpeg's own pad filter drops the last column of an odd width with subsampled chroma (libavfilter/vf_pad.c).
     """
@@ -233,7 +232,10 @@ def padded(picture: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 
 def needed_padding(codec: str, pixel_format: str, info: StreamInfo) -> tuple[int, int]:
-    """H.264 and HEVC crop in units of a chroma sample (ITU-T H.264 7.4.2.1.1), twice that high when interlaced."""
+    """Columns and rows to add: H.264 and HEVC crop in units of a chroma sample, twice as high if interlaced.
+
+    See ITU-T H.264, 7.4.2.1.1.
+    """
     if codec not in ("h264", "hevc"):
         return 0, 0
     shape = av.VideoFormat(pixel_format, 16, 16)

@@ -1,4 +1,4 @@
-"""Fitting pictures of other proportions into frames of one size and one shape of pixels, with black bars.
+"""Places pictures in frames of another size and sample aspect ratio, with black bars.
 
 Used by the thread that writes the sink.
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where in a frame the picture is, pixels of the frame."""
+    """Where the picture is in a frame, in pixels of the frame."""
 
     x: int
     y: int
@@ -32,13 +32,13 @@ def placement(
     frame_ratio: Fraction,
     step: tuple[int, int],
 ) -> Placement:
-    """The largest place in a frame that a picture fills without being stretched, in the middle.
+    """The largest centred rectangle of a frame that has the proportions of a picture.
 
     Args:
         picture, frame: width and height, pixels.
-        picture_ratio, frame_ratio: width of a pixel by its height.
-        step: columns and rows between which nothing can be cut (chroma, fields). Bars that would be thinner are left
-            out, so the proportions are right to that many pixels.
+        picture_ratio, frame_ratio: sample aspect ratios, width by height.
+        step: the rectangle is aligned to so many columns and rows (chroma, fields). Thinner bars are omitted, so the
+            proportions are correct to that many pixels.
     """
     shape = picture_ratio / frame_ratio * picture[0] / picture[1]  # width by height in pixels of the frame
     width = _rounded(frame[1] * shape, frame[0], step[0])
@@ -53,12 +53,11 @@ def _rounded(exact: Fraction, whole: int, step: int) -> int:
 
 
 class Bars:
-    """Puts pictures into black frames of their own pixel format.
+    """Puts pictures into black frames of the same pixel format.
 
     Args:
-        size: of the frames.
-        black: a picture of that size and of the format.
-        place: where the pictures go; a multiple of what the format's chroma shares.
+        black: a black frame.
+        place: where the pictures go; aligned to the format's chroma.
     """
 
     def __init__(self, black: av.VideoFrame, place: Placement) -> None:
@@ -81,12 +80,12 @@ class Bars:
 def black_picture(
     size: tuple[int, int], convert: Callable[[av.VideoFrame], av.VideoFrame], *, full_range: bool
 ) -> av.VideoFrame:
-    """A black picture of the format that `convert` makes of RGB (rgb24); no palette.
+    """A black picture of the format that `convert` makes from rgb24; not for palettes.
 
     Args:
         size: width and height, pixels.
         convert: takes a picture of that size.
-        full_range: whether black is 0 rather than 16 of 255.
+        full_range: black is 0; otherwise it is 16 of 255.
     """
     rgb = av.VideoFrame(*size, "rgb24")
     for plane in rgb.planes:
@@ -95,7 +94,7 @@ def black_picture(
     shape = black.format
     if shape.is_rgb or not (shape.is_planar or len(shape.components) == 1):
         return black
-    # swscale takes all grey for full range, and rounds the chroma of some black down.
+    # swscale takes all grey for full range, and rounds the chroma of black down in some formats.
     for index in range(len(black.planes)):
         inside = [number for number, part in enumerate(shape.components) if part.plane == index]
         samples = [_black_sample(shape, number, full_range) for number in inside]
@@ -110,7 +109,7 @@ def _black_sample(shape: av.VideoFormat, number: int, full_range: bool) -> bytes
     value = 0 if full_range else 16 << part.bits - 8
     if part.is_alpha:
         value = (1 << part.bits) - 1
-    elif len(shape.components) > 2 and number > 0:  # PyAV calls chroma only what is subsampled
+    elif len(shape.components) > 2 and number > 0:  # `is_chroma` of PyAV is false without subsampling
         value = 1 << part.bits - 1
     if re.match(r"p\d", shape.name):  # P010 and the like have their bits at the upper end
         value <<= 16 - part.bits
@@ -118,7 +117,7 @@ def _black_sample(shape: av.VideoFormat, number: int, full_range: bool) -> bytes
 
 
 def can_have_bars(pixel_format: str) -> bool:
-    """Whether pictures of a format can be put into others: whole bytes a pixel, and no palette."""
+    """Whether pictures of a format can be put into frames: whole bytes per pixel, and no palette."""
     return pixel_format != "pal8" and av.VideoFormat(pixel_format).padded_bits_per_pixel >= 8
 
 

@@ -1,4 +1,4 @@
-"""Which pixel format, matrix and range an output's pictures get, and what to tell where that is not the input's.
+"""Selects pixel format, matrix and range of an output, and notes the differences from the input.
 
 Pure functions, used by the thread that opens an encoder.
 """
@@ -18,13 +18,13 @@ from streamer.interfaces import StreamInfo
 from streamer.values import colour
 
 AUTO, SOURCE, PLAYERS = "auto", "source", "players"
-"""What may be asked for in place of a format: `StreamInfo.jpeg_like` pictures as players show them (8 bit 4:2:0) and
-others as they are; all as they are; all as players show them."""
+"""Values of the setting that are no format. `auto`: 8 bit 4:2:0, which players show, for `StreamInfo.jpeg_like` frames,
+and the input's format for others. `source`: the input's format. `players`: 8 bit 4:2:0."""
 
-# 8 bit 4:2:0; hardware encoders have the second.
+# 8 bit 4:2:0; hardware encoders have nv12.
 _FOR_PLAYERS = ("yuv420p", "nv12")
 _ARCHIVES = ("matroska", "nut")
-"""Containers that browsers, phones and QuickTime do not open, so nothing is converted for these."""
+"""Containers that browsers, phones and QuickTime do not open; their frames are not converted for players."""
 _EIGHT_BIT = frozenset({"yuv420p", "yuvj420p", "nv12", "nv21", "gray"})
 _PLAYED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -38,15 +38,15 @@ _PLAYED: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """Pixel formats of these codecs that browsers and phones show: profiles High, Main and Main 10, Main, 0."""
 
-# Found by writing full-range BT.601 and reading it again, every codec in every container (FFmpeg 8.1):
+# Measured by writing full-range BT.601 and reading it back, each codec in each container (FFmpeg 8.1):
 # `test_colours_are_right_in_every_codec_and_container`.
-_TELLS_RANGE = frozenset({"h264", "hevc", "av1", "vp9", "mjpeg"})
-_TELLS_MATRIX = frozenset({"h264", "hevc", "av1", "vp9", "mpeg2video", "prores"})
+_STORES_RANGE = frozenset({"h264", "hevc", "av1", "vp9", "mjpeg"})
+_STORES_MATRIX = frozenset({"h264", "hevc", "av1", "vp9", "mpeg2video", "prores"})
 _READ_AS_LIMITED = frozenset({"vp8", "mpeg1video", "mpeg2video", "prores"})
-"""Decoders that say limited whatever the container says."""
+"""Their decoders report limited range whatever the container says."""
 _READ_AS_BT601 = frozenset({"vp8", "mjpeg"})
 
-# H.273 codes for what `streamer.values.colour` assumes of untagged pictures.
+# H.273 codes of the matrices that `streamer.values.colour` assumes for untagged frames.
 _CODES: Mapping[str, int] = MappingProxyType({"bt601": 6, "bt709": 1})
 _BT470BG = 5
 
@@ -58,18 +58,18 @@ _EXPERIMENTAL: Mapping[str, frozenset[str]] = MappingProxyType(
         "libx265": frozenset({"yuva420p", "yuva420p10le"}),
     }
 )
-"""Formats that encoders list but do not open with without further options (FFmpeg 8.1)."""
+"""Formats that encoders list, but need further options to open with (FFmpeg 8.1)."""
 _UNKNOWN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class CodedFormat:
-    """How pictures are encoded.
+    """How frames are encoded.
 
     Attributes:
         name: the pixel format.
         colour: as in `StreamInfo.colour`: primaries, transfer, matrix (H.273) and FFmpeg's range code.
-        notes: what is not as in the input, one line each.
+        notes: differences from the input, one line each.
     """
 
     name: str
@@ -78,17 +78,17 @@ class CodedFormat:
 
 
 def coded_format(encoder: str, codec: str, container: str, info: StreamInfo, wanted: str = AUTO) -> CodedFormat:
-    """How an encoder is to get the pictures.
+    """The format and colour of the frames for an encoder.
 
     Args:
         encoder: FFmpeg's name, such as `libx264`.
-        codec: FFmpeg's name of what it makes, such as `h264`.
+        codec: FFmpeg's name, such as `h264`.
         container: FFmpeg's name of the muxer.
-        info: of the pictures.
+        info: of the input.
         wanted: `auto`, `source`, `players` or a pixel format.
 
     Raises:
-        SinkUnavailable: the encoder does not have the format, or takes no picture like these.
+        SinkUnavailable: the encoder does not have the format, or no format near that of the input.
     """
     listed = [one.name for one in av.Codec(encoder, "w").video_formats or ()]
     offered = [name for name in listed if name not in _EXPERIMENTAL.get(encoder, ())]
@@ -110,14 +110,14 @@ def coded_format(encoder: str, codec: str, container: str, info: StreamInfo, wan
         name, notes = wanted, []
     tags = output_colour(info, name, limited=limited)
     if wanted != SOURCE:
-        tags, changes = _tellable(tags, codec, container, av.VideoFormat(name), info)
+        tags, changes = _storable(tags, codec, container, av.VideoFormat(name), info)
         if changes:
-            notes.append(f"{codec} in {container} cannot tell {' and '.join(changes)}: colours are converted")
+            notes.append(f"{codec} in {container} cannot store {' and '.join(changes)}: colours are converted")
     return CodedFormat(name, tags, tuple(notes))
 
 
 def output_colour(info: StreamInfo, pixel_format: str, *, limited: bool) -> tuple[int, int, int, int]:
-    """Primaries, transfer, matrix (H.273) and FFmpeg's range code of pictures encoded in a pixel format.
+    """Primaries, transfer, matrix (H.273) and FFmpeg's range code of frames in a pixel format.
 
     They are the input's, except where RGB or grey becomes YUV or the other way round.
 
@@ -133,7 +133,7 @@ def output_colour(info: StreamInfo, pixel_format: str, *, limited: bool) -> tupl
     full = colour.full_range_as_tagged(given, code)
     if colour.is_grey(made):
         matrix = _UNKNOWN
-        full = full or not colour.is_grey(given)  # the only grey that swscale makes
+        full = full or not colour.is_grey(given)  # swscale makes full range grey only
     elif limited or colour.is_rgb(given) or colour.is_grey(given):
         full = False
     full = full or pixel_format.startswith("yuvj")
@@ -147,7 +147,7 @@ def output_colour(info: StreamInfo, pixel_format: str, *, limited: bool) -> tupl
 
 
 def _for_players(info: StreamInfo, plain: str, offered: Sequence[str], *, limited: bool) -> tuple[str, list[str]]:
-    """The pictures' own format where it is 8 bit 4:2:0, else the encoder's `plain` one, and a note on what changes."""
+    """The input's format if it is 8 bit 4:2:0, else the encoder's `plain` format; and a note on the change."""
     native = av.VideoFormat(info.pixel_format)
     full = colour.full_range_as_tagged(native, info.colour[3])
     fits = native.name in _EIGHT_BIT and not colour.is_grey(native)
@@ -167,7 +167,7 @@ def _for_players(info: StreamInfo, plain: str, offered: Sequence[str], *, limite
 
 
 def _nearest(encoder: str, offered: Sequence[str], native: av.VideoFormat, *, as_source: bool) -> tuple[str, list[str]]:
-    """The encoder's pixel format that is nearest to the pictures' own, and what is lost."""
+    """The encoder's pixel format that is nearest to the input's, and a note on the loss."""
     name = native.name
     if name in offered or not offered:
         return name, []
@@ -175,32 +175,32 @@ def _nearest(encoder: str, offered: Sequence[str], native: av.VideoFormat, *, as
         return name.replace("yuvj", "yuv"), []  # the same samples, tagged as full range
     alike = _alike(offered, native)
     if colour.is_rgb(native) and not alike and "yuv420p" in offered and not as_source:
-        # The nearest would be 4:4:4, which browsers and hardware decoders do not show.
+        # The nearest format is 4:4:4, which browsers and hardware decoders do not show.
         note = f"{encoder} has no {name}: encoded as yuv420p; set output.pixel_format=yuv444p for full chroma"
         return "yuv420p", [note]
-    kind = "rgb48le" if name.startswith("xyz") else name  # FFmpeg would choose YUV for XYZ
+    kind = "rgb48le" if name.startswith("xyz") else name  # FFmpeg selects YUV for XYZ
     best, loss = find_best_pix_fmt_of_list(alike or offered, kind, colour.has_alpha(native))
     if best is None:
-        raise SinkUnavailable(f"{encoder} takes no picture of format {name}; choose another output.codec")
+        raise SinkUnavailable(f"{encoder} takes no frames of format {name}; choose another output.codec")
     lost = [str(flag.name).lower() for flag in PixFmtLoss if flag & loss]
     return best.name, [f"{encoder} has no {name}: encoded as {best.name} (lost: {', '.join(lost)})"] if lost else []
 
 
 def _alike(offered: Sequence[str], native: av.VideoFormat) -> list[str]:
-    """Formats that hold pictures like these as what they are: RGB or not, and grey in what has the least chroma."""
+    """The offered formats of the same kind: RGB or not, and for grey those with the least chroma."""
     formats = [av.VideoFormat(name) for name in offered]
     alike = [one for one in formats if colour.is_rgb(one) == colour.is_rgb(native)]
     if alike and not colour.is_grey(native) and all(colour.is_grey(one) for one in alike):
-        alike = [one for one in formats if not colour.is_grey(one)]  # colours in the other way before none at all
+        alike = [one for one in formats if not colour.is_grey(one)]  # rather RGB for YUV, or the reverse, than grey
     if colour.is_grey(native):
         alike = [one for one in alike if colour.is_grey(one) or one.chroma_height(16) < 16] or alike
     return [one.name for one in alike]
 
 
-def _tellable(
+def _storable(
     given: tuple[int, int, int, int], codec: str, container: str, made: av.VideoFormat, info: StreamInfo
 ) -> tuple[tuple[int, int, int, int], list[str]]:
-    """The colour that readers of the output see: matrix and range that it cannot tell become what they assume."""
+    """The colour that readers see: a matrix or range that the output cannot store becomes what readers assume."""
     primaries, transfer, matrix, code = given
     if colour.is_rgb(made) or colour.is_grey(made):
         return given, []
@@ -208,17 +208,17 @@ def _tellable(
     by_container = container == "matroska"
     means = colour.matrix_as_tagged(made, matrix, info.width, info.height)
     assumed = "bt601" if codec in _READ_AS_BT601 else _assumed(info)
-    if codec in _READ_AS_BT601 or not (by_container or codec in _TELLS_MATRIX):
+    if codec in _READ_AS_BT601 or not (by_container or codec in _STORES_MATRIX):
         if means != assumed:
             changes.append(f"the matrix {means}")
         matrix = _BT470BG if codec in _READ_AS_BT601 else _UNKNOWN
-    told = codec in _TELLS_RANGE or (by_container and codec not in _READ_AS_LIMITED)
-    if not told and colour.full_range_as_tagged(made, code):
+    stored = codec in _STORES_RANGE or (by_container and codec not in _READ_AS_LIMITED)
+    if not stored and colour.full_range_as_tagged(made, code):
         changes.append("full range")
         code = int(ColorRange.MPEG)
     return (primaries, transfer, matrix, code), changes
 
 
 def _assumed(info: StreamInfo) -> str:
-    """The matrix of untagged pictures of that size."""
+    """The matrix of untagged frames of that size."""
     return colour.matrix_as_tagged(av.VideoFormat("yuv420p"), _UNKNOWN, info.width, info.height)

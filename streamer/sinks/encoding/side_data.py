@@ -1,9 +1,9 @@
-"""What is told beside the samples of a video: 360 degree and stereo 3D layouts, HDR metadata, closed captions.
+"""Side data of a video: 360 degree and stereo 3D layouts, HDR metadata, closed captions.
 
-An output video is encoded anew, so FFmpeg does not carry these by itself. What belongs to the whole video goes into the
-container (`add_side_data`) and, as HDR10 does, into the coded stream (`encoder_options`); what belongs to one frame
-goes with the frame, as far as the encoder writes it. Whether it arrived is read from the finished output
-(`SideDataWatch`). Used by the thread that owns the sink.
+An output video is encoded again, so FFmpeg does not copy side data by itself. Side data of the whole video goes into
+the container (`add_side_data`) and, for HDR10, into the coded stream (`encoder_options`). Side data of one frame goes
+with the frame, if the encoder writes it. `SideDataWatch` reads the finished output to see whether it is there. Used by
+the thread that owns the sink.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ _NEAR = 1e-3  # Matroska has 32 bit floats, MP4 steps of 0.00002, AV1 of 1/65536
 
 
 def add_side_data(stream: Any, side_data: Mapping[str, bytes]) -> None:
-    """Give an output's video stream what its container is to tell of the whole video.
+    """Add the side data of the whole video to an output's video stream.
 
-    To be called before anything else is set: it sets all parameters of the codec. PyAV hands side data from one stream
-    to another only, so they are taken from the header of a Matroska file that is made here.
+    Call it before anything else is set, because it sets all parameters of the codec. PyAV copies side data only from
+    one stream to another, so they come from the header of a Matroska file that is made here.
     """
     elements = list(_elements(side_data))
     codec_id = _CODEC_IDS.get(stream.codec_context.codec.canonical_name)
@@ -64,7 +64,7 @@ def add_side_data(stream: Any, side_data: Mapping[str, bytes]) -> None:
 
 
 def encoder_options(encoder: str, side_data: Mapping[str, bytes], options: Mapping[str, str]) -> dict[str, str]:
-    """The options of an encoder with those that have it write the HDR10 metadata into the coded stream."""
+    """The options of an encoder, with those that write the HDR10 metadata into the coded stream."""
     if encoder not in _PARAMETERS:
         return dict(options)
     option, display, light = _PARAMETERS[encoder]
@@ -79,24 +79,24 @@ def encoder_options(encoder: str, side_data: Mapping[str, bytes], options: Mappi
         wanted.append(f"{light}={most},{average}")
     if not wanted:
         return dict(options)
-    # What the user wants comes last and wins.
+    # The last value has priority, so the user's comes last.
     return {**options, option: ":".join([*wanted, *([options[option]] if options.get(option) else [])])}
 
 
 class SideDataWatch:
-    """Remembers where the frames of a run had side data first, and looks for it in the finished output."""
+    """Remembers the first time of each kind of side data in the frames, and looks for it in the finished output."""
 
     def __init__(self) -> None:
         self._first: dict[str, tuple[Fraction, bytes]] = {}
         self._reader = SideDataReader()
 
     def see(self, picture: av.VideoFrame, time: Fraction) -> None:
-        """A picture that is written for a time in seconds of the output."""
+        """Note the side data of a picture, written at a time in seconds of the output."""
         for name, content in self._reader.read(picture).items():
             self._first.setdefault(name, (time, content))
 
     def lost(self, output: Any, kind: str) -> list[str]:
-        """One line with what the frames of an output (`av.container.InputContainer`) do not have any more, or none."""
+        """A line with the kinds that the frames of an output (`av.container.InputContainer`) do not have; or none."""
         video = output.streams.video[0]
         lost = []
         for time in sorted({time for time, _ in self._first.values()}):
@@ -124,7 +124,7 @@ def _frame_at(output: Any, video: Any, time: Fraction) -> av.VideoFrame:
 
 
 def _mastering(side_data: Mapping[str, bytes]) -> list[float] | None:
-    """x and y of red, green, blue and white, lowest and highest luminance; None where one of them is not told."""
+    """x and y of red, green, blue and white, lowest and highest luminance; None if one is missing."""
     if MASTERING not in side_data:
         return None
     values = struct.unpack("=20i2i", side_data[MASTERING][:88])  # AVMasteringDisplayMetadata
@@ -134,7 +134,7 @@ def _mastering(side_data: Mapping[str, bytes]) -> list[float] | None:
 
 
 def _kept(kind: str, name: str, before: bytes, after: bytes) -> bool:
-    """Whether side data say the same as far as containers can hold it."""
+    """Whether side data is equal, as far as containers can store it."""
     if name == MASTERING:
         one, other = _mastering({name: before}), _mastering({name: after})
         if one is None or other is None:
@@ -152,7 +152,7 @@ def _kept(kind: str, name: str, before: bytes, after: bytes) -> bool:
 
 
 def _elements(side_data: Mapping[str, bytes]) -> Iterator[bytes]:
-    """What Matroska's element Video has for the side data (RFC 9559, 5.1.4.1.28)."""
+    """The children of Matroska's element Video for the side data (RFC 9559, 5.1.4.1.28)."""
     if STEREO in side_data:
         kind, flags = struct.unpack("=2i", side_data[STEREO][:8])
         if (kind, flags & 1) in _STEREO_MODES:
@@ -173,7 +173,7 @@ def _elements(side_data: Mapping[str, bytes]) -> Iterator[bytes]:
 
 
 def _projection(content: bytes) -> Iterator[bytes]:
-    """Of FFmpeg's AVSphericalMapping; fisheye and half pictures have no name in Matroska."""
+    """From FFmpeg's AVSphericalMapping; Matroska has no value for fisheye and half spheres."""
     kind, yaw, pitch, roll, left, top, right, bottom, padding = struct.unpack("=4i5I", content[:36])
     private = {
         _EQUIRECTANGULAR: (1, struct.pack(">5I", 0, 0, 0, 0, 0)),

@@ -85,11 +85,6 @@ class MjpegSink(SinkFeature):
         )
         self._server = WebPages(redacted(entry.to), host, port, pages.routes(), self._broadcaster.end)
 
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that the server listens on, once it is entered."""

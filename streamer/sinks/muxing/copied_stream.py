@@ -14,8 +14,8 @@ from av.packet import Packet
 
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.muxing.adts import without_header
-from streamer.sinks.muxing.timing import RisingTicks, Timeline
-from streamer.sinks.muxing.trial import JITTER, SYNC, Fit, try_stream
+from streamer.sinks.muxing.compatibility import JITTER, SYNC, Fit, check_stream
+from streamer.sinks.muxing.timing import MonotonicTicks, Timeline
 
 # ITU-T G.711 codes of the level 0; other uncompressed sound has 0 there.
 _SILENCE = {"pcm_alaw": b"\xd5", "pcm_mulaw": b"\xff", "pcm_u8": b"\x80"}
@@ -56,7 +56,7 @@ class CopiedStream:
         self._say = say
         self._strip = strip
         self._timeline = Timeline(jump=round(1 / stream.time_base), step=0)
-        self._rising: RisingTicks | None = None  # once the header is written
+        self._rising: MonotonicTicks | None = None  # once the header is written
         self._step = 0  # from one packet to the next, in ticks of the input
         self._end: Fraction | None = None  # when the last packet has been played, seconds
         self._end_known = False  # the last packet told how long it lasts
@@ -72,7 +72,7 @@ class CopiedStream:
         """See whether the first packets fit, if that could not be done before the header was written."""
         if self._fit.tried or not packets or self._stream.is_cover:
             return
-        self._fit = try_stream(self._kind, self._stream, packets)
+        self._fit = check_stream(self._kind, self._stream, packets)
         if not self._fit.holds:
             self._ended = True
             self._say(f"{self._kind} cannot hold the {self._stream.description} of the input: left out")
@@ -138,7 +138,7 @@ class CopiedStream:
     def _mux(self, container: Any, packet: Packet[Any], time: Fraction, later: Fraction, duration: Fraction) -> None:
         """Write a packet that is decoded at `time`, shown so much later, and lasts `duration`, all in seconds."""
         if self._rising is None:
-            self._rising = RisingTicks(self.added)
+            self._rising = MonotonicTicks(self.added)
         tick = self._rising.time_base
         packet.dts = ticks = self._rising.place(time)
         packet.pts = ticks + round(later / tick)

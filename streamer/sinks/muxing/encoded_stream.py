@@ -13,7 +13,7 @@ import av
 from av.packet import Packet
 
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.muxing.sound import Transcoder
+from streamer.sinks.muxing.audio import Transcoder
 
 
 class EncodedStream:

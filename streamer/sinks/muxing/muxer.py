@@ -15,7 +15,7 @@ import av
 
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.media.ffmpeg_log import capture_log, reason
-from streamer.sinks.muxing.surviving import FRAGMENTED, SurvivingFile, WholeFile, second_pass, surviving_options
+from streamer.sinks.muxing.crash_safe import FRAGMENTED, CrashSafeFile, WholeFile, crash_safe_options, second_pass
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 """The containers that are tested; others work as far as FFmpeg writes them."""
@@ -28,14 +28,14 @@ class Muxer:
     Args:
         path: where to write; the suffix picks the container.
         name: what to call it in errors, if it is not to stay under `path`.
-        survives: it is to be readable at any moment (`streamer.sinks.muxing.surviving`).
+        survives: it is to be readable at any moment (`streamer.sinks.muxing.crash_safe`).
 
     Attributes:
         container: PyAV's output container.
         kind: FFmpeg's name of its format.
         index_first: of one that survives: do not wait for the first packet of all streams with the index. What can be
             read of it then does not tell when a stream began; the complete file does. To be set before `start`.
-        second_pass: options for writing it once more when it is complete (`leftovers.write_again`); None where that is
+        second_pass: options for writing it once more when it is complete (`leftovers.rewrite`); None where that is
             not wanted.
 
     Raises:
@@ -48,7 +48,7 @@ class Muxer:
         self.index_first = False
         self._header_bytes = 0
         try:
-            self._file: WholeFile = SurvivingFile(path) if survives else WholeFile(path, "wb")
+            self._file: WholeFile = CrashSafeFile(path) if survives else WholeFile(path, "wb")
         except OSError as error:
             raise SinkUnavailable(f"cannot write {self._name}: {error.strerror}; choose another output") from error
         try:
@@ -64,7 +64,7 @@ class Muxer:
     @property
     def begun(self) -> bool:
         """Whether more than the header went to a file that survives: all streams that its index waits for are there."""
-        return isinstance(self._file, SurvivingFile) and self._file.bytes_written > self._header_bytes
+        return isinstance(self._file, CrashSafeFile) and self._file.bytes_written > self._header_bytes
 
     def start(self, options: Mapping[str, str]) -> None:
         """Write the header. Call it once: FFmpeg crashes on a second try after a failure.
@@ -72,10 +72,10 @@ class Muxer:
         Raises:
             SinkUnavailable: the container refuses one of the streams, or the disk the first bytes.
         """
-        survives = isinstance(self._file, SurvivingFile)
+        survives = isinstance(self._file, CrashSafeFile)
         self.second_pass = second_pass(self.kind, options) if survives else None
         if survives:
-            options = surviving_options(self.kind, options, index_first=self.index_first)
+            options = crash_safe_options(self.kind, options, index_first=self.index_first)
         self.container.container_options.update(options)
         with capture_log(av.logging.ERROR) as lines:
             try:
@@ -83,13 +83,13 @@ class Muxer:
             except (av.error.FFmpegError, OSError, ValueError) as error:
                 why = reason(error, lines)
                 raise SinkUnavailable(f"cannot start {self._name}: {why}; choose another output or codec") from error
-        if isinstance(self._file, SurvivingFile):
+        if isinstance(self._file, CrashSafeFile):
             self._header_bytes = self._file.bytes_written
 
     @property
     def is_fragmented(self) -> bool:
         """Whether it survives in fragments, which its ending hides."""
-        return isinstance(self._file, SurvivingFile) and self.kind in FRAGMENTED
+        return isinstance(self._file, CrashSafeFile) and self.kind in FRAGMENTED
 
     def finish(self) -> None:
         """Write the ending and close the file; one that gets a second pass stays in fragments.
@@ -98,10 +98,10 @@ class Muxer:
             SinkError: it could not be written.
         """
         try:
-            if isinstance(self._file, SurvivingFile):
+            if isinstance(self._file, CrashSafeFile):
                 self._file.begin_ending()
             self.container.close()
-            if isinstance(self._file, SurvivingFile) and self.second_pass is None:
+            if isinstance(self._file, CrashSafeFile) and self.second_pass is None:
                 self._file.seal()
             self._file.close()
         except (av.error.FFmpegError, OSError) as error:

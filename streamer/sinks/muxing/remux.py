@@ -16,11 +16,11 @@ from av.stream import Disposition
 
 from streamer.errors import StreamerError
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams
+from streamer.sinks.muxing.compatibility import check_stream
+from streamer.sinks.muxing.crash_safe import FRAGMENTED
 from streamer.sinks.muxing.muxer import Muxer, write_failure
-from streamer.sinks.muxing.surviving import FRAGMENTED
 from streamer.sinks.muxing.tags import attachment_name, own_tags
 from streamer.sinks.muxing.timing import movie_timescale
-from streamer.sinks.muxing.trial import try_stream
 
 # They do not tell how long a packet is, so the last one may be half of a picture.
 _UNMEASURED = ("mpegts", "mpeg", "vob", "h264", "hevc", "m4v")
@@ -147,7 +147,7 @@ def _belongs(read: Any, kind: str, stream: PassthroughStream) -> bool:
     if stream.kind in ("video", "audio"):
         return bool(stream.template and stream.codec)  # fragments tell of a track of each cover, too
     titles = stream.codec_tag == "text" or (stream.codec == "mov_text" and bool(read.chapters()))
-    return not (titles and not stream.disposition & Disposition.default) and try_stream(kind, stream, ()).holds
+    return not (titles and not stream.disposition & Disposition.default) and check_stream(kind, stream, ()).holds
 
 
 def _picture(name: str, index: int) -> bytes:

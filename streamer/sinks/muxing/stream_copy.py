@@ -15,6 +15,7 @@ from av.stream import Disposition
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sinks.muxing.adts import has_headers, without_headers
+from streamer.sinks.muxing.compatibility import CHECKED_PACKETS, check_stream
 from streamer.sinks.muxing.copied_stream import CopiedStream
 from streamer.sinks.muxing.encoded_stream import EncodedStream
 from streamer.sinks.muxing.tags import (
@@ -27,7 +28,6 @@ from streamer.sinks.muxing.tags import (
     own_tags,
     timecodes_of,
 )
-from streamer.sinks.muxing.trial import TRIED_PACKETS, try_stream
 
 
 class StreamCopy:
@@ -145,8 +145,8 @@ class StreamCopy:
 
     def _add_stream(self, container: Any, stream: PassthroughStream, fragmented: bool) -> CopiedStream | None:
         kind = container.format.name
-        first = self._subscription.peek(stream, TRIED_PACKETS)
-        fit = try_stream(kind, stream, first)
+        first = self._subscription.peek(stream, CHECKED_PACKETS)
+        fit = check_stream(kind, stream, first)
         if not fit.holds:
             return None
         written: PassthroughStream | None = stream
@@ -186,6 +186,7 @@ class StreamCopy:
     def _has_titles(self, stream: PassthroughStream) -> bool:
         """Whether text is that of chapters, which FFmpeg does not know of a file that comes through a pipe."""
         titles = [chapter["metadata"].get("title", "") for chapter in self._passthrough.chapters]
-        texts = [packet.data[2:].decode(errors="replace") for packet in self._subscription.peek(stream, TRIED_PACKETS)]
+        first = self._subscription.peek(stream, CHECKED_PACKETS)
+        texts = [packet.data[2:].decode(errors="replace") for packet in first]
         shown = [text[: len(title)] for text, title in zip(texts, titles, strict=False)]
         return bool(shown) and all(titles) and shown == titles[: len(shown)]

@@ -100,7 +100,7 @@ class Timeline:
         return placed
 
 
-class RisingTicks:
+class MonotonicTicks:
     """Times in the ticks of an output stream, which rise as its muxer wants them to.
 
     Some containers have one tick a packet, and times of an input that are rounded may fall onto the same.

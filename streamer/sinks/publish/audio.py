@@ -15,7 +15,7 @@ import av
 
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.muxing.sound import Transcoder, add_described, parameters_of, waiting_failure
+from streamer.sinks.muxing.audio import Transcoder, add_described, parameters_of, spill_failure
 from streamer.sinks.muxing.timing import Timeline
 from streamer.sinks.publish.encoder import EncodedPacket
 from streamer.sinks.publish.target import StreamTarget
@@ -151,7 +151,7 @@ class StreamAudio:
         try:
             self._taken += self._subscription.take(until)
         except OSError as error:
-            raise waiting_failure(error) from error
+            raise spill_failure(error) from error
         return any(stream not in self._known and stream.kind == "audio" for stream, _ in self._taken)
 
     def packets(self, offset: Fraction) -> list[EncodedPacket]:

@@ -32,7 +32,7 @@ from typing import Any, BinaryIO
 import av
 
 from streamer.media.ffmpeg_log import capture_log, reason
-from streamer.sinks.muxing.sound import add_with_parameters
+from streamer.sinks.muxing.audio import add_with_parameters
 from streamer.sinks.publish.hls import first_playlist
 from streamer.sinks.publish.hls_writer import HlsWriter
 

@@ -21,7 +21,7 @@ from streamer.sinks.segments.finisher import Finisher
 from streamer.sinks.segments.segment import Segment
 from streamer.sinks.segments.streams import RecordedStreams
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.leftovers import Leftovers
+from streamer.sinks.video.recovery import Recovery
 from streamer.sinks.video.retention import require_room
 from streamer.sinks.video.segment_names import NamePattern
 
@@ -55,7 +55,7 @@ class Recorder:
         *,
         reserve_bytes: int,
         now: Callable[[], datetime],
-        leftovers: Leftovers,
+        leftovers: Recovery,
         completed: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
@@ -67,7 +67,7 @@ class Recorder:
         self._delay = delay_for(info.average_fps)
         self._reserve_bytes = reserve_bytes
         self._now = now
-        self._leftovers = leftovers
+        self._recovery = leftovers
         self._say = say
         self._streams = None if passthrough is None else RecordedStreams(passthrough)
         self._finisher = Finisher(completed)
@@ -119,7 +119,7 @@ class Recorder:
             self._hand_out(until)
 
     def abandon(self) -> None:
-        """Leave the open file as it is after a failure; `Leftovers` finishes it later."""
+        """Leave the open file as it is after a failure; `Recovery` finishes it later."""
         segment, self._segment = self._segment, None
         if segment is not None:
             segment.abandon()
@@ -193,7 +193,7 @@ class Recorder:
             self._settle()  # this may make room for the next file
 
     def _begin(self, info: StreamInfo, begin: Fraction) -> Segment:
-        path = self._pattern.at(self._now(), [*self._finisher.taken, *self._leftovers.taken])
+        path = self._pattern.at(self._now(), [*self._finisher.taken, *self._recovery.taken])
         streams = None if self._streams is None else self._streams.part(begin)
         segment = Segment(path, info, self._settings, self._delay, begin, streams, self._sync)
         try:

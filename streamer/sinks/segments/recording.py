@@ -23,7 +23,7 @@ from streamer.interfaces import Scene
 from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.outage import Outage
 from streamer.sinks.segments.recorder import Recorder
-from streamer.sinks.video.leftovers import Leftovers
+from streamer.sinks.video.recovery import Recovery
 from streamer.sinks.video.retention import is_full, remove_old
 from streamer.sinks.video.segment_names import NamePattern
 from streamer.system.backoff import Backoff
@@ -41,7 +41,7 @@ class RecordingSink(SinkFeature):
     Every file starts with a keyframe at time 0 and gets its name when it is complete. Every scene is in exactly one
     file, and so is every packet of the other streams: the file in which it begins. The open file is completed however
     the sink is left, also after an error. When the process is killed or the power fails, at most 2 s are lost, and the
-    next start finishes the partial files (`streamer.sinks.video.leftovers`).
+    next start finishes the partial files (`streamer.sinks.video.recovery`).
 
     Args:
         entry: `to` is a path with directives of `strftime` for the local time at which a file begins (`NamePattern`);
@@ -91,7 +91,7 @@ class RecordingSink(SinkFeature):
         self._outage = Outage(self._pattern, clock, backoff or Backoff(longest_s=_LONGEST_WAIT_S))
         self._busy = threading.Lock()  # held while the recorder is used
         self._recorder: Recorder | None = None  # between entering and leaving
-        self._leftovers = Leftovers(
+        self._recovery = Recovery(
             self._pattern, self._pattern.partials, muxer_options(entry), self._remove_old, reserve_bytes
         )
 
@@ -104,11 +104,6 @@ class RecordingSink(SinkFeature):
     def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
         """Always: a file has every frame."""
         return True
-
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
 
     @property
     def connected(self) -> bool:
@@ -129,7 +124,7 @@ class RecordingSink(SinkFeature):
             self._passthrough,
             reserve_bytes=self._reserve_bytes,
             now=self._now,
-            leftovers=self._leftovers,
+            leftovers=self._recovery,
             completed=self._remove_old,
             say=self._say,
         )
@@ -141,7 +136,7 @@ class RecordingSink(SinkFeature):
                 raise SinkUnavailable(str(error)) from error
         self._outage.connected = True
         self._recorder = recorder
-        self._leftovers.begin()
+        self._recovery.begin()
         return self
 
     def __exit__(
@@ -170,7 +165,7 @@ class RecordingSink(SinkFeature):
             log.warning("%s", error)  # the user is shown the error that ended the run
         finally:
             recorder.close()
-            self._leftovers.close()
+            self._recovery.close()
         if self.skipped:
             self._say(f"{self.skipped} scenes were not recorded: the disk was full or missing")
 
@@ -190,7 +185,7 @@ class RecordingSink(SinkFeature):
                 self._skip(scene, self._recorder)
             else:
                 if self._outage.succeed():
-                    self._leftovers.begin(self._recorder.taken)  # the files that the full disk left partial
+                    self._recovery.begin(self._recorder.taken)  # the files that the full disk left partial
                 self.written += 1
 
     def _fail(self, error: StreamerError, recorder: Recorder) -> None:

@@ -16,12 +16,12 @@ from streamer.config.output import OutputSettings
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
 from streamer.interfaces import Scene, StreamInfo
 from streamer.sinks.encoding.encoder_delay import Delay
+from streamer.sinks.muxing.crash_safe import FRAGMENTED
 from streamer.sinks.muxing.muxer import Muxer
 from streamer.sinks.muxing.stream_copy import StreamCopy
-from streamer.sinks.muxing.surviving import FRAGMENTED
-from streamer.sinks.segments.streams import PartStreams
+from streamer.sinks.segments.streams import SegmentStreams
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.leftovers import lock_own, write_again
+from streamer.sinks.video.recovery import lock_own, rewrite
 from streamer.sinks.video.writer import VideoWriter
 from streamer.system.partial_file import PartialFile
 
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 class Segment:
     """A file that is being recorded, under a hidden name until it is complete.
 
-    The hidden file can be read at any moment but for its last second (`streamer.sinks.muxing.surviving`), and it is
+    The hidden file can be read at any moment but for its last second (`streamer.sinks.muxing.crash_safe`), and it is
     locked for as long as this exists: an unlocked one was left by a process that died
-    (`streamer.sinks.video.leftovers`).
+    (`streamer.sinks.video.recovery`).
 
     Args:
         path: the final name; its folders are made.
@@ -62,7 +62,7 @@ class Segment:
         settings: OutputSettings,
         delay: Delay,
         begin: Fraction,
-        streams: PartStreams | None = None,
+        streams: SegmentStreams | None = None,
         sync: DiskSync | None = None,
     ) -> None:
         self.path = path
@@ -120,7 +120,7 @@ class Segment:
             try:
                 self._writer.finish(interrupted=False)  # of the other streams there is what belongs to this file
                 if self._muxer.second_pass is not None:
-                    held = write_again(self._partial.path, self.path, self._muxer.second_pass)
+                    held = rewrite(self._partial.path, self.path, self._muxer.second_pass)
                     self._cleanup.callback(os.close, held)
             except StreamerError as error:
                 if not self._muxer.begun:

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
-from streamer.sinks.muxing.sound import waiting_failure
+from streamer.sinks.muxing.audio import spill_failure
 
 LATE_S = 2
 """How far sound may come behind its picture: a file waits for its own until then."""
@@ -20,7 +20,7 @@ _LATE_AGAIN_S = 1
 """Sound that comes back later than this behind its picture is late, not silent now and then."""
 
 
-class PartStreams:
+class SegmentStreams:
     """What one file gets of the other streams.
 
     Args:
@@ -90,9 +90,9 @@ class RecordedStreams:
         self._left_out: set[PassthroughStream] = set()
         self._late: set[PassthroughStream] = set()
 
-    def part(self, begin: Fraction) -> PartStreams:
+    def part(self, begin: Fraction) -> SegmentStreams:
         """What a file gets that begins at a time, seconds."""
-        return PartStreams(self._source, begin, self._left_out)
+        return SegmentStreams(self._source, begin, self._left_out)
 
     def leave_out(self, streams: Collection[PassthroughStream]) -> bool:
         """Files that begin from now on do not have these, until something comes of them: whether that helps.
@@ -103,7 +103,7 @@ class RecordedStreams:
         self._left_out.update(new)
         return bool(new)
 
-    def take(self, until: Fraction, part: PartStreams | None = None, *, last: bool = False) -> bool:
+    def take(self, until: Fraction, part: SegmentStreams | None = None, *, last: bool = False) -> bool:
         """Get the packets up to a time, seconds: whether one is of a stream that a file began without.
 
         Args:
@@ -119,7 +119,7 @@ class RecordedStreams:
         try:
             self._taken += self._subscription.take(until)
         except OSError as error:
-            raise waiting_failure(error) from error
+            raise spill_failure(error) from error
         for stream, packet in self._taken:
             if stream in self._left_out:
                 self._left_out.discard(stream)
@@ -127,7 +127,7 @@ class RecordedStreams:
                     self._late.add(stream)
         return part is not None and not all(part.holds(stream) for stream, _ in self._taken)
 
-    def hand_out(self, *parts: PartStreams | None) -> None:
+    def hand_out(self, *parts: SegmentStreams | None) -> None:
         """Give what was taken to the files in which it begins; what begins in none of them is dropped."""
         for stream, packet in self._taken:
             for part in parts:

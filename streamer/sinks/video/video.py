@@ -21,7 +21,7 @@ from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.muxing.muxer import Muxer
 from streamer.sinks.muxing.stream_copy import StreamCopy
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.leftovers import Leftovers, lock_own, write_again
+from streamer.sinks.video.recovery import Recovery, lock_own, rewrite
 from streamer.sinks.video.segment_names import partials_of
 from streamer.sinks.video.writer import VideoWriter
 from streamer.system import paths
@@ -43,7 +43,7 @@ class VideoSink(SinkFeature):
     are moved by a tick, and an input that starts before or after 0 is moved to start there.
 
     What comes from a live source survives the process: the hidden file can be read but for its last second, and the
-    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.video.leftovers`).
+    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.video.recovery`).
 
     Args:
         entry: the suffix of `to` picks the container; the file is written beside it and moved there when it is
@@ -86,21 +86,6 @@ class VideoSink(SinkFeature):
         """The file that it writes."""
         return Path(entry.to)
 
-    @classmethod
-    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Always: a file that could not be written is not tried again."""
-        return True
-
-    @classmethod
-    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Always: what is kept in a file is complete."""
-        return True
-
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     def __enter__(self) -> Self:
         source = self._info.path
         if source is not None and paths.exists(self._path) and self._path.samefile(source):
@@ -141,7 +126,7 @@ class VideoSink(SinkFeature):
             try:
                 writer.finish(interrupted=kind is not None)
                 if self._muxer.second_pass is not None:
-                    held = write_again(self._partial.path, self._path, self._muxer.second_pass)
+                    held = rewrite(self._partial.path, self._path, self._muxer.second_pass)
                     self._cleanup.callback(os.close, held)
             except StreamerError as failure:
                 if self._muxer.begun:
@@ -165,7 +150,7 @@ class VideoSink(SinkFeature):
         sync = DiskSync()
         cleanup.callback(sync.close)
         sync.watch(self._partial.path)
-        leftovers = Leftovers(self._path, lambda: partials_of(self._partial.final), muxer_options(self._settings))
+        leftovers = Recovery(self._path, lambda: partials_of(self._partial.final), muxer_options(self._settings))
         cleanup.callback(leftovers.close)
         leftovers.begin([self._partial.final])
 

@@ -106,11 +106,6 @@ class WindowSink(SinkFeature):
         """Always."""
         return True
 
-    @classmethod
-    def from_settings(cls, entry: OutputEntry, context: SinkContext) -> Self:
-        """The sink, not yet entered."""
-        return cls(entry, context)
-
     def __enter__(self) -> Self:
         # No shell is involved: the arguments are constants and the title.
         self._process = process = subprocess.Popen(

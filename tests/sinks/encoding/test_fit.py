@@ -98,7 +98,7 @@ def test_bars_are_black_in_every_format_and_range(pixel_format: str, span: int, 
     shown = flat((32, 48), pixel_format, 200)
     shown.color_range = span
     made, said = fitted(info(pixel_format=pixel_format, colour=(2, 2, 2, span)), shown)
-    assert said == ["pictures of 32x48 came amid 64x48: scaled to fit with bars"]
+    assert said == ["frames of 32x48 came among 64x48: scaled to fit with bars"]
     for plane, given, pixel in zip(samples(made), samples(shown), black, strict=True):
         edge = plane.shape[1] // 4
         bars = np.hstack([plane[:, :edge], plane[:, -edge:]])
@@ -109,7 +109,7 @@ def test_bars_are_black_in_every_format_and_range(pixel_format: str, span: int, 
 def test_pictures_of_the_same_proportions_get_no_bars() -> None:
     made, said = fitted(info(size=(64, 36)), flat((1920, 1080)))
     assert (luma(made) == 128).all()
-    assert said == ["pictures of 1920x1080 came amid 64x36: scaled to fit"]
+    assert said == ["frames of 1920x1080 came among 64x36: scaled to fit"]
 
 
 def test_only_another_shape_of_pixels_makes_bars_and_is_told_once(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_only_another_shape_of_pixels_makes_bars_and_is_told_once(tmp_path: Path
     bars = [bool((luma(frame)[:6] == 16).all()) for frame in frames]
     assert bars == [False, False, True, True]
     assert read_number(frames[1]) == 1
-    assert sink.notes == ["pictures of 64x48 with pixels 16:11 came amid 64x48: scaled to fit with bars"]
+    assert sink.notes == ["frames of 64x48 with pixels 16:11 came among 64x48: scaled to fit with bars"]
 
 
 def test_a_frame_that_tells_no_ratio_has_the_expected_one() -> None:
@@ -142,7 +142,7 @@ def test_a_folder_of_photos_in_both_directions_is_fitted(codec: str, tmp_path: P
     inside = [frames[0], _columns(frames[1], 35, 125), frames[2], _columns(frames[3], 20, 140)]
     for number, part in enumerate(inside):
         assert read_number(part) == number
-    assert sum("came amid 160x120: scaled to fit" in note for note in sink.notes) == 1
+    assert sum("came among 160x120: scaled to fit" in note for note in sink.notes) == 1
 
 
 def _columns(frame: av.VideoFrame, first: int, end: int) -> av.VideoFrame:
@@ -189,7 +189,7 @@ def test_pictures_that_the_decoder_calls_interlaced_are_scaled_by_field(tmp_path
 
 def test_fields_that_cannot_be_scaled_by_themselves_are_told() -> None:
     _, said = fitted(info(field_order=2), fields((64, 50), 200, 100))
-    assert said[-1] == "interlaced pictures are scaled from 50 to 48 rows, which mixes their fields"
+    assert said[-1] == "interlaced frames are scaled from 50 to 48 rows, which mixes their fields"
 
 
 @pytest.mark.parametrize(("field_order", "top_first"), [(2, True), (3, False), (4, False), (5, True)])

@@ -190,7 +190,7 @@ def test_colours_are_right_in_every_codec_and_container(tmp_path: Path, pixel_fo
 def test_a_range_and_matrix_that_cannot_be_told_are_converted_and_told(tmp_path: Path) -> None:
     picture = made("yuv420p", matrix=MATRICES["bt709"], code=FULL)
     _, notes = written(tmp_path / "out.avi", [picture])
-    assert "mpeg4 in avi cannot tell the matrix bt709 and full range: colours are converted" in notes
+    assert "mpeg4 in avi cannot store the matrix bt709 and full range: colours are converted" in notes
     frames, notes = written(tmp_path / "kept.avi", [picture], pixel_format="source", **LOSSLESS)
     assert np.array_equal(frames[0].to_ndarray(), picture.to_ndarray())
     assert any("avi does not tell players" in note and "range" in note for note in notes)

@@ -22,7 +22,7 @@ from streamer.media.passthrough_streams import (
     describe_streams,
     passthrough_packet,
 )
-from streamer.sinks.muxing.sound import add_described
+from streamer.sinks.muxing.audio import add_described
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tests.sinks.scenes import LABELS, TIME_BASE, tracks

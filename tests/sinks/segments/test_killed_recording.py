@@ -20,10 +20,10 @@ import pytest
 from streamer.media.passthrough import Passthrough
 from streamer.media.passthrough_streams import describe_streams, passthrough_packet
 from streamer.sinks.muxing.adts import has_headers
+from streamer.sinks.muxing.crash_safe import CrashSafeFile
 from streamer.sinks.muxing.remux import StoppedError, UnreadableError, remux
-from streamer.sinks.muxing.surviving import SurvivingFile
 from streamer.sinks.video.disk_sync import DiskSync
-from streamer.sinks.video.leftovers import Leftovers, copy_in_place, lock, lock_own
+from streamer.sinks.video.recovery import Recovery, lock, lock_own, remux_in_place
 from streamer.sinks.video.segment_names import NamePattern, free_name, partial_stem, partials_of
 from tests.clips import write_video
 from tests.sinks.making import recording_sink, video_sink
@@ -38,7 +38,7 @@ MOST_LOST = 50
 @pytest.fixture(autouse=True)
 def _enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that ends waits for what it finishes, also on a slow machine."""
-    monkeypatch.setattr("streamer.sinks.video.leftovers._LONGEST_END_S", 60.0)
+    monkeypatch.setattr("streamer.sinks.video.recovery._LONGEST_END_S", 60.0)
 
 
 # What a killed process runs: it records, says so, and waits to be killed.
@@ -278,14 +278,14 @@ def test_a_power_cut_while_a_file_is_ended_leaves_one_that_can_be_read(
 ) -> None:
     # What is on the disk before the index, with all of it, and with what makes it valid.
     states: list[bytes] = []
-    seal, begin = SurvivingFile.seal, SurvivingFile.begin_ending
+    seal, begin = CrashSafeFile.seal, CrashSafeFile.begin_ending
 
-    def noted(file: SurvivingFile) -> None:
+    def noted(file: CrashSafeFile) -> None:
         states.append(Path(str(file.name)).read_bytes())
         (seal if len(states) % 2 == 0 else begin)(file)
 
-    monkeypatch.setattr(SurvivingFile, "begin_ending", noted)
-    monkeypatch.setattr(SurvivingFile, "seal", noted)
+    monkeypatch.setattr(CrashSafeFile, "begin_ending", noted)
+    monkeypatch.setattr(CrashSafeFile, "seal", noted)
     record(tmp_path / f"cam{suffix}", range(130))
     monkeypatch.undo()
     before, after = states
@@ -386,7 +386,7 @@ def test_a_stop_leaves_it_as_it_was(tmp_path: Path, one_left: bytes) -> None:
     path = hidden(tmp_path)
     path.write_bytes(one_left)
     with pytest.raises(StoppedError):
-        copy_in_place(path, path, stopped=lambda: True)
+        remux_in_place(path, path, stopped=lambda: True)
     assert names(tmp_path) == [path.name]
     assert path.read_bytes() == one_left
 
@@ -399,7 +399,7 @@ def test_a_disk_without_room_leaves_what_is_there_and_says_so(
 
     path = hidden(tmp_path)
     path.write_bytes(one_left)
-    monkeypatch.setattr("streamer.sinks.video.leftovers.sync", full)
+    monkeypatch.setattr("streamer.sinks.video.recovery.sync", full)
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [path.name]
     assert path.read_bytes() == one_left
@@ -412,7 +412,7 @@ def test_a_copy_that_would_fill_the_disk_is_not_begun(
 ) -> None:
     hidden(tmp_path).write_bytes(one_left)
     pattern = NamePattern(tmp_path / "cam.mp4")
-    leftovers = Leftovers(pattern, pattern.partials, reserve_bytes=1 << 60)
+    leftovers = Recovery(pattern, pattern.partials, reserve_bytes=1 << 60)
     leftovers.begin()
     leftovers.close()
     assert names(tmp_path) == [hidden(tmp_path).name]
@@ -523,7 +523,7 @@ def _boxes(path: Path) -> list[str]:
 def test_leftovers_are_finished_while_others_wait_for_nothing(tmp_path: Path, one_left: bytes) -> None:
     pattern = NamePattern(tmp_path / "cam.mp4")
     hidden(tmp_path).write_bytes(one_left)
-    leftovers = Leftovers(pattern, pattern.partials)
+    leftovers = Recovery(pattern, pattern.partials)
     leftovers.begin()
     assert leftovers.taken in (frozenset({tmp_path / "cam-20260301-083000.mp4"}), frozenset())
     leftovers.begin()  # goes on, does not begin anew

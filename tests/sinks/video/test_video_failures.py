@@ -15,7 +15,7 @@ import av
 import pytest
 
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.sinks.muxing.surviving import WholeFile
+from streamer.sinks.muxing.crash_safe import WholeFile
 from tests.clips import write_video
 from tests.sinks.making import video_sink
 from tests.sinks.scenes import decoded, info, scene, times, write_all

@@ -254,7 +254,7 @@ def test_pictures_of_another_size_or_format_are_scaled_and_told_once(tmp_path: P
     frames = decoded(tmp_path / "out.mp4")
     assert {(frame.width, frame.height) for frame in frames} == {(64, 48)}
     assert [read_number(frame) for frame in frames] == [0, 1, 2, 3]
-    assert sink.notes == ["pictures of 128x96 came amid 64x48: scaled to fit"]
+    assert sink.notes == ["frames of 128x96 came among 64x48: scaled to fit"]
 
 
 def test_the_annotated_picture_is_written_and_neither_picture_is_touched(tmp_path: Path) -> None:

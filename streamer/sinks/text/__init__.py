@@ -1,1 +1,0 @@
-"""JSON lines and MOT Challenge text."""
