@@ -1,9 +1,10 @@
-"""What is on screen when only every N-th frame of a file is detected, against detecting every frame.
+"""Accuracy with every N-th frame of a file detected, against every frame detected.
 
     python -m benchmarks.detect_every SEQUENCE... [--every 3] [--tracker NAME] [--det NAME]
 
-F1 at an IoU of 0.5 against the ground truth of sequences in MOT Challenge layout with pictures, the boxes between from
-both sides. Goal: at every = 3 at least 97% of every frame's. Nothing here depends on the machine.
+F1 at an IoU of 0.5 against the ground truth of sequences in MOT Challenge layout with images. Boxes in between are
+interpolated. Goal: with every = 3 at least 97% of the score with every frame. The result does not depend on the
+machine.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ import numpy as np
 
 from streamer.config.settings import TrackerSettings
 from streamer.detectors.recorded import RecordedDetector
-from streamer.evaluation import display, sequences
-from streamer.evaluation.footage import footage
+from streamer.evaluation import sequences
+from streamer.evaluation.sequence_frames import find_frames
 from streamer.evaluation.sequence_source import SequenceSource
-from streamer.evaluation.shown import scaled
-from streamer.evaluation.streaming_scores import score
+from streamer.evaluation.streaming import mot_rows
+from streamer.evaluation.streaming.scores import score
+from streamer.evaluation.streaming.simulation import scaled
 from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
-from streamer.run import wiring
+from streamer.run import build
 from streamer.values.labels import LabelTable
 
 
@@ -31,14 +33,14 @@ def f1(sequence: sequences.Sequence, every: int, tracker: str, name: str | None)
     """Of the boxes on all frames, percent."""
     detections = sequence.detections(name)
     detector = RecordedDetector(dict(enumerate(detections)), LabelTable(("object",)), size=sequence.size)
-    built = wiring.build_tracker(TrackerSettings(name=tracker), detection_interval_s=every / float(sequence.fps))
-    with SequenceSource(sequence, sequence.fps, footage(sequence)) as source:
+    built = build.build_tracker(TrackerSettings(name=tracker), detection_interval_s=every / float(sequence.fps))
+    with SequenceSource(sequence, sequence.fps, find_frames(sequence)) as source:
         share = np.array(sequence.size) / (source.info.width, source.info.height)
         shown = [scaled(scene.tracks, share) for scene in Pipeline(source, [detector], built, cadence=Cadence(every))]
-    clip = display.lie_inside(detections, sequence.size)
-    rows = display.lines(shown, sequence.size, clip=clip)
+    clip = mot_rows.lie_inside(detections, sequence.size)
+    rows = mot_rows.rows(shown, sequence.size, clip=clip)
     truth = sequence.ground_truth().by_frame(sequence.frames)
-    return score([display.displayed(each) for each in rows], truth).f1
+    return score([mot_rows.parse(each) for each in rows], truth).f1
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory [--frames N]
 
-One run with the starter over an endless synthetic source, JSON lines and video out; the peak resident set size after
-1,000 frames is compared with that at the end.
+One run with the starter over an endless synthetic source, with JSON lines and video as outputs. It compares the peak
+resident set size after 1,000 frames with that at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
-from streamer.run import wiring
+from streamer.render.annotators import build_annotators
+from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.sources.synthetic import SyntheticSource
 
@@ -49,8 +50,8 @@ def main() -> None:
         pipeline = Pipeline(
             source,
             [StarterDetector(DetectorSettings(min_score=0.1)), StarterDetector(DetectorSettings(min_score=0.1))],
-            wiring.build_tracker(settings.tracker),
-            annotators=wiring.build_annotators(settings.draw),
+            build.build_tracker(settings.tracker),
+            annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks,
         )
         first_mib = 0.0

@@ -1,15 +1,15 @@
-"""Every error that Streamer raises on purpose.
+"""All errors that Streamer raises on purpose.
 
-Third-party errors are translated where they occur, `from` the original. A message is one line: it names the input and
-the remedy, and never a credential. `exit_code` is what the command line returns: 2 for input that cannot work, 1 for
-something that broke on the way.
+Third-party errors are translated where they occur, `from` the original. A message is one line with the input and the
+remedy, and never contains a credential. `exit_code` is the exit code of the command line: 2 for input that cannot work,
+1 for a failure during the run.
 """
 
 from __future__ import annotations
 
 
 class StreamerError(Exception):
-    """Base of all of them; the message is fit to be shown to a user."""
+    """Base class of all errors. The message is meant for users."""
 
     exit_code = 1
 
@@ -22,14 +22,14 @@ class Interrupted(Exception):
 
 
 class ConfigError(StreamerError):
-    """A setting, option or argument that cannot work."""
+    """A setting, option or argument is invalid."""
 
     exit_code = 2
 
 
 class _SourceError(StreamerError):
     cause: str
-    """What the count of reconnects calls it: short and stable."""
+    """Short and stable label in the count of reconnects."""
 
     def __init__(self, message: str, cause: str = "failed") -> None:
         super().__init__(message)
@@ -37,43 +37,43 @@ class _SourceError(StreamerError):
 
 
 class SourceUnavailable(_SourceError):
-    """The source cannot be opened until somebody mends something: missing, unreadable, wrong password, no video."""
+    """The source cannot be opened, and a retry does not help: missing, unreadable, wrong password, no video."""
 
     exit_code = 2
 
 
 class SourceLost(_SourceError):
-    """The source failed in a way that trying again may mend."""
+    """The source failed; a retry may help."""
 
 
 class ModelError(StreamerError):
-    """A model that cannot be fetched, verified or loaded."""
+    """A model cannot be downloaded, verified or loaded."""
 
     exit_code = 2
 
 
 class DetectorError(StreamerError):
-    """The detector failed on a frame, which is lost to it; the next one may work."""
+    """The detector failed on one frame. It may succeed on the next."""
 
     cause = "detector error"
-    """What the frame ledger calls it."""
+    """Label in the frame ledger."""
 
 
 class DetectorRestarted(DetectorError):
-    """The detector hung on a frame and is replaced by a new one."""
+    """The detector hung on a frame and was replaced by a new one."""
 
     cause = "detector hung"
 
 
 class DetectorHung(StreamerError):
-    """The detector hung on a frame and is given up: the run ends."""
+    """The detector hung on a frame, so the run ends."""
 
 
 class SinkUnavailable(StreamerError):
-    """An output that cannot be opened: it exists, is not writable, or its format cannot hold what is asked."""
+    """An output cannot be opened: it exists, is not writable, or its format cannot hold the content."""
 
     exit_code = 2
 
 
 class SinkError(StreamerError):
-    """An output that failed while it was being written (a full disk, a broken pipe)."""
+    """An output failed while it was written (a full disk, a broken pipe)."""

@@ -1,7 +1,7 @@
-"""What a source, detector, annotator and sink must offer; what `Pipeline` relies on, and nothing more.
+"""The interfaces of sources, detectors, annotators and sinks: all that `Pipeline` relies on.
 
-Each says which thread calls it. The contract suites in `tests/contracts/` run every registered feature through the
-expectations written here.
+Each names the thread that calls it. The display thread of a stream is the thread that iterates its pipeline; in the
+program it is the main thread. The contract suites in `tests/contracts/` check every registered feature against this.
 """
 
 from __future__ import annotations
@@ -10,31 +10,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.media.passthrough import Passthrough
+from streamer.values.drawable import Drawable
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
 from tracking.types import Detections, IdArray, Tracks
 
-if TYPE_CHECKING:
-    from streamer.render.canvas import Canvas
-
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Input that was lost before it could become a frame.
+    """Input that was lost before it became a frame.
 
     Attributes:
-        cause: short and stable, fit for a counter's name: `decode error`, `truncated`, `no timestamp`, ...
-        frames: how many frames were lost, at least 1; an estimate where the container tells (a truncated file).
-        detail: the library's own words for the log.
-        state: what the ledger counts it as: `corrupt`, or `dropped` where it was whole but nobody could take it.
+        cause: short and stable, usable as a metric label: `decode error`, `truncated`, `no timestamp`, ...
+        frames: how many frames were lost, at least 1; an estimate if the container declares more than it holds.
+        detail: the message of the library, for the log.
+        state: in the frame ledger: CORRUPT, or DROPPED if the input was intact but was not taken in time.
     """
 
     cause: str
@@ -45,27 +43,27 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """What is known of a source once it is open.
+    """The properties of an open source.
 
     Attributes:
         name: readable, without credentials.
-        width, height: of the upright picture, pixels.
+        width, height: of the upright frame, pixels.
         pixel_format: FFmpeg's name of the native format, such as `yuv420p`.
         time_base: of the frames' `pts`.
-        average_fps: None where the container does not tell.
-        frame_count: None where it is not known beforehand.
-        duration_s: None where it is not known beforehand.
-        sample_aspect_ratio: of the upright picture; 1 where it is not told.
-        live: frames arrive by themselves and are lost when nobody takes them.
+        average_fps: None if the container does not declare it.
+        frame_count: None if unknown.
+        duration_s: None if unknown.
+        sample_aspect_ratio: of the upright frame; 1 if undeclared.
+        live: frames arrive in real time and are lost if they are not taken.
         path: the local file that is read.
-        start: when the first packet of any stream is presented, seconds; an output begins there.
-        constant_rate: frames are equally spaced, as far as the beginning shows.
-        bit_rate: of the video stream in bits/s, None where unknown.
-        colour: H.273 codes as the stream is tagged: (primaries, transfer, matrix) and FFmpeg's range code.
+        start: presentation time of the first packet of any stream, seconds; an output begins there.
+        constant_rate: the first frames are equally spaced.
+        bit_rate: of the video stream in bits/s, None if unknown.
+        colour: H.273 codes of the stream: (primaries, transfer, matrix) and FFmpeg's range code.
         field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
-        jpeg_like: of a webcam, MJPEG or still pictures, which few video players take as they are (full range, 4:2:2,
-            4:4:4 or RGB).
-        side_data: of the first picture, as `streamer.media.side_data` reads it.
+        jpeg_like: the format of a webcam, MJPEG or still images, which few video players support directly (full range,
+            4:2:2, 4:4:4 or RGB).
+        side_data: of the first frame, as read by `streamer.media.side_data`.
     """
 
     name: str
@@ -91,46 +89,45 @@ class StreamInfo:
 class Source(Protocol):
     """Frames in presentation order. Entered by the main thread, then owned by the capture thread.
 
-    Entering opens it (`SourceUnavailable` if that cannot work) and makes `info` valid. Iterating yields frames with
-    `index` 0, 1, 2, ...; returning means that it ended, `SourceLost` that trying again may help. Leaving it twice, or
-    before the end, is fine. A source is used once.
+    Entering opens the source (`SourceUnavailable` if that fails) and makes `info` valid. Iterating yields frames with
+    `index` 0, 1, 2, ...; it returns at the end of the stream, and raises `SourceLost` if trying again may help. Leaving
+    twice, or before the end, is allowed. A source is used once. A subclass needs only `info` and
+    `__iter__`.
     """
 
     @property
     def info(self) -> StreamInfo: ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 
     def take_damage(self) -> list[Damage]:
-        """What was lost since the last call; called by the iterating thread after each frame and after the end."""
-        ...
+        """Losses since the last call. The iterating thread calls it after each frame and after the last one."""
+        return []
 
     def stop(self) -> None:
-        """Any thread: nobody wants more frames. Wakes every wait of the iterating thread, which then ends soon."""
+        """Any thread: no more frames are needed. Wakes every wait of the iterating thread, which then ends soon."""
         ...
 
 
 @runtime_checkable
 class PassthroughSource(Protocol):
-    """A source whose input may have other streams besides its video; asked once it is entered."""
+    """A source whose input may have other streams besides its video; read after it is entered."""
 
     @property
     def passthrough(self) -> Passthrough | None:
-        """The other streams of the input, for sinks that copy them; None where there can be none."""
+        """The other streams of the input, for sinks that copy them; None if it cannot have any."""
         ...
 
     @property
     def notes(self) -> Sequence[str]:
-        """What it could not give as it was, a line each, for the report; complete once it has ended."""
+        """What it changed or left out, one line each, for the report; complete when the source has ended."""
         ...
 
 
@@ -172,29 +169,28 @@ class Detector(Protocol):
         ...
 
     def close(self) -> None:
-        """Release the model. Closing twice is fine.
+        """Release the model. Closing twice is allowed.
 
-        While `detect` runs too, from another thread: a run that ends does not wait long for a frame in the detector.
-        That `detect` may then fail or go on to its end, and `close` may take as long.
+        Another thread may still be in `detect`: a run that ends does not wait long for it. That `detect` may then fail
+        or complete, and `close` may wait for it.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """One frame with what is on it: what annotators draw and sinks write.
+    """One frame with the objects on it: what annotators draw and sinks write.
 
     Attributes:
         frame: the frame that is shown.
-        tracks: the tracks at its time; only confirmed ones.
+        tracks: confirmed tracks at its time.
         labels: names of `tracks.labels`.
-        state: its state in the frame ledger: `detected`, `interpolated`, `predicted` or `lost` (the detector failed on
-            it: boxes as on a frame that it was not to look at).
-        detections: the detector's own, None on a frame that it did not see.
-        found_pts: int64 `(N,)`, for each track the pts of the frame that it was last found on, at or before this one;
-            of one that was carried back from a later frame, that one's. None where nobody keeps count.
-        picture: the annotated picture (same format, size, pts and colour as the frame's), None where nobody draws.
-        fps: frames a second that the pipeline manages at the moment, for the head-up line; 0 at the start.
+        state: DETECTED, INTERPOLATED, PREDICTED or LOST (the detector failed: tracks as on an undetected frame).
+        detections: of the detector; None if the frame was not detected.
+        found_pts: int64 `(N,)`: for each track, the pts of the last frame at or before this one on which it was
+            detected; for a track carried back from a later frame, the pts of that one. None if unknown.
+        picture: the annotated picture (format, size, pts and colour of the frame); None if nothing is drawn.
+        fps: current frames per second of the pipeline, for the head-up line; 0 at the start.
     """
 
     frame: Frame
@@ -206,11 +202,23 @@ class Scene:
     picture: av.VideoFrame | None = None
     fps: float = 0.0
 
+    @property
+    def stream(self) -> str:
+        """The name of its stream in a program that runs several; else empty."""
+        return self.frame.stream
+
+    @property
+    def shown(self) -> av.VideoFrame:
+        """The annotated frame, or the frame itself where nothing was drawn."""
+        return self.frame.picture if self.picture is None else self.picture
+
 
 class Annotator(Protocol):
-    """Draws on a canvas. Used by the main thread."""
+    """Draws on a copy of the frame. Used by the display thread."""
 
-    def draw(self, canvas: Canvas, scene: Scene) -> None: ...
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
+        """Draw what the scene holds; `canvas` must not be used after the call."""
+        ...
 
 
 @runtime_checkable
@@ -218,13 +226,13 @@ class WaitingSink(Protocol):
     """A sink whose `write` may wait for a person."""
 
     def release(self) -> None:
-        """Any thread: the run ends; `write` returns and waits no more."""
+        """Any thread: the run ends; `write` returns and does not wait any more."""
         ...
 
 
 @runtime_checkable
 class ConnectedSink(Protocol):
-    """What a sink that keeps a connection, or something like it, can tell besides; any thread may ask."""
+    """A sink with a connection; any thread may read its state."""
 
     @property
     def connected(self) -> bool:
@@ -233,47 +241,45 @@ class ConnectedSink(Protocol):
 
     @property
     def skipped(self) -> int:
-        """Scenes that it was given while they did not."""
+        """Scenes that were written while it was not connected."""
         ...
 
 
 class Sink(Protocol):
     """Takes scenes in presentation order. Entered and left by the main thread, written by one thread in between.
 
-    Entering opens it (`SinkUnavailable` if that cannot work; nothing is left behind then). Leaving without an error,
-    or with `Interrupted` or `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any
-    other error removes what is unfinished.
+    Entering opens it (`SinkUnavailable` if that fails; nothing is left behind then). Leaving without an error, or with
+    `Interrupted` or `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other
+    error removes the unfinished output. A subclass needs only `stage` and `write`.
     """
 
     @property
     def stage(self) -> str:
-        """What its time is called in the report: `encode`, `jsonl`, ..."""
+        """The name of its stage in the report: `encode`, `jsonl`, ..."""
         ...
 
     @property
     def main_thread(self) -> bool:
-        """Whether it must be written by the main thread (windows); others get a thread of their own."""
-        ...
+        """Whether the display thread must write it (windows); other sinks get a thread of their own."""
+        return False
 
     @property
     def wants_picture(self) -> bool:
-        """Whether `Scene.picture` must be drawn for it."""
-        ...
+        """Whether it needs `Scene.picture`."""
+        return True
 
     @property
     def notes(self) -> Sequence[str]:
-        """What it could not carry exactly, a line each, for the report; complete once it is left."""
-        ...
+        """What it could not write exactly, one line each, for the report; complete when it is left."""
+        return ()
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
 
     def write(self, scene: Scene) -> None:
-        """Raises SinkError when the output cannot go on (a full disk)."""
+        """Write one scene. Raises SinkError if the output cannot continue (a full disk)."""
         ...

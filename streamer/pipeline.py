@@ -1,15 +1,14 @@
-"""The way of a frame, read top to bottom.
+"""The frame path of one stream, read from top to bottom.
 
-    capture thread     source ──► route                              reads frames; waits for room in a file, never live
-    detector threads   route ──► detector ──► route                  one frame each at a time
-    main thread        route ──► pacing (tracker) ──► drawing ──► outlets
-    sink threads       outlet ──► sink                               one for each sink that is not bound to main
+    capture thread     source ──► route                                  reads frames
+    detector threads   route ──► detector ──► route                      one frame each at a time
+    display thread     route ──► presentation ──► drawing ──► sinks      the thread that iterates the pipeline
+    sink threads       queue ──► sink                                    one for each sink, except windows
 
-What a file gives is never dropped: every hand-off is bounded and blocks the faster side. What a live source gives is
-never waited for: at most one frame waits for a detector and the newest wins, every outlet drops what its sink is too
-slow for (a recording only once much waits), and each loss is counted (`streamer.flow.newest`,
-`streamer.flow.sink_worker`). Every wait ends when `stop` is called or any thread fails; the first error is the one that
-is raised. A detector that fails on a frame loses that frame only, until it fails three times in a row.
+Files lose no frame: every queue is bounded and blocks the faster side. Live sources are never blocked: at most one
+frame waits for a detector and the newest wins, slow sinks lose scenes, and every loss is counted
+(`streamer.flow.newest`, `streamer.flow.sink_worker`). `stop` and the failure of a thread end every wait; the first
+error is raised. A failed detection loses its frame only, three in a row end the run. Each stream has its own pipeline.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from streamer.flow.observers import RunObserver, RunSetup
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
 from streamer.flow.simulated_clock import Latency
-from streamer.flow.sink_worker import SinkWorker
+from streamer.flow.sink_worker import SinkWorker, build_sink_workers
 from streamer.flow.stats import RateMeter, RunStats
 from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
@@ -37,45 +36,42 @@ from streamer.presentation.frame_path import FramePath, build_frame_path
 from streamer.presentation.presentation import Presented
 from streamer.render.canvas import Canvas
 from streamer.values.delivery import Detected
-from streamer.values.frame import Frame
 from streamer.values.states import DropCause, FrameState, Overlay
 from tracking.types import Detections, Tracker
 
 log = logging.getLogger(__name__)
 
-# A detector cannot be woken in the middle of a frame. When a run ends early, that frame is not needed any more.
-DETECTOR_PATIENCE_S = 0.5
-# Together with leaving the sinks this keeps the end of a live run below 3 s whatever hangs.
-LIVE_DEADLINE_S = 1.0
+DETECTOR_DEADLINE_S = 0.5  # a detection cannot be interrupted, and a run that ends early does not need its result
+LIVE_DEADLINE_S = 1.0  # together with leaving the sinks, this ends a live run within 3 s, whatever hangs
 
 
 class Pipeline:
-    """Takes frames from a source through detector, tracker and drawing to sinks; iterating it yields the scenes.
+    """Takes the frames of one source through detector, tracker and drawing to sinks; iterating it yields the scenes.
 
-    The source and the sinks have been entered by the caller, who also leaves them; the detectors are used, not closed.
+    The caller enters and leaves the source, the sinks and the observers, and closes the detectors.
 
     Args:
-        source: entered; iterated once, by the capture thread.
-        detectors: one thread each. With several, frames are detected side by side and put back in order.
-        tracker: used by the main thread.
+        source: iterated once, by the capture thread.
+        detectors: one thread each. Several detect frames in parallel; results are put back in order.
+        tracker: used by the display thread.
         annotators: draw in this order.
-        sinks: entered; each is written by a thread of its own, or by the main thread if it asks for that.
-        cadence: which frames the detector looks at; the boxes between come from both sides (live: carried on).
-        select: what to keep of a frame's detections; called by the detector threads.
-        draw: draw even when no sink wants a picture (for those who iterate).
-        overlay: of a live source: `now` shows every frame as it comes, `detected` those that the detector saw,
-            `delayed` every frame a fixed time after it came.
-        delay_s: that time; measured if None.
-        latency: treat the source as a live one on a virtual clock, on which detections take so long.
-        optional: those of the sinks whose failure does not end the run of a live source.
-        keep_all: those that get every frame of a live source, if a little late; the others get the newest.
-        playout: when the frames of a live source are shown; as they come if None.
-        stats: where the figures go; new ones if None.
-        observers: entered; notified of what happens in the run.
-        path: replaces the frame path that `cadence`, `overlay` and the source give (a replayed run).
+        sinks: each is written by a thread of its own, windows by the display thread.
+        cadence: selects the frames to detect; all if None. Boxes are interpolated between them (live: carried forward).
+        select: filters the detections of a frame; called by the detector threads.
+        draw: draw even if no sink needs pictures.
+        overlay: of a live source: `now` shows every frame on arrival, `detected` only detected frames, `delayed` every
+            frame `delay_s` after arrival.
+        delay_s: for `delayed`; measured if None.
+        latency: run on a simulated clock, as a live source whose detections take this long.
+        optional: sinks whose failure does not end a live run.
+        keep_all: sinks that get every frame of a live source, if late; the others get the newest.
+        playout: decides when frames of a live source are shown; on arrival if None.
+        stats: the figures of the run, complete when it has ended; `stats.stream` names this stream.
+        observers: notified of what happens in the run.
+        path: replaces the frame path that source, cadence and overlay lead to (a replay).
 
     Raises:
-        ValueError: no detector, or no such overlay.
+        ValueError: no detector, or an unknown overlay.
     """
 
     def __init__(
@@ -101,63 +97,48 @@ class Pipeline:
     ) -> None:
         if not detectors:
             raise ValueError("a pipeline needs a detector")
-        self._source = source
-        self._detectors = tuple(detectors)
+        self._source, self._detectors = source, tuple(detectors)
         self._live = source.info.live and latency is None
-        self._failures = DetectorFailures()
-        self._rate = RateMeter()
+        self._failures, self._rate = DetectorFailures(), RateMeter()
         self._annotators = tuple(annotators)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
         self._select = select
         self._stop = threading.Event()
         self.stats = stats or RunStats()
-        """The figures of this run; complete once the iteration has ended."""
         self._observers = tuple(observers)
         self.stats.ledger.observe(self._observers)
-        cadence, overlay = cadence or Cadence(), Overlay(overlay)
+        self._setup = RunSetup(
+            source.info, detectors[0].labels, cadence or Cadence(), Overlay(overlay), delay_s, latency is not None
+        )
         self._keeps_all = self._live and bool(keep_all)
         path = path or build_frame_path(
             tracker,
             self.stats.ledger,
             live=self._live,
-            cadence=cadence,
-            overlay=overlay,
+            cadence=self._setup.cadence,
+            overlay=self._setup.overlay,
             delay_s=delay_s,
             latency=latency,
             keep_all=self._keeps_all,
             playout=playout,
         )
         self._route, self._presentation = path.route, path.presentation
-        info = source.info
-        self._setup = RunSetup(
-            info=info,
-            labels=self._detectors[0].labels,
-            overlay=overlay,
-            delay_s=delay_s,
-            detect_every=cadence.every_of(info.average_fps),
-            detection_interval_s=cadence.interval_s(info.average_fps),
-            simulated=latency is not None,
-        )
-        self._sink_workers = tuple(
-            SinkWorker(
-                sink, name, self.stats, live=self._live, required=sink not in optional, keep_all=sink in keep_all
-            )
-            for sink, name in zip(sinks, _names(sinks), strict=True)
+        self._sink_workers = build_sink_workers(
+            sinks, self.stats, live=self._live, optional=optional, keep_all=keep_all
         )
 
     def run(self) -> None:
         """Run to the end of the source.
 
         Raises:
-            Interrupted: `stop` was called, or a window closed; every sink has what was shown until then.
-            StreamerError: the first thing that failed. A DetectorError ends the run only as the first of three in a
-                row: on three frames that follow one another among those that were to be detected.
+            Interrupted: `stop` was called or a window was closed; the sinks have everything shown until then.
+            StreamerError: the first failure.
         """
         for _ in self:
             pass
 
     def stop(self) -> None:
-        """End the run after the scene in hand; from any thread but not from inside a signal handler."""
+        """Any thread, but no signal handler: end the run after the current scene."""
         self._stop.set()
         self._source.stop()
         self._route.close()
@@ -175,8 +156,8 @@ class Pipeline:
                 try:
                     with closing(self._scenes(began_s)) as scenes:
                         yield from scenes
-                except (GeneratorExit, Interrupted) as asked:  # whoever iterates, or a window, has had enough
-                    ended = asked
+                except (GeneratorExit, Interrupted) as request:  # the caller stopped iterating, or closed a window
+                    ended = request
                     self.stop()
                 except Closed:
                     if not self._stop.is_set():
@@ -193,7 +174,7 @@ class Pipeline:
     def _start(self, thread_group: ThreadGroup) -> None:
         thread_group.start("capture", self._capture)
         for detector in self._detectors:
-            thread_group.start("detector", partial(self._detect, detector), patience_s=DETECTOR_PATIENCE_S)
+            thread_group.start("detector", partial(self._detect, detector), deadline_s=DETECTOR_DEADLINE_S)
         for sink_worker in self._sink_workers:
             if not sink_worker.sink.main_thread:
                 thread_group.start("sink", partial(self._drain, sink_worker))
@@ -201,10 +182,8 @@ class Pipeline:
     def _finish(self) -> None:
         until_s = time.monotonic() + LIVE_DEADLINE_S
         for sink_worker in self._sink_workers:
-            if sink_worker.keeps_all:
-                sink_worker.finish(LIVE_DEADLINE_S)
-            else:
-                sink_worker.finish(max(until_s - time.monotonic(), 0.0) if self._live else None)
+            left_s = max(until_s - time.monotonic(), 0.0) if self._live else None
+            sink_worker.finish(LIVE_DEADLINE_S if sink_worker.keeps_all else left_s)
 
     def _abort(self) -> None:
         self._source.stop()
@@ -217,25 +196,25 @@ class Pipeline:
     def _capture(self) -> None:
         started_s = time.perf_counter()
         for frame in self._source:
-            # A live source waits for its frames; what it takes to decode them it measures itself.
+            # A live source measures its decoding itself: here it would include the wait for the next frame.
             if not self._live:
                 self.stats.add_time("decode", time.perf_counter() - started_s)
-            self._note_damage()
+            self._count_damage()
             if frame.corrupt:
                 self.stats.count("flagged corrupt", "")
+            named = replace(frame, stream=self.stats.stream) if self.stats.stream else frame
             for observer in self._observers:
-                observer.frame_captured(frame)
-            self._route.put(frame)
+                observer.frame_captured(named)
+            self._route.put(named)
             self.stats.gauge("queue_depth", "detector", self._route.waiting)
             started_s = time.perf_counter()
-        self._note_damage()
+        self._count_damage()
         self._route.end()
 
-    def _note_damage(self) -> None:
+    def _count_damage(self) -> None:
         for damage in self._source.take_damage():
-            self.stats.ledger.enter(damage.frames)
-            self.stats.ledger.settle(damage.state, damage.cause, damage.frames)
-            if not self._live:  # a camera may lose frames for weeks; the status line and the metrics have the counts
+            self.stats.ledger.add_damage(damage)
+            if not self._live:  # a camera may lose frames for weeks; status line and metrics have the counts
                 detail = damage.detail and f" ({damage.detail})"
                 log.warning("%d frame(s) lost: %s%s", damage.frames, damage.cause, detail)
 
@@ -245,25 +224,23 @@ class Pipeline:
         for frame in self._route.frames():
             if self._live:
                 self.stats.add_age("detector", time.monotonic() - frame.captured_s)
-            self._route.done(self._look(detector, frame))
+            started_s = time.perf_counter()
+            detections, failure = None, None
+            try:
+                detections = detector.detect(frame)
+            except DetectorError as error:
+                failure = error
+            if detections is not None and self._select is not None:
+                detections = self._select(detections)
+            self._route.done(Detected(frame, detections, failure, time.perf_counter() - started_s, time.monotonic()))
 
-    def _look(self, detector: Detector, frame: Frame) -> Detected:
-        started_s = time.perf_counter()
-        try:
-            detections = detector.detect(frame)
-        except DetectorError as error:
-            return Detected(frame, None, error, time.perf_counter() - started_s, time.monotonic())
-        if self._select is not None:
-            detections = self._select(detections)
-        return Detected(frame, detections, None, time.perf_counter() - started_s, time.monotonic())
-
-    # main thread
+    # display thread
 
     def _scenes(self, began_s: float) -> Generator[Scene, None, None]:
         try:
             yield from self._shown_scenes(began_s)
         except Closed:
-            if self._keeps_all and self._stop.is_set():  # what came until then is recorded
+            if self._keeps_all and self._stop.is_set():  # record the frames that arrived before `stop`
                 yield from self._show(self._presentation.flush(), began_s)
             raise
 
@@ -273,7 +250,7 @@ class Pipeline:
                 observer.delivered(delivery)
             if isinstance(delivery, Detected):
                 self.stats.add_time("detect", delivery.detect_s)
-                self._failures.take(delivery.frame, delivery.error)
+                self._failures.add(delivery)
             yield from self._show(self._presentation.take(delivery), began_s)
             if self._failures.fatal is not None:
                 yield from self._show(self._presentation.flush(), began_s)
@@ -287,7 +264,7 @@ class Pipeline:
             scene = self._draw(presented, began_s)
             self._route.shown(presented.frame, presented.state, presented.cause)
             self.stats.shown += 1
-            self.stats.tracks.take(scene.tracks, scene.labels)
+            self.stats.tracks.add(scene.tracks, scene.labels)
             for sink_worker in self._sink_workers:
                 sink_worker.put(scene)
             for observer in self._observers:
@@ -300,15 +277,14 @@ class Pipeline:
     def _draw(self, presented: Presented, began_s: float) -> Scene:
         now_s = time.monotonic()
         fps = self._rate.tick(now_s) if self._live else self.stats.shown / max(now_s - began_s, 1e-3)
-        confirmed = presented.tracks.confirmed
+        frame, labels, confirmed = presented.frame, self._detectors[0].labels, presented.tracks.confirmed
         tracks = presented.tracks if confirmed.all() else presented.tracks.select(confirmed)
-        labels = self._detectors[0].labels
-        found_pts = self._presentation.objects.found_pts(tracks.ids, presented.frame.pts)
-        scene = Scene(presented.frame, tracks, labels, presented.state, presented.detections, found_pts, fps=fps)
+        found_pts = self._presentation.objects.found_pts(tracks.ids, frame.pts)
+        scene = Scene(frame, tracks, labels, presented.state, presented.detections, found_pts, fps=fps)
         if not self._draws:
             return scene
         started_s = time.perf_counter()
-        canvas = Canvas(presented.frame.picture)
+        canvas = Canvas(frame.picture)
         for annotator in self._annotators:
             annotator.draw(canvas, scene)
         self.stats.add_time("draw", time.perf_counter() - started_s)
@@ -322,12 +298,3 @@ class Pipeline:
         except Interrupted:  # a window was closed: the run ends, and the other outputs are completed
             self.stop()
             sink_worker.close()
-
-
-def _names(sinks: Sequence[Sink]) -> list[str]:
-    """Their stages; a second one of a kind gets a number."""
-    stages = [sink.stage for sink in sinks]
-    return [
-        stage if stages[:at].count(stage) == 0 else f"{stage} {stages[:at].count(stage) + 1}"
-        for at, stage in enumerate(stages)
-    ]

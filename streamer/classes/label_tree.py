@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from rich.text import Text
@@ -10,27 +9,29 @@ from rich.tree import Tree
 
 from streamer.errors import ConfigError
 from streamer.system.paths import readable
+from streamer.system.suggestions import did_you_mean
 from streamer.values.labels import LabelTable
 
 
 def trees(labels: LabelTable, pattern: str = "") -> list[Tree]:
-    """What stands at the top, by name, each with what is below it.
+    """The top classes by name, each with the classes below it.
 
-    A class with several parents appears below each. A class that the detector lacks appears where it stands above one
-    that it has.
+    A class with several parents appears below each of them. A class that the detector does not have appears if the
+    detector has a class below it.
 
     Args:
         labels: of the detector.
-        pattern: part of a name, or a MID, any case: only the classes that match, what is above and what is below them.
-            "" shows all.
+        pattern: part of a name, or a MID, in any case: selects the classes that match, and those above and below them.
+            "" selects all.
 
     Raises:
-        ConfigError: nothing matches; the message has the nearest names.
+        ConfigError: no class matches; the message has the nearest names.
     """
     nodes = _Nodes(labels)
     wanted = nodes.matching(pattern)
     if not wanted:
-        raise ConfigError(f"no class matches {pattern!r}{nodes.nearest(pattern)}")
+        hint = did_you_mean(pattern, nodes.names.values(), otherwise="", most=3, cutoff=0.5)
+        raise ConfigError("; ".join(filter(None, (f"no class matches {pattern!r}", hint))))
     shown = nodes.closed(wanted, nodes.parents) | nodes.closed(wanted, nodes.children)
     marked = wanted if pattern else set()
     tops = [node for node in shown if not nodes.parents.get(node)]
@@ -38,7 +39,7 @@ def trees(labels: LabelTable, pattern: str = "") -> list[Tree]:
 
 
 class _Nodes:
-    """The classes of a table and those above them. A node is a MID, or `row 7` for a class that has none."""
+    """The classes of a table and those above them. A node is a MID, or `row 7` for a class without a MID."""
 
     def __init__(self, labels: LabelTable) -> None:
         self.names: dict[str, str] = {}
@@ -63,13 +64,8 @@ class _Nodes:
         folded = pattern.strip().casefold()
         return {node for node, name in self.names.items() if folded in name.casefold() or folded == node.casefold()}
 
-    def nearest(self, pattern: str) -> str:
-        by_folded = {name.casefold(): name for name in self.names.values()}
-        near = difflib.get_close_matches(pattern.strip().casefold(), sorted(by_folded), n=3, cutoff=0.5)
-        return f"; did you mean {', '.join(by_folded[item] for item in near)}?" if near else ""
-
     def closed(self, start: set[str], following: dict[str, tuple[str, ...]] | dict[str, list[str]]) -> set[str]:
-        """`start` and all that is reached from it."""
+        """`start` and all nodes that can be reached from it."""
         found, queue = set(start), list(start)
         for node in queue:
             new = [each for each in following.get(node, ()) if each not in found]
@@ -88,6 +84,8 @@ class _Nodes:
 
     def _line(self, node: str, *, bold: bool) -> Text:
         rows = self.rows.get(node)
-        told = ", ".join(map(str, rows)) if rows else "not in this detector"
+        listed = ", ".join(map(str, rows)) if rows else "not in this detector"
         mid = node if node.startswith("/") else ""
-        return Text.assemble((readable(self.names[node]), "bold" if bold else ""), (f"  {told}  {mid}".rstrip(), "dim"))
+        return Text.assemble(
+            (readable(self.names[node]), "bold" if bold else ""), (f"  {listed}  {mid}".rstrip(), "dim")
+        )

@@ -1,9 +1,9 @@
 """The 601 boxable classes of Open Images V4: label ids, MIDs, names and parents.
 
-A read-only table, loaded once on first use by whichever thread builds a detector. The rows of `open_images_v4.csv` are
+A read-only table, loaded once on first use; any thread. The rows of `open_images_v4.csv` are
 those of the label map `oid_v4_label_map.pbtxt` of the TensorFlow Object Detection API (ids count from 1); parents come
 from the relation `Subcategory` of the Open Images V4 class hierarchy
-(https://storage.googleapis.com/openimages/web/download_v4.html, CC BY 4.0). Its other relation, `Part`, is left out: a
+(https://storage.googleapis.com/openimages/web/download_v4.html, CC BY 4.0). The relation `Part` is not used: a
 `Human nose` is no kind of `Person`.
 """
 
@@ -25,7 +25,7 @@ class OpenImagesClass:
         label: 1-based id in the label map of version 4.
         mid: Freebase id such as `/m/0k4j`.
         name: readable English name, unique.
-        parent_mids: the classes it is directly a kind of; empty for those at the top.
+        parent_mids: the classes directly above it; empty at the top.
     """
 
     label: int
@@ -46,7 +46,7 @@ def classes() -> tuple[OpenImagesClass, ...]:
 
 @cache
 def hierarchy() -> Hierarchy:
-    """What is a kind of what: 601 classes, 45 of them with several parents, at most four steps from bottom to top."""
+    """The class hierarchy: 601 classes, 45 of them with several parents, at most four steps from bottom to top."""
     return Hierarchy(
         title="Open Images V4",
         names={item.mid: item.name for item in classes()},
@@ -56,7 +56,7 @@ def hierarchy() -> Hierarchy:
 
 @cache
 def label_table() -> LabelTable:
-    """602 rows, so that a row is the label id; row 0 is not used and has no name."""
+    """602 rows: a row number is the label id; row 0 is not used and has no name."""
     return LabelTable(
         names=("", *(item.name for item in classes())),
         mids=("", *(item.mid for item in classes())),

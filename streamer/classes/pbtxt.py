@@ -1,7 +1,7 @@
 """Reads the label maps of the TensorFlow Object Detection API (`.pbtxt`) without that API. Called by the main thread.
 
-The message is `object_detection/protos/string_int_label_map.proto`; its three fields that matter here are declared at
-run time, so that protobuf's own reader does the parsing: comments, both kinds of quotes, escapes, separators.
+The message is `object_detection/protos/string_int_label_map.proto`. Three of its fields are declared at run time, so
+that protobuf's own parser handles comments, both kinds of quotes, escapes and separators.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamer.errors import ConfigError
 
 
 class Entry(NamedTuple):
-    """One item of a label map: `id` is None where it is left out, the texts are "" then."""
+    """One item of a label map; a missing `id` is None, a missing text is ""."""
 
     id: int | None
     name: str
@@ -27,7 +27,7 @@ def items(text: str, file: str) -> Iterator[Entry]:
     """The items of a label map in the order of the file; fields other than the three are skipped.
 
     Raises:
-        ConfigError: it is no such text; names the line.
+        ConfigError: a syntax error; the message has the line.
     """
     message = _label_map_class()()
     try:

@@ -1,134 +1,149 @@
-"""The commands of the group `evaluate`: each returns its exit code and has said what went wrong. Main thread."""
+"""The commands of the group `evaluate`."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from streamer.cli.commands import guarded
-from streamer.cli.terminal import Terminal
+from streamer.cli.command import command
+from streamer.cli.options import (
+    Classes,
+    DetectEvery,
+    DetectionFile,
+    JsonFile,
+    MinScore,
+    Offline,
+    Sequences,
+    TrackerName,
+    detector_options,
+)
 from streamer.errors import ConfigError
 from streamer.system import paths
-from streamer.system.interrupts import Interrupts
-from streamer.system.partial_file import PartialFile
-
-_WIDEST = 1000
+from streamer.system.partial_file import PartialFile, make_folder
+from streamer.system.suggestions import import_extra
 
 
 def tracking(
-    folders: Sequence[Path],
-    *,
-    tracker: str | None,
-    detections: str | None,
-    tracks_folder: Path | None,
-    given_folder: Path | None,
-    json_path: Path | None,
-) -> int:
-    """Score a tracker, or tracks that are there already, on sequences with ground truth."""
-
-    def work(terminal: Terminal, _: Interrupts) -> None:
+    sequences: Sequences,
+    tracker: TrackerName = None,
+    det: DetectionFile = None,
+    tracks: Annotated[
+        Path | None, typer.Option(help="Write the tracks to <sequence>.txt in this folder, replacing existing files.")
+    ] = None,
+    given: Annotated[
+        Path | None,
+        typer.Option(help="Score <sequence>.txt in this folder instead, such as those of `streaming --shown`."),
+    ] = None,
+    json_path: JsonFile = None,
+) -> None:
+    """HOTA, MOTA, IDF1 and id switches of a tracker on sequences with ground truth."""
+    with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.evaluation import display, tables, track_scores
-        from streamer.evaluation.requirements import need
+        from streamer.evaluation import tables, track_scores
         from streamer.evaluation.sequences import read_all
-        from streamer.run import wiring
+        from streamer.run import build
 
-        if given_folder is not None and (tracker, detections, tracks_folder) != (None, None, None):
-            raise ConfigError("--given scores tracks that are there; leave out --tracker, --det and --tracks")
+        if given is not None and (tracker, det, tracks) != (None, None, None):
+            raise ConfigError("--given scores existing tracks; leave out --tracker, --det and --tracks")
         settings = load_settings(None, (), {"tracker.name": tracker}).tracker
-        need("trackeval")
-        sequences = read_all(list(folders))
-        tracks = {} if given_folder is None else {each.name: given_folder / f"{each.name}.txt" for each in sequences}
-        for sequence in sequences:  # what is wrong with the last one is told before the first one is tracked
+        import_extra("trackeval")
+        found = read_all(sequences)
+        files = {} if given is None else {sequence.name: given / f"{sequence.name}.txt" for sequence in found}
+        for sequence in found:  # check all of them before the first is tracked
             sequence.ground_truth()
-            if given_folder is None:
-                sequence.detections(detections)
+            if given is None:
+                sequence.detections(det)
             else:
-                sequence.tracks(tracks[sequence.name])
+                sequence.tracks(files[sequence.name])
         with ExitStack() as stack:
             report = _Json(stack, json_path)
-            if given_folder is None:
-                folder = tracks_folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
-                display.make_folder(folder)
-                for sequence in sequences:
-                    built = wiring.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
-                    tracks[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=detections)
-            scores = track_scores.score(sequences, tracks)
+            if given is None:
+                folder = tracks or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
+                make_folder(folder)
+                for sequence in found:
+                    built = build.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
+                    files[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=det)
+            scores = track_scores.score(found, files)
             report.write(
                 {
-                    "tracker": settings.name if given_folder is None else str(given_folder),
+                    "tracker": settings.name if given is None else str(given),
                     "sequences": {name: one.to_dict() for name, one in scores.by_sequence.items()},
                     "pooled": {name: one.to_dict() for name, one in scores.pooled.items()},
                 }
             )
-        _print(terminal, tables.track_scores(scores))
-
-    return guarded(work, prints=True)
+        terminal.table(tables.track_scores(scores))
 
 
 def streaming(
-    folders: Sequence[Path],
-    *,
-    latencies: str,
-    overlays: str,
-    fps: str | None,
-    tracker: str | None,
-    detections: str | None,
-    shown_folder: Path | None,
-    json_path: Path | None,
-    plot_path: Path | None,
-) -> int:
-    """Score what is on screen while a slow detector works, on sequences with ground truth."""
-
-    def work(terminal: Terminal, _: Interrupts) -> None:
+    sequences: Sequences,
+    latency: Annotated[
+        str, typer.Option(help="Latencies of the detector in seconds, separated by commas.")
+    ] = "0.1,0.3,0.5,1.0",
+    fps: Annotated[str | None, typer.Option(help="Play at this rate; default: that of the sequence.")] = None,
+    overlay: Annotated[str, typer.Option(help="now, detected, delayed, separated by commas.")] = "now,delayed",
+    det: DetectionFile = None,
+    tracker: TrackerName = None,
+    shown: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the displayed boxes to <overlay>-<latency>/<sequence>.txt in this folder, replacing files."
+        ),
+    ] = None,
+    json_path: JsonFile = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Plot accuracy against latency: .png or .svg; an existing file is replaced.")
+    ] = None,
+) -> None:
+    """Accuracy of the displayed boxes while a slow detector works, on sequences with ground truth."""
+    with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.evaluation import plot, tables
-        from streamer.evaluation import streaming as stream
-        from streamer.evaluation.footage import footage
+        from streamer.evaluation import tables
+        from streamer.evaluation.sequence_frames import find_frames
         from streamer.evaluation.sequences import read_all
+        from streamer.evaluation.streaming import plot as plotting
+        from streamer.evaluation.streaming.evaluate import Task, evaluate
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
         name = settings.tracker.name
-        task = stream.Task.of(latencies, overlays, tracker=name, detections=detections, fps=settings.source.fps)
-        sequences = read_all(list(folders))
-        for sequence in sequences:
+        task = Task.parse(latency, overlay, tracker=name, detections=det, fps=settings.source.fps)
+        found = read_all(sequences)
+        for sequence in found:
             sequence.ground_truth()
-            sequence.detections(detections)
-            footage(sequence)
-        if plot_path is not None:
-            plot.check(plot_path)
+            sequence.detections(det)
+            find_frames(sequence)
+        if plot is not None:
+            plotting.check(plot)
         with ExitStack() as stack:
-            report = _Json(stack, json_path)
-            results = []
-            for sequence in sequences:
-                results.append(stream.evaluate(sequence, task, shown_folder))
-                _print(terminal, tables.streaming_scores(results[-1]))
+            report, results = _Json(stack, json_path), []
+            for sequence in found:
+                results.append(evaluate(sequence, task, shown))
+                terminal.table(tables.streaming_scores(results[-1]))
                 terminal.line("")
-            if plot_path is not None:
-                plot.write(plot_path, results)
+            if plot is not None:
+                plotting.write(plot, results)
             report.write({"tracker": name, "sequences": {result.name: result.to_dict() for result in results}})
 
-    return guarded(work, prints=True)
 
-
-def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, started_s: float) -> int:
-    """Measure how steady boxes and ids are on a video without ground truth.
-
-    Args:
-        source: as for `run`.
-        options: as `streamer.config.loading.load_settings` takes them.
-        json_path: where the figures go, besides.
-        started_s: monotonic clock when the program began.
-    """
-
-    def work(terminal: Terminal, interrupts: Interrupts) -> None:
+def video(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="VIDEO", help="Video file, or another source that run takes.")],
+    detector: Annotated[str | None, typer.Option(help="auto, starter, or a hub module: URL, file or folder.")] = None,
+    classes: Classes = None,
+    min_score: MinScore = None,
+    tracker: TrackerName = None,
+    detect_every: DetectEvery = None,
+    offline: Offline = False,
+    json_path: JsonFile = None,
+) -> None:
+    """How far boxes jump when detections arrive and how often ids break, without ground truth."""
+    options = detector_options(detector, classes, min_score, detect_every, tracker, offline=offline)
+    with command(prints=True) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables
         from streamer.evaluation.steadiness import Steadiness
@@ -138,26 +153,23 @@ def video(source: str, options: Mapping[str, Any], *, json_path: Path | None, st
         settings, steadiness = load_settings(None, (), options), Steadiness()
         with ExitStack() as stack:
             report_file = _Json(stack, json_path)
-            Session(
-                source,
-                Outputs(),
-                settings,
-                terminal,
-                interrupts,
-                started_s=started_s,
-                observers=[steadiness],
-            ).run()
+            observers = [steadiness]
+            session = Session(source, Outputs(), settings, terminal, started_s=context.obj, observers=observers)
+            session.run(on_ready=interrupts.stop_with)
             report = steadiness.report()
             report_file.write({"tracker": settings.tracker.name, **report.to_dict()})
         terminal.line("")
-        _print(terminal, tables.steadiness(report))
+        terminal.table(tables.steadiness(report))
         terminal.line(tables.id_line(report))
-
-    return guarded(work, prints=True)
 
 
 class _Json:
-    """A JSON file that is claimed before the work and written after it; nothing without a path."""
+    """A JSON file that is created before the work and filled after it. Does nothing without a path.
+
+    Args:
+        stack: removes the unfinished file when it is left.
+        path: the file; None for none.
+    """
 
     def __init__(self, stack: ExitStack, path: Path | None) -> None:
         self._output = None if path is None else PartialFile(path, overwrite=True)
@@ -165,14 +177,6 @@ class _Json:
             stack.callback(self._output.discard)
 
     def write(self, content: Mapping[str, Any]) -> None:
-        """Give the file its content and its name."""
+        """Write the content and give the file its final name."""
         if self._output is not None:
             self._output.complete(json.dumps(paths.encodable(content), indent=2) + "\n")
-
-
-def _print(terminal: Terminal, table: Table) -> None:
-    output = terminal.output
-    if not output.is_terminal:  # in a file or a pipe a table is as wide as it needs to be
-        output = Console(file=output.file, highlight=False, width=_WIDEST)
-        output.width = output.measure(table).maximum
-    output.print(table)

@@ -1,6 +1,6 @@
-"""The status line of a live run: how fast, how old, what was lost. Owned by the main thread.
+"""The status line of a live run: frame rates, age of the frames, lost frames.
 
-Only on a terminal: in a log, lines come where something changes.
+It is shown only on a terminal. A log gets a line when something changes.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ _EVERY_S = 0.5
 
 
 class LiveStatus:
-    """One line that is kept up to date.
+    """One line that is updated in place. Used by the thread that runs the stream.
 
     Args:
-        console: where it goes.
-        shows: whether it is wanted at all.
+        console: where the line is shown.
+        shows: False shows nothing.
     """
 
     def __init__(self, console: Console, *, shows: bool) -> None:
-        self._status = (
-            Status("waiting for the first picture", console=console) if shows and console.is_terminal else None
-        )
-        self._said_s = time.monotonic()
+        self._status = Status("waiting for the first frame", console=console) if shows and console.is_terminal else None
+        self._updated_s = time.monotonic()
         self._shown = self._detected = 0
 
     def __enter__(self) -> Self:
@@ -47,21 +45,21 @@ class LiveStatus:
     def update(self, stats: RunStats) -> None:
         """Call after each frame."""
         now_s = time.monotonic()
-        span_s = now_s - self._said_s
+        span_s = now_s - self._updated_s
         if self._status is None or span_s < _EVERY_S:
             return
         detected = stats.ledger.count(FrameState.DETECTED)
         self._status.update(line(stats, (stats.shown - self._shown) / span_s, (detected - self._detected) / span_s))
-        self._said_s, self._shown, self._detected = now_s, stats.shown, detected
+        self._updated_s, self._shown, self._detected = now_s, stats.shown, detected
 
 
 def line(stats: RunStats, shown_fps: float, detected_fps: float) -> str:
-    """What the status line says.
+    """The text of the status line.
 
     Args:
-        stats: of the run.
-        shown_fps: frames shown a second, lately.
-        detected_fps: frames detected a second, lately.
+        stats: the figures of the run.
+        shown_fps: recent rate of shown frames, per second.
+        detected_fps: recent rate of detected frames, per second.
     """
     parts = [f"{shown_fps:.1f} fps shown", f"{detected_fps:.1f} detected"]
     ages = stats.ages

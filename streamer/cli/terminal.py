@@ -1,7 +1,7 @@
-"""What a person sees: messages, progress, the report. Owned by the main thread.
+"""What a person sees in a terminal: messages, progress, the report. Used by the thread that runs the stream.
 
-Messages and progress go to standard error, the report to standard output. Without a terminal, progress is a plain line
-now and then.
+Messages and progress go to standard error, the report goes to standard output. Without a terminal, progress is a plain
+line every few seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.text import Text
 
 from streamer.cli.live_status import LiveStatus
 from streamer.flow.stats import RunStats
-from streamer.observe.report import Report
+from streamer.observe.report import STATES_WITH_CAUSE, Report
 from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS, SecretsFilter
 from streamer.values.states import FrameState
@@ -29,27 +29,27 @@ log = logging.getLogger("streamer")
 
 PLAIN_EVERY_S = 5.0
 _CLASSES_SHOWN = 8
-_STATES_WITH_CAUSE = (FrameState.LOST, FrameState.DROPPED, FrameState.CORRUPT)
+_WIDEST = 1000
 
 
 class _LogLines(logging.Handler):
-    """Log records as one line each, above a progress bar that may be showing."""
+    """Writes each log record as one line, above a progress bar if there is one."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record; may come from any thread."""
+        """Print one record. Any thread."""
         self._console.print(f"[yellow]{record.levelname.lower()}:[/] {escape(readable(record.getMessage()))}")
 
 
 class Terminal:
-    """The two streams of a terminal.
+    """The `streamer.observe.report.Reporter` of the command line, with errors and results besides.
 
     Args:
-        quiet: only errors and warnings.
-        json_logs: messages are JSON objects, one a line, and there is no progress display.
+        quiet: show only errors and warnings.
+        json_logs: write each message as one JSON object per line, and show no progress.
     """
 
     def __init__(self, *, quiet: bool = False, json_logs: bool = False) -> None:
@@ -66,47 +66,55 @@ class Terminal:
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         log.setLevel(logging.INFO if json_logs else logging.NOTSET)
 
-    def say(self, line: str) -> None:
-        """A message, unless quiet."""
+    def message(self, text: str) -> None:
+        """Show a message, unless quiet."""
         if self.quiet:
             return
         if self._json:
-            log.info("%s", line)
+            log.info("%s", text)
         else:
-            self.messages.print(escape(readable(SECRETS.hide(line))))
+            self.messages.print(escape(readable(SECRETS.hide(text))))
 
     def line(self, text: str) -> None:
-        """A line of a result, on standard output."""
+        """Write one line of a result to standard output."""
         self._result(readable(SECRETS.hide(text)))
 
     def json(self, value: Any) -> None:
-        """A result as JSON, on standard output."""
+        """Write a result as JSON to standard output."""
         self._result(SECRETS.hide(json.dumps(encodable(value), indent=2)))
+
+    def table(self, table: Table) -> None:
+        """Write a table to standard output; in a file or a pipe it is as wide as its content."""
+        output = self.output
+        if not output.is_terminal:
+            output = Console(file=output.file, highlight=False, width=_WIDEST)
+            output.width = output.measure(table).maximum
+        output.print(table)
 
     def _result(self, text: str) -> None:
         self.output.print(text, soft_wrap=True, markup=False, emoji=False)
 
-    def error(self, line: str) -> None:
-        """An error; always shown."""
+    def error(self, text: str) -> None:
+        """Show an error, also if quiet."""
         if self._json:
-            log.error("%s", line)
+            log.error("%s", text)
         else:
-            self.messages.print(f"[bold red]error:[/] {escape(readable(SECRETS.hide(line)))}")
+            self.messages.print(f"[bold red]error:[/] {escape(readable(SECRETS.hide(text)))}")
 
     def crash(self, traceback: str) -> None:
-        """What Python says of a mistake in the program."""
+        """Show the traceback of a bug."""
         if self._json:
             log.critical("%s", traceback)
         else:
             self.messages.print(escape(readable(SECRETS.hide(traceback), keep="\n")))
 
     def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
-        """A progress display for `total` frames, None if that is not known; of a live source, what matters there."""
+        """A progress display for `total` frames (None if unknown), or the status line of a live source."""
         shows = not self.quiet and not self._json
         return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows)
 
     def report(self, report: Report) -> None:
-        """The final report; fits a screen of 80 x 24."""
+        """Show the final report; it fits a screen of 80 x 24."""
         if not self.quiet:
             self.output.print(Group(_headline(report), _stages(report.stats), *_live(report.stats)))
             for line in _tail(report):
@@ -114,12 +122,18 @@ class Terminal:
 
 
 class RunProgress:
-    """Percent, fps, time left and losses while a run goes on."""
+    """Shows percent, fps, time left and lost frames during a run.
+
+    Args:
+        terminal: where they are shown.
+        total: number of frames; None if unknown.
+        shows: False shows nothing.
+    """
 
     def __init__(self, terminal: Terminal, total: int | None, *, shows: bool) -> None:
         self._terminal = terminal
         self._total = total
-        self._began_s = self._said_s = time.monotonic()
+        self._began_s = self._shown_s = time.monotonic()
         self._bar: Progress | None = None
         self._shows = shows
         if shows and terminal.messages.is_terminal:
@@ -150,13 +164,13 @@ class RunProgress:
     def update(self, stats: RunStats) -> None:
         """Call after each frame."""
         now_s, ledger = time.monotonic(), stats.ledger
-        shown, lost = stats.shown, sum(ledger.count(state) for state in _STATES_WITH_CAUSE)
+        shown, lost = stats.shown, sum(ledger.count(state) for state in STATES_WITH_CAUSE)
         fps = shown / max(now_s - self._began_s, 1e-3)
         if self._bar is not None:
             self._bar.update(self._task, completed=shown, fps=fps, lost=lost)
-        elif self._shows and now_s - self._said_s >= PLAIN_EVERY_S:
-            self._said_s = now_s
-            self._terminal.say(_plain_line(shown, self._total, fps, lost))
+        elif self._shows and now_s - self._shown_s >= PLAIN_EVERY_S:
+            self._shown_s = now_s
+            self._terminal.message(_plain_line(shown, self._total, fps, lost))
 
 
 def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
@@ -170,13 +184,10 @@ def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
 
 def _headline(report: Report) -> Text:
     stats, ledger = report.stats, report.stats.ledger
+    carried = (FrameState.INTERPOLATED, FrameState.PREDICTED)
     parts = [f"{ledger.count(FrameState.DETECTED)} detected"]
-    parts += [
-        f"{ledger.count(state)} {state}"
-        for state in (FrameState.INTERPOLATED, FrameState.PREDICTED)
-        if ledger.count(state)
-    ]
-    for state in _STATES_WITH_CAUSE:
+    parts += [f"{ledger.count(state)} {state}" for state in carried if ledger.count(state)]
+    for state in STATES_WITH_CAUSE:
         parts += [f"{frames} {state} ({cause})" for cause, frames in ledger.causes(state).items()]
     if stats.flagged_corrupt:
         parts.append(f"{stats.flagged_corrupt} shown although flagged as damaged")
@@ -200,13 +211,13 @@ def _stages(stats: RunStats) -> Table:
 
 
 def _live(stats: RunStats) -> list[Text]:
-    """How old pictures were, and what happened besides; nothing for a file."""
+    """The age of frames and other counts of a live run; nothing for a file."""
     ages = [
-        f"{where} {times.percentile_s(50) * 1e3:.0f} / {times.percentile_s(95) * 1e3:.0f} ms"
-        for where, times in stats.ages.items()
+        f"{place} {times.percentile_s(50) * 1e3:.0f} / {times.percentile_s(95) * 1e3:.0f} ms"
+        for place, times in stats.ages.items()
     ]
     counts = [f"{n} {what} ({readable(cause)})" for (what, cause), n in sorted(stats.counts.items()) if cause]
-    lines = [Text("age of the picture, p50 / p95: " + ", ".join(ages))] if ages else []
+    lines = [Text("age of the frames, p50 / p95: " + ", ".join(ages))] if ages else []
     return lines + ([Text("besides: " + ", ".join(counts))] if counts else [])
 
 

@@ -1,6 +1,6 @@
-"""Settings: defaults < YAML file < options. Validated once at the start, by the main thread.
+"""Merges defaults, a YAML file, assignments and command-line options into checked settings.
 
-Every message names the path of the value (`output.crf`), and an unknown key gets the nearest valid one.
+Every error names the path of the value (`output.crf`). For an unknown key it suggests the nearest valid one.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from streamer.system.suggestions import nearest
 def load_settings(
     file: Path | None, assignments: Sequence[str] = (), options: Mapping[str, Any] | None = None
 ) -> Settings:
-    """Settings from a YAML file, then `key.path=value` assignments, then command-line options.
+    """The settings; options override assignments, which override the file.
 
     Args:
-        file: YAML file, or None.
-        assignments: values are read as YAML, so `true`, `3` and `[a, b]` are what they look like.
-        options: by dotted path; None means not given.
+        file: YAML file; None for none.
+        assignments: `key.path=value`; each value is read as YAML, such as `true`, `3` or `[a, b]`.
+        options: values by dotted path; None means not given.
 
     Raises:
-        ConfigError: an unreadable file, an unknown key or a value that does not fit; one line with the path.
+        ConfigError: a file cannot be read, a key is unknown or a value is invalid.
     """
     merged = _read_yaml(file) if file is not None else {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set needs key.path=value, not {assignment!r}")
+            raise ConfigError(f"--set takes key.path=value, not {assignment!r}")
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -62,7 +62,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{file} must hold sections such as 'detector:', not a {type(content).__name__}")
+        raise ConfigError(f"{file} must contain sections such as 'detector:', not a {type(content).__name__}")
     return content
 
 
@@ -89,7 +89,7 @@ def _explain(error: ValidationError) -> str:
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Settings
     for part in location:
-        if isinstance(part, int):  # an entry of a list, whose kind is known already
+        if isinstance(part, int):  # index of a list entry; the annotation of the list was read before
             continue
         annotation = model.model_fields[part].annotation
         if get_origin(annotation) is tuple:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Literal
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from streamer.config.section import Section, ffmpeg_text
 from streamer.errors import ConfigError
 from streamer.registry import SINKS
 from streamer.system.secrets import redacted, split_credentials
-from streamer.system.suggestions import nearest
+from streamer.system.suggestions import did_you_mean, nearest
 
 
 class OutputSettings(Section):
@@ -68,9 +67,9 @@ class OutputSettings(Section):
         # PyAV's stubs do not have the set of all names.
         known = ("auto", "source", *sorted(vars(video_format)["names"]))
         if value not in known:
-            near = difflib.get_close_matches(value, known, n=3)  # many names are equally near
-            remedy = f"did you mean {', '.join(near)}?" if near else "give auto, source or a name such as yuv420p"
-            raise ValueError(f"no pixel format {value!r}; {remedy}")
+            otherwise = "give auto, source or a name such as yuv420p"
+            # Several names are often equally similar.
+            raise ValueError(f"no pixel format {value!r}; {did_you_mean(value, known, otherwise=otherwise, most=3)}")
         return value
 
     @model_validator(mode="before")

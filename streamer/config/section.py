@@ -1,4 +1,4 @@
-"""What every section of settings is: values that are checked when they are made and never change afterwards."""
+"""The base class of every section of settings."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A part of the settings. A feature that the project does not know brings a section of its own.
+    """Settings that are checked when they are created and never change, so any thread may read them.
 
-    An unknown key is refused, and nothing can be assigned afterwards, so any thread may read it.
+    Unknown keys are refused. A feature of another package may define a section of its own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def ffmpeg_text(value: object) -> object:
-    """A number, yes or no of YAML as FFmpeg writes it; anything else as it is."""
+    """A YAML number or boolean as FFmpeg writes it; other values unchanged."""
     if isinstance(value, bool):
         return str(int(value))
     return str(value) if isinstance(value, (int, float)) else value

@@ -1,6 +1,6 @@
-"""What a run can be told: sections of values with their defaults, checked when they are made, immutable afterwards.
+"""All settings of a run, in sections, with their defaults.
 
-Any thread may read them.
+They are checked when they are created and never change, so any thread may read them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry, OutputSettings
 from streamer.config.section import Section
 from streamer.config.source import SourceSettings
-from streamer.registry import TRACKERS
+from streamer.registry import ALL, TRACKERS
 from streamer.system.suggestions import nearest
 
 
 class TrackerSettings(Section):
-    """How boxes get their identity."""
+    """How boxes are connected to tracks."""
 
     name: str = "cascade"
-    """`cascade`, or `iou`, which is simple."""
+    """`cascade`, the simpler `iou`, or a tracker of another package."""
     options: dict[str, bool | int | float] = {}
     """Keyword arguments of the tracker, such as `iou_min`."""
 
@@ -35,7 +35,7 @@ class TrackerSettings(Section):
 
 
 class DrawSettings(Section):
-    """What is drawn on the picture."""
+    """What is drawn on the frames."""
 
     boxes: bool = True
     labels: bool = True
@@ -44,11 +44,11 @@ class DrawSettings(Section):
     id: bool = True
     """The track id on the label."""
     origin: bool = True
-    """Dashed outlines where a box was carried to the frame, instead of found on it or between two detections."""
+    """Dashed outlines for boxes that were carried to the frame, neither detected on it nor interpolated."""
     trails: bool = False
     trail_length_s: float = Field(default=2.0, gt=0)
     hud: bool = False
-    """A head-up line: time, fps, counts."""
+    """A line with time, fps and counts."""
     annotators: tuple[str, ...] = ()
     """Annotators of other packages, by name; they draw last."""
 
@@ -57,34 +57,43 @@ class WindowSettings(Section):
     """The window of --show."""
 
     snapshot_folder: Path = Path()
-    """Where the key s saves pictures."""
+    """Where the key s saves frames."""
 
 
 class MetricsSettings(Section):
-    """Figures for Prometheus."""
+    """Metrics for Prometheus."""
 
     address: str | None = None
-    """Where /metrics is served, such as :9090 (this machine only) or 0.0.0.0:9090; nowhere if null."""
+    """Address of /metrics, such as :9090 (this machine only) or 0.0.0.0:9090; not served if null."""
 
 
 class Settings(Section):
-    """Everything that a run can be told."""
+    """All settings of a run."""
 
     overlay: Literal["auto", "now", "detected", "delayed"] = "auto"
-    """`now` shows every frame as it comes, with carried boxes, `detected` those that were detected, `delayed` every
-    frame a fixed time after it came, with boxes from both sides. auto: `now` if live, else `detected`."""
+    """`now` shows every frame on arrival, with carried boxes; `detected` shows detected frames only; `delayed` shows
+    every frame a fixed time after arrival, with interpolated boxes. auto: `now` if live, else `detected`."""
     delay_s: float | None = Field(default=None, ge=0, le=60)
-    """Of `delayed`; measured if null: so long that detections are usually there."""
+    """Delay of `delayed`; if null it is measured, so that detections usually arrive in time."""
 
     source: SourceSettings = Field(default_factory=SourceSettings)
     detector: DetectorSettings = DetectorSettings()
     tracker: TrackerSettings = TrackerSettings()
     draw: DrawSettings = DrawSettings()
     output: OutputSettings = OutputSettings()
-    """For outputs that are named on the command line."""
+    """Settings of the outputs named on the command line."""
     outputs: tuple[OutputEntry, ...] = ()
-    """Outputs besides those on the command line, each with its own settings."""
+    """More outputs, each with its own settings."""
     window: WindowSettings = WindowSettings()
     metrics: MetricsSettings = MetricsSettings()
     extensions: dict[str, dict[str, Any]] = {}
-    """Settings of features that other packages bring, by the feature's name: `extensions: {my_camera: {gain: 2}}`."""
+    """Settings of features of other packages, by the name of the feature: `extensions: {my_camera: {gain: 2}}`."""
+
+    @field_validator("extensions")
+    @classmethod
+    def _are_installed(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        installed = {name for features in ALL for name in features.extensions} if value else set()
+        for name in value:
+            if name not in installed:
+                raise ValueError(f"no installed package has a feature {name!r}{nearest(name, installed)}")
+        return value

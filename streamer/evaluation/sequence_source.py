@@ -1,4 +1,4 @@
-"""The frames of a sequence as a source: its pictures, or blank ones where it has none. Owned by the capture thread."""
+"""The frames of a sequence as a source; blank frames if the sequence has no images. Used by the capture thread."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from streamer.values.frame import Frame
 
 
 class SequenceSource(SourceBase):
-    """Frame k, from 0, is at k / fps seconds, whatever time a container gives it.
+    """Gives frame k, from 0, the time k / fps seconds, independent of its timestamp in the file.
 
     Args:
-        sequence: how many frames of what size.
-        fps: frames a second.
-        pictures: a video or a folder of pictures; their size may differ from that of the sequence. Blank pictures of
-            its size if None.
+        sequence: gives the number and the size of the frames.
+        fps: frame rate.
+        images: a video or a folder of images; their size may differ from that of the sequence. Blank frames of its
+            size if None.
     """
 
-    def __init__(self, sequence: Sequence, fps: Fraction, pictures: Path | None) -> None:
+    def __init__(self, sequence: Sequence, fps: Fraction, images: Path | None) -> None:
         super().__init__()
         self._sequence = sequence
         self._time_base = 1 / fps
-        self._opened = None if pictures is None else open_source(str(pictures))
+        self._opened = None if images is None else open_source(str(images))
 
     def __enter__(self) -> SequenceSource:
         self._check_unused()

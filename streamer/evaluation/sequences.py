@@ -1,7 +1,7 @@
-"""Sequences in MOT Challenge layout: `seqinfo.ini`, `gt/gt.txt`, `det/*.txt` and, if there are any, pictures.
+"""Sequences in MOT Challenge layout: `seqinfo.ini`, `gt/gt.txt`, `det/*.txt` and optional images.
 
 The layout is that of Leal-Taixé et al., "MOTChallenge 2015", arXiv:1504.01942, and Milan et al., "MOT16",
-arXiv:1603.00831. Everything that cannot be scored is refused here, with file and line. Main thread.
+arXiv:1603.00831. Input that cannot be scored is refused with file and line.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from tracking.types import BoolArray, Detections, IdArray
 DETECTION_FILES = ("det.txt", "det_sim.txt")
 PEDESTRIAN = 1
 MOT15 = "MOT15"
-# From MOT16 on ground truth has a class from 1 to 13 in column 8 (arXiv:1603.00831, table 5; 13 came with MOT20).
+# Since MOT16 column 8 of the ground truth is a class from 1 to 13 (arXiv:1603.00831, table 5; 13 since MOT20).
 _CLASS_COLUMN = 7
 _CLASSES = 13
 _WITH_CLASSES = re.compile(r"MOT(16|17|20)(?!\d)")
 
 Boxes = npt.NDArray[np.float64]
-"""float64 `(N, 4)`: left, top, width, height in pixels, as the files have them."""
+"""float64 `(N, 4)`: left, top, width, height in pixels, as in the files."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroundTruth:
-    """All rows of `gt.txt`, in file order; those that are not scored are there to excuse what they explain.
+    """All rows of `gt.txt` in file order. Rows that are not scored excuse the tracks that match them.
 
     Attributes:
         frames: int64 `(N,)`, from 1.
-        ids: int64 `(N,)`, 0 or more, none twice in a frame.
-        boxes: float64 `(N, 4)`, left, top, width, height in pixels; may reach beyond the picture.
-        classes: int64 `(N,)`; all 1 (pedestrian) where the benchmark has none.
-        scored: bool `(N,)`: MOT15, confidence not 0; others, confidence not 0 and class pedestrian.
+        ids: int64 `(N,)`, 0 or more, unique in a frame.
+        boxes: float64 `(N, 4)`, left, top, width, height in pixels; may reach beyond the frame.
+        classes: int64 `(N,)`; all 1 (pedestrian) if the benchmark has no classes.
+        scored: bool `(N,)`: confidence is not 0 and, except in MOT15, the class is pedestrian.
     """
 
     frames: IdArray
@@ -61,16 +61,16 @@ class GroundTruth:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """One sequence, known by its folder's name; frame k is at (k - 1) / fps seconds.
+    """One sequence, named after its folder. Frame k is at (k - 1) / fps seconds.
 
     Attributes:
-        folder: as it was given.
-        name: the folder's.
-        fps: frames a second.
-        frames: how many, `seqLength`.
-        size: width and height of the picture in pixels.
-        benchmark: `MOT15` (ground truth without classes), or another (with them).
-        picture_folder: what `seqinfo.ini` calls the folder of pictures, which need not be there.
+        folder: the folder as given.
+        name: name of the folder.
+        fps: frame rate.
+        frames: number of frames, `seqLength`.
+        size: width and height of a frame in pixels.
+        benchmark: `MOT15` (ground truth without classes), or another (with classes).
+        picture_folder: name of the folder of images in `seqinfo.ini`; it need not exist.
     """
 
     folder: Path
@@ -85,12 +85,12 @@ class Sequence:
     def read(cls, folder: Path) -> Sequence:
         """The sequence in a folder; reads `seqinfo.ini`.
 
-        `benchmark` is no key of the original files; without it, MOT16, 17 and 20 are known by the name's beginning, and
-        anything else is MOT15.
+        The original files have no key `benchmark`. Without it, names that begin with MOT16, MOT17 or MOT20 determine
+        the benchmark; all others are MOT15.
 
         Raises:
-            SourceUnavailable: no such folder, or no readable `seqinfo.ini`.
-            ConfigError: a key is missing or its value cannot be.
+            SourceUnavailable: the folder does not exist, or `seqinfo.ini` cannot be read.
+            ConfigError: a key is missing or its value is invalid.
         """
         file, keys = _seqinfo(folder)
         name = folder.name if folder.name not in ("", "..") else folder.resolve().name
@@ -107,26 +107,26 @@ class Sequence:
         )
 
     def detections_path(self, name: str | None = None) -> Path:
-        """`det/<name>` (`.txt` may be left out), or without a name `det.txt`, or `det_sim.txt` if only that is there.
+        """`det/<name>` (`.txt` is optional); without a name `det.txt`, or `det_sim.txt` if only that exists.
 
         Raises:
-            SourceUnavailable: it is not there; the message has what is.
+            SourceUnavailable: the file does not exist.
         """
         folder = self.folder / "det"
         names = DETECTION_FILES if name is None else (name, f"{name}.txt")
         for candidate in (folder / each for each in names):
             if paths.is_file(candidate):
                 return candidate
-        there = ", ".join(sorted(path.name for path in folder.glob("*.txt") if path.is_file())) or "no detections"
+        existing = ", ".join(sorted(path.name for path in folder.glob("*.txt") if path.is_file())) or "no detections"
         missing = " or ".join(DETECTION_FILES) if name is None else name
-        raise SourceUnavailable(f"{folder}: no {missing}; there is {there}: choose with --det")
+        raise SourceUnavailable(f"{folder}: no {missing}; there is {existing}: choose with --det")
 
     def detections(self, name: str | None = None) -> list[Detections]:
-        """The detections of every frame, `frames` of them; all have label 0, and may reach beyond the picture.
+        """The detections of each of the `frames` frames, with label 0. Boxes may reach beyond the frame.
 
         Raises:
-            SourceUnavailable: the file is not there.
-            ConfigError: a malformed line, or a frame behind the last one; the message has the line.
+            SourceUnavailable: the file does not exist.
+            ConfigError: a line is malformed or its frame is after the last one.
         """
         path = self.detections_path(name)
         self._check_frames(path, read_rows(path)[:, 0])
@@ -134,12 +134,12 @@ class Sequence:
         return found + [Detections.empty()] * (self.frames - len(found))
 
     def ground_truth(self) -> GroundTruth:
-        """What `gt/gt.txt` says.
+        """The content of `gt/gt.txt`.
 
         Raises:
-            SourceUnavailable: the file is not there.
-            ConfigError: a malformed line, a frame behind the last one, an id that is none or comes twice in a frame,
-                a class that is none, or nothing to score against.
+            SourceUnavailable: the file does not exist.
+            ConfigError: a line is malformed, its frame is after the last one, its id is invalid or repeated in a
+                frame, its class is invalid, or no row can be scored.
         """
         path = self.folder / "gt" / "gt.txt"
         rows = read_rows(path)
@@ -157,8 +157,9 @@ class Sequence:
         """The rows of a tracker's file, `(N, 7)`: frame, id, left, top, width, height in pixels, score.
 
         Raises:
-            SourceUnavailable: the file is not there.
-            ConfigError: a malformed line, a frame behind the last one, an id that is none or comes twice in a frame.
+            SourceUnavailable: the file does not exist.
+            ConfigError: a line is malformed, its frame is after the last one, or its id is invalid or repeated in a
+                frame.
         """
         rows = read_rows(path)
         self._check_frames(path, rows[:, 0])
@@ -166,20 +167,20 @@ class Sequence:
         return rows
 
     def _check_frames(self, path: Path, frames: npt.NDArray[np.float64]) -> None:
-        _refuse(path, frames > self.frames, f"seqinfo.ini says seqLength={self.frames}; mend one of the two")
+        _refuse(path, frames > self.frames, f"seqinfo.ini has seqLength={self.frames}; correct one")
 
 
 def read_all(folders: list[Path]) -> list[Sequence]:
     """The sequences in these folders.
 
     Raises:
-        SourceUnavailable, ConfigError: as `Sequence.read`, or two have the same name, which names their results.
+        SourceUnavailable, ConfigError: as of `Sequence.read`, or two sequences have the same name.
     """
     found: dict[str, Sequence] = {}
     for sequence in map(Sequence.read, folders):
         other = found.setdefault(sequence.name, sequence)
         if other is not sequence:
-            raise ConfigError(f"{other.folder} and {sequence.folder} have the same name; score one at a time")
+            raise ConfigError(f"{other.folder} and {sequence.folder} have the same name; evaluate them one by one")
     return list(found.values())
 
 
@@ -196,7 +197,7 @@ def _seqinfo(folder: Path) -> tuple[Path, Mapping[str, str]]:
         raise SourceUnavailable(f"cannot read {file}: {error.strerror or error}; {remedy}") from error
     except (configparser.Error, UnicodeDecodeError) as error:
         where = f" line {line}" if (line := getattr(error, "lineno", None)) else ""
-        raise ConfigError(f"{file}{where}: not what an ini file looks like; it begins with [Sequence]") from error
+        raise ConfigError(f"{file}{where}: not an ini file; it must begin with [Sequence]") from error
     if not parser.has_section("Sequence"):
         raise ConfigError(f"{file}: no section [Sequence]")
     return file, parser["Sequence"]
@@ -207,7 +208,7 @@ def _rate(file: Path, keys: Mapping[str, str]) -> Fraction:
     try:
         fps = Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
-        raise ConfigError(f"{file}: frameRate={text} is no frame rate like 25, 29.97 or 30000/1001") from error
+        raise ConfigError(f"{file}: frameRate={text} is not a frame rate; write 25, 29.97 or 30000/1001") from error
     if fps <= 0:
         raise ConfigError(f"{file}: frameRate={text} must be above 0")
     return fps
@@ -220,23 +221,23 @@ def _whole(file: Path, keys: Mapping[str, str], key: str) -> int:
     except ValueError:
         value = math.nan
     if not (value >= 1 and value % 1 == 0):
-        raise ConfigError(f"{file}: {key}={text} is no whole number above 0")
+        raise ConfigError(f"{file}: {key}={text} is not a whole number above 0")
     return int(value)
 
 
 def _value(file: Path, keys: Mapping[str, str], key: str) -> str:
     if not keys.get(key):
-        raise ConfigError(f"{file}: no {key}; it is needed")
+        raise ConfigError(f"{file}: the key {key} is missing")
     return keys[key]
 
 
 def _classes(path: Path) -> npt.NDArray[np.float64]:
-    """Column 8 of each row."""
+    """Column 8 of each row: the class."""
     found = []
     for number, fields in _lines(path):
         text = fields[_CLASS_COLUMN] if len(fields) > _CLASS_COLUMN else "missing"
         if not (text.replace(".", "", 1).isdecimal() and float(text) in range(1, _CLASSES + 1)):
-            raise ConfigError(f"{path} line {number}: the class in column 8 is {text}, and must be 1 to {_CLASSES}")
+            raise ConfigError(f"{path} line {number}: the class in column 8 must be 1 to {_CLASSES}, not {text}")
         found.append(float(text))
     return np.array(found)
 
@@ -244,11 +245,11 @@ def _classes(path: Path) -> npt.NDArray[np.float64]:
 def _check_ids(path: Path, rows: npt.NDArray[np.float64]) -> None:
     ids = rows[:, 1]
     _refuse(path, (ids < 0) | (ids % 1 != 0), "the id of an object must be a whole number from 0")
-    _refuse(path, _repeated(rows[:, :2]), "this id is in this frame already")
+    _refuse(path, _repeated(rows[:, :2]), "the frame has this id already")
 
 
 def _repeated(keys: npt.NDArray[np.float64]) -> BoolArray:
-    """Which rows were there before."""
+    """Which rows repeat an earlier one."""
     repeated = np.ones(len(keys), np.bool_)
     if len(keys):
         repeated[np.unique(keys, axis=0, return_index=True)[1]] = False
@@ -256,7 +257,7 @@ def _repeated(keys: npt.NDArray[np.float64]) -> BoolArray:
 
 
 def _refuse(path: Path, wrong: BoolArray, why: str) -> None:
-    """Name the first row that is wrong, if any is."""
+    """Raise ConfigError for the first wrong row, if there is one."""
     rows = np.flatnonzero(wrong)
     if len(rows):
         number, fields = list(_lines(path))[rows[0]]
@@ -264,7 +265,7 @@ def _refuse(path: Path, wrong: BoolArray, why: str) -> None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of every row, as `read_rows` counts rows."""
+    """Line number and fields of every row that `read_rows` returns."""
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             text = line.replace(" ", "").strip().rstrip(",")

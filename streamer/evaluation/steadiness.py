@@ -1,6 +1,6 @@
-"""How steady boxes are, from a run alone: do they jump when detections land, do ids break.
+"""Stability of displayed boxes without ground truth: jumps when detections arrive, and broken ids.
 
-A consumer of scenes; there is no ground truth. An instance belongs to the thread that iterates the pipeline.
+Used by the thread that iterates the pipeline.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from streamer.values.states import FrameState
 from tracking.boxes import Array
 from tracking.types import BoolArray, Origin, Tracks
 
-# Media times and ages are rounded; a result that lands moves the time of the last detection by at least a frame.
+# Media times and ages are rounded. A new result moves the time of the last detection by at least one frame.
 _ROUNDING_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How boxes went from one shown frame to the next.
+    """Steps of boxes from one displayed frame to the next.
 
     Attributes:
-        count: pairs of a box and the one of the same id on the frame before.
-        iou_p50, iou_p5: overlap of the two; 1 in 20 is below the second figure.
-        shift_p50, shift_p95: distance of the centres in parts of the box's size (the root of its area); what an
-            object really moves is in it.
-        swerve_p50, swerve_p95: distance of the centre from where the two boxes before led it in a straight line,
-            likewise; an object that moves steadily adds nothing to it. 0 where nothing is known.
+        count: number of steps: pairs of boxes of one id on successive frames.
+        iou_p50, iou_p5: overlap of the pair.
+        shift_p50, shift_p95: distance of the centres divided by the size of the box (the root of its area). The real
+            motion of the object is included.
+        swerve_p50, swerve_p95: distance of the centre from the straight line through the two boxes before, divided
+            likewise. A steadily moving object has 0. 0 if there is no step with two boxes before it.
     """
 
     count: int
@@ -46,14 +46,14 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class SteadinessReport:
-    """What `Steadiness` found.
+    """The result of `Steadiness`.
 
     Attributes:
-        frames: that were shown.
-        duration_s: media time from the first to the last one.
-        landed: steps onto a box of a detection that landed then.
+        frames: number of displayed frames.
+        duration_s: media time from the first to the last frame.
+        landed: steps to a box of a new detection.
         between: all other steps.
-        ids: how often they break.
+        ids: broken ids.
     """
 
     frames: int
@@ -63,15 +63,15 @@ class SteadinessReport:
     ids: IdBreaks
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The report as plain values, ready for JSON."""
         return asdict(self)
 
 
 class Steadiness(RunObserver):
-    """Measures a run scene by scene."""
+    """Measures a run, scene by scene."""
 
     def __init__(self) -> None:
-        self._before: list[_Shown] = []  # the last scene and the one before that, of one segment
+        self._before: list[_Shown] = []  # the last two scenes of the current segment
         self._steps: list[_Step] = []
         self._lifetimes = TrackLifetimes()
         self._frames = 0
@@ -85,11 +85,11 @@ class Steadiness(RunObserver):
             self._duration_s += shown.time_s - self._before[-1].time_s
             self._steps.append(_step(self._before, shown))
         self._before = [*self._before[-1:], shown]
-        self._lifetimes.take(scene.tracks, shown.time_s, shown.segment, (scene.frame.width, scene.frame.height))
+        self._lifetimes.add(scene.tracks, shown.time_s, shown.segment, (scene.frame.width, scene.frame.height))
         self._frames += 1
 
     def report(self) -> SteadinessReport:
-        """What was found until now."""
+        """The result for the scenes so far."""
         landed = np.concatenate([np.empty(0, np.bool_), *(step.landed for step in self._steps)])
         figures = np.concatenate([np.empty((0, 3)), *(step.figures for step in self._steps)])
         return SteadinessReport(
@@ -101,15 +101,15 @@ class _Shown(NamedTuple):
     time_s: float
     segment: int
     tracks: Tracks
-    between: bool  # two detections: its boxes may come from the later one, but none landed with it
+    between: bool  # between two detections: no detection arrived with it
 
 
 class _Step(NamedTuple):
-    """Of the ids that two frames have in common.
+    """The steps of the ids that two successive frames have in common.
 
     Attributes:
         landed: bool `(N,)`.
-        figures: `(N, 3)` IoU, shift, swerve; the last is NaN for an id that the frame before these does not have.
+        figures: `(N, 3)` IoU, shift, swerve. Swerve is NaN for an id that the frame before the two does not have.
     """
 
     landed: BoolArray
@@ -136,7 +136,7 @@ def _step(before: Sequence[_Shown], now: _Shown) -> _Step:
 
 
 def _landed(before: Tracks, before_s: float, now: Tracks, now_s: float) -> BoolArray:
-    """Whose box comes from another detection than the one before did."""
+    """Which boxes come from a newer detection than the box before."""
     newer = (now_s - now.unseen_s) - (before_s - before.unseen_s) > _ROUNDING_S
     landed: BoolArray = (now.origin == Origin.DETECTED) | ((now.origin == Origin.PREDICTED) & newer)
     return landed
@@ -166,7 +166,7 @@ def _area(boxes: Array) -> Array:
 
 
 def _iou(a: Array, b: Array) -> Array:
-    """`(N,)` of corresponding boxes."""
+    """`(N,)` IoU of corresponding boxes."""
     shared = _area(np.concatenate([np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])], axis=1))
     overlap: Array = shared / np.maximum(_area(a) + _area(b) - shared, 1e-9)
     return overlap

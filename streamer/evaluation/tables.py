@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 
 from streamer.evaluation.steadiness import SteadinessReport, Steps
-from streamer.evaluation.streaming import NO_LATENCY, SequenceResult
-from streamer.evaluation.streaming_scores import NAMES, StreamingScores
+from streamer.evaluation.streaming.evaluate import NO_LATENCY, SequenceResult
+from streamer.evaluation.streaming.scores import NAMES, StreamingScores
 from streamer.evaluation.track_scores import Scores, TrackScores
 from streamer.system.paths import readable
 
@@ -14,7 +14,7 @@ TRACK_COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 
 
 def track_scores(scores: Scores) -> Table:
-    """A row for each sequence and each pool."""
+    """One row for each sequence and each pool."""
     table = _table("sequence", *TRACK_COLUMNS)
     for name, one in scores.by_sequence.items():
         table.add_row(readable(name), *_track_cells(one))
@@ -25,30 +25,30 @@ def track_scores(scores: Scores) -> Table:
 
 
 def streaming_scores(result: SequenceResult) -> Table:
-    """A row for each way at each latency of one sequence."""
+    """One row for each method at each latency of one sequence."""
     table = _table(f"{readable(result.name)}, {float(result.fps):g} frames/s", "latency s", *NAMES)
     table.add_row(NO_LATENCY, "0", *_streaming_cells(result.no_latency))
-    for latency, ways in result.by_latency.items():
+    for latency, methods in result.by_latency.items():
         table.add_section()
-        for way, scores in ways.items():
-            table.add_row(way, latency, *_streaming_cells(scores))
+        for method, scores in methods.items():
+            table.add_row(method, latency, *_streaming_cells(scores))
     return table
 
 
 def steadiness(report: SteadinessReport) -> Table:
-    """Two rows of steps; ids are told in `id_line`."""
+    """Two rows of steps. `id_line` has the ids."""
     table = _table("boxes from frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "swerve p50", "p95")
-    for name, steps in (("a detection landed", report.landed), ("between", report.between)):
+    for name, steps in (("a detection arrived", report.landed), ("between", report.between)):
         table.add_row(name, *_step_cells(steps))
     return table
 
 
 def id_line(report: SteadinessReport) -> str:
-    """How often ids broke."""
+    """One line about broken ids."""
     ids = report.ids
     return (
         f"{ids.ids} ids, shown for {ids.shown_s:.1f} s together in {report.duration_s:.1f} s; {ids.ended_inside} ended "
-        f"inside the picture, {ids.breaks} of them broke ({ids.breaks_per_minute:.2f} a minute of an object)"
+        f"inside the frame, {ids.breaks} of them broke ({ids.breaks_per_minute:.2f} per minute of an object)"
     )
 
 

@@ -1,7 +1,8 @@
-"""HOTA, MOTA, IDF1 and identity switches of tracks, by TrackEval. Main thread.
+"""HOTA, MOTA, IDF1 and identity switches of tracks, computed by TrackEval.
 
 HOTA: Luiten et al., 2021, doi:10.1007/s11263-020-01375-2; CLEAR (MOTA): Bernardin and Stiefelhagen, 2008; IDF1: Ristani
-et al., 2016. Preprocessing (what matches a distractor is no false alarm) is TrackEval's, for each benchmark its own.
+et al., 2016. TrackEval preprocesses each benchmark by its own rules: a track that matches a distractor is no false
+positive.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from streamer.evaluation import sequences
-from streamer.evaluation.requirements import need
+from streamer.system.suggestions import import_extra
 from streamer.values.mot import Rows, track_file
 from tracking.types import Tracker
 
@@ -28,7 +29,7 @@ _CLASS = "pedestrian"
 
 @dataclass(frozen=True, slots=True)
 class TrackScores:
-    """Scores of a sequence or of several together; shares in percent. Names are those of the MOT Challenge.
+    """Scores of one sequence or of several together; ratios in percent. Names are those of the MOT Challenge.
 
     Attributes:
         hota, det_a, ass_a: HOTA and its parts for detection and association, means over IoU 0.05 to 0.95.
@@ -47,7 +48,7 @@ class TrackScores:
     misses: int
 
     def to_dict(self) -> dict[str, float | int]:
-        """By the names that the MOT Challenge prints."""
+        """The scores by the names that the MOT Challenge prints."""
         return {
             "HOTA": self.hota,
             "DetA": self.det_a,
@@ -66,10 +67,10 @@ class Scores:
     """All scores of an evaluation.
 
     Attributes:
-        by_sequence: of each sequence, by its name.
-        pooled: of the sequences of each benchmark together, and of `all` where there are several benchmarks. Counts
-            are summed before shares are made of them, as TrackEval combines sequences; that is sound across
-            benchmarks, since preprocessing is over when it counts.
+        by_sequence: scores of each sequence by its name.
+        pooled: scores of all sequences of each benchmark, and of `all` if there are several benchmarks. Counts are
+            summed before ratios are computed, as in TrackEval. This also works across benchmarks, because counting
+            follows preprocessing.
     """
 
     by_sequence: Mapping[str, TrackScores]
@@ -79,16 +80,16 @@ class Scores:
 def write_tracks(
     sequence: sequences.Sequence, tracker: Tracker, folder: Path, *, detections: str | None = None
 ) -> Path:
-    """Track a sequence's detections into `folder/<sequence>.txt`, replacing it, and return that name.
+    """Track the detections of a sequence, write `folder/<sequence>.txt` and return that path.
 
     Args:
         sequence: its detections are checked first.
-        tracker: new; takes the detections of every frame.
-        folder: there already.
+        tracker: a new tracker; it gets the detections of every frame.
+        folder: an existing folder.
         detections: name of the file in `det/`.
 
     Raises:
-        SourceUnavailable, ConfigError: detections that cannot be used.
+        SourceUnavailable, ConfigError: the detections cannot be used.
         SinkUnavailable, SinkError: the tracks cannot be written.
     """
     sequence.detections(detections)
@@ -109,11 +110,11 @@ def score(evaluated: Sequence[sequences.Sequence], tracks: Mapping[str, Path]) -
 
     Args:
         evaluated: at least one sequence.
-        tracks: MOT Challenge text of each, of any program, by the sequence's name.
+        tracks: MOT Challenge text of each sequence by its name, written by any program.
 
     Raises:
         ConfigError: TrackEval is not installed, or ground truth or tracks cannot be used.
-        SourceUnavailable: no ground truth, or no tracks.
+        SourceUnavailable: ground truth or tracks do not exist.
     """
     metrics = _metrics()
     results: dict[str, list[Any]] = {}
@@ -136,21 +137,21 @@ def score(evaluated: Sequence[sequences.Sequence], tracks: Mapping[str, Path]) -
 
 
 def _metrics() -> list[Any]:
-    trackeval = need("trackeval")
+    trackeval = import_extra("trackeval")
     quiet = {"PRINT_CONFIG": False}
     return [trackeval.metrics.HOTA(), trackeval.metrics.CLEAR(quiet), trackeval.metrics.Identity(quiet)]
 
 
 def _data(sequence: sequences.Sequence, tracks: Path, folder: Path) -> Any:
-    """One sequence as TrackEval's metrics want it.
+    """One sequence as the metrics of TrackEval take it.
 
-    TrackEval guesses the dialect of a file, cuts confidences to whole numbers and needs as much memory as the highest
-    id, so it gets copies in one form.
+    TrackEval guesses the dialect of a file, truncates confidences to whole numbers and needs memory in proportion to
+    the highest id. So it gets copies in one form.
     """
-    trackeval = need("trackeval")
-    given = folder / "gt" / sequence.name / "gt" / "gt.txt"
-    given.parent.mkdir(parents=True)
-    given.write_text(_plain(sequence.ground_truth()), encoding="ascii")
+    trackeval = import_extra("trackeval")
+    truth = folder / "gt" / sequence.name / "gt" / "gt.txt"
+    truth.parent.mkdir(parents=True)
+    truth.write_text(_plain(sequence.ground_truth()), encoding="ascii")
     copy = folder / _TRACKER / "data" / f"{sequence.name}.txt"
     copy.parent.mkdir(parents=True)
     copy.write_text(_plain_tracks(sequence.tracks(tracks)), encoding="ascii")

@@ -1,4 +1,4 @@
-"""Which frames a detector looks at: every N-th, or so many a second of media time. Pure; frames are asked in order."""
+"""Which frames are detected: every N-th, or a number per second of media time. Pure; called with frames in order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Cadence:
     """How often to detect.
 
     Attributes:
-        every: the N of every N-th frame.
-        fps: detections a second of media time instead, whatever the container tells of its rate.
+        every: N, to detect every N-th frame.
+        fps: instead, detections per second of media time, whatever frame rate the container declares.
 
     Raises:
-        ValueError: neither is positive.
+        ValueError: a value is not positive.
     """
 
     every: int = 1
@@ -33,24 +33,24 @@ class Cadence:
 
     @property
     def all_frames(self) -> bool:
-        """Whether no frame is left out."""
+        """Whether every frame is detected."""
         return self.every == 1 and self.fps is None
 
     def of(self, average_fps: Fraction | None) -> Cadence:
-        """The same for a stream whose rate is known: every frame, where it has no more than are to be detected."""
+        """The cadence for a stream of this frame rate: all frames, if the rate is not above `fps`."""
         return Cadence() if self.fps and average_fps and self.fps >= average_fps else self
 
     def interval_s(self, average_fps: Fraction | None) -> float:
-        """Media time from one detection to the next, seconds."""
+        """Media time from one detected frame to the next, seconds."""
         return 1 / self.fps if self.fps else self.every / float(average_fps or _UNKNOWN_FPS)
 
     def every_of(self, average_fps: Fraction | None) -> int:
-        """About how many frames there are for one that is detected."""
+        """About how many frames there are per detected frame."""
         return max(round(float(average_fps or _UNKNOWN_FPS) / self.fps), 1) if self.fps else self.every
 
 
 class Schedule:
-    """Picks the frames of one run.
+    """Selects the frames of one run.
 
     Args:
         cadence: how often.
@@ -61,10 +61,10 @@ class Schedule:
         self._slot = -math.inf
 
     def wants(self, frame: Frame) -> bool:
-        """Whether a detector should look at a frame; asked once, in the order of the frames, not of damaged ones.
+        """Whether to detect a frame; called once per undamaged frame, in order.
 
-        Media time is cut into slots of 1/fps; the first frame in each is wanted. So a frame that is late or damaged
-        moves no other, and the mean is exact.
+        Media time is cut into slots of 1/fps, and the first frame of each slot is selected. So a late or damaged frame
+        moves no other selection, and the mean rate is exact.
         """
         fps = self._cadence.fps
         if fps is None:

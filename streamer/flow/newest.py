@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.outcomes import FrameOutcomes
 from streamer.flow.playout import Playout
 from streamer.flow.queues import ClosableQueue, Closed
-from streamer.flow.stats import FrameLedger
 from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import DropCause, FrameState

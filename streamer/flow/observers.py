@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from streamer.flow.cadence import Cadence
 from streamer.interfaces import PacketTap, Scene, StreamInfo
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame
@@ -28,18 +29,15 @@ class RunSetup:
     Attributes:
         info: of the source.
         labels: of the detections.
-        overlay, delay_s: as for `streamer.pipeline.Pipeline`.
-        detect_every: about one of so many frames is selected for detection.
-        detection_interval_s: media time between two selected frames.
+        cadence, overlay, delay_s: as for `streamer.pipeline.Pipeline`.
         simulated: on a simulated clock, where the run can wait for its observers.
     """
 
     info: StreamInfo
     labels: LabelTable
+    cadence: Cadence
     overlay: Overlay
     delay_s: float | None
-    detect_every: int
-    detection_interval_s: float
     simulated: bool
 
 

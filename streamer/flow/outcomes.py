@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamer.flow.stats import FrameLedger
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
 from streamer.values.states import DropCause, FrameState

@@ -1,9 +1,8 @@
-"""Bounded hand-off between two threads, where every wait can be woken.
+"""Bounded queues between threads, in which every wait can be woken.
 
-`BoundedQueue` is first in, first out; full, it blocks the faster side, or drops its oldest item if that is what the
-reader wants. `ReorderBuffer` gives results back in the order of their numbers although several workers finish them in
-any order. Both end in one of two ways: `finish` lets the reader drain what is left, `close` wakes everybody at once.
-Any thread may call any method.
+`BoundedQueue` is first in, first out; when it is full it blocks the writer or drops its oldest item. `ReorderBuffer`
+returns results in the order of their numbers although several workers finish them in any order. Both end in one of two
+ways: `finish` lets the reader drain the rest, `close` wakes all threads at once. Thread-safe.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ T = TypeVar("T")
 
 
 class Closed(Exception):
-    """The other side has gone: stop what you are doing."""
+    """The queue was closed: the calling thread ends."""
 
 
 class ClosableQueue:
-    """The part of both that waits and wakes."""
+    """The base of both queues: waiting and waking."""
 
     def __init__(self, capacity: int) -> None:
         if capacity < 1:
@@ -37,7 +36,7 @@ class ClosableQueue:
             return self._closed
 
     def close(self) -> None:
-        """Wake everybody with Closed; items that are still there will not be taken."""
+        """Wake all waiting threads with Closed; the remaining items are discarded."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -48,9 +47,9 @@ class BoundedQueue(ClosableQueue, Generic[T]):
 
     Args:
         capacity: the most items it holds.
-        newest: full, `put` drops the oldest item instead of waiting for room.
-        bytes_of: what an item holds in memory.
-        most_bytes: it is full, too, with more than one item that hold so much together.
+        newest: when it is full, `put` drops the oldest item instead of waiting for room.
+        bytes_of: memory of an item.
+        most_bytes: memory limit: the queue is also full when several items together exceed it.
     """
 
     def __init__(
@@ -70,19 +69,19 @@ class BoundedQueue(ClosableQueue, Generic[T]):
         self._finished = False
 
     def __len__(self) -> int:
-        """Items that wait at this moment."""
+        """The items that wait at this moment."""
         with self._changed:
             return len(self._items)
 
     def put(self, item: T, *, waits: bool = False) -> T | None:
-        """Add an item, waiting for room, or return the one that had to go for it.
+        """Add an item, waiting for room; with `newest`, returns the item that was dropped for it.
 
         Args:
             item: what is added.
-            waits: wait for room even where the newest is wanted: nothing newer will come.
+            waits: wait for room even with `newest`.
 
         Raises:
-            Closed: nobody will take it any more.
+            Closed: the queue was closed or finished.
         """
         with self._changed:
             if waits or not self._newest:
@@ -107,8 +106,8 @@ class BoundedQueue(ClosableQueue, Generic[T]):
         """Take the oldest item, waiting for one.
 
         Raises:
-            Closed: there will be none.
-            TimeoutError: none came within `timeout_s`.
+            Closed: the queue was closed, or finished and is empty.
+            TimeoutError: no item came within `timeout_s`.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._closed or self._finished or bool(self._items), timeout_s):
@@ -120,7 +119,7 @@ class BoundedQueue(ClosableQueue, Generic[T]):
             return item
 
     def __iter__(self) -> Iterator[T]:
-        """Items until `finish` and all are taken. Raises Closed after `close`."""
+        """The items until `finish`, including those that wait then. Raises Closed after `close`."""
         while True:
             try:
                 item = self.get()
@@ -131,17 +130,17 @@ class BoundedQueue(ClosableQueue, Generic[T]):
             yield item
 
     def finish(self) -> None:
-        """No more items will come; what is there can still be taken."""
+        """No more items are added; the waiting ones can still be taken."""
         with self._changed:
             self._finished = True
             self._changed.notify_all()
 
 
 class ReorderBuffer(ClosableQueue, Generic[T]):
-    """Items by consecutive numbers from 0, taken in that order.
+    """Items with consecutive numbers from 0, taken in that order.
 
-    A worker that is ahead waits in `put`, so that at most `capacity` items are held; the worker that has the next
-    number never waits.
+    A worker that is ahead waits in `put`, so at most `capacity` items are held; the worker with the next number never
+    waits.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -151,7 +150,7 @@ class ReorderBuffer(ClosableQueue, Generic[T]):
         self._end: int | None = None
 
     def put(self, number: int, item: T) -> None:
-        """Hand in item `number`, waiting while it is too far ahead. Raises Closed after `close`."""
+        """Add item `number`, waiting while it is too far ahead. Raises Closed after `close`."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or number - self._next < self._capacity)
             if self._closed:
@@ -160,7 +159,7 @@ class ReorderBuffer(ClosableQueue, Generic[T]):
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
-        """Items in order, until the one before `finish`. Raises Closed after `close`."""
+        """The items in order, `finish` of them. Raises Closed after `close`."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._next == self._end or self._next in self._items)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.queues import BoundedQueue, ReorderBuffer
-from streamer.flow.stats import FrameLedger
 from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamer.errors import ConfigError
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.outcomes import FrameOutcomes
 from streamer.flow.queues import BoundedQueue
 from streamer.flow.routes import CAPTURED_CAPACITY
-from streamer.flow.stats import FrameLedger
 from streamer.system import paths
 from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame

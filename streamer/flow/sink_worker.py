@@ -1,11 +1,11 @@
-"""A sink with the mailbox in front of it: filled by the main thread, emptied by a thread of its own."""
+"""A sink with its queue: filled by the display thread, drained by a thread of its own."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from streamer.errors import SinkError
@@ -20,21 +20,20 @@ SINK_CAPACITY = 4
 LIVE_CAPACITY = 2
 KEPT_CAPACITY = 10_000
 KEPT_BYTES = 256 << 20
-"""What scenes that wait for an output of a live run which keeps all may hold."""
+"""Memory limit of the queue of a live output that keeps all scenes."""
 
 
 class SinkWorker:
-    """A sink with its mailbox.
+    """Writes scenes to a sink.
 
     Args:
-        sink: entered and left by others.
-        name: what the figures call it.
-        stats: told how long writing took, how old pictures were then, and how many scenes were skipped.
-        live: a sink that is slow loses the oldest scene instead of holding the run, and one that fails is only said,
+        sink: entered and left by the caller.
+        name: of the sink in the figures.
+        stats: where write times, ages of frames and skipped scenes are counted.
+        live: a slow sink loses the oldest scene instead of blocking the run, and the failure of a sink is only logged
             unless it is `required`.
-        required: its failure ends the run.
-        keep_all: of a live run, scenes wait for a sink that is slow for a while, until they hold `KEPT_BYTES`;
-            otherwise the two newest.
+        required: the failure of the sink ends the run.
+        keep_all: of a live run: scenes wait for a slow sink until they hold `KEPT_BYTES`; otherwise the two newest.
     """
 
     def __init__(
@@ -53,94 +52,92 @@ class SinkWorker:
         self._live = live
         self._required = required or not live
         self._keep_all = keep_all and live
-        self._mailbox: BoundedQueue[Scene] = (
+        self._queue: BoundedQueue[Scene] = (
             BoundedQueue(KEPT_CAPACITY, newest=True, bytes_of=_held_bytes, most_bytes=KEPT_BYTES)
             if self._keep_all
             else BoundedQueue(LIVE_CAPACITY if live else SINK_CAPACITY, newest=live)
         )
-        self._behind = False  # main thread only
+        self._behind = False  # display thread only
         self._drained = threading.Event()
         self._skipped = 0  # by the sink itself; sink thread only
 
     @property
     def keeps_all(self) -> bool:
-        """Whether scenes of a live run wait for it."""
+        """Whether scenes of a live run wait for the sink."""
         return self._keep_all
 
     def put(self, scene: Scene) -> None:
-        """Main thread: hand over a scene, or write it here if the sink asks for that. Waits for room only in a file."""
-        if self.sink.main_thread and not self._mailbox.closed:
+        """Display thread: queue a scene, or write it here if the sink requires this thread. Blocks for files only."""
+        if self.sink.main_thread and not self._queue.closed:
             with self._survived():
                 self._write(scene)
             return
         try:
-            skipped = self._mailbox.put(scene)
+            skipped = self._queue.put(scene)
         except Closed:
             if self._required:
                 raise
-            skipped = scene  # it failed for good, which was said
+            skipped = scene  # the sink failed, which was logged
         if skipped is not None:
             self._stats.count("skipped", self.name)
-        waiting = len(self._mailbox)
+        waiting = len(self._queue)
         self._stats.gauge("queue_depth", self.name, waiting)
-        if self._keep_all and not self._mailbox.closed:
-            self._tell_behind(lost=skipped is not None, waiting=waiting)
+        if self._keep_all and not self._queue.closed:
+            self._warn_if_behind(skipped=skipped is not None, waiting=waiting)
 
-    def _tell_behind(self, *, lost: bool, waiting: int) -> None:
-        """Say once that pictures are left out, and again after it had caught up."""
-        if lost and not self._behind:
+    def _warn_if_behind(self, *, skipped: bool, waiting: int) -> None:
+        """Log once that scenes are skipped, and again only after the sink has caught up."""
+        if skipped and not self._behind:
             self._behind = True
-            log.warning(
-                "%s does not keep up: pictures are left out of it (the memory for waiting ones is full)", self.name
-            )
+            log.warning("%s does not keep up: its queue is full, and scenes are skipped", self.name)
         elif waiting <= 1:
             self._behind = False
 
     def drain(self) -> None:
-        """Sink thread: write what comes."""
+        """Sink thread: write the scenes of the queue."""
         try:
             with self._survived():
-                for scene in self._mailbox:
+                for scene in self._queue:
                     self._write(scene)
         finally:
             self._drained.set()
 
     def finish(self, deadline_s: float | None = None) -> None:
-        """Main thread: no more scenes; returns when the last one is written, the writing failed, or it takes too long.
+        """Display thread: no more scenes; wait until the last one is written, writing fails, or the deadline is over.
 
         Args:
-            deadline_s: the longest wait, and where all are kept the longest without one being written; for ever if
+            deadline_s: the longest wait, for a sink that keeps all scenes the longest wait for one scene; no limit if
                 None.
         """
-        self._mailbox.finish()
+        self._queue.finish()
         if self.sink.main_thread:
             return
-        waiting = len(self._mailbox)
+        waiting = len(self._queue)
         while not self._drained.wait(deadline_s):
-            left = len(self._mailbox)
+            left = len(self._queue)
             if not self._keep_all or left == waiting:
-                log.warning("%s did not take the last pictures within %.1f s", self.name, deadline_s)
+                log.warning("%s did not write the last frames within %.1f s", self.name, deadline_s)
                 return
             waiting = left
 
     def release(self) -> None:
-        """Any thread: the run ends, so nothing waits for a person any more."""
+        """Any thread: the run ends, so the sink must not wait for a person any more."""
         if isinstance(self.sink, WaitingSink):
             self.sink.release()
 
     def close(self) -> None:
-        """Any thread: whatever waits here is not written any more."""
-        self._mailbox.close()
+        """Any thread: discard the queue."""
+        self._queue.close()
 
     @contextmanager
     def _survived(self) -> Iterator[None]:
-        """Say a failure of the sink that the run survives, and take nothing more for it."""
+        """Log a failure of a sink that is not required, and give it no more scenes."""
         try:
             yield
         except SinkError as error:
             if self._required:
                 raise
-            self._mailbox.close()
+            self._queue.close()
             log.warning("%s; the run goes on without it", error)
 
     def _write(self, scene: Scene) -> None:
@@ -154,6 +151,19 @@ class SinkWorker:
         if self._live:
             self._stats.count("written", self.name)
             self._stats.add_age(self.name, time.monotonic() - scene.frame.captured_s)
+
+
+def build_sink_workers(
+    sinks: Sequence[Sink], stats: RunStats, *, live: bool, optional: Sequence[Sink], keep_all: Sequence[Sink]
+) -> tuple[SinkWorker, ...]:
+    """A worker for each sink, named after its stage; further sinks of a stage get a number."""
+    workers, stages = [], [sink.stage for sink in sinks]
+    for at, sink in enumerate(sinks):
+        before = stages[:at].count(sink.stage)
+        name = f"{sink.stage} {before + 1}" if before else sink.stage
+        required, keeps = sink not in optional, sink in keep_all
+        workers.append(SinkWorker(sink, name, stats, live=live, required=required, keep_all=keeps))
+    return tuple(workers)
 
 
 def _held_bytes(scene: Scene) -> int:

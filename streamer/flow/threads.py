@@ -1,7 +1,7 @@
-"""A nursery for threads: none outlives it unnoticed, and the first error is the one that the user sees.
+"""A group of threads that starts and ends together. The first error of any of them is raised.
 
-Owned by the thread that enters it. The threads are daemons, so that one which hangs in a library cannot keep the
-program from ending; it is named instead.
+Owned by the thread that enters it. The threads are daemons, so a thread that hangs in a library cannot keep the program
+from ending; it is logged instead.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _NAME = "streamer-"
 
 
 def leave(code: int) -> NoReturn:
-    """End the program with an exit code: at once if a thread of it was left behind, for nothing waits for that one.
+    """End the program with an exit code, at once if one of its threads still runs.
 
-    The interpreter's own end takes libraries apart that such a thread still uses, and takes long over it: in the middle
-    of a frame of Faster R-CNN Inception-ResNet v2, Ctrl-C ended the program after 3.3 s, and after 1.4 s like this
+    The normal end of the interpreter takes down libraries that such a thread still uses, and takes long: in the middle
+    of a frame of Faster R-CNN Inception-ResNet v2, the program ended 3.3 s after Ctrl-C, and 1.4 s with this function
     (single runs on two cores).
     """
     if any(thread.name.startswith(_NAME) for thread in threading.enumerate()):
-        with suppress(OSError):  # nobody reads it
+        with suppress(OSError):  # the reader has closed the pipe
             logging.shutdown()
             sys.stdout.flush()
             sys.stderr.flush()
@@ -44,39 +44,39 @@ class ThreadGroup:
     """Threads that start together and end together.
 
     Args:
-        on_error: called once, from the failing thread, to wake the others (close the mailboxes).
-        deadline_s: how long leaving waits for all threads together that have no patience of their own; 10 s if None.
+        on_error: called once per failing thread, on that thread, to wake the others (close the queues).
+        deadline_s: how long leaving waits for the threads without a deadline of their own; 10 s if None.
     """
 
     def __init__(self, on_error: Callable[[], None], *, deadline_s: float | None = None) -> None:
         self._on_error = on_error
         self._deadline_s = DEADLINE_S if deadline_s is None else deadline_s
-        self._threads: list[tuple[threading.Thread, float]] = []  # with how long leaving waits for it
+        self._threads: list[tuple[threading.Thread, float]] = []  # with their deadlines
         self._first_error: BaseException | None = None
         self._lock = threading.Lock()
 
-    def start(self, name: str, work: Callable[[], None], *, patience_s: float | None = None) -> None:
-        """Run `work` on a thread of its own. `Closed` ends it quietly, any other exception is the crew's.
+    def start(self, name: str, work: Callable[[], None], *, deadline_s: float | None = None) -> None:
+        """Run `work` on a new thread. `Closed` ends it silently; any other exception is raised by the group.
 
         Args:
             name: of the thread, after `streamer-`.
             work: what it does.
-            patience_s: how long leaving waits for this thread, if less than for the others: one that may be in the
-                middle of something long, that cannot be woken and that nobody needs any more.
+            deadline_s: how long leaving waits for this thread; shorter than for the others if it may be in a long call
+                that cannot be interrupted and whose result is not needed.
         """
         thread = threading.Thread(target=self._run, args=(work,), name=f"{_NAME}{name}", daemon=True)
-        self._threads.append((thread, self._deadline_s if patience_s is None else patience_s))
+        self._threads.append((thread, self._deadline_s if deadline_s is None else deadline_s))
         thread.start()
 
     def join(self) -> None:
-        """Wait for all threads, then raise the first error that one of them met."""
+        """Wait for all threads, then raise the first error of any of them."""
         began_s = time.monotonic()
-        for thread, patience_s in self._threads:
-            thread.join(max(0.0, began_s + patience_s - time.monotonic()))
-        for thread, patience_s in self._threads:
+        for thread, deadline_s in self._threads:
+            thread.join(max(0.0, began_s + deadline_s - time.monotonic()))
+        for thread, deadline_s in self._threads:
             if thread.is_alive():
-                level = logging.WARNING if patience_s >= self._deadline_s else logging.INFO
-                log.log(level, "%s did not end within %.1f s and was left behind", thread.name, patience_s)
+                level = logging.WARNING if deadline_s >= self._deadline_s else logging.INFO
+                log.log(level, "%s did not end within %.1f s and was left behind", thread.name, deadline_s)
         with self._lock:
             error, self._first_error = self._first_error, None
         if error is not None:
@@ -88,8 +88,8 @@ class ThreadGroup:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # The consequence of a thread's error (a closed mailbox) must not hide the error itself, but any other
-        # exception on the owner's thread came first and stays.
+        # A closed queue is the consequence of a thread's error and must not hide it. Any other exception of the owner
+        # came first and is kept.
         if error is None or isinstance(error, Closed):
             self.join()
             return

@@ -1,1 +1,1 @@
-"""Where model weights come from: cache, checksums, label tables."""
+"""Models: download, cache, checksums and signatures."""

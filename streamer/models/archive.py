@@ -1,8 +1,7 @@
-"""Unpacks the archive of a module as it arrives, trusting nothing in it. Called by the main thread.
+"""Unpacks the archive of a module without trust in its content. Main thread.
 
-tensorflow-hub 0.16.1 has an extraction of its own (file_utils.py, `extract_tarfile_to_destination`), which refuses `..`
-and links too. It is not used: it ends without an error where a tar is cut at a header, checks no checksum of gzip,
-unpacks without bound, fails on archives without entries for their folders, and loses the reason when the disk is full.
+`tarfile` alone is not enough: it accepts a tar that ends at a header, reads headers of any size into memory, and
+unpacks any amount of data.
 """
 
 from __future__ import annotations
@@ -10,9 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-import shutil
 import tarfile
-import uuid
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,16 +20,19 @@ from streamer.errors import ModelError
 from streamer.models.saved_model import FILE_NAME
 
 MAX_UNPACKED_BYTES = 16 * 10**9
-"""More than any detector weighs (the one of record has 64 M parameters), less than what fills most disks."""
+"""More than the largest detector (the detector of record has 64 M parameters), less than most disks."""
 MAX_MEMBERS = 100_000
+REMEDY_BY_HAND = "download the .tar.gz in a browser and name that file instead"
+"""The remedy where a server does not give the archive to a program."""
 
 _CHUNK_BYTES = 1 << 18
 _HEADER_BYTES = 16 << 20  # the headers of one member; tarfile holds them in memory
 _BLOCK_BYTES = 512
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|!--)", re.IGNORECASE)
 
 
 class Readable(Protocol):
-    """Something that gives bytes until it is empty."""
+    """A stream of bytes."""
 
     def read(self, size: int = ..., /) -> bytes:
         """At most `size` bytes, b"" at the end."""
@@ -40,105 +40,80 @@ class Readable(Protocol):
 
 
 class CutShort(ModelError):
-    """The archive ends too early: the file is not whole, or the connection broke off without saying so."""
+    """The archive ends too early: the file is incomplete, or the connection broke off without an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """One file of a module: its size, and its SHA-256 in hex."""
+    """Size of a file of a module, and its SHA-256 in hex."""
 
     size_bytes: int
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """What was unpacked.
+class Unpacked:
+    """An unpacked module.
 
     Attributes:
-        sha256: of the archive, hex.
-        size_bytes: of the archive.
-        files: by path inside the module, with forward slashes.
+        directory: the folder with the SavedModel; the archive may have it in a subfolder.
+        files: by path in this folder, with forward slashes.
     """
 
-    sha256: str
-    size_bytes: int
+    directory: Path
     files: Mapping[str, FileRecord]
 
 
-def unpack(source: Readable, target: Path, *, shown: str, max_bytes: int = MAX_UNPACKED_BYTES) -> Contents:
-    """Unpack a .tar.gz or .tar into an empty folder, all of it read, every checksum of gzip checked.
-
-    Where the SavedModel lies in a folder of the archive, that folder alone is kept and becomes `target`.
+def unpack(file: Path, target: Path, *, shown: str, max_bytes: int = MAX_UNPACKED_BYTES) -> Unpacked:
+    """Unpack a .tar.gz or .tar completely; all checksums of gzip are checked.
 
     Args:
-        source: the archive, read to its end.
-        target: exists and is empty; may hold anything when this fails.
-        shown: what the archive is called in messages.
-        max_bytes: the most that it may hold.
+        file: the archive.
+        target: an empty folder; its content is undefined after an error.
+        shown: what messages call the archive.
+        max_bytes: the most that the archive may unpack to.
 
     Raises:
         CutShort: the archive ends too early.
-        ModelError: no archive, a damaged one, one with members that do not belong there, or without a SavedModel.
-        OSError: the disk is full, or the like.
+        ModelError: no archive, a damaged one, members that do not belong there, or not exactly one SavedModel.
+        OSError: the file cannot be read, or the folder cannot be written.
     """
-    archive = _Archive(source)
-    try:
-        if archive.looks_like_a_page:
-            raise ModelError(f"{shown} is a web page (a login page?) and no archive; {remedy_by_hand()}")
-        if not archive.looks_like_one:
-            raise ModelError(f"{shown} is no .tar.gz archive; {remedy_by_hand()}")
-        files = _unpack(_Bounded(archive.plain(), max_bytes), target, shown, needs_end=not archive.is_gzip)
-    except EOFError as error:
-        raise CutShort(f"{shown} is cut short; fetch it again") from error
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error) as error:
-        raise ModelError(f"{shown} is no .tar.gz archive, or a damaged one; fetch it again") from error
-    return Contents(archive.sha256, archive.size_bytes, _lift(target, files, shown))
+    with file.open("rb") as packed:
+        head = packed.read(_BLOCK_BYTES)
+        packed.seek(0)
+        is_gzip = head.startswith(b"\x1f\x8b")
+        if _PAGE.match(head):
+            raise ModelError(f"{shown} is a web page (a login page?) and no archive; {REMEDY_BY_HAND}")
+        if not is_gzip and head[257:262] != b"ustar":
+            raise ModelError(f"{shown} is no .tar.gz archive; {REMEDY_BY_HAND}")
+        source = _Bounded(cast(Readable, gzip.GzipFile(fileobj=packed) if is_gzip else packed), max_bytes)
+        try:
+            files = _unpack(source, target, shown)
+            if not is_gzip and source.tail.strip(b"\0"):  # a tar ends with empty blocks
+                raise EOFError
+        except EOFError as error:
+            raise CutShort(f"{shown} is cut short; fetch it again") from error
+        except (tarfile.TarError, gzip.BadGzipFile, zlib.error) as error:
+            raise ModelError(f"{shown} is no .tar.gz archive, or a damaged one; fetch it again") from error
+    return _module(target, files, shown)
 
 
-def remedy_by_hand() -> str:
-    """What helps where a server does not give the archive to a program."""
-    return "download the .tar.gz in a browser and name that file instead"
+def copy(source: Readable, target: IO[bytes]) -> FileRecord:
+    """Copy everything; returns size and checksum."""
+    digest, size_bytes = hashlib.sha256(), 0
+    while chunk := source.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        size_bytes += len(chunk)
+        target.write(chunk)
+    return FileRecord(size_bytes, digest.hexdigest())
 
 
-class _Archive:
-    """The bytes of the archive, counted and hashed on their way."""
-
-    def __init__(self, source: Readable) -> None:
-        self._source = source
-        self._digest = hashlib.sha256()
-        self.size_bytes = 0
-        self._ahead = b""
-        while len(self._ahead) < _BLOCK_BYTES and (more := self._take(_BLOCK_BYTES)):
-            self._ahead += more
-        self.is_gzip = self._ahead.startswith(b"\x1f\x8b")
-        self.looks_like_one = self.is_gzip or self._ahead[257:262] == b"ustar"
-        self.looks_like_a_page = bool(re.match(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|!--)", self._ahead, re.I))
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def _take(self, size: int) -> bytes:
-        chunk = self._source.read(size)
-        self._digest.update(chunk)
-        self.size_bytes += len(chunk)
-        return chunk
-
-    def read(self, size: int = -1, /) -> bytes:
-        if self._ahead:
-            size = len(self._ahead) if size < 0 else size
-            chunk, self._ahead = self._ahead[:size], self._ahead[size:]
-            return chunk
-        return self._take(_CHUNK_BYTES if size < 0 else size)
-
-    def plain(self) -> Readable:
-        """The tar inside."""
-        return gzip.GzipFile(fileobj=cast(Any, self)) if self.is_gzip else self
+class _TooLarge(Exception):
+    """The archive gave more bytes than allowed."""
 
 
 class _Bounded:
-    """Gives bytes up to a bound that moves on with the members."""
+    """A stream with a limit that moves on with the members."""
 
     def __init__(self, source: Readable, max_bytes: int) -> None:
         self._source = source
@@ -147,7 +122,7 @@ class _Bounded:
         self.tail = b""
 
     def allow(self, size_bytes: int) -> None:
-        """Let so much more come; tarfile reads ahead by a few blocks."""
+        """Allow so many more bytes, and what tarfile reads ahead."""
         self._bound = min(self.max_bytes, self._total + size_bytes + _CHUNK_BYTES)
 
     def read(self, size: int = -1, /) -> bytes:
@@ -159,11 +134,7 @@ class _Bounded:
         return chunk
 
 
-class _TooLarge(Exception):
-    """More came than was allowed."""
-
-
-def _unpack(source: _Bounded, target: Path, shown: str, *, needs_end: bool) -> dict[str, FileRecord]:
+def _unpack(source: _Bounded, target: Path, shown: str) -> dict[str, FileRecord]:
     files: dict[str, FileRecord] = {}
     members = claimed_bytes = 0
     try:
@@ -171,7 +142,7 @@ def _unpack(source: _Bounded, target: Path, shown: str, *, needs_end: bool) -> d
         with tarfile.open(fileobj=cast(Any, source), mode="r|") as tar:
             for member in tar:
                 members += 1
-                claimed_bytes += member.size  # of a sparse member more than comes through `source`
+                claimed_bytes += member.size  # a sparse member claims more than the archive contains
                 if members > MAX_MEMBERS or claimed_bytes > source.max_bytes:
                     raise _TooLarge
                 name, path = _place(member, target, shown)
@@ -183,17 +154,15 @@ def _unpack(source: _Bounded, target: Path, shown: str, *, needs_end: bool) -> d
                     with cast(IO[bytes], tar.extractfile(member)) as content, path.open("wb") as out:
                         files[name] = copy(content, out)
                 source.allow(_HEADER_BYTES)
-        while source.read(_CHUNK_BYTES):  # what follows the last member belongs to the checksums too
+        while source.read(_CHUNK_BYTES):  # the checksum of gzip is at the end
             source.allow(_HEADER_BYTES)
     except _TooLarge as error:
         raise ModelError(f"{shown} unpacks to more than {source.max_bytes / 1e9:g} GB and is refused") from error
-    if needs_end and source.tail.strip(b"\0"):
-        raise EOFError
     return files
 
 
 def _place(member: tarfile.TarInfo, target: Path, shown: str) -> tuple[str, Path]:
-    """Where a member belongs: its path inside the module, and on disk."""
+    """The path of a member in the module, and on disk."""
     if not (member.isdir() or member.isreg()):
         raise ModelError(f"{shown} is refused: its member {member.name!r} is a link or a device")
     parts = [part for part in re.split(r"[/\\]" if "\\" in str(target) else "/", member.name) if part not in ("", ".")]
@@ -203,34 +172,16 @@ def _place(member: tarfile.TarInfo, target: Path, shown: str) -> tuple[str, Path
     return "/".join(parts), path
 
 
-def copy(source: Readable, target: IO[bytes]) -> FileRecord:
-    """Copy all and say what it was."""
-    digest, size_bytes = hashlib.sha256(), 0
-    while chunk := source.read(_CHUNK_BYTES):
-        digest.update(chunk)
-        size_bytes += len(chunk)
-        target.write(chunk)
-    return FileRecord(size_bytes, digest.hexdigest())
-
-
-def _lift(target: Path, files: Mapping[str, FileRecord], shown: str) -> Mapping[str, FileRecord]:
-    """Make the folder with the SavedModel the root of `target`; the files by their path in it."""
+def _module(target: Path, files: Mapping[str, FileRecord], shown: str) -> Unpacked:
+    """The folder with the SavedModel; other files of the archive are left out."""
     if FILE_NAME in files:
-        return files
-    found = [name.rpartition("/")[0] for name in files if name.endswith(f"/{FILE_NAME}")]
-    if not found:
+        return Unpacked(target, files)
+    roots = [name.removesuffix(FILE_NAME) for name in files if name.endswith(f"/{FILE_NAME}")]
+    if not roots:
         raise ModelError(f"{shown} holds no {FILE_NAME}: it is no TensorFlow module")
-    if len(found) > 1:
-        raise ModelError(f"{shown} holds several modules ({', '.join(found[:3])}, ...); unpack it and name one folder")
-    aside = target / uuid.uuid4().hex
-    (target / found[0]).rename(aside)
-    for other in target.iterdir():
-        if other.is_dir() and other != aside:
-            shutil.rmtree(other)
-        elif other != aside:
-            other.unlink()
-    for child in aside.iterdir():
-        child.rename(target / child.name)
-    aside.rmdir()
-    prefix = found[0] + "/"
-    return {name.removeprefix(prefix): record for name, record in files.items() if name.startswith(prefix)}
+    if len(roots) > 1:
+        found = ", ".join(root.rstrip("/") for root in roots[:3])
+        raise ModelError(f"{shown} holds several modules ({found}, ...); unpack it and name one folder")
+    (root,) = roots
+    own = {name.removeprefix(root): record for name, record in files.items() if name.startswith(root)}
+    return Unpacked(target / root, own)

@@ -1,176 +1,166 @@
-"""Opens http(s) addresses for reading, with errors in a few words that hold no login. Called by the main thread.
+"""Downloads a file with a progress bar; errors in a few words that have no login. Main thread.
 
-Through `requests`, which honours HTTPS_PROXY, HTTP_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE (its manual,
-"Proxies" and "SSL Cert Verification"); SSL_CERT_FILE, which Python's own `ssl` reads, is added here.
+`requests` honours HTTPS_PROXY, HTTP_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE (its manual, "Proxies" and
+"SSL Cert Verification"); SSL_CERT_FILE, which Python's own `ssl` reads, is added here. The retries of `urllib3` are not
+used: they do not cover the body, and they log addresses with their tokens.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from streamer.errors import ModelError
-from streamer.models.archive import Readable, remedy_by_hand
 from streamer.models.handles import without_login
 
 if TYPE_CHECKING:
     import requests
 
 MAX_REDIRECTS = 10
-"""tfhub.dev forwards to Kaggle, Kaggle to its storage; who forwards more often goes in a circle."""
+"""tfhub.dev redirects to Kaggle, Kaggle to its storage."""
+STALL_TIMEOUT_S = 30.0
+"""A server that sends nothing for so long has failed."""
 
-_LATER = (408, 425, 429)  # and all from 500 on: the server may answer differently in a moment
+_CHUNK_BYTES = 1 << 16
+_LINE_EVERY_S = 5.0
+_TEMPORARY = (408, 425, 429)  # and all from 500 on
 _LOGIN = (401, 403, 407)
-
-
-class Transient(ModelError):
-    """A failure that trying again may mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What an address or a file gives.
-
-    Attributes:
-        source: its bytes; a read raises ModelError when the connection fails.
-        size_bytes: as announced; None if it was not.
-        origin: where it came from in the end, without login and query.
-    """
-
-    source: Readable
-    size_bytes: int | None
-    origin: str
-
-
-@contextmanager
-def open_url(url: str, *, timeout_s: float) -> Iterator[Body]:
-    """Ask for an address and give its body as it was sent, whatever its Content-Encoding.
-
-    Args:
-        url: may hold a login.
-        timeout_s: the most that connecting, and each wait for the next bytes, may take.
-
-    Raises:
-        Transient: no connection, a server that is silent or fails.
-        ModelError: the server refuses, or cannot be trusted.
-    """
-    # Imported here: 0.1 s that a start with a filled cache does not pay.
-    import requests
-
-    with requests.Session() as session:
-        session.verify = os.environ.get("SSL_CERT_FILE") or True  # REQUESTS_CA_BUNDLE goes before it
-        session.max_redirects = MAX_REDIRECTS
-        with _ask(session, url, timeout_s) as response:
-            length = response.headers.get("Content-Length", "")
-            source = _Stream(response.raw.read, without_login(url), timeout_s)
-            yield Body(source, int(length) if length.isdecimal() else None, without_login(response.url))
-
-
-def _ask(session: requests.Session, url: str, timeout_s: float) -> requests.Response:
-    import requests
-
-    shown = without_login(url)
-    try:
-        # What is compressed on the way would have another checksum.
-        headers = {"Accept-Encoding": "identity"}
-        response = session.get(url, stream=True, timeout=(timeout_s, timeout_s), headers=headers)
-    except (requests.RequestException, ValueError) as error:
-        raise _failed(shown, error, timeout_s) from error
-    except OSError as error:  # requests' way to say that a file of certificates is not there
-        raise ModelError(f"cannot fetch {shown}: REQUESTS_CA_BUNDLE or SSL_CERT_FILE names no file") from error
-    if response.status_code < 400:
-        return response
-    response.close()
-    told = f"cannot fetch {shown} (HTTP {response.status_code} {response.reason})"
-    if response.status_code >= 500 or response.status_code in _LATER:
-        raise Transient(f"{told}; try again later")
-    if response.status_code in _LOGIN:
-        raise ModelError(f"{told}: it wants a login or a consent; {remedy_by_hand()}")
-    raise ModelError(f"{told}: no module there; check the address, or {remedy_by_hand()}")
-
-
-@contextmanager
-def open_file(path: Path) -> Iterator[Body]:
-    """A file in the same form.
-
-    Raises:
-        ModelError: it cannot be read.
-    """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    with file:
-        yield Body(_File(file, path), path.stat().st_size, str(path))
-
-
-class _Stream:
-    """The body of an answer, as it was sent."""
-
-    def __init__(self, read: Callable[..., bytes], shown: str, timeout_s: float) -> None:
-        self._read = read
-        self._shown = shown
-        self._timeout_s = timeout_s
-
-    def read(self, size: int = -1, /) -> bytes:
-        import urllib3
-
-        try:
-            return self._read(None if size < 0 else size, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _failed(self._shown, error, self._timeout_s) from error
-
-
-class _File:
-    """A file whose reading fails in words."""
-
-    def __init__(self, file: IO[bytes], path: Path) -> None:
-        self._file = file
-        self._path = path
-
-    def read(self, size: int = -1, /) -> bytes:
-        try:
-            return self._file.read(size)
-        except OSError as error:
-            raise ModelError(f"cannot read {self._path}: {error.strerror}") from error
-
-
-def _failed(shown: str, error: Exception, timeout_s: float) -> ModelError:
-    import requests
-    import urllib3
-
-    message = f"cannot fetch {shown} ({reason(error, timeout_s)})"
-    lasting = (requests.exceptions.SSLError, urllib3.exceptions.SSLError, ValueError, requests.TooManyRedirects)
-    if isinstance(error, lasting):
-        return ModelError(f"{message}; check the address")
-    return Transient(f"{message}; check the network, or {remedy_by_hand()}")
-
-
-def reason(error: Exception, timeout_s: float) -> str:
-    """A few words for what `requests` or `urllib3` met, without the URL that the library's own text holds."""
-    import requests
-    import urllib3
-
-    response = getattr(error, "response", None)
-    if response is not None and not isinstance(error, requests.TooManyRedirects):
-        return f"HTTP {response.status_code} {response.reason}".rstrip()
-    inner = error.args[0] if error.args else None
-    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError)
-    if isinstance(error, timeouts) or isinstance(inner, urllib3.exceptions.TimeoutError):
-        return f"no answer for {timeout_s:g} s"
-    for kinds, words in _WORDS:
-        if type(error).__name__ in kinds:
-            return words
-    return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__
-
-
-_WORDS = (
+_REASONS = (
     (("SSLError",), "its certificate is not trusted; REQUESTS_CA_BUNDLE names a file with others"),
     (("ProxyError", "InvalidProxyURL"), "the proxy cannot be used"),
     (("ChunkedEncodingError", "ProtocolError", "IncompleteRead"), "the connection broke off"),
     (("TooManyRedirects",), "it redirects without end"),
 )
+
+
+class Transient(ModelError):
+    """A failure that may not occur again."""
+
+
+def download(url: str, target: Path, *, remedy: str, timeout_s: float, progress: bool | None = None) -> str:
+    """Write the body of an address to a file as the server sent it, whatever its Content-Encoding.
+
+    Args:
+        url: may have a login.
+        target: the file; incomplete after an error.
+        remedy: what the user can do where this server does not help; the end of a message.
+        timeout_s: the most that connecting, and each wait for the next bytes, may take.
+        progress: show a bar on stderr; None: on a terminal; without one a line every few seconds.
+
+    Returns:
+        The address after all redirects, without login and query.
+
+    Raises:
+        Transient: no connection, or a server that is silent or fails.
+        ModelError: the server refuses, or its certificate is not trusted.
+        OSError: the file cannot be written.
+    """
+    # Imported here: 0.1 s that a start with a filled cache does not pay.
+    import requests
+    import urllib3
+
+    with requests.Session() as session, target.open("wb") as file:
+        session.verify = os.environ.get("SSL_CERT_FILE") or True  # REQUESTS_CA_BUNDLE goes before it
+        session.max_redirects = MAX_REDIRECTS
+        with _answer(session, url, timeout_s, remedy) as response:
+            origin, length = without_login(response.url), response.headers.get("Content-Length", "")
+            with _progress(origin, int(length) if length.isdecimal() else None, progress) as advance:
+                while True:
+                    try:
+                        chunk = response.raw.read(_CHUNK_BYTES, decode_content=False)
+                    except urllib3.exceptions.HTTPError as error:
+                        raise _failure(url, error, timeout_s, remedy) from error
+                    if not chunk:
+                        return origin
+                    file.write(chunk)
+                    advance(len(chunk))
+
+
+def _answer(session: requests.Session, url: str, timeout_s: float, remedy: str) -> requests.Response:
+    import requests
+
+    try:
+        # A body that is compressed for the transfer would have another checksum.
+        headers = {"Accept-Encoding": "identity"}
+        response = session.get(url, stream=True, timeout=(timeout_s, timeout_s), headers=headers)
+    except (requests.RequestException, ValueError) as error:
+        raise _failure(url, error, timeout_s, remedy) from error
+    except OSError as error:  # requests raises it for a file of certificates that does not exist
+        raise ModelError(
+            f"cannot fetch {without_login(url)}: REQUESTS_CA_BUNDLE or SSL_CERT_FILE names no file"
+        ) from error
+    if response.status_code < 400:
+        return response
+    response.close()
+    refused = f"cannot fetch {without_login(url)} (HTTP {response.status_code} {response.reason})"
+    if response.status_code >= 500 or response.status_code in _TEMPORARY:
+        raise Transient(f"{refused}; try again later")
+    if response.status_code in _LOGIN:
+        raise ModelError(f"{refused}: it wants a login or a consent; {remedy}")
+    raise ModelError(f"{refused}: nothing there; check the address, or {remedy}")
+
+
+def _failure(url: str, error: Exception, timeout_s: float, remedy: str) -> ModelError:
+    import requests
+    import urllib3
+
+    message = f"cannot fetch {without_login(url)} ({_reason(error, timeout_s)})"
+    lasting = (requests.exceptions.SSLError, urllib3.exceptions.SSLError, ValueError, requests.TooManyRedirects)
+    if isinstance(error, lasting):
+        return ModelError(f"{message}; check the address")
+    return Transient(f"{message}; check the network, or {remedy}")
+
+
+def _reason(error: Exception, timeout_s: float) -> str:
+    """A few words without the URL, which is in the library's own text."""
+    import requests
+    import urllib3
+
+    inner = error.args[0] if error.args else None
+    timeouts = (requests.Timeout, urllib3.exceptions.TimeoutError)
+    if isinstance(error, timeouts) or isinstance(inner, urllib3.exceptions.TimeoutError):
+        return f"no answer for {timeout_s:g} s"
+    for kinds, words in _REASONS:
+        if type(error).__name__ in kinds:
+            return words
+    return "no connection" if isinstance(error, requests.ConnectionError) else type(error).__name__
+
+
+@contextmanager
+def _progress(name: str, size_bytes: int | None, wanted: bool | None) -> Iterator[Callable[[int], None]]:
+    """Shows progress on stderr; gives the function that takes the number of new bytes."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    if wanted is False:
+        yield lambda _: None
+    elif wanted or console.is_terminal:
+        title = progress.TextColumn("{task.description}", markup=False)
+        columns = (progress.TaskProgressColumn(), progress.DownloadColumn(), progress.TransferSpeedColumn())
+        with progress.Progress(title, progress.BarColumn(), *columns, console=console) as bar:
+            task = bar.add_task(name, total=size_bytes)
+            yield lambda count: bar.advance(task, count)
+    else:
+        yield _Lines(console.print, name, size_bytes).advance
+
+
+class _Lines:
+    """Progress in lines; none for a download that is done quickly."""
+
+    def __init__(self, write: Callable[[str], None], name: str, size_bytes: int | None) -> None:
+        self._write = write
+        self._name = name
+        self._end = "" if size_bytes is None else f" of {size_bytes / 1e6:.1f}"
+        self._done_bytes = 0
+        self._written_s = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        self._done_bytes += count
+        if time.monotonic() - self._written_s >= _LINE_EVERY_S:
+            self._written_s = time.monotonic()
+            self._write(f"{self._name}: {self._done_bytes / 1e6:.1f}{self._end} MB")

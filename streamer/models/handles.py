@@ -1,4 +1,4 @@
-"""What the text behind `--detector` and `models fetch` means, before anything is opened. Pure; any thread.
+"""The module that `--detector` and `models fetch` name: its address or path, and its key in a cache. Any thread.
 
 A module is named by its short name, by an http(s) URL (tfhub.dev, Kaggle, or any .tar.gz) or by a path.
 """
@@ -27,22 +27,22 @@ class Url:
     """A module at an http(s) address.
 
     Attributes:
-        address: as given; may hold a login, so it is neither shown nor written anywhere.
+        address: as given; may have a login, so it is never shown or written.
     """
 
     address: str = field(repr=False)
 
     @property
     def shown(self) -> str:
-        """The address as it may be shown and written down."""
+        """The address without login and query."""
         return without_login(self.address)
 
     @property
     def key(self) -> str:
         """Name of the module's folder in a cache: SHA-1 of the handle, hex.
 
-        That is how tensorflow-hub 0.16.1 names it (compressed_module_resolver.py, `_module_dir`), so that a cache can
-        be shared with `hub.load`. What logs in is left out first: a new password does not make it another module.
+        tensorflow-hub 0.16.1 uses the same name (compressed_module_resolver.py, `_module_dir`), so that a cache can be
+        shared with `hub.load`. Logins are removed first: a module with a new password is the same module.
         """
         parts = urlsplit(self.address)
         host = parts.netloc.rpartition("@")[2]
@@ -54,16 +54,22 @@ class Url:
         return hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
 
     @property
-    def names_archive(self) -> bool:
-        """Whether the address is that of an archive and not of a page that can give one."""
-        return urlsplit(self.address).path.lower().endswith(_ARCHIVE_SUFFIXES)
+    def archive_address(self) -> str:
+        """The address of the archive: a page gives its archive for a parameter that tensorflow-hub defines.
+
+        The address of an archive stays as it is: a signed one would not be valid with another parameter.
+        """
+        parts = urlsplit(self.address)
+        if parts.path.lower().endswith(_ARCHIVE_SUFFIXES):
+            return self.address
+        return urlunsplit(parts._replace(query=f"{parts.query}&tf-hub-format=compressed".lstrip("&")))
 
 
 def parse(text: str) -> Url | Path:
-    """The module that a text names: an address, or a file or folder that may not exist.
+    """The module that a text names: an address, or a file or folder, which may not exist.
 
     Raises:
-        ModelError: no address that can be asked; one line without login.
+        ModelError: an address that cannot be used; one line without login.
     """
     if text == HUB_MODULE:
         return Url(HUB_HANDLE)
@@ -83,7 +89,7 @@ def parse(text: str) -> Url | Path:
 
 
 def without_login(url: str) -> str:
-    """The URL as it may be shown: no user, password or query, which can hold a token."""
+    """The URL without user, password and query, which may have a token. The path may have an @, as npm's scopes do."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 

@@ -1,44 +1,45 @@
-"""Has hub modules in the cache: downloads, checks, repairs. Called by the main thread; TensorFlow only when it must.
+"""Puts hub modules into the cache: downloads, checks, repairs. Main thread; without TensorFlow.
 
-tensorflow-hub does the resolving, not kagglehub: its http form serves tfhub.dev, Kaggle's model pages and any .tar.gz
-by one route into one cache under one lock, and what arrives is one archive whose checksum can be pinned. kagglehub
-knows Kaggle's handles only, keeps a cache of its own, unpacks before one could look, and wants API credentials for
-models that ask for consent (its README, "Authenticate"). A page that wants a login is told from an archive, with the
-remedy. tfhub.dev forwards to Kaggle, which has answered some programs with 403 (tensorflow-hub issues 922 and 932):
-then too the archive, downloaded in a browser, is taken as a file.
+A page of tfhub.dev or of Kaggle's models gives its archive for `?tf-hub-format=compressed`, as tensorflow-hub asks for
+it. kagglehub is not used: it knows Kaggle's handles only, has a cache of its own, unpacks before the archive can be
+checked, and needs API credentials for models that ask for consent (its README, "Authenticate"). tfhub.dev redirects to
+Kaggle, which has answered some programs with 403 (tensorflow-hub issues 922 and 932); the remedy is to download the
+archive in a browser and to name the file.
 """
 
 from __future__ import annotations
 
-import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from streamer.errors import ModelError
-from streamer.models import archive, leftovers, saved_model, tensorflow_import
-from streamer.models.archive import Contents, CutShort
-from streamer.models.downloads import Body, Transient
+from streamer.models import archive, downloads, saved_model
+from streamer.models.archive import CutShort
+from streamer.models.downloads import STALL_TIMEOUT_S, Transient
 from streamer.models.handles import Url
-from streamer.models.hub_cache import Entry, Manifest, sha256_of
+from streamer.models.hub_cache import Contents, Entry, Manifest, sha256_of, sweep
 
-STALL_TIMEOUT_S = 30.0
-"""A server that sends nothing for so long has failed."""
 ATTEMPTS = 3
 BACKOFF_S = 1.0
-"""Before the second attempt; twice as long before each further one."""
-
-_CHUNK_BYTES = 1 << 16
-_PLAIN_EVERY_S = 5.0
+"""Pause before the second attempt; twice as long before each further one."""
+LOCK_TIMEOUT_FACTOR = 2
+"""A process waits for another one that makes no progress for so many times the stall timeout."""
 
 
 def entry_of(source: Url | Path, folder: Path) -> Entry:
-    """Where the module belongs in the cache `folder`; hashes a file.
+    """The entry of the module in the cache `folder`; hashes a file.
 
     Raises:
         ModelError: the file cannot be read.
     """
-    return Entry(folder / (source.key if isinstance(source, Url) else _sha256(source)))
+    if isinstance(source, Url):
+        return Entry(folder / source.key)
+    try:
+        return Entry(folder / sha256_of(source))
+    except OSError as error:
+        raise ModelError(f"cannot read {source}: {error.strerror}") from error
 
 
 def fetch(
@@ -51,117 +52,71 @@ def fetch(
     timeout_s: float = STALL_TIMEOUT_S,
     attempts: int = ATTEMPTS,
 ) -> Path:
-    """Have a whole module in the cache. On failure the cache is as it was.
+    """Install a module into the cache unless it is there. After an error the cache is as before.
 
     Args:
         source: an address, or an archive on this machine.
         entry: of `entry_of`.
-        sha256: what the archive must have, hex.
-        thorough: check what is already there byte for byte.
-        progress: show a bar on stderr; None: on a terminal, and without one a line every few seconds.
-        timeout_s: give up when the server is silent for so long.
+        sha256: the required checksum of the archive, hex.
+        thorough: check a cached module byte for byte.
+        progress: show a bar on stderr; None: on a terminal; without one a line every few seconds.
+        timeout_s: the most that the server may be silent.
         attempts: how often a connection or a failing server is tried.
 
     Returns:
         Its folder.
 
     Raises:
-        ModelError: it cannot be had; one line with the remedy, without login.
+        ModelError: it cannot be fetched or is refused; one line with the remedy, without login.
     """
-    for attempt in range(attempts):
-        if not entry.defect(sha256=sha256, thorough=thorough):
-            return entry.directory
-        try:
-            _install(source, entry, sha256, thorough=thorough, progress=progress, timeout_s=timeout_s)
-        except Transient:
-            if attempt == attempts - 1:
-                raise
-            time.sleep(BACKOFF_S * 2**attempt)  # a signal ends it
-    if reason := entry.defect(sha256=sha256):
-        raise ModelError(f"{_shown(source)} was fetched into {entry.directory}, but {reason}; is it used by another?")
-    return entry.directory
-
-
-def _install(
-    source: Url | Path, entry: Entry, sha256: str | None, *, thorough: bool, progress: bool | None, timeout_s: float
-) -> None:
-    shown = _shown(source)
-
-    def install(body: Body, folder: Path) -> Manifest:
-        contents = _unpack(body, folder, shown, progress=progress)
-        if sha256 is not None and contents.sha256 != sha256.lower():
-            raise ModelError(
-                f"{shown} is refused: its SHA-256 is {contents.sha256}, but {sha256.lower()} is pinned "
-                "(detector.sha256, --sha256)"
-            )
-        try:
-            saved_model.read_signatures(folder)
-        except ModelError as error:
-            raise ModelError(f"{shown} is refused: {str(error).replace(str(folder), 'its content')}") from error
-        return Manifest(shown, body.origin, datetime.now(UTC).isoformat(timespec="seconds"), contents)
-
+    if not entry.defect(sha256=sha256, thorough=thorough):
+        return entry.directory
     try:
         entry.directory.parent.mkdir(parents=True, exist_ok=True)
-        leftovers.sweep(entry.drafts())
-        tensorflow_import.tensorflow_hub()
-        from streamer.models.hub_resolver import ModuleResolver
-
-        resolve = ModuleResolver(install, timeout_s=timeout_s)
-        resolve(source, shown, entry, is_whole=lambda: not entry.defect(sha256=sha256, thorough=thorough))
+        sweep(entry.drafts())
+        with entry.locked(LOCK_TIMEOUT_FACTOR * timeout_s):
+            for attempt in range(attempts):
+                if not entry.defect(sha256=sha256, thorough=thorough):  # another process was quicker
+                    break
+                try:
+                    _install(source, entry, sha256, progress, timeout_s)
+                except (Transient, CutShort):
+                    if isinstance(source, Path) or attempt == attempts - 1:
+                        raise
+                    time.sleep(BACKOFF_S * 2**attempt)  # Ctrl-C ends it
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ModelError(
             f"cannot write {entry.directory}: {reason}; free some space, or let STREAMER_CACHE name another folder"
         ) from error
+    return entry.directory
 
 
-def _unpack(body: Body, folder: Path, shown: str, *, progress: bool | None) -> Contents:
-    with _Watched(body, progress=progress) as watched:
-        try:
-            return archive.unpack(watched, folder, shown=shown)
-        except CutShort as error:
-            if body.size_bytes is None:
-                raise Transient(str(error)) from error  # the connection broke off without saying so
-            raise
-
-
-class _Watched:
-    """Bytes of an archive, shown as they come."""
-
-    def __init__(self, body: Body, *, progress: bool | None) -> None:
-        from tqdm import tqdm  # type: ignore[import-untyped]
-
-        # Without a terminal a line now and then, and none for what is quickly done.
-        pause_s = 0.1 if progress or sys.stderr.isatty() else _PLAIN_EVERY_S
-        self._source = body.source
-        self._bar = tqdm(
-            total=body.size_bytes,
-            desc=body.origin,
-            unit="B",
-            unit_scale=True,
-            disable=progress is False,
-            delay=pause_s if pause_s == _PLAIN_EVERY_S else 0,
-            mininterval=pause_s,
-        )
-
-    def __enter__(self) -> _Watched:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def read(self, size: int = -1, /) -> bytes:
-        chunk = self._source.read(min(size, _CHUNK_BYTES) if size >= 0 else _CHUNK_BYTES)
-        self._bar.update(len(chunk))
-        return chunk
-
-
-def _shown(source: Url | Path) -> str:
-    return source.shown if isinstance(source, Url) else str(source)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+def _install(source: Url | Path, entry: Entry, sha256: str | None, progress: bool | None, timeout_s: float) -> None:
+    shown = source.shown if isinstance(source, Url) else str(source)
+    # The prefix and suffix are those of tensorflow-hub's own temporary folders.
+    folder = tempfile.TemporaryDirectory(prefix=f"{entry.directory.name}.", suffix=".tmp", dir=entry.directory.parent)
+    with folder as name:
+        scratch, file, origin = Path(name), Path(name, "archive"), shown
+        if isinstance(source, Url):
+            origin = downloads.download(
+                source.archive_address,
+                file,
+                remedy=archive.REMEDY_BY_HAND,
+                timeout_s=timeout_s,
+                progress=progress,
+            )
+        else:
+            file = source
+        found = sha256_of(file)
+        unpacked = archive.unpack(file, scratch / "module", shown=shown)
+        if sha256 is not None and found != sha256.lower():
+            raise ModelError(
+                f"{shown} is refused: its SHA-256 is {found}, but {sha256.lower()} is pinned "
+                "(detector.sha256, --sha256)"
+            )
+        if reason := saved_model.defect(unpacked.directory):
+            raise ModelError(f"{shown} is refused: its content is no SavedModel: {reason}")
+        fetched = datetime.now(UTC).isoformat(timespec="seconds")
+        contents = Contents(found, file.stat().st_size, unpacked.files)
+        entry.replace(unpacked.directory, Manifest(shown, origin, fetched, contents), scratch)

@@ -1,4 +1,4 @@
-"""What `models list` and `models check` tell of a model. Without TensorFlow; called by the main thread."""
+"""The state of models, for `models list` and `models check`. Without TensorFlow; main thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KIND = "TensorFlow Hub module"
 
 
 class State(StrEnum):
-    """What is known of a model."""
+    """State of a model."""
 
     READY = "ready"
     MISSING = "missing"
@@ -28,13 +28,13 @@ class ModelEntry:
     """One model.
 
     Attributes:
-        name: what `models fetch` and `--detector` take.
+        name: for `models fetch` and `--detector`.
         kind: readable, such as `LiteRT SSD, 23 classes`.
-        size_bytes: on disk; None where it is not known and not there.
-        origin: package or handle that it comes from, and when it was fetched.
-        path: file or folder where it is, or belongs.
+        size_bytes: on disk; None if it is missing and its size is not known.
+        origin: its package or handle, and the time of the download.
+        path: its file or folder; may be missing.
         state: by presence and sizes in a listing, by checksums after a check.
-        detail: what to do when it is not ready; "" when it is.
+        detail: what to do if it is not ready; "" if it is.
     """
 
     name: str
@@ -47,14 +47,14 @@ class ModelEntry:
 
 
 def listing() -> tuple[ModelEntry, ...]:
-    """All models by name and all modules in the cache, looked at quickly: presence and sizes, no checksum."""
+    """All models by name and all modules in the cache, by presence and sizes, without checksums."""
     record = _detector_of_record(thorough=False)
     others = (entry for entry in entries(store.hub_dir()) if entry.directory != record.path)
     return (_starter(thorough=False), record, *(_module(entry, None, thorough=False) for entry in others))
 
 
 def check(name: str) -> ModelEntry:
-    """One model, looked at thoroughly: all its files by their checksums, where these are known.
+    """One model; all its files are checked by checksum, if the checksums are known.
 
     Args:
         name: a name, or a hub module's URL, .tar.gz file or folder.
@@ -73,7 +73,7 @@ def check(name: str) -> ModelEntry:
         entry = Entry(source.absolute())
         if entry in entries(store.hub_dir()):
             return _module(entry, None, thorough=True)
-        reason = saved_model.incomplete(source) or entry.defect()
+        reason = saved_model.defect(source)
         state = State.DAMAGED if reason else State.READY
         return ModelEntry(name, _KIND, entry.size_bytes(), "a folder of yours", source, state, reason)
     if not paths.exists(source):
@@ -82,10 +82,10 @@ def check(name: str) -> ModelEntry:
 
 
 def verify(name: str) -> ModelEntry:
-    """As `check`, for a model that must be ready.
+    """Like `check`, for a model that must be ready.
 
     Raises:
-        ModelError: it is not, with the remedy.
+        ModelError: it is not ready; the message has the remedy.
     """
     entry = check(name)
     if entry.state is not State.READY:
@@ -117,10 +117,10 @@ def _detector_of_record(*, thorough: bool) -> ModelEntry:
 
 
 def _best(source: Url, *, thorough: bool) -> Entry:
-    """Of the places of a module the first that is whole, else the first that holds anything, else the first."""
+    """Of the entries of a module the first complete one, else the first with any content, else the first."""
     places = store.places(source)
-    whole = (entry for entry in places if not entry.defect(thorough=thorough))
-    return next(whole, next((entry for entry in places if entry.is_occupied), places[0]))
+    complete = (entry for entry in places if not entry.defect(thorough=thorough))
+    return next(complete, next((entry for entry in places if entry.is_occupied), places[0]))
 
 
 def _module(entry: Entry, name: str | None, *, thorough: bool) -> ModelEntry:
@@ -142,7 +142,7 @@ def _entry(entry: Entry, name: str, origin: str, defect: str) -> ModelEntry:
     if not defect:
         state, detail = State.READY, ""
     elif entry.is_occupied:
-        state, detail = State.DAMAGED, f"{defect}; `python main.py models fetch` for it mends that"
+        state, detail = State.DAMAGED, f"{defect}; `python main.py models fetch` for it repairs that"
     else:
         state, detail = State.MISSING, f"`python main.py models fetch {name}` fetches it ahead of time"
     return ModelEntry(name, kind, entry.size_bytes(), origin, entry.directory, state, detail)

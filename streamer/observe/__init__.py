@@ -1,1 +1,1 @@
-"""What a run tells about itself: the report, metrics, logs."""
+"""Report, metrics and logs of a run."""

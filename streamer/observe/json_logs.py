@@ -1,4 +1,4 @@
-"""Log records as one JSON object a line, for machines that read on. Used by whichever thread logs."""
+"""Log records as JSON, one object per line. Any thread."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from streamer.system.secrets import SECRETS, Secrets, SecretsFilter
 
 
 class JsonLineFormatter(JsonFormatter):
-    """Keys: `time` (RFC 3339 in UTC, microseconds), `level` (`warning`), `logger`, `message`, then the record's extra
-    fields, and `exc_info` with the traceback where there is one.
+    """Writes the keys `time` (RFC 3339 in UTC, microseconds), `level` (`warning`), `logger`, `message`, then the extra
+    fields of the record, and `exc_info` with the traceback if there is one.
 
-    Only ASCII is written, the rest as JSON escapes: a terminal or a pipe of another encoding cannot break a line.
+    Lines are ASCII with JSON escapes, so the encoding of the terminal or pipe does not matter.
     """
 
     def __init__(self) -> None:

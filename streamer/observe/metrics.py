@@ -1,7 +1,6 @@
 """The figures of a run for Prometheus, at `/metrics`.
 
-They are read when Prometheus asks, on the server's own thread (`streamer.web.server`), from snapshots that any thread
-may take.
+Each scrape reads snapshots of the figures on the thread of the server (`streamer.web.server`).
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -24,7 +22,7 @@ from streamer.flow.stats import DurationHistogram
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS, redacted
 from streamer.values.states import FrameState
-from streamer.web.server import WebServer
+from streamer.web.server import WebPages
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of every histogram, in seconds."""
@@ -32,28 +30,28 @@ BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.25,
 _ADDRESS = re.compile(r"(?:(?P<host>\[[^\]]+\]|[^:]*):)?(?P<port>\d{1,5})")
 _COUNTERS: dict[str, tuple[str, str, str | None]] = {
     "flagged corrupt": ("streamer_frames_flagged_corrupt", "Frames that the decoder flagged as damaged.", None),
-    "reconnect": ("streamer_reconnects", "Connections to the source that were made anew.", "cause"),
-    "not analysed": ("streamer_analysis_outages", "Times that no picture could be analysed for 10 s.", "cause"),
-    "written": ("streamer_output_written_frames", "Frames of a live source that an output took.", "output"),
-    "skipped": ("streamer_output_skipped_frames", "Frames that an output was too slow for.", "output"),
+    "reconnect": ("streamer_reconnects", "Reconnections to the source.", "cause"),
+    "not analysed": ("streamer_analysis_outages", "Times that no frame could be analysed for 10 s.", "cause"),
+    "written": ("streamer_output_written_frames", "Frames of a live source that an output wrote.", "output"),
+    "skipped": ("streamer_output_skipped_frames", "Frames that an output skipped because it was too slow.", "output"),
 }
 _GAUGES: dict[str, tuple[str, str, str | None]] = {
-    "queue_depth": ("streamer_queue_depth", "Items that wait in a queue.", "queue"),
+    "queue_depth": ("streamer_queue_depth", "Items in a queue.", "queue"),
     "source_connected": ("streamer_source_connected", "1 while the source is connected.", None),
     "sink_connected": ("streamer_output_connected", "1 while an output is connected.", "output"),
 }
 
 
 class LedgerFigures(Protocol):
-    """What became of the frames."""
+    """The final states of the frames."""
 
     def snapshot(self) -> tuple[int, Mapping[tuple[FrameState, str], int]]:
-        """Frames that came in, and frames by (state, cause), of one moment."""
+        """Number of frames that entered, and frames by (state, cause), at one moment."""
         ...
 
 
 class Figures(Protocol):
-    """What is told of a run (`streamer.flow.stats.RunStats`). Each is a snapshot; any thread may ask for it."""
+    """The figures of a run (`streamer.flow.stats.RunStats`). Each property is a snapshot. Any thread."""
 
     @property
     def ledger(self) -> LedgerFigures: ...
@@ -65,30 +63,30 @@ class Figures(Protocol):
 
     @property
     def ages(self) -> Mapping[str, DurationHistogram]:
-        """Ages of pictures by place: `detector`, `shown`."""
+        """Ages of frames by place: `detector`, `shown`."""
         ...
 
     @property
     def counts(self) -> Mapping[tuple[str, str], int]:
-        """What was counted by (what, of): `("reconnect", cause)`, `("skipped", output)`."""
+        """Counts by (kind, detail): `("reconnect", cause)`, `("skipped", output)`."""
         ...
 
     @property
     def gauges(self) -> Mapping[tuple[str, str], float]:
-        """States by (what, of): `("queue_depth", queue)`, `("source_connected", "")`."""
+        """Current values by (kind, detail): `("queue_depth", queue)`, `("source_connected", "")`."""
         ...
 
 
-class MetricsServer:
+class MetricsServer(WebPages):
     """Serves `/metrics` from entering to leaving.
 
     Args:
         address: `[host]:port` or a port; this machine only without a host. Port 0 lets the system choose.
-        source_name: the value of the label `source`; credentials and query are taken out of it.
-        figures: of the run.
+        source_name: the value of the label `source`, shown without credentials and query.
+        figures: figures of the run.
 
     Raises:
-        ConfigError: no address.
+        ConfigError: the address is invalid.
         SinkUnavailable: on entering, when it cannot listen there.
     """
 
@@ -100,43 +98,17 @@ class MetricsServer:
         registry.register(RunCollector(source_name, figures))
         ProcessCollector(registry=registry)
 
-        def build() -> web.Application:
-            app = web.Application()
-            app.router.add_get("/metrics", make_aiohttp_handler(registry))
-            return app
-
+        routes = [web.get("/metrics", make_aiohttp_handler(registry))]
         host = (match["host"] or "").strip("[]")
-        self._server = WebServer("metrics", f"the metrics address {address}", host, int(match["port"]), build)
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port that it listens on, once it is entered."""
-        return self._server.address
-
-    @property
-    def url(self) -> str:
-        """Where Prometheus on this machine finds the metrics, once it is entered."""
-        return f"{self._server.url}metrics"
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.__exit__(kind, error, traceback)
+        super().__init__(f"the metrics address {address}", host, int(match["port"]), routes)
 
 
 class RunCollector(Collector):
-    """Turns the figures of a run into metrics, anew for every scrape.
+    """Converts the figures of a run to metrics at every scrape.
 
     Args:
-        source_name: the value of the label `source`.
-        figures: of the run.
+        source_name: the value of the label `source`, and of `stream` if the run has no stream name.
+        figures: figures of the run.
     """
 
     def __init__(self, source_name: str, figures: Figures) -> None:
@@ -144,20 +116,20 @@ class RunCollector(Collector):
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics; called by the server's thread."""
+        """All metrics. Called by the thread of the server."""
         yield from self._frames()
         yield from self._histograms()
         for kind, (name, text, label) in _COUNTERS.items():
             counter = CounterMetricFamily(name, text, labels=_labels(label))
-            for (what, of), count in self._figures.counts.items():
-                if what == kind:
-                    counter.add_metric(self._values(label, of), count)
+            for (kind_of, detail), count in self._figures.counts.items():
+                if kind_of == kind:
+                    counter.add_metric(self._values(label, detail), count)
             yield counter
         for kind, (name, text, label) in _GAUGES.items():
             gauge = GaugeMetricFamily(name, text, labels=_labels(label))
-            for (what, of), value in self._figures.gauges.items():
-                if what == kind:
-                    gauge.add_metric(self._values(label, of), value)
+            for (kind_of, detail), value in self._figures.gauges.items():
+                if kind_of == kind:
+                    gauge.add_metric(self._values(label, detail), value)
             yield gauge
         info = GaugeMetricFamily("streamer_build_info", "1, with the version as a label.", labels=["version"])
         info.add_metric([_version()], 1)
@@ -178,12 +150,12 @@ class RunCollector(Collector):
 
     def _histograms(self) -> Iterator[Metric]:
         for name, text, label, times in (
-            ("streamer_frame_age_seconds", "Age of pictures from their arrival.", "at", self._figures.ages),
-            ("streamer_stage_duration_seconds", "Time that one frame took.", "stage", self._figures.stages),
+            ("streamer_frame_age_seconds", "Age of frames since their arrival.", "at", self._figures.ages),
+            ("streamer_stage_duration_seconds", "Processing time of one frame.", "stage", self._figures.stages),
         ):
             histogram = HistogramMetricFamily(name, text, labels=_labels(label))
-            for of, one in times.items():
-                histogram.add_metric(self._values(label, of), buckets=buckets(one), sum_value=one.total_s)
+            for detail, one in times.items():
+                histogram.add_metric(self._values(label, detail), buckets=buckets(one), sum_value=one.total_s)
             yield histogram
 
     def _values(self, label: str | None, value: str) -> list[str]:
@@ -191,15 +163,15 @@ class RunCollector(Collector):
 
 
 def buckets(times: DurationHistogram) -> list[tuple[str, float]]:
-    """Cumulative counts by upper bound, as Prometheus wants them.
+    """Cumulative counts by upper bound, in the form of Prometheus.
 
-    A bin of `DurationHistogram` that a bound lies in counts as below it: every duration up to the bound is counted, and
-    at most those that are 4.9% longer.
+    A bin of `DurationHistogram` that contains a bound counts as below it: all durations up to the bound are counted,
+    and those that are up to 4.9% longer may be.
     """
-    below: list[tuple[str, float]] = []
+    counts: list[tuple[str, float]] = []
     for bound_s, last in zip(BOUNDS_S, _LAST_BINS, strict=True):
-        below.append((repr(bound_s), sum(count for key, count in times.bins.items() if key <= last)))
-    return [*below, ("+Inf", times.count)]
+        counts.append((repr(bound_s), sum(count for key, count in times.bins.items() if key <= last)))
+    return [*counts, ("+Inf", times.count)]
 
 
 def _bin_of(duration_s: float) -> int:

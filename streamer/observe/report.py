@@ -1,27 +1,32 @@
-"""The account of one run, for people and for programs. Made by the main thread once the run has ended."""
+"""The report of one run, and the interface through which a run reports to a person."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from streamer.flow.stats import RunStats
+from streamer.flow.frame_ledger import FrameLedger
+from streamer.flow.stats import DurationHistogram, RunStats
 from streamer.values.states import FrameState
+
+STATES_WITH_CAUSE = (FrameState.LOST, FrameState.DROPPED, FrameState.CORRUPT)
+"""Final states of a frame that have a cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What happened.
+    """The result of one run.
 
     Attributes:
         source: readable name of the input, without credentials.
-        detector: which one ran, and why.
+        detector: which detector ran, and why.
         state: `complete`, `interrupted` or `failed`.
         stats: the figures of the run.
         outputs: paths of the finished outputs.
-        notes: what the outputs could not carry, and whatever else a user must know.
-        first_frame_s: from the start of the program to the first scene; None without any.
+        notes: what the outputs could not carry, and other things that the user must know.
+        first_frame_s: time from the start of the program to the first scene; None if there was no scene.
     """
 
     source: str
@@ -33,42 +38,19 @@ class Report:
     first_frame_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain values, ready for JSON. Times in the unit that the key names."""
-        stats, ledger = self.stats, self.stats.ledger
+        """The report as plain values, ready for JSON. The name of each key has the unit of its value."""
+        stats = self.stats
         return {
             "source": self.source,
             "detector": self.detector,
             "state": self.state,
-            "frames": {
-                "entered": ledger.entered,
-                "detected": ledger.count(FrameState.DETECTED),
-                "interpolated": ledger.count(FrameState.INTERPOLATED),
-                "predicted": ledger.count(FrameState.PREDICTED),
-                "lost": ledger.causes(FrameState.LOST),
-                "dropped": ledger.causes(FrameState.DROPPED),
-                "corrupt": ledger.causes(FrameState.CORRUPT),
-                "flagged_corrupt": stats.flagged_corrupt,
-            },
+            "frames": {**_frames(stats.ledger), "flagged_corrupt": stats.flagged_corrupt},
             "stages": {
-                name: {
-                    "p50_ms": round(times.percentile_s(50) * 1e3, 3),
-                    "p95_ms": round(times.percentile_s(95) * 1e3, 3),
-                    "total_s": round(times.total_s, 3),
-                    "count": times.count,
-                    "threads": stats.threads.get(name, 1),
-                }
+                name: {**_stage(times), "threads": stats.threads.get(name, 1)}
                 for name, times in stats.stages.items()
                 if times.count
             },
-            "ages": {
-                where: {
-                    "p50_ms": round(ages.percentile_s(50) * 1e3, 1),
-                    "p95_ms": round(ages.percentile_s(95) * 1e3, 1),
-                    "max_ms": round(ages.percentile_s(100) * 1e3, 1),
-                    "count": ages.count,
-                }
-                for where, ages in stats.ages.items()
-            },
+            "ages": {place: _age(ages) for place, ages in stats.ages.items()},
             "counts": {f"{what}: {cause}" if cause else what: n for (what, cause), n in sorted(stats.counts.items())},
             "bottleneck": stats.bottleneck,
             "throughput_fps": round(stats.throughput_fps, 2),
@@ -78,3 +60,76 @@ class Report:
             "outputs": list(self.outputs),
             "notes": list(self.notes),
         }
+
+
+def _frames(ledger: FrameLedger) -> dict[str, Any]:
+    shown = (FrameState.DETECTED, FrameState.INTERPOLATED, FrameState.PREDICTED)
+    counts = {state.value: ledger.count(state) for state in shown}
+    return {"entered": ledger.entered, **counts, **{state.value: ledger.causes(state) for state in STATES_WITH_CAUSE}}
+
+
+def _stage(times: DurationHistogram) -> dict[str, Any]:
+    return {
+        "p50_ms": round(times.percentile_s(50) * 1e3, 3),
+        "p95_ms": round(times.percentile_s(95) * 1e3, 3),
+        "total_s": round(times.total_s, 3),
+        "count": times.count,
+    }
+
+
+def _age(ages: DurationHistogram) -> dict[str, Any]:
+    percentiles = {"p50_ms": 50, "p95_ms": 95, "max_ms": 100}
+    return {
+        **{key: round(ages.percentile_s(percent) * 1e3, 1) for key, percent in percentiles.items()},
+        "count": ages.count,
+    }
+
+
+class Progress(Protocol):
+    """Shows how far a run is."""
+
+    def update(self, stats: RunStats) -> None:
+        """Called after each frame."""
+        ...
+
+
+class Reporter(Protocol):
+    """Receives the messages, the progress and the report of a run. The thread that runs the stream calls it."""
+
+    def message(self, text: str) -> None:
+        """One line about what happens."""
+        ...
+
+    def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:
+        """A progress display, entered for as long as frames flow.
+
+        Args:
+            total: number of frames; None if unknown.
+            live: the source is live.
+        """
+        ...
+
+    def report(self, report: Report) -> None:
+        """The final report."""
+        ...
+
+
+class SilentReporter:
+    """A reporter for programs and notebooks: it shows nothing and keeps the final report."""
+
+    final: Report | None = None
+    """The report of the run; None until it has ended."""
+
+    def message(self, text: str) -> None:
+        """Does nothing."""
+
+    def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[SilentReporter]:  # noqa: ARG002
+        """A display that shows nothing."""
+        return nullcontext(self)
+
+    def update(self, stats: RunStats) -> None:
+        """Does nothing."""
+
+    def report(self, report: Report) -> None:
+        """Keep the report."""
+        self.final = report

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamer.flow.cadence import Cadence, Schedule
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.routes import LosslessRoute, Route
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
-from streamer.flow.stats import FrameLedger
 from streamer.presentation.delayed import ShowDelayed
 from streamer.presentation.every_frame import EveryFrame
 from streamer.presentation.live import ShowDetected, ShowNow

@@ -1,4 +1,4 @@
-"""Mixing values into samples, and what a pixel mask is on a plane with coarser samples. Pure numpy, no state."""
+"""Blends values into samples, and reduces pixel masks to planes with coarser samples. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Mask = npt.NDArray[np.uint8]
-"""uint8 `(h, w)`: how much of each pixel is covered; 255 is all of it."""
+from streamer.values.drawable import Mask
 
 Weights = npt.NDArray[np.float32]
 
 
 def blend(samples: npt.NDArray[Any], value: npt.NDArray[Any], weight: Weights, shift: int = 0) -> None:
-    """Mix a value into samples, rounded to the nearest.
+    """Blend a value into samples; results are rounded to the nearest.
 
     Args:
-        samples: integers, written to; with a last axis of channels if `value` has one.
-        value: what to mix in, `()` or `(channels,)`.
-        weight: float32 in 0..1 that broadcasts to the shape of `samples` without its channels.
-        shift: low bits that stay zero.
+        samples: integers, changed in place; the last axis is channels if `value` has them.
+        value: of shape `()` or `(channels,)`.
+        weight: float32 in 0..1, broadcast to the shape of `samples` without channels.
+        shift: number of low bits that stay zero.
     """
     if value.ndim:
         weight = weight[..., np.newaxis]
@@ -33,9 +32,9 @@ def blend(samples: npt.NDArray[Any], value: npt.NDArray[Any], weight: Weights, s
 
 
 def coverage(low: int, high: int, step: int, limit: int) -> Weights:
-    """How much of each sample from `low // step` on the pixels `low..high` cover; float32 `(samples,)` in 0..1.
+    """Covered part of each sample that the pixels `low..high` touch; float32 `(samples,)` in 0..1.
 
-    The last sample of a picture whose side `limit` is not a multiple of `step` stands for fewer pixels.
+    Where the frame's side `limit` is no multiple of `step`, the last sample stands for fewer pixels.
     """
     starts = np.arange(low // step, -(-high // step)) * step
     stops = np.minimum(starts + step, limit)
@@ -46,13 +45,13 @@ def coverage(low: int, high: int, step: int, limit: int) -> Weights:
 def reduced(
     mask: Mask, origin: tuple[int, int], steps: tuple[int, int], ends: tuple[bool, bool] = (False, False)
 ) -> Mask:
-    """A mask on the samples of a plane: the mean over the pixels that each stands for.
+    """Reduce a mask to the samples of a plane: the mean over the pixels of each sample.
 
     Args:
-        mask: of pixels.
-        origin: x, y of its left upper pixel in the picture.
+        mask: one value for each pixel.
+        origin: x, y of its upper left pixel in the frame.
         steps: pixels per sample, across and down.
-        ends: whether it reaches the right and the lower end of the picture, where a sample may stand for fewer pixels.
+        ends: whether it reaches the right and the lower edge of the frame, where a sample may stand for fewer pixels.
     """
     if steps == (1, 1):
         return mask

@@ -1,4 +1,4 @@
-"""Drawing on a copy of a decoded picture, on its own planes, so that what nothing is drawn on stays bit-identical.
+"""Draws on a copy of a decoded frame, on its native planes, so that untouched samples stay bit-identical.
 
 Used by the main thread.
 """
@@ -13,85 +13,60 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer.render.blending import Mask, blend, coverage, reduced
-from streamer.render.code_values import Colour, Ink, Space, cased_row_of, ink_of
+from streamer.render.blending import blend, coverage, reduced
+from streamer.render.code_values import CodeValues, PixelCoding, cased_row, code_values_of
 from streamer.render.planes import plane_views, writable_copy
 from streamer.render.rectangles import Rectangle, clipped, covering, dash_outline, ring, rounded
 from streamer.values import colour as colourimetry
+from streamer.values.drawable import Colour, Drawable, Mask, Tile
 
-Tile = tuple[npt.NDArray[Any], ...]
-"""A finished piece of picture, one array a plane, for `Canvas.paste`."""
-
-# RGB of the casing beside a line: darker than every line colour, yet no blacker than a shadow.
+# RGB of the casing beside a line: darker than every line colour.
 _CASING: Colour = (20, 20, 20)
-# Sixteenths of a pixel beyond which OpenCV's integers would not suffice.
+# OpenCV draws in sixteenths of a pixel; larger coordinates overflow its integers.
 _FAR = 1 << 26
-# Planes without light in them; a casing leaves them alone.
+# Planes without luma; a casing is not drawn on them.
 _CHROMA = frozenset(("U", "V", "UV", "VU"))
 
 
-class Canvas:
-    """A writable copy of a picture and what an overlay needs to draw on it.
+class Canvas(Drawable):
+    """A writable copy of a frame; `Drawable` describes coordinates, colours and methods.
 
-    Colours are RGB 0..255 and come out as that RGB under the picture's own matrix and range. Coordinates are pixels of
-    the upright picture, edges half-open (3..6 covers 3, 4, 5); floats go to the nearest edge, halves to the right and
-    down. Everything is clipped to the picture. In alpha formats what is drawn is opaque.
-
-    On subsampled chroma (4:2:0 and such) an outline colours every chroma sample that its line touches; what reaches
-    beyond the line falls on its dark casing, where colour hardly shows. Fills and masks mix by covered area.
+    On subsampled chroma (4:2:0 and similar) an outline sets every chroma sample that its line touches; the part beyond
+    the line lies on the dark casing, where colour is hardly visible. Fills and masks are mixed by covered area.
 
     Args:
-        picture: a decoded picture; it is copied, never written to. One in a format that cannot be drawn on (packed
-            4:2:2, a palette, big-endian, ...) is converted to the nearest that can (`layout.nearest_drawable`).
+        picture: a decoded frame; it is copied, never written to. A format that cannot be drawn on (packed 4:2:2,
+            palette, big-endian, ...) is converted to the nearest one that can (`layout.nearest_drawable`).
 
     Raises:
         StreamerError: the pixel format can be neither drawn on nor converted.
     """
 
-    __slots__ = ("_inks", "_light", "_parts", "grid", "height", "picture", "space", "width")
-
     def __init__(self, picture: av.VideoFrame) -> None:
         self.picture, layout = writable_copy(picture)
-        """The picture drawn on: size, time, colour tags and (unless converted) format of the one given."""
+        """The copy: size, time, colour tags and (unless converted) pixel format of the original."""
         self.width, self.height = self.picture.width, self.picture.height
-        self.space = Space(layout, colourimetry.matrix_of(self.picture), colourimetry.is_full_range(self.picture))
+        matrix, full_range = colourimetry.matrix_of(self.picture), colourimetry.is_full_range(self.picture)
+        self.coding: PixelCoding = PixelCoding(layout, matrix, full_range)
         self.grid = (layout.step_x, layout.step_y)
-        """Pixels per chroma sample, across and down; tiles are placed on multiples of it."""
         planes = plane_views(self.picture, layout)
         self._parts = tuple((samples, layout.steps(index)) for index, samples in enumerate(planes))
         self._light = tuple(channels not in _CHROMA for channels in layout.planes)
-        self._inks: dict[Colour, Ink] = {}
+        self._values: dict[Colour, CodeValues] = {}
 
     def fill(self, box: Sequence[float], colour: Colour, alpha: float = 1.0) -> None:
-        """Fill a rectangle; `alpha` is its opacity, 0..1."""
         for x0, y0, x1, y1 in clipped((rounded(box),), self.width, self.height):
-            for (samples, (sx, sy)), value in zip(self._parts, self._ink(colour), strict=True):
+            for (samples, (sx, sy)), value in zip(self._parts, self._values_of(colour), strict=True):
                 region = samples[y0 // sy : -(-y1 // sy), x0 // sx : -(-x1 // sx)]
                 across, down = coverage(x0, x1, sx, self.width), coverage(y0, y1, sy, self.height)
                 if alpha >= 1 and across.min() == 1 and down.min() == 1:
                     region[...] = value
                 else:
-                    blend(region, value, np.float32(alpha) * down[:, np.newaxis] * across, self.space.layout.shift)
+                    blend(region, value, np.float32(alpha) * down[:, np.newaxis] * across, self.coding.layout.shift)
 
     def outline(
-        self,
-        box: Sequence[float],
-        colour: Colour,
-        thickness_px: int,
-        *,
-        casing_px: int = 1,
-        dashed: bool = False,
+        self, box: Sequence[float], colour: Colour, thickness_px: int, *, casing_px: int = 1, dashed: bool = False
     ) -> None:
-        """Outline a rectangle just inside its edges; one that is empty after rounding draws nothing.
-
-        Args:
-            box: x0, y0, x1, y1.
-            colour: of the line.
-            thickness_px: of the line, at least 1.
-            casing_px: width of the dark casing on both sides of the line, which keeps it readable on any background
-                and catches the colour that coarser chroma spills. 0 for none.
-            dashed: a dashed line (`strokes.dash_lengths`), solid at the corners.
-        """
         x0, y0, x1, y1 = outer = rounded(box)
         if x1 <= x0 or y1 <= y0:
             return
@@ -105,7 +80,7 @@ class Canvas:
         bars = ring(outer, thickness_px)
         if dashed and len(bars) == 4:
             size = (self.width, self.height)
-            for (samples, steps), value in zip(self._parts, self._ink(colour), strict=True):
+            for (samples, steps), value in zip(self._parts, self._values_of(colour), strict=True):
                 dash_outline(samples, outer, thickness_px, size, steps, self.grid, value)
         else:
             self._bars(bars, colour)
@@ -117,14 +92,6 @@ class Canvas:
         thickness_px: int,
         opacities: npt.NDArray[np.floating[Any]] | None = None,
     ) -> None:
-        """Draw an anti-aliased path.
-
-        Args:
-            points: `(N, 2)` x, y in pixels; fewer than two draw nothing.
-            colour: of the path.
-            thickness_px: at least 1.
-            opacities: `(N - 1,)` in 0..1, one a piece of the path, applied in steps of an eighth; all 1 if None.
-        """
         if len(points) < 2:
             return
         margin = thickness_px + 2
@@ -132,45 +99,39 @@ class Canvas:
         extent = rounded((x0 - margin, y0 - margin, x1 + margin, y1 + margin))
         for left, top, right, bottom in clipped((extent,), self.width, self.height):
             mask = np.zeros((bottom - top, right - left), np.uint8)
-            # OpenCV counts from the middle of a pixel, here in sixteenths.
+            # OpenCV's origin is the centre of a pixel; the unit here is a sixteenth of a pixel.
             ends = np.rint(np.clip((points - (left + 0.5, top + 0.5)) * 16, -_FAR, _FAR)).astype(np.int32)
             for start, stop, level in _runs(len(ends) - 1, opacities):
                 cv2.polylines(mask, [ends[start : stop + 1]], False, (level,), thickness_px, cv2.LINE_AA, 4)
             self.blend_mask(mask, left, top, colour)
 
     def blend_mask(self, mask: Mask, x: int, y: int, colour: Colour, alpha: float = 1.0) -> None:
-        """Paint a colour through a mask whose left upper pixel is at x, y; `alpha` is the opacity of its 255."""
         height, width = mask.shape
         for x0, y0, x1, y1 in clipped(((x, y, x + width, y + height),), self.width, self.height):
-            seen = mask[y0 - y : y1 - y, x0 - x : x1 - x]
+            visible = mask[y0 - y : y1 - y, x0 - x : x1 - x]
             ends = (x1 == self.width, y1 == self.height)
-            covers = {steps: reduced(seen, (x0, y0), steps, ends) for steps in {steps for _, steps in self._parts}}
+            covers = {steps: reduced(visible, (x0, y0), steps, ends) for steps in {steps for _, steps in self._parts}}
             touched = {steps: cover > 0 for steps, cover in covers.items()}
             weights = {steps: covers[steps][at] * np.float32(alpha / 255) for steps, at in touched.items()}
-            for (samples, steps), value in zip(self._parts, self._ink(colour), strict=True):
+            for (samples, steps), value in zip(self._parts, self._values_of(colour), strict=True):
                 (tall, wide), left, top = covers[steps].shape, x0 // steps[0], y0 // steps[1]
                 region = samples[top : top + tall, left : left + wide]
                 picked = region[touched[steps]]
-                blend(picked, value, weights[steps], self.space.layout.shift)
+                blend(picked, value, weights[steps], self.coding.layout.shift)
                 region[touched[steps]] = picked
 
-    def tile(self, mask: Mask, ink: Colour, paper: Colour) -> Tile:
-        """A mask in one colour on a ground of another, to be pasted on any picture of this `space`.
-
-        The mask's sides must be multiples of `grid`.
-        """
+    def tile(self, mask: Mask, colour: Colour, background: Colour) -> Tile:
         pieces = []
-        inks, papers = self._ink(ink), self._ink(paper)
-        for (_, steps), value, ground in zip(self._parts, inks, papers, strict=True):
+        values, backgrounds = self._values_of(colour), self._values_of(background)
+        for (_, steps), value, ground in zip(self._parts, values, backgrounds, strict=True):
             cover = reduced(mask, (0, 0), steps)
             piece = np.empty(cover.shape + value.shape, value.dtype)
             piece[...] = ground
-            blend(piece, value, cover.astype(np.float32) * np.float32(1 / 255), self.space.layout.shift)
+            blend(piece, value, cover.astype(np.float32) * np.float32(1 / 255), self.coding.layout.shift)
             pieces.append(piece)
         return tuple(pieces)
 
     def paste(self, tile: Tile, x: int, y: int) -> None:
-        """Put a tile with its left upper pixel at x, y, multiples of `grid`; what lies outside is cut off."""
         height, width = tile[0].shape[:2]
         whole = x >= 0 and y >= 0 and x + width <= self.width and y + height <= self.height
         for (samples, (sx, sy)), piece in zip(self._parts, tile, strict=True):
@@ -185,21 +146,21 @@ class Canvas:
 
     def _bars(self, bars: Sequence[Rectangle], colour: Colour, light_only: bool = False) -> None:
         bars = clipped(bars, self.width, self.height)
-        for (samples, steps), light, value in zip(self._parts, self._light, self._ink(colour), strict=True):
+        for (samples, steps), light, value in zip(self._parts, self._light, self._values_of(colour), strict=True):
             if light or not light_only:
                 for x0, y0, x1, y1 in covering(bars, steps):
                     samples[y0:y1, x0:x1] = value
 
     def _outline_inside(self, outer: Rectangle, colour: Colour, t: int, c: int) -> None:
-        """The same for the common case that nothing is clipped, in half the time: the sides with casing in one go."""
+        """Draw a cased outline that lies wholly in the frame, in half the time: each side with its casing at once."""
         x0, y0, x1, y1 = outer
         sx, sy = self.grid
         left, right = slice(x0 // sx, -(-(x0 + t) // sx)), slice((x1 - t) // sx, -(-x1 // sx))
         across, down = slice(x0 // sx, -(-x1 // sx)), slice(y0 // sy, -(-y1 // sy))
         top, bottom = slice(y0 // sy, -(-(y0 + t) // sy)), slice((y1 - t) // sy, -(-y1 // sy))
-        dark, wide, tall, deep = self._ink(_CASING), slice(x0 - c, x1 + c), slice(y0, y1), t + 2 * c
-        sides = cased_row_of(colour, _CASING, t, c, self.space)
-        parts = zip(self._parts, self._light, self._ink(colour), dark, sides, strict=True)
+        dark, wide, tall, deep = self._values_of(_CASING), slice(x0 - c, x1 + c), slice(y0, y1), t + 2 * c
+        sides = cased_row(colour, _CASING, t, c, self.coding)
+        parts = zip(self._parts, self._light, self._values_of(colour), dark, sides, strict=True)
         for (samples, _), light, value, casing, side in parts:
             if light:
                 samples[y0 - c : y0 + t + c, wide] = casing
@@ -214,15 +175,15 @@ class Canvas:
                 samples[down, left] = value
                 samples[down, right] = value
 
-    def _ink(self, colour: Colour) -> Ink:
-        found = self._inks.get(colour)
+    def _values_of(self, colour: Colour) -> CodeValues:
+        found = self._values.get(colour)
         if found is None:
-            found = self._inks[colour] = ink_of(colour, self.space)
+            found = self._values[colour] = code_values_of(colour, self.coding)
         return found
 
 
 def _runs(pieces: int, opacities: npt.NDArray[np.floating[Any]] | None) -> list[tuple[int, int, int]]:
-    """Pieces of a path that share one opacity in eighths: first, one past the last, level 0..255."""
+    """Runs of path pieces with the same opacity in eighths: first piece, one past the last, level 0..255."""
     if opacities is None:
         return [(0, pieces, 255)]
     eighths = np.rint(opacities * 8).astype(int)

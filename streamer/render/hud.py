@@ -1,54 +1,65 @@
-"""Draws a line with time, speed and counts in a corner. Owned by the main thread; remembers rendered words only."""
+"""Draws a head-up line with time, frame rate and counts. Used by one thread; caches rendered words only."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
+from streamer.config.section import Section
+from streamer.config.settings import DrawSettings
 from streamer.interfaces import Scene
-from streamer.render.blending import Mask
-from streamer.render.canvas import Canvas
 from streamer.render.labels import text_size_px
 from streamer.render.palette import BLACK, WHITE
-from streamer.render.text import REGULAR, Lettering, emphasis
+from streamer.render.text import REGULAR, TextRenderer, emphasis
+from streamer.values.drawable import Drawable, Mask
 
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
 
 _PANEL_OPACITY = 0.6
-# Part of the picture's width that the panel may take.
+# Largest width of the panel relative to the frame.
 _WIDEST = 0.7
 
 
 class HudAnnotator:
-    """A head-up line: media time, frames a second, and how many tracks of each class there are.
+    """A head-up line: media time, frames per second and the number of tracks of each class.
 
-    Counts come by falling number, as many as fit in 0.7 of the picture's width.
+    Counts are sorted from the largest down; as many are shown as fit in 0.7 of the frame's width.
 
     Args:
-        corner: of the picture. Labels mostly lie above their boxes, so the lower corners are freer.
+        corner: of the frame. Labels mostly lie above their boxes, so the lower corners are less crowded.
     """
+
+    section: ClassVar[type[Section]] = DrawSettings
 
     def __init__(self, *, corner: Corner = "bottom left") -> None:
         self._corner = corner
-        self._lettering = Lettering(capacity=128)
+        self._text = TextRenderer(capacity=128)
 
-    def draw(self, canvas: Canvas, scene: Scene) -> None:
+    @classmethod
+    def accepts(cls, settings: DrawSettings) -> bool:
+        return settings.hud
+
+    @classmethod
+    def from_settings(cls, _settings: DrawSettings) -> Self:
+        return cls()
+
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
         """Draw the line for the scene."""
         size = text_size_px(canvas.width, canvas.height)
         height, pad, gap = round(1.7 * size), round(0.6 * size), round(0.8 * size)
         masks: list[Mask] = []
         total = 2 * pad - gap
         for text, weight in _words(scene, size):
-            mask = self._lettering.mask(text, size, weight, height)
+            mask = self._text.mask(text, size, weight, height)
             if total + gap + mask.shape[1] > (_WIDEST * canvas.width if masks else canvas.width):
                 break
             masks.append(mask)
             total += gap + mask.shape[1]
         if not masks or height > canvas.height:
             return
-        # On the chroma grid, so that the panel's edge is one line in every plane.
+        # On the chroma grid, so that the panel has the same edge in every plane.
         x = 0 if self._corner.endswith("left") else (canvas.width - total) // 4 * 4
         y = 0 if self._corner.startswith("top") else (canvas.height - height) // 4 * 4
         right = canvas.width if x else min(-(-total // 4) * 4, canvas.width)
@@ -70,7 +81,7 @@ def _words(scene: Scene, size_px: int) -> list[tuple[str, int]]:
 
 
 def clock(time_s: float) -> str:
-    """Media time as `m:ss.t` or `h:mm:ss.t`, tenths cut off, as players show it."""
+    """Media time as `m:ss.t` or `h:mm:ss.t`, rounded down to tenths, as players show it."""
     tenths = int(abs(time_s) * 10 + 1e-6)
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)

@@ -1,7 +1,7 @@
-"""How the pixel formats that can be drawn on lie in memory; a table, without state, read by every thread.
+"""Memory layout of the pixel formats that can be drawn on. Pure functions; any thread may call them.
 
-FFmpeg's descriptors tell plane and depth of a component but PyAV does not pass on their order within a plane, so the
-interleaved formats are written down here (libavutil/pixfmt.h); the planar ones follow from their names.
+PyAV gives plane and depth of a component but not its position within a plane, so the interleaved formats are listed
+here (libavutil/pixfmt.h); the layout of planar formats follows from their names.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Layout:
     """A pixel format that can be drawn on.
 
     Attributes:
-        name: FFmpeg's name of it.
+        name: FFmpeg's name.
         planes: the channels of each plane in memory order, such as `("Y", "UV")`.
         bits: significant bits of a value.
         shift: unused low bits below them (6 for p010).
-        step_x, step_y: luma pixels per chroma sample, each way.
+        step_x, step_y: pixels per chroma sample, across and down.
     """
 
     name: str
@@ -74,12 +74,12 @@ class Layout:
     step_y: int
 
     def steps(self, plane: int) -> tuple[int, int]:
-        """Picture pixels per sample of a plane, `(across, down)`."""
+        """Pixels per sample of a plane, `(across, down)`."""
         return (self.step_x, self.step_y) if self.planes[plane] in _CHROMA_PLANES else (1, 1)
 
     @property
     def max_value(self) -> int:
-        """The greatest code value, before `shift`."""
+        """The largest code value, before `shift`."""
         return (1 << self.bits) - 1
 
 
@@ -88,7 +88,7 @@ _CHROMA_PLANES = frozenset(("U", "V", "UV", "VU"))
 
 @lru_cache(maxsize=512)
 def layout_of(name: str) -> Layout | None:
-    """The layout of a pixel format by FFmpeg's name, None for one that cannot be drawn on as it is."""
+    """The layout of a pixel format by FFmpeg's name; None if it cannot be drawn on directly."""
     if name in _INTERLEAVED:
         planes, bits, shift = _INTERLEAVED[name]
         return Layout(name, planes, bits, shift, *_steps(name))
@@ -104,15 +104,15 @@ def layout_of(name: str) -> Layout | None:
 
 
 def nearest_drawable(picture_format: av.VideoFormat) -> str:
-    """The format to convert a picture to that cannot be drawn on as it is.
+    """The format that frames of a format without a layout are converted to.
 
-    The same kind (RGB, grey, YUV), chroma sampling, depth and alpha where they exist, else the next higher ones; a
-    palette becomes BGRA. Packed 4:2:2 (`yuyv422`, what most webcams give) and big-endian formats lose nothing.
+    It has the same kind (RGB, grey, YUV), chroma sampling, depth and alpha, or the next higher ones; a palette becomes
+    BGRA. Packed 4:2:2 (`yuyv422`, of most webcams) and big-endian formats lose nothing.
     """
     name = picture_format.name
-    twin = re.sub(r"(msb)?(be|le)$", "le", name)
-    if layout_of(twin) is not None:
-        return twin
+    little_endian = re.sub(r"(msb)?(be|le)$", "le", name)
+    if layout_of(little_endian) is not None:
+        return little_endian
     alpha = colour.has_alpha(picture_format)
     bits = max((component.bits for component in picture_format.components), default=8)
     if colour.is_rgb(picture_format):

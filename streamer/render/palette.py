@@ -1,4 +1,4 @@
-"""Track colours that people with any colour vision can tell apart, and the text colour that reads on them.
+"""Track colours that people with any colour vision can tell apart, and the text colour with the best contrast.
 
 Pure functions, used by the main thread.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from streamer.render.code_values import Colour
+from streamer.values.drawable import Colour
 
 # Okabe & Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color/, without its black; ordered so that
 # neighbouring ids differ in lightness as well as in hue.
@@ -25,14 +25,14 @@ WHITE: Colour = (255, 255, 255)
 
 
 def colour_of(track_id: int) -> Colour:
-    """The colour of a track for as long as it lives."""
+    """The colour of a track; constant over its lifetime."""
     return OKABE_ITO[(track_id - 1) % len(OKABE_ITO)]
 
 
 @lru_cache(maxsize=256)
-def text_colour_on(ground: Colour) -> Colour:
-    """Black or white, whichever has the higher contrast ratio (WCAG 2.2, 1.4.3) on a ground."""
-    luminance = relative_luminance(ground)
+def text_colour_on(background: Colour) -> Colour:
+    """Black or white, whichever has the higher contrast ratio (WCAG 2.2, 1.4.3) on a background."""
+    luminance = relative_luminance(background)
     return BLACK if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else WHITE
 
 

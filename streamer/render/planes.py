@@ -1,6 +1,6 @@
-"""A writable copy of a decoded picture, and its planes as arrays.
+"""Makes a writable copy of a decoded frame and gives access to its planes as arrays.
 
-Called by the main thread; the little state there is (a copier per picture format) belongs to the calling thread.
+The cached filter graph belongs to the calling thread; normally that is the main thread.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from streamer.values import colour
 _log = logging.getLogger(__name__)
 
 Samples = npt.NDArray[Any]
-"""uint8 or uint16, `(h, w)` for a plane with one channel, else `(h, w, channels)`; a view of the picture's memory."""
+"""uint8 or uint16, `(h, w)` for a plane with one channel, else `(h, w, channels)`; a view of the frame's memory."""
 
 
 class _Copier(threading.local):
-    """FFmpeg's `copy` filter for the last picture format seen.
+    """FFmpeg's `copy` filter for the format of the last frame.
 
-    It takes its buffers from a pool and copies what PyAV's own constructor cannot: side data (closed captions, HDR
-    metadata), interlacing flags and sample aspect ratio.
+    It takes buffers from a pool, and also copies side data (closed captions, HDR metadata), interlacing flags and
+    sample aspect ratio, which PyAV's own constructor does not.
     """
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class _Copier(threading.local):
             self._graph, self._key = _copy_graph(*key), key
         self._graph.vpush(picture)
         copy = self._graph.vpull()
-        # 0/1 is how PyAV spells an unknown one.
+        # PyAV writes an unknown time base as 0/1.
         copy.time_base = picture.time_base or Fraction(0, 1)
-        # The decoder's I, P or B would otherwise be forced upon the encoder.
+        # Otherwise the encoder would be forced to the decoder's I, P or B.
         copy.pict_type = 0
         return copy
 
@@ -55,10 +55,10 @@ _copier = _Copier()
 
 
 def writable_copy(picture: av.VideoFrame) -> tuple[av.VideoFrame, Layout]:
-    """A copy of a picture that nobody else holds, with the same pixels, time, tags and side data; and its layout.
+    """A copy of a frame with the same pixels, time, tags and side data; and its layout.
 
-    A pixel format that cannot be drawn on is converted to the nearest one that can (`nearest_drawable`), which the log
-    says once.
+    A pixel format that cannot be drawn on is converted to the nearest one that can (`nearest_drawable`); this is logged
+    once.
 
     Raises:
         StreamerError: the pixel format can be neither drawn on nor converted.
@@ -69,15 +69,15 @@ def writable_copy(picture: av.VideoFrame) -> tuple[av.VideoFrame, Layout]:
     if layout is None:
         layout = layout_of(nearest_drawable(software or picture.format))
         assert layout is not None
-        _tell_conversion(native, layout.name)
+        _log_conversion(native, layout.name)
         return _converted(picture, layout), layout
-    if software is not None:  # in a GPU's memory: fetching it is the copy
+    if software is not None:  # in GPU memory: the download is the copy
         return _converted(picture, layout), layout
     return _copier.copy(picture), layout
 
 
 def plane_views(picture: av.VideoFrame, layout: Layout) -> tuple[Samples, ...]:
-    """The planes of a picture as arrays that share its memory, without line padding and padding channels."""
+    """The planes of a frame as arrays that share its memory, without line padding and padding channels."""
     return tuple(_plane_view(plane, layout, index) for index, plane in enumerate(picture.planes))
 
 
@@ -99,7 +99,7 @@ def _plane_view(plane: Any, layout: Layout, index: int) -> Samples:
 def _copy_graph(pixel_format: str, width: int, height: int) -> Graph:
     graph = Graph()
     graph.threads = 1
-    # The time base of the graph is not used: pts pass through as they are.
+    # The time base of the graph is not used: pts pass through unchanged.
     source = graph.add_buffer(
         width=width, height=height, format=av.VideoFormat(pixel_format), time_base=Fraction(1, 1000)
     )
@@ -112,7 +112,7 @@ def _copy_graph(pixel_format: str, width: int, height: int) -> Graph:
 
 
 def _converted(picture: av.VideoFrame, layout: Layout) -> av.VideoFrame:
-    # Both sides alike, so that swscale changes neither matrix nor range.
+    # The same on both sides, so that swscale changes neither matrix nor range.
     matrix, value_range = colour.swscale_matrix(picture), ColorRange.JPEG
     try:
         result = picture.reformat(
@@ -126,7 +126,7 @@ def _converted(picture: av.VideoFrame, layout: Layout) -> av.VideoFrame:
         )
     except (av.FFmpegError, ValueError) as error:
         raise StreamerError(
-            f"cannot draw on pictures of pixel format {picture.format.name}: convert the input to yuv420p first"
+            f"cannot draw on frames of pixel format {picture.format.name}: convert the input to yuv420p first"
         ) from error
     result.colorspace, result.color_range = picture.colorspace, picture.color_range
     result.pict_type = 0
@@ -134,5 +134,5 @@ def _converted(picture: av.VideoFrame, layout: Layout) -> av.VideoFrame:
 
 
 @lru_cache(maxsize=64)
-def _tell_conversion(native: str, drawable: str) -> None:
-    _log.info("pictures of pixel format %s are converted to %s to be drawn on", native, drawable)
+def _log_conversion(native: str, drawable: str) -> None:
+    _log.info("frames of pixel format %s are converted to %s for drawing", native, drawable)

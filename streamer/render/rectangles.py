@@ -1,4 +1,4 @@
-"""Straight strokes: where they lie, clipped, on each plane's sample grid. Pure geometry and numpy, no state."""
+"""Rectangles and rectangle outlines, clipped to the frame and mapped to each plane's samples. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Rectangle = tuple[int, int, int, int]
 
 
 def rounded(box: Sequence[float] | npt.NDArray[np.floating[Any]]) -> Rectangle:
-    """A box on whole pixels: each edge goes to the nearest, halves to the right and down."""
+    """A box on whole pixels: each edge is rounded to the nearest, halves to the right and down."""
     x0, y0, x1, y1 = box
     return math.floor(x0 + 0.5), math.floor(y0 + 0.5), math.floor(x1 + 0.5), math.floor(y1 + 0.5)
 
 
 def ring(outer: Rectangle, thickness: int) -> Sequence[Rectangle]:
-    """The four bars (top, bottom, left, right) just inside a rectangle; the whole of it where they would meet."""
+    """The four bars (top, bottom, left, right) just inside a rectangle; the whole rectangle where they would meet."""
     x0, y0, x1, y1 = outer
     if x1 - x0 <= 2 * thickness or y1 - y0 <= 2 * thickness:
         return (outer,)
@@ -29,7 +29,7 @@ def ring(outer: Rectangle, thickness: int) -> Sequence[Rectangle]:
 
 
 def clipped(rectangles: Sequence[Rectangle], width: int, height: int) -> list[Rectangle]:
-    """What of some rectangles lies in a picture."""
+    """The parts of rectangles that lie in the frame; empty ones are left out."""
     kept = []
     for x0, y0, x1, y1 in rectangles:
         left, top = x0 if x0 > 0 else 0, y0 if y0 > 0 else 0
@@ -40,13 +40,13 @@ def clipped(rectangles: Sequence[Rectangle], width: int, height: int) -> list[Re
 
 
 def covering(rectangles: Sequence[Rectangle], steps: tuple[int, int]) -> list[Rectangle]:
-    """The samples of a plane with `steps` pixels a sample that rectangles of pixels touch."""
+    """The samples that pixel rectangles touch, on a plane with `steps` pixels per sample."""
     sx, sy = steps
     return [(x0 // sx, y0 // sy, -(-x1 // sx), -(-y1 // sy)) for x0, y0, x1, y1 in rectangles]
 
 
 def dash_lengths(thickness: int) -> tuple[int, int]:
-    """Length of a dash, and of a dash with its gap, in pixels: multiples of 4, which every chroma grid divides."""
+    """Length of a dash, and of a dash with its gap, in pixels: multiples of 4, so of every chroma grid."""
     on, gap = 4 * (thickness + 1), 4 * -(-(thickness + 1) // 2)
     return on, on + gap
 
@@ -55,29 +55,29 @@ def dash_outline(
     samples: npt.NDArray[Any],
     outer: Rectangle,
     thickness: int,
-    picture: tuple[int, int],
+    size: tuple[int, int],
     steps: tuple[int, int],
     grid: tuple[int, int],
     value: npt.NDArray[Any],
 ) -> None:
-    """Write a dashed rectangle outline, solid at its corners, to one plane.
+    """Draw a dashed rectangle outline, solid at the corners, on one plane.
 
     Args:
         samples: the plane, `(h, w)` or `(h, w, channels)`.
-        outer: the rectangle in pixels of the picture; the line lies just inside.
+        outer: the rectangle in pixels of the frame; the line lies just inside.
         thickness: of the line in pixels.
-        picture: its width and height in pixels.
+        size: width and height of the frame in pixels.
         steps: pixels per sample of this plane.
-        grid: pixels per sample of the coarsest plane: dashes start on it, so that they agree in all planes.
-        value: what to write.
+        grid: pixels per sample of the coarsest plane; dashes start on it, so that they match in all planes.
+        value: code value of the line.
     """
     x0, y0, x1, y1 = outer
     bars = [(x0, y0, x1, y0 + thickness), (x0, y1 - thickness, x1, y1)]
     bars += [(x0, y0, x0 + thickness, y1), (x1 - thickness, y0, x1, y1)]
     on, period = dash_lengths(thickness)
     for index, bar in enumerate(bars):
-        # Clipped by pixels: a coarse sample at the edge also stands for pixels outside the picture.
-        for left, top, right, bottom in covering(clipped((bar,), *picture), steps):
+        # Clipped in pixels: a coarse sample at the edge also stands for pixels outside the frame.
+        for left, top, right, bottom in covering(clipped((bar,), *size), steps):
             region = samples[top:bottom, left:right]
             vertical = index >= 2
             start, first, stop, step = (y0, top, y1, steps[1]) if vertical else (x0, left, x1, steps[0])
@@ -89,7 +89,7 @@ def dash_outline(
 
 
 def _dash(along: npt.NDArray[Any], first: int, pattern: tuple[int, int], value: npt.NDArray[Any]) -> None:
-    """Set dashes along axis 1 of a view; the first one starts at `first` <= 0."""
+    """Set dashes along axis 1 of a view; the first starts at `first` <= 0."""
     on, period = pattern
     start = first % -period
     if start < 0:
@@ -98,7 +98,7 @@ def _dash(along: npt.NDArray[Any], first: int, pattern: tuple[int, int], value: 
     repeats = max(along.shape[1] - start, 0) // period
     stop = start + repeats * period
     if repeats:
-        # Splitting an axis of a view never copies, so this writes through.
+        # Splitting an axis of a view does not copy, so this changes the original.
         whole = along[:, start:stop]
         whole.reshape(len(whole), repeats, period, *whole.shape[2:])[:, :, :on] = value
     along[:, stop : stop + on] = value

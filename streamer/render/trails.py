@@ -1,19 +1,22 @@
-"""Draws where each track came from. Owned by the main thread; remembers a few seconds of positions."""
+"""Draws the recent path of each track. Used by the main thread; keeps a few seconds of positions."""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import ClassVar, Self
 
 import numpy as np
 
+from streamer.config.section import Section
+from streamer.config.settings import DrawSettings
 from streamer.interfaces import Scene
 from streamer.render.boxes import line_thickness_px
-from streamer.render.canvas import Canvas
 from streamer.render.palette import colour_of
+from streamer.values.drawable import Drawable
 
-# Positions kept of a track: one every 0.1 s of the default length. Drawing time grows with their number.
+# Positions kept of a track: one every 0.1 s at the default length. Drawing time grows with their number.
 _MOST_POINTS = 20
-# A longer pause between two scenes, in seconds, breaks every path: nobody knows what happened meanwhile.
+# A longer pause between two scenes, in seconds, ends every path: the positions between are unknown.
 _LONGEST_PAUSE_S = 1.0
 
 _Point = tuple[float, float, float]
@@ -23,15 +26,17 @@ _Point = tuple[float, float, float]
 class TrailAnnotator:
     """The path of each shown track over the last `length_s` seconds of media time, fading with age.
 
-    The path is that of the middle of the lower edge, where people and vehicles touch the ground. It starts anew with a
-    new segment, when time goes backwards, and after a pause of more than a second.
+    It is the path of the middle of the lower edge, where people and vehicles touch the ground. It restarts with a new
+    segment, when time goes backwards, and after a pause of more than a second.
 
     Args:
-        length_s: how far back a path reaches, seconds.
+        length_s: duration of a path, seconds.
 
     Raises:
         ValueError: a length that is not positive.
     """
+
+    section: ClassVar[type[Section]] = DrawSettings
 
     def __init__(self, *, length_s: float = 2.0) -> None:
         if not length_s > 0:
@@ -41,27 +46,35 @@ class TrailAnnotator:
         self._segment = 0
         self._time_s = 0.0
 
-    def draw(self, canvas: Canvas, scene: Scene) -> None:
-        """Take in the positions of the scene and draw the paths of its tracks."""
+    @classmethod
+    def accepts(cls, settings: DrawSettings) -> bool:
+        return settings.trails
+
+    @classmethod
+    def from_settings(cls, settings: DrawSettings) -> Self:
+        return cls(length_s=settings.trail_length_s)
+
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
+        """Add the positions of the scene to the paths and draw them."""
         now_s = scene.frame.time_s
-        self._forget(scene.frame.segment, now_s)
+        self._expire(scene.frame.segment, now_s)
         ids, boxes = scene.tracks.ids.tolist(), scene.tracks.boxes.tolist()
         thickness = line_thickness_px(canvas.width, canvas.height) + 1
         for track_id, (x0, _, x1, y1) in sorted(zip(ids, boxes, strict=True)):
-            path = self._extended(track_id, (now_s, (x0 + x1) / 2, y1))
+            path = self._extend(track_id, (now_s, (x0 + x1) / 2, y1))
             points = np.array(path)
             opacities = np.clip(1 - (now_s - points[:-1, 0]) / self._length_s, 0.0, 1.0)
             canvas.polyline(points[:, 1:], colour_of(track_id), thickness, opacities)
 
-    def _extended(self, track_id: int, point: _Point) -> deque[_Point]:
+    def _extend(self, track_id: int, point: _Point) -> deque[_Point]:
         path = self._paths.setdefault(track_id, deque(maxlen=_MOST_POINTS + 2))
-        # The last point always is the newest; it stays only if it is far enough in time from the one before.
+        # The last point is always the newest; it is kept only if it is far enough in time from the one before.
         if len(path) > 1 and path[-1][0] - path[-2][0] < self._length_s / _MOST_POINTS:
             path.pop()
         path.append(point)
         return path
 
-    def _forget(self, segment: int, now_s: float) -> None:
+    def _expire(self, segment: int, now_s: float) -> None:
         if segment != self._segment or not 0 <= now_s - self._time_s <= _LONGEST_PAUSE_S:
             self._paths.clear()
         self._segment, self._time_s = segment, now_s

@@ -1,1 +1,1 @@
-"""One run: from settings to the parts of the pipeline, and to its end."""
+"""One run: its outputs, its parts, and running it to the end."""

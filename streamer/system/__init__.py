@@ -1,1 +1,1 @@
-"""The process and its machine: paths, secrets, signals, standard streams, unfinished files."""
+"""The process and its machine: paths, secrets, signals, standard streams, files in progress."""

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first asks for an orderly end, a second one at once. Owned by the main thread."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first signal ends a run in order, the second at once. Used by the main thread."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, Self
 
 
 class Interrupts:
-    """While entered, SIGINT, SIGTERM and SIGHUP call `on_stop` if there is one, else raise KeyboardInterrupt.
+    """While entered, SIGINT, SIGTERM and SIGHUP call the function given to `stop_with`, or raise KeyboardInterrupt.
 
-    SIGHUP, of a terminal that was closed, comes several times, together with SIGTERM where a whole session ends; so it
-    never counts as the second. Where it is ignored already (`nohup`) it stays so.
+    A closed terminal sends SIGHUP several times, together with SIGTERM where a whole session ends, so SIGHUP never
+    counts as the second signal. Where SIGHUP is ignored already (`nohup`), it stays ignored.
     """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
-        """The last signal that counts; the exit code of an interrupted program is 128 + this."""
-        self.on_stop: Callable[[], None] | None = None
+        """The last signal that counts; the exit code of an interrupted program is 128 plus this number."""
         self.raised = False
-        """A KeyboardInterrupt was raised; a library it passed through may have turned it into an error of its own."""
+        """A KeyboardInterrupt was raised. A library may have turned it into an error of its own."""
+        self._stop: Callable[[], None] | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -38,21 +38,19 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def stop(self) -> None:
-        """Any thread: end what is to be ended, as a signal would; without one nothing happens."""
-        if self.on_stop is not None:
-            self.on_stop()
+    def stop_with(self, stop: Callable[[], None]) -> None:
+        """From now on the first signal calls `stop`, on a thread of its own."""
+        self._stop = stop
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         before = self.signal_number
         if before is not None and number == signal.SIGHUP:
             return
         self.signal_number = number
-        if before == signal.SIGHUP:  # it is ending already; this is the first that may come from a person
+        if before == signal.SIGHUP:  # the run is ending already; this is the first signal that a person may have sent
             return
-        if before is not None or self.on_stop is None:
+        if before is not None or self._stop is None:
             self.raised = True
             raise KeyboardInterrupt
-        # The handler may have interrupted the main thread while it holds the very lock that stopping needs, so the
-        # stopping is done by a thread of its own.
-        threading.Thread(target=self.on_stop, name="streamer-stop", daemon=True).start()
+        # The handler may interrupt the main thread while it holds the lock that `stop` needs. So another thread stops.
+        threading.Thread(target=self._stop, name="streamer-stop", daemon=True).start()

@@ -1,7 +1,7 @@
-"""Keeps the start-up chatter of native libraries off the terminal.
+"""Filters the start-up messages of native libraries out of standard error.
 
-LiteRT and TensorFlow write to file descriptor 2 from C++ and offer no switch for these lines. Used by the main thread
-while it builds a detector, before other threads run.
+LiteRT and TensorFlow write these lines to file descriptor 2 from C++ and have no option to disable them. Used while a
+detector is built, before other threads run.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def held_back(drop: Callable[[bytes], bool]) -> Iterator[None]:
-    """Hold what the process writes to stderr, then write it out without the lines that `drop` names.
+    """Buffer what the process writes to stderr, then write it without the lines for which `drop` returns True.
 
-    Nothing is dropped when the block fails: the lines may tell why. Does nothing where there is no stderr.
+    If the block fails, all lines are written, because they may contain the reason. Without stderr it does nothing.
     """
     try:
         sys.stderr.flush()
         kept = os.dup(2)
-    except (OSError, ValueError, AttributeError):  # closed, or none at all
+    except (OSError, ValueError, AttributeError):  # closed or missing
         yield
         return
     failed = True
@@ -36,7 +36,7 @@ def held_back(drop: Callable[[bytes], bool]) -> Iterator[None]:
             os.dup2(kept, 2)
             os.close(kept)
             buffer.seek(0)
-            with suppress(OSError):  # nobody reads it, or no room is left
+            with suppress(OSError):  # no reader, or the disk is full
                 for line in buffer:
                     if failed or not drop(line):
                         os.write(2, line)

@@ -1,7 +1,6 @@
-"""A file that is written beside its final name and moved there when it is complete.
+"""A file that is written under a temporary name and renamed when it is complete.
 
-Every sink that makes a file writes through one of these, so that nothing half-written ever stands under the name that
-the user asked for. Owned by the thread that owns the sink.
+Every sink that writes a file uses it, so an incomplete file never has the final name. Used by the thread of the sink.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ _NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES, err
 
 
 def completes(kind: type[BaseException] | None) -> bool:
-    """Whether a sink that is left with this exception type completes its output instead of removing it."""
+    """Whether a sink that is left with this exception type completes its output; otherwise it removes the output."""
     return kind is None or issubclass(kind, Interrupted | KeyboardInterrupt | SystemExit)
 
 
 class PartialFile:
-    """An output file under a temporary name; `commit` gives it its own, `discard` removes it.
+    """An output file under a temporary name; `commit` gives it the final name, `discard` removes it.
 
-    The temporary file is created at once (empty, in the same folder, with the same suffix): the surest check that the
-    folder can be written to. Make one when the sink is entered, not before. An output that is not a regular file
-    (`/dev/null`, a FIFO) is written directly; `commit` and `discard` do nothing then. Of a symbolic link the target
-    is written.
+    The constructor creates an empty temporary file in the same folder and with the same suffix, which also checks that
+    the folder is writable. So create it when the sink is entered, not before. An output that is not a regular file
+    (`/dev/null`, a FIFO) is written directly; then `commit` and `discard` do nothing. For a symbolic link the target is
+    written.
 
     Args:
         path: the final name.
-        overwrite: replace a file that is there already.
+        overwrite: replace an existing file.
 
     Attributes:
         path: the name to write to.
-        final: the name that `commit` gives.
+        final: the name after `commit`.
 
     Raises:
-        SinkUnavailable: the file exists already, is a folder, or its folder is missing or not writable.
+        SinkUnavailable: the file exists, is a folder, or its folder is missing or not writable.
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
@@ -54,28 +53,27 @@ class PartialFile:
             raise SinkUnavailable(f"cannot write {path}: {_reason(error)}; choose another output") from error
         if mode is not None and stat.S_ISDIR(mode):
             raise SinkUnavailable(f"cannot write {path}: it is a folder; name a file in it")
-        # Nothing (more) to move or remove: a special file, or after commit or discard.
+        # There is nothing to rename or remove: a special file, or after commit or discard.
         self._done = mode is not None and not stat.S_ISREG(mode)
         if self._done:
             self.final = self.path = path
             return
         if mode is not None and not overwrite:
             raise SinkUnavailable(f"{path} exists already; choose another name or pass --overwrite")
-        # Only of a link: the absolute path of what lies deep may be longer than the system takes.
+        # Only for a link: the absolute path of a deep folder can be longer than the system allows.
         self.final = Path(os.path.realpath(path)) if path.is_symlink() else path
         self.path = self.final.with_name(_temporary_name(self.final))
         self._create(path, 0o666 if mode is None else stat.S_IMODE(mode))
 
     def commit(self, *, keep: bool = False) -> None:
-        """Put the file on the disk and give it its final name, all at once. Does nothing after `discard`.
+        """Sync the file to the disk and give it its final name in one step. Does nothing after `discard`.
 
         Args:
-            keep: the temporary file is worth something if it cannot be stored.
+            keep: keep the temporary file if this fails.
 
         Raises:
-            SinkError: it could not be stored (the temporary file is removed if it is not to be kept), or another file
-                took the name meanwhile (the finished output then stays under the temporary name that the message
-                tells).
+            SinkError: the file cannot be synced or renamed, or another file was created under the final name. In the
+                second case the output stays under its temporary name, which the message contains.
         """
         if self._done:
             return
@@ -88,7 +86,7 @@ class PartialFile:
                 move_to_free_name(self.path, self.final)
             sync(self.final.parent)
         except FileExistsError as error:
-            raise SinkError(f"{self.final} was made by something else meanwhile; output kept as {self.path}") from error
+            raise SinkError(f"{self.final} was created by another program; output kept as {self.path}") from error
         except OSError as error:
             if keep:
                 raise SinkError(f"cannot finish {self.final}: {_reason(error)}; kept as {self.path}") from error
@@ -96,14 +94,14 @@ class PartialFile:
             raise SinkError(f"cannot finish {self.final}: {_reason(error)}; nothing was kept") from error
 
     def leave(self) -> None:
-        """Let the temporary file stay as it is: `commit` and `discard` do nothing any more."""
+        """Leave the temporary file as it is: `commit` and `discard` do nothing from now on."""
         self._done = True
 
     def complete(self, text: str) -> None:
         """Write a text and `commit`.
 
         Raises:
-            SinkError: it could not be written; nothing is left behind.
+            SinkError: the text cannot be written; nothing is left behind.
         """
         try:
             self.path.write_text(text, encoding="utf-8")
@@ -113,7 +111,7 @@ class PartialFile:
         self.commit()
 
     def discard(self) -> None:
-        """Remove what was written. Fine after `commit` and a second time: it does nothing then."""
+        """Remove the temporary file. Does nothing after `commit` or a second time."""
         if not self._done:
             self._done = True
             self._remove()
@@ -134,11 +132,23 @@ class PartialFile:
             self.path.unlink()
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of a file at once: whoever opens it finds the whole of before or of now.
+def make_folder(folder: Path) -> None:
+    """Create a folder for outputs, if it does not exist.
 
     Raises:
-        OSError: the disk refuses.
+        SinkUnavailable: it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SinkUnavailable(f"cannot create {folder}: {_reason(error)}; choose another folder") from error
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader finds either the old content or the new one.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_bytes(content)
@@ -146,13 +156,13 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def move_to_free_name(source: Path, target: Path) -> None:
-    """Give a file a name that nothing has.
+    """Rename a file without replacing another one.
 
     Raises:
-        FileExistsError: something has it.
-        OSError: the disk refuses.
+        FileExistsError: the target exists.
+        OSError: the file cannot be renamed.
     """
-    # A plain rename would silently replace a file that appeared since the check; a hard link never does.
+    # A rename would replace a file that was created after the check; a hard link never does.
     try:
         os.link(source, target)
     except FileExistsError:
@@ -160,7 +170,7 @@ def move_to_free_name(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_HARD_LINKS:
             raise
-        # FAT and some network disks have no links: claim the name exclusively, then replace the claim.
+        # FAT and some network disks have no links: create the target exclusively, then replace it.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         try:
             source.replace(target)
@@ -174,18 +184,22 @@ def move_to_free_name(source: Path, target: Path) -> None:
 def _temporary_name(final: Path) -> str:
     most_bytes = paths.most_bytes_in(final.parent)
     mark = f".{secrets.token_hex(4)}.partial"
-    # A suffix that leaves no room for the rest is none by which a container is chosen.
+    # A suffix too long for the temporary name does not select a container.
     suffix = final.suffix if len(os.fsencode(mark + final.suffix)) < most_bytes else ""
     return paths.shortened(f".{final.stem}", mark + suffix, most_bytes)
 
 
 def sync(path: Path) -> None:
-    """Put a file or a folder on the disk. Raises OSError."""
+    """Sync a file or a folder to the disk.
+
+    Raises:
+        OSError: it cannot be synced.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some file systems cannot sync a folder; that costs durability only, never a broken file.
+        # Some file systems cannot sync a folder. That lowers durability but never breaks a file.
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP) or not path.is_dir():
             raise
     finally:

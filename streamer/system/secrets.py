@@ -1,7 +1,7 @@
-"""Passwords given to the program: taken out of addresses, put back into them, and kept out of everything it says.
+"""Passwords given to the program: taken out of addresses, put back into them, and hidden in all output.
 
-Errors and log lines are written without credentials in the first place; `Secrets.hide` is the net below, for the texts
-of libraries. `SECRETS` is the one registry of the process. Any thread may call anything here.
+The program writes its own errors and log lines without credentials. `Secrets.hide` covers the texts of libraries.
+`SECRETS` is the registry of the process. Any thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 SHORTEST_HIDDEN = 4
-"""Shorter passwords are hidden only where they stand as one: `a` everywhere would leave no readable text."""
+"""Shorter passwords are hidden only in typical places: hiding every `a` would leave no readable text."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:@\s]*)(?::\d*)?")
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"(\[[^\]]*\]|\d+\.\d+\.\d+\.\d+)(?::\d*)?")
 _NO_PORT = re.compile(r"\A(\[[^\]]*\]|[^:\[]*):(?!\d*$)(.*)", re.DOTALL)
 _USER_INFO = re.compile(r"(?<=://)[^\s/?#'\"<>]*:[^\s/?#'\"<>]*@")
 _TOKEN_NAME = r"(?:token|key|pass(?:word|wd|phrase)?|pwd|secret|auth|sig(?:nature)?)"
-# Parameters are parted by & and, by an older custom (HTML 4.01, B.2.2), by ; and a fragment may hold some too.
+# Parameters are separated by & or, by an older convention (HTML 4.01, B.2.2), by ; and a fragment may have some, too.
 _TOKEN = re.compile(rf"([?&;#][^=&;#\s]*{_TOKEN_NAME}=)[^&\s'\"]+", re.IGNORECASE)
 _PARAMETER = re.compile("(?<![^?&;#])([^=?&;#]+)=(?=([^&]*))")
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({})))
@@ -33,11 +33,10 @@ _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({})))
 def split_credentials(url: str) -> tuple[str, str, str]:
     """A network address without its credentials, the user name and the password, both decoded; "" where absent.
 
-    Everything before the last @ of the authority is taken for credentials (RFC 3986, 3.2.1), so that : and @ in a
-    password need no percent-encoding. A raw /, ? or # in it is understood where what RFC 3986 makes of it is no
-    `host:port`, or where a number stands for the host: `rtsp://me:pass/word@camera/`, `rtsp://me:p@ss:w/o#rd@camera/`,
-    `rtsp://me:p@ss/word@192.0.2.1/`, but neither `rtsp://me:12/34@camera/` nor `rtsp://me:p@ss/word@camera/`, where
-    `me:12` and `ss` may be hosts.
+    Everything before the last @ of the authority is credentials (RFC 3986, 3.2.1), so : and @ in a password need no
+    percent-encoding. A raw /, ? or # is accepted if the text before it is no valid `host:port`, or if the host is a
+    number: `rtsp://me:pass/word@camera/`, `rtsp://me:p@ss:w/o#rd@camera/`, `rtsp://me:p@ss/word@192.0.2.1/`. It is not
+    accepted in `rtsp://me:12/34@camera/` and `rtsp://me:p@ss/word@camera/`, where `me:12` and `ss` may be hosts.
     """
     scheme, info, rest = _parts(url)
     if info is None:
@@ -47,14 +46,14 @@ def split_credentials(url: str) -> tuple[str, str, str]:
 
 
 def with_credentials(url: str, user: str, password: str) -> str:
-    """A network address with these credentials, percent-encoded, instead of those it may have; none if both are "".
+    """A network address with these credentials, percent-encoded, in place of its own; none if both are "".
 
     Raises:
-        ValueError: no network address.
+        ValueError: not a network address.
     """
     scheme, _, rest = _parts(url)
     if not scheme:
-        raise ValueError("credentials belong to an address of the form scheme://host/")
+        raise ValueError("only an address of the form scheme://host/ can have credentials")
     info = _encoded(user) + (f":{_encoded(password)}" if password else "")
     return f"{scheme}://{info}@{rest}" if info else f"{scheme}://{rest}"
 
@@ -65,16 +64,16 @@ def redacted(address: str) -> str:
     if match is None:
         return address
     scheme, rest = match.groups()
-    # Passwords may hold any character, so all up to the last @ goes, then the query, which may hold a token.
+    # A password may contain any character, so remove all up to the last @; then the query, which may contain a token.
     shown = re.split("[?#]", rest.rsplit("@", maxsplit=1)[-1], maxsplit=1)[0]
     authority, slash, path = shown.partition("/")
-    # What is no port may be the password of an address without its host.
+    # An invalid port may be the password of an address without a host.
     authority = _NO_PORT.sub(rf"\1:{HIDDEN}", authority)
     return f"{scheme}://{authority}{slash}{path}"
 
 
 def may_hide_host(address: str) -> bool:
-    """Whether the host of a network address may be a part of its password, which has a raw / or ? in it."""
+    """Whether the host may be part of a password that contains a raw / or ?."""
     _, _, rest = _parts(address)
     return "@" in rest[1:]
 
@@ -88,11 +87,11 @@ class Secrets:
         self._anywhere: re.Pattern[str] | None = None
 
     def remember(self, password: str, user: str = "") -> None:
-        """From now on `hide` replaces this password. An empty one is none.
+        """From now on `hide` replaces this password. An empty password is ignored.
 
-        It is found as it is; with any of its characters percent-encoded; as `repr` and JSON escape it; and in the
-        base64 of HTTP Basic authentication with `user` (RFC 7617). One shorter than `SHORTEST_HIDDEN` is found in that
-        base64, between : and @ of an address, and behind a word such as `password=`.
+        It is found unchanged, with any of its characters percent-encoded, as escaped by `repr` and JSON, and in the
+        base64 of HTTP Basic authentication with `user` (RFC 7617). A password shorter than `SHORTEST_HIDDEN` is found
+        in that base64, between : and @ of an address, and after a word such as `password=`.
         """
         if not password:
             return
@@ -102,10 +101,10 @@ class Secrets:
             self._anywhere = re.compile("|".join(longest_first))
 
     def split(self, url: str) -> tuple[str, str, str]:
-        """As `split_credentials`, remembering the password and the tokens in the query."""
+        """Like `split_credentials`; also remembers the password and the tokens in the query."""
         address, user, password = split_credentials(url)
         self.remember(password, user)
-        # As it was typed, and whole if a raw /, ? or # made it look like a path.
+        # Remember it as typed, too, and in full if a raw /, ? or # made it look like a path.
         match = _URL.fullmatch(url)
         raw = match[2] if match else ""
         self.remember(raw.rpartition("@")[0].partition(":")[2], user)
@@ -118,7 +117,7 @@ class Secrets:
     def _remember_tokens(self, query: str) -> None:
         for name, value in _PARAMETER.findall(query):
             is_secret = re.search(f"{_TOKEN_NAME}$", _decoded(name), re.IGNORECASE)
-            # What follows a raw ; or # belongs to the value or not, as the server sees it.
+            # The text after a raw ; or # may belong to the value; that depends on the server.
             for end in ("&", "#", ";"):
                 raw = value.partition(end)[0]
                 for form in {raw, _decoded(raw), _decoded(raw.replace("+", " "))}:
@@ -130,28 +129,28 @@ class Secrets:
     def hide(self, text: str) -> str:
         """The text with `***` for every remembered password, and for credentials and tokens in any address.
 
-        A remembered password of `SHORTEST_HIDDEN` characters or more is nowhere in what is returned.
+        The result contains no remembered password of `SHORTEST_HIDDEN` or more characters.
         """
         text = _TOKEN.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
         with self._lock:
             pattern = self._anywhere
-        # Again, because what stood around a hidden one may make up another; each time the text gets shorter.
+        # Repeat, because the text around a hidden password may form another. Each time the text gets shorter.
         while pattern is not None and (hidden := pattern.sub(HIDDEN, text)) != text:
             text = hidden
         return text
 
 
 SECRETS = Secrets()
-"""What this process was given."""
+"""The passwords given to this process."""
 
 
 class SecretsFilter(logging.Filter):
-    """Hides passwords in log records: message, traceback and extra fields. For handlers, which see every record.
+    """Hides passwords in the message, traceback and extra fields of log records.
 
-    A logger's own filters do not see the records of the loggers below it.
+    Add it to handlers, which get every record. Filters of a logger do not get the records of its child loggers.
 
     Args:
-        secrets: what to hide.
+        secrets: the passwords to hide.
     """
 
     def __init__(self, secrets: Secrets = SECRETS) -> None:
@@ -165,7 +164,7 @@ class SecretsFilter(logging.Filter):
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            # Formatters take the text where there is no exception to format anew.
+            # Formatters use this text if there is no exception to format.
             record.exc_text, record.exc_info = hide(record.exc_text), None
         if record.stack_info:
             record.stack_info = hide(record.stack_info)
@@ -184,24 +183,24 @@ class SecretsFilter(logging.Filter):
 
 
 def _parts(url: str) -> tuple[str, str | None, str]:
-    """Scheme, user info or None, and what follows; the scheme is "" where `url` is no network address."""
+    """Scheme, user info or None, and the rest; the scheme is "" if `url` is not a network address."""
     match = _URL.fullmatch(url)
     if match is None:
         return "", None, url
     scheme, rest = match.groups()
     end = _end_of_user_info(rest)
-    # udp://@239.0.0.1 is how FFmpeg writes a group to listen to; nobody is named there.
+    # udp://@239.0.0.1 is FFmpeg's notation for listening to a group; it has no user.
     return (scheme, None, rest) if end < 1 else (scheme, rest[:end], rest[end + 1 :])
 
 
 def _end_of_user_info(rest: str) -> int:
-    """Where the @ behind the credentials is in what follows `scheme://`; -1 if there are none."""
+    """Index of the @ after the credentials in the text after `scheme://`; -1 if there are none."""
     end = len(re.split("[/?#]", rest, maxsplit=1)[0])
     inside = rest.rfind("@", 0, end)
     host = _HOST_AND_PORT.fullmatch(rest, inside + 1, end)
-    # Nobody writes an @ in a fragment, which no server gets to see.
+    # A fragment is not sent to the server, so an @ in it is unlikely.
     if host is not None and host[1] and not (inside < 0 and rest.startswith("#", end)):
-        # A number is no part of a path as a rule, unless that holds another address.
+        # A number is rarely part of a path, unless the path contains another address.
         is_word = inside >= 0 and re.fullmatch(r"[^.:\[]+", rest[inside + 1 : end]) and "://" not in rest
         number = _last_host(rest, end, _NUMBER) if is_word else -1
         return max(inside, number)
@@ -210,7 +209,7 @@ def _end_of_user_info(rest: str) -> int:
 
 
 def _last_host(rest: str, start: int, kind: re.Pattern[str]) -> int:
-    """Where the last @ behind `start` is that a host of a kind follows; -1 if there is none."""
+    """Index of the last @ after `start` that is followed by a host of this kind; -1 if there is none."""
     for at in (match.start() for match in reversed(list(re.finditer("@", rest)))):
         host = kind.fullmatch(re.split("[/?#]", rest[at + 1 :], maxsplit=1)[0])
         if at > start and host is not None and host[1]:
@@ -227,7 +226,7 @@ def _decoded(text: str) -> str:
 
 
 def _patterns(password: str, user: str) -> Iterator[str]:
-    """Regular expressions for the ways in which a password is written."""
+    """Regular expressions for the notations of a password."""
     basic = base64.b64encode(f"{user}:{password}".encode("utf-8", "surrogateescape"))
     yield re.escape(basic.decode().rstrip("=")) + "=*"
     forms = {"".join(_any_encoding(character) for character in password)}

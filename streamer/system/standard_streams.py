@@ -1,7 +1,7 @@
-"""Standard output and error that never end a run: closed, full, a reader that has gone, a terminal that is no more.
+"""Standard output and error whose failure never ends a run: closed streams, full disks, closed pipes and terminals.
 
-What cannot be written there is left out; the files of a run do not depend on it. Called by the main thread before
-anything else is opened; the streams are written by any thread afterwards.
+Text that cannot be written is dropped; the files of a run do not depend on it. `protect` is called before anything else
+is opened. Any thread may then write to the streams.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from typing import Any, TextIO
 from streamer.system.paths import readable
 
 _CONTROLS = "".join(map(chr, range(32)))
-_PATIENCE_S = 0.25
-"""How long messages wait for whoever reads them: a terminal that is stopped (Ctrl-S) must not stop a live run."""
+_TIMEOUT_S = 0.25
+"""How long a message waits for its reader: a stopped terminal (Ctrl-S) must not stop a live run."""
 
 
 class TolerantOutput(io.RawIOBase):
-    """A descriptor to write to, which takes everything; what fails is forgotten, but for the reason.
+    """Writes to a descriptor and never fails; it keeps the reason of the first failure.
 
     Args:
-        descriptor: not closed by this.
-        patience_s: how long a write waits for a reader before the rest is left out; for ever if None.
+        descriptor: stays open.
+        timeout_s: how long a write waits for a reader before it drops the rest; forever if None.
     """
 
-    def __init__(self, descriptor: int, *, patience_s: float | None = None) -> None:
+    def __init__(self, descriptor: int, *, timeout_s: float | None = None) -> None:
         super().__init__()
         self._descriptor = descriptor
         self._lock = threading.Lock()
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._stalled = False
         self._failure: OSError | None = None
 
     @property
     def failure(self) -> OSError | None:
-        """Why something could not be written; None if all was."""
+        """Why something could not be written; None if everything was."""
         with self._lock:
             return self._failure
 
-    def wait_at_most(self, patience_s: float) -> None:
-        """From now on a write waits no longer for a reader."""
+    def wait_at_most(self, timeout_s: float) -> None:
+        """From now on a write waits at most this long for a reader."""
         with self._lock:
-            self._patience_s = patience_s
+            self._timeout_s = timeout_s
 
     def writable(self) -> bool:
         """True."""
@@ -63,68 +63,67 @@ class TolerantOutput(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, data: Any, /) -> int:
-        """Write what can be written; says that it was all of `data`."""
+        """Write as much as possible; always returns the length of `data`."""
         view = memoryview(data).cast("B")
         with self._lock:
             try:
                 rest = view
                 while rest and self._has_room():
-                    with suppress(BlockingIOError):  # shared with a program that made it non-blocking
+                    with suppress(BlockingIOError):  # another program made it non-blocking
                         rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
             except OSError as error:
                 self._failure = self._failure or error
         return len(view)
 
     def _has_room(self) -> bool:
-        """Wait until `PIPE_BUF` bytes can be written without waiting; False if nobody reads."""
+        """Wait until `PIPE_BUF` bytes can be written; False after a timeout."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
-        patience_s = 0 if self._stalled else self._patience_s
-        self._stalled = not poll.poll(None if patience_s is None else patience_s * 1000)
+        timeout_s = 0 if self._stalled else self._timeout_s
+        self._stalled = not poll.poll(None if timeout_s is None else timeout_s * 1000)
         return not self._stalled
 
 
 class ReadableText(io.TextIOWrapper):
-    """Text for people: what would hide or turn round other characters is written as `readable` shows it.
+    """Text for people: characters that hide other text or change its direction are written as `readable` writes them.
 
-    ASCII's own controls pass, for progress displays and colours need them; names are made readable where they come in.
+    ASCII controls pass, because progress displays and colours need them.
     """
 
     def write(self, text: str, /) -> int:
-        """Write `text`; says that it was all of it."""
+        """Write `text`; returns its length."""
         super().write(readable(text, keep=_CONTROLS))
         return len(text)
 
 
 def protect() -> None:
-    """Put streams that fail quietly in the place of `sys.stdout` and `sys.stderr`, and fill descriptors 0 to 2.
+    """Replace `sys.stdout` and `sys.stderr` by streams that never fail, and open descriptors 0 to 2.
 
-    A descriptor that was closed becomes the null device: the next file that is opened would get its number, and what
-    libraries print would go into that file. Output of a job in the background is written also where `stty tostop`
-    would stop the job for it.
+    A closed descriptor becomes the null device. Otherwise the next opened file would get its number, and libraries
+    would print into that file. A background job is not stopped for its output, also under `stty tostop`.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            with suppress(OSError):  # the lowest number that is free is this one
+            with suppress(OSError):  # this descriptor is the lowest free number
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = _tolerant(sys.stdout, 1, line_buffering=os.isatty(1), patience_s=None)
-    sys.stderr = _tolerant(sys.stderr, 2, line_buffering=True, patience_s=_PATIENCE_S)
+    sys.stdout = _tolerant(sys.stdout, 1, line_buffering=os.isatty(1), timeout_s=None)
+    sys.stderr = _tolerant(sys.stderr, 2, line_buffering=True, timeout_s=_TIMEOUT_S)
 
 
-def wait_for_no_reader() -> None:
-    """Let standard output, too, leave out what nobody reads: of a command whose result is a file."""
+def drop_unread_output() -> None:
+    """Let standard output drop text without a reader, too, for commands whose result is a file."""
     raw = _raw_output()
     if raw is not None:
-        raw.wait_at_most(_PATIENCE_S)
+        raw.wait_at_most(_TIMEOUT_S)
 
 
 def lost_output() -> str:
-    """Why results on standard output are lost; "" if none are, or if their reader has gone as that of `| head` does."""
+    """Why results on standard output were lost; "" if none were, or if the reader closed the pipe, like `| head`."""
     raw = _raw_output()
     if raw is None:
         return ""
@@ -138,12 +137,12 @@ def _raw_output() -> TolerantOutput | None:
     return raw if isinstance(raw, TolerantOutput) else None
 
 
-def _tolerant(before: TextIO | None, descriptor: int, *, line_buffering: bool, patience_s: float | None) -> TextIO:
+def _tolerant(before: TextIO | None, descriptor: int, *, line_buffering: bool, timeout_s: float | None) -> TextIO:
     if before is not None:
         with suppress(OSError):
             before.flush()
     return ReadableText(
-        io.BufferedWriter(TolerantOutput(descriptor, patience_s=patience_s)),
+        io.BufferedWriter(TolerantOutput(descriptor, timeout_s=timeout_s)),
         encoding=getattr(before, "encoding", None) or "utf-8",
         errors="backslashreplace",
         line_buffering=line_buffering or bool(getattr(before, "write_through", False)),

@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import typer
 
 MAIN = Path(__file__).parents[2] / "main.py"
 DEADLINE_S = 120.0
@@ -17,11 +20,20 @@ DEADLINE_S = 120.0
 
 @dataclass(frozen=True)
 class Result:
-    """What a run of the program left on the terminal."""
+    """Exit code and output of the program."""
 
     code: int
     output: str
     errors: str
+
+
+def exit_code(command: Callable[..., None], *arguments: Any, **options: Any) -> int:
+    """The exit code of a command that is called as a function."""
+    try:
+        command(*arguments, **options)
+    except typer.Exit as ending:
+        return ending.exit_code
+    return 0
 
 
 class Program:
@@ -42,7 +54,7 @@ class Program:
         return Result(process.returncode, output, errors)
 
     def start(self, *arguments: str | Path, ignored: int | None = None) -> subprocess.Popen[str]:
-        """Start and leave running; with one signal ignored, as `nohup` does, whatever the tests were started by."""
+        """Start the program and return; optionally with one signal ignored, as by `nohup`."""
 
         def prepare() -> None:
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -62,10 +74,10 @@ class Program:
         )
 
     def files(self) -> set[str]:
-        """Every file and folder below, hidden ones too."""
+        """All files and folders, including hidden ones."""
         return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")}
 
     def report(self, name: str = "report.json") -> dict[str, Any]:
-        """A report that `--report` wrote."""
+        """The report that `--report` wrote."""
         content: dict[str, Any] = json.loads((self.folder / name).read_text())
         return content

@@ -1,4 +1,4 @@
-"""The commands, used as a user would."""
+"""The commands as a user runs them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from streamer.cli import commands
 from streamer.cli.commands import packaged_clip
 from streamer.detectors.starter import StarterDetector
-from tests.cli.program import Program
+from tests.cli.program import Program, exit_code
 from tests.clips import read_number, write_picture, write_video
 
 
-def test_run_writes_what_it_was_asked_for(program: Program) -> None:
+def test_run_writes_all_outputs(program: Program) -> None:
     clip = write_video(program.folder / "clip.mp4", frames=30, audio=True)
     options = ["--jsonl", "boxes.jsonl", "--mot", "tracks.txt", "--report", "report.json", "--set", "draw.hud=true"]
     result = program("run", clip, "-o", "out.mkv", *options)
@@ -37,7 +37,7 @@ def test_run_writes_what_it_was_asked_for(program: Program) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_clip_has_cars_and_people(program: Program) -> None:
+def test_cars_and_people_are_found_in_the_real_clip(program: Program) -> None:
     result = program("run", packaged_clip(), "-o", "out.mp4", "--report", "report.json", "--quiet")
     assert result.code == 0, result.errors
     assert result.output == result.errors == ""
@@ -48,7 +48,7 @@ def test_the_real_clip_has_cars_and_people(program: Program) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_gives_the_same_boxes_every_time(program: Program) -> None:
+def test_runs_are_deterministic(program: Program) -> None:
     for name in ("one", "two"):
         assert program("run", packaged_clip("carphone_pristine.mp4"), "--jsonl", f"{name}.jsonl").code == 0
     one, two = (program.folder / f"{name}.jsonl" for name in ("one", "two"))
@@ -56,14 +56,14 @@ def test_a_run_gives_the_same_boxes_every_time(program: Program) -> None:
     assert b'"id"' in one.read_bytes()
 
 
-def test_without_an_output_the_video_goes_beside_the_user(program: Program) -> None:
+def test_the_default_output_is_in_the_current_folder(program: Program) -> None:
     clip = write_video(program.folder / "my clip.mkv", frames=3)
     result = program("run", clip)
     assert result.code == 0, result.errors
     assert "my clip.annotated.mkv" in program.files()
 
 
-def test_a_folder_of_pictures_becomes_a_video(program: Program) -> None:
+def test_a_folder_of_images_becomes_a_video(program: Program) -> None:
     (program.folder / "shots").mkdir()
     for number in (1, 2, 10):
         write_picture(program.folder / "shots" / f"shot{number}.png", number)
@@ -73,13 +73,13 @@ def test_a_folder_of_pictures_becomes_a_video(program: Program) -> None:
         assert [read_number(frame) for frame in out.decode(video=0)] == [1, 2, 10]
 
 
-def test_detecting_every_fifth_frame_writes_all(program: Program) -> None:
+def test_detecting_every_fifth_frame_writes_all_frames(program: Program) -> None:
     clip = write_video(program.folder / "clip.mp4", frames=23)
     result = program("run", clip, "-o", "out.mp4", "--detect-every", "5", "--report", "report.json")
     assert result.code == 0, result.errors
     frames = program.report()["frames"]
     assert frames["detected"] == 5
-    # The numbers that the frames show turn over now and then, which is another shot: nothing is carried over that.
+    # The numbers in the frames wrap around sometimes, which is a cut. Boxes are not carried across a cut.
     assert frames["interpolated"] >= 8
     assert frames["interpolated"] + frames["predicted"] == 18
 
@@ -94,7 +94,7 @@ def test_track_reads_and_writes_mot_text(program: Program) -> None:
     assert len(tracks) >= 28
 
 
-def test_probe_tells_what_there_is(program: Program) -> None:
+def test_probe_shows_streams(program: Program) -> None:
     clip = write_video(program.folder / "clip.mp4", rotation=90, audio=True)
     as_json = program("probe", clip, "--json")
     video, audio = json.loads(as_json.output)["streams"]
@@ -116,7 +116,7 @@ def test_models_are_listed_and_checked(program: Program) -> None:
 
 
 @pytest.mark.slow
-def test_demo_says_where_the_result_is(program: Program) -> None:
+def test_demo_shows_the_path_of_its_result(program: Program) -> None:
     result = program("demo")
     assert result.code == 0, result.errors
     where = re.search(r"The annotated clip is (.+)", result.output)
@@ -125,14 +125,14 @@ def test_demo_says_where_the_result_is(program: Program) -> None:
         assert sum(1 for _ in out.decode(video=0)) == 250
 
 
-def test_a_library_that_the_system_lacks_is_named_with_its_remedy(
+def test_a_missing_system_library_is_named_with_a_remedy(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_libgl(*_: object) -> None:
         raise ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
 
     monkeypatch.setattr("streamer.sources.probe.probe.probe", without_libgl)
-    assert commands.probe("clip.mp4", as_json=False) == 1
+    assert exit_code(commands.probe, "clip.mp4") == 1
     assert "apt-get install libgl1" in " ".join(capsys.readouterr().err.split())
 
 

@@ -1,4 +1,4 @@
-"""A model that raises or hangs, as a user meets it: a real graph that refuses one colour and loops on another."""
+"""A model that raises or hangs: a real graph that fails on one colour and loops on another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.detectors.tfhub import tiny_module
 pytestmark = pytest.mark.slow
 FRAMES = 20
 RAISES, HANGS = "yellow", "magenta"
-# A hang is certain; this is only how long these tests wait until it is taken for one.
+# The module hangs for certain. This is only the timeout of these tests.
 SOON = ("--set", "detector.timeout_s=3")
 
 
@@ -33,7 +33,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scene(*, raises: Sequence[int] = (), hangs: Sequence[int] = (), frames: int = FRAMES) -> str:
-    """A red box on black, and on the frames told a patch of a colour that the module cannot stand."""
+    """A red box on black; the given frames have a patch of a colour on which the module fails."""
     graph = f"color=black:size=96x64:rate=25,trim=end_frame={frames},format=rgb24,drawbox=8:8:40:40:red:fill"
     for colour, indexes in ((RAISES, raises), (HANGS, hangs)):
         if indexes:
@@ -52,7 +52,7 @@ def frames_in(path: Path) -> int:
 
 
 def wait_for_hang(process: subprocess.Popen[str]) -> None:
-    """Returns when more has been computed since the first frames than all others together take: the loop runs."""
+    """Wait until more has been computed since the first frames than all other work takes: then the loop runs."""
     running = psutil.Process(process.pid)
     began_s = running.cpu_times().user
     while running.cpu_times().user < began_s + 1.5:
@@ -60,7 +60,7 @@ def wait_for_hang(process: subprocess.Popen[str]) -> None:
             process.wait(0.05)
 
 
-def test_frames_on_which_the_model_fails_are_shown_and_told(program: Program, module: Path) -> None:
+def test_frames_on_which_the_model_fails_are_shown_and_counted(program: Program, module: Path) -> None:
     outputs = ("-o", "out.mp4", "--jsonl", "frames.jsonl", "--report", "report.json")
     source = scene(raises=[0, 5, 19], hangs=[6, 12])
     result = program("run", source, "--detector", module, *outputs, *SOON, "--set", "detector.on_hang=restart")
@@ -81,7 +81,7 @@ def test_frames_on_which_the_model_fails_are_shown_and_told(program: Program, mo
     assert "Traceback" not in result.errors
 
 
-def test_three_failures_in_a_row_are_an_error_with_the_models_own_words(program: Program, module: Path) -> None:
+def test_three_failures_in_a_row_end_the_run_with_the_models_message(program: Program, module: Path) -> None:
     result = program("run", scene(raises=[3, 4, 5]), "--detector", module, "-o", "out.mp4", "--report", "report.json")
     assert result.code == 1, result.errors
     assert [
@@ -95,7 +95,7 @@ def test_three_failures_in_a_row_are_an_error_with_the_models_own_words(program:
     assert program.report()["frames"]["lost"] == {"detector error": 3}
 
 
-def test_a_model_that_hangs_ends_the_run_with_the_frame(program: Program, module: Path) -> None:
+def test_a_hanging_model_ends_the_run_and_names_the_frame(program: Program, module: Path) -> None:
     result = program("run", scene(hangs=[4]), "--detector", module, "-o", "out.mp4", *SOON)
     assert result.code == 1, result.errors
     assert "error: the detector gave no answer for 3 s on frame 4 (0.160 s)" in result.errors
@@ -103,7 +103,7 @@ def test_a_model_that_hangs_ends_the_run_with_the_frame(program: Program, module
     assert program.files() == set()
 
 
-def test_ctrl_c_does_not_wait_for_a_model_that_hangs(program: Program, module: Path) -> None:
+def test_ctrl_c_does_not_wait_for_a_hanging_model(program: Program, module: Path) -> None:
     outputs = ("-o", "out.mp4", "--jsonl", "frames.jsonl", "--report", "report.json")
     source = scene(hangs=[40], frames=60)
     with program.start("run", source, "--detector", module, *outputs, "--set", "detector.timeout_s=100000") as process:

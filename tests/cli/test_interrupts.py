@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, SIGHUP, a full disk, a killed process: what is under the final name is always whole."""
+"""Signals, a full disk and a killed process: a file with the final name is always complete."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.cli import commands
-from streamer.cli.terminal import Terminal
-from streamer.system.interrupts import Interrupts
-from tests.cli.program import DEADLINE_S, MAIN, Program, Result
+from streamer.cli.command import command
+from tests.cli.program import DEADLINE_S, MAIN, Program, Result, exit_code
 from tests.clips import write_video
 
 ENDLESS = "lavfi:testsrc2=size=320x240:rate=25"
 
 
 def end_when_running(program: Program, number: int, *arguments: str | Path) -> Result:
-    """Start a run that also writes JSON lines, wait until frames flow, send a signal."""
+    """Start a run that also writes JSON lines, wait for frames, send a signal."""
     with program.start("run", *arguments, "--jsonl", "frames.jsonl") as process:
         wait_for_frames(program, process)
         process.send_signal(number)
@@ -32,7 +30,7 @@ def end_when_running(program: Program, number: int, *arguments: str | Path) -> R
 
 
 def wait_for_frames(program: Program, process: subprocess.Popen[str]) -> None:
-    """Returns once the unfinished JSON lines file has grown; fails if the program ends first."""
+    """Wait until the temporary JSON lines file has grown; fail if the program ends first."""
     while process.poll() is None:
         partial = list(program.folder.glob(".frames.*.partial.jsonl"))
         if partial and partial[0].stat().st_size > 4096:
@@ -51,7 +49,7 @@ def frame_times(path: Path) -> list[Fraction]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_finishes_the_file_up_to_that_frame(program: Program, number: int, code: int) -> None:
+def test_a_signal_completes_the_file_up_to_that_frame(program: Program, number: int, code: int) -> None:
     result = end_when_running(program, number, ENDLESS, "-o", "out.mp4", "--report", "report.json")
     assert result.code == code, result.errors
     assert "Traceback" not in result.errors
@@ -76,7 +74,7 @@ def test_an_interrupted_clip_keeps_its_sound_up_to_that_frame(program: Program) 
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGHUP, signal.SIGHUP), (signal.SIGTERM, signal.SIGHUP)])
-def test_the_signals_of_a_session_that_ends_count_as_one(program: Program, numbers: tuple[int, int]) -> None:
+def test_the_signals_at_the_end_of_a_session_count_as_one(program: Program, numbers: tuple[int, int]) -> None:
     with program.start("run", ENDLESS, "-o", "out.mp4", "--jsonl", "frames.jsonl") as process:
         wait_for_frames(program, process)
         for number in (*numbers, signal.SIGHUP):
@@ -87,7 +85,7 @@ def test_the_signals_of_a_session_that_ends_count_as_one(program: Program, numbe
     assert len(frame_times(program.folder / "out.mp4")) == len(lines)
 
 
-def test_a_run_under_nohup_outlives_its_session(program: Program) -> None:
+def test_a_run_under_nohup_continues_after_its_session(program: Program) -> None:
     with program.start("run", ENDLESS, "--jsonl", "frames.jsonl", ignored=signal.SIGHUP) as process:
         wait_for_frames(program, process)
         process.send_signal(signal.SIGHUP)
@@ -103,14 +101,14 @@ def test_a_run_under_nohup_outlives_its_session(program: Program) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("delay_s", [0.25, 0.4, 0.7, 1.0])  # a busy machine needs 0.15 s to start Python itself
+@pytest.mark.parametrize("delay_s", [0.25, 0.4, 0.7, 1.0])  # a busy machine needs 0.15 s to start Python
 def test_a_signal_in_any_phase_ends_without_a_traceback(program: Program, delay_s: float, number: int) -> None:
     with program.start("run", ENDLESS, "-o", "out.mp4") as process:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(delay_s)
         process.send_signal(number)
         _, errors = process.communicate(timeout=DEADLINE_S)
-    # Before the program has taken over the signal, the system's own way of ending applies.
+    # Before the program handles the signal, the default action of the system applies.
     assert process.returncode in (128 + number, -number), errors
     assert "Traceback" not in errors
     assert not [name for name in program.files() if "partial" in name]
@@ -123,7 +121,7 @@ def test_a_killed_process_leaves_nothing_under_the_final_name(program: Program) 
 
 
 def limit_file_size() -> None:
-    """The nearest thing to a full disk that needs no disk: writes beyond 256 KiB fail."""
+    """Simulate a full disk: writes beyond 256 KiB fail."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, 256 * 1024))
 
@@ -132,7 +130,7 @@ def limit_file_size() -> None:
     "output", [["-o", "out.mp4"], ["-o", "out.mkv"], ["--jsonl", "out.jsonl"], ["--mot", "out.txt"]]
 )
 @pytest.mark.slow
-def test_a_full_disk_is_one_line_and_leaves_nothing(program: Program, output: list[str]) -> None:
+def test_a_full_disk_is_one_error_and_leaves_no_file(program: Program, output: list[str]) -> None:
     result = run_limited(
         program, limit_file_size, "run", "lavfi:testsrc2=size=640x480:rate=25", "--min-score", "0.05", *output
     )
@@ -158,11 +156,12 @@ def run_limited(program: Program, limit: Callable[[], None], *arguments: str) ->
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-def test_ctrl_c_that_a_library_turns_into_its_own_error_is_still_an_interruption() -> None:
-    def work(_terminal: Terminal, _interrupts: Interrupts) -> None:
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt as error:
-            raise ValueError("error building a model: KeyboardInterrupt") from error
+def test_ctrl_c_that_a_library_replaces_by_its_error_is_an_interruption() -> None:
+    def work() -> None:
+        with command(quiet=True):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise ValueError("error building a model: KeyboardInterrupt") from error
 
-    assert commands.guarded(work, quiet=True) == 130
+    assert exit_code(work) == 130

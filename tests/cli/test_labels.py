@@ -1,4 +1,4 @@
-"""`models labels`, and classes and scores by class, as a user types them."""
+"""`models labels`, and the options for classes and scores."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_whole_tree(program: Program) -> None:
     assert sum(line.endswith("/m/0zvk5") for line in lines) == 2  # a helmet is clothing and sports equipment
 
 
-def test_a_pattern_shows_what_is_above_and_below(program: Program) -> None:
+def test_a_pattern_shows_parents_and_children(program: Program) -> None:
     car = ["Vehicle  404  /m/07yv9", "└── Land vehicle  103  /m/01prls", "    └── Car  571  /m/0k4j"]
     below = ["        ├── Limousine  89  /m/01lcw4", "        └── Van  535  /m/0h2r6"]
     assert labels(program, "/M/0K4J") == car + below
@@ -60,7 +60,7 @@ def test_the_classes_of_other_detectors(program: Program, starter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "saying"),
+    ("arguments", "message"),
     [
         (["helmt"], "Helmet"),
         (["--detector", "startr"], "starter"),
@@ -68,10 +68,10 @@ def test_the_classes_of_other_detectors(program: Program, starter: str) -> None:
         (["--label-map", "none.pbtxt"], "cannot read the label map none.pbtxt"),
     ],
 )
-def test_bad_input(program: Program, arguments: list[str], saying: str) -> None:
+def test_bad_input(program: Program, arguments: list[str], message: str) -> None:
     result = program("models", "labels", *arguments)
     assert result.code == 2
-    assert saying in result.errors
+    assert message in result.errors
     assert "Traceback" not in result.errors
     assert result.output == ""
 
@@ -82,7 +82,7 @@ class TestRun:
         return write_video(program.folder / "clip.mp4", frames=3)
 
     @pytest.mark.parametrize(
-        ("options", "saying"),
+        ("options", "message"),
         [
             (["--classes", "Persn"], "did you mean Person"),
             (["--set", "detector.min_scores={Persn: 0.5}"], "detector.min_scores.Persn: no class"),
@@ -91,21 +91,21 @@ class TestRun:
             (["--set", "detector.label_map=coco", "--classes", "Boot"], "knows no 'Boot'"),
         ],
     )
-    def test_refused_before_a_module_is_even_looked_for(
-        self, program: Program, clip: Path, options: list[str], saying: str
+    def test_refused_before_a_module_is_searched(
+        self, program: Program, clip: Path, options: list[str], message: str
     ) -> None:
         result = program("run", clip, "-o", "out.mp4", "--detector", "https://127.0.0.1:9/module.tar.gz", *options)
         assert result.code == 2
-        assert saying in result.errors
+        assert message in result.errors
         assert "Traceback" not in result.errors
         assert program.files() == {"clip.mp4"}
 
-    def test_a_class_that_this_detector_lacks(self, program: Program, clip: Path, starter: str) -> None:
+    def test_a_class_that_this_detector_does_not_have(self, program: Program, clip: Path, starter: str) -> None:
         result = program("run", clip, "-o", "out.mp4", "--detector", starter, "--classes", "Zebra")
         assert result.code == 2
         assert "knows no 'Zebra'" in result.errors
 
-    def test_vehicle_means_cars_too(self, program: Program, starter: str) -> None:
+    def test_vehicle_includes_cars(self, program: Program, starter: str) -> None:
         options = [
             "--detector",
             starter,

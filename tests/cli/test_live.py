@@ -1,4 +1,4 @@
-"""Live runs as a user types them."""
+"""Live runs on the command line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def frames_in(path: Path) -> int:
 
 
 def check_balance(program: Program) -> int:
-    """Every frame of the reported run must have exactly one end; returns how many there were."""
+    """Check that every frame in the report has exactly one final state, and return the number of frames."""
     frames = program.report()["frames"]
     ends = [frames["detected"], frames["interpolated"], frames["predicted"]]
     ends += [sum(frames[state].values()) for state in ("lost", "dropped", "corrupt")]
@@ -40,7 +40,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_file_played_live_gives_a_report_that_adds_up(program: Program) -> None:
+def test_the_report_of_a_live_run_adds_up(program: Program) -> None:
     write_video(program.folder / "clip.mp4", frames=60, rate=50)
     result = program("run", "clip.mp4", "--live", "-o", "out.mp4", "--jsonl", "out.jsonl", "--report", "report.json")
     assert result.code == 0, result.errors
@@ -59,11 +59,11 @@ def test_a_file_played_live_gives_a_report_that_adds_up(program: Program) -> Non
     lines = [json.loads(line) for line in (program.folder / "out.jsonl").read_text().splitlines()]
     assert len(lines) + skipped.get("skipped: jsonl", 0) == shown
     assert [line["pts"] for line in lines] == sorted({line["pts"] for line in lines})
-    assert "age of the picture, p50 / p95" in result.output
+    assert "age of the frames, p50 / p95" in result.output
     assert program.files() == {"clip.mp4", "out.mp4", "out.jsonl", "report.json"}
 
 
-def test_what_is_detected_only_is_shown_where_that_is_wanted(program: Program) -> None:
+def test_overlay_detected_shows_detected_frames_only(program: Program) -> None:
     write_video(program.folder / "clip.mp4", frames=30)
     options = ("--overlay", "detected", "--jsonl", "out.jsonl", "--report", "report.json")
     result = program("run", "clip.mp4", "--live", *options)
@@ -76,7 +76,7 @@ def test_what_is_detected_only_is_shown_where_that_is_wanted(program: Program) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_a_live_run_with_whole_outputs(program: Program, number: int, code: int) -> None:
+def test_a_signal_ends_a_live_run_with_complete_outputs(program: Program, number: int, code: int) -> None:
     result = end_when_running(program, number, ENDLESS, "--live", "-o", "out.mp4", "--report", "report.json")
     assert result.code == code, result.errors
     assert "Traceback" not in result.errors
@@ -87,7 +87,7 @@ def test_a_signal_ends_a_live_run_with_whole_outputs(program: Program, number: i
     assert program.files() == {"out.mp4", "frames.jsonl", "report.json"}
 
 
-def test_everything_can_stand_in_the_settings(program: Program) -> None:
+def test_source_and_outputs_can_be_in_the_settings(program: Program) -> None:
     write_video(program.folder / "clip.mp4", frames=30)
     (program.folder / "run.yaml").write_text(
         "source: {uri: clip.mp4, live: true}\n"
@@ -105,7 +105,7 @@ def test_everything_can_stand_in_the_settings(program: Program) -> None:
         assert frames_in(program.folder / name) > 0
 
 
-def test_a_recording_on_a_server_is_no_live_source(program: Program, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_recording_on_a_server_is_not_live(program: Program, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("web")
     write_video(folder / "clip.mp4", frames=40)
     with serving(folder) as address:
@@ -118,11 +118,11 @@ def test_a_recording_on_a_server_is_no_live_source(program: Program, tmp_path_fa
 
 
 def test_a_run_needs_a_source(program: Program) -> None:
-    check_refused(program, "run", saying="no source given; name it after run, or in the settings as source.uri")
+    check_refused(program, "run", message="no source given; name it after run, or in the settings as source.uri")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "saying"),
+    ("arguments", "message"),
     [
         (["-o", "ftp://server/"], "nothing can be sent there"),
         (["-o", ""], "-o names nothing"),
@@ -130,23 +130,23 @@ def test_a_run_needs_a_source(program: Program) -> None:
         (["--transport", "tpc"], "source.transport"),
     ],
 )
-def test_outputs_and_options_that_cannot_be_are_refused(program: Program, arguments: list[str], saying: str) -> None:
-    check_refused(program, "run", ENDLESS, "--live", *arguments, saying=saying)
+def test_invalid_outputs_and_options_are_refused(program: Program, arguments: list[str], message: str) -> None:
+    check_refused(program, "run", ENDLESS, "--live", *arguments, message=message)
 
 
-def test_a_misspelled_setting_of_an_output_is_named_with_its_place(program: Program) -> None:
+def test_a_misspelled_output_setting_is_reported_with_its_path(program: Program) -> None:
     (program.folder / "run.yaml").write_text("source: {uri: 0}\noutputs: [{to: a.mp4}, {to: b.mp4, qualty: 3}]\n")
     check_refused(
-        program, "run", "--config", "run.yaml", saying="outputs.1.qualty: no such setting; did you mean quality"
+        program, "run", "--config", "run.yaml", message="outputs.1.qualty: no such setting; did you mean quality"
     )
 
 
-def test_a_camera_that_is_not_there_is_told_at_once(program: Program) -> None:
+def test_a_missing_camera_is_reported_at_once(program: Program) -> None:
     address = f"rtsp://me:{CANARY}@127.0.0.1:{free_port()}/live"
-    check_refused(program, "run", address, "-o", "out.mp4", saying="nobody listens at that port")
+    check_refused(program, "run", address, "-o", "out.mp4", message="nobody listens at that port")
 
 
-def test_a_camera_that_does_not_come_is_given_up_without_a_word_of_its_password(program: Program) -> None:
+def test_the_error_of_an_absent_camera_contains_no_password(program: Program) -> None:
     address = f"rtsp://me:{CANARY}@127.0.0.1:{free_port()}/live"
     result = program("run", address, "-o", "out.mp4", "--retry-for", "0.3", "--log-format", "json")
     assert result.code == 2

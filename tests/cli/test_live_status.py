@@ -1,4 +1,4 @@
-"""The status line of a live run: one line on a terminal, nothing elsewhere."""
+"""The status line of a live run: one line on a terminal, nothing without a terminal."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def some_stats() -> RunStats:
     return stats
 
 
-def test_the_line_says_how_fast_how_old_and_what_was_lost() -> None:
+def test_the_line_has_rates_age_and_losses() -> None:
     stats = some_stats()
     stats.count("reconnect", "stalled", 2)
     stats.count("reconnect", "ended")
     stats.count("skipped", "encode", 7)
-    said = line(stats, 24.96, 3.04).split(" · ")
-    assert said[:2] == ["25.0 fps shown", "3.0 detected"]
-    assert said[2] in ("age 49 ms", "age 50 ms", "age 51 ms")  # a percentile is exact to 2.5%
-    assert said[3:] == ["2 dropped", "6 corrupt", "2 lost", "3 reconnects", "7 skipped"]
+    shown = line(stats, 24.96, 3.04).split(" · ")
+    assert shown[:2] == ["25.0 fps shown", "3.0 detected"]
+    assert shown[2] in ("age 49 ms", "age 50 ms", "age 51 ms")  # a percentile is exact to 2.5%
+    assert shown[3:] == ["2 dropped", "6 corrupt", "2 lost", "3 reconnects", "7 skipped"]
 
 
-def test_what_did_not_happen_is_not_said() -> None:
+def test_zero_counts_are_not_shown() -> None:
     assert line(RunStats(), 0.0, 0.0) == "0.0 fps shown · 0.0 detected"
     stats = RunStats()
     stats.count("reconnect", "ended")
@@ -48,7 +48,7 @@ def test_what_did_not_happen_is_not_said() -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The monotonic clock of the status line; its only item is what it shows."""
+    """The monotonic clock of the status line; its only item is the time."""
     now_s = [1000.0]
     monkeypatch.setattr(live_status, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     return now_s
@@ -59,7 +59,7 @@ def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=written, force_terminal=terminal, width=200, color_system=None), written
 
 
-def test_rates_are_those_since_the_line_before(clock: list[float]) -> None:
+def test_rates_are_those_since_the_last_update(clock: list[float]) -> None:
     to, written = console(terminal=True)
     stats = some_stats()
     with LiveStatus(to, shows=True) as status:
@@ -73,19 +73,17 @@ def test_rates_are_those_since_the_line_before(clock: list[float]) -> None:
     assert "25.0 fps shown · 3.0 detected" in written.getvalue()
 
 
-def test_it_is_not_written_anew_with_every_frame(clock: list[float]) -> None:
+def test_it_is_not_updated_with_every_frame(clock: list[float]) -> None:
     to, written = console(terminal=True)
     with LiveStatus(to, shows=True) as status:
         clock[0] += 0.1
         status.update(some_stats())
-    assert "waiting for the first picture" in written.getvalue()
+    assert "waiting for the first frame" in written.getvalue()
     assert "fps" not in written.getvalue()
 
 
 @pytest.mark.parametrize(("terminal", "shows"), [(False, True), (True, False)])
-def test_it_is_silent_without_a_terminal_and_where_it_is_not_wanted(
-    clock: list[float], terminal: bool, shows: bool
-) -> None:
+def test_it_is_silent_without_a_terminal_and_if_disabled(clock: list[float], terminal: bool, shows: bool) -> None:
     to, written = console(terminal=terminal)
     with LiveStatus(to, shows=shows) as status:
         clock[0] += 5.0

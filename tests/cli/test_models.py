@@ -1,4 +1,4 @@
-"""`models list | fetch | check` and `--offline`, as a user runs them."""
+"""`models list | fetch | check` and `--offline` on the command line."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_fetch_list_and_check(program: Program, server: ArchiveServer, cache: Pa
 
 
 @pytest.mark.slow
-def test_a_module_that_cannot_be_had_costs_no_output(program: Program, server: ArchiveServer, cache: Path) -> None:
+def test_a_missing_module_leaves_no_output(program: Program, server: ArchiveServer, cache: Path) -> None:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
     clip = write_video(program.folder / "clip.mp4", frames=3)
@@ -104,7 +104,7 @@ def test_offline_opens_no_connection(program: Program, server: ArchiveServer, ca
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["fetch", "nothing"], "no model 'nothing'; there are starter, faster_rcnn_openimages_v4"),
         (["fetch", "https://host.example/m/1", "--sha256", "abc"], "64 hexadecimal digits"),
@@ -115,9 +115,9 @@ def test_offline_opens_no_connection(program: Program, server: ArchiveServer, ca
         (["check", "."], "it holds no saved_model.pb"),
     ],
 )
-def test_bad_input(program: Program, cache: Path, arguments: list[str], told: str) -> None:
+def test_bad_input(program: Program, cache: Path, arguments: list[str], message: str) -> None:
     result = program("models", *arguments)
     assert result.code == 2, result.errors
-    assert told in " ".join(result.errors.split())
+    assert message in " ".join(result.errors.split())
     assert "Traceback" not in result.errors
     assert not cache.exists()

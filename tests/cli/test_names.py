@@ -1,4 +1,4 @@
-"""Any legal name goes in and comes out; one that cannot work costs one line and exit code 2."""
+"""Any legal name works as input and output; an invalid name gives one error line and exit code 2."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.clips import write_video
 FRAMES = 5
 LONG = "b" * 300
 DETECTIONS = "1,-1,10,10,20,20,0.9,-1,-1,-1\n"
-# Of one part of a path. What follows a % would be the time, and a : an address' scheme, if it were an output's name.
+# Names of one path component. In the name of an output, % starts a time field and : ends the scheme of an address.
 NAMES = {
     "255 bytes": "a" * 251,
     "255 bytes, two a letter": "ü" * 125,
@@ -38,7 +38,7 @@ UNSHOWN = [chr(code) for code in (*range(9), *range(11, 32), 0x7F, *range(0x80, 
 
 
 class InProcess(Program):
-    """The program without the time that a process takes to start."""
+    """The program in this process, which starts faster."""
 
     def __call__(self, *arguments: str | Path) -> Result:
         """Run to the end."""
@@ -65,12 +65,12 @@ def count(path: Path) -> int:
 
 
 def check_shown(text: str) -> None:
-    """Nothing in what was said moves a terminal's cursor or hides what follows."""
+    """The text does not move the cursor of a terminal and hides nothing."""
     assert not [character for character in UNSHOWN if character in text], repr(text)
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_a_legal_name_goes_in_and_comes_out(program: Program, clip: Path, name: str) -> None:
+def test_a_legal_name_works_as_input_and_output(program: Program, clip: Path, name: str) -> None:
     source, out = f"{name}.mp4", f"./{name}.mkv"
     clip.rename(program.folder / source)
     texts = [f"./{name}.{suffix}" for suffix in ("txt", "rep")]
@@ -88,7 +88,7 @@ def test_a_legal_name_goes_in_and_comes_out(program: Program, clip: Path, name: 
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_the_default_name_works_whatever_the_source_is_called(quick: InProcess, clip: Path, name: str) -> None:
+def test_the_default_output_works_for_every_source_name(quick: InProcess, clip: Path, name: str) -> None:
     clip.rename(quick.folder / f"{name}.mp4")
     result = quick("run", "--detector", "det.txt", "--", f"{name}.mp4")
     assert result.code == 0, result.errors
@@ -99,7 +99,7 @@ def test_the_default_name_works_whatever_the_source_is_called(quick: InProcess, 
 
 
 @pytest.mark.parametrize("name", ["not UTF-8", "escape sequences", "line ends and controls"])
-def test_other_commands_take_such_names_too(quick: InProcess, clip: Path, name: str) -> None:
+def test_other_commands_accept_such_names(quick: InProcess, clip: Path, name: str) -> None:
     odd = NAMES[name]
     for suffix, content in ((".txt", DETECTIONS), (".yaml", "detector: {name: det.txt}\n")):
         (quick.folder / f"{odd}{suffix}").write_text(content)
@@ -124,7 +124,7 @@ def test_other_commands_take_such_names_too(quick: InProcess, clip: Path, name: 
     assert quick.files() >= {*(f"{odd} {end}" for end in made), f"{odd}.json", f"{odd}.jsonl"}
 
 
-def test_what_is_said_of_a_missing_file_shows_its_name(program: Program, quick: InProcess) -> None:
+def test_the_error_for_a_missing_file_shows_its_name(program: Program, quick: InProcess) -> None:
     for command in (["probe"], ["run"], ["evaluate", "video"]):
         result = quick(*command, "no\x1b[2J\n\u202e\udce9.mp4")
         assert result.code == 2
@@ -133,7 +133,7 @@ def test_what_is_said_of_a_missing_file_shows_its_name(program: Program, quick: 
     check_shown(program("run", "clip.mp4", "again\x1b[2J\u202e.mp4").errors)
 
 
-def test_the_address_of_a_file_names_it_to_the_byte(quick: InProcess, clip: Path) -> None:
+def test_a_file_address_is_decoded_byte_by_byte(quick: InProcess, clip: Path) -> None:
     clip.rename(quick.folder / "caf\udce9 %41.mp4")
     result = quick("probe", f"file://{quick.folder}/caf%E9%20%2541.mp4")
     assert result.code == 0, result.errors
@@ -195,7 +195,7 @@ IMPOSSIBLE = [
 
 @pytest.mark.usefixtures("clip")
 @pytest.mark.parametrize("arguments", IMPOSSIBLE, ids=lambda arguments: " ".join(arguments).replace(LONG, "LONG"))
-def test_a_name_that_cannot_work_costs_one_line(quick: InProcess, arguments: list[str]) -> None:
+def test_an_invalid_name_gives_one_error(quick: InProcess, arguments: list[str]) -> None:
     if arguments[:2] == ["run", "clip.mp4"] and "--detector" not in arguments:
         arguments = [*arguments, "--detector", "det.txt"]
     before = quick.files()
@@ -206,7 +206,7 @@ def test_a_name_that_cannot_work_costs_one_line(quick: InProcess, arguments: lis
     assert quick.files() == before
 
 
-def test_a_null_character_in_the_settings_costs_one_line(quick: InProcess, clip: Path) -> None:
+def test_a_null_character_in_the_settings_gives_one_error(quick: InProcess, clip: Path) -> None:
     (quick.folder / "null.yaml").write_text('outputs: [{to: "a\\0b.mp4"}]\n')
     keys = ("detector.name", "detector.latency", "source.password_file", "source.uri")
     for options in (["--config", "null.yaml"], *(["--set", f'{key}="a\\0b"'] for key in keys)):
@@ -231,7 +231,7 @@ print(sorted(os.listdir()))
 """
 
 
-def test_a_folder_deeper_than_a_path_can_be_long(program: Program, clip: Path) -> None:
+def test_a_folder_deeper_than_the_longest_path(program: Program, clip: Path) -> None:
     command = [sys.executable, "-c", DEEP, str(clip.parent), str(MAIN)]
     done = subprocess.run(command, cwd=program.folder, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     shutil.rmtree(program.folder / ("d" * 250))

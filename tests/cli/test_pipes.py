@@ -1,4 +1,4 @@
-"""Standard input and FIFOs on the command line: read, named, interrupted, refused."""
+"""Standard input and FIFOs as sources on the command line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def clip_of(program: Program, suffix: str) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])
-def test_standard_input_gives_its_frames_and_sound(program: Program, suffix: str) -> None:
+def test_standard_input_gives_frames_and_audio(program: Program, suffix: str) -> None:
     clip = clip_of(program, suffix)
     result = run_with_input(program, clip.read_bytes(), "run", "-", "-o", "out.mkv", "--set", "draw.boxes=false")
     assert result.code == 0, result.errors
@@ -62,7 +62,7 @@ def test_standard_input_has_a_default_output(program: Program) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"no video at all\n" * 99])
 @pytest.mark.parametrize("command", [("run", "-", "-o", "out.mp4"), ("probe", "-")])
-def test_standard_input_without_a_video_is_one_line(
+def test_standard_input_without_a_video_gives_one_error(
     program: Program, command: tuple[str, ...], content: bytes | None
 ) -> None:
     result = run_with_input(program, content, *command)
@@ -73,13 +73,13 @@ def test_standard_input_without_a_video_is_one_line(
     assert program.files() == set()
 
 
-def test_an_mp4_with_its_index_at_the_end_is_one_line(program: Program) -> None:
+def test_an_mp4_with_its_index_at_the_end_gives_one_error(program: Program) -> None:
     streams = (StreamPlan("h264"), StreamPlan("pcm_s16le", Fraction(10)))
     clip = build(FilePlan(".mov", streams), program.folder / "clip.mov")
     result = run_with_input(program, clip.read_bytes(), "run", "-", "-o", "out.mp4")
     assert result.code == 2, result.errors
     (line,) = result.errors.strip().splitlines()
-    assert "index stands at its end" in line
+    assert "index at the end" in line
     assert program.files() == {"clip.mov"}
 
 
@@ -94,7 +94,7 @@ def test_standard_input_can_be_probed(program: Program) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_signal_ends_the_wait_for_a_writer(program: Program, number: int, code: int, begun: bool) -> None:
-    """Before the first byte came there is nothing to keep; later all that came is."""
+    """Before the first byte there is nothing to keep; later all received frames are kept."""
     fifo = program.folder / "fifo"
     os.mkfifo(fifo)
     clip = write_video(program.folder / "clip.ts", frames=300, audio=True)
@@ -121,13 +121,13 @@ def test_a_signal_ends_the_wait_for_a_writer(program: Program, number: int, code
 
 
 def send(writer: IO[bytes], content: bytes) -> None:
-    """Write all but the end, which keeps the reader waiting."""
+    """Write all but the end, so the reader waits."""
     with contextlib.suppress(BrokenPipeError):
         writer.write(content[:-1000])
 
 
 def writing_end(fifo: Path, process: subprocess.Popen[str]) -> IO[bytes]:
-    """The other end of what the program reads, once it has opened it; fails if the program ends first."""
+    """The writing end of the FIFO once the program has opened it; fail if the program ends first."""
     while process.poll() is None:
         try:
             end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
@@ -140,12 +140,12 @@ def writing_end(fifo: Path, process: subprocess.Popen[str]) -> IO[bytes]:
     raise AssertionError(process.communicate()[1])
 
 
-def test_a_fifo_that_nobody_writes_to_can_be_left(program: Program) -> None:
+def test_a_fifo_without_a_writer_can_be_interrupted(program: Program) -> None:
     os.mkfifo(program.folder / "fifo")
     with program.start("run", "fifo", "-o", "out.mp4") as process:
         with writing_end(program.folder / "fifo", process):
             pass  # the writer came and went without a byte
         _, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 2, errors
-    assert "nothing came through it" in errors
+    assert "no data arrived" in errors
     assert program.files() == {"fifo"}

@@ -1,4 +1,4 @@
-"""A run never dies of its terminal: streams that are closed, full, broken or not read, and terminals that go away."""
+"""A run survives closed, full, broken and unread streams, and closed terminals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.clips import write_video
 ENDLESS = "lavfi:testsrc2=size=160x120:rate=25"
 FRAMES = 12
 RUN = ["run", "clip.mp4", "-o", "out.mp4", "--jsonl", "frames.jsonl", "--report", "report.json"]
-NEEDLESS = [
+REDIRECTIONS = [
     ">&- 2>&-",
     "<&- >&- 2>&-",
     ">/dev/full 2>/dev/full",
@@ -44,13 +44,13 @@ def run(program: Program, arguments: list[str], **options: Any) -> int:
 
 
 def run_redirected(program: Program, arguments: list[str], redirections: str) -> int:
-    """The exit code with standard streams as a shell gives them."""
+    """The exit code with standard streams redirected by a shell."""
     command = ["/bin/sh", "-c", f'exec "$0" "$@" {redirections}', sys.executable, str(MAIN), *arguments]
     return subprocess.run(command, cwd=program.folder, timeout=DEADLINE_S, check=False).returncode
 
 
 def check_complete(program: Program, frames: int = FRAMES) -> None:
-    """All outputs are there, and nothing but what belongs into them is in them."""
+    """All outputs are complete and have no other content."""
     with av.open(str(program.folder / "out.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == frames
     lines = (program.folder / "frames.jsonl").read_text().splitlines()
@@ -59,8 +59,8 @@ def check_complete(program: Program, frames: int = FRAMES) -> None:
 
 
 @pytest.mark.usefixtures("clip")
-@pytest.mark.parametrize("redirections", NEEDLESS)
-def test_streams_that_are_closed_or_full_do_not_matter(program: Program, redirections: str) -> None:
+@pytest.mark.parametrize("redirections", REDIRECTIONS)
+def test_closed_or_full_streams_do_not_matter(program: Program, redirections: str) -> None:
     # The starter's library writes to descriptor 2 from C++.
     assert run_redirected(program, [*RUN, "--detector", "starter"], redirections) == 0
     check_complete(program)
@@ -68,7 +68,7 @@ def test_streams_that_are_closed_or_full_do_not_matter(program: Program, redirec
 
 @pytest.mark.usefixtures("clip")
 @pytest.mark.parametrize("options", [[], ["--log-format", "json"], ["--quiet"]], ids=" ".join)
-def test_a_reader_that_has_gone_does_not_matter(program: Program, options: list[str]) -> None:
+def test_a_closed_reader_does_not_matter(program: Program, options: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     code = run(program, [*RUN, "--detector", "det.txt", *options], stdout=writing, stderr=writing)
@@ -79,7 +79,7 @@ def test_a_reader_that_has_gone_does_not_matter(program: Program, options: list[
 
 @pytest.mark.usefixtures("clip")
 @pytest.mark.parametrize("options", [[], ["--log-format", "json"]], ids=" ".join)
-def test_a_reader_that_does_not_read_does_not_stop_the_run(program: Program, options: list[str]) -> None:
+def test_a_stopped_reader_does_not_stop_the_run(program: Program, options: list[str]) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with suppress(BlockingIOError):
@@ -94,7 +94,7 @@ def test_a_reader_that_does_not_read_does_not_stop_the_run(program: Program, opt
 
 
 @pytest.mark.usefixtures("clip")
-def test_a_failure_has_its_exit_code_also_when_nobody_hears_of_it(program: Program) -> None:
+def test_a_failure_has_its_exit_code_without_streams(program: Program) -> None:
     for redirections in (">&- 2>&-", ">/dev/full 2>/dev/full"):
         assert run_redirected(program, ["run", "missing.mp4"], redirections) == 2
         assert run_redirected(program, ["run", "--no-such-option"], redirections) == 2
@@ -102,7 +102,7 @@ def test_a_failure_has_its_exit_code_also_when_nobody_hears_of_it(program: Progr
 
 
 @pytest.mark.usefixtures("clip")
-def test_commands_that_write_files_do_not_need_the_streams(program: Program) -> None:
+def test_commands_that_write_files_need_no_streams(program: Program) -> None:
     track = ["track", "det.txt", "--fps", "25", "--size", "64x64", "-o", "tracks.txt"]
     evaluate = ["evaluate", "video", "clip.mp4", "--detector", "det.txt", "--json", "found.json"]
     assert run_redirected(program, track, ">&- 2>&-") == 0
@@ -113,7 +113,7 @@ def test_commands_that_write_files_do_not_need_the_streams(program: Program) -> 
 
 @pytest.mark.usefixtures("clip")
 @pytest.mark.parametrize("arguments", [["models", "list"], ["probe", "clip.mp4"], ["probe", "clip.mp4", "--json"]])
-def test_what_prints_its_result_fails_only_if_that_is_lost(program: Program, arguments: list[str]) -> None:
+def test_a_printing_command_fails_only_if_its_result_is_lost(program: Program, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done: dict[str, tuple[int, bytes]] = {}
@@ -130,7 +130,7 @@ def test_what_prints_its_result_fails_only_if_that_is_lost(program: Program, arg
 
 
 class Pseudoterminal:
-    """The program on a terminal of its own."""
+    """The program on a pseudo-terminal."""
 
     def __init__(self, program: Program, *arguments: str, controls: bool) -> None:
         self._master, slave = os.openpty()
@@ -148,14 +148,14 @@ class Pseudoterminal:
         os.close(slave)
 
     def wait_for_growth(self) -> None:
-        """Returns once the unfinished JSON lines have grown by some; fails if the program ends first."""
+        """Wait until the temporary JSON lines have grown; fail if the program ends first."""
         before = self._written()
         while self._written() < before + 4096:
             with pytest.raises(subprocess.TimeoutExpired):
                 self.process.wait(0.02)
 
     def close(self) -> None:
-        """The window is closed, the connection breaks."""
+        """Close the terminal."""
         os.close(self._master)
 
     def _written(self) -> int:
@@ -172,7 +172,7 @@ Terminals = Callable[..., Pseudoterminal]
 
 @pytest.fixture
 def on_terminal(program: Program) -> Iterator[Terminals]:
-    """Runs the program on a pseudo-terminal; it is gone after the test."""
+    """Runs the program on a pseudo-terminal and kills it after the test."""
     started: list[Pseudoterminal] = []
 
     def start(*arguments: str, controls: bool) -> Pseudoterminal:
@@ -189,7 +189,9 @@ OUTPUTS = ["-o", "out.mp4", "--jsonl", "frames.jsonl", "--report", "report.json"
 
 
 @pytest.mark.parametrize("live", [[], ["--live"]], ids=["file", "live"])
-def test_the_run_goes_on_when_its_terminal_is_closed(program: Program, on_terminal: Terminals, live: list[str]) -> None:
+def test_the_run_continues_after_its_terminal_is_closed(
+    program: Program, on_terminal: Terminals, live: list[str]
+) -> None:
     running = on_terminal("run", ENDLESS, *live, *OUTPUTS, controls=False)
     running.wait_for_growth()
     running.close()
@@ -208,7 +210,7 @@ def test_closing_the_terminal_of_a_session_completes_the_outputs(program: Progra
 
 
 def check_whole(program: Program, *, live: bool = False) -> None:
-    """The outputs of a run that was ended by a signal hold the same frames; of a live run each drops what it must."""
+    """The outputs of an interrupted run have the same frames, except in a live run, which may drop frames."""
     lines = [json.loads(line) for line in (program.folder / "frames.jsonl").read_text().splitlines()]
     with av.open(str(program.folder / "out.mp4")) as container:
         frames = sum(1 for _ in container.decode(video=0))
@@ -219,7 +221,7 @@ def check_whole(program: Program, *, live: bool = False) -> None:
     assert program.files() == {"out.mp4", "frames.jsonl", "report.json"}
 
 
-# Leads a session on the terminal at its standard input, and runs what it is told to in the background.
+# Leads a session on the terminal at its standard input and runs its arguments in the background.
 BACKGROUND = """
 import fcntl, os, subprocess, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -236,7 +238,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 @pytest.mark.usefixtures("clip")
-def test_a_job_in_the_background_is_not_stopped_for_what_it_says(program: Program) -> None:
+def test_a_background_job_is_not_stopped_for_its_output(program: Program) -> None:
     master, slave = os.openpty()
     command = [sys.executable, "-c", BACKGROUND, sys.executable, str(MAIN), *RUN, "--detector", "det.txt"]
     done = subprocess.run(

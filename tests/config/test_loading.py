@@ -1,4 +1,4 @@
-"""Settings: what wins over what, and errors that name the path and the nearest valid name."""
+"""Settings: the order of priority, and errors that name the path and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.registry import SINKS
-from streamer.run.wiring import build_tracker, source_options
+from streamer.registry import SINKS, SOURCES
+from streamer.run.build import build_tracker
 from streamer.sinks.selection import sink_class
 from tracking.types import Detections
 
@@ -31,7 +31,7 @@ def no_login_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"STREAMER_SOURCE_{name}", raising=False)
 
 
-def test_options_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+def test_options_override_the_file_and_the_file_overrides_defaults(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text("detector:\n  every: 3\n  min_score: 0.5\noutput:\n  crf: 20\n")
     settings = load_settings(file, ["output.crf=30"], {"detector.every": 2, "detector.min_score": None})
@@ -73,14 +73,14 @@ def test_frame_rates_are_exact(given: str, exact: str) -> None:
         ("detector.every.deep=1", "detector.every"),
     ],
 )
-def test_a_wrong_setting_is_named_with_its_path(assignment: str, expected: str) -> None:
+def test_an_invalid_setting_is_reported_with_its_path(assignment: str, expected: str) -> None:
     with pytest.raises(ConfigError, match=expected.replace("[", r"\[")) as caught:
         load_settings(None, [assignment])
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", ["- a list", "detector: [", "\xff\xfe"])
-def test_a_file_that_is_no_configuration_is_named(tmp_path: Path, content: str) -> None:
+def test_an_invalid_file_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"bad\.yaml"):
@@ -93,7 +93,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
-def test_the_example_configurations_hold_the_defaults_but_where_their_use_needs_others(file: Path) -> None:
+def test_the_example_configurations_change_only_necessary_defaults(file: Path) -> None:
     chosen, defaults = load_settings(file).model_dump(), Settings().model_dump()
     sections = {name: value if isinstance(value, dict) else {"": value} for name, value in chosen.items()}
     different = {
@@ -105,13 +105,13 @@ def test_the_example_configurations_hold_the_defaults_but_where_their_use_needs_
     assert different == DIFFERENT.get(file.name, set())
 
 
-def test_the_outputs_of_the_example_for_a_camera_are_what_it_says() -> None:
+def test_the_camera_example_has_its_outputs() -> None:
     recording, pictures = load_settings(CONFIGS / "rtsp.yaml").outputs
     assert (sink_class(recording), recording.keep_days) == (SINKS["recording"], 14)
     assert (sink_class(pictures), pictures.max_fps) == (SINKS["mjpeg"], 10)
 
 
-def test_ffmpegs_own_name_of_the_pixel_format_sets_it() -> None:
+def test_pix_fmt_sets_the_pixel_format() -> None:
     for given, expected in (
         ([], "auto"),
         (["output.pixel_format=gray"], "gray"),
@@ -148,7 +148,7 @@ def test_ffmpegs_own_name_of_the_pixel_format_sets_it() -> None:
         ("outputs: [{to: ''}]", "outputs.0.to"),
     ],
 )
-def test_a_wrong_setting_of_a_live_run_is_named_with_its_path(tmp_path: Path, content: str, expected: str) -> None:
+def test_an_invalid_setting_in_a_file_is_reported_with_its_path(tmp_path: Path, content: str, expected: str) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(content)
     with pytest.raises(ConfigError) as caught:
@@ -167,7 +167,7 @@ def test_a_wrong_setting_of_a_live_run_is_named_with_its_path(tmp_path: Path, co
         f"source: {{options: rtsp://me:{CANARY}@camera/}}",
     ],
 )
-def test_no_password_is_in_what_is_said_of_wrong_settings(tmp_path: Path, content: str) -> None:
+def test_errors_of_settings_contain_no_password(tmp_path: Path, content: str) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(content)
     with pytest.raises(ConfigError) as caught:
@@ -175,81 +175,56 @@ def test_no_password_is_in_what_is_said_of_wrong_settings(tmp_path: Path, conten
     assert CANARY not in str(caught.value)
 
 
-def test_a_password_is_not_in_the_text_of_the_settings() -> None:
+def test_the_text_of_the_settings_contains_no_password() -> None:
     settings = load_settings(None, [f"source.password={CANARY}"])
     assert CANARY not in f"{settings!r} {settings}"
-    assert source_options(settings.source).network.password == CANARY
+    assert settings.source.login()[1] == CANARY
 
 
-def test_the_login_comes_from_the_environment_where_the_settings_have_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_environment_supplies_a_missing_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STREAMER_SOURCE_USER", "me")
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD", CANARY)
-    network = source_options(load_settings(None).source).network
-    assert (network.user, network.password) == ("me", CANARY)
-    network = source_options(load_settings(None, ["source.user=you", "source.password=other"]).source).network
-    assert (network.user, network.password) == ("you", "other")
+    assert load_settings(None).source.login() == ("me", CANARY)
+    assert load_settings(None, ["source.user=you", "source.password=other"]).source.login() == ("you", "other")
     monkeypatch.delenv("STREAMER_SOURCE_PASSWORD")
     (tmp_path / "password").write_text("in a file\n")
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(tmp_path / "password"))
-    assert source_options(load_settings(None).source).network.password == "in a file"
+    assert load_settings(None).source.login()[1] == "in a file"
 
 
 @pytest.mark.parametrize("content", [b"pass word \nanother line", b"pass word \r\n", b"pass word "])
-def test_a_password_file_holds_the_password_in_its_first_line(tmp_path: Path, content: bytes) -> None:
+def test_the_first_line_of_a_password_file_is_the_password(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "password").write_bytes(content)
     settings = load_settings(None, [f"source.password_file={tmp_path / 'password'}"])
-    assert source_options(settings.source).network.password == "pass word "
+    assert settings.source.login()[1] == "pass word "
 
 
 @pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"\xff\xfe", "is no text")])
-def test_a_password_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, reason: str) -> None:
+def test_an_unreadable_password_file_is_named(tmp_path: Path, content: bytes | None, reason: str) -> None:
     file = tmp_path / "password"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError, match=rf"source\.password_file: cannot read {re.escape(str(file))}: {reason}"):
-        source_options(load_settings(None, [f"source.password_file={file}"]).source)
+        load_settings(None, [f"source.password_file={file}"]).source.login()
 
 
-def test_what_is_set_for_the_source_reaches_it() -> None:
-    chosen = [
-        "size=1280x720",
-        "pixel_format=MJPG",
-        "fps=30",
-        "live=true",
-        "transport=udp",
-        "stall_s=2",
-        "retry_for_s=60",
-        "retry_at_start=true",
-        "longest_wait_s=10",
-        "open_timeout_s=3",
-        "low_latency=false",
-        "options={reorder_queue_size: '500'}",
-    ]
-    options = source_options(load_settings(None, [f"source.{one}" for one in chosen]).source)
-    assert (options.size, options.pixel_format, options.fps, options.live) == ((1280, 720), "MJPG", 30, True)
-    network = options.network
-    assert (network.transport, network.open_timeout_s, network.low_latency) == ("udp", 3, False)
-    assert network.options == {"reorder_queue_size": "500"}
-    patience = options.patience
-    assert (patience.stall_s, patience.retry_for_s, patience.retry_at_start) == (2, 60, True)
-    assert patience.longest_wait_s == 10
-    assert source_options(load_settings(None).source).size is None
+def test_source_settings_have_derived_values() -> None:
+    assert load_settings(None, ["source.size=1280x720"]).source.frame_size == (1280, 720)
+    assert load_settings(None).source.frame_size is None
 
 
 @pytest.mark.parametrize("given", ["0", "'0'", "camera:0"])
-def test_a_camera_by_its_number_is_a_source(given: str) -> None:
+def test_a_camera_number_is_a_source(given: str) -> None:
     assert load_settings(None, [f"source.uri={given}"]).source.uri == given.strip("'")
 
 
-def test_an_unknown_tracker_option_gets_the_nearest_name() -> None:
+def test_an_unknown_tracker_option_suggests_the_nearest_name() -> None:
     settings = load_settings(None, ["tracker.options.memroy_s=2"])
     with pytest.raises(ConfigError, match=r"tracker\.options\.memroy_s: no such option; did you mean memory_s"):
         build_tracker(settings.tracker)
 
 
-def test_the_tracker_remembers_from_one_detection_to_the_next_however_rare_they_are() -> None:
+def test_the_tracker_connects_rare_detections() -> None:
     one = Detections(np.array([[10, 10, 60, 60]]), np.array([0.9]), np.array([1]))
     for interval_s in (0.04, 3.0):
         tracker = build_tracker(load_settings(None).tracker, detection_interval_s=interval_s)
@@ -257,16 +232,18 @@ def test_the_tracker_remembers_from_one_detection_to_the_next_however_rare_they_
         assert seen[-1] == seen[-2] == [1]
 
 
-def test_options_of_ffmpeg_may_be_numbers_and_yes_or_no(tmp_path: Path) -> None:
+def test_ffmpeg_options_may_be_numbers_and_booleans(tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("source: {options: {reorder_queue_size: 500, overrun_nonfatal: true, headers: 'X: 1'}}")
-    options = source_options(load_settings(config).source).network.options
+    options = load_settings(config).source.options
     assert options == {"reorder_queue_size": "500", "overrun_nonfatal": "1", "headers": "X: 1"}
     assert load_settings(None, ["source.options.timeout=1.5"]).source.options == {"timeout": "1.5"}
 
 
-def test_how_a_server_is_checked_and_asked_reaches_the_source() -> None:
-    network = source_options(load_settings(None).source).network
-    assert (network.verify, network.poll_fps) == (True, 1.0)
-    network = source_options(load_settings(None, ["source.verify=false", "source.poll_fps=0.1"]).source).network
-    assert (network.verify, network.poll_fps) == (False, 0.1)
+def test_settings_of_a_feature_that_is_not_installed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"extensions: .* feature 'my_camra'; there is none"):
+        load_settings(None, ["extensions.my_camra.gain=2"])
+    monkeypatch.setattr(SOURCES, "_registered", {"my_camera": object})
+    with pytest.raises(ConfigError, match=r"extensions: .* feature 'my_camra'; did you mean my_camera\?"):
+        load_settings(None, ["extensions.my_camra.gain=2"])
+    assert load_settings(None, ["extensions.my_camera.gain=2"]).extensions == {"my_camera": {"gain": 2}}

@@ -1,4 +1,4 @@
-"""Small sequences in MOT Challenge layout: people who walk to the right at 4 px a frame, 120 px below each other."""
+"""Small sequences in MOT Challenge layout: people walk to the right at 4 px per frame, 120 px below each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def truth_rows(people: Iterable[int] = (1, 2), *, frames: int = FRAMES, kind: in
 
 
 def detection_rows(people: Iterable[int] = (1, 2), *, frames: int = FRAMES) -> list[str]:
-    """The same boxes as a detector would give them, the first person's score the highest."""
+    """The same boxes as detections; the first person has the highest score."""
     return [
         f"{frame},-1,{50 + STEP_PX * frame},{120 * person - 110},40,80,{0.9 - 0.01 * person:.2f},-1,-1,-1\n"
         for frame in range(1, frames + 1)
@@ -38,7 +38,7 @@ def write_sequence(
     fps: str = "10",
     benchmark: str | None = "MOT15",
 ) -> Path:
-    """A folder with everything that an evaluation needs; walking people where no rows are given."""
+    """A complete folder for an evaluation; without rows it has the walking people."""
     for name in ("gt", "det"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "gt" / "gt.txt").write_text("".join(truth_rows(frames=frames) if truth is None else truth))

@@ -1,4 +1,4 @@
-"""How steady boxes are: known jumps and known breaks of ids, and a real run."""
+"""Stability of boxes: known jumps, known id breaks, and a real run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIZE = (640, 480)
 def tracks(
     *boxes: tuple[int, float, float], time_s: float, seen_s: float, born_s: float = 0.0, label: int = 0
 ) -> Tracks:
-    """Boxes of 40x40 px by id, left and top; last detected at `seen_s`."""
+    """Boxes of 40x40 px at left and top, by id; last detected at `seen_s`."""
     count = len(boxes)
     corner = np.array([box[1:] for box in boxes], np.float32).reshape(-1, 2)
     return Tracks(
@@ -59,7 +59,7 @@ def report(scenes: Iterable[Scene]) -> SteadinessReport:
 
 
 def carried(lefts: list[float], landed_every: int) -> SteadinessReport:
-    """One box shown at these places, frame by frame, on a result that lands every so many frames, a frame old."""
+    """One box at these places, frame by frame; a result arrives every `every` frames, one frame old."""
     scenes = []
     for index, left in enumerate(lefts):
         seen_s = max(0, index // landed_every * landed_every - 1) / FPS
@@ -67,8 +67,8 @@ def carried(lefts: list[float], landed_every: int) -> SteadinessReport:
     return report(scenes)
 
 
-def test_a_box_that_jumps_when_detections_land() -> None:
-    """2 px a frame, and 10 px back whenever a detection lands, on the frames 4, 8 and 12."""
+def test_a_jump_when_a_detection_arrives_is_measured() -> None:
+    """2 px per frame, and 10 px back when a detection arrives, on frames 4, 8 and 12."""
     lefts = [200 + 2.0 * k - 12 * (k // 4) for k in range(16)]
     found = carried(lefts, 4)
     assert (found.landed.count, found.between.count) == (3, 12)
@@ -82,20 +82,20 @@ def test_a_box_that_jumps_when_detections_land() -> None:
     assert found.duration_s == pytest.approx(1.5)
 
 
-def test_a_steady_box_does_not_swerve() -> None:
+def test_a_box_with_constant_speed_does_not_swerve() -> None:
     found = carried([100 + 3.0 * k for k in range(16)], 4)
     assert found.landed.shift_p95 == pytest.approx(3 / 40)
     assert found.landed.swerve_p95 == pytest.approx(0, abs=1e-6)
 
 
-def test_ids_come_and_go_without_a_step() -> None:
+def test_an_id_on_one_frame_makes_no_step() -> None:
     shown = [tracks((1, 100, 100), time_s=0, seen_s=0), Tracks.empty(), tracks((1, 300, 100), time_s=0.2, seen_s=0.2)]
     found = report(scene(index, each) for index, each in enumerate(shown))
     assert found.landed.count == found.between.count == 0
     assert found.to_dict()["landed"]["iou_p50"] == 1.0
 
 
-def test_a_new_segment_begins_anew() -> None:
+def test_a_new_segment_starts_new_steps() -> None:
     scenes = [
         scene(index, tracks((1, 100 + 200 * (index // 3), 100), time_s=index / FPS, seen_s=index / FPS), index // 3)
         for index in range(6)
@@ -105,13 +105,13 @@ def test_a_new_segment_begins_anew() -> None:
     assert found.landed.shift_p95 == 0
 
 
-def test_nothing_at_all() -> None:
+def test_an_empty_run_has_a_report() -> None:
     found = report([])
     assert (found.frames, found.duration_s, found.ids) == (0, 0.0, IdBreaks(0, 0.0, 0, 0, 0.0))
 
 
 def lives(*parts: tuple[int, int, int, float, float], label_of_last: int = 0, last_segment: int = 0) -> IdBreaks:
-    """Ids that are shown from one frame to another, at left and top; 40 frames in all."""
+    """Ids displayed from one frame to another, at left and top; 40 frames in total."""
     scenes = []
     for index in range(40):
         time_s = index / FPS
@@ -132,7 +132,7 @@ def lives(*parts: tuple[int, int, int, float, float], label_of_last: int = 0, la
     return report(scenes).ids
 
 
-def test_an_id_that_another_takes_over_broke() -> None:
+def test_an_id_that_another_id_continues_is_broken() -> None:
     found = lives((1, 0, 19, 200, 200), (2, 23, 39, 205, 200))
     assert (found.ids, found.ended_inside, found.breaks) == (2, 1, 1)
     assert found.shown_s == pytest.approx(1.9 + 1.6)
@@ -144,16 +144,16 @@ def test_an_id_that_another_takes_over_broke() -> None:
     [(2, 31, 39, 205, 200), (2, 21, 39, 260, 200), (2, 10, 39, 205, 200), (1, 25, 39, 205, 200)],
     ids=["too late", "elsewhere", "was there before", "the same id again"],
 )
-def test_other_ends_are_no_breaks(second: tuple[int, int, int, float, float]) -> None:
+def test_other_track_ends_are_no_breaks(second: tuple[int, int, int, float, float]) -> None:
     assert lives((1, 0, 19, 200, 200), second).breaks == 0
 
 
-def test_who_leaves_the_picture_has_no_broken_id() -> None:
+def test_leaving_the_frame_breaks_no_id() -> None:
     found = lives((1, 0, 19, 595, 200), (2, 21, 39, 595, 200))
     assert (found.ended_inside, found.breaks) == (0, 0)
 
 
-def test_another_kind_of_object_takes_over_no_id() -> None:
+def test_another_class_continues_no_id() -> None:
     assert lives((1, 0, 19, 200, 200), (2, 21, 39, 200, 200), label_of_last=1).breaks == 0
 
 
@@ -161,13 +161,13 @@ def test_a_cut_breaks_no_id() -> None:
     assert lives((1, 0, 19, 200, 200), (2, 20, 39, 200, 200), last_segment=1).breaks == 0
 
 
-def test_one_id_takes_over_from_one_only() -> None:
+def test_one_id_continues_only_one_other() -> None:
     found = lives((1, 0, 19, 200, 200), (2, 0, 19, 215, 200), (3, 21, 39, 205, 200))
     assert (found.ended_inside, found.breaks) == (2, 1)
 
 
-def test_a_box_that_is_carried_back_from_the_next_detection_landed_with_none_before() -> None:
-    """An object that is found on frame 3 for the first time and shown from frame 1 on."""
+def test_a_box_interpolated_before_its_first_detection_does_not_land() -> None:
+    """An object is first detected on frame 3 and displayed from frame 1."""
     scenes = [scene(0, Tracks.empty())]
     for index in (1, 2, 3):
         own = tracks((1, 100 + 5.0 * index, 100), time_s=index / FPS, seen_s=index / FPS - (3 - index) / FPS)
@@ -178,7 +178,7 @@ def test_a_box_that_is_carried_back_from_the_next_detection_landed_with_none_bef
 
 
 class SteppingDetector:
-    """Sees one box that is 4 px further right on every frame but is reported in steps of 12 px."""
+    """Detects one box that moves 4 px per frame; its position is reported in steps of 12 px."""
 
     labels = LABELS
 
@@ -190,7 +190,7 @@ class SteppingDetector:
         return None
 
 
-def test_measures_a_run_of_the_pipeline() -> None:
+def test_a_pipeline_run_is_measured() -> None:
     steadiness = Steadiness()
     source = CountingSource(frames=10)
     for each in Pipeline(source, [SteppingDetector()], IouTracker(), cadence=Cadence(3)):

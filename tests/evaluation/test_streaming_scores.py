@@ -1,4 +1,4 @@
-"""Streaming scores: by hand, and beside a plain loop over everything."""
+"""Streaming scores compared with hand-made figures and with a plain loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.evaluation.streaming_scores import Displayed, score
+from streamer.evaluation.streaming.scores import Displayed, score
 
 Array = npt.NDArray[np.float64]
 Box = tuple[float, float, float, float]
@@ -25,40 +25,40 @@ def objects(*boxes: list[float]) -> Array:
     return np.array(boxes, np.float64).reshape(-1, 4)
 
 
-def test_exact_boxes_get_full_marks() -> None:
+def test_exact_boxes_have_full_scores() -> None:
     scores = score([shown([*BOX, 0.9])] * 3, [objects(BOX)] * 3)
     assert list(scores.to_dict()) == ["F1", "mIoU", "AP50", "AP75", "sAP"]
     assert list(scores.to_dict().values()) == pytest.approx([100] * 5)
 
 
-def test_a_box_that_lags_by_a_fifth_of_its_width() -> None:
-    """IoU 32 / 48 = 0.67: right at 0.5, 0.55, 0.6 and 0.65."""
+def test_a_box_delayed_by_a_fifth_of_its_width() -> None:
+    """IoU 32 / 48 = 0.67: correct at 0.5, 0.55, 0.6 and 0.65."""
     scores = score([shown([2.0, 10.0, 40.0, 80.0, 0.9])], [objects(BOX)])
     assert list(scores.to_dict().values()) == pytest.approx([100, 100 * 32 / 48, 100, 0, 40])
 
 
-def test_misses_and_false_alarms_cost_f1() -> None:
+def test_misses_and_false_positives_lower_f1() -> None:
     alarm = [300.0, 300.0, 40.0, 80.0, 0.5]
     scores = score([shown([*BOX, 0.9], alarm), shown()], [objects(BOX), objects(BOX)])
     assert scores.f1 == pytest.approx(100 * 2 * 1 / (2 + 2))
-    assert scores.ap50 == pytest.approx(100 * 51 / 101)  # recall up to one half, at full precision
+    assert scores.ap50 == pytest.approx(100 * 51 / 101)  # recall up to one half at full precision
 
 
-def test_one_object_is_taken_once_by_the_best_scored() -> None:
+def test_the_box_with_the_best_score_takes_an_object_once() -> None:
     scores = score([shown([*BOX, 0.5], [12.0, 10.0, 40.0, 80.0, 0.9])], [objects(BOX)])
     assert scores.f1 == pytest.approx(200 / 3)
     assert scores.mean_iou == pytest.approx(100 * 38 / 42)
 
 
-def test_nothing_shown_and_nothing_there() -> None:
+def test_no_boxes_and_no_objects() -> None:
     assert list(score([shown()] * 2, [objects(BOX)] * 2).to_dict().values()) == [0] * 5
     assert list(score([shown([*BOX, 0.9])], [objects()]).to_dict().values()) == [0] * 5
     assert list(score([shown()], [objects()]).to_dict().values()) == [0] * 5
     assert list(score([], []).to_dict().values()) == [0] * 5
 
 
-def test_every_frame_must_be_told() -> None:
-    with pytest.raises(ValueError, match="1 instants were displayed, but there are 2 frames"):
+def test_lengths_must_be_equal() -> None:
+    with pytest.raises(ValueError, match="1 displayed frames, but 2 frames of ground truth"):
         score([shown()], [objects(), objects()])
 
 
@@ -70,7 +70,7 @@ def plain_iou(a: Array, b: Array) -> float:
 
 
 def plain_scores(displayed: list[Displayed], truth: list[Array]) -> list[float]:
-    """COCO's rule as it is told: frame by frame, box by box, threshold by threshold."""
+    """The rule of COCO as a loop: frame by frame, box by box, threshold by threshold."""
     present, precisions, f1, mean_iou = sum(map(len, truth)), [], 0.0, 0.0
     for threshold in np.arange(0.5, 0.96, 0.05):
         found: list[tuple[float, bool, float]] = []
@@ -96,7 +96,7 @@ def plain_scores(displayed: list[Displayed], truth: list[Array]) -> list[float]:
     return [f1, mean_iou, precisions[0], precisions[5], sum(precisions) / len(precisions)]
 
 
-# Coarse boxes, so that overlaps and equal scores are frequent.
+# Coarse values make overlaps and equal scores frequent.
 place, length = st.integers(0, 6).map(lambda n: 10.0 * n), st.integers(1, 6).map(lambda n: 10.0 * n)
 box = st.tuples(place, place, length, length)
 seen = st.lists(st.tuples(box, st.integers(0, 4).map(lambda n: n / 4)), max_size=5)

@@ -1,4 +1,4 @@
-"""Scores of tracks: known figures for known mistakes."""
+"""Track scores: known scores of known errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytest.importorskip("trackeval", reason="needs the extra eval")
 
 
 def track_rows(ids: Iterable[tuple[int, int, int]]) -> str:
-    """Exact boxes of people as tracks: of each (person, first frame, id) from that frame to the end or the next one."""
+    """Exact boxes of people as tracks, for each (person, first frame, id) from that frame to the next entry."""
     changes = sorted(ids)
     rows = []
     for frame in range(1, FRAMES + 1):
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return write_sequence(tmp_path / "walk")
 
 
-def test_perfect_tracks_get_full_marks(folder: Path) -> None:
+def test_perfect_tracks_have_full_scores(folder: Path) -> None:
     scores = scores_of(folder, track_rows([(1, 1, 5), (2, 1, 9)]))
     assert {name: scores[name] for name in ("HOTA", "DetA", "AssA", "MOTA", "IDF1")} == pytest.approx(
         {"HOTA": 100, "DetA": 100, "AssA": 100, "MOTA": 100, "IDF1": 100}
@@ -50,29 +50,29 @@ def test_perfect_tracks_get_full_marks(folder: Path) -> None:
     assert (scores["IDSW"], scores["FP"], scores["FN"]) == (0, 0, 0)
 
 
-def test_a_switch_in_the_middle_costs_association_alone(folder: Path) -> None:
+def test_an_id_switch_lowers_association_only(folder: Path) -> None:
     scores = scores_of(folder, track_rows([(1, 1, 5), (2, 1, 9), (2, FRAMES // 2 + 1, 10)]))
     assert scores["IDSW"] == 1
     assert scores["DetA"] == pytest.approx(100)
     assert scores["MOTA"] == pytest.approx(100 * (1 - 1 / (2 * FRAMES)))
     assert scores["IDF1"] == pytest.approx(75)
-    assert scores["AssA"] == pytest.approx(75)  # one person in full, one by halves
+    assert scores["AssA"] == pytest.approx(75)  # one person completely, one by halves
     assert scores["HOTA"] == pytest.approx(100 * 0.75**0.5)
 
 
-def test_no_tracks_are_a_result_too(folder: Path) -> None:
+def test_missing_tracks_have_a_score(folder: Path) -> None:
     scores = scores_of(folder, "")
     assert scores["FN"] == 2 * FRAMES
     assert scores["HOTA"] == scores["MOTA"] == scores["IDF1"] == 0
 
 
-def test_large_and_scattered_ids_cost_nothing(tmp_path: Path) -> None:
+def test_large_ids_need_no_memory(tmp_path: Path) -> None:
     rows = [row.replace(",1,", ",4000000000,", 1) for row in truth_rows([1])]
     folder = write_sequence(tmp_path / "large", truth=rows)
     assert scores_of(folder, track_rows([(1, 1, 5)]))["HOTA"] == pytest.approx(100)
 
 
-def test_what_matches_a_distractor_is_no_false_alarm(tmp_path: Path) -> None:
+def test_a_match_with_a_distractor_is_no_false_positive(tmp_path: Path) -> None:
     tracks = track_rows([(1, 1, 5), (2, 1, 9)])
     person, distractor = truth_rows([1], kind=1), truth_rows([2], kind=8)
     both = write_sequence(tmp_path / "both", truth=[*person, *distractor], benchmark="MOT17")
@@ -119,12 +119,12 @@ def test_a_tracker_follows_the_detections_of_a_sequence(folder: Path, tmp_path: 
     assert scores.hota > 95
 
 
-def test_nothing_is_printed_by_the_scorer(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_trackeval_prints_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     scores_of(folder, track_rows([(1, 1, 5)]))
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_the_extra_the_remedy_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trackeval", None)
-    with pytest.raises(ConfigError, match=r"pip install 'streamer\[eval\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'streamer-video\[eval\]'"):
         scores_of(folder, "")

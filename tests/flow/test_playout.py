@@ -88,7 +88,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         due_times(bursts(8, 25.0, 500), 25.0, Playout())
     assert caplog.messages == [
-        "pictures come in bursts (camera, network or a busy machine): they are shown up to 0.27 s after they came"
+        "frames arrive in bursts (camera, network or a busy machine): they are shown up to 0.27 s after they arrive"
     ]
 
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from streamer.errors import DetectorError
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
 from streamer.flow.routes import LosslessRoute
-from streamer.flow.stats import FrameLedger
 from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import DropCause, FrameState

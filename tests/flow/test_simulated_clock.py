@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, DetectorError, Interrupted
 from streamer.flow.cadence import Cadence
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.queues import Closed
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
-from streamer.flow.stats import FrameLedger
 from streamer.interfaces import Detector, Scene
 from streamer.pipeline import Pipeline
 from streamer.values.delivery import Detected

@@ -229,7 +229,7 @@ def test_finish_waits_no_longer_than_it_is_told(caplog: pytest.LogCaptureFixture
     assert hold.reached.wait(DEADLINE_S)
     with caplog.at_level(logging.WARNING):
         sink_worker.finish(0.01)
-    assert caplog.messages == ["list did not take the last pictures within 0.0 s"]
+    assert caplog.messages == ["list did not write the last frames within 0.0 s"]
     hold.go.set()
     thread.join(DEADLINE_S)
     assert sink.indexes == [0, 1]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.flow.stats import DurationHistogram, FrameLedger, RateMeter, RunStats, TrackCounts
+from streamer.flow.frame_ledger import FrameLedger
+from streamer.flow.stats import DurationHistogram, RateMeter, RunStats, TrackCounts
 from streamer.observe.report import Report
 from streamer.values.labels import LabelTable
 from streamer.values.states import DropCause, FrameState
@@ -105,7 +106,7 @@ def test_tracks_are_counted_as_if_all_were_remembered(frames: list[list[tuple[in
     counts, all_ids = TrackCounts(remembered=20), dict[str, set[int]]()
     for number, frame in enumerate(frames):
         shown = {1 + number + offset: label for offset, label in frame}
-        counts.take(tracks_of(shown), TABLE)
+        counts.add(tracks_of(shown), TABLE)
         for track_id, label in shown.items():
             all_ids.setdefault(TABLE.name(label), set()).add(track_id)
     assert counts.by_class == {name: len(ids) for name, ids in all_ids.items()}
@@ -114,7 +115,7 @@ def test_tracks_are_counted_as_if_all_were_remembered(frames: list[list[tuple[in
 def test_counting_tracks_takes_bounded_memory() -> None:
     counts = TrackCounts(remembered=100)
     for first in range(1, 20_001, 10):
-        counts.take(tracks_of({track_id: track_id % 2 for track_id in range(first, first + 15)}), TABLE)
+        counts.add(tracks_of({track_id: track_id % 2 for track_id in range(first, first + 15)}), TABLE)
     assert len(counts) == 100
     assert counts.by_class.total() == 20_005
 
@@ -122,7 +123,7 @@ def test_counting_tracks_takes_bounded_memory() -> None:
 def test_a_frame_with_more_tracks_than_are_remembered_counts_each_once() -> None:
     counts = TrackCounts(remembered=10)
     for _ in range(5):
-        counts.take(tracks_of(dict.fromkeys(range(1, 51), 1)), TABLE)
+        counts.add(tracks_of(dict.fromkeys(range(1, 51), 1)), TABLE)
     assert counts.by_class == {"Car": 50}
 
 
@@ -220,7 +221,7 @@ def test_stages_and_ages_are_told_apart() -> None:
 def test_a_track_that_is_shown_again_is_remembered_longer_than_one_that_is_not() -> None:
     counts = TrackCounts(remembered=3)
     for track_id in (1, 2, 3, 1, 4, 1):
-        counts.take(tracks_of({track_id: 1}), TABLE)
+        counts.add(tracks_of({track_id: 1}), TABLE)
     assert counts.by_class == {"Car": 4}
-    counts.take(tracks_of({2: 1}), TABLE)
+    counts.add(tracks_of({2: 1}), TABLE)
     assert counts.by_class == {"Car": 5}, "it was forgotten, and counts anew"

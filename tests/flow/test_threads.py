@@ -77,7 +77,7 @@ def test_a_thread_that_nobody_needs_any_more_is_waited_for_less_than_the_others(
         done.set()
 
     with ThreadGroup(lambda: None, deadline_s=30.0) as thread_group:
-        thread_group.start("long", hang, patience_s=0.05)
+        thread_group.start("long", hang, deadline_s=0.05)
         threads = [thread for thread in threading.enumerate() if thread.name == "streamer-long"]
         thread_group.start("short", let_go)
     assert done.is_set()

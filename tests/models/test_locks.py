@@ -1,96 +1,123 @@
-"""Waiting for other downloads of the same module: for the living, not for the dead.
-
-tensorflow-hub's lock `KEY.lock` holds `HOSTNAME.PID.UID`; its owner writes into `KEY.UID.tmp`.
-"""
+"""The lock between processes that download the same module, and the folders of killed downloads."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
+import signal
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from streamer.models import download_lock, store
+from streamer.models import store
+from streamer.models.hub_cache import Entry
 from tests.models.archive_server import ArchiveServer
 from tests.models.archives import snapshot
 
-WEIGHTS = "variables/variables.data-00000-of-00001"
 DEADLINE_S = 60.0
+HOLD = """
+import sys
+from pathlib import Path
+from streamer.models.hub_cache import Entry
+with Entry(Path(sys.argv[1])).locked(60):
+    print("held", flush=True)
+    input()
+"""
+FETCH = "import sys; from streamer.models import store; print(store.fetch(sys.argv[1]))"
 
 
-def hold(entry: Path, process: int, host: str = "") -> Path:
+@contextmanager
+def owner(entry: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock until it reads a line."""
     entry.parent.mkdir(parents=True, exist_ok=True)
-    scratch = entry.with_name(f"{entry.name}.abc.tmp")
-    scratch.mkdir()
-    (scratch / "half").write_bytes(b"x")
-    lock = entry.with_name(f"{entry.name}.lock")
-    lock.write_text(f"{host or socket.gethostname()}.{process}.abc")
-    return lock
+    code = [sys.executable, "-c", HOLD, str(entry)]
+    with subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
 
 
-def test_a_dead_owner_is_not_waited_for(url: str, entry: Path, module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        pass
-    monkeypatch.setattr(time, "sleep", None)  # not callable: whoever waits fails
-    for dead in (gone.pid, os.getpid()):
-        hold(entry, dead)
+def draft_of(entry: Path) -> Path:
+    draft = entry.with_name(f"{entry.name}.abc.tmp")
+    draft.mkdir(parents=True)
+    return draft
+
+
+def test_a_killed_owner_leaves_no_lock(url: str, entry: Path, module: Path) -> None:
+    with owner(entry) as process:
+        process.kill()
+        process.wait(DEADLINE_S)
         store.fetch(url)
-        assert snapshot(entry) == snapshot(module)
-        assert not list(entry.parent.glob("*.lock"))
-        assert not list(entry.parent.glob("*.tmp"))
-        shutil.rmtree(entry)
-
-
-def test_a_dead_owner_of_a_repair_is_not_waited_for(url: str, entry: Path, module: Path) -> None:
-    store.fetch(url)
-    (entry / WEIGHTS).unlink()
-    hold(entry.with_name(f"{entry.name}.repair"), os.getpid())
-    store.fetch(url)
     assert snapshot(entry) == snapshot(module)
-    assert not list(entry.parent.glob("*.repair*"))
+    assert not list(entry.parent.glob("*.lock"))
 
 
-@pytest.mark.parametrize("host", ["", "elsewhere.example"])
-def test_an_owner_that_stands_still_is_not_waited_for_long(url: str, entry: Path, module: Path, host: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as alive:
-        hold(entry, alive.pid, host)
+def test_an_owner_that_makes_no_progress_is_not_waited_for(url: str, entry: Path, module: Path) -> None:
+    with owner(entry) as process:
         store.fetch(url, timeout_s=0.2)
-        assert alive.poll() is None
-        alive.communicate(b"\n")
+        assert process.poll() is None
     assert snapshot(entry) == snapshot(module)
 
 
-def test_an_owner_that_goes_on_is_waited_for(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as alive:
-        lock = hold(tmp_path / "entry", alive.pid)
-        half = tmp_path / "entry.abc.tmp" / "half"
-        looks = []
+def test_an_owner_that_makes_progress_is_waited_for(entry: Path) -> None:
+    half = draft_of(entry) / "archive"
+    over = threading.Event()
 
-        def work(_: float) -> None:
-            # In place of the pause: the owner writes, five times as long as the limit, and is done.
-            looks.append(half.stat().st_size)
-            half.write_bytes(b"x" * (len(looks) + 1))
-            if len(looks) == 10:
-                lock.unlink()
+    def write() -> None:
+        while not over.wait(0.02):
+            with half.open("ab") as file:
+                file.write(b"x")
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(time, "sleep", work)
-            download_lock.wait(tmp_path / "entry", timeout_s=0.0)
-        alive.communicate(b"\n")
-    assert looks == list(range(1, 11))
+    writer = threading.Thread(target=write)
+    with owner(entry) as process:
+        writer.start()
+        release = threading.Timer(1.5, process.communicate, ["\n"])
+        release.start()
+        with Entry(entry).locked(0.25):  # six times as long
+            assert process.wait(DEADLINE_S) == 0
+            over.set()
+    release.join()
+    writer.join()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_the_wait_for_a_lock(url: str, entry: Path) -> None:
+    with owner(entry):
+        main = Path(__file__).parents[2] / "main.py"
+        command = [sys.executable, str(main), "models", "fetch", url]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as waiting:
+            # Only the lock file of the other process tells that this one waits: it is opened by both.
+            while str(entry.with_name(f"{entry.name}.fetch.lock")) not in open_files(waiting.pid):
+                assert waiting.poll() is None
+            waiting.send_signal(signal.SIGINT)
+            _, errors = waiting.communicate(timeout=DEADLINE_S)
+    assert waiting.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert not entry.exists()
+
+
+def open_files(process: int) -> set[str]:
+    folder = Path(f"/proc/{process}/fd")
+    if not folder.is_dir():
+        pytest.skip("no /proc")
+    found = set()
+    for link in folder.iterdir():
+        try:
+            found.add(str(link.readlink()))
+        except OSError:
+            continue
+    return found
 
 
 @pytest.mark.slow
 def test_two_processes_at_once(server: ArchiveServer, url: str, entry: Path, module: Path) -> None:
     server.script.faults = ["", "waits"]  # the first answer is the redirect
-    code = f"from streamer.models import store; print(store.fetch({url!r}))"
-    first = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    first = subprocess.Popen([sys.executable, "-c", FETCH, url], stdout=subprocess.PIPE, text=True)
     assert server.script.half_sent.wait(DEADLINE_S)
     assert list(entry.parent.glob("*.lock"))
     # The second waits here, in this process.
@@ -103,7 +130,16 @@ def test_two_processes_at_once(server: ArchiveServer, url: str, entry: Path, mod
     assert len(list(entry.parent.iterdir())) == 3
 
 
-def test_what_killed_downloads_left_goes_after_a_day(url: str, entry: Path) -> None:
+@pytest.mark.slow
+def test_many_processes_leave_one_whole_module(server: ArchiveServer, url: str, entry: Path, module: Path) -> None:
+    running = [subprocess.Popen([sys.executable, "-c", FETCH, url], stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [process.wait(DEADLINE_S) for process in running] == [0] * 4
+    assert len(server.script.requests) == 2, "one of them downloaded"
+    assert snapshot(entry) == snapshot(module)
+    assert len(list(entry.parent.iterdir())) == 3
+
+
+def test_folders_of_killed_downloads_are_removed_later(url: str, entry: Path) -> None:
     entry.parent.mkdir(parents=True)
     old, young = (entry.with_name(f"{entry.name}.{uid}.tmp") for uid in ("old", "young"))
     for folder in (old, young):

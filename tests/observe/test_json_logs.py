@@ -50,10 +50,10 @@ def test_a_record_is_one_line_with_its_fields(stream: io.StringIO, logger: loggi
     assert second.keys() == {"time", "level", "logger", "message"}
 
 
-def test_a_line_is_ascii_whatever_was_said(stream: io.StringIO, logger: logging.Logger) -> None:
+def test_a_line_is_ascii(stream: io.StringIO, logger: logging.Logger) -> None:
     logger.error("Kamera „Tür“ \udcff\x1b[2J", extra={"output": ["a\udcff.mp4"]})
     assert stream.getvalue().isascii()
-    # A lone surrogate is refused by many readers of JSON; a control character is for a terminal that shows the message.
+    # Many JSON readers refuse a lone surrogate; a control character would reach a terminal that shows the message.
     assert lines(stream)[0]["message"] == r"Kamera „Tür“ \xff\x1b[2J"
     assert lines(stream)[0]["output"] == [r"a\xff.mp4"]
 

@@ -1,4 +1,4 @@
-"""The metrics of a run, as Prometheus gets them."""
+"""The metrics of a run as scraped by Prometheus."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SOURCE = "rtsp://camera/live"
 
 @pytest.fixture
 def stats() -> RunStats:
-    """A run in full swing."""
+    """The figures of a running run."""
     made = RunStats()
     made.ledger.enter(100)
     made.ledger.settle(FrameState.DETECTED, frames=20)
@@ -67,7 +67,7 @@ def scrape(server: MetricsServer) -> dict[str, list[Sample]]:
     return found
 
 
-def test_frames_add_up_to_those_that_entered(server: MetricsServer, stats: RunStats) -> None:
+def test_frame_counts_add_up(server: MetricsServer, stats: RunStats) -> None:
     def balance() -> tuple[float, float]:
         samples = scrape(server)
         settled = sum(sample.value for sample in samples["streamer_frames_total"])
@@ -81,7 +81,7 @@ def test_frames_add_up_to_those_that_entered(server: MetricsServer, stats: RunSt
     assert balance() == (105, 4)
 
 
-def test_figures_arrive_with_their_labels(server: MetricsServer) -> None:
+def test_metrics_have_their_labels(server: MetricsServer) -> None:
     found = {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for samples in scrape(server).values()
@@ -107,14 +107,14 @@ def test_figures_arrive_with_their_labels(server: MetricsServer) -> None:
     assert value("streamer_frame_age_seconds_bucket", at="detector", le="+Inf") == 2
 
 
-def test_the_process_and_the_version_are_told(server: MetricsServer) -> None:
+def test_process_metrics_and_version_are_exported(server: MetricsServer) -> None:
     samples = scrape(server)
     assert samples["streamer_build_info"][0].labels["version"]
     assert samples["process_resident_memory_bytes"][0].value > 1e6
     assert samples["process_open_fds"][0].value > 1
 
 
-def test_no_password_is_told(server: MetricsServer) -> None:
+def test_metrics_contain_no_password(server: MetricsServer) -> None:
     with urllib.request.urlopen(server.url, timeout=10) as answer:
         text = answer.read().decode()
     assert f'source="{SOURCE}"' in text
@@ -136,28 +136,28 @@ def test_buckets_count_every_duration_up_to_their_bound(durations_s: list[float]
     assert list(counts) == [repr(bound_s) for bound_s in BOUNDS_S]
 
 
-def test_without_a_host_only_this_machine_can_ask(server: MetricsServer) -> None:
+def test_without_a_host_only_this_machine_can_connect(server: MetricsServer) -> None:
     assert server.address[0] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("address", ["", "somewhere", ":", "host:port", "1:2:3", "127.0.0.1:70000"])
-def test_what_is_no_address_is_refused(address: str, stats: RunStats) -> None:
+def test_an_invalid_address_is_refused(address: str, stats: RunStats) -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
         MetricsServer(address, SOURCE, stats)
 
 
-def test_a_port_that_is_taken_is_told(server: MetricsServer, stats: RunStats) -> None:
+def test_a_port_in_use_is_reported(server: MetricsServer, stats: RunStats) -> None:
     again = MetricsServer(f"127.0.0.1:{server.address[1]}", SOURCE, stats)
     with pytest.raises(SinkUnavailable, match="the port is taken"):
         again.__enter__()
 
 
-def test_an_address_of_another_machine_is_told(stats: RunStats) -> None:
+def test_an_address_of_another_machine_is_reported(stats: RunStats) -> None:
     with pytest.raises(SinkUnavailable, match="does not have that address"):
         MetricsServer("192.0.2.1:0", SOURCE, stats).__enter__()
 
 
-def test_it_ends_with_a_client_that_never_asks(stats: RunStats) -> None:
+def test_it_closes_with_an_idle_client(stats: RunStats) -> None:
     with MetricsServer("127.0.0.1:0", SOURCE, stats) as server:
         address = server.address
         silent = socket.create_connection(address)
@@ -174,18 +174,18 @@ def test_it_ends_with_a_client_that_never_asks(stats: RunStats) -> None:
 
 @pytest.mark.system
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="no Prometheus is installed")
-def test_prometheus_takes_them(server: MetricsServer, tmp_path: Path) -> None:
+def test_prometheus_scrapes_them(server: MetricsServer, tmp_path: Path) -> None:
     with Prometheus(tmp_path, server.address) as prometheus:
         assert prometheus.value('sum(streamer_frames_total{source="rtsp://camera/live"})') == 97
         assert prometheus.value("histogram_quantile(0.5, streamer_stage_duration_seconds_bucket)") == 0.375
 
 
 class Prometheus:
-    """A real one that scrapes one target.
+    """A Prometheus server that scrapes one target.
 
     Args:
-        folder: for its files.
-        target: host and port of what it scrapes.
+        folder: folder for its files.
+        target: host and port of the target.
     """
 
     def __init__(self, folder: Path, target: tuple[str, int]) -> None:
@@ -216,7 +216,7 @@ class Prometheus:
         self._process.wait(10)
 
     def value(self, query: str) -> float:
-        """The answer to a query, asked again until there is one."""
+        """The result of a query, repeated until there is one."""
         deadline_s = time.monotonic() + 30
         address = f"http://127.0.0.1:{self._port}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
         while time.monotonic() < deadline_s and self._process.poll() is None:

@@ -10,8 +10,8 @@ import pytest
 
 from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.flow.cadence import Cadence
+from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.sink_worker import LIVE_CAPACITY
-from streamer.flow.stats import FrameLedger
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
 from streamer.values.states import DropCause, FrameState
@@ -366,7 +366,7 @@ def test_stopping_does_not_wait_for_a_sink_that_hangs(
         run.pipeline.stop()
         check_stopped(run)
     assert other.indexes[-1] == 2
-    assert "list did not take the last pictures within 1.0 s" in caplog.messages
+    assert "list did not write the last frames within 1.0 s" in caplog.messages
 
 
 def test_a_window_that_is_closed_completes_the_other_outputs(camera: ScriptedCamera, gate: Gate) -> None:

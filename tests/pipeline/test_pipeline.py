@@ -13,9 +13,10 @@ from streamer.errors import DetectorError, Interrupted, SinkError, SourceLost
 from streamer.flow.cadence import Cadence
 from streamer.flow.routes import CAPTURED_CAPACITY, DELIVERY_CAPACITY
 from streamer.flow.sink_worker import SINK_CAPACITY
+from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
-from streamer.render.canvas import Canvas
+from streamer.values.drawable import Drawable
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tests.pipeline.parts import DEADLINE_S, FRAMES, Boom, CountingSource, ListSink, MainThreadSink, OneBox, raising
@@ -33,7 +34,7 @@ class FailingTracker(IouTracker):
 class FailingAnnotator:
     """Fails when it is to draw."""
 
-    def draw(self, canvas: Canvas, scene: Scene) -> None:
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
         raise Boom(f"no drawing on {canvas} at {scene.frame.index}")
 
 
@@ -271,3 +272,14 @@ def test_a_scene_can_be_changed_only_by_making_another() -> None:
     with pytest.raises(AttributeError):
         scene.state = FrameState.LOST  # type: ignore[misc]
     assert replace(scene, state=FrameState.LOST).state == "lost"
+
+
+def test_frames_and_scenes_carry_the_name_of_their_stream() -> None:
+    seen: list[str] = []
+    pipeline = Pipeline(
+        CountingSource(3),
+        [OneBox(lambda frame: seen.append(frame.stream))],
+        IouTracker(),
+        stats=RunStats("yard"),
+    )
+    assert [scene.stream for scene in pipeline] == seen == ["yard"] * 3

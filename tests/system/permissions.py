@@ -1,7 +1,7 @@
-"""Permissions that also hold for root, so that tests of them run for everybody.
+"""File permissions that also apply to root, so tests of them can run as any user.
 
-Root may read and write everything because of two capabilities (capabilities(7)), which a thread can give up for itself,
-and a program for itself and all that it starts:
+Root ignores file modes because of two capabilities (capabilities(7)). A thread can drop them for itself, and a program
+can drop them for itself and its child processes:
 
     python tests/system/permissions.py PROGRAM [ARGUMENT...]
 """
@@ -31,7 +31,7 @@ class _Sets(ctypes.Structure):
 
 
 def as_an_ordinary_user(call: Callable[[], Result]) -> Result:
-    """Call it in a thread that respects the modes of files, as the threads that it starts do."""
+    """Call a function in a thread that respects file modes; its child threads do, too."""
     with ThreadPoolExecutor(1) as thread:
         if os.geteuid() == 0:
             thread.submit(_give_up).result()
@@ -52,7 +52,7 @@ def _call(name: str, *arguments: object) -> None:
 
 
 def main(command: list[str]) -> None:
-    """Become another program, which has to respect the modes of files."""
+    """Replace this process by a program that respects file modes."""
     if os.geteuid() == 0:
         for capability in (_DAC_OVERRIDE, _DAC_READ_SEARCH):
             _call("prctl", _PR_CAPBSET_DROP, capability, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Waits between two tries: they grow, stay within bounds, and are not the same for everybody."""
+"""Waits between retries grow, stay within bounds, and differ between instances."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEEDS = st.integers(0, 2**32)
 
 
 class Without(random.Random):
-    """No jitter: the middle of every range."""
+    """No jitter: the middle of each range."""
 
     def uniform(self, a: float, b: float) -> float:
         return (a + b) / 2
@@ -35,7 +35,7 @@ def test_waits_grow_by_half_up_to_the_longest() -> None:
 
 
 @given(seed=SEEDS, first_s=st.floats(0.01, 10), factor=st.floats(1, 1000), count=st.integers(1, 40))
-def test_every_wait_is_within_a_quarter_of_its_own_and_never_above_the_longest(
+def test_jitter_is_a_quarter_and_never_exceeds_the_longest_wait(
     seed: int, first_s: float, factor: float, count: int
 ) -> None:
     longest_s = first_s * factor
@@ -45,24 +45,24 @@ def test_every_wait_is_within_a_quarter_of_its_own_and_never_above_the_longest(
 
 
 @given(seed=SEEDS, tries=st.integers(1, 30))
-def test_what_worked_makes_the_next_wait_short_again(seed: int, tries: int) -> None:
+def test_reset_returns_to_the_first_wait(seed: int, tries: int) -> None:
     backoff = Backoff(jitter=random.Random(seed))
     waits(backoff, tries)
     backoff.reset()
     assert backoff.next_s() <= 1.25 * FIRST_S
 
 
-def test_two_that_fail_together_do_not_try_again_together() -> None:
+def test_two_instances_have_different_waits() -> None:
     assert waits(Backoff(), 5) != waits(Backoff(), 5)
 
 
-def test_jitter_reaches_both_ends_of_its_range() -> None:
+def test_jitter_covers_its_whole_range() -> None:
     firsts = [Backoff(jitter=random.Random(seed)).next_s() / FIRST_S for seed in range(500)]
     assert min(firsts) < 0.8
     assert max(firsts) > 1.2
 
 
 @pytest.mark.parametrize(("first_s", "longest_s"), [(0.0, 1.0), (-1.0, 1.0), (2.0, 1.0)])
-def test_waits_that_cannot_be_are_refused(first_s: float, longest_s: float) -> None:
-    with pytest.raises(ValueError, match="grows"):
+def test_invalid_waits_are_refused(first_s: float, longest_s: float) -> None:
+    with pytest.raises(ValueError, match="at most the longest wait"):
         Backoff(first_s, longest_s)

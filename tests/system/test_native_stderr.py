@@ -1,4 +1,4 @@
-"""Holding back what native code writes to stderr."""
+"""Filtering of what native code writes to stderr."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def fail() -> None:
     raise RuntimeError("broken")
 
 
-def test_only_the_lines_named_go(capfd: pytest.CaptureFixture[str]) -> None:
+def test_only_matching_lines_are_dropped(capfd: pytest.CaptureFixture[str]) -> None:
     with native_stderr.held_back(lambda line: line.startswith(b"INFO")):
         os.write(2, b"INFO: chatter\nERROR: no disk\n")
     os.write(2, b"INFO: later\n")
     assert capfd.readouterr().err == "ERROR: no disk\nINFO: later\n"
 
 
-def test_everything_is_told_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+def test_all_lines_are_written_after_a_failure(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="broken"), native_stderr.held_back(lambda _: True):
         fail()
     assert capfd.readouterr().err == "INFO: chatter\nERROR: no disk\n"

@@ -1,4 +1,4 @@
-"""Files that get their name when they are complete, and not before."""
+"""Files get their final name only when they are complete."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_overwriting_replaces_only_on_commit_and_keeps_the_mode(tmp_path: Path) 
     assert final.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_created_in_the_meantime_is_not_replaced(tmp_path: Path) -> None:
     partial = PartialFile(tmp_path / "clip.mp4")
     partial.path.write_bytes(b"mine")
     (tmp_path / "clip.mp4").write_bytes(b"theirs")
@@ -86,7 +86,7 @@ def test_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (tmp_path / "late.mp4").read_bytes() == b"theirs"
 
 
-def test_a_new_file_has_the_mode_that_any_program_would_give_it(tmp_path: Path) -> None:
+def test_a_new_file_has_the_default_mode(tmp_path: Path) -> None:
     (tmp_path / "plain.mp4").touch()
     PartialFile(tmp_path / "clip.mp4").commit()
     assert (tmp_path / "clip.mp4").stat().st_mode == (tmp_path / "plain.mp4").stat().st_mode
@@ -101,7 +101,7 @@ def test_a_second_commit_does_nothing(tmp_path: Path) -> None:
 
 
 def fail_to_sync(monkeypatch: pytest.MonkeyPatch, number: int, *, folders: bool) -> None:
-    """Have the disk refuse to store files, or folders."""
+    """Make the sync of files, or of folders, fail."""
     sync = os.fsync
 
     def fail(descriptor: int) -> None:
@@ -113,9 +113,7 @@ def fail_to_sync(monkeypatch: pytest.MonkeyPatch, number: int, *, folders: bool)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
-def test_what_the_disk_does_not_store_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
+def test_a_file_that_cannot_be_synced_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     partial = PartialFile(tmp_path / "clip.mp4")
     fail_to_sync(monkeypatch, number, folders=False)
     with pytest.raises(SinkError, match=r"cannot finish .*; nothing was kept"):
@@ -123,7 +121,7 @@ def test_what_the_disk_does_not_store_is_not_there(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_synced_is_fine_but_a_broken_one_is_not(
+def test_a_folder_without_sync_is_accepted_and_a_broken_disk_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_to_sync(monkeypatch, errno.EINVAL, folders=True)
@@ -135,7 +133,7 @@ def test_a_folder_that_cannot_be_synced_is_fine_but_a_broken_one_is_not(
         PartialFile(tmp_path / "other.mp4").commit()
 
 
-def test_a_name_that_was_claimed_in_vain_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_rename_removes_the_created_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
@@ -147,7 +145,7 @@ def test_a_name_that_was_claimed_in_vain_is_given_back(tmp_path: Path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
+def test_a_vanished_file_is_an_error(tmp_path: Path) -> None:
     partial = PartialFile(tmp_path / "clip.mp4")
     partial.path.unlink()
     with pytest.raises(SinkError, match="cannot finish"):
@@ -155,7 +153,7 @@ def test_a_file_that_vanished_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["folder", "missing/clip.mp4", "file/clip.mp4", "x" * 300 + ".mp4", "a\0b.mp4"])
-def test_impossible_names_are_refused_at_once(tmp_path: Path, name: str) -> None:
+def test_invalid_names_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(SinkUnavailable, match="cannot write") as caught:
@@ -164,7 +162,7 @@ def test_impossible_names_are_refused_at_once(tmp_path: Path, name: str) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
 
 
-def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_folder_without_write_permission_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(SinkUnavailable, match="Permission denied"):
         as_an_ordinary_user(lambda: PartialFile(tmp_path / "clip.mp4"))
@@ -174,7 +172,7 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     "name",
     ["ü" * 125 + ".mp4", "語" * 83 + "a.mp4", "\udce9" * 251 + ".mp4", "x." + "s" * 253, "x" * 100 + "." + "語" * 51],
 )
-def test_the_longest_name_has_room_for_the_temporary_one(tmp_path: Path, name: str) -> None:
+def test_the_longest_name_has_a_temporary_name(tmp_path: Path, name: str) -> None:
     final = tmp_path / name
     assert 253 <= len(os.fsencode(name)) <= 255
     partial = PartialFile(final)
@@ -184,7 +182,7 @@ def test_the_longest_name_has_room_for_the_temporary_one(tmp_path: Path, name: s
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_text_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     partial = PartialFile(tmp_path / "report.json")
     partial.complete("{}\n")
     assert (tmp_path / "report.json").read_bytes() == b"{}\n"
@@ -214,6 +212,6 @@ def test_special_files_are_written_directly() -> None:
     assert Path("/dev/null").is_char_device()
 
 
-def test_what_completes_an_output() -> None:
+def test_exceptions_that_complete_an_output() -> None:
     kinds = (None, Interrupted, KeyboardInterrupt, SystemExit, ValueError, SinkError)
     assert [completes(kind) for kind in kinds] == [True, True, True, True, False, False]

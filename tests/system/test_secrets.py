@@ -1,4 +1,4 @@
-"""Passwords: taken out of addresses, put back, and kept out of texts and log records."""
+"""Passwords: taken out of addresses, put back, and hidden in texts and log records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from streamer.system.secrets import (
 )
 
 ADDRESSES = ["rtsp://camera/live", "rtsp://[fe80::1%25eth0]:8554/a/b?channel=1&to=me@home#x", "http://10.0.0.7:8080/"]
-# Also what a file name or environment variable of another encoding becomes in Python.
+# Includes the surrogates with which Python represents bytes of another encoding.
 CHARACTERS = st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("@:/?#%[]\\'\" +&=\udcff"))
 TEXTS = st.text(CHARACTERS, max_size=20)
 PASSWORDS = st.text(CHARACTERS, min_size=SHORTEST_HIDDEN, max_size=20)
@@ -31,7 +31,7 @@ PASSWORDS = st.text(CHARACTERS, min_size=SHORTEST_HIDDEN, max_size=20)
 
 @settings(deadline=None)
 @given(user=TEXTS, password=TEXTS, address=st.sampled_from(ADDRESSES))
-def test_credentials_come_back_out_of_an_address(user: str, password: str, address: str) -> None:
+def test_credentials_in_an_address_are_read_back(user: str, password: str, address: str) -> None:
     full = with_credentials(address, user, password)
     assert split_credentials(full) == (address, user, password)
     assert with_credentials(full, "", "") == address
@@ -54,7 +54,7 @@ def test_credentials_come_back_out_of_an_address(user: str, password: str, addre
         ("rtsp://me:12#34@camera/live", ("rtsp://camera/live", "me", "12#34")),
         ("rtsp://me:p@ss/word@192.0.2.1:554/live", ("rtsp://192.0.2.1:554/live", "me", "p@ss/word")),
         ("rtsp://me:p@ss/word@[::1]/live", ("rtsp://[::1]/live", "me", "p@ss/word")),
-        # Where both may be the host, the first is, as RFC 3986 has it.
+        # If both may be the host, it is the first, as in RFC 3986.
         ("rtsp://me:p@ss/word@camera/live", ("rtsp://ss/word@camera/live", "me", "p")),
         (
             "http://me:word@relay/get?src=rtsp://you:p@192.0.2.1/",
@@ -62,7 +62,7 @@ def test_credentials_come_back_out_of_an_address(user: str, password: str, addre
         ),
     ],
 )
-def test_credentials_as_people_type_them(address: str, expected: tuple[str, str, str]) -> None:
+def test_credentials_as_users_type_them(address: str, expected: tuple[str, str, str]) -> None:
     assert split_credentials(address) == expected
 
 
@@ -78,16 +78,16 @@ def test_credentials_as_people_type_them(address: str, expected: tuple[str, str,
         "",
     ],
 )
-def test_what_has_no_credentials_stays_as_it_is(address: str) -> None:
+def test_text_without_credentials_is_unchanged(address: str) -> None:
     assert split_credentials(address) == (address, "", "")
 
 
-def test_only_addresses_take_credentials() -> None:
+def test_only_addresses_accept_credentials() -> None:
     with pytest.raises(ValueError, match="scheme://"):
         with_credentials("/dev/video0", "me", "word")
 
 
-def test_what_is_shown_has_neither_credentials_nor_query() -> None:
+def test_a_redacted_address_has_no_credentials_and_no_query() -> None:
     assert redacted("rtsp://me:pa@ss/wo?rd@camera:554/live?token=abc#d") == "rtsp://camera:554/live"
 
 
@@ -101,7 +101,7 @@ def test_what_is_shown_has_neither_credentials_nor_query() -> None:
         ("udp://@239.0.0.1:1234", "udp://239.0.0.1:1234"),
     ],
 )
-def test_a_password_that_stands_where_the_host_or_port_should_is_not_shown(address: str, shown: str) -> None:
+def test_a_password_in_place_of_host_or_port_is_redacted(address: str, shown: str) -> None:
     secrets = Secrets()
     secrets.split(address)
     assert redacted(address) == shown
@@ -109,7 +109,7 @@ def test_a_password_that_stands_where_the_host_or_port_should_is_not_shown(addre
 
 
 def written(user: str, password: str) -> dict[str, str]:
-    """The ways in which libraries write a password."""
+    """The notations in which libraries write a password."""
     raw = f"{user}:{password}".encode("utf-8", "surrogateescape")
     return {
         "raw": password,
@@ -126,7 +126,7 @@ def written(user: str, password: str) -> dict[str, str]:
 
 @settings(deadline=None)
 @given(user=TEXTS, password=PASSWORDS, before=TEXTS, after=TEXTS)
-def test_a_password_is_nowhere_in_what_is_left(user: str, password: str, before: str, after: str) -> None:
+def test_a_hidden_text_contains_no_password(user: str, password: str, before: str, after: str) -> None:
     secrets = Secrets()
     secrets.remember(password, user)
     for form in written(user, password).values():
@@ -138,7 +138,7 @@ def test_a_password_is_nowhere_in_what_is_left(user: str, password: str, before:
 
 
 @pytest.mark.parametrize("password", ['pä"s\ns\\word', "it's \udcff+ 100%"])
-def test_of_every_form_of_a_password_nothing_is_left(password: str) -> None:
+def test_every_form_of_a_password_is_hidden(password: str) -> None:
     secrets = Secrets()
     secrets.remember(password, "me")
     for form in written("me", password).values():
@@ -148,7 +148,7 @@ def test_of_every_form_of_a_password_nothing_is_left(password: str) -> None:
 
 @settings(deadline=None)
 @given(password=st.text(CHARACTERS, min_size=1, max_size=20), user=TEXTS, address=st.sampled_from(ADDRESSES))
-def test_an_address_as_it_was_given_is_hidden_with_any_password(user: str, password: str, address: str) -> None:
+def test_a_given_address_is_hidden_with_any_password(user: str, password: str, address: str) -> None:
     secrets = Secrets()
     full = with_credentials(address, user, password)
     assert secrets.split(full) == (address, user, password)
@@ -157,7 +157,7 @@ def test_an_address_as_it_was_given_is_hidden_with_any_password(user: str, passw
     assert f":{quote(password, safe='', errors='surrogateescape')}@" not in hidden
 
 
-def test_a_password_that_is_cut_short_by_a_slash_is_hidden_whole() -> None:
+def test_a_password_with_a_slash_is_hidden_completely() -> None:
     secrets = Secrets()
     secrets.split("rtsp://me:12/34secret@camera/live")
     assert "secret" not in secrets.hide("cannot open rtsp://me:12/34secret@camera/live")
@@ -186,7 +186,7 @@ def test_an_empty_password_hides_nothing() -> None:
     assert secrets.hide(text) == text
 
 
-def test_a_plain_log_line_stays_as_it_is() -> None:
+def test_a_log_line_without_secrets_is_unchanged() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.addFilter(SecretsFilter(Secrets()))
@@ -196,14 +196,14 @@ def test_a_plain_log_line_stays_as_it_is() -> None:
     assert stream.getvalue() == "3 of many\n"
 
 
-def test_a_password_that_contains_another_is_hidden_whole() -> None:
+def test_a_password_that_contains_another_is_hidden_completely() -> None:
     secrets = Secrets()
     for password in ("word", "password", "passwords"):
         secrets.remember(password)
     assert secrets.hide("passwords") == HIDDEN
 
 
-def test_tokens_in_the_query_are_hidden_from_then_on() -> None:
+def test_tokens_in_a_query_are_remembered() -> None:
     secrets = Secrets()
     secrets.split("http://camera/live?channel=main&access_token=abc%2Bdef&passive=true")
     assert secrets.hide("403 for abc+def or abc%2bdef, main, true") == f"403 for {HIDDEN} or {HIDDEN}, main, true"
@@ -236,7 +236,7 @@ def test_tokens_in_the_query_are_hidden_from_then_on() -> None:
         ("http://server/api?src=http%3A%2F%2Fcamera%2Fx%3Ftoken%3Dabcdef%23t", "abcdef"),
     ],
 )
-def test_a_token_of_an_address_is_hidden_also_where_it_stands_alone(address: str, token: str) -> None:
+def test_a_token_of_an_address_is_hidden_without_the_address(address: str, token: str) -> None:
     secrets = Secrets()
     secrets.split(address)
     assert secrets.hide(f"403 for {token}, 25 frames") == f"403 for {HIDDEN}, 25 frames"
@@ -247,7 +247,7 @@ def test_a_token_of_an_address_is_hidden_also_where_it_stands_alone(address: str
     "address",
     ["http://camera/live?channel=main1&rate=frames#part", "http://camera/live?tokens=main1&key=", "a?token=b"],
 )
-def test_what_is_no_token_stays_readable(address: str) -> None:
+def test_other_parameters_stay_readable(address: str) -> None:
     secrets = Secrets()
     secrets.split(address)
     assert secrets.hide("main1: 25 frames of a part") == "main1: 25 frames of a part"
@@ -255,7 +255,7 @@ def test_what_is_no_token_stays_readable(address: str) -> None:
 
 @settings(deadline=None)
 @given(password=PASSWORDS)
-def test_a_password_of_any_characters_as_people_type_it_is_hidden(password: str) -> None:
+def test_a_typed_password_of_any_characters_is_hidden(password: str) -> None:
     assume(password not in "cannot open rtsp://me:@camera/stream: no answer" and HIDDEN not in password)
     secrets = Secrets()
     address = f"rtsp://me:{password}@camera/stream"
@@ -264,21 +264,21 @@ def test_a_password_of_any_characters_as_people_type_it_is_hidden(password: str)
     assert password not in secrets.hide(f"login {password} refused")
 
 
-def test_addresses_that_nobody_remembered_are_hidden_too() -> None:
+def test_credentials_of_unknown_addresses_are_hidden() -> None:
     text = "redirected to 'http://me:word@other/x?api_key=12345&y=1'"
     assert Secrets().hide(text) == f"redirected to 'http://{HIDDEN}@other/x?api_key={HIDDEN}&y=1'"
 
 
 @settings(deadline=None)
 @given(text=TEXTS)
-def test_a_text_without_secrets_is_left_alone(text: str) -> None:
+def test_a_text_without_secrets_is_unchanged(text: str) -> None:
     assume("://" not in text and "=" not in text)
     secrets = Secrets()
     secrets.remember("correct horse battery")
     assert secrets.hide(text) == text
 
 
-def test_a_log_record_loses_passwords_everywhere() -> None:
+def test_all_fields_of_a_log_record_are_hidden() -> None:
     secrets, stream = Secrets(), io.StringIO()
     secrets.remember("s3cret")
     handler = logging.StreamHandler(stream)

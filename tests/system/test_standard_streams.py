@@ -1,4 +1,4 @@
-"""Standard output and error that take everything and fail quietly."""
+"""Standard output and error accept everything and never fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def fill(writing: int) -> int:
-    """Make a pipe full; how many bytes that took."""
+    """Fill a pipe and return the number of bytes."""
     filled = 0
     os.set_blocking(writing, False)
     with suppress(BlockingIOError):
@@ -42,14 +42,14 @@ def read_all(reading: int, found: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_all_that_is_written_arrives_however_much_and_slow(pipe: Pipe, blocking: bool) -> None:
+def test_all_written_bytes_arrive_at_a_slow_reader(pipe: Pipe, blocking: bool) -> None:
     reading, writing = pipe
     os.set_blocking(writing, blocking)
     found: list[bytes] = []
     reader = threading.Thread(target=read_all, args=(reading, found))
     reader.start()
     content = bytes(range(256)) * 4096
-    output = TolerantOutput(writing, patience_s=60.0)
+    output = TolerantOutput(writing, timeout_s=60.0)
     try:
         assert output.write(content) == len(content)
     finally:
@@ -61,7 +61,7 @@ def test_all_that_is_written_arrives_however_much_and_slow(pipe: Pipe, blocking:
     assert output.writable()
 
 
-def test_the_first_failure_is_remembered_and_nothing_is_raised(pipe: Pipe) -> None:
+def test_the_first_failure_is_kept_and_not_raised(pipe: Pipe) -> None:
     reading, writing = pipe
     os.close(reading)
     output = TolerantOutput(writing)
@@ -79,7 +79,7 @@ def test_the_first_failure_is_remembered_and_nothing_is_raised(pipe: Pipe) -> No
     assert output.failure.errno == errno.ENOSPC
 
 
-def test_without_a_reader_messages_are_left_out_until_there_is_one(pipe: Pipe) -> None:
+def test_messages_without_a_reader_are_dropped(pipe: Pipe) -> None:
     reading, writing = pipe
     filled = fill(writing)
     output = TolerantOutput(writing)
@@ -92,7 +92,7 @@ def test_without_a_reader_messages_are_left_out_until_there_is_one(pipe: Pipe) -
     assert os.read(reading, filled) == b"heard"
 
 
-def test_whether_it_is_a_terminal_is_said_as_it_is(pipe: Pipe) -> None:
+def test_isatty_is_that_of_the_descriptor(pipe: Pipe) -> None:
     master, slave = os.openpty()
     assert TolerantOutput(slave).isatty()
     os.close(slave)
@@ -100,7 +100,7 @@ def test_whether_it_is_a_terminal_is_said_as_it_is(pipe: Pipe) -> None:
     assert not TolerantOutput(pipe[1]).isatty()
 
 
-def test_text_keeps_colours_and_loses_what_hides_others(pipe: Pipe) -> None:
+def test_text_keeps_colours_and_escapes_invisible_characters(pipe: Pipe) -> None:
     reading, writing = pipe
     text = ReadableText(io.BufferedWriter(TolerantOutput(writing)), encoding="ascii", errors="backslashreplace")
     said = "\x1b[1mbold\x1b[0m\r\n \u202e\x9b \udce9 ü"

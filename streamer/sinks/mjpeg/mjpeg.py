@@ -1,13 +1,14 @@
-"""Shows every scene to web browsers: MJPEG over HTTP, a still, a page around it and the state of health.
+"""Shows every scene to web browsers: MJPEG over HTTP, a snapshot, a page and the state of health.
 
-The server has a thread of its own (`streamer.web.server`); this end belongs to the thread that writes, which encodes a
-picture once for all who watch, and not at all while nobody does.
+The web server has its own thread (`streamer.web.server`). The thread that writes the sink encodes a frame once for all
+viewers, and not at all while there is none.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,42 +16,44 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
 from streamer.config.output import OutputEntry
 from streamer.errors import ConfigError, SinkError
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
-from streamer.sinks.mjpeg.pages import application
-from streamer.sinks.mjpeg.picture import encode
-from streamer.sinks.mjpeg.viewers import Gallery
+from streamer.sinks.mjpeg.jpeg import encode
+from streamer.sinks.mjpeg.pages import Pages
+from streamer.sinks.mjpeg.viewers import Broadcaster
 from streamer.system.secrets import SECRETS, redacted
-from streamer.web.server import WebServer
+from streamer.web.server import WebPages
 
 log = logging.getLogger(__name__)
 
+_PATH = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
+
 
 class MjpegSink(SinkFeature):
-    """Serves `/` (a page with the picture), `/stream.mjpg`, `/snapshot.jpg` and `/healthz`.
+    """Serves a page with the live frames, and beside it `stream.mjpg`, `snapshot.jpg` and `healthz`.
 
-    `/stream.mjpg` is `multipart/x-mixed-replace`; each part has `X-Timestamp`, the media time, and `X-Captured`, the
-    monotonic clock of this machine at the picture's arrival, both in seconds. A viewer gets the newest picture when it
-    has taken the one before. `/snapshot.jpg` is the newest picture (503 before the first). `/healthz` is 200 while the
-    newest picture is not older than `health_timeout_s`, else 503, with JSON that says why; it asks for no password.
+    `stream.mjpg` is `multipart/x-mixed-replace`; each part has the headers `X-Timestamp`, the media time, and
+    `X-Captured`, the monotonic clock of this machine at the frame's arrival, both in seconds. A viewer gets the newest
+    frame once it has taken the one before. `snapshot.jpg` is the newest frame (503 before the first). `healthz` is 200
+    while the newest frame is not older than `health_timeout_s`, else 503, with JSON that gives the reason; it needs no
+    password.
 
     Args:
-        entry: `to` is `http://[user:password@][host][:port]/`. Without a host, or with `localhost`, only this machine
-            can watch; `0.0.0.0` is every address of it. Port 80 if none is given; 0 lets the system choose. With a
-            user and password, viewers are asked for them (HTTP Basic authentication). `quality` is that of the JPEGs;
-            at most `max_fps` pictures a second are encoded for viewers.
+        entry: `to` is `http://[user:password@][host][:port]/[path]`. Without a host, or with `localhost`, only this
+            machine can watch; `0.0.0.0` stands for all its addresses. The port is 80 by default; 0 lets the system
+            choose. Outputs with the same host and port and different paths share a server. With a user and password,
+            viewers must log in (HTTP Basic authentication). At most `max_fps` frames per second are encoded for
+            viewers, with `quality`.
         context: not used.
         health_timeout_s: see above.
-        viewer_timeout_s: a viewer that takes nothing for so long is disconnected.
+        viewer_timeout_s: a viewer that takes no data for so long is disconnected.
 
     Raises:
-        ConfigError: an address or a number that cannot work.
-        SinkUnavailable: on entering, when it cannot listen there.
-        SinkError: a picture that is too large for JPEG; the server ended by itself.
+        ConfigError: an address or a number that cannot work; on entering, a path that another output has.
+        SinkUnavailable: on entering, when the server cannot listen there.
+        SinkError: a frame is too large for JPEG, or the server failed.
     """
 
     schemes = ("http", "https")
@@ -66,37 +69,35 @@ class MjpegSink(SinkFeature):
         health_timeout_s: float = 10.0,
         viewer_timeout_s: float = 10.0,
     ) -> None:
-        host, port, credentials = _parsed(entry.to)
+        host, port, path, credentials = _parse(entry.to)
         self._quality = entry.quality
         self._interval_s = 0.0 if entry.max_fps is None else 1 / entry.max_fps
         self._due_s = 0.0
         self._number = 0
         self._watched = threading.Event()
-        self._gallery = Gallery(entry.quality, self._watched, viewer_timeout_s)
-
-        def build() -> web.Application:
-            return application(
-                self._gallery,
-                health_timeout_s=health_timeout_s,
-                credentials=credentials,
-                this_machine_only=_is_loopback(host),
-            )
-
-        self._server = WebServer("mjpeg", redacted(entry.to), host, port, build)
+        self._broadcaster = Broadcaster(entry.quality, self._watched, viewer_timeout_s)
+        pages = Pages(
+            self._broadcaster,
+            path,
+            health_timeout_s=health_timeout_s,
+            credentials=credentials,
+            this_machine_only=_is_loopback(host),
+        )
+        self._server = WebPages(redacted(entry.to), host, port, pages.routes(), self._broadcaster.end)
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that it listens on, once it is entered."""
+        """Host and port that the server listens on, once it is entered."""
         return self._server.address
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds it, once it is entered; without credentials."""
+        """The page for a browser on this machine, once it is entered; without credentials."""
         return self._server.url
 
     @property
     def notes(self) -> Sequence[str]:
-        """Nothing: what a viewer misses is gone by."""
+        """Always empty."""
         return ()
 
     def __enter__(self) -> Self:
@@ -113,41 +114,44 @@ class MjpegSink(SinkFeature):
         self._server.__exit__(kind, error, traceback)
 
     def write(self, scene: Scene) -> None:
-        """Show the scene's picture to those who watch."""
-        frame = scene.frame if scene.picture is None else replace(scene.frame, picture=scene.picture)
+        """Show the scene to all viewers."""
+        frame = replace(scene.frame, picture=scene.shown)
         number, self._number = self._number, self._number + 1
         wanted = self._watched.is_set() and self._is_due(frame.captured_s)
         jpeg = encode(number, frame, self._quality) if wanted else None
-        if not self._server.call(self._gallery.take, number, frame, jpeg):
-            raise SinkError("pictures are not served over HTTP: the sink is not open, or its server has ended")
+        if not self._server.call(self._broadcaster.put, number, frame, jpeg):
+            raise SinkError("the MJPEG output is not open, or its web server has failed")
 
     def _is_due(self, captured_s: float) -> bool:
         if not self._interval_s:
             return True
         if captured_s < self._due_s:
             return False
-        # From when it was due, unless that is long ago: from now, the rate would be a whole part of the source's.
+        # Counted from the due time, unless that is long ago; else only whole fractions of the source's rate were
+        # possible.
         late = captured_s - self._due_s >= self._interval_s
         self._due_s = (captured_s if late else self._due_s) + self._interval_s
         return True
 
 
-def _parsed(url: str) -> tuple[str, int, tuple[str, str] | None]:
-    """Host ("" where none is given), port, and user with password."""
+def _parse(url: str) -> tuple[str, int, str, tuple[str, str] | None]:
+    """Host (empty if not given), port, path without a slash at its end, and user with password."""
     address, user, password = SECRETS.split(url)
     shown = redacted(url)
     if address.lower().startswith("https:"):
-        raise ConfigError(f"{shown}: pictures are served over http only; put a reverse proxy with TLS in front of it")
+        raise ConfigError(f"{shown}: MJPEG is served over http only; put a reverse proxy with TLS in front of it")
     try:
         parts = urlsplit(address)
         port = 80 if parts.port is None else parts.port
     except ValueError as error:
         raise ConfigError(f"{shown}: no port of 0 to 65535; write http://127.0.0.1:8080/") from error
-    if parts.scheme.lower() != "http" or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ConfigError(f"{shown}: pictures are served at an address such as http://127.0.0.1:8080/, without a path")
+    if parts.scheme.lower() != "http" or parts.query or parts.fragment:
+        raise ConfigError(f"{shown}: MJPEG is served at an address such as http://127.0.0.1:8080/ or with a /NAME")
+    if not _PATH.fullmatch(parts.path):
+        raise ConfigError(f"{shown}: the path may contain letters, digits, '-', '_', '.' and '~' between slashes")
     if bool(user) != bool(password):
-        raise ConfigError(f"{shown}: viewers need a user and a password; write http://user:password@127.0.0.1:8080/")
-    return parts.hostname or "", port, (user, password) if user else None
+        raise ConfigError(f"{shown}: a login needs user and password; write http://user:password@127.0.0.1:8080/")
+    return parts.hostname or "", port, parts.path.rstrip("/"), (user, password) if user else None
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the MJPEG sink answers: the page, the stream, the still, the state of health. Runs on the server's thread."""
+"""The pages of the MJPEG sink: page, stream, snapshot and health. They run on the web server's thread."""
 
 from __future__ import annotations
 
@@ -9,100 +9,93 @@ from pathlib import Path
 
 from aiohttp import BasicAuth, hdrs, web
 
-from streamer.sinks.mjpeg.viewers import Gallery
+from streamer.sinks.mjpeg.viewers import Broadcaster
 
 _PAGE = Path(__file__).with_name("mjpeg.html")
-_GALLERY = web.AppKey("gallery", Gallery)
-_HEALTH_TIMEOUT_S = web.AppKey("health_timeout_s", float)
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; connect-src 'self'; "
-    "style-src 'unsafe-inline'; script-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(
-    gallery: Gallery, *, health_timeout_s: float, credentials: tuple[str, str] | None, this_machine_only: bool
-) -> web.Application:
-    """The application with all pages.
+class Pages:
+    """Responses to the requests of one output.
 
     Args:
-        gallery: what is shown.
-        health_timeout_s: how old the newest picture may be for `/healthz` to be fine.
-        credentials: user and password that everything but `/healthz` asks for; None for none.
-        this_machine_only: it listens on loopback.
+        broadcaster: the frames and their viewers.
+        path: of the page, without a slash at its end; empty for the root.
+        health_timeout_s: largest age of the newest frame for `healthz` to report 200.
+        credentials: user and password for everything but `healthz`; None if none are needed.
+        this_machine_only: the server listens on loopback.
     """
-    app = web.Application()
-    app[_GALLERY], app[_HEALTH_TIMEOUT_S] = gallery, health_timeout_s
-    # Not a middleware: aiohttp would remember the last thousand applications, with their pictures.
-    guarded = _guard(credentials, this_machine_only)
-    app.router.add_get("/", guarded(_page))
-    app.router.add_get("/stream.mjpg", guarded(gallery.show), allow_head=False)
-    app.router.add_get("/snapshot.jpg", guarded(_snapshot))
-    app.router.add_get("/healthz", _health)  # says nothing of what is seen, and those who probe have no password
-    app.on_response_prepare.append(_add_headers)
 
-    async def end(_: web.Application) -> None:
-        await gallery.end()
+    def __init__(
+        self,
+        broadcaster: Broadcaster,
+        path: str,
+        *,
+        health_timeout_s: float,
+        credentials: tuple[str, str] | None,
+        this_machine_only: bool,
+    ) -> None:
+        self._broadcaster = broadcaster
+        self._path = path
+        self._health_timeout_s = health_timeout_s
+        self._credentials = credentials
+        self._this_machine_only = this_machine_only
 
-    app.on_shutdown.append(end)
-    return app
+    def routes(self) -> list[web.RouteDef]:
+        """Every page with its path."""
+        path = self._path
+        routes = [
+            web.get(f"{path}/", self._guarded(self._page)),
+            web.get(f"{path}/stream.mjpg", self._guarded(self._broadcaster.stream), allow_head=False),
+            web.get(f"{path}/snapshot.jpg", self._guarded(self._snapshot)),
+            web.get(f"{path}/healthz", self._health),  # shows no image, and probes have no password
+        ]
+        return [*routes, web.get(path, self._redirect)] if path else routes
 
+    async def _redirect(self, _: web.Request) -> web.StreamResponse:
+        raise web.HTTPPermanentRedirect(f"{self._path}/")  # the page's own links are relative
 
-async def _page(_: web.Request) -> web.StreamResponse:
-    return web.Response(text=_PAGE.read_text(encoding="utf-8"), content_type="text/html")
+    async def _page(self, _: web.Request) -> web.StreamResponse:
+        return web.Response(text=_PAGE.read_text(encoding="utf-8"), content_type="text/html")
 
+    async def _snapshot(self, _: web.Request) -> web.StreamResponse:
+        jpeg = await self._broadcaster.newest()
+        if jpeg is None:
+            return web.Response(status=503, text="no picture yet\n", headers={"Retry-After": "1"})
+        headers = {"X-Timestamp": f"{jpeg.time_s:.6f}", "X-Captured": f"{jpeg.captured_s:.6f}"}
+        return web.Response(body=jpeg.data, content_type="image/jpeg", headers=headers)
 
-async def _snapshot(request: web.Request) -> web.StreamResponse:
-    jpeg = await request.app[_GALLERY].newest()
-    if jpeg is None:
-        return web.Response(status=503, text="no picture yet\n", headers={"Retry-After": "1"})
-    headers = {"X-Timestamp": f"{jpeg.time_s:.6f}", "X-Captured": f"{jpeg.captured_s:.6f}"}
-    return web.Response(body=jpeg.data, content_type="image/jpeg", headers=headers)
+    async def _health(self, _: web.Request) -> web.StreamResponse:
+        age_s, limit_s, reason = self._broadcaster.age_s, self._health_timeout_s, ""
+        if age_s is None:
+            reason = "no picture yet"
+        elif age_s > limit_s:
+            reason = f"no picture for {age_s:.1f} s (limit {limit_s:g} s)"
+        state: dict[str, object] = {
+            "status": "unhealthy" if reason else "ok",
+            "age_s": None if age_s is None else round(age_s, 3),
+            "pictures": self._broadcaster.frames,
+            "viewers": self._broadcaster.viewers,
+        }
+        return web.json_response(state | ({"reason": reason} if reason else {}), status=503 if reason else 200)
 
+    def _guarded(self, handler: Handler) -> Handler:
+        """A handler that first checks whether the client may see the images."""
 
-async def _health(request: web.Request) -> web.StreamResponse:
-    gallery, limit_s = request.app[_GALLERY], request.app[_HEALTH_TIMEOUT_S]
-    age_s, reason = gallery.age_s, ""
-    if age_s is None:
-        reason = "no picture yet"
-    elif age_s > limit_s:
-        reason = f"no picture for {age_s:.1f} s (limit {limit_s:g} s)"
-    state: dict[str, object] = {
-        "status": "unhealthy" if reason else "ok",
-        "age_s": None if age_s is None else round(age_s, 3),
-        "pictures": gallery.pictures,
-        "viewers": gallery.viewers,
-    }
-    return web.json_response(state | ({"reason": reason} if reason else {}), status=503 if reason else 200)
-
-
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-
-
-def _guard(credentials: tuple[str, str] | None, this_machine_only: bool) -> Callable[[Handler], Handler]:
-    """What answers in place of a handler those who may not see its pictures."""
-
-    def guarded(handler: Handler) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
-            if credentials is not None and not _is_allowed(request.headers.get(hdrs.AUTHORIZATION, ""), credentials):
+            credentials, header = self._credentials, request.headers.get(hdrs.AUTHORIZATION, "")
+            if credentials is not None and not _is_allowed(header, credentials):
                 challenge = {hdrs.WWW_AUTHENTICATE: 'Basic realm="Streamer", charset="UTF-8"'}
-                return web.Response(status=401, text="user and password, please\n", headers=challenge)
-            # A page from anywhere could otherwise have its own name resolve to loopback and read the pictures of
-            # whoever visits it (DNS rebinding).
-            if credentials is None and this_machine_only and not _names_an_address(request.url.host or ""):
+                return web.Response(status=401, text="user and password required\n", headers=challenge)
+            # Otherwise a foreign page could resolve its own host name to loopback and read the images of anyone who
+            # visits it (DNS rebinding).
+            if credentials is None and self._this_machine_only and not _is_local(request.url.host or ""):
                 text = "unknown host name; use the address, or give a user and password in the address of the output\n"
                 return web.Response(status=421, text=text)
             return await handler(request)
 
         return answer
-
-    return guarded
 
 
 def _is_allowed(header: str, credentials: tuple[str, str]) -> bool:
@@ -117,7 +110,8 @@ def _is_allowed(header: str, credentials: tuple[str, str]) -> bool:
     )
 
 
-def _names_an_address(host: str) -> bool:
+def _is_local(host: str) -> bool:
+    """Whether a host in a request is an address or `localhost`, which no foreign page can have."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

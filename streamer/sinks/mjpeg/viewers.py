@@ -1,6 +1,6 @@
-"""Those who watch a run over HTTP, and the newest picture for them. Owned by the server's thread.
+"""The viewers of an MJPEG output and the newest frame for them. Used by the web server's thread.
 
-Every viewer has room for one picture, the newest; whoever reads slowly misses some and delays nobody.
+Every viewer has a queue of one frame, the newest; a slow viewer misses frames and delays nobody.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ import time
 
 from aiohttp import web
 
-from streamer.sinks.mjpeg.picture import CONTENT_TYPE, OPENING, Jpeg, encode
+from streamer.sinks.mjpeg.jpeg import CONTENT_TYPE, OPENING, Jpeg, encode
 from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
 
-# What the system may hold of a viewer's pictures before they are on the way. It takes megabytes without a limit: a
-# viewer that read 1 MB/s of 3.3 MB/s saw pictures that were 3.2 s old, and 0.12 s with this one (1280x720, 25 fps,
-# loopback).
+# Limit on the unsent bytes that the system buffers for a viewer. Without a limit it buffers megabytes: a viewer that
+# read 1 MB/s of 3.3 MB/s saw frames that were 3.2 s old, and 0.12 s with this limit (1280x720, 25 fps, loopback).
 _NOT_SENT_BYTES = 32_768
 _GRACE_S = 0.25
 
 
 class Viewer:
-    """One who watches: the newest picture that was not sent yet.
+    """A viewer with the newest frame that was not sent to it yet.
 
     Args:
         transport: of the connection.
@@ -43,21 +42,21 @@ class Viewer:
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, _NOT_SENT_BYTES)
 
     def put(self, jpeg: Jpeg) -> None:
-        """A newer picture, instead of one that is still there."""
+        """Queue a newer frame; it replaces one that was not sent yet."""
         self._slot = jpeg
         self._filled.set()
 
     def end(self) -> None:
-        """No more pictures."""
+        """End the stream after the frame that is queued."""
         self._ended = True
         self._filled.set()
 
     def drop(self) -> None:
-        """Break the connection off."""
+        """Close the connection at once."""
         self._transport.abort()
 
     async def take(self) -> Jpeg | None:
-        """The newest picture, waiting for one; None when there will be none."""
+        """Wait for the newest frame; None at the end."""
         await self._filled.wait()
         jpeg, self._slot = self._slot, None
         if not self._ended:
@@ -65,16 +64,20 @@ class Viewer:
         return jpeg
 
 
-class Gallery:
-    """The newest picture and everyone who watches.
+class Broadcaster:
+    """Sends the newest frame to all viewers.
 
     Args:
         quality: of the JPEGs, 1..100.
-        watched: is set while there are viewers; the only thing here that another thread reads.
-        viewer_timeout_s: a viewer that takes nothing for so long is disconnected.
+        watched: set while there are viewers; the only member that other threads read.
+        viewer_timeout_s: a viewer that takes no data for so long is disconnected.
+
+    Attributes:
+        frames: number of frames so far.
     """
 
     def __init__(self, quality: int, watched: threading.Event, viewer_timeout_s: float) -> None:
+        self.frames = 0
         self._quality = quality
         self._watched = watched
         self._viewer_timeout_s = viewer_timeout_s
@@ -83,29 +86,27 @@ class Gallery:
         self._jpeg: Jpeg | None = None
         self._encoding = asyncio.Lock()
         self._viewers: dict[Viewer, asyncio.Task[object]] = {}
-        self.pictures = 0
-        """How many came."""
 
     @property
     def viewers(self) -> int:
-        """How many watch."""
+        """Number of viewers."""
         return len(self._viewers)
 
     @property
     def age_s(self) -> float | None:
-        """Seconds since the newest picture came; None before the first."""
+        """Seconds since the newest frame arrived; None before the first."""
         return time.monotonic() - self._taken_s if self._newest is not None else None
 
-    def take(self, number: int, frame: Frame, jpeg: Jpeg | None) -> None:
-        """A new picture, with its JPEG where it was encoded for those who watch."""
-        self._newest, self._taken_s, self.pictures = (number, frame), time.monotonic(), self.pictures + 1
+    def put(self, number: int, frame: Frame, jpeg: Jpeg | None) -> None:
+        """Take a new frame, with its JPEG if it was encoded for viewers."""
+        self._newest, self._taken_s, self.frames = (number, frame), time.monotonic(), self.frames + 1
         if jpeg is not None:
             self._jpeg = jpeg
             for viewer in self._viewers:
                 viewer.put(jpeg)
 
     async def newest(self) -> Jpeg | None:
-        """The newest picture, encoded now unless it is already; None before the first."""
+        """The newest frame, encoded on demand; None before the first."""
         async with self._encoding:
             if self._newest is None:
                 return None
@@ -116,8 +117,8 @@ class Gallery:
                     self._jpeg = jpeg
             return self._jpeg
 
-    async def show(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request with all pictures from now on."""
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request with all frames from now on."""
         transport, task = request.transport, asyncio.current_task()
         if transport is None or task is None:
             raise ConnectionResetError
@@ -146,13 +147,13 @@ class Gallery:
                     await writer.write(jpeg.part)
                     await writer.drain()
             except TimeoutError:
-                log.info("a viewer (%s) took nothing for %g s: disconnected", request.remote, self._viewer_timeout_s)
+                log.info("viewer %s took no data for %g s: disconnected", request.remote, self._viewer_timeout_s)
                 viewer.drop()
                 break
         return response
 
     async def end(self) -> None:
-        """Send everyone what is there and let them go; whoever does not take it in a moment is disconnected."""
+        """Send the queued frames and end all streams; viewers that do not take theirs soon are disconnected."""
         for viewer in self._viewers:
             viewer.end()
         if self._viewers:

@@ -1,7 +1,7 @@
-"""The encoder of a live stream: one packet out for every picture in, at once.
+"""The encoder of a live stream: one packet for every frame, without delay.
 
-Used by the thread that writes the stream sink. An encoder lives as long as one connection, so that every connection
-starts with a key frame and at time 0.
+Used by the thread that writes the stream sink. Each connection has a new encoder, so that it starts with a keyframe at
+time 0.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from streamer.sinks.muxing.timing import Timeline
 from streamer.sinks.publish.target import StreamTarget
 
 TIME_BASE = Fraction(1, 90_000)
-"""Of RTP video (RFC 6184) and MPEG-TS; every other clock is finer than a frame in it."""
+"""The time base of RTP video (RFC 6184) and MPEG-TS."""
 _LEAST_STEP = 90  # RTMP counts milliseconds
 # At 1280x720 and 25 fps this allows 4.1 Mbit/s.
 _BITS_PER_PIXEL = 0.18
 _LEAST_RATE_BPS = 500_000
-# A key frame may take this much of a second's bits; a longer buffer would make it arrive later over a thin line.
+# A keyframe may take the bits of this duration; with a larger buffer it would arrive later over a slow connection.
 _BUFFER_S = 0.5
 _COMMON = {"bf": "0"}
-# What makes an encoder give out each picture at once and take the key frames that are asked for.
+# Options by which an encoder outputs each frame at once and makes the requested keyframes.
 _LOW_DELAY: Mapping[str, Mapping[str, str]] = {
     "libx264": {"tune": "zerolatency", "forced-idr": "1", **_COMMON},
     "libx265": {"tune": "zerolatency", "forced-idr": "1", **_COMMON},
     "libvpx": {"lag-in-frames": "0"},
 }
-# Delay comes first. libx264 at 1280x720, "Big Buck Bunny", crf 22: ultrafast takes 11 ms of CPU time a picture,
-# superfast 15 ms for half the bits at 4 dB more. With both cores of the machine busy, 95% of the packets had arrived
-# within 22 to 27 ms of the picture against 64 to 116 ms (10 s over RTMP on one machine, two runs each).
+# Presets for low delay. libx264 at 1280x720, "Big Buck Bunny", crf 22: ultrafast takes 11 ms of CPU time per frame,
+# superfast 15 ms with half the bits and 4 dB more. On two busy cores 95% of the packets arrived 22 to 27 ms after the
+# frame, with superfast 64 to 116 ms (10 s over RTMP on one machine, two runs each).
 _PRESETS = {"libx264": "ultrafast", "libx265": "ultrafast"}
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """A compressed picture, or sound.
+    """An encoded packet of video or audio.
 
     Attributes:
         data: the encoded bytes.
-        pts, dts: in ticks of `TIME_BASE`, or of the sound's own time base.
+        pts, dts: in ticks of `TIME_BASE`, or of the audio track's time base.
         is_key: whether decoding can begin here.
-        stream: its number in the connection, 0 for the video.
-        duration: in ticks, 0 where unknown.
+        stream: index in the connection, 0 for the video.
+        duration: in ticks, 0 if unknown.
     """
 
     data: bytes
@@ -70,28 +70,28 @@ class StreamEncoder:
     """Encodes scenes for one connection.
 
     Args:
-        target: where they go.
-        info: of the pictures; others are scaled to that size.
-        wanted: the settings of the output.
-        say: is told what is not exactly as in the input.
+        target: of the stream.
+        info: of the frames; those of another size are scaled to it.
+        wanted: settings of the output.
+        report: called with a line for everything that differs from the input.
 
     Attributes:
         codec: FFmpeg's name of the codec.
-        size: width and height of the coded pictures, pixels.
-        rate_bps: the most that it gives, bits a second.
+        size: width and height of the coded frames, pixels.
+        rate_bps: the maximum bit rate, bits per second.
         info: as given.
 
     Raises:
-        SinkUnavailable: an unknown encoder, one that the target does not carry or that does not open, or an option
-            that it does not have.
+        SinkUnavailable: an encoder that is unknown, does not open or is not carried by the target, or an unknown
+            option.
     """
 
     def __init__(
-        self, target: StreamTarget, info: StreamInfo, wanted: OutputSettings, say: Callable[[str], None]
+        self, target: StreamTarget, info: StreamInfo, wanted: OutputSettings, report: Callable[[str], None]
     ) -> None:
         self.info = info
         self.rate_bps = _rate_bps(info, wanted)
-        # Only to hold the stream: MPEG-TS takes headers within the packets, and nothing is ever written to it.
+        # Holds the stream only, nothing is written to it; with MPEG-TS the packets contain the headers.
         self._holder: Any = av.open(io.BytesIO(), "w", format="mpegts")
         settings = _settings(info, wanted, self.rate_bps, target.key_frame_s)
         opened = open_encoder(self._holder, info, settings, TIME_BASE)
@@ -104,8 +104,8 @@ class StreamEncoder:
             )
         self.size: tuple[int, int] = context.width, context.height
         for line in opened.notes:
-            say(line)
-        self._fit = PictureFit(info, context.pix_fmt, opened.padding, opened.colour, say)
+            report(line)
+        self._fit = PictureFit(info, context.pix_fmt, opened.padding, opened.colour, report)
         self._key_ticks = round(target.key_frame_s / TIME_BASE)
         self._timeline: Timeline | None = None
         self._last_key: int | None = None
@@ -113,16 +113,16 @@ class StreamEncoder:
 
     @property
     def offset(self) -> Fraction | None:
-        """Seconds from the scenes' media time to the time of the connection; None before the first scene."""
+        """Added to media time to get the time of the connection, seconds; None before the first scene."""
         return None if self._timeline is None else self._timeline.offset * TIME_BASE
 
     def encode(self, scene: Scene, start_s: float = 0.0, *, key: bool = False) -> list[EncodedPacket]:
-        """Packets to send now.
+        """Encode a scene; returns the packets to send.
 
         Args:
-            scene: its picture is sent, with its media time as far as that rises.
-            start_s: stream time of the first scene, seconds; of no meaning for later ones.
-            key: as a key frame, whenever the last one was.
+            scene: to send, at its media time if that increases.
+            start_s: time of the first scene in the connection, seconds; ignored for later ones.
+            key: make a keyframe.
 
         Raises:
             SinkError: the encoder failed.
@@ -131,11 +131,11 @@ class StreamEncoder:
         if self._timeline is None:
             self._timeline = Timeline(jump=round(1 / TIME_BASE), offset=round(start_s / TIME_BASE) - ticks)
         ticks = max(self._timeline.place(ticks), self._last + _LEAST_STEP)
-        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        picture = scene.shown
         return self._encode(self._fit(picture, scene.frame.sample_aspect_ratio), ticks, key=key)
 
     def encode_blank(self) -> list[EncodedPacket]:
-        """A black picture at time 0: what a connection can be opened with before there is a scene."""
+        """Encode a black frame at time 0, to open a connection before there is a scene."""
         black = av.VideoFrame(self.info.width, self.info.height, "rgb24")
         for plane in black.planes:
             plane.update(bytes(plane.buffer_size))
@@ -145,7 +145,7 @@ class StreamEncoder:
         self._last = ticks
         frame.pts, frame.time_base = ticks, TIME_BASE
         if key or self._last_key is None or ticks - self._last_key >= self._key_ticks:
-            # By media time: frames get dropped, so a count of them says little about the time between two key frames.
+            # By media time: frames may be dropped, so their count does not give the time between keyframes.
             frame.pict_type = PictureType.I
             self._last_key = ticks
         try:
@@ -163,7 +163,7 @@ def _rate_bps(info: StreamInfo, wanted: OutputSettings) -> int:
 
 
 def _settings(info: StreamInfo, wanted: OutputSettings, rate_bps: int, key_frame_s: float) -> OutputSettings:
-    """The settings with what a live stream needs where the user gave nothing."""
+    """The settings, with the defaults of a live stream for what the user did not set."""
     encoder = SHORT_NAMES.get(wanted.codec or "h264", wanted.codec or "h264")
     fps = float(info.average_fps or 25)
     options = {
@@ -179,7 +179,7 @@ def _settings(info: StreamInfo, wanted: OutputSettings, rate_bps: int, key_frame
             "crf": None,
             "preset": wanted.preset or _PRESETS.get(encoder),
             "options": options | wanted.options,
-            # Players of streams and browsers show 4:2:0 only.
+            # Stream players and browsers support 4:2:0 only.
             "pixel_format": PLAYERS if wanted.pixel_format == AUTO else wanted.pixel_format,
             "threads": 0,
         }

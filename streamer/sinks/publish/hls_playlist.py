@@ -1,6 +1,6 @@
-"""The playlist of a live HLS output: what it lists, by the rules of RFC 8216 for lists that grow. Pure, but for files.
+"""The playlist of a live HLS output, by the rules of RFC 8216 for live playlists.
 
-The file is the state: a process that goes on with a folder, after an outage or another program, reads it.
+The file is the state: a process that continues a folder after an outage or another program reads it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import m3u8
 from streamer.system.partial_file import replace_file
 
 LEAST_SEGMENTS = 6
-_TARGETS_KEPT = 3  # durations of a segment at least (RFC 8216, 6.2.2)
+_TARGETS_KEPT = 3  # target durations at least (RFC 8216, 6.2.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A segment in the list.
+    """A segment in the playlist.
 
     Attributes:
-        name: of its file.
-        duration_s: of its pictures.
-        began_s: when they were taken, seconds since 1970.
-        discontinuity: it does not continue the one before.
+        name: of the file.
+        duration_s: media time of its frames.
+        began_s: wall clock at its first frame, seconds since 1970.
+        discontinuity: it does not continue the segment before.
     """
 
     name: str
@@ -37,14 +37,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LivePlaylist:
-    """A list of segments, with the numbers that must never go back.
+    """Segments with the numbers that must never decrease.
 
     Attributes:
-        target_s: no segment is longer; it never changes.
+        target_s: the target duration: no segment is longer, and it never changes.
         number: of the first segment.
-        discontinuities: how many there were before the first segment.
+        discontinuities: number of them before the first segment.
         entries: in order.
-        ended: nothing will follow.
+        ended: no segment will follow.
     """
 
     target_s: int
@@ -55,36 +55,36 @@ class LivePlaylist:
 
     @property
     def next_number(self) -> int:
-        """Of the segment that will be added."""
+        """Number of the segment that is added next."""
         return self.number + len(self.entries)
 
     def with_entry(self, entry: Entry) -> tuple[LivePlaylist, tuple[Entry, ...]]:
-        """The list with another segment at its end, and those that had to go for it."""
+        """The playlist with another segment at its end, and the segments that were dropped."""
         entries = (*self.entries, entry)
-        gone = 0
-        while len(entries) - gone > LEAST_SEGMENTS:
-            left_s = sum(one.duration_s for one in entries[gone + 1 :])
+        dropped = 0
+        while len(entries) - dropped > LEAST_SEGMENTS:
+            left_s = sum(one.duration_s for one in entries[dropped + 1 :])
             if left_s < _TARGETS_KEPT * self.target_s:
                 break
-            gone += 1
-        return self._without(entries, gone), entries[:gone]
+            dropped += 1
+        return self._without(entries, dropped), entries[:dropped]
 
     def emptied(self) -> LivePlaylist:
-        """What follows a list that is not gone on with: no segment of it, and numbers behind all of its own."""
+        """A playlist without segments whose numbers follow those of this one."""
         count = len(self.entries)
         return replace(self._without(self.entries, count), ended=False)
 
-    def _without(self, entries: tuple[Entry, ...], gone: int) -> LivePlaylist:
-        passed = sum(one.discontinuity for one in entries[:gone])
+    def _without(self, entries: tuple[Entry, ...], count: int) -> LivePlaylist:
+        passed = sum(one.discontinuity for one in entries[:count])
         return replace(
             self,
-            number=self.number + gone,
+            number=self.number + count,
             discontinuities=self.discontinuities + passed,
-            entries=entries[gone:],
+            entries=entries[count:],
         )
 
     def text(self) -> str:
-        """As it stands in the file."""
+        """The content of the file."""
         lines = [
             "#EXTM3U",
             "#EXT-X-VERSION:6",
@@ -104,12 +104,12 @@ class LivePlaylist:
         return "\n".join(lines) + "\n"
 
     def write(self, path: Path) -> None:
-        """Replace the file at once: whoever reads it finds the whole list of before or of now."""
+        """Replace the file atomically."""
         replace_file(path, self.text().encode())
 
 
 def read(path: Path) -> LivePlaylist | None:
-    """The list that a file holds; None if there is none, or it is none of this program's."""
+    """The playlist in a file; None if there is no file, or it is not readable as a playlist."""
     try:
         text = path.read_text(encoding="utf-8")
         if not text.startswith("#EXTM3U"):
@@ -130,6 +130,6 @@ def read(path: Path) -> LivePlaylist | None:
         return None
 
 
-def is_there(path: Path, entry: Entry) -> bool:
-    """Whether the file of a segment is beside the list."""
+def exists(path: Path, entry: Entry) -> bool:
+    """Whether the file of a segment is beside the playlist."""
     return os.sep not in entry.name and (path.parent / entry.name).is_file()

@@ -1,8 +1,8 @@
-"""Writes a live HLS output: segments of MPEG-TS that begin with key frames, and their playlist.
+"""Writes a live HLS output: MPEG-TS segments that begin with keyframes, and their playlist.
 
-FFmpeg's own muxer does not keep the rules for lists that grow: its target duration follows the longest segment that is
-listed at the moment, and a pause makes a segment as long as the pause. Used by the process of a connection
-(`stream_process`), which owns the folder while it lives.
+FFmpeg's muxer breaks the rules for live playlists: its target duration follows the longest listed segment, and a pause
+makes a segment as long as the pause. Used by the process of a connection (`streamer.sinks.publish.process`), which owns
+the folder while it runs.
 """
 
 from __future__ import annotations
@@ -23,49 +23,49 @@ from streamer.sinks.publish.hls_playlist import Entry, LivePlaylist, read
 from streamer.system.partial_file import replace_file
 
 FIRST_WAIT_S = 15.0
-"""How long the first segment of all may wait for its second picture, from which the rate is known."""
+"""Time limit for the second frame of the first segment, which gives the frame rate."""
 _LONGEST_TARGET_S = 30
 _SLACK = 1.2  # a slow camera does not keep its rate exactly
-_LEAD_TICKS = 90_000  # the clock of a transport stream (PCR) runs ahead of its pictures, and is not negative
+_LEAD_TICKS = 90_000  # the clock of a transport stream (PCR) is ahead of its frames and not negative
 _USUAL_STEP_S = 0.04
-_LEAST_SEGMENT_S = 0.95  # encoders put in key frames of their own
+_LEAST_SEGMENT_S = 0.95  # encoders insert keyframes of their own
 Add = Callable[[Any], Sequence[Any]]
-"""Adds the streams to a container and gives them."""
+"""Adds the streams to a container and returns them."""
 
 
 class HlsWriter:
-    """A folder with a playlist that grows.
+    """A folder with a live playlist.
 
     Args:
-        playlist: its file, which is gone on with if it is there.
-        begun: the numbers to begin with if it is not.
+        playlist: the file; continued if it exists.
+        first: the playlist to begin with otherwise.
         add: adds the streams of the connection to a segment.
-        time_bases: seconds per tick of each.
+        time_bases: seconds per tick of each stream.
     """
 
-    def __init__(self, playlist: Path, begun: LivePlaylist, add: Add, time_bases: Sequence[Fraction]) -> None:
+    def __init__(self, playlist: Path, first: LivePlaylist, add: Add, time_bases: Sequence[Fraction]) -> None:
         found = read(playlist)
         self._path = playlist
-        self._list = begun if found is None else found
-        self._settled = found is not None  # the target duration was told
+        self._list = first if found is None else found
+        self._settled = found is not None  # the target duration was published
         self._discontinuity = bool(self._list.entries)
         self._add = add
         self._time_bases = time_bases
         self._segment: _Segment | None = None
         self._counters = ContinuityCounters()
-        self._step_s = 0.0  # between the last two pictures
+        self._step_s = 0.0  # between the last two frames
         self._last_s: float | None = None
         self._epoch_s: float | None = None  # the wall clock at time 0 of this period
-        self._gone: deque[tuple[float, Path]] = deque()  # when which file may go
-        self._longest_s = 0.0  # that the list ever was
+        self._dropped: deque[tuple[float, Path]] = deque()  # removal time and path of dropped segments
+        self._longest_s = 0.0  # longest playlist so far
 
     @property
     def idle_s(self) -> float:
-        """A picture is not waited for any longer before what is there is listed."""
+        """The longest wait for a frame before the open segment is closed."""
         return self._list.target_s + 0.5 if self._settled or self._step_s else FIRST_WAIT_S
 
     def write(self, stream: int, packet: av.Packet[Any]) -> None:
-        """Take a packet, its times in the ticks of its stream; of stream 0, the video, a key frame begins a segment."""
+        """Write a packet, with times in ticks of its stream; a keyframe of stream 0, the video, begins a segment."""
         if stream == 0:
             assert packet.pts is not None
             time_s = float(packet.pts * self._time_bases[0])
@@ -82,13 +82,13 @@ class HlsWriter:
             self._segment.write(stream, packet)
 
     def idle(self) -> None:
-        """Nothing came for `idle_s`: what is there is listed, and what comes then does not continue it."""
+        """Close the segment after no packet arrived for `idle_s`; the next one does not continue it."""
         if self._segment is not None:
             self._finish(None)
             self._interrupt()
 
     def close(self) -> None:
-        """List what is there."""
+        """Close the open segment."""
         self.idle()
 
     def _interrupt(self) -> None:
@@ -101,7 +101,7 @@ class HlsWriter:
         self._segment = _Segment(time_s, self._add, self._time_bases)
 
     def _finish(self, next_s: float | None) -> None:
-        """List the segment, which lasts until `next_s`, or as long as its pictures."""
+        """Close the segment and list it; it lasts until `next_s`, or as long as its frames."""
         segment, self._segment = self._segment, None
         assert segment is not None
         assert self._last_s is not None
@@ -119,23 +119,23 @@ class HlsWriter:
         replace_file(self._path.parent / name, self._counters.renumbered(segment.content()))
         entry = Entry(name, lasts_s, self._epoch_s + segment.begins_s, self._discontinuity)
         self._discontinuity = False
-        self._list, gone = self._list.with_entry(entry)
+        self._list, dropped = self._list.with_entry(entry)
         self._list.write(self._path)
         if next_s is not None and not fits:
             self._interrupt()
-        self._remove(gone)
+        self._remove(dropped)
 
-    def _remove(self, gone: Sequence[Entry]) -> None:
-        """Delete files when nobody can ask for them any more (RFC 8216, 6.2.2)."""
-        self._longest_s = max(self._longest_s, sum(one.duration_s for one in (*self._list.entries, *gone)))
+    def _remove(self, dropped: Sequence[Entry]) -> None:
+        """Delete segment files once players no longer need them (RFC 8216, 6.2.2)."""
+        self._longest_s = max(self._longest_s, sum(one.duration_s for one in (*self._list.entries, *dropped)))
         now_s = time.monotonic()
-        self._gone += [(now_s + one.duration_s + self._longest_s, self._path.parent / one.name) for one in gone]
-        while self._gone and self._gone[0][0] <= now_s:
-            self._gone.popleft()[1].unlink(missing_ok=True)
+        self._dropped += [(now_s + one.duration_s + self._longest_s, self._path.parent / one.name) for one in dropped]
+        while self._dropped and self._dropped[0][0] <= now_s:
+            self._dropped.popleft()[1].unlink(missing_ok=True)
 
 
 class _Segment:
-    """A transport stream in memory."""
+    """A segment in memory, an MPEG transport stream."""
 
     def __init__(self, begins_s: float, add: Add, time_bases: Sequence[Fraction]) -> None:
         self.begins_s = begins_s

@@ -1,6 +1,6 @@
-"""Where a live stream goes: an address, taken apart and checked before anything is opened.
+"""The target of a live stream: an address, parsed and checked before anything is opened.
 
-Pure; used by the thread that makes the sink. Nothing in here that can be printed holds a password or a stream key.
+Pure functions. Nothing that is printed contains a password or a stream key.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from streamer.errors import SinkUnavailable
 from streamer.system.paths import encodable
 
 KEY_FRAME_S = 2.0
-"""A receiver that joins waits for the next key frame: at most this long."""
+"""Longest time between keyframes: a receiver that joins waits for the next one."""
 HLS_SEGMENT_S = 1.0
 _HIDDEN = "***"
 _KINDS = "rtsp://, rtsps://, rtmp://, rtmps://, udp:// or a playlist (NAME.m3u8, hls:FOLDER/)"
-# Of an MPEG-TS packet of 188 bytes, 7 fit into an Ethernet frame; receivers expect whole packets in each datagram.
+# 7 MPEG-TS packets of 188 bytes fit into an Ethernet frame; receivers expect whole packets in each datagram.
 _UDP_PACKET_BYTES = 7 * 188
-# What the muxers carry and a PyAV receiver has shown (tests/sinks/publish/test_stream.py).
+# Codecs that the muxers carry and a PyAV receiver decoded (tests/sinks/publish/test_stream.py).
 _CODECS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"rtsp": ("h264", "hevc", "vp8"), "flv": ("h264", "hevc"), "mpegts": ("h264", "hevc"), "hls": ("h264", "hevc")}
 )
@@ -29,15 +29,15 @@ _CODECS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class StreamTarget:
-    """A place to publish to.
+    """Where to publish.
 
     Attributes:
         name: readable, without credentials, query and stream key.
         muxer: FFmpeg's name of the format.
-        codecs: that may be sent there, by FFmpeg's names.
-        key_frame_s: the longest media time from one key frame to the next.
-        folder: the folder of a playlist, None for the network.
-        url: what FFmpeg opens, with all secrets.
+        codecs: supported video codecs, by FFmpeg's names.
+        key_frame_s: the longest media time between keyframes.
+        folder: of a playlist; None for the network.
+        url: for FFmpeg, with all secrets.
         options: of the muxer.
         secrets: texts that must not be shown, longest first.
     """
@@ -60,7 +60,7 @@ class StreamTarget:
 
 
 def parse_target(address: str, transport: str = "tcp") -> StreamTarget:
-    """The target that an address names.
+    """Parse an address.
 
     Args:
         address: `rtsp[s]://[user:password@]host[:port]/path`, `rtmp[s]://host[:port]/app/key`,
@@ -68,7 +68,7 @@ def parse_target(address: str, transport: str = "tcp") -> StreamTarget:
         transport: of RTSP, `tcp` or `udp`.
 
     Raises:
-        SinkUnavailable: an address of no such kind, or one that lacks a part.
+        SinkUnavailable: an unsupported or incomplete address.
     """
     if address.startswith("hls:") or ("://" not in address and address.lower().endswith(".m3u8")):
         return _playlist(address)
@@ -76,12 +76,12 @@ def parse_target(address: str, transport: str = "tcp") -> StreamTarget:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise SinkUnavailable(f"{_head(address)}: not an address; check host and port") from None
+        raise SinkUnavailable(f"{_visible(address)}: not an address; check host and port") from None
     scheme = parts.scheme.lower()
     if scheme == "srt":
         raise SinkUnavailable("this FFmpeg is built without SRT; publish to rtsp://, rtmp:// or udp:// instead")
     if scheme not in ("rtsp", "rtsps", "rtmp", "rtmps", "udp"):
-        raise SinkUnavailable(f"{_head(address)}: cannot publish there; give {_KINDS}")
+        raise SinkUnavailable(f"{_visible(address)}: cannot publish there; give {_KINDS}")
     if not host:
         raise SinkUnavailable(f"{scheme}://: the host is missing; give {scheme}://HOST:PORT/NAME")
     if scheme == "udp":
@@ -101,8 +101,8 @@ def _rtsp(address: str, parts: SplitResult, transport: str) -> StreamTarget:
 def _rtmp(address: str, parts: SplitResult) -> StreamTarget:
     app, _, key = parts.path.rstrip("/").rpartition("/")
     if not app.strip("/"):
-        raise SinkUnavailable(f"{_base(parts)}: RTMP wants an application and a stream; give {_base(parts)}/APP/KEY")
-    # Broadcasters give out the last part of the path as the secret that allows to publish.
+        raise SinkUnavailable(f"{_base(parts)}: RTMP needs an application and a key; give {_base(parts)}/APP/KEY")
+    # The last part of the path is the secret stream key.
     secrets = _secrets(parts, key)
     name = f"{_base(parts)}{app}/{_HIDDEN}"
     return StreamTarget(
@@ -116,7 +116,7 @@ def _udp(address: str, parts: SplitResult, host: str, port: int | None) -> Strea
     if "pkt_size=" not in parts.query:
         address = f"{address}{'&' if parts.query else '?'}pkt_size={_UDP_PACKET_BYTES}"
     options = {
-        # Else a receiver knows that a picture is complete only when the next one begins.
+        # Otherwise a receiver knows that a frame is complete only when the next one begins.
         "omit_video_pes_length": "0",
         "max_delay": "0",
         "flush_packets": "1",
@@ -130,7 +130,7 @@ def _playlist(address: str) -> StreamTarget:
         path = path / "index.m3u8"
     folder = path.parent
     if encodable(str(path.absolute())) != str(path.absolute()):
-        raise SinkUnavailable(f"{path}: its path is not UTF-8, which playlists are written in; choose another")
+        raise SinkUnavailable(f"{path}: the path is not valid UTF-8, the encoding of playlists; choose another")
     return StreamTarget(
         str(path),
         "hls",
@@ -146,8 +146,8 @@ def _base(parts: SplitResult) -> str:
     return f"{parts.scheme.lower()}://{host}{'' if parts.port is None else f':{parts.port}'}"
 
 
-def _head(address: str) -> str:
-    """Of an address that cannot be taken apart, only what cannot hold a secret."""
+def _visible(address: str) -> str:
+    """The part of an address that cannot be parsed which holds no secret."""
     scheme, found, _ = address.partition("://")
     return f"{scheme}://{_HIDDEN}" if found else repr(address)
 

@@ -148,7 +148,7 @@ class Recorder:
         shown = replace(self._info, time_base=scene.frame.time_base)
         if self._settings.on_change == "rescale":
             return shown
-        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        picture = scene.shown
         return replace(
             shown,
             width=picture.width,

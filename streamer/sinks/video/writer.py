@@ -113,7 +113,7 @@ class VideoWriter:
         Raises:
             SinkError: the encoder or the disk failed.
         """
-        picture = scene.picture if scene.picture is not None else scene.frame.picture
+        picture = scene.shown
         frame = self._fit(picture, scene.frame.sample_aspect_ratio)
         exact = scene.frame.pts * scene.frame.time_base
         duration = round(scene.frame.duration * scene.frame.time_base / self._time_base)

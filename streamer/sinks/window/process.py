@@ -1,19 +1,19 @@
-"""The process behind `WindowSink`: shows the pictures that come on standard input, tells on standard output.
+"""The process behind `WindowSink`: shows the images from standard input, writes requests to standard output.
 
-A process of its own for three reasons. The wheels of PyAV and OpenCV bring X11 libraries of the same name, and a
-window hangs when PyAV's are loaded first. Qt aborts its process where there is no display. And a window stays alive
-here while the program waits for its detector.
+It is a separate process for three reasons. The wheels of PyAV and OpenCV contain X11 libraries of the same name, and a
+window hangs if PyAV's are loaded first. Qt aborts its process if there is no display. And the window keeps responding
+while the program waits for its detector.
 
-Nothing is sent that was not asked for, so at most one new picture is on its way, and no queue grows old. In, for each
-picture: `HEADER` (its number, its width and height, and the width and height that it is meant to be shown in), then
-height * width * 3 bytes of RGB; the end of input ends the process. Out, a line each: `ready` once the window system
-works, then with the number of the picture on screen and the size of the window's inside in pixels
+Images are sent on request only, so at most one new image is in transit and no old ones queue up. Input, for each image:
+`HEADER` (number, width and height, full width and height), then height * width * 3 bytes of RGB; the end of input ends
+the process. Output: the line `ready` once the window system works, then requests with the number of the image on screen
+and the inner size of the window in pixels
 
-    next N W H    send the first picture after that one, once there is one
-    again N W H   send that one again, for this size
-    hud N W H     the user toggled the head-up line: send that one again
-    save N W H    the user wants that one saved
-    pause N W H   send nothing until asked again
+    next N W H    send the first image after N
+    again N W H   send N again, for this size
+    hud N W H     the user toggled the head-up line: send N again
+    save N W H    the user saves N
+    pause N W H   send nothing until the next request
     closed N W H  the user closed the window
 
 The main thread owns the window; a second thread reads.
@@ -38,30 +38,30 @@ import numpy.typing as npt
 HEADER = struct.Struct("<QIIII")
 READY = b"ready\n"
 FIRST_VIEW = 1280, 800
-"""A window is not opened larger than this, in pixels; it can be resized."""
+"""Maximum size of the window when it opens, in pixels; it can be resized."""
 
 _QUIT_KEYS = (ord("q"), ord("Q"), 27)  # 27: Esc
 _PAUSE_KEYS = (ord(" "),)
 _SAVE_KEYS = (ord("s"), ord("S"))
 _HUD_KEYS = (ord("h"), ord("H"))
 _HELP_KEYS = (ord("?"), 0xFFBE)  # F1 as X11 numbers it (keysymdef.h)
-_HELP = ("q, Esc: end", "space: pause", "s: save the picture", "h: head-up line", "?, F1: this help")
-_EVENTS_S = 0.02  # how often keys and the window's size are looked at while no picture comes
+_HELP = ("q, Esc: end", "space: pause", "s: save the frame", "h: head-up line", "?, F1: this help")
+_EVENTS_S = 0.02  # interval of the checks for keys and resizing while no image arrives
 _TEXT_PX = 16
-_PIPE_BYTES = 1 << 20  # instead of 64 KiB: fewer changes between the two processes for each picture
+_PIPE_BYTES = 1 << 20  # instead of 64 KiB: fewer context switches for each image
 
 RgbArray = npt.NDArray[np.uint8]
 Size = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A picture to show.
+class Image:
+    """An image to show.
 
     Attributes:
-        number: as the sender counts.
-        size: width and height that it is meant to be shown in at full size, pixels.
-        rgb: uint8 `(height, width, 3)`; smaller than `size` where the window is.
+        number: of the scene.
+        size: full width and height, pixels.
+        rgb: uint8 `(height, width, 3)`; smaller than `size` if the window is.
     """
 
     number: int
@@ -70,45 +70,45 @@ class Picture:
 
 
 def fitting(size: Size, view: Size) -> Size:
-    """The largest width and height of the same shape that fit in a view; at least 1 by 1."""
+    """The largest width and height with the same aspect ratio that fit in a view; at least 1 by 1."""
     scale = min(view[0] / size[0], view[1] / size[1])
     return max(min(round(size[0] * scale), view[0]), 1), max(min(round(size[1] * scale), view[1]), 1)
 
 
 def main(title: str) -> None:
-    """Show pictures until the input ends or the user closes the window."""
-    # Ctrl-C and a service manager's SIGTERM reach all processes; when this one ends is for the program to say.
+    """Show images until the input ends or the user closes the window."""
+    # Ctrl-C and a service manager's SIGTERM reach all processes of the group; the program ends this one.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Qt reads this once. It complains at length that OpenCV's wheel brings no fonts; nothing here needs one.
+    # Qt reads this once. It would warn at length that OpenCV's wheel has no fonts, which are not needed.
     os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
     _use_matching_xlib()
-    import cv2  # not before that; and nothing else of this project, which might load PyAV
+    import cv2  # after that call; no other module of this project is imported, because it might load PyAV
 
     window = _Window(cv2, title)
     sys.stdout.buffer.write(READY)
-    window.tell("next")
-    pictures: queue.SimpleQueue[Picture] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, pictures), daemon=True).start()
+    window.send_request("next")
+    images: queue.SimpleQueue[Image] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, images), daemon=True).start()
     while window.open:
         with suppress(queue.Empty):
-            window.take(pictures.get(timeout=_EVENTS_S))
+            window.show(images.get(timeout=_EVENTS_S))
         window.handle_events()
-    window.tell("closed")
-    # The reading thread may hold standard input: end without waiting for it.
+    window.send_request("closed")
+    # The reading thread may block on standard input: exit without waiting for it.
     os._exit(0)
 
 
 def _use_matching_xlib() -> None:
-    """Have Qt use the system's libX11-xcb, which fits the system's libX11.
+    """Have Qt use the system's libX11-xcb, which matches the system's libX11.
 
-    OpenCV's wheel brings a libX11-xcb of its own but uses the system's libX11. `XSetEventQueueOwner` of the first then
-    writes into the wrong field of the second (offset 0x40 instead of 0x48 in libX11 1.8.4), so that Xlib goes on taking
-    events that Qt waits for. On two busy cores 8 of 25 windows were never told that they are visible, and stayed
-    black; with this none of 50.
+    OpenCV's wheel contains its own libX11-xcb but uses the system's libX11. `XSetEventQueueOwner` of the first then
+    writes to the wrong field of the second (offset 0x40 instead of 0x48 in libX11 1.8.4), so Xlib continues to take
+    events that Qt waits for. On two busy cores 8 of 25 windows never received their expose event and stayed black; with
+    this call none of 50.
     """
     if sys.platform == "linux":
-        with suppress(OSError):  # not installed; then there is hardly a display
+        with suppress(OSError):  # not installed
             ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
@@ -118,43 +118,43 @@ class _Window:
         self._cv2 = cv2
         self._title = title
         self._font = cv2.FontFace("sans")
-        self._picture: Picture | None = None
+        self._image: Image | None = None
         self._view: Size = FIRST_VIEW
-        self._paused = self._helps = False
-        self._asked_again: tuple[int, Size] | None = None
-        # Every picture that is given to OpenCV is as large as the window's inside: its own scaling is coarse.
+        self._paused = self._shows_help = False
+        self._requested_again: tuple[int, Size] | None = None
+        # Every image given to OpenCV is as large as the window's inside, because its own scaling is coarse.
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
 
-    def tell(self, word: str) -> None:
-        """Say something to the program, with what is on screen."""
-        number = 0 if self._picture is None else self._picture.number
+    def send_request(self, word: str) -> None:
+        """Write a request with the state of the window."""
+        number = 0 if self._image is None else self._image.number
         sys.stdout.buffer.write(f"{word} {number} {self._view[0]} {self._view[1]}\n".encode())
         sys.stdout.buffer.flush()
 
-    def take(self, picture: Picture) -> None:
-        """Show a picture and ask for the next; one that is older than what is shown is left out."""
-        before = -1 if self._picture is None else self._picture.number
-        if picture.number < before:
+    def show(self, image: Image) -> None:
+        """Show an image and request the next; an image older than the shown one is ignored."""
+        before = -1 if self._image is None else self._image.number
+        if image.number < before:
             return
-        if self._picture is None:
-            size = fitting(picture.size, (min(FIRST_VIEW[0], picture.size[0]), min(FIRST_VIEW[1], picture.size[1])))
+        if self._image is None:
+            size = fitting(image.size, (min(FIRST_VIEW[0], image.size[0]), min(FIRST_VIEW[1], image.size[1])))
             self._cv2.resizeWindow(self._title, *size)
             self._view = size
-        self._picture = picture
+        self._image = image
         self._draw()
-        if picture.number > before and not self._paused:
-            self._pump(1)  # which puts it on the screen
-            self.tell("next")
+        if image.number > before and not self._paused:
+            self._handle_key(1)  # which updates the screen
+            self.send_request("next")
 
     def handle_events(self) -> None:
-        """Take keys, clicks and a new size."""
-        self._pump(1)
+        """Handle a key and a new size of the window."""
+        self._handle_key(1)
         try:
             if self._cv2.getWindowProperty(self._title, self._cv2.WND_PROP_VISIBLE) < 1:
                 self.open = False
                 return
             _, _, width, height = self._cv2.getWindowImageRect(self._title)
-        except self._cv2.error:  # no window at all is left
+        except self._cv2.error:  # there is no window
             self.open = False
             return
         if width > 0 and height > 0 and self._view != (width, height):
@@ -162,59 +162,59 @@ class _Window:
             self._draw()
         self._refine()
 
-    def _pump(self, wait_ms: int) -> None:
+    def _handle_key(self, wait_ms: int) -> None:
         key = self._cv2.waitKeyEx(wait_ms)
         if key in _QUIT_KEYS:
             self.open = False
         elif key in _PAUSE_KEYS:
             self._paused = not self._paused
-            self.tell("pause" if self._paused else "next")
+            self.send_request("pause" if self._paused else "next")
             self._draw()
-        elif key in _SAVE_KEYS and self._picture is not None:
-            self.tell("save")
+        elif key in _SAVE_KEYS and self._image is not None:
+            self.send_request("save")
         elif key in _HUD_KEYS:
-            self.tell("hud")
+            self.send_request("hud")
         elif key in _HELP_KEYS:
-            self._helps = not self._helps
+            self._shows_help = not self._shows_help
             self._draw()
 
     def _refine(self) -> None:
-        """Ask for what is shown again where the window has room for more pixels of it than were sent."""
-        if self._picture is None:
+        """Request the image again if the window has room for more pixels of it than were sent."""
+        if self._image is None:
             return
-        room = min(fitting(self._picture.size, self._view)[0], self._picture.size[0])
-        asked = self._picture.number, self._view
-        if self._picture.rgb.shape[1] < room and asked != self._asked_again:
-            self._asked_again = asked
-            self.tell("again")
+        room = min(fitting(self._image.size, self._view)[0], self._image.size[0])
+        request = self._image.number, self._view
+        if self._image.rgb.shape[1] < room and request != self._requested_again:
+            self._requested_again = request
+            self.send_request("again")
 
     def _draw(self) -> None:
         width, height = self._view
         shown = np.zeros((height, width, 3), np.uint8)
         words: list[str] = []
-        if self._picture is None:
-            words.append("waiting for the first picture")
+        if self._image is None:
+            words.append("waiting for the first frame")
         else:
-            self._paste(shown, self._picture)
+            self._paste(shown, self._image)
         if self._paused:
             words.append("paused")
-        self._write(shown, [*words, *(_HELP if self._helps else ())])
+        self._write(shown, [*words, *(_HELP if self._shows_help else ())])
         self._cv2.imshow(self._title, shown)
 
-    def _paste(self, shown: RgbArray, picture: Picture) -> None:
-        """The picture in the middle, in its own shape, black beside it."""
-        width, height = fitting(picture.size, self._view)
+    def _paste(self, shown: RgbArray, image: Image) -> None:
+        """The image in the middle with its aspect ratio, black beside it."""
+        width, height = fitting(image.size, self._view)
         left, top = (self._view[0] - width) // 2, (self._view[1] - height) // 2
         place = shown[top : top + height, left : left + width]
-        rgb = picture.rgb
+        rgb = image.rgb
         if rgb.shape != place.shape:
             shrinks = height < rgb.shape[0] or width < rgb.shape[1]
-            way = self._cv2.INTER_AREA if shrinks else self._cv2.INTER_CUBIC
-            rgb = self._cv2.resize(rgb, (width, height), interpolation=way)
+            interpolation = self._cv2.INTER_AREA if shrinks else self._cv2.INTER_CUBIC
+            rgb = self._cv2.resize(rgb, (width, height), interpolation=interpolation)
         self._cv2.cvtColor(rgb, self._cv2.COLOR_RGB2BGR, dst=place)
 
     def _write(self, shown: RgbArray, lines: list[str]) -> None:
-        """Words in the upper left corner on a dark ground, as many lines as there is room for."""
+        """Text in the upper left corner on a dark background, as many lines as fit."""
         pad, step = _TEXT_PX // 2, round(1.5 * _TEXT_PX)
         lines = lines[: (shown.shape[0] - pad) // step]
         if not lines:
@@ -230,8 +230,8 @@ class _Window:
         ground[...] = np.maximum(ground // 3, words)
 
 
-def _read(stream: BinaryIO, pictures: queue.SimpleQueue[Picture]) -> None:
-    """Reading thread: hand on one picture after the other; the end of input ends the process, whatever it is doing."""
+def _read(stream: BinaryIO, images: queue.SimpleQueue[Image]) -> None:
+    """Reading thread: queue every image; the end of input ends the process at once."""
     if sys.platform == "linux":
         import fcntl
 
@@ -242,7 +242,7 @@ def _read(stream: BinaryIO, pictures: queue.SimpleQueue[Picture]) -> None:
         rgb = np.empty((height, width, 3), np.uint8)
         if stream.readinto(rgb.data.cast("B")) < rgb.nbytes:  # type: ignore[attr-defined]
             break
-        pictures.put(Picture(number, (shown_width, shown_height), rgb))
+        images.put(Image(number, (shown_width, shown_height), rgb))
     os._exit(0)
 
 

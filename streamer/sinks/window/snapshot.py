@@ -1,4 +1,4 @@
-"""A picture saved as PNG because the user asked for it. Used by the thread that listens to the window."""
+"""Saves the shown frame as PNG. Used by the thread that listens to the window."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ log = logging.getLogger(__name__)
 
 
 def save_snapshot(rgb: RgbArray, folder: Path, taken: datetime) -> Path | None:
-    """Save a picture under the time of day, wholly or not at all, and say so; a failure is said, too.
+    """Save a frame under the time of day, completely or not at all; success and failure are logged.
 
     Args:
         rgb: uint8 `(height, width, 3)`.
-        folder: made if it is missing.
+        folder: created if it does not exist.
         taken: local time, for the name `streamer-YYYYMMDD-HHMMSS-mmm.png`.
 
     Returns:
-        Where it is, None if it could not be written.
+        The path, None if the file could not be written.
     """
     path = folder / f"streamer-{taken:%Y%m%d-%H%M%S}-{taken.microsecond // 1000:03d}.png"
     try:

@@ -1,8 +1,8 @@
-"""A window that shows scenes as they come.
+"""A window that shows scenes as they arrive.
 
-The window lives in a process of its own (`window_process`). Two threads serve it from here: the listener hears what it
-wants, the sender sends what is due. Whoever writes never touches the pipe, so a window that hangs holds nobody who does
-not want to be held.
+The window is a separate process (`streamer.sinks.window.process`). Two threads here serve it: the listener reads its
+requests, the sender writes scenes. The thread that writes the sink never uses the pipe, so a window that hangs blocks a
+live run never, and a file's run only until it is released.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from typing import IO, Self
 import av
 
 from streamer.config.output import OutputEntry
+from streamer.config.settings import DrawSettings
 from streamer.errors import Interrupted, SinkError, SinkUnavailable
 from streamer.features import SinkContext, SinkFeature
 from streamer.flow.queues import Closed
 from streamer.interfaces import Annotator, Scene
 from streamer.registry import ANNOTATORS
 from streamer.render.canvas import Canvas
-from streamer.sinks.window.exchange import Ending, Exchange
 from streamer.sinks.window.process import HEADER, READY, Size, fitting
+from streamer.sinks.window.scene_buffer import End, SceneBuffer
 from streamer.sinks.window.snapshot import save_snapshot
 from streamer.system import paths
 from streamer.values.frame import Frame
@@ -36,9 +37,9 @@ from streamer.values.frame import Frame
 log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "streamer.sinks.window.process")
-"""How the process of the window is started; its title follows."""
-# How long leaving waits for each step of an orderly end, before the process is killed.
-_PATIENCE_S = 0.5
+"""Starts the process of the window; the title follows."""
+# Time limit for each step of an orderly end, before the process is killed.
+_STEP_S = 0.5
 
 DrawHud = Callable[[Scene], av.VideoFrame]
 
@@ -48,26 +49,26 @@ class WindowClosed(Interrupted):
 
 
 class WindowSink(SinkFeature):
-    """Shows scenes in a window that can be resized.
+    """Shows scenes in a resizable window.
 
-    Keys: q, Esc or closing the window ends the run, space pauses and goes on, s saves the picture that is shown at its
-    full size, h toggles the head-up line, ? or F1 tells these keys. Pictures are shown as they come, not at their own
-    pace, and are sent no larger than the window is.
+    Keys: q, Esc or closing the window ends the run, space pauses and resumes, s saves the shown frame at full size, h
+    toggles the head-up line, ? or F1 shows these keys. Frames are shown as they arrive, not at their media time, and
+    are sent no larger than the window.
 
     Args:
         entry: not used.
-        context: `info` has the window's title and the aspect ratio of frames without one. A file's run waits for the
-            window, which shows every scene, and a pause holds it. With a live source `write` never waits: the window
-            shows the newest scene, and a pause holds the picture only. Snapshots go to `window.snapshot_folder`, which
-            is made for the first one. A thread of the window calls `on_close` when the user ends the run; `write`
-            raises WindowClosed then, but no further scene may come.
-        draw_hud: draws the head-up line on a scene's picture; a thread of the window calls it. None: as `draw` has it,
-            where that does not draw the line for all outputs.
+        context: `info` has the window's title and the aspect ratio of frames without one. The run of a file waits for
+            the window, which shows every scene, and a pause stops it. With a live source `write` never waits: the
+            window shows the newest scene, and a pause stops the display only. Snapshots go to
+            `window.snapshot_folder`, which is created for the first one. A thread of the window calls `on_close` when
+            the user ends the run; the next `write`, if there is one, raises WindowClosed.
+        draw_hud: draws the head-up line on a scene; called by a thread of the window. If None, the annotator `hud` is
+            used, unless `draw` has the line drawn for all outputs.
 
     Raises:
-        SinkUnavailable: on entering, when there is no display to show it on.
-        WindowClosed: from `write`, when the user wants to end.
-        SinkError: from `write`, when the window is gone and the user did not close it.
+        SinkUnavailable: on entering, if there is no display.
+        WindowClosed: from `write`, after the user closed the window.
+        SinkError: from `write`, if the window ended and the user did not close it.
     """
 
     stage = "window"
@@ -82,31 +83,31 @@ class WindowSink(SinkFeature):
         draw_hud: DrawHud | None = None,
     ) -> None:
         info = context.info
-        # It becomes an argument and C text.
+        # The title becomes a command-line argument and a C string.
         self._title = paths.readable(info.name).replace("\0", " ") or "Streamer"
-        self.main_thread = not info.live  # a pause holds the whole run
+        self.main_thread = not info.live  # a pause stops the whole run
         self._snapshots = Path() if context.window is None else context.window.snapshot_folder
         if draw_hud is None and context.draw is not None and not context.draw.hud:
-            draw_hud = _hud_drawer()
+            draw_hud = _hud_drawer(context.draw)
         self._draw_hud = draw_hud
         self._aspect = info.sample_aspect_ratio
         self._on_close = context.on_close
-        self._exchange = Exchange(holds_run=not info.live, hud=False)
+        self._buffer = SceneBuffer(keeps_all=not info.live, hud=False)
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
 
     @classmethod
     def accepts(cls, entry: OutputEntry) -> bool:
-        """The word `window`."""
+        """Only `window`."""
         return entry.to == "window"
 
     @classmethod
     def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Always: the run is watched."""
+        """Always."""
         return True
 
     def __enter__(self) -> Self:
-        # The arguments are constants and a title that no shell reads.
+        # No shell is involved: the arguments are constants and the title.
         self._process = process = subprocess.Popen(
             [*COMMAND, self._title], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
@@ -139,113 +140,112 @@ class WindowSink(SinkFeature):
         self._end()
 
     def write(self, scene: Scene) -> None:
-        """Show the scene's picture; waits for the window only if that holds the run, and never after `release`."""
-        if self._process is None and self._exchange.ending[0] is not Ending.RELEASED:
+        """Show the scene; waits for the window in the run of a file only, and never after `release`."""
+        if self._process is None and self._buffer.ended[0] is not End.RELEASED:
             raise SinkError("the window is not open: enter the sink before writing")
         try:
-            self._exchange.put(scene)
+            self._buffer.put(scene)
         except Closed:
-            ending, cause = self._exchange.ending
-            if ending is Ending.CLOSED:
+            end, cause = self._buffer.ended
+            if end is End.CLOSED:
                 raise WindowClosed from None
-            if ending is Ending.LOST:
-                raise SinkError(f"{ending.value}; run again, or leave out --show") from cause
+            if end is End.LOST:
+                raise SinkError(f"{end.value}; run again, or leave out --show") from cause
 
     def release(self) -> None:
-        """The run is about to end: no `write` waits any more, nor shows anything. From any thread, at any time."""
-        self._exchange.end(Ending.RELEASED)
+        """The run ends: `write` no longer waits and shows nothing; any thread may call this at any time."""
+        self._buffer.end(End.RELEASED)
 
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is None:
             return
         threads, self._threads = self._threads, []
-        for thread in threads[:1]:  # the sender, which may be in the middle of a picture that nobody takes
-            thread.join(_PATIENCE_S)
+        for thread in threads[:1]:  # the sender, which may still write to a window that reads nothing
+            thread.join(_STEP_S)
             if thread.is_alive():
                 process.kill()
-            thread.join(_PATIENCE_S)
-        _pipe(process.stdin).close()  # which ends it
+            thread.join(_STEP_S)
+        _pipe(process.stdin).close()  # which ends the process
         try:
-            process.wait(_PATIENCE_S)
+            process.wait(_STEP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
         for thread in threads[1:]:
-            thread.join(_PATIENCE_S)
-            if thread.is_alive():  # it saves a picture to a disk that hangs
+            thread.join(_STEP_S)
+            if thread.is_alive():  # it saves a snapshot to a disk that hangs
                 return
         _pipe(process.stdout).close()
 
     # the window's threads
 
     def _send(self, pipe: IO[bytes]) -> None:
-        """Sender: each picture that is due, no larger than the window shows it."""
+        """Sender thread: write the requested scenes, no larger than the window."""
         try:
             while True:
-                order = self._exchange.take()
-                frame = self._frame(order.scene, hud=order.hud)
+                delivery = self._buffer.take()
+                frame = self._frame(delivery.scene, hud=delivery.hud)
                 size = self._size(frame)
-                fit = fitting(size, order.view)
+                fit = fitting(size, delivery.view)
                 rgb = frame.rgb(fit if fit[0] < frame.width or fit[1] < frame.height else None)
-                _write_whole(pipe, HEADER.pack(order.number, rgb.shape[1], rgb.shape[0], *size))
+                _write_whole(pipe, HEADER.pack(delivery.number, rgb.shape[1], rgb.shape[0], *size))
                 _write_whole(pipe, rgb.data.cast("B"))
         except (Closed, OSError):
-            pass  # of a broken pipe the listener hears, too, and why
+            pass  # the listener handles the end of the process
         except Exception as error:
-            self._exchange.end(Ending.LOST, error)
+            self._buffer.end(End.LOST, error)
 
     def _listen(self, pipe: IO[bytes]) -> None:
-        """Listener: what the window wants, to its end."""
+        """Listener thread: pass on the requests of the window until it ends."""
         lines = iter(pipe.readline, b"")
         for word, *rest in (line.decode("ascii").split() for line in lines):
             number, *view = map(int, rest)
-            self._hear(word, number, (view[0], view[1]))
-        self._exchange.end(Ending.LOST)
+            self._handle(word, number, (view[0], view[1]))
+        self._buffer.end(End.LOST)
 
-    def _hear(self, word: str, number: int, view: Size) -> None:
+    def _handle(self, word: str, number: int, view: Size) -> None:
         if word == "next":
-            self._exchange.ask_next(number, view)
+            self._buffer.request_next(number, view)
         elif word == "again":
-            self._exchange.ask_again(number, view)
+            self._buffer.request_again(number, view)
         elif word == "hud":
-            self._exchange.ask_again(number, view, toggle_hud=True)
+            self._buffer.request_again(number, view, toggle_hud=True)
         elif word == "pause":
-            self._exchange.pause()
+            self._buffer.pause()
         elif word == "save":
             self._save(number)
         elif word == "closed":
-            self._exchange.end(Ending.CLOSED)
+            self._buffer.end(End.CLOSED)
             if self._on_close is not None:
                 self._on_close()
 
     def _save(self, number: int) -> None:
-        taken, found = datetime.now(), self._exchange.sent(number)
+        taken, found = datetime.now(), self._buffer.sent(number)
         if found is not None:
             frame = self._frame(found[0], hud=found[1])
             size = self._size(frame)
             save_snapshot(frame.rgb(None if size == (frame.width, frame.height) else size), self._snapshots, taken)
 
     def _frame(self, scene: Scene, *, hud: bool) -> Frame:
-        """What is shown of a scene."""
-        frame = scene.frame
-        picture = self._draw_hud(scene) if hud and self._draw_hud is not None else scene.picture
-        return frame if picture is None else replace(frame, picture=picture)
+        """The frame to show."""
+        picture = self._draw_hud(scene) if hud and self._draw_hud is not None else scene.shown
+        return replace(scene.frame, picture=picture)
 
     def _size(self, frame: Frame) -> Size:
-        """Width and height of the whole picture with square pixels, never fewer than it has."""
+        """Width and height of the frame with square pixels, enlarged where the aspect ratio requires it."""
         aspect = frame.sample_aspect_ratio or self._aspect
         if aspect >= 1:
             return round(frame.width * aspect), frame.height
         return frame.width, round(frame.height / aspect)
 
 
-def _hud_drawer() -> DrawHud:
-    """Draws the head-up line on a scene's picture."""
-    hud: Annotator = ANNOTATORS["hud"]()
+def _hud_drawer(settings: DrawSettings) -> DrawHud:
+    """A function that draws the head-up line on a scene."""
+    hud: Annotator = ANNOTATORS["hud"].from_settings(settings)
 
     def draw(scene: Scene) -> av.VideoFrame:
-        canvas = Canvas(scene.frame.picture if scene.picture is None else scene.picture)
+        canvas = Canvas(scene.shown)
         hud.draw(canvas, scene)
         return canvas.picture
 

@@ -1,0 +1,88 @@
+"""The commands of the group `models`."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from streamer.cli.command import command
+from streamer.cli.options import LabelMap, parse_size
+from streamer.errors import ConfigError
+
+CHECKED_FRAMES = 4
+
+
+def list_models() -> None:
+    """List known and installed models, and where each came from."""
+    with command(prints=True) as (terminal, _):
+        from streamer.models import listing
+
+        for entry in listing.listing():
+            size = "" if entry.size_bytes is None else f", {entry.size_bytes / 1e6:.1f} MB"
+            terminal.line(f"{entry.name}: {entry.state.value}{size}, {entry.kind}")
+            terminal.line(f"  from {entry.origin}")
+            terminal.line(f"  at   {entry.path}")
+            if entry.detail:
+                terminal.line(f"  {entry.detail}")
+
+
+def fetch(
+    name: Annotated[str, typer.Argument(help="Model by name, or a hub module: URL or .tar.gz file.")] = "starter",
+    sha256: Annotated[str | None, typer.Option(help="The expected checksum of a module's archive.")] = None,
+) -> None:
+    """Download a model to the cache and check every byte, or repair it there. It then needs no network."""
+    with command(prints=True) as (terminal, _):
+        from streamer.models import handles, store
+
+        if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+            raise ConfigError(f"--sha256 takes 64 hexadecimal digits, not {sha256!r}")
+        path = store.fetch(name, sha256=sha256, thorough=True)
+        terminal.line(f"{handles.without_login(name) if '://' in name else name} is at {path}")
+
+
+def check(
+    name: Annotated[str, typer.Argument(help="Model by name, or a hub module: URL, file or folder.")] = "starter",
+    device: Annotated[str, typer.Option(help="Where a hub module runs: auto, cpu or gpu:0.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of a hub module: float32, tensorfloat32, bfloat16 or mixed_float16.")
+    ] = "float32",
+    label_map: LabelMap = None,
+    size: Annotated[str, typer.Option(help="Size of the test frames.")] = "1280x720",
+) -> None:
+    """Verify the files of a model, load it, run it, and show where it ran and how long that took."""
+    with command(prints=True) as (terminal, _):
+        from streamer.config.loading import load_settings
+        from streamer.detectors import checking
+        from streamer.models import listing
+        from streamer.sources.selection import open_source
+
+        options = {"device": device, "precision": precision, "label_map": label_map, "offline": True, "workers": 1}
+        chosen = {f"detector.{key}": value for key, value in options.items()} | {"detector.name": name}
+        settings = load_settings(None, (), chosen).detector
+        width, height = parse_size(size)
+        entry = listing.verify(name)
+        with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
+            frames = list(islice(source, CHECKED_FRAMES))
+        found = checking.check(settings, frames)
+        terminal.line(f"{entry.name} works")
+        for line in found.lines():
+            terminal.line(f"  {line}")
+
+
+def labels(
+    pattern: Annotated[str, typer.Argument(help="Part of a name, or a MID; default: all classes.")] = "",
+    detector: Annotated[str, typer.Option(help="A model by name, or a hub module.")] = "faster_rcnn_openimages_v4",
+    label_map: LabelMap = None,
+) -> None:
+    """Show the classes of a detector as a tree: name, id, MID. A match is shown with its parents and children."""
+    with command(prints=True) as (terminal, _):
+        from streamer.classes import label_tree
+        from streamer.config.detector import DetectorSettings
+        from streamer.detectors import selection
+
+        labels = selection.labels_of(DetectorSettings(name=detector, label_map=label_map))
+        for tree in label_tree.trees(labels, pattern):
+            terminal.output.print(tree, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Accuracy of displayed boxes while a slow detector works."""

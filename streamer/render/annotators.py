@@ -1,0 +1,37 @@
+"""Builds the annotators of a run from its settings. Called by the main thread before the first frame."""
+
+from __future__ import annotations
+
+from streamer.config.settings import DrawSettings
+from streamer.errors import ConfigError
+from streamer.features import Extensions, section_of
+from streamer.interfaces import Annotator
+from streamer.registry import ANNOTATORS
+from streamer.system.suggestions import nearest
+
+
+def build_annotators(settings: DrawSettings, extensions: Extensions) -> list[Annotator]:
+    """The annotators that the settings ask for, in drawing order.
+
+    Every registered class whose `accepts` is true draws in the order of the registry, except those that
+    `draw.annotators` names; these draw last, in the order of that list.
+
+    Args:
+        settings: the section `draw`.
+        extensions: settings of other packages' annotators, by name.
+
+    Raises:
+        ConfigError: an unknown name, or a setting that does not fit.
+    """
+    named = dict.fromkeys(settings.annotators)
+    for name in named:
+        if name not in ANNOTATORS:
+            raise ConfigError(f"draw.annotators: no annotator {name!r}{nearest(name, ANNOTATORS)}")
+    accepted = [name for name in ANNOTATORS if name not in named and ANNOTATORS[name].accepts(settings)]
+    return [_build(name, settings, extensions) for name in (*accepted, *named)]
+
+
+def _build(name: str, settings: DrawSettings, extensions: Extensions) -> Annotator:
+    feature = ANNOTATORS[name]
+    annotator: Annotator = feature.from_settings(section_of(feature, name, settings, extensions))
+    return annotator

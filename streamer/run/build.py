@@ -1,0 +1,243 @@
+"""Builds the parts of a run from its settings. Whatever can be refused is refused here, before the first frame."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from streamer.classes.class_filter import ClassFilter
+from streamer.config.detector import DetectorSettings
+from streamer.config.settings import Settings, TrackerSettings
+from streamer.config.source import SourceSettings
+from streamer.detectors import selection
+from streamer.detectors.selection import BuiltDetectors
+from streamer.errors import ConfigError
+from streamer.features import DetectorContext, SourceContext
+from streamer.flow.cadence import Cadence
+from streamer.flow.observers import RunObserver, packet_tap
+from streamer.flow.playout import Playout
+from streamer.flow.simulated_clock import Latency
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
+from streamer.observe.metrics import MetricsServer
+from streamer.pipeline import Pipeline
+from streamer.registry import TRACKERS
+from streamer.render.annotators import build_annotators
+from streamer.run.outputs import Outputs
+from streamer.sinks.selection import OpenSinks
+from streamer.sources.selection import open_source
+from streamer.system.suggestions import nearest
+from streamer.values.states import Overlay
+from tracking import assignment
+from tracking.types import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRun:
+    """A run that is ready to start.
+
+    Attributes:
+        pipeline: yields the scenes.
+        info: properties of the source.
+        detector: which detector runs, and why.
+        parts_with_notes: the source and the sinks whose notes belong in the report.
+    """
+
+    pipeline: Pipeline
+    info: StreamInfo
+    detector: str
+    parts_with_notes: Sequence[PassthroughSource | Sink]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnParts:
+    """Parts that the caller has built; they replace those of the settings, or add to them. Detectors are not closed.
+
+    Attributes:
+        source: replaces the uri; not yet entered.
+        detector: replaces `detector.name`.
+        tracker: replaces `tracker.name`.
+        annotators: draw last.
+        sinks: written last; not yet entered. They get every frame, and their failure ends the run.
+        draw: draw every frame, also without an output that needs it.
+    """
+
+    source: Source | None = None
+    detector: Detector | None = None
+    tracker: Tracker | None = None
+    annotators: Sequence[Annotator] = ()
+    sinks: Sequence[Sink] = ()
+    draw: bool = False
+
+
+def build_run(
+    uri: str,
+    outputs: Outputs,
+    settings: Settings,
+    stack: ExitStack,
+    *,
+    stats: RunStats,
+    message: Callable[[str], None],
+    on_close: Callable[[], None],
+    observers: Sequence[RunObserver] = (),
+    own: OwnParts | None = None,
+) -> BuiltRun:
+    """Open the source and the sinks, load the detector and connect all parts.
+
+    Args:
+        uri: the source as the user gave it.
+        outputs: where the results go.
+        settings: the settings of the run.
+        stack: closes everything that is opened here.
+        stats: gets the figures of the run.
+        message: gets one line about each step that takes time.
+        on_close: called when the user closes a window.
+        observers: observe the run.
+        own: parts that the caller has built.
+
+    Raises:
+        StreamerError: a part cannot be built.
+    """
+    own = own or OwnParts()
+    source = _enter_source(own.source or uri, settings, stack, stats, observers)
+    info = source.info
+    shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
+    latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
+    interval_s = every.interval_s(info.average_fps)
+    tracker = own.tracker or build_tracker(settings.tracker, detection_interval_s=interval_s)
+    if info.live:
+        assignment.prepare()
+    # A wrong class name is refused before a model is downloaded or TensorFlow is imported.
+    if own.detector is None:
+        selection.check_classes(settings.detector)
+    sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks)
+    built = _build_detectors(own.detector, settings, info, stack, message)
+    pipeline = Pipeline(
+        source,
+        built.detectors,
+        tracker,
+        annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
+        sinks=sinks.all,
+        cadence=every,
+        select=built.keep,
+        draw=own.draw,
+        overlay=shown,
+        delay_s=settings.delay_s,
+        latency=latency,
+        optional=sinks.optional,
+        keep_all=sinks.keep_all,
+        playout=playout(settings.source),
+        stats=stats,
+        observers=observers,
+    )
+    copied = (source,) if isinstance(source, PassthroughSource) else ()
+    return BuiltRun(pipeline, info, built.reason, (*copied, *sinks.all))
+
+
+def _build_detectors(
+    own: Detector | None, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
+) -> BuiltDetectors:
+    if own is not None:
+        keep = ClassFilter(own.labels, settings.detector, 0.0)
+        return BuiltDetectors([own], f"detector: {type(own).__name__}", keep)
+    context = DetectorContext(info=info, say=message, extensions=settings.extensions)
+    built = selection.build_detector(settings.detector, context)
+    for detector in built.detectors:
+        stack.callback(detector.close)
+    return built
+
+
+def _enter_source(
+    uri: str | Source, settings: Settings, stack: ExitStack, stats: RunStats, observers: Sequence[RunObserver]
+) -> Source:
+    for observer in observers:
+        stack.enter_context(observer)
+    context = SourceContext(stats, packet_tap(observers), settings.extensions)
+    source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
+    stack.enter_context(source)
+    for observer in observers:
+        observer.source_opened(source.info, live=is_live(settings, source.info))
+    if settings.metrics.address is not None:
+        stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
+    return source
+
+
+def _enter_sinks(
+    outputs: Outputs,
+    source: Source,
+    settings: Settings,
+    stack: ExitStack,
+    on_close: Callable[[], None],
+    own: Sequence[Sink],
+) -> OpenSinks:
+    passthrough = source.passthrough if isinstance(source, PassthroughSource) else None
+    sinks = outputs.open_sinks(source.info, settings, on_close, passthrough=passthrough)
+    sinks.all.extend(own)
+    sinks.keep_all.extend(own)
+    for sink in sinks.all:
+        stack.enter_context(sink)
+    return sinks
+
+
+def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
+    """The tracker that the settings name, built with its options.
+
+    Args:
+        settings: name and options.
+        detection_interval_s: media time between two detected frames. A tracker forgets a track after `memory_s`; to
+            connect two detections it needs twice this interval, which is the least value unless an option sets it.
+
+    Raises:
+        ConfigError: the tracker has no such option, or refuses a value.
+    """
+    factory = TRACKERS[settings.name]
+    known = inspect.signature(factory).parameters
+    for option in settings.options:
+        if option not in known:
+            raise ConfigError(f"tracker.options.{option}: no such option{nearest(option, known)}")
+    options: dict[str, Any] = dict(settings.options)
+    memory_s = known["memory_s"].default if "memory_s" in known else None
+    if isinstance(memory_s, int | float) and 2 * detection_interval_s > memory_s:
+        options.setdefault("memory_s", 2 * detection_interval_s)
+    try:
+        tracker: Tracker = factory(**options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"tracker.options: {error}") from error
+    return tracker
+
+
+def is_live(settings: Settings, info: StreamInfo) -> bool:
+    """Whether the run is live, in real time or on a simulated clock."""
+    return info.live or settings.detector.latency is not None
+
+
+def choose_overlay(settings: Settings, info: StreamInfo) -> Overlay:
+    """The overlay of the settings; `auto` depends on the source.
+
+    Raises:
+        ConfigError: `now` for a run that is not live.
+    """
+    if settings.overlay == "auto":
+        return Overlay.NOW if is_live(settings, info) else Overlay.DETECTED
+    if settings.overlay == "now" and not is_live(settings, info):
+        raise ConfigError("overlay now needs a live source; for a file add --live, or --latency for a simulated clock")
+    return Overlay(settings.overlay)
+
+
+def choose_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
+    """Which frames are detected.
+
+    Raises:
+        ConfigError: both `detector.fps` and `detector.every` are given.
+    """
+    if settings.fps is not None and settings.every != 1:
+        raise ConfigError("detector.every and detector.fps both set the rate of detections; give one of them")
+    return Cadence(settings.every, settings.fps).of(info.average_fps)
+
+
+def playout(settings: SourceSettings) -> Playout:
+    """When frames of a live source are shown."""
+    return Playout(None if settings.jitter_ms == "auto" else float(settings.jitter_ms) / 1000)

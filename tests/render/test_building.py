@@ -1,0 +1,76 @@
+"""Which annotators the settings give, and in which order they draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import pytest
+
+from streamer.config.section import Section
+from streamer.config.settings import DrawSettings
+from streamer.errors import ConfigError
+from streamer.interfaces import Scene
+from streamer.registry import ANNOTATORS
+from streamer.render.annotators import build_annotators
+from streamer.values.drawable import Drawable
+
+
+class CrossSettings(Section):
+    thickness_px: int = 1
+
+
+class CrossAnnotator:
+    """An annotator of another package, which has settings of its own."""
+
+    section: ClassVar[type[Section]] = CrossSettings
+
+    def __init__(self, thickness_px: int) -> None:
+        self.thickness_px = thickness_px
+
+    @classmethod
+    def accepts(cls, _settings: DrawSettings) -> bool:
+        return False
+
+    @classmethod
+    def from_settings(cls, settings: CrossSettings) -> Self:
+        return cls(settings.thickness_px)
+
+    def draw(self, canvas: Drawable, scene: Scene) -> None:
+        """Draw nothing."""
+
+
+@pytest.fixture
+def cross(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ANNOTATORS._registered, "cross", CrossAnnotator)
+
+
+def built(settings: DrawSettings) -> Sequence[str]:
+    return [type(annotator).__name__ for annotator in build_annotators(settings, {})]
+
+
+def test_settings_select_the_annotators_in_drawing_order() -> None:
+    every = DrawSettings(trails=True, hud=True)
+    assert built(every) == ["TrailAnnotator", "BoxAnnotator", "LabelAnnotator", "HudAnnotator"]
+    assert built(DrawSettings()) == ["BoxAnnotator", "LabelAnnotator"]
+    assert built(DrawSettings(boxes=False, labels=False)) == []
+
+
+@pytest.mark.usefixtures("cross")
+def test_annotators_that_are_named_draw_last() -> None:
+    assert built(DrawSettings(annotators=("cross", "boxes"))) == ["LabelAnnotator", "CrossAnnotator", "BoxAnnotator"]
+
+
+@pytest.mark.usefixtures("cross")
+def test_an_annotator_of_another_package_gets_its_own_settings() -> None:
+    settings = DrawSettings(boxes=False, labels=False, annotators=("cross",))
+    (found,) = build_annotators(settings, {"cross": {"thickness_px": 3}})
+    assert isinstance(found, CrossAnnotator)
+    assert found.thickness_px == 3
+    with pytest.raises(ConfigError, match=r"extensions\.cross\.thickness_px"):
+        build_annotators(settings, {"cross": {"thickness_px": "thick"}})
+
+
+def test_an_unknown_annotator_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"no annotator 'label'; did you mean labels\?"):
+        built(DrawSettings(annotators=("label",)))
