@@ -16,6 +16,7 @@ import numpy as np
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
+from streamer.sources.decode.stream_info import info_of
 from streamer.sources.live.connection import LiveFrame
 
 _TIME_BASE = Fraction(1, 1_000_000)
@@ -68,17 +69,9 @@ class OpenCVConnection:
     @property
     def info(self) -> StreamInfo:
         """The properties of the frames."""
-        picture, fps = self._first.picture, self._capture.get(cv2.CAP_PROP_FPS)
-        return StreamInfo(
-            name=self._name,
-            width=picture.width,
-            height=picture.height,
-            pixel_format=picture.format.name,
-            time_base=_TIME_BASE,
-            average_fps=Fraction(fps).limit_denominator(1001) if fps > 0 else None,
-            live=True,
-            jpeg_like=True,
-        )
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        rate = Fraction(fps).limit_denominator(1001) if fps > 0 else None
+        return info_of(self._first.picture, self._name, _TIME_BASE, average_fps=rate, live=True, jpeg_like=True)
 
     def frames(self) -> Iterator[LiveFrame | Damage | None]:
         """See `streamer.sources.live.connection.Connection.pictures`; it never ends without an error."""

@@ -27,6 +27,7 @@ from streamer.sources.camera.modes import (
 )
 from streamer.sources.camera.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
 from streamer.sources.camera.v4l2_device import Captured, CaptureDevice, Granted
+from streamer.sources.decode.stream_info import info_of
 from streamer.sources.live.connection import POLL_S, LiveFrame
 
 logger = logging.getLogger(__name__)
@@ -205,12 +206,10 @@ def _log_differences(name: str, choice: Choice, granted: Granted) -> None:
 
 def _describe(name: str, granted: Granted, first: LiveFrame) -> StreamInfo:
     picture = first.picture
-    return StreamInfo(
-        name=name,
-        width=picture.width,
-        height=picture.height,
-        pixel_format=picture.format.name,
-        time_base=_TIME_BASE,
+    return info_of(
+        picture,
+        name,
+        _TIME_BASE,
         average_fps=granted.fps,
         live=True,
         colour=(2, 2, int(picture.colorspace), int(picture.color_range)),

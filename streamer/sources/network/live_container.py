@@ -26,12 +26,12 @@ from streamer.media.passthrough_streams import PassthroughStream, describe_strea
 from streamer.sources.damage.frame_numbers import FrameNumbers
 from streamer.sources.damage.loss import BEFORE_KEY_FRAME, LossDetector
 from streamer.sources.damage.nal_units import holds_picture
-from streamer.sources.decode.container import describe
 from streamer.sources.decode.deinterlacing import Deinterlacer
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.decode.opening import choose_video
 from streamer.sources.decode.stream_facts import live_rate_of
+from streamer.sources.decode.stream_info import describe
 from streamer.sources.live.clock_epochs import NO_EPOCH, ClockEpoch, ClockEpochs
 from streamer.sources.live.connection import LiveFrame, LiveItem, LivePacket
 from streamer.sources.live.interrupt import ended_also_by

@@ -20,10 +20,10 @@ from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.features import SourceContext
 from streamer.interfaces import Damage, StreamInfo
-from streamer.sources.decode.container import ContainerSource, describe
+from streamer.sources.decode.container import ContainerSource
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.opening import open_file
-from streamer.sources.decode.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
+from streamer.sources.decode.stream_facts import container_duration, container_kind, duration, indexed_packets, seconds
 from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.sources.network.address import is_address
 from streamer.sources.network.connector import NetworkConnector
@@ -82,11 +82,10 @@ class RecordedSource(ContainerSource):
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         assert self._container is not None
-        lasts = self._container.duration
         return dataclasses.replace(
-            describe(stream, first, self._name, self._geometry),
+            super()._describe(stream, first),
             frame_count=stream.frames or None,
-            duration_s=None if lasts is None else float(lasts * MICROSECOND),
+            duration_s=seconds(container_duration(self._container)),
         )
 
     def _release(self) -> None:
@@ -94,10 +93,9 @@ class RecordedSource(ContainerSource):
         if self._downloaded is not None:
             self._downloaded.close()
 
-    def _settle(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
+    def _final_damage(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
         """What is missing after a lost connection, or of a recording that was cut off."""
-        holes = times.holes - decoder.lost if decoder.damaged else 0
-        damage = [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
+        damage = self._missing_packets(decoder, times)
         # The duration of other kinds without an index is a guess.
         lasts_s = duration(stream) if container_kind(stream) == "matroska" else None
         early_s = max((lasts_s or Fraction(0)) - times.end * self.info.time_base, Fraction(0))

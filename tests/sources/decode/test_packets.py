@@ -1,4 +1,4 @@
-"""What one reading of an input gives, and what it tells of packets that it cannot give."""
+"""Packets without a time are left out and reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.structure import FilePlan, StreamPlan, build
 
 
 class WithoutTimes:
-    """A real input whose first packets of sound have lost their times."""
+    """A real input without times of the first audio packets."""
 
     def __init__(self, container: Any, lost: int) -> None:
         self._container = container
@@ -33,7 +33,7 @@ class WithoutTimes:
 
 
 @pytest.mark.parametrize("lost", [0, 3])
-def test_sound_that_has_no_time_is_left_out_and_told(tmp_path: Path, lost: int) -> None:
+def test_audio_without_a_time_is_left_out_and_reported(tmp_path: Path, lost: int) -> None:
     clip = build(FilePlan(".mkv", (StreamPlan("h264"), StreamPlan("mp2"))), tmp_path / "clip.mkv")
     said: list[str] = []
     with av.open(str(clip)) as container:
@@ -41,10 +41,10 @@ def test_sound_that_has_no_time_is_left_out_and_told(tmp_path: Path, lost: int) 
         passthrough = passthrough_of(container, video)
         subscription = passthrough.subscribe()
         stripped: Any = WithoutTimes(container, lost)
-        reader = PacketReader(stripped, video, "clip", passthrough, say=said.append)
+        reader = PacketReader(stripped, video, "clip", passthrough, report=said.append)
         pictures = sum(bool(packet.size) for packet in reader)
         sound = len(subscription.take(None))
     with av.open(str(clip)) as container:
         packets = [packet.stream.type for packet in container.demux() if packet.size]
     assert (pictures, sound) == (packets.count("video"), packets.count("audio") - lost)
-    assert said == ([f"clip: {lost} packets of other streams have no time: left out"] if lost else [])
+    assert said == ([f"clip: {lost} packets of other streams have no time and are left out"] if lost else [])

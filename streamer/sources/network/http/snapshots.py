@@ -17,9 +17,9 @@ from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.sources.damage.decoder_messages import means_damage
 from streamer.sources.damage.loss import DECODER_ERROR
-from streamer.sources.decode.container import describe
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.opening import choose_video
+from streamer.sources.decode.stream_info import describe
 from streamer.sources.live.connection import POLL_S, LiveFrame, LiveItem
 from streamer.sources.network.http.client import HttpClient
 from streamer.sources.network.http.jpeg_parts import MAX_BYTES
