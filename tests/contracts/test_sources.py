@@ -1,4 +1,4 @@
-"""What every registered source must do, as `streamer.interfaces.Source` says it."""
+"""The contract of `streamer.interfaces.Source`, for every registered source."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def source(make: Make) -> Iterator[Source]:
         yield entered
 
 
-def test_every_frame_comes_once_in_order(source: Source) -> None:
+def test_each_frame_is_returned_once_and_in_order(source: Source) -> None:
     frames = list(source)
     assert [frame.index for frame in frames] == list(range(FRAMES))
     assert all(isinstance(frame.pts, int) and isinstance(frame.time_base, Fraction) for frame in frames)
@@ -90,7 +90,7 @@ def test_every_frame_comes_once_in_order(source: Source) -> None:
     assert not any(frame.corrupt for frame in frames)
 
 
-def test_info_is_what_the_frames_are(source: Source) -> None:
+def test_info_matches_the_frames(source: Source) -> None:
     info = source.info
     frames = list(source)
     for frame in frames:
@@ -149,7 +149,9 @@ def test_must_be_entered_first(make: Make) -> None:
         iter(source)
 
 
-def test_nonsense_is_unavailable_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_input_is_unavailable_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     source = open_as(name, NONSENSE[name])
     with pytest.raises(SourceUnavailable) as caught:
@@ -162,7 +164,7 @@ def frames_in_memory() -> list[av.VideoFrame]:
     return [item for item in gc.get_objects() if isinstance(item, av.VideoFrame) and item.width > 16]
 
 
-def test_a_frame_that_is_dropped_is_freed_at_once(make: Make) -> None:
+def test_a_dropped_frame_is_freed_at_once(make: Make) -> None:
     gc.collect()
     before = len(frames_in_memory())  # those of threads that other tests left hanging
     gc.disable()  # a frame in a reference cycle would stay until the collector runs, with all its memory
@@ -175,7 +177,7 @@ def test_a_frame_that_is_dropped_is_freed_at_once(make: Make) -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 2, FRAMES])
-def test_nothing_is_left_open(make: Make, taken: int) -> None:
+def test_no_thread_and_descriptor_is_left_open(make: Make, taken: int) -> None:
     with make() as warm_up:
         list(warm_up)
     process = psutil.Process()

@@ -1,6 +1,6 @@
-"""What `test_vivid` runs inside the virtual machine, with the driver `vivid` at /dev/video0: results as JSON.
+"""The program that `test_vivid` runs in the virtual machine, with the driver `vivid` at /dev/video0: results as JSON.
 
-Each step is a function that returns facts; nothing is judged here. Owned by one thread, as a camera's reader is.
+Each step is a function that returns facts, without judging them. Owned by one thread, like a camera's reader.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def listed() -> Facts:
 
 
 def captured() -> Facts:
-    """Pictures as the driver gives them, and how old they are when they are handed on."""
+    """Frames as the driver delivers them, and their age when they are passed on."""
     with opened(size=(640, 480), fps=25, pixel_format="YUYV") as (connection, items):
         ages_s, pictures = [], []
         cpu_s, began_s = time.process_time(), time.monotonic()
@@ -93,7 +93,7 @@ def captured() -> Facts:
 
 
 def clocks() -> Facts:
-    """Which time a picture gets: vivid's `end of frame` lies in the future, its `start of exposure` in the past."""
+    """The time of a frame: vivid's `end of frame` is in the future, its `start of exposure` in the past."""
     facts = {}
     for name, value in (("end of frame", 0), ("start of exposure", 1)):
         set_control("timestamp_source", value)
@@ -109,7 +109,7 @@ def clocks() -> Facts:
 
 
 def formats() -> Facts:
-    """The middles of the eight colour bars that the driver draws, in every format that the program reads."""
+    """The centres of the eight colour bars that the driver draws, in every format that the program reads."""
     facts = {}
     set_control("osd_text_mode", 2)
     for name in ("NV12", "YU12", "422P", "YUYV", "UYVY", "YVYU", "NV21", "BGR3", "RGB3", "GREY"):
@@ -123,7 +123,7 @@ def formats() -> Facts:
 
 
 def modes() -> Facts:
-    """What is taken when little is asked for, and the rate that really comes."""
+    """The mode that is selected for a vague request, and the measured rate."""
     facts = {}
     wishes: dict[str, Any] = {
         "nothing": {},
@@ -186,7 +186,7 @@ def stalled() -> Facts:
 
 
 def paused() -> Facts:
-    """A reader that was away for a second gets the newest picture, and is told what it missed."""
+    """A reader that pauses for a second gets the newest frame and the number of missed ones."""
     with opened(size=(640, 480), fps=25) as (_, items):
         pictures_of(items, 5)
         set_control("timestamp_source", 1)
@@ -203,7 +203,7 @@ def paused() -> Facts:
 
 
 def unplugged() -> Facts:
-    """The driver's own disconnection, then the device taken away and brought back."""
+    """The driver's own disconnection, then the device removed and added again."""
     connector = CameraConnector("camera:0")
     facts: Facts = {}
     connection = connector.connect(lambda: True)

@@ -53,7 +53,7 @@ def test_what_is_built_on_pictures_that_the_camera_left_out_is_flagged(codec: Co
 def test_what_is_lost_among_garbage_in_the_connection_is_flagged(seed: int) -> None:
     """Behind zeros FFmpeg passes over whole packets, and over TCP it tells of no gap unless it is asked to."""
     with Camera(fps=50, key_frame_every_s=0.5) as camera:
-        camera.litter(0.05, seed)
+        camera.insert_garbage(0.05, seed)
         seen = frames(camera, 200)
     damaged = [frame for frame in seen if is_damaged(frame)]
     assert damaged

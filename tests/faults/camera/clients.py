@@ -1,4 +1,4 @@
-"""The clients that play: each gets the same pictures under timestamps, sequence numbers and a source of its own.
+"""The clients that play: each gets the same frames with its own timestamps, sequence numbers and source identifier.
 
 Owned by the camera's event loop. RTP and RTCP are RFC 3550.
 """
@@ -9,7 +9,7 @@ import random
 import struct
 import time
 
-from tests.faults.camera.wires import Garbage, Loss, Wire
+from tests.faults.camera.transports import Garbage, Loss, Transport
 
 _RTP = struct.Struct(">BBHII")
 _SENDER_REPORT = struct.Struct(">BBHIIIIII")
@@ -17,19 +17,21 @@ _NTP_EPOCH_S = 2_208_988_800
 """From 1900, where NTP counts from, to 1970."""
 
 
-class Viewer:
+class PlayingClient:
     """One client that plays.
 
     Args:
-        wire: the way to it.
+        transport: the connection to it.
         payload_type: of the RTP packets.
-        first_timestamp: of the RTP timestamps, at the moment when it began to play.
+        first_timestamp: the RTP timestamp at the moment when it began to play.
         started_ticks: that moment on the camera's clock.
-        number: counts the clients; with the seed of a loss it decides what this one loses.
+        number: the count of the clients; with the seed of a loss it decides which packets this client loses.
     """
 
-    def __init__(self, wire: Wire, *, payload_type: int, first_timestamp: int, started_ticks: int, number: int) -> None:
-        self.wire = wire
+    def __init__(
+        self, transport: Transport, *, payload_type: int, first_timestamp: int, started_ticks: int, number: int
+    ) -> None:
+        self.transport = transport
         self.number = number
         self.first_timestamp = first_timestamp
         self.sequence = random.randrange(1 << 16)
@@ -40,7 +42,7 @@ class Viewer:
         self._octets = 0
 
     def send(self, payloads: list[bytes], ticks: int, *, is_key: bool) -> list[int]:
-        """Send one picture; returns which of its packets were dropped on purpose."""
+        """Send one frame; returns which of its packets were dropped on purpose."""
         timestamp = (ticks + self._offset) & 0xFFFFFFFF
         last = len(payloads) - 1
         packets = []
@@ -50,10 +52,10 @@ class Viewer:
             self.sequence = self.sequence + 1 & 0xFFFF
         self._packets += len(payloads)
         self._octets += sum(map(len, payloads))
-        return self.wire.send(packets, is_key=is_key)
+        return self.transport.send(packets, is_key=is_key)
 
     def send_report(self, ticks: int) -> None:
-        """Tell which RTP timestamp belongs to this moment of the wall clock."""
+        """Report which RTP timestamp belongs to this moment of the wall clock."""
         now_s = time.time()
         report = _SENDER_REPORT.pack(
             0x80,
@@ -70,16 +72,16 @@ class Viewer:
         items = b"\x01" + bytes((len(name),)) + name + b"\x00"
         items += bytes(-len(items) % 4)
         description = struct.pack(">BBHI", 0x81, 202, 1 + len(items) // 4, self._source) + items
-        self.wire.send_report(report + description)
+        self.transport.send_report(report + description)
 
     def send_goodbye(self) -> None:
-        """Tell that nothing more will come."""
-        self.wire.send_report(struct.pack(">BBHI", 0x81, 203, 1, self._source))
+        """Report the end of the stream."""
+        self.transport.send_report(struct.pack(">BBHI", 0x81, 203, 1, self._source))
 
     def lose(self, fraction: float, seed: int) -> None:
         """Drop a fraction of its RTP packets from now on."""
-        self.wire.lose(Loss(fraction, seed + self.number) if fraction > 0 else None)
+        self.transport.lose(Loss(fraction, seed + self.number) if fraction > 0 else None)
 
-    def litter(self, fraction: float, seed: int) -> None:
-        """Send bytes that are no packet before a fraction of its RTP packets from now on."""
-        self.wire.litter(Garbage(fraction, seed + self.number) if fraction > 0 else None)
+    def insert_garbage(self, fraction: float, seed: int) -> None:
+        """Send bytes that are not packets before a fraction of its RTP packets from now on."""
+        self.transport.insert_garbage(Garbage(fraction, seed + self.number) if fraction > 0 else None)

@@ -1,4 +1,4 @@
-"""What the camera films, ready to be sent: a live-encoded picture, or a tone. Owned by the camera's event loop."""
+"""The camera's content, ready to be sent: an encoded frame, or a tone. Owned by the camera's event loop."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.faults.camera.settings import SLOPPY, Settings
 
 
 class Coded(NamedTuple):
-    """A picture or a block of sound in RTP payloads, of which the first `preamble` only tell how to decode it."""
+    """A frame or an audio block in RTP payloads; the first `preamble` of them have only parameters."""
 
     payloads: list[bytes]
     preamble: int = 0
 
 
-class Recording(Protocol):
-    """A stream of coded pictures or sound.
+class Encoding(Protocol):
+    """A stream of encoded frames or audio.
 
     Attributes:
-        clock_hz: ticks a second of its RTP timestamps.
+        clock_hz: ticks per second of its RTP timestamps.
         payload_type: of its RTP packets.
-        interval_s: from one picture or block of sound to the next.
-        description: its part of the session description (SDP), known once something was taken.
+        interval_s: from one frame or audio block to the next.
+        description: its part of the session description (SDP), known after the first `take`.
     """
 
     clock_hz: int
@@ -38,12 +38,12 @@ class Recording(Protocol):
     description: list[str]
 
     def take(self, number: int, ticks: int, *, is_key: bool) -> Coded:
-        """The next picture or block."""
+        """The next frame or block."""
         ...
 
 
-class Tone:
-    """400 Hz in G.711 mu-law: what a camera sends that has its video switched off."""
+class ToneEncoding:
+    """400 Hz in G.711 mu-law, as sent by a camera with its video switched off."""
 
     clock_hz = 8000
     payload_type = 0
@@ -56,7 +56,7 @@ class Tone:
         frame.sample_rate = self.clock_hz
         context: Any = av.CodecContext.create("pcm_mulaw", "w")
         context.sample_rate, context.format, context.layout = self.clock_hz, "s16", "mono"
-        # 20 ms hold 8 whole waves: the same block again and again is a tone without a click.
+        # 20 ms hold 8 whole periods, so repeating the block gives a tone without clicks.
         self._block = b"".join(bytes(packet) for packet in context.encode(frame))
 
     def take(self, number: int, ticks: int, *, is_key: bool) -> Coded:  # noqa: ARG002
@@ -64,11 +64,11 @@ class Tone:
         return Coded([self._block])
 
 
-class Film:
-    """Numbered pictures (`tests.faults.counter`), encoded one by one without delay.
+class VideoEncoding:
+    """Numbered frames (`tests.faults.counter`), encoded one by one without delay.
 
     Args:
-        settings: codec, size and rate; H.264 and H.265 repeat their parameter sets at each key frame.
+        settings: codec, size and rate; H.264 and H.265 repeat their parameter sets at each keyframe.
     """
 
     clock_hz = 90000
@@ -85,11 +85,11 @@ class Film:
         self._encoder = _encoder(settings)
 
     def take(self, number: int, ticks: int, *, is_key: bool) -> Coded:
-        """Draw, encode and cut one picture."""
+        """Draw, encode and split one frame."""
         pixels = counter.draw(number, self._size)
         if self._interlaced:
             pixels = _woven(number, self._size, pixels)
-        # In full range the same values are only shown with less contrast, and read the same.
+        # In full range the same values have less contrast, but are read the same.
         frame = av.VideoFrame.from_ndarray(pixels, "yuvj420p" if self._codec == "mjpeg" else "yuv420p")
         frame.pts, frame.time_base = ticks, Fraction(1, self.clock_hz)
         frame.pict_type = PictureType.I if is_key else PictureType.NONE
@@ -101,7 +101,7 @@ class Film:
         is_h264 = self._codec == "h264"
         if is_key:
             self.description = self._describe_h264(units) if is_h264 else self._describe_h265(units)
-        # Parameter sets and messages; slices have types 1 to 5 in H.264, 0 to 31 in H.265. None needs two packets.
+        # Parameter sets and SEI; slices have types 1 to 5 in H.264, 0 to 31 in H.265. None needs two packets.
         if self._extra:
             units.insert(next(at for at, unit in enumerate(units) if unit[0] & 0x1F in (1, 5)), self._extra)
         preamble = sum(unit[0] & 0x1F > 5 if is_h264 else unit[0] >> 1 & 0x3F > 31 for unit in units)
@@ -124,17 +124,17 @@ class Film:
         return self._describe("H265", f"a=fmtp:96 sprop-vps={sets[32]};sprop-sps={sets[33]};sprop-pps={sets[34]}")
 
 
-def recording(settings: Settings) -> Recording:
-    """What a camera with these settings films."""
-    return Tone() if settings.codec == "audio" else Film(settings)
+def recording(settings: Settings) -> Encoding:
+    """The encoding of a camera with these settings."""
+    return ToneEncoding() if settings.codec == "audio" else VideoEncoding(settings)
 
 
 def _encoder(settings: Settings) -> Any:
-    """An encoder that gives each picture at once, makes key frames only where told to, and uses one thread."""
+    """An encoder that returns each frame at once, makes keyframes only on request, and uses one thread."""
     context: Any = av.CodecContext.create(_ENCODERS[settings.codec], "w")
     context.width, context.height = settings.size
     context.pix_fmt = "yuvj420p" if settings.codec == "mjpeg" else "yuv420p"
-    context.time_base = Fraction(1, Film.clock_hz)
+    context.time_base = Fraction(1, VideoEncoding.clock_hz)
     context.framerate = Fraction(settings.fps).limit_denominator(1001)
     context.thread_count = 1
     context.options = _OPTIONS[settings.codec]
@@ -144,9 +144,9 @@ def _encoder(settings: Settings) -> Any:
 
 
 def _woven(number: int, size: counter.Size, pixels: counter.UInt8Array) -> counter.UInt8Array:
-    """A picture whose upper field shows the scenery of one moment, and whose lower field that of the next.
+    """A frame whose upper field shows the scene of one moment, and whose lower field shows that of the next.
 
-    The strip with the number stays as it is. Each picture is two moments on from the one before.
+    The strip with the number does not change. Each frame is two moments after the one before.
     """
     height = size[1]
     woven = counter.draw(2 * number, size)
@@ -162,6 +162,6 @@ _OPTIONS = {
     "h264": _AT_ONCE | {"crf": "25", "x264-params": "keyint=infinite:scenecut=0"},
     "h265": _AT_ONCE
     | {"crf": "28", "x265-params": "keyint=-1:scenecut=0:pools=none:frame-threads=1:log-level=none:repeat-headers=1"},
-    # RTP carries no Huffman tables: only the standard ones will do.
+    # RTP has no Huffman tables: use the standard ones.
     "mjpeg": {"huffman": "default", "qmin": "5", "qmax": "5"},
 }

@@ -1,4 +1,4 @@
-"""Reading a camera with PyAV alone and telling what arrived. Owned by the thread that reads."""
+"""Read a camera with PyAV alone. Owned by the thread that reads."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import av
 
 from tests.faults import counter
 
-# The session description tells all that is needed: nothing has to be guessed from the first packets.
+# The session description is sufficient: FFmpeg need not analyse the first packets.
 OPENING = {"analyzeduration": "0", "probesize": "32", "fpsprobesize": "0"}
 
 
 class Seen(NamedTuple):
-    """A picture as it arrived.
+    """A frame that arrived.
 
     Attributes:
         number: read from it.
         pts_s: its PTS in seconds; None for one that FFmpeg read while it opened the stream.
-        at_s: monotonic clock when it had been decoded.
-        picture: the decoder's.
+        at_s: monotonic clock when it was decoded.
+        picture: the decoder's frame.
     """
 
     number: int | None
@@ -36,7 +36,7 @@ def opened(url: str, transport: str = "tcp") -> Any:
 
 
 def pictures(container: Any) -> Iterator[Seen]:
-    """What arrives, decoded, until the stream ends."""
+    """Decoded frames until the stream ends."""
     for frame in container.decode(container.streams.video[0]):
         at_s = time.monotonic()
         pts_s = None if frame.pts is None else float(frame.pts * frame.time_base)
@@ -49,7 +49,7 @@ def watch(url: str, count: int, transport: str = "tcp") -> list[Seen]:
 
 
 def numbers(seen: list[Seen]) -> list[int]:
-    """What is on pictures all of which can be read."""
+    """The numbers of frames that must all be readable."""
     read = [each.number for each in seen if each.number is not None]
     assert len(read) == len(seen)
     return read

@@ -1,13 +1,12 @@
-"""What the merge of twins does to tracks, and what it costs.
+"""The effect of merging duplicate classes on tracks, and its cost.
 
-    python -m benchmarks.twins --data DIR [SEQUENCE ...]
+    python -m benchmarks.duplicate_classes --data DIR [SEQUENCE ...]
 
-DIR holds `<sequence>/seqinfo.ini` and `<sequence>/gt/gt.txt` (MOT Challenge). No detector of 600 classes is needed:
-each person of the ground truth is seen as Person (85% of the frames), as Man or Woman (85%) and as the other of the two
-(30%), by boxes that jitter by 3% of their size, with scores around 0.6, 0.6 and 0.4 (standard deviation 0.1). These
-figures are assumed, not measured; what is compared is what becomes of the same boxes: not merged, non-maximum
-suppression across all classes, twins merged. `boxes` are those shown for each there is, `ids` the ids that a person had
-on average.
+DIR has `<sequence>/seqinfo.ini` and `<sequence>/gt/gt.txt` (MOT Challenge). The detections are simulated: each person
+of the ground truth is reported as Person (85% of the frames), as Man or Woman (85%) and as the other of the two (30%),
+by boxes that jitter by 3% of their size, with scores around 0.6, 0.6 and 0.4 (standard deviation 0.1). These figures
+are assumed, not measured. Compared are the same boxes not merged, after non-maximum suppression across all classes, and
+with duplicates merged. `boxes` is the number of boxes per person, `ids` the number of ids per person.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ PERSON, MAN, WOMAN = (LABELS.names.index(name) for name in ("Person", "Man", "Wo
 
 
 def frames_of(sequence: Sequence) -> Iterator[Truth]:
-    """Ground truth frame by frame, `(N, 5)`: id and corners; pedestrians only where classes are told."""
+    """Ground truth frame by frame, `(N, 5)`: id and corners; only pedestrians if there are classes."""
     rows = np.loadtxt(sequence.folder / "gt" / "gt.txt", delimiter=",", ndmin=2)
     if sequence.benchmark != "MOT15":  # a flag and a class in columns 6 and 7
         rows = rows[(rows[:, 6] != 0) & (rows[:, 7] == 1)]
@@ -48,7 +47,7 @@ def frames_of(sequence: Sequence) -> Iterator[Truth]:
 
 
 def seen(truth: Truth, rng: np.random.Generator) -> Detections:
-    """What a detector of many classes might say of these people, by falling score."""
+    """Simulated detections of many classes for these people, by decreasing score."""
     sex = np.where(truth[:, 0] % 2, MAN, WOMAN)
     kinds = ((np.full(len(truth), PERSON), 0.85, 0.6), (sex, 0.85, 0.6), (MAN + WOMAN - sex, 0.3, 0.4))
     boxes, scores, labels = [], [], []
@@ -69,7 +68,7 @@ def seen(truth: Truth, rng: np.random.Generator) -> Detections:
 
 
 def across_classes(found: Detections) -> Detections:
-    """Plain non-maximum suppression that does not look at classes, at the same overlap."""
+    """Non-maximum suppression that ignores classes, at the same overlap."""
     one_class = np.zeros(len(found), np.int32)
     kept = ssd.suppress(
         found.boxes, found.scores, one_class, iou_threshold=DUPLICATE_IOU, max_detections=len(found) + 1
@@ -78,7 +77,7 @@ def across_classes(found: Detections) -> Detections:
 
 
 def follow(frames: list[Truth], fps: float, select: Select, *, per_class: bool) -> tuple[float, float]:
-    """Boxes shown for each in the ground truth, and ids for each person that was found at all."""
+    """Boxes per person of the ground truth, and ids per person that was found at all."""
     tracker, rng = IouTracker(per_class=per_class), np.random.default_rng(0)
     shown = 0
     ids: dict[int, set[int]] = {}
@@ -96,7 +95,7 @@ def follow(frames: list[Truth], fps: float, select: Select, *, per_class: bool) 
 
 
 def cost_ms(objects: int, classes: tuple[int, ...]) -> float:
-    """Median CPU milliseconds that a frame of `objects` in each of these classes costs."""
+    """Median CPU milliseconds per frame of `objects` in each of these classes."""
     rng, keep = np.random.default_rng(0), ClassFilter(LABELS, DetectorSettings(merge_twins=True))
     corner, size = rng.uniform(0, 1500, (objects, 2)), rng.uniform(30, 300, (objects, 2))
     boxes = np.tile(np.hstack([corner, corner + size]), (len(classes), 1)).astype(np.float32)
@@ -119,7 +118,7 @@ def main() -> int:
     rules: dict[str, Select] = {
         "not merged": lambda found: found,
         "across all classes": across_classes,
-        "twins merged": ClassFilter(LABELS, DetectorSettings(merge_twins=True)),
+        "duplicates merged": ClassFilter(LABELS, DetectorSettings(merge_twins=True)),
     }
     print(f"{'sequence':16}{'tracker.options.per_class':27}{'rule':20}{'boxes':>8}{'ids':>8}")
     for name in arguments.sequences:
@@ -131,7 +130,7 @@ def main() -> int:
                 print(f"{name:16}{str(per_class).lower():27}{title:20}{boxes:8.2f}{ids:8.1f}")
     everyone = LABELS.rows(["Person"])
     print(
-        f"\nms a frame: 300 people {cost_ms(300, (PERSON,)):.3f}, 60 people as {len(everyone)} classes each "
+        f"\nms per frame: 300 people {cost_ms(300, (PERSON,)):.3f}, 60 people as {len(everyone)} classes each "
         f"{cost_ms(60, everyone):.3f}"
     )
     return 0

@@ -1,4 +1,4 @@
-"""What was seen of the program under test: pictures, where and when they came out. Any thread puts, one reads."""
+"""The frames that came out of the program under test, with place and time. Any thread puts, one reads."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ RECORDED = "recorded"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
-    """A picture at one place.
+class SeenFrame:
+    """A frame at one place.
 
     Attributes:
-        place: `shown` (handed to the outputs), `detected` (came out of the detector), `published` (arrived at the
+        place: `shown` (passed to the outputs), `detected` (came out of the detector), `published` (arrived at the
             target) or `recorded`.
-        at_s: monotonic clock when it was there.
-        picture: as it came out; None where only its number is known.
-        number: what is on it, where somebody read it already.
-        time: media time in seconds, exact; None where it is not known.
-        damage: what the program holds against it; empty if nothing.
-        captured_s: monotonic clock at its arrival; 0 where it is not known.
-        raw_pts: the sender's own time stamp, None where there is none.
+        at_s: monotonic clock at that place.
+        picture: the frame; None if only its number is known.
+        number: its number, if it was read already.
+        time: media time in seconds, exact; None if unknown.
+        damage: the program's damage mark; empty if none.
+        captured_s: monotonic clock at its arrival; 0 if unknown.
+        raw_pts: the sender's own time stamp, None if there is none.
     """
 
     place: str
@@ -45,32 +45,32 @@ class Sight:
     raw_pts: int | None = None
 
     def read_number(self) -> int | None:
-        """What is on it; None where that cannot be read."""
+        """Its number; None if it cannot be read."""
         return self.number if self.picture is None else counter.read_number(self.picture)
 
     def is_visibly_damaged(self) -> bool:
-        """Whether a person would see that something is missing or smeared."""
+        """Whether parts are visibly missing or smeared."""
         return self.picture is not None and counter.is_damaged(self.picture, self.read_number())
 
 
-class Sights:
+class SeenFrames:
     """A queue of them."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Sight] = queue.Queue()
+        self._queue: queue.Queue[SeenFrame] = queue.Queue()
 
-    def put(self, sight: Sight) -> None:
+    def put(self, frame: SeenFrame) -> None:
         """Any thread."""
-        self._queue.put(sight)
+        self._queue.put(frame)
 
     def clear(self) -> None:
-        """Forget those that came and were not taken."""
+        """Drop those that were not read."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._queue.get_nowait()
 
-    def until(self, deadline_s: float) -> Iterator[Sight]:
-        """Those that come before a moment of the monotonic clock."""
+    def until(self, deadline_s: float) -> Iterator[SeenFrame]:
+        """Those that arrive before a time of the monotonic clock."""
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
                 yield self._queue.get(timeout=left_s)

@@ -1,6 +1,7 @@
-"""The two ways from the camera to a client: in the RTSP connection, or in datagrams. Owned by the camera's event loop.
+"""The two transports from the camera to a client: inside the RTSP connection, or as datagrams. Owned by the camera's
+event loop.
 
-Neither ever waits: what a client does not take is dropped, so that it disturbs nobody else.
+Neither ever waits: packets that a client does not accept are dropped, so that other clients are not affected.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ class Loss:
         self._fraction = fraction
         self._random = random.Random(seed)
 
-    def spares(self) -> bool:
-        """Whether the next packet gets through."""
+    def keeps(self) -> bool:
+        """Whether the next packet is sent."""
         return self._random.random() >= self._fraction
 
 
 class Garbage:
-    """Bytes that some cameras send between interleaved packets: empty lines, zeros, packets on a channel of their own.
+    """Bytes that some cameras send between interleaved packets: empty lines, zeros, packets on another channel.
 
-    FFmpeg passes over them to the next packet, and behind zeros over packets too.
+    FFmpeg skips them to the next packet, and after zeros it skips packets too.
 
     Args:
         fraction: of the packets that have some before them, 0 to 1.
-        seed: the same seed sends the same.
+        seed: the same seed sends the same bytes.
     """
 
     def __init__(self, fraction: float, seed: int) -> None:
@@ -45,17 +46,17 @@ class Garbage:
         self._random = random.Random(seed)
 
     def before(self) -> bytes:
-        """What goes before the next packet; mostly nothing."""
+        """The bytes before the next packet; mostly none."""
         if self._random.random() >= self._fraction:
             return b""
         return self._random.choice((b"\r\n\r\n", bytes(7), _framed(9, self._random.randbytes(20))))
 
 
-class Wire(Protocol):
-    """A way to one client."""
+class Transport(Protocol):
+    """A connection to one client."""
 
     def send(self, packets: Sequence[bytes], *, is_key: bool) -> list[int]:
-        """Send the RTP packets of one picture; returns the indices of those dropped on purpose."""
+        """Send the RTP packets of one frame; returns the indices of those dropped on purpose."""
         ...
 
     def send_report(self, packet: bytes) -> None:
@@ -63,15 +64,15 @@ class Wire(Protocol):
         ...
 
     def lose(self, loss: Loss | None) -> None:
-        """Drop packets on purpose from now on, or no longer; nothing where the way is reliable."""
+        """Drop packets on purpose from now on, or stop it; no effect on a reliable transport."""
         ...
 
-    def litter(self, garbage: Garbage | None) -> None:
-        """Send bytes between packets that are none, or no longer; nothing where packets are apart by themselves."""
+    def insert_garbage(self, garbage: Garbage | None) -> None:
+        """Send bytes between packets that are not packets, or stop it; no effect on datagrams."""
         ...
 
     def close(self) -> None:
-        """Release what is not the RTSP connection's."""
+        """Release everything except the RTSP connection."""
         ...
 
 
@@ -84,7 +85,7 @@ class Interleaved:
     """
 
     FULL_BYTES = 512 * 1024
-    """What may wait for a client that does not read, beyond what the system holds, before pictures are left out."""
+    """Limit of the data that waits for a client that does not read, beyond the system's buffers."""
 
     def __init__(self, transport: asyncio.WriteTransport, channels: tuple[int, int]) -> None:
         self._transport = transport
@@ -93,7 +94,7 @@ class Interleaved:
         self._garbage: Garbage | None = None
 
     def send(self, packets: Sequence[bytes], *, is_key: bool) -> list[int]:
-        """Send a picture, or leave it and those that depend on it out if the client does not read."""
+        """Send a frame, or drop it and the frames that depend on it if the client does not read."""
         if self._transport.get_write_buffer_size() > self.FULL_BYTES:
             self._behind = True
         elif is_key:
@@ -112,14 +113,14 @@ class Interleaved:
             self._transport.write(_framed(self._channels[1], packet))
 
     def lose(self, loss: Loss | None) -> None:
-        """Nothing: TCP loses nothing."""
+        """Does nothing: TCP loses no packets."""
 
-    def litter(self, garbage: Garbage | None) -> None:
-        """Send bytes between the packets that are none, from now on, or no longer."""
+    def insert_garbage(self, garbage: Garbage | None) -> None:
+        """Send bytes that are not packets between the packets from now on, or stop it."""
         self._garbage = garbage
 
     def close(self) -> None:
-        """Nothing: the connection is not this one's."""
+        """Does nothing: another object owns the connection."""
 
 
 class Datagrams:
@@ -142,23 +143,23 @@ class Datagrams:
         return rtp, rtcp
 
     def send(self, packets: Sequence[bytes], *, is_key: bool) -> list[int]:  # noqa: ARG002
-        """Send those packets of a picture that the loss spares."""
-        lost = [index for index in range(len(packets)) if self._loss is not None and not self._loss.spares()]
+        """Send the packets of a frame that the loss keeps."""
+        lost = [index for index in range(len(packets)) if self._loss is not None and not self._loss.keeps()]
         for index, packet in enumerate(packets):
             if index not in lost:
                 self._post(0, packet)
         return lost
 
     def send_report(self, packet: bytes) -> None:
-        """Send one RTCP packet; the loss leaves them alone."""
+        """Send one RTCP packet; the loss does not apply."""
         self._post(1, packet)
 
     def lose(self, loss: Loss | None) -> None:
-        """Drop RTP packets on purpose from now on, or no longer."""
+        """Drop RTP packets on purpose from now on, or stop it."""
         self._loss = loss
 
-    def litter(self, garbage: Garbage | None) -> None:
-        """Nothing: each datagram is a packet."""
+    def insert_garbage(self, garbage: Garbage | None) -> None:
+        """Does nothing: each datagram is a packet."""
 
     def close(self) -> None:
         """Close both ports."""
@@ -166,7 +167,7 @@ class Datagrams:
             end.close()
 
     def _post(self, index: int, packet: bytes) -> None:
-        # A client that is gone, or a full buffer: that is what datagrams are like.
+        # A client that is gone, or a full buffer: datagrams may be lost.
         with contextlib.suppress(OSError):
             self._sockets[index].sendto(packet, self._targets[index])
 

@@ -1,6 +1,6 @@
-"""A router between program and camera that can forget connections: they stay open, and carry nothing any more.
+"""A router between program and camera that can drop connections from its table: they stay open, but carry no data.
 
-Its thread passes bytes on; `forget` may be called by any other thread.
+Its thread forwards bytes; any other thread may call `forget`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Self
 _CHUNK_BYTES = 1 << 16
 
 
-class Switchboard:
-    """Passes TCP connections on to a port of this machine, inside `with`.
+class Router:
+    """Forwards TCP connections to a port of this machine, inside `with`.
 
     Args:
         target_port: on 127.0.0.1.
@@ -31,7 +31,7 @@ class Switchboard:
         self._peers: dict[socket.socket, socket.socket] = {}
         self._forgotten: set[socket.socket] = set()
         self._done = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="switchboard", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="router", daemon=True)
 
     def __enter__(self) -> Self:
         self._selector.register(self._listening, selectors.EVENT_READ)
@@ -49,7 +49,7 @@ class Switchboard:
         self._selector.close()
 
     def forget(self) -> None:
-        """All connections that there are carry nothing from now on; new ones do."""
+        """All existing connections carry no data from now on; new ones do."""
         self._wake_write.send(b"f")
         self._done.acquire()
 

@@ -1,4 +1,5 @@
-"""The camera's clock: takes a picture when it is due, hands it to whoever plays, and plays the faults of the stream.
+"""The camera's clock: captures a frame when it is due, sends it to all clients that play, and applies the faults of the
+stream.
 
 Owned by the camera's event loop.
 """
@@ -11,26 +12,26 @@ import random
 import time
 from typing import Any
 
-from tests.faults.camera.recording import Coded, Recording, recording
+from tests.faults.camera.clients import PlayingClient
+from tests.faults.camera.encoding import Coded, Encoding, recording
 from tests.faults.camera.settings import Settings
 from tests.faults.camera.shots import Shot, ShotList
-from tests.faults.camera.viewers import Viewer
-from tests.faults.camera.wires import Loss, Wire
+from tests.faults.camera.transports import Loss, Transport
 
 REPORT_EVERY_S = 1.0
 
 
-class Studio:
-    """What the camera sees and sends.
+class Stream:
+    """The content and the clients of the camera.
 
     Args:
-        settings: what to film.
-        shots: where each picture is noted.
+        settings: what to send.
+        shots: the log of the frames.
     """
 
     def __init__(self, settings: Settings, shots: ShotList) -> None:
         self.settings = settings
-        self.viewers: list[Viewer] = []
+        self.clients: list[PlayingClient] = []
         self.sends_pictures = True
         self.sends_reports = True
         self._shots = shots
@@ -43,80 +44,80 @@ class Studio:
         self._withheld_until_s = 0.0
         self._key_due_s = 0.0
         self._taken_s = 0.0
-        self._held: list[tuple[Shot, Coded, int]] = []  # of a burst: pictures that are not sent yet, and their ticks
+        self._held: list[tuple[Shot, Coded, int]] = []  # of a burst: frames that are not sent yet, and their ticks
         self._begin()
 
     @property
     def description(self) -> list[str]:
-        """The part of the session description (SDP) that is about the stream."""
+        """The stream's part of the session description (SDP)."""
         return self._recording.description
 
     def change(self, **changes: Any) -> None:
-        """Film differently from the next picture on, which is a key frame."""
+        """Change the settings from the next frame on, which is a keyframe."""
         self.settings = dataclasses.replace(self.settings, **changes)
         if not changes.keys() <= {"login", "key_frame_every_s"}:
             self._begin()
 
-    def add(self, wire: Wire) -> Viewer:
-        """Let a client play."""
+    def add(self, transport: Transport) -> PlayingClient:
+        """Add a client."""
         self._viewers_so_far += 1
         clock_hz = self._recording.clock_hz
         first = random.randrange(1 << 31) if self._wrap_in_s is None else (1 << 32) - round(self._wrap_in_s * clock_hz)
-        viewer = Viewer(
-            wire,
+        client = PlayingClient(
+            transport,
             payload_type=self._recording.payload_type,
             first_timestamp=first,
             started_ticks=self._ticks(time.monotonic()),
             number=self._viewers_so_far,
         )
-        viewer.lose(*self._loss)
-        viewer.litter(*self._garbage)
-        self.viewers.append(viewer)
+        client.lose(*self._loss)
+        client.insert_garbage(*self._garbage)
+        self.clients.append(client)
         if self.settings.key_frame_on_play:
             self._key_due_s = 0.0
-        return viewer
+        return client
 
-    def remove(self, viewer: Viewer) -> None:
-        """Forget a client; again is fine."""
-        if viewer in self.viewers:
-            self.viewers.remove(viewer)
-            viewer.wire.close()
+    def remove(self, client: PlayingClient) -> None:
+        """Remove a client; calling it twice is fine."""
+        if client in self.clients:
+            self.clients.remove(client)
+            client.transport.close()
 
     def lose(self, fraction: float, seed: int) -> None:
-        """Drop a fraction of the RTP packets of everybody who plays over UDP, now or later."""
+        """Drop a fraction of the RTP packets of all clients over UDP, present and future."""
         self._loss = fraction, seed
-        for viewer in self.viewers:
-            viewer.lose(fraction, seed)
+        for client in self.clients:
+            client.lose(fraction, seed)
 
-    def litter(self, fraction: float, seed: int) -> None:
-        """Send bytes that are no packets to everybody who plays in the RTSP connection, now or later."""
+    def insert_garbage(self, fraction: float, seed: int) -> None:
+        """Send bytes that are not packets to all clients that play in the RTSP connection, present and future."""
         self._garbage = fraction, seed
-        for viewer in self.viewers:
-            viewer.litter(fraction, seed)
+        for client in self.clients:
+            client.insert_garbage(fraction, seed)
 
     def skip(self, fraction: float, seed: int) -> None:
-        """Take a fraction of the pictures that are no key frames and send them to nobody, as if they were none."""
+        """Drop a fraction of the frames that are not keyframes, before they are numbered."""
         self._skips = Loss(fraction, seed) if fraction > 0 else None
 
     def jump_pts(self, by_s: float) -> None:
-        """Set the clock of the timestamps forwards, or backwards."""
+        """Move the clock of the timestamps forwards or backwards."""
         self._jumped_ticks += round(by_s * self._recording.clock_hz)
 
     def wrap_pts(self, in_s: float | None) -> None:
-        """Let the timestamps of those that begin to play from now on pass 2^32 that long after; None: no longer."""
+        """Let the timestamps of new clients pass 2^32 after this time; None ends it."""
         self._wrap_in_s = in_s
 
     def withhold_key_frames(self, for_s: float) -> None:
-        """Make no key frame for a while."""
+        """Make no keyframe for a while."""
         self._withheld_until_s = time.monotonic() + for_s
 
-    def send_report(self, viewer: Viewer) -> None:
-        """Tell one client what time it is."""
+    def send_report(self, client: PlayingClient) -> None:
+        """Send a sender report to one client."""
         if self.sends_reports:
-            viewer.send_report(self._ticks(time.monotonic()))
+            client.send_report(self._ticks(time.monotonic()))
 
     async def take_pictures(self) -> None:
-        """Take one whenever it is due, for ever; after a pause go on from now, without catching up."""
+        """Capture a frame whenever it is due, without end; after a pause continue from now, without catching up."""
         due_s = time.monotonic()
         while True:
             due_s += self._recording.interval_s
@@ -127,30 +128,30 @@ class Studio:
             self._take(due_s)
 
     async def send_reports(self) -> None:
-        """Tell everybody what time it is, every second, for ever."""
+        """Send a sender report to all clients every second, without end."""
         while True:
-            for viewer in self.viewers:
-                self.send_report(viewer)
+            for client in self.clients:
+                self.send_report(client)
             await asyncio.sleep(REPORT_EVERY_S)
 
     def _begin(self) -> None:
-        self._recording: Recording = recording(self.settings)
+        self._recording: Encoding = recording(self.settings)
         self._coded_since_s = time.monotonic()
         self._begins = True
-        # The session description tells parameter sets, which only a coded picture has.
+        # The session description needs parameter sets, which only an encoded frame has.
         self._take(time.monotonic())
 
     def _take(self, due_s: float) -> None:
-        # A change that is obeyed while the camera lags takes a picture between two that were due before.
+        # A change during a lag of the camera captures a frame between two that were due before.
         due_s = self._taken_s = max(due_s, self._taken_s + 0.001)
         drawn_s = time.monotonic()
         is_key = self._is_key_due(drawn_s)
         number = self._shots.next_number
         coded = self._recording.take(number, self._coding_ticks(due_s), is_key=is_key)
         shot = Shot(number, drawn_s, due_s, None, len(coded.payloads), 0, is_key, False)
-        # Noted before it is sent: whoever gets the picture finds it in the list.
+        # Logged before it is sent, so that a receiver finds it in the list.
         self._shots.write(shot)
-        if self._skips is not None and not is_key and not self._skips.spares():
+        if self._skips is not None and not is_key and not self._skips.keeps():
             return
         self._held.append((shot, coded, self._ticks(due_s)))
         if len(self._held) >= self.settings.burst:
@@ -159,8 +160,8 @@ class Studio:
             self._held.clear()
 
     def _send(self, shot: Shot, coded: Coded, ticks: int) -> None:
-        if self.viewers and self.sends_pictures:
-            sent = [viewer.send(coded.payloads, ticks, is_key=shot.is_key) for viewer in self.viewers]
+        if self.clients and self.sends_pictures:
+            sent = [client.send(coded.payloads, ticks, is_key=shot.is_key) for client in self.clients]
             lost = [index for one in sent for index in one]
             is_hit = any(index >= coded.preamble for index in lost)
             self._shots.write(shot._replace(sent_s=time.monotonic(), lost_packets=len(lost), is_hit=is_hit))
@@ -171,7 +172,7 @@ class Studio:
         if not self._begins and now_s < max(self._withheld_until_s, self._key_due_s):
             return False
         self._begins = False
-        # Half a picture early, or a rate that does not divide the distance makes it one picture longer each time.
+        # Half a frame early; otherwise a rate that does not divide the interval adds one frame each time.
         self._key_due_s = now_s + self.settings.key_frame_every_s - self._recording.interval_s / 2
         return True
 
@@ -179,5 +180,5 @@ class Studio:
         return round((at_s - self._epoch_s) * self._recording.clock_hz) + self._jumped_ticks
 
     def _coding_ticks(self, at_s: float) -> int:
-        """For the encoder, which wants timestamps that rise and do not jump."""
+        """For the encoder, which needs increasing timestamps without jumps."""
         return round((at_s - self._coded_since_s) * self._recording.clock_hz)
