@@ -103,7 +103,7 @@ def test_other_layouts_are_kept_too(tmp_path: Path, elements: list[bytes], name:
         assert told(sink) == []
 
 
-def test_views_with_the_right_eye_first_are_kept_in_matroska_only(tmp_path: Path) -> None:
+def test_right_eye_first_views_are_kept_in_matroska_only(tmp_path: Path) -> None:
     clip = write_matroska(tmp_path / "in.mkv", element("53B8", b"\x0b"))
     _, sink = annotate(clip, tmp_path / "out.mkv", options=FAST)
     assert struct.unpack("=2i", side_data(tmp_path / "out.mkv")[STEREO][:8]) == (1, 1)
@@ -119,7 +119,7 @@ def test_quicktime_keeps_the_projection_but_not_how_views_are_packed(tmp_path: P
     assert told(sink) == ["mov with prores does not keep the stereo 3D layout"]
 
 
-def test_a_layout_that_the_container_cannot_hold_is_told(tmp_path: Path) -> None:
+def test_a_layout_that_the_container_cannot_hold_is_noted(tmp_path: Path) -> None:
     clip = write_matroska(tmp_path / "in.mkv", element("53B8", b"\3"), projection(1, bytes(20)))
     _, sink = annotate(clip, tmp_path / "out.avi")
     assert not side_data(tmp_path / "out.avi")
@@ -148,7 +148,7 @@ def write_hdr(path: Path) -> Path:
         (".ts", "h264"),
     ],
 )
-def test_hdr10_metadata_are_kept(tmp_path: Path, output: str, codec: str) -> None:
+def test_hdr10_metadata_is_kept(tmp_path: Path, output: str, codec: str) -> None:
     clip, target = write_hdr(tmp_path / "in.mp4"), tmp_path / f"out{output}"
     _, sink = annotate(clip, target, codec=codec)
     kept = side_data(target)
@@ -160,7 +160,7 @@ def test_hdr10_metadata_are_kept(tmp_path: Path, output: str, codec: str) -> Non
     assert told(sink) == []
 
 
-def test_the_coded_stream_tells_hdr10_too(tmp_path: Path) -> None:
+def test_the_coded_stream_has_hdr10_metadata(tmp_path: Path) -> None:
     clip = write_hdr(tmp_path / "in.mp4")
     for codec in ("h264", "hevc"):
         target = tmp_path / f"{codec}.mp4"
@@ -173,7 +173,7 @@ def test_the_coded_stream_tells_hdr10_too(tmp_path: Path) -> None:
         assert {MASTERING, LIGHT} <= side_data_of(frames[0]).keys()
 
 
-def test_hdr10_metadata_that_are_lost_are_told(tmp_path: Path) -> None:
+def test_hdr10_metadata_that_is_lost_is_noted(tmp_path: Path) -> None:
     clip = write_hdr(tmp_path / "in.mp4")
     _, sink = annotate(clip, tmp_path / "out.avi")
     names = "HDR10 mastering display, HDR10 content light level"
@@ -217,7 +217,7 @@ def test_closed_captions_are_kept(tmp_path: Path, output: str, codec: str) -> No
 
 
 @pytest.mark.parametrize(("output", "codec"), [(".webm", "vp8"), (".webm", "av1"), (".avi", "mpeg4")])
-def test_closed_captions_that_the_encoder_does_not_write_are_told(tmp_path: Path, output: str, codec: str) -> None:
+def test_closed_captions_that_the_encoder_drops_are_noted(tmp_path: Path, output: str, codec: str) -> None:
     clip = write_user_data(tmp_path / "in.ts", TELLS_OF_CAPTIONS + b"\x42\xff" + CAPTION + b"\xff", at=3)
     _, sink = annotate(clip, tmp_path / f"out{output}", codec=codec)
     assert not any(captions(tmp_path / f"out{output}"))
@@ -263,7 +263,7 @@ def write_hdr10_plus(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("output", "codec"), [(".mp4", "h264"), (".mkv", "hevc"), (".webm", "av1"), (".webm", "vp9")])
-def test_hdr10_plus_is_kept_or_told(tmp_path: Path, output: str, codec: str) -> None:
+def test_hdr10_plus_is_kept_or_noted(tmp_path: Path, output: str, codec: str) -> None:
     clip, target = write_hdr10_plus(tmp_path / "in.ts"), tmp_path / f"out{output}"
     assert "DYNAMIC_HDR_PLUS" in side_data(clip)
     _, sink = annotate(clip, target, codec=codec)
@@ -272,14 +272,14 @@ def test_hdr10_plus_is_kept_or_told(tmp_path: Path, output: str, codec: str) -> 
     assert told(sink) == ([] if kept else [f"{name} with {codec} does not keep the HDR10+ metadata"])
 
 
-def test_an_active_format_description_is_told(tmp_path: Path) -> None:
+def test_an_active_format_description_that_is_lost_is_noted(tmp_path: Path) -> None:
     clip = write_user_data(tmp_path / "in.ts", b"DTG1\x41\xf9")
     assert "AFD" in side_data(clip)
     _, sink = annotate(clip, tmp_path / "out.mp4", options=FAST)
     assert told(sink) == ["mp4 with h264 does not keep the active format description (AFD)"]
 
 
-def test_an_icc_profile_is_told(tmp_path: Path) -> None:
+def test_an_icc_profile_that_is_lost_is_noted(tmp_path: Path) -> None:
     plain, clip = write_picture(tmp_path / "plain.png"), tmp_path / "in.png"
     content = b"iCCP" + b"p\0\0" + zlib.compress(bytes(128))
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))

@@ -111,7 +111,9 @@ def file_plans(draw: st.DrawFn) -> FilePlan:
 
 @given(plan=file_plans(), output=st.sampled_from(OUTPUTS), codec=st.sampled_from([None, "mpeg4"]), piped=st.booleans())
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_everything_is_where_it_belongs_or_told(plan: FilePlan, output: str, codec: str | None, piped: bool) -> None:
+def test_every_frame_and_packet_is_in_place_or_noted(
+    plan: FilePlan, output: str, codec: str | None, piped: bool
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip, copy = Path(folder, f"in{plan.suffix}"), Path(folder, f"out{output}")
         try:

@@ -18,7 +18,7 @@ FAST = {"preset": "ultrafast"}
 
 @pytest.mark.parametrize("output", [".mp4", ".mov", ".mkv", ".ts", ".avi"])
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])
-def test_a_clock_that_starts_hours_late_starts_at_zero(tmp_path: Path, suffix: str, output: str) -> None:
+def test_a_clock_that_starts_hours_late_is_shifted_to_zero(tmp_path: Path, suffix: str, output: str) -> None:
     plan = FilePlan(suffix, (StreamPlan("reordered"), StreamPlan("mp3")), Fraction(26541))
     clip = build(plan, tmp_path / f"in{suffix}")
     _, sink = annotate(clip, tmp_path / f"out{output}", options={} if output == ".avi" else FAST)
@@ -37,7 +37,7 @@ def test_a_clock_that_starts_hours_late_starts_at_zero(tmp_path: Path, suffix: s
 
 @pytest.mark.parametrize("lag_s", [0, 1, 30, -30])
 @pytest.mark.parametrize("suffix", [".mkv", ".ts", ".flv"])
-def test_an_interrupted_run_has_its_sound_wherever_that_stands(tmp_path: Path, suffix: str, lag_s: int) -> None:
+def test_an_interrupted_run_has_audio_that_is_late_in_the_file(tmp_path: Path, suffix: str, lag_s: int) -> None:
     streams = (StreamPlan("h264", Fraction(2), stretch=20), StreamPlan("mp3", Fraction(40)))
     clip = build(FilePlan(suffix, streams, lag_s=Fraction(lag_s)), tmp_path / f"in{suffix}")
     annotate(clip, tmp_path / "out.mkv", options=FAST, frames=20)
@@ -54,7 +54,7 @@ def test_an_interrupted_run_has_its_sound_wherever_that_stands(tmp_path: Path, s
     assert last - Fraction(3, 100) < end <= last + Fraction(4, 5) + Fraction(1, 100)
 
 
-def test_b_frames_of_a_programme_stream_have_rising_times(tmp_path: Path) -> None:
+def test_b_frames_of_a_program_stream_have_increasing_times(tmp_path: Path) -> None:
     clip = build(
         FilePlan(".mpg", (StreamPlan("mpeg2video", Fraction(3)), StreamPlan("mp2", Fraction(3)))), tmp_path / "v.mpg"
     )
