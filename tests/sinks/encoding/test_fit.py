@@ -1,4 +1,4 @@
-"""Pictures that are not as the encoder wants them: other sizes, shapes of pixels, fields, edges."""
+"""Frames that the encoder cannot take: other sizes, aspect ratios, fields, odd sizes."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def luma(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def fitted(info: StreamInfo, frame: av.VideoFrame, ratio: Fraction | None = None) -> tuple[av.VideoFrame, list[str]]:
-    """The frame as an encoder of the expected pictures' own format gets it, and what was said."""
-    said: list[str] = []
+    """The frame for an encoder with the format of the expected frames, and the notes."""
+    notes: list[str] = []
     tags = output_colour(info, info.pixel_format, limited=False)
-    return PictureFit(info, info.pixel_format, (0, 0), tags, said.append)(frame, ratio), said
+    return PictureFit(info, info.pixel_format, (0, 0), tags, notes.append)(frame, ratio), notes
 
 
 def flat(size: tuple[int, int], pixel_format: str = "yuv420p", level: int = 128) -> av.VideoFrame:
-    """A picture all of whose samples have one value, 8 bit."""
+    """A picture with one 8 bit value for all samples."""
     frame = av.VideoFrame(*size, pixel_format)
     for plane in frame.planes:
         plane.update(bytes([level]) * plane.buffer_size)
@@ -97,8 +97,8 @@ def test_scaled_frames_keep_their_proportions(
 def test_bars_are_black_in_every_format_and_range(pixel_format: str, span: int, black: Sequence[bytes]) -> None:
     shown = flat((32, 48), pixel_format, 200)
     shown.color_range = span
-    made, said = fitted(info(pixel_format=pixel_format, colour=(2, 2, 2, span)), shown)
-    assert said == ["frames of 32x48 came among 64x48: scaled to fit with bars"]
+    made, notes = fitted(info(pixel_format=pixel_format, colour=(2, 2, 2, span)), shown)
+    assert notes == ["frames of 32x48 came among 64x48: scaled to fit with bars"]
     for plane, given, pixel in zip(samples(made), samples(shown), black, strict=True):
         edge = plane.shape[1] // 4
         bars = np.hstack([plane[:, :edge], plane[:, -edge:]])
@@ -107,9 +107,9 @@ def test_bars_are_black_in_every_format_and_range(pixel_format: str, span: int, 
 
 
 def test_frames_of_the_same_proportions_get_no_bars() -> None:
-    made, said = fitted(info(size=(64, 36)), flat((1920, 1080)))
+    made, notes = fitted(info(size=(64, 36)), flat((1920, 1080)))
     assert (luma(made) == 128).all()
-    assert said == ["frames of 1920x1080 came among 64x36: scaled to fit"]
+    assert notes == ["frames of 1920x1080 came among 64x36: scaled to fit"]
 
 
 def test_another_aspect_ratio_makes_bars_and_is_noted_once(tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_another_aspect_ratio_makes_bars_and_is_noted_once(tmp_path: Path) -> No
 
 def test_a_frame_without_an_aspect_ratio_has_the_expected_one() -> None:
     shown = flat((64, 48))
-    made, said = fitted(info(sample_aspect_ratio=Fraction(16, 11)), shown)
+    made, notes = fitted(info(sample_aspect_ratio=Fraction(16, 11)), shown)
     assert np.array_equal(luma(made), luma(shown))
-    assert said == []
+    assert notes == []
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "h264"])
@@ -151,7 +151,7 @@ def _columns(frame: av.VideoFrame, first: int, end: int) -> av.VideoFrame:
 
 
 def fields(size: tuple[int, int], top: int, bottom: int) -> av.VideoFrame:
-    """A picture whose two fields have a value each, in all planes."""
+    """A picture with one value per field in all planes."""
     frame = av.VideoFrame(*size, "yuv420p")
     for plane in frame.planes:
         rows = np.full((plane.height, plane.line_size), top, np.uint8)
@@ -162,7 +162,7 @@ def fields(size: tuple[int, int], top: int, bottom: int) -> av.VideoFrame:
 
 @pytest.mark.parametrize("size", [(64, 96), (128, 24), (32, 240)], ids=str)
 def test_fields_are_scaled_separately(size: tuple[int, int]) -> None:
-    made, said = fitted(info(field_order=2), fields(size, 200, 100))
+    made, notes = fitted(info(field_order=2), fields(size, 200, 100))
     inside = [np.hsplit(plane, [plane.shape[1] // 2])[0][:, -1] for plane in samples(made)]  # a column of the picture
     rows = np.flatnonzero((inside[0] == 200) | (inside[0] == 100))
     assert rows[0] % 4 == 0
@@ -171,7 +171,7 @@ def test_fields_are_scaled_separately(size: tuple[int, int]) -> None:
         part = plane[rows[0] // shared : (rows[-1] + 1) // shared]
         assert (part[::2] == 200).all()
         assert (part[1::2] == 100).all()
-    assert not any("fields" in line for line in said)
+    assert not any("fields" in line for line in notes)
 
 
 def test_frames_that_are_marked_interlaced_are_scaled_by_field(tmp_path: Path) -> None:
@@ -188,8 +188,8 @@ def test_frames_that_are_marked_interlaced_are_scaled_by_field(tmp_path: Path) -
 
 
 def test_fields_that_cannot_be_scaled_separately_are_noted() -> None:
-    _, said = fitted(info(field_order=2), fields((64, 50), 200, 100))
-    assert said[-1] == "interlaced frames are scaled from 50 to 48 rows, which mixes their fields"
+    _, notes = fitted(info(field_order=2), fields((64, 50), 200, 100))
+    assert notes[-1] == "interlaced frames are scaled from 50 to 48 rows, which mixes their fields"
 
 
 @pytest.mark.parametrize(("field_order", "top_first"), [(2, True), (3, False), (4, False), (5, True)])
@@ -206,7 +206,7 @@ def test_progressive_video_is_not_marked_as_interlaced(tmp_path: Path) -> None:
 
 
 def _field_words(path: Path) -> list[str]:
-    """What FFmpeg's `showinfo` calls each picture: P, T or B for the first field."""
+    """The field of each frame from FFmpeg's `showinfo`: P, T or B for the first field."""
     frames = decoded(path)
     graph = av.filter.Graph()
     source = graph.add_buffer(width=64, height=48, format=frames[0].format, time_base=Fraction(1, 1000))

@@ -1,4 +1,4 @@
-"""Which pixel format, range and matrix outputs get, and that colours are right whatever it is."""
+"""The pixel format, range and matrix of outputs, with correct colours for each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scenes(pictures: Sequence[av.VideoFrame]) -> list[Scene]:
 def written(
     path: Path, pictures: Sequence[av.VideoFrame], info: StreamInfo | None = None, **options: Any
 ) -> tuple[list[av.VideoFrame], list[str]]:
-    """The frames of a file that pictures were written to, and the sink's notes."""
+    """The frames of the file with the given pictures, and the sink's notes."""
     sink = video_sink(path, info or info_of(pictures[0]), **options)
     with sink:
         for scene in scenes(pictures):
@@ -55,7 +55,7 @@ def written(
 
 
 def off_from(out: av.VideoFrame, picture: av.VideoFrame) -> int:
-    """By how many levels a frame is off, at most, from FFmpeg's own conversion to its format, matrix and range."""
+    """The largest difference in levels from FFmpeg's own conversion to its format, matrix and range."""
     matrix = int(out.colorspace) if not out.format.is_rgb else 2
     own = in_format(picture, out.format.name, matrix=matrix, code=int(out.color_range))
     return int(np.abs(shown(out) - shown(own)).max())
@@ -143,7 +143,7 @@ def test_grey_keeps_its_levels_in_every_codec(tmp_path: Path, codec: str, pixel_
 def test_grey_that_is_tagged_as_limited_stays_limited(
     tmp_path: Path, options: dict[str, Any], bits: int, off: float
 ) -> None:
-    """FFmpeg ignores that tag of grey, players do not."""
+    """FFmpeg ignores the range tag of grey; players do not."""
     levels = np.tile(np.linspace(16, 235, 64).astype(np.uint8), (48, 1))
     if bits == 16:  # the low byte would be lost by way of 8 bits
         picture = av.VideoFrame.from_ndarray((levels.astype(np.uint16) << 8 | 128).astype(np.uint16), "gray16le")
@@ -170,7 +170,7 @@ TOLD = [
 @pytest.mark.parametrize("matrix", ["bt601", "bt709"])
 @pytest.mark.parametrize("pixel_format", ["yuvj420p", "yuv422p"])
 def test_colours_are_right_in_every_codec_and_container(tmp_path: Path, pixel_format: str, matrix: str) -> None:
-    """What an output cannot tell is converted to what readers assume."""
+    """A matrix or range that an output cannot store becomes what readers assume."""
     code = FULL if pixel_format == "yuvj420p" else LIMITED
     picture = made(pixel_format, matrix=MATRICES[matrix], code=code)
     tried = 0
@@ -346,7 +346,7 @@ def test_the_nearest_format_is_selected(tmp_path: Path, pixel_format: str, codec
 
 
 @pytest.mark.parametrize(
-    ("pixel_format", "options", "told"),
+    ("pixel_format", "options", "noted"),
     [
         ("gray16le", {}, ["libx264 has no gray16le: encoded as gray10le (lost: depth)"]),
         ("yuva420p", {}, ["libx264 has no yuva420p: encoded as yuv420p (lost: alpha)"]),
@@ -356,9 +356,9 @@ def test_the_nearest_format_is_selected(tmp_path: Path, pixel_format: str, codec
     ],
 )
 def test_the_loss_of_the_nearest_format_is_noted(
-    tmp_path: Path, pixel_format: str, options: dict[str, Any], told: list[str]
+    tmp_path: Path, pixel_format: str, options: dict[str, Any], noted: list[str]
 ) -> None:
-    assert written(tmp_path / "out.mkv", [made(pixel_format)], **options)[1] == told
+    assert written(tmp_path / "out.mkv", [made(pixel_format)], **options)[1] == noted
 
 
 def test_a_format_that_an_encoder_lacks_is_refused_with_a_list(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_a_format_that_an_encoder_lacks_is_refused_with_a_list(tmp_path: Path) -
 
 
 def test_frames_of_mixed_formats_keep_their_colours(tmp_path: Path) -> None:
-    """As in a folder of PNG and JPEG, or of a camera that changes its tags."""
+    """As from a folder with PNG and JPEG, or a camera that changes its tags."""
     kinds = [
         made("yuv420p", matrix=MATRICES["bt601"], code=LIMITED),
         made("yuv420p", matrix=MATRICES["bt709"], code=LIMITED),
@@ -437,7 +437,7 @@ def test_a_recorded_webcam_plays_everywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixel_format", "jpeg_like", "wanted", "sent", "told"),
+    ("pixel_format", "jpeg_like", "wanted", "sent", "noted"),
     [
         ("yuvj422p", True, "auto", "yuv420p", 1),
         ("yuyv422", True, "auto", "yuv420p", 1),
@@ -452,7 +452,7 @@ def test_a_recorded_webcam_plays_everywhere(tmp_path: Path) -> None:
     ],
 )
 def test_streams_have_a_format_that_players_show(
-    pixel_format: str, jpeg_like: bool, wanted: str, sent: str, told: int
+    pixel_format: str, jpeg_like: bool, wanted: str, sent: str, noted: int
 ) -> None:
     full = pixel_format.startswith(("yuvj", "gray", "rgb"))
     picture = made(pixel_format, matrix=5, code=FULL if full else LIMITED)
@@ -466,7 +466,7 @@ def test_streams_have_a_format_that_players_show(
     assert isinstance(frames[0], av.VideoFrame)
     assert frames[0].format.name == sent
     assert mean_off(frames[0], in_format(picture, sent, matrix=5, code=int(frames[0].color_range) or LIMITED)) < 2
-    assert sum(SHOWN_BY_PLAYERS in note for note in notes) == len(notes) == told
+    assert sum(SHOWN_BY_PLAYERS in note for note in notes) == len(notes) == noted
     assert all(("limited range" in note) == full for note in notes)
 
 

@@ -1,4 +1,4 @@
-"""Sound that an output cannot hold: encoded anew, in step with its picture to the sample, and told."""
+"""Audio that an output cannot hold is encoded, in sync to the sample, and noted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST_S = CLAP_FIRST * 0.04
 
 
 def encoded(stream: PassthroughStream, packets: Sequence[PassthroughPacket], **options: Any) -> Any:
-    """What comes of packets in MP4, open for reading."""
+    """An MP4 with the encoded packets, open for reading."""
     written = io.BytesIO()
     with av.open(written, "w", format="mp4") as output:
         transcoder = Transcoder(output, stream, **options)
@@ -47,7 +47,7 @@ def heard(stream: PassthroughStream, packets: Sequence[PassthroughPacket]) -> li
 def moved(
     stream: PassthroughStream, packets: Sequence[PassthroughPacket], after_s: float, by_s: float
 ) -> list[PassthroughPacket]:
-    """From a time on, everything is later."""
+    """Delay all packets from a time on."""
     ticks = round(by_s / stream.time_base)
     edge = after_s / stream.time_base
     return [
@@ -78,7 +78,7 @@ def test_audio_that_a_file_cannot_hold_is_encoded_and_noted(
     (note,) = [line for line in sink.notes if "audio" in line]
     assert note.endswith(f"encoded as {became}")
     assert f"audio stream 1 ({codec.removeprefix('lib')}) of the input" in note
-    # MP3 in AVI has a decoder's delay that the container cannot tell.
+    # MP3 in AVI has a decoder delay that the container cannot store.
     limit_s = 0.03 if output == ".avi" else 0.001
     assert steps(tmp_path / f"out{output}") == pytest.approx([0.0] * 3, abs=limit_s)
 

@@ -1,4 +1,4 @@
-"""What each container keeps: docs/containers.md says what is measured now, and nothing is lost without a word."""
+"""docs/containers.md has the measured values, and nothing is lost without a note."""
 
 from __future__ import annotations
 

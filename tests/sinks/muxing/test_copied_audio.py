@@ -1,4 +1,4 @@
-"""Sound in an output: copied with its payload and times wherever the container can hold it, else told."""
+"""Audio in an output: copied with its payload and times if the container holds it, else noted."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_audio_that_avi_would_play_too_early_is_noted(tmp_path: Path, more: str,
 
 
 def clip_with_rubbish(path: Path, codec: str, *, late: int = 0) -> Path:
-    """A video beside a stream that says to be of a codec, and whose packets are none of it."""
+    """A video and a stream whose packets are not of its codec."""
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream("libx264", rate=25, options=FAST)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"

@@ -1,4 +1,4 @@
-"""Timecode and the data tracks of cameras and phones: kept as they are, or left out and told."""
+"""Timecode and the data tracks of cameras and phones: copied, or left out and noted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMECODES = [("01:02:03:04", Fraction(25)), ("10:00:00;02", NTSC)]
 
 
 def clip_with_timecode(path: Path, timecode: str, rate: Fraction) -> Path:
-    """Ten frames, written as a camera does: QuickTime gets a track of its own for the timecode."""
+    """Ten frames, written as a camera does: QuickTime gets a track for the timecode."""
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream("libx264", rate=rate, options=FAST)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -135,7 +135,7 @@ def test_data_tracks_that_would_break_are_left_out_and_noted(tmp_path: Path, tag
 
 
 def clip_with_klv(path: Path, codec: str) -> Path:
-    """A transport stream with packets of a data stream beside its video."""
+    """A transport stream with a data stream and video."""
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream("libx264", rate=25, options=FAST)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"

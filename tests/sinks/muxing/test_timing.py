@@ -1,4 +1,4 @@
-"""Times that never go back, and clocks in which they can be written."""
+"""Monotonic times, and the time bases of containers."""
 
 from __future__ import annotations
 

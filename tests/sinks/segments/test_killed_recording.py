@@ -1,4 +1,4 @@
-"""What `kill -9` and power cuts leave of a recording: all but the last moments, finished by the next start."""
+"""After `kill -9` or a power failure, the next start recovers a recording except for its last seconds."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from tests.sinks.scenes import decoded, info, times
 from tests.sinks.segments.test_recording import INFO, ROOT, STEP, Wall, names, numbers_in, record, shown
 
 MOST_LOST = 50
-"""Pictures: two seconds."""
+"""Frames: two seconds."""
 
 
 @pytest.fixture(autouse=True)
 def _enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that ends waits for what it finishes, also on a slow machine."""
+    """Let a run that ends wait for recovery, also on a slow machine."""
     monkeypatch.setattr("streamer.sinks.video.recovery._LONGEST_END_S", 60.0)
 
 
-# What a killed process runs: it records, says so, and waits to be killed.
+# The killed process records, prints that it does, and waits.
 PROGRAM = """
     import sys
     from fractions import Fraction
@@ -60,7 +60,7 @@ PROGRAM = """
 
 
 def killed_after(body: str) -> None:
-    """Run a program of which the last line before the kill is done."""
+    """Run a program up to its last line, and kill it."""
     program = textwrap.dedent(PROGRAM).replace("{body}", textwrap.dedent(body))
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as recorder:
@@ -80,7 +80,7 @@ def recorded(pattern: Path, count: int, sink: str = "recording_sink({pattern}, i
 
 
 def finished(pattern: Path) -> None:
-    """Start again, and end when what was found is finished."""
+    """Start again, and end after the recovery."""
     with recording_sink(pattern, INFO, reserve_bytes=0):
         pass
 
@@ -126,9 +126,9 @@ def test_the_next_run_recovers_the_files_of_a_killed_run(
     assert [float(one) for one in times(frames)] == pytest.approx(
         [k * 0.04 + float(times(frames)[0]) for k in range(len(frames))], abs=0.0011
     )
-    said = [record.getMessage() for record in caplog.records if "killed run" in record.getMessage()]
-    assert len(said) == 1
-    assert f"recovered {path} of a killed run: " in said[0]
+    message = [record.getMessage() for record in caplog.records if "killed run" in record.getMessage()]
+    assert len(message) == 1
+    assert f"recovered {path} of a killed run: " in message[0]
     with av.open(str(path)) as container:
         assert container.duration is not None
 
@@ -147,7 +147,7 @@ def test_slow_cameras_lose_no_more_frames(tmp_path: Path, fps: int, codec: str) 
 
 
 def test_a_camera_below_its_nominal_rate_loses_no_more(tmp_path: Path) -> None:
-    # It tells 25 frames a second and gives 2: what the encoder may keep of 25 a second is 8 s then.
+    # The nominal rate is 25 frames per second and the real one 2, so the encoder's delay at 25 is 8 s.
     body = f"""
         sink = recording_sink({str(tmp_path / "cam.mp4")!r}, info(size=SIZE), codec="hevc")
         sink.__enter__()
@@ -234,7 +234,7 @@ def test_files_of_other_recordings_are_left_alone(tmp_path: Path, one_left: byte
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Of each container, what a killed run left of 130 pictures."""
+    """For each container, the partial file of a killed run with 130 frames."""
     found = {}
     for suffix in (".mp4", ".mkv", ".ts", ".avi"):
         folder = tmp_path_factory.mktemp("left")
@@ -306,7 +306,7 @@ def test_partial_files_without_a_frame_are_removed_and_reported(
     empty, header = hidden(tmp_path, stem="cam-20260301-083000"), hidden(tmp_path, stem="cam-20260301-083001")
     empty.touch()
     finished(tmp_path / "cam.mp4")
-    assert names(tmp_path) == [empty.name]  # not a minute old: its lock might be still to come
+    assert names(tmp_path) == [empty.name]  # less than a minute old: it may not be locked yet
     old_s = time.time() - 100
     os.utime(empty, (old_s, old_s))
     header.write_bytes(one_left[:88])
@@ -405,8 +405,8 @@ def test_recovery_on_a_full_disk_keeps_the_partial_file(
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [path.name]
     assert path.read_bytes() == one_left
-    (said,) = [one.getMessage() for one in caplog.records]
-    assert said.endswith(": No space left on device; the file is kept")
+    (message,) = [one.getMessage() for one in caplog.records]
+    assert message.endswith(": No space left on device; the file is kept")
 
 
 def test_recovery_does_not_begin_a_copy_that_would_fill_the_disk(
@@ -418,9 +418,9 @@ def test_recovery_does_not_begin_a_copy_that_would_fill_the_disk(
     recovery.begin()
     recovery.close()
     assert names(tmp_path) == [hidden(tmp_path).name]
-    (said,) = [one.getMessage() for one in caplog.records]
-    assert "cannot recover " in said
-    assert "free some space; the file is kept" in said
+    (message,) = [one.getMessage() for one in caplog.records]
+    assert "cannot recover " in message
+    assert "free some space; the file is kept" in message
 
 
 def test_a_check_of_a_new_file_does_not_take_its_lock(tmp_path: Path) -> None:
@@ -455,7 +455,7 @@ def test_only_one_of_two_processes_recovers_a_file(tmp_path: Path, one_left: byt
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
 def test_a_recovered_file_equals_an_ordinary_one(tmp_path: Path, suffix: str) -> None:
-    """Colour, aspect ratio and clock of the video, tags and language, as the recorder writes them."""
+    """Colour, aspect ratio and time base of the video, tags and language."""
     body = """
         feed = Feed(click_track("aac", 8.0))
         feed.passthrough.tags["title"] = "front door"
@@ -528,7 +528,7 @@ def test_recovery_does_not_block_the_recording(tmp_path: Path, one_left: bytes) 
     recovery = Recovery(pattern, pattern.partials)
     recovery.begin()
     assert recovery.taken in (frozenset({tmp_path / "cam-20260301-083000.mp4"}), frozenset())
-    recovery.begin()  # goes on, does not begin anew
+    recovery.begin()  # goes on, does not begin again
     recovery.close()
     recovery.close()
     assert recovery.taken == frozenset()

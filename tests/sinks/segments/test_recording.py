@@ -1,4 +1,4 @@
-"""Recordings: no frame is lost at a cut, files that are done and no others have names, old ones go, disks fill up."""
+"""Recordings: cuts without loss, names for complete files only, retention, full disks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BEGAN = datetime(2026, 3, 1, 8, 30, 0)
 
 
 class Wall:
-    """Local time that goes on by a step each time it is read."""
+    """Local time that advances by a step with each call."""
 
     def __init__(self, step_s: float = 1.0, at: datetime = BEGAN) -> None:
         self._step = timedelta(seconds=step_s)
@@ -202,7 +202,7 @@ def test_files_within_the_limits_are_kept(tmp_path: Path) -> None:
 
 
 class TwoCleaners(NamePattern):
-    """Meets every file again after it was removed, as where another process cleans up too."""
+    """A pattern that lists removed files again, as if another process removed them."""
 
     def files(self) -> Iterator[Path]:
         found = list(super().files())
@@ -282,7 +282,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 class Clock:
-    """A clock that goes on a minute each time it is read: every wait between attempts is over."""
+    """A clock that advances by a minute with each call, so that every wait between attempts is over."""
 
     def __init__(self) -> None:
         self._now_s = 0.0
@@ -448,7 +448,7 @@ def test_there_is_no_attempt_between_two_waits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "said"),
+    ("name", "given", "message"),
     [
         ("rec", {}, "end the name with the suffix of a container"),
         ("rec.xyz", {}, "no video container has that suffix"),
@@ -460,10 +460,10 @@ def test_there_is_no_attempt_between_two_waits(tmp_path: Path) -> None:
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(
-    tmp_path: Path, name: str, given: dict[str, Any], said: str
+    tmp_path: Path, name: str, given: dict[str, Any], message: str
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SinkUnavailable, match=said) as caught:
+    with pytest.raises(SinkUnavailable, match=message) as caught:
         record(tmp_path / name, [], **given)
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == ["file"]

@@ -1,4 +1,4 @@
-"""Recordings with sound: each file has its own from its first to its last frame, in step with its pictures."""
+"""Recordings with audio: each file has its audio from the first to the last frame, in sync."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def record(pattern: Path, feed: Feed, scenes: Iterable[Scene], **options: Any) -
 
 
 def sound_of(path: Path) -> tuple[str, float, float]:
-    """Codec, begin and end of the sound, seconds."""
+    """Codec, begin and end of the audio, seconds."""
     container: Any
     with av.open(str(path)) as container:
         name = container.streams.audio[0].codec_context.name
@@ -73,8 +73,8 @@ def test_every_file_has_audio_in_sync(
     sink = record(tmp_path / f"a{suffix}", feed, map(clap_scene, range(150)), segment_s=2.0)
     files = sorted(tmp_path.iterdir())
     assert len(files) == 3
-    told = ["mp4 cannot hold the audio stream 0 (pcm_mulaw) of the input: encoded as aac"]
-    assert sink.notes == (told if codec == "pcm_mulaw" and suffix == ".mp4" else [])
+    noted = ["mp4 cannot hold the audio stream 0 (pcm_mulaw) of the input: encoded as aac"]
+    assert sink.notes == (noted if codec == "pcm_mulaw" and suffix == ".mp4" else [])
     for path in files[:-1]:
         assert claps_in(path)[0] == pytest.approx([FIRST_S, FIRST_S + 1])
         assert in_step(path)

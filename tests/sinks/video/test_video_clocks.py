@@ -1,4 +1,4 @@
-"""When frames and sound of an output are shown, whatever the clock of the input does and wherever the run ends."""
+"""Times of frames and audio in an output, for any clock of the input and any end of the run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_interrupted_run_has_audio_that_is_late_in_the_file(tmp_path: Path, s
     assert first is not None
     assert last is not None
     assert end is not None
-    # Up to the end of the last frame, which lasts 0.8 s where the container tells that.
+    # Up to the end of the last frame, which is 0.8 s long if the container stores that.
     assert last - Fraction(3, 100) < end <= last + Fraction(4, 5) + Fraction(1, 100)
 
 
@@ -66,7 +66,7 @@ def test_b_frames_of_a_program_stream_have_increasing_times(tmp_path: Path) -> N
 
 
 def pulled_down(path: Path, target: Path) -> Path:
-    """The elementary MPEG-2 video of a file with every second picture repeated by a field (ISO/IEC 13818-2, 6.3.10)."""
+    """The elementary MPEG-2 video of a file, every second frame with a repeated field (ISO/IEC 13818-2, 6.3.10)."""
     content, pictures = bytearray(path.read_bytes()), 0
     at = content.find(b"\0\0\1\xb5")
     while at >= 0:
@@ -108,6 +108,6 @@ def test_raw_video_has_even_steps(tmp_path: Path, name: str, fps: int | None) ->
         average_fps = source.info.average_fps
     times = [frame.pts * frame.time_base for frame in frames]
     assert [read_number(frame.picture) for frame in frames] == list(range(30))
-    own = 25 if name == "v.mjpeg" else 50  # a JPEG tells no rate
+    own = 25 if name == "v.mjpeg" else 50  # a JPEG has no rate
     assert average_fps == (fps or own)
     assert {later - earlier for earlier, later in itertools.pairwise(times)} == {Fraction(1, fps or own)}

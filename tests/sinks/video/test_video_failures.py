@@ -1,4 +1,4 @@
-"""Outputs that cannot be made, disks that fill up, and what is left behind then: nothing."""
+"""Outputs that cannot be made and disks that fill up leave no file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def refused(path: Path, **options: Any) -> str:
-    """The line that entering the sink ends with; nothing may be left beside what was there."""
+    """The message of the error on entering the sink, which leaves no new file."""
     before = sorted(path.parent.iterdir())
     with pytest.raises(SinkUnavailable) as caught, video_sink(path, info(), **options):
         pytest.fail("the sink opened")

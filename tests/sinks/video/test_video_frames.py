@@ -1,4 +1,4 @@
-"""The frames of an output video: as many as went in, each at its time, with its samples and its tags."""
+"""The frames of an output video: one per scene, with its time, samples and tags."""
 
 from __future__ import annotations
 

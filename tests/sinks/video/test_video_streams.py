@@ -1,4 +1,4 @@
-"""What an output video holds besides its frames: audio, subtitles, covers, attachments, chapters, tags."""
+"""The other content of an output video: audio, subtitles, covers, attachments, chapters, tags."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAST = {"preset": "ultrafast"}
 
 
 def rich_clip(path: Path, **more: Any) -> Path:
-    """One second of video with everything that the container takes."""
+    """One second of video with everything that the container holds."""
     tags = {"title": "A title", "artist": "Somebody"}
     return write_video(
         path, size=(64, 48), audio=True, subtitles=True, cover=True, chapters=CHAPTERS, metadata=tags, **more
@@ -97,9 +97,9 @@ def test_each_stream_that_cannot_be_copied_is_noted_once(
     clip = rich_clip(tmp_path / f"in{source}")
     scenes, sink = annotate(clip, tmp_path / f"out{output}")
     assert len(decoded(tmp_path / f"out{output}")) == len(scenes)
-    told = [note for note in sink.notes if "left out" in note]
-    assert len(told) == len(left_out)
-    for note, start in zip(told, left_out, strict=True):
+    noted = [note for note in sink.notes if "left out" in note]
+    assert len(noted) == len(left_out)
+    for note, start in zip(noted, left_out, strict=True):
         assert start in note
 
 
@@ -203,7 +203,7 @@ def test_a_damaged_input_loses_only_its_damaged_packets(tmp_path: Path) -> None:
 
 
 def shown(stream: OtherStream) -> list[Fraction]:
-    """When its packets are shown; all of them must have a time."""
+    """The times of its packets; each must have one."""
     shown = [time for time, _ in stream.packets if time is not None]
     assert len(shown) == len(stream.packets)
     return shown
