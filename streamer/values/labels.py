@@ -5,11 +5,11 @@ Immutable; owned by the detector, read by every thread.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.errors import ConfigError
+from streamer.system.suggestions import did_you_mean
 
 EXACTLY = "="
 """Before a class: that class alone, nothing below it."""
@@ -146,13 +146,12 @@ class LabelTable:
         )
 
     def _nearest(self, key: str) -> str:
-        by_folded = {self.names[row].casefold(): self.names[row] for row in self.used()}
+        names = [self.names[row] for row in self.used()]
         if self.hierarchy is not None:
-            higher = {mid for row in self.used() for mid in self.above(row)}
-            for name in (self.hierarchy.names[mid] for mid in higher if mid in self.hierarchy.names):
-                by_folded.setdefault(name.casefold(), name)
-        near = difflib.get_close_matches(key, sorted(by_folded), n=3, cutoff=0.6)
-        return f"; did you mean {', '.join(by_folded[item] for item in near)}?" if near else self._known()
+            above = {mid for row in self.used() for mid in self.above(row)} & self.hierarchy.names.keys()
+            names = [*(self.hierarchy.names[mid] for mid in above), *names]
+        hint = did_you_mean(key, names, otherwise="", most=3)
+        return f"; {hint}" if hint else self._known()
 
     def _known(self) -> str:
         known = sorted({self.names[row] for row in self.used()}, key=str.casefold)

@@ -92,7 +92,7 @@ def test_bodies_with_a_length_and_in_chunks(server: ArchiveServer, module: Path,
     ("fault", "expected", "attempts"),
     [
         ("404", r"HTTP 404 Not Found\): nothing there", 1),
-        ("403", r"HTTP 403 Forbidden\): it wants a login or a consent; download the \.tar\.gz in a browser", 1),
+        ("403", r"HTTP 403 Forbidden\): a login or a consent is required; download the \.tar\.gz in a browser", 1),
         ("401", "HTTP 401 Unauthorized", 1),
         ("page", r"is a web page \(a login page\?\) and no archive; download the \.tar\.gz in a browser", 1),
         ("loop", "redirects without end", 1),
