@@ -1,11 +1,11 @@
-"""What it costs to capture in a child process that could be killed, against a thread with short read timeouts.
+"""The cost of capture in a child process, which can be killed, against a thread with short read timeouts.
 
     python -m benchmarks.capture_isolation [--seconds S] [--rounds N] [--json FILE]
 
 Both read the scripted RTSP camera of the fault lab at 1280x720 and 25 fps through the program's own connection. The
-thread hands the decoder's picture on; the child copies it into shared memory, and the parent copies it into a picture
-of its own, because the slot is needed again. CPU time is that of both processes together; the delay is from the end of
-decoding until the consumer holds the picture; starting is from the order to the first picture.
+thread passes the decoder's frame on. The child copies it into shared memory, and the parent copies it into its own
+frame, because the slot is needed again. CPU time is the sum of both processes. The delay is from the end of decoding to
+the consumer. The start time is from the start call to the first frame.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ import numpy.typing as npt
 import psutil
 
 from benchmarks.clips import machine
-from streamer.sources.live.connection import LivePicture
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.live.connection import LiveFrame
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 
 SIZE = (1280, 720)
@@ -41,14 +41,14 @@ SLOTS = 4
 Row = dict[str, float]
 
 
-def pictures(url: str, wanted: Callable[[], bool]) -> Iterator[av.VideoFrame]:
-    """What the program's own connection gives until it is not wanted any more."""
-    connection = NetworkConnector(url).connect(wanted)
+def frames(url: str, is_active: Callable[[], bool]) -> Iterator[av.VideoFrame]:
+    """The frames of the program's own connection, while `is_active` returns true."""
+    connection = NetworkConnector(url).connect(is_active)
     try:
-        for item in connection.pictures():
-            if not wanted():
+        for item in connection.frames():
+            if not is_active():
                 return
-            if isinstance(item, LivePicture):
+            if isinstance(item, LiveFrame):
                 yield item.picture
     finally:
         connection.close()
@@ -57,10 +57,10 @@ def pictures(url: str, wanted: Callable[[], bool]) -> Iterator[av.VideoFrame]:
 def in_thread(url: str, seconds: float) -> Row:
     """Capture in a thread of this process."""
     taken: queue.Queue[tuple[av.VideoFrame, float]] = queue.Queue(SLOTS)
-    unwanted = threading.Event()
+    cancelled = threading.Event()
 
     def capture() -> None:
-        for picture in pictures(url, lambda: not unwanted.is_set()):
+        for picture in frames(url, lambda: not cancelled.is_set()):
             taken.put((picture, time.monotonic()))
 
     process = psutil.Process()
@@ -76,7 +76,7 @@ def in_thread(url: str, seconds: float) -> Row:
         delays_s.append(time.monotonic() - decoded_s)
     cpu_s = time.process_time() - cpu_s
     memory_mib = process.memory_full_info().uss / 2**20 - before_mib
-    unwanted.set()
+    cancelled.set()
     while thread.is_alive():
         thread.join(0.1)
         while not taken.empty():
@@ -85,7 +85,7 @@ def in_thread(url: str, seconds: float) -> Row:
 
 
 def in_child(url: str, seconds: float) -> Row:
-    """Capture in a process of its own, and take the pictures over."""
+    """Capture in a child process, and copy the frames."""
     context = multiprocessing.get_context("spawn")
     began_s = time.monotonic()
     memory = SharedMemory(create=True, size=SLOTS * PICTURE_BYTES)
@@ -94,7 +94,7 @@ def in_child(url: str, seconds: float) -> Row:
     child = context.Process(target=capture_into, args=(url, memory.name, theirs))
     child.start()
     delays_s: list[float] = []
-    cpu_s: list[float] = []  # of both, at each picture
+    cpu_s: list[float] = []  # of both processes, at each frame
     started_s = 0.0
     try:
         while not started_s or time.monotonic() < began_s + started_s + seconds:
@@ -125,10 +125,10 @@ def views(memory: SharedMemory) -> list[npt.NDArray[np.uint8]]:
 
 
 def capture_into(url: str, name: str, parent: Connection) -> None:
-    """The child: every picture into a free slot; a picture is left out while there is none."""
+    """The child: copies every frame into a free slot and drops it if there is none."""
     memory = SharedMemory(name)
     slots, free, ended = views(memory), list(range(SLOTS)), threading.Event()
-    for picture in pictures(url, lambda: not ended.is_set()):
+    for picture in frames(url, lambda: not ended.is_set()):
         decoded_s = time.monotonic()
         while parent.poll():
             told = parent.recv()
@@ -145,7 +145,7 @@ def capture_into(url: str, name: str, parent: Connection) -> None:
 
 
 def row(delays_s: list[float], cpu_s: float, started_s: float, memory_mib: float) -> Row:
-    """One measurement, in readable units."""
+    """One measurement, rounded."""
     delays_ms = np.array(delays_s) * 1e3
     return {
         "cpu_ms_a_frame": 1e3 * cpu_s / len(delays_s),

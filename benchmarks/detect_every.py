@@ -1,9 +1,10 @@
-"""What is on screen when only every N-th frame of a file is detected, against detecting every frame.
+"""Accuracy with every N-th frame of a file detected, against every frame detected.
 
     python -m benchmarks.detect_every SEQUENCE... [--every 3] [--tracker NAME] [--det NAME]
 
-F1 at an IoU of 0.5 against the ground truth of sequences in MOT Challenge layout with pictures, the boxes between from
-both sides. Goal: at every = 3 at least 97% of every frame's. Nothing here depends on the machine.
+F1 at an IoU of 0.5 against the ground truth of sequences in MOT Challenge layout with images. Boxes in between are
+interpolated. Goal: with every = 3 at least 97% of the score with every frame. The result does not depend on the
+machine.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""The hub detector against the way that its page on TensorFlow Hub shows, side by side in one run.
+"""The hub detector against the code on its TensorFlow Hub page, side by side in one run.
 
     python -m benchmarks.detector MODULE_DIR [--precision P] [--optimize-graph] [--rounds N] [--frames N]
     python -m benchmarks.detector MODULE_DIR --in-turns N
 
-Each side is a process of its own, in turns: time from the start of the process to the first detections, seconds a warm
-frame, peak memory, and whether both found the same; `--precision` compares another precision with float32 instead.
-`--in-turns` has them all in one process, frame by frame in turns: on a machine whose speed changes from minute to
-minute only that compares warm frames. `benchmarks.detector_calls` needs no module.
+Each side is a separate process, in turns. Measured are the time from the start of the process to the first detections,
+seconds per warm frame, peak memory, and whether both sides found the same. `--precision` compares another precision
+with float32 instead. `--in-turns` runs all sides in one process, frame by frame in turns: on a machine whose speed
+changes from minute to minute this is the only fair comparison of warm frames. `benchmarks.detector_calls` needs no
+module.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from streamer.values.frame import Frame
 from tracking.types import Detections
 
 WIDTH, HEIGHT = 1280, 720
-HUB_PAGE = "as the hub's page shows"
+HUB_PAGE = "code of the hub's page"
 
 
 def frames(count: int, width: int = WIDTH, height: int = HEIGHT) -> list[Frame]:
@@ -51,8 +52,8 @@ def frames(count: int, width: int = WIDTH, height: int = HEIGHT) -> list[Frame]:
     ]
 
 
-def as_the_page_shows(module: Path, pictures: list[Frame]) -> dict[str, Any]:
-    """`hub.load(handle).signatures['default']` and what its page does around it."""
+def by_the_page(module: Path, pictures: list[Frame]) -> dict[str, Any]:
+    """`hub.load(handle).signatures['default']` with the code of its page around it."""
     import tensorflow as tf
     import tensorflow_hub as hub
 
@@ -72,8 +73,8 @@ def as_the_page_shows(module: Path, pictures: list[Frame]) -> dict[str, Any]:
     return _figures(found, took_s, first_s)
 
 
-def as_we_do(module: Path, pictures: list[Frame], precision: str, *, optimize_graph: bool) -> dict[str, Any]:
-    """The detector as a run builds it."""
+def by_this_program(module: Path, pictures: list[Frame], precision: str, *, optimize_graph: bool) -> dict[str, Any]:
+    """The detector that a run builds."""
     from streamer.detectors.selection import build_detector
 
     options = {"precision": precision, "optimize_graph": optimize_graph}
@@ -123,7 +124,7 @@ def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_g
     ):
         ratios = [one[key] / other[key] for one, other in zip(theirs, ours, strict=True)]
         print(f"{what}: {baseline} / {precision} = {', '.join(f'{ratio:.2f}' for ratio in ratios)}")
-    _tell_difference(theirs[0]["detections"], ours[0]["detections"])
+    _print_difference(theirs[0]["detections"], ours[0]["detections"])
 
 
 def in_turns(module: Path, count: int) -> None:
@@ -153,7 +154,7 @@ def in_turns(module: Path, count: int) -> None:
         print(f"{side:24} median {wall:.2f} s, CPU {cpu:.2f} s; {ratios}")
 
 
-def _tell_difference(expected: list[Any], given: list[Any]) -> None:
+def _print_difference(expected: list[Any], given: list[Any]) -> None:
     for number, ((boxes, scores, labels), (our_boxes, our_scores, our_labels)) in enumerate(
         zip(expected, given, strict=True)
     ):
@@ -184,9 +185,9 @@ def main() -> None:
         pictures = frames(given.frames)
         side = given.side
         figures = (
-            as_the_page_shows(given.module, pictures)
+            by_the_page(given.module, pictures)
             if side == HUB_PAGE
-            else as_we_do(given.module, pictures, side.strip(), optimize_graph=given.optimize_graph)
+            else by_this_program(given.module, pictures, side.strip(), optimize_graph=given.optimize_graph)
         )
         print(json.dumps(figures))
     elif given.in_turns:

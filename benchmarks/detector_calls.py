@@ -1,9 +1,10 @@
-"""A hub module of a few kB over many frames, and the project's own time a frame.
+"""A hub module of a few kB over many frames, and the project's own time per frame.
 
     python -m benchmarks.detector_calls [--calls N]
 
-N frames of changing sizes: how long the start takes (from the choice of the detector to its first detections, with the
-import of TensorFlow), how memory grows; then what a frame of 1920x1080 costs around the model's call.
+Over N frames of changing sizes it measures the start (from the choice of the detector to its first detections, with the
+import of TensorFlow) and the growth of memory. Then it measures the time around the model's call for a frame of
+1920x1080.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from tracking.types import Detections
 
 
 def many_calls(calls: int) -> None:
-    """Memory over many frames of changing sizes, start to first detections, and the project's own time a frame."""
+    """Memory over many frames of changing sizes, start to first detections, and the project's own time per frame."""
     from streamer.detectors.selection import build_detector
 
     with tempfile.TemporaryDirectory() as folder:
         module = Path(folder) / "module"
-        # Written by another process: this one is to start without TensorFlow.
+        # Written by another process, so that this one starts without TensorFlow.
         write = (
             f"import pathlib; from tests.detectors.tfhub import tiny_module; "
             f"tiny_module.write(pathlib.Path({str(module)!r}))"
@@ -65,7 +66,7 @@ def many_calls(calls: int) -> None:
 
 
 def own_time() -> None:
-    """What a frame of 1920x1080 costs around the model's call."""
+    """Time around the model's call for a frame of 1920x1080."""
     (frame,) = frames(1, 1920, 1080)
     module = Path("module")
     from tests.detectors.tfhub.test_signatures import hub_module
@@ -97,7 +98,7 @@ class Instant:
     labels = LabelTable(names=("thing",))
 
     def detect(self, frame: Frame) -> Detections:
-        """Nothing, at once."""
+        """Returns nothing, at once."""
         del frame
         return Detections.empty()
 

@@ -1,11 +1,11 @@
-"""What drawing costs: on the picture's own planes, against a round trip through RGB, side by side.
+"""The cost of drawing on the native planes, against a round trip through RGB, side by side.
 
     python -m benchmarks.drawing [--rounds N] [--tracks N]
 
-Both sides get the same decoded 1280x720 picture and the same tracks, which move and change their score with every
-frame, and give back a picture of the same format. The RGB side is the usual loop: to a BGR array, `cv2.rectangle` and
-`cv2.putText` (with a filled ground behind the text), back to the stream's format. They take turns every ten
-frames, so that whatever else the machine does meets both; medians are printed.
+Both sides get the same decoded 1280x720 frame and the same tracks, which move and change their score on every frame,
+and return a frame of the same format. The RGB side is the common loop: to a BGR array, `cv2.rectangle` and
+`cv2.putText` (with a filled background behind the text), back to the native format. The sides take turns every ten
+frames, so that other load on the machine affects both. The output has medians.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LABELS = LabelTable(("Person", "Car", "Bicycle", "Traffic light"))
 
 
 def moving_tracks(count: int, step: int, size: tuple[int, int]) -> Tracks:
-    """Tracks of usual sizes, each a little further than at the step before."""
+    """Tracks of common sizes, each moved a little further than in the step before."""
     generator = np.random.default_rng(7)
     width, height = size
     sides = generator.uniform((0.03, 0.1), (0.12, 0.3), (count, 2)) * size
@@ -61,7 +61,7 @@ def moving_tracks(count: int, step: int, size: tuple[int, int]) -> Tracks:
 
 
 def through_rgb(scene: Scene) -> av.VideoFrame:
-    """The loop that a user would write."""
+    """The common loop."""
     pixels = scene.frame.picture.to_ndarray(format="bgr24")
     tracks = scene.tracks
     for track_id, (x0, y0, x1, y1), score, label in zip(
@@ -78,7 +78,7 @@ def through_rgb(scene: Scene) -> av.VideoFrame:
 
 
 def timed(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Milliseconds of wall time of each call, made one after the other."""
+    """Milliseconds of wall time of each call, one after the other."""
     times = {}
     for name, call in calls.items():
         began_s = time.perf_counter()
@@ -88,7 +88,7 @@ def timed(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
 
 
 class Contest:
-    """One picture drawn on in several ways, with tracks that move from step to step."""
+    """One frame drawn in several ways, with tracks that move from step to step."""
 
     def __init__(self, picture: av.VideoFrame, count: int) -> None:
         self.picture, self.count = picture, count
@@ -155,7 +155,7 @@ def main() -> None:
     times = measure(contest, options.rounds)
     for name, values in times.items():
         deciles = statistics.quantiles(values, n=10)
-        print(f"{name:24} {statistics.median(values):7.3f} ms a frame   (p10 {deciles[0]:.3f}, p90 {deciles[-1]:.3f})")
+        print(f"{name:24} {statistics.median(values):7.3f} ms per frame  (p10 {deciles[0]:.3f}, p90 {deciles[-1]:.3f})")
     native, rgb = times[NATIVE], times[RGB]
     ratio = statistics.median(far / near for far, near in zip(rgb, native, strict=True))
     print(f"drawing boxes and labels through RGB takes {ratio:.1f} times as long")

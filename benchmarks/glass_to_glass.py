@@ -1,11 +1,11 @@
-"""Glass to glass: from the moment that the camera draws a picture to the moment that a viewer has it decoded.
+"""Latency from the camera's drawing of a frame to a viewer that has decoded it.
 
     python -m benchmarks.glass_to_glass [--seconds S] [--fps F] [--json FILE]
 
-The scripted RTSP camera of the fault lab at 1280x720 burns a number into each picture and tells when it drew it. The
-whole program, as a process of its own with the starter, draws on the pictures and publishes them over RTSP, then serves
-them as MJPEG; a viewer reads the numbers back. All clocks are one, as everything is on this machine. The parts come
-from the camera's own notes, the times in the MJPEG stream's headers, and the program's report.
+The scripted RTSP camera of the fault lab at 1280x720 draws a number into each frame and reports when. The whole
+program, as a separate process with the starter, draws on the frames and publishes them over RTSP, then serves them as
+MJPEG. A viewer reads the numbers. All run on this machine and share its clock. The parts come from the camera's log,
+the times in the MJPEG stream's headers, and the program's report.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STARTED_WITHIN_S = 60.0
 
 
 class Viewed(NamedTuple):
-    """A picture that reached a viewer: its number, when it was decoded, and when it had reached the program."""
+    """A frame at a viewer: its number, the time it was decoded, and the time it had reached the program."""
 
     number: int
     at_s: float
@@ -50,13 +50,13 @@ class Viewed(NamedTuple):
 
 
 def run_program(url: str, output: str, report: Path) -> subprocess.Popen[bytes]:
-    """The program as a user starts it."""
+    """Start the program like a user."""
     command = [sys.executable, "main.py", "run", url, "--detector", "starter", "-o", output, "--report", str(report)]
     return subprocess.Popen([*command, "--quiet"], cwd=ROOT)
 
 
 def over_rtsp(camera: Camera, seconds: float, report: Path) -> list[Viewed]:
-    """What arrives at a server to which is published."""
+    """The frames at a server of a published stream."""
     seen: queue.SimpleQueue[Viewed] = queue.SimpleQueue()
     with Listener(lambda number, at_s: seen.put(Viewed(number, at_s))) as target:
         program = run_program(camera.url, target.url, report)
@@ -64,7 +64,7 @@ def over_rtsp(camera: Camera, seconds: float, report: Path) -> list[Viewed]:
 
 
 def over_mjpeg(camera: Camera, seconds: float, report: Path) -> list[Viewed]:
-    """What arrives at a viewer of the MJPEG stream."""
+    """The frames at a viewer of the MJPEG stream."""
     seen: queue.SimpleQueue[Viewed] = queue.SimpleQueue()
     with reserve_port() as reserved:
         port = reserved.getsockname()[1]
@@ -75,7 +75,7 @@ def over_mjpeg(camera: Camera, seconds: float, report: Path) -> list[Viewed]:
 
 
 def collect(program: subprocess.Popen[bytes], seen: queue.SimpleQueue[Viewed], seconds: float) -> list[Viewed]:
-    """The pictures of so many seconds, once the program has settled; then it is told to end."""
+    """The frames of this many seconds, after a settling time; then the program gets the signal to end."""
     try:
         began_s = seen.get(timeout=STARTED_WITHIN_S).at_s + WARM_S
         viewed = []
@@ -89,7 +89,7 @@ def collect(program: subprocess.Popen[bytes], seen: queue.SimpleQueue[Viewed], s
 
 
 def view_mjpeg(port: int, seen: queue.SimpleQueue[Viewed]) -> None:
-    """Decode what comes until the server ends. Runs in a thread of its own."""
+    """Decode all frames until the server ends. Runs in its own thread."""
     decoder: Any = av.CodecContext.create("mjpeg", "r")
     for headers, jpeg in parts(connected(port)):
         picture = decoder.decode(av.Packet(jpeg))[0]
@@ -110,11 +110,11 @@ def connected(port: int) -> http.client.HTTPResponse:
         except ConnectionRefusedError:
             if time.monotonic() > deadline_s:
                 raise
-            pause.wait(0.2)  # another process: nothing tells when it listens
+            pause.wait(0.2)  # another process: there is no event when it listens
 
 
 def parts(stream: http.client.HTTPResponse) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Headers, by their names in small letters, and content of each part until the stream ends."""
+    """Headers, by lower-case names, and content of each part until the stream ends."""
     while line := stream.readline():
         if not line.startswith(b"--"):
             continue
@@ -122,13 +122,13 @@ def parts(stream: http.client.HTTPResponse) -> Iterator[tuple[dict[str, str], by
         while (line := stream.readline().strip()) != b"":
             name, _, value = line.decode().partition(":")
             headers[name.strip().lower()] = value.strip()
-        if "content-length" not in headers:  # it ended in the middle
+        if "content-length" not in headers:  # the stream ended within a part
             return
         yield headers, stream.read(int(headers["content-length"]))
 
 
 def summary(camera: Camera, viewed: list[Viewed], report: Path, stage: str) -> dict[str, Any]:
-    """The whole way, and its parts, in milliseconds."""
+    """The total latency and its parts, in milliseconds."""
     shots = [(view, shot) for view in viewed if (shot := camera.shot(view.number)) is not None]
     total = [view.at_s - shot.drawn_s for view, shot in shots]
     sending = [shot.sent_s - shot.drawn_s for _, shot in shots if shot.sent_s is not None]
@@ -157,7 +157,7 @@ def summary(camera: Camera, viewed: list[Viewed], report: Path, stage: str) -> d
     return {
         "glass to glass": milliseconds(total),
         "split": split,
-        "pictures": {"viewed": len(viewed), "taken meanwhile": taken},
+        "pictures": {"viewed": len(viewed), "captured in this time": taken},
         "report": {"frames": told["frames"], "ages": told["ages"]},
     }
 

@@ -1,10 +1,10 @@
-"""Memory with sound that stands far from its picture in the file, and time over a slow line, one reader against two.
+"""Memory with audio far from its video in the file, and time over a slow connection, for one reader and for two.
 
     python -m benchmarks.interleaving [--other CHECKOUT] [--megabytes-per-second N]
 
-Each run is a process of its own: a file is copied with a new picture codec, its sound as it is. Memory is the peak
-resident set size. The slow line is an HTTP server on this machine that sends so many megabytes a second to all
-connections together; `--other` names a checkout of another version, whose runs take turns with this one's.
+Each run is a separate process: it encodes the video of a file again and copies its audio. Memory is the peak resident
+set size. The slow connection is an HTTP server on this machine that limits the rate of all connections together.
+`--other` names a checkout of another version, whose runs take turns with this version's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ COPY = "--copy"
 
 
 def copy(source: str, output: Path) -> None:
-    """Read everything once and write it, without detection; print the peak memory in MiB."""
+    """Read and write the whole file, without detection; print the peak memory in MiB."""
     from streamer.interfaces import Scene
     from streamer.sources.selection import open_source
     from streamer.values.labels import LabelTable
@@ -42,19 +42,19 @@ def copy(source: str, output: Path) -> None:
     opened = open_source(source)
     with opened:
         others = getattr(opened, "passthrough", None)
-        more = {} if others is None else {"passthrough": others}  # versions with two readers find the file themselves
+        more = {} if others is None else {"passthrough": others}  # versions with two readers open the file themselves
         sink = video_sink(output, opened.info, codec="mpeg4", **more)
         with sink:
             for frame in opened:
                 sink.write(Scene(frame, tracks(0), LabelTable(()), FrameState.DETECTED))
-    # `getrusage` counts what the parent had, too.
+    # `getrusage` includes the memory of the parent.
     (peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     (read,) = [line for line in Path("/proc/self/io").read_text().splitlines() if line.startswith("rchar")]
     print(int(peak.split()[1]) / 1024, int(read.split()[1]) / 1e6)
 
 
 def run(checkout: Path, source: str, output: Path) -> tuple[float, float, float]:
-    """Seconds, peak MiB and megabytes read (of everything, programs too) of one copy by a checkout."""
+    """Seconds, peak MiB and megabytes read (including program files) of one copy by a checkout."""
     output.unlink(missing_ok=True)
     began_s = time.monotonic()
     done = subprocess.run(
@@ -69,7 +69,7 @@ def run(checkout: Path, source: str, output: Path) -> tuple[float, float, float]
 
 
 class Line:
-    """A line that takes `rate` bytes a second, whoever sends."""
+    """A connection with `rate` bytes per second for all senders together."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -78,7 +78,7 @@ class Line:
         self.sent = 0
 
     def send(self, size: int) -> None:
-        """Wait until so many bytes have gone."""
+        """Wait until this many bytes are sent."""
         with self._lock:
             self.sent += size
             self._free_s = max(self._free_s, time.monotonic()) + size / self._rate
@@ -88,7 +88,7 @@ class Line:
 
 @contextmanager
 def served(path: Path, line: Line) -> Iterator[str]:
-    """The address at which a file can be had over the line, whole or from a byte on."""
+    """The address of the file over the slow connection; the server supports ranges."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -112,7 +112,7 @@ def served(path: Path, line: Line) -> Iterator[str]:
                 self.close_connection = True
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -140,12 +140,12 @@ def main() -> None:
             Path(checkout, name).write_bytes((here / name).read_bytes())
     with tempfile.TemporaryDirectory() as folder:
         clip, out = Path(folder, "in.mkv"), Path(folder, "out.mkv")
-        for name, lag_s in (("in step", 0), ("30 s late", 30), ("all before its picture", -10_000)):
+        for name, lag_s in (("interleaved", 0), ("30 s late", 30), ("all before its video", -10_000)):
             build(file_of(SECONDS, lag_s), clip)
             for checkout in (here, *others):
                 _, peak_mib, read_mb = run(checkout, str(clip), out)
                 print(
-                    f"{checkout.name}, sound {name}: {size_mb(clip)} MB, peak {peak_mib:.1f} MiB, read {read_mb:.1f} MB"
+                    f"{checkout.name}, audio {name}: {size_mb(clip)} MB, peak {peak_mib:.1f} MiB, read {read_mb:.1f} MB"
                 )
         build(file_of(100, 0), clip)
         taken: dict[Path, list[float]] = {}
@@ -161,13 +161,13 @@ def main() -> None:
 
 
 def file_of(seconds: int, lag_s: int) -> FilePlan:
-    """Slow video and uncompressed sound of the same length."""
+    """Slow video and PCM audio of the same length."""
     streams = (StreamPlan("h264", Fraction(seconds, 20), stretch=20), StreamPlan("pcm_s16le", Fraction(seconds)))
     return FilePlan(".mkv", streams, lag_s=Fraction(lag_s))
 
 
 def size_mb(path: Path) -> str:
-    """How large a file is."""
+    """The size of a file."""
     return f"{path.stat().st_size / 1e6:.1f}"
 
 

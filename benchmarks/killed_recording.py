@@ -1,11 +1,11 @@
-"""What `kill -9` costs a recording: seconds of pictures, and files.
+"""What a recording loses on `kill -9`: seconds of video, and files.
 
     python -m benchmarks.killed_recording [--kills N] [--fps F] [--suffix .mp4] [--codec C] [--seed S] [--json FILE]
 
-The scripted RTSP camera of the fault lab films pictures that carry their number, and notes when each was due. The
-program records them in files of a few seconds and is killed at random moments, from its first picture on, N times; each
-next start finds what is left. Lost are the pictures from the last one that can be found afterwards to the kill, so what
-lies on the way from the camera to the recording counts too. Afterwards every file is decoded from start to end.
+The scripted RTSP camera of the fault lab sends numbered frames and records when each was due. The program records them
+in files of a few seconds and is killed N times at random moments, from its first frame on. The next start completes the
+unfinished file. The loss is the time from the last frame in the files to the kill, so it includes the latency from the
+camera to the recording. At the end every file is decoded completely.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.faults.counter import read_number
 SIZE = (640, 360)
 SEGMENT_S = 5.0
 LONGEST_S = 12.0
-"""A process is killed up to so long after its first file began: in any place of a file, and across cuts."""
+"""A process is killed within this time after its first file began: anywhere in a file, and across segment changes."""
 _START_S = 60.0
 _WAIT_S = 0.02
 _HEADER_BYTES = 2_000
@@ -47,9 +47,9 @@ class Kill:
 
     Attributes:
         at_s: monotonic clock.
-        first: number of a picture that the camera took before the process began to record.
-        began_s: when it began to record, monotonic clock.
-        unfinished: names that the files would have had which were unfinished then and held a picture.
+        first: number of a frame that the camera captured before the process began to record.
+        began_s: when the process began to record, monotonic clock.
+        unfinished: intended names of the unfinished files that held a frame.
     """
 
     at_s: float
@@ -59,7 +59,7 @@ class Kill:
 
 
 def command(camera: Camera, folder: Path, options: argparse.Namespace) -> list[str]:
-    """The program, as a user starts it."""
+    """The command line of the program."""
     (folder.parent / "none.txt").write_text("", encoding="utf-8")
     output = {"to": str(folder / f"%H%M%S{options.suffix}"), "segment_s": SEGMENT_S}
     if options.codec:
@@ -71,13 +71,13 @@ def command(camera: Camera, folder: Path, options: argparse.Namespace) -> list[s
 
 
 def unfinished(folder: Path) -> list[str]:
-    """Names of the files that are hidden and hold more than a header."""
+    """Names of the hidden files that hold more than a header."""
     found = [(path, _PARTIAL.fullmatch(path.name)) for path in folder.iterdir()]
     return [match[1] + path.suffix for path, match in found if match and path.stat().st_size > _HEADER_BYTES]
 
 
 def begin(arguments: list[str], folder: Path, log: Any) -> subprocess.Popen[bytes]:
-    """Start the program and wait until it has a file of its own."""
+    """Start the program and wait until it has its own file."""
     before = set(folder.iterdir())
     process = subprocess.Popen(arguments, stdout=log, stderr=log)
     pause, end_s = threading.Event(), time.monotonic() + _START_S
@@ -87,11 +87,11 @@ def begin(arguments: list[str], folder: Path, log: Any) -> subprocess.Popen[byte
             return process
         pause.wait(_WAIT_S)
     process.kill()
-    raise SystemExit("the program does not record; see its output above")
+    raise SystemExit("the program does not record; its output above has the reason")
 
 
 def measure(options: argparse.Namespace, folder: Path, log: Any) -> dict[str, Any]:
-    """All kills and what was found afterwards."""
+    """All kills and the files afterwards."""
     chance, pause = random.Random(options.seed), threading.Event()
     kills = []
     with Camera(size=SIZE, fps=options.fps, key_frame_on_play=True) as camera:
@@ -130,7 +130,7 @@ def measure(options: argparse.Namespace, folder: Path, log: Any) -> dict[str, An
 
 
 def recorded(folder: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
-    """The numbers of all pictures in all files, sorted, and the files that do not play to their end."""
+    """The numbers of all frames in all files, sorted, and the files that do not play to their end."""
     numbers: list[int] = []
     broken = []
     for path in sorted(folder.iterdir()):
@@ -148,19 +148,19 @@ def recorded(folder: Path) -> tuple[np.ndarray[Any, Any], list[str]]:
 
 
 def recorded_by(camera: Camera, kill: Kill, numbers: np.ndarray[Any, Any]) -> list[tuple[int, float]]:
-    """What is there of a process that was killed: numbers of pictures, and when each was due (monotonic clock)."""
+    """The frames of a killed process: their numbers, and when each was due (monotonic clock)."""
     shots = (camera.shot(int(number)) for number in numbers[numbers >= kill.first])
     return [(shot.number, shot.stamped_s) for shot in shots if shot is not None and shot.stamped_s <= kill.at_s]
 
 
 def loss_s(camera: Camera, kill: Kill, numbers: np.ndarray[Any, Any]) -> float:
-    """Seconds from when the last picture was due that is there, or else from the first file's first, to the kill."""
+    """Seconds from the due time of the last recorded frame, else of the first file's first frame, to the kill."""
     found = recorded_by(camera, kill, numbers)
     return kill.at_s - (found[-1][1] if found else kill.began_s)
 
 
 def missing_between(camera: Camera, kill: Kill, numbers: np.ndarray[Any, Any]) -> int:
-    """Pictures that are not there between the first and the last that are."""
+    """Frames that are missing between the first and the last recorded one."""
     found = [number for number, _ in recorded_by(camera, kill, numbers)]
     return found[-1] - found[0] + 1 - len(found) if found else 0
 

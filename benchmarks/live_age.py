@@ -1,11 +1,11 @@
-"""Age of the picture that a slow detector gets, over a long live run.
+"""Age of the frame that a slow detector gets, over a long live run.
 
     python -m benchmarks.live_age [--minutes M] [--fps F] [--detector-ms MS] [--json FILE]
 
-The scripted RTSP camera of the fault lab at 1280x720, the real pipeline, and a detector that sleeps. The age of a
-picture is the time from its arrival (its last packet, before decoding) to its entry into the detector. It should be at
-most one frame interval plus decoding, for the whole run, with no trend. Memory, threads and descriptors are read after
-the first minute and at the end.
+The scripted RTSP camera of the fault lab at 1280x720, the real pipeline, and a detector that sleeps. The age of a frame
+is the time from its arrival (its last packet, before decoding) to the detector. The goal is at most one frame interval
+plus decoding, during the whole run, without a trend. Memory, threads and descriptors are read after the first minute
+and at the end.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.clips import machine
 from streamer.flow.stats import RunStats
 from streamer.pipeline import Pipeline
 from streamer.sources.live.live import LiveSource
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.faults.camera import Camera
@@ -37,7 +37,7 @@ SETTLED_S = 60.0
 
 
 class SlowDetector:
-    """Sleeps, and notes how old each picture was when it came. Used by the detector thread, read after the run."""
+    """Sleeps, and records the age of each frame. Used by the detector thread, read after the run."""
 
     labels = LabelTable(("thing",))
 
@@ -57,14 +57,14 @@ class SlowDetector:
 
 
 def resources() -> dict[str, float]:
-    """What this process holds now."""
+    """Memory, threads and descriptors of this process."""
     process = psutil.Process()
     rss_mib = process.memory_info().rss / 2**20
     return {"rss_mib": round(rss_mib, 1), "threads": process.num_threads(), "descriptors": process.num_fds()}
 
 
 def measure(minutes: float, fps: float, detector_s: float) -> dict[str, Any]:
-    """One run; all figures of it."""
+    """All figures of one run."""
     stats, detector = RunStats(), SlowDetector(detector_s)
     held: dict[str, float] = {}
     at_end: dict[str, float] = {}
@@ -77,7 +77,7 @@ def measure(minutes: float, fps: float, detector_s: float) -> dict[str, Any]:
             if not held and now_s - began_s > min(SETTLED_S, minutes * 20):
                 held = resources()
             if now_s - began_s > minutes * 60:
-                at_end = resources()  # before the run is ended
+                at_end = resources()  # before the run ends
                 break
     return summary(detector.entries, stats, fps) | {
         "minutes": minutes,
@@ -91,7 +91,7 @@ def measure(minutes: float, fps: float, detector_s: float) -> dict[str, Any]:
 
 
 def summary(entries: list[tuple[float, float]], stats: RunStats, fps: float) -> dict[str, Any]:
-    """Ages, their trend, and the states that all frames ended in."""
+    """Ages, their trend, and the final states of all frames."""
     times_s, ages_ms = np.array(entries).T
     ages_ms = ages_ms * 1e3
     third = len(ages_ms) // 3

@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory [--frames N]
 
-One run with the starter over an endless synthetic source, JSON lines and video out; the peak resident set size after
-1,000 frames is compared with that at the end.
+One run with the starter over an endless synthetic source, with JSON lines and video as outputs. It compares the peak
+resident set size after 1,000 frames with that at the end.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The same moment twice: with the boxes of the last detection as they are, and carried to the frame that is shown.
+"""One frame twice: with the boxes of the last detection, and with the same boxes moved to this frame.
 
     python -m benchmarks.moment [CLIP] [--at 7.24] [--latency 0.6] [--classes Car] [--part 250,40,640,250] [-o FILE]
 
-CLIP is the one of the demo if none is given. The detector is the starter, as late as told, on a virtual clock: the
-picture does not depend on the machine. Left: what `--overlay detected` found last by then, on the frame of that
-moment; right: the same frame of `--overlay now`.
+CLIP defaults to the clip of the demo. The detector is the starter with the given latency, on a simulated clock, so the
+result does not depend on the machine. Left: the last result of `--overlay detected` at that time, drawn on the current
+frame; right: the same frame of `--overlay now`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from streamer.sources.file.file import FileSource
 
 
 def scenes(clip: Path, overlay: str, latency_s: float, until_s: float) -> list[Scene]:
-    """What is shown up to a moment."""
+    """The scenes up to a media time."""
     shown: list[Scene] = []
     tracker = build.build_tracker(TrackerSettings(), detection_interval_s=latency_s)
     with FileSource(str(clip)) as source:
@@ -43,7 +43,7 @@ def scenes(clip: Path, overlay: str, latency_s: float, until_s: float) -> list[S
 
 
 def drawn(scene: Scene, classes: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """The annotated picture, BGR, with some classes."""
+    """The annotated image, BGR, with some classes."""
     wanted = [scene.labels.name(label) in classes for label in scene.tracks.labels.tolist()]
     scene = dataclasses.replace(scene, tracks=scene.tracks.select(np.array(wanted, np.bool_)))
     canvas = Canvas(scene.frame.picture)

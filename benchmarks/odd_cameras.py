@@ -1,10 +1,10 @@
-"""Cameras of few pictures, and cameras that send theirs in bursts: what the program makes of them.
+"""Cameras with a low frame rate, and cameras that send frames in bursts.
 
     python -m benchmarks.odd_cameras slow [--minutes 5] [--json FILE]
     python -m benchmarks.odd_cameras bursts [--minutes 10] [--json FILE]
 
-Scripted RTSP cameras number their pictures and note when each was taken. The whole program records each of them, all at
-the same time, with a detector that costs nothing; then the recording is read again.
+Scripted RTSP cameras number their frames and record when each was captured. The whole program records all of them at
+the same time, with a detector that costs nothing. Then the recordings are checked.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For the table."""
+        """The name in the table."""
         return f"{self.codec} {self.transport} {self.fps:g} fps" + (f" in {self.burst}s" if self.burst > 1 else "")
 
     def camera(self) -> Camera:
-        """A small picture: eight of them share two cores."""
+        """A small frame size: eight cameras share two cores."""
         every_s = 4 / self.fps if self.burst == 1 else self.burst / self.fps
         return Camera(
             codec=self.codec,
@@ -67,7 +67,7 @@ BURSTS = [Case(transport, burst=burst) for transport in ("tcp", "udp") for burst
 
 
 def started(case: Case, camera: Camera, folder: Path) -> subprocess.Popen[bytes]:
-    """The program, recording into a folder of its own."""
+    """The program, recording into its own folder."""
     folder.mkdir()
     detections = folder / "det.txt"
     detections.write_text(_DETECTIONS)
@@ -78,13 +78,13 @@ def started(case: Case, camera: Camera, folder: Path) -> subprocess.Popen[bytes]
 
 
 def judged(case: Case, camera: Camera, folder: Path) -> dict[str, Any]:
-    """What the recording has, against what the camera took."""
+    """The recording, compared with what the camera captured."""
     report = json.loads((folder / "report.json").read_text())
     with av.open(str(folder / "out.mkv")) as container:
         pictures = [(read_number(one), float(one.time or 0)) for one in container.decode(video=0)]
     numbers = [number for number, _ in pictures if number is not None]
     shots = {number: shot for number in numbers if (shot := camera.shot(number)) is not None}
-    # FFmpeg loses the time stamp of the first picture of a session.
+    # FFmpeg loses the time stamp of the first frame of a session.
     known = [(shots[number].stamped_s, time_s) for number, time_s in pictures[1:] if number in shots]
     stamps_s, times_s = np.array(known).T
     error_s = (times_s - times_s[0]) - (stamps_s - stamps_s[0])
@@ -103,7 +103,7 @@ def judged(case: Case, camera: Camera, folder: Path) -> dict[str, Any]:
 
 
 def measure(cases: list[Case], minutes: float) -> dict[str, Any]:
-    """All cases side by side."""
+    """All cases in parallel."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cameras = [stack.enter_context(case.camera()) for case in cases]

@@ -1,10 +1,10 @@
-"""CPU time of everything but decode, detector and encode, at 1280x720 with 20 tracks.
+"""CPU time of everything except decoding, detection and encoding, at 1280x720 with 20 tracks.
 
     python -m benchmarks.overhead [--frames N]
 
-The real pipeline with real threads, on frames that are decoded beforehand, a detector that converts each frame to the
-starter's input and returns 20 moving boxes, JSON lines to a file, and a sink that takes the drawn picture and throws
-it away. The CPU time of the whole process is divided by the frames, so that nothing can hide in another thread.
+The real pipeline with real threads on frames that are decoded beforehand, a detector that converts each frame to the
+starter's input and returns 20 moving boxes, JSON lines to a file, and a sink that drops the drawn frame. The CPU time
+of the whole process is divided by the number of frames, so it includes all threads.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STARTER_INPUT_PX = 300
 
 
 class DecodedFrames:
-    """A source that costs nothing: the same decoded pictures over and over, with times that go on."""
+    """A source that costs nothing: the same decoded frames again and again, with increasing times."""
 
     def __init__(self, clip: Path, frames: int) -> None:
         with FileSource(clip) as source:
@@ -60,14 +60,14 @@ class DecodedFrames:
             yield Frame(self._pictures[index % len(self._pictures)], index, index, Fraction(1, 25), time.monotonic())
 
     def stop(self) -> None:
-        """It never waits."""
+        """Does nothing: this source never waits."""
 
     def take_damage(self) -> list[Damage]:
         return []
 
 
 class MovingBoxes:
-    """A detector that only converts the frame, as the starter does, and knows the answer."""
+    """A detector that converts the frame, as the starter does, and returns given boxes."""
 
     labels = LabelTable(("Person", "Car", "Bicycle", "Dog"))
 
@@ -83,7 +83,7 @@ class MovingBoxes:
         if self._convert:
             frame.rgb((STARTER_INPUT_PX, STARTER_INPUT_PX))
         shift = np.float32(frame.index % 50)
-        # Scores that change: labels cannot be drawn from a cache of whole texts.
+        # The scores change, so that no cache can hold the whole label.
         return Detections(self._boxes + shift, self._scores - np.float32(frame.index % 7) / 100, self._labels)
 
     def close(self) -> None:
@@ -108,11 +108,11 @@ class PictureSink:
 
     def write(self, scene: Scene) -> None:
         if scene.picture is None:
-            raise AssertionError("no picture was drawn")
+            raise AssertionError("no frame was drawn")
 
 
 def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
-    """CPU milliseconds a frame, and the pipeline for its stage times."""
+    """CPU milliseconds per frame, and the pipeline with its stage times."""
     source = DecodedFrames(packaged_clip("bigbuckbunny.mp4"), frames)
     settings = load_settings(None)
     with tempfile.TemporaryDirectory() as folder:
@@ -130,7 +130,7 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
             shown = sum(len(scene.tracks) for scene in pipeline)
             cpu_s = time.process_time() - began_s
     if shown < 0.9 * TRACKS * frames:
-        raise AssertionError(f"only {shown / frames:.1f} tracks a frame were shown")
+        raise AssertionError(f"only {shown / frames:.1f} tracks per frame were shown")
     return 1e3 * cpu_s / frames, pipeline
 
 
@@ -143,7 +143,7 @@ def main() -> None:
     measure(100, convert=True)
     with_conversion_ms, pipeline = measure(frames, convert=True)
     without_ms, _ = measure(frames, convert=False)
-    print(f"CPU ms a frame: {with_conversion_ms:.2f} (of which conversion {with_conversion_ms - without_ms:.2f})")
+    print(f"CPU ms per frame: {with_conversion_ms:.2f} (of which conversion {with_conversion_ms - without_ms:.2f})")
     for name, times in pipeline.stats.stages.items():
         p50_ms, p95_ms = times.percentile_s(50) * 1e3, times.percentile_s(95) * 1e3
         print(f"  {name:8s} p50 {p50_ms:6.3f} ms   p95 {p95_ms:6.3f} ms (wall)")

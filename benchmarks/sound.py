@@ -1,10 +1,10 @@
-"""What sound costs: CPU time where it is encoded anew, and the delay of published pictures beside it.
+"""The cost of audio: CPU time for encoding, and the delay of published frames.
 
     python -m benchmarks.sound [--seconds S] [--fps F]
 
-The delay counts from handing a picture to the sink to its whole arrival at a receiver on this machine, which does not
-decode: one in plain Python for RTSP, FFmpeg's for RTMP and MPEG-TS. Sound comes 60 ms behind its picture. Pictures are
-160x120, so that their own encoding counts for little.
+The delay is from the call of the sink to the arrival of the whole frame at a receiver on this machine that does not
+decode: one in plain Python for RTSP, FFmpeg's for RTMP and MPEG-TS. Audio arrives 60 ms after its video. Frames are
+160x120, so that encoding them takes little time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ with av.open(sys.argv[1], format=sys.argv[2] or None, options=json.loads(sys.arg
 
 
 def cost_ms(codec: str, rate_hz: int, container: str) -> float:
-    """CPU time for a second of sound, milliseconds."""
+    """CPU time per second of audio, milliseconds."""
     stream, packets = click_track(codec, 60.0, rate_hz=rate_hz)
     output = av.open(io.BytesIO(), "w", format=container)
     transcoder = Transcoder(output, stream)
@@ -56,7 +56,7 @@ def cost_ms(codec: str, rate_hz: int, container: str) -> float:
 
 
 def publish(url: str, sound: str, fps: int, seconds: float) -> list[float]:
-    """When each picture was handed to the sink, in real time."""
+    """The time of each call of the sink, in real time."""
     given = SOUND[sound]
     feed = Feed(click_track(given[0], seconds + 1, rate_hz=given[1]), late_s=LATE_S) if given is not None else Feed()
     feed.passthrough.begin()
@@ -73,7 +73,7 @@ def publish(url: str, sound: str, fps: int, seconds: float) -> list[float]:
 
 
 def over_rtsp(sound: str, fps: int, seconds: float) -> list[float]:
-    """Delays of pictures, seconds."""
+    """Delays of frames, seconds."""
     came: list[float] = []
     with RtspRecorder(on_picture=lambda: came.append(time.monotonic())) as server:
         sent = publish(server.url, sound, fps, seconds)
@@ -82,7 +82,7 @@ def over_rtsp(sound: str, fps: int, seconds: float) -> list[float]:
 
 
 def over(kind: str) -> Callable[[str, int, float], list[float]]:
-    """Likewise with FFmpeg's receiver, which may miss the first pictures."""
+    """The same with FFmpeg's receiver, which may miss the first frames."""
 
     def measured(sound: str, fps: int, seconds: float) -> list[float]:
         url = address(kind)
@@ -113,13 +113,13 @@ def main() -> None:
     asked = parser.parse_args()
     print(machine())
     for codec, rate_hz, container in (("pcm_mulaw", 8000, "mp4"), ("aac", 48000, "mp4"), ("aac", 48000, "webm")):
-        print(f"{codec} into {container}: {cost_ms(codec, rate_hz, container):.1f} ms of CPU time a second of sound")
+        print(f"{codec} into {container}: {cost_ms(codec, rate_hz, container):.1f} ms of CPU time per second of audio")
     for name, measured in (("RTSP", over_rtsp), ("RTMP", over("rtmp")), ("MPEG-TS", over("udp"))):
         for sound in SOUND:
             delays = sorted(measured(sound, asked.fps, asked.seconds))
             p95 = delays[int(len(delays) * 0.95)]
             told = f"median {statistics.median(delays) * 1000:.1f} ms, p95 {p95 * 1000:.1f} ms"
-            print(f"{name}, sound {sound}: {told}, {len(delays)} pictures")
+            print(f"{name}, audio {sound}: {told}, {len(delays)} frames")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How long a person waits: `--help`, and from `run` to the first annotated frame with the starter.
+"""Start times: `--help`, and from `run` to the first annotated frame with the starter.
 
     python -m benchmarks.start [--rounds N]
 
-Whole processes are timed from outside. The first frame is bounded from above by a run over a clip of one frame, which
-includes everything up to the finished file and the end of the process; the program's own figure is printed beside it.
+Whole processes are timed from outside. A run over a clip of one frame is an upper bound for the first frame: it
+includes everything up to the finished file and the end of the process. The output also has the program's own figure.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAIN = Path(__file__).parents[1] / "main.py"
 
 
 def timed_s(*arguments: str) -> float:
-    """Seconds from starting the program to its end."""
+    """Seconds from the start of the program to its end."""
     began_s = time.perf_counter()
     subprocess.run([sys.executable, str(MAIN), *arguments], check=True, capture_output=True)
     return time.perf_counter() - began_s

@@ -1,10 +1,10 @@
-"""Throughput of a run against the loop that a user would write, and against supervision, side by side.
+"""Throughput of a run against a common loop and against supervision, side by side.
 
     python -m benchmarks.throughput [--rounds N] [--loops N]
 
 All contestants read the same 1280x720 clip, run the same detector with the same number of threads, draw boxes and
-labels, and write the same codec at the same quality (file size and PSNR are printed so that this can be seen). They
-take turns in every round; the ratio of a round compares runs seconds apart, and the median of the rounds is printed.
+labels, and write the same codec at the same quality; the output has file size and PSNR for comparison. They take turns
+in every round. The ratio of a round compares runs seconds apart, and the output has the median of the rounds.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass
 class BgrFrame:
-    """An OpenCV picture with the part of `Frame` that the detector reads."""
+    """An OpenCV image with the part of `Frame` that the detector reads."""
 
     bgr: Image
 
@@ -97,7 +97,7 @@ def h264_writer(out: Path, fps: float, size: tuple[int, int]) -> Iterator[Callab
 
 
 def plain_loop(clip: Path, out: Path, codec: str, threads: int) -> None:
-    """while read: detect, draw, write."""
+    """The common loop: read, detect, draw, write."""
     detector = StarterDetector(DetectorSettings(threads=threads))
     capture = cv2.VideoCapture(str(clip))
     size = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
@@ -133,7 +133,7 @@ H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 
 
 def encoder_settings(codec: str, bit_rate: int) -> dict[str, Any]:
-    """The run's encoder: mpeg4 at the bit rate that OpenCV's writer gave, H.264 with the same options."""
+    """The run's encoder: mpeg4 at the bit rate of OpenCV's writer, H.264 with the same options."""
     if codec == "mpeg4":
         return {"output.codec": codec, "output.options": {"b": bit_rate}}
     return {
@@ -144,14 +144,14 @@ def encoder_settings(codec: str, bit_rate: int) -> dict[str, Any]:
 
 
 def streamer_run(clip: Path, out: Path, options: dict[str, Any]) -> None:
-    """What `main.py run` does, inside this process."""
+    """`streamer run`, inside this process."""
     settings = load_settings(None, (), {"detector.name": "starter", **options})
     outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
     Session(str(clip), outputs, settings, SilentReporter()).run()
 
 
 def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
-    """CPU seconds of each stage run alone, one after the other, over the whole clip."""
+    """CPU seconds of each stage alone, one after the other, over the whole clip."""
     settings = load_settings(None, (), {"detector.name": "starter", **options})
     cpu_s: dict[str, float] = {}
 
@@ -167,10 +167,8 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
         detector = StarterDetector(DetectorSettings(threads=1))
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
-        tracker, annotators = (
-            build.build_tracker(settings.tracker),
-            build_annotators(settings.draw, settings.extensions),
-        )
+        tracker = build.build_tracker(settings.tracker)
+        annotators = build_annotators(settings.draw, settings.extensions)
         scenes = []
         with timed("track and draw"):
             for frame, found in zip(frames, detections, strict=True):
@@ -199,9 +197,9 @@ def frames_and_psnr(clip: Path, result: Path) -> tuple[int, float]:
 
 
 def compare(codec: str, clip: Path, folder: Path, rounds: int) -> None:
-    """Let the contestants take turns and print what came out."""
+    """Run the contestants in turns and print the results."""
     plain, ours, peer = folder / "plain.mp4", folder / "streamer.mp4", folder / "supervision.mp4"
-    plain_loop(clip, plain, codec, CORES)  # warms the caches and tells the bit rate
+    plain_loop(clip, plain, codec, CORES)  # warms the caches and gives the bit rate
     with av.open(str(plain)) as written:
         bit_rate = int(written.bit_rate)
     options = encoder_settings(codec, bit_rate)

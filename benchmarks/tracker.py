@@ -1,11 +1,11 @@
-"""What one frame costs the tracker, side by side with the plain way to write one.
+"""Time of the tracker per frame, side by side with a plain tracker.
 
     python -m benchmarks.tracker [--frames N] [--objects 100,500,1000] [--tracker NAME] [--frames-long]
 
-Boxes walk at random in a picture of 1920x1080 and lie densely on each other. Both trackers get the same detections in
-turns, frame by frame, on one thread, whose CPU time is counted. The plain one is the IoU tracker with a memory that is
-usually written: the whole IoU matrix, SciPy's assignment, and a loop over a list of tracks. `--frames-long` sends a
-million frames through the tracker and prints time and size of its state on the way; it fails if the state grows.
+Boxes walk at random in a frame of 1920x1080 and overlap densely. Both trackers get the same detections in turns, frame
+by frame, on one thread, whose CPU time is counted. The plain one is a common IoU tracker with a memory: the whole IoU
+matrix, SciPy's assignment, and a loop over a list of tracks. `--frames-long` sends a million frames through the tracker
+and prints time and size of its state on the way; it fails if the state grows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONG_FRAMES = 1_000_000
 
 
 def random_walk(objects: int, frames: int, *, seed: int = 0) -> Iterator[Detections]:
-    """Boxes of 30 to 90 by 80 to 240 px that take steps of 4 px (standard deviation) and are missed 1 time in 10."""
+    """Boxes of 30 to 90 by 80 to 240 px that take steps of 4 px (standard deviation); 1 in 10 is missed."""
     rng = np.random.default_rng(seed)
     centres = rng.uniform((0, 0), SIZE, (objects, 2))
     sizes = rng.uniform((30, 80), (90, 240), (objects, 2))
@@ -49,7 +49,7 @@ class PlainTracker:
         self.next_id = 1
 
     def update(self, detections: Detections, time_s: float) -> list[tuple[int, npt.NDArray[np.float32], float]]:
-        """Take in a frame; returns id, box and time of the last detection of each track."""
+        """Process a frame; returns id, box and time of the last detection of each track."""
         overlap = self._overlap(detections.boxes)
         free = set(range(len(detections)))
         rows, cols = linear_sum_assignment(-overlap)
@@ -74,7 +74,7 @@ class PlainTracker:
 
 
 def compare(tracker: Tracker, objects: int, frames: int) -> tuple[list[float], list[float]]:
-    """Milliseconds a frame of the tracker and of the plain one, after the warm-up: CPU time of this thread."""
+    """Milliseconds per frame of the tracker and of the plain one, after the warm-up: CPU time of this thread."""
     plain = PlainTracker()
     ours_ms, plain_ms = [], []
     for index, detections in enumerate(random_walk(objects, frames + WARM_UP_FRAMES)):
@@ -103,8 +103,8 @@ def run_long(tracker: Tracker) -> bool:
         if (index + 1) % (LONG_FRAMES // 10) == 0:
             sizes.append(len(pickle.dumps(tracker)))
             us = (time.thread_time() - started_s) / (index + 1) * 1e6
-            print(f"{index + 1:9d} frames  {us:6.1f} us a frame  state {sizes[-1]} bytes")
-    # An id of more digits is all that may be added.
+            print(f"{index + 1:9d} frames  {us:6.1f} us per frame  state {sizes[-1]} bytes")
+    # Only longer ids may be added.
     return max(sizes) <= sizes[0] + 64
 
 
@@ -117,7 +117,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.frames_long:
         return 0 if run_long(TRACKERS[arguments.tracker]()) else 1
-    print(f"{'objects':>8}{'median ms':>11}{'p95 ms':>9}{'plain median ms':>17}{'plain / ours':>14}")
+    print(f"{'objects':>8}{'median ms':>11}{'p95 ms':>9}{'plain median ms':>17}{'plain / this':>14}")
     for objects in map(int, arguments.objects.split(",")):
         ours, plain = compare(TRACKERS[arguments.tracker](), objects, arguments.frames)
         median, plain_median = float(np.median(ours)), float(np.median(plain))

@@ -37,13 +37,24 @@ if TYPE_CHECKING:
         SourceUnavailable,
         StreamerError,
     )
-    from streamer.features import DetectorContext, SinkContext, SourceContext
+    from streamer.features import (
+        AnnotatorFeature,
+        DetectorContext,
+        DetectorFeature,
+        SinkContext,
+        SinkFeature,
+        SourceContext,
+        SourceFeature,
+    )
     from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
     from streamer.pipeline import Pipeline
     from streamer.registry import ANNOTATORS, DETECTORS, SINKS, SOURCES, TRACKERS
-    from streamer.render.canvas import Canvas
+    from streamer.run.scenes import Scenes, open
+    from streamer.sources.selection import open_source
+    from streamer.values.drawable import Drawable
     from streamer.values.frame import Frame
     from streamer.values.labels import LabelTable
+    from streamer.values.states import FrameState, Overlay
     from tracking.types import Detections, Origin, Tracker, Tracks
 
 __version__ = "0.2.0"
@@ -54,16 +65,19 @@ __all__ = [
     "SOURCES",
     "TRACKERS",
     "Annotator",
-    "Canvas",
+    "AnnotatorFeature",
     "ConfigError",
     "Detections",
     "Detector",
     "DetectorContext",
     "DetectorError",
+    "DetectorFeature",
     "DetectorHung",
     "DetectorSettings",
     "DrawSettings",
+    "Drawable",
     "Frame",
+    "FrameState",
     "Interrupted",
     "LabelTable",
     "MetricsSettings",
@@ -71,16 +85,20 @@ __all__ = [
     "Origin",
     "OutputEntry",
     "OutputSettings",
+    "Overlay",
     "Pipeline",
     "Scene",
+    "Scenes",
     "Section",
     "Settings",
     "Sink",
     "SinkContext",
     "SinkError",
+    "SinkFeature",
     "SinkUnavailable",
     "Source",
     "SourceContext",
+    "SourceFeature",
     "SourceLost",
     "SourceSettings",
     "SourceUnavailable",
@@ -92,6 +110,8 @@ __all__ = [
     "WindowSettings",
     "__version__",
     "load_settings",
+    "open",
+    "open_source",
 ]
 
 _MODULES = {
@@ -113,13 +133,24 @@ _MODULES = {
         "SourceUnavailable",
         "StreamerError",
     ),
-    "streamer.features": ("DetectorContext", "SinkContext", "SourceContext"),
+    "streamer.features": (
+        "AnnotatorFeature",
+        "DetectorContext",
+        "DetectorFeature",
+        "SinkContext",
+        "SinkFeature",
+        "SourceContext",
+        "SourceFeature",
+    ),
     "streamer.interfaces": ("Annotator", "Detector", "Scene", "Sink", "Source", "StreamInfo"),
     "streamer.pipeline": ("Pipeline",),
     "streamer.registry": ("ANNOTATORS", "DETECTORS", "SINKS", "SOURCES", "TRACKERS"),
-    "streamer.render.canvas": ("Canvas",),
+    "streamer.run.scenes": ("Scenes", "open"),
+    "streamer.sources.selection": ("open_source",),
+    "streamer.values.drawable": ("Drawable",),
     "streamer.values.frame": ("Frame",),
     "streamer.values.labels": ("LabelTable",),
+    "streamer.values.states": ("FrameState", "Overlay"),
     "tracking.types": ("Detections", "Origin", "Tracker", "Tracks"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -8,7 +8,7 @@ from `extensions.NAME` of the settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -90,13 +90,20 @@ class SinkContext:
 
 
 class SourceFeature(Protocol):
-    """A class in `registry.SOURCES`."""
+    """A class in `registry.SOURCES`.
+
+    Attributes:
+        section: the settings that `from_settings` gets.
+        takes: which of the settings `size`, `pixel_format` and `fps` it uses; a class without this attribute uses none.
+        schemes: of the addresses that it accepts, for the error about an unknown address; optional.
+    """
 
     section: ClassVar[type[Section]]
+    takes: ClassVar[frozenset[str]]
 
     @classmethod
     def accepts(cls, uri: str, settings: SourceSettings) -> bool:
-        """Whether this class reads what the user named; looks at the name and the disk, opens no connection."""
+        """Whether this class reads what the user named. It may look at the disk, but it opens no connection."""
         ...
 
     @classmethod
@@ -243,6 +250,26 @@ class SinkFeature(Protocol):
     def from_settings(cls, entry: Any, context: SinkContext) -> Sink:
         """The sink, not yet entered."""
         return cls(entry, context)  # type: ignore[return-value]  # a registered class is a sink, too
+
+
+_TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
+"""Source settings that only some classes use, and the kinds of sources that do."""
+
+
+def refuse_settings(uri: str, settings: SourceSettings, *, takes: Collection[str]) -> None:
+    """Refuse a setting that a source does not use.
+
+    Args:
+        uri: as the user typed it.
+        settings: of the source.
+        takes: as of `SourceFeature`.
+
+    Raises:
+        ConfigError: such a setting is given.
+    """
+    for name, kinds in _TAKEN_BY.items():
+        if name not in takes and getattr(settings, name) is not None:
+            raise ConfigError(f"source.{name} is for {kinds} only; {redacted(uri)} has its own")
 
 
 S = TypeVar("S", bound=Section)

@@ -91,13 +91,15 @@ class Source(Protocol):
 
     Entering opens the source (`SourceUnavailable` if that fails) and makes `info` valid. Iterating yields frames with
     `index` 0, 1, 2, ...; it returns at the end of the stream, and raises `SourceLost` if trying again may help. Leaving
-    twice, or before the end, is allowed. A source is used once.
+    twice, or before the end, is allowed. A source is used once. A subclass needs only `info` and
+    `__iter__`.
     """
 
     @property
     def info(self) -> StreamInfo: ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -107,7 +109,7 @@ class Source(Protocol):
 
     def take_damage(self) -> list[Damage]:
         """Losses since the last call. The iterating thread calls it after each frame and after the last one."""
-        ...
+        return []
 
     def stop(self) -> None:
         """Any thread: no more frames are needed. Wakes every wait of the iterating thread, which then ends soon."""
@@ -248,7 +250,7 @@ class Sink(Protocol):
 
     Entering opens it (`SinkUnavailable` if that fails; nothing is left behind then). Leaving without an error, or with
     `Interrupted` or `KeyboardInterrupt`, completes the output and moves it to its final name; leaving with any other
-    error removes the unfinished output.
+    error removes the unfinished output. A subclass needs only `stage` and `write`.
     """
 
     @property
@@ -259,19 +261,20 @@ class Sink(Protocol):
     @property
     def main_thread(self) -> bool:
         """Whether the display thread must write it (windows); other sinks get a thread of their own."""
-        ...
+        return False
 
     @property
     def wants_picture(self) -> bool:
         """Whether it needs `Scene.picture`."""
-        ...
+        return True
 
     @property
     def notes(self) -> Sequence[str]:
         """What it could not write exactly, one line each, for the report; complete when it is left."""
-        ...
+        return ()
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -82,10 +82,14 @@ class Registry(Mapping[str, Any]):
 SOURCES = Registry(
     "streamer.sources",
     {
-        "file": "streamer.sources.file.file:FileSource",
-        "images": "streamer.sources.images.images:ImageSource",
+        "camera": "streamer.sources.camera.camera:CameraSource",
+        "recorded": "streamer.sources.network.recorded:RecordedSource",
+        "network": "streamer.sources.network.source:NetworkSource",
+        "paced": "streamer.sources.live.paced:PacedSource",
         "synthetic": "streamer.sources.synthetic:SyntheticSource",
-        "live": "streamer.sources.live.live:LiveSource",
+        "images": "streamer.sources.images.images:ImageSource",
+        "pipe": "streamer.sources.file.pipe:PipeSource",
+        "file": "streamer.sources.file.file:FileSource",
     },
 )
 DETECTORS = Registry(

@@ -1,8 +1,8 @@
-"""Real media for tests: videos that PyAV encodes here, whose frames can be told apart, and ways to damage them.
+"""Real media for tests: videos that PyAV encodes here, with distinguishable frames, and ways to damage them.
 
-Every frame carries its number as a row of black and white blocks along its upper edge (`read_number` gets it back,
-also after lossy coding) above a coloured ramp with a bright square at the lower left, so that no two of the eight
-orientations look alike.
+Every frame contains its number as a row of black and white blocks along its upper edge (`read_number` reads it, also
+after lossy coding) above a coloured ramp with a bright square at the lower left, so that all eight orientations look
+different.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ UInt8Array = npt.NDArray[np.uint8]
 
 
 class Colour(NamedTuple):
-    """H.273 codes and FFmpeg's range code (1 limited, 2 full), as `StreamInfo.colour` has them."""
+    """H.273 codes and FFmpeg's range code (1 limited, 2 full), as in `StreamInfo.colour`."""
 
     primaries: int = 2
     transfer: int = 2
@@ -37,7 +37,7 @@ class Colour(NamedTuple):
 
 
 def picture(number: int, size: tuple[int, int]) -> UInt8Array:
-    """The upright test picture of a frame number: uint8 RGB `(height, width, 3)`."""
+    """The upright test image of a frame number: uint8 RGB `(height, width, 3)`."""
     width, height = size
     rgb = np.empty((height, width, 3), np.uint8)
     rgb[..., 0] = np.linspace(40, 120, width, dtype=np.uint8)
@@ -52,7 +52,7 @@ def picture(number: int, size: tuple[int, int]) -> UInt8Array:
 
 
 def read_number(frame: av.VideoFrame) -> int:
-    """The number that `picture` drew on an upright frame, whatever its size and pixel format."""
+    """The number that `picture` drew on an upright frame of any size and pixel format."""
     grey = frame.reformat(format="gray").to_ndarray()
     height, width = grey.shape
     edges = np.linspace(0, width, NUMBER_BITS + 1).astype(int)
@@ -65,7 +65,7 @@ def read_number(frame: av.VideoFrame) -> int:
 
 
 def turned(rgb: UInt8Array, rotation: int, flip: Flip | None) -> UInt8Array:
-    """The picture to store so that a display matrix of `rotation` degrees anticlockwise and a flip shows `rgb`."""
+    """The stored image that a display matrix of `rotation` degrees anticlockwise and a flip shows as `rgb`."""
     stored = rgb
     if flip is not None:
         stored = stored[:, ::-1] if flip == "horizontal" else stored[::-1]
@@ -101,19 +101,19 @@ def write_video(
     """Encode and mux one video; frame k shows the number `first_number + k`.
 
     Args:
-        path: the suffix picks the container unless `container_format` names it.
-        size: of the upright picture; the stored one is turned when `rotation` asks for that.
-        frames: how many, when `pts` is None. With 0 the file has a video stream without a frame.
+        path: the suffix selects the container unless `container_format` names it.
+        size: of the upright image; `rotation` turns the stored one.
+        frames: number of frames if `pts` is None. With 0 the file has a video stream without a frame.
         pts: of each frame in ticks of `time_base`; equally spaced at `rate` from `start_pts` if None.
-        start_pts: a negative one survives in `.ts` and `.wmv`; other muxers shift it or hide those frames.
-        time_base: if None, 1/12800 s (mp4 keeps that exactly), or one frame where codec or container is bound to it.
+        start_pts: a negative one is kept in `.ts` and `.wmv`; other muxers shift it or hide those frames.
+        time_base: if None, 1/12800 s (mp4 keeps it exactly), or one frame if codec or container requires that.
         rotation: of the display matrix, degrees anticlockwise, a multiple of 90.
         flip: a mirror in the display matrix, after the rotation.
         audio: a 440 Hz tone as long as the video.
-        subtitles: one text line a second.
+        subtitles: one text line per second.
         cover: a PNG attached as cover art (mp4, mkv).
         chapters: `(title, start_s, end_s)`.
-        interlaced: coded as top field first with libx264 or an MPEG codec.
+        interlaced: encoded as top field first with libx264 or an MPEG codec.
     """
     if time_base is None:
         bound = codec in ("mpeg1video", "mpeg2video") or path.suffix in (".avi", ".y4m", ".gif")
@@ -131,7 +131,7 @@ def write_video(
         video: Any = output.add_stream(codec, rate=Fraction(rate), options=_encoder_options(codec, options, interlaced))
         video.width, video.height = size[::-1] if quarter else size
         video.pix_fmt = pix_fmt
-        video.codec_context.thread_count = 1  # or the slices of a picture depend on the machine
+        video.codec_context.thread_count = 1  # otherwise the number of slices depends on the machine
         video.codec_context.time_base = time_base
         video.time_base = time_base
         _tag(video, sample_aspect_ratio, colour, interlaced)
@@ -155,7 +155,7 @@ def write_video(
 
 
 def write_audio(path: Path, *, cover: bool = False, duration_s: float = 1.0) -> Path:
-    """A file with a tone and no video; with `cover`, one PNG of cover art that must not be taken for video."""
+    """A file with a tone and no video; with `cover`, one PNG of cover art that is not a video."""
     with av.open(str(path), "w") as output:
         sound = _add_audio(output)
         art = _add_cover(output) if cover else None
@@ -174,7 +174,7 @@ def write_picture(
     pix_fmt: str | None = None,
     rgb: UInt8Array | None = None,
 ) -> Path:
-    """One picture file that shows `number`, or uint8 RGB `(height, width, 3)`; the suffix picks the codec."""
+    """One image file that shows `number`, or uint8 RGB `(height, width, 3)`; the suffix selects the codec."""
     shown = picture(number, size) if rgb is None else rgb
     codec, default = {
         ".png": ("png", "rgb24"),
@@ -194,14 +194,14 @@ def write_picture(
 
 
 def truncate(source: Path, target: Path, fraction: float) -> Path:
-    """A copy that keeps only the first `fraction` of the bytes."""
+    """A copy with only the first `fraction` of the bytes."""
     content = source.read_bytes()
     target.write_bytes(content[: int(len(content) * fraction)])
     return target
 
 
 def corrupt(source: Path, target: Path, *, start: float, end: float, seed: int = 0) -> Path:
-    """A copy whose bytes between two fractions of the length are random."""
+    """A copy with random bytes between two fractions of the length."""
     content = bytearray(source.read_bytes())
     first, last = int(len(content) * start), int(len(content) * end)
     content[first:last] = np.random.default_rng(seed).integers(0, 256, last - first, np.uint8).tobytes()
@@ -224,7 +224,7 @@ def _frame(rgb: UInt8Array, pix_fmt: str, pts: int, time_base: Fraction, colour:
 def _encoder_options(codec: str, options: Mapping[str, str] | None, interlaced: bool) -> dict[str, str]:
     chosen = {"preset": "ultrafast"} if codec in ("libx264", "libx265") else {}
     if codec == "libx264":
-        chosen["mbtree"] = "0"  # it reads memory that nobody wrote: the same pictures gave different files
+        chosen["mbtree"] = "0"  # it reads uninitialized memory: the same frames gave different files
     if codec == "libx265":
         chosen["x265-params"] = "log-level=none"
     if interlaced and codec != "libx264":
@@ -300,7 +300,7 @@ def _write_subtitles(output: Any, stream: Any, framed: bool, end_s: float) -> No
 
 
 def _add_cover(output: Any) -> Any:
-    """The packet to mux once the header is written; None where the container takes the picture as an attachment."""
+    """The packet to mux after the header; None if the container stores the image as an attachment."""
     context: Any = av.CodecContext.create("png", "w")
     context.width, context.height, context.pix_fmt, context.time_base = 32, 32, "rgb24", Fraction(1, 25)
     (packet,) = context.encode(_frame(picture(0, (32, 32)), "rgb24", 0, Fraction(1, 25), None))

@@ -1,7 +1,8 @@
-"""Pictures in every pixel format that FFmpeg makes and reads, and how FFmpeg itself shows them: the oracle for colours.
+"""Frames in every pixel format that FFmpeg makes and reads, and FFmpeg's own conversion of them: the reference for
+colours.
 
-All conversions here go through FFmpeg's `scale` filter, which reads the tags of a picture itself; nothing of the code
-under test is used.
+All conversions use FFmpeg's `scale` filter, which reads the tags of a frame itself; nothing of the code under test is
+used.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _names: set[str] = vars(pixel_formats)["names"]
 
 
 def filtered(picture: av.VideoFrame, *filters: tuple[str, str]) -> av.VideoFrame:
-    """A picture after FFmpeg's filters, which see its tags."""
+    """A frame after FFmpeg's filters, which read its tags."""
     graph = av.filter.Graph()
     last = graph.add(
         "buffer",
@@ -67,12 +68,12 @@ def in_format(picture: av.VideoFrame, pixel_format: str, *, matrix: int = 2, cod
 
 
 def shown(picture: av.VideoFrame) -> npt.NDArray[np.int64]:
-    """A picture as FFmpeg shows it: RGB `(height, width, 3)`, 0..255."""
+    """A frame as FFmpeg shows it: RGB `(height, width, 3)`, 0..255."""
     return in_format(picture, "rgb24").to_ndarray().astype(np.int64)
 
 
 def ramp(size: tuple[int, int] = SIZE) -> av.VideoFrame:
-    """All of red, green and blue in ramps, 16 bit RGB."""
+    """Ramps of red, green and blue, 16 bit RGB."""
     x, y = np.meshgrid(np.linspace(0, 1, size[0]), np.linspace(0, 1, size[1]))
     rgb = np.stack([x, y, (x + y) / 2], axis=-1)
     picture = av.VideoFrame.from_ndarray(np.round(rgb * 65535).astype(np.uint16), "rgb48le")
@@ -82,7 +83,7 @@ def ramp(size: tuple[int, int] = SIZE) -> av.VideoFrame:
 
 
 def translucent(alpha: int) -> av.VideoFrame:
-    """The ramp with one opacity of 0..255 all over."""
+    """The ramp with one opacity of 0..255 everywhere."""
     opaque = in_format(ramp(), "rgba64le").to_ndarray()
     opaque[..., 3] = alpha * 257
     picture = av.VideoFrame.from_ndarray(opaque, "rgba64le")
@@ -91,7 +92,7 @@ def translucent(alpha: int) -> av.VideoFrame:
 
 
 def made(pixel_format: str, *, matrix: int = 2, code: int = 0, size: tuple[int, int] = SIZE) -> av.VideoFrame:
-    """The ramp in a pixel format; of a palette, a picture of 256 colours."""
+    """The ramp in a pixel format; for a palette format, an image of 256 colours."""
     if pixel_format == "pal8":
         return palette_picture(size)
     picture = in_format(ramp(size), pixel_format, matrix=matrix, code=code)
@@ -100,7 +101,7 @@ def made(pixel_format: str, *, matrix: int = 2, code: int = 0, size: tuple[int, 
 
 
 def palette_picture(size: tuple[int, int] = SIZE, alpha: int = 255) -> av.VideoFrame:
-    """A pal8 picture of random indices into 256 colours: FFmpeg holds the palette as native-endian ARGB."""
+    """A pal8 frame of random indices into 256 colours: FFmpeg stores the palette as native-endian ARGB."""
     generator = np.random.default_rng(3)
     picture = av.VideoFrame(*size, "pal8")
     indices, palette = picture.planes
@@ -115,7 +116,7 @@ def palette_picture(size: tuple[int, int] = SIZE, alpha: int = 255) -> av.VideoF
 
 @functools.cache
 def readable_formats() -> tuple[str, ...]:
-    """Every pixel format in which FFmpeg makes a picture and from which it makes RGB."""
+    """Every pixel format in which FFmpeg makes a frame and from which it makes RGB."""
     found = []
     for name in sorted(_names):
         try:
@@ -127,10 +128,10 @@ def readable_formats() -> tuple[str, ...]:
 
 
 def write_raw(path: Path, pictures: list[av.VideoFrame]) -> None:
-    """Pictures as a file of uncompressed video.
+    """Frames as a file of uncompressed video.
 
     Raises:
-        av.error.FFmpegError, ValueError: the container has no such format.
+        av.error.FFmpegError, ValueError: the container does not support the format.
     """
     first = pictures[0]
     with av.open(str(path), "w") as output:

@@ -1,4 +1,4 @@
-"""What holds for every test: a clean environment, the same generated examples, a deadline, and no unexpected skip."""
+"""Applies to every test: a clean environment, the same generated examples, a deadline, and no unexpected skip."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from tests import environment
 
 ISOLATED = pytest.StashKey[Path]()
 HEAVY = frozenset({"cli", "detectors", "evaluation", "faults", "models", "replay"})
-"""Folders whose tests start programs or load models, which takes long on a busy machine."""
+"""Folders whose tests start programs or load models, which is slow on a busy machine."""
 HEAVY_HANGS_S = 150
 LIGHT = frozenset({"flow", "motion", "pipeline", "presentation", "render", "tracking", "values"})
-"""Those whose tests take milliseconds."""
+"""Folders whose tests take milliseconds."""
 LIGHT_HANGS_S = 25
 THREADS_END_WITHIN_S = 10.0
 NEVER_SKIPPED = "STREAMER_REQUIRE_ALL"
 OF_THE_SYSTEM = frozenset({"certificate", "screen", "small_disk"})
-"""Fixtures that need openssl, Xvfb and root; what uses them is marked `system`."""
+"""Fixtures that need openssl, Xvfb and root; their tests get the marker `system`."""
 
-# A slow machine is no failure. The examples of a test depend on its code alone, and are remembered nowhere.
+# No deadline per example. The examples of a test depend on its code alone; there is no example database.
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("random", derandomize=False, database=None, deadline=None, print_blob=True)
 settings.load_profile("random" if os.environ.get("STREAMER_HYPOTHESIS") == "random" else "same")
-# Hypothesis would also try the constants that it finds in the modules that happen to be imported by then.
+# Hypothesis also tries constants of the modules that are imported at that time; that depends on the test order.
 providers._get_local_constants = lambda: providers._local_constants
 
 
 class Hangs(BaseException):
-    """A test took too long. No Exception, which the tested code or Hypothesis would handle."""
+    """A test took too long. Not an Exception, which the tested code or Hypothesis would handle."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -56,7 +56,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
-    """As pytest-timeout does it, but for the exception, and again and again: what ends the test may hang too."""
+    """Like pytest-timeout, with another exception and repeated signals, because the cleanup of a test may hang too."""
 
     def ring(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         faulthandler.dump_traceback(all_threads=True)
@@ -66,13 +66,13 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
-    item.cancel_timeout = cancel  # type: ignore[attr-defined] # what pytest-timeout calls when the test is over
+    item.cancel_timeout = cancel  # type: ignore[attr-defined] # pytest-timeout calls it at the end of the test
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, settings.timeout, settings.timeout)
     return True
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m is looked at
+@pytest.hookimpl(tryfirst=True)  # before -m is evaluated
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not OF_THE_SYSTEM.isdisjoint(getattr(item, "fixturenames", ())):
@@ -105,20 +105,20 @@ def pytest_make_collect_report() -> Iterator[None]:
 
 
 def _refuse_skip(report: Any) -> None:
-    """Make a failure of a skip, where everything that tests need is installed."""
+    """Turn a skip into a failure if all dependencies of the tests are installed."""
     if os.environ.get(NEVER_SKIPPED) and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
-        report.longrepr = f"{NEVER_SKIPPED} is set, and this was skipped. {reason}"
+        report.longrepr = f"{NEVER_SKIPPED} is set, and this test was skipped. {reason}"
 
 
 @pytest.fixture(scope="session")
 def starter_weights() -> Path:
-    """The starter's file in the cache. Tests fetch nothing; `make test` does that first."""
+    """The starter's file in the cache. Tests download nothing; `make test` does that first."""
     try:
         return store.fetch(store.STARTER, offline=True)
     except ModelError:
-        pytest.skip("no weights of the starter; `python main.py models fetch starter` gets them")
+        pytest.skip("no weights of the starter; `python main.py models fetch starter` downloads them")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
-"""The environment that every test runs in: the same on each machine, with nothing in it that the user had set.
+"""The environment of every test: the same on each machine, without settings of the user.
 
-Done once, by the process that the user starts, before pytest-xdist starts its workers: they inherit it.
+The first process replaces it before pytest-xdist starts its workers, which inherit it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from streamer.models import store
 
 KEPT = (
-    # What programs and libraries need to start and to compute.
+    # Needed by programs and libraries.
     "PATH",
     "LD_",
     "DYLD_",
@@ -28,7 +28,7 @@ KEPT = (
     "OPENBLAS_",
     "CUDA_",
     "NVIDIA_",
-    # What the tests themselves are told.
+    # Settings of the tests.
     "PYTEST_",
     "STREAMER_HYPOTHESIS",
     "STREAMER_REQUIRE_ALL",
@@ -37,27 +37,27 @@ KEPT = (
     "STREAMER_UPDATE_GOLDEN",
     "STREAMER_WEBCAM_VM",
 )
-"""Beginnings of the names of variables that stay. No locale, proxy, terminal, display, cache or setting."""
+"""Prefixes of the variables that stay. No locale, proxy, terminal, display, cache or setting."""
 
 FIXED = {
     "COLUMNS": "80",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
     "LINES": "24",
-    "NO_PROXY": "*",  # no proxy that the system is set to (macOS) either
+    "NO_PROXY": "*",  # and no proxy of the system's settings (macOS)
     "TERM": "xterm",
     "TZ": "UTC",
 }
 
 
 def isolate() -> Path:
-    """Replace the environment of this process; returns its new home, which must be removed in the end.
+    """Replace the environment of this process; returns its new home, which must be removed at the end.
 
-    The cache for models is empty but for the starter's weights, if the user has them.
+    The cache for models is empty except for the starter's weights, if the user has them.
     """
     weights = store.cache_dir() / store.STARTER_FILE.name
     home = Path(tempfile.mkdtemp(prefix="streamer-tests-"))
-    cache = home / ".cache/streamer"  # where it is by default, for who is told of HOME alone
+    cache = home / ".cache/streamer"  # the default location for programs that only read HOME
     cache.mkdir(parents=True)
     if weights.is_file():
         shutil.copyfile(weights, cache / weights.name)
@@ -72,5 +72,5 @@ def isolate() -> Path:
 
 
 def remove(home: Path) -> None:
-    """Delete it; a program that still runs may leave something behind."""
+    """Delete it; a program that still runs may leave files."""
     shutil.rmtree(home, ignore_errors=True)

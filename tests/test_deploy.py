@@ -1,4 +1,4 @@
-"""What deploy/ promises is what the program and the repository have: options, settings, files, packages."""
+"""The files of deploy/ match the program and the repository: options, settings, files, packages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from streamer.cli.program import app
 from streamer.config.loading import load_settings
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.registry import SINKS
-from streamer.run.build import source_options
 from streamer.sinks.selection import sink_class
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +27,7 @@ COMPOSE_FILES = [DEPLOY / "compose.yaml", DEPLOY / "compose.gpu.yaml"]
 
 
 class _Repeated(dict[str, Any]):
-    """configparser gives every value of a key as a list of lines: adding up keeps those of repeated keys."""
+    """configparser stores every value of a key as a list of lines; adding them keeps repeated keys."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         if isinstance(value, list) and isinstance(self.get(key), list):
@@ -58,13 +57,13 @@ def of(dockerfile: Path, name: str) -> list[str]:
 
 
 def apt_packages(text: str) -> set[str]:
-    """What `apt-get install` is asked for."""
+    """The packages that the text installs with `apt-get install`."""
     found = re.findall(r"apt-get install ([^&\n]*)", text)
     return {word for arguments in found for word in arguments.split() if not word.startswith("-")}
 
 
 def compose() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Each compose file with the one service in it."""
+    """Each compose file with its one service."""
     for file in COMPOSE_FILES:
         (service,) = yaml.safe_load(file.read_text(encoding="utf-8"))["services"].values()
         yield file, service
@@ -84,10 +83,10 @@ def test_unit_has_each_setting_once_or_as_a_list() -> None:
     service = unit()["Service"]
     lists = {key for key, values in service.items() if len(values) > 1}
     assert lists <= {"Environment", "DeviceAllow"}
-    assert {"Environment", "DeviceAllow"} <= lists, "repeated keys were lost in parsing"
+    assert {"Environment", "DeviceAllow"} <= lists, "the parser lost repeated keys"
 
 
-def test_unit_restarts_what_restarting_mends() -> None:
+def test_unit_restarts_only_after_failures_that_a_restart_can_fix() -> None:
     service = unit()["Service"]
     assert service["Restart"] == ["on-failure"]
     assert service["RestartPreventExitStatus"] == [str(ConfigError.exit_code)]
@@ -96,7 +95,7 @@ def test_unit_restarts_what_restarting_mends() -> None:
     assert service["KillSignal"] == ["SIGTERM"]
 
 
-def test_unit_hands_the_password_over_under_the_name_that_the_environment_says() -> None:
+def test_unit_passes_the_password_in_the_file_that_the_environment_names() -> None:
     service = unit()["Service"]
     (credential,) = service["LoadCredential"]
     name, _, path = credential.partition(":")
@@ -109,7 +108,7 @@ def test_command_line_is_accepted_up_to_the_settings(command: list[str], tmp_pat
     assert Path(command[0]).name == "streamer"
     settings = command.index("--config") + 1
     absent = tmp_path / "absent.yaml"
-    # A wrong option is found before the settings are read, so the complaint about them shows that there is none.
+    # Wrong options are reported before the settings are read, so an error about the settings means correct options.
     answer = CliRunner().invoke(app, [*command[1:settings], str(absent), *command[settings + 1 :]])
     assert answer.exit_code == 2
     assert f"cannot read the configuration {absent}" in answer.stderr
@@ -124,7 +123,7 @@ def test_dockerfiles_run_the_installed_command_without_a_shell() -> None:
         assert of(dockerfile, "USER") not in ([], ["root"], ["0"])
 
 
-def test_dockerfiles_copy_what_exists_and_reaches_the_build() -> None:
+def test_dockerfiles_copy_existing_files_that_are_not_ignored() -> None:
     ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     for dockerfile in DOCKERFILES:
         copies = [arguments.split() for arguments in of(dockerfile, "COPY") if not arguments.startswith("--from")]
@@ -143,23 +142,23 @@ def test_dockerfiles_differ_in_the_gpu_only() -> None:
     assert any("'.[gpu]'" in arguments for arguments in of(DOCKERFILES[1], "RUN"))
 
 
-def test_packages_of_the_system_are_the_same_everywhere() -> None:
+def test_system_packages_are_the_same_everywhere() -> None:
     wanted = apt_packages((DEPLOY / "README.md").read_text(encoding="utf-8")) - {"python3-venv"}
     assert wanted
     for dockerfile in DOCKERFILES:
         assert apt_packages(" ".join(of(dockerfile, "RUN"))) == wanted
-    remedy = (ROOT / "streamer" / "cli" / "commands.py").read_text(encoding="utf-8")
+    remedy = (ROOT / "streamer" / "cli" / "command.py").read_text(encoding="utf-8")
     assert f"apt-get install {' '.join(sorted(wanted))}" in remedy
 
 
-def test_environment_of_deploy_is_read_by_the_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_program_reads_the_environment_of_deploy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = [file for file in DEPLOY.iterdir() if file.is_file()]
     named = {name for file in files for name in re.findall(r"\bSTREAMER_\w+", file.read_text(encoding="utf-8"))}
     assert named == {"STREAMER_CACHE", "STREAMER_SOURCE_PASSWORD_FILE"}
     (tmp_path / "password").write_text("swordfish\n", encoding="utf-8")
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(tmp_path / "password"))
     settings = load_settings(DEPLOY / "camera.yaml")
-    assert source_options(settings.source).network.password == "swordfish"
+    assert settings.source.login()[1] == "swordfish"
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path))
     from streamer.models.store import cache_dir
 
@@ -178,7 +177,7 @@ def test_compose_refers_to_files_that_exist() -> None:
                 assert (file.parent / source).is_file(), f"{file.name} mounts {source}"
 
 
-def test_compose_wires_settings_secret_and_volumes_to_what_the_image_has() -> None:
+def test_compose_uses_the_settings_secret_and_volumes_of_the_image() -> None:
     whole = yaml.safe_load(COMPOSE_FILES[0].read_text(encoding="utf-8"))
     service = whole["services"]["camera"]
     targets = {volume.split(":")[1] for volume in service["volumes"]}
@@ -187,12 +186,12 @@ def test_compose_wires_settings_secret_and_volumes_to_what_the_image_has() -> No
     assert set(yaml.safe_load(declared)) <= targets
     assert service["environment"]["STREAMER_SOURCE_PASSWORD_FILE"] == f"/run/secrets/{service['secrets'][0]}"
     assert set(service["secrets"]) == set(whole["secrets"])
-    # The secret is written by whoever sets the camera up, and must never be committed.
+    # The user writes the secret; it must never be committed.
     assert Path(whole["secrets"]["camera_password"]["file"]).suffix == ".password"
     assert "*.password" in (DEPLOY / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
-def test_compose_publishes_and_probes_the_port_that_the_settings_serve() -> None:
+def test_compose_publishes_and_checks_the_port_of_the_settings() -> None:
     settings = load_settings(DEPLOY / "camera.yaml")
     (web,) = (entry.to for entry in settings.outputs if sink_class(entry) is SINKS["mjpeg"])
     assert web == "http://0.0.0.0:8080/"
@@ -202,7 +201,7 @@ def test_compose_publishes_and_probes_the_port_that_the_settings_serve() -> None
     compile(service["healthcheck"]["test"][-1], "healthcheck", "exec")
 
 
-def test_camera_settings_wait_for_the_camera_and_bound_the_recordings() -> None:
+def test_camera_settings_wait_for_the_camera_and_limit_the_recordings() -> None:
     settings = load_settings(DEPLOY / "camera.yaml")
     assert settings.source.uri is not None
     assert "@" not in settings.source.uri, "no password in the settings"
@@ -211,7 +210,7 @@ def test_camera_settings_wait_for_the_camera_and_bound_the_recordings() -> None:
     assert recording.keep_gb is not None
 
 
-def test_settings_made_as_the_readme_says_take_the_password_from_the_unit(
+def test_settings_from_the_readme_take_the_password_from_the_unit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     step = re.search(r"cp (configs/\S+) /etc/streamer/", (DEPLOY / "README.md").read_text(encoding="utf-8"))
@@ -221,11 +220,11 @@ def test_settings_made_as_the_readme_says_take_the_password_from_the_unit(
     monkeypatch.delenv("STREAMER_SOURCE_PASSWORD", raising=False)
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(credential))
     settings = load_settings(ROOT / step[1])
-    assert source_options(settings.source).network.password == "swordfish"
+    assert settings.source.login()[1] == "swordfish"
     assert settings.source.retry_at_start
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
+def test_links_of_the_readme_exist() -> None:
     text = (DEPLOY / "README.md").read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     assert links

@@ -1,6 +1,6 @@
-"""The layout: imports point one way, rooms stay small, no room knows what stands above it.
+"""The layout: imports point in one direction, folders and files stay small.
 
-In every folder the modules and folders in it import one another without a circle, so the whole tree has none.
+In every folder, the modules and folders in it import one another without a cycle, so the whole tree has no cycle.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ ORDER = (
     "flow", "motion", "presentation", "features", "render", "sources", "detectors", "sinks", "pipeline", "observe",
     "run", "replay", "evaluation", "cli", "__init__", "__main__",
 )  # fmt: skip
-"""The rooms of `streamer/` from the bottom up: each may import those before it."""
+"""The folders and modules of `streamer/` from the lowest up: each may import those before it."""
 
 
 def modules() -> dict[str, Path]:
-    """Dotted name to file, of everything in `streamer` and `tracking`; a package's own name ends in `__init__`."""
+    """Dotted name to file, for all modules of `streamer` and `tracking`; the name of a package ends in `__init__`."""
     files = [*(ROOT / "streamer").rglob("*.py"), *(ROOT / "tracking").rglob("*.py")]
     return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in sorted(files)}
 
@@ -40,7 +40,7 @@ MODULES = modules()
 
 
 def imported_by(path: Path) -> Iterator[str]:
-    """What a file imports anywhere, also inside functions and for type checking: dotted names."""
+    """Dotted names of all imports of a file, also inside functions and for type checking."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -49,7 +49,7 @@ def imported_by(path: Path) -> Iterator[str]:
 
 
 def module_of(name: str) -> str | None:
-    """The module of this project that a dotted name is in."""
+    """The module of this project that contains a dotted name."""
     while name:
         for module in (name, f"{name}.__init__"):
             if module in MODULES:
@@ -59,7 +59,7 @@ def module_of(name: str) -> str | None:
 
 
 def edges() -> Iterator[tuple[str, str]]:
-    """Who imports whom."""
+    """Pairs of importing and imported module."""
     for name, path in MODULES.items():
         for imported in imported_by(path):
             module = module_of(imported)
@@ -68,7 +68,7 @@ def edges() -> Iterator[tuple[str, str]]:
 
 
 def by_folder() -> Mapping[str, Mapping[str, Set[str]]]:
-    """For each folder: what is in it imports what else in it."""
+    """For each folder: which of its entries imports which other entries."""
     folders: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for importer, imported in edges():
         mine, theirs = importer.split("."), imported.split(".")
@@ -81,17 +81,17 @@ FOLDERS = by_folder()
 
 
 @pytest.mark.parametrize("folder", sorted(FOLDERS))
-def test_no_folder_has_a_circle_of_imports(folder: str) -> None:
+def test_no_folder_has_an_import_cycle(folder: str) -> None:
     try:
         TopologicalSorter(FOLDERS[folder]).prepare()
     except CycleError as error:
         pytest.fail(f"{folder or 'top'}: {' imports '.join(reversed(error.args[1]))}")
 
 
-def test_rooms_import_only_what_stands_below_them() -> None:
+def test_folders_import_only_lower_folders() -> None:
     for room, imported in FOLDERS["streamer"].items():
         above = {other for other in imported if ORDER.index(other) > ORDER.index(room)}
-        assert not above, f"streamer.{room} imports {above}, which stand above it"
+        assert not above, f"streamer.{room} imports {above}, which are above it"
 
 
 def test_trackers_need_numpy_and_scipy_only() -> None:
@@ -137,14 +137,14 @@ def test_functions_are_short() -> None:
         assert lines <= MOST_LINES_OF_A_FUNCTION, f"{path}: {node.name} has {lines} lines"
 
 
-def test_names_of_tests_can_be_read() -> None:
+def test_names_of_tests_are_short() -> None:
     for path in (ROOT / "tests").rglob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 assert len(node.name) <= MOST_CHARACTERS_OF_A_TEST, f"{path}: {node.name}"
 
 
-def test_tests_mirror_the_rooms() -> None:
+def test_tests_mirror_the_folders() -> None:
     rooms = {path.name for path in (ROOT / "streamer").iterdir() if path.is_dir() and path.name != "__pycache__"}
     beside = {"contracts", "faults", "gpu", "pipeline", "tracking", "webcam", "examples"}
     found = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}

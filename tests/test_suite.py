@@ -1,4 +1,4 @@
-"""The suite itself: the same on every run and machine, and never stuck."""
+"""The test suite itself: the same on every run and machine, and no hang."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXAMPLES = """
     def test_examples(numbers, text, real):
         seen.append((numbers, text, real))
 
-    def test_what_they_were():
+    def test_seen_examples():
         assert len(seen) == 100
         own = ("HOME", "LD_", "PYTEST_", "QT_", "STREAMER_CACHE")  # two of them are set by OpenCV
         about = {name: value for name, value in sorted(os.environ.items()) if not name.startswith(own)}
@@ -34,7 +34,7 @@ EXAMPLES = """
 
 
 def suite_of(folder: Path, code: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run one file of tests as the suite is run, with these variables of the user."""
+    """Run one file of tests in the way of the suite, with these environment variables of the user."""
     (folder / "test_given.py").write_text(textwrap.dedent(code))
     configuration = ("-p", "tests.conftest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"))
     return subprocess.run(
@@ -48,7 +48,7 @@ def suite_of(folder: Path, code: str, *options: str, **variables: str) -> subpro
     )
 
 
-def test_the_users_settings_change_nothing(tmp_path: Path) -> None:
+def test_settings_of_the_user_have_no_effect(tmp_path: Path) -> None:
     strange = {
         "COLUMNS": "31",
         "CI": "true",
@@ -73,7 +73,7 @@ def test_the_users_settings_change_nothing(tmp_path: Path) -> None:
     assert seen[0] == seen[1]
 
 
-def test_other_examples_are_made_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_other_examples_are_generated_on_request(tmp_path: Path) -> None:
     seen = set()
     for _ in range(2):
         done = suite_of(tmp_path, EXAMPLES, "-rP", STREAMER_HYPOTHESIS="random")
@@ -83,7 +83,7 @@ def test_other_examples_are_made_where_that_is_asked_for(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
-def test_a_hang_is_one_failure_with_stacks_and_the_run_goes_on(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_a_hang_is_one_failure_with_stacks_and_the_run_continues(tmp_path: Path, options: tuple[str, ...]) -> None:
     code = """
         import threading
         import pytest
@@ -111,7 +111,7 @@ def test_a_hang_is_one_failure_with_stacks_and_the_run_goes_on(tmp_path: Path, o
     assert "(most recent call first)" in done.stdout
 
 
-def test_a_hang_that_no_signal_ends_costs_one_process(tmp_path: Path) -> None:
+def test_a_hang_without_signals_ends_one_process(tmp_path: Path) -> None:
     code = """
         import signal, threading
 
@@ -131,7 +131,7 @@ def test_a_hang_that_no_signal_ends_costs_one_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("required", "outcome"), [("", "1 passed, 3 skipped in"), ("1", "1 failed, 1 passed, 1 skipped, 1 error in")]
 )
-def test_a_skip_is_a_failure_where_everything_is_there(tmp_path: Path, required: str, outcome: str) -> None:
+def test_a_skip_is_a_failure_if_everything_is_installed(tmp_path: Path, required: str, outcome: str) -> None:
     code = """
         import pytest
 

@@ -41,8 +41,8 @@ class ClassFilter:
     specific ones that with the highest score. No object is lost, because a Man is a Person wherever a class is named.
     Non-maximum suppression across all classes (`agnostic_nms`, `class_agnostic` elsewhere) keeps the highest score
     instead: it removes the dress on a woman, and the label with the highest score changes from frame to frame, so that
-    a tracker that compares classes loses the object (`benchmarks/twins.py` compares both). Classes and scores are
-    applied first: a box that is not selected removes no other.
+    a tracker that compares classes loses the object (`benchmarks/duplicate_classes.py` compares both). Classes and
+    scores are applied first: a box that is not selected removes no other.
 
     Args:
         labels: of the detector.

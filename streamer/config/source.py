@@ -1,7 +1,8 @@
-"""Settings of the source. Any thread may read them."""
+"""Settings of the source. Immutable; any thread may read them."""
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -9,60 +10,90 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 
 from streamer.config.section import Section, ffmpeg_text
+from streamer.errors import ConfigError
+
+Transport = Literal["tcp", "udp", "prefer_tcp"]
 
 
 class SourceSettings(Section):
     """How frames are read."""
 
     uri: str | None = None
-    """The source, if it is not named on the command line: a file, a camera, an address."""
+    """The source, if it is not named on the command line: a file, a camera or an address."""
     fps: Fraction | None = Field(default=None, gt=0)
-    """Of pictures and raw streams (25 if null), in place of a file's own times, and what a camera is asked for."""
+    """Frame rate of pictures and raw streams (25 if null). It replaces a file's own time stamps, and it is requested
+    from a camera."""
     threads: int = Field(default=0, ge=0)
-    """Decoder threads for files; 0 = as many as there are cores."""
+    """Decoder threads for files; 0 = one per core."""
     live: bool | None = None
-    """true: play a file at its own pace, as a camera would; false: what is behind an http address is a recording."""
+    """true: play a file at its own pace, as a camera would; false: an http address is a recording."""
     size: str | None = Field(default=None, pattern=r"^\d{1,5}x\d{1,5}$")
-    """What a camera is asked for, 1280x720; its own choice if null."""
+    """Frame size that is requested from a camera, such as 1280x720; chosen by the program if null."""
     pixel_format: str | None = None
-    """What a camera is asked for: YUYV, MJPG, ...; its own choice if null."""
-    transport: Literal["tcp", "udp", "prefer_tcp"] = "tcp"
-    """Of RTSP."""
+    """Pixel format that is requested from a camera: YUYV, MJPG, ...; chosen by the program if null."""
+    transport: Transport = "tcp"
+    """Transport of RTSP."""
     user: str = ""
-    """Login of a network source, if it is not in the address; else STREAMER_SOURCE_USER of the environment."""
+    """User of a network source, if the address has none; default: STREAMER_SOURCE_USER of the environment."""
     password: SecretStr = SecretStr("")
-    """Likewise; else STREAMER_SOURCE_PASSWORD. Better kept there or in a file."""
+    """Its password; default: STREAMER_SOURCE_PASSWORD. The environment or a file is a safer place for it."""
     password_file: Path | None = None
-    """A file whose first line is the password; else STREAMER_SOURCE_PASSWORD_FILE."""
+    """A file whose first line is the password; default: STREAMER_SOURCE_PASSWORD_FILE."""
     low_latency: bool = True
-    """Look at a network stream as shortly as possible before its first picture."""
+    """Analyse a network stream as briefly as possible before its first frame."""
     options: dict[str, str] = {}
-    """Further options of FFmpeg for a network address."""
+    """Further FFmpeg options for a network address."""
     verify: bool = True
-    """Check the certificate of a server that is asked over TLS (https, rtsps, rtmps); false: trust whoever answers."""
+    """Check the certificate of a TLS server (https, rtsps, rtmps); false: accept any certificate."""
     poll_fps: float = Field(default=1.0, ge=1 / 3600, le=30)
-    """How often a server that gives one picture a request is asked, a second."""
+    """Requests per second to a camera that sends one picture per request."""
     deinterlace: Literal["auto", "on", "off"] = "auto"
-    """Make progressive pictures of interlaced ones. auto: of live sources those that are marked as interlaced and show
-    a comb; of files only what the detector sees, the output keeps both fields. on: every picture. off: none."""
+    """Deinterlace frames. auto: live frames that are flagged as interlaced and show combing; of files only the frames
+    that the detector gets, the output keeps both fields. on: every frame. off: none."""
     max_height: int | None = Field(default=None, gt=0)
-    """Of the variants of an HLS playlist the best one that is not taller, pixels; the tallest if null. No other one is
+    """Read the best variant of an HLS playlist that is not taller, pixels; the tallest if null. Other variants are not
     downloaded."""
     audio: bool = True
-    """Copy the sound of the source to outputs that can hold it."""
+    """Copy the source's audio to outputs that can hold it."""
     open_timeout_s: float = Field(default=5.0, gt=0)
-    """Opening a network address takes no longer."""
+    """Time limit for opening a network address."""
     jitter_ms: Literal["auto"] | float = "auto"
-    """How long pictures of a live source are held back, so that those which come in bursts are shown by their time
-    stamps, up to 10 s; auto: what is measured, up to 1 s, and nothing where they come one by one."""
+    """How long live frames are buffered, so that frames that arrive in bursts are shown by their time stamps; up to
+    10 s. auto: as measured, up to 1 s; 0 where frames arrive evenly."""
     stall_s: float = Field(default=5.0, ge=0.5)
-    """A live source from which nothing came for so long is connected anew; a slow one after three of its gaps."""
+    """Reconnect a live source that sends nothing for this long; a slow source after three of its frame intervals."""
     retry_for_s: float | None = Field(default=None, ge=0)
-    """How long a lost live source is tried again; for ever if null."""
+    """How long the program tries to reconnect a lost live source; forever if null."""
     retry_at_start: bool = False
-    """Try again also if the very first connection fails; otherwise that ends the program."""
+    """Retry the first connection too; otherwise its failure ends the program."""
+    first_wait_s: float = Field(default=0.5, gt=0)
+    """Wait before the first reconnection attempt; later waits grow."""
     longest_wait_s: float = Field(default=30.0, ge=0.5)
-    """Between two tries to connect; the first comes after 0.5 s."""
+    """Longest wait between two reconnection attempts."""
+
+    @property
+    def frame_size(self) -> tuple[int, int] | None:
+        """`size` as width and height, pixels."""
+        if self.size is None:
+            return None
+        width, _, height = self.size.partition("x")
+        return int(width), int(height)
+
+    def login(self) -> tuple[str, str]:
+        """User and password from the settings, or else from the environment; "" where neither has one.
+
+        The first of these is the password: `password`, `password_file`, the password and the password file of the
+        environment.
+
+        Raises:
+            ConfigError: the password file cannot be read.
+        """
+        user = self.user or os.environ.get("STREAMER_SOURCE_USER", "")
+        password = self.password.get_secret_value()
+        if self.password_file is None:
+            password = password or os.environ.get("STREAMER_SOURCE_PASSWORD", "")
+        file = self.password_file or os.environ.get("STREAMER_SOURCE_PASSWORD_FILE")
+        return user, password if password or not file else _first_line(file)
 
     @field_validator("jitter_ms", mode="before")
     @classmethod
@@ -86,10 +117,18 @@ class SourceSettings(Section):
     @field_validator("fps", mode="before")
     @classmethod
     def _exact(cls, value: object) -> object:
-        # 29.97 as YAML reads it is a binary fraction; its decimal text is what the user meant.
+        # YAML reads 29.97 as a binary float; the user means the decimal text.
         if not isinstance(value, (int, float, str)):
             return value
         try:
             return Fraction(str(value))
         except (ValueError, ZeroDivisionError) as error:
             raise ValueError("a frame rate looks like 25, 29.97 or 30000/1001") from error
+
+
+def _first_line(file: Path | str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
+        raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error

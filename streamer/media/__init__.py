@@ -1,1 +1,1 @@
-"""What sources and sinks share about streams and containers."""
+"""Streams and containers: code shared by sources and sinks."""

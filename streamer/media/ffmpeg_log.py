@@ -1,7 +1,7 @@
-"""What FFmpeg says while somebody listens: its error codes alone tell too little, and of lost packets there are none.
+"""Captures FFmpeg's log: its error codes have too little detail, and lost packets have none.
 
-FFmpeg has one log for the whole process, and PyAV hands on each line of it under the interpreter's lock, whatever
-thread it comes from. So it is on only while somebody listens. Called by the thread that is to be listened to.
+FFmpeg has one log for the whole process, and PyAV passes on each line under the GIL, from every thread. So the log is
+enabled only during a capture. Called by the thread whose lines are captured.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from threading import Lock
 import av
 
 Line = tuple[int, str, str]
-"""FFmpeg's level, the part that speaks (`h264`, `rtsp`), the text."""
+"""FFmpeg's level, the component (`h264`, `rtsp`), the text."""
 
 _logger = logging.getLogger("libav")
 _lock = Lock()
-# Under the lock: the levels of those who listen now, and how the log was set before the first of them came.
+# Under the lock: the levels of the current captures, and the settings of the log before the first of them.
 _levels: list[int] = []
 _found: list[tuple[int | None, bool, int]] = []
 
 
 @contextmanager
 def capture_log(level: int) -> Iterator[list[Line]]:
-    """Collect the lines that FFmpeg logs on this thread meanwhile; those of other threads go nowhere.
+    """Collect the lines that FFmpeg logs on this thread; lines of other threads are dropped.
 
-    A decoder with threads of its own must be idle before it is freed meanwhile: PyAV frees it under the interpreter's
-    lock, waiting for threads that may wait for that lock to log a line.
+    During a capture, a decoder with threads of its own must be idle before it is freed: PyAV frees it while it holds
+        the
+    GIL and waits for its threads, which may need the GIL to log a line.
 
     Args:
-        level: the least grave that is wanted, such as `av.logging.WARNING`.
+        level: the least severe level to capture, such as `av.logging.WARNING`.
     """
     with _lock:
         if not _levels:
@@ -51,13 +52,13 @@ def capture_log(level: int) -> Iterator[list[Line]]:
 
 
 def reason(error: BaseException, lines: Sequence[Line] = ()) -> str:
-    """The last line that FFmpeg logged, or else its own words for an error, without the address that it failed on."""
-    said = lines[-1][2].strip(". \n") if lines else ""
-    return said or getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """The last line that FFmpeg logged, or else its text for the error, without the address."""
+    last = lines[-1][2].strip(". \n") if lines else ""
+    return last or getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _set(level: int | None, skip_repeated: bool, others: int) -> None:
-    """The log's level, whether it leaves out what it said before, and the level of what is heard by no listener."""
+    """Set the level of the log, whether it skips repeated lines, and the level of lines without a capture."""
     av.logging.set_level(level)
     av.logging.set_skip_repeated(skip_repeated)
     _logger.setLevel(others)

@@ -1,8 +1,8 @@
 """The streams of an input besides the video that is decoded: audio, subtitles, data, attachments, cover pictures.
 
-They are copied, never decoded. A source makes a `Passthrough`; the thread that reads the input puts every packet of
-these streams into it, and each sink that copies streams takes them from a `Subscription` of its own, up to the time of
-the frame that it writes. So the input is read once, whatever the outputs are.
+They are copied, never decoded. A source creates a `Passthrough`; the thread that reads the input puts every packet of
+these streams into it. Each sink that copies streams takes them from its own `Subscription`, up to the time of the frame
+that it writes. So the input is read once for all outputs.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from av.stream import Disposition
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 
 MEMORY_BYTES = 32 << 20
-"""Packets kept in memory for outputs that have not come to their time yet: three minutes of uncompressed stereo sound.
-Packets of a file beyond that wait in a temporary file, those of a live source are dropped, the oldest first."""
+"""The limit of queued packets in memory: three minutes of uncompressed stereo audio. Beyond it, packets of a file go to
+a temporary file, and the oldest packets of a live source are dropped."""
 _OVERHEAD_BYTES = 512
-"""What a packet takes besides its data."""
+"""Memory of a packet besides its data."""
 
 
 @dataclass(slots=True)
-class _Lane:
-    """The packets of one stream that somebody has still to take; an int is where in the spill a packet is."""
+class _Queue:
+    """The queued packets of one stream; an int is the position of a packet in the temporary file."""
 
     packets: deque[tuple[int, PassthroughPacket | int]] = field(default_factory=deque)
-    first: int = 0  # the number of the first of them
+    first: int = 0  # the number of the first queued packet
 
 
 class Passthrough:
     """All streams of an input that can be copied, with its tags and chapters. Any thread may call any method.
 
     Args:
-        streams: what there is from the start.
+        streams: at the start.
         tags: metadata of the input.
         chapters: as `InputContainer.chapters` has them.
         video_tags, video_disposition: of the video that is decoded.
-        live: drop packets that nobody takes, in place of keeping them on the disk.
-        memory_bytes: of packets that wait.
+        live: drop packets above the limit, in place of writing them to a temporary file.
+        memory_bytes: limit of the queued packets in memory.
 
     Attributes:
         tags, chapters, video_tags, video_disposition: as given.
-        on_read_to: reads the input on up to a time when no more frames are wanted; None where that cannot be done.
+        on_read_to: continues to read the input up to a time after the last frame; None if that is impossible.
     """
 
     def __init__(
@@ -75,51 +75,51 @@ class Passthrough:
         self._lock = threading.Lock()
         # All under the lock.
         self._streams = tuple(streams)
-        self._lanes: dict[PassthroughStream, _Lane] = {stream: _Lane() for stream in self._streams}
+        self._queues: dict[PassthroughStream, _Queue] = {stream: _Queue() for stream in self._streams}
         self._subscriptions: list[Subscription] = []
         self._running = False
         self._bytes = 0
-        self._spill: IO[bytes] | None = None
-        self._spilled = 0  # packets in the spill that have still to be taken
+        self._file: IO[bytes] | None = None
+        self._in_file = 0  # queued packets in the temporary file
         self._dropped = 0
         self._covers: dict[PassthroughStream, PassthroughPacket] = {}
 
     @property
     def covers(self) -> Mapping[PassthroughStream, PassthroughPacket]:
-        """The pictures of the covers that were read."""
+        """The packets of the cover art read so far."""
         with self._lock:
             return dict(self._covers)
 
     @property
     def streams(self) -> tuple[PassthroughStream, ...]:
-        """What there is at the moment; of a live source that may change with a reconnect."""
+        """The current streams; those of a live source may change with a reconnect."""
         with self._lock:
             return self._streams
 
     @property
     def dropped(self) -> int:
-        """Packets of a live source that nobody took in time."""
+        """The number of dropped packets of a live source."""
         with self._lock:
             return self._dropped
 
     def replace_streams(self, streams: Sequence[PassthroughStream]) -> None:
-        """From now on there are these; packets of others that wait are still given out."""
+        """Replace the streams; queued packets of other streams are still delivered."""
         with self._lock:
             self._streams = tuple(streams)
             for stream in streams:
-                self._lanes.setdefault(stream, _Lane())
+                self._queues.setdefault(stream, _Queue())
 
     def subscribe(self) -> Subscription:
-        """Get all packets from now on; before `begin` also those that came already."""
+        """Receive all packets from now on; before `begin` also the earlier ones."""
         with self._lock:
-            subscription = Subscription(self, {stream: self._next(lane) for stream, lane in self._lanes.items()})
+            subscription = Subscription(self, {stream: self._next(queue) for stream, queue in self._queues.items()})
             if not self._running:
-                subscription.taken = dict.fromkeys(self._lanes, 0)
+                subscription.taken = dict.fromkeys(self._queues, 0)
             self._subscriptions.append(subscription)
             return subscription
 
     def begin(self) -> bool:
-        """The reading thread: frames are wanted now. Whether anybody wants packets too."""
+        """The reading thread: frames are requested now. Returns whether there is a subscription."""
         with self._lock:
             self._running = True
             self._trim()
@@ -128,37 +128,37 @@ class Passthrough:
     def put(self, stream: PassthroughStream, packet: PassthroughPacket) -> None:
         """The reading thread: the next packet of a stream."""
         with self._lock:
-            if stream.is_cover:  # a demuxer gives it before anything else, and some give it again
+            if stream.is_cover:  # a demuxer returns it first, and some return it again
                 self._covers.setdefault(stream, dataclasses.replace(packet, pts=0, dts=0))
                 return
             if self._running and not self._subscriptions:
                 return
-            lane = self._lanes.setdefault(stream, _Lane())
+            queue = self._queues.setdefault(stream, _Queue())
             size = len(packet.data) + _OVERHEAD_BYTES
             if self._bytes + size <= self._memory_bytes:
                 self._bytes += size
-                lane.packets.append((packet.ticks, packet))
+                queue.packets.append((packet.ticks, packet))
             elif self._live:
-                lane.packets.append((packet.ticks, packet))
+                queue.packets.append((packet.ticks, packet))
                 self._bytes += size
                 self._drop_oldest()
             else:
-                lane.packets.append((packet.ticks, self._store(packet)))
+                queue.packets.append((packet.ticks, self._store(packet)))
 
     def read_to(self, time: Fraction) -> None:
-        """Once the reading thread has ended: see that the packets up to a time in seconds are here, if that can be."""
+        """After the reading thread has ended: read all packets up to a time in seconds, if possible."""
         if self.on_read_to is not None:
             self.on_read_to(time)
 
     def close(self) -> None:
-        """Forget everything that waits."""
-        self.on_read_to = None  # a method of the source as a rule: a cycle would keep all of it
+        """Drop all queued packets."""
+        self.on_read_to = None  # usually a method of the source: the reference cycle would keep the source alive
         with self._lock:
-            self._lanes.clear()
+            self._queues.clear()
             self._bytes = 0
-            if self._spill is not None:
-                self._spill.close()
-                self._spill = None
+            if self._file is not None:
+                self._file.close()
+                self._file = None
 
     # called by subscriptions
 
@@ -168,19 +168,19 @@ class Passthrough:
         """See `Subscription.take`."""
         found: list[tuple[Fraction, PassthroughStream, PassthroughPacket]] = []
         with self._lock:
-            for stream, lane in self._lanes.items():
-                # A live source may have dropped what was not taken yet.
-                at = max(subscription.taken.setdefault(stream, lane.first) - lane.first, 0)
+            for stream, queue in self._queues.items():
+                # A live source may have dropped packets that were not taken.
+                at = max(subscription.taken.setdefault(stream, queue.first) - queue.first, 0)
                 time = None
-                while at < len(lane.packets):
-                    ticks, entry = lane.packets[at]
+                while at < len(queue.packets):
+                    ticks, entry = queue.packets[at]
                     own = ticks * stream.time_base
                     if until is not None and own > until:
                         break
-                    time = own if time is None else max(time, own)  # a stream keeps its order
+                    time = own if time is None else max(time, own)  # the order within a stream is kept
                     found.append((time, stream, self._load(entry) if isinstance(entry, int) else entry))
                     at += 1
-                subscription.taken[stream] = lane.first + at
+                subscription.taken[stream] = queue.first + at
             self._trim()
         found.sort(key=lambda one: one[0])
         return [(stream, packet) for _, stream, packet in found]
@@ -188,11 +188,11 @@ class Passthrough:
     def peek(self, subscription: Subscription, stream: PassthroughStream, count: int) -> list[PassthroughPacket]:
         """See `Subscription.peek`."""
         with self._lock:
-            lane = self._lanes.get(stream)
-            if lane is None:
+            queue = self._queues.get(stream)
+            if queue is None:
                 return []
-            at = subscription.taken.get(stream, lane.first) - lane.first
-            waiting = islice(lane.packets, at, at + count)
+            at = subscription.taken.get(stream, queue.first) - queue.first
+            waiting = islice(queue.packets, at, at + count)
             return [self._load(entry) if isinstance(entry, int) else entry for _, entry in waiting]
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -205,56 +205,56 @@ class Passthrough:
     # under the lock
 
     @staticmethod
-    def _next(lane: _Lane) -> int:
-        return lane.first + len(lane.packets)
+    def _next(queue: _Queue) -> int:
+        return queue.first + len(queue.packets)
 
     def _trim(self) -> None:
-        """Let go what everybody has taken."""
+        """Remove the packets that all subscriptions have taken."""
         if not self._running:
             return
-        for stream, lane in self._lanes.items():
-            wanted = min((one.taken.get(stream, lane.first) for one in self._subscriptions), default=self._next(lane))
-            while lane.first < wanted:
-                self._forget(lane)
+        for stream, queue in self._queues.items():
+            needed = min((one.taken.get(stream, queue.first) for one in self._subscriptions), default=self._next(queue))
+            while queue.first < needed:
+                self._drop_first(queue)
 
-    def _forget(self, lane: _Lane) -> None:
-        _, entry = lane.packets.popleft()
-        lane.first += 1
+    def _drop_first(self, queue: _Queue) -> None:
+        _, entry = queue.packets.popleft()
+        queue.first += 1
         if not isinstance(entry, int):
             self._bytes -= len(entry.data) + _OVERHEAD_BYTES
             return
-        self._spilled -= 1
-        if self._spilled == 0 and self._spill is not None:
-            self._spill.seek(0)
-            self._spill.truncate()
+        self._in_file -= 1
+        if self._in_file == 0 and self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
 
     def _drop_oldest(self) -> None:
         while self._bytes > self._memory_bytes:
-            lanes = [(stream, lane) for stream, lane in self._lanes.items() if lane.packets]
-            _, oldest = min(lanes, key=lambda one: one[1].packets[0][0] * one[0].time_base)
-            self._forget(oldest)
+            queues = [(stream, queue) for stream, queue in self._queues.items() if queue.packets]
+            _, oldest = min(queues, key=lambda one: one[1].packets[0][0] * one[0].time_base)
+            self._drop_first(oldest)
             self._dropped += 1
 
     def _store(self, packet: PassthroughPacket) -> int:
-        if self._spill is None:
-            self._spill = tempfile.TemporaryFile(prefix="streamer-")  # noqa: SIM115 - closed by `close`
-        at = self._spill.seek(0, io.SEEK_END)
-        pickle.dump(packet, self._spill)
-        self._spilled += 1
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="streamer-")  # noqa: SIM115 - closed by `close`
+        at = self._file.seek(0, io.SEEK_END)
+        pickle.dump(packet, self._file)
+        self._in_file += 1
         return at
 
     def _load(self, at: int) -> PassthroughPacket:
-        assert self._spill is not None
-        self._spill.seek(at)
-        packet: PassthroughPacket = pickle.load(self._spill)
+        assert self._file is not None
+        self._file.seek(at)
+        packet: PassthroughPacket = pickle.load(self._file)
         return packet
 
 
 class Subscription:
-    """What one sink takes of a `Passthrough`. Used by the thread that owns the sink.
+    """The position of one sink in a `Passthrough`. Used by the thread that owns the sink.
 
     Attributes:
-        taken: how many packets of each stream were taken; the `Passthrough`'s own, under its lock.
+        taken: number of packets taken from each stream; owned by the `Passthrough`, under its lock.
     """
 
     def __init__(self, passthrough: Passthrough, taken: dict[PassthroughStream, int]) -> None:
@@ -262,20 +262,20 @@ class Subscription:
         self.taken = taken
 
     def take(self, until: Fraction | None) -> list[tuple[PassthroughStream, PassthroughPacket]]:
-        """The packets that came up to and including a time, by rising time; each is given out once.
+        """Take the packets up to and including a time, by rising time.
 
         Args:
             until: seconds; None for all.
 
         Raises:
-            OSError: the disk refuses those that wait on it.
+            OSError: the temporary file cannot be read.
         """
         return self._passthrough.take(self, until)
 
     def peek(self, stream: PassthroughStream, count: int) -> list[PassthroughPacket]:
-        """The next packets of a stream that are here already, at most `count`; they stay where they are."""
+        """The next queued packets of a stream, at most `count`; they remain queued."""
         return self._passthrough.peek(self, stream, count)
 
     def close(self) -> None:
-        """Take no more. Fine a second time."""
+        """End the subscription. Calling it twice is fine."""
         self._passthrough.unsubscribe(self)

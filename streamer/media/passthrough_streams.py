@@ -1,4 +1,4 @@
-"""The streams of an input besides its video, and their packets, apart from where they came from. Any thread."""
+"""The streams of an input besides its video, and their packets, independent of the open input. Any thread."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _SIDE_DATA: tuple[str, ...] = _SideDataName.__args__  # type: ignore[attr-define
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PassthroughStream:
-    """A stream that can be copied; described apart from the input, which may be closed before the output is.
+    """A stream that can be copied; independent of the input, which may be closed before the output.
 
     Attributes:
         index: in the input.
         kind: `audio`, `subtitle`, `data`, `attachment` or `video`.
-        codec: FFmpeg's name, or the file's name of an attachment; empty where there is none.
-        template: a stream of PyAV's that holds all that is known of the codec; see `add_to`. None fits nowhere.
+        codec: FFmpeg's name, or the file name of an attachment; may be empty.
+        template: a PyAV stream with the codec parameters; see `add_to`. None cannot be added.
         time_base: seconds per tick of its packets.
         tags: its metadata.
-        disposition: how it is meant to be used.
+        disposition: its flags.
         sample_rate_hz: of audio, else 0.
-        frame_samples: how many samples each packet of audio holds, 0 where that varies or is unknown.
-        codec_tag: of data, four characters such as `gpmd` or `tmcd`; empty where the container has none.
+        frame_samples: number of samples per audio packet, 0 if variable or unknown.
+        codec_tag: of data, four characters such as `gpmd` or `tmcd`; empty if the container has none.
     """
 
     index: int
@@ -47,37 +47,37 @@ class PassthroughStream:
 
     @property
     def packet_s(self) -> Fraction:
-        """How long one packet of its codec lasts, seconds; 0 where that varies or is unknown."""
+        """Duration of one packet in seconds; 0 if variable or unknown."""
         return Fraction(self.frame_samples, self.sample_rate_hz) if self.sample_rate_hz else Fraction(0)
 
     @property
     def is_cover(self) -> bool:
-        """Whether it is one picture that stands for the work, not a part of the video."""
+        """Whether it is cover art."""
         return bool(self.disposition & Disposition.attached_pic)
 
     @property
     def description(self) -> str:
-        """What a person calls it, such as `audio stream 1 (aac)`."""
+        """A readable name such as `audio stream 1 (aac)`."""
         name = self.codec if self.codec not in ("", "bin_data") else self.codec_tag or self.codec
         return f"{self.kind} stream {self.index}" + (f" ({name})" if name else "")
 
     @property
     def timed(self) -> bool:
-        """Whether its packets have times: not an attachment, not a cover."""
+        """Whether its packets have times, unlike attachments and cover art."""
         return self.kind != "attachment" and not self.is_cover
 
     def add_to(self, container: Any, *, fps: Fraction | None = None) -> Any:
         """A new stream of an output container (`av.container.OutputContainer`) for packets of this one.
 
         Args:
-            container: the output, its header not written yet.
-            fps: frame rate of a video, which QuickTime's timecodes and AVI need; None where there is none.
+            container: the output, before its header is written.
+            fps: frame rate of a video, which QuickTime's timecodes and AVI need; None if there is none.
 
-        Nothing is asked of the container here; the muxer answers when the header is written.
-        `OutputContainer.add_stream_from_template` asks FFmpeg's table of codecs, which denies what the muxers write,
-        such as G.711 in Matroska.
+        Support for the codec is not checked here; the muxer fails when the header is written.
+        `OutputContainer.add_stream_from_template` uses FFmpeg's table of codecs, which lacks combinations that the
+        muxers support, such as G.711 in Matroska.
         """
-        # Any codec will do that PyAV takes: all that is known of the right one comes next.
+        # Any codec that PyAV accepts will do: the parameters are replaced next.
         some = container.default_video_codec if fps is not None else "none"
         added = container.add_data_stream() if some == "none" else container.add_mux_stream(some, rate=fps)
         _copy_parameters(self.template, added)
@@ -88,14 +88,14 @@ class PassthroughStream:
 
 @dataclass(frozen=True, slots=True)
 class PassthroughPacket:
-    """A packet as it was read, with the times that all streams of the input share.
+    """A packet with times on the common clock of the input.
 
     Attributes:
         data: the encoded bytes.
-        pts, dts: in ticks of the stream's time base, at least one of them there.
-        duration: in ticks, 0 where unknown.
-        is_key: whether decoding can begin here.
-        side_data: FFmpeg's number of the kind, and the bytes.
+        pts, dts: in ticks of the stream's time base; at least one is set.
+        duration: in ticks, 0 if unknown.
+        is_key: whether decoding can start here.
+        side_data: FFmpeg's number of each kind, and the bytes.
     """
 
     data: bytes
@@ -107,13 +107,13 @@ class PassthroughPacket:
 
     @property
     def ticks(self) -> int:
-        """When it is to be written: its decoding time, or its presentation time where it has none."""
+        """The time at which it is written: its decoding time, or else its presentation time."""
         ticks = self.pts if self.dts is None else self.dts
         assert ticks is not None
         return ticks
 
     def packet(self) -> Packet[Any]:
-        """A packet of PyAV's, one's own."""
+        """A new PyAV packet."""
         made: Packet[Any] = Packet(self.data)
         made.pts, made.dts, made.duration, made.is_keyframe = self.pts, self.dts, self.duration, self.is_key
         for kind, content in self.side_data:
@@ -124,12 +124,12 @@ class PassthroughPacket:
 
 
 def passthrough_packet(packet: Packet[Any]) -> PassthroughPacket:
-    """What a packet of PyAV's holds; it must have a time."""
+    """The content of a PyAV packet, which must have a time."""
     side_data = []
     for one in packet.iter_sidedata():
         try:
             side_data.append((_SIDE_DATA.index(one.data_type), bytes(one)))
-        except IndexError:  # a kind that PyAV has no name for
+        except IndexError:  # a kind without a name in PyAV
             continue
     return PassthroughPacket(
         bytes(packet), packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, tuple(side_data)
@@ -137,19 +137,19 @@ def passthrough_packet(packet: Packet[Any]) -> PassthroughPacket:
 
 
 def describe_streams(streams: Sequence[Stream], known: Mapping[int, Stream] | None = None) -> list[PassthroughStream]:
-    """Streams of an open input as they can be copied.
+    """Describe streams of an open input for copying.
 
     Args:
         streams: of the input.
-        known: by their index, the same streams as another container knows them, for those of which the input does not.
+        known: by index, the same streams of another container, if the input lacks their codec parameters.
     """
-    # The null format takes every codec, so its streams can hold what is known of any other.
+    # The null format accepts every codec, so its streams can hold the parameters of any other.
     holder: Any = av.open(io.BytesIO(), "w", format="null")
     return [_described(holder, stream, (known or {}).get(stream.index, stream)) for stream in streams]
 
 
 def _copy_parameters(source: Any, target: Any) -> None:
-    """Give a stream the codec parameters of another: the filter that changes nothing hands all of them on."""
+    """Copy the codec parameters of a stream: the null filter passes all of them on."""
     BitStreamFilterContext("null", in_stream=source, out_stream=target)
 
 
@@ -157,7 +157,7 @@ def _described(holder: Any, stream: Any, known: Any) -> PassthroughStream:
     exact = holder.add_data_stream()
     _copy_parameters(known, exact)
     try:
-        # Without the tag of the input's container, which another one may not know.
+        # Without the codec tag of the input's container, which another one may not support.
         template = holder.add_stream_from_template(known, opaque=True)
     except (ValueError, av.error.FFmpegError):  # FFmpeg has no decoder for it
         template = exact
@@ -178,7 +178,7 @@ def _described(holder: Any, stream: Any, known: Any) -> PassthroughStream:
 
 
 def _codec_tag(holder: Any, stream: Any) -> str:
-    # PyAV tells the tag of a codec context only, and data have none.
+    # PyAV exposes the tag of a codec context only, and data streams have none.
     bearer = holder.add_stream("pcm_s16le")
     _copy_parameters(stream, bearer)
     try:

@@ -1,17 +1,16 @@
-"""What decoded pictures tell beside their samples: 360 degree and stereo 3D layouts, HDR metadata, closed captions.
+"""Side data of decoded frames: 360 degree and stereo 3D layouts, HDR metadata, closed captions.
 
-Pure; used by the thread that reads a source and by those that write sinks.
+Used by the thread that reads a source and by those that write sinks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import av
-from av.filter import Graph
+
+from streamer.media.filters import SideDataCopy, filter_graph, shape_of
 
 SPHERICAL, STEREO = "SPHERICAL", "STEREO3D"
 MASTERING, LIGHT = "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL"
@@ -32,60 +31,36 @@ NAMES: Mapping[str, str] = MappingProxyType(
         "S12M_TIMECODE": "timecode of each frame (SMPTE 12M)",
     }
 )
-"""FFmpeg's names of the side data of frames that people miss when it is gone, and theirs."""
+"""FFmpeg's and readable names of the side data whose loss matters to users."""
 LAYOUTS = frozenset({SPHERICAL, STEREO})
-"""Those that tell where in a picture the views are."""
-
-
-UNREADABLE = (15, 28, 29, 30, 31)
-"""AVFrameSideDataType codes of FFmpeg 8.1 that PyAV 18.1 must not meet when it is asked for any side data: it has no
-name for the last four, and frees the name that the PNG decoder gives an ICC profile (15) twice, which crashes."""
+"""The side data that locate the views within a frame."""
 
 
 class SideDataReader:
-    """Reads the side data that `NAMES` knows; of an ICC profile only that there is one, from the first of a shape."""
+    """Reads the side data in `NAMES`. Of an ICC profile it only reports whether the first frame of a shape has one."""
 
     def __init__(self) -> None:
-        self._shape: tuple[int, int, str] | None = None
-        self._stamp: Graph | None = None
+        self._copy = SideDataCopy()
         self._has_profile = False
 
-    def read(self, picture: av.VideoFrame) -> dict[str, bytes]:
-        """FFmpeg's names and structures of the side data of a decoded picture."""
-        shape = picture.width, picture.height, picture.format.name
-        if self._stamp is None or shape != self._shape:
-            self._shape = shape
-            # From a small copy: asking a picture for side data ties it into a reference cycle, so that its memory lasts
-            # until the garbage collector comes by.
-            deleted = [("sidedata", f"mode=delete:type={kind}") for kind in UNREADABLE]
-            self._stamp = _graph(picture, [("crop", "w=min(iw,16):h=min(ih,16):x=0:y=0"), ("copy", ""), *deleted])
-            self._has_profile = _passes(_graph(picture, [("sidedata", "mode=select:type=ICC_PROFILE")]), picture)
-        self._stamp.vpush(picture)
-        held: Any = self._stamp.vpull().side_data  # typed as a dictionary, iterated as a list
-        found = {one.type.name: bytes(one) for one in held if one.type.name in NAMES}
+    def read(self, frame: av.VideoFrame) -> dict[str, bytes]:
+        """FFmpeg's names and structures of the side data of a decoded frame."""
+        if self._copy.shape != shape_of(frame):
+            self._has_profile = _has_profile(frame)
+        found = {one.type.name: bytes(one) for one in self._copy.side_data(frame) if one.type.name in NAMES}
         return found | {"ICC_PROFILE": b""} if self._has_profile else found
 
 
-def side_data_of(picture: av.VideoFrame) -> dict[str, bytes]:
-    """The side data of one picture; see `SideDataReader`."""
-    return SideDataReader().read(picture)
+def side_data_of(frame: av.VideoFrame) -> dict[str, bytes]:
+    """The side data of one frame; see `SideDataReader`."""
+    return SideDataReader().read(frame)
 
 
-def _graph(picture: av.VideoFrame, filters: Sequence[tuple[str, str]]) -> Graph:
-    graph = Graph()
-    graph.threads = 1
-    entry = graph.add_buffer(
-        width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 25)
-    )
-    nodes = [graph.add(name, arguments or None) for name, arguments in filters]
-    graph.link_nodes(entry, *nodes, graph.add("buffersink")).configure()
-    return graph
-
-
-def _passes(graph: Graph, picture: av.VideoFrame) -> bool:
-    graph.vpush(picture)
+def _has_profile(frame: av.VideoFrame) -> bool:
+    graph = filter_graph(frame, ("sidedata", "mode=select:type=ICC_PROFILE"))
+    graph.vpush(frame)
     try:
         graph.vpull()
-    except av.error.BlockingIOError:  # it came nowhere
+    except av.error.BlockingIOError:  # the filter dropped the frame
         return False
     return True

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from streamer.network import certificates
 
-KNOCK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 """While nobody answers; longer waits between two tries end then as soon as somebody does."""
 ANSWER_WITHIN_S = 0.25
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935, "rtmps": 443}

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
+from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
+from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError
-from streamer.features import DetectorContext
+from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
 from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import PassthroughSource, Sink, Source, StreamInfo
+from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
 from streamer.observe.metrics import MetricsServer
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
 from streamer.sinks.selection import OpenSinks
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.options import NetworkOptions
-from streamer.sources.selection import DEINTERLACE, SourceOptions, open_source
+from streamer.sources.selection import open_source
 from streamer.system.suggestions import nearest
 from streamer.values.states import Overlay
 from tracking import assignment
@@ -54,6 +52,27 @@ class BuiltRun:
     parts_with_notes: Sequence[PassthroughSource | Sink]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnParts:
+    """Parts that the caller has built; they replace those of the settings, or add to them. Detectors are not closed.
+
+    Attributes:
+        source: replaces the uri; not yet entered.
+        detector: replaces `detector.name`.
+        tracker: replaces `tracker.name`.
+        annotators: draw last.
+        sinks: written last; not yet entered. They get every frame, and their failure ends the run.
+        draw: draw every frame, also without an output that needs it.
+    """
+
+    source: Source | None = None
+    detector: Detector | None = None
+    tracker: Tracker | None = None
+    annotators: Sequence[Annotator] = ()
+    sinks: Sequence[Sink] = ()
+    draw: bool = False
+
+
 def build_run(
     uri: str,
     outputs: Outputs,
@@ -64,6 +83,7 @@ def build_run(
     message: Callable[[str], None],
     on_close: Callable[[], None],
     observers: Sequence[RunObserver] = (),
+    own: OwnParts | None = None,
 ) -> BuiltRun:
     """Open the source and the sinks, load the detector and connect all parts.
 
@@ -76,32 +96,34 @@ def build_run(
         message: gets one line about each step that takes time.
         on_close: called when the user closes a window.
         observers: observe the run.
+        own: parts that the caller has built.
 
     Raises:
         StreamerError: a part cannot be built.
     """
-    source = _enter_source(uri, settings, stack, stats, observers)
+    own = own or OwnParts()
+    source = _enter_source(own.source or uri, settings, stack, stats, observers)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
-    tracker = build_tracker(settings.tracker, detection_interval_s=every.interval_s(info.average_fps))
+    interval_s = every.interval_s(info.average_fps)
+    tracker = own.tracker or build_tracker(settings.tracker, detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()
     # A wrong class name is refused before a model is downloaded or TensorFlow is imported.
-    selection.check_classes(settings.detector)
-    sinks = _enter_sinks(outputs, source, settings, stack, on_close)
-    context = DetectorContext(info=info, say=message, extensions=settings.extensions)
-    built = selection.build_detector(settings.detector, context)
-    for detector in built.detectors:
-        stack.callback(detector.close)
+    if own.detector is None:
+        selection.check_classes(settings.detector)
+    sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks)
+    built = _build_detectors(own.detector, settings, info, stack, message)
     pipeline = Pipeline(
         source,
         built.detectors,
         tracker,
-        annotators=build_annotators(settings.draw, settings.extensions),
+        annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
         sinks=sinks.all,
         cadence=every,
         select=built.keep,
+        draw=own.draw,
         overlay=shown,
         delay_s=settings.delay_s,
         latency=latency,
@@ -115,13 +137,27 @@ def build_run(
     return BuiltRun(pipeline, info, built.reason, (*copied, *sinks.all))
 
 
+def _build_detectors(
+    own: Detector | None, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
+) -> BuiltDetectors:
+    if own is not None:
+        keep = ClassFilter(own.labels, settings.detector, 0.0)
+        return BuiltDetectors([own], f"detector: {type(own).__name__}", keep)
+    context = DetectorContext(info=info, say=message, extensions=settings.extensions)
+    built = selection.build_detector(settings.detector, context)
+    for detector in built.detectors:
+        stack.callback(detector.close)
+    return built
+
+
 def _enter_source(
-    uri: str, settings: Settings, stack: ExitStack, stats: RunStats, observers: Sequence[RunObserver]
+    uri: str | Source, settings: Settings, stack: ExitStack, stats: RunStats, observers: Sequence[RunObserver]
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
-    options = replace(source_options(settings.source), tap=packet_tap(observers))
-    source = stack.enter_context(open_source(uri, options, stats=stats))
+    context = SourceContext(stats, packet_tap(observers), settings.extensions)
+    source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
+    stack.enter_context(source)
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
     if settings.metrics.address is not None:
@@ -130,10 +166,17 @@ def _enter_source(
 
 
 def _enter_sinks(
-    outputs: Outputs, source: Source, settings: Settings, stack: ExitStack, on_close: Callable[[], None]
+    outputs: Outputs,
+    source: Source,
+    settings: Settings,
+    stack: ExitStack,
+    on_close: Callable[[], None],
+    own: Sequence[Sink],
 ) -> OpenSinks:
     passthrough = source.passthrough if isinstance(source, PassthroughSource) else None
     sinks = outputs.open_sinks(source.info, settings, on_close, passthrough=passthrough)
+    sinks.all.extend(own)
+    sinks.keep_all.extend(own)
     for sink in sinks.all:
         stack.enter_context(sink)
     return sinks
@@ -198,54 +241,3 @@ def choose_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
 def playout(settings: SourceSettings) -> Playout:
     """When frames of a live source are shown."""
     return Playout(None if settings.jitter_ms == "auto" else float(settings.jitter_ms) / 1000)
-
-
-def _password(settings: SourceSettings) -> str:
-    """The password, its file, the password in the environment, its file there: the first that is given."""
-    given = settings.password.get_secret_value()
-    if settings.password_file is None:
-        given = given or os.environ.get("STREAMER_SOURCE_PASSWORD", "")
-    file = settings.password_file or os.environ.get("STREAMER_SOURCE_PASSWORD_FILE")
-    if given or not file:
-        return given
-    try:
-        return Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or ("no such file" if "\0" in str(file) else "is no text")
-        raise ConfigError(f"source.password_file: cannot read {file}: {reason}") from error
-
-
-def source_options(settings: SourceSettings) -> SourceOptions:
-    """How the source is read, with the password where the settings say it is.
-
-    Raises:
-        ConfigError: the password's file cannot be read.
-    """
-    width, _, height = (settings.size or "0x0").partition("x")
-    return SourceOptions(
-        fps=settings.fps,
-        threads=settings.threads,
-        live=settings.live,
-        size=(int(width), int(height)) if settings.size else None,
-        pixel_format=settings.pixel_format,
-        audio=settings.audio,
-        deinterlace=settings.deinterlace,
-        network=NetworkOptions(
-            transport=settings.transport,
-            user=settings.user or os.environ.get("STREAMER_SOURCE_USER", ""),
-            password=_password(settings),
-            open_timeout_s=settings.open_timeout_s,
-            low_latency=settings.low_latency,
-            options=settings.options,
-            verify=settings.verify,
-            poll_fps=settings.poll_fps,
-            deinterlace=DEINTERLACE[settings.deinterlace],
-            max_height=settings.max_height,
-        ),
-        patience=Patience(
-            stall_s=settings.stall_s,
-            longest_wait_s=settings.longest_wait_s,
-            retry_for_s=settings.retry_for_s,
-            retry_at_start=settings.retry_at_start,
-        ),
-    )

@@ -23,6 +23,18 @@ _UNSHOWN = re.compile(
     "\U000e0000-\U000e007f]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def scheme_of(text: str) -> str:
+    """The scheme of an address such as `rtsp://host/`, in lower case; "" for any other text."""
+    match = _SCHEME.match(text)
+    return match[1].lower() if match else ""
+
+
+def is_local(uri: str) -> bool:
+    """Whether a text is the name of something on this machine: it exists, or it is no address."""
+    return not scheme_of(uri) or exists(uri)
 
 
 def exists(path: str | Path) -> bool:

@@ -1,7 +1,4 @@
-"""Which colour matrix and range a decoded picture has; the one place that guesses where the stream does not say.
-
-Pure functions, used by whichever thread holds the frame.
-"""
+"""The colour matrix and range of a decoded frame, with defaults for untagged streams. Pure functions for any thread."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import av
 from av.video.reformatter import ColorRange, Colorspace
 
 Matrix = Literal["bt601", "bt709", "bt2020", "fcc", "smpte240m", "rgb"]
-"""The names are those of FFmpeg's `scale` filter, but for `rgb`."""
+"""The names are those of FFmpeg's `scale` filter, except `rgb`."""
 
 # AVColorSpace, ITU-T H.273 table 4 (MatrixCoefficients).
 _MATRIX_BY_CODE: dict[int, Matrix] = {
@@ -44,24 +41,24 @@ _SWSCALE: dict[Matrix, Colorspace] = {
 
 
 def is_rgb(pixel_format: av.VideoFormat) -> bool:
-    """RGB, a palette of it, or XYZ, which FFmpeg reads and writes as RGB."""
+    """Whether it is RGB, an RGB palette, or XYZ, which FFmpeg converts as RGB."""
     return pixel_format.is_rgb or pixel_format.has_palette or pixel_format.name.startswith("xyz")
 
 
 def is_grey(pixel_format: av.VideoFormat) -> bool:
-    """One channel besides alpha, black and white included."""
+    """Whether it has one channel besides alpha; black and white included."""
     return not is_rgb(pixel_format) and sum(not part.is_alpha for part in pixel_format.components) == 1
 
 
 def has_alpha(pixel_format: av.VideoFormat) -> bool:
-    """Whether pixels may be transparent; a palette's can."""
+    """Whether pixels may be transparent, as in a palette."""
     return pixel_format.has_palette or any(part.is_alpha for part in pixel_format.components)
 
 
 def matrix_as_tagged(pixel_format: av.VideoFormat, code: int, width: int, height: int) -> Matrix:
-    """The matrix of pictures with that H.273 code.
+    """The matrix of frames with an H.273 code.
 
-    Untagged ones get what players assume (mpv): BT.709 from 1280 wide or 577 high.
+    The default for untagged frames is that of players (mpv): BT.709 from 1280 wide or 577 high.
     """
     if is_rgb(pixel_format):
         return "rgb"
@@ -69,10 +66,9 @@ def matrix_as_tagged(pixel_format: av.VideoFormat, code: int, width: int, height
 
 
 def full_range_as_tagged(pixel_format: av.VideoFormat, code: int) -> bool:
-    """Whether 0..255 are black..white in pictures with that range code of FFmpeg.
+    """Whether frames with a range code of FFmpeg have full range (0..255 are black..white).
 
-    `yuvj` formats and RGB are full. Untagged grey is full, as FFmpeg has it; other untagged pictures are limited
-    (16..235).
+    `yuvj` formats and RGB are full. Untagged grey is full, as in FFmpeg; other untagged frames are limited (16..235).
     """
     if is_rgb(pixel_format) or pixel_format.name.startswith("yuvj"):
         return True
@@ -80,15 +76,15 @@ def full_range_as_tagged(pixel_format: av.VideoFormat, code: int) -> bool:
 
 
 def matrix_of(picture: av.VideoFrame) -> Matrix:
-    """The YCbCr matrix of a picture."""
+    """The YCbCr matrix of a frame."""
     return matrix_as_tagged(picture.format, int(picture.colorspace), picture.width, picture.height)
 
 
 def is_full_range(picture: av.VideoFrame) -> bool:
-    """True when 0..255 are black..white."""
+    """Whether a frame has full range: 0..255 are black..white."""
     return full_range_as_tagged(picture.format, int(picture.color_range))
 
 
 def swscale_matrix(picture: av.VideoFrame) -> int:
-    """The same answer as `matrix_of`, in the numbers that `av.VideoFrame.reformat` takes."""
+    """The matrix of a frame as a number for `av.VideoFrame.reformat`."""
     return int(_SWSCALE[matrix_of(picture)])

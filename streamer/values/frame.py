@@ -1,7 +1,7 @@
-"""One decoded picture with its exact time, as every stage of the pipeline hands it on.
+"""A decoded frame with its exact time, as it is passed through the pipeline.
 
-A frame is made by the capture thread and read by all others. Its picture is treated as immutable: whoever wants to
-draw copies the planes first (`streamer.render`).
+A frame is created by the capture thread and read by all others. Its picture is immutable: it is copied before something
+is drawn on it (`streamer.render`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streamer.values import colour
 
 
 class _Scaler(threading.local):
-    """One swscale context a thread: making it anew costs 0.3 ms a picture at 1280x720."""
+    """One swscale context per thread: a new one takes 0.3 ms per frame at 1280x720."""
 
     def __init__(self) -> None:
         self.reformatter = VideoReformatter()
@@ -31,12 +31,12 @@ _scaler = _Scaler()
 
 
 def held_bytes(picture: av.VideoFrame) -> int:
-    """What a picture holds in memory."""
+    """The memory of a decoded frame."""
     return sum(plane.buffer_size for plane in picture.planes)
 
 
 class FrameKey(NamedTuple):
-    """Which picture of which stream: both count from 0, over all connections of a run."""
+    """The number of a stream and of a frame in it; both count from 0, over all connections of a run."""
 
     stream: int
     number: int
@@ -44,23 +44,23 @@ class FrameKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A decoded picture in its native pixel format.
+    """A decoded frame in its native pixel format.
 
     Attributes:
-        picture: the decoder's picture, upright (rotation applied). Never written to.
-        index: 0-based count of the frames that the decoder gave.
-        pts: presentation time in units of `time_base`, exactly as the container gave it.
+        picture: the decoded frame, upright (rotation applied). Must not be changed.
+        index: 0-based number of the frame.
+        pts: presentation time in units of `time_base`, exactly as in the container.
         time_base: seconds per tick of `pts`, an exact rational.
         captured_s: monotonic clock at arrival, seconds; before decoding where the source is live.
-        segment: +1 at each reconnect, loop or change of format; a tracker starts anew there.
-        duration: display time in ticks of `time_base`, 0 where the container does not tell.
-        corrupt: the decoder flagged the picture as damaged.
-        damage: why no detector should see it (`packet loss`); empty where nothing is known against it.
-        raw_pts: what the sender gave where `pts` had to be repaired or moved; None if `pts` is that, or nothing came.
-        wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it; else None.
-        sample_aspect_ratio: width of a pixel by its height, as it is shown; None where it is that of `StreamInfo`.
-        interlaced: the rows of the picture show two moments in turn; `rgb` gives the first of them alone.
-        key: where the picture is in what a recorder keeps of the packets; None where none does.
+        segment: +1 at each reconnect, loop or change of format; trackers are reset there.
+        duration: display time in ticks of `time_base`, 0 if unknown.
+        corrupt: the decoder flagged the frame as damaged.
+        damage: why detectors must not use it (`packet loss`); empty if there is no reason.
+        raw_pts: the sender's time, if `pts` was corrected or moved; otherwise None.
+        wall_clock_s: the sender's wall clock, seconds since 1970, if the protocol has it; else None.
+        sample_aspect_ratio: width of a displayed pixel by its height; None if it is that of `StreamInfo`.
+        interlaced: the rows alternate between two fields; `rgb` returns the first field only.
+        key: the frame in a recording of the packets; None if there is none.
         stream: name of the stream in a program that runs several; else empty.
 
     Raises:
@@ -96,23 +96,23 @@ class Frame:
 
     @property
     def width(self) -> int:
-        """Width of the upright picture in pixels."""
+        """Width in pixels, upright."""
         return self.picture.width
 
     @property
     def height(self) -> int:
-        """Height of the upright picture in pixels."""
+        """Height in pixels, upright."""
         return self.picture.height
 
     def rgb(self, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
-        """The picture as full-range RGB.
+        """The frame as full-range RGB.
 
-        Made straight from the native planes in one step, in the stream's own colour matrix and range; of an interlaced
-        picture from its upper field alone, so that nothing that moves has a comb.
+        Converted from the native planes in one step with the stream's colour matrix and range. Only the upper field of
+        an interlaced frame is used, which avoids combing.
 
         Args:
-            size: `(width, height)` in pixels to scale to, aspect ratio not kept: averaged over areas where both
-                shrink, else bilinear; the frame's own if None.
+            size: `(width, height)` in pixels to scale to, without keeping the aspect ratio: by area averaging if both
+                shrink, else bilinear. The frame's own size if None.
 
         Returns:
             uint8 `(height, width, 3)`, contiguous; a new array on each call.
@@ -124,7 +124,7 @@ class Frame:
             _upper_field(self.picture) if self.interlaced else self.picture,
             width=width,
             height=height,
-            # Scaling into 4 bytes a pixel takes swscale 0.52 ms at 1280x720 to 300x300, into 3 bytes 0.84 ms.
+            # swscale takes 0.52 ms to scale 1280x720 to 300x300 with 4 bytes per pixel, 0.84 ms with 3 bytes.
             format="rgba" if shrinks else "rgb24",
             src_colorspace=colour.swscale_matrix(self.picture),
             src_color_range=source_range,

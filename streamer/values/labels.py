@@ -1,4 +1,4 @@
-"""The table that turns a detector's class numbers into names, and finds classes by name, MID or kind.
+"""The table of a detector's classes: their names, and lookup by name, MID or superclass.
 
 Immutable; owned by the detector, read by every thread.
 """
@@ -12,19 +12,19 @@ from streamer.errors import ConfigError
 from streamer.system.suggestions import did_you_mean
 
 EXACTLY = "="
-"""Before a class: that class alone, nothing below it."""
+"""Prefix of a class: only that class, without its subclasses."""
 
 _LISTED = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hierarchy:
-    """Which class is a kind of which: a directed graph without cycles; a class may have several parents.
+    """The subclass relation: a directed acyclic graph; a class may have several parents.
 
     Attributes:
-        title: what it is called in messages, such as `Open Images V4`.
+        title: its name in messages, such as `Open Images V4`.
         names: readable name of each MID.
-        parents: the MIDs directly above a MID; a class without any may be left out.
+        parents: the MIDs of the direct superclasses of a MID; a class without any may be omitted.
     """
 
     title: str
@@ -32,16 +32,16 @@ class Hierarchy:
     parents: Mapping[str, tuple[str, ...]]
 
     def find(self, key: str) -> str | None:
-        """The MID of a class by its name or MID, any case; None if there is none."""
+        """The MID of a class by its name or MID, case-insensitive; None if there is none."""
         folded = key.casefold()
         return next((mid for mid, name in self.names.items() if folded in (name.casefold(), mid.casefold())), None)
 
     def above(self, mid: str) -> dict[str, int]:
-        """Every class that `mid` is a kind of, itself included, with the number of steps up to it (the fewest)."""
+        """All superclasses of `mid`, itself included, with the smallest number of steps up to each."""
         return _reached({mid}, self.parents)
 
     def below(self, mids: Iterable[str]) -> dict[str, int]:
-        """Every class that is a kind of one of `mids`, these included, with the steps down to it (the fewest)."""
+        """All subclasses of `mids`, these included, with the smallest number of steps down to each."""
         children: dict[str, list[str]] = {}
         for child, parents in self.parents.items():
             for parent in parents:
@@ -53,17 +53,17 @@ class Hierarchy:
 class LabelTable:
     """Names of the classes of one detector; `Detections.labels` are row numbers of this table.
 
-    A class is asked for by its name or MID, any case: `Vehicle` stands for that class and all below it in the
-    hierarchy, whether or not the table has a row for `Vehicle` itself; `=Vehicle` for that class alone. Without a
-    hierarchy a class stands for itself.
+    Classes are selected by name or MID, case-insensitive: `Vehicle` means that class and all its subclasses in the
+    hierarchy, whether or not the table has a row for `Vehicle` itself; `=Vehicle` means only that class. Without a
+    hierarchy a class means itself.
 
     Attributes:
-        names: readable English names, one a row; "" (or `???`, without a letter or digit) for a row that is not used.
-        mids: Open Images / Freebase MIDs such as `/m/0k4j`, one a row, "" where there is none; or empty.
-        hierarchy: of the MIDs; None if there is none. Two tables with the same names and MIDs are equal.
+        names: readable English names, one per row; "" (or `???`, without a letter or digit) for an unused row.
+        mids: Open Images / Freebase MIDs such as `/m/0k4j`, one per row, "" if there is none; or empty.
+        hierarchy: of the MIDs; may be None. Tables with the same names and MIDs are equal.
 
     Raises:
-        ValueError: `mids` given with another length than `names`.
+        ValueError: `mids` and `names` have different lengths.
     """
 
     names: tuple[str, ...]
@@ -78,36 +78,36 @@ class LabelTable:
         return len(self.names)
 
     def name(self, label: int) -> str:
-        """The readable name of a row; `class 7` for a row that the table does not have, or that has no name."""
+        """The readable name of a row; `class 7` if the table has no such row, or no name for it."""
         return (self.names[label] if 0 <= label < len(self.names) else "") or f"class {label}"
 
     def mid(self, label: int) -> str | None:
-        """The MID of a row, or None where it is not known."""
+        """The MID of a row, or None if unknown."""
         return (self.mids[label] or None) if 0 <= label < len(self.mids) else None
 
     def used(self) -> Iterator[int]:
-        """The rows that have a name."""
+        """The rows with a name."""
         return (row for row, name in enumerate(self.names) if any(character.isalnum() for character in name))
 
     def rows(self, wanted: Sequence[str]) -> tuple[int, ...]:
-        """The rows of the classes asked for, rising, each once.
+        """The rows of the selected classes, rising, without duplicates.
 
         Raises:
-            ConfigError: a class of which the table has nothing; the message has the nearest names.
+            ConfigError: a class without rows; the message has the nearest names.
         """
         return tuple(sorted({row for expression in wanted for row in self.matches(expression)}))
 
     def matches(self, expression: str) -> dict[int, int]:
-        """The rows that one class expression stands for, with their steps up to the class that it names, 0 = itself.
+        """The rows selected by a class expression, with their steps up to the named class, 0 = itself.
 
         Raises:
-            ConfigError: a class of which the table has nothing; the message has the nearest names.
+            ConfigError: a class without rows; the message has the nearest names.
         """
         key = expression.strip()
         exact = key.startswith(EXACTLY)
         key = key.removeprefix(EXACTLY).strip().casefold()
         found = {row: 0 for row in self.used() if key in (self.names[row].casefold(), (self.mid(row) or "").casefold())}
-        # A name of the table's own comes before the same name in the hierarchy.
+        # A name in the table takes precedence over the same name in the hierarchy.
         tops = {self.mids[row] for row in found if self.mid(row)}
         if not found and self.hierarchy is not None:
             tops |= {mid for mid in (self.hierarchy.find(key),) if mid is not None}
@@ -119,27 +119,27 @@ class LabelTable:
         return below | found
 
     def above(self, row: int) -> dict[str, int]:
-        """The MIDs of all classes that a row's class is a kind of, itself included, with the steps up; or empty."""
+        """The MIDs of all superclasses of a row's class, itself included, with the steps up; or empty."""
         mid = self.mid(row)
         if mid is None:
             return {}
         return {mid: 0} if self.hierarchy is None else self.hierarchy.above(mid)
 
     def _below(self, tops: set[str]) -> dict[int, int]:
-        """Rows that are one of the classes `tops` or a kind of it, with their fewest steps up."""
+        """Rows of the classes `tops` and their subclasses, with the smallest number of steps up."""
         if not tops:
             return {}
         steps = dict.fromkeys(tops, 0) if self.hierarchy is None else self.hierarchy.below(tops)
         return {row: steps[self.mids[row]] for row in self.used() if self.mid(row) in steps}
 
     def _nothing(self, shown: str, key: str, tops: set[str]) -> str:
-        """Why an expression stands for nothing, and what might have been meant."""
+        """Why an expression selects no row, with suggestions."""
         if not tops or self.hierarchy is None:
             return f"no class {shown!r} in this detector{self._nearest(key)}"
         name = self.hierarchy.names[min(tops)]
         if below := self._below(tops):
             kinds = ", ".join(self.names[row] for row in sorted(below))
-            return f"this detector has no class {name!r} itself; without the {EXACTLY!r} it stands for {kinds}"
+            return f"this detector has no class {name!r} itself; without the {EXACTLY!r} it means {kinds}"
         return (
             f"this detector knows no {name!r}: {self.hierarchy.title} has that class, "
             f"but the detector has neither it nor anything below it{self._known()}"
@@ -161,7 +161,7 @@ class LabelTable:
 def _reached(start: Iterable[str], following: Mapping[str, Sequence[str]]) -> dict[str, int]:
     found = dict.fromkeys(start, 0)
     queue = list(found)
-    for node in queue:  # breadth first: the list grows while it is walked
+    for node in queue:  # breadth first: the list grows during the iteration
         for each in following.get(node, ()):
             if each not in found:
                 found[each] = found[node] + 1

@@ -1,6 +1,6 @@
-"""MOT Challenge text in and out, and tracking from a file into a file. Owned by the thread that calls it.
+"""Reads and writes MOT Challenge text, and tracks the detections of a file. Owned by the calling thread.
 
-The format (Leal-Taixé et al., "MOTChallenge 2015", arXiv:1504.01942, section 3.3) has one box a line, `frame,id,left,
+The format (Leal-Taixé et al., "MOTChallenge 2015", arXiv:1504.01942, section 3.3) has one box per line, `frame,id,left,
 top,width,height,conf,x,y,z`, with frames counted from 1 and lengths in pixels.
 """
 
@@ -27,21 +27,20 @@ Rows = npt.NDArray[np.float64]
 """float64 `(N, 7)`: frame, id, left, top, width, height, confidence."""
 
 _COLUMNS = ("frame", "id", "left", "top", "width", "height", "conf")
-# Detectors round, and MOT Challenge counts pixels from 1: boxes that reach no further than this beyond the picture are
-# as good as clipped.
+# Detectors round, and MOT Challenge counts pixels from 1: boxes up to this far outside the frame count as clipped.
 _EDGE_PX = 1.0
 _EXPECTED = ",".join(_COLUMNS) + ",..."
 
 
 @dataclass(frozen=True, slots=True)
 class TrackSummary:
-    """What `track_file` did; as text it is one line.
+    """The result of `track_file`; as text it is one line.
 
     Attributes:
-        frames: frames from the first to the last one in the file, those without a detection included.
-        detections: rows that were read.
-        tracks: different ids that were written.
-        rows: rows that were written.
+        frames: number of frames up to the last one in the file, including those without a detection.
+        detections: number of rows read.
+        tracks: number of distinct ids written.
+        rows: number of rows written.
         elapsed_s: wall time of reading, tracking and writing, seconds.
     """
 
@@ -57,7 +56,7 @@ class TrackSummary:
 
 
 def read_rows(path: Path) -> Rows:
-    """All rows of a MOT Challenge file in file order; blank lines, spaces and trailing commas do not matter.
+    """All rows of a MOT Challenge file in file order; blank lines, spaces and trailing commas are ignored.
 
     Raises:
         SourceUnavailable: the file cannot be read.
@@ -71,12 +70,12 @@ def read_rows(path: Path) -> Rows:
                     rows = np.loadtxt(file, delimiter=",", usecols=range(len(_COLUMNS)), comments=None, ndmin=2)
             except ValueError:
                 rows = None
-            # The fast reader knows neither padded blank lines nor which line is wrong.
+            # The fast reader does not support blank lines with spaces, and does not report the wrong line.
             if rows is None or not _is_valid(rows):
                 file.seek(0)
                 rows = np.array(list(_slow_rows(path, file)), dtype=np.float64)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text file; it must have lines like {_EXPECTED}") from error
+        raise ConfigError(f"{path} is not a text file; it must have lines like {_EXPECTED}") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise SourceUnavailable(f"cannot read {path}: {reason}; give a file in MOT Challenge layout") from error
@@ -86,8 +85,8 @@ def read_rows(path: Path) -> Rows:
 def read_detections(path: Path) -> Iterator[tuple[int, Detections]]:
     """The detections of every frame from index 0 (the file's frame 1) to the last one in the file, in order.
 
-    All get label 0. The file's order does not matter. Confidences that are no probabilities are clipped to 0..1; where
-    all are below 0 (by custom -1, "not known") they count as 1.
+    All have label 0. The order of rows does not matter. Confidences are clipped to 0..1; if all are below 0 (usually
+    -1, "unknown"), they count as 1.
 
     Raises:
         SourceUnavailable, ConfigError: as `read_rows`, before the first frame.
@@ -96,13 +95,13 @@ def read_detections(path: Path) -> Iterator[tuple[int, Detections]]:
 
 
 def track_rows(index: int, tracks: Tracks, size: tuple[int, int], *, clip: bool = True) -> list[str]:
-    """One line `frame,id,left,top,width,height,score,-1,-1,-1` for each confirmed track that touches the picture.
+    """One line `frame,id,left,top,width,height,score,-1,-1,-1` for each confirmed track that overlaps the frame.
 
     Args:
         index: 0-based index of the frame; the file counts from 1.
         tracks: boxes in pixels.
-        size: width and height of the picture in pixels.
-        clip: cut off what lies outside the picture.
+        size: width and height of the frame in pixels.
+        clip: clip the boxes to the frame.
     """
     boxes = tracks.boxes.astype(np.float64)
     shown = tracks.confirmed & (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < size).all(axis=1)
@@ -126,29 +125,29 @@ def track_file(
     out_path: Path,
     overwrite: bool = False,
 ) -> TrackSummary:
-    """Track the detections of a MOT Challenge file, as if they arrived live, into another.
+    """Track the detections of a MOT Challenge file, as if they arrived live, and write another one.
 
-    Only confirmed tracks that touch the picture are written. Their boxes are clipped to it where the detections all
-    are; otherwise they may reach beyond it, as the ground truth of MOT17 does.
+    Only confirmed tracks that overlap the frame are written. Their boxes are clipped to it if all detections are;
+    otherwise they may extend beyond it, as in the ground truth of MOT17.
 
     Args:
         detections_path: the detections.
-        fps: frames a second; frame n is at (n - 1) / fps seconds.
-        size: width and height of the picture in pixels.
-        tracker: takes the detections of every frame, one after the other.
-        out_path: written beside its final name and moved there when it is complete.
+        fps: frames per second; frame n is at (n - 1) / fps seconds.
+        size: width and height of the frame in pixels.
+        tracker: gets the detections of all frames in order.
+        out_path: written under a temporary name and renamed when it is complete.
         overwrite: replace `out_path` if it exists.
 
     Raises:
         ConfigError: a malformed line, or an `fps` or `size` that is not positive.
         SourceUnavailable: the detections cannot be read.
         SinkUnavailable: the output exists, is the input, or cannot be created.
-        SinkError: writing failed; nothing is left behind.
+        SinkError: writing failed; no file is left.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ConfigError(f"the frame rate must be above 0, not {fps}")
     if min(size) <= 0:
-        raise ConfigError(f"the picture size must be above 0, not {size[0]}x{size[1]}")
+        raise ConfigError(f"the frame size must be above 0, not {size[0]}x{size[1]}")
     if paths.exists(out_path) and paths.exists(detections_path) and out_path.samefile(detections_path):
         raise SinkUnavailable(f"the output {out_path} is the input; choose another name")
     started_s = time.perf_counter()
@@ -159,14 +158,14 @@ def track_file(
             frames, ids, written = _track(rows, float(fps), size, tracker, file)
         output.commit()
     except OSError as error:
-        raise SinkError(f"cannot write {out_path}: {error.strerror or error}; nothing was kept") from error
+        raise SinkError(f"cannot write {out_path}: {error.strerror or error}; no file was written") from error
     finally:
         output.discard()
     return TrackSummary(frames, len(rows), ids, written, time.perf_counter() - started_s)
 
 
 def _track(rows: Rows, fps: float, size: tuple[int, int], tracker: Tracker, file: TextIO) -> tuple[int, int, int]:
-    """Write the tracks of all frames; returns the number of frames, of different ids and of rows written."""
+    """Write the tracks of all frames; returns the numbers of frames, distinct ids and rows written."""
     corners = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
     clip = bool((corners >= -_EDGE_PX).all() and (corners <= np.array((*size, *size)) + _EDGE_PX).all())
     frames = written = 0

@@ -164,7 +164,7 @@ def test_a_damaged_clip_has_a_result(program: Program) -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("rtsp://admin:pa/swordfish@", "names no host; write rtsp://HOST/PATH"),
+        ("rtsp://admin:pa/swordfish@", "has no host; write rtsp://HOST/PATH"),
         ("rtsp://admin:swordfish/live", "is no address"),
         ("rtsp://admin:1/swordfish@nowhere.invalid/live", "write %2F %3F %23 or %40 for them"),
     ],

@@ -13,7 +13,7 @@ from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.registry import SINKS, SOURCES
-from streamer.run.build import build_tracker, source_options
+from streamer.run.build import build_tracker
 from streamer.sinks.selection import sink_class
 from tracking.types import Detections
 
@@ -178,27 +178,25 @@ def test_errors_of_settings_contain_no_password(tmp_path: Path, content: str) ->
 def test_the_text_of_the_settings_contains_no_password() -> None:
     settings = load_settings(None, [f"source.password={CANARY}"])
     assert CANARY not in f"{settings!r} {settings}"
-    assert source_options(settings.source).network.password == CANARY
+    assert settings.source.login()[1] == CANARY
 
 
 def test_the_environment_supplies_a_missing_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STREAMER_SOURCE_USER", "me")
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD", CANARY)
-    network = source_options(load_settings(None).source).network
-    assert (network.user, network.password) == ("me", CANARY)
-    network = source_options(load_settings(None, ["source.user=you", "source.password=other"]).source).network
-    assert (network.user, network.password) == ("you", "other")
+    assert load_settings(None).source.login() == ("me", CANARY)
+    assert load_settings(None, ["source.user=you", "source.password=other"]).source.login() == ("you", "other")
     monkeypatch.delenv("STREAMER_SOURCE_PASSWORD")
     (tmp_path / "password").write_text("in a file\n")
     monkeypatch.setenv("STREAMER_SOURCE_PASSWORD_FILE", str(tmp_path / "password"))
-    assert source_options(load_settings(None).source).network.password == "in a file"
+    assert load_settings(None).source.login()[1] == "in a file"
 
 
 @pytest.mark.parametrize("content", [b"pass word \nanother line", b"pass word \r\n", b"pass word "])
 def test_the_first_line_of_a_password_file_is_the_password(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "password").write_bytes(content)
     settings = load_settings(None, [f"source.password_file={tmp_path / 'password'}"])
-    assert source_options(settings.source).network.password == "pass word "
+    assert settings.source.login()[1] == "pass word "
 
 
 @pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), (b"\xff\xfe", "is no text")])
@@ -207,33 +205,12 @@ def test_an_unreadable_password_file_is_named(tmp_path: Path, content: bytes | N
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError, match=rf"source\.password_file: cannot read {re.escape(str(file))}: {reason}"):
-        source_options(load_settings(None, [f"source.password_file={file}"]).source)
+        load_settings(None, [f"source.password_file={file}"]).source.login()
 
 
-def test_settings_of_the_source_reach_it() -> None:
-    chosen = [
-        "size=1280x720",
-        "pixel_format=MJPG",
-        "fps=30",
-        "live=true",
-        "transport=udp",
-        "stall_s=2",
-        "retry_for_s=60",
-        "retry_at_start=true",
-        "longest_wait_s=10",
-        "open_timeout_s=3",
-        "low_latency=false",
-        "options={reorder_queue_size: '500'}",
-    ]
-    options = source_options(load_settings(None, [f"source.{one}" for one in chosen]).source)
-    assert (options.size, options.pixel_format, options.fps, options.live) == ((1280, 720), "MJPG", 30, True)
-    network = options.network
-    assert (network.transport, network.open_timeout_s, network.low_latency) == ("udp", 3, False)
-    assert network.options == {"reorder_queue_size": "500"}
-    patience = options.patience
-    assert (patience.stall_s, patience.retry_for_s, patience.retry_at_start) == (2, 60, True)
-    assert patience.longest_wait_s == 10
-    assert source_options(load_settings(None).source).size is None
+def test_source_settings_have_derived_values() -> None:
+    assert load_settings(None, ["source.size=1280x720"]).source.frame_size == (1280, 720)
+    assert load_settings(None).source.frame_size is None
 
 
 @pytest.mark.parametrize("given", ["0", "'0'", "camera:0"])
@@ -258,16 +235,9 @@ def test_the_tracker_connects_rare_detections() -> None:
 def test_ffmpeg_options_may_be_numbers_and_booleans(tmp_path: Path) -> None:
     config = tmp_path / "settings.yaml"
     config.write_text("source: {options: {reorder_queue_size: 500, overrun_nonfatal: true, headers: 'X: 1'}}")
-    options = source_options(load_settings(config).source).network.options
+    options = load_settings(config).source.options
     assert options == {"reorder_queue_size": "500", "overrun_nonfatal": "1", "headers": "X: 1"}
     assert load_settings(None, ["source.options.timeout=1.5"]).source.options == {"timeout": "1.5"}
-
-
-def test_verify_and_poll_fps_reach_the_source() -> None:
-    network = source_options(load_settings(None).source).network
-    assert (network.verify, network.poll_fps) == (True, 1.0)
-    network = source_options(load_settings(None, ["source.verify=false", "source.poll_fps=0.1"]).source).network
-    assert (network.verify, network.poll_fps) == (False, 0.1)
 
 
 def test_settings_of_a_feature_that_is_not_installed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Every registered annotator through the same expectations."""
+"""The contract of `streamer.interfaces.Annotator`, for every registered annotator."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_any_size_is_fine(name: str, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("pixel_format", DRAWABLE)
 @pytest.mark.parametrize("name", NAMES)
-def test_any_format_is_fine_and_kept(name: str, pixel_format: str) -> None:
+def test_any_format_is_fine_and_stays(name: str, pixel_format: str) -> None:
     canvas = walk(annotator(name), (65, 47), pixel_format, shots=2)
     assert canvas.picture.format.name == pixel_format
     most = (1 << canvas.picture.format.components[0].bits) - 1 << unused_bits(pixel_format)
@@ -72,7 +72,7 @@ def test_any_format_is_fine_and_kept(name: str, pixel_format: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_scenes_give_the_same_pictures(name: str) -> None:
+def test_the_same_scenes_give_the_same_result(name: str) -> None:
     first, second = walk(annotator(name), (128, 96)), walk(annotator(name), (128, 96))
     assert same_pixels(first.picture, second.picture)
 

@@ -1,4 +1,4 @@
-"""Every registered detector against what `streamer.interfaces.Detector` promises."""
+"""The contract of `streamer.interfaces.Detector`, for every registered detector."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def busy(width: int, height: int) -> UInt8Array:
-    """Something for either detector: blocks of colour, two of them pure red and blue."""
+    """A scene for either detector: blocks of colour, two of them pure red and blue."""
     rgb = street(width, height, seed=5)
     rgb[height // 4 : height // 2 + 1, : width // 2 + 1] = (255, 0, 0)
     rgb[height // 2 :, width // 2 :] = (0, 0, 255)
@@ -79,7 +79,7 @@ def test_label_table_has_names_and_mids(detector: Detector) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_detections_are_sound_at_any_size(detector: Detector, size: tuple[int, int]) -> None:
+def test_detections_are_valid_at_any_size(detector: Detector, size: tuple[int, int]) -> None:
     found = detector.detect(frame_of(busy(*size)))
     check(found, detector, *size)
     if size == (1280, 720):
@@ -87,11 +87,11 @@ def test_detections_are_sound_at_any_size(detector: Detector, size: tuple[int, i
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "nv12", "yuvj422p", "gray", "bgr24"])
-def test_detections_are_sound_in_any_pixel_format(detector: Detector, pixel_format: str) -> None:
+def test_detections_are_valid_in_any_pixel_format(detector: Detector, pixel_format: str) -> None:
     check(detector.detect(frame_of(busy(321, 241), pixel_format=pixel_format)), detector, 321, 241)
 
 
-def test_blank_pictures_are_no_error(detector: Detector) -> None:
+def test_blank_frames_are_fine(detector: Detector) -> None:
     for level in (0, 255):
         check(detector.detect(frame_of(blank(320, 240) + np.uint8(level))), detector, 320, 240)
 
@@ -115,7 +115,7 @@ def test_the_frame_is_not_written_to(detector: Detector) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_closing_twice_is_fine_and_ends_it(name: str, tmp_path: Path) -> None:
+def test_closing_twice_is_fine(name: str, tmp_path: Path) -> None:
     detector = BUILDERS[name](tmp_path)
     detector.close()
     detector.close()

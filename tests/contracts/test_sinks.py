@@ -1,4 +1,4 @@
-"""What every registered sink must do, as `streamer.interfaces.Sink` says it."""
+"""The contract of `streamer.interfaces.Sink`, for every registered sink."""
 
 from __future__ import annotations
 
@@ -86,13 +86,13 @@ def write(sink: Sink, frames: int = FRAMES, *, count: int = 2, error: BaseExcept
             raise error
 
 
-def test_a_clean_run_completes_it(name: str, make: Make, output: Path) -> None:
+def test_a_clean_run_completes_the_file(name: str, make: Make, output: Path) -> None:
     write(make())
     assert FILES[name][1](output) == FRAMES
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_nothing_stands_under_the_final_name_before(make: Make, output: Path) -> None:
+def test_the_final_name_does_not_exist_before_the_end(make: Make, output: Path) -> None:
     sink = make()
     with sink:
         sink.write(scene(0, 0, count=2))
@@ -100,20 +100,20 @@ def test_nothing_stands_under_the_final_name_before(make: Make, output: Path) ->
 
 
 @pytest.mark.parametrize("error", [Interrupted(), KeyboardInterrupt(), SystemExit(143)], ids=repr)
-def test_an_interrupt_completes_it(name: str, make: Make, output: Path, error: BaseException) -> None:
+def test_an_interrupt_completes_the_file(name: str, make: Make, output: Path, error: BaseException) -> None:
     with pytest.raises(type(error)):
         write(make(), error=error)
     assert FILES[name][1](output) == FRAMES
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_any_other_error_removes_it(make: Make, output: Path) -> None:
+def test_any_other_error_removes_the_file(make: Make, output: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         write(make(), error=ZeroDivisionError())
     assert list(output.parent.iterdir()) == []
 
 
-def test_an_error_keeps_the_file_that_was_to_be_replaced(make: Make, output: Path) -> None:
+def test_an_error_keeps_the_existing_file(make: Make, output: Path) -> None:
     output.write_bytes(b"old")
     with pytest.raises(ZeroDivisionError):
         write(make(overwrite=True), error=ZeroDivisionError())
@@ -121,7 +121,7 @@ def test_an_error_keeps_the_file_that_was_to_be_replaced(make: Make, output: Pat
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_an_existing_file_is_replaced_only_when_that_is_wanted(name: str, make: Make, output: Path) -> None:
+def test_an_existing_file_is_replaced_only_on_request(name: str, make: Make, output: Path) -> None:
     output.write_bytes(b"old")
     with pytest.raises(SinkUnavailable, match="exists already"):
         write(make())
@@ -131,7 +131,7 @@ def test_an_existing_file_is_replaced_only_when_that_is_wanted(name: str, make: 
 
 
 @pytest.mark.parametrize("where", ["folder", "missing", "file"])
-def test_a_place_that_cannot_be_written_is_refused_on_entering(make: Make, output: Path, where: str) -> None:
+def test_a_path_that_cannot_be_written_is_refused_on_entering(make: Make, output: Path, where: str) -> None:
     impossible = {
         "folder": output.parent,
         "missing": output.parent / "missing" / output.name,
@@ -144,13 +144,13 @@ def test_a_place_that_cannot_be_written_is_refused_on_entering(make: Make, outpu
     assert [path.name for path in output.parent.iterdir()] == ["file"]
 
 
-def test_a_folder_that_may_not_be_written_is_refused_on_entering(make: Make, output: Path) -> None:
+def test_a_read_only_folder_is_refused_on_entering(make: Make, output: Path) -> None:
     output.parent.chmod(0o500)
     with pytest.raises(SinkUnavailable, match="Permission denied"):
         as_an_ordinary_user(lambda: write(make()))
 
 
-def test_a_run_without_frames_leaves_a_whole_file_or_none(name: str, make: Make, output: Path) -> None:
+def test_a_run_without_frames_leaves_a_complete_file_or_none(name: str, make: Make, output: Path) -> None:
     write(make(), frames=0)
     left = list(output.parent.iterdir())
     assert left in ([], [output])
@@ -158,12 +158,12 @@ def test_a_run_without_frames_leaves_a_whole_file_or_none(name: str, make: Make,
         assert FILES[name][1](output) == 0
 
 
-def test_frames_without_tracks_are_no_trouble(make: Make, output: Path) -> None:
+def test_frames_without_tracks_are_fine(make: Make, output: Path) -> None:
     write(make(), count=0)
     assert output.exists()
 
 
-def test_it_says_what_the_pipeline_must_know(name: str, make: Make) -> None:
+def test_attributes_for_the_pipeline(name: str, make: Make) -> None:
     sink = make()
     assert sink.stage
     assert not sink.main_thread
@@ -171,7 +171,7 @@ def test_it_says_what_the_pipeline_must_know(name: str, make: Make) -> None:
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=["clean", "ctrl-c", "error"])
-def test_it_leaves_no_thread_and_no_open_file(make: Make, output: Path, error: BaseException | None) -> None:
+def test_no_thread_and_no_open_file_is_left(make: Make, output: Path, error: BaseException | None) -> None:
     write(make())  # what is opened once a process is open now
     gc.collect()
     process = psutil.Process()
@@ -201,7 +201,7 @@ def test_a_refused_sink_leaves_no_open_file(make: Make, output: Path) -> None:
 
 @pytest.fixture(scope="module", params=[pytest.param(one, marks=NEEDS.get(one, ())) for one in OTHERS])
 def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A name of `OTHERS`, with the display that a window is shown on."""
+    """A name of `OTHERS`, with a display for the window."""
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         if request.param == "window":
             patch.setenv("DISPLAY", stack.enter_context(running_screen(tmp_path_factory.mktemp("screen"))).name)
@@ -210,7 +210,7 @@ def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=["clean", "ctrl-c", "error"])
 @pytest.mark.parametrize("frames", [0, FRAMES])
-def test_the_others_leave_no_thread_process_or_open_file(
+def test_other_sinks_leave_no_thread_process_or_open_file(
     other: str, frames: int, error: BaseException | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build() -> Sink:

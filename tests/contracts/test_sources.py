@@ -1,4 +1,4 @@
-"""What every registered source must do, as `streamer.interfaces.Source` says it."""
+"""The contract of `streamer.interfaces.Source`, for every registered source."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
 
 import av
 import psutil
 import pytest
 
 from streamer import registry
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
+from streamer.features import SourceContext
 from streamer.interfaces import Source
-from streamer.sources.file.file import FileSource
-from streamer.sources.live.paced import PacedConnector
 from tests import clips
 
 FRAMES = 8
@@ -26,53 +25,53 @@ OPENINGS = 12
 Make = Callable[[], Source]
 
 
-def _file(folder: Path) -> tuple[Any, ...]:
-    return (clips.write_video(folder / "clip.mp4", frames=FRAMES),)
+def _file(folder: Path) -> str:
+    return str(clips.write_video(folder / "clip.mp4", frames=FRAMES))
 
 
-def _images(folder: Path) -> tuple[Any, ...]:
+def _images(folder: Path) -> str:
     for number in range(FRAMES):
         clips.write_picture(folder / f"img{number}.png", number)
-    return (folder,)
+    return str(folder)
 
 
-def _synthetic(folder: Path) -> tuple[Any, ...]:
+def _synthetic(folder: Path) -> str:
     del folder
-    return (f"lavfi:testsrc2=size=64x48:rate=25,trim=end_frame={FRAMES}",)
+    return f"lavfi:testsrc2=size=64x48:rate=25,trim=end_frame={FRAMES}"
 
 
-def _played(path: Path) -> PacedConnector:
-    return PacedConnector(lambda: FileSource(path), str(path))
-
-
-def _live(folder: Path) -> tuple[Any, ...]:
-    return (_played(*_file(folder)),)
-
-
-INPUTS: dict[str, Callable[[Path], tuple[Any, ...]]] = {
-    "file": _file,
-    "images": _images,
-    "live": _live,
-    "synthetic": _synthetic,
+INPUTS: dict[str, Callable[[Path], str]] = {"file": _file, "images": _images, "paced": _file, "synthetic": _synthetic}
+NONSENSE = {
+    "file": "missing.mp4",
+    "images": "missing/*.png",
+    "paced": "missing.mp4",
+    "synthetic": "lavfi:nonsense",
 }
-NONSENSE: dict[str, tuple[Any, str]] = {
-    "file": ("missing.mp4", "missing.mp4"),
-    "images": ("missing/*.png", "missing/*.png"),
-    "live": (_played(Path("missing.mp4")), "missing.mp4"),
-    "synthetic": ("lavfi:nonsense", "lavfi:nonsense"),
-}
+ELSEWHERE = {"camera", "network", "pipe", "recorded"}
+"""Sources that need a device, a server or another process; `tests/sources` has their tests."""
 
 
-@pytest.fixture(scope="module", params=sorted(registry.SOURCES))
+def open_as(name: str, uri: str) -> Source:
+    settings = SourceSettings(live=True if name == "paced" else None)
+    feature = registry.SOURCES[name]
+    assert feature.accepts(uri, settings)
+    source: Source = feature.from_settings(uri, settings, SourceContext())
+    return source
+
+
+def test_every_registered_source_is_tested() -> None:
+    assert INPUTS.keys() | ELSEWHERE == set(registry.SOURCES)
+
+
+@pytest.fixture(scope="module", params=sorted(INPUTS))
 def name(request: pytest.FixtureRequest) -> str:
-    assert request.param in INPUTS, f"no input to test source {request.param!r} with"
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def make(name: str, tmp_path_factory: pytest.TempPathFactory) -> Make:
-    arguments = INPUTS[name](tmp_path_factory.mktemp(name))
-    return lambda: registry.SOURCES[name](*arguments)
+    uri = INPUTS[name](tmp_path_factory.mktemp(name))
+    return lambda: open_as(name, uri)
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def source(make: Make) -> Iterator[Source]:
         yield entered
 
 
-def test_every_frame_comes_once_in_order(source: Source) -> None:
+def test_each_frame_is_returned_once_and_in_order(source: Source) -> None:
     frames = list(source)
     assert [frame.index for frame in frames] == list(range(FRAMES))
     assert all(isinstance(frame.pts, int) and isinstance(frame.time_base, Fraction) for frame in frames)
@@ -91,7 +90,7 @@ def test_every_frame_comes_once_in_order(source: Source) -> None:
     assert not any(frame.corrupt for frame in frames)
 
 
-def test_info_is_what_the_frames_are(source: Source) -> None:
+def test_info_matches_the_frames(source: Source) -> None:
     info = source.info
     frames = list(source)
     for frame in frames:
@@ -150,13 +149,14 @@ def test_must_be_entered_first(make: Make) -> None:
         iter(source)
 
 
-def test_nonsense_is_unavailable_in_one_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_input_is_unavailable_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    argument, said = NONSENSE[name]
-    source = registry.SOURCES[name](argument)
+    source = open_as(name, NONSENSE[name])
     with pytest.raises(SourceUnavailable) as caught:
         source.__enter__()
-    assert said in str(caught.value)
+    assert NONSENSE[name] in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -164,7 +164,7 @@ def frames_in_memory() -> list[av.VideoFrame]:
     return [item for item in gc.get_objects() if isinstance(item, av.VideoFrame) and item.width > 16]
 
 
-def test_a_frame_that_is_dropped_is_freed_at_once(make: Make) -> None:
+def test_a_dropped_frame_is_freed_at_once(make: Make) -> None:
     gc.collect()
     before = len(frames_in_memory())  # those of threads that other tests left hanging
     gc.disable()  # a frame in a reference cycle would stay until the collector runs, with all its memory
@@ -177,7 +177,7 @@ def test_a_frame_that_is_dropped_is_freed_at_once(make: Make) -> None:
 
 
 @pytest.mark.parametrize("taken", [0, 2, FRAMES])
-def test_nothing_is_left_open(make: Make, taken: int) -> None:
+def test_no_thread_and_descriptor_is_left_open(make: Make, taken: int) -> None:
     with make() as warm_up:
         list(warm_up)
     process = psutil.Process()

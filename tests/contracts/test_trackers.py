@@ -1,4 +1,4 @@
-"""What every registered tracker must do, as `tracking.types.Tracker` says it, with its default settings."""
+"""The contract of `tracking.types.Tracker`, for every registered tracker with its default options."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def new_tracker(request: pytest.FixtureRequest) -> NewTracker:
 
 @st.composite
 def scenes(draw: st.DrawFn) -> list[Detections]:
-    """Frames of a few boxes that come, go, overlap and coincide."""
+    """Frames of a few boxes that appear, disappear, overlap and coincide."""
     corner = st.sampled_from([0.0, 5.0, 12.0, 30.0, 31.5, 200.0])
     side = st.sampled_from([0.0, 10.0, 11.0, 40.0])
     box = st.tuples(corner, corner, side, side).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
@@ -85,7 +85,9 @@ def test_ids_never_swap_while_boxes_do_not_overlap(
 
 @settings(max_examples=80, deadline=None)
 @given(frames=scenes(), jumps=times_s)
-def test_no_jump_in_time_corrupts_it(new_tracker: NewTracker, frames: list[Detections], jumps: list[float]) -> None:
+def test_jumps_in_time_do_not_corrupt_the_state(
+    new_tracker: NewTracker, frames: list[Detections], jumps: list[float]
+) -> None:
     tracker = new_tracker()
     for seen, time_s in zip(frames, itertools.accumulate(jumps), strict=False):
         tracks = tracker.update(seen, time_s)
@@ -110,7 +112,7 @@ def test_predicting_changes_nothing(new_tracker: NewTracker, frames: list[Detect
 
 @settings(max_examples=60, deadline=None)
 @given(frames=scenes())
-def test_ids_start_at_1_rise_and_are_never_used_again(new_tracker: NewTracker, frames: list[Detections]) -> None:
+def test_ids_start_at_1_increase_and_are_never_used_again(new_tracker: NewTracker, frames: list[Detections]) -> None:
     tracker = new_tracker()
     highest, gone, before = 0, set[int](), set[int]()
     for k in range(3):
@@ -132,7 +134,7 @@ def test_two_instances_share_nothing(new_tracker: NewTracker) -> None:
     assert confirmed_ids(other.update(detections(grid(2)), 0.0)) == [1, 2]
 
 
-def test_a_reset_one_behaves_like_a_new_one_that_counts_on(new_tracker: NewTracker) -> None:
+def test_a_reset_tracker_behaves_like_a_new_one_with_continued_ids(new_tracker: NewTracker) -> None:
     used, new = new_tracker(), new_tracker()
     for k in range(20):
         used.update(detections(grid(k % 5), 0.3), k * STEP_S)
@@ -172,7 +174,7 @@ def test_a_detected_track_lies_on_its_detection(new_tracker: NewTracker) -> None
     assert tracks.unseen_s.tolist() == [0, 0, 0]
 
 
-def test_predicts_where_a_steady_object_will_be(new_tracker: NewTracker) -> None:
+def test_predicts_the_position_of_a_steady_object(new_tracker: NewTracker) -> None:
     tracker = new_tracker()
     for k in range(50):
         tracker.update(detections([(4.0 * k, 10, 4.0 * k + 40, 90)]), k * STEP_S)
@@ -206,7 +208,7 @@ def test_a_short_gap_keeps_the_ids_of_moving_objects(new_tracker: NewTracker) ->
 
 
 @pytest.mark.parametrize("time_s", [float("nan"), float("inf"), float("-inf")])
-def test_a_time_that_is_none_is_refused_and_does_no_harm(new_tracker: NewTracker, time_s: float) -> None:
+def test_an_invalid_time_is_refused_without_a_change(new_tracker: NewTracker, time_s: float) -> None:
     tracker = new_tracker()
     before = tracker.update(detections(grid(2)), 0.0)
     with pytest.raises(ValueError, match="finite"):
@@ -217,7 +219,7 @@ def test_a_time_that_is_none_is_refused_and_does_no_harm(new_tracker: NewTracker
 
 
 class Pan:
-    """Pictures of a camera that turned; it keeps what it was asked."""
+    """The motion of a camera that turned; records the boxes that it was asked for."""
 
     def __init__(self, x_px: float) -> None:
         self.shift = np.array([x_px, 0.0, x_px, 0.0])
@@ -228,7 +230,7 @@ class Pan:
         return Carried(boxes + self.shift, boxes + self.shift, np.ones(len(boxes), np.bool_))
 
 
-def test_it_says_beforehand_what_its_motion_will_have_to_carry(new_tracker: NewTracker) -> None:
+def test_it_announces_the_boxes_that_its_motion_must_carry(new_tracker: NewTracker) -> None:
     tracker, rng = new_tracker(), np.random.default_rng(0)
     for k in range(20):
         announced, again = tracker.to_carry(), tracker.to_carry()
@@ -239,8 +241,8 @@ def test_it_says_beforehand_what_its_motion_will_have_to_carry(new_tracker: NewT
         assert all(np.array_equal(asked, announced) for asked in motion.asked)
 
 
-def test_a_pan_that_the_pictures_tell_of_keeps_the_ids(new_tracker: NewTracker) -> None:
-    """It turns so far that each object is where its neighbour was."""
+def test_a_pan_of_the_camera_keeps_the_ids(new_tracker: NewTracker) -> None:
+    """The camera turns so far that each object is at the old place of its neighbour."""
     tracker, owners = new_tracker(), []
     for k in range(12):
         pan_px = 100.0 if k == 11 else 0.0

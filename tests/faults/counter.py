@@ -1,9 +1,9 @@
-"""Pictures that tell their own number and whether they are whole: drawn by the camera, read by whoever receives them.
+"""Frames that contain their own number and show damage: drawn by the camera, read by the receiver.
 
-A strip of 48 black and white cells along the upper edge holds 24 bits of number and as many of checksum. A strip that
-is grey, smeared or mixed out of two pictures reads as None, not as a wrong number. Below it scenery scrolls and squares
-move, all a function of the number alone, so that what was lost or left over from another picture differs from the
-clean picture of that number (`worst_difference`). Pure functions, for any thread.
+A strip of 48 black and white cells along the upper edge holds a number of 24 bits and a checksum of 24 bits. A strip
+that is grey, smeared or mixed from two frames reads as None, not as a wrong number. The background below it scrolls and
+squares move, all as a function of the number alone, so that missing parts and remains of another frame differ from the
+clean frame of that number (`worst_difference`). Pure functions, for any thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UInt8Array = npt.NDArray[np.uint8]
 Size = tuple[int, int]
 
 NUMBERS = 1 << 24
-"""Numbers run from 0 to one less than this."""
+"""Numbers are 0 to `NUMBERS` - 1."""
 
 CELLS = 48
 _BLACK, _WHITE = 16, 235
@@ -29,15 +29,15 @@ _SCROLL_PX = 2
 _PERIOD_PX = 480
 _BLOCK_PX = 16
 VISIBLE = 24.0
-"""Mean difference of a block of 16x16 pixels, in grey levels, from which it is damaged and not just coarsely coded.
+"""A block of 16x16 pixels is damaged, not only coarsely encoded, from this mean difference on, in grey levels.
 
-Measured at 640x360 and 1280x720: pictures that arrived whole differ by at most 5 (libx264 crf 23 to 30, libx265 crf 28,
-JPEG at quantizer 5), those of a group from which 1 to 10% of the RTP packets were lost by 40 and more.
+Measured at 640x360 and 1280x720: intact frames differ by at most 5 (libx264 crf 23 to 30, libx265 crf 28, JPEG at
+quantizer 5), frames of a group with 1 to 10% lost RTP packets by 40 and more.
 """
 
 
 class _Square(NamedTuple):
-    """A moving square: its colour, where it starts (in heights and widths) and its steps in pixels a picture."""
+    """A moving square: its colour, its start (in heights and widths) and its steps in pixels per frame."""
 
     y: int
     u: int
@@ -59,7 +59,7 @@ _SQUARES = (
 
 
 def draw(number: int, size: Size) -> UInt8Array:
-    """The clean picture of a number.
+    """The clean frame of a number.
 
     Args:
         number: 0 to `NUMBERS` - 1.
@@ -87,12 +87,12 @@ def draw(number: int, size: Size) -> UInt8Array:
 
 
 def read_number(frame: av.VideoFrame) -> int | None:
-    """The number on a picture of any size and pixel format, or None where the strip is damaged."""
+    """The number in a frame of any size and pixel format, or None if the strip is damaged."""
     return read_luma(_luma(frame))
 
 
 def read_luma(luma: UInt8Array) -> int | None:
-    """The number on a luma plane, uint8 `(height, width)`, or None where the strip is damaged."""
+    """The number in a luma plane, uint8 `(height, width)`, or None if the strip is damaged."""
     rows, columns = _samples((luma.shape[1], luma.shape[0]))
     samples = luma[rows, columns]
     lit = samples.min(axis=(0, 2)) >= _AT_LEAST_WHITE
@@ -104,11 +104,11 @@ def read_luma(luma: UInt8Array) -> int | None:
 
 
 def worst_difference(frame: av.VideoFrame, number: int) -> float:
-    """How far the worst 16x16 block of a picture is from the clean picture of its number.
+    """The largest difference of a 16x16 block from the clean frame of this number.
 
     Args:
         frame: at the size at which it was drawn.
-        number: what is on it.
+        number: its number.
 
     Returns:
         The mean absolute difference of that block, over luma and (at half the size) chroma, in grey levels.
@@ -120,7 +120,7 @@ def worst_difference(frame: av.VideoFrame, number: int) -> float:
 
 
 def is_damaged(frame: av.VideoFrame, number: int | None) -> bool:
-    """Whether somebody looking at the picture would see that parts are missing, smeared or left over."""
+    """Whether parts are visibly missing, smeared or left from another frame."""
     return number is None or worst_difference(frame, number) >= VISIBLE
 
 
@@ -132,20 +132,20 @@ def cells(number: int) -> npt.NDArray[np.bool_]:
 
 
 def strip_height_px(height: int) -> int:
-    """How much of a picture the strip takes: 16 of 360, 32 of 720 pixels."""
+    """Height of the strip: 16 of 360, 32 of 720 pixels."""
     return 2 * (height // 45)
 
 
 def _checksum(content: bytes) -> bytes:
-    # Not a CRC: a linear code lets cells left over from an earlier picture make up a valid third number.
+    # Not a CRC: with a linear code, cells of an earlier frame can combine to a valid third number.
     return hashlib.blake2b(content, digest_size=3).digest()
 
 
 def _masked(content: bytes, checksum: bytes) -> bytes:
-    """The number hidden, or found again: half of the cells change from each picture to the next.
+    """Encodes or decodes the number, so that half of the cells change from each frame to the next.
 
-    If only the few did that differ between two consecutive numbers, a decoder that missed a picture could end up with
-    the whole strip of an earlier one.
+    If only the few bits changed that differ between consecutive numbers, a decoder that missed a frame could show the
+    whole strip of an earlier one.
     """
     mask = hashlib.blake2b(checksum, digest_size=3).digest()
     return bytes(a ^ b for a, b in zip(content, mask, strict=True))
@@ -178,7 +178,7 @@ def _worst_block(seen: UInt8Array, clean: UInt8Array, block: int) -> float:
 
 @lru_cache(maxsize=8)
 def _scenery(size: Size) -> tuple[UInt8Array, UInt8Array, UInt8Array]:
-    """Y, U and V of soft hills, one period wider than the picture."""
+    """Y, U and V of soft hills, one period wider than the frame."""
     width, height = size
     x = np.arange(width + _PERIOD_PX) * (2 * np.pi / _PERIOD_PX)
     y = np.arange(height)[:, None] * (2 * np.pi / 360)
@@ -195,7 +195,7 @@ def _cell_of_column(width: int) -> npt.NDArray[np.intp]:
 
 @lru_cache(maxsize=8)
 def _samples(size: Size) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Where the strip is looked at: rows `(4, 1, 1)` and columns `(48, 5)`, in the middle of each cell."""
+    """Sample positions of the strip: rows `(4, 1, 1)` and columns `(48, 5)`, in the middle of each cell."""
     width, height = size
     rows = (np.array([0.35, 0.45, 0.55, 0.65]) * strip_height_px(height)).astype(np.intp)
     across = np.arange(CELLS)[:, None] + np.array([0.3, 0.4, 0.5, 0.6, 0.7])

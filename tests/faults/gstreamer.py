@@ -1,8 +1,8 @@
-"""A second, independent RTSP server for the fault lab: GStreamer's, driven as the scripted camera is.
+"""A second, independent RTSP server for the fault lab: GStreamer's, with the interface of the scripted camera.
 
-It shows that what works with our own camera works with a server that others wrote, and it takes what is published. It
-needs Debian's `gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly`. Everything belongs to the thread that made it.
+It shows that the program works with a server by other authors, and it accepts published streams. It needs Debian's
+`gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+gstreamer1.0-plugins-ugly`. Everything belongs to the thread that made it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _START_WITHIN_S = 30.0
 
 
 class GStreamerFailed(RuntimeError):
-    """The server ended, or did not come up in time."""
+    """The server ended, or did not start in time."""
 
 
 @cache
 def missing() -> str:
-    """Why there is no GStreamer server here, in one line; empty if there is."""
+    """The reason why this machine has no GStreamer server, in one line; empty if it has one."""
     if not _PYTHON.exists():
         return f"no {_PYTHON}"
     asked = subprocess.run(
@@ -42,15 +42,15 @@ def missing() -> str:
 
 
 class GStreamerServer:
-    """A GStreamer RTSP server on a port of its own on 127.0.0.1; it is on inside `with`.
+    """A GStreamer RTSP server on its own port on 127.0.0.1; it runs inside `with`.
 
     Paths: `/h264`, `/h265`, `/mjpeg` (a bouncing ball, 640x360 at 25 fps), `/publish`, `/relay`.
 
     Args:
-        auth: `("basic" | "digest", user, password)`; None lets everybody in.
+        auth: `("basic" | "digest", user, password)`; None for no login.
         file: a QuickTime file with H.264 and `sound` that `/file` plays.
         sound: `aac` or `pcm_alaw`.
-        record: a Matroska file for what is published to `/record`.
+        record: a Matroska file for the stream that is published to `/record`.
     """
 
     def __init__(
@@ -79,24 +79,24 @@ class GStreamerServer:
         self._reserved.close()
 
     def url(self, path: str = "/h264") -> str:
-        """Where to read or publish, with the right login."""
+        """The address to read or publish, with the right login."""
         return self.url_with(*self._auth[1:], path) if self._auth else f"rtsp://127.0.0.1:{self.port}{path}"
 
     def url_with(self, user: str, password: str, path: str = "/h264") -> str:
-        """The same with this login, right or wrong."""
+        """The same with the given login."""
         return f"rtsp://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}{path}"
 
     @property
     def pid(self) -> int:
         """Of the server's process."""
         if self._process is None:
-            raise GStreamerFailed("the server is off")
+            raise GStreamerFailed("the server does not run")
         return self._process.pid
 
     def start(self) -> None:
-        """Switch it on, on the same port; returns when it answers."""
+        """Start it, on the same port; returns when it answers."""
         if self._process is not None:
-            raise GStreamerFailed("the server is on already")
+            raise GStreamerFailed("the server runs already")
         login = ["--login", ":".join(self._auth)] if self._auth else []
         self._process = subprocess.Popen(
             [_PYTHON, _SERVER, str(self.port), *login, *self._arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -110,10 +110,10 @@ class GStreamerServer:
             said = b""
         if not said.startswith(b"listening"):
             self.kill()
-            raise GStreamerFailed("the GStreamer server did not come up")
+            raise GStreamerFailed("the GStreamer server did not start")
 
     def kill(self) -> None:
-        """Switch it off as a power cut does (SIGKILL); nothing if it is off."""
+        """Kill it (SIGKILL), like a power cut; does nothing if it is not running."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -125,7 +125,7 @@ class GStreamerServer:
         os.kill(self.pid, signal.SIGSTOP)
 
     def cont(self) -> None:
-        """Let a stopped process go on (SIGCONT)."""
+        """Continue a stopped process (SIGCONT)."""
         os.kill(self.pid, signal.SIGCONT)
 
 

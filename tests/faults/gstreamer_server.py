@@ -1,9 +1,10 @@
 """A GStreamer RTSP server on 127.0.0.1, run with the interpreter that has its bindings (Debian's `/usr/bin/python3`).
 
-`/h264`, `/h265` and `/mjpeg` show a bouncing ball, `/file` plays a QuickTime file (H.264 with AAC or A-law) at its own
-pace; what is published (H.264) to `/publish` can be read at `/relay`, and what is published (H.264 and G.711) to
-`/record` goes into a Matroska file. It prints `listening PORT` once it is up and ends with its standard input. Pictures
-go from a publisher to its readers in GStreamer's streaming threads; everything else belongs to the main loop.
+`/h264`, `/h265` and `/mjpeg` show a bouncing ball; `/file` plays a QuickTime file (H.264 with AAC or A-law) at its own
+speed. A stream that is published (H.264) to `/publish` can be read at `/relay`, and one that is published (H.264 and
+G.711) to `/record` is written to a Matroska file. The server prints `listening PORT` when it has started and ends with
+its standard input. GStreamer's streaming threads pass frames from a publisher to its readers; everything else belongs
+to the main loop.
 """
 
 from __future__ import annotations
@@ -59,9 +60,10 @@ _ELEMENTS = (
 
 
 class Relay:
-    """Hands what is published at one path to everybody who reads at another.
+    """Passes the stream that is published at one path to all readers of another.
 
-    Streaming threads of the publisher push, the main loop adds and removes readers; the lock is for the set of them.
+    Streaming threads of the publisher push, the main loop adds and removes readers; the lock protects the set of
+    readers.
     """
 
     def __init__(self) -> None:
@@ -69,14 +71,14 @@ class Relay:
         self._readers: set[Any] = set()
 
     def publisher(self) -> Any:
-        """The factory of the path to publish to."""
+        """The factory of the path for publishing."""
         factory = _factory(_PUBLISH, latency_ms=100)
         factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
         factory.connect("media-configure", self._on_publisher)
         return factory
 
     def reader(self) -> Any:
-        """The factory of the path to read from."""
+        """The factory of the path for reading."""
         factory = _factory(_RELAY, latency_ms=0)
         factory.connect("media-configure", self._on_reader)
         return factory
@@ -108,7 +110,7 @@ class Relay:
 
 
 def _recorder(file: str) -> Any:
-    """The factory of the path to publish into a file to."""
+    """The factory of the path whose stream is written to a file."""
     factory = _factory(_RECORD.format(file=file), latency_ms=100)
     factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
     factory.connect(
@@ -119,7 +121,7 @@ def _recorder(file: str) -> Any:
 
 
 def _hand_on_at_once(_bin: Any, _parent: Any, element: Any) -> None:
-    """Keep the jitter buffer from holding back or dropping what a publisher sends."""
+    """Disable delay and dropping in the jitter buffer of a publisher."""
     if element.get_factory().get_name() == "rtpjitterbuffer":
         element.set_property("mode", 0)
         element.set_property("drop-on-latency", False)
@@ -156,10 +158,10 @@ def main() -> None:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", nargs="?", default="0")
-    parser.add_argument("--check", action="store_true", help="only tell which elements are missing")
+    parser.add_argument("--check", action="store_true", help="only print the missing elements")
     parser.add_argument("--login", metavar="SCHEME:USER:PASSWORD")
     parser.add_argument("--file", help="what /file plays")
-    parser.add_argument("--sound", choices=sorted(_SOUND), default="aac", help="the sound in it")
+    parser.add_argument("--sound", choices=sorted(_SOUND), default="aac", help="its audio codec")
     parser.add_argument("--record", metavar="FILE")
     asked = parser.parse_args()
     Gst.init(None)
@@ -183,7 +185,7 @@ def main() -> None:
         server.get_mount_points().add_factory(path, factory)
     if asked.login:
         server.set_auth(_authentication(*asked.login.split(":", 2)))
-    # With one thread for all clients a reader that waits for the publisher blocks the publisher.
+    # With one thread for all clients, a reader that waits for the publisher blocks it.
     server.get_thread_pool().set_max_threads(16)
     server.attach(None)
     loop = GLib.MainLoop()

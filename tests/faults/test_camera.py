@@ -1,4 +1,4 @@
-"""The fault lab's camera, checked with PyAV alone: what it claims to send is what arrives."""
+"""The fault lab's camera, checked with PyAV alone: the frames that it reports as sent arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.faults import counter
 from tests.faults.camera import Camera, Codec, Scheme
 from tests.faults.camera.bare_client import BareClient
-from tests.faults.watching import assert_consecutive, numbers, opened, pictures
+from tests.faults.reading import assert_consecutive, numbers, opened, pictures
 
 CODEC_NAMES: dict[Codec, str] = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
 
@@ -21,21 +21,21 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def camera() -> Iterator[Camera]:
-    """One for all tests of this file, which set it to what they need."""
+    """One camera for all tests of this file; each test sets it up."""
     with Camera(key_frame_on_play=True) as camera:
         yield camera
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("codec", CODEC_NAMES)
-def test_every_codec_arrives_whole_and_in_order(camera: Camera, codec: Codec, transport: str) -> None:
+def test_every_codec_arrives_intact_and_in_order(camera: Camera, codec: Codec, transport: str) -> None:
     camera.change_codec(codec)
     with opened(camera.url, transport) as container:
         assert container.streams.video[0].codec_context.name == CODEC_NAMES[codec]
         seen = list(itertools.islice(pictures(container), 12))
     assert_consecutive(numbers(seen))
     assert [each.number for each in seen if counter.is_damaged(each.picture, each.number)] == []
-    for each in seen[:-1]:  # what was sent is noted before the next is
+    for each in seen[:-1]:  # the log entry is written before the next frame
         shot = camera.shot(each.number or 0)
         assert shot is not None
         assert shot.sent_s is not None
@@ -57,7 +57,7 @@ def test_the_size_changes_inside_the_session(camera: Camera) -> None:
     assert max(counter.worst_difference(each.picture, each.number or 0) for each in seen) < counter.VISIBLE / 2
 
 
-def test_another_codec_ends_the_session_and_is_there_at_the_next(camera: Camera) -> None:
+def test_another_codec_ends_the_session_and_starts_in_the_next(camera: Camera) -> None:
     camera.change_codec("h264")
     with opened(camera.url) as container:
         arriving = pictures(container)
@@ -70,7 +70,7 @@ def test_another_codec_ends_the_session_and_is_there_at_the_next(camera: Camera)
     assert after > numbers(before)[-1:]
 
 
-def test_a_camera_without_video_sends_sound(camera: Camera) -> None:
+def test_a_camera_without_video_sends_audio(camera: Camera) -> None:
     camera.change_codec("audio")
     with opened(camera.url) as container:
         assert [stream.type for stream in container.streams] == ["audio"]
@@ -79,7 +79,7 @@ def test_a_camera_without_video_sends_sound(camera: Camera) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["basic", "digest"])
-def test_only_the_right_password_opens_it_and_it_can_be_changed(camera: Camera, scheme: Scheme) -> None:
+def test_only_the_right_password_opens_it_also_after_a_change(camera: Camera, scheme: Scheme) -> None:
     camera.change_auth((scheme, "user", "s:cr/t@"))
     before = camera.url
     opened(before).close()
@@ -99,7 +99,7 @@ def test_another_path_is_not_found(camera: Camera) -> None:
     assert camera.wait_for("not found")["client"] > 0
 
 
-def test_a_sender_report_comes_first_and_tells_the_wall_clock_of_the_pictures(camera: Camera) -> None:
+def test_a_sender_report_comes_first_with_the_wall_clock_of_the_frames(camera: Camera) -> None:
     camera.change_codec("h264")
     with BareClient(camera.port) as client:
         client.play()
@@ -123,7 +123,7 @@ def test_the_rate_changes(camera: Camera) -> None:
         assert steps[len(steps) // 2] == pytest.approx(step, abs=1)
 
 
-def test_a_setting_that_cannot_be_is_refused(camera: Camera) -> None:
+def test_invalid_settings_are_refused(camera: Camera) -> None:
     with pytest.raises(ValueError, match="even"):
         camera.change_size((641, 360))
     with pytest.raises(ValueError, match="fraction"):

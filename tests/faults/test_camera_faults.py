@@ -1,4 +1,4 @@
-"""The fault lab's camera, checked with PyAV alone: what it claims to break is broken, and nothing else."""
+"""The fault lab's camera, checked with PyAV alone: each fault breaks what it should and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.faults import counter
 from tests.faults.camera import Camera, CameraFailed
 from tests.faults.camera.bare_client import BareClient
-from tests.faults.watching import Seen, assert_consecutive, numbers, opened, pictures, watch
+from tests.faults.reading import Seen, assert_consecutive, numbers, opened, pictures, watch
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +25,8 @@ def same(picture: av.VideoFrame, other: av.VideoFrame) -> bool:
     return np.array_equal(picture.to_ndarray(), other.to_ndarray())
 
 
-def test_what_it_says_it_lost_is_what_is_missing_or_damaged() -> None:
-    """Damage is any difference from what another client decodes, who gets everything."""
+def test_reported_losses_are_the_missing_or_damaged_frames() -> None:
+    """Damage is any difference from the frames of another client, which gets all packets."""
     with Camera(fps=50, key_frame_every_s=0.1) as camera, opened(camera.url) as complete:
         camera.lose(0.03, seed=1)
         seen: list[Seen] = []
@@ -50,7 +50,7 @@ def test_what_it_says_it_lost_is_what_is_missing_or_damaged() -> None:
 
 
 def test_numbers_are_right_or_none_under_heavy_loss() -> None:
-    """Right: the picture's PTS, which no lost pixel can change, is the moment of that number."""
+    """The PTS, which does not depend on pixels, gives the expected number."""
     with quick_camera() as camera:
         camera.lose(0.1, seed=2)
         seen = watch(camera.url, 120, "udp")
@@ -76,7 +76,7 @@ def test_the_same_seed_loses_the_same_packets() -> None:
     assert lost(3) == lost(3) != lost(4)
 
 
-def test_timestamps_wrap_for_those_who_begin_to_play_afterwards() -> None:
+def test_timestamps_overflow_for_new_clients() -> None:
     with quick_camera() as camera:
         camera.wrap_pts(in_s=0.1)
         with BareClient(camera.port) as client:
@@ -95,7 +95,7 @@ def test_timestamps_wrap_for_those_who_begin_to_play_afterwards() -> None:
 
 
 @pytest.mark.parametrize("by_s", [3600.0, -3600.0])
-def test_timestamps_jump_and_go_on_from_there(by_s: float) -> None:
+def test_timestamps_jump_and_continue_from_there(by_s: float) -> None:
     with quick_camera() as camera, BareClient(camera.port) as client:
         client.play()
         client.timestamps(3)
@@ -107,13 +107,13 @@ def test_timestamps_jump_and_go_on_from_there(by_s: float) -> None:
     assert abs(jumps[0] - by_s * 90000) < 9000
 
 
-def test_killed_and_started_again_it_has_the_same_url_and_goes_on_counting() -> None:
+def test_a_restarted_camera_keeps_its_url_and_numbering() -> None:
     with quick_camera() as camera:
         last = watch(camera.url, 3)[-1].number or 0
         camera.kill()
         with pytest.raises(av.error.ConnectionRefusedError):
             opened(camera.url)
-        with pytest.raises(CameraFailed, match="off"):
+        with pytest.raises(CameraFailed, match="does not run"):
             camera.silence()
         began_s = camera.start()
         shot = camera.shot(watch(camera.url, 1)[0].number or 0)
@@ -122,7 +122,7 @@ def test_killed_and_started_again_it_has_the_same_url_and_goes_on_counting() -> 
         assert shot.drawn_s > began_s - 1
 
 
-def test_stopped_it_is_silent_and_continued_it_goes_on() -> None:
+def test_a_stopped_camera_is_silent_until_it_continues() -> None:
     with quick_camera() as camera, BareClient(camera.port) as client:
         client.play()
         client.timestamps(2)
@@ -135,7 +135,7 @@ def test_stopped_it_is_silent_and_continued_it_goes_on() -> None:
         assert camera.next_number >= number
 
 
-def test_silent_it_answers_and_half_open_it_does_not() -> None:
+def test_a_silent_camera_answers_and_a_half_open_one_does_not() -> None:
     with quick_camera() as camera, BareClient(camera.port) as client:
         client.play()
         camera.silence()
@@ -150,7 +150,7 @@ def test_silent_it_answers_and_half_open_it_does_not() -> None:
         assert client.timestamps(2)
 
 
-def test_a_closed_port_refuses_but_keeps_those_who_play() -> None:
+def test_a_closed_port_refuses_new_clients_and_keeps_existing_ones() -> None:
     with quick_camera() as camera, opened(camera.url) as container:
         arriving = pictures(container)
         next(arriving)
@@ -163,7 +163,7 @@ def test_a_closed_port_refuses_but_keeps_those_who_play() -> None:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_streams_end_in_good_order(transport: str) -> None:
+def test_streams_end_regularly(transport: str) -> None:
     with quick_camera() as camera, opened(camera.url, transport) as container:
         arriving = pictures(container)
         next(arriving)
@@ -173,7 +173,7 @@ def test_streams_end_in_good_order(transport: str) -> None:
         assert camera.playing() == 0
 
 
-def test_no_key_frame_comes_for_a_while() -> None:
+def test_keyframes_can_be_withheld() -> None:
     with Camera(fps=50, key_frame_every_s=0.1) as camera:
         watch(camera.url, 1)
         from_s = time.monotonic()
@@ -186,7 +186,7 @@ def test_no_key_frame_comes_for_a_while() -> None:
     assert keys[0] >= 0.6
 
 
-def test_a_client_that_does_not_read_disturbs_nobody() -> None:
+def test_a_client_that_does_not_read_does_not_affect_others() -> None:
     with (
         Camera(codec="mjpeg", size=(1280, 720), fps=30) as camera,
         BareClient(camera.port, receive_bytes=4096) as lazy,

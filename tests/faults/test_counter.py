@@ -1,4 +1,4 @@
-"""The numbered pictures: read back through every codec, at every size, and never read wrongly."""
+"""The numbered frames: read through every codec, at every size, and never with a wrong number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.faults import counter
 
 NUMBERS = st.integers(0, counter.NUMBERS - 1)
-# The first picture of a size takes longer: its scenery is made then.
+# The first frame of a size takes longer, because it draws the background.
 at_any_pace = settings(deadline=None)
 SIZES = [(320, 240), (640, 360), (854, 480), (1280, 720), (1920, 1080)]
 
@@ -30,14 +30,14 @@ def test_every_number_is_read_back(number: int, size: tuple[int, int]) -> None:
 
 @at_any_pace
 @given(NUMBERS, st.sampled_from(["rgb24", "bgr24", "yuv444p", "nv12", "gray", "yuyv422"]))
-def test_it_is_read_in_every_pixel_format_and_scaled(number: int, pixel_format: str) -> None:
+def test_the_number_is_read_in_every_pixel_format_and_scaled(number: int, pixel_format: str) -> None:
     shown = frame(number, (1280, 720)).reformat(width=640, height=360, format=pixel_format)
     assert counter.read_number(shown) == number
 
 
 @at_any_pace
 @given(NUMBERS, NUMBERS, st.data())
-def test_a_strip_mixed_out_of_two_pictures_is_none_or_one_of_them(first: int, second: int, data: st.DataObject) -> None:
+def test_a_strip_mixed_from_two_frames_is_none_or_one_of_them(first: int, second: int, data: st.DataObject) -> None:
     of_second = data.draw(st.lists(st.booleans(), min_size=counter.CELLS, max_size=counter.CELLS))
     luma = counter.draw(first, (960, 360))[:360].copy()
     other = counter.draw(second, (960, 360))[:360]
@@ -46,8 +46,8 @@ def test_a_strip_mixed_out_of_two_pictures_is_none_or_one_of_them(first: int, se
     assert counter.read_luma(luma) in (None, first, second)
 
 
-def test_cells_left_over_from_lost_pictures_never_make_a_number() -> None:
-    """A decoder that missed pictures turns only those cells that the next ones changed."""
+def test_cells_of_lost_frames_never_make_a_number() -> None:
+    """A decoder that missed frames changes only the cells that the next frames change."""
     strips = [counter.cells(number) for number in range(400)]
     for start in range(0, 360, 3):
         for missed in range(1, 8):
@@ -60,13 +60,13 @@ def test_cells_left_over_from_lost_pictures_never_make_a_number() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 16, 100, 128, 150, 235, 255])
-def test_a_plain_picture_has_no_number(value: int) -> None:
+def test_a_plain_frame_has_no_number(value: int) -> None:
     assert counter.read_luma(np.full((360, 640), value, np.uint8)) is None
 
 
 @at_any_pace
 @given(NUMBERS)
-def test_what_is_left_over_from_another_picture_is_damage(number: int) -> None:
+def test_remains_of_another_frame_are_damage(number: int) -> None:
     whole = frame(number, (640, 360))
     assert not counter.is_damaged(whole, number)
     mixed = counter.draw(number, (640, 360)).copy()
@@ -85,7 +85,7 @@ def test_what_is_left_over_from_another_picture_is_damage(number: int) -> None:
         ("mjpeg", {"qmin": "8", "qmax": "8"}),
     ],
 )
-def test_coarse_coding_is_no_damage(codec: str, options: dict[str, str]) -> None:
+def test_coarse_encoding_is_not_damage(codec: str, options: dict[str, str]) -> None:
     encoder = av.CodecContext.create(codec, "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height = 640, 360

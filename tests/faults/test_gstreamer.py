@@ -1,4 +1,4 @@
-"""The GStreamer server of the fault lab, checked with PyAV alone; skipped where it is not installed."""
+"""The GStreamer server of the fault lab, checked with PyAV alone; skipped if it is not installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import gstreamer
 from tests.faults.camera import Camera
-from tests.faults.watching import assert_consecutive, numbers, opened, watch
+from tests.faults.reading import assert_consecutive, numbers, opened, watch
 
 pytestmark = pytest.mark.system
 
@@ -21,7 +21,7 @@ def gstreamer_is_there() -> None:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_the_gstreamer_server_is_read_alike(transport: str) -> None:
+def test_the_gstreamer_server_is_read_like_the_camera(transport: str) -> None:
     with gstreamer.GStreamerServer(auth=("digest", "user", "secret")) as server:
         seen = watch(server.url("/h264"), 5, transport)
         assert {(each.picture.width, each.picture.height) for each in seen} == {(640, 360)}
@@ -32,7 +32,7 @@ def test_the_gstreamer_server_is_read_alike(transport: str) -> None:
         assert len(watch(server.url("/mjpeg"), 1, transport)) == 1
 
 
-def test_what_is_published_to_gstreamer_can_be_read_there() -> None:
+def test_a_stream_published_to_gstreamer_can_be_read_there() -> None:
     with gstreamer.GStreamerServer() as server, Camera() as camera:
         publisher = threading.Thread(target=publish, args=(camera.url, server.url("/publish")))
         publisher.start()
@@ -44,7 +44,7 @@ def test_what_is_published_to_gstreamer_can_be_read_there() -> None:
 
 
 def publish(source_url: str, target_url: str) -> None:
-    """Hand packets on until the source ends."""
+    """Pass packets on until the source ends."""
     options = {"rtsp_transport": "tcp"}
     with opened(source_url) as source, av.open(target_url, "w", "rtsp", options=options, timeout=(5, 5)) as output:
         stream = output.add_stream_from_template(source.streams.video[0])

@@ -1,4 +1,4 @@
-"""Each quick fault of the lab once: the program recovers, and ends while it is on. `make faults` has the rest."""
+"""Each quick fault of the lab once: the program recovers, and ends during the fault. `make faults` runs the rest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUICK = [name for name, scenario in SCENARIOS.items() if scenario.quick]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
-def test_the_program_recovers_and_nothing_is_left_over(name: str) -> None:
+def test_the_program_recovers_and_leaves_nothing_behind(name: str) -> None:
     scenario = SCENARIOS[name]()
     series = runner.Series(scenario, repetitions=1, stops=1, healthy_s=HEALTHY_S, lasts_most_s=0.6)
     done = series.run()
@@ -29,20 +29,20 @@ def test_the_program_recovers_and_nothing_is_left_over(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["loss_10", "garbage", "left_out"])
-def test_damaged_pictures_never_reach_the_detector(name: str) -> None:
+def test_damaged_frames_never_reach_the_detector(name: str) -> None:
     done = runner.Series(SCENARIOS[name](), repetitions=1, stops=0, healthy_s=HEALTHY_S, lasts_most_s=2.0).run()
     assert done.figures["damaged"] > 0
     assert done.figures["damaged in the detector"] == 0
     assert done.figures["recall"] == 1.0
 
 
-def test_percentiles_are_values_that_were_measured() -> None:
+def test_percentiles_are_measured_values() -> None:
     values = [float(value) for value in range(1, 21)]
     assert [result.percentile(values, percent) for percent in (0, 50, 95, 100)] == [1.0, 10.0, 19.0, 20.0]
     assert math.isnan(result.percentile([], 50))
 
 
-def test_a_repetition_that_does_not_recover_is_no_good() -> None:
+def test_a_repetition_without_recovery_is_a_failure() -> None:
     good = result.Result("fault", 2.5, 2, (1.0, 2.0), (0.1,), (), {})
     late = result.Result("fault", 2.5, 2, (1.0, 3.0), (0.1,), (), {})
     gone = result.Result("fault", 2.5, 2, (1.0,), (0.1,), (), {})

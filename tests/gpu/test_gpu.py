@@ -1,4 +1,4 @@
-"""What can only be seen on a GPU. Each test has its own process: TensorFlow takes its GPU options once a process."""
+"""Tests that need a GPU. Each has its own process: TensorFlow reads its GPU options once per process."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ module = Path(sys.argv[1])
 
 
 def skip_without_gpu() -> None:
-    # The cheap question first: TensorFlow takes seconds to import.
+    # The cheap check first: TensorFlow takes seconds to import.
     if not auto.has_gpu_device():
         pytest.skip("this machine has no GPU")
     if not tensorflow_import.sees_gpu():
-        pytest.skip("TensorFlow sees no GPU; docs/gpu.md tells what it needs")
+        pytest.skip("TensorFlow sees no GPU; docs/gpu.md describes the installation")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(code: str, module: Path) -> str:
-    """What the code prints."""
+    """The output of the code."""
     done = subprocess.run(
         [sys.executable, "-c", PREPARE + code, str(module)],
         capture_output=True,
@@ -55,7 +55,7 @@ def run(code: str, module: Path) -> str:
     return done.stdout
 
 
-def test_it_finds_the_same_as_on_the_cpu_and_runs_on_the_gpu(module: Path) -> None:
+def test_results_equal_those_of_the_cpu_and_operations_run_on_the_gpu(module: Path) -> None:
     printed = run(
         """
 on_gpu, on_cpu = (HubDetector(module, DetectorSettings(device=device)) for device in ("gpu:0", "cpu"))
@@ -71,7 +71,7 @@ print(dict(on_gpu.placement(160, 90)))
 
 
 @pytest.mark.parametrize("precision", ["tensorfloat32", "mixed_float16"])
-def test_a_faster_precision_runs_and_tells_its_deviation(precision: str, module: Path) -> None:
+def test_a_faster_precision_runs_and_reports_its_deviation(precision: str, module: Path) -> None:
     printed = run(
         f"""
 detector = HubDetector(module, DetectorSettings(device="gpu:0", precision={precision!r}))
@@ -86,7 +86,7 @@ for _ in range(4):
 TOO_LARGE = (7680, 4320)  # 398 MB as float32
 
 
-def test_too_little_memory_is_one_clear_line(module: Path) -> None:
+def test_too_little_memory_is_one_message(module: Path) -> None:
     printed = run(
         f"""
 try:
@@ -100,7 +100,7 @@ except ModelError as error:
     assert len(printed.strip().splitlines()) == 1
 
 
-def test_auto_goes_on_on_the_cpu_and_says_so(module: Path) -> None:
+def test_auto_falls_back_to_the_cpu_with_a_message(module: Path) -> None:
     printed = run(
         f"""
 detector = HubDetector(module, DetectorSettings(device="auto", gpu_memory_mb=256))

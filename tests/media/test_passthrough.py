@@ -213,7 +213,7 @@ def test_a_full_disk_is_one_error_with_its_remedy(tmp_path: Path, monkeypatch: p
         source.passthrough._memory_bytes = 0
         with pytest.raises(SourceLost) as caught:
             list(source)
-    assert "no room on the disk" in str(caught.value)
+    assert "no disk space" in str(caught.value)
     assert "TMPDIR" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamer.config.settings import TrackerSettings
+from streamer.config.source import SourceSettings
 from streamer.errors import Interrupted, StreamerError
+from streamer.features import SourceContext
 from streamer.flow.cadence import Cadence
 from streamer.flow.observers import packet_tap
 from streamer.flow.simulated_clock import Latency
@@ -21,7 +23,7 @@ from streamer.replay.recorder import MOST_BYTES, Recorder
 from streamer.replay.recording import Recording
 from streamer.replay.replay_parts import ReplayedDetector, ReplayedRoute, ReplayedSource
 from streamer.sinks.text import LineFormat
-from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
@@ -127,4 +129,4 @@ def collected(scenes: Iterable[Scene], stats: RunStats) -> Result:
 
 def opener(uri: str | Path, **options: Any) -> Callable[[PacketTap | None], Source]:
     """Opens a source with the recorder's tap."""
-    return lambda tap: open_source(str(uri), SourceOptions(tap=tap, **options))
+    return lambda tap: open_source(str(uri), SourceSettings(**options), SourceContext(packet_tap=tap))

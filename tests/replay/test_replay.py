@@ -14,8 +14,6 @@ from streamer.flow.simulated_clock import Latency
 from streamer.interfaces import Damage, Scene
 from streamer.pipeline import Pipeline
 from streamer.replay.recording import Recording
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.options import NetworkOptions
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tests.clips import corrupt, write_video
@@ -211,7 +209,7 @@ class Enough:
 def test_lost_packets_of_a_camera(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Camera(fps=50, key_frame_on_play=True, key_frame_every_s=0.4) as camera:
         camera.lose(0.03, seed=1)
-        opens = opener(camera.url, network=NetworkOptions(transport="udp"))
+        opens = opener(camera.url, transport="udp")
         run = record(tmp_path / "kept", opens, on_scene=Enough(80))
     assert run.counts[1][FrameState.CORRUPT, "packet loss"] > 0
     caplog.clear()
@@ -230,7 +228,7 @@ def test_a_camera_that_reconnects(tmp_path: Path) -> None:
             elif left == 40:
                 camera.change_size((320, 240))
 
-        opens = opener(camera.url, patience=Patience(first_wait_s=0.1))
+        opens = opener(camera.url, first_wait_s=0.1)
         run = record(tmp_path / "kept", opens, on_scene=Enough(90, act))
     segments = {json.loads(line)["segment"] for line in run.lines.splitlines()}
     assert segments == {0, 1, 2}

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.interfaces import PassthroughSource
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.images import ImageSource
 from streamer.sources.live.live import LiveSource
-from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.selection import open_source
 from streamer.sources.synthetic import SyntheticSource
 from streamer.system.secrets import redacted
 from tests import clips
@@ -49,7 +50,7 @@ def test_file_address_with_escapes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("uri", ["0", "12", "camera:3", "/dev/video0", "rtsp://h/s", "rtmp://h/a/s", "udp://@:1234"])
 def test_cameras_and_streams_are_live(uri: str) -> None:
-    assert type(open_source(uri)) is LiveSource
+    assert isinstance(open_source(uri), LiveSource)
 
 
 def test_an_unknown_kind_of_address_is_refused() -> None:
@@ -60,7 +61,7 @@ def test_an_unknown_kind_of_address_is_refused() -> None:
 def test_what_is_for_cameras_is_refused_elsewhere(tmp_path: Path) -> None:
     for uri in (f"{tmp_path}/clip.mp4", "rtsp://h/s"):
         with pytest.raises(ConfigError, match=r"source\.size is for cameras only"):
-            open_source(uri, SourceOptions(size=(640, 480)))
+            open_source(uri, SourceSettings(size="640x480"))
 
 
 def test_nothing_is_refused() -> None:
@@ -80,11 +81,11 @@ def test_credentials_are_never_shown(user: str, password: str, token: str) -> No
 
 def test_a_rate_for_what_has_its_own_is_taken_and_told(tmp_path: Path) -> None:
     clips.write_picture(tmp_path / "1.png", 1)
-    with open_source(str(tmp_path), SourceOptions(fps="50")) as source:
+    with open_source(str(tmp_path), SourceSettings(fps=Fraction(50))) as source:
         assert source.info.average_fps == 50
     clip = clips.write_video(tmp_path / "clip.mp4", frames=5, rate=25)
     for uri in (str(clip), "lavfi:testsrc2=duration=0.2"):
-        with open_source(uri, SourceOptions(fps="30000/1001")) as source:
+        with open_source(uri, SourceSettings(fps=Fraction(30000, 1001))) as source:
             assert source.info.average_fps == Fraction(30000, 1001)
             assert [frame.pts * frame.time_base for frame in source] == [Fraction(1001 * k, 30000) for k in range(5)]
             assert isinstance(source, PassthroughSource)
@@ -93,7 +94,7 @@ def test_a_rate_for_what_has_its_own_is_taken_and_told(tmp_path: Path) -> None:
 
 def test_a_rate_is_refused_for_what_comes_by_itself() -> None:
     with pytest.raises(ConfigError, match="fps"):
-        open_source("rtsp://127.0.0.1:9/live", SourceOptions(fps=50))
+        open_source("rtsp://127.0.0.1:9/live", SourceSettings(fps=Fraction(50)))
 
 
 def test_synthetic_graphs_may_go_on_for_ever() -> None:
@@ -115,6 +116,6 @@ def test_a_bad_graph_gets_one_line(graph: str, capfd: pytest.CaptureFixture[str]
 
 def test_a_file_is_decoded_with_the_threads_asked_for(tmp_path: Path) -> None:
     clip = clips.write_video(tmp_path / "clip.mp4")
-    with open_source(str(clip), SourceOptions(threads=3)) as source:
+    with open_source(str(clip), SourceSettings(threads=3)) as source:
         assert source._container.streams.video[0].codec_context.thread_count == 3  # type: ignore[attr-defined]
         assert sum(1 for _ in source) == 25

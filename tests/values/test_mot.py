@@ -119,7 +119,7 @@ def test_a_malformed_line_is_named(tmp_path: Path, line: str, saying: str) -> No
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "det.txt"
     path.write_bytes(b"\xff\xd8\xff\xe0" * 100)
-    with pytest.raises(ConfigError, match="no text file"):
+    with pytest.raises(ConfigError, match="not a text file"):
         read_detections(path)
 
 

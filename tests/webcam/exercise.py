@@ -1,6 +1,6 @@
-"""What `test_vivid` runs inside the virtual machine, with the driver `vivid` at /dev/video0: results as JSON.
+"""The program that `test_vivid` runs in the virtual machine, with the driver `vivid` at /dev/video0: results as JSON.
 
-Each step is a function that returns facts; nothing is judged here. Owned by one thread, as a camera's reader is.
+Each step is a function that returns facts, without judging them. Owned by one thread, like a camera's reader.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streamer.errors import StreamerError
 from streamer.interfaces import Damage
 from streamer.sources.camera.camera import CameraConnector
 from streamer.sources.camera.devices import camera_lines, find_cameras
-from streamer.sources.live.connection import Connection, LiveItem, LivePicture
+from streamer.sources.live.connection import Connection, LiveFrame, LiveItem
 from streamer.values.frame import Frame
 
 VIVID = Path("/sys/bus/platform/drivers/vivid")
@@ -36,15 +36,15 @@ def set_control(name: str, value: int) -> None:
 def opened(device: str = "camera:0", **wish: Any) -> Iterator[tuple[Connection, Iterator[LiveItem]]]:
     connection = CameraConnector(device, **wish).connect(lambda: True)
     try:
-        yield connection, connection.pictures()
+        yield connection, connection.frames()
     finally:
         connection.close()
 
 
-def refusal(device: str, wanted: Callable[[], bool] = lambda: True, **wish: Any) -> Facts:
+def refusal(device: str, is_active: Callable[[], bool] = lambda: True, **wish: Any) -> Facts:
     began_s = time.monotonic()
     try:
-        CameraConnector(device, **wish).connect(wanted).close()
+        CameraConnector(device, **wish).connect(is_active).close()
     except StreamerError as error:
         return {"kind": type(error).__name__, "message": str(error), "took_s": time.monotonic() - began_s}
     return {"kind": "", "message": "", "took_s": time.monotonic() - began_s}
@@ -60,8 +60,8 @@ def until_lost(items: Iterator[LiveItem]) -> Facts:
     return {}
 
 
-def pictures_of(items: Iterator[LiveItem], count: int) -> list[LivePicture]:
-    return list(islice((item for item in items if isinstance(item, LivePicture)), count))
+def pictures_of(items: Iterator[LiveItem], count: int) -> list[LiveFrame]:
+    return list(islice((item for item in items if isinstance(item, LiveFrame)), count))
 
 
 def listed() -> Facts:
@@ -70,14 +70,14 @@ def listed() -> Facts:
 
 
 def captured() -> Facts:
-    """Pictures as the driver gives them, and how old they are when they are handed on."""
+    """Frames as the driver delivers them, and their age when they are passed on."""
     with opened(size=(640, 480), fps=25, pixel_format="YUYV") as (connection, items):
         ages_s, pictures = [], []
         cpu_s, began_s = time.process_time(), time.monotonic()
         for picture in pictures_of(items, 61)[1:]:
             pictures.append(picture)
         cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - began_s
-        for picture in islice((item for item in items if isinstance(item, LivePicture)), 40):
+        for picture in islice((item for item in items if isinstance(item, LiveFrame)), 40):
             ages_s.append(time.monotonic() - picture.arrived_s)
         return {
             "info": [connection.info.width, connection.info.height, connection.info.pixel_format],
@@ -93,7 +93,7 @@ def captured() -> Facts:
 
 
 def clocks() -> Facts:
-    """Which time a picture gets: vivid's `end of frame` lies in the future, its `start of exposure` in the past."""
+    """The time of a frame: vivid's `end of frame` is in the future, its `start of exposure` in the past."""
     facts = {}
     for name, value in (("end of frame", 0), ("start of exposure", 1)):
         set_control("timestamp_source", value)
@@ -109,7 +109,7 @@ def clocks() -> Facts:
 
 
 def formats() -> Facts:
-    """The middles of the eight colour bars that the driver draws, in every format that the program reads."""
+    """The centres of the eight colour bars that the driver draws, in every format that the program reads."""
     facts = {}
     set_control("osd_text_mode", 2)
     for name in ("NV12", "YU12", "422P", "YUYV", "UYVY", "YVYU", "NV21", "BGR3", "RGB3", "GREY"):
@@ -123,7 +123,7 @@ def formats() -> Facts:
 
 
 def modes() -> Facts:
-    """What is taken when little is asked for, and the rate that really comes."""
+    """The mode that is selected for a vague request, and the measured rate."""
     facts = {}
     wishes: dict[str, Any] = {
         "nothing": {},
@@ -177,16 +177,16 @@ def stalled() -> Facts:
         set_control("percentage_of_dropped_buffers", 0)
         after = [item for item in islice(items, 12) if item is not None]
         overruns = [item.frames for item in after if isinstance(item, Damage)]
-        pictures = sum(isinstance(item, LivePicture) for item in after)
+        pictures = sum(isinstance(item, LiveFrame) for item in after)
     set_control("percentage_of_dropped_buffers", 100)
     never = refusal("camera:0")
-    stopped = refusal("camera:0", wanted=iter([True, False]).__next__)
+    stopped = refusal("camera:0", is_active=iter([True, False]).__next__)
     set_control("percentage_of_dropped_buffers", 0)
     return {"waits_s": waits_s, "overruns": overruns, "pictures": pictures, "never": never, "stopped": stopped}
 
 
 def paused() -> Facts:
-    """A reader that was away for a second gets the newest picture, and is told what it missed."""
+    """A reader that pauses for a second gets the newest frame and the number of missed ones."""
     with opened(size=(640, 480), fps=25) as (_, items):
         pictures_of(items, 5)
         set_control("timestamp_source", 1)
@@ -195,7 +195,7 @@ def paused() -> Facts:
         for item in items:
             if isinstance(item, Damage):
                 missed += item.frames
-            elif isinstance(item, LivePicture):
+            elif isinstance(item, LiveFrame):
                 age_s = time.monotonic() - (item.pts or 0) / 1e6
                 break
         set_control("timestamp_source", 0)
@@ -203,31 +203,31 @@ def paused() -> Facts:
 
 
 def unplugged() -> Facts:
-    """The driver's own disconnection, then the device taken away and brought back."""
+    """The driver's own disconnection, then the device removed and added again."""
     connector = CameraConnector("camera:0")
     facts: Facts = {}
     connection = connector.connect(lambda: True)
-    items = connection.pictures()
+    items = connection.frames()
     next(items)
     set_control("disconnect", 1)
     facts["disconnected"] = until_lost(items)
     connection.close()
     connection = connector.connect(lambda: True)
-    items = connection.pictures()
+    items = connection.frames()
     facts["back"] = len(pictures_of(items, 5))
     (VIVID / "unbind").write_text("vivid.0")
     facts["removed"] = until_lost(items)
     connection.close()
-    facts["gone"] = not connector.present()
+    facts["gone"] = not connector.is_reachable()
     try:
         connector.connect(lambda: True)
     except StreamerError as error:
         facts["again"] = {"kind": type(error).__name__, "message": str(error)}
     facts["none"] = camera_lines(find_cameras())
     (VIVID / "bind").write_text("vivid.0")
-    facts["present"] = connector.present()
+    facts["present"] = connector.is_reachable()
     connection = connector.connect(lambda: True)
-    facts["replugged"] = len(pictures_of(connection.pictures(), 5))
+    facts["replugged"] = len(pictures_of(connection.frames(), 5))
     connection.close()
     return facts
 

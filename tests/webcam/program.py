@@ -1,4 +1,4 @@
-"""The whole program on the camera, inside the virtual machine: it is disconnected once, then the program is ended.
+"""The whole program on the camera, inside the virtual machine: the camera disconnects once, then the program ends.
 
 Needs the starter's weights in the host's cache.
 """
@@ -23,22 +23,22 @@ _LIMIT_S = 200.0
 
 
 def wait_until(program: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
-    """Look once a second, until the program has done something or has ended."""
+    """Check once per second, until the condition holds or the program has ended."""
     until_s = time.monotonic() + _LIMIT_S
     while not reached():
         try:
-            sys.exit(f"the program ended by itself: {program.wait(1.0)}")
+            sys.exit(f"the program ended: {program.wait(1.0)}")
         except subprocess.TimeoutExpired:
             if time.monotonic() > until_s:
                 raise
 
 
 def frames() -> int:
-    """How many frames the program has taken in, by its own metrics."""
+    """How many frames the program has processed, from its own metrics."""
     try:
         with urllib.request.urlopen("http://127.0.0.1:9090/metrics", timeout=10) as answer:
             page = answer.read().decode()
-    except OSError:  # it does not serve yet
+    except OSError:  # not served yet
         return 0
     found = re.findall(r"^streamer_frames_total\{.*\} ([0-9.e+]+)$", page, re.MULTILINE)
     return sum(int(float(count)) for count in found)

@@ -2,7 +2,7 @@
 
     STREAMER_WEBCAM_VM=1 .venv/bin/pytest tests/webcam
 
-`STREAMER_WEBCAM_VM_DIR` names a folder in which the kernel is kept for the next time.
+`STREAMER_WEBCAM_VM_DIR` names a folder in which the kernel is kept for the next run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(bool(_MISSING), reason=f"without {', '.join(_MISSING)}; on Debian: apt-get install {PACKAGES}"),
 ]
 BARS = [[191, 191, 191], [191, 191, 0], [0, 191, 191], [0, 191, 0], [191, 0, 191], [191, 0, 0], [0, 0, 191], [0, 0, 0]]
-"""What the driver draws (`tpg_colors`, 75% bars)."""
+"""Colours of the driver (`tpg_colors`, 75% bars)."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def step(results: Facts, name: str) -> Facts:
     return facts
 
 
-def test_the_list_has_the_camera_and_not_its_other_nodes(results: Facts) -> None:
+def test_the_list_has_the_camera_but_not_its_other_nodes(results: Facts) -> None:
     facts = step(results, "listed")
     (camera,) = facts["cameras"]
     assert (camera["index"], camera["path"], camera["driver"]) == (0, "/dev/video0", "vivid")
@@ -64,7 +64,7 @@ def test_the_list_has_the_camera_and_not_its_other_nodes(results: Facts) -> None
     assert "    640x480 at 25, 15, 12.5, 10, 5, 4, 2, 1 fps" in facts["lines"]
 
 
-def test_pictures_come_with_rising_times_at_the_rate_asked_for(results: Facts) -> None:
+def test_frames_have_increasing_times_at_the_requested_rate(results: Facts) -> None:
     facts = step(results, "captured")
     assert facts["info"] == [640, 480, "yuyv422"]
     assert facts["fps"] == "25"
@@ -77,9 +77,9 @@ def test_pictures_come_with_rising_times_at_the_rate_asked_for(results: Facts) -
     assert statistics.median(facts["ages_s"]) < 0.04
 
 
-def test_the_drivers_time_counts_where_it_can_be_true(results: Facts) -> None:
+def test_the_time_of_the_driver_is_used_if_it_is_plausible(results: Facts) -> None:
     facts = step(results, "clocks")
-    # This driver's `end of frame` is ahead of the moment at which it hands the picture over.
+    # This driver's `end of frame` is later than the delivery of the frame.
     assert min(facts["end of frame"]["driver_minus_arrival_s"]) > 0.01
     assert facts["start of exposure"]["driver_minus_arrival_s"] == pytest.approx([0] * 19, abs=1e-6)
     assert 0 < facts["start of exposure"]["now_minus_driver_s"] < 0.08
@@ -96,7 +96,7 @@ def test_every_format_has_the_right_colours(results: Facts) -> None:
     assert facts["NV12"]["pixel_format"] == "nv12"
 
 
-def test_the_mode_is_chosen_and_kept(results: Facts) -> None:
+def test_the_mode_is_selected_and_kept(results: Facts) -> None:
     facts = step(results, "modes")
     assert facts["nothing"]["size"] == [640, 480]  # the largest near 720p that is smooth
     assert facts["720p"]["size"] == [1280, 720]
@@ -125,7 +125,7 @@ def test_refusals_name_the_remedy(results: Facts) -> None:
     assert len(facts["permission lines"]["lines"]) == 2
 
 
-def test_a_camera_that_stalls_does_not_hold_the_reader(results: Facts) -> None:
+def test_a_camera_that_stalls_does_not_block_the_reader(results: Facts) -> None:
     facts = step(results, "stalled")
     assert len(facts["waits_s"]) == 6
     assert facts["waits_s"] == pytest.approx([0.25] * 6, abs=0.1)
@@ -136,7 +136,7 @@ def test_a_camera_that_stalls_does_not_hold_the_reader(results: Facts) -> None:
     assert facts["stopped"]["took_s"] < facts["never"]["took_s"] - 2
 
 
-def test_a_reader_that_was_away_gets_a_fresh_picture(results: Facts) -> None:
+def test_a_reader_gets_a_fresh_frame_after_a_pause(results: Facts) -> None:
     facts = step(results, "paused")
     assert facts["age_s"] < 0.2
     assert facts["missed"] >= 20
@@ -169,7 +169,7 @@ def test_connections_leave_no_descriptor(results: Facts) -> None:
     assert len(set(step(results, "leaks")["descriptors"])) == 1
 
 
-def test_the_whole_program_reads_the_camera_and_comes_back(machine: VirtualMachine, tmp_path: Path) -> None:
+def test_the_whole_program_reads_the_camera_and_reconnects(machine: VirtualMachine, tmp_path: Path) -> None:
     if listing.check("starter").state is not listing.State.READY:
         pytest.skip("without the starter's weights; main.py models fetch starter")
     status = machine.run(["python", "-m", "tests.webcam.program", str(Path.home())], tmp_path)
@@ -180,7 +180,7 @@ def test_the_whole_program_reads_the_camera_and_comes_back(machine: VirtualMachi
     assert "Traceback" not in output
     assert "was unplugged; connecting again" in output
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["frames"]["detected"] >= 1  # emulated, the model takes 20 s a frame
+    assert report["frames"]["detected"] >= 1  # in emulation the model takes 20 s per frame
     frames = [json.loads(line) for line in (tmp_path / "frames.jsonl").read_text().splitlines()]
     assert all(a["time_s"] < b["time_s"] for a, b in itertools.pairwise(frames))
     assert {frame["segment"] for frame in frames} == {0, 1}

@@ -1,8 +1,8 @@
 """A virtual machine with a V4L2 camera, for machines without one: QEMU, Debian's kernel and its driver `vivid`.
 
-It boots from an initial RAM disk, sees the host's file system read-only over 9p, runs one command in it with a
-`/dev/video0`, and ends. All in software: the host needs no KVM and loads no module. As root, because the machine has
-the rights of QEMU in the host's file system, and apt-get's download.
+It boots from an initial RAM disk, mounts the host's file system read-only over 9p, runs one command in it with a
+`/dev/video0`, and ends. Software emulation only: the host needs no KVM and loads no module. It needs root, because the
+machine has the rights of QEMU in the host's file system, and for apt-get's download.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 
 TOOLS = ("qemu-system-x86_64", "busybox", "cpio", "depmod", "dpkg-deb", "apt-get", "v4l2-ctl")
 PACKAGES = "qemu-system-x86 busybox-static cpio kmod v4l-utils"
-"""Debian's packages that bring them."""
+"""Debian packages that contain them."""
 VIVID = "n_devs=1 node_types=0x20101 num_inputs=1 input_types=0x0"
-"""One webcam at /dev/video0, and two nodes that are none: a video output and metadata."""
+"""One webcam at /dev/video0, and two other nodes: a video output and metadata."""
 _MODULES = ("virtio_pci", "9pnet_virtio", "9p", "vivid")
 _INIT = f"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -46,7 +46,7 @@ class VirtualMachine:
     """Kernel and initial RAM disk in a folder; the first use downloads about 70 MB into it.
 
     Args:
-        folder: where they are kept for the next time.
+        folder: where they are kept for the next run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -62,8 +62,8 @@ class VirtualMachine:
         """Boot, run a command in the host's file system and in this process' folder, switch off.
 
         Args:
-            command: program and arguments; finds the name of a writable folder in the environment as `OUT`.
-            out: that folder on the host; the command's output is left in it as `stdout` and `stderr`.
+            command: program and arguments; the environment variable `OUT` names a writable folder.
+            out: that folder on the host; the command's output is written to it as `stdout` and `stderr`.
             timeout_s: after which the machine is switched off.
 
         Returns:
@@ -71,7 +71,7 @@ class VirtualMachine:
 
         Raises:
             subprocess.TimeoutExpired: it took longer.
-            FileNotFoundError: the machine did not come so far; its console is in `out`.
+            FileNotFoundError: the machine did not start the command; its console is in `out`.
         """
         path = f"{Path(sys.prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         environment = f"env OUT=/run/out HOME=/run TMPDIR=/run PYTHONDONTWRITEBYTECODE=1 PATH={shlex.quote(path)}"
@@ -129,7 +129,7 @@ class VirtualMachine:
         return image
 
     def _modules(self) -> Iterator[Path]:
-        """The files of the modules that are needed, each after those that it depends on."""
+        """The files of the required modules, each after those that it depends on."""
         subprocess.run(["depmod", "-b", self._root, self.release], check=True)
         library = self._root / "lib" / "modules" / self.release
         table = dict(line.split(":") for line in (library / "modules.dep").read_text().splitlines())

@@ -18,7 +18,7 @@ from streamer.config.output import OutputEntry
 from streamer.errors import SinkError, SinkUnavailable
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
-from streamer.network.reachability import KNOCK_EVERY_S, answers
+from streamer.network.reachability import CHECK_EVERY_S, answers
 from streamer.sinks.outage import Outage
 from streamer.sinks.publish.link import LinkLost
 from streamer.sinks.publish.publisher import StreamPublisher
@@ -167,7 +167,7 @@ class StreamSink(SinkFeature):
         now_s = self._clock()
         if not self._unreachable or now_s < self._probe_s:
             return True
-        self._probe_s = now_s + KNOCK_EVERY_S
+        self._probe_s = now_s + CHECK_EVERY_S
         return not answers(self._target.url)
 
     def _succeed(self, *, opened: bool) -> None:
@@ -190,8 +190,8 @@ class StreamSink(SinkFeature):
             kind="refused" if lost.refused else "lost",
             backoff=self._refusals if lost.refused else None,
         )
-        self._probe_s = self._clock() + KNOCK_EVERY_S
-        self._unreachable = not lost.replied and wait_s > KNOCK_EVERY_S and not answers(self._target.url)
+        self._probe_s = self._clock() + CHECK_EVERY_S
+        self._unreachable = not lost.replied and wait_s > CHECK_EVERY_S and not answers(self._target.url)
 
     def _skip(self, scene: Scene, publisher: StreamPublisher) -> None:
         publisher.skip(scene)

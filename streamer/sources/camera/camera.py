@@ -7,11 +7,16 @@ import re
 import sys
 from collections.abc import Callable
 from fractions import Fraction
+from typing import ClassVar, Self
 
+from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.features import SourceContext
 from streamer.sources.camera.devices import PREFIX
 from streamer.sources.decode.stream_facts import exact_fps
 from streamer.sources.live.connection import Connection
+from streamer.sources.live.live import LiveSource
+from streamer.system import paths
 
 _NAME = re.compile(rf"(?:{PREFIX})?(\d{{1,3}})|(?:{PREFIX}(?=/))?(/dev/video\d+|/dev/v4l/.+)|{PREFIX}(/.+)")
 
@@ -57,16 +62,34 @@ class CameraConnector:
         self.name = self._path if self._index is None else f"{PREFIX}{self._index}"
         self._wanted_mode = (size, None if fps is None else exact_fps(fps), pixel_format)
 
-    def present(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the device exists and may be opened; the system needs a moment after a camera is plugged in."""
         return sys.platform != "linux" or os.access(self._path, os.R_OK | os.W_OK)
 
-    def connect(self, wanted: Callable[[], bool]) -> Connection:
+    def connect(self, is_active: Callable[[], bool]) -> Connection:
         """Open it and read its first frame; see `streamer.sources.live.connection.Connector.connect`."""
         if sys.platform == "linux":
             from streamer.sources.camera.v4l2 import V4L2Connection
 
-            return V4L2Connection(self._path, self.name, wanted, *self._wanted_mode)
+            return V4L2Connection(self._path, self.name, is_active, *self._wanted_mode)
         from streamer.sources.camera.opencv import OpenCVConnection
 
-        return OpenCVConnection(self._index, self.name, wanted, *self._wanted_mode)
+        return OpenCVConnection(self._index, self.name, is_active, *self._wanted_mode)
+
+
+class CameraSource(LiveSource):
+    """The frames of a webcam; see `LiveSource`."""
+
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps", "size", "pixel_format"})
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it names a camera and no existing file has that name."""
+        return is_camera(uri) and not paths.is_file(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:
+        """See `streamer.features.SourceFeature`."""
+        size, fps, pixel_format = settings.frame_size, settings.fps, settings.pixel_format
+        return cls(CameraConnector(uri, size=size, fps=fps, pixel_format=pixel_format), settings, context.stats)

@@ -16,7 +16,8 @@ import numpy as np
 
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
-from streamer.sources.live.connection import LivePicture
+from streamer.sources.decode.stream_info import info_of
+from streamer.sources.live.connection import LiveFrame
 
 _TIME_BASE = Fraction(1, 1_000_000)
 
@@ -27,7 +28,7 @@ class OpenCVConnection:
     Args:
         index: of the camera in the order of the system.
         name: of the camera, for messages.
-        wanted: returns false if the source was stopped; called before the first frame is read.
+        is_active: returns false if the source was stopped; called before the first frame is read.
         size, fps, pixel_format: requested from the driver, which may choose others.
 
     Raises:
@@ -39,14 +40,14 @@ class OpenCVConnection:
         self,
         index: int | None,
         name: str,
-        wanted: Callable[[], bool],
+        is_active: Callable[[], bool],
         size: tuple[int, int] | None = None,
         fps: Fraction | None = None,
         pixel_format: str | None = None,
     ) -> None:
         if index is None:
             raise SourceUnavailable(f"{name}: on this system a camera is named by its number; try camera:0")
-        if not wanted():
+        if not is_active():
             raise SourceLost(f"{name}: stopped while it was opened")
         self._name = name
         self._capture = cv2.VideoCapture(index)
@@ -68,19 +69,11 @@ class OpenCVConnection:
     @property
     def info(self) -> StreamInfo:
         """The properties of the frames."""
-        picture, fps = self._first.picture, self._capture.get(cv2.CAP_PROP_FPS)
-        return StreamInfo(
-            name=self._name,
-            width=picture.width,
-            height=picture.height,
-            pixel_format=picture.format.name,
-            time_base=_TIME_BASE,
-            average_fps=Fraction(fps).limit_denominator(1001) if fps > 0 else None,
-            live=True,
-            jpeg_like=True,
-        )
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        rate = Fraction(fps).limit_denominator(1001) if fps > 0 else None
+        return info_of(self._first.picture, self._name, _TIME_BASE, average_fps=rate, live=True, jpeg_like=True)
 
-    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+    def frames(self) -> Iterator[LiveFrame | Damage | None]:
         """See `streamer.sources.live.connection.Connection.pictures`; it never ends without an error."""
         yield self._first
         while True:
@@ -90,10 +83,10 @@ class OpenCVConnection:
         """Release it. Closing twice is fine."""
         self._capture.release()
 
-    def _read(self) -> LivePicture:
+    def _read(self) -> LiveFrame:
         success, pixels = self._capture.read()
         if not success:
             raise SourceLost(f"{self._name}: delivers no more frames; check that it is connected")
         arrived_s = time.monotonic()
         frame = av.VideoFrame.from_ndarray(np.asarray(pixels, np.uint8), format="bgr24")
-        return LivePicture(frame, round(arrived_s / _TIME_BASE), _TIME_BASE, arrived_s)
+        return LiveFrame(frame, round(arrived_s / _TIME_BASE), _TIME_BASE, arrived_s)

@@ -27,7 +27,8 @@ from streamer.sources.camera.modes import (
 )
 from streamer.sources.camera.v4l2_abi import CAP_VIDEO_CAPTURE_MPLANE
 from streamer.sources.camera.v4l2_device import Captured, CaptureDevice, Granted
-from streamer.sources.live.connection import ASK_EVERY_S, LivePicture
+from streamer.sources.decode.stream_info import info_of
+from streamer.sources.live.connection import POLL_S, LiveFrame
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class V4L2Connection:
     Args:
         path: of the device.
         name: of the camera, for messages.
-        wanted: returns false if the source was stopped; called during the wait for the first frame.
+        is_active: returns false if the source was stopped; called during the wait for the first frame.
         size, fps, pixel_format: see `choose_mode`.
 
     Raises:
@@ -60,7 +61,7 @@ class V4L2Connection:
         self,
         path: str,
         name: str,
-        wanted: Callable[[], bool],
+        is_active: Callable[[], bool],
         size: tuple[int, int] | None = None,
         fps: Fraction | None = None,
         pixel_format: str | None = None,
@@ -71,7 +72,7 @@ class V4L2Connection:
             choice = _choose(self._device, name, size, fps, pixel_format)
             self._granted = self._start(path, choice)
             self._reader: RawFrameReader | JpegFrameReader = _reader_for(self._granted, name)
-            self._first = self._wait_for_first(wanted)
+            self._first = self._wait_for_first(is_active)
         except BaseException:
             self._device.close()
             raise
@@ -83,7 +84,7 @@ class V4L2Connection:
         """The properties of the frames."""
         return self._info
 
-    def pictures(self) -> Iterator[LivePicture | Damage | None]:
+    def frames(self) -> Iterator[LiveFrame | Damage | None]:
         """See `streamer.sources.live.connection.Connection.pictures`; it never ends without an error."""
         yield self._first
         while True:
@@ -108,20 +109,20 @@ class V4L2Connection:
             raise SourceLost(f"{self._name}: cannot be started ({reason(error)})") from error
         return granted
 
-    def _wait_for_first(self, wanted: Callable[[], bool]) -> LivePicture:
+    def _wait_for_first(self, is_active: Callable[[], bool]) -> LiveFrame:
         until_s = time.monotonic() + FIRST_FRAME_S
-        while wanted():
+        while is_active():
             for item in self._read():
-                if isinstance(item, LivePicture):
+                if isinstance(item, LiveFrame):
                     return item
             if time.monotonic() >= until_s:
                 raise SourceLost(f"{self._name}: delivers no frame for {FIRST_FRAME_S:g} s; reconnect it", "no picture")
         raise SourceLost(f"{self._name}: stopped while it was opened")
 
-    def _read(self) -> Iterator[LivePicture | Damage | None]:
+    def _read(self) -> Iterator[LiveFrame | Damage | None]:
         """The result of one wait: a frame, after the damage before it; or None."""
         try:
-            captured = self._device.read(ASK_EVERY_S)
+            captured = self._device.read(POLL_S)
             if captured is None:
                 yield None
                 return
@@ -146,7 +147,7 @@ class V4L2Connection:
         pts = round((captured.time_s if captured.time_s is not None else arrived_s) / _TIME_BASE)
         decode_s = time.monotonic() - began_s
         damage = damage or ("camera error" if faulty else "")
-        yield LivePicture(picture, pts, _TIME_BASE, arrived_s, decode_s, damage=damage)
+        yield LiveFrame(picture, pts, _TIME_BASE, arrived_s, decode_s, damage=damage)
 
 
 def _open_device(path: str, name: str) -> CaptureDevice:
@@ -203,14 +204,12 @@ def _log_differences(name: str, choice: Choice, granted: Granted) -> None:
         )
 
 
-def _describe(name: str, granted: Granted, first: LivePicture) -> StreamInfo:
+def _describe(name: str, granted: Granted, first: LiveFrame) -> StreamInfo:
     picture = first.picture
-    return StreamInfo(
-        name=name,
-        width=picture.width,
-        height=picture.height,
-        pixel_format=picture.format.name,
-        time_base=_TIME_BASE,
+    return info_of(
+        picture,
+        name,
+        _TIME_BASE,
         average_fps=granted.fps,
         live=True,
         colour=(2, 2, int(picture.colorspace), int(picture.color_range)),

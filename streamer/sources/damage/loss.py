@@ -4,7 +4,7 @@ A decoder conceals what is missing and rarely says so: of pictures smeared by lo
 FFmpeg's RTP reader logs every gap in the sequence numbers, on the thread that reads, and all pictures from a gap to the
 next intact key frame are built on what was lost; so are those after a picture that never was sent
 (`streamer.sources.damage.frame_numbers`). What a decoder itself complains about is damage only if it concerns
-pixels (`streamer.sources.damage.complaints`). Owned by the thread that reads the connection.
+pixels (`streamer.sources.damage.decoder_messages`). Owned by the thread that reads the connection.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.media import ffmpeg_log
-from streamer.sources.damage.complaints import means_damage
+from streamer.sources.damage.decoder_messages import means_damage
 from streamer.sources.damage.frame_numbers import FrameNumbers
 
 PACKET_LOSS = "packet loss"
-DECODER_TOLD = "decoder error"
+DECODER_ERROR = "decoder error"
 BEFORE_KEY_FRAME = "before key frame"
 PICTURE_MISSING = "picture missing"
 _MOST_PENDING = 64
@@ -44,7 +44,7 @@ class _Decoded(NamedTuple):
     verdict: Verdict
 
 
-class LossWatch:
+class LossDetector:
     """Follows packets and pictures of one stream and knows which pictures not to trust.
 
     Damage begins with a packet, in the order of decoding, and lasts until the next key frame that came whole. Pictures
@@ -127,7 +127,7 @@ class LossWatch:
         said = [text for _, part, text in self._lines if part == self._decoder and means_damage(part, text)]
         self._lines.clear()
         if said:
-            self._damaged(DECODER_TOLD, said[-1])
+            self._damaged(DECODER_ERROR, said[-1])
         elif self._opens:
             self._group += 1
             self._before, self._now = self._now, Verdict()
@@ -142,7 +142,7 @@ class LossWatch:
         ]
         self._lines.clear()
         words = said[-1] if said else reason
-        self._damaged(DECODER_TOLD, words)
+        self._damaged(DECODER_ERROR, words)
         return words
 
     def verdict_of(self, picture: av.VideoFrame) -> Verdict:
@@ -154,7 +154,7 @@ class LossWatch:
         elif known.group > self._shown_group:
             verdict = verdict if verdict.cause else self._before
         if picture.is_corrupt and not verdict.cause:
-            verdict = Verdict(DECODER_TOLD, "the picture is flagged as corrupt")
+            verdict = Verdict(DECODER_ERROR, "the picture is flagged as corrupt")
             self._spread(verdict, self._group if known is None else known.group)
         return verdict
 

@@ -1,4 +1,4 @@
-"""What all sources that decode a container with FFmpeg share: from an open stream to upright, timed frames.
+"""The base class of sources that decode a container with FFmpeg: from an open stream to upright, timed frames.
 
 Entered by the main thread, then owned by the capture thread.
 """
@@ -8,22 +8,23 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from inspect import GEN_RUNNING, getgeneratorstate
 from itertools import chain
-from typing import Self
+from typing import ClassVar, Self
 
 import av
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
+from streamer.features import SourceContext
 from streamer.interfaces import Damage, PacketTap, StreamInfo
-from streamer.media.side_data import LAYOUTS, side_data_of
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry
@@ -31,41 +32,40 @@ from streamer.sources.decode.opening import choose_video
 from streamer.sources.decode.packets import PacketReader, passthrough_of, start_of
 from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps, is_untimed, rate_of
+from streamer.sources.decode.stream_info import describe
 from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.values.frame import Frame, FrameKey
 
 logger = logging.getLogger(__name__)
 
-# fmt: off
-_STILL_PICTURES = frozenset({
-    "apng", "bmp", "gif", "jpegls", "jpegxl", "ljpeg", "mjpeg", "mjpegb", "pam", "pbm", "pcx", "pgm", "png", "ppm",
-    "qoi", "sgi", "sunrast", "targa", "tiff", "webp", "xbm",
-})
-# fmt: on
-"""Codecs whose pictures are like those of webcams and picture files."""
 _FALLBACK_RATE_FPS = Fraction(25)
-"""For streams that tell neither times nor a rate; what FFmpeg assumes of raw streams."""
+"""For streams without times and rate; FFmpeg assumes it for raw streams."""
 
 
 class ContainerSource(SourceBase, ABC):
     """Frames of one video stream of a container; see `streamer.interfaces.Source`.
 
-    Entering decodes the first picture, so that `info` is what the frames really are.
+    Entering decodes the first frame, so `info` has the properties of the frames.
 
     Args:
         name: readable, without credentials.
-        threads: decoder threads, 0 for one a processor.
-        fps: frames a second, in place of what the input tells; exact fractions such as `30000/1001` are kept exact.
+        threads: decoder threads, 0 for one per processor.
+        fps: frames per second, in place of the input's; exact fractions such as `30000/1001` are kept exact.
 
     Raises:
         ConfigError: `fps` is not a positive number.
 
     Attributes:
-        tap: told of the packets; set before entering.
-        audio: give the sound of the input to outputs; set before entering.
-        deinterlace: which pictures to make progressive; set before entering.
-        marks_interlaced: tell of frames whose pictures are marked as interlaced; set before entering.
+        packet_tap: gets the packets; set before entering.
+        audio: pass the audio of the input to outputs; set before entering.
+        deinterlace: which frames to make progressive; set before entering.
+        marks_interlaced: set `Frame.interlaced` for frames flagged as interlaced; set before entering.
     """
+
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+    probed_packets: ClassVar[int] = 600
+    """The number of packets of the video that a probe reads at most."""
 
     def __init__(self, name: str, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
         super().__init__()
@@ -73,8 +73,8 @@ class ContainerSource(SourceBase, ABC):
         self._fps = None if fps is None else exact_fps(fps)
         self._threads = threads
         self._frame_threads = True
-        self._remedy = ""  # what to do where no picture comes
-        self.tap: PacketTap | None = None
+        self._remedy = ""  # if no frame can be decoded
+        self.packet_tap: PacketTap | None = None
         self.audio = True
         self.deinterlace: Deinterlace = "off"
         self.marks_interlaced = False
@@ -82,25 +82,46 @@ class ContainerSource(SourceBase, ABC):
         self._decoder: FrameDecoder | None = None
         self._geometry: Geometry
 
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:
+        """See `streamer.features.SourceFeature`."""
+        return cls(uri, threads=settings.threads, fps=settings.fps).configure(settings, context.packet_tap)
+
+    def configure(self, settings: SourceSettings, packet_tap: PacketTap | None) -> Self:
+        """Apply the settings of all containers; before entering."""
+        self.packet_tap, self.audio = packet_tap, settings.audio
+        if settings.live or settings.deinterlace == "on":
+            self.deinterlace = settings.deinterlace
+        self.marks_interlaced = settings.deinterlace == "auto" and not settings.live
+        return self
+
+    def open(self) -> InputContainer:
+        """The open container, in place of entering; the caller closes it.
+
+        Raises:
+            SourceUnavailable: it cannot be opened.
+        """
+        return self._open()
+
     @abstractmethod
     def _open(self) -> InputContainer:
         """The open container."""
 
-    def _late_streams(self, container: InputContainer) -> Mapping[int, Stream]:  # noqa: ARG002
-        """What streams are that begin so late that opening the container does not tell, by their index."""
+    def _missing_parameters(self, container: InputContainer) -> Mapping[int, Stream]:  # noqa: ARG002
+        """Streams whose codec parameters the container lacks, opened elsewhere, by their index."""
         return {}
 
-    @abstractmethod
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
-        """`info`, from the stream and its first upright picture."""
+        """`info`, from the stream and its first upright frame."""
+        return describe(stream, first, self._name, self._geometry)
 
-    def _settle(
+    def _final_damage(
         self,
         stream: VideoStream,  # noqa: ARG002
         decoder: FrameDecoder,  # noqa: ARG002
         times: TimestampFiller,  # noqa: ARG002
     ) -> list[Damage]:
-        """What turns out to be missing at the end of the stream."""
+        """Losses that are known only at the end of the stream."""
         return []
 
     def __enter__(self) -> Self:
@@ -108,25 +129,15 @@ class ContainerSource(SourceBase, ABC):
         self._container = self._open()
         try:
             stream = choose_video(self._container, self._name)
-            say = partial(_note, self._notes)
-            self._geometry = Geometry(self._container, stream, self._name, say)
-            known = self._late_streams(self._container) if self.audio else {}
-            self._passthrough = passthrough_of(self._container, stream, known, audio=self.audio)
+            report = partial(_note, self._notes)
+            self._geometry = Geometry(self._container, stream, self._name, report)
             start = start_of(self._container, stream)
-            self._passthrough.on_read_to = self._read_to
-            reader = PacketReader(self._container, stream, self._name, self._passthrough, start, say)
-            decoder = self._decoder = FrameDecoder(
-                reader, stream, threads=self._threads, frame_threads=self._frame_threads
-            )
-            if self.tap is not None:
-                # What is made of damaged packets depends on how many are decoded at once.
-                stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
-                decoder.tap = self.tap.begin(stream)
+            decoder = self._decoder = self._make_decoder(self._container, stream, start, report)
             pictures = iter(decoder)
             first = next(pictures, None)
             if first is None:
                 raise SourceUnavailable(
-                    f"{self._name}: has a video stream, but no picture of it can be decoded{self._remedy}"
+                    f"{self._name}: has a video stream, but no frame of it can be decoded{self._remedy}"
                 )
             time_base = stream.time_base or Fraction(1, 1000) if self._fps is None else 1 / self._fps
             self._info = self._timed(self._describe(stream, self._geometry.upright(first, time_base)), start)
@@ -136,8 +147,22 @@ class ContainerSource(SourceBase, ABC):
         self._frames = self._make_frames(decoder, chain([first], pictures), stream, time_base)
         return self
 
+    def _make_decoder(
+        self, container: InputContainer, stream: VideoStream, start: Fraction, report: Callable[[str], None]
+    ) -> FrameDecoder:
+        known = self._missing_parameters(container) if self.audio else {}
+        self._passthrough = passthrough_of(container, stream, known, audio=self.audio)
+        self._passthrough.on_read_to = self._read_to
+        reader = PacketReader(container, stream, self._name, self._passthrough, start, report)
+        decoder = FrameDecoder(reader, stream, threads=self._threads, frame_threads=self._frame_threads)
+        if self.packet_tap is not None:
+            # The frames decoded from damaged packets depend on the number of threads.
+            stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
+            decoder.tap = self.packet_tap.begin(stream)
+        return decoder
+
     def _timed(self, info: StreamInfo, start: Fraction) -> StreamInfo:
-        """With what is known of the frames' times."""
+        """With the properties that depend on the times of the frames."""
         assert self._container is not None
         info = replace(info, start=start)
         if self.deinterlace != "off":
@@ -145,13 +170,13 @@ class ContainerSource(SourceBase, ABC):
         if self._fps is None:
             return info
         if not is_untimed(self._container.format.name):
-            said = f"{self._name}: --fps {self._fps} replaces the times that the frames have; sound keeps its own"
-            _note(self._notes, said)
+            note = f"{self._name}: --fps {self._fps} replaces the times of the frames; audio keeps its own times"
+            _note(self._notes, note)
         return replace(info, time_base=1 / self._fps, average_fps=self._fps, constant_rate=True)
 
     def _release(self) -> None:
         if self._decoder is not None:
-            self._decoder.rest()
+            self._decoder.idle()
             self._decoder = None
         if self._container is not None:
             self._container.close()
@@ -165,43 +190,57 @@ class ContainerSource(SourceBase, ABC):
             decoder.reader.drop_others()
         deinterlacer = Deinterlacer(self.deinterlace)
         times = TimestampFiller(round(1 / (rate_of(stream) or _FALLBACK_RATE_FPS) / time_base))
-        # FFmpeg counts the times of raw MPEG-2 as it is decoded, which is uneven with repeated fields and B-frames.
-        assert self._container is not None
-        uncounted = self._container.format.name == "mpegvideo"
-        segment, last, first = 0, None, 0
-        for index, picture in enumerate(pictures):
-            self._collect(decoder)
-            given = picture.pts
-            if self._fps is None:
-                told = (None, None) if uncounted else (picture.pts, picture.dts)
-                pts = times.of(*told, picture.duration, decoder.first_dts)
-            else:
-                if index == 0 and given is not None and stream.time_base is not None:
-                    first = round(given * stream.time_base / time_base)
-                pts = times.of(first + index, None, 1, None)
-            picture.pts, picture.time_base = pts, time_base
+        segment, last = 0, None
+        for index, (picture, corrupt) in enumerate(self._with_times(decoder, pictures, stream, times)):
             whole = deinterlacer.progressive(picture)
             upright = self._upright(whole, time_base)
             shape = self._geometry.shape_of(upright)
             if last not in (None, shape):
                 segment += 1
-                logger.warning("%s: picture %d changes to %s", self._name, index, shape)
+                logger.warning("%s: frame %d changes to %s", self._name, index, shape)
             last = shape
+            assert picture.pts is not None
             yield Frame(
                 picture=upright,
                 index=index,
-                pts=pts,
+                pts=picture.pts,
                 time_base=time_base,
                 captured_s=time.monotonic(),
                 segment=segment,
                 duration=picture.duration if self._fps is None else 1,
-                corrupt=picture.is_corrupt or given in decoder.corrupt_times,
+                corrupt=corrupt,
                 key=None if decoder.tap is None or upright is not picture else FrameKey(decoder.tap.number, index),
                 sample_aspect_ratio=self._geometry.sample_aspect_ratio,
                 interlaced=self._is_interlaced(whole),
             )
         self._collect(decoder)
-        self._damage += self._settle(stream, decoder, times)
+        self._damage += self._final_damage(stream, decoder, times)
+
+    def _with_times(
+        self, decoder: FrameDecoder, pictures: Iterator[av.VideoFrame], stream: VideoStream, times: TimestampFiller
+    ) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """The frames with their final times, and whether each is corrupt."""
+        # FFmpeg counts the times of raw MPEG-2 in decoding order, which is uneven with repeated fields and B-frames.
+        untimed = stream.container.format.name == "mpegvideo"
+        time_base, first = self.info.time_base, 0
+        for index, picture in enumerate(pictures):
+            self._collect(decoder)
+            pts = picture.pts
+            corrupt = picture.is_corrupt or pts in decoder.corrupt_times
+            if self._fps is None:
+                known = (None, None) if untimed else (pts, picture.dts)
+                picture.pts = times.fill(*known, picture.duration, decoder.first_dts)
+            else:
+                if index == 0 and pts is not None and stream.time_base is not None:
+                    first = round(pts * stream.time_base / time_base)
+                picture.pts = times.fill(first + index, None, 1, None)
+            picture.time_base = time_base
+            yield picture, corrupt
+
+    def _missing_packets(self, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
+        """Gaps in the times of a stream with a constant rate that is known to be damaged."""
+        gaps = times.gaps - decoder.lost if decoder.damaged else 0
+        return [Damage("missing packets", gaps, "a gap in the time stamps")] if gaps > 0 else []
 
     def _is_interlaced(self, picture: av.VideoFrame) -> bool:
         turned = self._geometry.orientation.transposed or self._geometry.orientation.flipped_y
@@ -218,43 +257,8 @@ class ContainerSource(SourceBase, ABC):
             decoder.damage.clear()
 
     def _upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
-        """The picture as it is to be shown; what a source that gives others replaces."""
+        """The upright frame; a source that reads other frames replaces it."""
         return self._geometry.upright(picture, time_base)
-
-
-def describe(
-    stream: VideoStream, first: av.VideoFrame, name: str, geometry: Geometry, *, live: bool = False
-) -> StreamInfo:
-    """What every container tells of its stream, for its first picture, upright."""
-    context = stream.codec_context
-    side_data = side_data_of(first)
-    if (
-        geometry.orientation.transposed
-    ):  # a layout of two views or of a sphere does not hold for a picture that was turned on its side
-        side_data = {name: one for name, one in side_data.items() if name not in LAYOUTS}
-    tags = (
-        (first.color_primaries, context.color_primaries, 2),
-        (first.color_trc, context.color_trc, 2),
-        (first.colorspace, context.colorspace, 2),
-        (first.color_range, context.color_range, 0),
-    )
-    primaries, transfer, matrix, code = (int(of_stream if own == unset else own) for own, of_stream, unset in tags)
-    return StreamInfo(
-        name=name,
-        width=first.width,
-        height=first.height,
-        pixel_format=first.format.name,
-        time_base=stream.time_base or Fraction(1, 1000),
-        average_fps=rate_of(stream),
-        sample_aspect_ratio=geometry.sample_aspect_ratio,
-        live=live,
-        bit_rate=stream.bit_rate or None,
-        colour=(primaries, transfer, matrix, code),
-        field_order=geometry.field_order,
-        constant_rate=stream.base_rate is not None and stream.base_rate == stream.average_rate,
-        jpeg_like=context.codec.canonical_name in _STILL_PICTURES,
-        side_data=side_data,
-    )
 
 
 def _note(notes: list[str], line: str) -> None:

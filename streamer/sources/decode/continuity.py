@@ -1,8 +1,8 @@
-"""One clock for all streams of an input that goes on where the time stamps begin anew or jump.
+"""One continuous clock for all streams of an input whose time stamps restart or jump.
 
-Recordings that were joined byte by byte (broadcasts, dashcams, recorders) start their clock again in every part, and
-transport streams jump where reception was lost. Every such place gets one offset, the same for all streams, so that
-sound and picture stay as they are in each part. Owned by the thread that reads the input.
+Recordings that are concatenated bytewise (broadcasts, dashcams, recorders) restart their clock in every part, and
+transport streams jump after a loss of reception. Each discontinuity gets one offset for all streams, so audio and video
+stay in sync within each part. Owned by the thread that reads the input.
 """
 
 from __future__ import annotations
@@ -16,45 +16,46 @@ from av.packet import Packet
 from av.stream import Disposition
 
 BACK_S = Fraction(1, 10)
-"""A decoding time that lies this far before what its stream gave last is a clock that began anew."""
+"""A decoding time this far before the last one of its stream is a restart of the clock."""
 FORWARD_S = 10
-"""A step forwards that is longer is a jump, where the format is one whose clock may jump (FFmpeg's
-`dts_delta_threshold`); shorter ones are pauses."""
+"""In formats whose clock may jump, a longer step forwards is a jump (FFmpeg's `dts_delta_threshold`); a shorter one is
+a pause."""
 ABSURD_S = 30 * 3600
-"""Likewise in any format (FFmpeg's `dts_error_threshold`)."""
+"""The same for other formats (FFmpeg's `dts_error_threshold`)."""
 _SLACK_S = 1
-"""So much nearer to the old part must a packet be whose stream was seen in the new one already."""
+"""A packet whose stream has reached the new part must be nearer to the old part by this to belong to it."""
 _MOST_BROKEN = 2
-"""So many packets of a stream in a row may have a broken time; more are a clock."""
+"""Up to this many consecutive packets of a stream may have a broken time; more are a new clock."""
 _ACTIVE_S = 5
-"""A stream that has had no packet for so long is not waited for at a restart."""
+"""A stream without packets for this long is not waited for at a restart."""
 _HELD_S = 40
 _HELD_BYTES = 32 << 20
-"""How much of the new part is looked at for streams that have not come to it yet: sound may stand 30 s behind."""
+"""How much of the new part is held until all streams have reached it: audio may be 30 s behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discontinuity:
-    """Where the clock of an input was mended.
+    """A discontinuity of the clock that was corrected.
 
     Attributes:
-        time: of all streams, where the new part goes on, seconds.
-        offset: what is added to the times of the new part, beyond what was added before, seconds.
+        time: where the new part continues, seconds.
+        offset: added to the times of the new part, relative to the previous offset, seconds.
     """
 
     time: Fraction
     offset: Fraction
 
-    def told(self, start: Fraction) -> str:
-        """One line, with the time as an output has it that begins at `start`."""
-        what = "begins anew" if self.offset > 0 else "jumps"
+    def describe(self, start: Fraction) -> str:
+        """One line, with the time relative to `start`."""
+        what = "restarts" if self.offset > 0 else "jumps"
         at_s = float(self.time - start)
-        return f"the clock {what} at {at_s:.3f} s: all streams go on from there ({float(self.offset):+.3f} s)"
+        return f"the clock {what} at {at_s:.3f} s: all streams continue from there ({float(self.offset):+.3f} s)"
 
 
 @dataclass(slots=True)
 class _Last:
-    """The last packet of a stream in a part, in raw seconds, where all were when it was read, and how many came."""
+    """The last packet of a stream in a part, in raw seconds, the time of all streams then, and the number of
+    packets."""
 
     time: Fraction
     end: Fraction
@@ -64,7 +65,7 @@ class _Last:
 
 @dataclass(slots=True)
 class _Part:
-    """A stretch of the input with one clock, in raw seconds."""
+    """A part of the input with one clock, in raw seconds."""
 
     last: dict[int, _Last] = field(default_factory=dict)
     now: Fraction | None = None  # of all streams
@@ -72,9 +73,9 @@ class _Part:
     end: Fraction | None = None  # the latest
 
     def distance(self, index: int, time: Fraction) -> Fraction | None:
-        """How far a time is from what comes next: 0 or more, unless it lies before the last of its own stream.
+        """The distance of a time from the expected next one; negative only if it is before the last one of its stream.
 
-        A stream may stand far behind the others in a file, and pause while they go on.
+        A stream may be far behind the others in a file, and pause while they continue.
         """
         if self.now is None:
             return None
@@ -92,16 +93,16 @@ class _Part:
 
 
 class ContinuousClock:
-    """Moves the times of packets so that they go on over restarts and jumps.
+    """Moves the times of packets so that they continue across restarts and jumps.
 
-    Only audio and video decide where that is; the packets of other streams go with the part that they are nearer to.
+    Only audio and video determine discontinuities; packets of other streams belong to the nearer part.
 
     Args:
-        jumps: the format's clock may jump (MPEG-TS, MPEG-PS, FLV), not only begin anew.
+        jumps: the format's clock may jump (MPEG-TS, MPEG-PS, FLV), not only restart.
 
     Attributes:
-        discontinuities: what was mended since the owner last emptied the list.
-        offset: what is added at the moment, seconds.
+        discontinuities: corrections since the owner last emptied the list.
+        offset: the current offset, seconds.
     """
 
     def __init__(self, *, jumps: bool) -> None:
@@ -109,19 +110,19 @@ class ContinuousClock:
         self.offset = Fraction(0)
         self._forward_s = FORWARD_S if jumps else ABSURD_S
         self._part = _Part()
-        self._next: _Part | None = None  # the part that begins; packets are held meanwhile
-        self._held: list[tuple[Packet[Any], bool]] = []  # and whether they are of that part
+        self._next: _Part | None = None  # the part that may begin; packets are held meanwhile
+        self._held: list[tuple[Packet[Any], bool]] = []  # and whether they belong to that part
         self._held_bytes = 0
 
     def place(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        """The packets that can go on, with their times moved; in the order in which they were read."""
+        """The packets whose part is known, with corrected times, in the order in which they were read."""
         time = _time_of(packet)
         if time is None:
             yield from self._hold(packet, False) if self._next is not None else iter((packet,))
             return
         breaks = self._breaks(self._part, packet, time)
         if self._next is not None and breaks and self._breaks(self._next, packet, time):
-            yield from self._join()  # another one already
+            yield from self._join()  # another discontinuity
             breaks = self._breaks(self._part, packet, time)
         if self._next is None and breaks:
             self._next = _Part()
@@ -142,7 +143,7 @@ class ContinuousClock:
         yield from self._hold(packet, newer)
 
     def finish(self) -> Iterator[Packet[Any]]:
-        """What is still held, at the end of the input."""
+        """The packets that are still held at the end of the input."""
         if self._next is not None:
             yield from self._join()
 
@@ -150,13 +151,13 @@ class ContinuousClock:
         if not _decides(packet) or packet.stream_index not in part.last:
             return False
         distance = part.distance(packet.stream_index, time)
-        if distance is not None and distance < 0:  # FFmpeg's guesses of decoding times may go back a little
+        if distance is not None and distance < 0:  # decoding times that FFmpeg derives may go back a little
             shown = time if packet.pts is None else packet.pts * packet.time_base
             distance = shown - part.last[packet.stream_index].time
         return distance is not None and (distance < -BACK_S or distance > self._forward_s)
 
     def _is_newer(self, begun: _Part, packet: Packet[Any], time: Fraction) -> bool:
-        """Whether it is of the new part: it goes back in the old one, or is nearer to what comes next in the new."""
+        """Whether a packet belongs to the new part: it goes back in the old part, or is nearer to the new one."""
         index = packet.stream_index
         if index in self._part.last and time < self._part.last[index].time:
             return True
@@ -166,7 +167,7 @@ class ContinuousClock:
         return abs(new) < abs(old) + (_SLACK_S if index in begun.last else 0)
 
     def _reject(self) -> Iterator[Packet[Any]]:
-        """A stream goes on with the old clock: what looked like a new part were time stamps that are broken."""
+        """Discard the new part: a stream continues with the old clock, so the other time stamps are broken."""
         self._next = None
         for packet, newer in self._take_held():
             if newer:
@@ -178,7 +179,7 @@ class ContinuousClock:
             return
         last = part.last.get(packet.stream_index)
         lasts = (packet.duration or 0) * packet.time_base
-        if lasts <= 0 or lasts > 1:  # unknown or absurd: as long as the one before
+        if lasts <= 0 or lasts > 1:  # unknown or absurd: that of the previous packet
             lasts = min(max(time - last.time, Fraction(0)), Fraction(1)) if last is not None else Fraction(0)
         shown = time if packet.pts is None else packet.pts * packet.time_base
         part.take(packet.stream_index, time, shown, shown + lasts)
@@ -196,7 +197,7 @@ class ContinuousClock:
             yield from self._join()
 
     def _join(self) -> Iterator[Packet[Any]]:
-        """Let the new part begin where all streams of the old one have ended."""
+        """Begin the new part at the end of all streams of the old one."""
         begun = self._next
         assert begun is not None
         before = self.offset
@@ -222,7 +223,8 @@ class ContinuousClock:
 
 
 def _decides(packet: Packet[Any]) -> bool:
-    """Whether it tells where the clock is: presentation times of a video alone go to and fro, as far as its pauses."""
+    """Whether a packet determines the clock; a video packet needs a decoding time, as presentation times are not
+    sorted."""
     stream = packet.stream
     timed = stream.type == "audio" or (stream.type == "video" and packet.dts is not None)
     return timed and not stream.disposition & Disposition.attached_pic

@@ -1,9 +1,9 @@
-"""Whole pictures out of interlaced ones: the lines of the second field, which shows a later moment, are made anew.
+"""Deinterlacing: the lines of the second field, which shows a later moment, are interpolated.
 
-FFmpeg's `bwdif` makes them of the field that is kept and, where nothing moves, of what is there. It gives a picture
-when it has the next, 40 ms later at 25 a second. Here it gets each picture twice, the second time in place of the next
-and marked as progressive, which it passes on as it is: so a picture comes out at once, and as good (docs/live.md).
-Used by the thread that decodes.
+FFmpeg's `bwdif` interpolates them from the first field and keeps them where nothing moves. It outputs a frame when it
+has the next one, 40 ms later at 25 fps. Here it gets each frame twice, the second time in place of the next one and
+flagged as progressive, which it passes on unchanged. So a frame is output at once, with the same quality
+(docs/live.md). Used by the thread that decodes.
 """
 
 from __future__ import annotations
@@ -12,129 +12,128 @@ from fractions import Fraction
 from typing import Any, Literal
 
 import av
-import av.filter
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-Deinterlace = Literal["off", "combed", "all"]
-"""`combed`: pictures that are marked as interlaced and look it; `all`: every picture, whatever it is marked as."""
+from streamer.media.filters import Shape, filter_graph, shape_of
 
-_LEAST_ROWS = 8  # bwdif asks for 3 rows of each plane
-_COMB_LEVELS = 10  # by which three lines on end stand out from both their neighbours, to and fro
+Deinterlace = Literal["auto", "on", "off"]
+"""`auto`: frames that are flagged as interlaced and show combing; `on`: every frame, whatever its flags."""
+
+_LEAST_ROWS = 8  # bwdif needs 3 rows of each plane
+_COMB_LEVELS = 10  # by which three consecutive lines differ from both their neighbours, in alternating directions
 _COMB_CELL_PX = 16
-_COMB_SHARE = 0.03  # of a cell: 8 pixels, an edge that is half a pixel on in the second field
+_COMB_SHARE = 0.03  # of a cell: 8 pixels, an edge that is shifted by half a pixel in the second field
 _WIDE_PX = 960
 _TICK = Fraction(1, 50)
-_Gray = npt.NDArray[Any]  # uint8; OpenCV's stubs tell of what it gives only that it is an array
+_Gray = npt.NDArray[Any]  # uint8; OpenCV's stubs do not state the type
 
 
 class Deinterlacer:
-    """Takes the pictures of one stream in the order in which they are shown.
+    """Deinterlaces the frames of one stream in presentation order.
 
     Args:
-        mode: which pictures are made anew; the others of an interlaced stream are only marked as progressive.
+        mode: which frames are deinterlaced; other frames flagged as interlaced are only flagged as progressive.
     """
 
     def __init__(self, mode: Deinterlace) -> None:
         self._mode = mode
-        self._shape: tuple[object, ...] = ()
-        self._filter: _Twice | None = None
+        self._shape: Shape | None = None
+        self._filter: _FieldFilter | None = None
 
     def progressive(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The picture without the comb of its second field; the same object where there is nothing to do.
+        """The frame without combing; the same object if there is nothing to do.
 
-        A new one has the times, the side data and all other properties of the old one. Of a picture whose kind `bwdif`
-        does not know (a palette, semi-planar ones) the same comes back.
+        A new frame has the times, the side data and all other properties of the old one. A frame in a format that
+        `bwdif` does not support (a palette, semi-planar ones) is returned unchanged.
         """
-        if self._mode == "off" or (self._mode == "combed" and not picture.interlaced_frame):
+        if self._mode == "off" or (self._mode == "auto" and not picture.interlaced_frame):
             return picture
-        shape = picture.width, picture.height, picture.format.name
-        if shape != self._shape:
-            self._shape = shape
-            self._filter = _Twice(picture) if _is_known(picture) else None
+        if shape_of(picture) != self._shape:
+            self._shape = shape_of(picture)
+            self._filter = _FieldFilter(picture) if _is_supported(picture) else None
         if self._filter is None:
             return picture
-        if self._mode == "combed" and not is_combed(picture):
+        if self._mode == "auto" and not is_combed(picture):
             return self._filter.marked(picture)
         return self._filter.filtered(picture)
 
 
-class _Twice:
-    """The filters for pictures of one shape.
+class _FieldFilter:
+    """The filters for frames of one size and format.
 
     Args:
-        like: such a picture.
+        like: such a frame.
     """
 
     def __init__(self, like: av.VideoFrame) -> None:
-        self._marks = {mode: _Graph(like, "setfield", mode) for mode in ("tff", "prog")}
-        self._graph = _Graph(like, "bwdif", "mode=send_frame:deint=interlaced")
+        self._marks = {mode: filter_graph(like, ("setfield", mode), time_base=_TICK) for mode in ("tff", "prog")}
+        self._graph = filter_graph(like, ("bwdif", "mode=send_frame:deint=interlaced"), time_base=_TICK)
         self._count = 0
-        self._push(_grey(like))  # in place of a picture before the first, or that would be left as it is
+        self._push(_grey(like))  # in place of a frame before the first, which bwdif would pass on unchanged
 
     def marked(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The same samples, marked as progressive."""
+        """The same samples, flagged as progressive."""
         return self._mark(picture, "prog")
 
     def filtered(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The first field as a whole picture."""
+        """The deinterlaced frame."""
         first = picture if picture.interlaced_frame else self._mark(picture, "tff")
-        wanted = self._count
-        made = [*self._push(first), *self._push(self._mark(picture, "prog"))]
-        frame = next((one for one in made if one.pts == wanted), picture)
+        number = self._count
+        output = [*self._push(first), *self._push(self._mark(picture, "prog"))]
+        frame = next((one for one in output if one.pts == number), picture)
         frame.pts, frame.time_base = picture.pts, picture.time_base
         return frame
 
     def _mark(self, picture: av.VideoFrame, mode: str) -> av.VideoFrame:
         graph = self._marks[mode]
-        graph.entry.push(picture)
-        marked = graph.exit.pull()
-        assert isinstance(marked, av.VideoFrame)
+        graph.vpush(picture)
+        marked = graph.vpull()
         marked.pts, marked.time_base = picture.pts, picture.time_base
         return marked
 
     def _push(self, picture: av.VideoFrame) -> list[av.VideoFrame]:
-        """What comes out, with the count of the picture that it was as its pts."""
+        """The output of the filter; the pts of each frame is its number in the input."""
         pts, time_base = picture.pts, picture.time_base
         picture.pts, picture.time_base = self._count, _TICK
         self._count += 1
         try:
-            self._graph.entry.push(picture)
+            self._graph.vpush(picture)
         finally:
             picture.pts = pts
             if time_base is not None:
                 picture.time_base = time_base
-        made: list[av.VideoFrame] = []
+        output: list[av.VideoFrame] = []
         while True:
             try:
-                frame = self._graph.exit.pull()
+                frame = self._graph.vpull()
             except (av.error.BlockingIOError, av.error.EOFError):
-                return made
-            assert isinstance(frame, av.VideoFrame)
+                return output
             if frame.pts is not None:
                 frame.pts = round(frame.pts * (frame.time_base or _TICK) / _TICK)
-            made.append(frame)
+            output.append(frame)
 
 
 def is_combed(picture: av.VideoFrame) -> bool:
-    """Whether lines stand out from both their neighbours, three on end to and fro, somewhere in a picture.
+    """Whether a frame shows combing: three consecutive lines that differ from their neighbours in alternating
+    directions.
 
-    Where nothing moves, and in pictures that are progressive but marked as interlaced, none do.
+    There is none without motion, and in progressive frames that are flagged as interlaced.
 
     Args:
-        picture: planar YUV or grey; of more than 8 bits the upper 8 are looked at.
+        picture: planar YUV or grey; of more than 8 bits the upper 8 are used.
     """
     luma = _luma(picture)
-    if luma.shape[1] >= _WIDE_PX:  # every second column tells as much in half of the time
+    if luma.shape[1] >= _WIDE_PX:  # every second column gives the same result in half of the time
         luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0]), interpolation=cv2.INTER_NEAREST)
     above, lines, below = luma[:-2], luma[1:-1], luma[2:]
     over = cv2.subtract(lines, cv2.max(above, below))
     under = cv2.subtract(cv2.min(above, below), lines)
-    to_and_fro = cv2.max(
+    alternating = cv2.max(
         cv2.min(cv2.min(over[:-2], under[1:-1]), over[2:]), cv2.min(cv2.min(under[:-2], over[1:-1]), under[2:])
     )
-    stands_out = cv2.threshold(to_and_fro, _COMB_LEVELS, 255, cv2.THRESH_BINARY)[1]
+    stands_out = cv2.threshold(alternating, _COMB_LEVELS, 255, cv2.THRESH_BINARY)[1]
     cells = max(stands_out.shape[1] // _COMB_CELL_PX, 1), max(stands_out.shape[0] // _COMB_CELL_PX, 1)
     shares = cv2.resize(stands_out, cells, interpolation=cv2.INTER_AREA)
     return bool(shares.max() >= 255 * _COMB_SHARE)
@@ -149,25 +148,11 @@ def _luma(picture: av.VideoFrame) -> _Gray:
     return (deep >> bits - 8).astype(np.uint8)
 
 
-def _is_known(picture: av.VideoFrame) -> bool:
-    """Whether bwdif takes pictures of this kind as they are."""
+def _is_supported(picture: av.VideoFrame) -> bool:
+    """Whether bwdif supports the format without a conversion."""
     shape = picture.format
     planar = len({component.plane for component in shape.components}) == len(shape.components)
     return planar and not shape.has_palette and not shape.is_rgb and picture.height // 2 >= _LEAST_ROWS
-
-
-class _Graph:
-    """One filter, for pictures of one shape."""
-
-    def __init__(self, like: av.VideoFrame, name: str, arguments: str) -> None:
-        self._graph = av.filter.Graph()  # lives as long as its parts are used
-        self._graph.threads = 1
-        self.entry = self._graph.add_buffer(width=like.width, height=like.height, format=like.format, time_base=_TICK)
-        node = self._graph.add(name, arguments)
-        self.exit = self._graph.add("buffersink")
-        self.entry.link_to(node)
-        node.link_to(self.exit)
-        self._graph.configure()
 
 
 def _grey(like: av.VideoFrame) -> av.VideoFrame:

@@ -1,7 +1,7 @@
-"""How the pictures of one stream are to be shown: which part of them, which way up, with which pixels.
+"""The geometry of a stream: crop, orientation and sample aspect ratio of its frames.
 
-The container's crop holds for the whole stream; rotation, mirror and the shape of the pixels may change from one
-picture to the next. Used by the thread that decodes.
+The container's crop is the same for the whole stream; orientation and sample aspect ratio may change from frame to
+frame. Used by the thread that decodes.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from streamer.sources.decode.stream_facts import container_kind
 logger = logging.getLogger(__name__)
 
 _STREAM = re.compile(r"^  Stream #\d+:(\d+)")
-_PROGRESSIVE = 1  # AVFieldOrder: 0 is unknown, all above are interlaced
+_PROGRESSIVE = 1  # AVFieldOrder: 0 is unknown, higher values are interlaced
 _UPSIDE_DOWN = {2: 3, 3: 2, 4: 5, 5: 4}
-_RATIO_TOLERANCE = Fraction(1, 100)  # sizes of tracks are rounded to pixels
+_RATIO_TOLERANCE = Fraction(1, 100)  # track sizes are rounded to pixels
 _CROPPING = re.compile(r"^ +Frame Cropping: (\d+)/(\d+)/(\d+)/(\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What makes pictures of one kind: of another size, format, shape of pixels or orientation they are others."""
+    """Properties of frames that a tracker depends on: if one changes, a new segment begins."""
 
     width: int
     height: int
@@ -56,16 +56,16 @@ class Shape:
 
 
 class Geometry:
-    """Follows the pictures of a stream and gives each as it is to be shown.
+    """Crops the frames of a stream and turns them upright.
 
     Args:
-        container: open, and not read yet.
+        container: open, not read yet.
         stream: its video stream.
         name: of the input.
-        say: is told what is not exact, a line each; the log if left out.
+        report: gets a line for everything that is not exact; the log by default.
 
     Attributes:
-        orientation: of the last picture.
+        orientation: of the last frame.
     """
 
     def __init__(
@@ -73,67 +73,69 @@ class Geometry:
         container: InputContainer,
         stream: VideoStream,
         name: str,
-        say: Callable[[str], None] = logger.warning,
+        report: Callable[[str], None] = logger.warning,
     ) -> None:
         self.orientation: Orientation = UPRIGHT
         self._stream = stream
-        # Not a method: a cycle would keep the container open until the garbage collector comes by.
-        self._say = partial(_say_of, name, say)
+        # Not a bound method: a reference cycle would keep the container open until the garbage collector runs.
+        self._report = partial(_report_for, name, report)
         self._matrix = DisplayMatrixReader()
         self._rotation = 0
         crop = container_crop(container, stream)
-        self._turner = Rotator(UPRIGHT, crop, self._say)
+        self._turner = Rotator(UPRIGHT, crop, self._report)
         coded = stream.codec_context.sample_aspect_ratio or Fraction(1)
-        self._ratio = _told_ratio(stream, crop, coded)
-        # The display size of Matroska holds for all pictures; elsewhere the container repeats what the stream says.
+        self._ratio = _container_ratio(stream, crop, coded)
+        # The display size of Matroska applies to all frames; other containers repeat the value of the stream.
         self._follows_stream = container_kind(stream) != "matroska" and coded == self._ratio
 
     @property
     def sample_aspect_ratio(self) -> Fraction:
-        """Width of a pixel of the last picture by its height, as it is shown."""
+        """Width of a displayed pixel of the last frame by its height."""
         return 1 / self._ratio if self.orientation.transposed else self._ratio
 
     @property
     def field_order(self) -> int:
-        """`AVFieldOrder` of the last picture as it is shown; turned by a quarter, its fields are no rows any more."""
+        """`AVFieldOrder` of the last upright frame; after a quarter turn the fields are columns, so it is
+        progressive."""
         order = int(self._stream.codec_context.field_order)
         if self.orientation.transposed:
             return min(order, _PROGRESSIVE)
         return _UPSIDE_DOWN.get(order, order) if self.orientation.flipped_y else order
 
     def upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
-        """The part of the picture that is to be shown, upright; see `Rotator`."""
+        """The cropped, upright frame; see `Rotator`."""
         self._turn_as(picture)
         if picture.key_frame and self._follows_stream:
-            # The decoder tells of what it read last; pictures from before that still come out of it are no key frames.
+            # The decoder reports the ratio of the last packet; frames of earlier packets that are still output are no
+            # keyframes.
             self._ratio = self._stream.codec_context.sample_aspect_ratio or self._ratio
         return self._turner.turn(picture, time_base)
 
     def shape_of(self, upright: av.VideoFrame) -> Shape:
-        """All that must stay as it is for a tracker to go on, of the last picture."""
+        """The shape of the last frame, which is `upright`."""
         size = upright.width, upright.height
         return Shape(*size, upright.format.name, self.sample_aspect_ratio, self.orientation)
 
     def _turn_as(self, picture: av.VideoFrame) -> None:
         if picture.rotation != self._rotation and is_oblique(picture):
-            self._say(f"asks to be turned by {picture.rotation} degrees; the nearest quarter turn is used")
+            self._report(f"the rotation is {picture.rotation} degrees; the nearest quarter turn is used")
         self._rotation = picture.rotation
         orientation = self._matrix.orientation_of(picture)
         if orientation != self.orientation:
             self.orientation = orientation
             if orientation.transposed and picture.interlaced_frame:
-                self._say("interlaced pictures are turned by a quarter: the rows of their fields become columns")
-            self._turner = Rotator(orientation, self._turner.crop, self._say)
+                self._report("interlaced frames are turned by a quarter: the rows of their fields become columns")
+            self._turner = Rotator(orientation, self._turner.crop, self._report)
 
 
-def _say_of(name: str, say: Callable[[str], None], line: str) -> None:
-    say(f"{name}: {line}")
+def _report_for(name: str, report: Callable[[str], None], line: str) -> None:
+    report(f"{name}: {line}")
 
 
-def _told_ratio(stream: VideoStream, crop: Crop, coded: Fraction) -> Fraction:
-    """The sample aspect ratio that the container tells.
+def _container_ratio(stream: VideoStream, crop: Crop, coded: Fraction) -> Fraction:
+    """The sample aspect ratio of the container.
 
-    The size that an MP4 gives its track is that of the clean aperture, but FFmpeg 8.1 divides it by the coded size.
+    The track size of an MP4 is that of the clean aperture, but FFmpeg 8.1 divides it by the coded size.
     """
     ratio = stream.sample_aspect_ratio or Fraction(1)
     width, height = stream.width - crop.left - crop.right, stream.height - crop.top - crop.bottom
@@ -145,10 +147,11 @@ def _told_ratio(stream: VideoStream, crop: Crop, coded: Fraction) -> Fraction:
 
 
 def container_crop(container: InputContainer, stream: VideoStream) -> Crop:
-    """What the container says is not to be shown: the PixelCrop elements of Matroska, the clean aperture of MP4.
+    """The crop in the container: the PixelCrop elements of Matroska, the clean aperture of MP4.
 
-    PyAV 18.1 gives no access to a stream's side data, but FFmpeg writes it into its own description of the input
-    (libavformat/dump.c). Metadata in that description cannot be taken for it: their keys are padded to 16 characters.
+    PyAV 18.1 has no access to a stream's side data, but FFmpeg writes it into its description of the input
+    (libavformat/dump.c). Metadata in that description cannot be confused with it: their keys are padded to 16
+    characters.
     """
     with capture_log(av.logging.INFO):
         description: str = cast(Any, container).dumps_format()  # not in PyAV's type stubs

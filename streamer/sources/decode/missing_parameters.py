@@ -1,7 +1,7 @@
-"""Streams of a transport or programme stream that begin so late that opening the file does not tell what they are.
+"""Codec parameters of streams that begin long after the start of a transport or program stream.
 
-Sound that is switched on in mid-recording, a programme whose list of streams changes: FFmpeg knows that the stream is
-there, but not its sample rate, and no output can be made of that. Used by the thread that opens the file.
+If audio is switched on during a recording, or the list of streams changes, FFmpeg knows the stream after opening the
+file, but not its sample rate, so no output could copy it. Used by the thread that opens the file.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ log = logging.getLogger(__name__)
 
 _FORMATS = frozenset({"mpegts", "mpeg"})
 _BEFORE_BYTES = (256 * 1024, 32 * 1024, 0)
-"""How far before its first packet a stream is opened, one after the other: near enough that it is looked at, far enough
-that the list of streams, which comes ten times a second, is before it."""
+"""Distances before the first packet of a stream at which the file is opened, tried in this order: near enough for
+FFmpeg to analyse the stream, far enough to include the list of streams, which is sent ten times per second."""
 
 
 def has_unknown_parameters(stream: Stream) -> bool:
-    """Whether it is sound of which neither the rate nor the channels are known."""
+    """Whether it is audio without a known sample rate."""
     return isinstance(stream, AudioStream) and stream.codec_context is not None and not stream.sample_rate
 
 
 def find_missing_parameters(path: Path, container: InputContainer) -> dict[int, Stream]:
-    """What the late streams of a file are, by their index: the file is searched for where each of them begins.
+    """Search a file for the start of each stream with unknown parameters; returns the streams opened there, by index.
 
     Args:
         path: of the file.
-        container: open, its packets not read yet; left as it is.
+        container: open, not read yet; it is not changed.
 
     Returns:
-        Streams of containers of their own, which stay open for as long as these are kept.
+        Streams of separate containers, which stay open as long as the streams are referenced.
     """
-    late = [stream for stream in container.streams if has_unknown_parameters(stream)]
-    if not late or container.format.name not in _FORMATS:
+    unknown = [stream for stream in container.streams if has_unknown_parameters(stream)]
+    if not unknown or container.format.name not in _FORMATS:
         return {}
     found: dict[int, Stream] = {}
     try:
-        places = _places(path, [stream.index for stream in late])
-        for stream in late:
+        places = _places(path, [stream.index for stream in unknown])
+        for stream in unknown:
             if stream.index in places:
                 known = _opened_at(path, container.format.name, places[stream.index], stream.id)
                 if known is not None:
                     found[stream.index] = known
     except (av.error.FFmpegError, OSError) as error:
-        log.warning("%s: cannot be searched for late streams: %s", path, reason(error))
+        log.warning("%s: cannot search for the parameters of late streams: %s", path, reason(error))
     return found
 
 
 def _places(path: Path, wanted: Sequence[int]) -> dict[int, int]:
-    """The byte at which the first packet of each stream stands."""
+    """The byte position of the first packet of each stream."""
     places: dict[int, int] = {}
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         for stream in container.streams:

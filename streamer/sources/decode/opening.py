@@ -1,4 +1,4 @@
-"""Opening containers and choosing the video stream, with every failure told in one line.
+"""Opens containers and chooses the video stream; every failure is one line.
 
 Called by the main thread while a source is entered, and by the probe.
 """
@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from streamer.errors import SourceUnavailable
 from streamer.media.ffmpeg_log import reason
 
-# FFmpeg draws plain text as a picture of a terminal; nobody means that by a video.
+# FFmpeg renders plain text as a video of a terminal, which is never intended.
 _NOT_VIDEO = frozenset({"tty", "bin", "xbin", "adf", "idf"})
 _REMEDIES = {
     errno.ENOENT: "no such file; check the path",
@@ -27,7 +27,7 @@ _REMEDIES = {
 
 
 def check_file(path: Path) -> None:
-    """See that `path` can be a video file before FFmpeg is asked.
+    """Check that `path` can be a video file before FFmpeg opens it.
 
     Raises:
         SourceUnavailable: it is missing, a directory, empty or not readable.
@@ -43,36 +43,36 @@ def check_file(path: Path) -> None:
     if not os.access(path, os.R_OK):
         raise SourceUnavailable(f"{path}: {_REMEDIES[errno.EACCES]}")
     if stat.S_ISREG(status.st_mode) and status.st_size == 0:
-        raise SourceUnavailable(f"{path}: the file is empty (0 bytes); copy it again from where it came")
+        raise SourceUnavailable(f"{path}: the file is empty (0 bytes); copy it again from its origin")
 
 
 def open_file(path: Path) -> InputContainer:
-    """Open a local file with whichever demuxer knows it.
+    """Open a local file with the demuxer that recognizes it.
 
     Raises:
-        SourceUnavailable: it cannot be read or is no media file.
+        SourceUnavailable: it cannot be read or is not a media file.
     """
     check_file(path)
     try:
-        # The protocol is named because FFmpeg would take what stands before a colon in a file's name for one.
+        # With an explicit protocol FFmpeg does not interpret a colon in the file name.
         container = av.open(f"file:{path}", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise SourceUnavailable(
-            f"{path}: not a video that can be read, or cut off before its index ({reason(error)}); "
-            "see whether it plays elsewhere, or copy it again"
+            f"{path}: not a video that can be read, or truncated before its index ({reason(error)}); "
+            "check whether it plays elsewhere, or copy it again"
         ) from error
     if container.format.name in _NOT_VIDEO:
         container.close()
-        raise SourceUnavailable(f"{path}: is text, not a video")
+        raise SourceUnavailable(f"{path}: is a text file, not a video")
     return container
 
 
 def choose_video(container: InputContainer, name: str) -> VideoStream:
-    """The best video stream that is not a cover picture.
+    """The best video stream that is not cover art.
 
     Args:
         container: an open container.
-        name: what to call the input in an error.
+        name: of the input, for errors.
 
     Raises:
         SourceUnavailable: there is none, or no decoder for it.
@@ -85,9 +85,9 @@ def choose_video(container: InputContainer, name: str) -> VideoStream:
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
         raise SourceUnavailable(f"{name}: its video codec has no decoder here; convert it to H.264 first")
-    if container.format.name == "hls":  # the same programme in several sizes
+    if container.format.name == "hls":  # the same content in several sizes
         return max(decodable, key=lambda stream: stream.width * stream.height)
     best = container.streams.best("video")
     if best is not None and best.disposition & Disposition.dependent:
-        raise SourceUnavailable(f"{name}: a picture made of tiles, which only a local file can give; download it first")
+        raise SourceUnavailable(f"{name}: an image of tiles must be a local file; download it first")
     return next((stream for stream in decodable if best is not None and stream.index == best.index), decodable[0])

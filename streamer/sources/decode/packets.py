@@ -1,4 +1,4 @@
-"""Reads an open input once: the packets of the video come out, those of all other streams go to their outputs.
+"""Reads an open input once: yields the packets of the video and passes the packets of other streams to outputs.
 
 Owned by the thread that reads the input.
 """
@@ -35,32 +35,32 @@ log = logging.getLogger(__name__)
 _GENERATE_PTS = 1
 """AVFMT_FLAG_GENPTS, which PyAV sets."""
 _TS_DISCONT = 0x0200
-"""AVFMT_TS_DISCONT: the format's clock may jump."""
+"""AVFMT_TS_DISCONT: the format's time stamps may jump."""
 _READ_ATTEMPTS = 10
-"""Failed reads in a row after which the rest is given up; a demuxer that recovers does so at once."""
-_MOST_TOLD = 20
+"""Reading ends after this many consecutive failures; a demuxer that recovers does so at once."""
+_MOST_REPORTS = 20
 _NO_TEXT = b"\0\0"
-"""Fills the pauses of QuickTime text; muxers write it by themselves (3GPP TS 26.245, 5.17)."""
+"""The empty samples between QuickTime texts; muxers write them themselves (3GPP TS 26.245, 5.17)."""
 _MOST_REORDERED = 16
-"""Places of reordering that a video may have (H.264, A.3.1)."""
+"""The largest reordering distance of a video (H.264, A.3.1)."""
 _BEHIND_S = 60
-"""How far sound may stand behind its picture in an input."""
+"""How far audio may be behind the video in an input."""
 
 
 class PacketReader:
-    """The packets of one input, in the order in which they are there, on one clock.
+    """The packets of one input in file order, on one continuous clock.
 
     Args:
         container: open for reading; the caller closes it.
         video: the stream to decode.
         name: of the input, for the log.
-        passthrough: where the packets of the streams in it go; None reads the video alone.
-        start: what becomes time 0 in an output, seconds; notes tell times from there.
-        say: is told what was mended in the clock of the input, a line each.
+        passthrough: gets the packets of its streams; None reads the video alone.
+        start: the time that becomes 0 in an output, seconds; reported times are relative to it.
+        report: gets a line for each correction of the clock.
 
     Attributes:
-        damage: what could not be read since the owner last emptied the list.
-        gave_up: reading failed for good before the end.
+        damage: read errors since the owner last emptied the list.
+        gave_up: reading failed permanently before the end.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class PacketReader:
         name: str = "",
         passthrough: Passthrough | None = None,
         start: Fraction = Fraction(0),
-        say: Callable[[str], None] = log.warning,
+        report: Callable[[str], None] = log.warning,
     ) -> None:
         self._container = container
         self._start = start
@@ -82,32 +82,32 @@ class PacketReader:
             self._others = {stream.index: stream for stream in passthrough.streams}
         self._clock = ContinuousClock(jumps=bool(container.format.flags & _TS_DISCONT))
         self.damage: list[Damage] = []
-        self._say = say
-        self._told = 0
+        self._report = report
+        self._reported = 0
         self.gave_up = False
-        self._untimed = 0  # packets of other streams that have no time and cannot be copied
-        self._wanted = True
-        self._ends: dict[int, Fraction] = {}  # of sound
+        self._untimed = 0  # packets of other streams without a time, which cannot be copied
+        self._copies = True
+        self._ends: dict[int, Fraction] = {}  # of audio
         self._ticks: dict[int, int] = {}  # of the last packet of each stream
         self._waiting: dict[int, list[PassthroughPacket]] = {}  # for a decoding time
         self._last: dict[int, Fraction] = {i: Fraction(0) for i, one in self._others.items() if one.kind == "audio"}
-        # Missing times are not invented by the demuxer: it gets those of AVI files with B-frames wrong.
+        # The demuxer must not generate missing times: they are wrong for AVI files with B-frames.
         container.flags &= ~_GENERATE_PTS
         for stream in container.streams:
             read = stream is video or stream.index in self._others
             stream.discard = Discard.default if read else Discard.all
 
     def drop_others(self) -> None:
-        """Nobody copies the other streams: the demuxer need not read them."""
-        self._wanted = False
+        """Stop reading the other streams: no output copies them."""
+        self._copies = False
         for stream in self._container.streams:
             if stream.index != self._video.index:
                 stream.discard = Discard.all
 
     def read_others_to(self, time: Fraction) -> None:
-        """Read on until all sound up to a time has come, seconds; the video goes nowhere.
+        """Continue until all audio up to a time (seconds) is read; video packets are dropped.
 
-        Sound often stands a little behind its picture in a file. Reading ends where the video is far beyond the time.
+        In files audio is often a little behind the video. Reading ends when the video is far beyond the time.
         """
         missing = {index for index, last in self._last.items() if last <= time}
         for packet in self._read():
@@ -115,29 +115,29 @@ class PacketReader:
                 for _ in self._sort(placed):
                     pass
                 ticks = placed.pts if placed.dts is None else placed.dts
-                late_s = Fraction(0) if ticks is None else ticks * placed.time_base - time
-                if late_s > 0:
+                beyond_s = Fraction(0) if ticks is None else ticks * placed.time_base - time
+                if beyond_s > 0:
                     missing.discard(placed.stream_index)
-                if not missing or late_s > _BEHIND_S:
+                if not missing or beyond_s > _BEHIND_S:
                     return
 
     def __iter__(self) -> Iterator[Packet[VideoStream]]:
-        """Packets of the video, also empty ones that only have a time."""
+        """Packets of the video, including empty ones that have only a time."""
         for packet in self._read():
             for placed in self._clock.place(packet):
                 yield from self._sort(placed)
-            self._tell()
+            self._report_discontinuities()
         for placed in self._clock.finish():
             yield from self._sort(placed)
-        self._tell()
+        self._report_discontinuities()
         for index, waiting in self._waiting.items():
             for undated in waiting:
                 self._put(self._others[index], undated)
         if self._untimed:
-            self._say(f"{self._name}: {self._untimed} packets of other streams have no time: left out")
+            self._report(f"{self._name}: {self._untimed} packets of other streams have no time and are left out")
 
     def _read(self) -> Iterator[Packet[Any]]:
-        """All packets but the demuxer's end marks; the reading goes on after an error."""
+        """All packets but the demuxer's end marks; reading continues after an error."""
         failed = 0
         while True:
             try:
@@ -159,7 +159,7 @@ class PacketReader:
             yield packet
             return
         stream = self._others.get(packet.stream_index)
-        if stream is None or self._passthrough is None or not self._wanted or not packet.size:
+        if stream is None or self._passthrough is None or not self._copies or not packet.size:
             return
         if stream.codec == "mov_text" and bytes(packet) == _NO_TEXT:
             return
@@ -180,13 +180,13 @@ class PacketReader:
         try:
             self._passthrough.put(stream, packet)
         except OSError as error:
-            why = f"no room on the disk for sound that waits for its picture ({error.strerror})"
+            why = f"no disk space for audio that waits for its frames ({error.strerror})"
             raise SourceLost(f"{self._name}: {why}; free some space, or set TMPDIR to another folder") from error
 
     def _with_dts(self, stream: PassthroughStream, packet: PassthroughPacket) -> list[PassthroughPacket]:
-        """The packets that can go on. Matroska tells no decoding times, and FFmpeg finds none for the first packets.
+        """The packets whose decoding time is known. Matroska has none, and FFmpeg derives none for the first packets.
 
-        These wait for the next one that has some, or B-frames would be written in the order in which they are shown.
+        These wait for the next packet with a decoding time; otherwise B-frames would be written in presentation order.
         """
         waiting = self._waiting.setdefault(stream.index, [])
         if stream.kind == "video" and packet.dts is None and stream.timed and len(waiting) < _MOST_REORDERED:
@@ -203,7 +203,7 @@ class PacketReader:
         return placed[::-1]
 
     def _follow(self, stream: PassthroughStream, packet: Packet[Any]) -> bool:
-        """Give sound without a time the one at which the packet before it ends, if that is known."""
+        """Set the time of audio without one to the end of the previous packet; returns whether that is known."""
         end = self._ends.get(stream.index)
         if end is None:
             return False
@@ -211,9 +211,9 @@ class PacketReader:
         return True
 
     def _with_duration(self, stream: PassthroughStream, packet: PassthroughPacket) -> PassthroughPacket:
-        """As long as a packet of its codec lasts, else as the one before, where it does not tell itself.
+        """With the duration of a packet of its codec, or else of the previous packet, if it has none.
 
-        An MP4 hides a last packet that lasts for no time.
+        In MP4 a last packet without a duration is not played.
         """
         step = packet.ticks - self._ticks.get(stream.index, packet.ticks)
         self._ticks[stream.index] = packet.ticks
@@ -222,20 +222,20 @@ class PacketReader:
         step = round(stream.packet_s / stream.time_base) or step
         return replace(packet, duration=max(step, 0))
 
-    def _tell(self) -> None:
+    def _report_discontinuities(self) -> None:
         for found in self._clock.discontinuities:
-            self._told += 1
-            if self._told <= _MOST_TOLD:
-                self._say(f"{self._name}: {found.told(self._start)}")
+            self._reported += 1
+            if self._reported <= _MOST_REPORTS:
+                self._report(f"{self._name}: {found.describe(self._start)}")
         self._clock.discontinuities.clear()
 
 
 def passthrough_of(
     container: InputContainer, video: VideoStream, known: Mapping[int, Stream] | None = None, *, audio: bool = True
 ) -> Passthrough:
-    """What an input has besides its video; `known` as of `describe_streams`.
+    """The streams of an input besides its video; `known` as for `describe_streams`.
 
-    Of a playlist (HLS) other variants of the programme are left out: only the sound that belongs to the video counts.
+    Of an HLS playlist only the audio that belongs to the video is included, not the other variants.
     """
     others = [stream for stream in container.streams if stream.index != video.index]
     if container.format.name == "hls":
@@ -250,9 +250,9 @@ def passthrough_of(
 
 
 def start_of(container: InputContainer, video: VideoStream) -> Fraction:
-    """What becomes time 0 in an output, seconds: where the clock of the input begins, of the video or of any sound.
+    """The time that becomes 0 in an output, seconds: the start of the video or of the first audio.
 
-    Sound before 0 is the lead-in of its decoder and stays there; a video before 0 is moved.
+    Audio before 0 is the priming of its decoder and stays there; video before 0 is moved.
     """
     starts = {
         stream.index: stream.start_time * stream.time_base

@@ -1,4 +1,4 @@
-"""What all sources share: frames that are made once, told damage, and leaving in the right order.
+"""The base class of sources: frames are iterated once, damage is collected, and closing has the right order.
 
 Entered by the main thread, then owned by the capture thread.
 """
@@ -35,18 +35,18 @@ class SourceBase:
 
     @property
     def notes(self) -> Sequence[str]:
-        """What could not be given as it was, a line each."""
+        """What could not be passed on unchanged, one line each."""
         return self._notes
 
     @property
     def info(self) -> StreamInfo:
-        """What is known of the stream.
+        """The properties of the stream.
 
         Raises:
             RuntimeError: the source was not entered.
         """
         if self._info is None:
-            raise RuntimeError("a source tells its info once it is entered")
+            raise RuntimeError("a source has its info once it is entered")
         return self._info
 
     def __exit__(
@@ -57,17 +57,17 @@ class SourceBase:
     ) -> None:
         if self._frames is not None:
             if getgeneratorstate(self._frames) == GEN_RUNNING:
-                # The capture thread hangs in a read and was left behind. Closing a container under it would crash.
-                log.warning("the source is still being read; it is left open")
+                # The capture thread hangs in a read and was abandoned. Closing the container would crash it.
+                log.warning("a thread is still reading the source; it is left open")
                 return
-            self._frames.close()  # what the frames come from must be let go before that is closed
+            self._frames.close()  # it must be closed before the container that it reads
             self._frames = None
         self._release()
         if self._passthrough is not None:
             self._passthrough.close()
 
     def _release(self) -> None:
-        """Close what the frames came from. Called when the source is left, unless a thread still hangs in a read."""
+        """Close the input of the frames. Called when the source is left, unless a thread still hangs in a read."""
 
     def __iter__(self) -> Iterator[Frame]:
         if self._frames is None or self._iterated:
@@ -76,12 +76,12 @@ class SourceBase:
         return self._frames
 
     def take_damage(self) -> list[Damage]:
-        """What was lost since the last call."""
+        """The damage since the last call."""
         taken, self._damage = self._damage, []
         return taken
 
     def stop(self) -> None:
-        """Nothing to wake: reading a file takes as long as the disk does."""
+        """Nothing to wake: reading a file does not wait."""
 
     def _check_unused(self) -> None:
         if self._info is not None:

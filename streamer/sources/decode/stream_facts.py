@@ -1,6 +1,6 @@
-"""What a container tells of a video stream before it is decoded: how many frames, how long.
+"""Properties of a video stream in its container: rate, number of frames, duration.
 
-Pure functions over an open container, used by whoever opened it.
+Pure functions over an open container, called by the thread that opened it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from av.video.stream import VideoStream
 from streamer.errors import ConfigError
 
 MOST_FPS = 1000
-"""A higher guess is the clock of the time stamps, not a rate (MPEG-TS, RTP)."""
+"""A higher value is the clock of the time stamps, not a rate (MPEG-TS, RTP)."""
 _UNTIMED = frozenset({
     "av1", "avs2", "avs3", "bitpacked", "cavsvideo", "dirac", "dnxhd", "evc", "h261", "h263", "h264", "hevc",
     "ingenient", "m4v", "mjpeg", "mjpeg_2000", "mpegvideo", "mpjpeg", "obu", "rawvideo", "v210", "v210x", "vc1", "vvc",
 })  # fmt: skip
-MICROSECOND = Fraction(1, 1_000_000)  # AV_TIME_BASE of containers
+_MICROSECOND = Fraction(1, 1_000_000)  # AV_TIME_BASE of containers
 
 
 def exact_fps(fps: str | float | Fraction) -> Fraction:
-    """Frames a second as an exact fraction; a float is taken as it is written.
+    """Frames per second as an exact fraction; a float is taken as it is printed.
 
     Raises:
         ConfigError: it is not a positive number.
@@ -38,14 +38,14 @@ def exact_fps(fps: str | float | Fraction) -> Fraction:
 
 
 def is_untimed(format_name: str) -> bool:
-    """Whether a demuxer (FFmpeg's name) gives pictures one after the other, without times of their own."""
+    """Whether a demuxer (FFmpeg's name) yields frames without times."""
     return format_name in _UNTIMED or format_name.endswith("_pipe")
 
 
 def rate_of(stream: VideoStream) -> Fraction | None:
-    """Frames a second as far as header or container tell, else None.
+    """Frames per second from the codec header or the container, else None.
 
-    FFmpeg takes 25 for every elementary stream; the header of its codec may tell the true rate.
+    FFmpeg assumes 25 for every elementary stream; the header of its codec may have the true rate.
     """
     if is_untimed(stream.container.format.name) and stream.codec_context is not None:
         own = stream.codec_context.framerate
@@ -56,9 +56,10 @@ def rate_of(stream: VideoStream) -> Fraction | None:
 
 
 def live_rate_of(stream: VideoStream) -> Fraction | None:
-    """The same of a live stream of which a picture was decoded, else None.
+    """Frames per second of a live stream with a decoded frame, else None.
 
-    FFmpeg looks at it too shortly to guess: it takes 4 for 2, and none beside sound. The codec's header knows.
+    FFmpeg analyses it too briefly for an estimate: it gives 4 for 2, and none if there is audio. The codec header has
+    the rate.
     """
     own = stream.codec_context.framerate
     return stream.average_rate or (Fraction(own) if own and own <= MOST_FPS else rate_of(stream))
@@ -70,31 +71,31 @@ def container_kind(stream: VideoStream) -> str:
 
 
 def indexed_packets(stream: VideoStream) -> int:
-    """How many packets the container's index lists; 0 where it has no complete index.
+    """The number of packets in the container's index; 0 if there is no complete index.
 
-    Only of use for MP4 and AVI; grows while a fragmented MP4 is read.
+    Only MP4 and AVI have one; it grows while a fragmented MP4 is read.
     """
     return len(stream.index_entries) if container_kind(stream) in ("mov", "avi") else 0
 
 
 def frame_count(stream: VideoStream) -> int | None:
-    """How many frames there should be, None where the container does not tell.
+    """The number of frames according to the container, None if unknown.
 
-    The header of an AVI counts ticks, not frames, so its index is asked; an MP4 leaves out what its edit list hides.
+    The header of an AVI counts ticks, not frames, so its index is used; in an MP4 hidden frames are excluded.
     """
     if not stream.frames:
         return None
     kind = container_kind(stream)
     if kind == "avi":
         listed = len(stream.index_entries)
-        return listed if listed > 1 else stream.frames  # without an index, only the first packet is listed
+        return listed if listed > 1 else stream.frames  # without an index it lists only the first packet
     if kind == "mov":
         return sum(not entry.is_discard for entry in stream.index_entries)
     return stream.frames
 
 
 def tagged_duration(stream: VideoStream) -> Fraction | None:
-    """Seconds in the `DURATION` tag that Matroska writers give a stream, such as `00:00:04.000000000`."""
+    """Seconds in the `DURATION` tag of a Matroska stream, such as `00:00:04.000000000`."""
     match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if match is None:
         return None
@@ -103,9 +104,18 @@ def tagged_duration(stream: VideoStream) -> Fraction | None:
 
 
 def duration(stream: VideoStream) -> Fraction | None:
-    """Seconds that the stream lasts, or the container where the stream does not tell; None where nothing does."""
+    """The duration of the stream, or else of the container, seconds; None if unknown."""
     if stream.duration is not None and stream.time_base is not None:
         return stream.duration * stream.time_base
     assert isinstance(stream.container, InputContainer)
-    whole = stream.container.duration
-    return tagged_duration(stream) or (None if whole is None else whole * MICROSECOND)
+    return tagged_duration(stream) or container_duration(stream.container)
+
+
+def container_duration(container: InputContainer) -> Fraction | None:
+    """The duration of the container in seconds; None if unknown."""
+    return None if container.duration is None else container.duration * _MICROSECOND
+
+
+def seconds(exact: Fraction | None) -> float | None:
+    """A time or duration as a float; None stays None."""
+    return None if exact is None else float(exact)

@@ -1,30 +1,31 @@
-"""Presentation times for pictures that came without one.
+"""Presentation times for frames without one.
 
-AVI, MPEG program streams and raw elementary streams do not time every picture. Owned by the thread that decodes.
+AVI, MPEG program streams and raw elementary streams do not have a time for every frame. Owned by the thread that
+decodes.
 """
 
 from __future__ import annotations
 
 _SHORTEST, _LONGEST = 4, 64
-"""A duration is believed from a quarter of a step to 64 steps."""
+"""A duration is accepted from a quarter of a step to 64 steps."""
 _LEAP = 1500
-"""Steps (a minute at 25 fps) from which on a jump is a broken time stamp, not a hole."""
+"""From this many steps (a minute at 25 fps) a jump is a broken time stamp, not a gap."""
 
 
 class TimestampFiller:
-    """Gives every picture of one stream a presentation time; one that it has already is never changed.
+    """Gives every frame of one stream a presentation time; existing times are never changed.
 
-    Where the container gives none, the decoding time of the picture stands in, as in FFmpeg's `best_effort_timestamp`
-    (libavcodec/decode.c, `guess_correct_pts`). With B-frames that runs ahead by the decoder's delay, so a stream that
-    starts without presentation times is moved back to where its first packet starts. Where there is no decoding time
-    either (raw H.264), a picture follows the one before it. Durations count only where they make sense: where a stream
-    tells no rate, FFmpeg's parsers make them a tick.
-
-    Attributes:
-        end: ticks at which the last picture ends.
+    A missing time is replaced by the decoding time, as in FFmpeg's `best_effort_timestamp` (libavcodec/decode.c,
+    `guess_correct_pts`). With B-frames the decoding time is ahead by the decoder's delay, so a stream that starts
+    without presentation times is moved back to the start of its first packet. Without a decoding time (raw H.264) a
+    frame follows the previous one. Implausible durations are ignored: FFmpeg's parsers set them to one tick if a stream
+    has no rate.
 
     Args:
-        step: ticks between pictures where nothing tells, from the stream's frame rate; at least 1.
+        step: default duration of a frame in ticks, from the stream's frame rate; at least 1.
+
+    Attributes:
+        end: ticks at which the last frame ends.
     """
 
     def __init__(self, step: int) -> None:
@@ -32,15 +33,15 @@ class TimestampFiller:
         self.end = 0
         self._delay: int | None = None
         self._last: int | None = None
-        self._regular = self._irregular = self._holes = 0
+        self._regular = self._irregular = self._gaps = 0
 
-    def of(self, pts: int | None, dts: int | None, duration: int, first_packet_dts: int | None) -> int:
-        """The presentation time of the next picture, in ticks of the stream's time base.
+    def fill(self, pts: int | None, dts: int | None, duration: int, first_packet_dts: int | None) -> int:
+        """The presentation time of the next frame, in ticks of the stream's time base.
 
         Args:
-            pts: what the decoder gave.
-            dts: decoding time of the packet that made the decoder give this picture.
-            duration: of this picture in ticks, 0 where unknown.
+            pts: from the decoder.
+            dts: decoding time of the packet for which the decoder returned this frame.
+            duration: of this frame in ticks, 0 if unknown.
             first_packet_dts: decoding time of the stream's first packet.
         """
         if self._delay is None:
@@ -49,25 +50,25 @@ class TimestampFiller:
                 self._delay = max(dts - first_packet_dts, 0)
         if pts is None:
             pts = self.end if dts is None else dts - self._delay
-            if self._last is not None and pts <= self._last:  # fields, or pictures that are shown twice
+            if self._last is not None and pts <= self._last:  # fields, or repeated frames
                 pts = max(self.end, self._last + 1)
-        self.end = pts + (duration if self._sensible(duration) else self.step)
+        self.end = pts + (duration if self._is_plausible(duration) else self.step)
         self._compare(pts)
         return pts
 
-    def _sensible(self, duration: int) -> bool:
+    def _is_plausible(self, duration: int) -> bool:
         return self.step <= _SHORTEST * duration and duration <= _LONGEST * self.step
 
     @property
-    def holes(self) -> int:
-        """How many pictures are missing in between, if the stream is of constant rate; 0 if it is not."""
-        return max(self._holes, 0) if self._regular >= 9 * self._irregular else 0
+    def gaps(self) -> int:
+        """The number of missing frames between frames, if the rate is constant; 0 otherwise."""
+        return max(self._gaps, 0) if self._regular >= 9 * self._irregular else 0
 
     def _compare(self, pts: int) -> None:
         if self._last is not None:
             steps = (pts - self._last) / self.step
             if abs(steps) < _LEAP:
-                self._holes += round(steps) - 1
+                self._gaps += round(steps) - 1
             if 0.75 <= steps <= 1.25:
                 self._regular += 1
             else:

@@ -1,12 +1,11 @@
-"""A recording that comes through standard input or a named pipe: read once, in order, as far as it goes.
+"""A recording from standard input or a named pipe, read once and in order.
 
-Opened by a thread for which the main thread waits, then read by the capture thread; `stop` wakes a read that waits for
+A separate thread opens it while the main thread waits; the capture thread reads it. `stop` wakes a read that waits for
 the writer.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import select
 import stat
@@ -21,10 +20,11 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
-from streamer.interfaces import Damage, StreamInfo
+from streamer.interfaces import Damage
 from streamer.media.ffmpeg_log import reason
-from streamer.sources.decode.container import ContainerSource, describe
+from streamer.sources.decode.container import ContainerSource
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.stream_facts import container_kind, duration
 from streamer.sources.decode.timestamps import TimestampFiller
@@ -33,17 +33,17 @@ T = TypeVar("T")
 STANDARD_INPUT = "-"
 _BUFFER_BYTES = 1 << 18
 _STOP_S = 5.0
-_TELL_THEIR_LENGTH = frozenset({"matroska", "flv"})
+_WITH_DURATION = frozenset({"matroska", "flv"})
 _EARLY_END_S = Fraction(1, 2)
-"""What comes through a pipe and ends this much before its headers say was cut off."""
+"""A recording that ends this much before its stated duration counts as truncated."""
 _REMEDY = (
-    "; an MP4 whose index stands at its end cannot go through a pipe: give the file itself, or send .mkv, .ts or a "
+    "; an MP4 with its index at the end cannot be read through a pipe: open the file itself, or send .mkv, .ts or a "
     "fragmented MP4"
 )
 
 
 def is_pipe(target: str) -> bool:
-    """Whether it names standard input, or a path that can be read only once: a FIFO, a socket, a terminal."""
+    """Whether it names standard input, or a path that can be read only once: a FIFO or a socket."""
     if target == STANDARD_INPUT:
         return True
     try:
@@ -54,7 +54,7 @@ def is_pipe(target: str) -> bool:
 
 
 class Pipe:
-    """The reading end of a pipe, for PyAV; every wait can be woken.
+    """The read end of a pipe, for PyAV; every wait can be interrupted.
 
     Args:
         target: `-` for standard input, or a path.
@@ -64,7 +64,7 @@ class Pipe:
     """
 
     def __init__(self, target: str) -> None:
-        # Not blocking, or opening a FIFO would wait for its writer where nothing wakes it.
+        # Opening a FIFO in blocking mode would wait for its writer, which nothing could interrupt.
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
         self._input = os.dup(0) if target == STANDARD_INPUT else os.open(target, flags)
         self._wake_out, self._wake_in = os.pipe()
@@ -72,10 +72,10 @@ class Pipe:
         self._poll.register(self._input, select.POLLIN)
         self._poll.register(self._wake_out, select.POLLIN)
         self.read_bytes = 0
-        """Bytes that came so far."""
+        """Number of bytes read."""
 
     def read(self, size: int) -> bytes:
-        """Up to so many bytes, waiting for some; empty at the end, or after `stop`."""
+        """Wait for data and return up to `size` bytes; empty at the end, or after `stop`."""
         while True:
             ready = dict(self._poll.poll())
             if self._wake_out in ready:
@@ -88,22 +88,22 @@ class Pipe:
             return data
 
     def stop(self) -> None:
-        """Any thread: end every wait, now and later."""
+        """Any thread: end all current and later waits."""
         os.write(self._wake_in, b"x")
 
     def close(self) -> None:
-        """Let the writer know that nobody reads any more."""
+        """Close the pipe; further writes of the writer fail."""
         for descriptor in (self._input, self._wake_in, self._wake_out):
             os.close(descriptor)
 
 
 class PipeSource(ContainerSource):
-    """Every frame that comes through a pipe; see `streamer.interfaces.Source`.
+    """Every frame from a pipe; see `streamer.interfaces.Source`.
 
     Args:
         target: `-` for standard input, or the path of a FIFO.
-        threads: decoder threads, 0 for one a processor.
-        fps: frames a second, in place of what comes through it tells.
+        threads: decoder threads, 0 for one per processor.
+        fps: frames per second, in place of the recording's.
     """
 
     def __init__(self, target: str, *, threads: int = 0, fps: str | float | Fraction | None = None) -> None:
@@ -112,11 +112,16 @@ class PipeSource(ContainerSource):
         self._remedy = _REMEDY
         self._pipe: Pipe | None = None
 
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it names a pipe."""
+        return is_pipe(uri)
+
     def open(self) -> InputContainer:
-        """The container, once the writer has sent its beginning.
+        """See `ContainerSource.open`; waits until the writer has sent the beginning.
 
         Raises:
-            SourceUnavailable: nothing comes, or something that is no video, or none that can be read in order.
+            SourceUnavailable: no data arrives, or they are not a video that can be read in order.
         """
         return self._waiting(self._open)
 
@@ -124,10 +129,10 @@ class PipeSource(ContainerSource):
         return self._waiting(super().__enter__)
 
     def _waiting(self, work: Callable[[], T]) -> T:
-        """Do what waits for the writer on a thread: PyAV loses an interrupt that comes while FFmpeg reads."""
+        """Run work that waits for the writer in a thread: PyAV loses an interrupt that arrives while FFmpeg reads."""
         try:
             self._pipe = Pipe(self._target)
-        except (OSError, ValueError) as error:  # such as a standard input that is closed
+        except (OSError, ValueError) as error:  # such as a closed standard input
             why = getattr(error, "strerror", None) or str(error)
             raise SourceUnavailable(f"{self._name}: cannot be read: {why}") from error
         done: Future[T] = Future()
@@ -144,7 +149,7 @@ class PipeSource(ContainerSource):
             return done.result()
         except BaseException:
             self.stop()
-            wait([done], _STOP_S)  # an interrupt may have come before the thread can be joined
+            wait([done], _STOP_S)  # an interrupt may arrive before the thread can be joined
             if done.done():
                 self._close_pipe()
             raise
@@ -154,27 +159,21 @@ class PipeSource(ContainerSource):
         try:
             return av.open(self._pipe, "r", metadata_errors="replace", buffer_size=_BUFFER_BYTES)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            came = self._pipe.read_bytes
-            if not came:
-                raise SourceUnavailable(f"{self._name}: nothing came through it; check what writes to it") from error
-            why = f"no video that can be read in order ({reason(error)})"
+            if not self._pipe.read_bytes:
+                raise SourceUnavailable(f"{self._name}: no data arrived; check the writing program") from error
+            why = f"not a video that can be read in order ({reason(error)})"
             raise SourceUnavailable(f"{self._name}: {why}{_REMEDY}") from error
 
-    def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
-        told = describe(stream, first, self._name, self._geometry)
-        return dataclasses.replace(told, frame_count=None)
-
-    def _settle(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
-        """A writer that ended in mid-packet left the rest out; how much that is only some headers tell."""
-        told_s = duration(stream) if container_kind(stream) in _TELL_THEIR_LENGTH else None
-        early_s = Fraction(0) if told_s is None else told_s - (times.end * self.info.time_base - self.info.start)
+    def _final_damage(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
+        """The missing end of a recording whose writer ended early; only some headers have a duration."""
+        stated_s = duration(stream) if container_kind(stream) in _WITH_DURATION else None
+        early_s = Fraction(0) if stated_s is None else stated_s - (times.end * self.info.time_base - self.info.start)
         if early_s > _EARLY_END_S:
             frames = max(round(early_s * (self.info.average_fps or 0)), 1)
             return [Damage("truncated", frames, f"the writer ended {float(early_s):.1f} s early")]
         if decoder.reader.gave_up or decoder.incomplete:
             return [Damage("truncated", 1, "the writer ended inside a packet")]
-        holes = times.holes - decoder.lost if decoder.damaged else 0
-        return [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
+        return self._missing_packets(decoder, times)
 
     def stop(self) -> None:
         """Any thread: wake a read that waits for the writer."""

@@ -1,7 +1,7 @@
-"""Whether a file ends before its own headers say it should: the mark of a broken copy or download.
+"""Detects files that are shorter than stated in their headers, as after an incomplete copy or download.
 
-Only sizes that the container states are compared, never durations, which intact files often state wrongly. Pure
-functions over the file's bytes, used while a source opens.
+Only sizes are compared, not durations, which are often wrong in intact files. Pure functions over the bytes of a file,
+used while a source opens.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TRANSPORT_PACKET_SIZES = (188, 192, 204)  # ISO/IEC 13818-1; with a time code (
 
 
 def missing_bytes(path: Path, container_format: str) -> int:
-    """How many bytes the file is too short for what it says of itself; 0 where it is whole or does not tell.
+    """The number of missing bytes according to the headers; 0 if the file is complete or states no size.
 
     Args:
         path: a regular file.
@@ -35,7 +35,7 @@ def missing_bytes(path: Path, container_format: str) -> int:
     with path.open("rb") as file:
         try:
             return max(measure(file, size) - size, 0)
-        except struct.error:  # a header that is itself cut off
+        except struct.error:  # the header itself is truncated
             return 1
 
 
@@ -60,7 +60,7 @@ def _riff(file: BinaryIO, size: int) -> int:
     while position + 8 <= size:
         file.seek(position)
         tag, length = struct.unpack("<4sI", file.read(8))
-        if tag != b"RIFF" or length in (0, 0xFFFFFFFF):  # not written when the recording was cut off
+        if tag != b"RIFF" or length in (0, 0xFFFFFFFF):  # not written if the recording was interrupted
             return size
         position += 8 + length + length % 2
     return position - 1 if position == size + 1 else position
@@ -79,7 +79,7 @@ def _matroska(file: BinaryIO, size: int) -> int:
 
 
 def _variable_integer(file: BinaryIO) -> tuple[int, int]:
-    """An EBML variable-size integer: its value and how many bytes it takes."""
+    """An EBML variable-size integer: its value and its number of bytes."""
     (first,) = struct.unpack("B", file.read(1))
     width = 9 - first.bit_length()
     value = first & ((1 << 8 - width) - 1) if width <= 8 else 0
@@ -97,7 +97,7 @@ def _asf(file: BinaryIO, size: int) -> int:
         return size
     (stated,) = struct.unpack_from("<Q", header, at + 40)
     (flags,) = struct.unpack_from("<I", header, at + 88)
-    return size if flags & 1 else stated  # bit 0: a broadcast, whose size was never filled in
+    return size if flags & 1 else stated  # bit 0: a broadcast without a valid size
 
 
 def _flash(file: BinaryIO, size: int) -> int:
@@ -113,7 +113,7 @@ def _flash(file: BinaryIO, size: int) -> int:
 
 
 def _transport(file: BinaryIO, size: int) -> int:
-    """A transport stream is a whole number of packets."""
+    """A transport stream has a whole number of packets."""
     file.seek(0)
     start = file.read(204 * 4 + 4)
     for length in _TRANSPORT_PACKET_SIZES:

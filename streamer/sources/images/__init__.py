@@ -1,1 +1,1 @@
-"""Still pictures: folders, patterns, HEIF."""
+"""Still images: folders, patterns, HEIF."""

@@ -1,7 +1,7 @@
-"""Still pictures in HEIF files (HEIC, AVIF): which items make the picture, and how they are put together.
+"""Still images in HEIF files (HEIC, AVIF): the items of the image and their arrangement.
 
-FFmpeg decodes the tiles of a grid as streams of their own, and PyAV 18.1 does not tell how they belong together, so
-the file's `meta` box is read here (ISO/IEC 23008-12). Used by the thread that reads the pictures.
+FFmpeg decodes the tiles of a grid as separate streams, and PyAV 18.1 does not expose their arrangement, so the file's
+`meta` box is parsed here (ISO/IEC 23008-12). Used by the thread that reads the images.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from streamer.sources.decode.orientation import NO_CROP, UPRIGHT, Crop, Orientat
 
 _CODED = (b"hvc1", b"hev1", b"av01", b"avc1", b"jpeg", b"vvc1")
 _MOST_META_BYTES = 1 << 26
-"""A larger `meta` box is damage: a grid of 48 megapixels has 5 kB."""
+"""A larger `meta` box is damaged: that of a grid of 48 megapixels has 5 kB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """How the primary picture of a HEIF file is made.
+    """The structure of the primary image of a HEIF file.
 
     Attributes:
-        tiles: the identifiers of the coded items, row by row; FFmpeg numbers its streams so.
-        columns: how many of them are in a row.
-        size: width and height of what the tiles make, which may overhang it; None where one item is the picture.
-        crop: what is cut off then.
-        orientation: how it is turned after that. The orientation that EXIF tells is not applied (23008-12, 6.5.10).
-        colour: H.273 codes and FFmpeg's range code that replace those of the coded pictures, None where not told.
+        tiles: the identifiers of the coded items, row by row; they are the ids of FFmpeg's streams.
+        columns: number of tiles per row.
+        size: width and height of the image; the tiles may exceed it. None if it is a single item.
+        crop: is cut off first.
+        orientation: is applied after the crop. The EXIF orientation is ignored (23008-12, 6.5.10).
+        colour: H.273 codes and FFmpeg's range code that replace those of the coded items; None if absent.
     """
 
     tiles: tuple[int, ...]
@@ -43,28 +43,28 @@ class Still:
 
 
 def read_still(path: Path) -> Still | None:
-    """How the picture in a file is made; None where it is no HEIF still: another format, or a HEIF sequence.
+    """The structure of the image in a file; None if it is not a HEIF still image: another format, or a HEIF sequence.
 
     Raises:
-        SourceUnavailable: it is a still that cannot be put together.
+        SourceUnavailable: it is a still image that is not supported.
     """
     try:
         with path.open("rb") as file:
             meta = _find_meta(file)
             return None if meta is None else _still(_Meta(meta, file))
     except OSError:
-        return None  # told by whoever opens it as a picture
-    except (_Refused, struct.error, IndexError, KeyError, OverflowError) as error:
-        why = str(error) if isinstance(error, _Refused) else "its index is damaged"
-        raise SourceUnavailable(f"{path}: a HEIF picture that cannot be read, {why}; export it as JPEG") from error
+        return None  # reported when it is opened as an image
+    except (_UnsupportedError, struct.error, IndexError, KeyError, OverflowError) as error:
+        why = str(error) if isinstance(error, _UnsupportedError) else "its index is damaged"
+        raise SourceUnavailable(f"{path}: a HEIF image that cannot be read, {why}; export it as JPEG") from error
 
 
-class _Refused(Exception):
-    """Why a still cannot be put together, in a few words."""
+class _UnsupportedError(Exception):
+    """The image is not supported; the message has the reason in a few words."""
 
 
 def _find_meta(file: BinaryIO) -> bytes | None:
-    """The content of the file's own `meta` box, if it is one of pictures and there is no movie."""
+    """The content of the file's `meta` box, if it describes images and the file has no movie."""
     meta, at, end = None, 0, file.seek(0, 2)
     file.seek(0)
     if file.read(12)[4:8] != b"ftyp":
@@ -95,7 +95,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 class _Reader:
-    """Takes numbers from the front of a box's content, after its version and flags."""
+    """Reads numbers from the content of a box, after its version and flags."""
 
     def __init__(self, content: bytes) -> None:
         self.version = content[0]
@@ -103,14 +103,14 @@ class _Reader:
         self._content, self._at = content, 4
 
     def take(self, size: int) -> int:
-        """An unsigned number of so many bytes; 0 of none."""
+        """The next unsigned number of `size` bytes; 0 for no bytes."""
         self._at += size
         if self._at > len(self._content):
             raise struct.error
         return int.from_bytes(self._content[self._at - size : self._at])
 
     def kind(self) -> bytes:
-        """A code of four letters."""
+        """The next code of four letters."""
         return self.take(4).to_bytes(4)
 
 
@@ -138,20 +138,20 @@ class _Meta:
                     yield item, entry.kind()
 
     def sources(self, item: int) -> tuple[int, ...]:
-        """The items that a derived one is made of, in order."""
+        """The items that a derived item consists of, in order."""
         iref = self.boxes[b"iref"]
         width = 4 if iref[0] else 2
         for name, content in _boxes(iref[4:]):
-            # A reference has no version, so the reader begins four bytes early.
+            # A reference has no version and flags, so four bytes are prepended.
             reference = _Reader(bytes(4) + content)
             if name == b"dimg" and reference.take(width) == item:
                 return tuple(reference.take(width) for _ in range(reference.take(2)))
         raise KeyError(item)
 
     def properties(self, item: int) -> list[tuple[bytes, bytes]]:
-        """The properties of an item, in the order in which they hold."""
+        """The properties of an item, in the order in which they are applied."""
         iprp = [*_boxes(self.boxes[b"iprp"])]
-        offered = [*_boxes(dict(iprp)[b"ipco"])]
+        available = [*_boxes(dict(iprp)[b"ipco"])]
         found = []
         for content in (content for name, content in iprp if name == b"ipma"):
             ipma = _Reader(content)
@@ -160,7 +160,7 @@ class _Meta:
                 for _ in range(ipma.take(1)):
                     index = ipma.take(2) & 0x7FFF if ipma.flags & 1 else ipma.take(1) & 0x7F
                     if owner == item and index:
-                        found.append(offered[index - 1])
+                        found.append(available[index - 1])
         return found
 
     def data(self, item: int, most: int) -> bytes:
@@ -192,7 +192,7 @@ def _still(meta: _Meta) -> Still:
     elif kind == b"grid":
         still = _grid(meta)
     else:
-        raise _Refused(f"it is made in a way that is not known here ({kind.decode('latin-1')!r})")
+        raise _UnsupportedError(f"its type {kind.decode('latin-1')!r} is not supported")
     return _transformed(still, meta.properties(meta.primary))
 
 
@@ -205,19 +205,19 @@ def _grid(meta: _Meta) -> Still:
     if len(tiles) != rows * columns or not width or not height:
         raise struct.error
     if any(meta.kinds.get(tile) not in _CODED for tile in tiles):
-        raise _Refused("its tiles are no coded pictures")
+        raise _UnsupportedError("its tiles are not coded images")
     return Still(tiles, columns, (width, height))
 
 
 def _transformed(still: Still, properties: list[tuple[bytes, bytes]]) -> Still:
-    """With the properties of its primary item, each on top of those before."""
+    """The image with the properties of its primary item applied in order."""
     size = still.size
     for name, content in properties:
         if name == b"ispe" and size is None:
             size = struct.unpack_from(">II", content, 4)
         elif name == b"clap" and size is not None:
             if still.orientation != UPRIGHT or still.crop != NO_CROP:
-                raise _Refused("it is cropped after it is turned")
+                raise _UnsupportedError("it is cropped after it is turned")
             still = replace(still, crop=_clean_aperture(content, size))
         elif name == b"irot":
             for _ in range(content[0] & 3):
@@ -231,7 +231,7 @@ def _transformed(still: Still, properties: list[tuple[bytes, bytes]]) -> Still:
 
 
 def _clean_aperture(content: bytes, size: tuple[int, int]) -> Crop:
-    """14496-12, 12.1.4; a border between two pixels goes to the outer one, so that all that is shown is kept."""
+    """14496-12, 12.1.4; a border within a pixel is moved outwards, so no visible part is cut."""
     numbers = struct.unpack_from(">IIIIiIiI", content)
     if not all(numbers[1::2]):
         raise struct.error
@@ -242,7 +242,7 @@ def _clean_aperture(content: bytes, size: tuple[int, int]) -> Crop:
 
 
 def _turned(given: Orientation) -> Orientation:
-    """A quarter turn anticlockwise after what is given: rows and columns change places, then top to bottom."""
+    """A further quarter turn anticlockwise: rows and columns are swapped, then top and bottom are mirrored."""
     return Orientation(not given.transposed, given.flipped_y, not given.flipped_x)
 
 

@@ -1,4 +1,4 @@
-"""Putting the picture of a HEIF file together from its decoded tiles. Used by the thread that reads the pictures."""
+"""Joins the image of a HEIF file from its decoded tiles. Used by the thread that reads the images."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from av.video.stream import VideoStream
 
 from streamer.errors import SourceUnavailable
 from streamer.media.ffmpeg_log import reason
+from streamer.media.filters import shape_of
 from streamer.sources.decode.orientation import Rotator
 from streamer.sources.images.heif import Still
 
 logger = logging.getLogger(__name__)
 
 _UNSPECIFIED = 2  # of H.273
-_TIME_BASE = Fraction(1, 25)  # stills have none; the source sets its own
+_TIME_BASE = Fraction(1, 25)  # still images have none; the source sets its own
 
 
 def decode_still(container: InputContainer, still: Still, name: str) -> av.VideoFrame:
-    """The whole picture, upright, in the pixel format of its tiles, with their samples.
+    """The complete upright image, in the pixel format of its tiles, with unchanged samples.
 
     Args:
-        container: open, and not read yet.
-        still: how the picture is made.
+        container: open, not read yet.
+        still: the structure of the image.
         name: of the input, for errors.
 
     Raises:
@@ -48,7 +49,7 @@ def decode_still(container: InputContainer, still: Still, name: str) -> av.Video
 
 
 def _tag(picture: av.VideoFrame, still: Still) -> None:
-    """Tag a picture with its colours; they are sRGB with the matrix of BT.601 if nothing tells (MIAF, 23000-22)."""
+    """Set the colour tags of a frame; the default is sRGB with the matrix of BT.601 (MIAF, 23000-22)."""
     if still.colour is not None:
         picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range = still.colour
     if int(picture.color_primaries) == _UNSPECIFIED:
@@ -80,12 +81,12 @@ def _decode(container: InputContainer, still: Still, name: str) -> list[av.Video
 
 def _joined(tiles: list[av.VideoFrame], columns: int, name: str) -> av.VideoFrame:
     first = tiles[0]
-    shape = first.width, first.height, first.format.name
-    if any((tile.width, tile.height, tile.format.name) != shape for tile in tiles):
-        raise SourceUnavailable(f"{name}: its tiles are not alike")
+    shape = shape_of(first)
+    if any(shape_of(tile) != shape for tile in tiles):
+        raise SourceUnavailable(f"{name}: its tiles have different sizes or formats")
     shared = 16 // first.format.chroma_width(16), 16 // first.format.chroma_height(16)
     if first.width % shared[0] or first.height % shared[1]:
-        raise SourceUnavailable(f"{name}: tiles of {first.width}x{first.height} {shape[2]} cannot be put together")
+        raise SourceUnavailable(f"{name}: tiles of {first.width}x{first.height} {shape[2]} cannot be joined")
     whole = av.VideoFrame(first.width * columns, first.height * (len(tiles) // columns), shape[2])
     whole.color_primaries, whole.color_trc = first.color_primaries, first.color_trc
     whole.colorspace, whole.color_range = first.colorspace, first.color_range

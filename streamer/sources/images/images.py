@@ -1,6 +1,6 @@
-"""A folder of pictures, or a pattern, as a video of constant rate in natural order of the names.
+"""A folder or a pattern of images as a video of constant rate, in natural order of the names.
 
-Entered by the main thread, then owned by the capture thread. One picture is open at a time.
+Entered by the main thread, then owned by the capture thread. One image is open at a time.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import av
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
-from streamer.interfaces import Damage, StreamInfo
+from streamer.features import SourceContext
+from streamer.interfaces import Damage
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video, open_file
 from streamer.sources.decode.orientation import Rotator, orientation_of
 from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps
+from streamer.sources.decode.stream_info import info_of
 from streamer.sources.images.heif import read_still
 from streamer.sources.images.heif_tiles import decode_still
 from streamer.system import paths
@@ -39,27 +42,45 @@ IMAGE_SUFFIXES = frozenset({
 })
 # fmt: on
 _NUMBER = re.compile(r"%(?:0?\d+)?d")
+_PATTERN = re.compile(rf"[*?\[]|{_NUMBER.pattern}")
 
 
 class ImageSource(SourceBase):
-    """Every picture once, in natural order (`img2` before `img10`), the k-th at k/fps seconds.
+    """Every image once, in natural order (`img2` before `img10`), the k-th at k/fps seconds.
 
-    An EXIF orientation is applied, of HEIF the file's own rotation and mirror; tiles are put together. A picture of
-    another size or format, or with other pixels, starts a new segment; one that cannot be read is told by `take_damage`
-    and leaves its place in time empty.
+    The EXIF orientation is applied, or the rotation and mirror of a HEIF file; tiles are joined. An image with another
+    size, format or sample aspect ratio starts a new segment. An image that cannot be read is reported by `take_damage`,
+    and its time stays empty.
 
     Args:
         pattern: a directory, a glob pattern such as `shots/*.png`, a numbered one such as `shot%04d.png`, or a file.
-        fps: pictures a second; exact fractions such as `30000/1001` are kept exact.
+        fps: images per second; exact fractions such as `30000/1001` are kept exact.
 
     Raises:
         ConfigError: `fps` is not a positive number.
     """
 
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+
     def __init__(self, pattern: str | Path, *, fps: str | float | Fraction = 25) -> None:
         super().__init__()
         self._pattern = str(pattern)
         self._fps = exact_fps(fps)
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        """Whether it is a folder, a pattern that is not the name of a file, or a HEIF image."""
+        if paths.is_dir(uri):
+            return True
+        if paths.is_file(uri):
+            return read_still(Path(uri)) is not None  # FFmpeg's demuxer returns its tiles one by one
+        return _PATTERN.search(uri) is not None and paths.is_local(uri) and not paths.exists(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:  # noqa: ARG003
+        """See `streamer.features.SourceFeature`."""
+        return cls(uri, fps=25 if settings.fps is None else settings.fps)
 
     def __enter__(self) -> Self:
         self._check_unused()
@@ -68,15 +89,13 @@ class ImageSource(SourceBase):
         first = next(pictures, None)
         if first is None:
             detail = self._damage[0].detail if self._damage else ""
-            raise SourceUnavailable(f"{self._pattern}: none of its {len(paths)} pictures can be read ({detail})")
+            raise SourceUnavailable(f"{self._pattern}: none of its {len(paths)} images can be read ({detail})")
         _, picture, ratio = first
         colour = (picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range)
-        self._info = StreamInfo(
-            name=self._pattern,
-            width=picture.width,
-            height=picture.height,
-            pixel_format=picture.format.name,
-            time_base=1 / self._fps,
+        self._info = info_of(
+            picture,
+            self._pattern,
+            1 / self._fps,
             average_fps=self._fps,
             frame_count=len(paths),
             duration_s=float(len(paths) / self._fps),
@@ -107,7 +126,7 @@ class ImageSource(SourceBase):
             )
 
     def _read(self, paths: list[Path]) -> Iterator[tuple[int, av.VideoFrame, Fraction]]:
-        """Position, upright picture and sample aspect ratio of each that can be read."""
+        """Position, upright frame and sample aspect ratio of each readable image."""
         for position, path in enumerate(paths):
             try:
                 picture, ratio = read_image(path)
@@ -119,7 +138,7 @@ class ImageSource(SourceBase):
 
 
 def read_image(path: Path) -> tuple[av.VideoFrame, Fraction]:
-    """The first picture in a file, upright, in its native pixel format, and its sample aspect ratio.
+    """The first image in a file, upright, in its native pixel format, and its sample aspect ratio.
 
     Raises:
         SourceUnavailable: it cannot be read.
@@ -140,10 +159,10 @@ def read_image(path: Path) -> tuple[av.VideoFrame, Fraction]:
 
 
 def find_images(pattern: str) -> list[Path]:
-    """The picture files of a directory or pattern, in natural order; a file itself is the only one.
+    """The image files of a directory or pattern, in natural order; a path of a file gives that file.
 
     Raises:
-        SourceUnavailable: there is none.
+        SourceUnavailable: there are none.
     """
     folder = Path(pattern)
     try:
@@ -156,18 +175,18 @@ def find_images(pattern: str) -> list[Path]:
             wild = "*".join(glob.escape(part) for part in _NUMBER.split(pattern))
             found = [Path(name) for name in glob.glob(wild) if numbered.fullmatch(name)]  # noqa: PTH207
         else:
-            # Path.glob refuses absolute patterns.
+            # Path.glob does not support absolute patterns.
             found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
     except OSError as error:
         raise SourceUnavailable(f"{pattern}: {error.strerror}; check its permissions") from error
-    pictures = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and paths.is_file(path)]
-    if not pictures:
-        where = "the directory has no pictures" if paths.is_dir(folder) else "no picture matches the pattern"
+    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and paths.is_file(path)]
+    if not images:
+        where = "the directory has no images" if paths.is_dir(folder) else "no image matches the pattern"
         raise SourceUnavailable(f"{pattern}: {where} (.png, .jpg, .webp, .tif, .bmp, ...)")
-    return sorted(pictures, key=lambda path: natural_key(str(path)))
+    return sorted(images, key=lambda path: natural_key(str(path)))
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
-    """A sort key by which numbers in names count by their value, and case only decides ties."""
+    """A sort key that compares numbers in names by value; case only breaks ties."""
     parts = re.split(r"(\d+)", name.casefold())
     return (*((int(part), "") if part.isdecimal() else (-1, part) for part in parts), (-1, name))

@@ -2,7 +2,7 @@
 
 `Connector` knows how to open; `Connection` is open. `LiveSource` makes connections, watches that pictures come, and
 makes the next one when they do not. A connection waits for as long as nothing comes, and ends at once when it is not
-wanted any more (`streamer.sources.live.interrupt`, or by asking every `ASK_EVERY_S`), because nothing may close an
+wanted any more (`streamer.sources.live.interrupt`, or by asking every `POLL_S`), because nothing may close an
 FFmpeg container while another thread reads it.
 """
 
@@ -15,18 +15,23 @@ from typing import Protocol, runtime_checkable
 
 import av
 
+from streamer.errors import SourceLost
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 from streamer.sources.decode.orientation import UPRIGHT, Orientation
-from streamer.sources.live.eras import NO_ERA, Era
+from streamer.sources.live.clock_epochs import NO_EPOCH, ClockEpoch
 from streamer.values.frame import FrameKey
 
-ASK_EVERY_S = 0.25
-"""What waits without FFmpeg looks so often whether it is still wanted."""
+POLL_S = 0.25
+"""Interval at which a wait outside FFmpeg asks whether its connection is still active."""
+
+
+class ConnectionCancelled(SourceLost):
+    """The connection was cancelled while it was opened or read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LivePicture:
+class LiveFrame:
     """A picture as it came.
 
     Attributes:
@@ -37,10 +42,10 @@ class LivePicture:
         decode_s: what decoding it took, seconds.
         wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it (RTCP); else None.
         damage: why it must not be given to a detector, short and stable (`packet loss`); empty if it is sound.
-        damage_words: FFmpeg's own, for the log.
+        damage_detail: FFmpeg's own, for the log.
         key, sample_aspect_ratio: as of `streamer.values.frame.Frame`.
         orientation: how the picture was turned.
-        era: which of the sender's clocks gave `pts`.
+        epoch: which of the sender's clocks gave `pts`.
     """
 
     picture: av.VideoFrame
@@ -50,11 +55,11 @@ class LivePicture:
     decode_s: float = 0.0
     wall_clock_s: float | None = None
     damage: str = ""
-    damage_words: str = ""
+    damage_detail: str = ""
     key: FrameKey | None = None
     sample_aspect_ratio: Fraction | None = None
     orientation: Orientation = UPRIGHT
-    era: Era = NO_ERA
+    epoch: ClockEpoch = NO_EPOCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +70,13 @@ class LivePacket:
         stream: as its connection describes it.
         packet: with the times that the sender gave.
         arrived_s: monotonic clock.
-        era: which of the sender's clocks gave its times.
+        epoch: which of the sender's clocks gave its times.
     """
 
     stream: PassthroughStream
     packet: PassthroughPacket
     arrived_s: float
-    era: Era = NO_ERA
+    epoch: ClockEpoch = NO_EPOCH
 
     @property
     def time_s(self) -> Fraction:
@@ -79,8 +84,8 @@ class LivePacket:
         return self.packet.ticks * self.stream.time_base
 
 
-LiveItem = LivePicture | LivePacket | Damage | None
-"""What a connection gives; see `Connection.pictures`."""
+LiveItem = LiveFrame | LivePacket | Damage | None
+"""What a connection gives; see `Connection.frames`."""
 
 
 class Connection(Protocol):
@@ -91,7 +96,7 @@ class Connection(Protocol):
         """What the pictures are; of this connection, the next one may differ. Asked after the first picture."""
         ...
 
-    def pictures(self) -> Iterator[LiveItem]:
+    def frames(self) -> Iterator[LiveItem]:
         """Pictures as they come, packets of the other streams, and what was lost (`Damage`) in between.
 
         None means only that something came, which is no picture yet (data before the first key frame), or that some
@@ -107,7 +112,7 @@ class Connection(Protocol):
 
 
 @runtime_checkable
-class SoundConnection(Protocol):
+class AudioConnection(Protocol):
     """What a connection that gives the packets of other streams too has besides."""
 
     @property
@@ -117,30 +122,33 @@ class SoundConnection(Protocol):
 
 
 class Connector(Protocol):
-    """Knows how to open one live input, again and again.
+    """Opens one live input, as often as needed.
 
     Attributes:
         name: readable, without credentials.
-        ends: that the input ends is its ordinary end (a file), not a reason to connect again.
-        least_stall_s: a shorter time without data means nothing, because it comes in parts (HLS); else 0.
+        ends: the end of the input is final (a file), and no reason to reconnect.
     """
 
     name: str
     ends: bool
-    least_stall_s: float
 
-    def present(self) -> bool:
+    @property
+    def least_stall_s(self) -> float:
+        """A shorter time without data is no stall, because data arrive in segments (HLS); otherwise 0."""
+        ...
+
+    def is_reachable(self) -> bool:
         """Whether something is there to connect to, found out quickly (a port that listens, a device file).
 
         While nothing is, the next try does not wait for its time once something is. Takes half a second at most.
         """
         ...
 
-    def connect(self, wanted: Callable[[], bool]) -> Connection:
+    def connect(self, is_active: Callable[[], bool]) -> Connection:
         """Open the input; takes a few seconds at most.
 
         Args:
-            wanted: asked now and then; once it is False the opening gives up with SourceLost.
+            is_active: asked now and then; once it is False the opening gives up with SourceLost.
 
         Raises:
             SourceUnavailable: what a user must mend (wrong password, no such path, no video): asked again, but slowly.

@@ -48,12 +48,12 @@ class OpenTimeout:
 class _Clock(threading.local):
     """Stands for the module `time` in PyAV; each thread has its own."""
 
-    wanted: Callable[[], bool] | None = None
+    is_active: Callable[[], bool] | None = None
     _ahead_s = 0.0
 
     def monotonic(self) -> float:
         """Seconds, by which each call of a thread that is not wanted is long after the one before."""
-        if self.wanted is not None and not self.wanted():
+        if self.is_active is not None and not self.is_active():
             self._ahead_s += _FAR_S
         return time.monotonic() + self._ahead_s
 
@@ -63,19 +63,19 @@ core.time = _clock  # type: ignore[attr-defined]
 
 
 @contextmanager
-def interruptible(wanted: Callable[[], bool]) -> Iterator[None]:
+def interruptible(is_active: Callable[[], bool]) -> Iterator[None]:
     """While this lasts, what this thread opens and reads with PyAV ends with `av.error.ExitError` once it is unwanted.
 
     Closing a container is not cut short: RTSP servers are told that the session ends.
 
     Args:
-        wanted: asked by this thread, often; must be quick.
+        is_active: asked by this thread, often; must be quick.
     """
-    before, _clock.wanted = _clock.wanted, wanted
+    before, _clock.is_active = _clock.is_active, is_active
     try:
         yield
     finally:
-        _clock.wanted = before
+        _clock.is_active = before
 
 
 @contextmanager
@@ -85,6 +85,6 @@ def ended_also_by(unneeded: Callable[[], bool]) -> Iterator[None]:
     Args:
         unneeded: asked by this thread, often; must be quick.
     """
-    before = _clock.wanted
+    before = _clock.is_active
     with interruptible(lambda: not unneeded() and (before is None or before())):
         yield

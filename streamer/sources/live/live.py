@@ -16,20 +16,21 @@ import time
 from collections.abc import Generator
 from fractions import Fraction
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.flow.queues import Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.sources.decode.source_base import SourceBase
-from streamer.sources.live.connection import Connector, LivePicture
-from streamer.sources.live.line import LATE, Ended, Item
-from streamer.sources.live.lines import HUNG, Lines
+from streamer.sources.live.analysis_watch import AnalysisWatch
+from streamer.sources.live.audio import LiveAudio
+from streamer.sources.live.connection import Connector, LiveFrame
+from streamer.sources.live.connection_thread import LATE, Ended, Item
+from streamer.sources.live.connections import HUNG, Connections
 from streamer.sources.live.media_clock import TIME_BASE, MediaClock
-from streamer.sources.live.retries import Patience, Retries
-from streamer.sources.live.sound import LiveSound
+from streamer.sources.live.retries import Retries
 from streamer.sources.live.stall import StallLimit
-from streamer.sources.live.unanalysed import AnalysisWatch
 from streamer.values.frame import Frame
 from streamer.values.states import DropCause, FrameState
 
@@ -49,7 +50,7 @@ class LiveSource(SourceBase):
 
     Args:
         connector: makes the connections.
-        patience: when to give up what.
+        settings: time limits and retries.
         stats: told of reconnects (`reconnect` by cause), whether there is a connection (`source_connected`), and what
             decoding takes.
 
@@ -58,17 +59,19 @@ class LiveSource(SourceBase):
         SourceLost: while iterating, when it was tried for long enough, or too many threads were left behind.
     """
 
-    def __init__(self, connector: Connector, patience: Patience | None = None, stats: RunStats | None = None) -> None:
+    def __init__(
+        self, connector: Connector, settings: SourceSettings | None = None, stats: RunStats | None = None
+    ) -> None:
         super().__init__()
         self._connector = connector
-        self._patience = patience or Patience()
-        self._stall = StallLimit(self._patience.stall_s, connector.least_stall_s)
+        self._settings = settings or SourceSettings()
+        self._stall = StallLimit(self._settings.stall_s, connector.least_stall_s)
         self._stats = stats or RunStats()
         self._passthrough = Passthrough(live=True)
-        self._sound = LiveSound(self._passthrough)
-        self._lines = Lines(connector, self._count_lost, self._sound)
+        self._sound = LiveAudio(self._passthrough)
+        self._connections = Connections(connector, self._count_lost, self._sound)
         self._analysis = AnalysisWatch(connector.name, self._stats.count)
-        self._retries = Retries(connector, self._patience, self._lines.sleep)
+        self._retries = Retries(connector, self._settings, self._connections.sleep)
 
     def __enter__(self) -> LiveSource:
         self._check_unused()
@@ -87,11 +90,11 @@ class LiveSource(SourceBase):
 
     def stop(self) -> None:
         """Any thread: wake every wait; the connections close themselves."""
-        self._lines.stop()
+        self._connections.stop()
 
     def _release(self) -> None:
         self._stats.gauge("source_connected", "", 0)
-        self._lines.release()
+        self._connections.release()
         dropped = 0 if self._passthrough is None else self._passthrough.dropped
         if dropped:
             self._notes.append(f"{self._connector.name}: {dropped} packets of sound were left out: no output took them")
@@ -106,22 +109,22 @@ class LiveSource(SourceBase):
                 self._connected()
                 return
             except (SourceUnavailable, SourceLost) as error:
-                if not self._patience.retry_at_start:
+                if not self._settings.retry_at_start:
                     raise SourceUnavailable(str(error), error.cause) from error
                 if error.cause == HUNG:
                     raise
-                self._retries.say(f"{error}; trying again")
+                self._retries.log(f"{error}; trying again")
                 self._retries.wait(error, began_s)
 
     def _connect(self) -> StreamInfo:
         """A new line that has its first picture ready."""
-        self._lines.connect()
+        self._connections.connect()
         self._stall.begin()
         opened = False
         progress_s = began_s = time.monotonic()
         try:
             while True:
-                item = self._lines.next(progress_s, self._stall.limit_s + (0.0 if opened else OPENING_S))
+                item = self._connections.next(progress_s, self._stall.limit_s + (0.0 if opened else OPENING_S))
                 if isinstance(item, StreamInfo):
                     return dataclasses.replace(item, time_base=TIME_BASE, start=Fraction(0))
                 if isinstance(item, Ended):
@@ -131,16 +134,16 @@ class LiveSource(SourceBase):
                     opened, progress_s = True, time.monotonic()
                 self._check_key_frame(began_s + OPENING_S)
                 # One that comes before it is told what the pictures are came when nobody took any.
-                self._note(Damage(LATE, state=FrameState.DROPPED) if isinstance(item, LivePicture) else item)
+                self._note(Damage(LATE, state=FrameState.DROPPED) if isinstance(item, LiveFrame) else item)
         except BaseException:
-            self._lines.drop()
+            self._connections.drop()
             raise
 
     def _reconnect(self, error: SourceLost | SourceUnavailable) -> None:
         lost_s = time.monotonic()
         cause: SourceLost | SourceUnavailable = error
         self._stats.gauge("source_connected", "", 0)
-        self._retries.say(f"{error}; connecting again")
+        self._retries.log(f"{error}; connecting again")
         while True:
             self._retries.wait(cause, lost_s)
             try:
@@ -149,7 +152,7 @@ class LiveSource(SourceBase):
                 if again.cause == HUNG:
                     raise
                 cause = again
-                self._retries.say(f"{again}; trying again")
+                self._retries.log(f"{again}; trying again")
                 continue
             self._connected()
             log.warning("%s: back after %.1f s", self._connector.name, time.monotonic() - lost_s)
@@ -177,7 +180,7 @@ class LiveSource(SourceBase):
                         segment += 1
                         log.warning("%s: the picture changes to %dx%d %s", self._connector.name, *size)
                     shape = shown
-                    self._analysis.picture(picture.arrived_s, picture.damage, picture.damage_words)
+                    self._analysis.picture(picture.arrived_s, picture.damage, picture.damage_detail)
                     frame = _frame(picture, index, segment, clock)
                     self._sound.release(picture, frame.pts * frame.time_base)
                     yield frame
@@ -188,7 +191,7 @@ class LiveSource(SourceBase):
             except Closed:
                 return
             except (SourceLost, SourceUnavailable) as error:
-                self._lines.drop()
+                self._connections.drop()
                 if self._connector.ends:
                     raise
                 self._stats.count("reconnect", error.cause)
@@ -200,14 +203,14 @@ class LiveSource(SourceBase):
                 clock.restart()
                 segment += 1
 
-    def _pictures(self) -> Generator[LivePicture]:
+    def _pictures(self) -> Generator[LiveFrame]:
         """The pictures of the line in use, until it ends."""
         progress_s = picture_s = time.monotonic()
         while True:
-            item = self._lines.next(progress_s, self._stall.limit_s)
+            item = self._connections.next(progress_s, self._stall.limit_s)
             if item is not None:
                 progress_s = time.monotonic()
-            if isinstance(item, LivePicture):
+            if isinstance(item, LiveFrame):
                 picture_s = progress_s
                 self._stall.came(item.arrived_s)
                 if item.decode_s:
@@ -239,12 +242,10 @@ class LiveSource(SourceBase):
             self._damage.append(item)
 
     def _count_lost(self, item: Item) -> None:
-        self._note(
-            Damage(DropCause.CONNECTION_LOST, state=FrameState.DROPPED) if isinstance(item, LivePicture) else item
-        )
+        self._note(Damage(DropCause.CONNECTION_LOST, state=FrameState.DROPPED) if isinstance(item, LiveFrame) else item)
 
 
-def _frame(live: LivePicture, index: int, segment: int, clock: MediaClock) -> Frame:
+def _frame(live: LiveFrame, index: int, segment: int, clock: MediaClock) -> Frame:
     pts = clock.stamp(live.pts, live.time_base, live.arrived_s)
     live.picture.pts, live.picture.time_base = pts, TIME_BASE
     return Frame(

@@ -1,4 +1,4 @@
-"""A recording behind an address: a file on a web server, a finished HLS playlist. Not live: nothing of it is dropped.
+"""A recording at an address: a file on a web server, or a finished HLS playlist. It is not live: no frame is dropped.
 
 Entered by the main thread, then owned by the capture thread.
 """
@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import tempfile
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, ClassVar, Self
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.features import SourceContext
 from streamer.interfaces import Damage, StreamInfo
-from streamer.sources.decode.container import ContainerSource, describe
+from streamer.sources.decode.container import ContainerSource
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.opening import open_file
-from streamer.sources.decode.stream_facts import MICROSECOND, container_kind, duration, indexed_packets
+from streamer.sources.decode.stream_facts import container_duration, container_kind, duration, indexed_packets, seconds
 from streamer.sources.decode.timestamps import TimestampFiller
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.whole_file import fetched, gives_parts
+from streamer.sources.network.address import is_address
+from streamer.sources.network.connector import NetworkConnector
 
 logger = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 15.0
-_EARLY_END_S = Fraction(1, 2)  # as of files
+_EARLY_END_S = Fraction(1, 2)  # as for files
 
 
 class RecordedSource(ContainerSource):
@@ -36,32 +39,42 @@ class RecordedSource(ContainerSource):
 
     Args:
         connector: opens it.
-        threads: decoder threads, 0 for one a processor.
-        fps: frames a second, in place of what the recording tells.
     """
 
-    def __init__(
-        self, connector: NetworkConnector, *, threads: int = 0, fps: str | float | Fraction | None = None
-    ) -> None:
-        super().__init__(connector.name, threads=threads, fps=fps)
+    section = SourceSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+
+    def __init__(self, connector: NetworkConnector) -> None:
+        settings = connector.settings
+        super().__init__(connector.name, threads=settings.threads, fps=settings.fps)
+        self.configure(settings, connector.packet_tap)
         self._connector = connector
-        self._fetched: IO[bytes] | None = None
+        self._downloaded: IO[bytes] | None = None
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:
+        """Whether it is an address that the settings declare a recording."""
+        return settings.live is False and is_address(uri)
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:
+        """See `streamer.features.SourceFeature`."""
+        return cls(NetworkConnector(uri, settings, context.packet_tap))
 
     def __enter__(self) -> Self:
         try:
             return super().__enter__()
         except SourceUnavailable:
-            # A file whose index stands at its end can be read only where the server gives parts of it.
-            url, authorities = self._connector.url, self._connector.authorities
-            if not url.lower().startswith("http") or gives_parts(url, authorities):
+            # A file whose index is at its end can be read only if the server supports ranges.
+            if not self._connector.address.is_http or _supports_ranges(self._connector):
                 raise
-        logger.warning("%s: the server gives files only as a whole: it is fetched before the run begins", self._name)
-        self._fetched = fetched(url, self._name, authorities)
+        logger.warning("%s: the server does not support ranges; downloading the whole file first", self._name)
+        self._downloaded = _download(self._connector)
         return super().__enter__()
 
     def _open(self) -> InputContainer:
-        if self._fetched is not None:
-            return open_file(Path(self._fetched.name))
+        if self._downloaded is not None:
+            return open_file(Path(self._downloaded.name))
         try:
             return self._connector.open(READ_TIMEOUT_S, thorough=True)
         except SourceLost as error:
@@ -69,22 +82,20 @@ class RecordedSource(ContainerSource):
 
     def _describe(self, stream: VideoStream, first: av.VideoFrame) -> StreamInfo:
         assert self._container is not None
-        lasts = self._container.duration
         return dataclasses.replace(
-            describe(stream, first, self._name, self._geometry),
+            super()._describe(stream, first),
             frame_count=stream.frames or None,
-            duration_s=None if lasts is None else float(lasts * MICROSECOND),
+            duration_s=seconds(container_duration(self._container)),
         )
 
     def _release(self) -> None:
         super()._release()
-        if self._fetched is not None:
-            self._fetched.close()
+        if self._downloaded is not None:
+            self._downloaded.close()
 
-    def _settle(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
-        """What a connection that broke, or a recording that was cut off, left out."""
-        holes = times.holes - decoder.lost if decoder.damaged else 0
-        damage = [Damage("missing packets", holes, "a gap in the time stamps")] if holes > 0 else []
+    def _final_damage(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:
+        """What is missing after a lost connection, or of a recording that was cut off."""
+        damage = self._missing_packets(decoder, times)
         # The duration of other kinds without an index is a guess.
         lasts_s = duration(stream) if container_kind(stream) == "matroska" else None
         early_s = max((lasts_s or Fraction(0)) - times.end * self.info.time_base, Fraction(0))
@@ -96,21 +107,61 @@ class RecordedSource(ContainerSource):
 
 
 def is_recording(connector: NetworkConnector) -> bool:
-    """Whether what is behind the address has an end: it tells how long it lasts. Asks the server.
+    """Ask the server whether the stream has an end: whether its duration or its size is known.
 
     Raises:
-        SourceUnavailable: what a user must mend.
-        SourceLost: nobody answers.
+        SourceUnavailable: an error that a user must fix.
+        SourceLost: no answer.
     """
     finished = connector.is_finished()
     if finished is not None:
         return finished
-    if connector.gives_pictures():
+    if connector.sends_pictures():
         return False
     with connector.open(READ_TIMEOUT_S) as container:
         if container.duration is not None and container.duration > 0:
             return True
         kind = container.format.name
-        # A transport stream does not tell how long it is, but the server how large the file is. A single picture has a
-        # size too, and so has the list of a playlist that still grows.
+        # A transport stream has no duration, but the server reports the size of a file. A single picture has a size
+        # too, and so has a live playlist.
         return container.size > 0 and kind != "hls" and not kind.endswith("_pipe")
+
+
+def _supports_ranges(connector: NetworkConnector) -> bool:
+    """Whether the server returns a part of the file on request (RFC 9110, section 14)."""
+    from streamer.sources.network.http.client import HttpClient
+
+    try:
+        with HttpClient(connector.address, connector.settings) as client:
+            return client.get(headers={"Range": "bytes=0-0"}).status == 206
+    except (SourceLost, SourceUnavailable):
+        return True  # then ranges are not the problem
+
+
+def _download(connector: NetworkConnector) -> IO[bytes]:
+    """The file in a temporary file that is deleted when it is closed.
+
+    Raises:
+        SourceUnavailable: the connection broke off, or the disk is full.
+    """
+    from streamer.sources.network.http.client import HttpClient
+
+    name = connector.name
+    file = tempfile.NamedTemporaryFile(prefix="streamer-")  # noqa: SIM115 - the caller closes it
+    try:
+        with HttpClient(connector.address, connector.settings) as client:
+            client.get()
+            while piece := client.read(READ_TIMEOUT_S):
+                file.write(piece)
+        file.flush()
+    except (SourceLost, TimeoutError) as error:
+        file.close()
+        raise SourceUnavailable(f"{name}: the download broke off; try again", "fetching") from error
+    except OSError as error:
+        file.close()
+        why = f"no disk space for it ({error.strerror}); free some, or set TMPDIR to another folder"
+        raise SourceUnavailable(f"{name}: {why}") from error
+    except BaseException:
+        file.close()
+        raise
+    return file

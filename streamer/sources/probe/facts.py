@@ -1,4 +1,4 @@
-"""The facts that a probe finds, as values that print as short lines or as JSON. No input or output here."""
+"""The results of a probe, as values that print as short lines or as JSON."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streamer.sources.probe.h273 import UNKNOWN
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """Of one video stream. Sizes in pixels, colour by FFmpeg's names of the H.273 codes.
+    """One video stream. Sizes in pixels, colour by FFmpeg's names of the H.273 codes.
 
     Attributes:
-        used: this is the stream that is decoded; of others, what needs decoding is not known.
-        width, height: of the upright picture.
+        used: this stream is decoded; for other streams the facts that need decoding are unknown.
+        width, height: of the upright frame.
         coded_width, coded_height: as stored, before any rotation.
         frame_rate: `constant`, `variable` or `unknown`, measured on the presentation times.
-        rotation: degrees clockwise by which the stored picture is turned; `mirrored` comes on top.
+        rotation: degrees clockwise by which the stored frame is turned; `mirrored` is applied afterwards.
     """
 
     used: bool
@@ -45,7 +45,7 @@ class VideoFacts:
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """Of one audio stream."""
+    """One audio stream."""
 
     sample_rate_hz: int
     channels: int
@@ -55,7 +55,7 @@ class AudioFacts:
 
 @dataclass(frozen=True, slots=True)
 class StreamFacts:
-    """Of any stream; `video` or `audio` has more where it is one."""
+    """One stream; `video` or `audio` has the rest."""
 
     index: int
     type: str
@@ -73,7 +73,7 @@ class StreamFacts:
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A named part of the whole."""
+    """A chapter."""
 
     title: str
     start_s: float
@@ -82,13 +82,13 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a source is.
+    """The properties of a source.
 
     Attributes:
         source: as the user named it.
         container: FFmpeg's short name of the format; `pictures` for a folder or pattern.
-        container_name: its long name.
-        bit_rate: of everything, bits/s.
+        container_name: FFmpeg's long name.
+        bit_rate: of all streams, bits/s.
     """
 
     source: str

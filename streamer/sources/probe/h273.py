@@ -1,4 +1,4 @@
-"""FFmpeg's names of the colour codes of ITU-T H.273, and of its own range and field order codes. Data only."""
+"""FFmpeg's names of the colour codes of ITU-T H.273, and of its own range and field order codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 UNKNOWN = "unknown"
 
 # libavutil/pixdesc.c, av_color_primaries_name().
-PRIMARIES: Mapping[int, str] = MappingProxyType(
+_PRIMARIES: Mapping[int, str] = MappingProxyType(
     {
         1: "bt709",
         4: "bt470m",
@@ -24,7 +24,7 @@ PRIMARIES: Mapping[int, str] = MappingProxyType(
     }
 )
 # av_color_transfer_name().
-TRANSFERS: Mapping[int, str] = MappingProxyType(
+_TRANSFERS: Mapping[int, str] = MappingProxyType(
     {
         1: "bt709",
         4: "bt470m",
@@ -45,7 +45,7 @@ TRANSFERS: Mapping[int, str] = MappingProxyType(
     }
 )
 # av_color_space_name().
-MATRICES: Mapping[int, str] = MappingProxyType(
+_MATRICES: Mapping[int, str] = MappingProxyType(
     {
         0: "gbr",
         1: "bt709",
@@ -63,8 +63,8 @@ MATRICES: Mapping[int, str] = MappingProxyType(
     }
 )
 # AVColorRange.
-RANGES: Mapping[int, str] = MappingProxyType({1: "limited", 2: "full"})
-# AVFieldOrder; of the last two, the field that is coded first is shown last.
+_RANGES: Mapping[int, str] = MappingProxyType({1: "limited", 2: "full"})
+# AVFieldOrder; in the last two, the field that is coded first is displayed last.
 FIELD_ORDERS: Mapping[int, str] = MappingProxyType(
     {
         1: "progressive",
@@ -74,3 +74,10 @@ FIELD_ORDERS: Mapping[int, str] = MappingProxyType(
         5: "interlaced, top field first",
     }
 )
+
+
+def colour_names(primaries: int, transfer: int, matrix: int, code: int) -> dict[str, str]:
+    """FFmpeg's names of the colour codes of a stream, by their fields in `VideoFacts`; `code` is that of the range."""
+    tables = {"primaries": _PRIMARIES, "transfer": _TRANSFERS, "matrix": _MATRICES, "range": _RANGES}
+    codes = (primaries, transfer, matrix, code)
+    return {name: table.get(int(code), UNKNOWN) for (name, table), code in zip(tables.items(), codes, strict=True)}

@@ -1,6 +1,6 @@
-"""What the program sees in a source: container, streams, whether the frame rate is constant, which way is up.
+"""Probes a source: container, streams, constancy of the frame rate, rotation.
 
-Called by the main thread; reads the beginning of the file only.
+Called by the main thread; reads only the beginning of the input.
 """
 
 from __future__ import annotations
@@ -16,61 +16,54 @@ from av.stream import Disposition, Stream
 from av.video.format import VideoFormat
 from av.video.stream import VideoStream
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.sources.decode.container import ContainerSource
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.geometry import Geometry
-from streamer.sources.decode.opening import choose_video, open_file
+from streamer.sources.decode.opening import choose_video
 from streamer.sources.decode.orientation import UPRIGHT
 from streamer.sources.decode.packets import PacketReader
-from streamer.sources.decode.stream_facts import MICROSECOND, duration, frame_count, rate_of
-from streamer.sources.file.file import FileSource
-from streamer.sources.file.pipe import PipeSource
+from streamer.sources.decode.stream_facts import container_duration, duration, frame_count, rate_of, seconds
 from streamer.sources.images.images import ImageSource
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.address import is_address
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.probe.facts import AudioFacts, Chapter, Probe, StreamFacts, VideoFacts
-from streamer.sources.probe.h273 import FIELD_ORDERS, MATRICES, PRIMARIES, RANGES, TRANSFERS, UNKNOWN
-from streamer.sources.selection import SourceOptions, is_address, open_source
-from streamer.sources.synthetic import SyntheticSource, open_graph
+from streamer.sources.probe.h273 import FIELD_ORDERS, UNKNOWN, colour_names
+from streamer.sources.selection import open_source
 
-MEASURED_PACKETS = 600
-"""Packets of the video whose times are looked at: all of a shorter file. Synthetic ones have to be drawn, so fewer."""
-MEASURED_SYNTHETIC = MEASURED_LIVE = 50
+MEASURED_LIVE = 50
+"""The number of packets of a live video that are read."""
 
 Measured = tuple[str, av.VideoFrame | None, Geometry]
-"""Whether the rate is constant, the first picture, and how it is to be shown."""
+"""The constancy of the rate, the first frame, and its geometry."""
 
 
-def probe(uri: str, *, fps: str | float | Fraction | None = None) -> Probe:
-    """Look at what `open_source` would choose.
+def probe(uri: str, settings: SourceSettings | None = None) -> Probe:
+    """Probe the source that `open_source` chooses.
 
     Raises:
         SourceUnavailable: it cannot be opened, or has no video.
-        ConfigError: `fps` where it does not belong.
+        ConfigError: a setting that the source does not take.
     """
     if is_address(uri):
-        connector = NetworkConnector(uri)
+        connector = NetworkConnector(uri, settings)
         try:
             with connector.open() as container:
                 return _probe_container(connector.name, container, MEASURED_LIVE)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
-    source = open_source(uri, SourceOptions(fps=fps))
+    source = open_source(uri, settings)
     if isinstance(source, ImageSource):
-        return _probe_pictures(uri, source)
-    if isinstance(source, SyntheticSource):
-        with open_graph(source.graph) as container:
-            return _probe_container(uri, container, MEASURED_SYNTHETIC)
-    if isinstance(source, PipeSource):
-        with source.open() as container:
-            return _probe_container(uri, container, MEASURED_PACKETS)
-    if not isinstance(source, FileSource):
-        raise SourceUnavailable(f"{uri}: is a camera; probe cameras tells of them all")
-    with open_file(source.path) as container:
-        return _probe_container(uri, container, MEASURED_PACKETS)
+        return _probe_images(uri, source)
+    if not isinstance(source, ContainerSource):
+        raise SourceUnavailable(f"{uri}: cannot be probed; list all cameras with: streamer probe cameras")
+    with source.open() as container:
+        return _probe_container(uri, container, source.probed_packets)
 
 
 def constancy(times: list[int]) -> str:
-    """`constant` if the presentation times lie on an even grid, to the tick that they are rounded to, else `variable`.
+    """`constant` if the presentation times are equally spaced to within a tick, else `variable`.
 
     Args:
         times: in ticks, in any order.
@@ -88,15 +81,15 @@ def constancy(times: list[int]) -> str:
 
 def _probe_container(uri: str, container: InputContainer, packets: int) -> Probe:
     used = choose_video(container, uri)
-    lasts, start = container.duration, container.start_time
+    start = container.start_time
     geometry = Geometry(container, used, uri)
     measured = *_measure(container, used, packets), geometry
     return Probe(
         source=uri,
         container=container.format.name,
         container_name=container.format.long_name,
-        duration_s=None if lasts is None else float(lasts * MICROSECOND),
-        start_s=None if start is None else float(start * MICROSECOND),
+        duration_s=seconds(container_duration(container)),
+        start_s=None if start is None else start / av.time_base,
         bit_rate=container.bit_rate or None,
         chapters=tuple(_chapter(entry) for entry in container.chapters()),
         metadata=dict(container.metadata),
@@ -104,10 +97,9 @@ def _probe_container(uri: str, container: InputContainer, packets: int) -> Probe
     )
 
 
-def _probe_pictures(uri: str, source: ImageSource) -> Probe:
+def _probe_images(uri: str, source: ImageSource) -> Probe:
     with source:
         info = source.info
-    primaries, transfer, matrix, code = info.colour
     video = VideoFacts(
         used=True,
         width=info.width,
@@ -122,18 +114,15 @@ def _probe_pictures(uri: str, source: ImageSource) -> Probe:
         rotation=0,
         mirrored=False,
         sample_aspect_ratio=info.sample_aspect_ratio,
-        primaries=PRIMARIES.get(primaries, UNKNOWN),
-        transfer=TRANSFERS.get(transfer, UNKNOWN),
-        matrix=MATRICES.get(matrix, UNKNOWN),
-        range=RANGES.get(code, UNKNOWN),
         field_order=FIELD_ORDERS[1],
+        **colour_names(*info.colour),
     )
     stream = StreamFacts(index=0, type="video", duration_s=info.duration_s, video=video)
     return Probe(uri, "pictures", "pictures", duration_s=info.duration_s, start_s=0.0, streams=(stream,))
 
 
 def _measure(container: InputContainer, stream: VideoStream, packets: int) -> tuple[str, av.VideoFrame | None]:
-    """Whether the rate is constant, and the first picture."""
+    """The constancy of the rate, and the first frame."""
     decoder = FrameDecoder(PacketReader(container, stream), stream, threads=1)
     first: av.VideoFrame | None = None
     times: list[tuple[int | None, int | None]] = []
@@ -146,22 +135,21 @@ def _measure(container: InputContainer, stream: VideoStream, packets: int) -> tu
             break
     if first is None:
         first = next(iter(decoder.decode(None)), None)
-    # Where some packets have no presentation time, decoding times are as even or uneven.
-    shown = [pts for pts, _ in times if pts is not None]
-    if len(shown) < len(times):
-        shown = [dts for _, dts in times if dts is not None]
-    # A picture that is coded after where the reading stopped may be shown before, by up to 16 places (H.264, A.3.1).
-    return constancy(sorted(shown)[: -16 if len(times) >= packets else None]), first
+    # If some packets have no presentation time, the decoding times are equally (un)even.
+    known = [pts for pts, _ in times if pts is not None]
+    if len(known) < len(times):
+        known = [dts for _, dts in times if dts is not None]
+    # Frames after the last packet read may precede it in presentation order by up to 16 places (H.264, A.3.1).
+    return constancy(sorted(known)[: -16 if len(times) >= packets else None]), first
 
 
 def _stream(stream: Stream, measured: Measured | None) -> StreamFacts:
     context = stream.codec_context
     start, base = stream.start_time, stream.time_base or Fraction(1)
-    own = None if stream.duration is None else float(stream.duration * base)
+    lasts = None if stream.duration is None else stream.duration * base
     video = _video(stream, measured) if isinstance(stream, VideoStream) and context is not None else None
-    if isinstance(stream, VideoStream) and own is None:
+    if isinstance(stream, VideoStream) and lasts is None:
         lasts = duration(stream)
-        own = None if lasts is None else float(lasts)
     return StreamFacts(
         index=stream.index,
         type=stream.type,
@@ -172,7 +160,7 @@ def _stream(stream: Stream, measured: Measured | None) -> StreamFacts:
         disposition=tuple(str(flag.name) for flag in Disposition if flag & stream.disposition),
         bit_rate=(context.bit_rate or None) if context is not None else None,
         start_s=None if start is None else float(start * base),
-        duration_s=own,
+        duration_s=seconds(lasts),
         video=video,
         audio=_audio(stream) if isinstance(stream, AudioStream) and context is not None else None,
     )
@@ -201,11 +189,8 @@ def _video(stream: VideoStream, measured: Measured | None) -> VideoFacts:
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
         sample_aspect_ratio=ratio,
-        primaries=PRIMARIES.get(int(context.color_primaries), UNKNOWN),
-        transfer=TRANSFERS.get(int(context.color_trc), UNKNOWN),
-        matrix=MATRICES.get(int(context.colorspace), UNKNOWN),
-        range=RANGES.get(int(context.color_range), UNKNOWN),
         field_order=FIELD_ORDERS.get(int(context.field_order), UNKNOWN),
+        **colour_names(context.color_primaries, context.color_trc, context.colorspace, context.color_range),
     )
 
 

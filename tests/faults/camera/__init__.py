@@ -1,4 +1,4 @@
-"""A camera that speaks RTSP for real and fails on demand."""
+"""A camera that speaks real RTSP and has faults on demand."""
 
 from __future__ import annotations
 

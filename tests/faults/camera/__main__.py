@@ -1,4 +1,4 @@
-"""A camera in a process of its own: `python -m tests.faults.camera --help`."""
+"""A camera as a separate process: `python -m tests.faults.camera --help`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.faults.camera.settings import parse
 
 
 def main() -> None:
-    """Be the camera that the command line describes."""
+    """Run the camera that the command line describes."""
     settings, port, shots = parse(sys.argv[1:])
     with tempfile.TemporaryDirectory() as folder, contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(settings, port, Path(shots or Path(folder) / "shots")))

@@ -1,5 +1,5 @@
-"""Basic and Digest authentication as RTSP uses them, without quality of protection: RFC 2617 with MD5, RFC 7616 with
-SHA-256. Pure functions.
+"""Basic and Digest authentication of RTSP, without quality of protection: RFC 2617 with MD5, RFC 7616 with SHA-256.
+Pure functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def challenges(login: Login, nonce: str) -> list[str]:
 
 
 def is_right(login: Login, nonce: str, method: str, authorization: str) -> bool:
-    """Whether an `Authorization` shows that the client knows the password."""
+    """Whether an `Authorization` header proves knowledge of the password."""
     if login.scheme == "basic":
         expected = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
         return authorization == f"Basic {expected}"

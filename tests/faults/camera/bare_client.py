@@ -1,4 +1,4 @@
-"""An RTSP client that decodes nothing and shows the packets as they came. Owned by the thread that made it."""
+"""An RTSP client that returns the packets without decoding. Owned by the thread that made it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITHIN_S = 10.0
 
 
 class Packet(NamedTuple):
-    """An RTP packet, or with `is_report` an RTCP one, of which `timestamp` and `ntp_s` are the sender report's."""
+    """An RTP packet, or with `is_report` an RTCP packet, with `timestamp` and `ntp_s` of the sender report."""
 
     is_report: bool
     kind: int
@@ -28,7 +28,7 @@ class BareClient:
     Args:
         port: of the camera.
         path: of the stream.
-        receive_bytes: of the receive buffer; a small one makes it a client that does not keep up sooner.
+        receive_bytes: of the receive buffer; a small one makes the client fall behind sooner.
     """
 
     def __init__(self, port: int, path: str = "/live", *, receive_bytes: int | None = None) -> None:
@@ -50,7 +50,7 @@ class BareClient:
         self._socket.close()
 
     def play(self) -> None:
-        """Set up and play; packets come from here on."""
+        """Set up and play; then packets arrive."""
         self.ask("SETUP", "/track", f"Transport: RTP/AVP/TCP;unicast;interleaved={RTP_CHANNEL}-{RTCP_CHANNEL}")
         self.ask("PLAY")
 
@@ -61,12 +61,12 @@ class BareClient:
         self._socket.sendall("\r\n".join(lines).encode())
 
     def ask(self, method: str, under: str = "", *headers: str) -> str:
-        """The head of the answer to a request; what came before it is passed over."""
+        """The head of the answer to a request; messages before it are skipped."""
         self.say(method, under, *headers)
         while (message := self._message()) is not None:
             if isinstance(message, str) and f"CSeq: {self._sequence}\r\n" in message:
                 return message
-        raise ConnectionError(f"the camera left without an answer to {method}")
+        raise ConnectionError(f"the camera closed the connection without an answer to {method}")
 
     def packet(self) -> Packet | None:
         """The next packet; None at the end of the connection. Raises TimeoutError after 10 s without one."""
@@ -75,11 +75,11 @@ class BareClient:
         return message
 
     def packets(self, count: int) -> list[Packet]:
-        """The next packets, fewer only at the end of the connection."""
+        """The next packets; fewer only at the end of the connection."""
         return list(itertools.islice(iter(self.packet, None), count))
 
     def timestamps(self, count: int) -> list[int]:
-        """The RTP timestamps of the next pictures."""
+        """The RTP timestamps of the next frames."""
         seen: list[int] = []
         while len(seen) < count and (packet := self.packet()) is not None:
             if not packet.is_report and packet.timestamp not in seen[-1:]:
@@ -87,10 +87,10 @@ class BareClient:
         return seen
 
     def is_silent(self, for_s: float) -> bool:
-        """Whether nothing at all comes for so long, after what is on its way already was taken."""
+        """Whether nothing arrives for this time, after the data in flight was read."""
         self._socket.settimeout(for_s)
         try:
-            # More than that is not under way: it comes from a camera that goes on.
+            # More data than that cannot be in flight: the camera still sends.
             for _ in range(100):
                 self._fill()
             return False

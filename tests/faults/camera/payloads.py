@@ -1,4 +1,4 @@
-"""How coded pictures are cut into RTP payloads: H.264 (RFC 6184), H.265 (RFC 7798) and JPEG (RFC 2435).
+"""Splits encoded frames into RTP payloads: H.264 (RFC 6184), H.265 (RFC 7798) and JPEG (RFC 2435).
 
 Pure functions.
 """
@@ -9,18 +9,18 @@ import struct
 from collections.abc import Iterator
 
 MOST_BYTES = 1400
-"""Of one payload: with IP, UDP and RTP headers that fits an Ethernet frame."""
+"""Of one payload: with IP, UDP and RTP headers it fits an Ethernet frame."""
 
 
 def nal_units(annex_b: bytes) -> list[bytes]:
-    """What lies between the start codes of an H.264 or H.265 byte stream."""
+    """The data between the start codes of an H.264 or H.265 byte stream."""
     parts = annex_b.split(b"\x00\x00\x01")[1:]
-    # The zero of a four-byte start code ends up on the unit before it, and no unit ends in a zero.
+    # The zero of a four-byte start code belongs to the unit before it here, and no unit ends in a zero.
     return [part.rstrip(b"\x00") for part in parts]
 
 
 def h264_payloads(units: list[bytes]) -> list[bytes]:
-    """A unit each, those that are too long as fragmentation units A."""
+    """One payload per unit; long units as fragmentation units A."""
     payloads: list[bytes] = []
     for unit in units:
         if len(unit) <= MOST_BYTES:
@@ -33,7 +33,7 @@ def h264_payloads(units: list[bytes]) -> list[bytes]:
 
 
 def h265_payloads(units: list[bytes]) -> list[bytes]:
-    """A unit each, those that are too long as fragmentation units."""
+    """One payload per unit; long units as fragmentation units."""
     payloads: list[bytes] = []
     for unit in units:
         if len(unit) <= MOST_BYTES:
@@ -46,13 +46,15 @@ def h265_payloads(units: list[bytes]) -> list[bytes]:
 
 
 def jpeg_payloads(jpeg: bytes, size: tuple[int, int]) -> list[bytes]:
-    """The scan of a baseline 4:2:0 JPEG with the standard Huffman tables, its quantization tables in the first."""
+    """The scan of a baseline 4:2:0 JPEG with the standard Huffman tables; its quantization tables are in the first
+    payload.
+    """
     tables, scan = _jpeg_parts(jpeg)
     quantization = struct.pack(">BBH", 0, 0, len(tables)) + tables
     payloads = []
     at = 0
     while at < len(scan):
-        # Type 1: 4:2:0; quality 255: the tables come with every picture.
+        # Type 1: 4:2:0; quality 255: every frame has its tables.
         header = struct.pack(">IBBBB", at, 1, 255, size[0] // 8, size[1] // 8) + (b"" if at else quantization)
         piece = scan[at : at + MOST_BYTES - len(header)]
         payloads.append(header + piece)

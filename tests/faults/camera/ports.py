@@ -1,4 +1,4 @@
-"""A port that stays ours while nobody listens on it. Any thread."""
+"""A port that stays reserved while nothing listens on it. Any thread."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import socket
 def reserve_port() -> socket.socket:
     """A socket that holds a free port of 127.0.0.1 until it is closed.
 
-    It is bound but does not listen: connections are refused, the system gives the port to nobody else, and a server
-    that sets SO_REUSEADDR, as all of them do, can listen on it (Linux).
+    It is bound but does not listen: connections are refused, the system gives the port to no other process, and a
+    server that sets SO_REUSEADDR can listen on it (Linux).
     """
     reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

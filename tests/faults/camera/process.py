@@ -1,6 +1,6 @@
-"""The process that a camera is: started, spoken to and killed. Owned by the thread that made it.
+"""The camera's process: started, controlled and killed. Owned by the thread that made it.
 
-It takes one JSON command a line and answers each; between the answers it tells events.
+It reads one JSON command per line and answers each; between the answers it prints events.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class CameraProcess:
         self._listener.join()
 
     def order(self, name: str, **arguments: Any) -> Any:
-        """Have the camera do something, and wait until it is done."""
+        """Send a command, and wait for its answer."""
         number = next(self._orders)
         try:
             self._stdin.write(json.dumps({"id": number, "do": name, **arguments}).encode() + b"\n")
@@ -79,7 +79,7 @@ class CameraProcess:
                 return message["result"]
 
     def wait_for(self, event: str, timeout_s: float) -> dict[str, Any]:
-        """The next event of a kind that was not waited for yet."""
+        """The next event of a kind that was not returned before."""
         deadline_s = time.monotonic() + timeout_s
         while True:
             for index, told in enumerate(self._events):

@@ -20,7 +20,7 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asks; the names of the headers are in lower case."""
+    """A client's request; the names of the headers are in lower case."""
 
     method: str
     url: str
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What it gets."""
+    """The answer to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,7 +37,7 @@ class Response:
     repeated: Sequence[tuple[str, str]] = ()
 
     def encode(self, sequence: str) -> bytes:
-        """As it goes over the connection, the answer to the request of that sequence number."""
+        """Its bytes on the connection, as the answer to the request with this sequence number."""
         headers = {"CSeq": sequence, "Server": "Scripted camera", **self.headers}
         if self.body:
             headers["Content-Length"] = str(len(self.body))
@@ -49,7 +49,7 @@ class Response:
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request | None:
-    """The next request, past interleaved packets and answers; None at the end. Raises ValueError for anything else."""
+    """The next request, skipping interleaved packets and answers; None at the end. Raises ValueError for other data."""
     while True:
         try:
             first = await reader.readexactly(1)

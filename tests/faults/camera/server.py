@@ -1,4 +1,4 @@
-"""The camera itself: its port, its clients and the commands it takes. Owned by the event loop of its process."""
+"""The camera: its port, its clients and its commands. Owned by the event loop of its process."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.faults.camera import settings as camera_settings
-from tests.faults.camera.conversation import Conversation
+from tests.faults.camera.rtsp_connection import RtspConnection
 from tests.faults.camera.settings import Settings
 from tests.faults.camera.shots import ShotList
-from tests.faults.camera.studio import Studio
+from tests.faults.camera.stream import Stream
 
 _SEND_BYTES = 1 << 18
 
 
 class CameraServer:
-    """A camera that is switched on.
+    """A running camera.
 
     Args:
-        settings: what it is.
-        shots: where it notes its pictures.
-        tell: takes its events.
+        settings: initial settings.
+        shots: the log of its frames.
+        emit: takes its events.
     """
 
-    def __init__(self, settings: Settings, shots: ShotList, tell: Callable[[dict[str, Any]], None]) -> None:
-        self._studio = Studio(settings, shots)
-        self._tell = tell
+    def __init__(self, settings: Settings, shots: ShotList, emit: Callable[[dict[str, Any]], None]) -> None:
+        self._stream = Stream(settings, shots)
+        self._emit = emit
         self._awake = asyncio.Event()
         self._awake.set()
-        self._conversations: dict[Conversation, asyncio.Task[None]] = {}
+        self._connections: dict[RtspConnection, asyncio.Task[None]] = {}
         self._clients = 0
         self._port = 0
         self._listening: asyncio.Server | None = None
 
     async def run(self, port: int, commands: asyncio.StreamReader) -> None:
-        """Listen on the port (0 picks one) and film until the commands end."""
+        """Listen on the port (0 selects one) and send frames until the commands end."""
         await self._open_port(port)
-        self._tell({"event": "listening", "port": self._port})
+        self._emit({"event": "listening", "port": self._port})
         async with asyncio.TaskGroup() as group:
-            endless = [group.create_task(work) for work in (self._studio.take_pictures(), self._studio.send_reports())]
+            endless = [group.create_task(work) for work in (self._stream.take_pictures(), self._stream.send_reports())]
             await self._obey(commands)
             for task in endless:
                 task.cancel()
         self._close_port()
         self._awake.set()
-        self._each(Conversation.cut)
-        await asyncio.gather(*self._conversations.values())
+        self._each(RtspConnection.cut)
+        await asyncio.gather(*self._connections.values())
 
     async def _obey(self, commands: asyncio.StreamReader) -> None:
         while line := await commands.readline():
@@ -62,43 +62,43 @@ class CameraServer:
                 answer["result"] = await self._do(order.pop("do"), order)
             except (ValueError, TypeError, LookupError, OSError) as error:
                 answer["error"] = f"{type(error).__name__}: {error}"
-            self._tell(answer)
+            self._emit(answer)
 
     async def _do(self, name: str, order: dict[str, Any]) -> Any:
-        studio = self._studio
+        stream = self._stream
         match name:
             case "lose":
-                studio.lose(order["fraction"], order["seed"])
-            case "litter":
-                studio.litter(order["fraction"], order["seed"])
+                stream.lose(order["fraction"], order["seed"])
+            case "insert_garbage":
+                stream.insert_garbage(order["fraction"], order["seed"])
             case "skip":
-                studio.skip(order["fraction"], order["seed"])
+                stream.skip(order["fraction"], order["seed"])
             case "jump_pts":
-                studio.jump_pts(order["by_s"])
+                stream.jump_pts(order["by_s"])
             case "wrap_pts":
-                studio.wrap_pts(order["in_s"])
+                stream.wrap_pts(order["in_s"])
             case "withhold_key_frames":
-                studio.withhold_key_frames(order["for_s"])
+                stream.withhold_key_frames(order["for_s"])
             case "change":
                 self._change(**order)
             case "silence":
-                studio.sends_pictures, studio.sends_reports = False, order["reports"]
+                stream.sends_pictures, stream.sends_reports = False, order["reports"]
             case "half_open":
-                studio.sends_pictures = studio.sends_reports = False
+                stream.sends_pictures = stream.sends_reports = False
                 self._awake.clear()
             case "resume":
-                studio.sends_pictures = studio.sends_reports = True
+                stream.sends_pictures = stream.sends_reports = True
                 self._awake.set()
             case "close_port":
                 self._close_port()
             case "open_port":
                 await self._open_port(self._port)
             case "end_streams":
-                self._each(Conversation.end)
+                self._each(RtspConnection.end)
             case "disconnect":
-                self._each(Conversation.cut)
+                self._each(RtspConnection.cut)
             case "clients":
-                return {"connected": len(self._conversations), "playing": len(studio.viewers)}
+                return {"connected": len(self._connections), "playing": len(stream.clients)}
             case _:
                 raise LookupError(f"a camera cannot {name}")
         return None
@@ -109,11 +109,11 @@ class CameraServer:
         if changes.get("login") is not None:
             changes["login"] = camera_settings.Login(*changes["login"])
         if disconnect:
-            self._each(Conversation.end)
-        self._studio.change(**changes)
+            self._each(RtspConnection.end)
+        self._stream.change(**changes)
 
-    def _each(self, act: Callable[[Conversation], None]) -> None:
-        for conversation in list(self._conversations):
+    def _each(self, act: Callable[[RtspConnection], None]) -> None:
+        for conversation in list(self._connections):
             act(conversation)
 
     async def _open_port(self, port: int) -> None:
@@ -127,23 +127,23 @@ class CameraServer:
             self._listening = None
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # As little as a small camera has, or seconds of video are under way to a client that does not keep up.
+        # A small buffer, as in a small camera; a larger one holds seconds of video for a slow client.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
         self._clients += 1
         client = self._clients
-        conversation = Conversation(
+        conversation = RtspConnection(
             reader,
             writer,
-            studio=self._studio,
+            stream=self._stream,
             awake=self._awake,
-            tell=lambda event: self._tell({"event": event, "client": client}),
+            emit=lambda event: self._emit({"event": event, "client": client}),
         )
-        self._conversations[conversation] = cast("asyncio.Task[None]", asyncio.current_task())
+        self._connections[conversation] = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             await conversation.run()
         finally:
-            del self._conversations[conversation]
-            self._tell({"event": "gone", "client": client})
+            del self._connections[conversation]
+            self._emit({"event": "gone", "client": client})
 
 
 def say(message: dict[str, Any]) -> None:
@@ -152,7 +152,7 @@ def say(message: dict[str, Any]) -> None:
 
 
 async def serve(settings: Settings, port: int, shots: Path) -> None:
-    """Be a camera until standard input ends."""
+    """Run a camera until standard input ends."""
     commands = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)

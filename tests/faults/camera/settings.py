@@ -1,4 +1,4 @@
-"""What a camera is set to: known to the process that is the camera and to the one that drives it. Immutable."""
+"""The settings of a camera, shared by its process and the process that controls it. Immutable."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SLOPPY = {
     "garbage unit": b"\x9e\x80camera",
     "timing": b"\x06\x01\x01\xff\x80",
 }
-"""A unit that goes before each picture: a message shorter than it says, types that H.264 does not use (a data partition
-without its slice; the forbidden bit set), a picture timing that no sequence parameter set describes."""
+"""A unit before each frame: an SEI message shorter than its length field, types that H.264 does not use (a data
+partition without its slice; the forbidden bit set), a picture timing SEI without a matching sequence parameter set."""
 CODECS: tuple[Codec, ...] = get_args(Codec)
 
 
 class Login(NamedTuple):
-    """What a client must know; `basic` sends the password as it is, the others a hash of it: `digest` (RFC 2617) with
-    MD5, `sha256` (RFC 7616) with that, `both` with either.
+    """The required login; `basic` sends the password itself, the others a hash of it: `digest` (RFC 2617) with MD5,
+    `sha256` (RFC 7616) with SHA-256, `both` with either.
     """
 
     scheme: Scheme
@@ -31,19 +31,19 @@ class Login(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """The state of a camera that survives its being switched off and on.
+    """The settings of a camera, which survive a restart.
 
     Attributes:
         codec: `audio` has one PCMU stream and no video.
-        size: `(width, height)` of the picture in pixels, both even.
-        fps: frames a second.
-        login: None lets everybody in.
-        key_frame_every_s: seconds from one key frame to the next.
-        key_frame_on_play: make one whenever a client starts to play, as some cameras do.
-        path: of the stream; every other one is not found.
-        sloppy: what is wrong beside every picture, one of `SLOPPY` (H.264 only); empty for nothing.
-        interlaced: film two fields a picture (H.264 only).
-        burst: so many pictures are sent at once, when the last of them was taken.
+        size: `(width, height)` of the frame in pixels, both even.
+        fps: frames per second.
+        login: None for no login.
+        key_frame_every_s: seconds from one keyframe to the next.
+        key_frame_on_play: send one when a client starts to play, as some cameras do.
+        path: of the stream; all others are not found.
+        sloppy: broken data beside every frame, one of `SLOPPY` (H.264 only); empty for none.
+        interlaced: two fields per frame (H.264 only).
+        burst: send this many frames at once, when the last of them was captured.
     """
 
     codec: Codec = "h264"
@@ -65,12 +65,12 @@ class Settings:
         if self.sloppy and (self.sloppy not in SLOPPY or self.codec != "h264"):
             raise ValueError(f"an H.264 camera can have one of {', '.join(SLOPPY)}, not {self.sloppy}")
         if self.interlaced and self.codec != "h264":
-            raise ValueError("only an H.264 camera can film fields")
+            raise ValueError("only an H.264 camera can be interlaced")
         if self.fps <= 0 or self.key_frame_every_s <= 0:
-            raise ValueError("rate and key frame distance are above 0")
+            raise ValueError("rate and keyframe interval must be above 0")
 
     def arguments(self) -> list[str]:
-        """The command line that `parse` understands."""
+        """The command line that `parse` reads."""
         words = ["--codec", self.codec, "--size", "{}x{}".format(*self.size), "--fps", str(self.fps)]
         words += ["--key-frame-every", str(self.key_frame_every_s), "--path", self.path, "--burst", str(self.burst)]
         words += ["--sloppy", self.sloppy] if self.sloppy else []
@@ -94,10 +94,10 @@ def size(text: str) -> tuple[int, int]:
 
 
 def parse(words: list[str]) -> tuple[Settings, int, str | None]:
-    """The settings, the port (0 picks one) and the file of the shot list that a command line asks for."""
+    """The settings, the port (0 selects one) and the path of the shot list from a command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.camera",
-        description="An RTSP camera on 127.0.0.1 that takes one JSON command a line and ends with its standard input.",
+        description="An RTSP camera on 127.0.0.1. Reads one JSON command per line, ends with its standard input.",
     )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--codec", choices=CODECS, default=Settings.codec)
@@ -109,8 +109,8 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
     parser.add_argument("--sloppy", choices=("", *SLOPPY), default="")
     parser.add_argument("--interlaced", action="store_true")
     parser.add_argument("--path", default=Settings.path)
-    parser.add_argument("--burst", type=int, default=Settings.burst, help="pictures that are sent at once")
-    parser.add_argument("--shots", metavar="FILE", help="where to note when each picture was drawn and sent")
+    parser.add_argument("--burst", type=int, default=Settings.burst, help="number of frames sent at once")
+    parser.add_argument("--shots", metavar="FILE", help="file with the times at which each frame was drawn and sent")
     read = parser.parse_args(words)
     settings = Settings(
         codec=read.codec,

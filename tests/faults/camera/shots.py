@@ -1,7 +1,7 @@
-"""The shot list: when each picture was drawn and sent, in a file that camera and test both map into memory.
+"""The shot list: when each frame was drawn and sent, in a file that camera and test both map into memory.
 
-Written by the camera, read by any thread of any process while the camera runs and after it was killed. It also carries
-the next number, so that a camera that is switched on again goes on counting.
+The camera writes it. Any thread of any process reads it, while the camera runs and after it was killed. It also has the
+next number, so that a restarted camera continues the numbering.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _CAPACITY = 1 << 18
 
 
 class Shot(NamedTuple):
-    """One picture that the camera took.
+    """One frame of the camera.
 
     Attributes:
-        number: what is burned into it.
+        number: the number drawn into it.
         drawn_s: monotonic clock (one for the whole machine on Linux) when its drawing began, before encoding.
-        stamped_s: the same at the moment that its RTP timestamp tells, which is when it was due.
-        sent_s: the same when its last packet had been handed to the system; None if it went to nobody.
-        packets: RTP packets it was cut into.
-        lost_packets: how many of them were dropped on purpose, all clients together.
-        is_key: whether it is a key frame.
-        is_hit: whether a lost packet carried a piece of the picture, not only parameter sets that are known already.
+        stamped_s: the time of its RTP timestamp on that clock, which is when it was due.
+        sent_s: when its last packet was passed to the system, on that clock; None if no client got it.
+        packets: number of its RTP packets.
+        lost_packets: how many of them were dropped on purpose, for all clients together.
+        is_key: whether it is a keyframe.
+        is_hit: whether a lost packet had a part of the frame, not only parameter sets that are already known.
     """
 
     number: int
@@ -41,10 +41,10 @@ class Shot(NamedTuple):
 
 
 class ShotList:
-    """The last 262,144 pictures by number.
+    """The last 262,144 frames by number.
 
     Args:
-        path: of the file, made if it is not there; most of its 10 MB are a hole until used.
+        path: of the file, created if it does not exist; most of its 10 MB are a hole until used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,14 +55,14 @@ class ShotList:
 
     @property
     def next_number(self) -> int:
-        """The number of the next picture: how many there were since the file was made."""
+        """The number of the next frame: the count of frames since the file was created."""
         number: int = _HEADER.unpack_from(self._memory, 0)[0]
         return number
 
     def write(self, shot: Shot) -> None:
-        """Note a picture; again when there is more to tell about it."""
+        """Write an entry, or update it."""
         at = self._position(shot.number)
-        # A reader takes an entry whose number is there; it must not be while the rest is not.
+        # A reader accepts an entry with the right number, so the number is written last.
         _HEADER.pack_into(self._memory, at, 0)
         times_s = shot.drawn_s, shot.stamped_s, shot.sent_s or 0.0
         _ENTRY.pack_into(self._memory, at, 0, *times_s, *shot[4:])
@@ -70,7 +70,7 @@ class ShotList:
         _HEADER.pack_into(self._memory, 0, max(self.next_number, shot.number + 1))
 
     def read(self, number: int) -> Shot | None:
-        """The picture of that number; None if there was none, or so long ago that it is forgotten."""
+        """The entry of this number; None if there was none, or if it is overwritten."""
         at = self._position(number)
         while True:
             stored, drawn_s, stamped_s, sent_s, *rest = _ENTRY.unpack_from(self._memory, at)

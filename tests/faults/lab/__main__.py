@@ -20,15 +20,15 @@ from tests.faults.lab.catalog import SCENARIOS
 
 
 def main() -> int:
-    """Run the scenarios that are asked for; 0 if all were good."""
+    """Run the selected scenarios; 0 if all were good."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.lab", description="Break what a live run depends on, and measure how it recovers."
     )
     parser.add_argument("--repetitions", type=int, default=20)
-    parser.add_argument("--only", metavar="NAME,...", help="these faults only")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--list", action="store_true", help="say what there is, and end")
-    parser.add_argument("--verbose", action="store_true", help="show what the program logs")
+    parser.add_argument("--only", metavar="NAME,...", help="only these faults")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    parser.add_argument("--list", action="store_true", help="list the faults and exit")
+    parser.add_argument("--verbose", action="store_true", help="show the log of the program")
     options = parser.parse_args()
     names = options.only.split(",") if options.only else list(SCENARIOS)
     if unknown := [name for name in names if name not in SCENARIOS]:
@@ -38,7 +38,7 @@ def main() -> int:
             scenario = SCENARIOS[name]
             print(f"{name}: {scenario.fault}.\n    {scenario.expected}; within {scenario.limit_s:g} s.")
         return 0
-    for number in (signal.SIGINT, signal.SIGTERM):  # also where it was started in the background
+    for number in (signal.SIGINT, signal.SIGTERM):  # also if it was started in the background
         signal.signal(number, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.CRITICAL, format="%(asctime)s %(message)s")
     try:
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def measure(names: list[str], repetitions: int, file: Path | None) -> int:
-    """Run scenarios, tell each result as soon as it is there; 0 if all were good."""
+    """Run scenarios and print each result when it is available; 0 if all were good."""
     print(machine(), result.HEADER, sep="\n", flush=True)
     rows: list[dict[str, Any]] = []
     for name in names:
@@ -67,7 +67,7 @@ def measure(names: list[str], repetitions: int, file: Path | None) -> int:
 
 
 def machine() -> str:
-    """Where this runs, in one line."""
+    """The machine, in one line."""
     versions = ", ".join(f"{name} {'.'.join(map(str, version))}" for name, version in _ffmpeg().items())
     cores = len(os.sched_getaffinity(0))
     return (

@@ -1,4 +1,4 @@
-"""All faults by name, in the order in which they are told. Immutable."""
+"""All faults by name, in the order of the tables. Immutable."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A camera that serves MJPEG over HTTP, whose pictures have no time stamps: numbered as the RTSP camera's are.
+"""A camera that serves MJPEG over HTTP without time stamps, with the same numbered frames as the RTSP camera.
 
-`HttpCamera` belongs to the thread that made it; the camera itself is a process (`python -m
-tests.faults.lab.http_camera PORT SHOTS`).
+`HttpCamera` belongs to the thread that made it; the camera itself is a process (`python -m tests.faults.lab.http_camera
+PORT SHOTS`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FPS = 25.0
 
 
 class HttpCamera:
-    """On a port of its own on 127.0.0.1; it is on inside `with`."""
+    """On its own port on 127.0.0.1; it runs inside `with`."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="http-camera-")
@@ -52,27 +52,27 @@ class HttpCamera:
 
     @property
     def url(self) -> str:
-        """Where to read."""
+        """The address."""
         return f"http://127.0.0.1:{self._reserved.getsockname()[1]}/"
 
     def start(self) -> float:
-        """Switch it on; returns the monotonic time from which it answers."""
+        """Start it; returns the monotonic time from which it answers."""
         command = [sys.executable, "-m", __name__, str(self._reserved.getsockname()[1]), str(self._path)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT)
         with cast("IO[bytes]", self._process.stdout) as said:
             if said.readline() != b"listening\n":
-                raise RuntimeError("the HTTP camera did not come up")
+                raise RuntimeError("the HTTP camera did not start")
         return time.monotonic()
 
     def kill(self) -> None:
-        """Switch it off (SIGKILL); nothing if it is off."""
+        """Kill it (SIGKILL); does nothing if it is not running."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
-    def filmed_s(self, number: int) -> float | None:
-        """When a picture was drawn, monotonic."""
+    def captured_at_s(self, number: int) -> float | None:
+        """When a frame was drawn, monotonic."""
         shot = self._shots.read(number)
         return None if shot is None else shot.drawn_s
 
@@ -124,16 +124,16 @@ def _handler(film: _Film) -> type[BaseHTTPRequestHandler]:
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                     self.wfile.write(head.encode() + jpeg + b"\r\n")
             except OSError:
-                return  # it has gone
+                return  # the client has disconnected
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 
 
 def main() -> None:
-    """Be the camera."""
+    """Run the camera."""
     film = _Film(ShotList(Path(sys.argv[2])))
     film.start()
     server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), _handler(film))

@@ -1,7 +1,7 @@
-"""A server that takes a published stream and says which pictures arrive, and when.
+"""A server that accepts a published stream and reports which frames arrive, and when.
 
-`Listener` belongs to the thread that made it, with a thread that listens to its process; that process (`python -m
-tests.faults.lab.listener PORT`) is FFmpeg's own RTSP server: it takes one publisher after the other.
+`Listener` belongs to the thread that made it, with a thread that reads from its process. That process (`python -m
+tests.faults.lab.listener PORT`) is FFmpeg's own RTSP server: it accepts one publisher after the other.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _ROOT = Path(__file__).parents[3]
 _READY = "ready"
 _OPEN_WITHIN_S = 3600.0
 _SILENT_MOST_S = 5.0
-"""A publisher that the kernel gave up while this process was stopped says no goodbye: without this the server would
-wait for it for ever, and take no other."""
+"""Read timeout. The kernel drops a publisher while this process is stopped without notice; the server would wait for
+it without end and accept no other."""
 _OPTIONS = {"rtsp_flags": "listen", "listen_timeout": "3600", "fflags": "nobuffer"}
 _AT_ONCE = {"analyzeduration": "0", "probesize": "32"}
 
 
 class Listener:
-    """On a port of its own on 127.0.0.1; it is on inside `with`.
+    """On its own port on 127.0.0.1; it runs inside `with`.
 
     Args:
-        saw: called by the listening thread with the number of each picture, and when it had been decoded (monotonic).
+        saw: called by the listening thread with the number of each frame, and when it was decoded (monotonic).
     """
 
     def __init__(self, saw: Callable[[int, float], None]) -> None:
@@ -57,18 +57,18 @@ class Listener:
         self._reserved.close()
 
     def start(self) -> float:
-        """Switch it on; returns the monotonic time from which it listens."""
+        """Start it; returns the monotonic time from which it listens."""
         command = [sys.executable, "-m", __name__, self.url]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_ROOT, text=True)
         words = cast("IO[str]", self._process.stdout)
         if words.readline().strip() != _READY:
-            raise RuntimeError("the listener did not come up")
+            raise RuntimeError("the listener did not start")
         self._thread = threading.Thread(target=self._listen, args=(words,), name="listener-says", daemon=True)
         self._thread.start()
         return time.monotonic()
 
     def kill(self) -> None:
-        """Switch it off (SIGKILL); nothing if it is off."""
+        """Kill it (SIGKILL); does nothing if it is not running."""
         if self._process is not None and self._thread is not None:
             self._process.kill()
             self._process.wait()
@@ -76,16 +76,16 @@ class Listener:
             self._process = None
 
     def stop(self) -> None:
-        """Stop its process (SIGSTOP): it takes data until the buffers are full, and answers nobody."""
+        """Stop its process (SIGSTOP): it accepts data until the buffers are full, and answers nothing."""
         os.kill(self._running().pid, signal.SIGSTOP)
 
     def cont(self) -> None:
-        """Let it go on (SIGCONT)."""
+        """Continue it (SIGCONT)."""
         os.kill(self._running().pid, signal.SIGCONT)
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
-            raise RuntimeError("the listener is off")
+            raise RuntimeError("the listener does not run")
         return self._process
 
     def _listen(self, words: IO[str]) -> None:
@@ -98,7 +98,7 @@ class Listener:
 
 
 def receive(url: str) -> None:
-    """Take one publisher, and print the number of each picture."""
+    """Accept one publisher, and print the number of each frame."""
     print(_READY, flush=True)
     with av.open(url, options=_OPTIONS | _AT_ONCE, timeout=(_OPEN_WITHIN_S, _SILENT_MOST_S)) as container:
         container.streams.video[0].thread_type = "SLICE"
@@ -109,11 +109,11 @@ def receive(url: str) -> None:
 
 
 def main() -> None:
-    """Take publishers for ever."""
+    """Accept publishers without end."""
     while True:
         try:
             receive(sys.argv[1])
-        except (av.error.FFmpegError, OSError):  # it broke off; the next one may come
+        except (av.error.FFmpegError, OSError):  # it disconnected; accept the next one
             continue
         except (KeyboardInterrupt, BrokenPipeError):
             return

@@ -1,4 +1,4 @@
-"""Lost packets and pictures, and how well the program knows what they damaged. Used by the thread of the lab."""
+"""Lost packets and frames, and how well the program marks the damage. Used by the thread of the lab."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import time
 from collections import Counter
 from typing import ClassVar
 
+from streamer.config.source import Transport
 from tests.faults.lab.scenario import CameraScenario
-from tests.faults.lab.sights import DETECTED, SHOWN, Sight
+from tests.faults.lab.seen_frames import DETECTED, SHOWN, SeenFrame
 
 DAMAGED = "damaged"
-"""Looks damaged."""
+"""Visibly damaged."""
 HIT = "hit"
-"""Looks whole, though a piece of it, or of a picture since the last key frame, was lost."""
+"""Looks intact, though a packet of it, or of a frame since the last keyframe, was lost."""
 WHOLE = "whole"
 
 
 class Loss(CameraScenario):
-    """A share of the RTP packets never arrives, for about 6 s."""
+    """A fraction of the RTP packets is lost, for about 6 s."""
 
-    expected = "pictures from a gap to the next whole key frame are flagged, and kept from the detector"
-    transport = "udp"
+    expected = "marks frames from a gap to the next intact keyframe; the detector does not get them"
+    transport: ClassVar[Transport] = "udp"
     limit_s = 2.5
     lasts_s = (5.0, 7.0)
     quick = False
@@ -29,19 +30,19 @@ class Loss(CameraScenario):
     def __init__(self) -> None:
         self._seed = 0
         self._first = 0
-        self._seen: list[tuple[int | None, bool, bool]] = []  # number, looks damaged, flagged; while the fault is on
+        self._seen: list[tuple[int | None, bool, bool]] = []  # number, visibly damaged, marked; during the fault
         self._counts: Counter[str] = Counter()
 
-    def strike(self) -> None:
+    def begin_fault(self) -> None:
         self._seed += 1
         self._first = self.camera.next_number
         self.harm(self.fraction, self._seed)
 
     def harm(self, fraction: float, seed: int) -> None:
-        """Damage a share of what is sent; none ends it."""
+        """Damage a fraction of the stream; 0 ends it."""
         self.camera.lose(fraction, seed)
 
-    def mend(self) -> float:
+    def end_fault(self) -> float:
         back_s = time.monotonic()
         self.harm(0.0, self._seed)
         hit = set(self.camera.damaged_numbers(self._first))
@@ -52,17 +53,17 @@ class Loss(CameraScenario):
         self._seen.clear()
         return back_s
 
-    def note(self, sight: Sight, *, faulty: bool) -> None:
+    def note(self, frame: SeenFrame, *, faulty: bool) -> None:
         if not faulty:
             return
-        looks_damaged = sight.is_visibly_damaged()
-        if sight.place == DETECTED:
+        looks_damaged = frame.is_visibly_damaged()
+        if frame.place == DETECTED:
             self._counts["damaged in the detector"] += looks_damaged
-        elif sight.place == SHOWN:
-            self._seen.append((sight.read_number(), looks_damaged, bool(sight.damage)))
+        elif frame.place == SHOWN:
+            self._seen.append((frame.read_number(), looks_damaged, bool(frame.damage)))
 
     def figures(self) -> dict[str, float]:
-        """Pictures by kind, how many of each kind are flagged, and damaged ones that the detector got."""
+        """Frames by kind, how many of each kind are marked, and damaged ones that the detector got."""
         counts = {
             name: float(self._counts[name]) for kind in (DAMAGED, HIT, WHOLE) for name in (kind, f"{kind} flagged")
         }
@@ -99,19 +100,19 @@ class Loss20(Loss):
 
 class Garbage(Loss):
     name = "garbage"
-    fault = "bytes that are no packets before 5% of the packets in the RTSP connection; FFmpeg passes over some packets"
+    fault = "bytes that are not packets before 5% of the packets in the RTSP connection; FFmpeg skips some packets"
     transport = "tcp"
-    limit_s = 7.5  # FFmpeg may take stray bytes for the length of a packet, and passes over up to 64 KiB
+    limit_s = 7.5  # FFmpeg may interpret garbage as the length of a packet, and skips up to 64 KiB
     fraction = 0.05
 
     def harm(self, fraction: float, seed: int) -> None:
-        self.camera.litter(fraction, seed)
+        self.camera.insert_garbage(fraction, seed)
 
 
 class LeftOut(Loss):
     name = "left_out"
-    fault = "the camera leaves out 3% of its pictures before it numbers its packets"
-    expected = "pictures from a missing one to the next key frame are flagged, and kept from the detector"
+    fault = "the camera drops 3% of its frames before it numbers its packets"
+    expected = "marks frames from a missing one to the next keyframe; the detector does not get them"
     transport = "tcp"
     fraction = 0.03
 

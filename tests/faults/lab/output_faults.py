@@ -1,4 +1,4 @@
-"""Faults of outputs: a publish target that dies or hangs, a disk that is full. Used by the thread of the lab."""
+"""Faults of outputs: a publish target that is killed or hangs, a full disk. Used by the thread of the lab."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.faults import counter
 from tests.faults.lab.listener import Listener
 from tests.faults.lab.rig import Setup
 from tests.faults.lab.scenario import CameraScenario
-from tests.faults.lab.sights import PUBLISHED, RECORDED, Sight, Sights
+from tests.faults.lab.seen_frames import PUBLISHED, RECORDED, SeenFrame, SeenFrames
 from tests.sinks.making import recording_sink, stream_sink
 
 _DISK_BYTES = 64 << 20
@@ -32,7 +32,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class OutputScenario(CameraScenario):
-    """The camera is well, and what is shown must not pause."""
+    """The camera works, and the display must not pause."""
 
     goes_on = True
     output: Callable[[StreamInfo], Sink]
@@ -43,57 +43,57 @@ class OutputScenario(CameraScenario):
 
 class PublishKilled(OutputScenario):
     name = "publish_killed"
-    fault = "the server to which is published is killed and started again"
+    fault = "the server of a published stream is killed and restarted"
     expected = (
-        "scenes are skipped, everything else goes on; tried again after 0.5 s, then after waits that grow, sooner once "
-        "somebody listens; each try starts a process"
+        "skips frames, everything else continues; retries after 0.5 s, then after growing waits, sooner once "
+        "there is a listener; each attempt starts a process"
     )
     place = PUBLISHED
     limit_s = 4.0
 
-    def equip(self, stack: ExitStack, sights: Sights) -> None:
-        super().equip(stack, sights)
+    def equip(self, stack: ExitStack, seen: SeenFrames) -> None:
+        super().equip(stack, seen)
 
         def saw(number: int, at_s: float) -> None:
-            sights.put(Sight(PUBLISHED, at_s, number=number))
+            seen.put(SeenFrame(PUBLISHED, at_s, number=number))
 
         self._target = stack.enter_context(Listener(saw))
         self.output = lambda info: stream_sink(self._target.url, info)
 
-    def strike(self) -> None:
+    def begin_fault(self) -> None:
         self._target.kill()
 
-    def mend(self) -> float:
+    def end_fault(self) -> float:
         return self._target.start()
 
 
 class PublishStalled(PublishKilled):
     name = "publish_stalled"
-    fault = "the server to which is published stops (SIGSTOP) and goes on"
-    expected = f"given up once it took nothing for {STALL_S:g} s; then as above"
+    fault = "the server of a published stream stops (SIGSTOP) and continues"
+    expected = f"abandons the connection when it accepted no data for {STALL_S:g} s; then as above"
     limit_s = 2 * STALL_S + 2.5
     lasts_s = (3.0, 12.0)
     quick = False
 
-    def strike(self) -> None:
+    def begin_fault(self) -> None:
         self._target.stop()
 
-    def mend(self) -> float:
+    def end_fault(self) -> float:
         back_s = time.monotonic()
         self._target.cont()
         return back_s
 
 
 class _WatchedRecording:
-    """A recording that tells which scenes it took."""
+    """A recording that reports the scenes that it wrote."""
 
     stage = RecordingSink.stage
     main_thread = False
     wants_picture = True
 
-    def __init__(self, pattern: Path, info: StreamInfo, sights: Sights) -> None:
+    def __init__(self, pattern: Path, info: StreamInfo, seen: SeenFrames) -> None:
         self._sink = recording_sink(pattern, info, segment_s=5.0)
-        self._sights = sights
+        self._seen = seen
 
     @property
     def notes(self) -> Sequence[str]:
@@ -112,42 +112,42 @@ class _WatchedRecording:
         before = self._sink.written
         self._sink.write(scene)
         if self._sink.written > before:
-            self._sights.put(Sight(RECORDED, time.monotonic(), scene.frame.picture))
+            self._seen.put(SeenFrame(RECORDED, time.monotonic(), scene.frame.picture))
 
 
 class FullDisk(OutputScenario):
     name = "full_disk"
-    fault = "something fills the disk of a recording at 100 MB/s, to the last byte, and then it has room again"
+    fault = "the disk of a recording is filled at 100 MB/s to the last byte, and then has space again"
     expected = (
-        "what was recorded is completed, scenes are skipped, everything else goes on; then a new file begins, after "
+        "completes the file, skips frames, everything else continues; then begins a new file, after "
         "waits that grow to 5 s"
     )
     place = RECORDED
     limit_s = 6.0
     quick = False
-    _found: ClassVar[tuple[str, ...]] = ("files", "files that do not play", "pictures in them")
+    _found: ClassVar[tuple[str, ...]] = ("files", "files that do not play", "frames in them")
 
     @classmethod
     def missing(cls) -> str:
         return "" if os.name == "posix" and os.geteuid() == 0 else "only root can mount a small disk"
 
-    def equip(self, stack: ExitStack, sights: Sights) -> None:
-        super().equip(stack, sights)
+    def equip(self, stack: ExitStack, seen: SeenFrames) -> None:
+        super().equip(stack, seen)
         self._counts = dict.fromkeys(self._found, 0)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", folder], check=True)
         stack.callback(lambda: subprocess.run(["umount", "--lazy", folder], check=True))
         self._recordings, self._filler = folder / "%H%M%S.mkv", folder / "filler"
-        self.output = lambda info: _WatchedRecording(self._recordings, info, sights)
+        self.output = lambda info: _WatchedRecording(self._recordings, info, seen)
 
-    def strike(self) -> None:
+    def begin_fault(self) -> None:
         pace = threading.Event()  # never set
         with suppress(OSError), self._filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(_CHUNK_BYTES))
                 pace.wait(_CHUNK_BYTES / _FILLED_BYTES_A_S)
 
-    def mend(self) -> float:
+    def end_fault(self) -> float:
         for path in self._finished():
             self._judge(path)
         back_s = time.monotonic()
@@ -155,7 +155,7 @@ class FullDisk(OutputScenario):
         return back_s
 
     def figures(self) -> dict[str, float]:
-        """What became of the files that were completed when the disk was full or before."""
+        """The state of the files that were completed before or when the disk was full."""
         return {name: float(value) for name, value in self._counts.items()}
 
     def _finished(self) -> list[Path]:

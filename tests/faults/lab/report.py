@@ -1,4 +1,4 @@
-"""The tables of docs/reliability.md out of what `--json` wrote: `python -m tests.faults.lab.report FILE...`.
+"""Prints the tables of docs/reliability.md from the files of `--json`: `python -m tests.faults.lab.report FILE...`.
 
 A fault that is in several files is taken from the last one.
 """
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def descriptions(rows: dict[str, dict[str, Any]]) -> list[str]:
-    """What each fault is, and what is expected."""
+    """Each fault, and the expected reaction."""
     lines = ["| fault | what happens | what the program does |", "|---|---|---|"]
     for name in _ordered(rows):
         scenario = SCENARIOS[name]
@@ -40,7 +40,7 @@ def descriptions(rows: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def times(rows: dict[str, dict[str, Any]]) -> list[str]:
-    """How long each took."""
+    """The recovery times."""
     lines = list(_HEAD)
     for name in _ordered(rows):
         row = rows[name]

@@ -1,4 +1,4 @@
-"""What a series of repetitions came to, as a table for people and as values for programs. Immutable."""
+"""The result of a series of repetitions, as a table and as values for programs. Immutable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that `percent` of all are not above (nearest rank); not a number without any."""
+    """The smallest value that is at least as large as `percent` of all (nearest rank); NaN without any."""
     if not values:
         return math.nan
     return sorted(values)[max(math.ceil(len(values) * percent / 100), 1) - 1]
@@ -22,12 +22,12 @@ class Result:
 
     Attributes:
         name: of the scenario.
-        limit_s: what recovery may take.
+        limit_s: limit of the recovery time.
         repetitions: how many there were.
         recovery_s: of those that recovered, seconds.
-        stop_s: how long ending the program took while the fault was on, seconds.
-        problems: what was found wrong besides, a line each.
-        figures: what else was measured, by name.
+        stop_s: the time to end the program during the fault, seconds.
+        problems: other violations, one line each.
+        figures: other measurements, by name.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Result:
 
     @property
     def is_good(self) -> bool:
-        """All recovered, 95 of 100 within the limit, and nothing else was wrong."""
+        """All recovered, 95 of 100 within the limit, and there was no other violation."""
         all_recovered = len(self.recovery_s) == self.repetitions
         return all_recovered and percentile(self.recovery_s, 95) <= self.limit_s and not self.problems
 

@@ -1,7 +1,7 @@
-"""Repeats a fault and judges what the program made of it. Owned by the thread that calls it.
+"""Repeats a fault and judges the reaction of the program. Owned by the thread that calls it.
 
-A series is one long run of the program: the fault strikes, lasts, is mended, and the time to the first sound picture
-is taken. Then it strikes some times more, and the program is told to end while it is on.
+A series is one long run of the program: the fault begins, lasts, ends, and the time to the first intact frame is
+measured. Then it occurs again, and the program is asked to end during the fault.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path
 from tests.faults.lab.result import Result
 from tests.faults.lab.rig import Rig
 from tests.faults.lab.scenario import Scenario
-from tests.faults.lab.sights import SHOWN, Sight, Sights
+from tests.faults.lab.seen_frames import SHOWN, SeenFrame, SeenFrames
 
 DEADLINE_S = 30.0
 """A repetition that takes longer has not recovered."""
 HEALTHY_S = 1.0
 _LEFT_BEHIND_S = 12.0
-"""Opening a connection cannot be interrupted: a thread may live on for that long, and must be gone then."""
+"""Opening a connection cannot be interrupted: its thread may live for this time, and must have ended then."""
 _IN_FLIGHT_MOST = 12
-"""Frames with the detector, waiting for it, and waiting to be shown, with room for those being counted."""
+"""Frames in the detector, before it, and before the display, plus those that are being counted."""
 _OF_THE_LAB = ("camera-", "listener-")
 _PAUSE_MOST_S = 0.5
 _DRIFT_MOST_S = 2.0
@@ -36,11 +36,11 @@ class Series:
 
     Args:
         scenario: not equipped yet.
-        repetitions: how often it is to recover.
-        stops: how often it is to end while the fault is on.
-        healthy_s: how long all is well between two repetitions.
-        lasts_most_s: the fault lasts no longer than that, whatever it asks for.
-        seed: of how long the fault lasts each time.
+        repetitions: how often the program must recover.
+        stops: how often the program must end during the fault.
+        healthy_s: the time without a fault between two repetitions.
+        lasts_most_s: an upper bound for the duration of the fault.
+        seed: of the duration of the fault in each repetition.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class Series:
         self._healthy_s = healthy_s
         self._lasts_most_s = lasts_most_s
         self._random = random.Random(seed)
-        self._sights = Sights()
+        self._seen = SeenFrames()
         self._recovery_s: list[float] = []
         self._stop_s: list[float] = []
         self._problems: list[str] = []
-        self._last: Sight | None = None
+        self._last: SeenFrame | None = None
         self._flat: tuple[int, int] | None = None  # threads and descriptors after the first repetition
-        self._anchor: Sight | None = None  # against which media time is held
+        self._anchor: SeenFrame | None = None  # reference for the drift of media time
 
     def run(self) -> Result:
         """Do it all."""
         scenario = self._scenario
         with ExitStack() as stack:
-            scenario.equip(stack, self._sights)
+            scenario.equip(stack, self._seen)
             threads, descriptors = set(threading.enumerate()), _descriptors()
             rig = self._start()
             try:
@@ -80,9 +80,9 @@ class Series:
                 for stop in range(self._stops):
                     if stop:
                         rig = self._start()
-                    self._strike()
+                    self._begin_fault()
                     self._end(rig)
-                    scenario.mend()
+                    scenario.end_fault()
                     self._see_nothing_left(threads, descriptors)
                 if rig.running:
                     self._end(rig)
@@ -98,8 +98,8 @@ class Series:
         if self._scenario.ends_with is not None:
             self._see_end(rig, self._scenario.ends_with)
             return self._start()
-        self._strike()
-        back_s = self._scenario.mend()
+        self._begin_fault()
+        back_s = self._scenario.end_fault()
         recovered_s = self._await(back_s)
         if recovered_s is None:
             self._problems.append(f"did not recover within {DEADLINE_S:g} s")
@@ -114,8 +114,8 @@ class Series:
         return rig
 
     def _see_end(self, rig: Rig, expected: type[Exception]) -> None:
-        self._strike()
-        back_s = self._scenario.mend()
+        self._begin_fault()
+        back_s = self._scenario.end_fault()
         try:
             rig.wait_for_end(DEADLINE_S)
             self._problems.append("ended without an error")
@@ -126,11 +126,11 @@ class Series:
 
     def _start(self) -> Rig:
         self._last = self._anchor = None
-        self._sights.clear()
+        self._seen.clear()
         began_s = time.monotonic()
-        rig = Rig(self._scenario.setup(), self._sights)
+        rig = Rig(self._scenario.setup(), self._seen)
         if self._await(began_s) is None:
-            self._problems.append("never showed a picture")
+            self._problems.append("never showed a frame")
         self._watch(self._healthy_s)
         return rig
 
@@ -144,53 +144,53 @@ class Series:
         if took_s > self._scenario.stop_limit_s:
             self._problems.append(f"took {took_s:.1f} s to end")
         if rig.stats.ledger.in_flight:
-            self._problems.append(f"{rig.stats.ledger.in_flight} frames without an end")
+            self._problems.append(f"{rig.stats.ledger.in_flight} frames without a final state")
 
     # watching
 
-    def _strike(self) -> None:
-        self._scenario.strike()
+    def _begin_fault(self) -> None:
+        self._scenario.begin_fault()
         lasts_s = min(self._random.uniform(*self._scenario.lasts_s), self._lasts_most_s)
         self._watch(lasts_s, faulty=True)
 
     def _watch(self, duration_s: float, *, faulty: bool = False) -> None:
-        for sight in self._sights.until(time.monotonic() + duration_s):
-            self._take(sight, faulty=faulty)
+        for frame in self._seen.until(time.monotonic() + duration_s):
+            self._take(frame, faulty=faulty)
 
     def _await(self, back_s: float) -> float | None:
-        """Seconds from `back_s` to the first sound picture filmed after it; None if none comes."""
-        for sight in self._sights.until(time.monotonic() + DEADLINE_S):
-            self._take(sight, faulty=False)
-            if sight.place != self._scenario.place or sight.damage or sight.at_s < back_s:
+        """Seconds from `back_s` to the first intact frame captured after it; None if there is none."""
+        for frame in self._seen.until(time.monotonic() + DEADLINE_S):
+            self._take(frame, faulty=False)
+            if frame.place != self._scenario.place or frame.damage or frame.at_s < back_s:
                 continue
-            number = sight.read_number()
-            filmed_s = None if number is None else self._scenario.filmed_s(number)
-            is_new = filmed_s is not None and filmed_s >= back_s
-            if is_new and not sight.is_visibly_damaged() and self._scenario.accepts(sight):
-                return sight.at_s - back_s
+            number = frame.read_number()
+            captured_at_s = None if number is None else self._scenario.captured_at_s(number)
+            is_new = captured_at_s is not None and captured_at_s >= back_s
+            if is_new and not frame.is_visibly_damaged() and self._scenario.accepts(frame):
+                return frame.at_s - back_s
         return None
 
-    def _take(self, sight: Sight, *, faulty: bool) -> None:
-        if sight.place == SHOWN:
-            self._see_time(sight)
-            self._last = sight
-        self._scenario.note(sight, faulty=faulty)
+    def _take(self, frame: SeenFrame, *, faulty: bool) -> None:
+        if frame.place == SHOWN:
+            self._see_time(frame)
+            self._last = frame
+        self._scenario.note(frame, faulty=faulty)
 
     # judging
 
-    def _see_time(self, sight: Sight) -> None:
+    def _see_time(self, frame: SeenFrame) -> None:
         last, anchor = self._last, self._anchor
-        assert sight.time is not None
+        assert frame.time is not None
         if last is None or anchor is None:
-            self._anchor = sight
+            self._anchor = frame
             return
-        if sight.time <= (last.time or Fraction(0)):
+        if frame.time <= (last.time or Fraction(0)):
             self._problems.append("media time went back")
-        drift_s = float(sight.time - (anchor.time or 0)) - (sight.captured_s - anchor.captured_s)
+        drift_s = float(frame.time - (anchor.time or 0)) - (frame.captured_s - anchor.captured_s)
         if abs(drift_s) > _DRIFT_MOST_S:
-            self._problems.append("media time left the time of arrival behind")
-        if self._scenario.goes_on and sight.at_s - last.at_s > _PAUSE_MOST_S:
-            self._problems.append(f"nothing was shown for {sight.at_s - last.at_s:.1f} s")
+            self._problems.append("media time is off the time of arrival")
+        if self._scenario.goes_on and frame.at_s - last.at_s > _PAUSE_MOST_S:
+            self._problems.append(f"no frame was shown for {frame.at_s - last.at_s:.1f} s")
 
     def _see_balance(self, rig: Rig) -> None:
         in_flight = rig.stats.ledger.in_flight
@@ -198,7 +198,7 @@ class Series:
             self._problems.append(f"ledger: {in_flight} frames in flight")
 
     def _see_flat(self) -> None:
-        """After a repetition there is what there was after the first: what is made once has been made by then."""
+        """Resources are compared with those after the first repetition, when all permanent ones exist."""
         connections = [thread for thread in threading.enumerate() if thread.name.startswith("streamer-connection")]
         until_s = time.monotonic() + _LEFT_BEHIND_S
         for thread in connections[:-1]:
@@ -218,7 +218,7 @@ class Series:
             thread.join(max(until_s - time.monotonic(), 0.0))
             if thread.is_alive():
                 self._problems.append(f"the thread {thread.name} was left over")
-        pause = threading.Event()  # never set: what closes the last of them are threads of libraries, not to be joined
+        pause = threading.Event()  # never set: threads of libraries close the last of them and cannot be joined
         while _descriptors() > descriptors and time.monotonic() < until_s:
             pause.wait(0.05)
         if _descriptors() > descriptors:
@@ -226,7 +226,7 @@ class Series:
 
 
 def run(scenario: Scenario, repetitions: int, stops: int | None = None) -> Result:
-    """A series; it ends the program while the fault is on once for every four repetitions if `stops` is None."""
+    """A series; if `stops` is None it ends the program during the fault once for every four repetitions."""
     return Series(scenario, repetitions, max(repetitions // 4, 1) if stops is None else stops).run()
 
 

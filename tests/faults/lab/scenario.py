@@ -1,4 +1,4 @@
-"""What a fault is: equipment, how it strikes, how it is mended, and what is expected of the program then.
+"""The definition of a fault: its equipment, its begin and end, and the expected reaction of the program.
 
 Used by the thread of the lab.
 """
@@ -9,11 +9,11 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import ClassVar
 
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.config.source import SourceSettings, Transport
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 from tests.faults.lab.rig import STALL_S, Setup
-from tests.faults.lab.sights import SHOWN, Sight, Sights
+from tests.faults.lab.seen_frames import SHOWN, SeenFrame, SeenFrames
 
 ONE_STALL_S = STALL_S + 2.5
 TWO_STALLS_S = 2 * STALL_S + 2.5
@@ -24,16 +24,16 @@ class Scenario(ABC):
 
     Attributes:
         name: on the command line.
-        fault: what happens, in words.
-        expected: what the program does about it, in words.
-        limit_s: from the mending to the first sound picture filmed after it, at most.
-        place: where that picture is awaited.
-        lasts_s: how long the fault is on, shortest and longest; chosen anew for each repetition, so that nothing beats
-            in time with the program's waits.
-        stop_limit_s: how long the program may take to end while the fault is on.
-        quick: short enough, and possible for everybody, to be run with the tests.
-        ends_with: the run is to end with this error, instead of going on; the time until then is taken.
-        goes_on: what is shown must not pause, because the source is not what is broken.
+        fault: description of the fault.
+        expected: description of the expected reaction.
+        limit_s: from the end of the fault to the first intact frame captured after it, at most.
+        place: where that frame is awaited.
+        lasts_s: shortest and longest duration of the fault; random for each repetition, so that it does not synchronize
+            with the program's waits.
+        stop_limit_s: limit of the time to end the program during the fault.
+        quick: short enough, and possible on every machine, to be run with the tests.
+        ends_with: the run must end with this error instead of recovering; the time until then is measured.
+        goes_on: the display must not pause, because the source works.
     """
 
     name: ClassVar[str]
@@ -53,34 +53,34 @@ class Scenario(ABC):
         return ""
 
     @abstractmethod
-    def equip(self, stack: ExitStack, sights: Sights) -> None:
-        """Switch on what the fault needs; `stack` switches it off."""
+    def equip(self, stack: ExitStack, seen: SeenFrames) -> None:
+        """Start what the fault needs; `stack` stops it."""
 
     @abstractmethod
     def setup(self) -> Setup:
-        """The program that is put to the test; asked for again after it was stopped."""
+        """The program under test; called again after it was stopped."""
 
     @abstractmethod
-    def filmed_s(self, number: int) -> float | None:
-        """When the picture of a number was filmed, monotonic; None if there was none."""
+    def captured_at_s(self, number: int) -> float | None:
+        """When the frame of this number was captured, monotonic; None if there was none."""
 
     @abstractmethod
-    def strike(self) -> None:
+    def begin_fault(self) -> None:
         """The fault begins."""
 
     @abstractmethod
-    def mend(self) -> float:
-        """The fault ends; returns since when all is well, monotonic."""
+    def end_fault(self) -> float:
+        """The fault ends; returns since when everything works, monotonic."""
 
-    def accepts(self, sight: Sight) -> bool:  # noqa: ARG002
-        """Whether a sound picture filmed after the mending is all that is wanted."""
+    def accepts(self, frame: SeenFrame) -> bool:  # noqa: ARG002
+        """Whether an intact frame captured after the end of the fault is sufficient."""
         return True
 
-    def note(self, sight: Sight, *, faulty: bool) -> None:  # noqa: B027
-        """Take in a picture that was shown, while the fault was on or after."""
+    def note(self, frame: SeenFrame, *, faulty: bool) -> None:  # noqa: B027
+        """Process a frame that was shown, during the fault or after."""
 
     def figures(self) -> dict[str, float]:
-        """What else was measured."""
+        """Other measurements."""
         return {}
 
 
@@ -89,26 +89,26 @@ class CameraScenario(Scenario):
 
     Attributes:
         transport: `tcp` or `udp`.
-        longest_wait_s: between two tries to connect.
+        longest_wait_s: between two attempts to connect.
     """
 
-    transport: ClassVar[str] = "tcp"
+    transport: ClassVar[Transport] = "tcp"
     longest_wait_s: ClassVar[float] = 30.0
 
     def make_camera(self) -> Camera:
-        """The camera, not switched on."""
+        """The camera, not started."""
         return Camera()
 
-    def equip(self, stack: ExitStack, sights: Sights) -> None:  # noqa: ARG002
-        """Switch the camera on."""
+    def equip(self, stack: ExitStack, seen: SeenFrames) -> None:  # noqa: ARG002
+        """Start the camera."""
         self.camera = stack.enter_context(self.make_camera())
 
     def setup(self) -> Setup:
-        """Nothing but the source and a detector."""
-        connector = NetworkConnector(self.camera.url, NetworkOptions(transport=self.transport))
+        """Only the source and a detector."""
+        connector = NetworkConnector(self.camera.url, SourceSettings(transport=self.transport))
         return Setup(connector, self.longest_wait_s)
 
-    def filmed_s(self, number: int) -> float | None:
-        """As the camera tells."""
+    def captured_at_s(self, number: int) -> float | None:
+        """As the camera reports it."""
         shot = self.camera.shot(number)
         return None if shot is None else shot.drawn_s

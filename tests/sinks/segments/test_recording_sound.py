@@ -210,7 +210,7 @@ def test_while_the_disk_is_full_sound_is_dropped_with_the_scenes(
         assert in_step(path)
     # Nothing is kept for later.
     assert feed.passthrough.dropped == 0
-    assert not any(lane.packets for lane in feed.passthrough._lanes.values())
+    assert not any(queue.packets for queue in feed.passthrough._queues.values())
 
 
 def test_a_sink_that_cannot_be_entered_takes_no_packets(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_sizes_and_rates_must_be_positive(size: tuple[int, int] | None, fps: str
 @linux_only
 def test_a_missing_camera_lists_the_present_ones() -> None:
     connector = CameraConnector("/dev/video99")
-    assert not connector.present()
+    assert not connector.is_reachable()
     with pytest.raises(SourceUnavailable, match=r"/dev/video99: there is no /dev/video99; (cameras here|no camera)"):
         connector.connect(lambda: True)
 

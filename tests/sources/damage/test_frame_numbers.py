@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamer.sources.damage.frame_numbers import FrameNumbers
-from streamer.sources.damage.loss import LossWatch
+from streamer.sources.damage.loss import LossDetector
 
 FRAMES = 40
 
@@ -96,7 +96,7 @@ def decoded(packets: dict[int, bytes]) -> dict[int, tuple[bytes, str]]:
     """Pictures by the number of their packet, each with what is known against it."""
     decoder: Any = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1
-    watch = LossWatch("h264", key_frames_only=False, numbers=FrameNumbers())
+    watch = LossDetector("h264", key_frames_only=False, numbers=FrameNumbers())
     seen: dict[int, tuple[bytes, str]] = {}
     for number, content in packets.items():
         packet: Any = av.Packet(content)

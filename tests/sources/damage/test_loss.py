@@ -11,7 +11,7 @@ import pytest
 from av.video.stream import VideoStream
 
 from streamer.media import ffmpeg_log
-from streamer.sources.damage.loss import DECODER_TOLD, PACKET_LOSS, LossWatch
+from streamer.sources.damage.loss import DECODER_ERROR, PACKET_LOSS, LossDetector
 from tests import clips
 
 GROUP = 5
@@ -52,10 +52,12 @@ def watch(
         first: packets before this one never come.
         before: what happens while FFmpeg reads these packets.
         after: what happens while it decodes them.
-        key_frames_only: see `LossWatch`.
+        key_frames_only: see `LossDetector`.
         said_before: likewise.
     """
-    loss = LossWatch("mjpeg" if key_frames_only else "h264", key_frames_only=key_frames_only, said_before=said_before)
+    loss = LossDetector(
+        "mjpeg" if key_frames_only else "h264", key_frames_only=key_frames_only, said_before=said_before
+    )
     said: list[str | None] = []
     with av.open(str(clip)) as container, loss.listening():
         stream: VideoStream = container.streams.video[0]
@@ -100,7 +102,7 @@ def test_packets_that_come_too_late_are_lost(clip: Path) -> None:
 
 def test_what_the_decoder_complains_of_is_damage_until_the_next_key_frame(clip: Path) -> None:
     complaint = {7: lambda: log("h264", "concealing 120 DC, 120 AC, 120 MV errors in P frame")}
-    assert watch(clip, after=complaint) == [""] * 7 + [DECODER_TOLD] * 3 + [""] * GROUP
+    assert watch(clip, after=complaint) == [""] * 7 + [DECODER_ERROR] * 3 + [""] * GROUP
 
 
 @pytest.mark.parametrize(
@@ -119,18 +121,18 @@ def test_what_means_nothing_is_no_damage(clip: Path, said: tuple[str, str]) -> N
 def test_where_every_picture_stands_for_itself_a_loss_costs_no_other(clip: Path) -> None:
     assert watch(clip, before={2: missed}, key_frames_only=True) == [""] * FRAMES
     complaint = {2: lambda: log("mjpeg", "overread 8")}
-    assert watch(clip, after=complaint, key_frames_only=True) == ["", "", DECODER_TOLD] + [""] * (FRAMES - 3)
+    assert watch(clip, after=complaint, key_frames_only=True) == ["", "", DECODER_ERROR] + [""] * (FRAMES - 3)
 
 
 def test_a_packet_that_the_decoder_refuses_damages_what_follows() -> None:
-    loss = LossWatch("h264", key_frames_only=False)
+    loss = LossDetector("h264", key_frames_only=False)
     picture = av.VideoFrame(16, 16, "yuv420p")
     picture.pts, picture.time_base = 100, Fraction(1, 90000)
     with loss.listening():
         assert loss.verdict_of(picture).cause == ""
         log("h264", "Invalid level prefix")
         assert loss.decoder_failed("Invalid data found") == "Invalid level prefix"
-        assert loss.verdict_of(picture) == (DECODER_TOLD, "Invalid level prefix")
+        assert loss.verdict_of(picture) == (DECODER_ERROR, "Invalid level prefix")
 
 
 def test_what_was_missed_while_the_input_was_opened_is_missing_in_the_first_group(clip: Path) -> None:
@@ -150,11 +152,11 @@ def test_pictures_that_were_decoded_before_the_damage_and_come_out_after_it_are_
     complaint = {3: lambda: log("h264", "Reference 3 >= 2")}  # the fourth packet is the fourth or fifth picture shown
     said = watch(reordered, after=complaint)
     assert said[:3] == [""] * 3
-    assert DECODER_TOLD in said[3:GROUP]
+    assert DECODER_ERROR in said[3:GROUP]
     assert said[GROUP:] == [""] * 2 * GROUP
 
 
 def test_a_damaged_key_frame_that_comes_out_late_is_no_end_of_damage(reordered: Path) -> None:
     complaint = {GROUP: lambda: log("h264", "Invalid level prefix")}
     said = watch(reordered, after=complaint)
-    assert said == [""] * GROUP + [DECODER_TOLD] * GROUP + [""] * GROUP
+    assert said == [""] * GROUP + [DECODER_ERROR] * GROUP + [""] * GROUP

@@ -6,10 +6,9 @@ import itertools
 
 import pytest
 
+from streamer.config.source import SourceSettings, Transport
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.frame import Frame
 from tests.faults import counter
 from tests.faults.camera import Camera, Codec
@@ -19,9 +18,9 @@ from tests.pipeline.parts import DEADLINE_S
 pytestmark = pytest.mark.slow
 
 
-def frames(camera: Camera, count: int, transport: str = "tcp") -> list[Frame]:
-    connector = NetworkConnector(camera.url, NetworkOptions(transport=transport))
-    with LiveSource(connector, Patience(stall_s=DEADLINE_S)) as source:
+def frames(camera: Camera, count: int, transport: Transport = "tcp") -> list[Frame]:
+    connector = NetworkConnector(camera.url, SourceSettings(transport=transport))
+    with LiveSource(connector, SourceSettings(stall_s=DEADLINE_S)) as source:
         return list(itertools.islice(source, count))
 
 
@@ -31,7 +30,7 @@ def is_damaged(frame: Frame) -> bool:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("sloppy", SLOPPY)
-def test_nonsense_beside_whole_pictures_is_no_damage(sloppy: str, transport: str) -> None:
+def test_nonsense_beside_whole_pictures_is_no_damage(sloppy: str, transport: Transport) -> None:
     with Camera(fps=50, key_frame_every_s=0.5, sloppy=sloppy) as camera:
         seen = frames(camera, 60, transport)
     assert [is_damaged(frame) for frame in seen] == [False] * 60
@@ -54,7 +53,7 @@ def test_what_is_built_on_pictures_that_the_camera_left_out_is_flagged(codec: Co
 def test_what_is_lost_among_garbage_in_the_connection_is_flagged(seed: int) -> None:
     """Behind zeros FFmpeg passes over whole packets, and over TCP it tells of no gap unless it is asked to."""
     with Camera(fps=50, key_frame_every_s=0.5) as camera:
-        camera.litter(0.05, seed)
+        camera.insert_garbage(0.05, seed)
         seen = frames(camera, 200)
     damaged = [frame for frame in seen if is_damaged(frame)]
     assert damaged

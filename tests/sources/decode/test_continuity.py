@@ -90,7 +90,7 @@ def test_joined_parts_keep_sound_and_picture_in_step(tmp_path: Path, codec: str,
     found = moved(build(plan, tmp_path / "in.ts"))
     assert_in_step(found, 3)
     assert len(found.notes) == 2
-    assert all("begins anew" in note for note in found.notes)
+    assert all("restarts" in note for note in found.notes)
     gaps = [later - earlier for earlier, later in zip(found.times, found.times[1:], strict=False)]
     assert max(gaps) <= Fraction(3, 25)  # no hole between the parts beyond what decoding ahead needs
 
@@ -100,7 +100,7 @@ def test_the_note_tells_the_time_in_the_output(tmp_path: Path) -> None:
     found = moved(build(plan, tmp_path / "in.ts"))
     (note,) = found.notes
     (second,) = found.pictures[1]
-    assert "begins anew at 1.008 s" in note  # the sound of the first part lasts 42 packets of 24 ms
+    assert "restarts at 1.008 s" in note  # the sound of the first part lasts 42 packets of 24 ms
     assert second == Fraction(1008, 1000)
 
 

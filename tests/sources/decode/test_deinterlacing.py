@@ -14,12 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from streamer.config.source import SourceSettings, Transport
 from streamer.sources.decode.deinterlacing import Deinterlacer, is_combed
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
-from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.network.connector import NetworkConnector
+from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
 from tests.faults.camera import Camera
 from tests.faults.camera.ports import reserve_port
@@ -89,7 +88,7 @@ MOST_COMB = 80
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuvj420p", "yuv420p10le"])
-@pytest.mark.parametrize("mode", ["combed", "all"])
+@pytest.mark.parametrize("mode", ["auto", "on"])
 def test_a_moving_edge_has_no_comb_from_the_first_picture_on(pixel_format: str, mode: Any) -> None:
     deinterlacer = Deinterlacer(mode)
     for number in range(8):
@@ -105,7 +104,7 @@ def test_a_moving_edge_has_no_comb_from_the_first_picture_on(pixel_format: str, 
 
 
 def test_the_field_that_comes_first_is_kept_also_if_it_is_the_lower_one() -> None:
-    deinterlacer = Deinterlacer("combed")
+    deinterlacer = Deinterlacer("auto")
     for number in range(4):
         made = deinterlacer.progressive(picture(woven(number, upper_first=False), marked="bff"))
         assert comb(luma_of(made)) < MOST_COMB
@@ -113,7 +112,7 @@ def test_the_field_that_comes_first_is_kept_also_if_it_is_the_lower_one() -> Non
 
 
 def test_what_does_not_move_keeps_every_sample() -> None:
-    deinterlacer = Deinterlacer("combed")
+    deinterlacer = Deinterlacer("auto")
     noise = np.random.default_rng(1).integers(16, 235, (SIZE[1], SIZE[0])).astype(np.uint8)
     noise[1::2] = noise[::2]  # nothing that could be taken for a comb
     for _ in range(3):
@@ -123,26 +122,26 @@ def test_what_does_not_move_keeps_every_sample() -> None:
 
 
 def test_progressive_pictures_that_are_marked_as_interlaced_keep_every_sample() -> None:
-    deinterlacer = Deinterlacer("combed")
+    deinterlacer = Deinterlacer("auto")
     for number in range(6):
         luma = moment(number)
         assert np.array_equal(luma_of(deinterlacer.progressive(picture(luma))), luma)
 
 
-@pytest.mark.parametrize(("mode", "marked"), [("off", "tff"), ("combed", "prog")])
+@pytest.mark.parametrize(("mode", "marked"), [("off", "tff"), ("auto", "prog")])
 def test_the_same_picture_comes_back_where_nothing_is_to_be_done(mode: Any, marked: str) -> None:
     given = picture(woven(0), marked=marked)
     assert Deinterlacer(mode).progressive(given) is given
 
 
 def test_pictures_that_are_not_marked_are_made_progressive_if_all_are_to_be() -> None:
-    deinterlacer = Deinterlacer("all")
+    deinterlacer = Deinterlacer("on")
     for number in range(3):
         assert comb(luma_of(deinterlacer.progressive(picture(woven(number), marked="prog")))) < MOST_COMB
 
 
 def test_times_and_properties_stay_with_their_picture() -> None:
-    deinterlacer = Deinterlacer("all")
+    deinterlacer = Deinterlacer("on")
     for number in range(5):
         given = picture(woven(number))
         given.pts, given.time_base = 9_000 * number + 7, Fraction(1, 90_000)
@@ -154,7 +153,7 @@ def test_times_and_properties_stay_with_their_picture() -> None:
 
 
 def test_a_change_of_size_and_format_begins_anew() -> None:
-    deinterlacer = Deinterlacer("combed")
+    deinterlacer = Deinterlacer("auto")
     for size, pixel_format in ((SIZE, "yuv420p"), ((400, 304), "yuv420p"), (SIZE, "yuv422p")):
         for number in range(2):
             made = deinterlacer.progressive(picture(woven(number, size), pixel_format))
@@ -164,7 +163,7 @@ def test_a_change_of_size_and_format_begins_anew() -> None:
 
 def test_formats_that_the_filter_does_not_know_come_back_as_they_are() -> None:
     given = picture(woven(0), "nv12")
-    assert Deinterlacer("all").progressive(given) is given
+    assert Deinterlacer("on").progressive(given) is given
 
 
 def test_an_edge_that_moves_by_a_pixel_is_a_comb_and_a_fine_pattern_is_none() -> None:
@@ -205,7 +204,7 @@ def clip(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def frames(path: Path, **options: Any) -> tuple[list[Frame], int]:
-    with open_source(str(path), SourceOptions(**options)) as source:
+    with open_source(str(path), SourceSettings(**options)) as source:
         return list(source), source.info.field_order
 
 
@@ -236,11 +235,11 @@ def test_a_file_keeps_its_comb_if_that_is_wanted(clip: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-@pytest.mark.parametrize(("mode", "is_clean"), [("combed", True), ("off", False)])
-def test_an_interlaced_camera_is_shown_and_detected_without_comb(transport: str, mode: Any, is_clean: bool) -> None:
+@pytest.mark.parametrize(("mode", "is_clean"), [("auto", True), ("off", False)])
+def test_an_interlaced_camera_is_shown_without_combing(transport: Transport, mode: Any, is_clean: bool) -> None:
     with Camera(interlaced=True, key_frame_every_s=0.5) as camera:
-        connector = NetworkConnector(camera.url, NetworkOptions(transport=transport, deinterlace=mode))
-        with LiveSource(connector, Patience(stall_s=DEADLINE_S)) as source:
+        connector = NetworkConnector(camera.url, SourceSettings(transport=transport, deinterlace=mode))
+        with LiveSource(connector, SourceSettings(stall_s=DEADLINE_S)) as source:
             seen = list(itertools.islice(source, 30))
             field_order = source.info.field_order
     assert (field_order == 1) is is_clean
@@ -271,7 +270,7 @@ def sending() -> Iterator[str]:
 
 @pytest.mark.slow
 def test_an_mpeg2_camera_over_udp_is_shown_without_comb(sending: str) -> None:
-    with LiveSource(NetworkConnector(sending), Patience(stall_s=DEADLINE_S)) as source:
+    with LiveSource(NetworkConnector(sending), SourceSettings(stall_s=DEADLINE_S)) as source:
         seen = [frame for frame in itertools.islice(source, 20) if not frame.damage]
     assert seen
     assert max(comb(luma_of(frame.picture)) for frame in seen) < MOST_COMB * 2

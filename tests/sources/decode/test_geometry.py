@@ -11,15 +11,16 @@ import av
 import numpy as np
 import pytest
 
+from streamer.config.source import SourceSettings
 from streamer.interfaces import StreamInfo
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.orientation import NO_CROP, Crop, Orientation, Rotator
 from streamer.sources.file.file import FileSource
-from streamer.sources.live.connection import LivePicture
+from streamer.sources.live.connection import LiveFrame
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.paced import PacedConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.live_container import LiveContainerConnection
-from streamer.sources.network.network import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource
 from streamer.sources.probe.probe import probe
 from streamer.values.frame import Frame
@@ -114,15 +115,13 @@ def test_other_than_square_pixels_and_a_clean_aperture(tmp_path: Path) -> None:
     assert info.sample_aspect_ratio == Fraction(10, 11)
 
 
-def test_a_crop_that_chroma_forbids_keeps_one_line_more_and_is_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_crop_that_chroma_forbids_is_reduced_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_cropped(tmp_path / "odd.mkv", Crop(left=3, top=41))
     info, _ = read(path)
     assert (info.width, info.height) == (158, 80)
     told = [record.message for record in caplog.records]
     assert len(told) == 1
-    assert "odd.mkv: the container crops 3 left, 41 top of 160x120 yuv420p pictures" in told[0]
+    assert "odd.mkv: the container crops 3 left, 41 top, which is impossible for yuv420p frames of 160x120" in told[0]
     assert told[0].endswith("cropped by 2 left, 40 top")
 
 
@@ -143,9 +142,7 @@ def test_pictures_too_small_for_the_crop_are_told_and_shown_whole() -> None:
     turner = Rotator(Orientation(), Crop(top=20, bottom=20), said.append)
     sizes = [(one.width, one.height) for one in (turner.turn(noise("gray", 30, rows), TIME_BASE) for rows in (90, 40))]
     assert sizes == [(30, 50), (30, 40)]
-    assert said == [
-        "the container crops 20 top, 20 bottom of 30x40 gray pictures, which cannot be cut there: they are shown whole"
-    ]
+    assert said == ["the container crops 20 top, 20 bottom, which is impossible for gray frames of 30x40: shown whole"]
 
 
 def test_the_display_size_of_matroska_is_that_of_the_cropped_picture(tmp_path: Path) -> None:
@@ -228,12 +225,12 @@ def test_pixels_that_change_in_mid_stream_are_told_of_each_frame(
     assert info.sample_aspect_ratio == 1
     assert [frame.sample_aspect_ratio for frame in frames] == [Fraction(1)] * 10 + [Fraction(16, 11)] * 10
     assert [frame.segment for frame in frames] == [0] * 10 + [1] * 10
-    assert "picture 10 changes to 160x120 yuv420p, pixels 16:11" in caplog.text
+    assert "frame 10 changes to 160x120 yuv420p, pixels 16:11" in caplog.text
 
 
-def live_pictures(path: Path) -> tuple[StreamInfo, list[LivePicture]]:
-    connection = LiveContainerConnection(container := av.open(str(path)), container.streams.video[0], "camera")
-    pictures = [picture for picture in connection.pictures() if isinstance(picture, LivePicture)]
+def live_pictures(path: Path) -> tuple[StreamInfo, list[LiveFrame]]:
+    connection = LiveContainerConnection(av.open(str(path)), "camera", SourceSettings())
+    pictures = [picture for picture in connection.frames() if isinstance(picture, LiveFrame)]
     connection.close()
     return connection.info, pictures
 

@@ -41,10 +41,10 @@ def test_sound_that_has_no_time_is_left_out_and_told(tmp_path: Path, lost: int) 
         passthrough = passthrough_of(container, video)
         subscription = passthrough.subscribe()
         stripped: Any = WithoutTimes(container, lost)
-        reader = PacketReader(stripped, video, "clip", passthrough, say=said.append)
+        reader = PacketReader(stripped, video, "clip", passthrough, report=said.append)
         pictures = sum(bool(packet.size) for packet in reader)
         sound = len(subscription.take(None))
     with av.open(str(clip)) as container:
         packets = [packet.stream.type for packet in container.demux() if packet.size]
     assert (pictures, sound) == (packets.count("video"), packets.count("audio") - lost)
-    assert said == ([f"clip: {lost} packets of other streams have no time: left out"] if lost else [])
+    assert said == ([f"clip: {lost} packets of other streams have no time and are left out"] if lost else [])

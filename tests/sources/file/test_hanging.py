@@ -59,7 +59,7 @@ def test_leaving_while_a_thread_hangs_in_a_read_is_a_clean_end(
         reader = threading.Thread(target=read)
         reader.start()
         assert source.hangs.wait(DEADLINE_S)
-    assert "still being read" in caplog.text
+    assert "still reading the source" in caplog.text
     source.__exit__(None, None, None)
     assert source.is_open
     source.release.set()

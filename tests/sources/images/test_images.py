@@ -114,13 +114,13 @@ def test_exif_orientation_is_applied(orientation: int, tmp_path: Path) -> None:
 def test_no_picture_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a picture")
     for pattern in (str(tmp_path), str(tmp_path / "*.png"), str(tmp_path / "%03d.png"), str(tmp_path / "notes.*")):
-        with pytest.raises(SourceUnavailable, match="no picture"):
+        with pytest.raises(SourceUnavailable, match="no image"):
             find_images(pattern)
 
 
 def test_pictures_none_of_which_can_be_read_are_unavailable(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_text("text")
-    with pytest.raises(SourceUnavailable, match=r"none of its 1 pictures"):
+    with pytest.raises(SourceUnavailable, match=r"none of its 1 images"):
         ImageSource(tmp_path).__enter__()
 
 

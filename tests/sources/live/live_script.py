@@ -9,14 +9,26 @@ from fractions import Fraction
 
 import av
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost
 from streamer.interfaces import Damage, StreamInfo
-from streamer.sources.live.connection import LivePicture
+from streamer.sources.live.connection import LiveFrame
 from tests.pipeline.parts import DEADLINE_S
 
 NAME = "rtsp://camera/live"
 TICKS = 3600  # from one picture to the next, of 1/90000 s
-Item = LivePicture | Damage | None
+Item = LiveFrame | Damage | None
+
+
+def timing(
+    stall_s: float, first_wait_s: float = 0.5, longest_wait_s: float = 30.0, **others: float | bool
+) -> SourceSettings:
+    """Settings whose times are shorter than a user's may be."""
+    return SourceSettings().model_copy(
+        update={"stall_s": stall_s, "first_wait_s": first_wait_s, "longest_wait_s": longest_wait_s, **others}
+    )
+
+
 Act = Callable[[], Iterable[Item]] | Exception
 """What one connection gives, or how connecting fails."""
 
@@ -29,12 +41,12 @@ def picture(
     pixel_format: str = "yuv420p",
     damage: str = "",
     wall_clock_s: float | None = None,
-) -> LivePicture:
+) -> LiveFrame:
     """A picture that has just come; its time stamp follows from its number if `pts` is -1."""
     stamp = number * TICKS if pts == -1 else pts
     shown = av.VideoFrame(*size, pixel_format)
     arrived_s = time.monotonic()
-    return LivePicture(shown, stamp, Fraction(1, 90000), arrived_s, 0.001, wall_clock_s, damage)
+    return LiveFrame(shown, stamp, Fraction(1, 90000), arrived_s, 0.001, wall_clock_s, damage)
 
 
 def pictures(count: int, *, first: int = 0, size: tuple[int, int] = (64, 48)) -> Callable[[], Iterable[Item]]:
@@ -57,10 +69,10 @@ class ScriptedConnection:
         assert self._info is not None, "asked before the first picture"
         return self._info
 
-    def pictures(self) -> Iterator[Item]:
+    def frames(self) -> Iterator[Item]:
         assert threading.get_ident() == self.thread, "read by another thread than opened it"
         for item in self._items:
-            if isinstance(item, LivePicture) and self._info is None:
+            if isinstance(item, LiveFrame) and self._info is None:
                 shown = item.picture
                 self._info = StreamInfo(
                     NAME, shown.width, shown.height, shown.format.name, item.time_base, Fraction(25), live=True
@@ -95,15 +107,15 @@ class ScriptedConnector:
         """Set by `hang`, `silence` and `present`, and when the script is over."""
         self._acts = list(acts)
 
-    def present(self) -> bool:
+    def is_reachable(self) -> bool:
         self.reached.set()
         return self.is_present.pop(0) if self.is_present else True
 
-    def connect(self, wanted: Callable[[], bool]) -> ScriptedConnection:
+    def connect(self, is_active: Callable[[], bool]) -> ScriptedConnection:
         self.tries += 1
         if not self._acts:
             self.reached.set()
-            while wanted():
+            while is_active():
                 self.free.wait(0.01)
             raise SourceLost(f"{NAME}: not wanted any more")
         act = self._acts.pop(0)

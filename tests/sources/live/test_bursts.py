@@ -8,15 +8,14 @@ import av
 import numpy as np
 import pytest
 
+from streamer.config.source import SourceSettings, Transport
 from streamer.flow.cadence import Cadence
 from streamer.flow.playout import Playout
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.connector import NetworkConnector
 from streamer.values.states import FrameState
 from tests.faults.camera import Camera
 from tests.faults.counter import read_number
@@ -38,12 +37,12 @@ def recorded(path: Path) -> tuple[list[int | None], list[float]]:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("burst", [5, 8, 12, 25])
-def test_every_picture_of_a_burst_is_recorded_at_its_time(burst: int, transport: str, tmp_path: Path) -> None:
+def test_every_picture_of_a_burst_is_recorded_at_its_time(burst: int, transport: Transport, tmp_path: Path) -> None:
     stats, out, scenes = RunStats(), tmp_path / "out.mp4", list[Scene]()
     with Camera(fps=25, burst=burst, key_frame_every_s=burst / 25) as camera:
-        connector = NetworkConnector(camera.url, NetworkOptions(transport=transport))
+        connector = NetworkConnector(camera.url, SourceSettings(transport=transport))
         with (
-            LiveSource(connector, Patience(stall_s=DEADLINE_S), stats) as source,
+            LiveSource(connector, SourceSettings(stall_s=DEADLINE_S), stats) as source,
             video_sink(out, source.info) as sink,
         ):
             pipeline = Pipeline(

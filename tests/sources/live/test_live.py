@@ -17,19 +17,18 @@ from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.sources.live.connection import LivePicture
-from streamer.sources.live.line import LATE, Ended, Inbox, Line
+from streamer.sources.live.audio import LiveAudio
+from streamer.sources.live.connection import LiveFrame
+from streamer.sources.live.connection_thread import LATE, ConnectionThread, Ended, Inbox
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.live.sound import LiveSound
 from streamer.values.frame import Frame
 from tests.pipeline.parts import DEADLINE_S, Boom
-from tests.sources.live.live_script import NAME, TICKS, Act, Item, ScriptedConnector, picture, pictures
+from tests.sources.live.live_script import NAME, TICKS, Act, Item, ScriptedConnector, picture, pictures, timing
 
 # Nothing here hangs but what is meant to: this is only how long it takes to be noticed.
 SOON_STALLED_S = 0.5
-AT_ONCE = Patience(stall_s=DEADLINE_S, first_wait_s=0.001, longest_wait_s=0.001)
-STALLS = Patience(stall_s=SOON_STALLED_S, first_wait_s=0.001, longest_wait_s=0.001)
+AT_ONCE = timing(DEADLINE_S, 0.001, 0.001)
+STALLS = timing(SOON_STALLED_S, 0.001, 0.001)
 INBOX = 8
 
 Make = Callable[..., ScriptedConnector]
@@ -112,7 +111,7 @@ def test_what_was_lost_is_told_in_few_words(camera: Make) -> None:
 
 
 def test_another_size_in_mid_stream_begins_a_segment(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
-    def script() -> list[LivePicture]:
+    def script() -> list[LiveFrame]:
         sizes = [(64, 48), (64, 48), (128, 96), (128, 96), (64, 48)]
         return [picture(number, size=size) for number, size in enumerate(sizes)]
 
@@ -191,7 +190,7 @@ def test_a_connection_that_opens_and_gives_nothing_is_given_up_after_the_same_ti
         yield from getattr(connector, how)()
 
     connector = camera(silent, pictures(2))
-    with LiveSource(connector, Patience(SOON_STALLED_S, 0.001, 0.001, retry_at_start=True)) as source:
+    with LiveSource(connector, timing(SOON_STALLED_S, 0.001, 0.001, retry_at_start=True)) as source:
         assert len(take(source, 2)) == 2
     assert connector.tries >= 2
 
@@ -213,7 +212,7 @@ def test_data_without_a_picture_is_given_up_in_the_end(camera: Make, monkeypatch
 
     stats = RunStats()
     connector = camera(*[no_key_frame] * 50)
-    with LiveSource(connector, Patience(0.1, 0.001, 0.001), stats) as source:
+    with LiveSource(connector, timing(0.1, 0.001, 0.001), stats) as source:
         assert any(("reconnect", "no key frame") in stats.counts for _ in source)
         assert ("corrupt", "before key frame") in lost(source)
 
@@ -244,11 +243,11 @@ def test_another_size_after_a_reconnect_is_one_new_segment(camera: Make) -> None
 def test_what_comes_in_parts_has_longer_to_come(camera: Make) -> None:
     def in_parts() -> Iterator[Item]:
         yield picture(0)
-        yield from itertools.islice(connector.silence(), 40)  # longer than its patience, shorter than its parts
+        yield from itertools.islice(connector.silence(), 40)  # longer than the stall limit, shorter than its parts
         yield picture(1)
 
     connector = camera(in_parts, ends=True, least_stall_s=DEADLINE_S)
-    with LiveSource(connector, Patience(stall_s=0.05)) as source:
+    with LiveSource(connector, timing(0.05)) as source:
         assert len(list(source)) == 2
 
 
@@ -274,8 +273,8 @@ def test_the_first_connection_is_tried_again_where_that_is_wanted(
     refused = SourceLost(f"{NAME}: connection refused", "refused")
     stats = RunStats()
     connector = camera(*[refused] * 4, pictures(2))
-    patience = Patience(DEADLINE_S, 0.001, 0.001, retry_at_start=True)
-    with caplog.at_level(logging.WARNING), LiveSource(connector, patience, stats) as source:
+    settings = timing(DEADLINE_S, 0.001, 0.001, retry_at_start=True)
+    with caplog.at_level(logging.WARNING), LiveSource(connector, settings, stats) as source:
         assert [frame.segment for frame in take(source, 2)] == [0, 0]
     assert caplog.messages == [f"{NAME}: connection refused; trying again"]
     assert stats.counts == {}
@@ -286,7 +285,7 @@ def test_trying_at_the_start_ends_after_the_time_that_was_given(camera: Make, li
     refused = SourceLost("connection refused", "refused")
     connector = camera(*[refused] * 100)
     with pytest.raises(SourceUnavailable, match=r"connection refused; given up after \d+ s") as caught:
-        LiveSource(connector, Patience(1.0, 0.005, 0.005, retry_for_s=limit_s, retry_at_start=True)).__enter__()
+        LiveSource(connector, timing(1.0, 0.005, 0.005, retry_for_s=limit_s, retry_at_start=True)).__enter__()
     assert caught.value.cause == "refused"
     assert connector.tries < 100
 
@@ -295,7 +294,7 @@ def test_trying_at_the_start_ends_after_the_time_that_was_given(camera: Make, li
 def test_a_lost_camera_ends_the_source_after_the_time_that_was_given(camera: Make, limit_s: float) -> None:
     refused = SourceLost("connection refused", "refused")
     connector = camera(pictures(2), *[refused] * 100)
-    with LiveSource(connector, Patience(1.0, 0.005, 0.005, retry_for_s=limit_s)) as source:
+    with LiveSource(connector, timing(1.0, 0.005, 0.005, retry_for_s=limit_s)) as source:
         frames = iter(source)
         assert [next(frames).index for _ in range(2)] == [0, 1]
         with pytest.raises(SourceLost, match=r"given up after \d+ s"):
@@ -328,7 +327,7 @@ def test_a_mistake_in_a_connection_is_raised_as_it_is(camera: Make) -> None:
 def test_what_a_user_must_mend_is_asked_for_again_but_slowly(camera: Make) -> None:
     wrong = SourceUnavailable(f"{NAME}: wrong user or password", "login refused")
     connector = camera(pictures(1), wrong, pictures(1))
-    with LiveSource(connector, Patience(DEADLINE_S, 0.001, 1000.0)) as source:
+    with LiveSource(connector, timing(DEADLINE_S, 0.001, 1000.0)) as source:
         frames = iter(source)
         next(frames)
         waiter = threading.Thread(target=lambda: list(frames), daemon=True)
@@ -346,7 +345,7 @@ def test_a_camera_that_appears_ends_the_wait_for_the_next_try(camera: Make) -> N
     connector = camera(pictures(1), pictures(1))
     connector.is_present = [False, False, True]
     # No test waits that long.
-    with LiveSource(connector, Patience(DEADLINE_S, first_wait_s=900.0, longest_wait_s=900.0)) as source:
+    with LiveSource(connector, timing(DEADLINE_S, first_wait_s=900.0, longest_wait_s=900.0)) as source:
         assert [frame.segment for frame in take(source, 2)] == [0, 1]
     assert connector.is_present == []
 
@@ -365,7 +364,7 @@ def test_the_source_ends_where_too_many_threads_hang(camera: Make, where: str, m
 
     hangs = hangs_reading if where == "reading" else hangs_connecting
     connector: ScriptedConnector = camera(pictures(1), *[hangs] * 40)
-    with LiveSource(connector, Patience(0.05, 0.001, 0.001)) as source:
+    with LiveSource(connector, timing(0.05, 0.001, 0.001)) as source:
         with pytest.raises(SourceLost, match=r"\d+ connections hang and cannot be ended; start the program again"):
             list(source)
         assert connector.tries < 20
@@ -412,7 +411,7 @@ def waiting(connector: ScriptedConnector) -> list[Act]:
 def test_stopping_wakes_every_wait(camera: Make, phase: Callable[[ScriptedConnector], list[Act]]) -> None:
     connector = camera()
     connector._acts = phase(connector)
-    source = LiveSource(connector, Patience(1000.0, 1000.0 if phase is waiting else 0.001, 1000.0))
+    source = LiveSource(connector, timing(1000.0, 1000.0 if phase is waiting else 0.001, 1000.0))
     stopped_early = phase in (opening, first_picture)
     began = threading.Event()
     told: list[object] = []
@@ -475,7 +474,7 @@ def heard(inbox: Inbox) -> list[object]:
 
 
 def frames_in(items: list[object]) -> int:
-    return sum(item.frames if isinstance(item, Damage) else isinstance(item, LivePicture) for item in items)
+    return sum(item.frames if isinstance(item, Damage) else isinstance(item, LiveFrame) for item in items)
 
 
 @settings(deadline=None, max_examples=60)
@@ -500,7 +499,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
             raise SourceLost("gone")
 
     inbox: Inbox = BoundedQueue(INBOX, newest=True)
-    line = Line(1, ScriptedConnector(items), inbox, LiveSound(Passthrough(live=True)))
+    line = ConnectionThread(1, ScriptedConnector(items), inbox, LiveAudio(Passthrough(live=True)))
     assert reached.wait(DEADLINE_S)
     told = heard(inbox)
     line.join(DEADLINE_S)
@@ -515,7 +514,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
 
 def test_a_line_whose_inbox_is_closed_ends_though_it_waits_to_say_its_last() -> None:
     inbox: Inbox = BoundedQueue(2, newest=True)
-    line = Line(1, ScriptedConnector(pictures(5)), inbox, LiveSound(Passthrough(live=True)))
+    line = ConnectionThread(1, ScriptedConnector(pictures(5)), inbox, LiveAudio(Passthrough(live=True)))
     inbox.close()
     line.join(DEADLINE_S)
     assert not line.alive

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from streamer.errors import SourceUnavailable
 from streamer.sources.file.file import FileSource
 from streamer.sources.live import paced
-from streamer.sources.live.connection import ASK_EVERY_S
-from streamer.sources.live.line import LATE
+from streamer.sources.live.connection import POLL_S
+from streamer.sources.live.connection_thread import LATE
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.paced import Pace, PacedConnector
-from streamer.sources.live.retries import Patience
 from tests import clips
+from tests.sources.live.live_script import timing
 
 
 class Clock:
@@ -56,7 +56,7 @@ def test_the_first_picture_goes_at_once_and_the_others_when_their_time_has_come(
     pace = Pace(lambda: True)
     went_s = [clock.go_at(pace, 7.0 + offset_s) for offset_s in (0.0, 0.04, 0.1, 3.0)]
     assert went_s == pytest.approx([0.0, 0.04, 0.1, 3.0])
-    assert max(clock.waits_s) <= ASK_EVERY_S  # it looks now and then whether it is still wanted
+    assert max(clock.waits_s) <= POLL_S  # it looks now and then whether it is still wanted
 
 
 def test_what_was_held_up_catches_up(clock: Clock) -> None:
@@ -84,7 +84,7 @@ def test_a_long_hold_up_is_not_caught_up_in_a_burst(clock: Clock) -> None:
 def test_it_does_not_wait_for_what_nobody_wants(clock: Clock) -> None:
     pace = Pace(lambda: clock.now_s < 1000.5)
     clock.go_at(pace, 0.0)
-    assert clock.go_at(pace, 50.0) == pytest.approx(0.5, abs=ASK_EVERY_S)
+    assert clock.go_at(pace, 50.0) == pytest.approx(0.5, abs=POLL_S)
 
 
 @given(steps_s=st.lists(st.floats(0, 59), max_size=30), delays_s=st.lists(st.floats(0, 1.9), min_size=31, max_size=31))
@@ -120,7 +120,7 @@ def test_a_file_plays_with_its_own_times_as_a_live_source(tmp_path: Path) -> Non
 
 def test_a_file_with_long_waits_is_not_taken_for_a_camera_that_stalled(tmp_path: Path) -> None:
     slides = clips.write_video(tmp_path / "slides.mp4", pts=[0, 5120, 10240], rate=Fraction(5, 2))
-    with LiveSource(played(slides), Patience(stall_s=0.05)) as source:
+    with LiveSource(played(slides), timing(0.05)) as source:
         assert [frame.segment for frame in source] == [0, 0, 0]
 
 

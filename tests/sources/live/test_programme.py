@@ -7,13 +7,12 @@ import threading
 
 import pytest
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost
 from streamer.flow.stats import RunStats
 from streamer.sources.live.live import LiveSource
 from streamer.sources.live.programme import CHANGED
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.datagram_port import DatagramPort
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from tests.clips import read_number
 from tests.pipeline.parts import DEADLINE_S
 from tests.sources.network.sending_ts import Programme, Sender, free_port
@@ -48,8 +47,8 @@ def check_followed(before: Programme, after: Programme) -> None:
     """The frames must go on with the other programme, after one reconnect for that cause and no other."""
     port, stats = free_port(), RunStats()
     # Longer than the test: it must not be a stall that mends it.
-    patience = Patience(stall_s=4 * DEADLINE_S)
-    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), patience, stats)
+    settings = SourceSettings(stall_s=4 * DEADLINE_S)
+    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), settings, stats)
     with Sender([before, after], port) as sender, source as opened:
         frames = iter(opened)
         last = next(frame for frame in frames if read_number(frame.picture) < NEXT)
@@ -65,25 +64,25 @@ def check_followed(before: Programme, after: Programme) -> None:
 @pytest.mark.slow
 def test_a_sender_that_is_started_again_as_it_was_needs_no_other_connection() -> None:
     port, stats = free_port(), RunStats()
-    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), Patience(stall_s=4 * DEADLINE_S), stats)
+    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), SourceSettings(stall_s=4 * DEADLINE_S), stats)
     with Sender([BEFORE, Programme(NEXT)], port), source as opened:
         assert next(frame.segment for frame in opened if read_number(frame.picture) >= NEXT + 5) == 0
     assert not [name for name, _ in stats.counts if name == "reconnect"]
 
 
 def test_a_port_is_given_to_one_connection_after_the_other() -> None:
-    port = DatagramPort()
-    free = port.take(lambda: True, "udp://camera")
+    connector = NetworkConnector("udp://camera:1")
+    release = connector._take_port(lambda: True)
     with pytest.raises(SourceLost, match="not closed yet"):
-        port.take(lambda: False, "udp://camera")
-    threading.Timer(0.05, free).start()
-    port.take(lambda: True, "udp://camera")()
+        connector._take_port(lambda: False)
+    threading.Timer(0.05, release).start()
+    connector._take_port(lambda: True)()
 
 
 @pytest.mark.slow
 def test_two_programmes_at_one_port_do_not_disturb_each_other() -> None:
     port, stats = free_port(), RunStats()
-    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), Patience(stall_s=4 * DEADLINE_S), stats)
+    source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), SourceSettings(stall_s=4 * DEADLINE_S), stats)
     other = Programme(NEXT, pid=500, table_pid=4200, number=2)
     with Sender([BEFORE], port), Sender([other], port), source as opened:
         shown = [read_number(frame.picture) >= NEXT for frame in itertools.islice(opened, 60)]

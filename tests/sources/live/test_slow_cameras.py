@@ -8,27 +8,26 @@ import threading
 
 import pytest
 
+from streamer.config.source import SourceSettings, Transport
 from streamer.flow.stats import RunStats
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
 from streamer.sources.live.stall import StallLimit
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 from tests.faults.camera.settings import Codec
 from tests.faults.counter import read_number
 from tests.pipeline.parts import DEADLINE_S
 
 
-def source(camera: Camera, transport: str, stats: RunStats) -> LiveSource:
-    patience = Patience(stall_s=DEADLINE_S, retry_for_s=0.0)
-    return LiveSource(NetworkConnector(camera.url, NetworkOptions(transport=transport)), patience, stats)
+def source(camera: Camera, transport: Transport, stats: RunStats) -> LiveSource:
+    settings = SourceSettings(stall_s=DEADLINE_S, retry_for_s=0.0)
+    return LiveSource(NetworkConnector(camera.url, SourceSettings(transport=transport)), settings, stats)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("codec", ["h264", "h265", "mjpeg"])
-def test_a_slow_camera_is_read_over_one_connection_and_loses_nothing(codec: Codec, transport: str) -> None:
+def test_a_slow_camera_is_read_over_one_connection_and_loses_nothing(codec: Codec, transport: Transport) -> None:
     stats = RunStats()
     with (
         Camera(codec=codec, fps=1.5, key_frame_every_s=2.0, key_frame_on_play=True) as camera,
@@ -42,7 +41,7 @@ def test_a_slow_camera_is_read_over_one_connection_and_loses_nothing(codec: Code
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_stopping_does_not_wait_for_the_next_picture(transport: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_stopping_does_not_wait_for_the_next_picture(transport: Transport, caplog: pytest.LogCaptureFixture) -> None:
     with Camera(fps=25, key_frame_on_play=True) as camera:
         opened = source(camera, transport, RunStats())
         with caplog.at_level(logging.INFO), opened:

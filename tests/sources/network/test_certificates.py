@@ -16,17 +16,16 @@ import certifi
 import pytest
 import trustme
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.network import certificates
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 from tests.pipeline.parts import DEADLINE_S
 from tests.sources.network.http.http_cameras import HttpCamera
 
-ALWAYS = Patience(stall_s=DEADLINE_S)
+ALWAYS = SourceSettings(stall_s=DEADLINE_S)
 LAST_YEAR = datetime.now(UTC) - timedelta(days=365)
 
 
@@ -96,7 +95,7 @@ def camera_at(scheme: str, tls: ssl.SSLContext) -> Iterator[str]:
 
 
 def check_shown(url: str, *, verify: bool = True) -> None:
-    with LiveSource(NetworkConnector(url, NetworkOptions(verify=verify)), ALWAYS) as opened:
+    with LiveSource(NetworkConnector(url, SourceSettings(verify=verify)), ALWAYS) as opened:
         assert len(list(itertools.islice(opened, 3))) == 3
 
 

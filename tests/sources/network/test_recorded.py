@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import PassthroughSource, Scene, Source
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
-from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.selection import open_source
 from streamer.values.states import FrameState
 from tests import clips
 from tests.sinks.making import video_sink
@@ -75,7 +75,7 @@ def test_every_frame_of_a_recording_comes_once(address: str, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_server_without_ranges_gives_every_frame_too(folder: Path, name: str) -> None:
     with serving(folder, ranges=False) as address:
-        check_whole(open_source(f"{address}/{name}", SourceOptions(live=False)))
+        check_whole(open_source(f"{address}/{name}", SourceSettings(live=False)))
 
 
 def test_an_index_at_the_end_is_no_obstacle_where_nothing_can_be_skipped(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_index_at_the_end_is_no_obstacle_where_nothing_can_be_skipped(tmp_pat
 def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, ranges: bool) -> None:
     with (
         serving(folder, ranges=ranges) as address,
-        open_source(f"{address}/{name}", SourceOptions(live=False)) as source,
+        open_source(f"{address}/{name}", SourceSettings(live=False)) as source,
     ):
         assert isinstance(source, PassthroughSource)
         with video_sink(tmp_path / "far.mkv", source.info, passthrough=source.passthrough) as sink:
@@ -114,8 +114,8 @@ def test_a_playlist_without_an_end_is_live(address: str, name: str, recorded: bo
 
 
 def test_what_the_user_says_counts_more(address: str) -> None:
-    assert isinstance(open_source(f"{address}/clip.mp4", SourceOptions(live=True)), LiveSource)
-    assert isinstance(open_source(f"{address}/live.m3u8", SourceOptions(live=False)), RecordedSource)
+    assert isinstance(open_source(f"{address}/clip.mp4", SourceSettings(live=True)), LiveSource)
+    assert isinstance(open_source(f"{address}/live.m3u8", SourceSettings(live=False)), RecordedSource)
 
 
 def test_what_is_known_of_a_recording(address: str) -> None:
@@ -150,19 +150,19 @@ def test_a_server_that_is_not_there_is_refused_at_once() -> None:
     assert caught.value.cause == "refused"
     assert "swordfish" not in str(caught.value)
     with pytest.raises(SourceUnavailable, match="nobody listens"):
-        open_source(address, SourceOptions(live=False)).__enter__()
+        open_source(address, SourceSettings(live=False)).__enter__()
     with pytest.raises(SourceLost, match="nobody listens"):
         is_recording(NetworkConnector(address))
 
 
 def test_a_server_that_is_not_there_yet_is_waited_for_as_for_a_camera() -> None:
-    options = SourceOptions(patience=Patience(retry_at_start=True))
+    options = SourceSettings(retry_at_start=True)
     assert isinstance(open_source(f"http://127.0.0.1:{free_port()}/clip.mp4", options), LiveSource)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recording_whose_sending_breaks_off_is_not_taken_for_whole(folder: Path, name: str) -> None:
-    with serving(folder, sent=0.6) as address, open_source(f"{address}/{name}", SourceOptions(live=False)) as source:
+    with serving(folder, sent=0.6) as address, open_source(f"{address}/{name}", SourceSettings(live=False)) as source:
         came = len(list(source))
         damage = source.take_damage()
     assert 0 < came < FRAMES

@@ -9,13 +9,12 @@ from contextlib import nullcontext
 
 import pytest
 
+from streamer.config.source import SourceSettings, Transport
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.network.refusals import refused
 from streamer.sources.live.interrupt import interruptible
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.connector import NetworkConnector
 from tests.faults.camera import Camera
 from tests.faults.camera.settings import Scheme
 from tests.faults.counter import read_number
@@ -23,17 +22,17 @@ from tests.pipeline.parts import DEADLINE_S
 from tests.sources.network.answering import Answer, answering, refusing
 
 SECRET = "swordfish"
-ALWAYS = Patience(stall_s=DEADLINE_S)
+ALWAYS = SourceSettings(stall_s=DEADLINE_S)
 
 
 def connect(url: str, **options: object) -> None:
-    NetworkConnector(url, NetworkOptions(**options)).connect(lambda: True).close()  # type: ignore[arg-type]
+    NetworkConnector(url, SourceSettings(**options)).connect(lambda: True).close()  # type: ignore[arg-type]
 
 
 def check_told(url: str, saying: str, **options: object) -> None:
     """The first connection ends the program with one line that says so, and not the password."""
     with pytest.raises(SourceUnavailable, match=saying) as caught:
-        LiveSource(NetworkConnector(url, NetworkOptions(**options)), ALWAYS).__enter__()  # type: ignore[arg-type]
+        LiveSource(NetworkConnector(url, SourceSettings(**options)), ALWAYS).__enter__()  # type: ignore[arg-type]
     assert SECRET not in f"{caught.value}"
     assert "\n" not in str(caught.value)
     assert "; " in str(caught.value), "a remedy is missing"
@@ -142,30 +141,30 @@ def test_a_login_that_nobody_knows_is_named() -> None:
 
 
 @pytest.mark.parametrize(("asked", "only"), [("tcp", "udp"), ("udp", "tcp")])
-def test_the_other_transport_is_tried(asked: str, only: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_other_transport_is_tried(asked: Transport, only: str, caplog: pytest.LogCaptureFixture) -> None:
     def answer(request: bytes) -> bytes | None:
         is_tcp = b"RTP/AVP/TCP" in request
         return refusing("SETUP" if is_tcp == (only == "udp") else "-", 461, "Unsupported Transport")(request)
 
-    def is_wanted() -> bool:
-        return "is tried" not in caplog.text
+    def is_active() -> bool:
+        return "trying" not in caplog.text
 
-    with answering(answer) as port, interruptible(is_wanted), pytest.raises((SourceLost, SourceUnavailable)):
-        NetworkConnector(f"rtsp://127.0.0.1:{port}/live", NetworkOptions(transport=asked)).connect(is_wanted)
-    assert f"does not send over {asked.upper()}; {only.upper()} is tried" in caplog.text
+    with answering(answer) as port, interruptible(is_active), pytest.raises((SourceLost, SourceUnavailable)):
+        NetworkConnector(f"rtsp://127.0.0.1:{port}/live", SourceSettings(transport=asked)).connect(is_active)
+    assert f"does not send over {asked.upper()}; trying {only.upper()}" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("url", "saying"),
     [
-        (f"rtsp://admin:pa/{SECRET}@", "names no host"),
-        (f"rtsp://admin:{SECRET}@/live", "names no host"),
+        (f"rtsp://admin:pa/{SECRET}@", "has no host"),
+        (f"rtsp://admin:{SECRET}@/live", "has no host"),
         (f"rtsp://admin:{SECRET}/live", "is no address"),
         (f"rtsp://admin:{SECRET}", "is no address"),
         (f"rtsp://admin:12/{SECRET}@nowhere.invalid/live", "not known.*%2F"),
         (f"rtsp://admin:p@{SECRET}/x@nowhere.invalid/live", "not known.*%2F"),
-        ("rtsp:///live", "names no host"),
-        ("https:///", "names no host"),
+        ("rtsp:///live", "has no host"),
+        ("https:///", "has no host"),
     ],
 )
 def test_an_address_whose_password_hides_the_host(url: str, saying: str) -> None:
@@ -180,8 +179,8 @@ def check_told_of(url: str, saying: str) -> None:
 
 def test_an_option_that_ffmpeg_does_not_have_is_named() -> None:
     with pytest.raises(ConfigError, match=r"no option 'reorder_queue'.*did you mean reorder_queue_size"):
-        NetworkConnector("rtsp://camera/", NetworkOptions(options={"reorder_queue": "5"}))
-    NetworkConnector("rtsp://camera/", NetworkOptions(options={"reorder_queue_size": "5"}))
+        NetworkConnector("rtsp://camera/", SourceSettings(options={"reorder_queue": "5"}))
+    NetworkConnector("rtsp://camera/", SourceSettings(options={"reorder_queue_size": "5"}))
 
 
 def test_a_port_that_is_taken_is_told() -> None:

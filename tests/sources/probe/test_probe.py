@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.sources.probe.facts import VideoFacts
 from streamer.sources.probe.probe import constancy, probe
@@ -98,7 +99,7 @@ def test_variable_and_unknown_rate(tmp_path: Path) -> None:
 def test_pictures_and_graphs(tmp_path: Path) -> None:
     for number in range(3):
         clips.write_picture(tmp_path / f"{number}.png", number)
-    pictures = probe(str(tmp_path), fps="50")
+    pictures = probe(str(tmp_path), SourceSettings(fps=Fraction(50)))
     assert pictures.container == "pictures"
     assert pictures.duration_s == pytest.approx(0.06)
     facts = pictures.streams[0].video

@@ -1,7 +1,8 @@
-"""A live HLS source: one FFmpeg container for each period between two discontinuities, played at one pace.
+"""A live HLS source: one FFmpeg container for each period between two discontinuities, all played at one pace.
 
-A new container, because FFmpeg takes neither another initialization of fragmented MP4 nor another codec in mid-stream,
-and takes packet counters of MPEG-TS that begin anew for loss. Opened, read and closed by the thread of its connection.
+Each period needs a container of its own: FFmpeg supports neither a second initialization section of fragmented MP4 nor
+another codec within a stream, and it takes restarted packet counters of MPEG-TS for packet loss. Opened, read and
+closed by the thread of its connection.
 """
 
 from __future__ import annotations
@@ -17,64 +18,62 @@ from typing import Any
 import av
 from av.container import InputContainer
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import PacketTap, StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
-from streamer.sources.decode.deinterlacing import Deinterlace
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
-from streamer.sources.decode.opening import choose_video
-from streamer.sources.live.connection import ASK_EVERY_S, LiveItem, LivePacket, LivePicture
-from streamer.sources.live.eras import Eras
+from streamer.sources.live.clock_epochs import ClockEpochs
+from streamer.sources.live.connection import POLL_S, LiveFrame, LiveItem, LivePacket
 from streamer.sources.live.paced import Pace
-from streamer.sources.network.hls.follower import TS_SYNC, Follower, Loaded, lasts_s
-from streamer.sources.network.hls.opening import Chosen
-from streamer.sources.network.hls.period import SegmentFile, next_segment
+from streamer.sources.network.address import Address
+from streamer.sources.network.ffmpeg_options import PROBED
+from streamer.sources.network.hls.opening import ChosenVariant
+from streamer.sources.network.hls.segment_file import SegmentFile, next_segment
+from streamer.sources.network.hls.segment_loader import TS_SYNC, LoadedSegment, SegmentLoader, duration_from_start
 from streamer.sources.network.live_container import LiveContainerConnection
-from streamer.sources.network.options import PROBED
 
-_SOUND_WAIT_S = 5.0
+_AUDIO_WAIT_S = 5.0
 _LEAD_S = Fraction(2)
-"""Sound from a playlist of its own goes on this much before its picture; it may be there much earlier."""
+"""Audio of a separate playlist is passed on up to this long before its frame; it may be loaded much earlier."""
 
 
 class HlsConnection:
     """See `streamer.sources.live.connection.Connection`.
 
     Args:
-        chosen: what is read.
-        name: without credentials.
-        wanted: asked while waiting.
-        tap: told of the packets.
-        audio: give the packets of its sound too.
-        deinterlace: which pictures to make progressive.
+        chosen: the playlists that are read.
+        address: of the source.
+        settings: of the source.
+        is_active: asked while waiting.
+        packet_tap: gets the video packets.
     """
 
     def __init__(
         self,
-        chosen: Chosen,
-        name: str,
-        wanted: Callable[[], bool],
-        tap: PacketTap | None,
-        *,
-        audio: bool,
-        deinterlace: Deinterlace = "off",
+        chosen: ChosenVariant,
+        address: Address,
+        settings: SourceSettings,
+        is_active: Callable[[], bool],
+        packet_tap: PacketTap | None,
     ) -> None:
-        self._name = name
-        self._wanted = wanted
-        self._tap = tap
-        self._audio = audio
-        self._deinterlace: Deinterlace = deinterlace
-        self._pace = Pace.of_segments(wanted)
-        self._follower = Follower(chosen.web, chosen.url, chosen.playlist, name)
-        self._sound: _SoundReader | None = None
+        self._name = address.name
+        self._settings = settings
+        self._is_active = is_active
+        self._packet_tap = packet_tap
+        self._pace = Pace.of_segments(is_active)
+        self._loader = SegmentLoader(address, settings, chosen.url, chosen.playlist)
+        self._audio: _AudioReader | None = None
         if chosen.audio_url is not None and chosen.audio is not None:
-            follower = Follower(chosen.web, chosen.audio_url, chosen.audio, name, lasts_s(chosen.playlist))
-            self._sound = _SoundReader(follower, name, wanted)
+            least_s = duration_from_start(chosen.playlist)
+            loader = SegmentLoader(address, settings, chosen.audio_url, chosen.audio, least_s)
+            self._audio = _AudioReader(loader, address.name, is_active)
+            self._settings = settings.model_copy(update={"audio": False})  # the video's segments have none
         try:
-            first = next_segment(self._follower, wanted)
+            first = next_segment(self._loader, is_active)
             if first is None:
-                raise SourceLost(f"{name}: the stream ended before its first picture", "ended")
+                raise SourceLost(f"{self._name}: the stream ended before its first frame", "ended")
             self._open(first)
         except BaseException:
             self._end()
@@ -82,22 +81,22 @@ class HlsConnection:
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """See `streamer.sources.live.connection.SoundConnection`."""
-        return self._period.streams if self._sound is None else self._sound.streams
+        """See `streamer.sources.live.connection.AudioConnection`."""
+        return self._period.streams if self._audio is None else self._audio.streams
 
     @property
     def info(self) -> StreamInfo:
         """See `streamer.sources.live.connection.Connection`."""
         return self._period.info
 
-    def pictures(self) -> Iterator[LiveItem]:
+    def frames(self) -> Iterator[LiveItem]:
         """See `streamer.sources.live.connection.Connection`."""
         while True:
-            for item in self._period.pictures():
-                if self._sound is not None and isinstance(item, LivePicture) and item.pts is not None:
-                    yield from self._sound.until(item)
+            for item in self._period.frames():
+                if self._audio is not None and isinstance(item, LiveFrame) and item.pts is not None:
+                    yield from self._audio.until(item)
                 yield item
-                self._eras.missing(self._file.take_lost())
+                self._epochs.add_missing(self._file.take_lost_s())
             self._file.check()
             following = self._file.following
             if following is None:
@@ -106,48 +105,35 @@ class HlsConnection:
             self._open(following)
 
     def close(self) -> None:
-        """Release it."""
+        """Close all connections."""
         self._period.close()
         self._end()
 
     def _end(self) -> None:
-        self._follower.close()
-        if self._sound is not None:
-            self._sound.close()
+        self._loader.close()
+        if self._audio is not None:
+            self._audio.close()
 
-    def _open(self, first: Loaded) -> None:
-        self._eras = Eras(first.period)
-        self._file = SegmentFile(self._follower, self._wanted, first)
+    def _open(self, first: LoadedSegment) -> None:
+        self._epochs = ClockEpochs(first.period)
+        self._file = SegmentFile(self._loader, self._is_active, first)
         try:
             container = open_segments(self._file, first, self._name)
         except SourceLost:
-            self._file.check()  # which may be the reason
+            self._file.check()  # this may be the reason
             raise
-        try:
-            stream = choose_video(container, self._name)
-            audio = self._audio and self._sound is None
-            self._period = LiveContainerConnection(
-                container,
-                stream,
-                self._name,
-                self._pace,
-                self._tap,
-                audio=audio,
-                eras=self._eras,
-                deinterlace=self._deinterlace,
-            )
-        except BaseException:
-            container.close()
-            raise
+        self._period = LiveContainerConnection(
+            container, self._name, self._settings, self._packet_tap, pace=self._pace, epochs=self._epochs
+        )
 
 
-class _SoundReader:
-    """The sound of a playlist of its own, read by a thread of its own and given out beside the pictures."""
+class _AudioReader:
+    """Reads the audio of a separate playlist on a thread of its own, and returns it along with the frames."""
 
-    def __init__(self, follower: Follower, name: str, wanted: Callable[[], bool]) -> None:
-        self._follower = follower
+    def __init__(self, loader: SegmentLoader, name: str, is_active: Callable[[], bool]) -> None:
+        self._loader = loader
         self._name = name
-        self._wanted = wanted
+        self._connection_is_active = is_active
         self._lock = threading.Lock()
         # Under the lock.
         self._packets: deque[LivePacket] = deque(maxlen=20_000)
@@ -156,27 +142,28 @@ class _SoundReader:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streamer-hls-sound", daemon=True)
         self._thread.start()
-        # The streams are to be known with the connection, but pictures do not wait long for sound that does not come.
-        until_s = time.monotonic() + _SOUND_WAIT_S
-        while wanted() and not self._ready.wait(ASK_EVERY_S) and time.monotonic() < until_s:
+        # The streams are needed when the connection opens, but frames do not wait long for audio that is late.
+        until_s = time.monotonic() + _AUDIO_WAIT_S
+        while is_active() and not self._ready.wait(POLL_S) and time.monotonic() < until_s:
             pass
 
     @property
     def streams(self) -> tuple[PassthroughStream, ...]:
-        """Of the packet that was given out last."""
+        """The stream of the packet that was returned last."""
         with self._lock:
             return self._streams
 
-    def until(self, picture: LivePicture) -> Iterator[LivePacket]:
-        """What is heard up to shortly after a picture."""
-        assert picture.pts is not None
-        shown_s = picture.pts * picture.time_base
+    def until(self, frame: LiveFrame) -> Iterator[LivePacket]:
+        """The packets up to `_LEAD_S` after a frame."""
+        assert frame.pts is not None
+        shown_s = frame.pts * frame.time_base
         while True:
             with self._lock:
                 if not self._packets:
                     return
                 packet = self._packets[0]
-                if packet.era > picture.era or (packet.era == picture.era and packet.time_s > shown_s + _LEAD_S):
+                is_later = packet.epoch == frame.epoch and packet.time_s > shown_s + _LEAD_S
+                if packet.epoch > frame.epoch or is_later:
                     return
                 self._packets.popleft()
                 if packet.stream not in self._streams:
@@ -184,27 +171,27 @@ class _SoundReader:
             yield replace(packet, arrived_s=time.monotonic())
 
     def close(self) -> None:
-        """End its thread. Fine a second time."""
+        """End the thread. Closing twice is fine."""
         self._closing.set()
-        self._follower.close()
+        self._loader.close()
 
     def _run(self) -> None:
         try:
-            following = next_segment(self._follower, self._is_wanted)
+            following = next_segment(self._loader, self._is_active)
             while following is not None:
-                file = SegmentFile(self._follower, self._is_wanted, following)
+                file = SegmentFile(self._loader, self._is_active, following)
                 with open_segments(file, following, self._name) as container:
-                    self._read(container, Eras(following.period))
+                    self._read(container, ClockEpochs(following.period))
                 following = file.following
         except (SourceLost, SourceUnavailable, av.error.FFmpegError, OSError):
-            return  # the pictures go on without it
+            return  # the video continues without audio
         finally:
             self._ready.set()
 
-    def _is_wanted(self) -> bool:
-        return self._wanted() and not self._closing.is_set()
+    def _is_active(self) -> bool:
+        return self._connection_is_active() and not self._closing.is_set()
 
-    def _read(self, container: InputContainer, eras: Eras) -> None:
+    def _read(self, container: InputContainer, epochs: ClockEpochs) -> None:
         found = next((one for one in container.streams.audio if not has_unknown_parameters(one)), None)
         if found is None:
             return
@@ -215,21 +202,21 @@ class _SoundReader:
         for packet in container.demux(found):
             if packet.size and (packet.pts is not None or packet.dts is not None):
                 ticks: Any = packet.pts if packet.dts is None else packet.dts
-                era = eras.of(0, float(ticks * packet.time_base))
-                live = LivePacket(stream, passthrough_packet(packet), time.monotonic(), era)
+                epoch = epochs.of(0, float(ticks * packet.time_base))
+                live = LivePacket(stream, passthrough_packet(packet), time.monotonic(), epoch)
                 with self._lock:
                     self._packets.append(live)
 
 
-def open_segments(file: SegmentFile, first: Loaded, name: str) -> InputContainer:
-    """A container over the segments of a period.
+def open_segments(file: SegmentFile, first: LoadedSegment, name: str) -> InputContainer:
+    """Open a container over the segments of a period.
 
     Raises:
-        SourceLost: FFmpeg does not know them.
+        SourceLost: FFmpeg cannot read them.
     """
     kind = "mov" if first.fragmented else "mpegts" if first.data[:1] == TS_SYNC else None
     try:
         return av.open(file, "r", format=kind, options=dict(PROBED), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        what = f"a segment cannot be read ({reason(error)}); see whether it plays elsewhere"
+        what = f"a segment cannot be read ({reason(error)}); check whether the stream plays in another player"
         raise SourceLost(f"{name}: {what}", "no video") from error

@@ -1,36 +1,37 @@
-"""Opening an HLS source: from its address to the media playlists of the one variant that is read.
+"""Opens an HLS source: from its address to the media playlists of the one variant that is read.
 
-Called by the thread of a connection, and by the main thread to see whether there is a recording.
+Called by the thread of a connection, and by the main thread to find out whether the source is a recording.
 """
 
 from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.sources.network.address import Address
+from streamer.sources.network.hls.download import download_text
 from streamer.sources.network.hls.playlist import MasterPlaylist, MediaPlaylist, choose, parse
-from streamer.sources.network.hls.web import Web
+from streamer.sources.network.http.client import HttpClient
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What of a source is read.
+class ChosenVariant:
+    """The part of a source that is read.
 
     Attributes:
-        web: fetches it.
         url: of the media playlist with the video.
-        playlist: as it was loaded first.
-        audio_url: of the media playlist with its sound; None if that is in the same segments.
-        audio: likewise loaded.
+        playlist: its first version.
+        audio_url: of the media playlist with the audio; None if the video's segments hold the audio.
+        audio: its first version.
     """
 
-    web: Web
     url: str
     playlist: MediaPlaylist
     audio_url: str | None = None
@@ -38,74 +39,55 @@ class Chosen:
 
 
 def open_playlists(
-    url: str,
-    name: str,
-    wanted: Callable[[], bool],
-    timeout_s: float,
-    options: Mapping[str, str],
-    *,
-    max_height: int | None,
-    audio: bool,
-    authorities: str | bool = True,
-) -> Chosen:
-    """Load the playlist at an address, and of a master playlist those of the best variant.
-
-    Args:
-        url: with user and password.
-        name: without.
-        wanted: asked meanwhile.
-        timeout_s: for each answer.
-        options: of FFmpeg's HTTP.
-        max_height: of the pictures, pixels.
-        audio: whether its sound is wanted.
-        authorities: as of `Web`.
+    address: Address, settings: SourceSettings, is_active: Callable[[], bool] = lambda: True
+) -> ChosenVariant:
+    """Load the playlist at an address; of a master playlist also those of the best variant.
 
     Raises:
         SourceUnavailable: it is no playlist, or one without video.
-        SourceLost: nobody answers, or nothing is listed yet.
+        SourceLost: no answer, or no segment is listed yet.
     """
-    web = Web(url, name, wanted, timeout_s, options, authorities)
-    text, came_from = web.text(url)
-    found = parse(text, came_from, name)
-    audio_url: str | None = None
-    if isinstance(found, MasterPlaylist):
-        variant, told = choose(found, max_height, name)
-        if told:
-            log.warning("%s: %s", name, told)
-        url, audio_url = variant.url, variant.audio if audio else None
-        found = _media(web, url, name)
-        if audio_url == url:
-            audio_url = None
-    if not found.segments:
-        raise SourceLost(
-            f"{name}: the playlist lists no segments; see that the encoder runs, or wait for it with --retry-for",
-            "empty playlist",
-        )
-    sound = None if audio_url is None else _sound(web, audio_url, name)
-    return Chosen(web, url, found, None if sound is None else audio_url, sound)
+    name = address.name
+    with HttpClient(address, settings, is_active) as client:
+        url, audio_url = address.plain_url, None
+        text, final_url = download_text(client, url)
+        found = parse(text, final_url, name)
+        if isinstance(found, MasterPlaylist):
+            variant, note = choose(found, settings.max_height, name)
+            if note:
+                log.warning("%s: %s", name, note)
+            url, audio_url = variant.url, variant.audio if settings.audio else None
+            found = _media_playlist(client, url)
+        if not found.segments:
+            raise SourceLost(
+                f"{name}: the playlist lists no segments; check that the encoder runs, or wait for it with --retry-for",
+                "empty playlist",
+            )
+        audio = None if audio_url in (None, url) else _audio_playlist(client, str(audio_url))
+    return ChosenVariant(url, found, None if audio is None else audio_url, audio)
 
 
-def _media(web: Web, url: str, name: str) -> MediaPlaylist:
-    text, came_from = web.text(url)
-    found = parse(text, came_from, name)
+def _media_playlist(client: HttpClient, url: str) -> MediaPlaylist:
+    found = parse(*download_text(client, url), client.address.name)
     if isinstance(found, MasterPlaylist):
         raise SourceUnavailable(
-            f"{name}: its playlist lists a list of variants; give the address of one", "no playlist"
+            f"{client.address.name}: its master playlist lists another master playlist; give the address of a variant",
+            "no playlist",
         )
     return found
 
 
-def _sound(web: Web, url: str, name: str) -> MediaPlaylist | None:
+def _audio_playlist(client: HttpClient, url: str) -> MediaPlaylist | None:
     try:
-        found = _media(web, url, name)
+        found = _media_playlist(client, url)
     except (SourceLost, SourceUnavailable) as error:
-        log.warning("%s: without its sound: %s", name, error)
+        log.warning("%s: read without its audio: %s", client.address.name, error)
         return None
     return found if found.segments else None
 
 
 def with_login(url: str, source: str) -> str:
-    """An address from a playlist with the user and password of the source, if it is on the same server."""
+    """An address from a playlist, with the user and password of the source if it is on the same server."""
     parts, own = urlsplit(url), urlsplit(source)
     login, _, host = own.netloc.rpartition("@")
     if not login or (parts.scheme, parts.netloc.rpartition("@")[2]) != (own.scheme, host):
@@ -114,9 +96,9 @@ def with_login(url: str, source: str) -> str:
 
 
 def master_of(video: str, audio: str) -> str:
-    """An address with a master playlist in it, of one variant and its sound, which FFmpeg opens as any other.
+    """A `data:` address of a master playlist with one variant and its audio, for FFmpeg.
 
-    It holds all secrets of both addresses: it must not be printed.
+    It holds all secrets of both addresses: it must never be printed.
     """
     lines = (
         "#EXTM3U",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-LARGEST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 """A picture that is larger is none: 100 megapixels in good quality have 50 MB."""
 _START = b"\xff\xd8\xff"
 _SCAN, _END, _RESTARTS = 0xDA, 0xD9, range(0xD0, 0xD8)
@@ -41,7 +41,7 @@ class JpegParts:
                 return
             end = self._end()
             if end is None:
-                if len(self._data) > LARGEST_BYTES:
+                if len(self._data) > MAX_BYTES:
                     self._leave(len(self._data))
                 return
             picture, whole_enough = bytes(self._data[:end]), self._scanned

@@ -1,4 +1,4 @@
-"""A camera that gives one picture a request, asked again and again, quietly. Owned by the thread of its connection."""
+"""A camera that sends one picture per request, polled at even intervals. Owned by the thread of its connection."""
 
 from __future__ import annotations
 
@@ -15,56 +15,51 @@ import av
 from streamer.errors import SourceUnavailable
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import capture_log, reason
-from streamer.sources.damage.complaints import means_damage
-from streamer.sources.damage.loss import DECODER_TOLD
-from streamer.sources.decode.container import describe
+from streamer.sources.damage.decoder_messages import means_damage
+from streamer.sources.damage.loss import DECODER_ERROR
 from streamer.sources.decode.geometry import Geometry
 from streamer.sources.decode.opening import choose_video
-from streamer.sources.live.connection import LiveItem, LivePicture
-from streamer.sources.network.http.fetch import HttpFetch
-from streamer.sources.network.http.jpeg_parts import LARGEST_BYTES
+from streamer.sources.decode.stream_info import describe
+from streamer.sources.live.connection import POLL_S, LiveFrame, LiveItem
+from streamer.sources.network.http.client import HttpClient
+from streamer.sources.network.http.jpeg_parts import MAX_BYTES
 
 log = logging.getLogger(__name__)
 
-_ASK_EVERY_S = 0.25
 _UNCHANGED_S = 60.0
-"""A picture that stays the same, to the bit, for so long is told: many cameras that hang give their last one."""
-_UNKNOWN = Fraction(1, 1000)  # of a time stamp that there is none of
+"""A picture that is identical for this long is logged: many cameras that hang repeat their last picture."""
+_TIME_BASE = Fraction(1, 1000)  # the pictures have no time stamps
 
 
 class SnapshotConnection:
-    """Asks for the picture at even intervals; see `streamer.sources.live.connection.Connection`.
+    """Requests the picture at even intervals; see `streamer.sources.live.connection.Connection`.
 
-    One that did not change comes again: it shows what there is to see now, and that the camera answers.
+    An unchanged picture is a frame too: it is the current view, and it shows that the camera answers.
 
     Args:
-        fetch: asked for the first picture already; closed with this.
-        first: that picture's file.
-        name: without credentials.
-        poll_fps: requests a second, at most.
-        timeout_s: the longest wait for a picture.
+        client: has the answer with the first picture; closed with the connection.
+        first: the file of the first picture.
 
     Raises:
-        SourceUnavailable: the first picture is none.
+        SourceUnavailable: the first picture cannot be decoded.
     """
 
-    def __init__(self, fetch: HttpFetch, first: bytes, name: str, poll_fps: float, timeout_s: float) -> None:
-        self._fetch = fetch
-        self._name = name
-        self._interval_s = 1 / poll_fps
-        self._timeout_s = timeout_s
-        self._said: set[str] = set()
+    def __init__(self, client: HttpClient, first: bytes) -> None:
+        self._client = client
+        self._name = name = client.address.name
+        self._interval_s = 1 / client.settings.poll_fps
+        self._logged: set[str] = set()
         self._info: StreamInfo | None = None
         self._pause = threading.Event()  # never set: a wait with a deadline
-        self._begun_s = time.monotonic()
-        self._file, self._validators = first, fetch.validators()
-        self._changed_s = self._begun_s
-        self._told_unchanged = False
-        picture = self._decoded()
-        if isinstance(picture, Damage):
-            remedy = "see whether the address works in a browser"
-            raise SourceUnavailable(f"{name}: sends no picture that can be read ({picture.detail}); {remedy}")
-        self._first: LivePicture | None = picture
+        self._due_s = time.monotonic()
+        self._file, self._validators = first, client.validators()
+        self._changed_s = self._due_s
+        self._logged_unchanged = False
+        frame = self._decode()
+        if isinstance(frame, Damage):
+            remedy = "check whether the address works in a browser"
+            raise SourceUnavailable(f"{name}: sends no picture that can be read ({frame.detail}); {remedy}")
+        self._first: LiveFrame | None = frame
 
     @property
     def info(self) -> StreamInfo:
@@ -72,71 +67,71 @@ class SnapshotConnection:
         assert self._info is not None
         return self._info
 
-    def pictures(self) -> Iterator[LiveItem]:
+    def frames(self) -> Iterator[LiveItem]:
         """See `streamer.sources.live.connection.Connection`."""
-        assert self._first is not None, "asked once"
+        assert self._first is not None, "iterated twice"
         first, self._first = self._first, None
         yield first
         while True:
             yield from self._wait()
-            self._ask()
-            yield self._decoded()
+            self._request()
+            yield self._decode()
 
     def close(self) -> None:
-        """End the connection to the camera."""
-        self._fetch.close()
+        """Close the connection to the camera."""
+        self._client.close()
 
     def _wait(self) -> Iterator[None]:
-        """Until the next request is due; a picture that took longer than the interval leaves some out."""
+        """Wait until the next request is due; skip requests that became due meanwhile."""
         now_s = time.monotonic()
-        missed = max(int((now_s - self._begun_s) / self._interval_s), 0)
-        self._begun_s += self._interval_s * max(missed, 1)
-        while (left_s := self._begun_s - time.monotonic()) > 0:
-            self._pause.wait(min(left_s, _ASK_EVERY_S))
-            yield None  # whoever reads looks whether it is still wanted
+        missed = max(int((now_s - self._due_s) / self._interval_s), 0)
+        self._due_s += self._interval_s * max(missed, 1)
+        while (left_s := self._due_s - time.monotonic()) > 0:
+            self._pause.wait(min(left_s, POLL_S))
+            yield None  # the reader checks whether the connection is still active
 
-    def _ask(self) -> None:
-        answer = self._fetch.get(self._validators)
-        file = self._fetch.read_all(b"", LARGEST_BYTES, self._timeout_s)
+    def _request(self) -> None:
+        answer = self._client.get(headers=self._validators)
+        file = self._client.read_all(b"", MAX_BYTES, self._client.settings.open_timeout_s)
         now_s = time.monotonic()
         if answer.status == 304 or file == self._file:
-            if now_s - self._changed_s > _UNCHANGED_S and not self._told_unchanged:
-                self._told_unchanged = True
+            if now_s - self._changed_s > _UNCHANGED_S and not self._logged_unchanged:
+                self._logged_unchanged = True
                 log.warning("%s: the picture has not changed for %g s", self._name, _UNCHANGED_S)
             return
-        if self._told_unchanged:
+        if self._logged_unchanged:
             log.warning("%s: the picture changes again", self._name)
-        self._file, self._validators = file, self._fetch.validators()
-        self._changed_s, self._told_unchanged = now_s, False
+        self._file, self._validators = file, self._client.validators()
+        self._changed_s, self._logged_unchanged = now_s, False
 
-    def _decoded(self) -> LivePicture | Damage:
+    def _decode(self) -> LiveFrame | Damage:
         arrived_s, began_s = time.monotonic(), time.perf_counter()
         try:
             with capture_log(av.logging.WARNING) as lines, av.open(io.BytesIO(self._file), "r") as container:
                 stream = choose_video(container, self._name)
-                geometry = Geometry(container, stream, self._name, self._say)
+                geometry = Geometry(container, stream, self._name, self._log_once)
                 stream.codec_context.thread_count = 1  # log lines must come from this thread
                 picture = next(container.decode(stream))
-                told = picture.is_corrupt or any(means_damage(part, text) for _, part, text in lines)
-                upright = geometry.upright(picture, stream.time_base or _UNKNOWN)
+                is_damaged = picture.is_corrupt or any(means_damage(part, text) for _, part, text in lines)
+                upright = geometry.upright(picture, stream.time_base or _TIME_BASE)
                 if self._info is None:
                     info = describe(stream, upright, self._name, geometry, live=True)
                     rate = Fraction(1 / self._interval_s).limit_denominator(1000)
                     self._info = dataclasses.replace(info, average_fps=rate, constant_rate=False)
         except (av.error.FFmpegError, OSError, ValueError, StopIteration, SourceUnavailable) as error:
             return Damage("decode error", 1, reason(error))
-        return LivePicture(
+        return LiveFrame(
             upright,
             None,
-            _UNKNOWN,
+            _TIME_BASE,
             arrived_s,
             time.perf_counter() - began_s,
-            damage=DECODER_TOLD if told else "",
+            damage=DECODER_ERROR if is_damaged else "",
             sample_aspect_ratio=geometry.sample_aspect_ratio,
             orientation=geometry.orientation,
         )
 
-    def _say(self, line: str) -> None:
-        if line not in self._said:
-            self._said.add(line)
+    def _log_once(self, line: str) -> None:
+        if line not in self._logged:
+            self._logged.add(line)
             log.warning("%s", line)

@@ -14,14 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.interfaces import Damage
-from streamer.sources.live.connection import LivePacket, LivePicture
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.hls.web import NotWanted
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
-from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.live.connection import ConnectionCancelled, LiveFrame, LivePacket
+from streamer.sources.network.connector import NetworkConnector
+from streamer.sources.selection import open_source
 from tests.sources.network.hls.hls_origin import (
     Channel,
     Origin,
@@ -63,15 +61,15 @@ class Played:
     """What a connection gave: pictures, packets of sound, and losses; until so many pictures came."""
 
     def __init__(self, url: str, pictures: int, **options: Any) -> None:
-        self.pictures: list[LivePicture] = []
+        self.pictures: list[LiveFrame] = []
         self.packets: list[LivePacket] = []
         self.damage: list[Damage] = []
         self._came_s = time.monotonic()
-        connector = NetworkConnector(url, NetworkOptions(**options))
-        connection = connector.connect(self._is_wanted)
+        connector = NetworkConnector(url, SourceSettings(**options))
+        connection = connector.connect(self._is_active)
         try:
-            for item in connection.pictures():
-                if isinstance(item, LivePicture):
+            for item in connection.frames():
+                if isinstance(item, LiveFrame):
                     self.pictures.append(item)
                     self._came_s = time.monotonic()
                 elif isinstance(item, LivePacket):
@@ -80,13 +78,13 @@ class Played:
                     self.damage.append(item)
                 if len(self.pictures) == pictures:
                     break
-        except NotWanted:
+        except ConnectionCancelled:
             pass
         finally:
             connection.close()
         self.numbers = [number_of(one.picture) for one in self.pictures]
 
-    def _is_wanted(self) -> bool:
+    def _is_active(self) -> bool:
         return time.monotonic() - self._came_s < NOTHING_FOR_S
 
     def check_pace(self) -> None:
@@ -169,7 +167,7 @@ def test_sound_stays_with_its_picture_over_a_jump(
         origin.channel(f"{name}.m3u8", Channel(segments if told else untold(segments)))
     count = 2 * PERIOD - 5
     address = f"{origin.address}/{'master' if apart else 'live'}.m3u8"
-    source = open_source(address, SourceOptions(patience=Patience(stall_s=NOTHING_FOR_S)))
+    source = open_source(address, SourceSettings(stall_s=NOTHING_FOR_S))
     heard: list[tuple[float, float]] = []  # media time, and the time since the first period began
     with source:
         passthrough = getattr(source, "passthrough")  # noqa: B009
@@ -215,7 +213,7 @@ def test_a_segment_that_is_not_there_leaves_a_gap_and_no_more(
     assert played.numbers == [*range(30), *range(40, 55)]
     gap_s = played.pictures[30].arrived_s - played.pictures[29].arrived_s
     assert gap_s > 10 * STEP_S  # what was lost would have been shown then
-    assert "segment 3 is not there; its pictures are lost" in caplog.text
+    assert "segment 3 is not on the server; its frames are lost" in caplog.text
 
 
 @pytest.mark.slow
@@ -258,7 +256,7 @@ def test_a_list_that_ends_is_played_to_its_end_and_not_again(origin: Origin, tmp
     origin.channel("live.m3u8", Channel(segments, ready=2, ended=True))
     connector = NetworkConnector(f"{origin.address}/live.m3u8")
     connection = connector.connect(lambda: True)
-    shown = [item for item in connection.pictures() if isinstance(item, LivePicture)]
+    shown = [item for item in connection.frames() if isinstance(item, LiveFrame)]
     connection.close()
     assert [number_of(one.picture) for one in shown] == list(range(20))
     with pytest.raises(SourceLost, match=r"the playlist has ended \(EXT-X-ENDLIST\), nothing new is in it"):
@@ -387,7 +385,7 @@ def test_the_default_sound_of_its_group_comes_with_the_variant(origin: Origin, t
 @pytest.mark.parametrize("sound", [False, True])
 def test_of_a_recording_too(origin: Origin, tmp_path: Path, sound: bool) -> None:
     programme(origin, tmp_path, sound=sound, ended=True)
-    options = SourceOptions(network=NetworkOptions(max_height=64))
+    options = SourceSettings(max_height=64)
     with open_source(f"{origin.address}/master.m3u8", options) as source:
         assert not source.info.live
         assert [number_of(frame.picture) for frame in source] == list(range(60))

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.features import SourceContext
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Source
 from streamer.sources.live.live import LiveSource
-from streamer.sources.live.retries import Patience
-from streamer.sources.network.network import NetworkConnector
-from streamer.sources.network.options import NetworkOptions
+from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource
-from streamer.sources.selection import SourceOptions, open_source
+from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
 from tests import clips
 from tests.clips import read_number
@@ -26,12 +26,11 @@ from tests.pipeline.parts import DEADLINE_S
 from tests.sources.network.http.http_cameras import FORMS, LOGINS, PASSWORD, USER, HttpCamera
 from tests.sources.network.web_server import serving
 
-ALWAYS = Patience(stall_s=DEADLINE_S)
+ALWAYS = SourceSettings(stall_s=DEADLINE_S)
 
 
-def opened(url: str, stats: RunStats | None = None, patience: Patience = ALWAYS, **options: object) -> Source:
-    network = NetworkOptions(**options)  # type: ignore[arg-type]
-    return open_source(url, SourceOptions(network=network, patience=patience), stats=stats)
+def opened(url: str, stats: RunStats | None = None, settings: SourceSettings = ALWAYS, **options: object) -> Source:
+    return open_source(url, settings.model_copy(update=options), SourceContext(stats))
 
 
 def reconnects(stats: RunStats) -> dict[str, int]:
@@ -102,7 +101,7 @@ def test_the_login_does_not_follow_a_redirect_to_another_host() -> None:
         connector = NetworkConnector(camera.url("/", f"{USER}:{PASSWORD}"))
         camera_path = f"/redirect//localhost:{other.port}/auth/basic/mjpeg/good"
         with pytest.raises(SourceUnavailable, match="wrong user or password"):
-            NetworkConnector(camera.url(camera_path, f"{USER}:{PASSWORD}")).gives_pictures()
+            NetworkConnector(camera.url(camera_path, f"{USER}:{PASSWORD}")).sends_pictures()
         assert {kind for _, _, kind in other.requests} == {""}
         assert connector.name == camera.url("/")
 
@@ -140,8 +139,8 @@ def test_single_pictures_keep_one_connection_and_the_pace() -> None:
 
 def test_a_camera_of_single_pictures_that_fails_is_asked_until_it_works() -> None:
     stats = RunStats()
-    patience = Patience(stall_s=DEADLINE_S, first_wait_s=0.1)
-    with HttpCamera() as camera, opened(camera.url("/snapshot.jpg"), stats, patience, poll_fps=20) as source:
+    settings = SourceSettings(stall_s=DEADLINE_S, first_wait_s=0.1)
+    with HttpCamera() as camera, opened(camera.url("/snapshot.jpg"), stats, settings, poll_fps=20) as source:
         frames = iter(source)
         next(frames)
         camera.failures, camera.fails = 3, 503
@@ -152,8 +151,8 @@ def test_a_camera_of_single_pictures_that_fails_is_asked_until_it_works() -> Non
 
 def test_a_camera_that_falls_silent_is_told_and_given_up() -> None:
     with HttpCamera() as camera:
-        patience = Patience(stall_s=0.5, retry_for_s=0.0)
-        with opened(camera.url("/snapshot.jpg"), None, patience, poll_fps=20, open_timeout_s=0.5) as source:
+        settings = SourceSettings(stall_s=0.5, retry_for_s=0.0)
+        with opened(camera.url("/snapshot.jpg"), None, settings, poll_fps=20, open_timeout_s=0.5) as source:
             frames = iter(source)
             next(frames)
             camera.silent.set()
@@ -201,9 +200,9 @@ def test_files_behind_http_stay_recordings(tmp_path: Path) -> None:
 
 def test_a_stream_that_falls_silent_is_given_up_and_connected_again() -> None:
     stats = RunStats()
-    patience = Patience(stall_s=0.5, first_wait_s=0.1)
+    settings = SourceSettings(stall_s=0.5, first_wait_s=0.1)
     # Polled so often, so that a silence of a second counts at all.
-    with HttpCamera() as camera, opened(camera.url("/mjpeg/nofirst"), stats, patience, poll_fps=30) as source:
+    with HttpCamera() as camera, opened(camera.url("/mjpeg/nofirst"), stats, settings, poll_fps=30) as source:
         frames = iter(source)
         list(itertools.islice(frames, 5))
         camera.silent.set()

@@ -1,0 +1,1 @@
+"""Features for Streamer, one of each kind; pyproject.toml registers them."""

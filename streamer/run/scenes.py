@@ -1,0 +1,147 @@
+"""`streamer.open`: the scenes of one run as an iterator, for scripts and notebooks.
+
+One thread iterates; `stop` may be called by any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from streamer.config.loading import load_settings
+from streamer.config.output import OutputEntry
+from streamer.config.settings import Settings
+from streamer.errors import Interrupted
+from streamer.flow.stats import RunStats
+from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
+from streamer.run.build import OwnParts, build_run
+from streamer.run.outputs import Outputs
+from tracking.types import Tracker
+
+
+class Scenes(Iterator[Scene]):
+    """The scenes of a run, in presentation order; `open` makes it.
+
+    At the end, and when it is closed, all outputs are completed. An error in the run, or inside a `with` block,
+    deletes incomplete output files.
+
+    Attributes:
+        info: properties of the source.
+        detector: one line that names the detector and the reason for the choice.
+        stats: figures of the run; complete at the end.
+    """
+
+    def __init__(self, source: str, outputs: Outputs, settings: Settings, own: OwnParts) -> None:
+        self.stats = RunStats()
+        outputs.check(source)
+        self._stack = ExitStack()
+        try:
+            run = build_run(
+                source,
+                outputs,
+                settings,
+                self._stack,
+                stats=self.stats,
+                message=lambda _: None,
+                on_close=self.stop,
+                own=own,
+            )
+        except BaseException as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise
+        self.info: StreamInfo = run.info
+        self.detector: str = run.detector
+        self._pipeline = run.pipeline
+        self._scenes = self._run()
+
+    def _run(self) -> Generator[Scene, None, None]:
+        with self._stack, contextlib.suppress(GeneratorExit, Interrupted):
+            yield from self._pipeline
+
+    def __next__(self) -> Scene:
+        return next(self._scenes)
+
+    def stop(self) -> None:
+        """End the iteration after the scene in progress. Any thread, but not a signal handler."""
+        self._pipeline.stop()
+
+    def close(self) -> None:
+        """End the run and complete the outputs. Closing twice is fine."""
+        self._scenes.close()
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        with contextlib.suppress(type(error)):
+            self._scenes.throw(error)
+        self._stack.__exit__(kind, error, traceback)  # does nothing if the iteration had begun
+
+
+def open(
+    source: str | Path | Source,
+    *,
+    detector: str | Detector | None = None,
+    tracker: str | Tracker | None = None,
+    annotators: Sequence[str | Annotator] = (),
+    outputs: Sequence[str | Path | OutputEntry | Sink] = (),
+    settings: Settings | Mapping[str, Any] | None = None,
+    draw: bool = False,
+    overwrite: bool = False,
+) -> Scenes:
+    """Open a video, images, a webcam or a camera, and detect and track what is on each frame.
+
+    Args:
+        source: a file, a folder or pattern of images, `0` for the first webcam, an address such as `rtsp://...`, or a
+            source of your own.
+        detector: a name, a model (URL, file, folder), or a detector of your own; `auto` if None.
+        tracker: a name, or a tracker of your own; `cascade` if None.
+        annotators: names or annotators of your own, drawn after the built-in ones.
+        outputs: files, addresses, or sinks of your own. Without one nothing is written.
+        settings: `load_settings(...)`, or a mapping of dotted names: `{"detector.classes": ["Person"]}`.
+        draw: draw every frame to `Scene.picture`, also without an output that needs it.
+        overwrite: replace output files that exist.
+
+    Returns:
+        An iterator of scenes, and a context manager that ends the run.
+
+    Raises:
+        StreamerError: the source, the model or an output cannot be opened, or a setting is wrong.
+    """
+    named = {
+        "detector.name": detector if isinstance(detector, str) else None,
+        "tracker.name": tracker if isinstance(tracker, str) else None,
+        "draw.annotators": [one for one in annotators if isinstance(one, str)] or None,
+    }
+    if isinstance(settings, Settings):
+        settings = settings.model_dump()
+    loaded = load_settings(
+        None, (), {**(settings or {}), **{key: one for key, one in named.items() if one is not None}}
+    )
+    entries = [_entry(one, loaded) for one in outputs if isinstance(one, str | Path | OutputEntry)]
+    own = OwnParts(
+        source=None if isinstance(source, str | Path) else source,
+        detector=None if isinstance(detector, str) else detector,
+        tracker=None if isinstance(tracker, str) else tracker,
+        annotators=tuple(one for one in annotators if not isinstance(one, str)),
+        sinks=tuple(one for one in outputs if not isinstance(one, str | Path | OutputEntry)),
+        draw=draw,
+    )
+    uri = str(source) if own.source is None else ""
+    return Scenes(uri, Outputs((*entries, *loaded.outputs), overwrite=overwrite), loaded, own)
+
+
+def _entry(output: str | Path | OutputEntry, settings: Settings) -> OutputEntry:
+    if isinstance(output, OutputEntry):
+        return output
+    return OutputEntry(to=str(output), **settings.output.model_dump())

@@ -1,0 +1,92 @@
+"""A source of which nothing reaches the detector is told of once, with the reason, and once when that is over."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamer.flow.stats import RunStats
+from streamer.sources.live.analysis_watch import COUNT, SAID_AFTER_S, AnalysisWatch
+
+FPS = 32  # so that times are exact
+
+
+class Listener:
+    """A watch, what it says, and a clock that goes on with the pictures."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.stats = RunStats()
+        self.watch = AnalysisWatch("rtsp://cam", self.stats.count, self.lines.append)
+        self.at_s = 1000.0
+
+    def pictures(self, seconds: float, cause: str = "", words: str = "") -> None:
+        for _ in range(round(seconds * FPS)):
+            self.at_s += 1 / FPS
+            self.watch.picture(self.at_s, cause, words)
+
+    def lost(self, seconds: float, cause: str, words: str = "") -> None:
+        for _ in range(round(seconds * FPS)):
+            self.at_s += 1 / FPS
+            self.watch.lost(self.at_s, cause, 1, words)
+
+
+@pytest.fixture
+def heard() -> Listener:
+    return Listener()
+
+
+def test_nothing_is_said_while_pictures_are_analysed_or_few_are_not(heard: Listener) -> None:
+    heard.pictures(60)
+    heard.pictures(SAID_AFTER_S - 0.5, "packet loss")
+    heard.pictures(1)
+    heard.pictures(SAID_AFTER_S - 0.5, "packet loss")
+    assert heard.lines == []
+    assert heard.stats.counts == {}
+
+
+def test_a_source_of_which_nothing_is_analysed_is_said_once_with_the_reason(heard: Listener) -> None:
+    heard.pictures(1)
+    heard.pictures(60, "decoder error", "SEI of another kind")
+    assert heard.lines == [
+        "rtsp://cam: no picture could be analysed for 10 s: 320 damaged (decoder error: SEI of another kind)"
+    ]
+    assert heard.stats.counts == {(COUNT, "decoder error"): 1}
+
+
+def test_its_recovery_is_said_with_how_long_it_took(heard: Listener) -> None:
+    heard.pictures(1)
+    heard.pictures(30, "packet loss")
+    heard.pictures(60)
+    assert heard.lines[1:] == ["rtsp://cam: pictures are analysed again after 30 s"]
+
+
+def test_it_is_said_again_when_the_reason_changes_and_when_it_comes_back(heard: Listener) -> None:
+    heard.pictures(15, "packet loss", "RTP: missed 3 packets")
+    heard.pictures(45, "decoder error", "overread 8")
+    heard.pictures(1)
+    heard.pictures(15, "decoder error")
+    assert len(heard.lines) == 4
+    assert "(decoder error: overread 8)" in heard.lines[1]
+    assert heard.stats.counts == {(COUNT, "packet loss"): 1, (COUNT, "decoder error"): 2}
+
+
+def test_what_never_becomes_a_picture_counts_too(heard: Listener) -> None:
+    heard.lost(11, "before key frame")
+    assert heard.lines == ["rtsp://cam: no picture could be analysed for 10 s: 321 lost (before key frame)"]
+    heard.lost(11, "decode error", "no frame!")
+    assert "decode error: no frame!" in heard.lines[1]
+
+
+def test_the_time_without_a_connection_does_not_count(heard: Listener) -> None:
+    heard.pictures(1)
+    heard.at_s += 3600
+    heard.watch.connected()
+    heard.lost(1, "before key frame")
+    heard.pictures(10)
+    assert heard.lines == []
+    heard.pictures(11, "packet loss")
+    heard.at_s += 3600
+    heard.watch.connected()
+    heard.pictures(1)
+    assert len(heard.lines) == 2
+    assert "again" in heard.lines[1]
