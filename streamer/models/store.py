@@ -143,10 +143,11 @@ def load_starter(
             raise ModelError(f"{path} is not the starter's {STARTER_FILE.name} (its SHA-256 differs)")
         return content
     cached = starter_path()
-    if (content := _verified(cached, _stamp(cached))) is None:
-        _download_starter(cached, offline=offline, progress=progress, timeout_s=timeout_s)
-        content = cached.read_bytes()
-    return content
+    verified = _verified(cached, _stamp(cached))
+    if verified is not None:
+        return verified
+    _download_starter(cached, offline=offline, progress=progress, timeout_s=timeout_s)
+    return cached.read_bytes()
 
 
 @lru_cache(maxsize=1)
