@@ -147,11 +147,12 @@ class LabelTable:
 
     def _nearest(self, key: str) -> str:
         names = [self.names[row] for row in self.used()]
-        if self.hierarchy is not None:
-            above = {mid for row in self.used() for mid in self.above(row)} & self.hierarchy.names.keys()
-            names = [*(self.hierarchy.names[mid] for mid in above), *names]
-        hint = did_you_mean(key, names, otherwise="", most=3)
-        return f"; {hint}" if hint else self._known()
+        higher = {mid for row in self.used() for mid in self.above(row)} if self.hierarchy is not None else set()
+        titles = self.hierarchy.names if self.hierarchy is not None else {}
+        # A name of the table replaces the same name of the hierarchy.
+        known = [*(titles[mid] for mid in higher if mid in titles), *names]
+        near = did_you_mean(key, known, otherwise="", most=3)
+        return f"; {near}" if near else self._known()
 
     def _known(self) -> str:
         known = sorted({self.names[row] for row in self.used()}, key=str.casefold)
