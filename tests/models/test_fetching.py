@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import ModelError
-from streamer.models import hub, store
+from streamer.models import downloads, hub, store
 from tests.models import archives
 from tests.models.archive_server import MODULE_PATH, ArchiveServer
 from tests.models.archives import snapshot
@@ -216,6 +216,17 @@ def test_progress_is_optional(server: ArchiveServer, capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err == ""
     store.fetch(server.url + "/b.tar.gz", progress=True)
     assert "100%" in capfd.readouterr().err
+
+
+def test_progress_without_a_terminal_is_lines(
+    server: ArchiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(downloads, "_LINE_EVERY_S", 0.0)
+    store.fetch(server.url.replace("//", "//carol:s3cret@") + "/c.tar.gz?token=s3cret")
+    lines = capfd.readouterr().err.splitlines()
+    total = f"{len(server.script.archive) / 1e6:.1f} MB"
+    assert lines
+    assert all(line.startswith(f"{server.url}/c.tar.gz: ") and line.endswith(f" of {total}") for line in lines)
 
 
 class TestFiles:
