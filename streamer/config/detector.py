@@ -1,4 +1,4 @@
-"""Settings of the detector. Any thread may read them."""
+"""Settings of the detector."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from streamer.config.section import Section
 
 
 class DetectorSettings(Section):
-    """What is looked for, and with which model."""
+    """The detector and its classes."""
 
     name: str = "auto"
     """`auto`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub module, or
     detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
     sha256: str | None = None
-    """The checksum that the module's archive must have; not checked if null."""
+    """Required SHA-256 of the module's archive; not checked if null."""
     offline: bool = False
-    """Never download: take what is in the cache."""
+    """Open no connection: use the cache only."""
     label_map: str | None = None
     """Names of the module's classes: `open_images_v4`, `coco`, or a .pbtxt, .csv or .txt file; its own if null."""
     min_score: float | None = Field(default=None, ge=0, le=1)
-    """Detections below this score are left out; the detector's own default if null."""
+    """Detections below this score are dropped; the detector's own default if null."""
     min_scores: dict[str, float] = {}
-    """Other bounds for some classes: name or MID to score; a class counts for all below it, `=Name` for itself only."""
+    """Other bounds for some classes: name or MID to score; also for all classes below it, `=Name` for itself only."""
     classes: tuple[str, ...] = ()
-    """Names or MIDs of the classes to keep, each with all below it; `=Name` for itself only; all if empty."""
+    """Names or MIDs of the classes to keep, each with all classes below it; `=Name` alone; all classes if empty."""
     merge_twins: bool = False
-    """Keep one of two boxes on the same object of which one class is a kind of the other (Person and Man)."""
+    """Keep one of two boxes on the same object if one class is a kind of the other (Person and Man)."""
     device: str = "auto"
-    """Where a hub module runs: `auto`, `cpu` or `gpu:0`."""
+    """Device of a hub module: `auto`, `cpu` or `gpu:0`."""
     gpu_memory_mb: int | None = Field(default=None, ge=256)
-    """The most GPU memory to take; as much as it needs if null."""
+    """Limit of GPU memory; as much as it needs if null."""
     precision: Literal["float32", "tensorfloat32", "bfloat16", "mixed_float16"] = "float32"
-    """Arithmetic of a hub module; anything but float32 is compared with it on the first frames."""
+    """Precision of a hub module; all but float32 are compared with float32 on the first frames."""
     optimize_graph: bool = False
-    """Let TensorFlow fuse a hub module's convolutions first: a later start for quicker frames."""
+    """Let TensorFlow fuse a hub module's convolutions: a slower start, faster frames."""
     reference: bool = False
-    """Load and feed a hub module as its page on TensorFlow Hub shows it, slowly, to compare with."""
+    """Load and call a hub module as its page on TensorFlow Hub shows it, for comparison; slow."""
     timeout_s: float = Field(default=120.0, gt=0)
-    """A hub module that works longer on one frame hangs."""
+    """Time limit of a hub module for one frame; after it the module hangs."""
     on_hang: Literal["end", "restart"] = "end"
-    """What happens then: the run ends with an error, or the frame is lost and the module is loaded anew."""
+    """After a hang the run ends with an error, or only the frame is lost and the module is loaded again."""
     every: int = Field(default=1, ge=1, le=300)
     """Detect every N-th frame and interpolate the boxes between."""
     fps: float | None = Field(default=None, gt=0)
-    """Detect so many frames a second of the source's time instead, whatever its rate."""
+    """Detect so many frames per second of media time instead, at any frame rate."""
     latency: str | None = None
-    """Play the source on a virtual clock, as if it were live and each detection took so long: seconds, or a text file
-    with a duration a line."""
+    """Play the source on a simulated clock, as a live source with a detector of this latency: seconds, or a text file
+    with one duration a line."""
     workers: int = Field(default=0, ge=0, le=64)
-    """Frames detected side by side; 0 = one a core for the starter, one for a hub module."""
+    """Frames detected in parallel; 0: one a core for the starter, one for a hub module."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads inside each worker of the starter."""
 

@@ -1,6 +1,6 @@
-"""The pure arithmetic of an SSD detection head: anchors, box decoding and non-maximum suppression.
+"""The arithmetic of an SSD detection head: anchors, box decoding and non-maximum suppression. Pure.
 
-Functions without state, called by the detector thread. They follow the calculators of MediaPipe, whose graph
+The functions follow the calculators of MediaPipe, whose graph
 `object_detection_oid_v4_cpu.pbtxt` is the published definition of the starter model: `SsdAnchorsCalculator`,
 `TensorsToDetectionsCalculator` and `NonMaxSuppressionCalculator` (https://github.com/google-ai-edge/mediapipe).
 """
@@ -74,7 +74,7 @@ def decode(encodings: FloatArray, anchor_boxes: FloatArray) -> FloatArray:
         anchor_boxes: float32 `(N, 4)`, centre y, centre x, height, width.
 
     Returns:
-        float32 `(N, 4)`: x0, y0, x1, y1 as fractions of the picture, not clipped.
+        float32 `(N, 4)`: x0, y0, x1, y1 as fractions of the frame, not clipped.
     """
     centre = encodings[:, :2] / np.float32(10) * anchor_boxes[:, 2:] + anchor_boxes[:, :2]
     half = np.exp(encodings[:, 2:] / np.float32(5)) * anchor_boxes[:, 2:] / np.float32(2)
@@ -94,7 +94,7 @@ def suppress(
         scores: float32 `(N,)`.
         labels: int32 `(N,)`.
         iou_threshold: in [0, 1].
-        max_detections: stop when so many are kept.
+        max_detections: keep so many at most.
 
     Returns:
         intp `(kept,)`: rows to keep, by falling score.
@@ -114,7 +114,7 @@ def suppress(
         width = np.minimum(x1[row], x1) - np.maximum(x0[row], x0)
         height = np.minimum(y1[row], y1) - np.maximum(y0[row], y0)
         overlap = np.maximum(width, 0) * np.maximum(height, 0)
-        # Written as a product: no division by the area of an empty box.
+        # A product instead of a quotient: the area of an empty box is 0.
         too_close = overlap > np.float32(iou_threshold) * (area[row] + area - overlap)
         alive &= ~(too_close & (ordered_labels == ordered_labels[row]))
     return order[kept]

@@ -1,13 +1,12 @@
 """The starter: SSD MobileNet V2 trained on Open Images V4 (23 classes, 300x300), run with LiteRT on the CPU.
 
-A real detector on any machine, without a GPU and without TensorFlow. Built by the main thread, then used by one
-detector thread; LiteRT releases the GIL, so that two instances in two threads run side by side.
+It needs neither a GPU nor TensorFlow. Built by the main thread, then used by one detector thread; LiteRT releases the
+GIL, so that two instances run in parallel in two threads.
 
-Input, anchors, decoding, label map and suppression are those of the graph that publishes the model, MediaPipe's
-`mediapipe/modules/objectron/object_detection_oid_v4_cpu.pbtxt`, of which the package that carries the weights holds a
-compiled copy with the same values. Two things differ, as a detector of many classes needs it. The graph suppresses
-overlaps among the boxes that pass its list of allowed labels, usually a single one; here each class is suppressed by
-itself. And the graph's score threshold of 0.5 is a setting here.
+Input, anchors, decoding, label map and suppression are those of the graph that MediaPipe publishes with the model,
+`mediapipe/modules/objectron/object_detection_oid_v4_cpu.pbtxt`; the package with the weights has a compiled copy with
+the same values. Two things differ. The graph suppresses overlaps among all boxes of its allowed labels, usually one
+label; here each class is suppressed separately. And the graph's score threshold of 0.5 is a setting here.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ class StarterDetector(DetectorFeature):
     def detect(self, frame: Frame) -> Detections:
         """Detections of all classes on the frame, by falling score; boxes in pixels, clipped to the frame.
 
-        The picture is stretched to 300x300, as in the graph (`keep_aspect_ratio: false`).
+        The frame is stretched to 300x300, as in the graph (`keep_aspect_ratio: false`).
 
         Raises:
             DetectorError: the interpreter failed, or the detector is closed.
@@ -134,21 +133,21 @@ class StarterDetector(DetectorFeature):
         self._interpreter = None
 
     def _infer(self, interpreter: Interpreter, rgb: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-        """Raw outputs for a picture uint8 `(300, 300, 3)`: encodings `(1917, 4)` and class logits `(1917, 24)`."""
+        """Raw outputs for a frame uint8 `(300, 300, 3)`: encodings `(1917, 4)` and class logits `(1917, 24)`."""
         try:
-            # Scaled to [-1, 1] right into the interpreter's own buffer.
+            # Scaled to [-1, 1] in the interpreter's own buffer.
             view = interpreter.tensor(self._input)()[0]
             np.multiply(rgb, np.float32(2 / 255), out=view, dtype=np.float32)
             np.subtract(view, np.float32(1), out=view)
-            del view  # LiteRT refuses to run while somebody holds its memory
+            del view  # LiteRT refuses to run while a view of its memory exists
             interpreter.invoke()
             return interpreter.get_tensor(self._box_output)[0], interpreter.get_tensor(self._class_output)[0]
         except (RuntimeError, ValueError) as error:
             raise DetectorError(f"LiteRT failed on a frame: {error}") from error
 
     def _candidates(self, encodings: FloatArray, logits: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
-        """Decoded boxes `(N, 4)`, scores `(N,)` and labels `(N,)` of the anchors whose best class scores enough."""
-        used = np.ascontiguousarray(logits.T)[_UNUSED_CLASSES:]  # the maximum is found faster across long rows
+        """Decoded boxes `(N, 4)`, scores `(N,)` and labels `(N,)` of anchors whose best class reaches `min_score`."""
+        used = np.ascontiguousarray(logits.T)[_UNUSED_CLASSES:]  # the maximum is faster along long rows
         with np.errstate(over="ignore"):  # a logit below -88 is a score of 0
             scores = 1 / (1 + np.exp(-used.max(axis=0)))
         rows = np.flatnonzero(scores >= self._min_score)
@@ -157,7 +156,7 @@ class StarterDetector(DetectorFeature):
 
 
 def _load(flatbuffer: bytes, threads: int) -> Interpreter:
-    # Imported here: a start that needs no model does not pay for it.
+    # Imported here, because a start without a model does not need it.
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -170,7 +169,7 @@ def _load(flatbuffer: bytes, threads: int) -> Interpreter:
 
 
 def _in_pixels(boxes: FloatArray, scores: FloatArray, labels: IntArray, width: int, height: int) -> Detections:
-    """Scale to the frame and clip; a box that lies outside altogether goes."""
+    """Scale to the frame and clip; a box outside the frame is removed."""
     size = np.array([width, height, width, height], np.float32)
     scaled = np.clip(boxes * size, 0, size)
     inside = (scaled[:, 2] > scaled[:, 0]) & (scaled[:, 3] > scaled[:, 1])

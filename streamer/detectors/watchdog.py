@@ -1,12 +1,11 @@
-"""A detector that may hang, behind a deadline: a model that never answers costs a frame or the run, never the program.
+"""A time limit for a detector that may hang: a model that never answers ends the frame or the run, not the program.
 
-Used by one detector thread, like any detector; the one inside is called by a daemon thread of its own
-(`streamer-model`), which is left behind when it does not answer. `close` may come from any thread and wakes whoever
-waits in `detect`.
+Used by one detector thread, like any detector. A daemon thread (`streamer-model`) calls the detector inside, and is
+abandoned if the detector hangs. `close` may be called by any thread and wakes the thread that waits in `detect`.
 
-What TensorFlow 2.21 does, measured on a CPU: closing a session from another thread ends a graph that loops for ever in
-2 ms, but a single operation that is being computed goes on to its end, and `close` with it. The interpreter ends with
-either still running, in 1.7 to 3.3 s; after TensorFlow was merely imported in 0.9 s. See `streamer.flow.threads.leave`.
+TensorFlow 2.21, measured on a CPU: closing a session from another thread ends a graph with an endless loop in 2 ms, but
+a single operation runs to its end, and `close` waits for it. The interpreter exits in 1.7 to 3.3 s while either still
+runs; in 0.9 s if TensorFlow was only imported. See `streamer.flow.threads.leave`.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ from tracking.types import Detections
 log = logging.getLogger(__name__)
 
 HANGS = 3
-"""So many hangs in a row, or models left behind that still hang, end the run even where it may restart them."""
-CLOSE_PATIENCE_S = 0.5
-"""Closing a TensorFlow session takes a few milliseconds, unless it is in the middle of something."""
+"""The run ends after so many hangs in a row, or with so many abandoned models that still hang."""
+CLOSE_TIMEOUT_S = 0.5
+"""Closing a TensorFlow session takes a few milliseconds, unless an operation runs."""
 
 Wait = Callable[[Future[Detections], float], bool]
 
 
 def answered(answer: Future[Detections], timeout_s: float) -> bool:
-    """Wait until there is an answer, an error, or nobody to give one any more; False if that takes too long."""
+    """Wait until there is a result, an error, or a cancellation; False after the timeout."""
     try:
         answer.exception(timeout_s)
-    except CancelledError:  # `concurrent.futures.wait` would not wake up for this one
+    except CancelledError:  # `concurrent.futures.wait` does not return for a cancelled future
         return True
     except TimeoutError:
         return False
@@ -75,15 +74,15 @@ class WatchedDetector:
 
     @property
     def labels(self) -> LabelTable:
-        """Those of the detector inside."""
+        """The classes of the detector inside."""
         return self._labels
 
     def detect(self, frame: Frame) -> Detections:
-        """What the detector inside finds on the frame; it raises what that raises.
+        """The detections of the detector inside; its errors are raised too.
 
         Raises:
             DetectorRestarted: it hung; the next call uses a new one.
-            DetectorHung: it hung, and is not to be restarted, or not once more, or cannot be.
+            DetectorHung: it hung, and is not restarted.
             DetectorError: it failed on this frame, or it is closed.
         """
         model = self._current()
@@ -101,11 +100,11 @@ class WatchedDetector:
         return () if describe is None else describe(width, height)
 
     def close(self) -> None:
-        """Release the detector inside, waiting half a second at most. Closing twice is fine; from any thread."""
+        """Release the detector inside; takes half a second at most. Any thread; may be called twice."""
         with self._lock:
             model, self._model, self._closed = self._model, None, True
         if model is not None:
-            model.close().join(CLOSE_PATIENCE_S)
+            model.close().join(CLOSE_TIMEOUT_S)
 
     def _current(self) -> _Model:
         with self._lock:
@@ -131,7 +130,7 @@ class WatchedDetector:
         return model
 
     def _give_up(self, model: _Model, frame: Frame) -> StreamerError:
-        """Leave a model behind that does not answer; returns the error that tells of it."""
+        """Abandon a model that hangs; returns the error."""
         with self._lock:
             self._model = None
         self._abandoned = [*(thread for thread in self._abandoned if thread.is_alive()), model.thread]
@@ -149,7 +148,7 @@ class WatchedDetector:
 
 
 class _Model:
-    """A detector with the thread that calls it. Nobody ever waits for that thread to end."""
+    """A detector with the thread that calls it. No other thread waits for this thread to end."""
 
     def __init__(self, detector: Detector) -> None:
         self.detector = detector
@@ -165,7 +164,7 @@ class _Model:
         return self.detector.labels
 
     def detect(self, frame: Frame) -> Future[Detections]:
-        """Hand over a frame. The answer is cancelled when the model is closed."""
+        """Pass a frame to the thread. `close` cancels the result."""
         answer: Future[Detections] = Future()
         with self._lock:
             if self._closed:
@@ -176,13 +175,13 @@ class _Model:
         return answer
 
     def close(self) -> Thread:
-        """Wake whoever waits for an answer and close the detector; returns the thread that does so."""
+        """Cancel the pending result and close the detector; returns the thread that closes it."""
         with self._lock:
             self._closed = True
             if self._answer is not None:
-                self._answer.cancel()  # without effect on one that is given
+                self._answer.cancel()  # without effect if the result is there
         self._asked.put(None)
-        # Not by the model's own thread, which may hang: closing can be what ends that.
+        # In a new thread: the model's own thread may hang until the detector is closed.
         closer = Thread(target=_close, args=(self.detector,), name="streamer-model-close", daemon=True)
         closer.start()
         return closer
@@ -191,11 +190,11 @@ class _Model:
 def _serve(detector: Detector, asked: SimpleQueue[tuple[Frame, Future[Detections]] | None]) -> None:
     while (item := asked.get()) is not None:
         _answer(detector, *item)
-        del item  # the frame need not live until the next one comes
+        del item  # frees the frame before the next one arrives
 
 
 def _answer(detector: Detector, frame: Frame, answer: Future[Detections]) -> None:
-    with suppress(InvalidStateError):  # nobody waits for it any more
+    with suppress(InvalidStateError):  # the result was cancelled
         try:
             found = detector.detect(frame)
         except BaseException as error:
@@ -207,5 +206,5 @@ def _answer(detector: Detector, frame: Frame, answer: Future[Detections]) -> Non
 def _close(detector: Detector) -> None:
     try:
         detector.close()
-    except Exception as error:  # the run is over, or the detector was given up: its outputs are complete without it
+    except Exception as error:  # the run has ended, or the detector was abandoned
         log.debug("closing the detector failed: %r", error)

@@ -1,7 +1,7 @@
-"""What is written down of a run: `recording.json`, how it was run, and `events.jsonl`, what happened, a JSON object a
-line, in the order in which it happened. Pure; any thread.
+"""The text files of a recording: `recording.json` says how the run was set up, `events.jsonl` has its events in order,
+one JSON object a line. Pure; any thread.
 
-Numbers survive exactly: JSON has the shortest decimal text that gives the same binary float back.
+Numbers survive exactly: JSON has the shortest decimal text that converts back to the same binary float.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import av
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
 from streamer.interfaces import StreamInfo
+from streamer.replay.pixel_data import colour_of
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS
 from streamer.values.delivery import Arrived, Detected
+from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState, Overlay
 from tracking.types import Detections
@@ -28,17 +31,18 @@ log = logging.getLogger(__name__)
 
 HEADER = "recording.json"
 EVENTS = "events.jsonl"
+_OF_FRAME = (
+    "index", "pts", "time_base", "captured_s", "segment", "duration", "corrupt", "damage", "raw_pts", "wall_clock_s",
+)  # fmt: skip
+"""Attributes of `streamer.values.frame.Frame` that are recorded as they are."""
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Opened(_Record):
-    """A stream was opened; the packets for its decoder are in `file`.
-
-    `low_delay` is how its decoder was set.
-    """
+class StreamOpened(_Record):
+    """A stream was opened; `file` has its packets. `low_delay` is a setting of its decoder."""
 
     event: Literal["opened"] = "opened"
     stream: int = Field(ge=0)
@@ -46,9 +50,10 @@ class Opened(_Record):
     low_delay: bool
 
 
-class Discarded(_Record):
-    """The next packet (by its number from 0) of a stream was only there to decode others with: an edit list leaves its
-    picture out. The file with the packets does not tell that.
+class PacketDiscarded(_Record):
+    """The frame of the next packet (numbered from 0) was left out because of an edit list.
+
+    The packet is only needed to decode others; the packet file does not say so.
     """
 
     event: Literal["discarded"] = "discarded"
@@ -56,8 +61,8 @@ class Discarded(_Record):
     packet: int = Field(ge=0)
 
 
-class Captured(_Record):
-    """A frame came; see `streamer.values.frame.Frame`. Its picture is the `number`-th of those that `file` decodes to.
+class FrameCaptured(_Record):
+    """A frame was captured; it is the `number`-th frame that `file` decodes to.
 
     `format` is its pixel format, `colour` its H.273 codes (primaries, transfer, matrix) and FFmpeg's range code, `crc`
     the CRC-32 of its samples.
@@ -80,26 +85,35 @@ class Captured(_Record):
     colour: tuple[int, int, int, int]
     crc: int
 
+    @classmethod
+    def of(cls, frame: Frame, *, file: str, number: int, crc: int) -> FrameCaptured:
+        """The record of a frame and of where its picture is."""
+        picture = frame.picture
+        values = {name: getattr(frame, name) for name in _OF_FRAME}
+        return cls(**values, file=file, number=number, format=picture.format.name, colour=colour_of(picture), crc=crc)
 
-class Arrival(_Record):
-    """The main thread was given a frame that came."""
+    def frame(self, picture: av.VideoFrame) -> Frame:
+        """The frame with this picture."""
+        return Frame(picture=picture, **{name: getattr(self, name) for name in _OF_FRAME})
+
+
+class FrameArrived(_Record):
+    """The display thread got a frame; see `streamer.values.delivery.Arrived`."""
 
     event: Literal["arrival"] = "arrival"
     index: int = Field(ge=0)
     captured_s: float
     due_s: float = 0.0
-    """When it was to be shown; 0 as it came."""
     late: bool = False
-    """It should have been shown already, and others waited behind it."""
 
     @classmethod
-    def of(cls, arrived: Arrived) -> Arrival:
+    def of(cls, arrived: Arrived) -> FrameArrived:
         """The record of a delivered frame."""
         frame = arrived.frame
         return cls(index=frame.index, captured_s=frame.captured_s, due_s=arrived.due_s, late=arrived.late)
 
 
-class Found(_Record):
+class RecordedDetections(_Record):
     """`tracking.types.Detections`, column by column."""
 
     boxes: tuple[tuple[float, float, float, float], ...]
@@ -107,64 +121,67 @@ class Found(_Record):
     labels: tuple[int, ...]
 
     @classmethod
-    def of(cls, detections: Detections) -> Found:
-        """What a detector found."""
+    def of(cls, detections: Detections) -> RecordedDetections:
+        """The record of a detector's output."""
         columns = (detections.boxes, detections.scores, detections.labels)
         boxes, scores, labels = (column.tolist() for column in columns)
         return cls(boxes=boxes, scores=scores, labels=labels)
 
     def detections(self) -> Detections:
-        """The same again. Raises ValueError if that cannot be."""
+        """The detections. Raises ValueError if the columns do not fit together."""
         boxes = np.array(self.boxes, np.float32).reshape(-1, 4)
         return Detections(boxes, np.array(self.scores, np.float32), np.array(self.labels, np.int32))
 
 
-class Failed(_Record):
-    """How a detector failed: what the ledger calls it, and its message."""
+class RecordedFailure(_Record):
+    """The failure of a detector: its cause in the frame ledger, and its message."""
 
     cause: str
     message: str
 
     def error(self) -> DetectorError:
-        """The same again."""
+        """The error."""
         kind = DetectorRestarted if self.cause == DetectorRestarted.cause else DetectorError
         return kind(self.message)
 
 
-class Result(_Record):
-    """The main thread was given a frame that a detector was done with at `done_s`, after `detect_s`."""
+class DetectorResult(_Record):
+    """The display thread got the result of a detector; see `streamer.values.delivery.Detected`."""
 
     event: Literal["result"] = "result"
     index: int = Field(ge=0)
     captured_s: float
     detect_s: float
     done_s: float
-    found: Found | None = None
-    failed: Failed | None = None
+    found: RecordedDetections | None = None
+    failed: RecordedFailure | None = None
 
     @classmethod
-    def of(cls, result: Detected) -> Result:
+    def of(cls, result: Detected) -> DetectorResult:
         """The record of a delivered result."""
-        error = result.error
+        found = None if result.detections is None else RecordedDetections.of(result.detections)
+        failed = None
+        if result.error is not None:
+            failed = RecordedFailure(cause=result.error_cause, message=readable(SECRETS.hide(str(result.error))))
         return cls(
             index=result.frame.index,
             captured_s=result.frame.captured_s,
             detect_s=result.detect_s,
             done_s=result.done_s,
-            found=None if result.detections is None else Found.of(result.detections),
-            failed=None if error is None else Failed(cause=error.cause, message=readable(SECRETS.hide(str(error)))),
+            found=found,
+            failed=failed,
         )
 
 
-class Entered(_Record):
-    """Frames came into the ledger."""
+class FramesEntered(_Record):
+    """Frames entered the frame ledger."""
 
     event: Literal["entered"] = "entered"
     frames: int = Field(ge=1)
 
 
-class Settled(_Record):
-    """Frames reached their final state in the ledger."""
+class FramesSettled(_Record):
+    """Frames reached their final state in the frame ledger."""
 
     event: Literal["settled"] = "settled"
     state: FrameState
@@ -172,27 +189,36 @@ class Settled(_Record):
     frames: int = Field(ge=1)
 
 
-class Ended(_Record):
-    """The recording is whole: `complete`, `interrupted`, or `failed` with the message of the error."""
+class RunEnded(_Record):
+    """The recording is complete; `message` is the error of a failed run."""
 
     event: Literal["ended"] = "ended"
     state: Literal["complete", "interrupted", "failed"]
     message: str = ""
 
 
-Event = Opened | Discarded | Captured | Arrival | Result | Entered | Settled | Ended
+Event = (
+    StreamOpened
+    | PacketDiscarded
+    | FrameCaptured
+    | FrameArrived
+    | DetectorResult
+    | FramesEntered
+    | FramesSettled
+    | RunEnded
+)
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
 class Header(_Record):
-    """How a run was run.
+    """How a run was set up.
 
     Attributes:
         source: without credentials.
-        overlay, delay_s: as `streamer.pipeline.Pipeline` takes them.
-        every: every so many frames were to be detected.
-        detection_interval_s: media time from one of those to the next, as the tracker was told.
-        tracker, tracker_options: its name, and the options that the user gave it.
+        overlay, delay_s: as for `streamer.pipeline.Pipeline`.
+        every: about one of so many frames was selected for detection.
+        detection_interval_s: media time between two selected frames, for the tracker.
+        tracker, tracker_options: its name, and the options that the user set.
         names, mids: of the detector's label table.
         info: of the source.
     """
@@ -211,42 +237,42 @@ class Header(_Record):
 
     @property
     def labels(self) -> LabelTable:
-        """Of the detections."""
+        """The labels of the detections."""
         return LabelTable(self.names, self.mids)
 
 
 def line_of(event: Event) -> str:
-    """The event's line, with its newline."""
+    """The line of an event, with its newline."""
     return event.model_dump_json() + "\n"
 
 
 def read_header(folder: Path) -> Header:
-    """How the run was run.
+    """Read `recording.json`.
 
     Raises:
-        SourceUnavailable: the folder is no recording, or cannot be read.
-        ConfigError: of another version, or damaged.
+        SourceUnavailable: the folder is not a recording, or cannot be read.
+        ConfigError: the file has another version, or is damaged.
     """
     path = folder / HEADER
     try:
         return Header.model_validate_json(path.read_bytes())
     except OSError as error:
         raise SourceUnavailable(
-            f"{folder}: is no recording ({HEADER}: {error.strerror}); give a folder that run --record wrote"
+            f"{folder} is not a recording ({HEADER}: {error.strerror}); give a folder that run --record wrote"
         ) from error
     except ValidationError as error:
         raise ConfigError(f"{path}: not what this version of run --record writes: {_first(error)}") from error
 
 
-def read_events(folder: Path, *, says: bool = False) -> Iterator[Event]:
-    """What happened, in order. A last line that was cut off is left out.
+def read_events(folder: Path, *, warn: bool = False) -> Iterator[Event]:
+    """The events, in order. An incomplete last line is left out.
 
     Args:
-        folder: the recording.
-        says: warn of such a line.
+        folder: of the recording.
+        warn: log a warning about an incomplete line.
 
     Raises:
-        SourceUnavailable: it cannot be read.
+        SourceUnavailable: the file cannot be read.
         ConfigError: a malformed line; the message has its number.
     """
     path = folder / EVENTS
@@ -254,7 +280,7 @@ def read_events(folder: Path, *, says: bool = False) -> Iterator[Event]:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
-                    if says:
+                    if warn:
                         log.warning("%s, line %d: cut off; the recording is played up to there", path, number)
                     return
                 try:
@@ -268,5 +294,5 @@ def read_events(folder: Path, *, says: bool = False) -> Iterator[Event]:
 
 
 def _first(error: ValidationError) -> str:
-    told: dict[str, Any] = dict(error.errors(include_url=False, include_input=False)[0])
-    return f"{'.'.join(map(str, told['loc']))}: {told['msg']}".removeprefix(": ")
+    first: dict[str, Any] = dict(error.errors(include_url=False, include_input=False)[0])
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")

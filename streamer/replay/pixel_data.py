@@ -1,4 +1,4 @@
-"""The samples of pictures: fingerprints of them, and the same ones under another format's name. Pure; any thread."""
+"""Samples of pictures: checksums, and conversion between formats with the same memory layout. Pure; any thread."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ import numpy as np
 import numpy.typing as npt
 
 _FULL_RANGE = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p", "yuvj444p": "yuv444p", "yuvj440p": "yuv440p"}
-"""Old names of FFmpeg for formats of full range, which encoders do not take; the samples lie alike."""
+"""FFmpeg's deprecated names of full-range formats, which encoders reject, and the formats with the same layout."""
 
 
-def plain_name(pixel_format: str) -> str:
-    """A format with the same samples that encoders take."""
+def encodable_format(pixel_format: str) -> str:
+    """The format with the same memory layout that encoders accept."""
     return _FULL_RANGE.get(pixel_format, pixel_format)
 
 
 def crc_of(picture: av.VideoFrame) -> int:
-    """CRC-32 of the samples, without the padding of the rows."""
+    """CRC-32 of the samples, without row padding."""
     crc = 0
     for rows in _planes(picture):
         crc = zlib.crc32(np.ascontiguousarray(rows).data, crc)
     return crc
 
 
-def renamed(picture: av.VideoFrame, pixel_format: str, *, copies: bool = False) -> av.VideoFrame:
-    """The same samples as a picture of a format in which they lie alike, with its colour tags and without a time.
+def with_format(picture: av.VideoFrame, pixel_format: str, *, copies: bool = False) -> av.VideoFrame:
+    """The same samples and colour tags, declared as another format with the same layout, without a time.
 
     Args:
-        picture: left as it is.
-        pixel_format: the other one.
-        copies: a picture of its own even if it is of that format already.
+        picture: not changed.
+        pixel_format: the other format.
+        copies: make a copy even if the picture has that format already.
     """
     if picture.format.name == pixel_format and not copies:
         return picture
     other = av.VideoFrame(picture.width, picture.height, pixel_format)
     for rows, into in zip(_planes(picture), _planes(other), strict=True):
         into[:] = rows
-    tag(other, colour_of(picture))
+    tag_colour(other, colour_of(picture))
     return other
 
 
@@ -53,13 +53,13 @@ def colour_of(picture: av.VideoFrame) -> tuple[int, int, int, int]:
     )
 
 
-def tag(picture: av.VideoFrame, colour: tuple[int, int, int, int]) -> None:
-    """Give a picture what `colour_of` told of another."""
+def tag_colour(picture: av.VideoFrame, colour: tuple[int, int, int, int]) -> None:
+    """Set the colour tags of a picture, as returned by `colour_of`."""
     picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range = colour
 
 
 def _planes(picture: av.VideoFrame) -> Iterator[npt.NDArray[np.uint8]]:
-    """The rows of each plane: uint8 `(rows, bytes)`, without padding; they share the picture's memory."""
+    """Each plane as uint8 `(rows, bytes)`, without row padding; shares the memory of the picture."""
     for number, plane in enumerate(picture.planes):
         if len(picture.planes) == 1:
             used = -(-picture.width * picture.format.padded_bits_per_pixel // 8)

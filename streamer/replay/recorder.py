@@ -25,10 +25,20 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.flow.observers import PacketReceiver, RunObserver, RunSetup
 from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
-from streamer.replay.event_log import EVENTS, HEADER, Arrival, Ended, Entered, Event, Header, Result, Settled
+from streamer.replay.event_log import (
+    EVENTS,
+    HEADER,
+    DetectorResult,
+    Event,
+    FrameArrived,
+    FramesEntered,
+    FramesSettled,
+    Header,
+    RunEnded,
+)
 from streamer.replay.media_files import PACKET_CODECS, PacketFile
-from streamer.replay.write_queue import Backlog
-from streamer.replay.writer import Began, Came, Item, Writer, packets_name
+from streamer.replay.write_queue import WriteQueue
+from streamer.replay.writer import Item, PacketFileOpened, PacketReceived, Writer, packets_name
 from streamer.system import paths
 from streamer.system.secrets import SECRETS, redacted
 from streamer.values.delivery import Arrived, Delivery
@@ -66,7 +76,7 @@ class Recorder(RunObserver):
         self._folder = folder
         self._source = source
         self._tracker = tracker
-        self._backlog: Backlog[Item] = Backlog(most_bytes)
+        self._queue: WriteQueue[Item] = WriteQueue(most_bytes)
         self._made = False
         # Display thread, then main thread:
         self._started = False
@@ -88,12 +98,12 @@ class Recorder(RunObserver):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is None:
-            self._note(Ended(state="complete"))
+            self._note(RunEnded(state="complete"))
         elif issubclass(kind, Exception) and not issubclass(kind, Interrupted):
-            self._note(Ended(state="failed", message=paths.readable(SECRETS.hide(str(error)))))
+            self._note(RunEnded(state="failed", message=paths.readable(SECRETS.hide(str(error)))))
         else:
-            self._note(Ended(state="interrupted"))
-        self._backlog.finish()
+            self._note(RunEnded(state="interrupted"))
+        self._queue.finish()
         self._thread.join(None if self._waits else _END_S if kind is None else _INTERRUPTED_S)
         if self._thread.is_alive():
             log.warning("%s: the disk did not take the end of the recording in time", self._folder)
@@ -107,7 +117,7 @@ class Recorder(RunObserver):
     def run_started(self, setup: RunSetup) -> None:
         if setup.simulated:
             self._waits = True
-            self._backlog.wait_for_room()
+            self._queue.wait_for_room()
         info = setup.info
         header = Header(
             source=paths.readable(redacted(self._source)),
@@ -132,57 +142,57 @@ class Recorder(RunObserver):
         self._started = True
 
     def stream_opened(self, number: int, stream: VideoStream) -> PacketReceiver | None:
-        if stream.codec_context.name not in PACKET_CODECS or self._backlog.closed:
+        if stream.codec_context.name not in PACKET_CODECS or self._queue.closed:
             return None
         low_delay, path = bool(stream.codec_context.flags & int(Flags.low_delay)), self._folder / packets_name(number)
         try:
             file = PacketFile(path, stream, low_delay=low_delay)
         except (av.error.FFmpegError, OSError, ValueError) as error:  # such as a size that is not known yet
-            log.warning("%s: cannot be written (%s); pictures are kept without loss instead", path, reason(error))
+            log.warning("%s: cannot be written (%s); frames are stored losslessly instead", path, reason(error))
             path.unlink(missing_ok=True)
             return None
-        self._backlog.put(Began(number, file, low_delay), _LINE_BYTES)
+        self._queue.put(PacketFileOpened(number, file, low_delay), _LINE_BYTES)
 
         def receive(packet: Packet[VideoStream]) -> None:
             copy: Packet[Any] = Packet(bytes(packet))
             copy.is_keyframe = packet.is_keyframe
-            self._backlog.put(Came(number, copy, packet.is_discard), packet.size + _LINE_BYTES)
+            self._queue.put(PacketReceived(number, copy, packet.is_discard), packet.size + _LINE_BYTES)
 
         return receive
 
     def frame_captured(self, frame: Frame) -> None:
-        self._backlog.put(frame, held_bytes(frame.picture))
+        self._queue.put(frame, held_bytes(frame.picture))
 
     def delivered(self, delivery: Delivery) -> None:
-        self._note(Arrival.of(delivery) if isinstance(delivery, Arrived) else Result.of(delivery))
+        self._note(FrameArrived.of(delivery) if isinstance(delivery, Arrived) else DetectorResult.of(delivery))
 
     def frames_entered(self, frames: int) -> None:
-        self._note(Entered(frames=frames))
+        self._note(FramesEntered(frames=frames))
 
     def frames_settled(self, state: FrameState, cause: str, frames: int) -> None:
-        self._note(Settled(state=state, cause=cause, frames=frames))
+        self._note(FramesSettled(state=state, cause=cause, frames=frames))
 
     def _note(self, event: Event) -> None:
-        self._backlog.put(event, _LINE_BYTES)
+        self._queue.put(event, _LINE_BYTES)
 
     # the recorder's thread
 
     def _run(self) -> None:
         writer = Writer(self._folder, self._events)
         try:
-            for item in self._backlog:
+            for item in self._queue:
                 writer.write(item)
-            if self._backlog.overrun:
+            if self._queue.overrun:
                 self._give_up("the disk is too slow for it")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             self._give_up(reason(error))
         finally:
-            self._backlog.close()
+            self._queue.close()
             writer.close()
 
     def _give_up(self, why: str) -> None:
-        if not self._backlog.closed:
-            self._backlog.close()
+        if not self._queue.closed:
+            self._queue.close()
             log.warning(
                 "recording to %s ended: %s; the run goes on, and what is there can be replayed", self._folder, why
             )

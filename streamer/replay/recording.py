@@ -1,4 +1,4 @@
-"""A recording as a whole, checked before anything is played. Main thread; immutable afterwards."""
+"""A recording, checked completely before it is replayed. Main thread; immutable afterwards."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from streamer.errors import ConfigError
 from streamer.replay.event_log import (
     EVENTS,
-    Arrival,
-    Captured,
-    Discarded,
-    Ended,
-    Entered,
+    DetectorResult,
     Event,
+    FrameArrived,
+    FrameCaptured,
+    FramesEntered,
+    FramesSettled,
     Header,
-    Opened,
-    Result,
-    Settled,
+    PacketDiscarded,
+    RunEnded,
+    StreamOpened,
     read_events,
     read_header,
 )
@@ -28,31 +28,30 @@ log = logging.getLogger(__name__)
 
 
 class Recording:
-    """What `run --record` left in a folder.
+    """A folder that `run --record` wrote.
 
     Args:
-        folder: the recording.
+        folder: of the recording.
 
     Attributes:
-        folder: likewise.
-        header: how it was run.
-        frames: how many frames came.
+        folder: of the recording.
+        header: how the run was set up.
+        frames: how many frames were captured.
         ended: how the run ended; None if the recording stops before that.
 
     Raises:
-        SourceUnavailable: it is none, or cannot be read.
-        ConfigError: it is damaged; the message has the line.
+        SourceUnavailable: the folder is not a recording, or cannot be read.
+        ConfigError: the recording is damaged; the message has the line number.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.header: Header = read_header(folder)
-        self.ended: Ended | None = None
-        # A byte a frame: a run may have lasted for days.
-        self._uses = array("B")
+        self.ended: RunEnded | None = None
+        self._uses = array("B")  # a byte per frame: a run may have lasted for days
         self._in_flight = 0
         self._streams: set[int] = set()
-        for number, event in enumerate(read_events(folder, says=True), 1):
+        for number, event in enumerate(read_events(folder, warn=True), 1):
             try:
                 self._check(event)
             except (ValueError, OverflowError) as error:
@@ -62,34 +61,34 @@ class Recording:
             log.warning("%s: the recording stops before the end of the run; it is played up to there", folder)
 
     def events(self) -> Iterator[Event]:
-        """What happened, in order."""
+        """The events, in order."""
         return read_events(self.folder)
 
     def uses(self, index: int) -> int:
-        """How often the main thread was given a frame: when it came, and when a detector was done with it."""
+        """How often a frame was delivered to the display thread: on arrival, and with a detector's result."""
         return self._uses[index]
 
     def _check(self, event: Event) -> None:
-        if isinstance(event, Captured):
+        if isinstance(event, FrameCaptured):
             if event.index != len(self._uses):
-                raise ValueError(f"frame {event.index} comes where frame {len(self._uses)} is expected")
+                raise ValueError(f"frame {event.index} is captured where frame {len(self._uses)} is expected")
             self._uses.append(0)
-        elif isinstance(event, Arrival | Result):
+        elif isinstance(event, FrameArrived | DetectorResult):
             if event.index >= len(self._uses):
-                raise ValueError(f"frame {event.index} is used before it came")
+                raise ValueError(f"frame {event.index} is delivered before it is captured")
             self._uses[event.index] += 1
-            if isinstance(event, Result) and event.found is not None:
+            if isinstance(event, DetectorResult) and event.found is not None:
                 event.found.detections()
-        elif isinstance(event, Entered):
+        elif isinstance(event, FramesEntered):
             self._in_flight += event.frames
-        elif isinstance(event, Settled):
+        elif isinstance(event, FramesSettled):
             self._in_flight -= event.frames
             if self._in_flight < 0:
-                raise ValueError(f"more frames end as {event.state} than came in")
-        elif isinstance(event, Opened):
+                raise ValueError(f"more frames are settled as {event.state} than entered")
+        elif isinstance(event, StreamOpened):
             self._streams.add(event.stream)
-        elif isinstance(event, Discarded):
+        elif isinstance(event, PacketDiscarded):
             if event.stream not in self._streams:
-                raise ValueError(f"a packet of stream {event.stream} comes before the stream")
+                raise ValueError(f"a packet of stream {event.stream} is discarded before the stream is opened")
         else:
             self.ended = event

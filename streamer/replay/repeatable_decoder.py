@@ -1,5 +1,7 @@
-"""From the packets of a recorded stream to its pictures, always in the same way: while it is recorded, to see whether
-they are those of the run, and when it is played. Owned by the thread that made it.
+"""Decodes the packets of a recorded stream, always in the same way.
+
+While a run is recorded, this shows whether its packets decode to its frames; in a replay it makes the frames. Owned by
+the thread that created it.
 """
 
 from __future__ import annotations
@@ -13,51 +15,51 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 
-class PlainDecoder:
-    """A decoder that has nothing to do with what the stream was used for before.
+class RepeatableDecoder:
+    """A new decoder whose output depends on the packets alone.
 
     Args:
-        stream: its codec.
-        low_delay: whether the run's decoder was set to give pictures at once.
+        stream: has the codec and its parameters.
+        low_delay: the decoder of the run was set to return frames at once.
     """
 
     def __init__(self, stream: VideoStream, *, low_delay: bool) -> None:
-        told = stream.codec_context
-        self._context = cast(VideoCodecContext, CodecContext.create(told.name, "r"))
-        self._context.extradata = told.extradata
-        self._context.codec_tag = told.codec_tag
-        self._context.width, self._context.height = told.width, told.height
-        if told.pix_fmt is not None:
-            self._context.pix_fmt = told.pix_fmt
-        # What is made of damaged packets depends on how many are decoded at once.
+        declared = stream.codec_context
+        self._context = cast(VideoCodecContext, CodecContext.create(declared.name, "r"))
+        self._context.extradata = declared.extradata
+        self._context.codec_tag = declared.codec_tag
+        self._context.width, self._context.height = declared.width, declared.height
+        if declared.pix_fmt is not None:
+            self._context.pix_fmt = declared.pix_fmt
+        # With several threads, damaged packets decode differently each time.
         self._context.thread_type, self._context.thread_count = "SLICE", 1
         if low_delay:
             self._context.flags |= int(Flags.low_delay)
         self._packets = 0
-        self._unwanted: set[int | None] = set()
+        self._discarded: set[int | None] = set()
         self._drained = False
 
     def decode(self, packet: Packet[VideoStream], *, discarded: bool) -> list[av.VideoFrame]:
-        """The pictures that come out when a packet goes in; its time becomes its number.
+        """The frames that come out when a packet goes in. The packet's time is replaced by its number.
 
         Args:
             packet: the next one.
-            discarded: its own picture is not wanted.
+            discarded: its own frame is left out.
         """
         packet.pts = packet.dts = self._packets
         if discarded:
-            self._unwanted.add(self._packets)
+            self._discarded.add(self._packets)
         self._packets += 1
-        return self._pictures(packet)
+        return self._frames(packet)
 
     def drain(self) -> list[av.VideoFrame]:
-        """What it holds back at the end."""
+        """The frames that the decoder still holds at the end."""
         drained, self._drained = self._drained, True
-        return [] if drained else self._pictures(None)
+        return [] if drained else self._frames(None)
 
-    def _pictures(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
+    def _frames(self, packet: Packet[VideoStream] | None) -> list[av.VideoFrame]:
         try:
-            pictures = self._context.decode(packet)
+            frames = self._context.decode(packet)
         except av.error.FFmpegError:  # as in the run
             return []
-        return [picture for picture in pictures if picture.pts not in self._unwanted]
+        return [frame for frame in frames if frame.pts not in self._discarded]

@@ -1,4 +1,4 @@
-"""What waits to be written to a recording: bounded in bytes. Any thread adds, one takes."""
+"""The items that wait to be written to a recording, bounded in bytes. Any thread adds, one thread takes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from streamer.flow.queues import ClosableQueue
 T = TypeVar("T")
 
 
-class Backlog(ClosableQueue, Generic[T]):
-    """Items in the order in which they were added. Full, it takes no more for ever, or makes the adding thread wait.
+class WriteQueue(ClosableQueue, Generic[T]):
+    """Items in the order in which they were added. When it is full, it overruns for good or blocks the adding thread.
 
     Args:
-        most_bytes: what items may hold together.
+        most_bytes: memory limit.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -25,12 +25,12 @@ class Backlog(ClosableQueue, Generic[T]):
         self._waits = self._overrun = self._finished = False
 
     def wait_for_room(self) -> None:
-        """From now on adding waits: nothing is lost by it where frames do not come by themselves."""
+        """From now on, block the adding thread: on a simulated clock, no frame is lost by waiting."""
         with self._changed:
             self._waits = True
 
     def put(self, item: T, held_bytes: int) -> None:
-        """Add an item, or leave it out if the backlog is closed, finished or was full."""
+        """Add an item; ignored if the queue is closed, finished or has overrun."""
         with self._changed:
             if self._waits:
                 self._changed.wait_for(lambda: self._closed or self._finished or self._has_room(held_bytes))
@@ -44,19 +44,19 @@ class Backlog(ClosableQueue, Generic[T]):
             self._changed.notify_all()
 
     def finish(self) -> None:
-        """No more items come; those that are there can still be taken."""
+        """No more items are added; the waiting ones can still be taken."""
         with self._changed:
             self._finished = True
             self._changed.notify_all()
 
     @property
     def overrun(self) -> bool:
-        """Whether an item was left out because there was no room."""
+        """Whether an item was ignored because there was no room."""
         with self._changed:
             return self._overrun
 
     def __iter__(self) -> Iterator[T]:
-        """Items, until `finish` or `close`, or up to the one that found no room."""
+        """The items until `finish`, `close`, or the first item without room."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self._finished or self._overrun or bool(self._items))

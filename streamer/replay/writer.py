@@ -1,4 +1,4 @@
-"""From what happens in a run to the files of its recording. Owned by the recorder's thread."""
+"""Writes the files of a recording. Owned by the recorder's thread."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.replay.event_log import Captured, Discarded, Event, Opened, line_of
-from streamer.replay.media_files import PacketFile, PictureFile, shape_of
-from streamer.replay.pixel_data import colour_of, crc_of
+from streamer.replay.event_log import Event, FrameCaptured, PacketDiscarded, StreamOpened, line_of
+from streamer.replay.media_files import FrameFile, PacketFile, shape_of
+from streamer.replay.pixel_data import crc_of
 from streamer.values.frame import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Began:
-    """A stream was opened."""
+class PacketFileOpened:
+    """A stream was opened; its packets go to this file."""
 
     stream: int
     file: PacketFile
@@ -27,16 +27,16 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Came:
-    """A packet of a stream goes to its decoder; `packet` is a copy."""
+class PacketReceived:
+    """A copy of a packet on its way to the decoder."""
 
     stream: int
     packet: Packet[VideoStream]
     discarded: bool
 
 
-Item = Began | Came | Frame | Event
-"""What is written: these, frames that came, and other events."""
+Item = PacketFileOpened | PacketReceived | Frame | Event
+"""What is written: packets, captured frames, and other events."""
 
 
 class Writer:
@@ -44,99 +44,80 @@ class Writer:
 
     Args:
         folder: of the recording.
-        events: its log, open for writing; closed here.
+        events: its event log, open for writing; closed with the writer.
     """
 
     def __init__(self, folder: Path, events: TextIO) -> None:
         self._folder = folder
         self._events = events
         self._packets: PacketFile | None = None
-        self._stream = -1  # whose packets these are
+        self._stream = -1  # of the packet file
         self._count = 0
-        self._pictures: PictureFile | None = None
-        self._picture_files = 0
+        self._frames: FrameFile | None = None
+        self._frame_files = 0
 
     def write(self, item: Item) -> None:
-        """Add what comes next.
+        """Write the next item.
 
         Raises:
-            OSError, FFmpegError: the disk did not take it.
-            ValueError: a picture of a format that cannot be kept.
+            OSError, FFmpegError: writing to the disk failed.
+            ValueError: the pixel format of a frame is not supported.
         """
         if isinstance(item, Frame):
-            self._say(self._captured(item))
-        elif isinstance(item, Began):
-            self._begin(item)
-        elif isinstance(item, Came):
-            if item.stream == self._stream:  # else of a connection that was given up
-                self._came(item)
+            crc = crc_of(item.picture)
+            file, number = self._store(item, crc)
+            self._log(FrameCaptured.of(item, file=file, number=number, crc=crc))
+        elif isinstance(item, PacketFileOpened):
+            self._open(item)
+        elif isinstance(item, PacketReceived):
+            if item.stream == self._stream:  # else it is from a connection that was abandoned
+                self._add_packet(item)
         else:
-            self._say(item)
+            self._log(item)
 
     def close(self) -> None:
-        """Complete all files, as far as the disk takes it."""
+        """Complete all files; errors are ignored."""
         with suppress(OSError, av.error.FFmpegError):
             self._events.close()
-        for file in (self._packets, self._pictures):
+        for file in (self._packets, self._frames):
             if file is not None:
                 with suppress(OSError, av.error.FFmpegError):
                     file.close()
 
-    def _begin(self, item: Began) -> None:
+    def _open(self, item: PacketFileOpened) -> None:
         if self._packets is not None:
             self._packets.close()
         self._packets, self._stream, self._count = item.file, item.stream, 0
-        self._say(Opened(stream=item.stream, file=packets_name(item.stream), low_delay=item.low_delay))
+        self._log(StreamOpened(stream=item.stream, file=packets_name(item.stream), low_delay=item.low_delay))
 
-    def _came(self, item: Came) -> None:
-        assert self._packets is not None  # it began
+    def _add_packet(self, item: PacketReceived) -> None:
+        assert self._packets is not None  # `_stream` is the number of its stream
         if item.discarded:
-            self._say(Discarded(stream=item.stream, packet=self._count))
+            self._log(PacketDiscarded(stream=item.stream, packet=self._count))
         self._packets.write(item.packet, discarded=item.discarded)
         self._count += 1
 
-    def _say(self, event: Event) -> None:
+    def _log(self, event: Event) -> None:
         self._events.write(line_of(event))
 
-    def _captured(self, frame: Frame) -> Captured:
-        crc = crc_of(frame.picture)
-        file, number = self._place_of(frame, crc)
-        return Captured(
-            index=frame.index,
-            pts=frame.pts,
-            time_base=frame.time_base,
-            captured_s=frame.captured_s,
-            segment=frame.segment,
-            duration=frame.duration,
-            corrupt=frame.corrupt,
-            damage=frame.damage,
-            raw_pts=frame.raw_pts,
-            wall_clock_s=frame.wall_clock_s,
-            file=file,
-            number=number,
-            format=frame.picture.format.name,
-            colour=colour_of(frame.picture),
-            crc=crc,
-        )
-
-    def _place_of(self, frame: Frame, crc: int) -> tuple[str, int]:
-        """The file and the number in it of a frame's picture, stored here if no packets give it."""
+    def _store(self, frame: Frame, crc: int) -> tuple[str, int]:
+        """The file of a frame and its number there; the frame is written unless the packets decode to it."""
         key = frame.key
         packets = self._packets if key is not None and key.stream == self._stream else None
         if key is not None and packets is not None and packets.gives(key.number, crc):
             return packets_name(key.stream), key.number
-        if self._pictures is None or self._pictures.shape != shape_of(frame.picture):
-            if self._pictures is not None:
-                self._pictures.close()
-            self._picture_files += 1
-            self._pictures = PictureFile(self._folder / _pictures_name(self._picture_files - 1), frame.picture)
-        return _pictures_name(self._picture_files - 1), self._pictures.write(frame.picture)
+        if self._frames is None or self._frames.shape != shape_of(frame.picture):
+            if self._frames is not None:
+                self._frames.close()
+            self._frame_files += 1
+            self._frames = FrameFile(self._folder / _frames_name(self._frame_files - 1), frame.picture)
+        return _frames_name(self._frame_files - 1), self._frames.write(frame.picture)
 
 
 def packets_name(number: int) -> str:
-    """The file with the packets of a stream."""
+    """The name of the file with the packets of a stream."""
     return f"packets-{number:03}.nut"
 
 
-def _pictures_name(number: int) -> str:
+def _frames_name(number: int) -> str:
     return f"pictures-{number:03}.nut"

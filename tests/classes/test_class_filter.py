@@ -1,4 +1,4 @@
-"""What a run keeps of a frame's detections."""
+"""Selection of detections by class and score, and duplicate classes."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def kept(keep: ClassFilter, found: Detections) -> list[tuple[str, float]]:
 
 
 class TestClasses:
-    def test_only_what_was_asked_for_in_the_order_given(self) -> None:
+    def test_only_selected_classes_are_kept_in_order(self) -> None:
         found = detections(("Car", 0.9), ("Person", 0.8), ("Bus", 0.7), ("Dog", 0.6))
         assert kept(selecting(V4, classes=["Vehicle"]), found) == [("Car", 0.9), ("Bus", 0.7)]
         assert kept(selecting(V4, classes=["=Vehicle"]), found) == []
 
-    def test_nothing_asked_for_keeps_everything(self) -> None:
+    def test_all_classes_are_kept_by_default(self) -> None:
         found = detections(("Car", 0.9), ("Person", 0.01))
         assert selecting(V4)(found) is found
         assert len(selecting(V4, classes=["Person"])(Detections.empty())) == 0
 
-    def test_a_class_that_the_table_lacks_is_kept_unless_classes_are_named(self) -> None:
+    def test_an_unknown_label_is_kept_unless_classes_are_named(self) -> None:
         odd_labels = [5000, -1, len(V4), len(V4) + 1]
         odd = Detections(np.array([BODY] * 4), np.array([0.9, 0.8, 0.7, 0.6]), np.array(odd_labels))
         assert len(selecting(V4)(odd)) == 4
@@ -75,31 +75,31 @@ class TestClasses:
 
 class TestScores:
     @pytest.mark.parametrize("bound", [0.0, 1.0])
-    def test_the_ends_of_the_range_are_scores(self, bound: float) -> None:
+    def test_scores_0_and_1_are_valid(self, bound: float) -> None:
         found = detections(("Car", 1.0), ("Car", 0.0))
         for keep in (selecting(V4, min_score=bound), selecting(V4, min_score=0.5, min_scores={"Car": bound})):
             assert kept(keep, found) == [("Car", 1.0), ("Car", 0.0)][: 2 - int(bound)]
 
     @pytest.mark.parametrize("bound", [-0.001, 1.001, math.nan])
-    def test_what_lies_beyond_is_none(self, bound: float) -> None:
+    def test_scores_out_of_range_are_refused(self, bound: float) -> None:
         with pytest.raises(ValueError, match="min_score"):
             selecting(V4, min_score=bound)
         with pytest.raises(ConfigError, match=r"detector\.min_scores\.Car: a score is in 0\.\.1"):
             selecting(V4, min_scores={"Car": bound})
 
-    def test_a_bound_counts_for_all_below(self) -> None:
+    def test_a_bound_applies_to_all_classes_below(self) -> None:
         keep = selecting(V4, min_score=0.5, min_scores={"Vehicle": 0.2})
         found = detections(("Car", 0.25), ("Person", 0.25), ("Bus", 0.15), ("Person", 0.5))
         assert kept(keep, found) == [("Person", 0.5), ("Car", 0.25)]
 
     @pytest.mark.parametrize("order", list(itertools.permutations(["Vehicle", "Land vehicle", "Car", "=Car"])))
-    def test_the_nearest_bound_counts_in_any_order(self, order: tuple[str, ...]) -> None:
+    def test_the_nearest_bound_applies_in_any_order(self, order: tuple[str, ...]) -> None:
         bounds = {"Vehicle": 0.1, "Land vehicle": 0.3, "Car": 0.5, "=Car": 0.7}
         keep = selecting(V4, min_score=0.9, min_scores={name: bounds[name] for name in order})
         for name, bound in {"Boat": 0.1, "Bus": 0.3, "Limousine": 0.5, "Car": 0.7, "Dog": 0.9}.items():
             assert kept(keep, detections((name, bound), (name, bound - 0.01))) == [(name, bound)]
 
-    def test_two_parents_equally_near_the_lower_bound_counts(self) -> None:
+    def test_of_equally_near_bounds_the_lower_one_applies(self) -> None:
         for bounds in ({"Tool": 0.7, "Weapon": 0.2}, {"Weapon": 0.2, "Tool": 0.7}):
             assert kept(selecting(V4, min_scores=bounds), detections(("Axe", 0.3))) == [("Axe", 0.3)]
 
@@ -116,24 +116,26 @@ class TestScores:
             ({"min_score": 0.6, "min_scores": {"Person": 0.7}}, 0.6),
         ],
     )
-    def test_what_the_detector_must_report(self, options: Mapping[str, object], lowest: float | None) -> None:
+    def test_the_lowest_score_that_the_detector_must_report(
+        self, options: Mapping[str, object], lowest: float | None
+    ) -> None:
         keep = selecting(V4, default_min_score=0.4, **options)
         assert keep.lowest_score == (None if lowest is None else pytest.approx(lowest, abs=1e-6))
 
-    def test_below_the_default_for_one_class_leaves_the_default_for_others(self) -> None:
+    def test_a_low_bound_for_one_class_keeps_the_default_of_others(self) -> None:
         keep = selecting(V4, min_scores={"Person": 0.1}, default_min_score=0.4)
         assert kept(keep, detections(("Person", 0.15), ("Car", 0.39), ("Car", 0.4))) == [("Car", 0.4), ("Person", 0.15)]
 
     @pytest.mark.parametrize("score", [-0.1, 1.5, math.nan, math.inf])
-    def test_a_score_out_of_range_names_its_place(self, score: float) -> None:
+    def test_a_score_out_of_range_is_reported_with_its_path(self, score: float) -> None:
         with pytest.raises(ConfigError, match=r"^detector\.min_scores\.Person: a score is in 0\.\.1"):
             selecting(V4, min_scores={"Person": score})
 
-    def test_a_misspelled_class_names_its_place(self) -> None:
+    def test_a_misspelled_class_is_reported_with_its_path(self) -> None:
         with pytest.raises(ConfigError, match=r"^detector\.min_scores\.Persn: no class 'Persn'.*did you mean Person"):
             selecting(V4, min_scores={"Persn": 0.5})
 
-    def test_one_class_with_two_scores(self) -> None:
+    def test_one_class_with_two_bounds_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"^detector\.min_scores\./m/0k4j: 'Car' selects the same classes"):
             selecting(V4, min_scores={"Car": 0.5, "/m/0k4j": 0.6})
         selecting(V4, min_scores={"Car": 0.5, "/m/0k4j": 0.5})
@@ -158,20 +160,20 @@ class TestTwins:
 
     @pytest.mark.parametrize(("specific", "general"), [("Man", "Person"), ("Limousine", "Vehicle")])
     @pytest.mark.parametrize("scores", [(0.9, 0.8), (0.8, 0.9), (0.8, 0.8)])
-    def test_the_specific_one_stays_as_it_is(self, specific: str, general: str, scores: tuple[float, float]) -> None:
+    def test_the_specific_box_is_kept_unchanged(self, specific: str, general: str, scores: tuple[float, float]) -> None:
         found = detections((specific, scores[0]), (general, scores[1], (102, 98, 163, 303)))
         left = selecting(V4, merge_twins=True)(found)
         assert left.labels.tolist() == [row(specific)]
         assert left.boxes.tolist() == [list(BODY)]
         assert left.scores[0] == np.float32(scores[0])
 
-    def test_a_whole_line_of_kinds_becomes_one(self) -> None:
+    def test_a_chain_of_related_classes_becomes_one_box(self) -> None:
         line = ["Vehicle", "Land vehicle", "Car", "Limousine"]
         for names in itertools.permutations(line):
             found = detections(*((name, 0.9 - at / 10) for at, name in enumerate(names)))
             assert [name for name, _ in kept(selecting(V4, merge_twins=True), found)] == ["Limousine"]
 
-    def test_several_kinds_on_one_are_one_object(self) -> None:
+    def test_several_specific_boxes_on_a_general_one_are_one_object(self) -> None:
         found = detections(("Woman", 0.5), ("Person", 0.4), ("Man", 0.6), ("Boy", 0.3))
         assert kept(selecting(V4, merge_twins=True), found) == [("Man", 0.6)]
 
@@ -182,29 +184,29 @@ class TestTwins:
         )
         assert kept(selecting(V4, merge_twins=True), found) == [("Dog", 0.8), ("Man", 0.7), ("Woman", 0.6)]
 
-    def test_others_keep_their_box(self) -> None:
+    def test_unrelated_classes_keep_their_boxes(self) -> None:
         keep = selecting(V4, merge_twins=True)
         for pair in (("Person", "Bicycle"), ("Man", "Woman"), ("Person", "Person"), ("Human body", "Person")):
             assert len(keep(detections((pair[0], 0.9), (pair[1], 0.8)))) == 2
 
-    def test_beside_each_other_are_two_people(self) -> None:
+    def test_boxes_side_by_side_are_two_people(self) -> None:
         shared = 60 * 2 * DUPLICATE_IOU / (1 + DUPLICATE_IOU)  # of 60 px, where the IoU is just DUPLICATE_IOU
         for width, people in ((shared + 0.5, 1), (shared - 0.5, 2)):
             right = (160 - width, 100.0, 220 - width, 300.0)
             keep = selecting(V4, merge_twins=True)
             assert len(keep(detections(("Person", 0.9), ("Man", 0.8, right)))) == people
 
-    def test_a_twin_that_was_not_asked_for_removes_nothing(self) -> None:
+    def test_a_duplicate_that_is_not_selected_removes_nothing(self) -> None:
         found = detections(("Person", 0.9), ("Man", 0.6))
         assert kept(selecting(V4, classes=["=Person"], merge_twins=True), found) == [("Person", 0.9)]
         keep = selecting(V4, min_scores={"Man": 0.7}, merge_twins=True)
         assert kept(keep, found) == [("Person", 0.9)]
 
-    def test_without_a_hierarchy_there_are_none(self) -> None:
+    def test_without_a_hierarchy_there_are_no_duplicates(self) -> None:
         flat = LabelTable(V4.names, V4.mids)
         assert len(selecting(flat, merge_twins=True)(detections(("Person", 0.9), ("Man", 0.8)))) == 2
 
-    def test_on_coco_nobody_has_twins_and_on_the_starter_cars_do(self) -> None:
+    def test_coco_has_no_duplicate_classes_and_the_starter_has(self) -> None:
         starter = label_maps.starter_table(b"???\nVehicle\nCar\n")
         boxes = np.array([BODY, BODY], np.float32)
         found = Detections(boxes, np.array([0.6, 0.5], np.float32), np.array([2, 1], np.int32))
@@ -218,18 +220,18 @@ SPOTS = ((0, 0, 100, 100), (5, 5, 105, 105), (20, 0, 120, 100), (300, 0, 340, 90
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(FAMILY), st.integers(0, 20), st.sampled_from(SPOTS)), max_size=14))
-def test_no_twins_are_left_and_no_object_is_lost(drawn: list[tuple[str, int, tuple[int, int, int, int]]]) -> None:
+def test_no_duplicates_remain_and_no_object_is_lost(drawn: list[tuple[str, int, tuple[int, int, int, int]]]) -> None:
     found = detections(*((name, score / 20, box) for name, score, box in drawn))
     left = selecting(V4, merge_twins=True)(found)
     assert (np.diff(left.scores) <= 0).all()
-    assert not any(twins(left, a, left, b) for a in range(len(left)) for b in range(len(left)))
-    # Boxes that hang together as twins are one object, or a few that touch: something of it stays.
+    assert not any(are_duplicates(left, a, left, b) for a in range(len(left)) for b in range(len(left)))
+    # A group of duplicates is one object, or a few that touch: at least one box remains.
     stays = Counter(key(left, at) for at in range(len(left)))
     unseen = set(range(len(found)))
     while unseen:
         group = [unseen.pop()]
         for at in group:
-            near = {other for other in unseen if twins(found, at, found, other)}
+            near = {other for other in unseen if are_duplicates(found, at, found, other)}
             unseen -= near
             group.extend(near)
         assert any(key(found, at) in stays for at in group)
@@ -241,7 +243,7 @@ def key(found: Detections, at: int) -> tuple[object, ...]:
     return (*found.boxes[at].tolist(), float(found.scores[at]), int(found.labels[at]))
 
 
-def twins(a: Detections, i: int, b: Detections, j: int) -> bool:
+def are_duplicates(a: Detections, i: int, b: Detections, j: int) -> bool:
     one, other = V4.mid(int(a.labels[i])), V4.mid(int(b.labels[j]))
     related = one != other and (one in V4.above(int(b.labels[j])) or other in V4.above(int(a.labels[i])))
     close = len(overlapping_pairs(a.boxes[[i]].astype(float), b.boxes[[j]].astype(float), DUPLICATE_IOU).rows)

@@ -1,4 +1,4 @@
-"""Which classes a detector has, told from its name, a label map's name, or a file."""
+"""The classes of a detector by its name, by a label map's name, or from a file."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def refusal(label_map: str) -> str:
 
 
 class TestChoice:
-    def test_hub_modules_speak_open_images_unless_told_otherwise(self) -> None:
+    def test_hub_modules_have_open_images_classes_by_default(self) -> None:
         assert label_maps.of_module(None) is open_images.label_table()
         assert label_maps.of_module("Open_Images_V4") is open_images.label_table()
         assert label_maps.of_module("coco") == label_maps.coco_table()
 
     @pytest.mark.usefixtures("starter_weights")
-    def test_the_starter_has_its_own(self) -> None:
+    def test_the_starter_has_its_own_classes(self) -> None:
         table = StarterDetector.labels_of(DetectorSettings(label_map="coco"))
         detector = StarterDetector()
         assert table == detector.labels
@@ -84,7 +84,7 @@ class TestChoice:
 
 
 class TestCoco:
-    def test_ids_are_those_of_the_papers(self) -> None:
+    def test_ids_are_those_of_coco(self) -> None:
         table = label_maps.coco_table()
         assert len(table) == 91
         assert len(list(table.used())) == 80
@@ -138,14 +138,14 @@ class TestFiles:
     def test_txt_with_a_background_counts_from_zero(self, tmp_path: Path) -> None:
         assert label_maps.read(write(tmp_path, "map.txt", "???\nperson\ncar")).names == ("???", "person", "car")
 
-    def test_names_bring_their_place_in_the_hierarchy(self, tmp_path: Path) -> None:
+    def test_names_get_their_place_in_the_hierarchy(self, tmp_path: Path) -> None:
         table = label_maps.read(write(tmp_path, "map.txt", "VAN\ncell phone\nforklift\nmouse\n"))
         assert [open_images.hierarchy().names.get(mid, "") for mid in table.mids] == ["", "Van", "Mobile phone", "", ""]
         assert table.rows(["Vehicle"]) == (1,)
         assert table.rows(["forklift"]) == (3,)
         assert table.rows(["mouse"]) == (4,)  # an animal or a computer's: the name does not tell
 
-    def test_home_is_understood(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_home_folder_is_expanded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         write(tmp_path, "map.txt", "thing")
         assert label_maps.read("~/map.txt").names == ("", "thing")
@@ -178,7 +178,9 @@ class TestBadFiles:
             ("a.pbtxt", "item { id: 7 }", "item 1: the id 7 has no name"),
         ],
     )
-    def test_one_line_with_the_place(self, tmp_path: Path, name: str, content: str | bytes, saying: str) -> None:
+    def test_errors_are_one_line_with_the_place(
+        self, tmp_path: Path, name: str, content: str | bytes, saying: str
+    ) -> None:
         message = refusal(write(tmp_path, name, content))
         assert saying in message
         assert str(tmp_path) in message
@@ -199,7 +201,7 @@ class TestBadFiles:
         st.integers(0, 300), st.text(st.characters(categories=["L", "N"], include_characters=" \"'{}#:"), min_size=1)
     )
 )
-def test_all_forms_say_the_same(tmp_path_factory: pytest.TempPathFactory, classes: dict[int, str]) -> None:
+def test_all_formats_give_the_same_table(tmp_path_factory: pytest.TempPathFactory, classes: dict[int, str]) -> None:
     named = {number: name.strip() for number, name in classes.items() if any(c.isalnum() for c in name.strip())}
     if not named:
         return

@@ -1,4 +1,4 @@
-"""Frames made of arrays, for detectors to look at."""
+"""Frames made of arrays, for tests of detectors."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def frame_of(rgb: UInt8Array, *, pixel_format: str = "rgb24", index: int = 0) ->
 
 
 def blank(width: int, height: int) -> UInt8Array:
-    """A black picture."""
+    """A black frame."""
     return np.zeros((height, width, 3), np.uint8)
 
 
 def street(width: int, height: int, seed: int = 0) -> UInt8Array:
-    """Many overlapping blocks of colour: nothing real, but much for a detector to be unsure about."""
+    """Many overlapping blocks of colour, which give many detections of low score."""
     random = np.random.default_rng(seed)
     rgb = np.full((height, width, 3), 120, np.uint8)
     for _ in range(40):

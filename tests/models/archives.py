@@ -1,4 +1,4 @@
-"""Archives of modules, good and bad."""
+"""Valid and invalid archives of modules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def of_folder(folder: Path, *, root: str = "", with_folders: bool = True, compre
 
 
 def of_members(*members: tarfile.TarInfo | tuple[str, bytes]) -> bytes:
-    """Members as they are given, however bad; the same bytes each time."""
+    """An archive with these members, valid or not; always the same bytes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for member in members:

@@ -1,4 +1,4 @@
-"""A server, an empty cache and a module to fetch."""
+"""A server, an empty cache and a module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VARIABLES = (
 
 @pytest.fixture(scope="session")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a module with weights; not to be changed."""
+    """The folder of a module with weights; read-only."""
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
     return tiny_module.write(tmp_path_factory.mktemp("tiny") / "module", variables=True, claims_rank_2=False)
@@ -41,7 +41,7 @@ def archive(module: Path) -> bytes:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache that is not made yet, and no variables of the user."""
+    """A cache folder that does not exist yet, without the user's environment variables."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -52,7 +52,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(archive: bytes, cache: Path) -> Iterator[ArchiveServer]:
-    """Gives the archive."""
+    """Serves the archive."""
     del cache  # no proxy of the user may come between
     with running(ArchiveServer()) as server:
         server.script.archive = archive
@@ -67,5 +67,5 @@ def url(server: ArchiveServer) -> str:
 
 @pytest.fixture
 def entry(cache: Path, url: str) -> Path:
-    """Where the module belongs."""
+    """The module's folder in the cache."""
     return cache / "hub" / hashlib.sha1(url.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A package registry on this machine that serves one tiny package, and can misbehave."""
+"""A local package registry with one tiny package and faults."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def item(package: bytes = PACKAGE, content: bytes = CONTENT, name: str = "weight
 
 
 class Registry(ThreadingHTTPServer):
-    """A package registry on a free port, which can misbehave."""
+    """A package registry on a free port, with faults."""
 
     daemon_threads = True
 
@@ -80,4 +80,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(registry.package)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on the terminal."""
+        """Do not log."""

@@ -1,4 +1,4 @@
-"""Unpacking archives of modules, good and bad ones, without TensorFlow."""
+"""Unpacking valid and invalid archives of modules, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEMBERS = {
 }
 GOOD = of_members(*((name, content) for name, content in MEMBERS.items() if content is not None))
 HEADER_BYTES, CHECKSUMS_BYTES = 10, 8
-"""Of gzip, before and after the deflate stream (RFC 1952, 2.3)."""
+"""Sizes in gzip, before and after the deflate stream (RFC 1952, 2.3)."""
 
 
 def unpack(content: bytes, target: Path, **options: int) -> Unpacked:
@@ -45,7 +45,7 @@ def unpack(content: bytes, target: Path, **options: int) -> Unpacked:
 @pytest.mark.parametrize("compressed", [True, False], ids=["tar.gz", "tar"])
 @pytest.mark.parametrize("with_folders", [True, False])
 @pytest.mark.parametrize("root", ["", "./", "module/", "./zoo/ssd/saved_model/"])
-def test_whole_archives(tmp_path: Path, root: str, with_folders: bool, compressed: bool) -> None:
+def test_complete_archives(tmp_path: Path, root: str, with_folders: bool, compressed: bool) -> None:
     for name, content in FILES.items():
         path = tmp_path / "made" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def test_whole_archives(tmp_path: Path, root: str, with_folders: bool, compresse
 
 
 def test_an_archive_of_the_current_folder(tmp_path: Path) -> None:
-    """As `tar -C module -czf module.tar.gz .` makes it: its first member is the folder itself."""
+    """`tar -C module -czf module.tar.gz .` makes the folder itself the first member."""
     for name, content in FILES.items():
         path = tmp_path / "made" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def test_an_archive_of_the_current_folder(tmp_path: Path) -> None:
     assert snapshot(tmp_path / "out") == snapshot(tmp_path / "made")
 
 
-def test_of_an_archive_with_more_only_the_module_is_kept(tmp_path: Path) -> None:
+def test_files_beside_the_module_are_ignored(tmp_path: Path) -> None:
     packed = of_members(("zoo/pipeline.config", b"x"), ("zoo/saved_model/saved_model.pb", b"graph"), ("README", b"y"))
     found = unpack(packed, tmp_path / "out")
     assert list(found.files) == ["saved_model.pb"]
@@ -78,7 +78,7 @@ def test_of_an_archive_with_more_only_the_module_is_kept(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("packed", "told"),
+    ("packed", "message"),
     [
         (
             b"<!DOCTYPE html><title>Log in</title>",
@@ -100,33 +100,33 @@ def test_of_an_archive_with_more_only_the_module_is_kept(tmp_path: Path) -> None
         (of_members(PB, special("evil", tarfile.FIFOTYPE)), "is a link or a device"),
     ],
 )
-def test_what_is_refused(tmp_path: Path, packed: bytes, told: str) -> None:
-    with pytest.raises(ModelError, match=told) as caught:
+def test_refused_archives(tmp_path: Path, packed: bytes, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
         unpack(packed, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert not any("evil" in name for name in snapshot(tmp_path))
 
 
-def test_many_folders_behind_a_file_are_fine(tmp_path: Path) -> None:
+def test_many_folders_after_a_file_are_accepted(tmp_path: Path) -> None:
     folders = [special(f"assets/{number}", tarfile.DIRTYPE) for number in range(1200)]  # headers of 600 KB
     packed = gzip.decompress(of_members(PB, *folders, ("assets/last", b"x")))
     assert set(unpack(packed, tmp_path / "out").files) == {"saved_model.pb", "assets/last"}
 
 
 @pytest.mark.skipif(os.sep != "/", reason="a backslash parts folders here")
-def test_a_backslash_is_a_letter_of_a_name(tmp_path: Path) -> None:
+def test_a_backslash_may_be_part_of_a_name(tmp_path: Path) -> None:
     assert set(unpack(of_members(PB, ("odd\\name", b"x")), tmp_path / "out").files) == {"saved_model.pb", "odd\\name"}
 
 
-def test_an_archive_may_hold_as_much_as_is_allowed(tmp_path: Path) -> None:
+def test_the_size_limit_is_exact(tmp_path: Path) -> None:
     packed = of_members(PB, ("variables/variables.data", bytes(400_000)))
     assert len(unpack(packed, tmp_path / "out", max_bytes=500_000).files) == 2
     with pytest.raises(ModelError, match="is refused"):
         unpack(packed, tmp_path / "less", max_bytes=400_004)
 
 
-def test_an_archive_may_have_as_many_members_as_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_of_members_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     members = [(f"{number}", b"x") for number in range(3)]
     assert len(unpack(of_members(PB, *members[:2]), tmp_path / "out").files) == 3
@@ -134,7 +134,7 @@ def test_an_archive_may_have_as_many_members_as_is_allowed(tmp_path: Path, monke
         unpack(of_members(PB, *members), tmp_path / "more")
 
 
-def test_a_bomb(tmp_path: Path) -> None:
+def test_a_decompression_bomb_is_refused(tmp_path: Path) -> None:
     bomb = tarfile.TarInfo("zeros")
     bomb.size = 30 << 20
     packed = of_members(PB, bomb)
@@ -144,8 +144,8 @@ def test_a_bomb(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in (tmp_path / "out").iterdir()) < 10**6
 
 
-def test_a_bomb_of_headers(tmp_path: Path) -> None:
-    # The headers of one member are held in memory as a whole.
+def test_large_headers_are_refused(tmp_path: Path) -> None:
+    # tarfile reads the headers of a member into memory.
     header = tarfile.TarInfo("header")
     header.type = tarfile.XHDTYPE
     header.size = 64 << 20
@@ -154,7 +154,7 @@ def test_a_bomb_of_headers(tmp_path: Path) -> None:
         unpack(packed, tmp_path / "out")
 
 
-def test_a_bomb_of_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_empty_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_MEMBERS", 10)
     with pytest.raises(ModelError, match="refused"):
         unpack(of_members(*((f"{number}", b"") for number in range(11))), tmp_path / "out")
@@ -162,25 +162,25 @@ def test_a_bomb_of_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @settings(max_examples=60, deadline=None)
 @given(length=st.integers(0, len(GOOD) - 1))
-def test_no_part_of_an_archive_passes_for_the_whole(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
+def test_no_truncated_archive_is_accepted(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
     with pytest.raises(ModelError):
         unpack(GOOD[:length], tmp_path_factory.mktemp("cut") / "out")
 
 
 @settings(max_examples=60, deadline=None)
 @given(blocks=st.integers(1, 18))
-def test_no_part_of_a_plain_tar_either(tmp_path_factory: pytest.TempPathFactory, blocks: int) -> None:
+def test_no_truncated_plain_tar_is_accepted(tmp_path_factory: pytest.TempPathFactory, blocks: int) -> None:
     plain = gzip.decompress(GOOD).rstrip(b"\0")
     assert len(plain) > 18 * 512
     with pytest.raises(ModelError, match=r"cut short|damaged"):
         unpack(plain[: 512 * blocks], tmp_path_factory.mktemp("cut") / "out")
 
 
-def is_noticed_or_harmless(position: int, bit: int, folder: Path) -> bool:
-    """Whether a flipped bit is noticed; where not, what is unpacked is the same to the bit.
+def is_detected_or_harmless(position: int, bit: int, folder: Path) -> bool:
+    """Whether a flipped bit is detected; otherwise the unpacked files are the same.
 
-    Some bits say nothing: the header's time and system (RFC 1952, 2.3.1), those that fill the last byte of the deflate
-    stream, and distances into a run of equal bytes, which give the same bytes from elsewhere (RFC 1951, 3.2.3).
+    Some bits have no effect: the header's time and system (RFC 1952, 2.3.1), the padding in the last byte of the
+    deflate stream, and distances into a run of equal bytes (RFC 1951, 3.2.3).
     """
     damaged = bytearray(GOOD)
     damaged[position] ^= 1 << bit
@@ -195,14 +195,14 @@ def is_noticed_or_harmless(position: int, bit: int, folder: Path) -> bool:
 @settings(max_examples=60)
 @given(position=st.integers(0, len(GOOD) - 1), bit=st.integers(0, 7))
 @example(position=len(GOOD) - CHECKSUMS_BYTES - 1, bit=7)
-def test_a_flipped_bit_is_noticed_or_harmless(
+def test_a_flipped_bit_is_detected_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, position: int, bit: int
 ) -> None:
-    is_noticed_or_harmless(position, bit, tmp_path_factory.mktemp("bit") / "out")
+    is_detected_or_harmless(position, bit, tmp_path_factory.mktemp("bit") / "out")
 
 
 @pytest.mark.slow
-def test_nearly_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
+def test_nearly_every_flipped_bit_is_detected(tmp_path: Path) -> None:
     places = [(position, bit) for position in range(HEADER_BYTES, len(GOOD)) for bit in range(8)]
-    passed = sum(not is_noticed_or_harmless(*place, tmp_path / f"{place[0]}.{place[1]}") for place in places)
+    passed = sum(not is_detected_or_harmless(*place, tmp_path / f"{place[0]}.{place[1]}") for place in places)
     assert passed < 0.01 * len(places)

@@ -1,4 +1,4 @@
-"""Hub modules fetched from a real server on this machine: what arrives, what is refused, what is told."""
+"""Downloads of hub modules from a local server: results, refusals, messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sha1(text: str) -> str:
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between attempts."""
+    """No pause between attempts."""
     monkeypatch.setattr(hub, "BACKOFF_S", 0.01)
 
 
@@ -56,7 +56,7 @@ def test_hub_load_finds_what_was_fetched(server: ArchiveServer, monkeypatch: pyt
     assert len(server.script.requests) == asked
 
 
-def test_the_manifest_says_what_came_from_where(server: ArchiveServer, archive: bytes, module: Path) -> None:
+def test_the_manifest_has_origin_and_checksums(server: ArchiveServer, archive: bytes, module: Path) -> None:
     handle = server.url + MODULE_PATH
     folder = store.fetch(handle)
     manifest = json.loads((folder.parent / f"{folder.name}.json").read_text())
@@ -69,12 +69,12 @@ def test_the_manifest_says_what_came_from_where(server: ArchiveServer, archive: 
     }
 
 
-def test_an_archive_is_asked_for_as_it_is(server: ArchiveServer) -> None:
+def test_the_address_of_an_archive_is_used_unchanged(server: ArchiveServer) -> None:
     store.fetch(server.url + "/m.tar.gz?version=2")
     assert [request.path for request in server.script.requests] == ["/m.tar.gz?version=2"]
 
 
-def test_the_second_time_nothing_is_asked(server: ArchiveServer) -> None:
+def test_the_second_fetch_sends_no_request(server: ArchiveServer) -> None:
     first = store.fetch(server.url + MODULE_PATH)
     asked = len(server.script.requests)
     server.script.fault = "404"
@@ -83,13 +83,13 @@ def test_the_second_time_nothing_is_asked(server: ArchiveServer) -> None:
 
 
 @pytest.mark.parametrize("fault", ["", "chunked"])
-def test_in_one_piece_or_in_many(server: ArchiveServer, module: Path, fault: str) -> None:
+def test_bodies_with_a_length_and_in_chunks(server: ArchiveServer, module: Path, fault: str) -> None:
     server.script.fault = fault
     assert snapshot(store.fetch(server.url + "/m.tar.gz")) == snapshot(module)
 
 
 @pytest.mark.parametrize(
-    ("fault", "told", "attempts"),
+    ("fault", "expected", "attempts"),
     [
         ("404", r"HTTP 404 Not Found\): nothing there", 1),
         ("403", r"HTTP 403 Forbidden\): it wants a login or a consent; download the \.tar\.gz in a browser", 1),
@@ -105,10 +105,10 @@ def test_in_one_piece_or_in_many(server: ArchiveServer, module: Path, fault: str
         ("cut without length", "cut short", 3),
     ],
 )
-def test_servers_that_fail(server: ArchiveServer, cache: Path, fault: str, told: str, attempts: int) -> None:
+def test_servers_that_fail(server: ArchiveServer, cache: Path, fault: str, expected: str, attempts: int) -> None:
     server.script.fault = fault
     url = server.url.replace("//", "//carol:s3cret@") + "/m.tar.gz?token=s3cret"
-    with pytest.raises(ModelError, match=told) as caught:
+    with pytest.raises(ModelError, match=expected) as caught:
         store.fetch(url, timeout_s=0.3)
     message = str(caught.value)
     assert f"{server.url}/m.tar.gz" in message
@@ -130,7 +130,7 @@ def test_no_server_at_all(server: ArchiveServer, cache: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["503", "cut", "cut chunked", "cut without length", "stalls"])
-def test_a_failure_that_passes_is_retried(server: ArchiveServer, module: Path, fault: str) -> None:
+def test_temporary_failures_are_retried(server: ArchiveServer, module: Path, fault: str) -> None:
     server.script.faults = [fault]
     assert snapshot(store.fetch(server.url + "/m.tar.gz", timeout_s=0.3)) == snapshot(module)
     assert len(server.script.requests) == 2
@@ -144,12 +144,12 @@ def test_a_pinned_checksum_is_enforced(server: ArchiveServer, cache: Path, archi
     assert snapshot(cache) == {"hub": None}
     assert len(server.script.requests) == 1
     folder = store.fetch(url, sha256=right.upper())
-    # What is in the cache is held against it too, and stays when nothing better is to be had.
+    # The cached module is checked too, and is kept if the download fails.
     before = snapshot(cache)
     with pytest.raises(ModelError, match="is pinned"):
         store.fetch(url, sha256=wrong)
     assert snapshot(cache) == before
-    # A changed file under the right manifest is found although its size is right.
+    # A changed file of the right size is found.
     weights = folder / "variables" / "variables.data-00000-of-00001"
     weights.write_bytes(bytes(len(weights.read_bytes())))
     store.fetch(url, sha256=right)
@@ -164,7 +164,7 @@ def test_a_module_in_a_folder_of_its_archive(server: ArchiveServer, module: Path
 
 
 @pytest.mark.parametrize(
-    ("members", "told"),
+    ("members", "message"),
     [
         ([("saved_model.pb", b"\xff\xff\xff nonsense")], "its content is no SavedModel: its saved_model.pb is damaged"),
         ([("saved_model.pb", b"")], r"saved_model\.pb is empty"),
@@ -173,25 +173,25 @@ def test_a_module_in_a_folder_of_its_archive(server: ArchiveServer, module: Path
         ([("saved_model.pb", b"x"), archives.special("l", tarfile.SYMTYPE, "/etc/passwd")], "is a link"),
     ],
 )
-def test_archives_that_hold_no_usable_module(
-    server: ArchiveServer, cache: Path, members: list[tuple[str, bytes] | tarfile.TarInfo], told: str
+def test_archives_without_a_usable_module(
+    server: ArchiveServer, cache: Path, members: list[tuple[str, bytes] | tarfile.TarInfo], message: str
 ) -> None:
     server.script.archive = archives.of_members(*members)
-    with pytest.raises(ModelError, match=told) as caught:
+    with pytest.raises(ModelError, match=message) as caught:
         store.fetch(server.url + "/m.tar.gz")
     assert ".tmp" not in str(caught.value)
     assert snapshot(cache) == {"hub": None}
     assert len(server.script.requests) == 1
 
 
-def test_weights_that_are_missing_in_the_archive(server: ArchiveServer, cache: Path, module: Path) -> None:
+def test_missing_weights_in_the_archive(server: ArchiveServer, cache: Path, module: Path) -> None:
     server.script.archive = archives.of_members(("saved_model.pb", (module / "saved_model.pb").read_bytes()))
     with pytest.raises(ModelError, match="the checkpoint is missing"):
         store.fetch(server.url + "/m.tar.gz")
     assert snapshot(cache) == {"hub": None}
 
 
-def test_a_login_is_used_and_written_nowhere(
+def test_a_login_is_sent_and_never_written(
     server: ArchiveServer, cache: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -204,14 +204,14 @@ def test_a_login_is_used_and_written_nowhere(
         if Path(name).parts[1:2] != (folder.name,):
             assert b"s3cret" not in name.encode() + (content or b"")
             assert b"carol" not in (content or b"")
-    told = caplog.text + "".join(capfd.readouterr())
-    assert "s3cret" not in told
-    assert "carol" not in told
-    # Whoever comes without the login has it in the cache.
+    printed = caplog.text + "".join(capfd.readouterr())
+    assert "s3cret" not in printed
+    assert "carol" not in printed
+    # Without the login it is found in the cache.
     assert store.fetch(server.url + "/m.tar.gz") == folder
 
 
-def test_progress_is_shown_when_asked_for(server: ArchiveServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_optional(server: ArchiveServer, capfd: pytest.CaptureFixture[str]) -> None:
     store.fetch(server.url + "/a.tar.gz", progress=False)
     assert capfd.readouterr().err == ""
     store.fetch(server.url + "/b.tar.gz", progress=True)
@@ -219,7 +219,7 @@ def test_progress_is_shown_when_asked_for(server: ArchiveServer, capfd: pytest.C
 
 
 class TestFiles:
-    def test_unpacked_once(self, cache: Path, module: Path, archive: bytes, tmp_path: Path) -> None:
+    def test_an_archive_is_unpacked_once(self, cache: Path, module: Path, archive: bytes, tmp_path: Path) -> None:
         file = tmp_path / "m.tar.gz"
         file.write_bytes(archive)
         folder = store.fetch(str(file), offline=True)
@@ -232,16 +232,16 @@ class TestFiles:
         assert json.loads((cache / "hub" / f"{folder.name}.json").read_text())["origin"] == str(file)
 
     @pytest.mark.parametrize(
-        ("content", "told"),
+        ("content", "message"),
         [(None, "cut short"), (b"hello", r"no \.tar\.gz"), (b"", r"no \.tar\.gz")],
         ids=["truncated", "text", "empty"],
     )
-    def test_what_is_no_archive(
-        self, cache: Path, archive: bytes, tmp_path: Path, content: bytes | None, told: str
+    def test_files_that_are_no_archive(
+        self, cache: Path, archive: bytes, tmp_path: Path, content: bytes | None, message: str
     ) -> None:
         file = tmp_path / "m.tar.gz"
         file.write_bytes(archive[: len(archive) // 2] if content is None else content)
-        with pytest.raises(ModelError, match=told) as caught:
+        with pytest.raises(ModelError, match=message) as caught:
             store.fetch(str(file))
         assert str(file) in str(caught.value)
         assert snapshot(cache) == {"hub": None}

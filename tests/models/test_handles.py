@@ -1,4 +1,4 @@
-"""What a handle means, without opening anything."""
+"""Handles: addresses, paths and keys."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_paths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("gs://bucket/m.tar.gz", "only http"),
         ("https://", "no host"),
@@ -54,13 +54,13 @@ def test_paths() -> None:
         ("ftp://ann:s3cret@host/m?token=s3cret", "only http"),
     ],
 )
-def test_what_cannot_be_asked(text: str, told: str) -> None:
-    with pytest.raises(ModelError, match=told) as caught:
+def test_invalid_addresses(text: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
         handles.parse(text)
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_login_does_not_make_another_module() -> None:
+def test_the_key_does_not_depend_on_the_login() -> None:
     plain = parsed("https://example.org/m.tar.gz?version=2")
     for other in (
         "https://ann:s3cret@example.org/m.tar.gz?version=2",

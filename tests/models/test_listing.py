@@ -1,4 +1,4 @@
-"""What `models list` tells."""
+"""The entries of `models list`."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def test_everything_in_the_cache_is_listed(server: ArchiveServer, cache: Path, m
     assert {entry.size_bytes for path, entry in found.items() if path != broken} == {size_bytes}
     assert {path for path, entry in found.items() if entry.state is not State.READY} == {broken}
     assert "s3cret" not in repr(found)
-    # What the listing calls a module is what fetches, checks and uses it.
+    # `models fetch`, `models check` and `--detector` take the names of the list.
     for path, entry in found.items():
         assert listing.check(entry.name).path == path
 
 
-def test_a_file_that_is_not_unpacked_yet(cache: Path, archive: bytes, tmp_path: Path) -> None:
+def test_an_archive_that_is_not_unpacked_yet(cache: Path, archive: bytes, tmp_path: Path) -> None:
     file = tmp_path / "m.tar.gz"
     file.write_bytes(archive)
     entry = listing.check(str(file))
@@ -57,7 +57,7 @@ def test_a_file_that_is_not_unpacked_yet(cache: Path, archive: bytes, tmp_path: 
     assert not cache.exists()
 
 
-def test_a_folder_of_the_user(cache: Path, module: Path, tmp_path: Path) -> None:
+def test_folders_outside_the_cache(cache: Path, module: Path, tmp_path: Path) -> None:
     del cache
     assert listing.check(str(module)).state is State.READY
     found = listing.check(str(tmp_path))

@@ -1,4 +1,4 @@
-"""Between this machine and the server: proxies, certificates, no network at all."""
+"""Proxies, certificates, offline mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.models.archives import snapshot
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between attempts."""
+    """No pause between attempts."""
     monkeypatch.setattr(hub, "BACKOFF_S", 0.01)
 
 
@@ -35,7 +35,7 @@ def test_through_a_proxy(server: ArchiveServer, module: Path, monkeypatch: pytes
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 127.0.0.1, with its key, signed by itself."""
+    """A self-signed certificate of 127.0.0.1, with its key."""
     if not shutil.which("openssl"):
         pytest.skip("no openssl to make a certificate with")
     folder = tmp_path_factory.mktemp("ca")
@@ -47,7 +47,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestCertificates:
-    """A server whose certificate a CA of the user's own signed."""
+    """A server with a certificate of the user's own CA."""
 
     @pytest.fixture
     def url(self, server: ArchiveServer, certificate: Path) -> str:

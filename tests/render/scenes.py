@@ -1,4 +1,4 @@
-"""Pictures and scenes for the drawing tests."""
+"""Frames and scenes for the drawing tests."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ LABELS = LabelTable(("Person", "Car", "Traffic light", "Kitchen & dining room ta
 
 
 def raw_planes(picture: av.VideoFrame) -> tuple[Samples, ...]:
-    """The memory of each plane, as FFmpeg describes the format, not as the code under test does.
+    """The memory of each plane by FFmpeg's description of the format, independent of the code under test.
 
-    uint8 or uint16 `(h, w)`, or `(h, w, channels)` with the channels that hold nothing; views.
+    uint8 or uint16 `(h, w)`, or `(h, w, channels)` with padding channels; views.
     """
     described, views = picture.format, []
     for index, plane in enumerate(picture.planes):
@@ -47,19 +47,19 @@ def raw_planes(picture: av.VideoFrame) -> tuple[Samples, ...]:
 
 
 def steps_of(picture: av.VideoFrame, plane: int) -> tuple[int, int]:
-    """Pixels per sample of a plane, across and down: the second and third plane are the coarser ones."""
+    """Pixels per sample of a plane, across and down; the second and third plane may be coarser."""
     described = av.VideoFormat(picture.format.name, 64, 64)
     return (64 // described.chroma_width(), 64 // described.chroma_height()) if plane in (1, 2) else (1, 1)
 
 
 def unused_bits(pixel_format: str) -> int:
-    """Low bits of a sample that are always 0: of p010 and such."""
+    """Number of low bits that are always 0, as in p010."""
     bits = av.VideoFormat(pixel_format).components[0].bits
     return 16 - bits if re.fullmatch(r"p[024]1[026]le", pixel_format) else 0
 
 
 def noise(width: int, height: int, pixel_format: str = "yuv420p", seed: int = 0) -> av.VideoFrame:
-    """A picture of random legal samples with all its tags set."""
+    """A frame of random valid samples with all tags set."""
     picture = av.VideoFrame(width, height, pixel_format)
     generator = np.random.default_rng(seed)
     top, shift = 1 << picture.format.components[0].bits, unused_bits(pixel_format)
@@ -77,7 +77,7 @@ def tagged(picture: av.VideoFrame, matrix: str = "bt709", full_range: bool = Fal
 
 
 def painted(pixels: np.ndarray, pixel_format: str = "yuv420p") -> av.VideoFrame:
-    """A picture made from uint8 RGB pixels."""
+    """A frame made from uint8 RGB pixels."""
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
     picture.pts, picture.time_base = 0, Fraction(1, 25)
     return picture.reformat(
@@ -86,7 +86,7 @@ def painted(pixels: np.ndarray, pixel_format: str = "yuv420p") -> av.VideoFrame:
 
 
 def planes_of(picture: av.VideoFrame) -> tuple[Samples, ...]:
-    """Copies of a picture's planes."""
+    """Copies of a frame's planes."""
     return tuple(samples.copy() for samples in raw_planes(picture))
 
 

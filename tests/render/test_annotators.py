@@ -1,4 +1,4 @@
-"""What boxes, trails and the head-up line promise."""
+"""Boxes, trails and the head-up line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.render.scenes import noise, planes_of, same_pixels, scene, tracks
 from tracking.types import Origin
 
 
-def test_sizes_follow_the_picture() -> None:
+def test_line_and_text_sizes_follow_the_frame_size() -> None:
     sizes = [(320, 240), (1280, 720), (1920, 1080), (1080, 1920), (3840, 2160)]
     assert [line_thickness_px(*size) for size in sizes] == [1, 2, 3, 3, 5]
     assert [text_size_px(*size) for size in sizes] == [11, 16, 24, 24, 48]
@@ -59,7 +59,7 @@ def test_a_thickness_below_one_is_refused() -> None:
 
 
 def trail_columns(annotator: TrailAnnotator, x: float, *, time_s: float, segment: int = 0) -> int:
-    """How many columns wide the trail is of one track whose left edge is at `x`; 0 if there is none."""
+    """Width in columns of the trail of a track whose left edge is at `x`; 0 if there is none."""
     picture = noise(320, 240)
     canvas = Canvas(picture)
     annotator.draw(canvas, scene(picture, tracks([(x, 50, x + 20, 120)]), time_s=time_s, segment=segment))
@@ -81,18 +81,18 @@ def test_a_trail_grows_as_a_track_moves() -> None:
     assert lengths[-1] > lengths[10] > lengths[3] > 0
 
 
-def test_a_trail_forgets_what_is_older_than_its_length() -> None:
+def test_a_trail_drops_positions_older_than_its_length() -> None:
     short, long = walked(length_s=0.2), walked(length_s=2.0)
     assert trail_columns(short, 220, time_s=1.0) < trail_columns(long, 220, time_s=1.0) / 3
 
 
 @pytest.mark.parametrize(("time_s", "segment"), [(1.0, 1), (0.2, 0), (9.0, 0)], ids=["segment", "backwards", "pause"])
-def test_a_trail_starts_anew(time_s: float, segment: int) -> None:
+def test_a_trail_restarts(time_s: float, segment: int) -> None:
     assert trail_columns(walked(), 220, time_s=1.0) > 0
     assert trail_columns(walked(), 220, time_s=time_s, segment=segment) == 0
 
 
-def test_trails_remember_a_bounded_number_of_positions() -> None:
+def test_trails_keep_a_bounded_number_of_positions() -> None:
     annotator = TrailAnnotator(length_s=1.0)
     picture = noise(16, 16)
     for step in range(3000):
@@ -104,11 +104,11 @@ def test_trails_remember_a_bounded_number_of_positions() -> None:
 
 
 @pytest.mark.parametrize("rate", [5, 24, 60, 240])
-def test_a_trail_is_as_long_at_any_frame_rate(rate: int) -> None:
+def test_a_trail_has_the_same_length_at_any_frame_rate(rate: int) -> None:
     annotator = TrailAnnotator(length_s=0.5)
     for step in range(rate):
         reached = trail_columns(annotator, 20 + 200 * step / rate, time_s=step / rate)
-    # 0.5 s of 200 px/s, as far as frames divide it; the line's round ends reach further and its faded one vanishes.
+    # 0.5 s at 200 px/s, to the nearest frame; the line's round ends are longer and its faded end is invisible.
     assert abs(reached - 100) <= 200 / rate + 10
 
 
@@ -116,7 +116,7 @@ def test_a_trail_is_as_long_at_any_frame_rate(rate: int) -> None:
     ("time_s", "text"),
     [(0, "0:00.0"), (12.34, "0:12.3"), (59.99, "0:59.9"), (60, "1:00.0"), (3723.4, "1:02:03.4"), (-1.5, "-0:01.5")],
 )
-def test_the_clock_reads_as_players_show_it(time_s: float, text: str) -> None:
+def test_the_clock_format(time_s: float, text: str) -> None:
     assert clock(time_s) == text
 
 
@@ -128,7 +128,7 @@ def test_the_clock_never_shows_sixty(tenths: int) -> None:
 
 
 @pytest.mark.parametrize("corner", ["top left", "top right", "bottom left", "bottom right"])
-def test_the_head_up_line_lies_in_its_corner(corner: str) -> None:
+def test_the_head_up_line_is_in_its_corner(corner: str) -> None:
     picture = noise(323, 241)
     canvas = Canvas(picture)
     HudAnnotator(corner=corner).draw(canvas, scene(picture, tracks([])))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Where the drawing primitives draw."""
+"""Positions and values of the drawing primitives."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ RED, BLUE, WHITE, BLACK = (220, 30, 20), (0, 114, 178), (255, 255, 255), (0, 0, 
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv422p10le", "p010le", "rgba", "gbrp"])
-def test_an_outline_at_the_border_is_the_same_as_one_in_the_middle_cut_off(pixel_format: str) -> None:
-    """What is drawn at once where nothing is clipped agrees with what is drawn bar by bar."""
+def test_an_outline_at_the_border_equals_a_clipped_one(pixel_format: str) -> None:
+    """The fast way without clipping draws the same as the way bar by bar."""
     large, small = noise(120, 120, pixel_format), av.VideoFrame(40, 40, pixel_format)
     for index, (part, whole) in enumerate(zip(raw_planes(small), raw_planes(large), strict=True)):
         sx, sy = steps_of(large, index)
@@ -42,7 +42,7 @@ def drawn_luma(draw: Callable[[Canvas], None], pixel_format: str = "gray") -> np
     return planes_of(canvas.picture)[0]
 
 
-def test_floats_go_to_the_nearest_edge_and_halves_to_the_right_and_down() -> None:
+def test_fractions_are_rounded_to_the_nearest_edge() -> None:
     for box, columns in (
         ((3.4, 0, 9.4, 32), range(3, 9)),
         ((3.5, 0, 9.5, 32), range(4, 10)),
@@ -52,7 +52,7 @@ def test_floats_go_to_the_nearest_edge_and_halves_to_the_right_and_down() -> Non
         assert np.nonzero((luma == 255).all(axis=0))[0].tolist() == list(columns)
 
 
-def test_an_outline_has_line_and_casing_where_the_box_says() -> None:
+def test_an_outline_has_its_line_inside_the_box() -> None:
     luma = drawn_luma(lambda canvas: canvas.outline((6, 5, 26, 27), WHITE, 2))
     row = luma[16].tolist()
     assert row[4] == 128
@@ -77,7 +77,7 @@ def test_a_dashed_outline_has_gaps_between_solid_corners() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 9), (9, 1), (3, 5)])
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv411p", "yuv410p", "nv12", "rgb24", "gray", "yuv420p10le"])
-def test_pictures_of_a_few_pixels(size: tuple[int, int], pixel_format: str) -> None:
+def test_frames_of_a_few_pixels_can_be_drawn_on(size: tuple[int, int], pixel_format: str) -> None:
     canvas = Canvas(noise(*size, pixel_format))
     canvas.outline((0, 0, *size), RED, 3)
     canvas.outline((0, 0, *size), RED, 3, dashed=True)
@@ -111,7 +111,7 @@ def test_empty_boxes_and_boxes_outside_draw_nothing(box: tuple[float, float, flo
     assert same_pixels(canvas.picture, picture)
 
 
-def test_half_opacity_is_half_way() -> None:
+def test_half_opacity_is_the_mean() -> None:
     luma = drawn_luma(lambda canvas: canvas.fill((0, 0, 32, 32), WHITE, 0.5))
     assert set(luma.ravel().tolist()) == {192}
     mask = np.full((32, 32), 255, np.uint8)
@@ -119,7 +119,7 @@ def test_half_opacity_is_half_way() -> None:
     assert set(luma.ravel().tolist()) == {96}
 
 
-def test_a_tile_is_pasted_whole_or_cut_off_at_the_edges() -> None:
+def test_a_tile_is_pasted_whole_or_clipped() -> None:
     canvas = Canvas(noise(33, 21))
     mask = np.random.default_rng(1).integers(0, 256, (12, 16), np.uint8)
     tile = canvas.tile(mask, WHITE, BLUE)

@@ -55,7 +55,7 @@ def test_rgb_comes_out_exactly(pixel_format: str) -> None:
         ("gray16le", False, 4096, 60160),
     ],
 )
-def test_black_and_white_are_the_code_values_of_the_standard(
+def test_black_and_white_have_the_standard_code_values(
     pixel_format: str, full_range: bool, black: int, white: int
 ) -> None:
     canvas = Canvas(tagged(noise(16, 16, pixel_format), full_range=full_range))
@@ -77,9 +77,7 @@ def test_black_and_white_are_the_code_values_of_the_standard(
     ],
 )
 @pytest.mark.parametrize("size", [(16, 16), (1280, 16)])
-def test_every_matrix_code_has_the_weights_of_the_standard(
-    code: int, red: float, blue: float, size: tuple[int, int]
-) -> None:
+def test_every_matrix_has_the_standard_weights(code: int, red: float, blue: float, size: tuple[int, int]) -> None:
     picture = noise(*size, "yuv444p16le")
     picture.colorspace = code
     canvas = Canvas(picture)
@@ -89,14 +87,14 @@ def test_every_matrix_code_has_the_weights_of_the_standard(
 
 
 @pytest.mark.parametrize("pixel_format", ["yuva420p", "yuva444p10le", "rgba", "argb", "gbrap", "ya8", "vuya"])
-def test_what_is_drawn_is_opaque(pixel_format: str) -> None:
+def test_drawing_is_opaque(pixel_format: str) -> None:
     canvas = Canvas(noise(16, 16, pixel_format))
     canvas.fill((0, 0, 16, 16), RED)
     assert (in_format(canvas.picture, "rgba").to_ndarray()[..., 3] == 255).all()
 
 
-def test_dashes_are_coloured_only_where_they_are_bright() -> None:
-    """Luma and chroma dashes are the same ones, though the box starts on odd pixels."""
+def test_luma_and_chroma_dashes_match() -> None:
+    """Luma and chroma dashes match also if the box starts on odd pixels."""
     picture = av.VideoFrame(96, 96, "yuv420p")
     for plane in picture.planes:
         plane.update(bytes([128]) * plane.buffer_size)
@@ -108,7 +106,7 @@ def test_dashes_are_coloured_only_where_they_are_bright() -> None:
     assert np.array_equal((cells > 128).any(axis=0), bright)
 
 
-def test_colour_spilled_by_coarse_chroma_falls_on_the_casing() -> None:
+def test_chroma_beyond_the_line_lies_on_the_casing() -> None:
     """Every chroma sample that a line changes stands for pixels that line and casing cover."""
     for x0 in (10, 11):
         for thickness in (1, 2, 3):
@@ -118,12 +116,12 @@ def test_colour_spilled_by_coarse_chroma_falls_on_the_casing() -> None:
             changed = planes_of(before)[1] != planes_of(canvas.picture)[1]
             drawn = planes_of(before)[0] != planes_of(canvas.picture)[0]
             spread = np.repeat(np.repeat(changed, 2, axis=0), 2, axis=1)
-            # A sample in 200 has the new value by chance before it is drawn on.
+            # One sample in 200 has the new value by chance before drawing.
             assert (spread & ~drawn).sum() <= 0.02 * spread.sum()
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv411p", "nv12", "yuv422p10le"])
-def test_a_full_mask_colours_the_last_odd_row_and_column_like_a_fill(pixel_format: str) -> None:
+def test_a_full_mask_equals_a_fill_in_odd_rows_and_columns(pixel_format: str) -> None:
     filled, masked = Canvas(noise(33, 21, pixel_format)), Canvas(noise(33, 21, pixel_format))
     filled.fill((8, 8, 33, 21), RED)
     masked.blend_mask(np.full((13, 25), 255, np.uint8), 8, 8, RED)

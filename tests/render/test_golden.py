@@ -1,7 +1,7 @@
-"""Small crops of annotated pictures, compared with ones that were looked at and found good.
+"""Small crops of annotated frames, compared with reviewed images.
 
-After a wanted change of the look: `STREAMER_UPDATE_GOLDEN=1 pytest tests/render/test_golden.py`, then look at the
-changed files in `tests/canvas/golden/`.
+For an intended change run `STREAMER_UPDATE_GOLDEN=1 pytest tests/render/test_golden.py`, then review the changed files
+in `tests/render/golden/`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def drawn(look: Look) -> Pixels:
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_the_look_is_the_one_that_was_approved(name: str) -> None:
+def test_annotated_frames_match_the_reviewed_images(name: str) -> None:
     crop, path = drawn(LOOKS[name]), GOLDEN / f"{name}.png"
     if os.environ.get("STREAMER_UPDATE_GOLDEN"):
         path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Chips that stay in the picture, do not cover each other, and can be read."""
+"""Label boxes lie in the frame, do not overlap and are readable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tracking.types import Tracks
 
 
 class Recorder(Canvas):
-    """A canvas that remembers where chips were pasted."""
+    """A canvas that records where label boxes were pasted."""
 
     def paste(self, tile: Tile, x: int, y: int) -> None:
         if not hasattr(self, "pasted"):
@@ -28,7 +28,9 @@ class Recorder(Canvas):
         super().paste(tile, x, y)
 
 
-def chips(width: int, height: int, shown: Tracks, pixel_format: str = "yuv420p") -> list[tuple[int, int, int, int]]:
+def label_boxes(
+    width: int, height: int, shown: Tracks, pixel_format: str = "yuv420p"
+) -> list[tuple[int, int, int, int]]:
     picture = noise(width, height, pixel_format)
     canvas = Recorder(picture)
     LabelAnnotator().draw(canvas, scene(picture, shown))
@@ -41,11 +43,11 @@ def chips(width: int, height: int, shown: Tracks, pixel_format: str = "yuv420p")
     corners=st.lists(st.tuples(*[st.floats(-500, 900)] * 4), max_size=5),
     pixel_format=st.sampled_from(["yuv420p", "nv12", "yuv411p", "yuv422p10le", "bgr24"]),
 )
-def test_chips_lie_in_the_picture(
+def test_label_boxes_lie_in_the_frame(
     size: tuple[int, int], corners: list[tuple[float, float, float, float]], pixel_format: str
 ) -> None:
     boxes = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in corners]
-    for x0, y0, x1, y1 in chips(*size, tracks(boxes), pixel_format):
+    for x0, y0, x1, y1 in label_boxes(*size, tracks(boxes), pixel_format):
         assert 0 <= x0 < x1 <= size[0]
         assert 0 <= y0 < y1 <= size[1]
 
@@ -57,7 +59,7 @@ def test_chips_lie_in_the_picture(
     picture=st.tuples(st.integers(1, 4000), st.integers(1, 2200)),
     grid=st.sampled_from([(1, 1), (2, 1), (2, 2), (4, 1), (4, 4)]),
 )
-def test_every_place_is_in_the_picture_and_on_the_grid(
+def test_every_position_is_in_the_frame_and_on_the_grid(
     corners: tuple[int, int, int, int], size: tuple[int, int], picture: tuple[int, int], grid: tuple[int, int]
 ) -> None:
     a, b, c, d = corners
@@ -71,7 +73,7 @@ def test_every_place_is_in_the_picture_and_on_the_grid(
         assert y % grid[1] == 0
 
 
-def test_a_chip_goes_above_its_box_else_inside_a_large_one_or_below_a_small_one() -> None:
+def test_label_boxes_are_above_inside_or_below_their_box() -> None:
     size, picture, grid = (80, 22), (640, 480), (2, 2)
     assert next(positions((100, 100, 200, 300), size, picture, grid)) == (100, 78)
     assert next(positions((101, 101, 201, 301), size, picture, grid)) == (100, 80)
@@ -80,32 +82,32 @@ def test_a_chip_goes_above_its_box_else_inside_a_large_one_or_below_a_small_one(
     assert next(positions((600, 100, 640, 300), size, picture, grid)) == (560, 78)
 
 
-def test_chips_of_separate_objects_do_not_cover_each_other() -> None:
+def test_label_boxes_of_separate_objects_do_not_overlap() -> None:
     rows = [(60 + 5 * index, 80 + 60 * index, 160 + 5 * index, 130 + 60 * index) for index in range(6)]
-    found = chips(640, 480, tracks(rows + [(x0 + 12, y0 + 3, x1, y1) for x0, y0, x1, y1 in rows]))
+    found = label_boxes(640, 480, tracks(rows + [(x0 + 12, y0 + 3, x1, y1) for x0, y0, x1, y1 in rows]))
     assert len(found) >= 12
-    for index, chip in enumerate(found):
-        assert overlap(chip, found[:index]) == 0
+    for index, label_box in enumerate(found):
+        assert overlap(label_box, found[:index]) == 0
 
 
-def test_crowded_chips_get_shorter() -> None:
-    alone = sum(x1 - x0 for x0, _, x1, _ in chips(200, 60, tracks([(10, 30, 60, 50)], ids=[9])))
-    crowd = chips(200, 60, tracks([(10, 30, 60, 50)] * 7))
+def test_crowded_labels_are_shortened() -> None:
+    alone = sum(x1 - x0 for x0, _, x1, _ in label_boxes(200, 60, tracks([(10, 30, 60, 50)], ids=[9])))
+    crowd = label_boxes(200, 60, tracks([(10, 30, 60, 50)] * 7))
     assert min(x1 - x0 for x0, _, x1, _ in crowd) < alone / 2
 
 
-def test_no_chip_for_what_is_not_in_the_picture() -> None:
-    assert chips(320, 240, tracks([(-50, -50, -1, -1), (320, 10, 400, 90), (5, 5, 5, 90)])) == []
-    assert chips(12, 10, tracks([(0, 0, 12, 10)])) == []
+def test_tracks_outside_the_frame_have_no_label() -> None:
+    assert label_boxes(320, 240, tracks([(-50, -50, -1, -1), (320, 10, 400, 90), (5, 5, 5, 90)])) == []
+    assert label_boxes(12, 10, tracks([(0, 0, 12, 10)])) == []
 
 
 def test_a_changing_score_moves_neither_name_nor_id() -> None:
     boxes = [(50, 50, 150, 150)]
-    starts = [chips(320, 240, tracks(boxes, scores=[score]))[0] for score in (0.05, 0.52, 0.97, 1.0)]
+    starts = [label_boxes(320, 240, tracks(boxes, scores=[score]))[0] for score in (0.05, 0.52, 0.97, 1.0)]
     assert len(set(starts)) == 1
 
 
-def test_labels_show_what_was_asked_for() -> None:
+def test_labels_show_score_and_id_as_requested() -> None:
     shown, pictures = tracks([(60, 60, 160, 160)]), []
     for show_score, show_id in ((True, True), (True, False), (False, True), (False, False)):
         picture = noise(320, 240)
@@ -123,20 +125,20 @@ def test_any_class_name_can_be_drawn(name: str) -> None:
     assert mask.any() == bool(name.strip(" \x00"))
 
 
-def test_lettering_remembers_a_bounded_number_of_texts() -> None:
-    lettering = TextRenderer(capacity=3)
-    kept = lettering.mask("0", 12, 400, 18)
+def test_the_text_renderer_caches_a_bounded_number_of_texts() -> None:
+    renderer = TextRenderer(capacity=3)
+    kept = renderer.mask("0", 12, 400, 18)
     for number in range(1, 3):
-        lettering.mask(str(number), 12, 400, 18)
-    assert lettering.mask("0", 12, 400, 18) is kept
+        renderer.mask(str(number), 12, 400, 18)
+    assert renderer.mask("0", 12, 400, 18) is kept
     for number in range(10, 13):
-        lettering.mask(str(number), 12, 400, 18)
-    again = lettering.mask("0", 12, 400, 18)
+        renderer.mask(str(number), 12, 400, 18)
+    again = renderer.mask("0", 12, 400, 18)
     assert again is not kept
     assert np.array_equal(again, kept)
 
 
-def test_text_on_every_track_colour_has_the_contrast_that_wcag_asks_for() -> None:
+def test_text_on_every_track_colour_has_the_contrast_of_wcag() -> None:
     for colour in OKABE_ITO:
         light, dark = sorted((relative_luminance(colour), relative_luminance(text_colour_on(colour))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, level AA

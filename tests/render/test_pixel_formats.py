@@ -1,4 +1,4 @@
-"""Pictures of every pixel format: what the detector sees of them, and what a canvas makes of them."""
+"""Frames of every pixel format: their RGB for the detector, and their canvas."""
 
 from __future__ import annotations
 

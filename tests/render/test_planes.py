@@ -1,4 +1,4 @@
-"""The copy that is drawn on: exact, complete, independent of what was copied."""
+"""The copy for drawing is exact, complete and independent of the original."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_copy_has_the_same_pixels_and_tags(pixel_format: str, size: tuple[int, i
 
 
 @pytest.mark.parametrize("pixel_format", DRAWABLE)
-def test_drawing_does_not_reach_the_picture_given(pixel_format: str) -> None:
+def test_drawing_does_not_change_the_original(pixel_format: str) -> None:
     picture = noise(40, 30, pixel_format)
     before = planes_of(picture)
     canvas = Canvas(picture)
@@ -65,7 +65,7 @@ def test_the_encoder_is_free_to_choose_the_picture_type() -> None:
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p10le", "yuv444p12le", "gray", "gbrp10le", "bgra"])
-def test_the_picture_goes_through_a_lossless_encoder(pixel_format: str) -> None:
+def test_an_annotated_frame_survives_a_lossless_encoder(pixel_format: str) -> None:
     canvas = Canvas(noise(65, 47, pixel_format))
     canvas.outline((5, 5, 60, 40), (230, 159, 0), 2)
     encoder = av.CodecContext.create("ffv1", "w")
@@ -86,7 +86,7 @@ def test_interlacing_is_kept() -> None:
     assert Canvas(picture).picture.interlaced_frame
 
 
-def test_a_picture_stored_bottom_up_is_copied_upright() -> None:
+def test_a_frame_stored_bottom_up_is_copied_upright() -> None:
     picture = noise(32, 20)
     flipped = through(picture, "vflip", "")
     assert flipped.planes[0].line_size < 0
@@ -94,14 +94,14 @@ def test_a_picture_stored_bottom_up_is_copied_upright() -> None:
     assert np.array_equal(planes_of(canvas.picture)[0], planes_of(picture)[0][::-1])
 
 
-def test_a_picture_without_time_stays_without() -> None:
+def test_a_frame_without_time_stays_without() -> None:
     picture = av.VideoFrame(16, 16, "yuv420p")
     copy = Canvas(picture).picture
     assert copy.pts is None
     assert copy.time_base is None
 
 
-def test_pictures_of_alternating_size_and_format() -> None:
+def test_frames_of_alternating_size_and_format_are_copied() -> None:
     for turn in range(3):
         for size, pixel_format in (((32, 16), "yuv420p"), ((16, 32), "yuv420p"), ((16, 32), "nv12")):
             picture = noise(*size, pixel_format, seed=turn)
@@ -122,7 +122,7 @@ def test_pictures_of_alternating_size_and_format() -> None:
         ("gbrpf32le", "rgb48le"),
     ],
 )
-def test_other_formats_are_converted_and_the_log_says_so_once(
+def test_other_formats_are_converted_and_logged_once(
     native: str, drawable: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     from streamer.render.planes import _log_conversion
@@ -146,7 +146,7 @@ PACKED = {"yuyv422": (0, 1, 2, 3), "uyvy422": (1, 0, 3, 2), "yvyu422": (0, 3, 2,
 
 @pytest.mark.parametrize("full_range", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("pixel_format", PACKED)
-def test_packed_422_is_only_taken_apart(pixel_format: str, full_range: bool) -> None:
+def test_packed_422_is_unpacked_exactly(pixel_format: str, full_range: bool) -> None:
     picture = noise(32, 16, pixel_format)
     picture.color_range = 2 if full_range else 1
     (pairs,) = (plane.reshape(16, 16, 4) for plane in planes_of(picture))
@@ -160,7 +160,7 @@ def test_packed_422_is_only_taken_apart(pixel_format: str, full_range: bool) -> 
 
 @pytest.mark.parametrize("code", [0, 1, 2])
 @pytest.mark.parametrize("pixel_format", ["yuyv422", "yuv420p10be", "monob", "rgb565le", "xyz12be"])
-def test_a_converted_picture_keeps_its_tags_and_the_picture_given(pixel_format: str, code: int) -> None:
+def test_conversion_keeps_the_tags_and_the_original(pixel_format: str, code: int) -> None:
     picture = tagged(av.VideoFrame(32, 16, pixel_format))
     picture.color_range, picture.pict_type = code, 1
     copy = Canvas(picture).picture
@@ -170,7 +170,7 @@ def test_a_converted_picture_keeps_its_tags_and_the_picture_given(pixel_format: 
     assert picture.format.name == pixel_format
 
 
-def test_a_format_that_cannot_be_converted_is_named() -> None:
+def test_a_format_that_cannot_be_converted_is_an_error() -> None:
     picture = av.VideoFrame(16, 16, "gray32le")
     with pytest.raises(StreamerError, match="gray32le"):
         Canvas(picture)

@@ -1,4 +1,4 @@
-"""What is not drawn on stays bit-identical: every primitive, every format, any box."""
+"""Untouched samples stay bit-identical: every primitive, every format, any box."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def edge(value: float) -> int:
 
 
 def pixels_in(box: tuple[float, float, float, float], grown: int = 0) -> Touched:
-    """Which pixels a box covers once its edges are rounded and moved outwards; none if it is empty."""
+    """Pixels that a box covers after its edges are rounded and moved outwards; none if it is empty."""
     x0, y0, x1, y1 = (edge(value) for value in box)
     inside = np.zeros((HEIGHT, WIDTH), np.bool_)
     if x0 < x1 and y0 < y1:
@@ -42,7 +42,7 @@ def pixels_in(box: tuple[float, float, float, float], grown: int = 0) -> Touched
 
 
 def assert_untouched_elsewhere(before: av.VideoFrame, after: av.VideoFrame, touched: Touched) -> None:
-    """No sample has changed that stands for none of the touched pixels."""
+    """Check that every changed sample stands for a touched pixel."""
     for index, (old, new) in enumerate(zip(planes_of(before), planes_of(after), strict=True)):
         sx, sy = steps_of(before, index)
         padded = np.zeros((-(-HEIGHT // sy) * sy, -(-WIDTH // sx) * sx), np.bool_)
@@ -92,7 +92,7 @@ def test_a_fill_touches_only_its_rectangle(
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
     seed=st.integers(0, 99),
 )
-def test_a_mask_touches_only_what_it_covers(
+def test_a_mask_touches_only_covered_samples(
     pixel_format: str, x: int, y: int, size: tuple[int, int], seed: int
 ) -> None:
     mask = np.random.default_rng(seed).choice(np.array([0, 0, 128, 255], np.uint8), size)

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from streamer.replay.pixel_data import crc_of, renamed
+from streamer.replay.pixel_data import crc_of, with_format
 from streamer.replay.recording import Recording
 from streamer.replay.replay_parts import ReplayedSource
 from tests.clips import write_video
@@ -92,10 +92,10 @@ def test_another_name_of_a_format_keeps_the_samples() -> None:
     picture = av.VideoFrame.from_ndarray(np.arange(36 * 20, dtype=np.uint32).astype(np.uint8).reshape(36, 20), "gray")
     picture = picture.reformat(format="yuvj420p")
     picture.pts, picture.time_base = 5, Fraction(1, 25)
-    other = renamed(picture, "yuv420p")
+    other = with_format(picture, "yuv420p")
     assert other.format.name == "yuv420p"
     assert crc_of(other) == crc_of(picture)
-    assert crc_of(renamed(other, "yuvj420p")) == crc_of(picture)
+    assert crc_of(with_format(other, "yuvj420p")) == crc_of(picture)
 
 
 def test_pictures_that_an_edit_list_hides(tmp_path: Path) -> None:

@@ -17,11 +17,20 @@ from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.interfaces import Scene
-from streamer.replay.event_log import EVENTS, HEADER, Arrival, Captured, Found, Result, line_of, read_events
+from streamer.replay.event_log import (
+    EVENTS,
+    HEADER,
+    DetectorResult,
+    FrameArrived,
+    FrameCaptured,
+    RecordedDetections,
+    line_of,
+    read_events,
+)
 from streamer.replay.pixel_data import crc_of
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording import Recording
-from streamer.replay.write_queue import Backlog
+from streamer.replay.write_queue import WriteQueue
 from streamer.values.states import FrameState
 from tests.clips import write_video
 from tests.pipeline.parts import DEADLINE_S
@@ -49,8 +58,10 @@ def test_results_survive_exactly(index: int, times: tuple[float, float, float], 
     boxes = np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], axis=1)
     scores, labels = np.array([row[4] for row in rows], np.float32), np.array([row[5] for row in rows], np.int32)
     detections = Detections(boxes, scores, labels)
-    result = Result(index=index, captured_s=times[0], detect_s=times[1], done_s=times[2], found=Found.of(detections))
-    read = Result.model_validate_json(line_of(result))
+    result = DetectorResult(
+        index=index, captured_s=times[0], detect_s=times[1], done_s=times[2], found=RecordedDetections.of(detections)
+    )
+    read = DetectorResult.model_validate_json(line_of(result))
     assert read == result
     assert read.found is not None
     again = read.found.detections()
@@ -60,7 +71,7 @@ def test_results_survive_exactly(index: int, times: tuple[float, float, float], 
 
 @given(pts=st.integers(-(2**62), 2**62), base=st.fractions(min_value=Fraction(1, 10**9), max_value=10), at_s=exact)
 def test_times_of_frames_survive_exactly(pts: int, base: Fraction, at_s: float) -> None:
-    event = Captured(
+    event = FrameCaptured(
         index=0,
         pts=pts,
         time_base=base,
@@ -77,13 +88,13 @@ def test_times_of_frames_survive_exactly(pts: int, base: Fraction, at_s: float) 
         colour=(1, 1, 1, 2),
         crc=2**32 - 1,
     )
-    assert Captured.model_validate_json(line_of(event)) == event
+    assert FrameCaptured.model_validate_json(line_of(event)) == event
 
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(1, 50), max_size=20), st.integers(1, 100))
 def test_a_backlog_gives_what_it_took_up_to_what_found_no_room(sizes: list[int], most: int) -> None:
-    backlog: Backlog[int] = Backlog(most)
+    backlog: WriteQueue[int] = WriteQueue(most)
     for number, size in enumerate(sizes):
         backlog.put(number, size)
     backlog.finish()
@@ -96,7 +107,7 @@ def test_a_backlog_gives_what_it_took_up_to_what_found_no_room(sizes: list[int],
 
 
 def test_a_backlog_that_is_waited_for_loses_nothing() -> None:
-    backlog: Backlog[int] = Backlog(3)
+    backlog: WriteQueue[int] = WriteQueue(3)
     backlog.wait_for_room()
 
     def add() -> None:
@@ -129,7 +140,7 @@ def test_packets_that_were_cut_off(clip: Path, tmp_path: Path, caplog: pytest.Lo
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
     packets = tmp_path / "kept" / "packets-000.nut"
     packets.write_bytes(packets.read_bytes()[: packets.stat().st_size // 2])
-    assert "packets-000.nut: has" in replay(tmp_path / "kept").error
+    assert "packets-000.nut has" in replay(tmp_path / "kept").error
     events = tmp_path / "kept" / EVENTS
     lines = events.read_bytes().splitlines(keepends=True)
     assert b'"ended"' in lines[-1]
@@ -199,7 +210,7 @@ def test_only_a_new_folder_is_recorded_to(tmp_path: Path, there: str) -> None:
 
 
 def test_what_is_no_recording_is_refused(clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceUnavailable, match="is no recording"):
+    with pytest.raises(SourceUnavailable, match="is not a recording"):
         Recording(tmp_path / "nothing")
     record(tmp_path / "kept", opener(clip), latency=0.1)
     header = json.loads((tmp_path / "kept" / HEADER).read_text())
@@ -213,8 +224,8 @@ def test_what_is_no_recording_is_refused(clip: Path, tmp_path: Path) -> None:
     [
         ("nonsense", "not what run --record writes"),
         ('{"event":"arrival","index":-1,"captured_s":0.0}', "index"),
-        ('{"event":"arrival","index":7000,"captured_s":0.0}', "frame 7000 is used before it came"),
-        ('{"event":"settled","state":"detected","cause":"","frames":9999}', "more frames end as detected"),
+        ('{"event":"arrival","index":7000,"captured_s":0.0}', "frame 7000 is delivered before it is captured"),
+        ('{"event":"settled","state":"detected","cause":"","frames":9999}', "more frames are settled as detected"),
         ('{"event":"discarded","stream":4,"packet":0}', "stream 4"),
     ],
 )
@@ -230,7 +241,7 @@ def test_a_damaged_line_is_named(clip: Path, tmp_path: Path, line: str, saying: 
 
 def test_events_are_told_in_the_order_in_which_the_main_thread_met_them(clip: Path, tmp_path: Path) -> None:
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
-    given = [event for event in read_events(tmp_path / "kept") if isinstance(event, Arrival | Result)]
+    given = [event for event in read_events(tmp_path / "kept") if isinstance(event, FrameArrived | DetectorResult)]
     shown = [json.loads(line)["index"] for line in run.lines.splitlines()]
-    assert [event.index for event in given if isinstance(event, Arrival)] == shown
-    assert sum(isinstance(event, Result) for event in given) == run.counts[1][FrameState.DETECTED, ""]
+    assert [event.index for event in given if isinstance(event, FrameArrived)] == shown
+    assert sum(isinstance(event, DetectorResult) for event in given) == run.counts[1][FrameState.DETECTED, ""]

@@ -1,6 +1,4 @@
-"""How far a faster arithmetic leads away from float32, measured on the first frames of a run. Used by one detector
-thread.
-"""
+"""Measures how much a faster precision changes detections, on the first frames of a run. One detector thread."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ _SAME_OBJECT_IOU = 0.5
 
 
 class Deviation:
-    """Gathers the differences between two detections of the same frames."""
+    """Collects the differences between the detections of two precisions on the same frames."""
 
     def __init__(self) -> None:
         self._frames = 0
@@ -32,7 +30,7 @@ class Deviation:
         return self._frames >= FRAMES
 
     def add(self, exact: Detections, given: Detections) -> None:
-        """Compare one frame. A box is found again when one of the same class has an IoU of at least 0.5 with it."""
+        """Compare one frame. A box is found again if one of the same class has an IoU of at least 0.5 with it."""
         self._frames += 1
         self._expected += len(exact)
         self._given += len(given)
@@ -46,11 +44,11 @@ class Deviation:
 
     def __str__(self) -> str:
         found = len(self._moved_px)
-        told = f"on the first {self._frames} frames {found} of {self._expected} boxes are found again"
+        text = f"on the first {self._frames} frames {found} of {self._expected} boxes are found again"
         if self._given > found:
-            told += f", {self._given - found} are new"
+            text += f", {self._given - found} are new"
         if found:
-            told += (
+            text += (
                 f"; edges move by up to {max(self._moved_px):.2g} px, scores by up to {max(self._score_changes):.2g}"
             )
-        return told
+        return text

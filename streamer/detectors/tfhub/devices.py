@@ -1,7 +1,7 @@
-"""Which device a TensorFlow detector runs on, and why not on a GPU. Called by the main thread; imports TensorFlow.
+"""Chooses the device of a TensorFlow detector, and finds the reason if it is not a GPU. Main thread.
 
-TensorFlow itself answers a missing library or an old driver with a warning among many and then runs on the CPU, where
-a large detector takes 10 to 20 s a frame. Here the reason is found and told.
+TensorFlow reports a missing library or an old driver with one warning among many and then runs on the CPU, where a
+large detector takes 10 to 20 s a frame. This module imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _NO_DEVICE, _STUB_LIBRARY, _DRIVER_MISMATCH = 100, 34, 803
 
 @dataclass(frozen=True, slots=True)
 class GpuFacts:
-    """What stands between TensorFlow and a GPU.
+    """The conditions for TensorFlow to use a GPU.
 
     Attributes:
-        cuda_needed: CUDA version that this TensorFlow was built for, None if it was built without.
+        cuda_needed: CUDA version that this TensorFlow was built for; None without CUDA.
         has_driver: the driver's library `libcuda` can be loaded.
-        init_error: CUresult of `cuInit`, 0 when it worked.
-        driver_cuda: newest CUDA version that the driver supports, None where it does not tell.
-        has_libraries: CUDA's and cuDNN's libraries are installed, as packages or in the system.
+        init_error: CUresult of `cuInit`, 0 on success.
+        driver_cuda: newest CUDA version that the driver supports; None if not known.
+        has_libraries: the libraries of CUDA and cuDNN are installed, as packages or in the system.
         gpu_count: GPUs that TensorFlow can use.
     """
 
@@ -48,7 +48,7 @@ class Device:
 
     Attributes:
         gpu: number of the GPU, None for the CPU.
-        why_not_gpu: why there is none although one was welcome; "" where there is, or none was wanted.
+        why_not_gpu: why `auto` found no GPU; "" with a GPU, or if none was asked for.
     """
 
     gpu: int | None
@@ -62,11 +62,11 @@ def choose(wanted: str, facts: GpuFacts | None = None) -> Device:
     """The device for `auto`, `cpu` or `gpu:N`.
 
     Args:
-        wanted: what the settings say, already of that form.
-        facts: looked up if None and they matter.
+        wanted: a validated value of `detector.device`.
+        facts: looked up if None.
 
     Raises:
-        ModelError: a GPU was asked for by number and is not to be had; the message has the remedy.
+        ModelError: the GPU with this number is not available; the message has the remedy.
     """
     if wanted == CPU:
         return Device(None)
@@ -82,7 +82,7 @@ def choose(wanted: str, facts: GpuFacts | None = None) -> Device:
 
 
 def why_not_gpu(facts: GpuFacts) -> str:
-    """One line: why TensorFlow sees no GPU, and what to do."""
+    """One line: why TensorFlow sees no GPU, and the remedy."""
     if facts.cuda_needed is None:
         return "this TensorFlow is built without CUDA; install the one of `pip install 'streamer-video[gpu]'`"
     needed = ".".join(map(str, facts.cuda_needed))
@@ -116,7 +116,7 @@ def gpu_facts() -> GpuFacts:
 
 
 def gpu_name(number: int) -> str:
-    """What a GPU is called, with its compute capability."""
+    """The name of a GPU, with its compute capability."""
     tf = tensorflow()
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[number])
     capability = ".".join(map(str, details.get("compute_capability", ())))
@@ -124,7 +124,7 @@ def gpu_name(number: int) -> str:
 
 
 def cpu_has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool | None:
-    """Whether the CPU multiplies bfloat16 by itself; None where it cannot be told."""
+    """Whether the CPU has instructions for bfloat16; None if not known."""
     try:
         flags = cpu_info.read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -133,15 +133,15 @@ def cpu_has_bfloat16(cpu_info: Path = Path("/proc/cpuinfo")) -> bool | None:
 
 
 def _ask_driver() -> tuple[bool, int, tuple[int, int] | None]:
-    """Whether `libcuda` loads, what `cuInit` answers, and the CUDA version that the driver supports."""
+    """Whether `libcuda` loads, the result of `cuInit`, and the CUDA version that the driver supports."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return False, 0, None
     error = int(driver.cuInit(0))
     version = ctypes.c_int(0)
-    told = driver.cuDriverGetVersion(ctypes.byref(version)) == 0
-    return True, error, (version.value // 1000, version.value % 1000 // 10) if told else None
+    is_known = driver.cuDriverGetVersion(ctypes.byref(version)) == 0
+    return True, error, (version.value // 1000, version.value % 1000 // 10) if is_known else None
 
 
 def _has_libraries() -> bool:

@@ -1,10 +1,10 @@
 """A TensorFlow Hub module for Open Images V4, or a TensorFlow 2 Object Detection model, from a local folder.
 
 The detector of record, `google/faster_rcnn/openimages_v4/inception_resnet_v2/1`, is of the first form. Built by the
-main thread, then used by one detector thread. TensorFlow is imported when a detector is built, not before.
+main thread, then used by one detector thread. TensorFlow is imported when a detector is built.
 
-The whole frame crosses to the device, as bytes: these models scale it themselves, and scaling it before would give
-another result.
+The frame is copied to the device at full size: these models scale it themselves, and a scaled frame would give other
+detections.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
-    """A loaded model that takes a picture uint8 `(H, W, 3)` and gives its outputs."""
+    """A loaded model: takes a frame uint8 `(H, W, 3)`, gives its outputs."""
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]: ...
 
@@ -103,22 +103,22 @@ class HubDetector(DetectorFeature):
 
     @property
     def labels(self) -> LabelTable:
-        """Names of its classes; with Open Images V4 a row is the id in its label map, and row 0 is not used."""
+        """Its classes; with Open Images V4 a row number is the id in its label map, and row 0 is not used."""
         return self._labels
 
     def warm_up(self, width: int, height: int) -> float:
-        """Run it once on a black picture, so that the first frame is not slower than the second.
+        """Run it once on a black frame, so that the first frame is not slower than the second.
 
-        A GPU without enough memory is found here: with `device="auto"` the CPU takes over, and a warning says so.
+        If the GPU has too little memory and the device is `auto`, the detector moves to the CPU with a warning.
 
         Args:
             width, height: of the frames to come, pixels.
 
         Returns:
-            How long it took, s.
+            The time of the run, s.
 
         Raises:
-            ModelError: it does not run, or its outputs make no sense.
+            ModelError: it does not run, or its outputs are invalid.
         """
         began_s = time.perf_counter()
         rgb = np.zeros((height, width, 3), np.uint8)
@@ -127,7 +127,7 @@ class HubDetector(DetectorFeature):
         except _OutOfMemory as error:
             if self._settings.device != devices.AUTO:
                 raise ModelError(f"{self._directory} does not run: {error}") from error
-            log.warning("%s; the detector goes on on the CPU, slowly", error)
+            log.warning("%s; the detector moves to the CPU, which is slow", error)
             self._move_to_cpu()
             return self.warm_up(width, height)
         except DetectorError as error:
@@ -138,7 +138,7 @@ class HubDetector(DetectorFeature):
         """Detections of all classes on the frame, by falling score; boxes in pixels, clipped to the frame.
 
         Raises:
-            DetectorError: TensorFlow failed, the detector is closed, or the result makes no sense.
+            DetectorError: TensorFlow failed, the detector is closed, or the outputs are invalid.
         """
         run = self._ready
         rgb = frame.rgb(self._form.size)
@@ -191,7 +191,7 @@ class HubDetector(DetectorFeature):
     def _infer(self, run: Runner, rgb: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         try:
             return run(rgb)
-        except Exception as error:  # tf.errors.OpError and what the binding makes of odd values
+        except Exception as error:  # tf.errors.OpError, and errors of the binding
             if type(error).__name__ == "ResourceExhaustedError" and self.device.gpu is not None:
                 raise _OutOfMemory(
                     f"{self.device} has too little free memory ({first_line(error)}); nvidia-smi shows what uses it"

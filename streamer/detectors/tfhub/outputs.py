@@ -1,8 +1,8 @@
-"""What a TensorFlow detector answered, made into `Detections`. Pure; called by the detector thread.
+"""Converts the outputs of a TensorFlow detector to `Detections`. Called by the detector thread.
 
-What the modules do against their documentation, and what is done about it: the columns `detection_class_names` and
-`detection_class_entities` are swapped (the one with `/m/...` is taken as the MIDs), static shapes claim `(None, 1)` for
-columns of rank 1 (all are flattened), and the number of boxes varies down to 0.
+The modules differ from their documentation: the columns `detection_class_names` and `detection_class_entities` are
+swapped (the column with `/m/...` is used as MIDs), static shapes are `(None, 1)` for columns of rank 1 (all are
+flattened), and the number of boxes varies down to 0.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from tracking.types import Detections, FloatArray, IntArray
 log = logging.getLogger(__name__)
 
 _TOLERANCE = 1e-3
-"""How far beyond the picture, or beyond a score of 1, the arithmetic of a sound model may end up."""
+"""Rounding may move a box of a correct model so far beyond the frame, or a score beyond 1."""
 
 Array = npt.NDArray[Any]
 
 
 class OutputReader:
-    """Makes detections from the arrays that a model gave for one frame.
+    """Makes detections from the outputs of a model for one frame.
 
     Args:
-        form: of the model; says what the arrays are.
+        form: of the model; defines the arrays.
         labels: names of its classes.
         min_score: detections below are left out.
     """
@@ -42,7 +42,7 @@ class OutputReader:
         self._min_score = np.float32(min_score)
         self._row_of_mid = {mid: row for row, mid in enumerate(labels.mids) if mid}
         self._named = np.array([bool(name) for name in labels.names], np.bool_)
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def read(self, arrays: Sequence[Array], width: int, height: int) -> Detections:
         """Detections by falling score, boxes in pixels and clipped to the frame.
@@ -52,8 +52,8 @@ class OutputReader:
             width, height: of the frame, pixels.
 
         Raises:
-            DetectorError: lengths that disagree, a batch of several, boxes or scores that are not finite or no
-                fractions at all, a class that is not in the table.
+            DetectorError: lengths that differ, a batch of several frames, boxes or scores that are not finite, scores
+                outside 0..1, or a class that is not in the table.
         """
         boxes, columns = _boxes(arrays[0]), [np.asarray(column).reshape(-1) for column in arrays[1:]]
         if self._has_names:
@@ -64,8 +64,8 @@ class OutputReader:
             names = entities = np.empty(0, object)
         lengths = [len(scores), len(ids)] + ([len(names), len(entities)] if self._has_names else [])
         if any(length != len(boxes) for length in lengths):
-            told = ", ".join(map(str, lengths))
-            raise DetectorError(f"the module gave {len(boxes)} boxes, but {told} scores, labels and names")
+            others = ", ".join(map(str, lengths))
+            raise DetectorError(f"the module gave {len(boxes)} boxes, but {others} scores, labels and names")
         _check_finite(boxes, scores)
         rows = np.flatnonzero(scores >= self._min_score)
         rows = rows[np.argsort(-scores[rows], kind="stable")]
@@ -77,46 +77,46 @@ class OutputReader:
     def _without_padding(
         self, boxes: FloatArray, scores: Array, ids: Array, count: Array
     ) -> tuple[Array, Array, Array]:
-        """The rows that are meant: a model of the Object Detection API fills up to a fixed number."""
+        """The valid rows: a model of the Object Detection API pads to a fixed number."""
         if count.size != 1 or not 0 <= count[0] <= len(boxes):
-            raise DetectorError(f"the module gave {len(boxes)} boxes and says that {count.tolist()} are meant")
-        meant = int(count[0])
-        return boxes[:meant], scores[:meant], ids[:meant]
+            raise DetectorError(f"the module gave {len(boxes)} boxes and {count.tolist()} as their number")
+        valid = int(count[0])
+        return boxes[:valid], scores[:valid], ids[:valid]
 
     def _rows(self, ids: Array, names: Array, entities: Array) -> IntArray:
-        """Rows of the label table `(N,)`: by MID where the module gives any, else by its 1-based ids."""
+        """Rows of the label table `(N,)`: by MID if the module gives MIDs, else by its 1-based ids."""
         mids = next((column for column in (names, entities) if len(column) and column[0].startswith(b"/")), None)
         if mids is None or not self._row_of_mid:
             return self._by_id(ids)
         try:
             return np.array([self._row_of_mid[mid.decode()] for mid in mids], np.int32)
         except KeyError as error:
-            raise DetectorError(f"the module gave the class {error.args[0]}, which its label map has not") from error
+            raise DetectorError(f"the module gave the class {error.args[0]}, which is not in its label map") from error
 
     def _by_id(self, ids: Array) -> IntArray:
-        """Rows by id; ids may come as floats."""
+        """Rows by id; ids may be floats."""
         rows: IntArray = ids.astype(np.int32)
         unknown = (rows < 0) | (rows >= len(self._named)) | (rows != ids)
         unknown[~unknown] = ~self._named[rows[~unknown]]
         if unknown.any():
-            raise DetectorError(f"the module gave the class id {ids[unknown][0]:g}, which its label map has not")
+            raise DetectorError(f"the module gave the class id {ids[unknown][0]:g}, which is not in its label map")
         return rows
 
     def _in_pixels(self, boxes: FloatArray, width: int, height: int) -> FloatArray:
         """From ymin, xmin, ymax, xmax as fractions to x0, y0, x1, y1 in pixels, clipped; both float32 `(N, 4)`."""
         if len(boxes):
             if boxes.min() < -_TOLERANCE or boxes.max() > 1 + _TOLERANCE:
-                self._tell_once("boxes that reach beyond the picture; they are cut at its edge")
+                self._warn_once("boxes that reach beyond the frame; they are clipped")
             if (boxes[:, 2:] < boxes[:, :2]).any():
-                self._tell_once("boxes whose corners are swapped; they are left out")
+                self._warn_once("boxes with swapped corners; they are removed")
         size = np.array([width, height, width, height], np.float32)
         pixels: FloatArray = np.clip(boxes[:, [1, 0, 3, 2]] * size, 0, size)
         return pixels
 
-    def _tell_once(self, what: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
-            log.warning("the detector's module gives %s (told once)", what)
+    def _warn_once(self, what: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
+            log.warning("the detector's module gives %s (reported once)", what)
 
 
 def _boxes(array: Array) -> FloatArray:
@@ -125,7 +125,7 @@ def _boxes(array: Array) -> FloatArray:
     if boxes.ndim == 3 and boxes.shape[0] == 1:
         boxes = boxes[0]
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise DetectorError(f"the module gave boxes of shape {array.shape}; one picture has (N, 4) or (1, N, 4)")
+        raise DetectorError(f"the module gave boxes of shape {array.shape}; one frame has (N, 4) or (1, N, 4)")
     return boxes
 
 

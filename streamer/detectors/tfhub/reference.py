@@ -1,8 +1,7 @@
-"""The reference: a module loaded and fed as its page on TensorFlow Hub shows it.
+"""The reference: a module loaded and called as its page on TensorFlow Hub shows it.
 
-Slow to start and large in memory, and so not used for a run; the quick way is compared with it, in tests, in
-`benchmarks/detector.py` and wherever `detector.reference` is set. Built by the main thread, then used by one detector
-thread.
+It starts slowly and takes much memory. `SessionRunner` is compared with it in tests, in `benchmarks/detector.py` and by
+users (`detector.reference`). Built by the main thread, then used by one detector thread.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from streamer.models.tensorflow_import import tensorflow, tensorflow_hub
 
 
 class ReferenceRunner:
-    """`hub.load(directory).signatures[...]`, fed with the plain float32 picture.
+    """`hub.load(directory).signatures[...]`, called with the frame as float32.
 
     Args:
         directory: the SavedModel.
@@ -41,11 +40,11 @@ class ReferenceRunner:
             with self._tf.device(self._device):
                 self._module = tensorflow_hub().load(str(directory))
             self._call = self._module.signatures[form.signature.name]
-        except Exception as error:  # a damaged graph or checkpoint raises nearly anything
+        except Exception as error:  # the type depends on the damage of the graph or checkpoint
             raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
-        """The outputs in the order of the form, for a picture uint8 `(H, W, 3)`. Raises what TensorFlow raises."""
+        """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
         tf = self._tf
         with tf.device(self._device):
             picture = tf.constant(rgb)

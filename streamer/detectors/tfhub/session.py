@@ -1,8 +1,8 @@
-"""Loads a SavedModel the quick way and runs it on one frame at a time.
+"""Loads a SavedModel into a TF1 session and runs it on one frame at a time.
 
-A TF1 session with the meta optimizer off: it would go through the tens of thousands of nodes of a large detector before
-the first frame, for no gain in the later ones (measured in `docs/performance.md`). The bytes of the picture cross to
-the device and become floats there. Built by the main thread, then used by one detector thread.
+The meta optimizer is off: it visits the tens of thousands of nodes of a large detector before the first frame, and the
+later frames are no faster (measured in `docs/performance.md`). The frame is copied to the device as bytes and converted
+to floats there. Built by the main thread, then used by one detector thread.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SessionRunner:
     def __init__(self, directory: Path, form: Form, device: Device, settings: DetectorSettings) -> None:
         tf = tensorflow()
         v1 = tf.compat.v1
-        # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a choice with a name.
+        # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a separate precision.
         tf.config.experimental.enable_tensor_float_32_execution(settings.precision == TENSORFLOAT32)
         graph = tf.Graph()
         config = _config(v1, device, settings)
@@ -59,22 +59,22 @@ class SessionRunner:
                     self._session, list(form.signature.tags), str(directory), input_map={form.input.name: fed}
                 )
                 self._session.run(v1.tables_initializer())
-            graph.finalize()  # nothing is added from here on, so that memory cannot grow with the number of frames
+            graph.finalize()  # an added node raises from here on, so that memory does not grow with the frames
             signature = meta_graph.signature_def[form.signature.name]
             self._fetches = [signature.outputs[key].name for key in form.outputs]
             self._call: Callable[[Array], list[Array]] = self._session.make_callable(
                 self._fetches, feed_list=[self._picture]
             )
-        except Exception as error:  # a damaged graph or checkpoint raises nearly anything
+        except Exception as error:  # the type depends on the damage of the graph or checkpoint
             self._session.close()
             raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[Array]:
-        """The outputs in the order of the form, for a picture uint8 `(H, W, 3)`. Raises what TensorFlow raises."""
+        """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
         return self._call(rgb)
 
     def placement(self, rgb: npt.NDArray[np.uint8]) -> Counter[str]:
-        """How many operations ran on which device (`CPU:0`, `GPU:0`) for this picture, by one more run."""
+        """How many operations ran on which device (`CPU:0`, `GPU:0`) for this frame, by one more run."""
         v1 = tensorflow().compat.v1
         metadata = v1.RunMetadata()
         options = v1.RunOptions(output_partition_graphs=True)
@@ -105,7 +105,7 @@ def _choose_rewrites(config: Any, device: Device, settings: DetectorSettings) ->
     rewrites, on = config.graph_options.rewrite_options, rewriter_config_pb2.RewriterConfig.ON
     is_reduced = settings.precision in (BFLOAT16, MIXED_FLOAT16)
     if not is_reduced:
-        # Folding constants changes no result and costs 2 of 7 s that the first frame takes longer than the second.
+        # Folding constants changes no result and takes 2 of the 7 s by which the first frame is slower.
         config.graph_options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
     if not (is_reduced or settings.optimize_graph):
         rewrites.disable_meta_optimizer = True
@@ -122,7 +122,7 @@ def _choose_rewrites(config: Any, device: Device, settings: DetectorSettings) ->
 
 
 def _switch_off(rewrites: Any, kinds: Any) -> None:
-    """Leave of the meta optimizer nothing but what is switched on afterwards."""
+    """Switch off all rewrites of the meta optimizer; some are switched on afterwards."""
     for name in (
         "layout_optimizer",
         "constant_folding",
@@ -145,7 +145,7 @@ def _switch_off(rewrites: Any, kinds: Any) -> None:
 
 
 def _feed(tf: Any, picture: Any, form: Form) -> Any:
-    """What the model is fed, from uint8 `(H, W, 3)`: `(1, H, W, 3)` as its form demands."""
+    """The input of the model `(1, H, W, 3)` from a frame uint8 `(H, W, 3)`."""
     batch = tf.expand_dims(picture, 0)
     if form.input.dtype == "uint8":
         return batch
@@ -155,7 +155,10 @@ def _feed(tf: Any, picture: Any, form: Form) -> Any:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """A large graph is millions of Python objects, none of them garbage: looking for some takes a tenth of the time."""
+    """Pause the garbage collector: a large graph has millions of live objects, which it would visit again and again.
+
+    That takes a tenth of the loading time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -165,12 +168,12 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-# What TensorFlow says before the reason when a graph fails: where the node was made.
-_NOT_THE_REASON = ("Graph execution error", "Detected at ", "File ", "Node: ", "[[")
+# TensorFlow's lines before the reason; they describe where the node was made.
+_BEFORE_THE_REASON = ("Graph execution error", "Detected at ", "File ", "Node: ", "[[")
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line: the first that gives a reason; its kind where it says nothing."""
+    """The first line of an error that gives a reason; its type if it has no text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reasons = (line for line in lines if not line.startswith(_NOT_THE_REASON))
+    reasons = (line for line in lines if not line.startswith(_BEFORE_THE_REASON))
     return next(reasons, lines[0] if lines else type(error).__name__)

@@ -1,9 +1,8 @@
-"""Which of the two families of detectors a SavedModel belongs to, told by its signatures. Pure; used by the main
-thread.
+"""Recognises the two families of detectors by the signatures of a SavedModel. Pure; main thread.
 
-Open Images modules of TensorFlow Hub take a float picture in [0, 1] and give one row an object. Models of the
-TensorFlow 2 Object Detection API take bytes (or floats of the same range, 0 to 255) and give a batch of one, padded to
-a fixed number of rows (https://github.com/tensorflow/models/blob/master/research/object_detection/exporter_lib_v2.py).
+Open Images modules of TensorFlow Hub take a float frame in [0, 1] and give one row an object. Models of the TensorFlow
+2 Object Detection API take bytes (or floats of the same range, 0 to 255) and give a batch of one, padded to a fixed
+number of rows (https://github.com/tensorflow/models/blob/master/research/object_detection/exporter_lib_v2.py).
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ _EXPECTED = (
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How to call a detector and what it answers.
+    """Input and outputs of a detector.
 
     Attributes:
-        signature: the one to call.
-        input_key: of its only input.
-        outputs: keys of what to fetch, in this order.
-        white: what a channel at full intensity is fed as: 1 or 255.
-        size: `(width, height)` in pixels that the model demands, None where it takes any.
-        has_names: it names its classes itself; the others give ids and need a label map.
+        signature: its signature.
+        input_key: key of its only input.
+        outputs: keys of its outputs, in the order that `OutputReader` expects.
+        white: the input value of full intensity: 1 or 255.
+        size: `(width, height)` in pixels that the model requires; None for any size.
+        has_names: its outputs contain class names; other models give ids and need a label map.
     """
 
     signature: Signature
@@ -59,11 +58,11 @@ def recognise(signatures: Sequence[Signature], directory: Path) -> Form:
     """The form of the signature that detects: `default` without tags where several fit.
 
     Args:
-        signatures: all that the SavedModel has.
-        directory: for the message.
+        signatures: all of the SavedModel.
+        directory: for messages.
 
     Raises:
-        ModelError: none fits; the message shows those found.
+        ModelError: none fits; the message lists them.
     """
     forms = [form for form in map(_form, signatures) if form is not None]
     if not forms:
@@ -83,7 +82,7 @@ def _form(signature: Signature) -> Form | None:
     else:
         return None
     tensor = taken[key]
-    if tensor.dtype not in dtypes or not _is_one_picture(tensor.shape):
+    if tensor.dtype not in dtypes or not _is_one_frame(tensor.shape):
         return None
     width_height = None
     if tensor.shape is not None and tensor.shape[1] and tensor.shape[2]:
@@ -91,8 +90,8 @@ def _form(signature: Signature) -> Form | None:
     return Form(signature, key, outputs, white, width_height, has_names=outputs is _OPEN_IMAGES_OUTPUTS)
 
 
-def _is_one_picture(shape: tuple[int | None, ...] | None) -> bool:
-    """Whether `[1, H, W, 3]` may be fed; what is open may be anything."""
+def _is_one_frame(shape: tuple[int | None, ...] | None) -> bool:
+    """Whether the shape allows `[1, H, W, 3]`; open dimensions allow any size."""
     if shape is None:
         return True
     return len(shape) == 4 and shape[0] in (None, 1) and shape[3] in (None, 3)

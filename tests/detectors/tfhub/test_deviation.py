@@ -1,4 +1,4 @@
-"""What is said of a faster arithmetic."""
+"""The deviation of a faster precision."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_boxes_are_paired_by_place_and_class() -> None:
     )
 
 
-def test_it_is_complete_after_a_few_frames_also_without_boxes() -> None:
+def test_it_is_complete_after_a_few_frames_even_without_boxes() -> None:
     deviation = Deviation()
     for _ in range(FRAMES):
         assert not deviation.complete

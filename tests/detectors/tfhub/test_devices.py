@@ -1,4 +1,4 @@
-"""Which device is chosen, and what is said where there is no GPU."""
+"""The chosen device, and the messages without a GPU."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_gpu_beyond_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("facts", "message"),
     [
         (replace(NO_GPU, cuda_needed=None), "built without CUDA"),
         (replace(NO_GPU, has_driver=False), "no NVIDIA driver is installed"),
@@ -44,17 +44,17 @@ def test_a_gpu_beyond_the_last() -> None:
         (NO_GPU, "TF_CPP_MIN_LOG_LEVEL=0"),
     ],
 )
-def test_each_reason_is_a_line_with_its_remedy(facts: GpuFacts, told: str) -> None:
-    with pytest.raises(ModelError, match=told) as caught:
+def test_each_reason_is_a_line_with_its_remedy(facts: GpuFacts, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
         devices.choose("gpu:0", facts)
     assert "\n" not in str(caught.value)
     assert "detector.device=cpu" in str(caught.value)
     on_cpu = devices.choose("auto", facts)
     assert on_cpu.gpu is None
-    assert on_cpu.why_not_gpu in str(caught.value)  # the fallback is told with the same words
+    assert on_cpu.why_not_gpu in str(caught.value)  # the warning of the fallback has the same words
 
 
-def test_an_older_driver_of_the_same_major_version_is_not_blamed() -> None:
+def test_an_older_driver_of_the_same_major_version_is_accepted() -> None:
     assert "too old" not in devices.why_not_gpu(replace(NO_GPU, driver_cuda=(12, 0)))
 
 
@@ -62,7 +62,7 @@ def test_an_older_driver_of_the_same_major_version_is_not_blamed() -> None:
     ("flags", "expected"),
     [("flags : fpu avx512f amx_bf16", True), ("flags : avx512_bf16", True), ("flags : fpu avx512f", False)],
 )
-def test_bfloat16_is_read_off_the_cpu(flags: str, expected: bool, tmp_path: Path) -> None:
+def test_bfloat16_is_found_in_the_flags_of_the_cpu(flags: str, expected: bool, tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text(flags)
     assert devices.cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
     assert devices.cpu_has_bfloat16(tmp_path / "none") is None

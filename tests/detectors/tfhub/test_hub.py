@@ -1,4 +1,4 @@
-"""The hub detector against real SavedModels with the quirks of the real ones."""
+"""The hub detector with small SavedModels that have the quirks of the published ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.detectors.frames import blank, frame_of
 from tests.detectors.tfhub import tiny_module
 from tests.detectors.tfhub.tiny_module import Paint
 
-# Looked for, not imported: that takes seconds, also for who runs other tests.
+# Not imported, because the import takes seconds.
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("tensorflow"), reason="TensorFlow is not installed")
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
@@ -62,20 +62,20 @@ def test_colours_are_found_on_their_pixels(variant: dict[str, bool], tmp_path: P
     detector.close()
 
 
-def test_one_load_serves_every_frame_size(module: Path) -> None:
+def test_one_loaded_model_takes_every_frame_size(module: Path) -> None:
     detector = HubDetector(module)
     for width, height in ((160, 90), (333, 251), (1280, 720), (161, 91)):
         found = detector.detect(painted_frame(width, height))
         np.testing.assert_allclose(found.boxes, [[100, 40, 140, 80], [20, 10, 60, 30]], atol=1e-3)
 
 
-def test_nothing_to_see_gives_no_detections(module: Path) -> None:
+def test_a_blank_frame_gives_no_detections(module: Path) -> None:
     found = HubDetector(module).detect(frame_of(blank(64, 48)))
     assert found.boxes.shape == (0, 4)
     assert len(found.scores) == len(found.labels) == 0
 
 
-def test_min_score_leaves_out_what_is_below(module: Path) -> None:
+def test_min_score_drops_lower_scores(module: Path) -> None:
     rgb = blank(64, 48)
     rgb[4:20, 4:20] = GREEN  # score 0.1
     rgb[24:40, 4:20] = RED  # score 0.6
@@ -85,14 +85,14 @@ def test_min_score_leaves_out_what_is_below(module: Path) -> None:
 
 
 @pytest.mark.parametrize("swapped_columns", [True, False])
-def test_a_mid_counts_more_than_an_id_that_disagrees(swapped_columns: bool, tmp_path: Path) -> None:
+def test_the_mid_has_priority_over_the_id(swapped_columns: bool, tmp_path: Path) -> None:
     paint = Paint(RED, 1, "/m/01g317", "Person", 0.8)  # id 1 is Tortoise
     detector = HubDetector(tiny_module.write(tmp_path / "module", [paint], swapped_columns=swapped_columns))
     found = detector.detect(painted_frame())
     assert [detector.labels.name(row) for row in found.labels] == ["Person"]
 
 
-def test_ids_serve_where_no_column_has_mids(tmp_path: Path) -> None:
+def test_ids_are_used_if_no_column_has_mids(tmp_path: Path) -> None:
     paint = Paint(RED, 571, "car", "Car", 0.8)
     detector = HubDetector(tiny_module.write(tmp_path / "module", [paint]))
     found = detector.detect(painted_frame())
@@ -102,7 +102,7 @@ def test_ids_serve_where_no_column_has_mids(tmp_path: Path) -> None:
 @pytest.mark.parametrize("paint", [Paint(RED, 1, "/m/none", "Thing", 0.8), Paint(RED, 602, "thing", "Thing", 0.8)])
 def test_a_class_beyond_the_table_is_an_error(paint: Paint, tmp_path: Path) -> None:
     detector = HubDetector(tiny_module.write(tmp_path / "module", [paint]))
-    with pytest.raises(DetectorError, match=r"class (/m/none|id 602), which its label map has not"):
+    with pytest.raises(DetectorError, match=r"class (/m/none|id 602), which is not in its label map"):
         detector.detect(painted_frame())
 
 
@@ -112,7 +112,7 @@ def test_columns_of_different_lengths_are_an_error(tmp_path: Path) -> None:
         detector.detect(painted_frame())
 
 
-def test_after_close_it_says_so(module: Path) -> None:
+def test_detect_after_close_is_an_error(module: Path) -> None:
     detector = HubDetector(module)
     detector.close()
     detector.close()
@@ -120,7 +120,7 @@ def test_after_close_it_says_so(module: Path) -> None:
         detector.detect(painted_frame())
 
 
-def test_folders_that_hold_no_such_module(tmp_path: Path) -> None:
+def test_folders_without_such_a_module(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     damaged = tmp_path / "damaged"
@@ -143,7 +143,7 @@ def test_folders_that_hold_no_such_module(tmp_path: Path) -> None:
         assert str(directory) in str(caught.value)
 
 
-def test_a_checkpoint_that_is_damaged_is_a_clear_line(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_reported_in_one_line(tmp_path: Path) -> None:
     torn = tiny_module.write(tmp_path / "torn", variables=True)
     for part in (torn / "variables").iterdir():
         part.write_bytes(b"nonsense")
@@ -153,7 +153,7 @@ def test_a_checkpoint_that_is_damaged_is_a_clear_line(tmp_path: Path) -> None:
 
 
 def grey_palette() -> list[Paint]:
-    """Colours that a real picture has here and there, so that a box depends on the exact values of a few pixels."""
+    """Colours of a few pixels of a real frame, so that a box depends on their exact values."""
     classes = open_images.classes()
     return [
         Paint((level, level, level), classes[n].label, classes[n].mid, classes[n].name, 0.3 + n / 50)
@@ -176,7 +176,7 @@ def test_detections_equal_those_of_the_reference_on_real_frames(variables: bool,
         np.testing.assert_allclose(found.scores, expected.scores, atol=1e-5)
 
 
-def test_an_optimized_graph_finds_the_same(module: Path) -> None:
+def test_an_optimized_graph_gives_the_same_detections(module: Path) -> None:
     plain = HubDetector(module, DetectorSettings(device="cpu"))
     optimized = HubDetector(module, DetectorSettings(device="cpu", optimize_graph=True))
     expected, found = plain.detect(painted_frame()), optimized.detect(painted_frame())
@@ -184,26 +184,26 @@ def test_an_optimized_graph_finds_the_same(module: Path) -> None:
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-5)
 
 
-def test_bfloat16_says_how_far_it_is_off(module: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_bfloat16_logs_its_deviation(module: Path, caplog: pytest.LogCaptureFixture) -> None:
     detector = HubDetector(module, DetectorSettings(device="cpu", precision="bfloat16"))
     for _ in range(4):
         assert len(detector.detect(painted_frame())) == 2
-    told = [message for message in caplog.messages if message.startswith("bfloat16 against float32")]
-    assert told == [
+    logged = [message for message in caplog.messages if message.startswith("bfloat16 against float32")]
+    assert logged == [
         "bfloat16 against float32: on the first 3 frames 6 of 6 boxes are found again; "
         "edges move by up to 0 px, scores by up to 0"
     ]
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "tensorfloat32"])
-def test_a_precision_that_the_device_has_not(precision: str, module: Path) -> None:
+def test_a_precision_that_the_device_does_not_have(precision: str, module: Path) -> None:
     with pytest.raises(ConfigError, match=f"{precision} is for GPUs; a CPU has bfloat16"):
         HubDetector(module, DetectorSettings.model_validate({"device": "cpu", "precision": precision}))
     with pytest.raises(ConfigError, match="float32 only"):
         HubDetector(module, DetectorSettings(device="cpu", precision="bfloat16", reference=True))
 
 
-def test_a_cpu_instead_of_a_gpu_is_never_silent(module: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cpu_instead_of_a_gpu_gives_a_warning(module: Path, caplog: pytest.LogCaptureFixture) -> None:
     if HubDetector(module).device.gpu is not None:
         pytest.skip("this machine has a GPU")
     assert "runs on the CPU, slowly: " in caplog.text
@@ -214,7 +214,7 @@ def test_a_cpu_instead_of_a_gpu_is_never_silent(module: Path, caplog: pytest.Log
         HubDetector(module, DetectorSettings(device="gpu:0"))
 
 
-def test_it_warms_up_at_the_size_of_the_frames_and_tells_where_it_runs(module: Path) -> None:
+def test_warm_up_and_placement(module: Path) -> None:
     detector = HubDetector(module, DetectorSettings(device="cpu"))
     assert detector.warm_up(160, 90) > 0
     where = detector.placement(160, 90)
@@ -222,22 +222,22 @@ def test_it_warms_up_at_the_size_of_the_frames_and_tells_where_it_runs(module: P
     assert where["CPU:0"] > 10
 
 
-def test_what_does_not_run_is_refused_when_it_warms_up(tmp_path: Path) -> None:
+def test_a_model_that_does_not_run_is_refused_by_warm_up(tmp_path: Path) -> None:
     detector = HubDetector(tiny_module.write(tmp_path / "module", broken_rows=True), DetectorSettings(device="cpu"))
     with pytest.raises(ModelError, match=r"module does not run: the module gave 0 boxes, but 1"):
         detector.warm_up(64, 48)
 
 
-def test_ten_sizes_a_hundred_times_trace_nothing_anew(module: Path) -> None:
-    """The graph is closed after loading: a frame that needed an operation more would fail."""
+def test_new_frame_sizes_add_nothing_to_the_graph(module: Path) -> None:
+    """The graph is finalized after loading: a frame that adds an operation fails."""
     detector = HubDetector(module, DetectorSettings(device="cpu"))
     frames = [painted_frame(150 + 16 * n, 90 + 9 * n) for n in range(10)]
     assert all(len(detector.detect(frame)) == 2 for _ in range(10) for frame in frames)
 
 
 @pytest.mark.slow
-def test_loading_leaves_the_terminal_alone(module: Path) -> None:
-    """TensorFlow's start-up chatter is held back, in a process of its own because it starts only once."""
+def test_loading_prints_nothing(module: Path) -> None:
+    """TensorFlow's start-up messages are suppressed; a process of its own, because it starts only once."""
     code = f"""
 from pathlib import Path
 from streamer.config.detector import DetectorSettings

@@ -1,4 +1,4 @@
-"""The hub detector with real SavedModels of the TensorFlow 2 Object Detection API's form."""
+"""The hub detector with SavedModels in the format of the TensorFlow 2 Object Detection API."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_a_model_of_a_fixed_size_gets_frames_of_that_size(tmp_path: Path) -> Non
     np.testing.assert_allclose(found.boxes, [[50, 20, 150, 60]], atol=2.1)  # a pixel of the model's is two
 
 
-def test_without_a_label_map_the_remedy_is_told(tmp_path: Path) -> None:
+def test_without_a_label_map_the_error_has_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"detector\.label_map: coco"):
         HubDetector(tiny_api_model.write(tmp_path / "model"), DetectorSettings(device="cpu"))
 
 
 @pytest.mark.parametrize("class_id", [12.0, 91.0, 1.5, -1.0])
-def test_an_id_that_the_label_map_has_not(class_id: float, tmp_path: Path) -> None:
+def test_an_id_that_is_not_in_the_label_map(class_id: float, tmp_path: Path) -> None:
     detector = HubDetector(
         tiny_api_model.write(tmp_path / "model", class_id=class_id), DetectorSettings(label_map="coco", device="cpu")
     )
@@ -59,7 +59,7 @@ def test_an_id_that_the_label_map_has_not(class_id: float, tmp_path: Path) -> No
         detector.detect(bright_frame())
 
 
-def test_a_batch_of_several_is_refused_when_it_warms_up(tmp_path: Path) -> None:
+def test_a_batch_of_several_is_refused_by_warm_up(tmp_path: Path) -> None:
     detector = HubDetector(
         tiny_api_model.write(tmp_path / "model", batch=2), DetectorSettings(label_map="coco", device="cpu")
     )
@@ -69,9 +69,9 @@ def test_a_batch_of_several_is_refused_when_it_warms_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [11.0, -1.0])
-def test_a_count_that_cannot_be(count: float, tmp_path: Path) -> None:
+def test_an_invalid_count(count: float, tmp_path: Path) -> None:
     detector = HubDetector(
         tiny_api_model.write(tmp_path / "model", count=count), DetectorSettings(label_map="coco", device="cpu")
     )
-    with pytest.raises(DetectorError, match="are meant"):
+    with pytest.raises(DetectorError, match="as their number"):
         detector.detect(bright_frame())

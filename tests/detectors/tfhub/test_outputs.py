@@ -1,4 +1,4 @@
-"""What becomes of the arrays that a module gives."""
+"""From the outputs of a module to detections."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def reader(min_score: float = 0.0) -> OutputReader:
 
 
 def outputs(boxes: Any, scores: Any, ids: list[int] | None = None) -> list[np.ndarray[Any, Any]]:
-    """As a module gives them; Cars unless said otherwise."""
+    """Outputs of a module; Cars by default."""
     rows = [CAR] * len(scores) if ids is None else ids
     mids = [open_images.classes()[row - 1].mid.encode() for row in rows]
     names = [open_images.classes()[row - 1].name.encode() for row in rows]
@@ -45,12 +45,12 @@ def read(boxes: Any, scores: Any, ids: list[int] | None = None) -> Detections:
     return reader().read(outputs(boxes, scores, ids), WIDTH, HEIGHT)
 
 
-def test_fractions_become_pixels_of_the_frame() -> None:
+def test_fractions_become_pixels() -> None:
     found = read([[0.1, 0.2, 0.5, 0.6]], [0.5])
     np.testing.assert_allclose(found.boxes, [[40, 10, 120, 50]], rtol=1e-6)
 
 
-def test_a_batch_of_one_is_one_picture() -> None:
+def test_a_batch_of_one_is_accepted() -> None:
     found = read([[[0.1, 0.2, 0.5, 0.6], [0, 0, 1, 1]]], [0.5, 0.25])
     np.testing.assert_allclose(found.boxes, [[40, 10, 120, 50], [0, 0, WIDTH, HEIGHT]], rtol=1e-6)
 
@@ -61,7 +61,7 @@ def test_boxes_of_another_shape_are_an_error(shape: tuple[int, ...]) -> None:
         read(np.zeros(shape), [0.5] * 3)
 
 
-def test_classes_keep_to_their_rows_when_sorted() -> None:
+def test_classes_are_sorted_with_their_scores() -> None:
     found = read([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
     assert found.labels.tolist() == [PERSON, CAR]
     assert found.boxes[0].tolist() == [0, 0, WIDTH, HEIGHT]
@@ -75,27 +75,27 @@ def test_values_that_are_not_finite_are_an_error(bad: float) -> None:
         read([[0, 0, 1, 1], [0, 0, 1, 1]], [0.5, bad])
 
 
-def test_a_box_beyond_the_picture_is_cut_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_box_beyond_the_frame_is_clipped_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     reads = reader()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             found = reads.read(outputs([[-0.2, 0.5, 0.5, 1.3]], [0.5]), WIDTH, HEIGHT)
             assert found.boxes.tolist() == [[100, 0, 200, 50]]
-    assert [record.getMessage().count("beyond the picture") for record in caplog.records] == [1]
+    assert [record.getMessage().count("beyond the frame") for record in caplog.records] == [1]
 
 
 @pytest.mark.parametrize("side", range(4), ids=["top", "left", "bottom", "right"])
-def test_a_box_beyond_one_side_is_told_too(side: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_box_beyond_one_side_is_reported_too(side: int, caplog: pytest.LogCaptureFixture) -> None:
     box = [0.2, 0.2, 0.8, 0.8]
     box[side] = -0.1 if side < 2 else 1.1
     found = read([box], [0.5])
     edges = [[40, 0, 160, 80], [0, 20, 160, 80], [40, 20, 160, HEIGHT], [40, 20, WIDTH, 80]]
     np.testing.assert_allclose(found.boxes, [edges[side]], rtol=1e-6)
-    assert ["beyond the picture" in record.getMessage() for record in caplog.records] == [True]
+    assert ["beyond the frame" in record.getMessage() for record in caplog.records] == [True]
 
 
 @pytest.mark.parametrize("swapped", [True, False])
-def test_the_mid_counts_where_it_and_the_id_disagree(swapped: bool) -> None:
+def test_the_mid_is_used_if_the_id_differs(swapped: bool) -> None:
     boxes, scores, ids, mids, names = outputs([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
     given_ids = np.array([1, 2], np.int64)
     columns = [names, mids] if swapped else [mids, names]
@@ -103,7 +103,7 @@ def test_the_mid_counts_where_it_and_the_id_disagree(swapped: bool) -> None:
     assert found.labels.tolist() == ids[::-1].tolist()
 
 
-def test_the_id_counts_where_the_module_or_the_table_has_no_mids() -> None:
+def test_the_id_is_used_without_mids() -> None:
     boxes, scores, ids, mids, names = outputs([[0, 0, 0.5, 0.5], [0, 0, 1, 1]], [0.2, 0.9], [CAR, PERSON])
     found = reader().read([boxes, scores, ids, names, names], WIDTH, HEIGHT)
     assert found.labels.tolist() == [PERSON, CAR]
@@ -113,33 +113,33 @@ def test_the_id_counts_where_the_module_or_the_table_has_no_mids() -> None:
 
 
 @pytest.mark.parametrize("wrong", [-1, 0, 602, 100_000, 1.5])
-def test_an_id_that_the_table_lacks_is_named(wrong: float) -> None:
+def test_an_unknown_id_is_an_error(wrong: float) -> None:
     boxes, scores, _, _, names = outputs([[0, 0, 1, 1], [0, 0, 1, 1]], [0.9, 0.8])
     ids = np.array([CAR, wrong])
-    with pytest.raises(DetectorError, match=rf"the class id {wrong:g}, which its label map has not"):
+    with pytest.raises(DetectorError, match=rf"the class id {wrong:g}, which is not in its label map"):
         reader().read([boxes, scores, ids, names, names], WIDTH, HEIGHT)
 
 
-def test_a_mid_that_the_table_lacks_is_named() -> None:
+def test_an_unknown_mid_is_an_error() -> None:
     boxes, scores, ids, _, names = outputs([[0, 0, 1, 1]], [0.9])
-    with pytest.raises(DetectorError, match=r"the class /m/none, which its label map has not"):
+    with pytest.raises(DetectorError, match=r"the class /m/none, which is not in its label map"):
         reader().read([boxes, scores, ids, np.array([b"/m/none"], object), names], WIDTH, HEIGHT)
 
 
-def test_rounding_beyond_the_edge_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+def test_rounding_beyond_the_edge_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
     found = read([[-1e-6, 0, 1, 1 + 1e-6]], [1 + 1e-6])
     assert found.boxes.tolist() == [[0, 0, WIDTH, HEIGHT]]
     assert found.scores.tolist() == [1]
     assert not caplog.records
 
 
-def test_swapped_corners_are_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_boxes_with_swapped_corners_are_removed_and_reported(caplog: pytest.LogCaptureFixture) -> None:
     found = read([[0.5, 0.5, 0.1, 0.9], [0, 0, 1, 1]], [0.9, 0.5])
     assert found.scores.tolist() == [0.5]
-    assert "corners are swapped" in caplog.text
+    assert "swapped corners" in caplog.text
 
 
-def test_scores_that_are_no_scores_are_an_error() -> None:
+def test_scores_out_of_range_are_an_error() -> None:
     with pytest.raises(DetectorError, match=r"scores in 0\.5\.\.7"):
         read([[0, 0, 1, 1], [0, 0, 1, 1]], [0.5, 7])
     with pytest.raises(DetectorError, match=r"scores in -0\.5\.\.0\.5"):
@@ -150,18 +150,18 @@ def api_reader() -> OutputReader:
     return OutputReader(recognise([api_model()], FOLDER), open_images.label_table(), 0.0)
 
 
-@pytest.mark.parametrize("meant", [0, 1, 2, 3])
-def test_of_an_api_model_as_many_rows_count_as_it_says(meant: int) -> None:
+@pytest.mark.parametrize("valid", [0, 1, 2, 3])
+def test_padding_of_an_api_model_is_removed(valid: int) -> None:
     boxes, scores = np.array([[[0, 0, 0.5, 0.5]] * 3], np.float32), np.array([[0.9, 0.8, 0.7]], np.float32)
-    count = np.array([meant], np.float32)
+    count = np.array([valid], np.float32)
     found = api_reader().read([boxes, scores, np.array([[CAR, PERSON, CAR]], np.float32), count], WIDTH, HEIGHT)
-    assert found.labels.tolist() == [CAR, PERSON, CAR][:meant]
+    assert found.labels.tolist() == [CAR, PERSON, CAR][:valid]
 
 
 @pytest.mark.parametrize("count", [[-1], [4], [np.nan], [1, 1], []])
-def test_of_an_api_model_a_count_that_cannot_be_is_an_error(count: list[float]) -> None:
+def test_an_invalid_count_of_an_api_model_is_an_error(count: list[float]) -> None:
     boxes, scores = np.zeros((1, 3, 4), np.float32), np.full((1, 3), 0.5, np.float32)
-    with pytest.raises(DetectorError, match="gave 3 boxes and says"):
+    with pytest.raises(DetectorError, match=r"gave 3 boxes and .* as their number"):
         api_reader().read([boxes, scores, np.full((1, 3), CAR), np.array(count, np.float32)], WIDTH, HEIGHT)
 
 
@@ -170,7 +170,7 @@ def test_of_an_api_model_a_count_that_cannot_be_is_an_error(count: list[float]) 
     scores=arrays.arrays(np.float32, 7, elements=st.floats(0, 1, width=32)),
     min_score=st.floats(0, 1),
 )
-def test_whatever_comes_in_what_goes_out_is_sound(boxes: Any, scores: Any, min_score: float) -> None:
+def test_detections_are_valid_for_any_input(boxes: Any, scores: Any, min_score: float) -> None:
     found = reader(min_score).read(outputs(boxes, scores), WIDTH, HEIGHT)
     assert (np.diff(found.scores) <= 0).all()
     assert (found.scores >= np.float32(min_score)).all()

@@ -1,4 +1,4 @@
-"""Which SavedModels are taken for detectors, by their signatures."""
+"""SavedModels that are recognised as detectors by their signatures."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def api_model(shape: tuple[int | None, ...] | None = ANY_SIZE, dtype: str = "uin
     return Signature("serving_default", ("serve",), {"input_tensor": tensor(dtype, shape)}, outputs)
 
 
-def test_a_hub_module_is_fed_floats_to_one_and_names_its_classes() -> None:
+def test_a_hub_module_takes_floats_to_1_and_names_its_classes() -> None:
     form = recognise([hub_module()], FOLDER)
     assert (form.input_key, form.white, form.size, form.has_names) == ("images", 1, None, True)
     assert form.outputs[0] == "detection_boxes"
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_an_api_model_is_fed_values_to_255(dtype: str) -> None:
+def test_an_api_model_takes_values_to_255(dtype: str) -> None:
     form = recognise([api_model(dtype=dtype)], FOLDER)
     assert (form.input_key, form.white, form.size, form.has_names) == ("input_tensor", 255, None, False)
 
 
 @pytest.mark.parametrize("shape", [None, (None, None, None, 3), (1, None, None, None), (None, None, None, None)])
-def test_open_dimensions_are_fine(shape: tuple[int | None, ...] | None) -> None:
+def test_open_dimensions_are_accepted(shape: tuple[int | None, ...] | None) -> None:
     assert recognise([hub_module(shape)], FOLDER).size is None
 
 
@@ -73,7 +73,7 @@ def test_default_without_tags_comes_first() -> None:
     ],
     ids=["batch of 8", "grey", "no batch", "bytes", "encoded", "other input", "two inputs", "classifier"],
 )
-def test_what_does_not_fit_is_shown_with_what_was_expected(wrong: Signature) -> None:
+def test_other_signatures_are_shown_with_the_expected_ones(wrong: Signature) -> None:
     with pytest.raises(ModelError) as caught:
         recognise([wrong], FOLDER)
     message = str(caught.value)
@@ -83,6 +83,6 @@ def test_what_does_not_fit_is_shown_with_what_was_expected(wrong: Signature) -> 
     assert "expected float32 [1, ?, ?, 3] as 'images'" in message
 
 
-def test_no_signature_at_all() -> None:
+def test_no_signature() -> None:
     with pytest.raises(ModelError, match="has the signature none"):
         recognise([], FOLDER)

@@ -1,8 +1,8 @@
 """Writes a working TensorFlow Hub module of a few kB with the signature of the Open Images V4 detectors.
 
 It finds areas of pure colour: one box for each colour of its palette that is in the picture. Format and quirks are
-those of the real modules: TF1 graph without tags, tables that must be initialized, swapped columns of names, static
-shapes that claim `(None, 1)`, any number of boxes down to none.
+those of the published modules: TF1 graph without tags, tables that must be initialized, swapped columns of names,
+static shapes of `(None, 1)`, any number of boxes down to none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Colour = tuple[int, int, int]
 
 
 class Paint(NamedTuple):
-    """One colour and what the module says when it sees it."""
+    """One colour and its detection."""
 
     rgb: Colour
     label: int
@@ -24,7 +24,7 @@ class Paint(NamedTuple):
     score: float
 
 
-# Not by falling score, as the contract of detectors wants it and no module promises.
+# Not by falling score: modules do not sort, `Detector` does.
 PALETTE = (
     Paint((255, 0, 0), 571, "/m/0k4j", "Car", 0.6),
     Paint((0, 0, 255), 69, "/m/01g317", "Person", 0.9),
@@ -51,14 +51,14 @@ def write(
     Args:
         directory: must not exist.
         palette: what it detects.
-        swapped_columns: MIDs under `detection_class_names`, as in the real modules and against their documentation.
-        claims_rank_2: the signature says `(None, 1)` for what is `(N,)`.
-        is_rank_2: and it is indeed `(N, 1)`.
+        swapped_columns: MIDs in `detection_class_names`, as in the published modules and unlike their documentation.
+        claims_rank_2: the signature has `(None, 1)` for outputs of `(N,)`.
+        is_rank_2: the outputs are `(N, 1)`.
         variables: weights in a checkpoint instead of in the graph.
-        signature_name, input_name: other ones make a SavedModel that is no such detector.
+        signature_name, input_name: other names make a SavedModel that is no detector.
         broken_rows: one score more than boxes.
-        raises_on: a colour that the graph refuses with an error when it is anywhere in the picture.
-        hangs_on: a colour that makes the graph loop for ever.
+        raises_on: a colour that makes the graph fail.
+        hangs_on: a colour that makes the graph loop endlessly.
     """
     import tensorflow as tf
 
@@ -75,7 +75,7 @@ def write(
             outputs |= columns
         if claims_rank_2:
             outputs |= {
-                # Identities at run time, but what is said beforehand of their shape is not checked.
+                # Identities at run time; their static shape is not checked.
                 name: v1.placeholder_with_default(v1.placeholder_with_default(tensor, None), (None, 1))
                 for name, tensor in outputs.items()
                 if name != "detection_boxes"
@@ -92,7 +92,7 @@ def write(
 
 
 def _after_failing(tf: Any, images: Any, raises_on: Colour | None, hangs_on: Colour | None) -> Any:
-    """The images, once the picture was found to have neither colour."""
+    """The images, after a check for the two colours."""
 
     def shows(colour: Colour) -> Any:
         far = tf.reduce_max(tf.abs(images - tf.constant(colour, tf.float32) / 255), axis=3)

@@ -1,4 +1,4 @@
-"""MJPEG over HTTP, seen by real clients."""
+"""MJPEG over HTTP with real clients."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Part:
-    """One picture as a viewer gets it."""
+    """A frame as a viewer receives it."""
 
     headers: dict[str, str]
     data: bytes
 
     @property
     def number(self) -> int:
-        """The number that the picture shows."""
+        """The number shown in the frame."""
         return number_of(self.data)
 
 
@@ -53,7 +53,7 @@ class RawViewer:
     """A client of `/stream.mjpg` on a plain socket (HTTP/1.0, so that the answer is not chunked).
 
     Args:
-        sink: what to watch.
+        sink: to watch.
         receive_bytes: size of the receive buffer, for a client that reads slowly.
     """
 
@@ -69,7 +69,7 @@ class RawViewer:
         self.head = self.until(b"\r\n\r\n").decode()
 
     def until(self, mark: bytes) -> bytes:
-        """What comes up to a mark, which is taken too; waits for no byte behind it."""
+        """The data up to a mark; does not wait for data after the mark."""
         while mark not in self._received:
             more = self.socket.recv(65536)
             if not more:
@@ -79,7 +79,7 @@ class RawViewer:
         return found
 
     def part(self) -> Part:
-        """The next picture; with the boundary behind it, which is what a browser waits for."""
+        """The next frame, with the boundary after it, which a browser waits for."""
         if not self.head.endswith("\n"):
             assert self.until(b"--frame\r\n") == b""
             self.head += "\n"
@@ -97,13 +97,13 @@ class RawViewer:
 
 
 def numbered(index: int) -> Scene:
-    """A scene whose picture shows its index, captured at that many seconds."""
+    """A scene that shows its index, captured at this time in seconds."""
     made = scene(index, index * 512, size=SIZE)
     return replace(made, frame=replace(made.frame, captured_s=float(index)))
 
 
 def noise(index: int) -> Scene:
-    """A scene whose picture takes most bytes."""
+    """A scene whose JPEG is as large as possible."""
     rgb = np.random.default_rng(index).integers(0, 256, (480, 640, 3), np.uint8)
     frame = Frame(av.VideoFrame.from_ndarray(rgb, "rgb24"), index, index, Fraction(1, 25), float(index))
     return Scene(frame, tracks(0), LABELS, FrameState.DETECTED)
@@ -132,7 +132,7 @@ def health(sink: MjpegSink) -> tuple[int, dict[str, Any]]:
 
 
 def until_watched_by(sink: MjpegSink, viewers: int) -> None:
-    """Returns once so many watch."""
+    """Wait for a number of viewers."""
     deadline_s = time.monotonic() + TIMEOUT_S
     while health(sink)[1]["viewers"] != viewers:
         assert time.monotonic() < deadline_s
@@ -144,7 +144,7 @@ def sink() -> Iterator[MjpegSink]:
         yield opened
 
 
-def test_every_picture_arrives_at_once_with_its_times(sink: MjpegSink) -> None:
+def test_every_frame_arrives_at_once_with_its_times(sink: MjpegSink) -> None:
     with RawViewer(sink) as viewer:
         assert "multipart/x-mixed-replace; boundary=frame" in viewer.head
         until_watched_by(sink, 1)
@@ -162,7 +162,7 @@ def test_ffmpeg_reads_it_without_a_frame_of_delay(sink: MjpegSink) -> None:
     opened = threading.Event()
     written = [0]
 
-    def feed() -> None:  # what FFmpeg looks at before it is open
+    def feed() -> None:  # frames that FFmpeg analyses while it opens
         while not opened.wait(0.01):
             written[0] += 1
             sink.write(numbered(written[0]))
@@ -180,18 +180,18 @@ def test_ffmpeg_reads_it_without_a_frame_of_delay(sink: MjpegSink) -> None:
         while read_number(next(frames)) != last:
             pass
         for index in range(last + 1, last + 6):
-            sink.write(numbered(index))  # and no other until it was read
+            sink.write(numbered(index))  # the next one only after this was read
             assert read_number(next(frames)) == index
 
 
-def test_who_comes_later_sees_the_newest_picture_at_once(sink: MjpegSink) -> None:
+def test_a_new_viewer_gets_the_newest_frame_at_once(sink: MjpegSink) -> None:
     for index in range(3):
         sink.write(numbered(index))
     with RawViewer(sink) as viewer:
         assert viewer.part().number == 2
 
 
-def test_the_last_picture_reaches_those_who_watch() -> None:
+def test_the_last_frame_reaches_all_viewers() -> None:
     with ExitStack() as stack:
         with mjpeg_sink("http://127.0.0.1:0/") as sink:
             viewer = stack.enter_context(RawViewer(sink))
@@ -202,7 +202,7 @@ def test_the_last_picture_reaches_those_who_watch() -> None:
             viewer.part()
 
 
-def test_one_who_does_not_read_delays_nobody_and_gets_the_newest_picture() -> None:
+def test_a_slow_viewer_delays_nobody_and_gets_the_newest_frame() -> None:
     pictures = 400
     with mjpeg_sink("http://127.0.0.1:0/", viewer_timeout_s=60) as sink, RawViewer(sink, receive_bytes=65536) as slow:
         with RawViewer(sink) as quick:
@@ -221,11 +221,11 @@ def test_one_who_does_not_read_delays_nobody_and_gets_the_newest_picture() -> No
         seen: list[int] = []
         while not seen or seen[-1] < pictures - 1:
             seen.append(int(float(slow.part().headers["X-Captured"])))
-        assert len(seen) < pictures // 4  # it did not get what it had missed
+        assert len(seen) < pictures // 4  # it did not get the frames that it had missed
         assert seen == sorted(set(seen))
 
 
-def test_one_who_does_not_read_at_all_is_disconnected() -> None:
+def test_a_viewer_that_reads_nothing_is_disconnected() -> None:
     with mjpeg_sink("http://127.0.0.1:0/", viewer_timeout_s=0.2) as sink, RawViewer(sink, receive_bytes=65536):
         until_watched_by(sink, 1)
         scenes = [noise(index) for index in range(4)]
@@ -237,14 +237,14 @@ def test_one_who_does_not_read_at_all_is_disconnected() -> None:
             assert time.monotonic() < deadline_s
 
 
-def test_one_who_leaves_is_forgotten_though_no_picture_comes(sink: MjpegSink) -> None:
+def test_a_viewer_that_leaves_is_removed_also_without_frames(sink: MjpegSink) -> None:
     with RawViewer(sink):
         until_watched_by(sink, 1)
     until_watched_by(sink, 0)
 
 
 @pytest.mark.parametrize("reads", [True, False])
-def test_it_ends_soon_with_viewers(reads: bool) -> None:
+def test_the_server_ends_quickly_with_viewers(reads: bool) -> None:
     with ExitStack() as stack:
         with mjpeg_sink("http://127.0.0.1:0/") as sink:
             viewers = [stack.enter_context(RawViewer(sink, receive_bytes=65536)) for _ in range(3)]
@@ -261,7 +261,7 @@ def test_it_ends_soon_with_viewers(reads: bool) -> None:
             socket.create_connection(address, timeout=TIMEOUT_S)
 
 
-def test_nothing_is_encoded_while_nobody_watches(sink: MjpegSink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_encoded_without_viewers(sink: MjpegSink, monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[threading.Thread] = []
     imencode = cv2.imencode
 
@@ -283,7 +283,7 @@ def test_nothing_is_encoded_while_nobody_watches(sink: MjpegSink, monkeypatch: p
     assert len(encoded) == 2
 
 
-def test_the_snapshot_is_the_newest_picture(sink: MjpegSink) -> None:
+def test_the_snapshot_is_the_newest_frame(sink: MjpegSink) -> None:
     assert ask(sink, "/snapshot.jpg")[0] == 503
     for index in (4, 9):
         sink.write(numbered(index))
@@ -294,7 +294,7 @@ def test_the_snapshot_is_the_newest_picture(sink: MjpegSink) -> None:
         assert number_of(data) == index
 
 
-def test_what_was_drawn_is_shown(sink: MjpegSink) -> None:
+def test_annotated_frames_are_shown(sink: MjpegSink) -> None:
     made = numbered(1)
     sink.write(replace(made, picture=numbered(600).frame.picture))
     assert number_of(ask(sink, "/snapshot.jpg")[2]) == 600
@@ -325,13 +325,13 @@ def test_no_more_than_max_fps_are_sent() -> None:
         for index in range(300):
             made = numbered(index % 1000)
             sink.write(replace(made, frame=replace(made.frame, captured_s=100 + index / 25)))
-            if index % 5 in (0, 3):  # 25 pictures a second: every other or third
+            if index % 5 in (0, 3):  # of 25 frames per second every second or third
                 sent.append(viewer.part().number)
         assert sent == [index for index in range(300) if index % 5 in (0, 3)]
         assert number_of(ask(sink, "/snapshot.jpg")[2]) == 299
 
 
-def test_health_tells_whether_pictures_come() -> None:
+def test_health_reports_frames() -> None:
     with mjpeg_sink("http://127.0.0.1:0/", health_timeout_s=60) as sink:
         status, state = health(sink)
         assert (status, state["reason"], state["age_s"]) == (503, "no picture yet", None)
@@ -341,7 +341,7 @@ def test_health_tells_whether_pictures_come() -> None:
         assert 0 <= state["age_s"] < 60
 
 
-def test_health_tells_that_pictures_stopped() -> None:
+def test_health_reports_that_frames_stopped() -> None:
     with mjpeg_sink("http://127.0.0.1:0/", health_timeout_s=0.05) as sink:
         sink.write(numbered(0))
         deadline_s = time.monotonic() + TIMEOUT_S
@@ -353,7 +353,7 @@ def test_health_tells_that_pictures_stopped() -> None:
         assert re.fullmatch(r"no picture for \d+\.\d s \(limit 0\.05 s\)", state["reason"])
 
 
-def test_the_page_needs_nothing_from_elsewhere(sink: MjpegSink) -> None:
+def test_the_page_loads_nothing_from_other_hosts(sink: MjpegSink) -> None:
     status, headers, body = ask(sink, "/")
     page = body.decode()
     assert (status, headers.get_content_type()) == (200, "text/html")
@@ -368,7 +368,7 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def test_viewers_are_asked_for_the_password() -> None:
+def test_viewers_must_give_the_password() -> None:
     with mjpeg_sink("http://me:p%40ss:wörd@127.0.0.1:0/") as sink:
         sink.write(numbered(3))
         for path in ("/", "/stream.mjpg", "/snapshot.jpg"):
@@ -385,7 +385,7 @@ def test_viewers_are_asked_for_the_password() -> None:
         assert "@" not in sink.url
 
 
-def test_a_page_from_elsewhere_cannot_name_this_machine_to_read_pictures(sink: MjpegSink) -> None:
+def test_requests_with_a_foreign_host_name_are_refused(sink: MjpegSink) -> None:
     sink.write(numbered(0))
     port = sink.address[1]
     assert ask(sink, "/snapshot.jpg", Host=f"evil.example:{port}")[0] == 421
@@ -396,9 +396,7 @@ def test_a_page_from_elsewhere_cannot_name_this_machine_to_read_pictures(sink: M
 @pytest.mark.parametrize(
     "garbage", [b"\x00\xff\x16\x03\x01" * 50, b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nA\r\n\r\n"]
 )
-def test_garbage_is_answered_without_a_word_in_the_log(
-    sink: MjpegSink, garbage: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_invalid_requests_are_not_logged(sink: MjpegSink, garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_connection(sink.address, timeout=TIMEOUT_S) as client:
         client.sendall(garbage)
         client.shutdown(socket.SHUT_WR)
@@ -408,9 +406,7 @@ def test_garbage_is_answered_without_a_word_in_the_log(
     assert not caplog.records
 
 
-def test_one_who_leaves_while_pictures_come_is_no_line_in_the_log(
-    sink: MjpegSink, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_viewer_that_leaves_is_not_logged(sink: MjpegSink, caplog: pytest.LogCaptureFixture) -> None:
     for index in range(5):
         with RawViewer(sink) as viewer:
             until_watched_by(sink, 1)
@@ -422,13 +418,13 @@ def test_one_who_leaves_while_pictures_come_is_no_line_in_the_log(
 
 
 @pytest.mark.parametrize("host", ["", "localhost", "127.0.0.1"])
-def test_only_this_machine_can_watch_unless_told_otherwise(host: str) -> None:
+def test_without_a_host_only_this_machine_can_watch(host: str) -> None:
     with mjpeg_sink(f"http://{host}:0") as sink:
         assert sink.address[0] == "127.0.0.1"
         assert sink.url == f"http://127.0.0.1:{sink.address[1]}/"
 
 
-def test_a_port_that_is_taken_is_told(sink: MjpegSink) -> None:
+def test_a_taken_port_is_an_error(sink: MjpegSink) -> None:
     again = mjpeg_sink(f"http://me:s3cret@127.0.0.1:{sink.address[1]}/")
     with pytest.raises(SinkUnavailable, match="the port is taken; choose another one") as caught:
         again.__enter__()
@@ -448,18 +444,18 @@ def test_a_port_that_is_taken_is_told(sink: MjpegSink) -> None:
         ("http://me@127.0.0.1:8080/", "user and password"),
     ],
 )
-def test_addresses_that_cannot_work_are_refused(url: str, told: str) -> None:
+def test_invalid_addresses_are_refused(url: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         mjpeg_sink(url)
 
 
 @pytest.mark.parametrize("wrong", [{"quality": 0}, {"quality": 101}, {"max_fps": 0}])
-def test_numbers_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_numbers_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         mjpeg_sink("http://127.0.0.1:0/", **wrong)
 
 
-def test_writing_before_entering_or_after_leaving_is_told() -> None:
+def test_writing_before_entering_or_after_leaving_is_an_error() -> None:
     sink = mjpeg_sink("http://127.0.0.1:0/")
     with pytest.raises(SinkError, match="not open"):
         sink.write(numbered(0))

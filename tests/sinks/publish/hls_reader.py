@@ -1,4 +1,4 @@
-"""A player of live HLS that is strict: it asks for the playlist again and again and holds it to RFC 8216."""
+"""A strict player of live HLS: it polls the playlist and checks it against RFC 8216."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _PACKET_BYTES = 188
 
 @dataclass
 class Seen:
-    """A segment as it was listed first.
+    """A segment as it was first listed.
 
     Attributes:
-        number, period: its media sequence number and its discontinuity sequence number.
+        number, period: media sequence number and discontinuity sequence number.
         duration_s, name: as listed.
-        began_s: as its date says, seconds since 1970; None without one.
-        content: of its file.
+        began_s: program date time, seconds since 1970; None without one.
+        content: of the file.
     """
 
     number: int
@@ -39,13 +39,13 @@ class Seen:
 
 @dataclass
 class HlsReader:
-    """What a player saw of one playlist; any rule that is broken is an assertion that fails in `check`.
+    """What a player saw of one playlist; broken rules fail in `check`.
 
     Attributes:
         path: of the playlist.
-        segments: all that were ever listed, by number.
+        segments: all listed segments, by number.
         target_s: the target duration.
-        ended: the list said that nothing will follow.
+        ended: the playlist was marked as ended.
         faults: rules that were broken.
     """
 
@@ -60,10 +60,10 @@ class HlsReader:
     _gone: list[tuple[float, Seen]] = field(default_factory=list)
 
     def poll(self) -> None:
-        """Look at the playlist, and at the files that must still be there."""
+        """Read the playlist, and check the files that must still exist."""
         for until_s, seen in self._gone:
             if time.monotonic() < until_s and not (self.path.parent / seen.name).exists():
-                self.faults.append(f"{seen.name} was deleted while it could be asked for")
+                self.faults.append(f"{seen.name} was deleted too early")
         self._gone = [one for one in self._gone if time.monotonic() < one[0]]
         try:
             text = self.path.read_text(encoding="utf-8")
@@ -71,7 +71,7 @@ class HlsReader:
             return
         if text != self._text:
             if self.ended:
-                self.faults.append("the list changed after its end")
+                self.faults.append("the playlist changed after its end")
             self._text = text
             self._read(text)
 
@@ -94,12 +94,12 @@ class HlsReader:
             ):
                 self.faults.append(f"segment {seen.number} changed: {known.name} {seen.name}")
             if not (self.path.parent / seen.name).exists():
-                self.faults.append(f"{seen.name} is listed and not there")
+                self.faults.append(f"{seen.name} is listed and does not exist")
         if not listed:
             return
         first, last = listed[0].number, listed[-1].number
         if first < self._window[0] or last < self._window[1]:
-            self.faults.append(f"numbers went back: {self._window} {first, last}")
+            self.faults.append(f"numbers decreased: {self._window} {first, last}")
         gone = [one for number, one in self.segments.items() if self._window[0] <= number < first]
         whole_s = sum(one.duration_s for one in listed)
         if gone and self.target_s is not None and whole_s < 3 * self.target_s:
@@ -134,7 +134,7 @@ class HlsReader:
         return listed
 
     def check(self) -> None:
-        """Everything that must hold of what was seen."""
+        """Check all rules."""
         assert self.faults == []
         assert self.segments
         assert self.target_s is not None
@@ -155,13 +155,13 @@ class HlsReader:
 
     @property
     def periods(self) -> list[int]:
-        """The discontinuity sequence numbers that were seen."""
+        """The observed discontinuity sequence numbers."""
         return sorted({one.period for one in self.segments.values()})
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[HlsReader]:
-    """A reader that polls on a thread of its own for as long as this is entered."""
+    """A reader that polls on its own thread while this context is entered."""
     reader = HlsReader(path)
     over = threading.Event()
 
@@ -180,7 +180,7 @@ def reading(path: Path) -> Iterator[HlsReader]:
 
 
 def _packets(seen: Seen) -> list[tuple[float, bool]]:
-    """Times and key frames of the video."""
+    """Time and keyframe flag of each video packet."""
     with av.open(io.BytesIO(seen.content), "r", format="mpegts") as container:
         stream = container.streams.video[0]
         assert stream.time_base is not None
@@ -189,7 +189,7 @@ def _packets(seen: Seen) -> list[tuple[float, bool]]:
 
 
 def _check_segment(seen: Seen) -> None:
-    """It begins with a key frame, and every picture of it decodes without any other segment."""
+    """The segment begins with a keyframe, and every frame decodes without another segment."""
     packets = _packets(seen)
     assert packets, seen.name
     assert packets[0][1], seen.name
@@ -201,7 +201,7 @@ def _check_segment(seen: Seen) -> None:
 
 
 def _check_continuity(before: Seen, after: Seen) -> None:
-    """Within a period times, dates and packet counters go on."""
+    """Within a period times, dates and packet counters are continuous."""
     step_s = _packets(after)[0][0] - _packets(before)[0][0]
     assert abs(step_s - before.duration_s) < 0.002, (before.name, step_s, before.duration_s)
     if before.began_s is not None and after.began_s is not None:

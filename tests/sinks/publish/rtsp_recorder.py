@@ -1,4 +1,4 @@
-"""An RTSP server for one publisher over TCP, in plain Python: what it was told, and every packet as it came."""
+"""An RTSP server for one publisher over TCP, in plain Python; it records the description and every packet."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class RtpPacket:
     """A packet of a media stream.
 
     Attributes:
-        media: number of the stream in the description.
+        media: index of the stream in the description.
         timestamp: RTP time.
-        marker: whether it ends a picture.
+        marker: whether it ends a frame.
         payload: RTP payload.
     """
 
@@ -31,21 +31,21 @@ class RtpPacket:
 
 @dataclass
 class RtspRecorder:
-    """Takes one publisher; `description` and `packets` may be read once `ended` is set.
+    """Accepts one publisher; `description` and `packets` may be read once `ended` is set.
 
     Attributes:
-        description: the SDP that was announced.
-        packets: what came, in order.
-        reports: RTCP packets with the number of their stream.
-        came: set anew whenever a packet comes.
-        ended: the publisher has gone.
-        on_picture: called by the receiving thread when a picture has come whole.
+        description: the announced SDP.
+        packets: received media packets, in order.
+        reports: RTCP packets with the index of their stream.
+        arrived: notified at every packet.
+        ended: the publisher has disconnected.
+        on_picture: called by the receiving thread at every complete frame.
     """
 
     description: str = ""
     packets: list[RtpPacket] = field(default_factory=list)
     reports: list[tuple[int, bytes]] = field(default_factory=list)
-    came: threading.Condition = field(default_factory=threading.Condition)
+    arrived: threading.Condition = field(default_factory=threading.Condition)
     ended: threading.Event = field(default_factory=threading.Event)
     on_picture: Callable[[], None] | None = None
 
@@ -65,20 +65,20 @@ class RtspRecorder:
 
     @property
     def url(self) -> str:
-        """Where to publish."""
+        """The address to publish to."""
         return f"rtsp://127.0.0.1:{self._server.getsockname()[1]}/live"
 
     def pictures(self) -> int:
-        """How many have come whole."""
+        """Number of complete frames."""
         return sum(1 for packet in list(self.packets) if packet.media == 0 and packet.marker)
 
     def wait_for_pictures(self, count: int, limit_s: float) -> bool:
-        """Whether so many came in time."""
-        with self.came:
-            return self.came.wait_for(lambda: self.pictures() >= count, limit_s)
+        """Wait for this number of complete frames; False if they do not arrive in time."""
+        with self.arrived:
+            return self.arrived.wait_for(lambda: self.pictures() >= count, limit_s)
 
     def times(self, media: int, rate_hz: int, *, marked: bool = False) -> list[float]:
-        """When the packets of a stream are to be presented, seconds of the publisher's clock (RFC 3550, 6.4.1)."""
+        """Presentation times of the packets of a stream, seconds of the publisher's clock (RFC 3550, 6.4.1)."""
         report = next(data for number, data in self.reports if number == media and data[1] == 200)
         seconds, fraction, reported = struct.unpack(">III", report[8:20])
         packets = [packet for packet in self.packets if packet.media == media and (packet.marker or not marked)]
@@ -99,7 +99,7 @@ class RtspRecorder:
     def _take(self, stream: BinaryIO) -> None:
         channel, size = struct.unpack(">BH", stream.read(3))
         data = stream.read(size)
-        with self.came:
+        with self.arrived:
             if channel % 2:
                 self.reports.append((channel // 2, data))
             else:
@@ -107,7 +107,7 @@ class RtspRecorder:
                 self.packets.append(RtpPacket(channel // 2, timestamp, bool(marker >> 7), data[12:]))
                 if channel == 0 and marker >> 7 and self.on_picture is not None:
                     self.on_picture()
-            self.came.notify_all()
+            self.arrived.notify_all()
 
     def _reply(self, first: bytes, stream: BinaryIO) -> bytes:
         method = (first + stream.readline()).split()[0]

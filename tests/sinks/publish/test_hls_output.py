@@ -1,4 +1,4 @@
-"""Live HLS outputs hold what RFC 8216 asks of lists that grow, whatever the source does."""
+"""Live HLS outputs follow RFC 8216, whatever the timing of the source."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def shown(time_s: float, size: tuple[int, int] = SIZE) -> Scene:
 
 
 def steady(fps: float, lasts_s: float, begin_s: float = 0.0) -> list[float]:
-    """Times of pictures."""
+    """Times of frames at a steady rate."""
     return [begin_s + k / fps for k in range(round(fps * lasts_s))]
 
 
 def jittered(times_s: Sequence[float]) -> list[float]:
-    """Every other one a fifth of the step late."""
+    """The times with every other one late by a fifth of the step."""
     step_s = times_s[1] - times_s[0]
     return [one + step_s / 5 * (k % 2) for k, one in enumerate(times_s)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("told_fps", "times_s", "periods"),
+    ("announced_fps", "times_s", "periods"),
     [
         pytest.param(Fraction(25), steady(25, 14), 1, id="25"),
         pytest.param(Fraction(30000, 1001), steady(29.97, 14), 1, id="29.97"),
@@ -61,20 +61,20 @@ def jittered(times_s: Sequence[float]) -> list[float]:
         pytest.param(Fraction(2), jittered(steady(2, 30)), 1, id="2, not exactly"),
         pytest.param(Fraction(1), jittered(steady(1, 30)), 1, id="1, not exactly"),
         pytest.param(Fraction(1, 5), steady(0.2, 100), 1, id="0.2"),
-        pytest.param(None, steady(0.2, 100), 1, id="0.2, not told"),
-        pytest.param(None, steady(25, 14), 1, id="25, not told"),
-        pytest.param(Fraction(25), steady(0.2, 100), 1, id="0.2, told as 25"),
-        pytest.param(Fraction(25), [*steady(25, 5), *steady(25, 5, 65.0)], 2, id="a minute without pictures"),
+        pytest.param(None, steady(0.2, 100), 1, id="0.2, unknown"),
+        pytest.param(None, steady(25, 14), 1, id="25, unknown"),
+        pytest.param(Fraction(25), steady(0.2, 100), 1, id="0.2, announced as 25"),
+        pytest.param(Fraction(25), [*steady(25, 5), *steady(25, 5, 65.0)], 2, id="a minute without frames"),
         pytest.param(
             Fraction(25), [*steady(25, 3.2), *steady(2, 4, 3.2), *steady(25, 3, 7.2)], 1, id="slower for a while"
         ),
     ],
 )
-def test_a_list_holds_the_rules_at_every_rate(
-    tmp_path: Path, told_fps: Fraction | None, times_s: list[float], periods: int
+def test_a_playlist_is_valid_at_every_frame_rate(
+    tmp_path: Path, announced_fps: Fraction | None, times_s: list[float], periods: int
 ) -> None:
     playlist = tmp_path / "live.m3u8"
-    with reading(playlist) as reader, stream_sink(str(playlist), info(size=SIZE, average_fps=told_fps)) as sink:
+    with reading(playlist) as reader, stream_sink(str(playlist), info(size=SIZE, average_fps=announced_fps)) as sink:
         for time_s, after_s in zip(times_s, [*times_s[1:], times_s[-1]], strict=True):
             sink.write(shown(time_s))
             time.sleep(min(max(0.12 * (after_s - time_s), 0.005), 0.2))  # so that a poll sees every segment
@@ -87,7 +87,7 @@ def test_a_list_holds_the_rules_at_every_rate(
 
 
 @pytest.mark.slow
-def test_a_pause_ends_what_was_shown_and_begins_a_period(tmp_path: Path) -> None:
+def test_a_pause_closes_the_segment_and_begins_a_period(tmp_path: Path) -> None:
     playlist = tmp_path / "live.m3u8"
     with reading(playlist) as reader, stream_sink(str(playlist), info(size=SIZE)) as sink:
         for time_s in steady(25, 3.4):
@@ -95,9 +95,9 @@ def test_a_pause_ends_what_was_shown_and_begins_a_period(tmp_path: Path) -> None
             time.sleep(0.005)
         until_s = time.monotonic() + 20
         while sum(one.duration_s for one in reader.segments.values()) < 3.3 and time.monotonic() < until_s:
-            time.sleep(0.05)  # all of it is listed though nothing follows
+            time.sleep(0.05)  # the segment is listed although no frame follows
         assert sum(one.duration_s for one in reader.segments.values()) == pytest.approx(3.4, abs=0.05)
-        for time_s in steady(25, 3, 3.44):  # pictures that were held up: their times go on
+        for time_s in steady(25, 3, 3.44):  # delayed frames: their times continue
             sink.write(shown(time_s))
             time.sleep(0.005)
     reader.check()
@@ -118,7 +118,7 @@ def test_another_size_begins_a_period(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("codec", "rate_hz"), [("aac", 48000), ("pcm_mulaw", 8000)])
-def test_sound_goes_on_over_the_segments(tmp_path: Path, codec: str, rate_hz: int) -> None:
+def test_audio_is_continuous_over_segments(tmp_path: Path, codec: str, rate_hz: int) -> None:
     feed = Feed(click_track(codec, 9.0, rate_hz=rate_hz), late_s=0.1)
     feed.passthrough.begin()
     playlist = tmp_path / "live.m3u8"
@@ -154,7 +154,7 @@ with stream_sink(sys.argv[1], info(size=SIZE)) as sink:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL])
-def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path, number: int) -> None:
+def test_the_playlist_of_a_killed_run_is_continued(tmp_path: Path, number: int) -> None:
     playlist = tmp_path / "live.m3u8"
     with reading(playlist) as reader:
         command = [sys.executable, "-c", RUN, str(playlist)]
@@ -174,7 +174,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path: Path, number: int) -> N
 
 
 @pytest.mark.slow
-def test_after_a_list_that_ended_the_numbers_go_on(tmp_path: Path) -> None:
+def test_numbers_continue_after_an_ended_playlist(tmp_path: Path) -> None:
     playlist = tmp_path / "live.m3u8"
     seen = []
     for _ in range(2):
@@ -201,5 +201,5 @@ def test_after_a_list_that_ended_the_numbers_go_on(tmp_path: Path) -> None:
         (Fraction(1, 5), 6),
     ],
 )
-def test_the_target_duration_follows_the_rate(average_fps: Fraction | None, target_s: int) -> None:
+def test_the_target_duration_follows_the_frame_rate(average_fps: Fraction | None, target_s: int) -> None:
     assert target_duration_s(average_fps) == target_s

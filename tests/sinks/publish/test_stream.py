@@ -1,4 +1,4 @@
-"""Publishing to real receivers: that it arrives, at once, and what happens when they are away, hang or say no."""
+"""Publishes to real receivers, also to some that cannot be reached, hang or refuse."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SIZE = (160, 120)
 INFO = info(size=SIZE)
 STEP = 512  # ticks of a scene at 25 frames a second
 PASSWORD = "sEcr3t-p4ss"
-# A receiver that takes one publisher: a line of JSON for each picture, until the stream ends.
+# A receiver for one publisher; it prints a line of JSON for each frame until the stream ends.
 RECEIVER = """
 import json, sys, av
 from tests.clips import read_number
@@ -51,12 +51,12 @@ with av.open(sys.argv[1], format=sys.argv[2] or None, options=json.loads(sys.arg
     for packet in container.demux(video=0):
         try:
             frames = packet.decode()
-        except av.error.InvalidDataError:  # joined between two key frames
+        except av.error.InvalidDataError:  # joined between two keyframes
             continue
         for frame in frames:
             time = None if frame.pts is None else float(frame.pts * frame.time_base)  # unknown at first over RTSP
-            told = {"time": time, "key": bool(frame.key_frame), "number": read_number(frame), "width": frame.width}
-            print(json.dumps(told), flush=True)
+            line = {"time": time, "key": bool(frame.key_frame), "number": read_number(frame), "width": frame.width}
+            print(json.dumps(line), flush=True)
 """
 AT_ONCE = {"analyzeduration": "0", "probesize": "32"}
 LISTEN = {
@@ -67,7 +67,7 @@ LISTEN = {
 
 
 class Clock:
-    """A clock that goes on a minute each time it is read: every wait between attempts is over."""
+    """A clock that advances by a minute at each reading, so that every wait between attempts is over."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -78,7 +78,7 @@ class Clock:
 
 
 class Receiver:
-    """A process that receives; `told` gives what it has shown so far."""
+    """A receiving process; iterating gives a dictionary for each frame."""
 
     def __init__(self, url: str, kind: str) -> None:
         container, options = LISTEN[kind]
@@ -86,7 +86,7 @@ class Receiver:
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Pictures as they come, until the stream ends."""
+        """The frames as they arrive, until the stream ends."""
         assert self.process.stdout is not None
         return map(json.loads, self.process.stdout)
 
@@ -100,7 +100,7 @@ class Receiver:
 
 
 def wait_until_listening(receiver: subprocess.Popen[str], url: str) -> None:
-    """Without connecting: a receiver takes one connection only."""
+    """Wait without connecting, because a receiver accepts one connection only."""
     port = urlsplit(url).port
     for _ in range(2000):
         if any(one.laddr.port == port for one in psutil.Process(receiver.pid).net_connections()):
@@ -145,7 +145,7 @@ def write_many(sink: StreamSink, count: int) -> None:
 
 
 def write_until_connected(sink: StreamSink, number: int = 0) -> None:
-    """Write one scene again and again until a receiver takes it; a receiver needs a moment to listen."""
+    """Write one scene repeatedly until a receiver takes it; a receiver needs a moment to listen."""
     for _ in range(500):
         sink.write(shown(number))
         if sink.connected:
@@ -155,7 +155,7 @@ def write_until_connected(sink: StreamSink, number: int = 0) -> None:
 
 @contextmanager
 def answering(reply: bytes | None) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that gives everybody the same reply (none: it hangs); its port, and what was asked."""
+    """A server that gives the same reply to all requests (None: it hangs); yields its port and the requests."""
     asked: list[bytes] = []
     held: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -188,16 +188,16 @@ def answering(reply: bytes | None) -> Iterator[tuple[int, list[bytes]]]:
                 connection.close()
 
 
-# What arrives
+# Received streams
 
 
 @pytest.mark.parametrize("kind", ["rtsp", "rtmp", "udp"])
-def test_what_is_published_arrives_in_order_with_its_times(kind: str, receive: Callable[[str, str], Receiver]) -> None:
+def test_frames_arrive_in_order_with_their_times(kind: str, receive: Callable[[str, str], Receiver]) -> None:
     url = address(kind)
     receiver = receive(url, kind)
     with stream_sink(url, INFO, clock=Clock()) as sink:
         if kind == "udp":
-            # Datagrams are lost until somebody listens.
+            # Datagrams are lost until the receiver listens.
             got = _first_over_udp(sink, receiver)
         else:
             write_until_connected(sink)
@@ -224,13 +224,13 @@ def _first_over_udp(sink: StreamSink, receiver: Receiver) -> list[dict[str, Any]
     reader.start()
     for k in itertools.count():
         sink.write(shown(k))
-        reader.join(0.002)  # at most ten times as fast as it is meant: a burst would overrun the receiver
+        reader.join(0.002)  # at most ten times as fast as real time: a burst would overrun the receiver
         if not reader.is_alive():
             return got
     raise AssertionError
 
 
-def test_times_that_repeat_or_go_back_still_rise(receive: Callable[[str, str], Receiver]) -> None:
+def test_repeated_or_decreasing_times_are_sent_increasing(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtmp")
     receiver = receive(url, "rtmp")
     with stream_sink(url, INFO, clock=Clock()) as sink:
@@ -242,10 +242,10 @@ def test_times_that_repeat_or_go_back_still_rise(receive: Callable[[str, str], R
     assert all(a["time"] < b["time"] for a, b in itertools.pairwise(got))
 
 
-def test_receivers_that_join_wait_two_seconds_of_media_time_at_most(receive: Callable[[str, str], Receiver]) -> None:
+def test_keyframes_are_at_most_two_seconds_of_media_time_apart(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtmp")
     receiver = receive(url, "rtmp")
-    with stream_sink(url, INFO, clock=Clock()) as sink:  # which is told of 25 frames a second, and gets 4
+    with stream_sink(url, INFO, clock=Clock()) as sink:  # announced with 25 frames per second, written with 4
         write_until_connected(sink)
         for k in range(1, 40):
             sink.write(shown(k, pts=k * 3200))
@@ -254,7 +254,7 @@ def test_receivers_that_join_wait_two_seconds_of_media_time_at_most(receive: Cal
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp8"])
-def test_every_picture_comes_out_at_once_and_below_the_bit_rate(codec: str) -> None:
+def test_the_encoder_has_no_delay_and_keeps_the_bit_rate(codec: str) -> None:
     rng = np.random.default_rng(1)
     settings = OutputSettings(codec=codec, bit_rate_kbps=400)
     encoder = StreamEncoder(parse_target("rtsp://host/x"), INFO, settings, pytest.fail)
@@ -267,11 +267,11 @@ def test_every_picture_comes_out_at_once_and_below_the_bit_rate(codec: str) -> N
         assert len(packets) == 1
         assert packets[0].pts == packets[0].dts == k * 3600
         sizes.append(len(packets[0].data))
-    if codec != "vp8":  # which has no quantiser that is coarse enough for noise
+    if codec != "vp8":  # its coarsest quantiser is too fine for noise
         assert sum(sizes) * 8 / 2.0 < 1.3 * 400_000
 
 
-# Away, back, hanging, refusing
+# Servers that cannot be reached, hang or refuse
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -279,7 +279,7 @@ def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name in loggers]
 
 
-def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreachable_server_is_logged_once_and_scenes_are_skipped(caplog: pytest.LogCaptureFixture) -> None:
     url = f"rtsp://user:{PASSWORD}@127.0.0.1:{free_port()}/cam"
     with stream_sink(url, INFO, clock=Clock()) as sink:
         for k in range(3):
@@ -291,7 +291,7 @@ def test_nobody_there_is_said_once_and_costs_scenes_only(caplog: pytest.LogCaptu
     assert PASSWORD not in caplog.text + str(sink.notes)
 
 
-def test_between_two_attempts_it_does_not_ask() -> None:
+def test_the_server_is_not_asked_between_two_attempts() -> None:
     now_s = 0.0
     with answering(b"RTSP/1.0 503 Service Unavailable\r\nCSeq: 1\r\n\r\n") as (port, asked):
         url = f"rtsp://127.0.0.1:{port}/cam"
@@ -307,10 +307,10 @@ def test_between_two_attempts_it_does_not_ask() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [("401 Unauthorized", "authorization"), ("404 Not Found", "404"), ("403 Forbidden", "403")]
+    ("status", "reason"), [("401 Unauthorized", "authorization"), ("404 Not Found", "404"), ("403 Forbidden", "403")]
 )
-def test_a_server_that_refuses_is_said_once_and_asked_seldom(
-    status: str, said: str, caplog: pytest.LogCaptureFixture
+def test_a_refusal_is_logged_once_and_retried_rarely(
+    status: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     now_s = 0.0
     reply = f'RTSP/1.0 {status}\r\nCSeq: 1\r\nWWW-Authenticate: Basic realm="x"\r\n\r\n'.encode()
@@ -322,14 +322,14 @@ def test_a_server_that_refuses_is_said_once_and_asked_seldom(
                 sink.write(shown(k))
     (line,) = lines_of(caplog)
     assert "refused" in line
-    assert said in line.lower()
+    assert reason in line.lower()
     assert "check user, password and path" in line
     assert sum(request.startswith(b"OPTIONS") or request.startswith(b"ANNOUNCE") for request in asked) <= 10
     assert PASSWORD not in caplog.text + str(sink.notes)
 
 
 @pytest.mark.slow
-def test_a_receiver_that_is_killed_and_comes_back(
+def test_publishing_resumes_after_the_receiver_was_killed(
     receive: Callable[[str, str], Receiver], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -359,7 +359,7 @@ def test_a_receiver_that_is_killed_and_comes_back(
     assert back.endswith(" scenes skipped")
 
 
-def test_a_receiver_that_stops_reading_is_left(
+def test_a_receiver_that_stops_reading_is_disconnected(
     receive: Callable[[str, str], Receiver], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = address("rtsp")
@@ -387,9 +387,11 @@ def test_a_receiver_that_stops_reading_is_left(
     assert any("took no data for 0.3 s" in line for line in lines_of(caplog))
 
 
-def test_a_server_that_says_nothing_is_left(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_disconnected(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with answering(None) as (port, asked), stream_sink(f"rtsp://127.0.0.1:{port}/cam", INFO, clock=Clock()) as sink:
-        for count, wait_s in enumerate((0.5, 2.0, 8.0), 1):  # on a busy machine it takes long until the server is asked
+        for count, wait_s in enumerate((0.5, 2.0, 8.0), 1):  # on a busy machine the request takes long
             monkeypatch.setattr(link, "CONNECT_S", wait_s)
             sink.write(shown(count))
             if asked:
@@ -406,7 +408,7 @@ def test_leaving_does_not_wait_for_a_write_that_hangs(caplog: pytest.LogCaptureF
         writer = threading.Thread(target=sink.write, args=(shown(0),))
         children = psutil.Process().children()
         writer.start()
-        while not asked:  # until it waits for the answer of the server
+        while not asked:  # until the write waits for the server's answer
             writer.join(0.01)
         sink.__exit__(None, None, None)
         assert writer.is_alive() or sink.skipped
@@ -427,10 +429,10 @@ def test_leaving_ends_the_process_of_a_server_that_hangs(receive: Callable[[str,
     assert psutil.Process().children() == children
 
 
-# Required
+# Required streams
 
 
-def test_a_required_one_must_connect() -> None:
+def test_a_required_stream_must_connect() -> None:
     url = f"rtsp://user:{PASSWORD}@127.0.0.1:{free_port()}/cam"
     with (
         pytest.raises(SinkUnavailable, match="cannot publish to rtsp://127") as caught,
@@ -440,10 +442,10 @@ def test_a_required_one_must_connect() -> None:
     assert PASSWORD not in "".join(_all_texts(caught.value))
 
 
-def test_a_required_one_ends_the_run_when_it_is_lost(receive: Callable[[str, str], Receiver]) -> None:
+def test_a_lost_required_stream_is_an_error(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtmp")
     receiver = receive(url, "rtmp")
-    sink = _entered_when_somebody_listens(url)
+    sink = _entered_when_a_receiver_listens(url)
     try:
         for k in range(30):
             sink.write(shown(k))
@@ -456,7 +458,7 @@ def test_a_required_one_ends_the_run_when_it_is_lost(receive: Callable[[str, str
         sink.__exit__(None, None, None)
 
 
-def _entered_when_somebody_listens(url: str) -> StreamSink:
+def _entered_when_a_receiver_listens(url: str) -> StreamSink:
     for _ in range(100):
         sink = stream_sink(url, INFO, required=True)
         with suppress(SinkUnavailable):
@@ -482,7 +484,7 @@ def shown_in(playlist: Path) -> list[int]:
         return [read_number(frame) for frame in container.decode(video=0)]
 
 
-def test_a_playlist_holds_the_last_seconds_and_nothing_else(tmp_path: Path) -> None:
+def test_a_playlist_lists_the_last_seconds_only(tmp_path: Path) -> None:
     playlist = tmp_path / "web" / "live.m3u8"
     with stream_sink(str(playlist), INFO) as sink:
         for k in range(400):
@@ -491,7 +493,7 @@ def test_a_playlist_holds_the_last_seconds_and_nothing_else(tmp_path: Path) -> N
     assert {path.name for path in playlist.parent.iterdir()} == {playlist.name, *(path.name for path in found)}
     text = playlist.read_text(encoding="ascii")
     listed = [line for line in text.splitlines() if not line.startswith("#")]
-    # Those that were listed before stay for as long as somebody may ask for them, by the clock.
+    # Dropped segments stay for as long as a player may request them.
     assert listed == [path.name for path in found][-6:]
     assert text.rstrip().endswith("#EXT-X-ENDLIST")
     assert "#EXT-X-TARGETDURATION:1\n" in text
@@ -500,7 +502,7 @@ def test_a_playlist_holds_the_last_seconds_and_nothing_else(tmp_path: Path) -> N
     assert len(numbers) >= 100
 
 
-def test_what_an_earlier_run_left_is_not_shown_and_other_files_stay(tmp_path: Path) -> None:
+def test_old_segments_are_removed_and_other_files_kept(tmp_path: Path) -> None:
     for name in ("live.m3u8", "live-17.ts", "live-18.ts.tmp", "live-x.ts", "other-1.ts", "live-17.mp4"):
         (tmp_path / name).write_text("old")
     with stream_sink(f"hls:{tmp_path}/live.m3u8", INFO) as sink:
@@ -510,7 +512,7 @@ def test_what_an_earlier_run_left_is_not_shown_and_other_files_stay(tmp_path: Pa
     assert shown_in(tmp_path / "live.m3u8") == list(range(30))
 
 
-def test_numbers_of_segments_rise_from_run_to_run(tmp_path: Path) -> None:
+def test_segment_numbers_increase_from_run_to_run(tmp_path: Path) -> None:
     first = []
     for _ in range(2):
         with stream_sink(f"hls:{tmp_path}", INFO) as sink:
@@ -521,7 +523,7 @@ def test_numbers_of_segments_rise_from_run_to_run(tmp_path: Path) -> None:
     assert first[0] + 2 <= first[1]
 
 
-def test_another_size_opens_the_playlist_anew_or_is_scaled(tmp_path: Path) -> None:
+def test_frames_of_another_size_are_scaled_or_begin_a_new_period(tmp_path: Path) -> None:
     for on_change in ("reopen", "rescale"):
         with stream_sink(str(tmp_path / f"{on_change}.m3u8"), INFO, on_change=on_change) as sink:
             for k in range(100):
@@ -531,7 +533,7 @@ def test_another_size_opens_the_playlist_anew_or_is_scaled(tmp_path: Path) -> No
     reopened = (tmp_path / "reopen.m3u8").read_text(encoding="ascii")
     assert reopened.count("#EXT-X-DISCONTINUITY\n") == 1
     assert reopened.count("#EXT-X-ENDLIST") == 1
-    # A player counts segments from this number on: one that is still listed must keep its own.
+    # A player counts segments from this number: a listed segment must keep its number.
     sequence = reopened.partition("#EXT-X-MEDIA-SEQUENCE:")[2].split()[0]
     assert f"reopen-{sequence}.ts" == next(line for line in reopened.splitlines() if line.endswith(".ts"))
     with av.open(str(tmp_path / "reopen.m3u8")) as container:
@@ -542,7 +544,7 @@ def test_another_size_opens_the_playlist_anew_or_is_scaled(tmp_path: Path) -> No
         assert [frame.width for frame in container.decode(video=0)] == [160] * 100
 
 
-def test_a_playlist_in_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_an_unwritable_playlist_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(SinkUnavailable, match=r"cannot write .*live\.m3u8: .*; choose another folder"),
@@ -551,11 +553,11 @@ def test_a_playlist_in_a_place_that_cannot_be_written_is_refused(tmp_path: Path)
         pytest.fail("the sink opened")
 
 
-# Refused at once
+# Invalid settings
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("srt://host:9000", "without SRT"),
         ("http://host/x", "cannot publish there"),
@@ -566,14 +568,14 @@ def test_a_playlist_in_a_place_that_cannot_be_written_is_refused(tmp_path: Path)
         ("rtmp://host/key", "application"),
     ],
 )
-def test_an_address_that_cannot_work_is_refused(url: str, said: str) -> None:
-    with pytest.raises(SinkUnavailable, match=said) as caught:
+def test_an_invalid_address_is_refused(url: str, message: str) -> None:
+    with pytest.raises(SinkUnavailable, match=message) as caught:
         stream_sink(url, INFO)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"codec": "h246"}, "did you mean"),
         ({"codec": "ffv1"}, "cannot carry ffv1 video; set the codec to one of h264, hevc, vp8"),
@@ -581,35 +583,35 @@ def test_an_address_that_cannot_work_is_refused(url: str, said: str) -> None:
         ({"options": {"rc-lookahaed": "1"}}, "did you mean"),
     ],
 )
-def test_a_codec_or_option_that_cannot_work_is_refused_without_a_server(given: dict[str, Any], said: str) -> None:
-    with pytest.raises(SinkUnavailable, match=said), stream_sink("rtsp://127.0.0.1:9/x", INFO, **given):
+def test_an_invalid_codec_or_option_is_refused_without_a_server(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SinkUnavailable, match=message), stream_sink("rtsp://127.0.0.1:9/x", INFO, **given):
         pytest.fail("the sink opened")
 
 
-def test_transports_of_rtsp() -> None:
+def test_rtsp_transport_is_tcp_or_udp() -> None:
     assert parse_target("rtsp://host/x", "udp").options["rtsp_transport"] == "udp"
     with pytest.raises(SinkUnavailable, match="tcp or udp"):
         parse_target("rtsp://host/x", "carrier pigeon")
 
 
-def test_writing_to_a_sink_that_is_not_open_is_told() -> None:
+def test_writing_to_a_sink_that_is_not_open_is_an_error() -> None:
     with pytest.raises(SinkError, match="not open"):
         stream_sink("rtsp://host/x", INFO).write(shown(0))
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=4, max_size=20))
-def test_no_password_is_in_anything_that_can_be_shown(password: str) -> None:
+def test_a_target_shows_no_password(password: str) -> None:
     coded = quote(password, safe="")
     target = parse_target(f"rtsp://me:{coded}@host.example:8554/cam?token={coded}")
     assert target.name == "rtsp://host.example:8554/cam"
     other = parse_target("rtsp://me:of-another@host.example:8554/cam?token=of-another")
     assert repr(target) == repr(other)
-    said = target.scrub(f"cannot open {target.url}: {password} {coded} rejected at host")
-    shown_text = said.replace("cannot open", "").replace("rejected at host", "")
+    scrubbed = target.scrub(f"cannot open {target.url}: {password} {coded} rejected at host")
+    shown_text = scrubbed.replace("cannot open", "").replace("rejected at host", "")
     assert not any(one in shown_text for one in (password, coded) if one not in "rtsp://host.example:8554/cam ***:")
 
 
-def test_the_key_of_a_broadcaster_is_not_shown() -> None:
+def test_a_target_shows_no_stream_key() -> None:
     target = parse_target("rtmp://live.example/app/abcd-efgh")
     assert target.name == "rtmp://live.example/app/***"
     assert "abcd" not in repr(target) + target.scrub("Cannot publish abcd-efgh")
@@ -625,8 +627,8 @@ def test_the_address_is_not_in_the_arguments_of_the_process(receive: Callable[[s
         assert not any("publish.process" in command and "rtmp:" in command for command in commands)
 
 
-def test_signals_that_reach_all_processes_do_not_end_a_stream(tmp_path: Path) -> None:
-    """Of Ctrl-C, of a service manager, of a terminal that is closed: the program ends the stream, and whole."""
+def test_signals_do_not_end_the_process_of_a_stream(tmp_path: Path) -> None:
+    """Signals of Ctrl-C, a service manager or a closed terminal reach the process too; only the program ends it."""
     with stream_sink(str(tmp_path / "live.m3u8"), INFO) as sink:
         sink.write(shown(0))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -638,7 +640,7 @@ def test_signals_that_reach_all_processes_do_not_end_a_stream(tmp_path: Path) ->
     assert shown_in(tmp_path / "live.m3u8") == list(range(50))
 
 
-def test_many_attempts_leave_nothing_behind() -> None:
+def test_failed_attempts_leak_nothing() -> None:
     with stream_sink(f"rtsp://127.0.0.1:{free_port()}/cam", INFO, clock=Clock()) as sink:
         sink.write(shown(0))
         process = psutil.Process()
@@ -650,7 +652,7 @@ def test_many_attempts_leave_nothing_behind() -> None:
     assert threading.active_count() == threads
 
 
-def test_a_run_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_process(tmp_path: Path) -> None:
     program = """
 import psutil, sys
 from tests.sinks.publish.test_stream import INFO, shown, stream_sink

@@ -1,4 +1,4 @@
-"""Published sound: that receivers get it in step with the pictures, and that it never holds a picture back."""
+"""Published audio: receivers get it in sync with the video, and it delays no frame."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.sinks.scenes import info, payloads
 
 INFO = info(size=SIZE)
 FIRST_S = CLAP_FIRST * 0.04
-IN_STEP_S = 0.04
+IN_SYNC_S = 0.04
 ARRIVES_WITHIN_S = 20.0
 PROGRAM = """
 import json, sys
@@ -40,11 +40,11 @@ receive(sys.argv[1], sys.argv[2] or None, json.loads(sys.argv[3]))
 
 
 class Receiver:
-    """A process that receives; what it has shown so far."""
+    """A receiving process, with the frames and the audio that it received so far."""
 
     def __init__(self, url: str, kind: str) -> None:
         container, options = LISTEN[kind]
-        # Else it gives up waiting for sound that begins a little late.
+        # Otherwise it does not wait for audio that begins a little late.
         options = options | {"analyzeduration": "1000000", "probesize": "1000000"}
         command = [sys.executable, "-c", PROGRAM, url, container, json.dumps(options)]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -55,23 +55,23 @@ class Receiver:
         self._loud: list[float] = []
 
     def read(self, pictures: int | None = None) -> None:
-        """Take what comes, up to so many pictures or the end."""
+        """Read up to this number of frames, or to the end."""
         assert self.process.stdout is not None
         while pictures is None or len(self.pictures) < pictures:
             line = self.process.stdout.readline()
             if not line:
                 return
-            told = json.loads(line)
-            self.codecs = told.get("codecs", self.codecs)
-            if told.get("picture") is not None:
-                self.pictures.append(told["picture"])
-                self._bright += [told["picture"]] * told["bright"]
-            if "sound" in told:
-                self.sound.append(told["sound"])
-                self._loud += told["loud"]
+            message = json.loads(line)
+            self.codecs = message.get("codecs", self.codecs)
+            if message.get("picture") is not None:
+                self.pictures.append(message["picture"])
+                self._bright += [message["picture"]] * message["bright"]
+            if "sound" in message:
+                self.sound.append(message["sound"])
+                self._loud += message["loud"]
 
     def steps(self) -> list[float]:
-        """How far each click that has a flash is behind it, seconds."""
+        """Delay of each click after its flash, seconds."""
         flashes, clicks = moments(self._bright), moments(self._loud)
         near = [(flash, min(clicks, key=lambda click: abs(click - flash))) for flash in flashes if clicks]
         return [click - flash for flash, click in near if abs(click - flash) < 0.4]
@@ -113,7 +113,7 @@ def write_until_connected(sink: StreamSink, feed: Feed, number: int = 0) -> None
     pytest.fail("no receiver took the stream")
 
 
-# What arrives
+# Received streams
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def write_until_connected(sink: StreamSink, feed: Feed, number: int = 0) -> None
         ("udp", "pcm_mulaw", 8000, "aac"),
     ],
 )
-def test_sound_arrives_in_step_and_is_told_where_it_was_encoded(
+def test_audio_arrives_in_sync_and_encoding_is_noted(
     kind: str, codec: str, rate_hz: int, arrives: str, receive: Callable[[str, str], Receiver]
 ) -> None:
     url = address(kind)
@@ -145,21 +145,21 @@ def test_sound_arrives_in_step_and_is_told_where_it_was_encoded(
     with publishing(url, feed) as sink:
         write_until_connected(sink, feed)
         if kind == "udp":
-            _until_a_receiver_over_udp_has(sink, feed, receiver, 100)
+            _write_until_udp_receiver_has(sink, feed, receiver, 100)
         else:
             write(sink, feed, 1, 200)
     receiver.read()
     assert receiver.codecs == ["h264", arrives]
     steps = receiver.steps()
     assert len(steps) >= 3
-    assert steps == pytest.approx([0.0] * len(steps), abs=IN_STEP_S)
+    assert steps == pytest.approx([0.0] * len(steps), abs=IN_SYNC_S)
     encoded = arrives == "aac" and codec != "aac"
     assert any("is sent as aac" in note for note in sink.notes) == encoded
     assert len(sink.notes) == encoded
 
 
-def _until_a_receiver_over_udp_has(sink: StreamSink, feed: Feed, receiver: Receiver, pictures: int) -> None:
-    """Datagrams are lost until somebody listens, and in a burst."""
+def _write_until_udp_receiver_has(sink: StreamSink, feed: Feed, receiver: Receiver, pictures: int) -> None:
+    """Write until the receiver has this number of frames; datagrams are lost before it listens, and in bursts."""
     reader = threading.Thread(target=receiver.read, args=(pictures,))
     reader.start()
     number = 1
@@ -170,7 +170,7 @@ def _until_a_receiver_over_udp_has(sink: StreamSink, feed: Feed, receiver: Recei
     receiver.process.kill()
 
 
-def test_the_server_is_told_of_the_sound_as_players_need_it() -> None:
+def test_the_session_description_describes_the_audio() -> None:
     for codec, rate_hz, wanted in (
         ("pcm_mulaw", 8000, "m=audio 0 RTP/AVP 0"),
         ("pcm_alaw", 8000, "m=audio 0 RTP/AVP 8"),
@@ -189,23 +189,23 @@ def test_the_server_is_told_of_the_sound_as_players_need_it() -> None:
 
 @pytest.mark.system
 @pytest.mark.skipif(bool(gstreamer.missing()), reason=f"no GStreamer server: {gstreamer.missing()}")
-def test_a_server_of_gstreamer_takes_pictures_and_sound(tmp_path: Path) -> None:
-    # FFmpeg's reports hold no canonical name (RFC 3550, 6.5.1). Without it GStreamer does not know that the two streams
-    # belong together, and places each by its arrival: that they are in step is tested with other receivers.
+def test_a_gstreamer_server_takes_video_and_audio(tmp_path: Path) -> None:
+    # FFmpeg's reports have no canonical name (RFC 3550, 6.5.1). Without it GStreamer does not know that the two streams
+    # belong together and places each by its arrival, so other receivers test the synchronisation.
     feed = Feed(click_track("pcm_mulaw", 9.0, rate_hz=8000))
     feed.passthrough.begin()
     with gstreamer.GStreamerServer(record=tmp_path / "got.mkv") as server:
         with publishing(server.url("/record"), feed, required=True) as sink:
             for number in range(150):
                 write(sink, feed, number, 1)
-                threading.Event().wait(0.04)  # it takes times from its own clock
+                threading.Event().wait(0.04)  # the server uses arrival times
         seen, heard = _settled(tmp_path / "got.mkv")
     assert len(seen) >= 4
     assert heard[: len(seen)] == pytest.approx(seen[: len(heard)], abs=0.4)
 
 
 def _settled(path: Path) -> tuple[list[float], list[float]]:
-    """The claps of a file that another process may still write."""
+    """The claps in a file that another process may still write."""
     found: tuple[list[float], list[float]] = ([], [])
     for _ in range(200):
         with suppress(av.error.FFmpegError, IndexError):
@@ -216,7 +216,7 @@ def _settled(path: Path) -> tuple[list[float], list[float]]:
     return found
 
 
-def test_a_playlist_has_sound_in_step_in_every_segment(tmp_path: Path) -> None:
+def test_every_segment_of_a_playlist_has_audio_in_sync(tmp_path: Path) -> None:
     playlist = tmp_path / "live.m3u8"
     for codec, rate_hz, arrives in (("pcm_mulaw", 8000, "aac"), ("aac", 48000, "aac"), ("ac3", 48000, "ac3")):
         feed = Feed(click_track(codec, 9.0, rate_hz=rate_hz), late_s=0.1)
@@ -226,7 +226,7 @@ def test_a_playlist_has_sound_in_step_in_every_segment(tmp_path: Path) -> None:
         assert len(sink.notes) == (codec == "pcm_mulaw")
         seen, heard = claps_in(playlist)
         assert len(seen) >= 5
-        assert heard == pytest.approx(seen, abs=IN_STEP_S)
+        assert heard == pytest.approx(seen, abs=IN_SYNC_S)
         found = segments(tmp_path)
         assert len(found) >= 5
         for path in found:
@@ -235,7 +235,7 @@ def test_a_playlist_has_sound_in_step_in_every_segment(tmp_path: Path) -> None:
             assert len(payloads(path, "audio")[0]) > (0 if path == found[-1] else 20)
 
 
-def test_a_source_without_sound_is_published_as_before() -> None:
+def test_a_source_without_audio_is_published_as_video() -> None:
     sent = []
     for passthrough in (None, Passthrough(live=True)):
         with RtspRecorder() as server:
@@ -250,7 +250,7 @@ def test_a_source_without_sound_is_published_as_before() -> None:
 
 
 @pytest.mark.parametrize(("kind", "copied"), [("rtsp", False), ("rtmp", True), ("hls", True)])
-def test_aac_of_a_transport_stream_arrives_in_step(
+def test_aac_of_a_transport_stream_arrives_in_sync(
     kind: str, copied: bool, tmp_path: Path, receive: Callable[[str, str], Receiver]
 ) -> None:
     feed = Feed(click_track("aac", 9.0, container="mpegts"), late_s=0.1)
@@ -262,20 +262,20 @@ def test_aac_of_a_transport_stream_arrives_in_step(
     assert sink.notes == [] if copied else ["is sent as aac" in note for note in sink.notes] == [True]
     if receiver is None:
         seen, heard = claps_in(url)
-        assert heard == pytest.approx(seen, abs=IN_STEP_S)
+        assert heard == pytest.approx(seen, abs=IN_SYNC_S)
         return
     receiver.read()
     assert receiver.codecs == ["h264", "aac"]
     assert len(receiver.steps()) >= 3
-    assert receiver.steps() == pytest.approx([0.0] * len(receiver.steps()), abs=IN_STEP_S)
+    assert receiver.steps() == pytest.approx([0.0] * len(receiver.steps()), abs=IN_SYNC_S)
 
 
-# Sound holds nothing back
+# Audio delays no frame
 
 
 @pytest.mark.parametrize("fps", [25, 2])
 @pytest.mark.parametrize("codec", ["h264", "hevc", "vp8"])
-def test_a_picture_over_rtsp_goes_out_before_the_next_one_with_or_without_sound(codec: str, fps: int) -> None:
+def test_rtsp_sends_each_frame_before_the_next_also_without_audio(codec: str, fps: int) -> None:
     stream, packets = click_track("aac", 20.0)
     stops = [one for one in packets if one.ticks * stream.time_base < 4]
     feed = Feed((stream, stops), late_s=0.1)
@@ -292,9 +292,7 @@ def test_a_picture_over_rtsp_goes_out_before_the_next_one_with_or_without_sound(
 
 
 @pytest.mark.parametrize("kind", ["rtmp", "udp"])
-def test_sound_that_stops_or_never_comes_holds_back_one_picture_at_most(
-    kind: str, receive: Callable[[str, str], Receiver]
-) -> None:
+def test_missing_audio_delays_at_most_one_frame(kind: str, receive: Callable[[str, str], Receiver]) -> None:
     url = address(kind)
     receiver = receive(url, kind)
     stream, packets = click_track("aac", 3.0)
@@ -303,10 +301,10 @@ def test_sound_that_stops_or_never_comes_holds_back_one_picture_at_most(
     with publishing(url, feed) as sink:
         write_until_connected(sink, feed)
         if kind == "udp":
-            _until_a_receiver_over_udp_has(sink, feed, receiver, 120)  # most of them after the sound
+            _write_until_udp_receiver_has(sink, feed, receiver, 120)  # most of them after the end of the audio
         else:
             write(sink, feed, 1, 150)
-            receiver.read(145)  # which comes to an end though the stream is still open
+            receiver.read(145)  # ends although the stream is still open
     assert receiver.codecs == ["h264", "aac"]
     assert len(receiver.pictures) >= 120
 
@@ -314,7 +312,7 @@ def test_sound_that_stops_or_never_comes_holds_back_one_picture_at_most(
 # Connections
 
 
-def test_after_a_reconnect_sound_and_picture_begin_together(receive: Callable[[str, str], Receiver]) -> None:
+def test_after_a_reconnect_audio_and_video_begin_together(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtsp")
     feed = Feed(click_track("pcm_mulaw", 60.0, rate_hz=8000), late_s=0.2)
     feed.passthrough.begin()
@@ -329,7 +327,7 @@ def test_after_a_reconnect_sound_and_picture_begin_together(receive: Callable[[s
             write(sink, feed, number, 1)
             number += 1
         assert not sink.connected
-        write(sink, feed, number, 50)  # while nobody is there
+        write(sink, feed, number, 50)  # without a receiver
         second = receive(url, "rtsp")
         now_s = 100.0
         begin = number + 50
@@ -338,11 +336,11 @@ def test_after_a_reconnect_sound_and_picture_begin_together(receive: Callable[[s
     second.read()
     steps = second.steps()
     assert len(steps) >= 3
-    assert steps == pytest.approx([0.0] * len(steps), abs=IN_STEP_S)
+    assert steps == pytest.approx([0.0] * len(steps), abs=IN_SYNC_S)
     assert abs(second.sound[0] - second.pictures[0]) < 0.2
 
 
-def test_packets_do_not_wait_for_a_server_that_is_away() -> None:
+def test_audio_packets_do_not_queue_while_there_is_no_connection() -> None:
     feed = Feed(click_track("aac", 5.0))
     feed.passthrough.begin()
     with stream_sink("rtsp://127.0.0.1:9/x", INFO, passthrough=feed.passthrough, clock=lambda: 0.0) as sink:
@@ -352,7 +350,7 @@ def test_packets_do_not_wait_for_a_server_that_is_away() -> None:
     assert not feed.passthrough.begin()
 
 
-def test_other_sound_in_mid_stream_opens_a_new_connection(tmp_path: Path) -> None:
+def test_another_audio_codec_opens_a_new_connection(tmp_path: Path) -> None:
     first, second = click_track("pcm_mulaw", 2.0, rate_hz=8000), click_track("aac", 6.0)
     late = [one for one in second[1] if one.ticks * second[0].time_base >= 2]
     feed = Feed(first, (second[0], late))
@@ -367,23 +365,23 @@ def test_other_sound_in_mid_stream_opens_a_new_connection(tmp_path: Path) -> Non
     assert playlist.read_text(encoding="ascii").count("#EXT-X-DISCONTINUITY\n") == 1
     for path in segments(tmp_path):
         seen, heard = claps_in(path)
-        assert heard == pytest.approx(seen, abs=IN_STEP_S)
+        assert heard == pytest.approx(seen, abs=IN_SYNC_S)
 
 
-def test_the_same_sound_after_a_reconnect_of_the_source_keeps_the_connection(tmp_path: Path) -> None:
+def test_the_same_audio_after_a_source_reconnect_keeps_the_connection(tmp_path: Path) -> None:
     feed = Feed(click_track("aac", 5.0))
     feed.passthrough.begin()
     with publishing(str(tmp_path / "live.m3u8"), feed) as sink:
         write(sink, feed, 0, 50)
         feed.passthrough.replace_streams(feed.passthrough.streams)
         write(sink, feed, 50, 50)
-        feed.passthrough.replace_streams([])  # sound went away
+        feed.passthrough.replace_streams([])  # the audio ended
         write(sink, feed, 100, 20)
     text = (tmp_path / "live.m3u8").read_text(encoding="ascii")
     assert "#EXT-X-DISCONTINUITY\n" not in text
 
 
-def test_a_required_server_gets_sound_in_step_with_the_first_scene() -> None:
+def test_a_required_stream_has_audio_in_sync_from_the_first_scene() -> None:
     with RtspRecorder() as server:
         feed = Feed(click_track("pcm_mulaw", 9.0, rate_hz=8000))
         feed.passthrough.begin()
@@ -397,10 +395,10 @@ def test_a_required_server_gets_sound_in_step_with_the_first_scene() -> None:
     assert abs(pictures[1] - sounds[0]) < 0.1
 
 
-# What is left out
+# Streams that are left out
 
 
-def test_rtmp_takes_the_first_stream_of_sound_and_tells_of_the_other(receive: Callable[[str, str], Receiver]) -> None:
+def test_rtmp_takes_the_first_audio_stream_and_notes_the_other(receive: Callable[[str, str], Receiver]) -> None:
     url = address("rtmp")
     receiver = receive(url, "rtmp")
     first, second = click_track("aac", 5.0), click_track("pcm_mulaw", 5.0, rate_hz=8000)
@@ -414,7 +412,7 @@ def test_rtmp_takes_the_first_stream_of_sound_and_tells_of_the_other(receive: Ca
     assert sink.notes == ["RTMP carries one audio stream: the audio stream 1 (pcm_mulaw) of the input is left out"]
 
 
-def test_all_streams_of_sound_go_where_the_protocol_holds_them() -> None:
+def test_rtsp_carries_all_audio_streams() -> None:
     with RtspRecorder() as server:
         feed = Feed(click_track("aac", 2.0), click_track("pcm_mulaw", 2.0, rate_hz=8000))
         feed.passthrough.begin()
@@ -426,7 +424,7 @@ def test_all_streams_of_sound_go_where_the_protocol_holds_them() -> None:
     assert sink.notes == []
 
 
-def test_subtitles_and_sound_that_nobody_knows_are_left_out_and_told() -> None:
+def test_subtitles_and_unknown_audio_are_left_out_and_noted() -> None:
     stream, packets = click_track("aac", 2.0)
     text = dataclasses.replace(stream, index=2, kind="subtitle", codec="subrip")
     unknown = dataclasses.replace(stream, index=3, codec="", template=None)
@@ -443,7 +441,7 @@ def test_subtitles_and_sound_that_nobody_knows_are_left_out_and_told() -> None:
 
 
 @pytest.mark.parametrize(("copies", "streams"), [(True, 2), (False, 1)])
-def test_copy_streams_turns_sound_off_in_every_output(tmp_path: Path, copies: bool, streams: int) -> None:
+def test_copy_streams_turns_audio_off_in_every_output(tmp_path: Path, copies: bool, streams: int) -> None:
     for name in ("file.mkv", "part-%S.mkv", "live.m3u8"):
         folder = tmp_path / name[:4]
         folder.mkdir(exist_ok=True)
@@ -458,7 +456,7 @@ def test_copy_streams_turns_sound_off_in_every_output(tmp_path: Path, copies: bo
             assert len(container.streams) == streams
 
 
-def test_damaged_sound_does_not_end_the_stream(tmp_path: Path) -> None:
+def test_damaged_audio_does_not_end_the_stream(tmp_path: Path) -> None:
     stream, packets = click_track("aac", 5.0)
     broken = [dataclasses.replace(one, data=b"\0") if 50 < k < 60 else one for k, one in enumerate(packets)]
     times = [dataclasses.replace(one, pts=packets[80].pts, dts=packets[80].dts) for one in packets[80:90]]

@@ -1,4 +1,4 @@
-"""A virtual display, what is on it, and a hand for the window's keys."""
+"""A virtual display, its content, and simulated user input for the window."""
 
 from __future__ import annotations
 
@@ -26,44 +26,44 @@ UInt8Array = npt.NDArray[np.uint8]
 
 
 class Screen:
-    """An X server that is running; windows are placed in its upper left corner."""
+    """A running X server; windows open in its upper left corner."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         options = {"video_size": f"{SIZE[0]}x{SIZE[1]}", "draw_mouse": "0", "framerate": "50"}
-        self._camera = av.open(name, format="x11grab", options=options)
+        self._grabber = av.open(name, format="x11grab", options=options)
 
     def grab(self) -> UInt8Array:
-        """What is seen now: uint8 RGB `(height, width, 3)`."""
+        """The current content: uint8 RGB `(height, width, 3)`."""
         now_s = time.time()
-        # Some pictures were taken when the camera was opened; x11grab stamps them with the time of day.
-        seen = next(frame for frame in self._camera.decode(video=0) if frame.time >= now_s)
+        # The first frames date from when the grabber was opened; x11grab stamps frames with the time of day.
+        seen = next(frame for frame in self._grabber.decode(video=0) if frame.time >= now_s)
         return np.asarray(seen.to_ndarray(format="rgb24"), np.uint8)
 
     def close(self) -> None:
-        """Look no more."""
-        self._camera.close()
+        """End grabbing."""
+        self._grabber.close()
 
     def number(self, size: tuple[int, int], at: tuple[int, int] = (0, 0)) -> int:
-        """The number of the test picture that is seen in this size at x, y."""
+        """The number of the test frame that is shown in this size at x, y."""
         seen = self.grab()[at[1] : at[1] + size[1], at[0] : at[0] + size[0]]
         return read_number(av.VideoFrame.from_ndarray(np.ascontiguousarray(seen), "rgb24"))
 
     def wait_for(self, seen: Callable[[], bool]) -> None:
-        """Look until it is so."""
+        """Wait for a condition."""
         end_s = time.monotonic() + DEADLINE_S
         while not seen():
-            assert time.monotonic() < end_s, "never seen on the screen"
+            assert time.monotonic() < end_s, "not seen on the screen in time"
 
 
 @contextmanager
 def running_screen(folder: Path) -> Iterator[Screen]:
-    """An X server of its own; skips the test where there is none."""
+    """A new X server; skips the test if Xvfb is not installed."""
     if shutil.which("Xvfb") is None:
         pytest.skip("Xvfb is not installed")
     read_end, write_end = os.pipe()
     with (folder / "xvfb.log").open("wb") as log:
-        # A server that begins anew when its last client is gone forgets that it was told to end meanwhile.
+        # Without -noreset the server restarts when its last client disconnects, and loses a signal that arrives then.
         server = subprocess.Popen(
             [
                 "Xvfb",
@@ -81,8 +81,8 @@ def running_screen(folder: Path) -> Iterator[Screen]:
         )
         os.close(write_end)
         try:
-            with os.fdopen(read_end) as told:
-                screen = Screen(f":{told.readline().strip()}")
+            with os.fdopen(read_end) as number:
+                screen = Screen(f":{number.readline().strip()}")
             yield screen
             screen.close()
         finally:
@@ -91,10 +91,10 @@ def running_screen(folder: Path) -> Iterator[Screen]:
 
 
 class Hand:
-    """Presses keys in, resizes and closes the window of a process; the window is real, only the hand is not.
+    """Presses keys in a window, resizes and closes it. The window is real, only the input is simulated.
 
     Attributes:
-        command: starts a window's process that this hand can reach.
+        command: starts a window's process that takes this input.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,42 +104,42 @@ class Hand:
         program = f"""
             import os, sys, cv2
             from streamer.sinks.window import process
-            look, hand, told = cv2.waitKeyEx, os.open({str(self._pipe)!r}, os.O_RDONLY | os.O_NONBLOCK), []
-            def find(wait_ms):
-                key = look(wait_ms)
+            wait_key, hand, lines = cv2.waitKeyEx, os.open({str(self._pipe)!r}, os.O_RDONLY | os.O_NONBLOCK), []
+            def find_key(wait_ms):
+                key = wait_key(wait_ms)
                 try:
-                    told.extend(os.read(hand, 4096).decode().splitlines())
+                    lines.extend(os.read(hand, 4096).decode().splitlines())
                 except BlockingIOError:
                     pass
-                if not told:
+                if not lines:
                     return key
-                word, *numbers = told.pop(0).split()
+                word, *numbers = lines.pop(0).split()
                 if word == "size":
                     cv2.resizeWindow(sys.argv[1], *map(int, numbers))
                 elif word == "close":
                     cv2.destroyWindow(sys.argv[1])
                 return int(numbers[0]) if word == "key" else key
-            cv2.waitKeyEx = find
+            cv2.waitKeyEx = find_key
             process.main(sys.argv[1])
         """
         self.command = (sys.executable, "-c", textwrap.dedent(program))
 
     def press(self, *keys: str | int) -> None:
-        """Press keys, one after the other: characters, or X11's numbers of keys."""
+        """Press keys in order: characters or X11 key codes."""
         for key in keys:
-            self._tell(f"key {key if isinstance(key, int) else ord(key)}")
+            self._send(f"key {key if isinstance(key, int) else ord(key)}")
 
     def resize(self, size: tuple[int, int]) -> None:
-        """Give the inside of the window another size."""
-        self._tell(f"size {size[0]} {size[1]}")
+        """Resize the inside of the window."""
+        self._send(f"size {size[0]} {size[1]}")
 
     def close_window(self) -> None:
-        """Close the window as its button does."""
-        self._tell("close")
+        """Close the window like its close button."""
+        self._send("close")
 
     def leave(self) -> None:
-        """Give the pipe back."""
+        """Close the pipe."""
         os.close(self._end)
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         os.write(self._end, f"{line}\n".encode())

@@ -1,4 +1,4 @@
-"""The window: shown under a virtual display where there is one, refused where there is none; its keys, its endings."""
+"""The window on a virtual display and without one: its keys and its ends."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ from tests.sinks.scenes import info, scene
 from tests.sinks.window.screen import DEADLINE_S, Hand, Screen, UInt8Array
 
 SIZE = (320, 240)
-LARGE = (1920, 1080)
 LARGE = (640, 480)
 LOOKS = 20
 WORDS = slice(4, 24), slice(4, 60)
-"""Where the window writes that it is paused."""
+"""Where the window shows that it is paused."""
 ROOT = Path(__file__).parents[3]
 
 
@@ -46,14 +45,14 @@ def is_shown(screen: Screen, number: int, size: tuple[int, int]) -> bool:
 
 
 def pause(hand: Hand, screen: Screen) -> None:
-    """Press space, and see that the window says so."""
+    """Press space, and wait until the window shows the pause."""
     running = settled(screen)
     hand.press(" ")
     screen.wait_for(lambda: bool((settled(screen) != running).any()))
 
 
 def settled(screen: Screen) -> UInt8Array:
-    """The place of the words once it stays as it is: a picture that is still being painted must not pass for them."""
+    """The area of the text once it no longer changes."""
     looks = [screen.grab()[WORDS] for _ in range(3)]
     while any((look != looks[-1]).any() for look in looks):
         looks = [*looks[1:], screen.grab()[WORDS]]
@@ -61,7 +60,7 @@ def settled(screen: Screen) -> UInt8Array:
 
 
 def enlarge(hand: Hand, screen: Screen, number: int) -> None:
-    """Make the window larger, and see that number in it; a window that is being painted may not hear of it at once."""
+    """Enlarge the window until it shows that number; a window that is painting may miss a resize."""
 
     def seen() -> bool:
         hand.resize(LARGE)
@@ -83,7 +82,7 @@ def window_process(sink: WindowSink) -> subprocess.Popen[bytes]:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
 @pytest.mark.parametrize("display_name", [None, ":87654"], ids=["none", "unreachable"])
-def test_without_a_display_it_is_refused_in_one_line(
+def test_a_missing_display_is_an_error_of_one_line(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], display_name: str | None
 ) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -102,10 +101,10 @@ def write_all(sink: WindowSink, scenes: list[Scene]) -> None:
 
 def test_scenes_of_any_size_and_format_are_shown(screen: Screen, capfd: pytest.CaptureFixture[str]) -> None:
     with window_sink(replace(INFO, name="clip ü.mp4")) as sink:
-        # 0 looks as black as an empty screen.
+        # Number 0 is as black as an empty screen.
         for k, (size, pix_fmt) in enumerate([((64, 48), "yuv420p"), ((1920, 1440), "rgb24"), ((32, 24), "gray")], 1):
             sink.write(scene(k, k * 512, size=size, pix_fmt=pix_fmt))
-            # The window keeps its size; all three have one shape.
+            # The window keeps its size; all three have the same aspect ratio.
             screen.wait_for(partial(is_shown, screen, k, (64, 48)))
     assert capfd.readouterr() == ("", "")
 
@@ -128,22 +127,22 @@ def test_closing_the_window_ends_the_run(hand: Hand) -> None:
             show_for_ever(sink)
 
 
-def test_the_run_hears_of_the_end_without_another_scene(hand: Hand) -> None:
-    heard = threading.Event()
-    with window_sink(info(live=True), on_close=heard.set) as sink:
+def test_closing_is_reported_without_another_scene(hand: Hand) -> None:
+    closed = threading.Event()
+    with window_sink(info(live=True), on_close=closed.set) as sink:
         hand.press("q")
-        assert heard.wait(DEADLINE_S)
+        assert closed.wait(DEADLINE_S)
         with pytest.raises(WindowClosed):
             show(sink, 0)
 
 
-def test_a_pause_holds_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
+def test_a_pause_stops_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
     with window_sink() as sink:
         show(sink, 100)
         screen.wait_for(lambda: screen.number(SIZE) == 100)
         pause(hand, screen)
         writer = in_thread(lambda: show(sink, *range(101, 110)))
-        enlarge(hand, screen, 100)  # seen later than anything that was shown before
+        enlarge(hand, screen, 100)  # shown after everything before it
         assert writer.is_alive()
         hand.press(" ")
         writer.join(DEADLINE_S)
@@ -151,7 +150,7 @@ def test_a_pause_holds_the_run_of_a_file(hand: Hand, screen: Screen) -> None:
         screen.wait_for(lambda: screen.number((640, 480)) == 109)
 
 
-def test_a_pause_of_a_live_run_holds_the_picture_only(hand: Hand, screen: Screen) -> None:
+def test_a_pause_of_a_live_run_stops_the_display_only(hand: Hand, screen: Screen) -> None:
     with window_sink(info(live=True)) as sink:
         show(sink, 100)
         screen.wait_for(lambda: screen.number(SIZE) == 100)
@@ -169,7 +168,7 @@ def test_a_pause_of_a_live_run_holds_the_picture_only(hand: Hand, screen: Screen
         assert seen == {100, 199}
 
 
-def test_releasing_ends_a_pause_for_good(hand: Hand, screen: Screen) -> None:
+def test_release_ends_a_pause(hand: Hand, screen: Screen) -> None:
     with window_sink() as sink:
         show(sink, 100)
         screen.wait_for(lambda: screen.number(SIZE) == 100)
@@ -182,12 +181,12 @@ def test_releasing_ends_a_pause_for_good(hand: Hand, screen: Screen) -> None:
 
 
 @pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
-def test_a_frozen_window_holds_no_end(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
+def test_a_frozen_window_does_not_delay_the_end(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
     sink = window_sink(info(live=not holds_run))
     with sink:
         process = window_process(sink)
         process.send_signal(signal.SIGSTOP)
-        # Each is more than a pipe holds.
+        # Two frames are larger than the pipe's buffer.
         writer = in_thread(partial(write_all, sink, [scene(k, k * 512, size=LARGE) for k in range(5)]))
         if not holds_run:
             writer.join(DEADLINE_S)
@@ -198,7 +197,7 @@ def test_a_frozen_window_holds_no_end(screen: Screen, holds_run: bool) -> None: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_to_the_whole_group_are_for_the_program(screen: Screen, number: int) -> None:
+def test_the_window_ignores_signals_to_the_process_group(screen: Screen, number: int) -> None:
     with window_sink() as sink:
         window_process(sink).send_signal(number)
         show(sink, 5)
@@ -206,21 +205,21 @@ def test_signals_to_the_whole_group_are_for_the_program(screen: Screen, number: 
 
 
 @pytest.mark.parametrize("holds_run", [True, False], ids=["file", "live"])
-def test_a_window_that_dies_is_an_error(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
+def test_a_killed_window_is_an_error(screen: Screen, holds_run: bool) -> None:  # noqa: ARG001
     with window_sink(info(live=not holds_run)) as sink:
         window_process(sink).kill()
         with pytest.raises(SinkError, match="process of the window ended"):
             show_for_ever(sink)
 
 
-def test_writing_before_entering_is_told() -> None:
+def test_writing_before_entering_is_an_error() -> None:
     with pytest.raises(SinkError, match="not open"):
         window_sink().write(scene(0, 0))
 
 
 @pytest.mark.parametrize("state", ["paused", "frozen"])
 @pytest.mark.parametrize("live", [[], ["--live"]], ids=["file", "live"])
-def test_sigterm_ends_a_run_whose_window_waits(
+def test_sigterm_ends_a_run_whose_window_is_paused_or_frozen(
     hand: Hand, screen: Screen, tmp_path: Path, state: str, live: list[str]
 ) -> None:
     program = f"""

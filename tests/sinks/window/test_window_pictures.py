@@ -1,4 +1,4 @@
-"""What is seen in the window, whatever its size, and what is saved of it."""
+"""The frames in the window at any size, and the snapshots."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def numbered(number: int, size: tuple[int, int] = SIZE) -> Scene:
 
 
 def hud_of(number: int, drawn: list[int]) -> WindowSink:
-    """A sink whose head-up line is a picture with another number."""
+    """A sink whose head-up line is a frame with another number."""
 
     def draw(shown: Scene) -> av.VideoFrame:
         drawn.append(shown.frame.index)
@@ -57,7 +57,7 @@ def write_for_ever(sink: WindowSink, shown: Scene) -> None:
 
 
 def averaged(shown: Scene, size: tuple[int, int]) -> UInt8Array:
-    """A scene's picture, shrunk."""
+    """A scene's frame, reduced to a size."""
     return np.asarray(cv2.resize(shown.frame.rgb(), size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
@@ -66,20 +66,18 @@ def psnr(one: UInt8Array, other: UInt8Array) -> float:
 
 
 @given(sizes, sizes)
-def test_what_fits_touches_two_edges_in_its_own_shape(size: tuple[int, int], view: tuple[int, int]) -> None:
+def test_fitting_keeps_the_aspect_ratio_and_touches_two_edges(size: tuple[int, int], view: tuple[int, int]) -> None:
     width, height = fitting(size, view)
     assert 1 <= width <= view[0]
     assert 1 <= height <= view[1]
     assert width == view[0] or height == view[1]
-    # To half a pixel of the side that follows from the other, or the one pixel that there must be.
+    # One side follows from the other to half a pixel, or has the minimum of one pixel.
     across, down = height * size[0] / size[1], width * size[1] / size[0]
     assert abs(width - across) <= 0.5 + 1e-6 or abs(height - down) <= 0.5 + 1e-6 or 1 in (width, height)
 
 
 @pytest.mark.parametrize("view", [(300, 600), (800, 200), (40, 60), (640, 480), (900, 650)])
-def test_any_window_has_the_whole_picture_in_its_shape_and_crisp(
-    hand: Hand, screen: Screen, view: tuple[int, int]
-) -> None:
+def test_any_window_shows_the_whole_frame_sharply(hand: Hand, screen: Screen, view: tuple[int, int]) -> None:
     shown = numbered(700, LARGE)
     with window_sink() as sink:
         sink.write(shown)
@@ -93,34 +91,34 @@ def test_any_window_has_the_whole_picture_in_its_shape_and_crisp(
             seen = screen.grab()
             inside = seen[top : top + height, left : left + width].copy()
             seen[top : top + height, left : left + width] = 0
-            # A shift of one pixel gives 15 to 30 dB here, taking the nearest pixel 34 at most where it is not exact.
+            # A shift of one pixel gives 15 to 30 dB here, nearest-pixel scaling at most 34 dB where it is not exact.
             return not seen.any() and psnr(inside, small) > 40
 
         screen.wait_for(is_seen)
 
 
-def test_a_paused_picture_is_as_crisp_in_a_larger_window(hand: Hand, screen: Screen) -> None:
+def test_a_paused_frame_is_sharp_in_a_larger_window(hand: Hand, screen: Screen) -> None:
     with window_sink() as sink:
         sink.write(numbered(700, LARGE))
         screen.wait_for(lambda: screen.number(LARGE) == 700)
         hand.resize((96, 72))
-        for number in (701, 702):  # the second is sent as small as the window is
+        for number in (701, 702):  # the second is sent at the window's small size
             sink.write(numbered(number, LARGE))
             screen.wait_for(partial(is_shown, screen, number, (96, 72)))
         hand.press(" ")
         hand.resize((800, 600))
         expected = averaged(numbered(702, LARGE), (800, 600))
-        # Without what covers the upper left corner while it is paused.
+        # Without the corner that the pause text covers.
         screen.wait_for(lambda: psnr(screen.grab()[150:600, :800], expected[150:]) > 40)
 
 
-def test_other_than_square_pixels_are_shown_in_shape(screen: Screen) -> None:
+def test_non_square_pixels_are_shown_with_their_aspect_ratio(screen: Screen) -> None:
     with window_sink(info(sample_aspect_ratio=Fraction(2))) as sink:
         sink.write(numbered(700))
         screen.wait_for(lambda: screen.number((640, 240)) == 700)
 
 
-def test_the_head_up_line_comes_and_goes(hand: Hand, screen: Screen) -> None:
+def test_the_head_up_line_can_be_toggled(hand: Hand, screen: Screen) -> None:
     drawn: list[int] = []
     with hud_of(900, drawn) as sink:
         sink.write(numbered(700))
@@ -145,40 +143,42 @@ def test_a_head_up_line_that_fails_is_an_error(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize("key", ["?", F1])
-def test_help_tells_the_keys_until_it_is_pressed_again(hand: Hand, screen: Screen, key: str | int) -> None:
+def test_help_can_be_toggled(hand: Hand, screen: Screen, key: str | int) -> None:
     with window_sink() as sink:
         sink.write(numbered(700))
         screen.wait_for(lambda: screen.number(SIZE) == 700)
         plain = screen.grab()
         hand.press(key)
-        # Six lines of print, not only the badge of a pause.
+        # Six lines of text, not only the pause text.
         screen.wait_for(lambda: bool((screen.grab() != plain)[100:124, :100].any()))
         hand.press(key)
         screen.wait_for(lambda: bool((screen.grab() == plain).all()))
 
 
-class Told(logging.Handler):
-    """What the log was told, with a way to wait for it."""
+class LogHandler(logging.Handler):
+    """Collects log records; `logged` is set at the first."""
 
     def __init__(self) -> None:
         super().__init__()
         self.records: list[logging.LogRecord] = []
-        self.said = threading.Event()
+        self.logged = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
-        self.said.set()
+        self.logged.set()
 
 
 @pytest.fixture
-def told() -> Told:
-    handler, log = Told(), logging.getLogger("streamer.sinks.window.snapshot")
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
+def log() -> LogHandler:
+    handler, logger = LogHandler(), logging.getLogger("streamer.sinks.window.snapshot")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     return handler
 
 
-def test_a_snapshot_is_what_is_shown_at_full_size(hand: Hand, screen: Screen, told: Told, tmp_path: Path) -> None:
+def test_a_snapshot_is_the_shown_frame_at_full_size(
+    hand: Hand, screen: Screen, log: LogHandler, tmp_path: Path
+) -> None:
     folder, shown = tmp_path / "made" / "for it", numbered(700, LARGE)
     with window_sink(info(live=True), window=WindowSettings(snapshot_folder=folder)) as sink:
         sink.write(shown)
@@ -186,37 +186,37 @@ def test_a_snapshot_is_what_is_shown_at_full_size(hand: Hand, screen: Screen, to
         hand.resize((96, 72))
         screen.wait_for(lambda: screen.number((96, 72)) == 700)
         hand.press(" ")
-        hand.resize((192, 288))  # seen after the pause began, which is told above the picture
+        hand.resize((192, 288))  # seen after the pause began, which is shown above the frame
         screen.wait_for(lambda: screen.number((192, 144), at=(0, 72)) == 700)
         for k in range(701, 720):
             sink.write(numbered(k, LARGE))
         hand.press("s")
-        assert told.said.wait(30)
+        assert log.logged.wait(30)
     (file,) = folder.iterdir()
     assert re.fullmatch(r"streamer-\d{8}-\d{6}-\d{3}\.png", file.name)
     with av.open(str(file)) as png:
         saved = next(png.decode(video=0)).to_ndarray(format="rgb24")
     assert (saved == shown.frame.rgb()).all()
-    assert [record.getMessage() for record in told.records] == [f"snapshot saved: {file}"]
+    assert [record.getMessage() for record in log.records] == [f"snapshot saved: {file}"]
 
 
-def test_a_folder_that_cannot_be_written_is_one_warning(hand: Hand, screen: Screen, told: Told, tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_one_warning(hand: Hand, screen: Screen, log: LogHandler, tmp_path: Path) -> None:
     folder = tmp_path / "file"
     folder.write_text("mine")
     with window_sink(window=WindowSettings(snapshot_folder=folder)) as sink:
         sink.write(numbered(700))
         screen.wait_for(lambda: screen.number(SIZE) == 700)
         hand.press("s")
-        assert told.said.wait(30)
+        assert log.logged.wait(30)
         sink.write(numbered(701))
         screen.wait_for(lambda: screen.number(SIZE) == 701)
-    (record,) = told.records
+    (record,) = log.records
     assert record.levelno == logging.WARNING
     assert re.fullmatch(rf"no snapshot: {re.escape(str(folder))}: [^\n]+", record.getMessage())
     assert folder.read_text() == "mine"
 
 
-def test_a_live_window_is_sent_the_newest_and_no_older_one_again() -> None:
+def test_a_live_window_gets_the_newest_scene_and_no_older_one() -> None:
     buffer = SceneBuffer(keeps_all=False, hud=False)
     for k in range(5):
         buffer.put(numbered(k))
@@ -224,11 +224,11 @@ def test_a_live_window_is_sent_the_newest_and_no_older_one_again() -> None:
     assert buffer.take().scene.frame.index == 4
     buffer.put(numbered(5))
     buffer.request_next(5, SIZE)
-    buffer.request_again(5, (640, 480))  # of the first one that was sent
+    buffer.request_again(5, (640, 480))  # for the first scene that was sent
     again, after = buffer.take(), buffer.take()
     assert (again.scene.frame.index, again.view) == (4, (640, 480))
     assert after.scene.frame.index == 5
-    buffer.request_again(5, SIZE)  # that was on its way when a newer one was sent
+    buffer.request_again(5, SIZE)  # for a scene that was in transit when a newer one was sent
     buffer.put(numbered(6))
     buffer.request_next(6, SIZE)
     assert buffer.take().scene.frame.index == 6

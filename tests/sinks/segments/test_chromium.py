@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sinks.mjpeg.chromium import played
+from tests.sinks.segments.chromium import played
 from tests.sinks.segments.test_killed_recording import MOST_LOST, finished, only, recorded
 from tests.sinks.segments.test_recording import numbers_in, record
 
