@@ -24,8 +24,7 @@ from streamer.detectors.starter import StarterDetector
 from streamer.flow.simulated_clock import Latency
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
-from streamer.render.annotators import build_annotators
-from streamer.render.canvas import Canvas
+from streamer.render.annotators import annotate, build_annotators
 from streamer.run import build
 from streamer.sources.file.file import FileSource
 
@@ -46,10 +45,8 @@ def drawn(scene: Scene, classes: Sequence[str]) -> npt.NDArray[np.uint8]:
     """The annotated image, BGR, with some classes."""
     wanted = [scene.labels.name(label) in classes for label in scene.tracks.labels.tolist()]
     scene = dataclasses.replace(scene, tracks=scene.tracks.select(np.array(wanted, np.bool_)))
-    canvas = Canvas(scene.frame.picture)
-    for annotator in build_annotators(DrawSettings(score=False), {}):
-        annotator.draw(canvas, scene)
-    return np.asarray(canvas.picture.to_ndarray(format="bgr24"), np.uint8)
+    picture = annotate(scene, build_annotators(DrawSettings(score=False), {}))
+    return np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
 
 
 def main() -> None:

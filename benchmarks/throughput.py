@@ -32,8 +32,7 @@ from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
-from streamer.render.annotators import build_annotators
-from streamer.render.canvas import Canvas
+from streamer.render.annotators import annotate, build_annotators
 from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
@@ -174,10 +173,7 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
             for frame, found in zip(frames, detections, strict=True):
                 tracks = tracker.update(found, frame.time_s)
                 scene = Scene(frame, tracks.select(tracks.confirmed), detector.labels, FrameState.DETECTED, found)
-                canvas = Canvas(frame.picture)
-                for annotator in annotators:
-                    annotator.draw(canvas, scene)
-                scenes.append(replace(scene, picture=canvas.picture))
+                scenes.append(replace(scene, picture=annotate(scene, annotators)))
         outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
         (sink,) = outputs.open_sinks(source.info, settings).all
         with timed("encode"), sink:

@@ -1,9 +1,9 @@
-"""What a registered class offers besides its work: what it accepts, and how it is made from settings.
+"""The class methods of registered features: what a class accepts, and how it is built from settings.
 
-`streamer.registry` has the tables; `open_source`, `build_detector`, `open_sink`, `build_annotators` and `build_tracker`
-ask the classes in their order, on the main thread, before the first frame. Nothing else knows which features exist. A
-class gets the section of its kind whole; one of another package may declare a `section` of its own, which is then read
-from `extensions.NAME` of the settings.
+`streamer.registry` has the tables. `open_source`, `build_detector`, `open_sinks`, `build_annotators` and `build_tracker`
+try the classes in their order before the first frame; no other code knows which features exist. A class gets the whole
+settings section of its kind. A class of another package may declare its own `section`, which is read from
+`extensions.NAME` of the settings.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from streamer.values.labels import LabelTable
 
 Extensions = Mapping[str, Mapping[str, Any]]
-"""The settings of other packages' features: name to what the user wrote."""
+"""The settings of features of other packages, by name, as the user wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceContext:
-    """What a source is opened with besides its settings.
+    """Arguments of a source besides its settings.
 
     Attributes:
-        stats: where a live source counts its reconnects; None where nobody counts.
-        packet_tap: told of every packet that is decoded; None where nobody records.
-        extensions: settings of other packages' features.
+        stats: counts the reconnects of a live source; None for no counts.
+        packet_tap: gets every packet before it is decoded; None if no observer needs packets.
+        extensions: settings of features of other packages.
     """
 
     stats: RunStats | None = None
@@ -50,14 +50,14 @@ class SourceContext:
 
 @dataclass(frozen=True, slots=True)
 class DetectorContext:
-    """What a detector is built with besides its settings.
+    """Arguments of a detector besides its settings.
 
     Attributes:
-        info: the frames of the source; None where no source is open (`models check`).
-        min_score: the lowest score that the run keeps; None where the detector's own default applies. In
-            `DetectorSettings` the same value is `min_score`.
-        say: prints one line on progress, for a large model that loads for a long time.
-        extensions: settings of other packages' features.
+        info: properties of the source; None if no source is open (`models check`).
+        min_score: the lowest score that the run keeps; None for the detector's default. In `DetectorSettings` the same
+            value is `min_score`.
+        say: shows one line of progress while a large model loads.
+        extensions: settings of features of other packages.
     """
 
     info: StreamInfo | None = None
@@ -68,16 +68,16 @@ class DetectorContext:
 
 @dataclass(frozen=True, slots=True)
 class SinkContext:
-    """What a sink is opened with besides its settings.
+    """Arguments of a sink besides its settings.
 
     Attributes:
-        info: of the frames that will come.
-        overwrite: replace a file that exists.
-        passthrough: the other streams of the input; None where there are none, or the output does not want them.
-        draw: the settings of the picture, for sinks that draw for themselves.
-        window: the settings of windows.
+        info: properties of the source.
+        overwrite: replace an existing file.
+        passthrough: the other streams of the input; None if there are none, or the output does not copy them.
+        draw: settings of drawing, for sinks that draw.
+        window: settings of windows.
         on_close: called when the user closes a window.
-        extensions: settings of other packages' features.
+        extensions: settings of features of other packages.
     """
 
     info: StreamInfo
@@ -95,7 +95,7 @@ class SourceFeature(Protocol):
     Attributes:
         section: the settings that `from_settings` gets.
         takes: which of the settings `size`, `pixel_format` and `fps` it uses; a class without this attribute uses none.
-        schemes: of the addresses that it accepts, for the error about an unknown address; optional.
+        schemes: schemes of the addresses that it accepts, for the error about an unknown address; optional.
     """
 
     section: ClassVar[type[Section]]
@@ -103,7 +103,7 @@ class SourceFeature(Protocol):
 
     @classmethod
     def accepts(cls, uri: str, settings: SourceSettings) -> bool:
-        """Whether this class reads what the user named. It may look at the disk, but it opens no connection."""
+        """Whether this class reads the source. It may read the file system but opens no connection."""
         ...
 
     @classmethod
@@ -111,13 +111,13 @@ class SourceFeature(Protocol):
         """The source, not yet entered.
 
         Args:
-            uri: as the user typed it.
+            uri: the source as the user typed it.
             settings: an instance of `section`.
-            context: what else there is.
+            context: see `SourceContext`.
 
         Raises:
-            ConfigError: a setting that does not fit this source.
-            SourceUnavailable: what is named cannot be read.
+            ConfigError: a setting does not fit this source.
+            SourceUnavailable: the source cannot be read.
         """
         ...
 
@@ -135,12 +135,12 @@ class DetectorFeature(Protocol):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Whether `detector.name` means this class."""
+        """Whether `detector.name` selects this class."""
         ...
 
     @classmethod
     def title(cls, name: str) -> str:
-        """What messages call the detector; without a login."""
+        """The name of the detector in messages, without a login."""
         return redacted(name)
 
     @classmethod
@@ -171,12 +171,12 @@ class DetectorChooser(Protocol):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Whether `detector.name` means this class."""
+        """Whether `detector.name` selects this class."""
         ...
 
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:
-        """The classes of the entry that is preferred, to check class names before the choice."""
+        """The classes of the preferred entry, to check class names before the choice."""
         ...
 
     @classmethod
@@ -196,7 +196,7 @@ class AnnotatorFeature(Protocol):
 
     @classmethod
     def accepts(cls, settings: DrawSettings) -> bool:
-        """Whether the settings ask for it. Those of other packages are also asked for by name (`draw.annotators`)."""
+        """Whether the settings enable it. `draw.annotators` enables those of other packages by name."""
         ...
 
     @classmethod
@@ -210,15 +210,15 @@ class SinkFeature(Protocol):
 
     Args:
         entry: an instance of `section`.
-        context: what else there is.
+        context: see `SinkContext`.
 
     Attributes:
         section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
-        schemes: of the addresses that it writes to, such as `rtsp`.
+        schemes: schemes of the addresses that it writes to, such as `rtsp`.
 
     Raises:
-        ConfigError: a setting that does not fit.
-        SinkUnavailable: an output that cannot be written.
+        ConfigError: a setting does not fit.
+        SinkUnavailable: the output cannot be written.
     """
 
     section: ClassVar[type[OutputEntry]] = OutputEntry
@@ -228,22 +228,22 @@ class SinkFeature(Protocol):
 
     @classmethod
     def accepts(cls, entry: OutputEntry) -> bool:
-        """Whether this class writes to `entry.to`; asked where `entry.sink` names no class."""
+        """Whether this class writes to `entry.to`; used if `entry.sink` is null."""
         return entry.scheme in cls.schemes
 
     @classmethod
     def file_of(cls, entry: OutputEntry) -> Path | None:  # noqa: ARG003
-        """The one file that it writes under the name that the user chose; None where there is no such file."""
+        """The one file that it writes under the name that the user chose; None if there is no such file."""
         return None
 
     @classmethod
     def is_required(cls, entry: OutputEntry) -> bool:
-        """Whether its failure ends a live run; asked where `entry.required` is null."""
+        """Whether its failure ends a live run; used if `entry.required` is null."""
         return cls.file_of(entry) is not None
 
     @classmethod
     def keeps_all(cls, entry: OutputEntry) -> bool:
-        """Whether it gets every frame of a live source, not only the newest; asked where `entry.keep` is null."""
+        """Whether it gets every frame of a live source, not only the newest; used if `entry.keep` is null."""
         return cls.file_of(entry) is not None
 
     @classmethod
@@ -253,16 +253,16 @@ class SinkFeature(Protocol):
 
 
 _TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
-"""Source settings that only some classes use, and the kinds of sources that do."""
+"""Source settings that only some classes use, and the kinds of these sources."""
 
 
 def refuse_settings(uri: str, settings: SourceSettings, *, takes: Collection[str]) -> None:
     """Refuse a setting that a source does not use.
 
     Args:
-        uri: as the user typed it.
-        settings: of the source.
-        takes: as of `SourceFeature`.
+        uri: the source as the user typed it.
+        settings: settings of the source.
+        takes: see `SourceFeature`.
 
     Raises:
         ConfigError: such a setting is given.
@@ -276,10 +276,10 @@ S = TypeVar("S", bound=Section)
 
 
 def section_of(feature: Any, name: str, settings: S, extensions: Extensions) -> Section:
-    """What `from_settings` of a class gets: the section of its kind, or its own, read from `extensions.NAME`.
+    """The settings for `from_settings` of a class: the section of its kind, or its own from `extensions.NAME`.
 
     Raises:
-        ConfigError: a value of its own section that does not fit, with its path.
+        ConfigError: a value of its own section is invalid.
     """
     section: type[Section] = feature.section
     if isinstance(settings, section):

@@ -34,7 +34,7 @@ from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
 from streamer.presentation.frame_path import FramePath, build_frame_path
 from streamer.presentation.presentation import Presented
-from streamer.render.canvas import Canvas
+from streamer.render.annotators import annotate
 from streamer.values.delivery import Detected
 from streamer.values.states import DropCause, FrameState, Overlay
 from tracking.types import Detections, Tracker
@@ -284,11 +284,9 @@ class Pipeline:
         if not self._draws:
             return scene
         started_s = time.perf_counter()
-        canvas = Canvas(frame.picture)
-        for annotator in self._annotators:
-            annotator.draw(canvas, scene)
+        picture = annotate(scene, self._annotators)
         self.stats.add_time("draw", time.perf_counter() - started_s)
-        return replace(scene, picture=canvas.picture)
+        return replace(scene, picture=picture)
 
     # sink threads
 

@@ -1,9 +1,9 @@
-"""Every feature by name: the one line that a new source, detector, tracker, annotator or sink adds.
+"""The sources, detectors, trackers, annotators and sinks by name. A new one adds one line here.
 
-A class says itself what it accepts and how it is made from settings (`streamer.features`); whoever opens a source or an
-output asks the classes in the order of these tables. Entries are `module:class`, imported when they are asked, so that
-a command pays only for what it uses. Other packages add theirs through entry points of the group named beside each
-table; those are asked first, because the last built-in class accepts nearly everything. Any thread may read a registry.
+Each class declares what it accepts and how it is built from settings (`streamer.features`). The openers try the classes
+in the order of these tables. An entry is `module:class` and is imported when it is needed, so a command imports only
+what it uses. Other packages add classes through the entry point group of a table. Those are tried first, because the
+last built-in class accepts nearly everything. Any thread may read a registry.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from streamer.errors import ConfigError
 
 
 class Registry(Mapping[str, Any]):
-    """The classes of one kind of feature.
+    """The classes of one kind of feature by name.
 
-    Iterating gives names: those of other packages first, then the built-in ones in their order. A value is the class,
-    imported now.
+    Iteration yields names: first those of other packages, then the built-in ones in their order. Reading a value
+    imports the class.
 
     Args:
-        group: the entry point group through which other packages add to it, such as `streamer.sources`.
-        built_in: name to `module:class`.
+        group: the entry point group of other packages, such as `streamer.sources`.
+        built_in: `module:class` by name.
     """
 
     def __init__(self, group: str, built_in: Mapping[str, str]) -> None:
@@ -38,7 +38,7 @@ class Registry(Mapping[str, Any]):
         return {point.name: point for point in metadata.entry_points(group=self.group)}
 
     def register(self, name: str, feature: type) -> None:
-        """Add a class, or put it in the place of another one, for as long as this process lives."""
+        """Add or replace a class in this process."""
         self._registered[name] = feature
 
     @property
@@ -47,11 +47,11 @@ class Registry(Mapping[str, Any]):
         return {*self._registered, *self._installed}
 
     def __getitem__(self, name: str) -> Any:
-        """The class of that name, imported now.
+        """The class of this name, imported now.
 
         Raises:
-            KeyError: there is none.
-            ConfigError: another package names a class that cannot be imported.
+            KeyError: there is no such name.
+            ConfigError: the class of another package cannot be imported.
         """
         if name in self._registered:
             return self._registered[name]
@@ -63,11 +63,10 @@ class Registry(Mapping[str, Any]):
     def _load(self, point: metadata.EntryPoint) -> Any:
         try:
             return point.load()
-        except Exception as error:  # other people's code: whatever it raises, the user is told whose it is
+        except Exception as error:  # code of another package: the message names the package
             owner = point.dist.name if point.dist is not None else "a package"
-            raise ConfigError(
-                f"{owner}: cannot load {point.value} ({self.group}): {error}; mend or remove it"
-            ) from error
+            message = f"{owner}: cannot load {point.value} ({self.group}): {error}; repair or uninstall the package"
+            raise ConfigError(message) from error
 
     def __contains__(self, name: object) -> bool:
         return name in self._built_in or name in self._registered or name in self._installed

@@ -151,8 +151,8 @@ def _steps(figures: Array) -> Steps:
     return Steps(len(figures), *percentiles)
 
 
-def _percentiles(values: Array, *wanted: float) -> list[float]:
-    return [float(np.percentile(values, each)) if len(values) else 0.0 for each in wanted]
+def _percentiles(values: Array, *percents: float) -> list[float]:
+    return [float(np.percentile(values, each)) if len(values) else 0.0 for each in percents]
 
 
 def _centre(boxes: Array) -> Array:

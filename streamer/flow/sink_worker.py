@@ -167,5 +167,5 @@ def build_sink_workers(
 
 
 def _held_bytes(scene: Scene) -> int:
-    drawn = 0 if scene.picture is None or scene.picture is scene.frame.picture else held_bytes(scene.picture)
+    drawn = 0 if scene.shown is scene.frame.picture else held_bytes(scene.shown)
     return held_bytes(scene.frame.picture) + drawn

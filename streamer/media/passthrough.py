@@ -1,4 +1,4 @@
-"""The streams of an input besides the video that is decoded: audio, subtitles, data, attachments, cover pictures.
+"""The streams of an input besides the video that is decoded: audio, subtitles, data, attachments, cover art.
 
 They are copied, never decoded. A source creates a `Passthrough`; the thread that reads the input puts every packet of
 these streams into it. Each sink that copies streams takes them from its own `Subscription`, up to the time of the frame

@@ -54,6 +54,11 @@ class Figures(Protocol):
     """The figures of a run (`streamer.flow.stats.RunStats`). Each property is a snapshot. Any thread."""
 
     @property
+    def stream(self) -> str:
+        """Name of the stream; empty in a program with one stream."""
+        ...
+
+    @property
     def ledger(self) -> LedgerFigures: ...
 
     @property
@@ -112,7 +117,8 @@ class RunCollector(Collector):
     """
 
     def __init__(self, source_name: str, figures: Figures) -> None:
-        self._source = readable(SECRETS.hide(redacted(source_name)))
+        source = readable(SECRETS.hide(redacted(source_name)))
+        self._common = [figures.stream or source, source]
         self._figures = figures
 
     def collect(self) -> Iterator[Metric]:
@@ -137,15 +143,15 @@ class RunCollector(Collector):
 
     def _frames(self) -> Iterator[Metric]:
         entered, settled = self._figures.ledger.snapshot()
-        came_in = CounterMetricFamily("streamer_frames_entered", "Frames that were demuxed.", labels=["source"])
-        came_in.add_metric([self._source], entered)
+        came_in = CounterMetricFamily("streamer_frames_entered", "Frames that were demuxed.", labels=_labels())
+        came_in.add_metric(self._common, entered)
         frames = CounterMetricFamily(
-            "streamer_frames", "Frames by their final state and its cause.", labels=["source", "state", "cause"]
+            "streamer_frames", "Frames by their final state and its cause.", labels=_labels("state", "cause")
         )
         for (state, cause), count in settled.items():
-            frames.add_metric([self._source, state, SECRETS.hide(cause)], count)
-        in_flight = GaugeMetricFamily("streamer_frames_in_flight", "Frames without a state yet.", labels=["source"])
-        in_flight.add_metric([self._source], entered - sum(settled.values()))
+            frames.add_metric([*self._common, state, SECRETS.hide(cause)], count)
+        in_flight = GaugeMetricFamily("streamer_frames_in_flight", "Frames without a state yet.", labels=_labels())
+        in_flight.add_metric(self._common, entered - sum(settled.values()))
         yield from (came_in, frames, in_flight)
 
     def _histograms(self) -> Iterator[Metric]:
@@ -159,7 +165,7 @@ class RunCollector(Collector):
             yield histogram
 
     def _values(self, label: str | None, value: str) -> list[str]:
-        return [self._source] if label is None else [self._source, SECRETS.hide(value)]
+        return self._common if label is None else [*self._common, SECRETS.hide(value)]
 
 
 def buckets(times: DurationHistogram) -> list[tuple[str, float]]:
@@ -183,8 +189,8 @@ def _bin_of(duration_s: float) -> int:
 _LAST_BINS = tuple(map(_bin_of, BOUNDS_S))
 
 
-def _labels(label: str | None) -> list[str]:
-    return ["source"] if label is None else ["source", label]
+def _labels(*labels: str | None) -> list[str]:
+    return ["stream", "source", *filter(None, labels)]
 
 
 def _version() -> str:

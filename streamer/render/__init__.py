@@ -1,1 +1,1 @@
-"""Drawing on native pictures: the canvas and the annotators."""
+"""Drawing on native planes: the canvas and the annotators."""

@@ -1,12 +1,17 @@
-"""Builds the annotators of a run from its settings. Called by the main thread before the first frame."""
+"""Builds the annotators of a run from its settings, and draws with them. Used by one thread at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import av
 
 from streamer.config.settings import DrawSettings
 from streamer.errors import ConfigError
 from streamer.features import Extensions, section_of
-from streamer.interfaces import Annotator
+from streamer.interfaces import Annotator, Scene
 from streamer.registry import ANNOTATORS
+from streamer.render.canvas import Canvas
 from streamer.system.suggestions import nearest
 
 
@@ -35,3 +40,11 @@ def _build(name: str, settings: DrawSettings, extensions: Extensions) -> Annotat
     feature = ANNOTATORS[name]
     annotator: Annotator = feature.from_settings(section_of(feature, name, settings, extensions))
     return annotator
+
+
+def annotate(scene: Scene, annotators: Sequence[Annotator]) -> av.VideoFrame:
+    """A copy of the picture that the scene shows, with the annotators drawn on it in order."""
+    canvas = Canvas(scene.shown)
+    for annotator in annotators:
+        annotator.draw(canvas, scene)
+    return canvas.picture

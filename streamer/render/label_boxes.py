@@ -1,7 +1,7 @@
 """Label boxes: short texts on a filled background, and the positions that a label box may take.
 
-Used by the label annotator on the main thread. A label box consists of cached pieces (class and id, score), so a score
-that changes with every frame renders nothing anew.
+Used by the label annotator on the main thread. A label box consists of cached pieces (class and id, score), so scores
+that change with every frame are rarely rendered again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The outputs of a run: what was typed and what the settings name. Main thread only."""
+"""The outputs of a run: those of the command line and those of the settings."""
 
 from __future__ import annotations
 

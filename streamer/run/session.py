@@ -35,6 +35,7 @@ class Session:
         reporter: gets messages, progress and the report.
         started_s: when the program began, on the monotonic clock; now if None.
         observers: entered before the source is opened, left after the run.
+        stream: name of the stream in a program that runs several.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Session:
         *,
         started_s: float | None = None,
         observers: Sequence[RunObserver] = (),
+        stream: str = "",
     ) -> None:
         self._source = source
         self._outputs = outputs
@@ -54,7 +56,7 @@ class Session:
         self._started_s = time.monotonic() if started_s is None else started_s
         self._observers = tuple(observers)
         self._first_frame_s: float | None = None
-        self._stats = RunStats()
+        self._stats = RunStats(stream)
         self._run: BuiltRun | None = None
 
     def run(self, *, on_ready: StopHook = lambda _: None) -> None:

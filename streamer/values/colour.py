@@ -75,16 +75,16 @@ def full_range_as_tagged(pixel_format: av.VideoFormat, code: int) -> bool:
     return code == int(ColorRange.JPEG) or (code == int(ColorRange.UNSPECIFIED) and is_grey(pixel_format))
 
 
-def matrix_of(picture: av.VideoFrame) -> Matrix:
+def matrix_of(frame: av.VideoFrame) -> Matrix:
     """The YCbCr matrix of a frame."""
-    return matrix_as_tagged(picture.format, int(picture.colorspace), picture.width, picture.height)
+    return matrix_as_tagged(frame.format, int(frame.colorspace), frame.width, frame.height)
 
 
-def is_full_range(picture: av.VideoFrame) -> bool:
+def is_full_range(frame: av.VideoFrame) -> bool:
     """Whether a frame has full range: 0..255 are black..white."""
-    return full_range_as_tagged(picture.format, int(picture.color_range))
+    return full_range_as_tagged(frame.format, int(frame.color_range))
 
 
-def swscale_matrix(picture: av.VideoFrame) -> int:
+def swscale_matrix(frame: av.VideoFrame) -> int:
     """The matrix of a frame as a number for `av.VideoFrame.reformat`."""
-    return int(_SWSCALE[matrix_of(picture)])
+    return int(_SWSCALE[matrix_of(frame)])

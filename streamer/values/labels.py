@@ -5,11 +5,11 @@ Immutable; owned by the detector, read by every thread.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.errors import ConfigError
+from streamer.system.suggestions import did_you_mean
 
 EXACTLY = "="
 """Prefix of a class: only that class, without its subclasses."""
@@ -146,13 +146,13 @@ class LabelTable:
         )
 
     def _nearest(self, key: str) -> str:
-        by_folded = {self.names[row].casefold(): self.names[row] for row in self.used()}
-        if self.hierarchy is not None:
-            higher = {mid for row in self.used() for mid in self.above(row)}
-            for name in (self.hierarchy.names[mid] for mid in higher if mid in self.hierarchy.names):
-                by_folded.setdefault(name.casefold(), name)
-        near = difflib.get_close_matches(key, sorted(by_folded), n=3, cutoff=0.6)
-        return f"; did you mean {', '.join(by_folded[item] for item in near)}?" if near else self._known()
+        names = [self.names[row] for row in self.used()]
+        higher = {mid for row in self.used() for mid in self.above(row)} if self.hierarchy is not None else set()
+        titles = self.hierarchy.names if self.hierarchy is not None else {}
+        # A name of the table replaces the same name of the hierarchy.
+        known = [*(titles[mid] for mid in higher if mid in titles), *names]
+        near = did_you_mean(key, known, otherwise="", most=3)
+        return f"; {near}" if near else self._known()
 
     def _known(self) -> str:
         known = sorted({self.names[row] for row in self.used()}, key=str.casefold)

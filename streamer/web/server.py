@@ -161,6 +161,9 @@ class _Server:
             remedy = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
             if isinstance(error, socket.gaierror):
                 remedy = f"the host {self._host!r} is unknown; leave the host out for this machine only"
+            own = [host for host, port in _servers if port == self._port]
+            if own and error.errno == errno.EADDRINUSE:
+                remedy = f"this run serves the same port of {own[0]} already; give both the same host"
             raise SinkUnavailable(f"{shown} cannot be served: {remedy}") from error
 
     def add(self, pages: WebPages) -> None:

@@ -150,7 +150,7 @@ def test_the_error_of_an_absent_camera_contains_no_password(program: Program) ->
     address = f"rtsp://me:{CANARY}@127.0.0.1:{free_port()}/live"
     result = program("run", address, "-o", "out.mp4", "--retry-for", "0.3", "--log-format", "json")
     assert result.code == 2
-    said = [json.loads(line)["message"] for line in result.errors.splitlines()]
-    assert "given up after" in said[-1]
+    text = [json.loads(line)["message"] for line in result.errors.splitlines()]
+    assert "given up after" in text[-1]
     assert CANARY not in result.errors + result.output
     assert program.files() == set()

@@ -106,9 +106,9 @@ def test_the_example_configurations_change_only_necessary_defaults(file: Path) -
 
 
 def test_the_camera_example_has_its_outputs() -> None:
-    recording, pictures = load_settings(CONFIGS / "rtsp.yaml").outputs
+    recording, images = load_settings(CONFIGS / "rtsp.yaml").outputs
     assert (sink_class(recording), recording.keep_days) == (SINKS["recording"], 14)
-    assert (sink_class(pictures), pictures.max_fps) == (SINKS["mjpeg"], 10)
+    assert (sink_class(images), images.max_fps) == (SINKS["mjpeg"], 10)
 
 
 def test_pix_fmt_sets_the_pixel_format() -> None:

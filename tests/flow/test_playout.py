@@ -1,4 +1,4 @@
-"""Pictures that come in bursts are shown at the pace at which they were filmed; others as they come."""
+"""Frames that arrive in bursts are shown at the pace at which they were filmed; others on arrival."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def due_times(arrivals_s: list[float], fps: float, playout: Playout, *, segment:
 
 
 def bursts(size: int, fps: float, count: int) -> list[float]:
-    """When pictures arrive that are sent when the last of each burst was filmed."""
+    """Arrival times of frames that are sent when the last one of their burst was filmed."""
     return [(index // size * size + size - 1) / fps + index % size * 0.002 for index in range(count)]
 
 
@@ -40,7 +40,7 @@ def test_bursts_are_shown_evenly(size: int, fps: float) -> None:
     assert all(steps_s >= -1e-9)
 
 
-def test_the_delay_is_bounded_however_long_bursts_are() -> None:
+def test_the_delay_is_bounded() -> None:
     playout = Playout()
     arrivals_s = bursts(100, 25.0, 1000)
     due_s = due_times(arrivals_s, 25.0, playout)
@@ -49,21 +49,21 @@ def test_the_delay_is_bounded_however_long_bursts_are() -> None:
 
 
 @pytest.mark.parametrize("jitter_s", [0.0, 0.01, 0.02])
-def test_pictures_that_come_one_by_one_are_shown_at_once(jitter_s: float) -> None:
+def test_frames_that_arrive_one_by_one_are_shown_at_once(jitter_s: float) -> None:
     generator = np.random.default_rng(3)
     arrivals_s = [index / 25 + generator.uniform(0, jitter_s) for index in range(500)]
     assert due_times(arrivals_s, 25.0, Playout()) == arrivals_s
 
 
-def test_a_pause_now_and_then_delays_nothing() -> None:
-    arrivals_s = [max(index / 25, 4.0 if 50 < index < 100 else 0.0) for index in range(500)]  # held up from 2 s to 4 s
+def test_occasional_pauses_cause_no_delay() -> None:
+    arrivals_s = [max(index / 25, 4.0 if 50 < index < 100 else 0.0) for index in range(500)]  # delayed from 2 s to 4 s
     playout = Playout()
     due_s = due_times(arrivals_s, 25.0, playout)
     assert due_s[150:] == arrivals_s[150:]
     assert playout.delay_s == 0
 
 
-def test_the_delay_goes_when_bursts_end() -> None:
+def test_the_delay_ends_with_the_bursts() -> None:
     arrivals_s = bursts(10, 25.0, 250) + [index / 25 for index in range(250, 800)]
     playout = Playout()
     due_s = due_times(arrivals_s, 25.0, playout)
@@ -71,20 +71,20 @@ def test_the_delay_goes_when_bursts_end() -> None:
     assert due_s[700:] == arrivals_s[700:]
 
 
-def test_a_delay_that_is_given_holds_every_picture_and_nothing_is_measured() -> None:
+def test_a_fixed_delay_applies_to_every_frame() -> None:
     arrivals_s = [index / 25 for index in range(100)]
     assert due_times(arrivals_s, 25.0, Playout(0.3)) == pytest.approx([arrived + 0.3 for arrived in arrivals_s])
     assert due_times(bursts(5, 25.0, 100), 25.0, Playout(0.0)) == bursts(5, 25.0, 100)
 
 
-def test_a_new_connection_is_measured_anew() -> None:
+def test_a_new_connection_is_measured_again() -> None:
     playout = Playout(0.1)
     due_times([index / 25 for index in range(50)], 25.0, playout)
-    later_s = [900 + index / 25 for index in range(50)]  # its media time begins at 0 again here
+    later_s = [900 + index / 25 for index in range(50)]  # media time begins at 0 again
     assert due_times(later_s, 25.0, playout, segment=1) == pytest.approx([one + 0.1 for one in later_s])
 
 
-def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_bursts_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         due_times(bursts(8, 25.0, 500), 25.0, Playout())
     assert caplog.messages == [
@@ -92,7 +92,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_a_camera_whose_clock_runs_fast_or_slow_is_not_taken_for_bursty() -> None:
+def test_clock_drift_is_not_a_burst() -> None:
     for factor in (0.999, 1.001):
         arrivals_s = [index / 25 * factor for index in range(2000)]
         due_s = due_times(arrivals_s, 25.0, Playout())

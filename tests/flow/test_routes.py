@@ -1,4 +1,4 @@
-"""The live route: the newest frame wins, nothing blocks capture, and every frame's end is known and counted once."""
+"""The live route: the newest frame wins, nothing blocks capture, and every frame is settled once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tracking.types import Detections
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
 DETECTORS = 2
 ROOM = 2
-"""Frames, and results, that wait for the main thread at most."""
+"""The most frames, and the most results, that wait for the display thread."""
 
 
 def frame(index: int, damage: str = "") -> Frame:
@@ -37,7 +37,7 @@ def frame(index: int, damage: str = "") -> Frame:
 
 
 class NewestMachine(RuleBasedStateMachine):
-    """The calls of a capture thread, two detector threads and the main thread in any order, one at a time."""
+    """The calls of a capture thread, two detector threads and the display thread in any order, one at a time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,14 +45,14 @@ class NewestMachine(RuleBasedStateMachine):
         self.count = 0
         self.ended = False
         self.damaged: set[int] = set()
-        self.wanted: list[int] = []  # put, sound and to be detected, since a detector took the last one
+        self.wanted: list[int] = []  # undamaged and selected frames since a detector took the last one
         self.with_detectors: list[Frame] = []
         self.results: deque[int] = deque()
         self.arrivals: deque[int] = deque()
-        self.in_hand: Delivery | None = None
-        self.held: deque[Frame] = deque()  # came, and the main thread shows them later
+        self.delivery: Delivery | None = None
+        self.held: deque[Frame] = deque()  # delivered, and shown later
         self.shown: dict[int, str] = {}
-        self.ends: dict[int, tuple[str, str]] = {}  # of frames that a detector had
+        self.ends: dict[int, tuple[str, str]] = {}  # of detected frames
 
     @initialize(
         overlay=st.sampled_from(["now", "detected", "delayed"]),
@@ -106,32 +106,32 @@ class NewestMachine(RuleBasedStateMachine):
         self.ends[looked_at.index] = ("lost", "detector error") if fails else ("detected", "")
         self.results.append(looked_at.index)
 
-    @precondition(lambda self: self.in_hand is None and (self.results or self.arrivals))
+    @precondition(lambda self: self.delivery is None and (self.results or self.arrivals))
     @rule()
-    def main_takes(self) -> None:
-        self.in_hand = next(iter(self.route))
-        assert isinstance(self.in_hand, Detected) == bool(self.results), "what a detector found goes before what came"
+    def display_takes(self) -> None:
+        self.delivery = next(iter(self.route))
+        assert isinstance(self.delivery, Detected) == bool(self.results), "results come before frames"
         expected = self.results.popleft() if self.results else self.arrivals.popleft()
-        assert self.in_hand.frame.index == expected
+        assert self.delivery.frame.index == expected
 
-    @precondition(lambda self: self.in_hand is not None)
+    @precondition(lambda self: self.delivery is not None)
     @rule()
-    def main_shows(self) -> None:
-        assert self.in_hand is not None
-        if isinstance(self.in_hand, Detected) != self.every_frame:  # one that was looked at was shown when it came
+    def display_shows(self) -> None:
+        assert self.delivery is not None
+        if isinstance(self.delivery, Detected) != self.every_frame:  # detected frames were shown on arrival
             if self.delayed:
-                self.held.append(self.in_hand.frame)
+                self.held.append(self.delivery.frame)
             else:
-                found = isinstance(self.in_hand, Detected) and self.in_hand.detections is not None
-                self.main_shows_as(self.in_hand.frame, FrameState.DETECTED if found else FrameState.PREDICTED)
-        self.in_hand = None
+                found = isinstance(self.delivery, Detected) and self.delivery.detections is not None
+                self.display_shows_as(self.delivery.frame, FrameState.DETECTED if found else FrameState.PREDICTED)
+        self.delivery = None
 
-    @precondition(lambda self: self.in_hand is None and self.held)
+    @precondition(lambda self: self.delivery is None and self.held)
     @rule(state=st.sampled_from([FrameState.PREDICTED, FrameState.INTERPOLATED, FrameState.DETECTED]))
-    def main_shows_what_it_held(self, state: FrameState) -> None:
-        self.main_shows_as(self.held.popleft(), state)
+    def display_shows_a_held_frame(self, state: FrameState) -> None:
+        self.display_shows_as(self.held.popleft(), state)
 
-    def main_shows_as(self, shown: Frame, state: FrameState) -> None:
+    def display_shows_as(self, shown: Frame, state: FrameState) -> None:
         if state is FrameState.DETECTED and self.ends.get(shown.index) != ("detected", ""):
             state = FrameState.PREDICTED
         self.route.shown(shown, state, "")
@@ -148,9 +148,9 @@ class NewestMachine(RuleBasedStateMachine):
         entered, settled = self.ledger.snapshot()
         assert entered == self.count
         open_ends = self.count - sum(settled.values())
-        # Those that wait, are with a detector, wait for the main thread, or are held by it or in its hand.
-        with_main = len(self.arrivals) + len(self.held) + (self.in_hand is not None)
-        assert 0 <= open_ends <= 1 + len(self.with_detectors) + with_main
+        # Frames that wait, are in a detector, wait for the display thread, or are held by it.
+        with_display = len(self.arrivals) + len(self.held) + (self.delivery is not None)
+        assert 0 <= open_ends <= 1 + len(self.with_detectors) + with_display
 
     @invariant()
     def at_most_one_waits(self) -> None:
@@ -162,18 +162,18 @@ class NewestMachine(RuleBasedStateMachine):
             return
         if not self.ended:
             self.end()
-        while self.wanted or self.with_detectors or self.results or self.arrivals or self.in_hand is not None:
-            if self.in_hand is not None:
-                self.main_shows()
+        while self.wanted or self.with_detectors or self.results or self.arrivals or self.delivery is not None:
+            if self.delivery is not None:
+                self.display_shows()
             elif self.results or self.arrivals:
-                self.main_takes()
+                self.display_takes()
             elif self.with_detectors:
                 self.detector_is_done(0, False)
             else:
                 self.detector_takes()
             self.the_ledger_balances()
         while self.held:
-            self.main_shows_what_it_held(FrameState.INTERPOLATED)
+            self.display_shows_a_held_frame(FrameState.INTERPOLATED)
         assert list(self.route) == []
         assert list(self.route.frames()) == []
         assert self.ledger.snapshot() == (self.count, self.expected())
@@ -199,21 +199,21 @@ def newest(*, every_frame: bool = True) -> NewestRoute:
     return NewestRoute(FrameLedger(), lambda _: True, every_frame=every_frame)
 
 
-def told_on_a_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
-    told: list[object] = []
+def run_on_a_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
+    results: list[object] = []
 
     def run() -> None:
         try:
-            told.append(work())
+            results.append(work())
         except (Closed, StopIteration) as ending:
-            told.append(type(ending))
+            results.append(type(ending))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    return thread, told
+    return thread, results
 
 
-def test_capture_never_waits_however_long_nobody_takes_anything() -> None:
+def test_capture_never_waits() -> None:
     route = newest()
     for index in range(500):
         route.put(frame(index))
@@ -223,51 +223,51 @@ def test_capture_never_waits_however_long_nobody_takes_anything() -> None:
 
 
 @pytest.mark.parametrize("of", ["detector", "main"])
-def test_what_waits_for_a_frame_gets_the_next(of: str) -> None:
+def test_a_waiting_thread_gets_the_next_frame(of: str) -> None:
     route = newest()
-    thread, told = told_on_a_thread(
+    thread, results = run_on_a_thread(
         lambda: next(route.frames()).index if of == "detector" else next(iter(route)).frame.index
     )
     route.put(frame(0))
     thread.join(DEADLINE_S)
-    assert told == [0]
+    assert results == [0]
 
 
 @pytest.mark.parametrize("of", ["detector", "main"])
 @pytest.mark.parametrize(("ending", "raised"), [("end", StopIteration), ("close", Closed)])
-def test_what_waits_is_woken_by_the_end(of: str, ending: str, raised: type[Exception]) -> None:
+def test_a_waiting_thread_is_woken_by_the_end(of: str, ending: str, raised: type[Exception]) -> None:
     route = newest()
-    thread, told = told_on_a_thread(lambda: next(route.frames() if of == "detector" else iter(route)))
+    thread, results = run_on_a_thread(lambda: next(route.frames() if of == "detector" else iter(route)))
     getattr(route, ending)()
     thread.join(DEADLINE_S)
-    assert told == [raised]
+    assert results == [raised]
 
 
-def test_a_detector_ahead_of_the_main_thread_waits_and_close_wakes_it() -> None:
+def test_a_detector_ahead_of_the_display_thread_waits_and_close_wakes_it() -> None:
     route = newest()
     for index in range(ROOM):
         route.put(frame(index))
         route.done(Detected(next(route.frames()), Detections.empty()))
     route.put(frame(ROOM))
     last = next(route.frames())
-    thread, told = told_on_a_thread(lambda: route.done(Detected(last, Detections.empty())))
+    thread, results = run_on_a_thread(lambda: route.done(Detected(last, Detections.empty())))
     route.close()
     thread.join(DEADLINE_S)
-    assert told == [Closed]
+    assert results == [Closed]
 
 
-def test_the_end_waits_for_the_frame_that_is_with_the_detector() -> None:
+def test_the_end_waits_for_the_frame_in_the_detector() -> None:
     route = newest(every_frame=False)
     route.put(frame(0))
     looked_at = next(route.frames())
     route.end()
-    thread, told = told_on_a_thread(lambda: [finished.frame.index for finished in route])
+    thread, results = run_on_a_thread(lambda: [finished.frame.index for finished in route])
     route.done(Detected(looked_at, Detections.empty()))
     thread.join(DEADLINE_S)
-    assert told == [[0]]
+    assert results == [[0]]
 
 
-def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
+def test_put_after_close_is_refused_and_frames_stay_in_flight() -> None:
     ledger = FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True)
     route.put(frame(0))
@@ -277,7 +277,7 @@ def test_nothing_can_be_put_after_close_and_what_came_is_in_flight() -> None:
     assert ledger.in_flight == ledger.entered == 2
 
 
-def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
+def test_a_lossless_route_drops_no_frame() -> None:
     ledger = FrameLedger()
     route = LosslessRoute(ledger, lambda frame: frame.index % 2 == 0)
 
@@ -290,7 +290,7 @@ def test_a_file_waits_for_everybody_and_drops_nothing() -> None:
             route.put(frame(index))
         route.end()
 
-    threads = [told_on_a_thread(work)[0] for work in (detect, detect, capture)]
+    threads = [run_on_a_thread(work)[0] for work in (detect, detect, capture)]
     shown = []
     for finished in route:
         shown.append((finished.frame.index, isinstance(finished, Detected)))
@@ -306,8 +306,8 @@ FRAMES_LONG = 6000
 
 
 @pytest.mark.parametrize("state", [FrameState.DETECTED, FrameState.PREDICTED, FrameState.INTERPOLATED])
-def test_what_a_route_remembers_does_not_grow(state: FrameState) -> None:
-    """Some frames are damaged, some never looked at, on some the detector fails, and some nobody takes."""
+def test_the_memory_of_a_route_does_not_grow(state: FrameState) -> None:
+    """Some frames are damaged, some not selected, some detections fail, and some frames are not taken."""
     every_frame = state != "detected"
     ledger = FrameLedger()
     route = NewestRoute(ledger, lambda frame: frame.index % 3 == 0, every_frame=every_frame)
@@ -334,7 +334,7 @@ def test_what_a_route_remembers_does_not_grow(state: FrameState) -> None:
     assert {ending for ending, _ in ledger.snapshot()[1]} >= {state, "detected", "lost", "corrupt", "dropped"}
 
 
-def test_what_is_shown_after_the_detector_had_it_is_counted_once() -> None:
+def test_a_frame_that_is_shown_after_its_detection_is_counted_once() -> None:
     ledger = FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True)
     route.put(frame(5))
@@ -348,7 +348,7 @@ def test_what_is_shown_after_the_detector_had_it_is_counted_once() -> None:
 
 
 class Clock:
-    """Time that passes when a test says so."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
@@ -361,7 +361,7 @@ def at(index: int, captured_s: float) -> Frame:
     return Frame(PICTURE, index, index, Fraction(1, 25), captured_s)
 
 
-def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_once() -> None:
+def test_frames_are_delivered_when_due_and_the_detector_gets_the_newest_at_once() -> None:
     clock, playout = Clock(), Playout(0.2)
     for index in range(5):
         playout.due_s(at(index, 0.16))
@@ -372,14 +372,14 @@ def test_frames_are_shown_when_they_are_due_and_the_detector_gets_the_newest_at_
     assert next(route.frames()).index == 9
     came = iter(route)
     for index in range(5, 10):
-        thread, told = told_on_a_thread(lambda: next(came).frame.index)
+        thread, results = run_on_a_thread(lambda: next(came).frame.index)
         clock.now_s = 0.2 + index * 0.04 + 1e-9
-        route.put(at(5 + index, 900.0))  # which wakes whoever waits, as time does
+        route.put(at(5 + index, 900.0))  # wakes the waiting thread, as time does
         thread.join(DEADLINE_S)
-        assert told == [index]
+        assert results == [index]
 
 
-def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() -> None:
+def test_with_keep_all_every_frame_is_delivered_and_late_ones_are_flagged() -> None:
     clock, ledger = Clock(), FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True, keep_all=True, clock=clock)
     for index in range(100):
@@ -391,7 +391,7 @@ def test_all_are_kept_for_those_who_want_all_and_those_that_are_late_are_told() 
     assert ledger.causes(FrameState.DROPPED) == {}
 
 
-def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_frames_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.flow.newest.MOST_BYTES", 10 * held_bytes(PICTURE))
     ledger = FrameLedger()
     route = NewestRoute(ledger, lambda _: True, every_frame=True, keep_all=True, clock=lambda: 0.0)
@@ -401,7 +401,7 @@ def test_what_waits_holds_no_more_memory_than_is_allowed(monkeypatch: pytest.Mon
     assert ledger.causes(FrameState.DROPPED) == {DropCause.OUTPUT_LATE: 20}
 
 
-def test_who_wants_all_gets_what_came_before_the_end() -> None:
+def test_with_keep_all_waiting_frames_are_delivered_after_close() -> None:
     route = NewestRoute(
         FrameLedger(), lambda _: True, every_frame=True, keep_all=True, playout=Playout(5.0), clock=lambda: 0.0
     )
@@ -416,11 +416,11 @@ def test_who_wants_all_gets_what_came_before_the_end() -> None:
         next(route.frames())
 
 
-def test_waiting_for_a_frame_to_be_due_is_woken_by_a_result() -> None:
+def test_a_result_wakes_the_wait_for_a_due_frame() -> None:
     route = NewestRoute(FrameLedger(), lambda _: True, every_frame=True, playout=Playout(900.0), clock=lambda: 0.0)
     route.put(at(0, 0.0))
     looked_at = next(route.frames())
-    thread, told = told_on_a_thread(lambda: isinstance(next(iter(route)), Detected))
+    thread, results = run_on_a_thread(lambda: isinstance(next(iter(route)), Detected))
     route.done(Detected(looked_at, Detections.empty()))
     thread.join(DEADLINE_S)
-    assert told == [True]
+    assert results == [True]

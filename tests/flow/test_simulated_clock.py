@@ -1,4 +1,4 @@
-"""Runs on a virtual clock: the same every time, and as the latency says."""
+"""Runs on a simulated clock: identical every time, and determined by the latency."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OVERLAYS = ["now", "detected", "delayed"]
 
 
 class Clip(CountingSource):
-    """Frames at 25 fps of one grey, or of a thing that walks past."""
+    """Frames at 25 fps, grey or with an object that walks past."""
 
     def __init__(self, frames: int, drawn: Drawn | None = None, damaged: Container[int] = ()) -> None:
         super().__init__(frames)
@@ -46,12 +46,12 @@ class Clip(CountingSource):
         for frame in super().__iter__():
             index = frame.index
             one = frame if self._drawn is None else self._drawn.frame(index, fps=FPS)
-            # What arrived when is none of the virtual clock's business.
+            # The simulated clock must not depend on arrival times.
             yield replace(one, captured_s=float(-index), damage="packet loss" if index in self._damaged else "")
 
 
-class Seer:
-    """Finds the thing where it is."""
+class ExactDetector:
+    """Detects the object exactly."""
 
     labels = LabelTable(("thing",))
 
@@ -86,7 +86,7 @@ def run(
 
 
 def looked_at(frames: int, durations_s: list[float]) -> list[int]:
-    """Which frames a detector has that takes the newest one whenever it is free, by exact arithmetic."""
+    """The frames that a detector gets if it takes the newest one whenever it is free, by exact arithmetic."""
     taken, free, turn = [], Fraction(0), 0
     frame = 0
     while frame < frames:
@@ -103,7 +103,7 @@ def looked_at(frames: int, durations_s: list[float]) -> list[int]:
     durations_ms=st.lists(st.integers(0, 400), min_size=1, max_size=4),
     overlay=st.sampled_from(OVERLAYS),
 )
-def test_the_detector_gets_what_the_latency_says_and_every_frame_has_an_end(
+def test_the_latency_selects_the_detected_frames_and_every_frame_is_settled(
     frames: int, durations_ms: list[int], overlay: str
 ) -> None:
     durations_s = [duration / 1000 for duration in durations_ms]
@@ -119,11 +119,11 @@ def test_the_detector_gets_what_the_latency_says_and_every_frame_has_an_end(
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 @pytest.mark.parametrize("detectors", [1, 3])
-def test_every_run_is_the_same_to_the_last_bit(overlay: str, detectors: int) -> None:
+def test_every_run_is_identical(overlay: str, detectors: int) -> None:
     drawn = Drawn([Thing(lambda index: (20.0 + 3 * index, 60 + index))], camera(x=-1))
 
     def once() -> list[tuple[int, str, float, bytes, bytes]]:
-        pipeline = make(Clip(24, drawn), [0.13, 0.31], overlay, [Seer(drawn) for _ in range(detectors)])
+        pipeline = make(Clip(24, drawn), [0.13, 0.31], overlay, [ExactDetector(drawn) for _ in range(detectors)])
         return [
             (one.frame.index, one.state, one.frame.captured_s, one.tracks.ids.tobytes(), one.tracks.boxes.tobytes())
             for one in pipeline
@@ -135,8 +135,8 @@ def test_every_run_is_the_same_to_the_last_bit(overlay: str, detectors: int) -> 
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_how_fast_the_machine_is_makes_no_difference(overlay: str) -> None:
-    """A detector, and a viewer, that take turns to be the slower one."""
+def test_the_speed_of_the_machine_makes_no_difference(overlay: str) -> None:
+    """Detector and display thread take turns at being slow."""
     turn = threading.Semaphore(0)
 
     def wait(frame: Frame) -> None:
@@ -150,12 +150,12 @@ def test_how_fast_the_machine_is_makes_no_difference(overlay: str) -> None:
     assert once(OneBox(wait)) == once(OneBox())
 
 
-# Where a result is so late that it takes more than `CATCH_UP_STRIDES`, it is shown one frame later.
+# A result that needs more than `CATCH_UP_STRIDES` strides is shown one frame later.
 @pytest.mark.parametrize(("latency_s", "catching_up"), [(0.2, 0), (0.48, 1)])
-def test_what_is_on_the_screen_depends_on_the_latency(latency_s: float, catching_up: int) -> None:
-    """The box of the frame that was detected last, carried to where the thing is."""
+def test_the_display_depends_on_the_latency(latency_s: float, catching_up: int) -> None:
+    """The box of the last detected frame, carried to where the object is."""
     drawn = Drawn([Thing(lambda index: (20.0 + 3 * index, 40 + index))])
-    scenes = list(make(Clip(60, drawn), [latency_s], "now", [Seer(drawn)]))
+    scenes = list(make(Clip(60, drawn), [latency_s], "now", [ExactDetector(drawn)]))
     late = round(latency_s * FPS)
     first = late + catching_up
     assert [len(scene.tracks) for scene in scenes] == [0] * first + [1] * (60 - first)
@@ -173,8 +173,8 @@ def test_a_detector_without_latency_is_never_late() -> None:
 
 
 @pytest.mark.parametrize(("overlay", "state"), [("now", "predicted"), ("detected", "dropped"), ("delayed", "")])
-def test_every_frame_has_the_end_that_it_should_have(overlay: str, state: str) -> None:
-    _, pipeline = run(41, [0.2], overlay)  # each fifth one is detected
+def test_every_frame_has_the_expected_state(overlay: str, state: str) -> None:
+    _, pipeline = run(41, [0.2], overlay)  # every fifth frame is detected
     entered, settled = pipeline.stats.ledger.snapshot()
     assert entered == 41
     assert settled.pop((FrameState.DETECTED, "")) == 9
@@ -185,9 +185,9 @@ def test_every_frame_has_the_end_that_it_should_have(overlay: str, state: str) -
         assert sum(settled.values()) == 32
 
 
-def test_delayed_frames_have_boxes_from_both_sides_once_the_delay_is_known() -> None:
+def test_delayed_frames_are_interpolated_once_the_delay_is_known() -> None:
     drawn = Drawn([Thing(lambda index: (20.0 + 3 * index, 40 + index))])
-    scenes = list(make(Clip(70, drawn), [0.2], "delayed", [Seer(drawn)]))
+    scenes = list(make(Clip(70, drawn), [0.2], "delayed", [ExactDetector(drawn)]))
     assert [scene.frame.index for scene in scenes] == list(range(70))
     assert [scene.state for scene in scenes[:65]] == ["interpolated" if i % 5 else "detected" for i in range(65)]
     for scene in scenes[:65]:
@@ -196,7 +196,7 @@ def test_delayed_frames_have_boxes_from_both_sides_once_the_delay_is_known() -> 
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_damaged_pictures_are_shown_but_no_detector_sees_them(overlay: str) -> None:
+def test_damaged_frames_are_shown_but_not_detected(overlay: str) -> None:
     seen: list[int] = []
     pipeline = make(Clip(30, damaged={0, 5, 12}), [0.2], overlay, [OneBox(lambda frame: seen.append(frame.index))])
     shown = [scene.frame.index for scene in pipeline]
@@ -207,24 +207,24 @@ def test_damaged_pictures_are_shown_but_no_detector_sees_them(overlay: str) -> N
     assert (ledger.count(FrameState.DETECTED), ledger.in_flight) == (len(seen), 0)
 
 
-def test_a_result_is_shown_on_the_first_frame_at_or_after_its_landing() -> None:
+def test_a_result_is_shown_on_the_first_frame_at_or_after_it() -> None:
     scenes, _ = run(30, [0.2], "now")
     counts = [len(scene.tracks) for scene in scenes]
     assert counts[:5] == [0] * 5
-    assert counts[5:] == [1] * 25  # frame 0 is detected at 0.2 s, which is the instant of frame 5
+    assert counts[5:] == [1] * 25  # frame 0 is detected at 0.2 s, the time of frame 5
     assert [scene.found_pts.tolist() for scene in scenes[5:10] if scene.found_pts is not None] == [[0]] * 5
     assert scenes[10].found_pts is not None
     assert scenes[10].found_pts.tolist() == [5]
 
 
-def test_only_frames_that_are_to_be_detected_are() -> None:
+def test_only_selected_frames_are_detected() -> None:
     seen: list[int] = []
     run(40, [0.1], "now", OneBox(lambda frame: seen.append(frame.index)), every=8)
     assert seen == [0, 8, 16, 24, 32]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_a_frame_that_the_detector_fails_on_is_lost_to_it_and_counted_so(overlay: str) -> None:
+def test_a_frame_with_a_failed_detection_is_counted_as_lost(overlay: str) -> None:
     scenes, pipeline = run(30, [0.2], overlay, OneBox(failing_on({5, 15})))
     assert pipeline.stats.ledger.count(FrameState.LOST) == 2
     assert pipeline.stats.ledger.in_flight == 0
@@ -263,7 +263,7 @@ def test_stopping_wakes_a_run_that_waits_for_its_detector(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("waits", ["capture", "detector", "main"])
-def test_closing_wakes_whoever_waits(waits: str) -> None:
+def test_closing_wakes_every_waiting_thread(waits: str) -> None:
     route = SimulatedRoute(FrameLedger(), lambda _: True, Latency([0.1]), every_frame=True)
     (frame,) = Clip(1)
 
@@ -291,7 +291,7 @@ def test_closing_wakes_whoever_waits(waits: str) -> None:
         route.done(Detected(frame, Detections.empty()))
 
 
-def test_a_run_on_a_virtual_clock_can_be_left() -> None:
+def test_breaking_out_of_a_run_on_a_simulated_clock() -> None:
     pipeline = Pipeline(Clip(500), [OneBox()], IouTracker(), overlay="now", latency=Latency([0.1]))
     for scene in pipeline:
         if scene.frame.index == 7:
@@ -302,12 +302,12 @@ def test_a_run_on_a_virtual_clock_can_be_left() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "nan", "inf", "no/such/file"])
-def test_what_is_no_latency_is_refused(text: str) -> None:
+def test_an_invalid_latency_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="latency"):
         Latency.parse(text)
 
 
-def test_latencies_come_from_a_file_over_and_over(tmp_path: Path) -> None:
+def test_latencies_from_a_file_are_repeated(tmp_path: Path) -> None:
     file = tmp_path / "durations.txt"
     file.write_text("0.1\n\n0.25\n")
     latency = Latency.parse(str(file))

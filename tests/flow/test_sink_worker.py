@@ -1,4 +1,4 @@
-"""A sink behind its mailbox: of a live run it may be slow, hang or fail, and only what it misses is lost."""
+"""A sink with its queue: in a live run it may be slow, hang or fail, and only its own scenes are lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.pipeline.parts import DEADLINE_S, Boom, ListSink, MainThreadSink, One
 from tracking.types import Tracks
 
 WAIT_LIVE, WAIT_IN_A_FILE = 2, 4
-"""How many scenes wait for a sink at most."""
+"""The most scenes that wait for a sink."""
 PICTURE = av.VideoFrame(16, 16, "yuv420p")
 
 
@@ -34,7 +34,7 @@ def scene(index: int, captured_s: float = 0.0) -> Scene:
 
 
 class Hold:
-    """Holds a sink at its first scene until it is let go."""
+    """Blocks a sink at its first scene until it is released."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -46,7 +46,7 @@ class Hold:
 
 
 def draining(sink_worker: SinkWorker) -> tuple[threading.Thread, list[BaseException]]:
-    """The outlet's thread; the list gets what it raised."""
+    """The thread of the worker; its error is appended to the list."""
     raised: list[BaseException] = []
 
     def drain() -> None:
@@ -60,7 +60,7 @@ def draining(sink_worker: SinkWorker) -> tuple[threading.Thread, list[BaseExcept
     return thread, raised
 
 
-def test_a_live_sink_that_hangs_holds_nobody_and_loses_the_oldest() -> None:
+def test_a_hanging_live_sink_blocks_nothing_and_loses_the_oldest_scenes() -> None:
     stats, hold = RunStats(), Hold()
     sink = ListSink(hold)
     sink_worker = SinkWorker(sink, "list", stats, live=True)
@@ -77,7 +77,7 @@ def test_a_live_sink_that_hangs_holds_nobody_and_loses_the_oldest() -> None:
     assert stats.ages["list"].count == stats.stages["list"].count == 1 + WAIT_LIVE
 
 
-def test_a_live_sink_that_keeps_all_is_waited_for_by_the_pictures(caplog: pytest.LogCaptureFixture) -> None:
+def test_scenes_wait_for_a_live_sink_that_keeps_all(caplog: pytest.LogCaptureFixture) -> None:
     stats, hold = RunStats(), Hold()
     sink = ListSink(hold)
     sink_worker = SinkWorker(sink, "list", stats, live=True, keep_all=True)
@@ -93,7 +93,7 @@ def test_a_live_sink_that_keeps_all_is_waited_for_by_the_pictures(caplog: pytest
     assert caplog.messages == []
 
 
-def test_pictures_that_wait_hold_no_more_memory_than_is_allowed_and_that_is_said_once(
+def test_waiting_scenes_are_bounded_in_memory_and_skips_are_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(outlet_module, "KEPT_BYTES", 10 * held_bytes(PICTURE))
@@ -115,8 +115,8 @@ def test_pictures_that_wait_hold_no_more_memory_than_is_allowed_and_that_is_said
     assert "list does not keep up" in caplog.messages[0]
 
 
-def test_the_end_waits_for_a_sink_that_keeps_all_as_long_as_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each wait of the end passes while one picture is written; the last one sees that all are."""
+def test_finish_waits_for_a_sink_that_keeps_all_while_it_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One scene is written during each wait of `finish`; after the last one the queue is empty."""
     stats, steps, taken = RunStats(), threading.Semaphore(0), threading.Semaphore(0)
 
     def one_step(_: Scene) -> None:
@@ -144,7 +144,7 @@ def test_the_end_waits_for_a_sink_that_keeps_all_as_long_as_it_goes_on(monkeypat
     assert sink.indexes == list(range(20))
 
 
-def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:
+def test_the_sink_of_a_file_blocks_the_run_and_loses_nothing() -> None:
     stats, hold = RunStats(), Hold()
     sink = ListSink(hold)
     sink_worker = SinkWorker(sink, "list", stats)
@@ -172,7 +172,7 @@ def test_the_sink_of_a_file_holds_the_run_and_loses_nothing() -> None:
     assert stats.ages == {}
 
 
-def test_an_optional_sink_that_fails_is_said_once_and_the_run_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_failure_of_an_optional_sink_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     stats = RunStats()
     sink_worker = SinkWorker(
         ListSink(raising(SinkError("the server is gone"))), "list", stats, live=True, required=False
@@ -190,7 +190,7 @@ def test_an_optional_sink_that_fails_is_said_once_and_the_run_goes_on(caplog: py
 
 
 @pytest.mark.parametrize(("live", "required"), [(True, True), (False, True), (False, False)])
-def test_a_sink_that_must_not_fail_ends_the_run(live: bool, required: bool) -> None:
+def test_the_failure_of_a_required_sink_is_raised(live: bool, required: bool) -> None:
     sink_worker = SinkWorker(
         ListSink(raising(SinkError("the disk is full"))), "list", RunStats(), live=live, required=required
     )
@@ -198,12 +198,12 @@ def test_a_sink_that_must_not_fail_ends_the_run(live: bool, required: bool) -> N
     thread, raised = draining(sink_worker)
     thread.join(DEADLINE_S)
     assert [str(error) for error in raised] == ["the disk is full"]
-    sink_worker.close()  # as the run does then
+    sink_worker.close()  # as the run does
     with pytest.raises(Closed):
         sink_worker.put(scene(1))
 
 
-def test_what_is_not_said_to_be_optional_must_not_fail() -> None:
+def test_sinks_are_required_by_default() -> None:
     sink_worker = SinkWorker(ListSink(raising(SinkError("the disk is full"))), "list", RunStats(), live=True)
     sink_worker.put(scene(0))
     thread, raised = draining(sink_worker)
@@ -211,7 +211,7 @@ def test_what_is_not_said_to_be_optional_must_not_fail() -> None:
     assert [str(error) for error in raised] == ["the disk is full"]
 
 
-def test_a_mistake_in_an_optional_sink_is_not_taken_for_its_failure() -> None:
+def test_a_bug_in_an_optional_sink_is_raised() -> None:
     sink_worker = SinkWorker(ListSink(raising(Boom("a mistake"))), "list", RunStats(), live=True, required=False)
     sink_worker.put(scene(0))
     thread, raised = draining(sink_worker)
@@ -219,7 +219,7 @@ def test_a_mistake_in_an_optional_sink_is_not_taken_for_its_failure() -> None:
     assert [str(error) for error in raised] == ["a mistake"]
 
 
-def test_finish_waits_no_longer_than_it_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_finish_waits_no_longer_than_its_deadline(caplog: pytest.LogCaptureFixture) -> None:
     hold = Hold()
     sink = ListSink(hold)
     sink_worker = SinkWorker(sink, "list", RunStats(), live=True)
@@ -235,7 +235,7 @@ def test_finish_waits_no_longer_than_it_is_told(caplog: pytest.LogCaptureFixture
     assert sink.indexes == [0, 1]
 
 
-def test_close_leaves_what_waits() -> None:
+def test_close_discards_waiting_scenes() -> None:
     hold = Hold()
     sink = ListSink(hold)
     sink_worker = SinkWorker(sink, "list", RunStats(), live=True)
@@ -251,7 +251,7 @@ def test_close_leaves_what_waits() -> None:
 
 
 @pytest.mark.parametrize("live", [True, False])
-def test_a_sink_of_the_main_thread_is_written_there(live: bool) -> None:
+def test_a_window_is_written_by_the_display_thread(live: bool) -> None:
     sink = MainThreadSink()
     sink_worker = SinkWorker(sink, "window", RunStats(), live=live)
     sink_worker.put(scene(0))
@@ -260,7 +260,7 @@ def test_a_sink_of_the_main_thread_is_written_there(live: bool) -> None:
     sink_worker.finish(0.0)
 
 
-def test_an_optional_sink_of_the_main_thread_that_fails_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_failure_of_an_optional_window_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     failing: Callable[[object], None] = raising(SinkError("no display any more"))
     stats = RunStats()
     sink_worker = SinkWorker(MainThreadSink(failing), "window", stats, live=True, required=False)
@@ -272,7 +272,7 @@ def test_an_optional_sink_of_the_main_thread_that_fails_is_said_once(caplog: pyt
 
 
 class Server(ListSink):
-    """What is written to a server that may be away; what comes then is skipped."""
+    """Skips scenes while its server is not connected."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -287,12 +287,12 @@ class Server(ListSink):
 
 
 def written(sink_worker: SinkWorker, *scenes: Scene) -> None:
-    """Each scene is written before the next is handed over."""
+    """Each scene is written before the next one is queued."""
     for each in scenes:
         sink_worker.put(each)
 
 
-def test_it_tells_whether_a_server_is_there_and_what_it_missed() -> None:
+def test_connection_and_skipped_scenes_are_counted() -> None:
     stats, sink = RunStats(), Server()
     sink.main_thread = True
     sink_worker = SinkWorker(sink, "stream", stats, live=True, required=False)
@@ -313,14 +313,14 @@ def test_it_tells_whether_a_server_is_there_and_what_it_missed() -> None:
     assert sink.indexes == [0, 3, 4]
 
 
-def test_a_sink_that_cannot_be_away_is_not_told_of() -> None:
+def test_a_sink_without_a_connection_has_no_connection_figure() -> None:
     stats = RunStats()
     written(SinkWorker(MainThreadSink(), "window", stats, live=True), scene(0))
     assert ("sink_connected", "window") not in stats.gauges
 
 
 @pytest.mark.parametrize(("live", "ages"), [(True, {"window": 2}), (False, {})])
-def test_how_long_writing_took_and_how_old_pictures_were_then(
+def test_write_times_and_ages_of_frames_are_measured(
     live: bool, ages: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy_s, now_s = [50.0], [900.0]
@@ -341,7 +341,7 @@ def test_how_long_writing_took_and_how_old_pictures_were_then(
         assert stats.ages["window"].total_s == pytest.approx(1.3 + 1.1)
 
 
-def test_it_tells_how_many_scenes_wait() -> None:
+def test_the_queue_depth_is_measured() -> None:
     stats, hold = RunStats(), Hold()
     sink_worker = SinkWorker(ListSink(hold), "list", stats)
     thread, _ = draining(sink_worker)
@@ -365,8 +365,8 @@ class Paused(MainThreadSink):
         self.released += 1
 
 
-def test_a_sink_that_waits_for_a_person_is_released_when_the_run_ends() -> None:
+def test_a_sink_that_waits_for_a_person_is_released() -> None:
     sink = Paused()
     SinkWorker(sink, "window", RunStats(), live=True).release()
     assert sink.released == 1
-    SinkWorker(ListSink(), "list", RunStats()).release()  # waits for nobody
+    SinkWorker(ListSink(), "list", RunStats()).release()  # a sink that never waits

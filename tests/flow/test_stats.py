@@ -37,7 +37,7 @@ def tracks_of(shown: dict[int, int]) -> Tracks:
 
 
 @given(st.lists(st.tuples(st.sampled_from(FrameState), st.integers(1, 5)), max_size=30))
-def test_what_entered_is_settled_or_in_flight(events: list[tuple[FrameState, int]]) -> None:
+def test_every_frame_is_settled_or_in_flight(events: list[tuple[FrameState, int]]) -> None:
     ledger = FrameLedger()
     for state, frames in events:
         ledger.enter(frames + 1)
@@ -46,7 +46,7 @@ def test_what_entered_is_settled_or_in_flight(events: list[tuple[FrameState, int
     assert ledger.in_flight == len(events)
 
 
-def test_a_frame_that_was_lost_to_the_detector_is_told_with_its_cause() -> None:
+def test_lost_frames_are_reported_with_their_cause() -> None:
     stats = RunStats()
     stats.ledger.enter(10)
     stats.ledger.settle(FrameState.DETECTED)
@@ -76,7 +76,7 @@ def test_percentiles_are_exact_to_two_and_a_half_percent(durations_s: list[float
     assert times.total_s == pytest.approx(sum(durations_s))
 
 
-def test_a_copy_of_times_stays_as_it_is() -> None:
+def test_a_copy_of_a_histogram_does_not_change() -> None:
     times = DurationHistogram()
     times.add(0.1)
     copy = times.copy()
@@ -96,13 +96,13 @@ def test_the_bottleneck_is_the_busiest_stage_for_its_threads() -> None:
 
 @given(
     st.lists(
-        # Ids from a window that moves on, in any order: those behind it never come back.
+        # Ids from a moving window, in any order; older ids never return.
         st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=6),
         max_size=80,
     )
 )
 def test_tracks_are_counted_as_if_all_were_remembered(frames: list[list[tuple[int, int]]]) -> None:
-    # From its first to its last frame in the window of 10, a track has at most 19 others shown besides it.
+    # In its window of 10, at most 19 other tracks are shown besides a track.
     counts, all_ids = TrackCounts(remembered=20), dict[str, set[int]]()
     for number, frame in enumerate(frames):
         shown = {1 + number + offset: label for offset, label in frame}
@@ -127,12 +127,12 @@ def test_a_frame_with_more_tracks_than_are_remembered_counts_each_once() -> None
     assert counts.by_class == {"Car": 50}
 
 
-def test_without_durations_a_percentile_is_nought() -> None:
+def test_a_percentile_of_an_empty_histogram_is_zero() -> None:
     assert DurationHistogram().percentile_s(50) == 0
     assert DurationHistogram().percentile_s(100) == 0
 
 
-def test_a_percentile_is_of_the_rank_that_it_says() -> None:
+def test_a_percentile_is_the_duration_of_its_rank() -> None:
     times = DurationHistogram()
     for duration_s in (0.001, 0.01, 0.1, 1.0):
         times.add(duration_s)
@@ -140,7 +140,7 @@ def test_a_percentile_is_of_the_rank_that_it_says() -> None:
     assert found == pytest.approx([0.001, 0.01, 0.01, 0.1, 1.0, 1.0], rel=0.025)
 
 
-def test_no_time_at_all_is_a_duration_too() -> None:
+def test_a_duration_of_zero_is_counted() -> None:
     times = DurationHistogram()
     times.add(0.0)
     assert (times.count, times.total_s) == (1, 0)
@@ -148,22 +148,22 @@ def test_no_time_at_all_is_a_duration_too() -> None:
 
 
 @pytest.mark.parametrize("weight", [0.05, 0.3, 1.0])
-def test_a_steady_rate_is_exact_from_the_second_time_on(weight: float) -> None:
+def test_a_steady_rate_is_exact_from_the_second_event_on(weight: float) -> None:
     rate = RateMeter(weight)
     assert rate.tick(1000.0) == 0
     assert [rate.tick(1000.0 + 0.4 * k) for k in range(1, 9)] == pytest.approx([2.5] * 8)
 
 
-def test_a_rate_follows_a_new_pace_by_its_weight() -> None:
-    """The mean gap goes a quarter of the way to each new one: from 0.1 s to 0.5 s by 0.2, 0.275, 0.33125."""
+def test_a_rate_follows_a_change_by_its_weight() -> None:
+    """The mean interval moves a quarter of the way to each new one: from 0.1 s to 0.5 s via 0.2, 0.275, 0.33125."""
     rate = RateMeter(0.25)
     for now_s in (70.0, 70.1, 70.2):
-        told = rate.tick(now_s)
-    assert told == pytest.approx(10)
+        rate_fps = rate.tick(now_s)
+    assert rate_fps == pytest.approx(10)
     assert [rate.tick(now_s) for now_s in (70.7, 71.2, 71.7)] == pytest.approx([1 / 0.2, 1 / 0.275, 1 / 0.33125])
 
 
-def test_a_rate_follows_the_last_twenty_or_so_where_nothing_else_is_said() -> None:
+def test_a_rate_follows_about_the_last_twenty_intervals_by_default() -> None:
     rate = RateMeter()
     for k in range(50):
         rate.tick(5.0 + 0.1 * k)
@@ -173,12 +173,12 @@ def test_a_rate_follows_the_last_twenty_or_so_where_nothing_else_is_said() -> No
     assert slower[-1] == pytest.approx(5, rel=0.01)
 
 
-def test_twice_at_one_instant_is_no_error() -> None:
+def test_two_events_at_the_same_time_are_no_error() -> None:
     rate = RateMeter()
     assert [rate.tick(now_s) for now_s in (3.0, 3.0, 3.5)] == [0, 0, 2.0]
 
 
-def test_a_run_that_is_over_leaves_nothing_in_flight() -> None:
+def test_settling_the_rest_leaves_nothing_in_flight() -> None:
     ledger = FrameLedger()
     ledger.enter(9)
     ledger.settle(FrameState.DETECTED, frames=4)
@@ -188,7 +188,7 @@ def test_a_run_that_is_over_leaves_nothing_in_flight() -> None:
     assert ledger.causes(FrameState.DROPPED) == {"shutdown": 5}
 
 
-def test_what_was_counted_and_how_it_stands() -> None:
+def test_events_are_counted_and_values_are_set() -> None:
     stats = RunStats()
     assert stats.flagged_corrupt == 0
     stats.count("flagged corrupt", "", 3)
@@ -201,7 +201,7 @@ def test_what_was_counted_and_how_it_stands() -> None:
     assert stats.gauges == {("sink_connected", "stream"): 0}
 
 
-def test_frames_a_second_are_those_shown_in_the_time_that_it_took() -> None:
+def test_throughput_is_shown_frames_by_wall_time() -> None:
     stats = RunStats()
     assert stats.throughput_fps == 0
     assert stats.bottleneck is None
@@ -209,7 +209,7 @@ def test_frames_a_second_are_those_shown_in_the_time_that_it_took() -> None:
     assert stats.throughput_fps == 22.5
 
 
-def test_stages_and_ages_are_told_apart() -> None:
+def test_stages_and_ages_are_separate() -> None:
     stats = RunStats()
     stats.add_time("shown", 0.5)
     stats.add_age("shown", 0.1)
@@ -218,10 +218,10 @@ def test_stages_and_ages_are_told_apart() -> None:
     assert {name: times.total_s for name, times in stats.ages.items()} == {"shown": 0.1, "detector": 0.2}
 
 
-def test_a_track_that_is_shown_again_is_remembered_longer_than_one_that_is_not() -> None:
+def test_a_track_that_is_shown_again_is_remembered_longer() -> None:
     counts = TrackCounts(remembered=3)
     for track_id in (1, 2, 3, 1, 4, 1):
         counts.add(tracks_of({track_id: 1}), TABLE)
     assert counts.by_class == {"Car": 4}
     counts.add(tracks_of({2: 1}), TABLE)
-    assert counts.by_class == {"Car": 5}, "it was forgotten, and counts anew"
+    assert counts.by_class == {"Car": 5}, "it was forgotten, and is counted again"

@@ -1,4 +1,4 @@
-"""The nursery: the first error is the one that is seen, and no thread is left behind unnoticed."""
+"""A thread group: the first error is raised, and no thread is left behind unnoticed."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.threads import ThreadGroup
 
 
-def test_the_first_error_of_a_thread_reaches_the_owner() -> None:
-    mailbox: BoundedQueue[int] = BoundedQueue(1)
+def test_the_first_error_of_a_thread_is_raised() -> None:
+    queue: BoundedQueue[int] = BoundedQueue(1)
 
     def fail() -> None:
         raise OSError("the disk is full")
 
     def serve() -> None:
-        with ThreadGroup(mailbox.close) as thread_group:
+        with ThreadGroup(queue.close) as thread_group:
             thread_group.start("failing", fail)
-            mailbox.get()
+            queue.get()
 
     with pytest.raises(OSError, match="the disk is full"):
         serve()
 
 
-def test_the_owners_own_error_is_not_hidden_by_a_thread() -> None:
-    mailbox: BoundedQueue[int] = BoundedQueue(1)
+def test_the_error_of_the_owner_is_not_hidden_by_a_thread() -> None:
+    queue: BoundedQueue[int] = BoundedQueue(1)
 
     def also_fail() -> None:
         try:
-            mailbox.get()
+            queue.get()
         except Closed:
             raise OSError("a consequence") from None
 
     def serve() -> None:
-        with ThreadGroup(mailbox.close) as thread_group:
+        with ThreadGroup(queue.close) as thread_group:
             thread_group.start("waiting", also_fail)
             raise KeyError("the cause")
 
@@ -54,7 +54,7 @@ def test_leaving_waits_for_the_threads() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "streamer-short"]
 
 
-def test_a_thread_that_hangs_is_named_and_does_not_hold_the_owner(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hanging_thread_is_logged_and_does_not_block_the_owner(caplog: pytest.LogCaptureFixture) -> None:
     release = threading.Event()
 
     def hang() -> None:
@@ -66,13 +66,13 @@ def test_a_thread_that_hangs_is_named_and_does_not_hold_the_owner(caplog: pytest
     assert "streamer-stuck did not end" in caplog.text
 
 
-def test_a_thread_that_nobody_needs_any_more_is_waited_for_less_than_the_others() -> None:
+def test_a_thread_with_a_deadline_of_its_own_is_waited_for_less_long() -> None:
     release, done = threading.Event(), threading.Event()
 
     def hang() -> None:
         release.wait(30)
 
-    def let_go() -> None:  # ends only once the one that hangs was given up
+    def let_go() -> None:  # ends only after the hanging thread was left behind
         threads[0].join(0.2)
         done.set()
 
@@ -87,12 +87,12 @@ def test_a_thread_that_nobody_needs_any_more_is_waited_for_less_than_the_others(
 
 
 @pytest.mark.parametrize(("left", "said"), [(True, "all of it"), (False, "all of it, torn down")])
-def test_the_program_is_left_at_once_only_if_a_thread_was_left_behind(left: bool, said: str) -> None:
+def test_the_program_ends_at_once_only_if_a_thread_was_left_behind(left: bool, said: str) -> None:
     program = f"""
 import atexit, threading
 from streamer.flow.threads import ThreadGroup, leave
-with ThreadGroup(lambda: None, deadline_s=0.01) as crew:
-    crew.start("work", threading.Event().wait if {left} else int)
+with ThreadGroup(lambda: None, deadline_s=0.01) as group:
+    group.start("work", threading.Event().wait if {left} else int)
 atexit.register(print, ", torn down", end="")
 print("all of it", end="")  # and not flushed
 leave(3)

@@ -1,4 +1,4 @@
-"""Listening to FFmpeg, which has one log for all threads, and what it costs those who do not listen."""
+"""Captures of FFmpeg's log, which is shared by all threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ERROR, WARNING = av.logging.ERROR, av.logging.WARNING
 LIMIT_S = 60.0
 
 
-def test_what_is_less_grave_is_not_told() -> None:
+def test_less_severe_lines_are_not_captured() -> None:
     with capture_log(ERROR) as lines:
         av.logging.log(WARNING, "rtsp", "RTP: missed 3 packets")
         av.logging.log(ERROR, "libx264", "no such preset\n")
@@ -26,15 +26,15 @@ def test_what_is_less_grave_is_not_told() -> None:
     assert reason(ValueError("Invalid argument"), lines) == "no such preset"
 
 
-def test_every_line_comes_although_it_is_the_same() -> None:
+def test_repeated_lines_are_captured() -> None:
     with capture_log(WARNING) as lines:
         for _ in range(3):
             av.logging.log(WARNING, "rtsp", "RTP: missed 3 packets")
     assert len(lines) == 3
 
 
-def test_who_listens_for_less_does_not_make_another_deaf() -> None:
-    """A file is begun (errors) while a camera is watched (warnings)."""
+def test_a_capture_of_a_lower_level_does_not_affect_another() -> None:
+    """A file is opened (errors) while a camera is read (warnings)."""
     with capture_log(WARNING) as camera:
         with capture_log(ERROR):
             pass
@@ -42,7 +42,9 @@ def test_who_listens_for_less_does_not_make_another_deaf() -> None:
     assert len(camera) == 1
 
 
-def test_other_threads_are_not_heard(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_other_threads_are_dropped(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
     with capture_log(WARNING) as lines:
         thread = threading.Thread(target=av.logging.log, args=(ERROR, "h264", "error while decoding"))
         thread.start()
@@ -52,7 +54,7 @@ def test_other_threads_are_not_heard(caplog: pytest.LogCaptureFixture, capfd: py
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_logged_when_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_logged_without_a_capture(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(RuntimeError, match="left early"), capture_log(WARNING):
         raise RuntimeError("left early")
     caplog.set_level(logging.DEBUG, "libav")
@@ -60,7 +62,7 @@ def test_nothing_is_logged_when_nobody_listens(caplog: pytest.LogCaptureFixture)
     assert caplog.records == []
 
 
-def test_a_log_that_somebody_else_had_switched_on_is_left_as_it_was() -> None:
+def test_an_enabled_log_is_restored() -> None:
     av.logging.set_level(av.logging.VERBOSE)
     try:
         with capture_log(WARNING), capture_log(ERROR):
@@ -83,8 +85,8 @@ print("left")
 """
 
 
-def test_a_file_is_left_early_while_a_camera_is_watched(tmp_path: Path) -> None:
-    """The decoder's threads have something to say of the pictures that they were at; see `FrameDecoder.rest`."""
+def test_a_file_is_closed_early_during_a_capture(tmp_path: Path) -> None:
+    """The decoder's threads log lines about their frames; see `FrameDecoder.idle`."""
     clip = write_video(tmp_path / "clip.mp4", frames=60, options={"g": "20"})
     command = [sys.executable, "-c", _LEAVE_EARLY, str(clip)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, cwd=Path(__file__).parents[2])

@@ -1,4 +1,4 @@
-"""Packets of the other streams on their way to several outputs: all to each, in order, in bounded memory."""
+"""Packets of other streams for several outputs: all packets to each, in order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def times(subscription: Subscription, until_ms: int | None = None) -> list[int]:
     return [one.ticks for _, one in subscription.take(None if until_ms is None else until_ms * MILLISECOND)]
 
 
-def test_packets_come_up_to_the_time_that_is_asked_for_and_once_each() -> None:
+def test_packets_are_taken_once_up_to_a_time() -> None:
     passthrough = Passthrough([SOUND])
     subscription = passthrough.subscribe()
     passthrough.begin()
@@ -49,7 +49,7 @@ def test_packets_come_up_to_the_time_that_is_asked_for_and_once_each() -> None:
     assert times(subscription) == [60]
 
 
-def test_streams_are_given_out_by_time_and_each_in_its_own_order() -> None:
+def test_packets_are_sorted_by_time_in_the_order_of_each_stream() -> None:
     passthrough = Passthrough([SOUND, TEXT])
     subscription = passthrough.subscribe()
     for ticks in (0, 40, 20, 80):
@@ -64,7 +64,7 @@ def test_streams_are_given_out_by_time_and_each_in_its_own_order() -> None:
     ]
 
 
-def test_every_subscriber_gets_every_packet_at_its_own_pace() -> None:
+def test_every_subscription_gets_every_packet() -> None:
     passthrough = Passthrough([SOUND])
     quick, slow = passthrough.subscribe(), passthrough.subscribe()
     passthrough.begin()
@@ -76,7 +76,7 @@ def test_every_subscriber_gets_every_packet_at_its_own_pace() -> None:
     assert times(slow) == [40, 60, 80]
 
 
-def test_an_output_that_is_opened_before_the_first_frame_gets_all_packets() -> None:
+def test_a_subscription_before_the_first_frame_gets_all_packets() -> None:
     passthrough = Passthrough([SOUND])
     passthrough.put(SOUND, packet(0))
     early = passthrough.subscribe()
@@ -88,7 +88,7 @@ def test_an_output_that_is_opened_before_the_first_frame_gets_all_packets() -> N
     assert times(late) == [40]
 
 
-def test_without_subscribers_nothing_is_kept() -> None:
+def test_without_subscriptions_no_packet_is_kept() -> None:
     passthrough = Passthrough([SOUND])
     passthrough.put(SOUND, packet(0))
     assert not passthrough.begin()
@@ -101,7 +101,7 @@ def test_without_subscribers_nothing_is_kept() -> None:
     assert times(again) == []
 
 
-def test_a_stream_that_appears_later_is_given_out_too() -> None:
+def test_packets_of_a_later_stream_are_delivered() -> None:
     passthrough = Passthrough([SOUND])
     subscription = passthrough.subscribe()
     passthrough.begin()
@@ -112,7 +112,7 @@ def test_a_stream_that_appears_later_is_given_out_too() -> None:
     assert [(one.index, made.ticks) for one, made in subscription.take(None)] == [(1, 0), (2, 20)]
 
 
-def test_an_output_that_begins_with_a_later_stream_gets_that_from_where_it_is() -> None:
+def test_a_later_subscription_gets_a_new_stream_from_its_position() -> None:
     passthrough = Passthrough([SOUND])
     early = passthrough.subscribe()
     passthrough.begin()
@@ -127,7 +127,7 @@ def test_an_output_that_begins_with_a_later_stream_gets_that_from_where_it_is() 
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 2000, 10_000])
-def test_what_does_not_fit_into_memory_comes_back_from_the_disk_as_it_was(memory_bytes: int) -> None:
+def test_packets_from_the_temporary_file_are_unchanged(memory_bytes: int) -> None:
     passthrough = Passthrough([SOUND], memory_bytes=memory_bytes)
     one, other = passthrough.subscribe(), passthrough.subscribe()
     passthrough.begin()
@@ -139,14 +139,14 @@ def test_what_does_not_fit_into_memory_comes_back_from_the_disk_as_it_was(memory
         passthrough.put(SOUND, made)
     assert [made for _, made in one.take(None)] == given[21:]
     assert [made for _, made in other.take(None)] == given
-    for made in given:  # the file is used again
+    for made in given:  # the file is reused
         passthrough.put(SOUND, made)
     assert [made for _, made in other.take(None)] == given
     passthrough.close()
     passthrough.close()
 
 
-def test_the_disk_is_let_go_once_all_was_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temporary_file_is_emptied_once_all_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     original = tempfile.TemporaryFile
 
@@ -172,7 +172,7 @@ def test_the_disk_is_let_go_once_all_was_taken(tmp_path: Path, monkeypatch: pyte
 def test_a_live_source_drops_its_oldest_packets_of_any_stream() -> None:
     passthrough = Passthrough(
         [SOUND, TEXT], live=True, memory_bytes=2600
-    )  # four packets of 40 bytes and what they cost
+    )  # four packets of 40 bytes with their overhead
     subscription = passthrough.subscribe()
     passthrough.begin()
     passthrough.put(TEXT, packet(0))
@@ -184,7 +184,7 @@ def test_a_live_source_drops_its_oldest_packets_of_any_stream() -> None:
     assert (times(subscription), passthrough.dropped) == ([80], 4)
 
 
-def test_a_cover_is_kept_once_and_does_not_wait() -> None:
+def test_a_cover_is_kept_once_and_not_queued() -> None:
     cover = stream_of(3, kind="video", codec="png", disposition=Disposition.attached_pic)
     passthrough = Passthrough([SOUND, cover])
     subscription = passthrough.subscribe()
@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_error_with_its_remedy(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("memory_bytes", [10_000, 700])
-def test_a_look_ahead_takes_nothing(memory_bytes: int) -> None:
+def test_peeking_takes_nothing(memory_bytes: int) -> None:
     passthrough = Passthrough([SOUND], memory_bytes=memory_bytes)
     subscription = passthrough.subscribe()
     passthrough.begin()
@@ -232,7 +232,7 @@ def test_a_look_ahead_takes_nothing(memory_bytes: int) -> None:
     assert subscription.peek(SOUND, 2) == []
 
 
-def test_an_output_that_was_closed_keeps_no_packets_from_others() -> None:
+def test_a_closed_subscription_holds_no_packets() -> None:
     passthrough = Passthrough([SOUND], live=True, memory_bytes=2000)
     closed, open_one = passthrough.subscribe(), passthrough.subscribe()
     passthrough.begin()
@@ -244,7 +244,7 @@ def test_an_output_that_was_closed_keeps_no_packets_from_others() -> None:
     assert passthrough.dropped == 0
 
 
-def test_a_live_source_drops_the_oldest_by_seconds_not_by_ticks() -> None:
+def test_a_live_source_drops_the_oldest_packet_by_seconds() -> None:
     fine = PassthroughStream(3, "audio", "opus", None, Fraction(1, 48000), {}, Disposition(0))
     passthrough = Passthrough([SOUND, fine], live=True, memory_bytes=1200)
     subscription = passthrough.subscribe()
@@ -256,9 +256,9 @@ def test_a_live_source_drops_the_oldest_by_seconds_not_by_ticks() -> None:
     assert [(stream.index, one.ticks) for stream, one in subscription.take(None)] == [(3, 48_000), (3, 52_800)]
 
 
-def test_a_source_that_is_closed_is_let_go_at_once() -> None:
+def test_a_closed_source_is_freed_at_once() -> None:
     class Source:
-        """Knows what it passes through, which calls it back."""
+        """Refers to its passthrough, which calls it back."""
 
         def __init__(self) -> None:
             self.passthrough = Passthrough([SOUND])

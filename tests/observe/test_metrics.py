@@ -89,7 +89,7 @@ def test_metrics_have_their_labels(server: MetricsServer) -> None:
     }
 
     def value(name: str, **labels: str) -> float:
-        return found[name, frozenset({"source": SOURCE, **labels}.items())]
+        return found[name, frozenset({"stream": SOURCE, "source": SOURCE, **labels}.items())]
 
     assert value("streamer_frames_total", state="detected", cause="") == 20
     assert value("streamer_frames_total", state="corrupt", cause='packet "loss"\\') == 2
@@ -105,6 +105,12 @@ def test_metrics_have_their_labels(server: MetricsServer) -> None:
     assert value("streamer_stage_duration_seconds_bucket", stage="detect", le="0.5") == 4
     assert value("streamer_frame_age_seconds_bucket", at="detector", le="0.04") == 1
     assert value("streamer_frame_age_seconds_bucket", at="detector", le="+Inf") == 2
+
+
+def test_a_named_stream_has_its_name_as_a_label() -> None:
+    with MetricsServer(":0", SOURCE, RunStats("gate")) as server:
+        (entered,) = scrape(server)["streamer_frames_entered_total"]
+    assert entered.labels == {"stream": "gate", "source": SOURCE}
 
 
 def test_process_metrics_and_version_are_exported(server: MetricsServer) -> None:

@@ -1,4 +1,4 @@
-"""A camera and a detector that do each step when a test says so, and a run that a test watches from outside."""
+"""A camera and a detector that a test drives step by step, and a run on a thread of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIME_BASE = Fraction(1, 25)
 
 
 class ScriptedCamera(CountingSource):
-    """A live source: its frames come when `give` is called, and it ends when it is told to."""
+    """A live source: frames arrive when `give` is called, and it ends with `end`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,12 +26,12 @@ class ScriptedCamera(CountingSource):
         self._changed = threading.Condition()
         self._coming: deque[Frame] = deque()
         self._next = 0
-        self._hungry = False  # the capture thread waits for the next frame
+        self._waits = False  # the capture thread waits for the next frame
         self._ended = False
         self._error: Exception | None = None
 
     def give(self, count: int = 1, *, segment: int = 0, damage: str = "", lost: Damage | None = None) -> None:
-        """The next frames; returns once all were taken in by the pipeline, or it wants no more."""
+        """Provide the next frames; returns when the pipeline has captured them all or has stopped."""
         with self._changed:
             self._damage += [lost] if lost else []
             for _ in range(count):
@@ -40,11 +40,11 @@ class ScriptedCamera(CountingSource):
                 )
                 self._next += 1
             self._changed.notify_all()
-            taken = self._changed.wait_for(lambda: self._ended or (self._hungry and not self._coming), DEADLINE_S)
+            taken = self._changed.wait_for(lambda: self._ended or (self._waits and not self._coming), DEADLINE_S)
             assert taken
 
     def end(self, error: Exception | None = None) -> None:
-        """No more frames come, or the source fails with this error."""
+        """End the stream, or fail with this error."""
         with self._changed:
             self._error, self._ended = error, True
             self._changed.notify_all()
@@ -55,10 +55,10 @@ class ScriptedCamera(CountingSource):
     def __iter__(self) -> Iterator[Frame]:
         while True:
             with self._changed:
-                self._hungry = True
+                self._waits = True
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: bool(self._coming) or self._ended)
-                self._hungry = False
+                self._waits = False
                 if not self._coming:
                     break
                 frame = self._coming.popleft()
@@ -68,7 +68,7 @@ class ScriptedCamera(CountingSource):
 
 
 class Gate:
-    """Holds whoever comes by, one after the other; says who came and lets them go."""
+    """Blocks its callers one after the other until the test releases them."""
 
     def __init__(self) -> None:
         self._came: deque[int] = deque()
@@ -77,7 +77,7 @@ class Gate:
         self._open = threading.Event()
 
     def __call__(self, item: Frame | Scene) -> None:
-        """Waits here until it may go on."""
+        """Block until the test releases this caller."""
         if self._open.is_set():
             return
         self._came.append((item if isinstance(item, Frame) else item.frame).index)
@@ -85,22 +85,22 @@ class Gate:
         assert self._free.acquire(timeout=DEADLINE_S)
 
     def next_index(self) -> int:
-        """Waits until somebody has come, and tells of which frame."""
+        """Wait for the next caller; returns the index of its frame."""
         assert self._arrived.acquire(timeout=DEADLINE_S)
         return self._came.popleft()
 
-    def let_go(self) -> None:
-        """Whoever came goes on."""
+    def release(self) -> None:
+        """Release the current caller."""
         self._free.release()
 
     def open(self) -> None:
-        """From now on nobody is held."""
+        """From now on, block no caller."""
         self._open.set()
         self._free.release(100)
 
 
 class Run:
-    """A pipeline that runs on a thread of its own, with what it showed."""
+    """A pipeline that runs on a thread of its own, with the scenes that it showed."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -112,16 +112,16 @@ class Run:
 
     @property
     def indexes(self) -> list[int]:
-        """Of the frames that were shown."""
+        """The indexes of the frames that were shown."""
         return [scene.frame.index for scene in self.scenes]
 
     def wait_for_shown(self, count: int) -> None:
-        """Returns once that many frames were shown."""
+        """Wait until so many frames were shown."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.scenes) >= count, DEADLINE_S)
 
     def join(self) -> None:
-        """Waits for the end of the run; its error is kept, not raised."""
+        """Wait for the end of the run; its error is stored, not raised."""
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
 

@@ -1,4 +1,4 @@
-"""Sources, detectors and sinks that do as they are told, to see what the pipeline makes of it."""
+"""Scripted sources, detectors and sinks for tests of the pipeline."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ FRAMES = 40
 
 
 def grey_picture() -> av.VideoFrame:
-    """64x48 pixels of one grey: what motion is looked for in must not be whatever the memory held before."""
+    """64x48 grey pixels: motion estimation must not see uninitialized memory."""
     return av.VideoFrame.from_ndarray(np.full((72, 64), 128, np.uint8), format="yuv420p")
 
 
 class Boom(Exception):
-    """What the failing parts raise."""
+    """The error of failing parts."""
 
 
 class CountingSource:
-    """Grey frames; fails or loses frames where it is told to."""
+    """Grey frames; fails at one index, or reports damage."""
 
     def __init__(self, frames: int | None = FRAMES, fail_at: int | None = None, damage: Damage | None = None) -> None:
         self.info = StreamInfo("counting", 64, 48, "yuv420p", Fraction(1, 25))
-        self.given = 0
+        self.captured = 0
         self._frames = frames
         self._fail_at = fail_at
         self._damage = [damage] if damage else []
@@ -49,11 +49,11 @@ class CountingSource:
         return None
 
     def __iter__(self) -> Iterator[Frame]:
-        while self.given != self._frames:
-            if self.given == self._fail_at:
+        while self.captured != self._frames:
+            if self.captured == self._fail_at:
                 raise SourceLost("the camera went away")
-            self.given += 1
-            yield Frame(grey_picture(), self.given - 1, self.given - 1, Fraction(1, 25), 0.0)
+            self.captured += 1
+            yield Frame(grey_picture(), self.captured - 1, self.captured - 1, Fraction(1, 25), 0.0)
 
     def take_damage(self) -> list[Damage]:
         damage, self._damage = self._damage, []
@@ -64,7 +64,7 @@ class CountingSource:
 
 
 class OneBox:
-    """Sees one box; `before` runs first and may wait or raise."""
+    """Detects one box; `before` runs first and may wait or raise."""
 
     labels = LabelTable(("thing", "other"))
 
@@ -108,7 +108,7 @@ class ListSink:
 
 
 class MainThreadSink(ListSink):
-    """Wants to be written by the main thread, as a window does."""
+    """Must be written by the display thread, like a window."""
 
     main_thread = True
 

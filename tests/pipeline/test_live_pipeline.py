@@ -1,4 +1,4 @@
-"""A live run: nobody waits for anybody, what that costs is counted, and it ends at once whatever hangs."""
+"""A live run: no thread blocks another, every loss is counted, and it ends at once whatever hangs."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def camera() -> Iterator[ScriptedCamera]:
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    """Holds a detector or a sink; open at the end whatever happened."""
+    """Blocks a detector or a sink; always opened at the end."""
     gate = Gate()
     yield gate
     gate.open()
 
 
 def states(ledger: FrameLedger) -> dict[str, int]:
-    """Frames by state, after making sure that they add up."""
+    """Frames by state, which must add up."""
     entered, settled = ledger.snapshot()
     assert entered == sum(settled.values())
     return {f"{state}: {cause}" if cause else state: count for (state, cause), count in settled.items()}
 
 
 def give_one_by_one(camera: ScriptedCamera, run: Run, count: int, *, segment: int = 0) -> None:
-    """Each frame is shown before the next one comes, as when the main thread keeps up."""
+    """Each frame is shown before the next one arrives, as with a fast display thread."""
     for shown in range(len(run.scenes) + 1, len(run.scenes) + 1 + count):
         camera.give(segment=segment)
         run.wait_for_shown(shown)
 
 
-def test_every_frame_is_shown_while_the_detector_is_busy_with_the_first(camera: ScriptedCamera, gate: Gate) -> None:
+def test_every_frame_is_shown_while_the_detector_is_busy(camera: ScriptedCamera, gate: Gate) -> None:
     run = Run(Pipeline(camera, [OneBox(gate)], IouTracker()))
     give_one_by_one(camera, run, 1)
     assert gate.next_index() == 0
@@ -59,14 +59,14 @@ def test_every_frame_is_shown_while_the_detector_is_busy_with_the_first(camera: 
     run.join()
     assert run.error is None
     assert run.indexes == list(range(50))
-    # The detector had the first, and the newest when it was free again.
+    # The detector got the first frame, and then the newest one.
     assert states(run.pipeline.stats.ledger) == {"detected": 2, "predicted": 48}
     assert run.pipeline.stats.shown == 50
     assert run.pipeline.stats.ages["detector"].count == 2
     assert run.pipeline.stats.ages["shown"].count == 50
 
 
-def test_only_what_the_detector_saw_is_shown_where_that_is_wanted(camera: ScriptedCamera, gate: Gate) -> None:
+def test_overlay_detected_shows_only_detected_frames(camera: ScriptedCamera, gate: Gate) -> None:
     run = Run(Pipeline(camera, [OneBox(gate)], IouTracker(), overlay="detected"))
     camera.give()
     assert gate.next_index() == 0
@@ -81,13 +81,13 @@ def test_only_what_the_detector_saw_is_shown_where_that_is_wanted(camera: Script
     assert states(run.pipeline.stats.ledger) == {"detected": 2, f"dropped: {DropCause.DETECTOR_BUSY}": 48}
 
 
-def test_boxes_are_carried_from_the_detected_frame_to_those_that_come(camera: ScriptedCamera, gate: Gate) -> None:
+def test_boxes_are_carried_from_the_detected_frame_to_later_frames(camera: ScriptedCamera, gate: Gate) -> None:
     run = Run(Pipeline(camera, [OneBox(gate)], IouTracker()))
     give_one_by_one(camera, run, 1)
     assert gate.next_index() == 0
     give_one_by_one(camera, run, 1)
-    gate.let_go()
-    assert gate.next_index() == 1  # so the first result is there
+    gate.release()
+    assert gate.next_index() == 1  # so the first result exists
     give_one_by_one(camera, run, 1)
     camera.end()
     gate.open()
@@ -109,17 +109,17 @@ def test_every_nth_frame_is_offered_to_the_detector(camera: ScriptedCamera) -> N
     assert states(ledger) == {"detected": len(seen), "predicted": 20 - len(seen)}
 
 
-def test_a_new_segment_starts_anew_and_a_late_result_of_the_old_one_is_ignored(
+def test_a_new_segment_resets_tracks_and_ignores_late_results_of_the_old_one(
     camera: ScriptedCamera, gate: Gate
 ) -> None:
     run = Run(Pipeline(camera, [OneBox(gate)], IouTracker()))
     give_one_by_one(camera, run, 1)
     assert gate.next_index() == 0
     give_one_by_one(camera, run, 1, segment=1)
-    gate.let_go()  # the result of the segment that is gone
+    gate.release()  # the result of the earlier segment
     assert gate.next_index() == 1
     give_one_by_one(camera, run, 1, segment=1)
-    gate.let_go()
+    gate.release()
     assert gate.next_index() == 2
     give_one_by_one(camera, run, 1, segment=1)
     camera.end()
@@ -129,7 +129,7 @@ def test_a_new_segment_starts_anew_and_a_late_result_of_the_old_one_is_ignored(
     assert states(run.pipeline.stats.ledger) in ({"detected": 4}, {"detected": 3, "predicted": 1})
 
 
-def test_damaged_pictures_are_shown_but_no_detector_sees_them(camera: ScriptedCamera) -> None:
+def test_damaged_frames_are_shown_but_not_detected(camera: ScriptedCamera) -> None:
     seen: list[int] = []
     run = Run(Pipeline(camera, [OneBox(lambda frame: seen.append(frame.index))], IouTracker()))
     give_one_by_one(camera, run, 3)
@@ -143,7 +143,7 @@ def test_damaged_pictures_are_shown_but_no_detector_sees_them(camera: ScriptedCa
     assert run.pipeline.stats.ledger.in_flight == 0
 
 
-def test_what_the_source_lost_is_counted_by_state_and_cause(
+def test_losses_of_the_source_are_counted_by_state_and_cause(
     camera: ScriptedCamera, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = Run(Pipeline(camera, [OneBox()], IouTracker()))
@@ -161,7 +161,7 @@ def test_what_the_source_lost_is_counted_by_state_and_cause(
 
 
 @pytest.mark.parametrize("overlay", ["now", "detected"])
-def test_a_frame_that_the_detector_fails_on_is_lost_and_still_shown(camera: ScriptedCamera, overlay: str) -> None:
+def test_a_frame_with_a_failed_detection_is_lost_and_still_shown(camera: ScriptedCamera, overlay: str) -> None:
     failing = OneBox(failing_on({1}))
     run = Run(Pipeline(camera, [failing], IouTracker(), overlay=overlay))
     for count in range(1, 4):
@@ -172,7 +172,7 @@ def test_a_frame_that_the_detector_fails_on_is_lost_and_still_shown(camera: Scri
     assert run.error is None
     assert run.indexes == [0, 1, 2]
     ledger = run.pipeline.stats.ledger
-    if overlay == "detected":  # else the detector may have been offered a newer one instead
+    if overlay == "detected":  # else the detector may have got a newer one instead
         assert [scene.state for scene in run.scenes] == ["detected", "lost", "detected"]
         assert states(ledger) == {"detected": 2, "lost: detector error": 1}
     else:
@@ -189,13 +189,13 @@ def test_three_failures_in_a_row_end_the_run(camera: ScriptedCamera, gate: Gate,
     for _ in range(3):
         camera.give()
         gate.next_index()
-        gate.let_go()
+        gate.release()
     run.join()
     assert isinstance(run.error, DetectorError)
     assert states(run.pipeline.stats.ledger)["lost: detector error"] == 3
 
 
-def test_a_main_thread_that_does_not_keep_up_shows_the_newest(camera: ScriptedCamera, gate: Gate) -> None:
+def test_a_slow_display_thread_shows_the_newest_frames(camera: ScriptedCamera, gate: Gate) -> None:
     slow = Gate()
     pipeline = Pipeline(camera, [OneBox(gate)], IouTracker())
     shown: list[int] = []
@@ -219,9 +219,7 @@ def test_a_main_thread_that_does_not_keep_up_shows_the_newest(camera: ScriptedCa
     assert states(pipeline.stats.ledger) == {"detected": 2, "predicted": 1, f"dropped: {DropCause.OUTPUT_LATE}": 7}
 
 
-def test_a_main_thread_that_does_not_keep_up_for_a_while_leaves_nothing_out_of_a_recording(
-    camera: ScriptedCamera, gate: Gate
-) -> None:
+def test_a_temporarily_slow_display_thread_loses_no_frame_of_a_recording(camera: ScriptedCamera, gate: Gate) -> None:
     slow, recording, window = Gate(), ListSink(), ListSink(gate)
     pipeline = Pipeline(camera, [OneBox()], IouTracker(), sinks=[recording, window], keep_all=[recording])
 
@@ -244,7 +242,7 @@ def test_a_main_thread_that_does_not_keep_up_for_a_while_leaves_nothing_out_of_a
 
 
 @pytest.mark.parametrize("overlay", ["now", "delayed"])
-def test_what_came_before_it_was_stopped_is_in_the_recording(camera: ScriptedCamera, gate: Gate, overlay: str) -> None:
+def test_frames_from_before_stop_are_in_the_recording(camera: ScriptedCamera, gate: Gate, overlay: str) -> None:
     slow, recording = Gate(), ListSink()
     pipeline = Pipeline(
         camera, [OneBox(gate)], IouTracker(), overlay=overlay, delay_s=0.0, sinks=[recording], keep_all=[recording]
@@ -271,7 +269,7 @@ def test_what_came_before_it_was_stopped_is_in_the_recording(camera: ScriptedCam
     assert states(pipeline.stats.ledger)
 
 
-def test_a_sink_that_hangs_holds_neither_the_run_nor_the_others(camera: ScriptedCamera, gate: Gate) -> None:
+def test_a_hanging_sink_blocks_neither_the_run_nor_other_sinks(camera: ScriptedCamera, gate: Gate) -> None:
     hanging, quick = ListSink(gate), ListSink()
     run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[hanging, quick]))
     give_one_by_one(camera, run, 1)
@@ -287,7 +285,7 @@ def test_a_sink_that_hangs_holds_neither_the_run_nor_the_others(camera: Scripted
     assert len(quick.indexes) + counts.get(("skipped", "list 2"), 0) == 20
 
 
-def test_an_optional_sink_that_fails_is_said_and_the_others_go_on(
+def test_the_failure_of_an_optional_sink_is_logged_and_the_others_continue(
     camera: ScriptedCamera, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing, other = ListSink(raising(SinkError("the server is gone"))), ListSink()
@@ -302,7 +300,7 @@ def test_an_optional_sink_that_fails_is_said_and_the_others_go_on(
     assert caplog.messages == ["the server is gone; the run goes on without it"]
 
 
-def test_a_required_sink_that_fails_ends_the_run(camera: ScriptedCamera) -> None:
+def test_the_failure_of_a_required_sink_ends_the_run(camera: ScriptedCamera) -> None:
     failing, other = ListSink(raising(SinkError("the disk is full"))), ListSink()
     run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[failing, other], optional=[other]))
     camera.give()
@@ -312,7 +310,7 @@ def test_a_required_sink_that_fails_ends_the_run(camera: ScriptedCamera) -> None
     assert run.pipeline.stats.ledger.in_flight == 0
 
 
-def test_a_source_that_is_lost_for_good_ends_the_run_with_its_error(camera: ScriptedCamera) -> None:
+def test_a_lost_source_ends_the_run_with_its_error(camera: ScriptedCamera) -> None:
     run = Run(Pipeline(camera, [OneBox()], IouTracker()))
     give_one_by_one(camera, run, 3)
     camera.end(SourceLost("the camera went away"))
@@ -322,7 +320,7 @@ def test_a_source_that_is_lost_for_good_ends_the_run_with_its_error(camera: Scri
 
 
 def check_stopped(run: Run) -> None:
-    """The run must end as one that was asked to, with every frame accounted for."""
+    """The run must end as stopped, with every frame settled."""
     run.join()
     assert isinstance(run.error, Interrupted)
     assert set(run.pipeline.stats.ledger.causes(FrameState.DROPPED)) <= set(DropCause)
@@ -369,7 +367,7 @@ def test_stopping_does_not_wait_for_a_sink_that_hangs(
     assert "list did not write the last frames within 1.0 s" in caplog.messages
 
 
-def test_a_window_that_is_closed_completes_the_other_outputs(camera: ScriptedCamera, gate: Gate) -> None:
+def test_closing_a_window_completes_the_other_outputs(camera: ScriptedCamera, gate: Gate) -> None:
     def close_at_three(scene: Scene) -> None:
         if scene.frame.index == 3:
             raise Interrupted("the window was closed")
@@ -378,9 +376,9 @@ def test_a_window_that_is_closed_completes_the_other_outputs(camera: ScriptedCam
     run = Run(Pipeline(camera, [OneBox()], IouTracker(), sinks=[slow, ListSink(close_at_three)]))
     give_one_by_one(camera, run, 2)
     assert gate.next_index() == 0
-    gate.let_go()
+    gate.release()
     assert gate.next_index() == 1
-    camera.give(2)  # which wait for the slow one when the window closes
+    camera.give(2)  # which wait for the slow sink when the window is closed
     run_ends = threading.Thread(target=check_stopped, args=(run,), daemon=True)
     run_ends.start()
     gate.open()
@@ -390,7 +388,7 @@ def test_a_window_that_is_closed_completes_the_other_outputs(camera: ScriptedCam
     assert run.indexes[:2] == [0, 1]
 
 
-def test_whoever_stops_iterating_a_live_run_leaves_nothing_running(camera: ScriptedCamera, gate: Gate) -> None:
+def test_breaking_out_of_a_live_run_leaves_no_thread(camera: ScriptedCamera, gate: Gate) -> None:
     sink = ListSink()
     pipeline = Pipeline(camera, [OneBox(gate)], IouTracker(), sinks=[sink])
     giver = threading.Thread(target=camera.give, args=(2,), daemon=True)
@@ -403,6 +401,6 @@ def test_whoever_stops_iterating_a_live_run_leaves_nothing_running(camera: Scrip
     assert states(pipeline.stats.ledger)
 
 
-def test_an_overlay_that_there_is_not_is_refused(camera: ScriptedCamera) -> None:
+def test_an_unknown_overlay_is_refused(camera: ScriptedCamera) -> None:
     with pytest.raises(ValueError, match="now, detected or delayed"):
         Pipeline(camera, [OneBox()], IouTracker(), overlay="later")

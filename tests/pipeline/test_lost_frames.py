@@ -1,4 +1,4 @@
-"""Frames that the detector fails on: each is shown, counted and told, and three in a row end the run."""
+"""Failed detections: each frame is shown, counted and logged, and three in a row end the run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from tracking.iou import IouTracker
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("every", [1, 2])
 @pytest.mark.parametrize("lost", [{0}, {0, 2}, {10}, {10, 12, 16}, {38}, {36, 38}, set(range(0, FRAMES, 4))], ids=str)
-def test_a_frame_that_the_detector_fails_on_is_shown_and_counted_as_lost(
-    workers: int, every: int, lost: set[int]
-) -> None:
+def test_a_frame_with_a_failed_detection_is_shown_and_counted_as_lost(workers: int, every: int, lost: set[int]) -> None:
     sink = ListSink()
     detectors = [OneBox(failing_on(lost)) for _ in range(workers)]
     pipeline = Pipeline(CountingSource(), detectors, IouTracker(), sinks=[sink], cadence=Cadence(every))
@@ -45,14 +43,14 @@ def test_three_failures_in_a_row_end_the_run_with_the_first() -> None:
     assert isinstance(caught.value.__cause__, Boom)
     assert str(caught.value.__cause__) == "the cause at 10"
     ledger = pipeline.stats.ledger
-    assert shown == list(range(13))  # the lost ones too
+    assert shown == list(range(13))  # lost frames too
     assert ledger.causes(FrameState.LOST) == {"detector error": 6}
     assert ledger.count(FrameState.DETECTED) == 7
     assert ledger.in_flight == 0
     assert set(ledger.causes(FrameState.DROPPED)) <= {"error"}
 
 
-def test_only_frames_that_were_to_be_detected_make_a_row() -> None:
+def test_only_frames_selected_for_detection_count_as_a_row() -> None:
     pipeline = Pipeline(CountingSource(None), [OneBox(failing_on({5, 10, 15}))], IouTracker(), cadence=Cadence(5))
     with pytest.raises(DetectorError, match="no luck with 5"):
         pipeline.run()
@@ -62,7 +60,7 @@ def test_only_frames_that_were_to_be_detected_make_a_row() -> None:
 
 
 @pytest.mark.parametrize(("lost", "ends"), [({3, 4, 5}, True), ({3, 4, 6, 7}, False)])
-def test_the_order_of_the_frames_makes_the_row_and_not_that_of_the_detectors(lost: set[int], ends: bool) -> None:
+def test_failures_in_a_row_are_counted_in_frame_order(lost: set[int], ends: bool) -> None:
     last_failed = threading.Event()  # the last frame of the row fails before the first one
 
     def hold(frame: Frame) -> None:
@@ -81,7 +79,7 @@ def test_the_order_of_the_frames_makes_the_row_and_not_that_of_the_detectors(los
         assert pipeline.stats.ledger.causes(FrameState.LOST) == {"detector error": len(lost)}
 
 
-def test_a_frame_that_cost_a_restart_has_its_own_cause_and_counts_for_the_row() -> None:
+def test_a_detector_restart_has_its_own_cause_and_counts_for_the_row() -> None:
     def fail(frame: Frame) -> None:
         if frame.index in (3, 20, 22):
             raise DetectorRestarted("no answer")
@@ -111,7 +109,7 @@ def test_any_other_error_of_a_detector_ends_the_run_at_once(kind: type[Exception
     assert pipeline.stats.ledger.in_flight == 0
 
 
-def test_lost_frames_are_told_one_by_one_and_then_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_failures_are_logged_and_later_ones_less_often(caplog: pytest.LogCaptureFixture) -> None:
     every_other = range(1, 400, 2)
     with caplog.at_level(logging.WARNING):
         Pipeline(CountingSource(400), [OneBox(failing_on(every_other))], IouTracker()).run()

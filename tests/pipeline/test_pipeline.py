@@ -1,4 +1,4 @@
-"""The way of a frame: nothing lost, nothing out of order, and every failure ends the run with its own error."""
+"""The frame path: no frame is lost or out of order, and every failure ends the run with its own error."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FailingTracker(IouTracker):
 
 
 class FailingAnnotator:
-    """Fails when it is to draw."""
+    """Fails to draw."""
 
     def draw(self, canvas: Drawable, scene: Scene) -> None:
         raise Boom(f"no drawing on {canvas} at {scene.frame.index}")
@@ -49,8 +49,8 @@ def test_every_frame_reaches_every_sink_in_order() -> None:
     assert [pipeline.stats.stages[name].count for name in ("list", "list 2", "list 3")] == [FRAMES] * 3
 
 
-def test_several_detectors_side_by_side_keep_the_order() -> None:
-    both = threading.Barrier(2)  # passes only when two frames are in two detectors at once
+def test_several_detectors_in_parallel_keep_the_frame_order() -> None:
+    both = threading.Barrier(2)  # released only when two detectors have a frame at the same time
 
     def meet(_: Frame) -> None:
         both.wait(DEADLINE_S)
@@ -74,7 +74,7 @@ def test_detecting_every_nth_frame_shows_all(every: int) -> None:
     assert pipeline.stats.ledger.in_flight == 0
 
 
-def test_only_wanted_classes_are_kept() -> None:
+def test_only_selected_detections_are_kept() -> None:
     def count(label: int) -> list[int]:
         pipeline = Pipeline(
             CountingSource(5), [OneBox(label=1)], IouTracker(), select=lambda found: found.select(found.labels == label)
@@ -99,9 +99,9 @@ def test_the_source_never_runs_far_ahead_of_a_slow_sink() -> None:
     runner = threading.Thread(target=pipeline.run)
     runner.start()
     assert first.wait(DEADLINE_S)
-    # At most: one in the source's hand, the mailboxes, one in each detector, one with main, one with the sink.
+    # At most: one in the source, the queues, one in each detector, one in the display thread, one in the sink.
     most = 1 + CAPTURED_CAPACITY + 2 + DELIVERY_CAPACITY + 1 + SINK_CAPACITY + 1
-    ahead = source.given
+    ahead = source.captured
     go.set()
     runner.join(DEADLINE_S)
     assert ahead <= most
@@ -161,7 +161,7 @@ def test_a_failure_ends_the_run_with_its_own_error(
     assert pipeline.stats.ledger.entered >= 0
 
 
-def test_a_run_that_is_stopped_does_not_wait_for_a_frame_in_the_detector() -> None:
+def test_stopping_does_not_wait_for_a_detection() -> None:
     entered, release = threading.Event(), threading.Event()
 
     def hang(frame: Frame) -> None:
@@ -188,7 +188,7 @@ def test_a_run_that_is_stopped_does_not_wait_for_a_frame_in_the_detector() -> No
     stopper.join(DEADLINE_S)
 
 
-def test_stopping_from_another_thread_completes_what_was_shown() -> None:
+def test_stopping_from_another_thread_completes_the_shown_frames() -> None:
     sink = ListSink()
     pipeline = Pipeline(CountingSource(None), [OneBox()], IouTracker(), sinks=[sink])
     shown: list[int] = []
@@ -231,7 +231,7 @@ def test_stopping_wakes_a_run_that_waits_for_its_detector() -> None:
     stopper.join(DEADLINE_S)
 
 
-def test_a_window_that_is_closed_completes_the_other_sinks() -> None:
+def test_closing_a_window_completes_the_other_sinks() -> None:
     def close_at_ten(scene: Scene) -> None:
         if scene.frame.index == 10:
             raise Interrupted("the window was closed")
@@ -245,7 +245,7 @@ def test_a_window_that_is_closed_completes_the_other_sinks() -> None:
     assert pipeline.stats.ledger.in_flight == 0
 
 
-def test_whoever_stops_iterating_leaves_nothing_running() -> None:
+def test_breaking_out_of_a_run_leaves_no_thread() -> None:
     sink = ListSink()
     pipeline = Pipeline(CountingSource(None), [OneBox()], IouTracker(), sinks=[sink])
     scenes = iter(pipeline)
@@ -255,7 +255,7 @@ def test_whoever_stops_iterating_leaves_nothing_running() -> None:
     assert pipeline.stats.ledger.in_flight == 0
 
 
-def test_the_picture_is_drawn_only_for_those_who_want_it() -> None:
+def test_the_picture_is_drawn_only_if_needed() -> None:
     plain = [scene.picture for scene in Pipeline(CountingSource(2), [OneBox()], IouTracker())]
     drawn = [scene.picture for scene in Pipeline(CountingSource(2), [OneBox()], IouTracker(), draw=True)]
     assert plain == [None, None]
@@ -267,7 +267,7 @@ def test_a_pipeline_without_a_detector_is_refused() -> None:
         Pipeline(CountingSource(), [], IouTracker())
 
 
-def test_a_scene_can_be_changed_only_by_making_another() -> None:
+def test_a_scene_is_immutable() -> None:
     scene = next(iter(Pipeline(CountingSource(1), [OneBox()], IouTracker())))
     with pytest.raises(AttributeError):
         scene.state = FrameState.LOST  # type: ignore[misc]

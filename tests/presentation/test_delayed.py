@@ -1,4 +1,4 @@
-"""Every frame is shown a fixed time after it came, with boxes from both sides."""
+"""Every frame is shown a fixed time after it arrived, with boxes from both sides."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def walk(count: int, *, segment_from: int | None = None) -> list[Frame]:
     ]
 
 
-class Watched:
-    """What a pacing shows, each with how many frames had come by then."""
+class Display:
+    """The frames that a presentation shows, each with the number of frames that had arrived."""
 
     def __init__(self, delay_s: float | None = None) -> None:
         self.presentation = ShowDelayed(IouTracker(confirm_s=0.0), delay_s)
@@ -75,28 +75,28 @@ class Watched:
         self.shown += [(self._came, presented) for presented in ready]
 
 
-def run(frames: list[Frame], *, late: int, every: int, delay_s: float | None = None) -> Watched:
-    """Each `every`-th frame is detected, and the result is there `late` frames later."""
-    watched = Watched(delay_s)
+def run(frames: list[Frame], *, late: int, every: int, delay_s: float | None = None) -> Display:
+    """Every `every`-th frame is detected, and its result comes `late` frames later."""
+    display = Display(delay_s)
     for index, one in enumerate(frames):
         if index >= late and (index - late) % every == 0:
-            watched.look(frames[index - late], one.captured_s)
-        watched.come(one)
-    watched.end()
-    return watched
+            display.look(frames[index - late], one.captured_s)
+        display.come(one)
+    display.end()
+    return display
 
 
-def test_every_frame_is_shown_once_in_order_a_fixed_time_after_it_came() -> None:
-    watched = run(walk(36), late=4, every=4, delay_s=0.4)
-    assert watched.indexes == list(range(36))
-    waits = [came - 1 - presented.frame.index for came, presented in watched.shown if came < 36]
+def test_every_frame_is_shown_once_in_order_a_fixed_time_after_arrival() -> None:
+    display = run(walk(36), late=4, every=4, delay_s=0.4)
+    assert display.indexes == list(range(36))
+    waits = [came - 1 - presented.frame.index for came, presented in display.shown if came < 36]
     assert waits == [12] * 23, "0.4 s are 12 frames"
 
 
-def test_boxes_come_from_both_sides_and_lie_on_the_thing() -> None:
-    watched = run(walk(41), late=8, every=8, delay_s=0.6)
+def test_boxes_are_interpolated_and_lie_on_the_object() -> None:
+    display = run(walk(41), late=8, every=8, delay_s=0.6)
     for index in range(32):
-        presented, detected = watched.of(index), index % 8 == 0
+        presented, detected = display.of(index), index % 8 == 0
         assert presented.state == ("detected" if detected else "interpolated")
         assert (presented.detections is not None) == detected
         assert presented.tracks.origin.tolist() == [Origin.DETECTED if detected else Origin.INTERPOLATED]
@@ -105,42 +105,42 @@ def test_boxes_come_from_both_sides_and_lie_on_the_thing() -> None:
 
 
 def test_a_delay_that_is_too_short_shows_boxes_carried_forward() -> None:
-    watched = run(walk(41), late=10, every=8, delay_s=0.1)
+    display = run(walk(41), late=10, every=8, delay_s=0.1)
     for index in range(12, 38):
-        presented = watched.of(index)
+        presented = display.of(index)
         assert presented.state == "predicted"
         assert presented.tracks.origin.tolist() == [Origin.PREDICTED]
-        assert iou(presented.tracks.boxes[0], WALK.box(index)) > 0.75, "and yet on the thing"
-    assert watched.indexes == list(range(41))
+        assert iou(presented.tracks.boxes[0], WALK.box(index)) > 0.75, "and still on the object"
+    assert display.indexes == list(range(41))
 
 
-def test_the_delay_is_measured_told_once_and_long_enough(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_delay_is_measured_logged_once_and_long_enough(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        watched = run(walk(64), late=6, every=6)
+        display = run(walk(64), late=6, every=6)
     assert len([message for message in caplog.messages if "after they arrive" in message]) == 1
-    # The first frame behind a detection waits for the next one, 6 frames on, whose result comes 6 frames later.
-    assert watched.presentation.delay.chosen_s == pytest.approx(11 / FPS * 1.1 + 1 / FPS, abs=1e-6)
-    assert watched.indexes == list(range(64))
-    steady = [presented for came, presented in watched.shown if 45 < came < 64]
+    # The first frame after a detected one waits for the next one, 6 frames later, whose result takes 6 frames.
+    assert display.presentation.delay.chosen_s == pytest.approx(11 / FPS * 1.1 + 1 / FPS, abs=1e-6)
+    assert display.indexes == list(range(64))
+    steady = [presented for came, presented in display.shown if 45 < came < 64]
     assert steady
     assert {presented.state for presented in steady} == {"detected", "interpolated"}
 
 
-def test_what_waited_for_the_choice_of_a_delay_does_not_flood_outputs() -> None:
-    """A model takes two seconds for its first frame, and a fifth of one from then on."""
-    watched, frames = Watched(), walk(200)
+def test_the_backlog_of_the_first_delay_does_not_flood_outputs() -> None:
+    """A model takes two seconds for its first frame and 0.2 s for each of the others."""
+    display, frames = Display(), walk(200)
     for index, one in enumerate(frames):
         if index == 60:
-            watched.look(frames[0], one.captured_s)
+            display.look(frames[0], one.captured_s)
         elif index > 60 and index % 6 == 0:
-            watched.look(frames[index - 6], one.captured_s)
-        watched.come(one)
-    delay_s = watched.presentation.delay.chosen_s
+            display.look(frames[index - 6], one.captured_s)
+        display.come(one)
+    delay_s = display.presentation.delay.chosen_s
     assert delay_s is not None
-    assert watched.indexes == list(range(len(watched.indexes)))
-    came = [came for came, _ in watched.shown]
-    assert max(came.count(each) for each in came) == 2, "it catches up, and not at once"
-    behind = [frames[at - 1].captured_s - presented.frame.captured_s for at, presented in watched.shown]
+    assert display.indexes == list(range(len(display.indexes)))
+    came = [came for came, _ in display.shown]
+    assert max(came.count(each) for each in came) == 2, "it catches up gradually"
+    behind = [frames[at - 1].captured_s - presented.frame.captured_s for at, presented in display.shown]
     assert max(behind) > delay_s + 0.5
     assert behind[-20:] == pytest.approx([delay_s] * 20, abs=1 / FPS)
 
@@ -148,9 +148,9 @@ def test_what_waited_for_the_choice_of_a_delay_does_not_flood_outputs() -> None:
 def test_the_delay_is_raised_and_never_lowered(caplog: pytest.LogCaptureFixture) -> None:
     delay = Delay()
     with caplog.at_level(logging.WARNING):
-        for wait_s in (9.0, 0.5, 0.5):  # the first one is a model that works for the first time
+        for wait_s in (9.0, 0.5, 0.5):  # the first detection of a model
             delay.add(wait_s, 0.04)
-        assert delay.chosen_s is None, "not on the first impression"
+        assert delay.chosen_s is None, "not after the first wait"
         delay.add(0.5, 0.04)
         first_s = delay.chosen_s
         assert first_s == pytest.approx(0.5 * 1.1 + 0.04)
@@ -170,7 +170,7 @@ def test_a_single_slow_detection_does_not_raise_the_delay() -> None:
     assert delay.chosen_s == pytest.approx(0.5 * 1.1 + 0.04)
 
 
-def test_a_delay_that_was_asked_for_is_kept() -> None:
+def test_a_fixed_delay_is_kept() -> None:
     delay = Delay(0.3)
     for _ in range(200):
         delay.add(5.0, 0.04)
@@ -178,53 +178,53 @@ def test_a_delay_that_was_asked_for_is_kept() -> None:
 
 
 @pytest.mark.parametrize("delay_s", [0.3, None])
-def test_a_new_segment_shows_what_waits_and_starts_anew(delay_s: float | None) -> None:
-    watched = run(walk(40, segment_from=18), late=4, every=4, delay_s=delay_s)
-    assert watched.indexes == list(range(40))
-    assert all(came <= 19 for came, presented in watched.shown if presented.frame.index < 18)
+def test_a_new_segment_shows_waiting_frames_and_resets_tracks(delay_s: float | None) -> None:
+    display = run(walk(40, segment_from=18), late=4, every=4, delay_s=delay_s)
+    assert display.indexes == list(range(40))
+    assert all(came <= 19 for came, presented in display.shown if presented.frame.index < 18)
     ids: list[set[int]] = [set(), set()]
-    for _, presented in watched.shown:
+    for _, presented in display.shown:
         ids[presented.frame.segment].update(presented.tracks.ids.tolist())
     assert ids == [{1}, {2}], "an id lives in one segment only"
 
 
-def test_a_late_result_of_the_segment_before_changes_nothing() -> None:
-    frames, watched = walk(24, segment_from=8), Watched(0.2)
+def test_a_late_result_of_an_earlier_segment_is_ignored() -> None:
+    frames, display = walk(24, segment_from=8), Display(0.2)
     for index, one in enumerate(frames):
         if index == 12:
-            watched.look(frames[6], one.captured_s)
-        watched.come(one)
-    watched.end()
-    assert watched.indexes == list(range(24))
-    assert all(len(presented.tracks) == 0 for _, presented in watched.shown)
+            display.look(frames[6], one.captured_s)
+        display.come(one)
+    display.end()
+    assert display.indexes == list(range(24))
+    assert all(len(presented.tracks) == 0 for _, presented in display.shown)
 
 
 def test_nothing_is_carried_over_a_cut() -> None:
     other = Drawn([Thing(bend, seed=300)], seed=9)
     frames = [(WALK if index < 10 else other).frame(index) for index in range(20)]
-    watched = Watched(0.7)
+    display = Display(0.7)
     for one in frames:
-        watched.come(one)
+        display.come(one)
         if one.index in (4, 9, 16):
-            watched.look(one, one.captured_s)
-    watched.end()
-    assert [watched.of(index).tracks.ids.tolist() for index in range(20)] == [[1]] * 10 + [[2]] * 10
-    states = [watched.of(index).state for index in range(4, 17)]
-    # Behind the detection at the cut there is nothing from both sides.
+            display.look(one, one.captured_s)
+    display.end()
+    assert [display.of(index).tracks.ids.tolist() for index in range(20)] == [[1]] * 10 + [[2]] * 10
+    states = [display.of(index).state for index in range(4, 17)]
+    # After the last detection before the cut, nothing is interpolated.
     assert states == ["detected", *["interpolated"] * 4, "detected", *["predicted"] * 6, "detected"]
     for index in range(10, 16):
-        assert watched.of(index).tracks.origin.tolist() == [Origin.PREDICTED]
+        assert display.of(index).tracks.origin.tolist() == [Origin.PREDICTED]
 
 
-def test_a_result_that_comes_after_its_frame_was_shown_moves_the_boxes_all_the_same() -> None:
-    frames, watched = walk(30), Watched(0.1)
+def test_a_result_for_a_shown_frame_still_moves_the_boxes() -> None:
+    frames, display = walk(30), Display(0.1)
     for index, one in enumerate(frames):
         if index == 12:
-            watched.look(frames[2], one.captured_s)
-        watched.come(one)
-    watched.end()
+            display.look(frames[2], one.captured_s)
+        display.come(one)
+    display.end()
     for index in range(30):
-        tracks = watched.of(index).tracks
+        tracks = display.of(index).tracks
         if index < 8:
             assert len(tracks) == 0
         if index > 10:
@@ -232,75 +232,75 @@ def test_a_result_that_comes_after_its_frame_was_shown_moves_the_boxes_all_the_s
             assert tracks.unseen_s == pytest.approx([(index - 2) / FPS], abs=1e-4)
 
 
-def test_a_result_that_is_there_before_its_frame_waits_for_it() -> None:
-    frames, watched = walk(12), Watched(0.2)
+def test_a_result_before_its_frame_waits_for_it() -> None:
+    frames, display = walk(12), Display(0.2)
     for one in frames:
-        watched.look(one, one.captured_s)
-        watched.come(one)
-    watched.end()
-    assert [presented.state for _, presented in watched.shown] == ["detected"] * 12
+        display.look(one, one.captured_s)
+        display.come(one)
+    display.end()
+    assert [presented.state for _, presented in display.shown] == ["detected"] * 12
 
 
-def test_a_frame_that_the_detector_failed_on_is_lost_and_has_boxes_from_both_sides() -> None:
-    frames, watched = walk(20), Watched(0.5)
+def test_a_lost_frame_has_interpolated_boxes() -> None:
+    frames, display = walk(20), Display(0.5)
     for index, one in enumerate(frames):
-        watched.come(one)
+        display.come(one)
         if index % 4 == 0:
-            watched.look(one, one.captured_s, fails=index == 8)
-    watched.end()
-    lost = watched.of(8)
+            display.look(one, one.captured_s, fails=index == 8)
+    display.end()
+    lost = display.of(8)
     assert (lost.state, lost.cause, lost.detections) == ("lost", "detector error", None)
     assert lost.tracks.origin.tolist() == [Origin.INTERPOLATED]
     assert iou(lost.tracks.boxes[0], WALK.box(8)) > 0.8
-    assert [watched.of(index).state for index in (7, 9, 12)] == ["interpolated", "interpolated", "detected"]
+    assert [display.of(index).state for index in (7, 9, 12)] == ["interpolated", "interpolated", "detected"]
 
 
-def test_the_clock_is_that_of_arrival_and_not_that_of_the_media() -> None:
-    """Frames that come in bursts of four: each is due when its own time is over, at the next arrival."""
+def test_the_delay_counts_from_arrival_not_in_media_time() -> None:
+    """Frames in bursts of four: each is shown at the first arrival after its delay."""
     frames = [replace(frame_of(flat(128), index), captured_s=0.2 * (index // 4)) for index in range(40)]
-    watched = Watched(0.3)
+    display = Display(0.3)
     for one in frames:
-        watched.come(one)
-    watched.end()
-    for came, presented in watched.shown[:24]:
+        display.come(one)
+    display.end()
+    for came, presented in display.shown[:24]:
         due_s = presented.frame.captured_s + 0.3
         arrived_s = frames[came - 1].captured_s
         assert arrived_s >= due_s > arrived_s - 0.2
 
 
 @pytest.mark.parametrize("answers", [False, True])
-def test_pictures_that_wait_hold_no_more_than_so_much_memory(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
-    """Of a detector that never answers, or once and never again."""
+def test_waiting_frames_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
+    """With a detector that never returns, or only once."""
     monkeypatch.setattr("streamer.presentation.delayed._MOST_BYTES", 10 * 2 * 320 * 240)
-    watched = Watched(None)
+    display = Display(None)
     for one in walk(40):
-        watched.come(one)
+        display.come(one)
         if answers and one.index == 3:
-            watched.look(one, one.captured_s)
-    watched.end()
-    assert watched.indexes == list(range(40))
-    assert all(came - 1 - presented.frame.index <= 10 for came, presented in watched.shown)
-    assert len(watched.of(35).tracks) == answers
+            display.look(one, one.captured_s)
+    display.end()
+    assert display.indexes == list(range(40))
+    assert all(came - 1 - presented.frame.index <= 10 for came, presented in display.shown)
+    assert len(display.of(35).tracks) == answers
 
 
-def test_a_detector_that_answers_after_all_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_detector_that_recovers_moves_the_boxes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.presentation.delayed._MOST_BYTES", 10 * 2 * 320 * 240)
-    frames, watched = walk(44), Watched(0.1)
+    frames, display = walk(44), Display(0.1)
     for index, one in enumerate(frames):
-        watched.come(one)
+        display.come(one)
         if index == 30:
-            watched.look(frames[0], one.captured_s)  # of a picture that is not kept any more
+            display.look(frames[0], one.captured_s)  # for a frame that was dropped
         if index == 32:
-            watched.look(frames[28], one.captured_s)
-    watched.end()
-    assert watched.indexes == list(range(44))
-    assert len(watched.of(28).tracks) == 0, "nothing was known yet"
-    assert iou(watched.of(40).tracks.boxes[0], WALK.box(40)) > 0.75
+            display.look(frames[28], one.captured_s)
+    display.end()
+    assert display.indexes == list(range(44))
+    assert len(display.of(28).tracks) == 0, "no detection yet"
+    assert iou(display.of(40).tracks.boxes[0], WALK.box(40)) > 0.75
 
 
 @st.composite
-def happenings(draw: st.DrawFn) -> tuple[list[tuple[str, Frame, float]], float]:
-    """Frames that come in any rhythm, in rising segments, with results at any time later or just before."""
+def live_events(draw: st.DrawFn) -> tuple[list[tuple[str, Frame, float]], float]:
+    """Frames in any rhythm and rising segments, with results at any later time or just before."""
     picture, happened = frame_of(flat(128, 32, 32), 0).picture, list[tuple[str, Frame, float]]()
     with_detectors, now_s, segment = list[Frame](), 100.0, 0
     for index in range(draw(st.integers(0, 25))):
@@ -318,20 +318,20 @@ def happenings(draw: st.DrawFn) -> tuple[list[tuple[str, Frame, float]], float]:
 
 
 @settings(deadline=None, max_examples=40)
-@given(happenings())
-def test_whatever_happens_every_frame_is_shown_once_and_in_time(
+@given(live_events())
+def test_every_frame_is_shown_once_and_in_time(
     happened: tuple[list[tuple[str, Frame, float]], float],
 ) -> None:
     steps, delay_s = happened
-    watched, frames = Watched(delay_s), [one for what, one, _ in steps if what == "came"]
+    display, frames = Display(delay_s), [one for what, one, _ in steps if what == "came"]
     for what, one, now_s in steps:
         if what == "came":
-            watched.come(one)
+            display.come(one)
         else:
-            watched.look(one, now_s, fails=what == "failed")
-    watched.end()
-    assert watched.indexes == [one.index for one in frames]
-    for came, presented in watched.shown:
+            display.look(one, now_s, fails=what == "failed")
+    display.end()
+    assert display.indexes == [one.index for one in frames]
+    for came, presented in display.shown:
         newest, due_s = frames[came - 1], presented.frame.captured_s + delay_s
         over = newest.segment != presented.frame.segment or came == len(frames)
         assert over or newest.captured_s >= due_s - 1e-5, "not before its time"
@@ -353,13 +353,13 @@ def live(camera: ScriptedCamera, before: Callable[[Frame], None]) -> Run:
     return Run(Pipeline(camera, [OneBox(before)], IouTracker(), overlay="delayed", delay_s=60.0))
 
 
-def test_a_live_run_shows_all_frames_at_its_end_and_knows_what_became_of_each(camera: ScriptedCamera) -> None:
+def test_a_live_run_shows_all_frames_at_its_end_and_settles_each(camera: ScriptedCamera) -> None:
     gate = Gate()
     run = live(camera, gate)
     for index in range(2):
         camera.give()
         assert gate.next_index() == index
-        gate.let_go()
+        gate.release()
     camera.end()
     run.join()
     assert run.error is None
@@ -368,7 +368,7 @@ def test_a_live_run_shows_all_frames_at_its_end_and_knows_what_became_of_each(ca
     assert run.pipeline.stats.ledger.snapshot() == (2, {("detected", ""): 2})
 
 
-def test_a_live_run_that_is_stopped_counts_what_was_not_shown_any_more(camera: ScriptedCamera) -> None:
+def test_a_stopped_live_run_counts_the_frames_it_did_not_show(camera: ScriptedCamera) -> None:
     gate = Gate()
     run = live(camera, gate)
     camera.give()

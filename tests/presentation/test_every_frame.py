@@ -1,4 +1,4 @@
-"""Which frame meets which detections, and the boxes between two detections."""
+"""Every frame of a file is shown, with boxes from both sides between two detections."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def moving_box(index: int) -> Detections:
 def pace(
     count: int, every: int, segments: Sequence[int] | None = None, fails_on: Container[int] = ()
 ) -> list[Presented]:
-    lockstep = EveryFrame(IouTracker(confirm_s=0.0), all_frames=every == 1)
+    presentation = EveryFrame(IouTracker(confirm_s=0.0), all_frames=every == 1)
     failed = DetectorError("it failed")
     failed.cause = "no luck"
     shown: list[Presented] = []
     for index in range(count):
         now = frame(index, segments[index] if segments else 0)
         if index % every:
-            shown += lockstep.take(Arrived(now))
+            shown += presentation.take(Arrived(now))
         elif index in fails_on:
-            shown += lockstep.take(Detected(now, error=failed))
+            shown += presentation.take(Detected(now, error=failed))
         else:
-            shown += lockstep.take(Detected(now, moving_box(index)))
-    return shown + list(lockstep.flush())
+            shown += presentation.take(Detected(now, moving_box(index)))
+    return shown + list(presentation.flush())
 
 
 @settings(deadline=None)
@@ -67,7 +67,7 @@ def test_every_frame_is_shown_once_in_order(count: int, every: int) -> None:
     fails_on=st.sets(st.integers(0, 30)),
     segments=st.lists(st.integers(0, 1), min_size=30, max_size=30),
 )
-def test_a_frame_that_the_detector_failed_on_is_shown_as_lost(
+def test_a_frame_with_a_failed_detection_is_shown_as_lost(
     count: int, every: int, fails_on: set[int], segments: list[int]
 ) -> None:
     shown = pace(count, every, segments=[sum(segments[: index + 1]) for index in range(30)], fails_on=fails_on)
@@ -79,7 +79,7 @@ def test_a_frame_that_the_detector_failed_on_is_shown_as_lost(
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_boxes_of_a_lost_frame_come_from_both_sides(every: int) -> None:
+def test_boxes_of_a_lost_frame_are_interpolated(every: int) -> None:
     shown = pace(count=31, every=every, fails_on={12, 15, 24})
     for index in (12, 15, 24):
         assert shown[index].state == "lost"
@@ -102,14 +102,14 @@ def test_nothing_is_interpolated_across_segments_over_a_lost_frame() -> None:
     assert shown[11].tracks.ids.tolist() != shown[8].tracks.ids.tolist()
 
 
-def test_boxes_between_two_detections_lie_on_the_way() -> None:
+def test_boxes_between_two_detections_lie_on_the_path() -> None:
     for presented in pace(count=41, every=5)[5:]:
         assert presented.tracks.boxes[0, 0] == pytest.approx(presented.frame.index, abs=0.5)
         expected = Origin.DETECTED if presented.state == "detected" else Origin.INTERPOLATED
         assert presented.tracks.origin.tolist() == [expected]
 
 
-def test_frames_behind_the_last_detection_are_predicted() -> None:
+def test_frames_after_the_last_detection_are_predicted() -> None:
     shown = pace(count=38, every=5)
     assert [presented.state for presented in shown[36:]] == ["predicted", "predicted"]
     assert shown[-1].tracks.boxes[0, 0] == pytest.approx(37, abs=1.0)
@@ -120,7 +120,7 @@ def test_a_new_segment_starts_with_new_tracks() -> None:
     assert set(shown[9].tracks.ids.tolist()).isdisjoint(shown[19].tracks.ids.tolist())
 
 
-def test_a_new_segment_shows_what_waited_first_and_interpolates_nothing_across() -> None:
+def test_nothing_is_interpolated_across_segments() -> None:
     shown = pace(count=20, every=4, segments=[0] * 10 + [1] * 10)
     assert [presented.frame.index for presented in shown] == list(range(20))
     states = [presented.state for presented in shown[8:13]]
@@ -129,15 +129,15 @@ def test_a_new_segment_shows_what_waited_first_and_interpolates_nothing_across()
 
 
 @pytest.mark.parametrize("cuts", [True, False], ids=["cut", "same shot"])
-def test_nobody_of_the_shot_before_is_shown_after_a_cut(cuts: bool) -> None:
-    """Two objects; on frame 10 one of them is not found: the other shot does not have it, or the detector missed it."""
-    lockstep, shot, other = EveryFrame(IouTracker(confirm_s=0.0)), Drawn(), Drawn(seed=7)
+def test_no_object_of_the_earlier_shot_is_shown_after_a_cut(cuts: bool) -> None:
+    """Two objects; one is not detected on frame 10: there is a cut, or the detector missed it."""
+    presentation, shot, other = EveryFrame(IouTracker(confirm_s=0.0)), Drawn(), Drawn(seed=7)
     box = np.array([[20, 20, 60, 100], [200, 40, 260, 140]], np.float32)
     both = Detections(box, np.array([0.9, 0.9]), np.array([0, 0]))
     shown: list[Presented] = []
     for index in range(12):
         now = (other if cuts and index >= 10 else shot).frame(index)
-        shown += lockstep.take(Detected(now, both if index < 10 else both.select(np.array([0]))))
+        shown += presentation.take(Detected(now, both if index < 10 else both.select(np.array([0]))))
     assert [len(presented.tracks) for presented in shown[:10]] == [2] * 10
     assert [len(presented.tracks) for presented in shown[10:]] == ([1, 1] if cuts else [2, 2])
     assert (shown[10].tracks.ids[0] == shown[9].tracks.ids[0]) != cuts

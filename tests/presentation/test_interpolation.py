@@ -1,4 +1,4 @@
-"""Boxes between two detections come from both sides: on the way that the thing took, and nowhere that it was not."""
+"""Boxes between two detected frames follow the path of the object."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAST = 12  # index of the later detection; the earlier one is on frame 0
 
 
 def tracks(ids: Sequence[int], boxes: npt.ArrayLike, *, age_s: float = 0.0, unseen_s: float = 0.0) -> Tracks:
-    """As a tracker gives them on a detected frame."""
+    """Tracks as a tracker returns them for a detected frame."""
     count = len(ids)
     return Tracks(
         ids=np.array(ids, np.int64),
@@ -41,7 +41,7 @@ def bend(index: int) -> tuple[float, float]:
 
 
 class Passage:
-    """The frames of a scene from one detection to the next, and the steps between them."""
+    """The frames of a scene from one detection to the next, with the motion fields between them."""
 
     def __init__(self, frames: Sequence[Frame]) -> None:
         estimator = MotionEstimator()
@@ -49,7 +49,7 @@ class Passage:
         self.steps: list[MotionField | None] = [estimator.step(frame) for frame in frames][1:]
 
     def shown(self, before: Tracks | None, after: Tracks | None) -> list[Tracks]:
-        """The tracks on the frames between, the first of which has index 1."""
+        """The tracks on the frames between the detections; the first has index 1."""
         return interpolated(
             None if before is None else Anchor(self.frames[0], before),
             None if after is None else Anchor(self.frames[-1], after),
@@ -63,7 +63,7 @@ def passage(drawn: Drawn) -> Passage:
 
 
 def of_cut(cut: int) -> Passage:
-    """A thing on its way until another scene begins at index `cut`, in which another one is."""
+    """A moving object until a cut at index `cut`, then another scene with another object."""
     one, other = Drawn([Thing(bend)]), Drawn([Thing(bend, seed=300)], seed=9)
     return Passage([(one if index < cut else other).frame(index) for index in range(LAST + 1)])
 
@@ -73,7 +73,7 @@ def ids(shown: Sequence[Tracks]) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("view", [RESTING, camera(x=-2, y=1), camera(zoom=1.01, roll_degrees=0.5)])
-def test_between_two_detections_a_box_is_on_its_bent_way(view: Camera) -> None:
+def test_a_box_follows_a_curved_path_between_two_detections(view: Camera) -> None:
     drawn = Drawn([Thing(bend)], view)
     first, last = drawn.boxes(0), drawn.boxes(LAST)
     shown = passage(drawn).shown(tracks([7], first), tracks([7], last))
@@ -89,7 +89,7 @@ def test_between_two_detections_a_box_is_on_its_bent_way(view: Camera) -> None:
     assert worst_straight < 0.5, "the straight way would not do"
 
 
-def test_what_the_detector_was_off_is_spread_over_the_way() -> None:
+def test_the_error_of_the_detector_is_spread_over_the_path() -> None:
     drawn = Drawn([Thing(bend)])
     wrong = np.array([[12.0, 0, 12, 6]])
     shown = passage(drawn).shown(tracks([7], drawn.boxes(0)), tracks([7], drawn.boxes(LAST) + wrong))
@@ -98,7 +98,7 @@ def test_what_the_detector_was_off_is_spread_over_the_way() -> None:
         assert off[index - 1] == pytest.approx(wrong[0] * index / LAST, abs=1.5)
 
 
-def test_nothing_jumps_where_the_detections_are_reached() -> None:
+def test_boxes_do_not_jump_at_the_detections() -> None:
     drawn = Drawn([Thing(bend)])
     first, last = drawn.boxes(0) - (4, 0, 0, 0), drawn.boxes(LAST) + np.array([[5.0, 5, 9, 9]])
     shown = passage(drawn).shown(tracks([1], first), tracks([1], last))
@@ -107,8 +107,8 @@ def test_nothing_jumps_where_the_detections_are_reached() -> None:
     assert np.abs(np.diff(way, axis=0) - np.diff(true_way, axis=0)).max() < 2.5
 
 
-def test_a_box_whose_thing_is_lost_from_sight_goes_the_straight_way() -> None:
-    """On blank pictures nothing can be followed; both ends are known all the same."""
+def test_a_box_without_texture_moves_straight() -> None:
+    """Motion estimation fails on blank frames, but both detections are known."""
     blank = Passage([frame_of(flat(128), index) for index in range(LAST + 1)])
     shown = blank.shown(tracks([1], [[10, 10, 60, 80]]), tracks([1], [[130, 34, 192, 110]]))
     for index, one in enumerate(shown, 1):
@@ -118,15 +118,15 @@ def test_a_box_whose_thing_is_lost_from_sight_goes_the_straight_way() -> None:
         assert one.origin.tolist() == [Origin.INTERPOLATED]
 
 
-def test_following_that_went_astray_is_not_believed() -> None:
-    """Both detections are at one place, and what was there ran away: it is not what was meant."""
+def test_a_path_that_went_astray_is_not_used() -> None:
+    """Both detections are at one place, but the texture there moved away."""
     drawn = Drawn([Thing(lambda index: (60 + 1.2 * index**2, 80))])
     shown = passage(drawn).shown(tracks([1], drawn.boxes(0)), tracks([1], drawn.boxes(0)))
     for one in shown:
         assert one.boxes == pytest.approx(drawn.boxes(0), abs=1)
 
 
-def test_a_thing_that_jumps_unseen_goes_steadily_from_one_end_to_the_other() -> None:
+def test_an_object_that_jumps_unseen_moves_steadily() -> None:
     jumps = Drawn([Thing(lambda index: (40.0, 60.0) if index < 6 else (200.0, 120.0))])
     shown = passage(jumps).shown(tracks([1], jumps.boxes(0)), tracks([1], jumps.boxes(LAST)))
     way = np.array([one.boxes[0] for one in shown])
@@ -134,7 +134,7 @@ def test_a_thing_that_jumps_unseen_goes_steadily_from_one_end_to_the_other() -> 
     assert way[LAST // 2 - 1] == pytest.approx((120, 90, 168, 154), abs=8)
 
 
-def test_who_is_found_later_is_carried_back_to_where_it_came_in() -> None:
+def test_an_object_found_later_is_carried_back_to_where_it_entered() -> None:
     enters = Drawn([Thing(lambda index: (-90 + 14.0 * index, 80))])
     shown = passage(enters).shown(Tracks.empty(), tracks([3], enters.boxes(LAST)))
     counts = [len(one) for one in shown]
@@ -148,7 +148,7 @@ def test_who_is_found_later_is_carried_back_to_where_it_came_in() -> None:
     assert (counts[0], counts[-1]) == (0, 1)
 
 
-def test_who_is_not_found_again_is_carried_on_until_it_leaves() -> None:
+def test_an_object_not_found_again_is_carried_on_until_it_leaves() -> None:
     leaves = Drawn([Thing(lambda index: (WIDTH - 100 + 12.0 * index, 80))])
     shown = passage(leaves).shown(tracks([3], leaves.boxes(0)), Tracks.empty())
     counts = [len(one) for one in shown]
@@ -163,14 +163,14 @@ def test_who_is_not_found_again_is_carried_on_until_it_leaves() -> None:
 
 
 def test_one_object_under_two_ids_is_drawn_once() -> None:
-    """A tracker may lose an identity; two boxes on one thing are no better for it."""
+    """A tracker may change an identity; the object still has one box."""
     drawn = Drawn([Thing(bend)])
     shown = passage(drawn).shown(tracks([1], drawn.boxes(0)), tracks([2], drawn.boxes(LAST)))
     assert all(len(one) == 1 for one in shown)
     assert ids(shown)[-1] == [2]
 
 
-def test_what_both_ends_know_hides_what_would_be_carried_onto_it() -> None:
+def test_an_object_of_both_sides_hides_one_carried_onto_it() -> None:
     drawn = Drawn([Thing(bend)])
     doubled = np.concatenate([drawn.boxes(LAST), drawn.boxes(LAST) + 3])
     shown = passage(drawn).shown(tracks([1], drawn.boxes(0)), tracks([1, 2], doubled))
@@ -187,20 +187,20 @@ def test_nothing_is_carried_over_a_cut(cut: int) -> None:
         assert iou(one.boxes[0].astype(np.float64), drawn.box(index)) > 0.75
 
 
-def test_between_two_cuts_nobody_is_known() -> None:
+def test_no_object_is_shown_between_two_cuts() -> None:
     drawn, other, third = Drawn([Thing(bend)]), Drawn(seed=9), Drawn([Thing(bend)], seed=5)
     frames = [(drawn if i < 4 else other if i < 8 else third).frame(i) for i in range(LAST + 1)]
     shown = Passage(frames).shown(tracks([1], drawn.boxes(0)), tracks([2], drawn.boxes(LAST)))
     assert ids(shown) == [[1]] * 3 + [[]] * 4 + [[2]] * 4
 
 
-def test_the_same_id_on_both_sides_of_a_cut_is_not_joined() -> None:
+def test_the_same_id_on_both_sides_of_a_cut_is_not_interpolated() -> None:
     drawn = Drawn([Thing(bend)])
     shown = of_cut(6).shown(tracks([1], drawn.boxes(0)), tracks([1], drawn.boxes(LAST)))
     assert all(Origin.INTERPOLATED not in one.origin for one in shown)
 
 
-def test_with_one_end_alone_boxes_are_carried_from_there() -> None:
+def test_with_one_side_boxes_are_carried_from_it() -> None:
     drawn = Drawn([Thing(bend)])
     way = passage(drawn)
     forward = way.shown(tracks([1], drawn.boxes(0)), None)
@@ -213,14 +213,14 @@ def test_with_one_end_alone_boxes_are_carried_from_there() -> None:
             assert iou(one.boxes[0].astype(np.float64), drawn.box(index)) > 0.75
 
 
-def test_with_neither_end_there_is_nothing_and_between_neighbours_no_frame() -> None:
+def test_with_neither_side_no_track_is_shown() -> None:
     way = passage(Drawn([Thing(bend)]))
     assert ids(way.shown(None, None)) == [[]] * LAST
     neighbours = Passage([Drawn().frame(index) for index in (0, 1)])
     assert neighbours.shown(tracks([1], [[1, 1, 9, 9]]), tracks([1], [[1, 1, 9, 9]])) == []
 
 
-def test_ages_go_from_one_end_to_the_other() -> None:
+def test_ages_are_interpolated() -> None:
     drawn = Drawn([Thing(bend)])
     way, span_s = passage(drawn), LAST / FPS
     known = way.shown(tracks([1], drawn.boxes(0), age_s=2.0), tracks([1], drawn.boxes(LAST), age_s=2.0 + span_s))
@@ -235,7 +235,7 @@ def test_ages_go_from_one_end_to_the_other() -> None:
         assert born[index - 1].unseen_s == pytest.approx([span_s - since_s], abs=1e-4)
 
 
-def test_two_detections_of_the_same_instant_are_no_error() -> None:
+def test_two_detections_at_the_same_time_are_no_error() -> None:
     one = Drawn().frame(0)
     frames = [Frame(one.picture, index, one.pts, one.time_base, one.captured_s) for index in range(3)]
     shown = Passage(frames).shown(tracks([1], [[10, 10, 50, 50]]), tracks([1], [[20, 20, 60, 60]]))
@@ -243,13 +243,13 @@ def test_two_detections_of_the_same_instant_are_no_error() -> None:
     assert np.isfinite(shown[0].boxes).all()
 
 
-# Numbers of 8 objects, any of which each end may know.
+# Numbers of 8 objects, any of which each side may have.
 some = st.lists(st.integers(1, 8), unique=True, max_size=8)
 
 
 @settings(deadline=None, max_examples=60)
 @given(first=some, second=some, count=st.integers(0, 6), textured=st.booleans(), seed=st.integers(0, 1000))
-def test_who_is_shown_is_known_to_an_end_and_shown_once(
+def test_every_shown_object_is_of_one_side_and_shown_once(
     first: list[int], second: list[int], count: int, textured: bool, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
@@ -283,7 +283,7 @@ def _field() -> MotionField:
 FIELD = _field()
 
 
-def test_others_are_added_by_id() -> None:
+def test_joined_adds_tracks_with_new_ids() -> None:
     one, other = tracks([1, 2], [[0, 1, 2, 3]] * 2), tracks([2, 3], [[9, 10, 11, 12]] * 2)
     both = joined(one, other)
     assert both.ids.tolist() == [1, 2, 3]

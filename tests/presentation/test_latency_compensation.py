@@ -1,4 +1,4 @@
-"""Boxes on the newest frame: late results land where the object is by now, and glide in."""
+"""Boxes on the newest frame: late results are carried to where the object is now, and glide in."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ AWAY = np.zeros((0, 4))
 
 
 def detections(boxes: Array) -> Detections:
-    """As a detector gives them."""
+    """Detections of these boxes."""
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     return Detections(boxes.astype(np.float32), np.full(len(boxes), 0.9), np.zeros(len(boxes), np.int32))
 
 
-def a_now() -> LatencyCompensator:
+def compensator() -> LatencyCompensator:
     return LatencyCompensator(ShotTracker(IouTracker(confirm_s=0.0)))
 
 
@@ -67,8 +67,8 @@ def watch(
     found: Callable[[int], Array] | None = None,
     fps: int = FPS,
 ) -> list[Tracks]:
-    """`count` frames; of every `every`-th one the result lands `late` frames later."""
-    now, shown = a_now(), []
+    """`count` frames; the result of every `every`-th frame comes `late` frames later."""
+    now, shown = compensator(), []
     frames = [drawn.frame(index, fps=fps) for index in range(count)]
     for index, one in enumerate(frames):
         seen = index - late
@@ -79,7 +79,7 @@ def watch(
 
 
 @pytest.mark.parametrize("view", [RESTING, camera(x=-3, y=1), camera(x=2, zoom=1.005, roll_degrees=-0.2)])
-def test_a_late_result_lands_where_the_thing_is_by_now(view: Camera) -> None:
+def test_a_late_result_lands_where_the_object_is_now(view: Camera) -> None:
     drawn = Drawn([Thing(bend)], view)
     shown = watch(drawn, 42, late=12, every=12)
     assert not any(len(tracks) for tracks in shown[:12]), "nothing is known yet"
@@ -90,7 +90,7 @@ def test_a_late_result_lands_where_the_thing_is_by_now(view: Camera) -> None:
         assert iou(drawn.box(found_on), drawn.box(index)) < 0.5, "a box that was not carried would be far off"
 
 
-def test_boxes_say_that_they_are_carried_and_how_old_they_are() -> None:
+def test_carried_boxes_have_their_origin_and_age() -> None:
     shown = watch(WALK, 30, late=9, every=9)
     for index in range(11, 30):
         found_on = index - 9 - (index - 9) % 9
@@ -100,7 +100,7 @@ def test_boxes_say_that_they_are_carried_and_how_old_they_are() -> None:
         assert shown[index].age_s == pytest.approx([index / FPS], abs=1e-5)
 
 
-def test_a_landing_glides_instead_of_jumping() -> None:
+def test_a_new_result_glides_in() -> None:
     """A detector whose boxes are 8 px off to the right every other time."""
 
     def found(index: int) -> Array:
@@ -113,13 +113,13 @@ def test_a_landing_glides_instead_of_jumping() -> None:
     assert change > 4, "it makes a difference what the detector says"
     jumps = np.abs(np.diff(off))
     assert jumps.max() < 0.6 * change
-    # It goes from one to the other without swinging back: what a change is in all, its parts are.
+    # The box moves in one direction: the steps add up to the whole change.
     landing = off[22 - 12 : 34 - 12]
     assert (np.diff(landing) * np.sign(landing[-1] - landing[0]) > -0.5).all()
 
 
 class OnlyOne(IouTracker):
-    """Takes every detection for the same object, wherever it is."""
+    """Assigns every detection to the same object."""
 
     def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         self.reset()
@@ -128,7 +128,7 @@ class OnlyOne(IouTracker):
 
 
 @pytest.mark.parametrize(("apart_px", "glides"), [(10, True), (60, False)])
-def test_a_box_glides_a_short_way_and_does_not_slide_over_half_the_picture(apart_px: int, glides: bool) -> None:
+def test_a_box_glides_short_offsets_only(apart_px: int, glides: bool) -> None:
     now, drawn = LatencyCompensator(ShotTracker(OnlyOne(confirm_s=0.0))), Drawn()
     here = np.array([[40.0, 40, 100, 100]])
     there = here + apart_px
@@ -141,7 +141,7 @@ def test_a_box_glides_a_short_way_and_does_not_slide_over_half_the_picture(apart
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many steps boxes made since the last time that somebody asked."""
+    """The number of steps since the last call."""
     made, step = [0], propagation.propagate
 
     def count(*arguments: object) -> object:
@@ -160,9 +160,9 @@ def slowly(index: int) -> tuple[float, float]:
     return 60 + 1.0 * index, 60 + 0.004 * index**2
 
 
-def test_what_a_frame_costs_does_not_depend_on_how_late_a_result_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_a_frame_does_not_depend_on_the_latency(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn, late = Drawn([Thing(slowly)]), 100  # 3.3 s
-    steps, now = counted(monkeypatch), a_now()
+    steps, now = counted(monkeypatch), compensator()
     frames = [drawn.frame(index) for index in range(late + 20)]
     landed = None
     for index, one in enumerate(frames):
@@ -177,12 +177,12 @@ def test_what_a_frame_costs_does_not_depend_on_how_late_a_result_is(monkeypatch:
     assert iou(shown.boxes[0], drawn.box(len(frames) - 1)) > 0.8
 
 
-def test_while_a_late_result_catches_up_what_was_shown_goes_on() -> None:
+def test_old_boxes_stay_while_a_late_result_catches_up() -> None:
     drawn, late = Drawn([Thing(slowly)]), 90
-    now = a_now()
+    now = compensator()
     frames = [drawn.frame(index) for index in range(late + 12)]
     for index, one in enumerate(frames):
-        if index == late - 1:  # of another detector, say, and quick
+        if index == late - 1:  # such as of another, faster detector
             now.add(frames[index - 1], detections(drawn.boxes(index - 1)))
         if index == late + 2:
             now.add(frames[late - 60 + 1], detections(drawn.boxes(late - 60 + 1)))
@@ -192,7 +192,7 @@ def test_while_a_late_result_catches_up_what_was_shown_goes_on() -> None:
             assert iou(shown.boxes[0], drawn.box(index)) > 0.8, index
 
 
-def test_where_frames_come_slowly_a_late_result_is_there_at_once() -> None:
+def test_at_low_frame_rates_a_late_result_catches_up_at_once() -> None:
     """At 5 frames/s there is time for more steps."""
 
     def strolls(index: int) -> tuple[float, float]:
@@ -205,16 +205,16 @@ def test_where_frames_come_slowly_a_late_result_is_there_at_once() -> None:
         assert iou(shown[index].boxes[0], drawn.box(index)) > 0.85
 
 
-def test_a_result_that_is_there_with_its_frame_is_shown_on_it() -> None:
-    now = a_now()
+def test_a_result_without_latency_is_shown_on_its_frame() -> None:
+    now = compensator()
     one = WALK.frame(0)
     shown = now.advance(one, Detected(one, detections(WALK.boxes(0))))
     assert shown.boxes == pytest.approx(WALK.boxes(0), abs=0.5)
     assert shown.unseen_s.tolist() == [0]
 
 
-def test_a_result_that_is_older_than_the_fields_changes_nothing() -> None:
-    now = a_now()
+def test_a_result_older_than_the_motion_cache_is_ignored() -> None:
+    now = compensator()
     fps, count = 4, int(KEPT_S) * 4 + 8
     frames = [frame_of(flat(128), index, fps=fps) for index in range(count)]
     for one in frames:
@@ -225,7 +225,7 @@ def test_a_result_that_is_older_than_the_fields_changes_nothing() -> None:
 
 @pytest.mark.parametrize("begins", ["cut", "reconnect", "another size"])
 def test_nothing_is_carried_into_a_new_shot(begins: str) -> None:
-    now, segment = a_now(), int(begins == "reconnect")
+    now, segment = compensator(), int(begins == "reconnect")
     frames = [WALK.frame(index) for index in range(6)]
     for index, one in enumerate(frames):
         if index == 3:
@@ -238,7 +238,7 @@ def test_nothing_is_carried_into_a_new_shot(begins: str) -> None:
         return frame_of(picture[:, :300] if begins == "another size" else picture, index, segment=segment)
 
     assert len(now.advance(after(6))) == 0
-    now.add(frames[5], detections(WALK.boxes(5)))  # a result of the shot that is over
+    now.add(frames[5], detections(WALK.boxes(5)))  # a result of the earlier shot
     assert len(now.advance(after(7))) == 0
     seen = after(7)
     now.add(seen, detections(np.array([40.0, 40, 100, 120])))
@@ -247,24 +247,24 @@ def test_nothing_is_carried_into_a_new_shot(begins: str) -> None:
     assert shown.boxes[0] == pytest.approx((40, 40, 100, 120), abs=30)
 
 
-def test_a_result_on_its_way_is_given_up_when_the_shot_ends() -> None:
-    now, still = a_now(), Drawn()
+def test_a_result_that_catches_up_is_dropped_at_a_cut() -> None:
+    now, still = compensator(), Drawn()
     frames = [still.frame(index) for index in range(100)]
     for one in frames[:90]:
         now.advance(one)
     now.add(frames[0], detections(np.array([40.0, 40, 100, 120])))
-    assert len(now.advance(frames[90])) == 0, "it takes more than a frame to catch up"
+    assert len(now.advance(frames[90])) == 0, "catching up takes more than one frame"
     other = Drawn(seed=9)
     assert [len(now.advance(other.frame(index))) for index in range(91, 110)] == [0] * 19
 
 
-def test_a_detector_that_finds_nothing_any_more_ends_the_boxes() -> None:
+def test_an_empty_result_removes_the_boxes() -> None:
     shown = watch(WALK, 30, late=3, every=6, found=lambda index: WALK.boxes(index) if index < 10 else AWAY)
     assert len(shown[12]) == 1
     assert len(shown[-1]) == 0
 
 
-def test_what_leaves_the_picture_is_not_shown_any_more() -> None:
+def test_an_object_that_leaves_the_frame_is_not_shown() -> None:
     leaving = Drawn([Thing(lambda index: (WIDTH - 60 + 5.0 * index, 80))])
     shown = watch(leaving, 24, late=2, every=100)
     for index in range(2, 24):
@@ -277,8 +277,8 @@ def test_what_leaves_the_picture_is_not_shown_any_more() -> None:
 
 
 @pytest.mark.parametrize("every", [3, 6])
-def test_where_pictures_tell_nothing_the_tracker_says_how_it_goes_on(every: int) -> None:
-    now, frames = a_now(), [frame_of(flat(90), index) for index in range(48)]
+def test_without_motion_estimates_the_tracker_predicts_the_boxes(every: int) -> None:
+    now, frames = compensator(), [frame_of(flat(90), index) for index in range(48)]
     for index, one in enumerate(frames):
         if index >= 5 and (index - 5) % every == 0:
             x = 4.0 * (index - 5)
@@ -287,17 +287,17 @@ def test_where_pictures_tell_nothing_the_tracker_says_how_it_goes_on(every: int)
     assert shown.boxes[0] == pytest.approx((4.0 * 47, 50, 4.0 * 47 + 60, 140), abs=6)
 
 
-def test_a_box_without_texture_is_held_on_a_background_that_moves() -> None:
-    """Its thing tells nothing, but what the camera does is known, and is all that is believed."""
+def test_a_box_without_texture_moves_with_the_camera() -> None:
+    """The object has no texture, but the motion of the camera is known."""
     plain = Drawn([Thing(lambda _: (150.0, 60.0), 110, 110, seed=None)], camera(x=-4))
     core = np.array([[30.0, 30, -30, -30]])
     shown = watch(plain, 24, late=6, every=100, found=lambda index: plain.boxes(index) + core)
     assert shown[-1].boxes == pytest.approx(plain.boxes(23) + core, abs=2)
 
 
-def test_boxes_are_never_worse_than_stale_where_there_is_only_noise() -> None:
+def test_on_noise_boxes_are_not_worse_than_stale_ones() -> None:
     random = np.random.default_rng(3)
-    now, box = a_now(), np.array([[100.0, 60, 180, 160]])
+    now, box = compensator(), np.array([[100.0, 60, 180, 160]])
     frames = [
         frame_of(np.clip(128 + random.normal(0, 2, (HEIGHT, WIDTH)), 0, 255).astype(np.uint8), index)
         for index in range(30)
@@ -309,7 +309,7 @@ def test_boxes_are_never_worse_than_stale_where_there_is_only_noise() -> None:
     assert shown.boxes == pytest.approx(box, abs=0.5)
 
 
-def test_many_things_at_once_keep_their_own_boxes() -> None:
+def test_many_objects_keep_their_own_boxes() -> None:
     crowd = Drawn(
         [
             Thing(line(20.0 + 75 * n, 20.0 + 60 * (n % 2), 0.8 if n % 2 == 0 else -0.8, 2.0), seed=200 + n)
@@ -337,8 +337,8 @@ def test_a_result_of_an_earlier_shot_does_not_update_the_tracker() -> None:
 
 
 def test_a_late_result_catches_up_over_frames_that_were_dropped() -> None:
-    """Of three frames two never come; the way takes several frames."""
-    now, indices = a_now(), range(0, 90, 3)
+    """Two of three frames are dropped; catching up takes several frames."""
+    now, indices = compensator(), range(0, 90, 3)
     walk = Drawn([Thing(line(20, 60, 2))])
     for index in indices:
         if index == 60:

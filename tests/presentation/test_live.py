@@ -1,4 +1,4 @@
-"""What is shown of a live source: frames as they come with carried boxes, or detected ones as they are done."""
+"""The presentations of live sources: every frame on arrival, or detected frames only."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def live(*, every_frame: bool = True) -> ShowNow | ShowDetected:
 
 
 def came(presentation: ShowNow | ShowDetected, index: int, segment: int = 0) -> Presented:
-    """A frame that came; what is shown of it."""
+    """The result of delivering a frame."""
     (presented,) = presentation.take(Arrived(frame(index, segment)))
     return presented
 
 
 def found(presentation: ShowNow | ShowDetected, index: int, segment: int = 0) -> list[Presented]:
-    """A frame that a detector is done with; what is shown of it."""
+    """The result of delivering a detection."""
     return list(presentation.take(Detected(frame(index, segment), moving_box(index))))
 
 
@@ -56,7 +56,7 @@ def ids(presented: Presented) -> list[int]:
     return found_ids
 
 
-def test_a_late_frame_has_the_boxes_where_they_were_and_the_next_one_goes_on() -> None:
+def test_a_late_frame_keeps_the_last_boxes() -> None:
     presentation = live()
     for index in range(10):
         came(presentation, index)
@@ -71,11 +71,11 @@ def test_a_late_frame_has_the_boxes_where_they_were_and_the_next_one_goes_on() -
     assert ids(elsewhere) == []
 
 
-def test_every_frame_is_shown_as_it_comes_and_goes_on_as_the_tracker_expects_where_pictures_tell_nothing() -> None:
+def test_every_frame_is_shown_on_arrival_with_predicted_boxes() -> None:
     presentation, shown = live(), []
     for index in range(40):
         shown.append(came(presentation, index))
-        if index % 5 == 4:  # the detector is done with a frame that came four frames ago
+        if index % 5 == 4:  # the result for a frame of four frames ago
             assert found(presentation, index - 4) == []
     assert [presented.frame.index for presented in shown] == list(range(40))
     assert {presented.state for presented in shown} == {"predicted"}
@@ -84,7 +84,7 @@ def test_every_frame_is_shown_as_it_comes_and_goes_on_as_the_tracker_expects_whe
         assert shown[index].tracks.boxes[0, 0] == pytest.approx(index, abs=1.0)
 
 
-def test_only_detected_frames_are_shown_with_the_detectors_own_boxes() -> None:
+def test_overlay_detected_shows_detected_frames_with_their_own_boxes() -> None:
     presentation = live(every_frame=False)
     shown = [presented for index in range(0, 40, 4) for presented in found(presentation, index)]
     assert [presented.frame.index for presented in shown] == list(range(0, 40, 4))
@@ -113,7 +113,7 @@ def test_a_new_segment_starts_with_new_tracks_in_detected() -> None:
     assert ids(found(presentation, 1, segment=1)[0]) == [2]
 
 
-def test_a_late_result_of_the_segment_before_is_ignored() -> None:
+def test_a_late_result_of_an_earlier_segment_is_ignored() -> None:
     presentation = live()
     came(presentation, 0)
     came(presentation, 1)
@@ -122,10 +122,10 @@ def test_a_late_result_of_the_segment_before_is_ignored() -> None:
     assert ids(came(presentation, 3, segment=1)) == []
 
 
-def test_a_result_that_is_there_before_its_frame_is_shown_waits_for_it() -> None:
+def test_a_result_before_its_frame_waits_for_it() -> None:
     presentation = live()
     came(presentation, 0)
-    assert found(presentation, 2, segment=1) == []  # a quick detector: the frame before it is not shown yet
+    assert found(presentation, 2, segment=1) == []  # a fast detector: the frame before it is not shown yet
     assert not len(came(presentation, 1).tracks)
     assert len(came(presentation, 2, segment=1).tracks) == 1
 
@@ -138,20 +138,20 @@ def test_a_result_whose_frame_was_dropped_is_used_for_the_next() -> None:
 
 
 @pytest.mark.parametrize("every_frame", [True, False])
-def test_a_result_that_others_overtook_does_not_turn_time_back(every_frame: bool) -> None:
+def test_an_overtaken_result_is_ignored(every_frame: bool) -> None:
     presentation = live(every_frame=every_frame)
     for index in (0, 1, 2, 3, 4):
         if every_frame:
             came(presentation, index)
         if index != 3:
             found(presentation, index)
-    assert found(presentation, 3) == []  # of another detector, which was slower
+    assert found(presentation, 3) == []  # of another, slower detector
     (presented,) = [came(presentation, 5)] if every_frame else found(presentation, 5)
     assert ids(presented) == [1]
     assert presented.tracks.unseen_s == pytest.approx([1 / RATE if every_frame else 0], abs=1e-5)
 
 
-def test_a_frame_that_the_detector_failed_on_is_shown_once() -> None:
+def test_a_frame_with_a_failed_detection_is_shown_once() -> None:
     presentation = live()
     came(presentation, 0)
     found(presentation, 0)
@@ -165,7 +165,7 @@ def test_a_frame_that_the_detector_failed_on_is_shown_once() -> None:
 
 @st.composite
 def live_orders(draw: st.DrawFn) -> list[tuple[str, int, int]]:
-    """Frames in order, in rising segments, with results later and in any order, as several detectors give them."""
+    """Frames in order and rising segments, with later results in any order, as of several detectors."""
     segments: list[int] = draw(st.lists(st.integers(0, 1), min_size=1, max_size=25))
     choices = st.lists(st.integers(0, 9), max_size=3)
     with_detectors: list[tuple[int, int]] = []
@@ -182,7 +182,7 @@ def live_orders(draw: st.DrawFn) -> list[tuple[str, int, int]]:
 
 @settings(deadline=None)
 @given(order=live_orders(), every_frame=st.booleans())
-def test_what_is_shown_never_goes_back_in_time(order: list[tuple[str, int, int]], every_frame: bool) -> None:
+def test_shown_frames_never_go_back_in_time(order: list[tuple[str, int, int]], every_frame: bool) -> None:
     presentation = live(every_frame=every_frame)
     shown: list[Presented] = []
     for what, index, segment in order:

@@ -1,4 +1,4 @@
-"""Runs that are recorded and run again, and what there is to compare."""
+"""Recorded and replayed runs, with results to compare."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Counts = tuple[int, dict[tuple[FrameState, str], int]]
 
 
 class Result(NamedTuple):
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        lines: the JSON lines of all that was shown.
-        counts: of the ledger.
-        error: the message of what ended it; empty if nothing did.
+        lines: the JSON lines of all shown frames.
+        counts: of the frame ledger.
+        error: the message of the error that ended it; empty if there was none.
     """
 
     lines: bytes
@@ -50,7 +50,7 @@ class Result(NamedTuple):
 
 
 class SquareDetector:
-    """Finds the bright square of `tests.clips.picture`, moved by a little that depends on the frame."""
+    """Detects the bright square of `tests.clips.picture`, with an offset that depends on the frame."""
 
     labels = LABELS
 
@@ -80,7 +80,7 @@ def record(
     most_bytes: int = MOST_BYTES,
     delay_s: float | None = None,
 ) -> Result:
-    """Run with a recorder at hand, to the end of the source or what `on_scene` raises."""
+    """Record a run, to the end of the source or an error of `on_scene`."""
     stats, chosen = RunStats(), detector or SquareDetector()
 
     def scenes() -> Iterator[Scene]:
@@ -105,7 +105,7 @@ def record(
 
 
 def replay(folder: Path, *, in_real_time: bool = False) -> Result:
-    """Run a recording again."""
+    """Replay a recording."""
     recording = Recording(folder)
     stats, header = RunStats(), recording.header
     with ReplayedSource(recording) as source:
@@ -117,7 +117,7 @@ def replay(folder: Path, *, in_real_time: bool = False) -> Result:
 
 
 def collected(scenes: Iterable[Scene], stats: RunStats) -> Result:
-    """What is shown up to the end, or to an error of this program."""
+    """The result of a run that ends, or fails with an error of this program."""
     lines, error, text = [], "", LineFormat()
     try:
         for scene in scenes:
@@ -128,5 +128,5 @@ def collected(scenes: Iterable[Scene], stats: RunStats) -> Result:
 
 
 def opener(uri: str | Path, **options: Any) -> Callable[[PacketTap | None], Source]:
-    """Opens a source with the recorder's tap."""
+    """Opens a source with the packet tap of the recorder."""
     return lambda tap: open_source(str(uri), SourceSettings(**options), SourceContext(packet_tap=tap))

@@ -25,7 +25,7 @@ def program(tmp_path: Path) -> Program:
 
 @pytest.fixture
 def clip(program: Program) -> Path:
-    """With detections for each of its frames beside it."""
+    """A clip, with detections for each of its frames beside it."""
     rows = (f"{frame},-1,{10 + frame},20,40,50,0.9,-1,-1,-1" for frame in range(1, 41))
     (program.folder / "boxes.txt").write_text("\n".join(rows) + "\n")
     return write_video(program.folder / "clip.mp4", frames=40, size=(320, 240))
@@ -35,11 +35,11 @@ RECORDED = ("--detector", "boxes.txt", "--report", "run.json", "--jsonl", "run.j
 
 
 @pytest.mark.slow
-def test_a_replay_writes_the_same_lines_or_tries_another_tracker(program: Program, clip: Path) -> None:
+def test_a_replay_writes_the_same_lines_or_uses_another_tracker(program: Program, clip: Path) -> None:
     run = ("--latency", "0.2", "--overlay", "delayed", "--set", "tracker.options.iou_min=0.25")
     result = program("run", clip, *run, *RECORDED)
     assert result.code == 0, result.errors
-    clip.unlink()  # nobody needs it any more
+    clip.unlink()  # a replay does not need it
     again = program("replay", "kept", "--jsonl", "again.jsonl", "--mot", "again.txt", "--report", "again.json")
     assert again.code == 0, again.errors
     lines = (program.folder / "run.jsonl").read_bytes()
@@ -55,7 +55,7 @@ def test_a_replay_writes_the_same_lines_or_tries_another_tracker(program: Progra
 
 
 @pytest.mark.usefixtures("clip")
-def test_a_camera_and_no_word_of_its_password(program: Program) -> None:
+def test_the_password_of_a_camera_is_not_recorded(program: Program) -> None:
     with Camera(auth=("digest", "me", CANARY), fps=50, key_frame_on_play=True) as camera:
         options = ("--detector", "boxes.txt", "--report", "run.json", "--record", "kept")
         result = end_when_running(program, signal.SIGTERM, camera.url, *options)

@@ -1,4 +1,4 @@
-"""What is kept of pictures: every sample of every format, from packets where these give it."""
+"""Recorded frames keep every sample of every format, from packets where these decode to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WITHOUT_PACKETS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", CODECS)
-def test_packets_give_every_picture(tmp_path: Path, name: str) -> None:
+def test_packets_decode_to_every_frame(tmp_path: Path, name: str) -> None:
     clip = write_video(tmp_path / name, frames=20, **CODECS[name])
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
     assert replay(tmp_path / "kept") == run
@@ -43,7 +43,7 @@ def test_packets_give_every_picture(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITHOUT_PACKETS)
-def test_pictures_are_kept_where_packets_do_not_do(tmp_path: Path, name: str) -> None:
+def test_frames_are_stored_if_packets_do_not_decode_to_them(tmp_path: Path, name: str) -> None:
     clip = write_video(tmp_path / name, frames=20, **WITHOUT_PACKETS[name])
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
     assert replay(tmp_path / "kept") == run
@@ -55,7 +55,7 @@ def test_pictures_are_kept_where_packets_do_not_do(tmp_path: Path, name: str) ->
     "pixel_format",
     ["yuv420p", "yuvj422p", "nv12", "yuyv422", "uyvy422", "bgr24", "rgb24", "gray", "yuv444p", "yuv420p10le", "bgra"],
 )
-def test_pictures_of_webcams_and_screens(tmp_path: Path, pixel_format: str) -> None:
+def test_frames_of_webcams_and_screens(tmp_path: Path, pixel_format: str) -> None:
     """An odd width, so that rows are padded, and sizes that change."""
     graph = f"lavfi:testsrc2=size=322x180:rate=25:duration=0.2,format={pixel_format}"
     seen: list[tuple[int, str, int]] = []
@@ -71,8 +71,8 @@ def test_pictures_of_webcams_and_screens(tmp_path: Path, pixel_format: str) -> N
     assert len(set(found)) == 5
 
 
-def test_a_fingerprint_is_of_what_is_seen() -> None:
-    """Not of the padding of the rows; and it changes with the last sample of the last plane."""
+def test_the_checksum_is_of_the_visible_samples() -> None:
+    """It ignores row padding, and changes with the last sample of the last plane."""
     samples = np.arange(33 * 27, dtype=np.uint32).astype(np.uint8).reshape(27, 33)
     one, other = av.VideoFrame(22, 18, "yuv420p"), av.VideoFrame(22, 18, "yuv420p")
     for picture, padding in ((one, 0), (other, 255)):
@@ -88,7 +88,7 @@ def test_a_fingerprint_is_of_what_is_seen() -> None:
     assert crc_of(one) != crc_of(other)
 
 
-def test_another_name_of_a_format_keeps_the_samples() -> None:
+def test_converting_the_format_keeps_the_samples() -> None:
     picture = av.VideoFrame.from_ndarray(np.arange(36 * 20, dtype=np.uint32).astype(np.uint8).reshape(36, 20), "gray")
     picture = picture.reformat(format="yuvj420p")
     picture.pts, picture.time_base = 5, Fraction(1, 25)
@@ -98,7 +98,7 @@ def test_another_name_of_a_format_keeps_the_samples() -> None:
     assert crc_of(with_format(other, "yuvj420p")) == crc_of(picture)
 
 
-def test_pictures_that_an_edit_list_hides(tmp_path: Path) -> None:
+def test_frames_that_an_edit_list_hides(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "hidden.mp4", frames=20, start_pts=-2560, options={"bf": "2", "preset": "veryfast"})
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
     assert replay(tmp_path / "kept") == run

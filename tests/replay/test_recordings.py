@@ -1,4 +1,4 @@
-"""Recordings that stop early, are damaged, or have no room; and what is written down exactly."""
+"""Recordings that stop early, are damaged or have no room, and values that survive exactly."""
 
 from __future__ import annotations
 
@@ -93,35 +93,35 @@ def test_times_of_frames_survive_exactly(pts: int, base: Fraction, at_s: float) 
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(1, 50), max_size=20), st.integers(1, 100))
-def test_a_backlog_gives_what_it_took_up_to_what_found_no_room(sizes: list[int], most: int) -> None:
-    backlog: WriteQueue[int] = WriteQueue(most)
+def test_a_write_queue_gives_its_items_up_to_the_first_without_room(sizes: list[int], most: int) -> None:
+    queue: WriteQueue[int] = WriteQueue(most)
     for number, size in enumerate(sizes):
-        backlog.put(number, size)
-    backlog.finish()
-    taken = list(backlog)
+        queue.put(number, size)
+    queue.finish()
+    taken = list(queue)
     assert taken == list(range(len(taken)))
-    assert backlog.overrun == (len(taken) < len(sizes))
+    assert queue.overrun == (len(taken) < len(sizes))
     assert sum(sizes[: len(taken)]) <= max(most, sizes[0] if sizes else 0)
-    if backlog.overrun:
+    if queue.overrun:
         assert sum(sizes[: len(taken) + 1]) > most
 
 
-def test_a_backlog_that_is_waited_for_loses_nothing() -> None:
-    backlog: WriteQueue[int] = WriteQueue(3)
-    backlog.wait_for_room()
+def test_a_blocking_write_queue_loses_nothing() -> None:
+    queue: WriteQueue[int] = WriteQueue(3)
+    queue.wait_for_room()
 
     def add() -> None:
         for number in range(50):
-            backlog.put(number, 2)
-        backlog.finish()
+            queue.put(number, 2)
+        queue.finish()
 
     thread = threading.Thread(target=add)
     thread.start()
-    assert list(backlog) == list(range(50))
+    assert list(queue) == list(range(50))
     thread.join()
 
 
-def test_a_recording_that_was_cut_off_is_played_up_to_there(
+def test_a_truncated_recording_is_played_up_to_its_end(
     clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
@@ -135,8 +135,8 @@ def test_a_recording_that_was_cut_off_is_played_up_to_there(
     assert "cut off" in caplog.text
 
 
-def test_packets_that_were_cut_off(clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Of a run that still went on: what there are pictures of is played. Of one that had ended: an error."""
+def test_truncated_packets(clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """If the run had not ended, the frames before are replayed; if it had, it is an error."""
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
     packets = tmp_path / "kept" / "packets-000.nut"
     packets.write_bytes(packets.read_bytes()[: packets.stat().st_size // 2])
@@ -152,7 +152,7 @@ def test_packets_that_were_cut_off(clip: Path, tmp_path: Path, caplog: pytest.Lo
     assert "the recording is played up to there" in caplog.text
 
 
-def test_a_disk_that_is_too_slow_ends_the_recording_not_the_run(
+def test_a_slow_disk_ends_the_recording_but_not_the_run(
     clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scenes, goes_on = itertools.count(), threading.Event()
@@ -174,7 +174,7 @@ def test_a_disk_that_is_too_slow_ends_the_recording_not_the_run(
     assert run.lines.startswith(again.lines)
 
 
-def test_a_full_disk_ends_the_recording_not_the_run(
+def test_a_full_disk_ends_the_recording_but_not_the_run(
     clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -191,14 +191,14 @@ def test_a_full_disk_ends_the_recording_not_the_run(
     assert again.lines
 
 
-def test_nothing_is_left_of_a_run_that_never_began(tmp_path: Path) -> None:
+def test_a_run_that_never_started_leaves_no_files(tmp_path: Path) -> None:
     with pytest.raises(SourceLost, match="gone"), Recorder(tmp_path / "kept", "test", IOU):
         raise SourceLost("gone")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("there", ["file", "full folder"])
-def test_only_a_new_folder_is_recorded_to(tmp_path: Path, there: str) -> None:
+def test_recording_needs_a_new_or_empty_folder(tmp_path: Path, there: str) -> None:
     target = tmp_path / "kept"
     if there == "file":
         target.write_text("mine")
@@ -209,7 +209,7 @@ def test_only_a_new_folder_is_recorded_to(tmp_path: Path, there: str) -> None:
         Recorder(target, "test", IOU)
 
 
-def test_what_is_no_recording_is_refused(clip: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_recording_is_refused(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="is not a recording"):
         Recording(tmp_path / "nothing")
     record(tmp_path / "kept", opener(clip), latency=0.1)
@@ -229,7 +229,7 @@ def test_what_is_no_recording_is_refused(clip: Path, tmp_path: Path) -> None:
         ('{"event":"discarded","stream":4,"packet":0}', "stream 4"),
     ],
 )
-def test_a_damaged_line_is_named(clip: Path, tmp_path: Path, line: str, saying: str) -> None:
+def test_a_damaged_line_is_reported_with_its_number(clip: Path, tmp_path: Path, line: str, saying: str) -> None:
     record(tmp_path / "kept", opener(clip), latency=0.1)
     events = tmp_path / "kept" / EVENTS
     lines = events.read_text().splitlines()
@@ -239,7 +239,7 @@ def test_a_damaged_line_is_named(clip: Path, tmp_path: Path, line: str, saying: 
         Recording(tmp_path / "kept")
 
 
-def test_events_are_told_in_the_order_in_which_the_main_thread_met_them(clip: Path, tmp_path: Path) -> None:
+def test_events_are_in_the_order_of_the_display_thread(clip: Path, tmp_path: Path) -> None:
     run = record(tmp_path / "kept", opener(clip), latency=0.1)
     given = [event for event in read_events(tmp_path / "kept") if isinstance(event, FrameArrived | DetectorResult)]
     shown = [json.loads(line)["index"] for line in run.lines.splitlines()]

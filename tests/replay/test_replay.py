@@ -1,4 +1,4 @@
-"""A run that is run again shows the same, byte for byte, and ends its frames in the same states."""
+"""A replay shows the same, byte for byte, and settles its frames in the same states."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OVERLAYS = ("now", "detected", "delayed")
 
 
 def check_same(again: Result, run: Result) -> None:
-    """Also that there was something to compare."""
+    """The results are equal and not empty."""
     assert again == run
     assert run.lines.count(b'"id"') > 3
     entered, states = run.counts
@@ -35,7 +35,7 @@ def check_same(again: Result, run: Result) -> None:
 
 
 class Waiting:
-    """Something that goes on while the test does other things."""
+    """A run on a thread of its own."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._results: list[Result] = []
@@ -43,7 +43,7 @@ class Waiting:
         self._thread.start()
 
     def result(self) -> Result:
-        """Waits for it."""
+        """Wait for its result."""
         self._thread.join(DEADLINE_S)
         assert self._results, "it did not end, or failed"
         return self._results[0]
@@ -51,20 +51,20 @@ class Waiting:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """H.264 with pictures that are coded in another order than they are shown."""
+    """H.264 with B-frames."""
     path = tmp_path_factory.mktemp("media") / "clip.mp4"
     options = {"preset": "veryfast", "bf": "3", "g": "20"}
     return write_video(path, frames=60, size=(320, 240), rate=50, options=options)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_a_run_on_a_virtual_clock(clip: Path, tmp_path: Path, overlay: str) -> None:
+def test_a_run_on_a_simulated_clock(clip: Path, tmp_path: Path, overlay: str) -> None:
     run = record(tmp_path / "kept", opener(clip), overlay=overlay, latency=0.07)
     check_same(replay(tmp_path / "kept"), run)
     assert not run.error
 
 
-def test_recording_changes_nothing_of_a_run(clip: Path, tmp_path: Path) -> None:
+def test_recording_does_not_change_a_run(clip: Path, tmp_path: Path) -> None:
     run = record(tmp_path / "kept", opener(clip), latency=0.07)
     with opener(clip)(None) as source:
         pipeline = Pipeline(source, [SquareDetector()], IouTracker(), latency=Latency([0.07]))
@@ -72,7 +72,7 @@ def test_recording_changes_nothing_of_a_run(clip: Path, tmp_path: Path) -> None:
     assert alone == run
 
 
-def test_at_the_pace_of_the_run_everything_is_the_same(clip: Path, tmp_path: Path) -> None:
+def test_a_replay_in_real_time_is_the_same(clip: Path, tmp_path: Path) -> None:
     run = record(tmp_path / "kept", opener(clip), latency=0.07)
     check_same(replay(tmp_path / "kept", in_real_time=True), run)
 
@@ -83,11 +83,11 @@ def test_only_some_frames_are_detected(clip: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_a_file_that_is_played_live(clip: Path, tmp_path: Path, overlay: str) -> None:
+def test_a_file_played_as_a_live_source(clip: Path, tmp_path: Path, overlay: str) -> None:
     seen = threading.Semaphore(0)
 
     def slow(_frame: Frame) -> None:
-        # A detector that is done once two more frames have come to be shown, or time has passed.
+        # A detector that ends when two more frames were shown, or after a timeout.
         for _ in range(2):
             seen.acquire(timeout=0.1)
 
@@ -105,7 +105,7 @@ def test_a_file_that_is_played_live(clip: Path, tmp_path: Path, overlay: str) ->
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_late_damaged_and_lost_frames(tmp_path: Path, overlay: str) -> None:
-    """A camera whose frames the main thread is too slow for, with packet loss, another segment and detector errors."""
+    """A display thread that is too slow, with packet loss, a new segment and detector errors."""
     camera, gate, looks = ScriptedCamera(), Gate(), Gate()
 
     def before(frame: Frame) -> None:
@@ -126,17 +126,17 @@ def test_late_damaged_and_lost_frames(tmp_path: Path, overlay: str) -> None:
 
     def look(index: int) -> None:
         assert looks.next_index() == index
-        looks.let_go()
+        looks.release()
 
     camera.give()
     look(0)
-    gate.next_index()  # the main thread is held here
+    gate.next_index()  # blocks the display thread
     camera.give()
     assert looks.next_index() == 1
     camera.give(5)
     camera.give(2, damage="packet loss", lost=Damage("decode error", 3))
     gate.open()
-    looks.let_go()
+    looks.release()
     look(6)
     camera.give(lost=Damage("connection lost", 2, state=FrameState.DROPPED), segment=1)
     look(9)
@@ -156,7 +156,7 @@ def test_late_damaged_and_lost_frames(tmp_path: Path, overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_a_run_that_the_detector_ends(clip: Path, tmp_path: Path, overlay: str) -> None:
+def test_a_run_that_ends_with_a_detector_error(clip: Path, tmp_path: Path, overlay: str) -> None:
     def fail(frame: Frame) -> None:
         if frame.index >= 30:
             raise DetectorError(f"no luck with {frame.index}")
@@ -166,7 +166,7 @@ def test_a_run_that_the_detector_ends(clip: Path, tmp_path: Path, overlay: str) 
     check_same(replay(tmp_path / "kept"), run)
 
 
-def test_a_run_that_the_source_ends(tmp_path: Path) -> None:
+def test_a_run_that_ends_with_a_source_error(tmp_path: Path) -> None:
     camera = ScriptedCamera()
     run = Waiting(lambda: record(tmp_path / "kept", lambda _: camera, detector=SquareDetector()))
     camera.give(5)
@@ -215,7 +215,7 @@ def test_lost_packets_of_a_camera(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     caplog.clear()
     again = replay(tmp_path / "kept")
     check_same(again._replace(error=run.error), run)
-    assert not caplog.messages  # such as that a picture is not the one that was seen
+    assert not caplog.messages  # such as that a picture differs from the run
 
 
 @pytest.mark.slow

@@ -291,8 +291,8 @@ def test_all_fields_of_a_log_record_are_hidden() -> None:
         raise ValueError("no s3cret here") from OSError("s3cret")
     except ValueError:
         logger.exception("wrong: %s", "s3cret", extra=extra, stack_info=True)
-    said = stream.getvalue()
-    assert "s3cret" not in said
-    assert "wrong: ***" in said
-    assert "ValueError: no *** here" in said
-    assert "'tries': 3" in said
+    text = stream.getvalue()
+    assert "s3cret" not in text
+    assert "wrong: ***" in text
+    assert "ValueError: no *** here" in text
+    assert "'tries': 3" in text

@@ -65,7 +65,7 @@ def test_the_first_failure_is_kept_and_not_raised(pipe: Pipe) -> None:
     reading, writing = pipe
     os.close(reading)
     output = TolerantOutput(writing)
-    assert output.write(b"nobody hears this") == 17
+    assert output.write(b"no reader at all") == 16
     assert output.failure is not None
     assert output.failure.errno == errno.EPIPE
     os.close(writing)
@@ -103,7 +103,7 @@ def test_isatty_is_that_of_the_descriptor(pipe: Pipe) -> None:
 def test_text_keeps_colours_and_escapes_invisible_characters(pipe: Pipe) -> None:
     reading, writing = pipe
     text = ReadableText(io.BufferedWriter(TolerantOutput(writing)), encoding="ascii", errors="backslashreplace")
-    said = "\x1b[1mbold\x1b[0m\r\n \u202e\x9b \udce9 ü"
-    assert text.write(said) == len(said)
+    given = "\x1b[1mbold\x1b[0m\r\n \u202e\x9b \udce9 ü"
+    assert text.write(given) == len(given)
     text.flush()
     assert os.read(reading, 100) == b"\x1b[1mbold\x1b[0m\r\n \\u202e\\x9b \\xe9 \\xfc"

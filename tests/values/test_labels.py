@@ -1,4 +1,4 @@
-"""What class expressions stand for, on the tables that detectors really have."""
+"""Class expressions on the tables of real detectors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refusal(table: LabelTable, wanted: str) -> str:
 
 
 class TestHierarchy:
-    def test_the_table_is_whole(self) -> None:
+    def test_the_table_is_complete(self) -> None:
         classes = open_images.classes()
         mids = {item.mid for item in classes}
         assert len(mids) == 601
@@ -53,11 +53,11 @@ class TestHierarchy:
         )
         assert hierarchy.above("d") == {"d": 0, "c": 1, "a": 1, "b": 2}
 
-    def test_parts_are_no_kinds(self) -> None:
+    def test_parts_are_not_subclasses(self) -> None:
         assert names(V4, "Person") == {"Person", "Man", "Woman", "Boy", "Girl"}
 
     @pytest.mark.elsewhere
-    def test_agrees_with_the_published_table(self) -> None:
+    def test_the_hierarchy_agrees_with_the_published_table(self) -> None:
         published = DATA / "openimages" / "classes.csv"
         if not published.is_file():
             pytest.skip("the optional folder of tracking data is not there")
@@ -66,7 +66,7 @@ class TestHierarchy:
 
 
 class TestExpressions:
-    def test_a_class_brings_all_below(self) -> None:
+    def test_a_class_selects_its_subclasses(self) -> None:
         found = names(V4, "Vehicle")
         assert {"Vehicle", "Car", "Limousine", "Bus", "Boat", "Airplane", "Bicycle"} <= found
         assert not found & {"Person", "Wheel", "Vehicle registration plate"}
@@ -88,12 +88,12 @@ class TestExpressions:
         assert names(PETS_BELOW, "Carnivore") == names(PETS_BELOW, "animal", "Cat") == {"Cat", "Dog"}
         assert names(COCO, "Land vehicle") == {"bicycle", "car", "motorcycle", "bus", "train", "truck"}
 
-    def test_a_class_under_the_name_that_open_images_gives_it(self) -> None:
+    def test_a_class_by_its_name_in_open_images(self) -> None:
         assert names(COCO, "Mobile phone") == names(COCO, "=/m/050k8") == {"cell phone"}
 
-    def test_a_name_of_the_table_itself_comes_first(self) -> None:
+    def test_a_name_of_the_table_takes_precedence(self) -> None:
         table = LabelTable(("", "mouse", "cat"), ("", "/m/020lf", "/m/01yrx"), open_images.hierarchy())
-        assert names(table, "Mouse") == {"mouse"}  # the computer's; the animal of that name is another class
+        assert names(table, "Mouse") == {"mouse"}  # the computer mouse; the animal is another class
 
     def test_without_a_hierarchy_a_class_is_itself(self) -> None:
         assert names(PETS, "Cat", "/m/0bt9lr", "hat") == {"Cat", "Dog", "Hat"}
@@ -102,7 +102,7 @@ class TestExpressions:
     def test_one_name_on_two_rows(self) -> None:
         assert LabelTable(("cat", "dog", "Cat")).rows(["=cat"]) == (0, 2)
 
-    def test_nothing_asked_for(self) -> None:
+    def test_no_expression_selects_no_row(self) -> None:
         assert V4.rows([]) == ()
 
 
@@ -111,17 +111,17 @@ class TestRefusals:
         assert refusal(V4, "Persn") == "no class 'Persn' in this detector; did you mean Person, Pen, Pear?"
         assert "did you mean Car" in refusal(V4, "=Carr")
 
-    def test_names_above_those_of_the_table_are_offered_too(self) -> None:
+    def test_superclasses_are_suggested(self) -> None:
         assert "Carnivore" in refusal(PETS_BELOW, "Carnivor")
-        assert "Vehicle" not in refusal(PETS_BELOW, "Vehicl")  # it would be refused as well
+        assert "Vehicle" not in refusal(PETS_BELOW, "Vehicl")  # it would be refused too
 
-    def test_a_class_that_others_have(self) -> None:
+    def test_a_class_of_the_hierarchy_without_rows(self) -> None:
         message = refusal(PETS_BELOW, "vehicle")
         assert "no 'Vehicle'" in message
         assert "Open Images V4 has that class" in message
         assert message.endswith("it knows Cat, Dog, Hat, Unheard of")
 
-    def test_exactly_a_class_of_which_only_kinds_are_there(self) -> None:
+    def test_exactly_a_class_with_rows_for_subclasses_only(self) -> None:
         message = refusal(PETS_BELOW, "=Animal")
         assert "'Animal' itself" in message
         assert message.endswith("Cat, Dog")
@@ -132,18 +132,18 @@ class TestRefusals:
         assert message.startswith(f"no class {nothing.strip()!r} in this detector; it knows Cat, Dog")
 
 
-def test_a_row_without_a_name_is_told_by_its_number() -> None:
+def test_a_row_without_a_name_is_shown_by_its_number() -> None:
     assert [COCO.name(row) for row in (11, 12, 200)] == ["fire hydrant", "class 12", "class 200"]
     assert COCO.mid(12) is None
 
 
-def test_as_many_mids_as_names() -> None:
+def test_the_numbers_of_mids_and_names_must_agree() -> None:
     with pytest.raises(ValueError, match="as many MIDs"):
         LabelTable(("a", "b"), ("/m/1",))
 
 
 def chains(name: str) -> Iterator[str]:
-    """The names of a class's parents."""
+    """The names of the parents of a class."""
     hierarchy = open_images.hierarchy()
     mid = hierarchy.find(name)
     assert mid is not None
@@ -152,7 +152,7 @@ def chains(name: str) -> Iterator[str]:
 
 @settings(max_examples=50)
 @given(CLASSES)
-def test_a_parent_has_all_that_its_child_has(name: str) -> None:
+def test_a_class_selects_all_rows_of_its_subclasses(name: str) -> None:
     own = set(V4.rows([name]))
     (alone,) = V4.rows([f"={name}"])
     assert alone in own
@@ -168,7 +168,7 @@ def test_the_order_does_not_matter(orders: tuple[Sequence[str], Sequence[str]]) 
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_a_class_or_a_clear_refusal(text: str) -> None:
+def test_any_text_is_a_class_or_a_clear_error(text: str) -> None:
     try:
         found, message = V4.rows([text]), ""
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""MOT Challenge text in and out: the command `track` below its command line, and the sink."""
+"""MOT Challenge text: the function of the command `track`, and the sink."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read(path: Path, text: str) -> list[Detections]:
     return [seen for _, seen in found]
 
 
-def test_reads_every_frame_in_order(tmp_path: Path) -> None:
+def test_every_frame_is_read_in_order(tmp_path: Path) -> None:
     frames = read(tmp_path / "det.txt", "3,-1,1.5,2,10,20,0.25,-1,-1,-1\n1,-1,0,0,5,6,1,-1,-1,-1\n3,-1,7,8,1,1,0.5\n")
     assert [len(seen) for seen in frames] == [1, 0, 2]
     assert frames[0].boxes.tolist() == [[0, 0, 5, 6]]
@@ -69,13 +69,13 @@ def test_reads_every_frame_in_order(tmp_path: Path) -> None:
     ],
     ids=["plain", "trailing commas", "spaces and blank lines", "BOM and CRLF", "other widths and notations"],
 )
-def test_accepts_the_variants_that_are_about(tmp_path: Path, text: str) -> None:
+def test_common_variants_of_the_format_are_accepted(tmp_path: Path, text: str) -> None:
     frames = read(tmp_path / "det.txt", text)
     assert [seen.boxes.tolist() for seen in frames] == [[[10, 20, 40, 60]], [[11, 20, 41, 60]]]
     assert [seen.scores.tolist() for seen in frames] == [[0.5], [0.5]]
 
 
-def test_scores_that_are_no_probabilities_are_clipped(tmp_path: Path) -> None:
+def test_scores_outside_0_to_1_are_clipped(tmp_path: Path) -> None:
     frames = read(tmp_path / "det.txt", "1,-1,0,0,5,5,37.5\n1,-1,0,0,5,5,-0.4\n1,-1,0,0,5,5,0.4\n")
     assert frames[0].scores == pytest.approx([1, 0, 0.4])
 
@@ -84,7 +84,7 @@ def test_a_box_without_a_width_is_a_row(tmp_path: Path) -> None:
     assert [len(seen) for seen in read(tmp_path / "det.txt", "1,-1,10,10,0,5,0.5\n1,-1,10,10,5,0,0.5\n")] == [2]
 
 
-def test_a_score_of_zero_is_a_known_one(tmp_path: Path) -> None:
+def test_a_score_of_zero_is_known(tmp_path: Path) -> None:
     frames = read(tmp_path / "det.txt", "1,-1,0,0,5,5,0\n1,-1,0,0,5,5,-1\n")
     assert frames[0].scores.tolist() == [0, 0]
 
@@ -116,7 +116,7 @@ def test_a_malformed_line_is_named(tmp_path: Path, line: str, saying: str) -> No
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "det.txt"
     path.write_bytes(b"\xff\xd8\xff\xe0" * 100)
     with pytest.raises(ConfigError, match="not a text file"):
@@ -124,13 +124,13 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["missing.txt", "."])
-def test_detections_that_cannot_be_read_are_refused(tmp_path: Path, where: str) -> None:
+def test_unreadable_detections_are_refused(tmp_path: Path, where: str) -> None:
     with pytest.raises(SourceUnavailable, match="cannot read"):
         run(tmp_path / where, tmp_path / "out.txt")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_follows_two_people_through_the_file(detections: Path, tmp_path: Path) -> None:
+def test_two_people_are_tracked_through_the_file(detections: Path, tmp_path: Path) -> None:
     output = tmp_path / "tracks.txt"
     summary = run(detections, output)
     rows = rows_of(output)
@@ -142,8 +142,8 @@ def test_follows_two_people_through_the_file(detections: Path, tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["det.txt", "tracks.txt"]
 
 
-def test_fps_decides_what_a_second_is(tmp_path: Path) -> None:
-    """A person who is hidden for 40 frames is forgotten at 25 frames a second and remembered at 119.88."""
+def test_fps_determines_the_times(tmp_path: Path) -> None:
+    """A person occluded for 40 frames is forgotten at 25 fps and remembered at 119.88 fps."""
     path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
     path.write_text("".join(ROW.format(frame=k, left=100) for k in (*range(1, 21), *range(61, 101))))
     for fps, ids in ((25, {1, 2}), (Fraction(120_000, 1001), {1})):
@@ -155,12 +155,12 @@ def test_an_empty_file_gives_an_empty_file(tmp_path: Path) -> None:
     path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
     path.touch()
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # a warning would stand on the terminal of whoever tracks such a file
+        warnings.simplefilter("error")  # a warning would be printed on the terminal
         assert run(path, output).startswith("0 frames")
     assert output.read_text() == ""
 
 
-def test_an_existing_output_is_replaced_only_when_that_is_wanted(detections: Path, tmp_path: Path) -> None:
+def test_an_existing_output_is_replaced_only_on_request(detections: Path, tmp_path: Path) -> None:
     output = tmp_path / "tracks.txt"
     output.write_text("old")
     with pytest.raises(SinkUnavailable, match="exists already"):
@@ -181,7 +181,7 @@ def test_the_input_is_never_the_output(detections: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("fps", "size"), [(0, SIZE), (-5, SIZE), (float("nan"), SIZE), (25, (0, 480))])
-def test_a_rate_or_size_that_is_none_is_refused(
+def test_an_invalid_rate_or_size_is_refused(
     detections: Path, tmp_path: Path, fps: float, size: tuple[int, int]
 ) -> None:
     with pytest.raises(ConfigError, match="must be above 0"):
@@ -197,7 +197,7 @@ class FailingTracker(IouTracker):
         return super().update(detections, time_s, motion)
 
 
-def test_a_failure_on_the_way_leaves_nothing(detections: Path, tmp_path: Path) -> None:
+def test_a_failure_leaves_no_file(detections: Path, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         track_file(detections, fps=25, size=SIZE, tracker=FailingTracker(), out_path=tmp_path / "out.txt")
     assert list(tmp_path.iterdir()) == [detections]
@@ -209,10 +209,10 @@ def test_a_full_disk_is_one_clear_line(detections: Path) -> None:
         run(detections, Path("/dev/full"), overwrite=True)
 
 
-def test_the_summary_counts_what_was_read_and_written(detections: Path, tmp_path: Path) -> None:
+def test_the_summary_counts_rows_read_and_written(detections: Path, tmp_path: Path) -> None:
     output = tmp_path / "tracks.txt"
     with detections.open("a") as file:
-        file.write("24,-1,500,300,40,80,0.9,-1,-1,-1\n")  # one that is seen once, and frames without any
+        file.write("24,-1,500,300,40,80,0.9,-1,-1,-1\n")  # one detection, and frames without any
     found = track_file(detections, fps=25, size=SIZE, tracker=IouTracker(), out_path=output)
     assert (found.frames, found.detections) == (24, 41)
     assert found.rows == len(rows_of(output))
@@ -220,13 +220,13 @@ def test_the_summary_counts_what_was_read_and_written(detections: Path, tmp_path
     assert str(found).endswith(" frames/s")
 
 
-def test_the_summary_tells_how_fast_it_went(detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_summary_has_the_speed(detections: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "perf_counter", iter([100.0, 102.5]).__next__)
     assert run(detections, tmp_path / "out.txt").endswith(" at 8 frames/s")
     assert str(TrackSummary(3, 2, 1, 1, 0.0)) == "3 frames, 2 detections, 1 tracks at 0 frames/s"
 
 
-def test_a_picture_of_one_pixel_is_one(detections: Path, tmp_path: Path) -> None:
+def test_a_frame_of_one_pixel_is_accepted(detections: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.txt"
     track_file(detections, fps=25, size=(1, 1), tracker=IouTracker(), out_path=out)
     assert out.read_text() == ""
@@ -234,10 +234,8 @@ def test_a_picture_of_one_pixel_is_one(detections: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
 @pytest.mark.parametrize(("beyond_px", "clipped"), [(0, True), (1, True), (1.5, False), (30, False)])
-def test_boxes_are_clipped_if_the_detector_keeps_to_the_picture(
-    tmp_path: Path, side: str, beyond_px: float, clipped: bool
-) -> None:
-    """A person walks out at one side; a detector cuts their box there, or some pixels later."""
+def test_boxes_are_clipped_if_the_detector_clips(tmp_path: Path, side: str, beyond_px: float, clipped: bool) -> None:
+    """A person leaves at one side; the detector clips the box there, or some pixels later."""
     path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
     lines = []
     for frame in range(1, 21):
@@ -262,8 +260,8 @@ def test_boxes_are_clipped_if_the_detector_keeps_to_the_picture(
 
 
 @pytest.mark.parametrize("beyond", [False, True])
-def test_boxes_are_clipped_where_the_detections_are(tmp_path: Path, beyond: bool) -> None:
-    """A person walks out of the picture: a detector that clips gives boxes that shrink, another one boxes outside."""
+def test_boxes_are_clipped_only_if_all_detections_are(tmp_path: Path, beyond: bool) -> None:
+    """A person leaves the frame: boxes of a detector that clips shrink, boxes of another one go outside."""
     path, output = tmp_path / "det.txt", tmp_path / "tracks.txt"
     lines = []
     for frame in range(1, 30):
@@ -277,14 +275,14 @@ def test_boxes_are_clipped_where_the_detections_are(tmp_path: Path, beyond: bool
     assert right > 650 if beyond else right <= 640.01
 
 
-def test_a_track_that_has_left_the_picture_is_not_written() -> None:
-    four = tracks(4)  # boxes of 20x29 px that begin 1 px apart, from 0
+def test_a_track_outside_the_frame_is_not_written() -> None:
+    four = tracks(4)  # boxes of 20x29 px, 1 px apart, from 0
     assert len(track_rows(0, four, (640, 480))) == 4
     assert [line.split(",")[1] for line in track_rows(0, four, (2, 480))] == ["1", "2"]
     assert track_rows(0, four, (2, 480))[0] == "1,1,0.12,1.00,1.88,29.00,0.8765,-1,-1,-1\n"
 
 
-def test_a_track_that_has_left_at_the_left_or_top_is_not_written() -> None:
+def test_a_track_beyond_the_left_or_top_is_not_written() -> None:
     four = tracks(4)
     for axis in (0, 1):
         boxes = four.boxes.copy()
@@ -295,7 +293,7 @@ def test_a_track_that_has_left_at_the_left_or_top_is_not_written() -> None:
         assert len(track_rows(0, left, SIZE, clip=False)) == 2
 
 
-def test_a_track_that_has_left_at_the_bottom_is_not_written() -> None:
+def test_a_track_beyond_the_bottom_is_not_written() -> None:
     four = tracks(4)
     tops = four.boxes[:, 1]
     assert [line.split(",")[1] for line in track_rows(0, four, (640, int(tops[2]) + 1))] == ["1", "2", "3"]
@@ -322,7 +320,7 @@ def test_unconfirmed_tracks_are_not_written() -> None:
 
 
 def crowded_rows(frames: int = 150) -> str:
-    """Twelve people on three lanes, some of whom overtake others, seen inexactly and not always."""
+    """Twelve people on three lanes who overtake each other, with noisy and missing detections."""
     rng = np.random.default_rng(4)
     rows = []
     for frame in range(1, frames + 1):
@@ -335,7 +333,7 @@ def crowded_rows(frames: int = 150) -> str:
 
 
 def check_tracks_of(path: Path, size: tuple[int, int], out_path: Path) -> None:
-    """Nearly all detections are tracked, each track has a row a frame at most, and the summary counts what is there."""
+    """Nearly all detections are tracked, a track has at most one row per frame, and the summary is correct."""
     summary = track_file(path, fps=25, size=size, tracker=IouTracker(), out_path=out_path)
     rows = np.array(rows_of(out_path))
     assert summary.detections == len([line for line in path.read_text().splitlines() if line.strip()])
@@ -344,7 +342,7 @@ def check_tracks_of(path: Path, size: tuple[int, int], out_path: Path) -> None:
     assert len(np.unique(rows[:, :2], axis=0)) == len(rows)
 
 
-def test_tracks_a_crowd(tmp_path: Path) -> None:
+def test_a_crowd_is_tracked(tmp_path: Path) -> None:
     (tmp_path / "det.txt").write_text(crowded_rows())
     check_tracks_of(tmp_path / "det.txt", SIZE, tmp_path / "tracks.txt")
     assert np.array(rows_of(tmp_path / "tracks.txt"))[:, 1].max() < 40
@@ -353,5 +351,5 @@ def test_tracks_a_crowd(tmp_path: Path) -> None:
 @pytest.mark.elsewhere
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no optional folder of tracking data at {DATA}")
 @pytest.mark.parametrize("name", ["TUD-Stadtmitte", "KITTI-17"])
-def test_tracks_real_detections(name: str, tmp_path: Path) -> None:
+def test_real_detections_are_tracked(name: str, tmp_path: Path) -> None:
     check_tracks_of(DATA / name / "det" / "det.txt", (1224, 480), tmp_path / "tracks.txt")

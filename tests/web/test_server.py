@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SinkUnavailable
 from streamer.flow.stats import RunStats
 from streamer.observe.metrics import MetricsServer
 from tests.sinks.making import mjpeg_sink
@@ -70,6 +70,11 @@ def test_the_same_path_twice_is_refused(port: int) -> None:
             mjpeg_sink(f"http://me:s3cret@127.0.0.1:{port}/a/").__enter__()
         a.write(numbered(4))
         assert number_of(get(port, "/a/snapshot.jpg")[1]) == 4
+
+
+def test_another_host_with_the_same_port_is_refused_with_a_remedy(port: int) -> None:
+    with mjpeg_sink(f"http://127.0.0.1:{port}/a"), pytest.raises(SinkUnavailable, match="give both the same host"):
+        mjpeg_sink(f"http://0.0.0.0:{port}/b").__enter__()
 
 
 def test_each_output_has_its_own_password(port: int) -> None:

@@ -102,7 +102,7 @@ class MjpegSink(SinkFeature):
 
     def __enter__(self) -> Self:
         self._server.__enter__()
-        log.info("pictures at %s", self.url)
+        log.info("live view at %s", self.url)
         return self
 
     def __exit__(

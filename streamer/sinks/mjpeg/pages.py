@@ -62,16 +62,16 @@ class Pages:
     async def _snapshot(self, _: web.Request) -> web.StreamResponse:
         jpeg = await self._broadcaster.newest()
         if jpeg is None:
-            return web.Response(status=503, text="no picture yet\n", headers={"Retry-After": "1"})
+            return web.Response(status=503, text="no frame yet\n", headers={"Retry-After": "1"})
         headers = {"X-Timestamp": f"{jpeg.time_s:.6f}", "X-Captured": f"{jpeg.captured_s:.6f}"}
         return web.Response(body=jpeg.data, content_type="image/jpeg", headers=headers)
 
     async def _health(self, _: web.Request) -> web.StreamResponse:
         age_s, limit_s, reason = self._broadcaster.age_s, self._health_timeout_s, ""
         if age_s is None:
-            reason = "no picture yet"
+            reason = "no frame yet"
         elif age_s > limit_s:
-            reason = f"no picture for {age_s:.1f} s (limit {limit_s:g} s)"
+            reason = f"no frame for {age_s:.1f} s (limit {limit_s:g} s)"
         state: dict[str, object] = {
             "status": "unhealthy" if reason else "ok",
             "age_s": None if age_s is None else round(age_s, 3),

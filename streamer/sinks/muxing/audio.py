@@ -1,6 +1,6 @@
-"""Sound for outputs that cannot hold it as it is: it is decoded, and encoded with a codec that players there know.
+"""Transcodes audio for outputs that cannot hold its codec. Samples keep the times of the input's packets.
 
-Used by the thread that writes the sink. Samples stay at the times at which the packets of the input have them.
+Used by the thread that writes the sink.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ from av.packet import Packet
 from streamer.errors import SinkError
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream
 
-OUT_OF_STEP_S = Fraction(30, 1000)
-"""Sound that is further from its times than this is moved back into step; ITU-R BT.1359 finds 45 ms noticeable."""
+MOST_OFFSET_S = Fraction(30, 1000)
+"""Audio with a larger offset from its times is moved back; ITU-R BT.1359 finds 45 ms noticeable."""
 _LONGEST_SILENCE_S = 1
-"""A longer gap has no packets at all."""
+"""A longer gap gets no packets."""
 _BITS_PER_CHANNEL = 64_000
-"""Where FFmpeg's AAC encoder is hard to tell from its input; what is wanted of G.711 is far less."""
+"""At this rate, FFmpeg's AAC encoder is hard to distinguish from its input."""
 _RATES_HZ = (48_000, 44_100, 32_000)
-"""Rates that players of all kinds take; a lower one would also make packets, and so the delay, longer."""
+"""Rates that all players support; a lower rate would also make packets, and so the delay, longer."""
 _VARIABLE_FRAME = 1024
-# What a browser or a phone plays there; AAC, which FFmpeg writes into all others.
+# Codecs that browsers and phones play in these containers; AAC in all others.
 _ENCODERS = {"webm": "libopus", "ogg": "libopus", "avi": "libmp3lame"}
-# AAC has configurations for these (ISO/IEC 14496-3, table 1.19); everything else becomes stereo.
+# AAC has configurations for these (ISO/IEC 14496-3, table 1.19); other layouts become stereo.
 _LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1")
 
 
 class Transcoder:
-    """One stream of sound, encoded anew for one output.
+    """Decodes one audio stream and encodes it for one output.
 
-    Times of the input are kept to a sample. Gaps are filled with silence, or left where they are long; samples that
-    overlap those before are dropped; a clock that drifts away from its samples is followed in steps of `OUT_OF_STEP_S`.
+    Times of the input are exact to a sample. Short gaps become silence, long ones stay gaps; overlapping samples are
+    dropped; a clock that drifts from its samples is followed in steps of `MOST_OFFSET_S`.
 
     Args:
-        container: an output whose header is not written yet; it gets the stream.
+        container: an output before its header is written; it gets the stream.
         stream: of the input.
-        encoder: FFmpeg's name; what suits the container if None.
-        most_channels: more are mixed down to two.
+        encoder: FFmpeg's name; None for the container's default.
+        most_channels: more channels are mixed down to two.
 
     Attributes:
         stream: of the output, with the encoder.
-        codec: its name, as users know it.
-        time_base: seconds per tick of the packets that come out: one sample.
-        lost: damaged packets that did not decode.
+        codec: its name.
+        time_base: seconds per tick of the encoded packets: one sample.
+        lost: packets that could not be decoded.
 
     Raises:
-        ValueError: it cannot be decoded, or the output has no codec for it.
+        ValueError: it cannot be decoded, or the output has no audio codec.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Transcoder:
     ) -> None:
         self._input = stream
         self._parameters = av.open(io.BytesIO(parameters_of(stream.template)), format="nut")
-        # FFmpeg places samples that a decoder leaves out by the clock of the stream that it was made for.
+        # FFmpeg places samples that a decoder skips by the time base of the stream that it was made for.
         self._clock: Fraction = self._parameters.streams.audio[0].time_base or self._input.time_base
         self._decoder: Any = self._parameters.streams.audio[0].codec_context
         source_rate, channels = self._decoder.sample_rate, self._decoder.layout.nb_channels
         if not source_rate or not channels:
             raise ValueError("its rate and channels are not known")
         if channels <= 2:
-            self._decoder.layout = _LAYOUTS[channels - 1]  # PCM of some formats has no names for its channels
+            self._decoder.layout = _LAYOUTS[channels - 1]  # some PCM formats have no channel layout
         encoder = encoder or _ENCODERS.get(container.format.name, "aac")
         layout = self._decoder.layout.name.removesuffix("(side)")
         if layout not in _LAYOUTS or channels > (most_channels if encoder == "aac" else 2):
@@ -83,11 +83,11 @@ class Transcoder:
         self._resampler = AudioResampler(self.stream.codec_context.format, layout, self._rate)
         self._fifo = AudioFifo()
         self._next: int | None = None  # of the first sample in the fifo, in samples since time 0
-        self._expected = Fraction(0)  # when the next decoded sample is due, seconds
-        self._drop = 0  # samples that come too late
+        self._expected = Fraction(0)  # the time of the next decoded sample, seconds
+        self._drop = 0  # overlapping samples that are still to be dropped
 
     def encode(self, packet: PassthroughPacket) -> list[Packet[Any]]:
-        """Packets for the output, in ticks of `time_base`, on the clock of the input."""
+        """Encoded packets, in ticks of `time_base`, with the times of the input."""
         made = packet.packet()
         ticks = packet.ticks if packet.pts is None else packet.pts
         made.pts = made.dts = round(ticks * self._input.time_base / self._clock)
@@ -116,7 +116,7 @@ class Transcoder:
         if self._next is None:
             self._next, self._expected = round(at * self._rate), at
         late = at - self._expected
-        if abs(late) > OUT_OF_STEP_S:
+        if abs(late) > MOST_OFFSET_S:
             yield from self._step(late)
             self._expected = at
         self._expected += Fraction(frame.samples, frame.sample_rate)
@@ -126,10 +126,10 @@ class Transcoder:
         yield from self._ready()
 
     def _step(self, late: Fraction) -> Iterator[Packet[Any]]:
-        """Make room for what was lost, or drop what is there twice."""
+        """Fill a gap, or drop samples that overlap."""
         samples = round(late * self._rate)
         if samples < 0:
-            # A clock that started anew goes on from here.
+            # After a restart of the clock, times continue from here.
             self._drop -= samples if late > -_LONGEST_SILENCE_S else 0
             return
         assert self._next is not None
@@ -168,7 +168,7 @@ class Transcoder:
 
     @property
     def _frame_size(self) -> int:
-        # Known once the encoder is open.
+        # 0 until the encoder is open.
         return self.stream.codec_context.frame_size or _VARIABLE_FRAME
 
     def _silence(self, samples: int) -> AudioFrame:
@@ -181,18 +181,18 @@ class Transcoder:
 
 
 def spill_failure(error: OSError) -> SinkError:
-    """The error to raise where packets cannot be read that wait on the disk for their picture."""
-    why = f"sound that waits on the disk for its picture cannot be read ({error.strerror})"
+    """The error to raise when packets that wait in a temporary file cannot be read."""
+    why = f"cannot read the temporary file of audio packets that wait for their frames: {error.strerror}"
     return SinkError(f"{why}; set TMPDIR to another folder")
 
 
 def parameters_of(template: Any) -> bytes:
-    """What is known of a stream's codec, as a small NUT file that holds one stream and one packet.
+    """The codec parameters of a stream, as a small NUT file with one stream and one packet.
 
-    `add_with_parameters` gets it back: an input stream to decode, or to describe an output stream with.
+    The stream of that file can be decoded, or be the template of an output stream (`add_with_parameters`).
 
     Raises:
-        ValueError: FFmpeg does not know it well enough.
+        ValueError: the parameters are incomplete.
     """
     written = io.BytesIO()
     try:
@@ -206,23 +206,23 @@ def parameters_of(template: Any) -> bytes:
         container.mux(packet)
         container.close()
     except (av.error.FFmpegError, TypeError) as error:
-        raise ValueError(f"its codec is not known well enough ({error})") from error
+        raise ValueError(f"its codec parameters are incomplete ({error})") from error
     return written.getvalue()
 
 
 def add_with_parameters(container: Any, parameters: bytes) -> Any:
-    """Add a stream to an output container, for packets that are encoded already."""
+    """Add a stream for encoded packets to an output container."""
     with av.open(io.BytesIO(parameters), format="nut") as known:
-        # Rid of the tag that NUT has for the codec, which FLV would refuse.
+        # Without NUT's codec tag, which FLV refuses.
         holder = av.open(io.BytesIO(), "w", format="null")
         return add_described(container, holder.add_stream_from_template(known.streams[0], opaque=True))
 
 
 def add_described(container: Any, template: Any) -> Any:
-    """Add a stream of sound to an output container, described as another one is, for packets that are encoded already.
+    """Add an audio stream for encoded packets, with the codec parameters of a template, to an output container.
 
-    PyAV asks FFmpeg for a table of codecs that lacks some which the container holds, G.711 in Matroska among them. So
-    the stream is added as a codec of that table, and gets all that is known of the right one.
+    PyAV checks FFmpeg's table of codecs, which lacks some that the container holds, such as G.711 in Matroska. So the
+    stream is added with a codec of that table, and then gets the parameters of the template.
     """
     name = container.default_audio_codec
     added = container.add_mux_stream("aac" if name == "none" else name, rate=template.codec_context.sample_rate or None)

@@ -1,8 +1,8 @@
-"""Whether a container can hold a stream: found out by writing a little of it into memory and reading that again.
+"""Checks whether a container can hold a stream: writes its first packets to memory and reads them back.
 
-FFmpeg's tables say no where its muxers can (G.711 in Matroska), and its muxers say yes and write what nobody can read
-(data tracks of phones in QuickTime files) or what plays at other times (G.726 in AVI). Used by the thread that owns
-the sink.
+FFmpeg's tables exclude codecs that its muxers can write (G.711 in Matroska), and its muxers accept streams that cannot
+be read back (data tracks of phones in QuickTime files) or that play at other times (G.726 in AVI). Used by the thread
+that owns the sink.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from streamer.sinks.muxing.tags import own_tags
 from streamer.sinks.muxing.timing import MonotonicTicks
 
 CHECKED_PACKETS = 8
-"""Enough to see a wrong duration, and for AC-3 and E-AC-3, whose muxers want to see some packets."""
+"""Enough to see a wrong duration, and for AC-3 and E-AC-3, whose muxers need some packets."""
 SYNC = Fraction(1, 25)
-"""Sound that is off by less is in step (EBU R37: 40 ms early to 60 ms late)."""
+"""Audio with a smaller offset is in sync (EBU R37: 40 ms early to 60 ms late)."""
 JITTER = Fraction(1, 200)
-"""More than the clock of any container rounds by."""
-_LATE = Fraction(2)  # seconds, longer than what muxers shift by
+"""Larger than the rounding of any container's time base."""
+_LATE = Fraction(2)  # seconds; longer than any shift by a muxer
 _GAP = Fraction(4)
-# Their headers tell the three layers of MPEG audio apart, so containers need not.
+# The headers of the packets have the layer of MPEG audio, so some containers do not store it.
 _SAME_CODEC = {"mp1": "mp3", "mp2": "mp3"}
-# Others drop a cover picture without a word, or show it as a video of one frame.
+# Other containers drop a cover picture without an error, or show it as a video of one frame.
 _COVER_CONTAINERS = frozenset({"mp4", "ipod", "matroska"})
 
 
@@ -41,10 +41,10 @@ class Fit:
     """How a container holds a stream.
 
     Attributes:
-        holds: it is found again as what it is, with its packets at their distances.
-        late: also where it begins after the others.
-        gaps: also where there is nothing for a while.
-        tried: packets were written; else only the header.
+        holds: the stream is read back with the same codec and the same times between packets.
+        late: it may begin after the other streams.
+        gaps: it may have gaps.
+        tried: packets were written; otherwise only the header.
     """
 
     holds: bool
@@ -54,7 +54,7 @@ class Fit:
 
 
 class _Found(NamedTuple):
-    """A packet that was read again: seconds, and its data."""
+    """A packet that was read back: time and duration in seconds, and data."""
 
     time: Fraction
     duration: Fraction
@@ -65,25 +65,31 @@ REFUSED = Fit(holds=False, tried=True)
 
 
 def check_stream(kind: str, stream: PassthroughStream, packets: Sequence[PassthroughPacket]) -> Fit:
-    """Try a stream in a container (`kind`, FFmpeg's name) with its first packets, or its header alone without any."""
+    """How a container holds a stream, from its first packets, or from its header alone if there are none.
+
+    Args:
+        kind: FFmpeg's name of the container.
+        stream: of the input.
+        packets: its first ones.
+    """
     if stream.template is None or stream.kind not in ("audio", "video", "subtitle", "data", "attachment"):
         return REFUSED
     if stream.is_cover:
         return Fit(kind in _COVER_CONTAINERS and _accepts(kind, stream))
     if stream.kind == "attachment":
         return Fit(_attaches(kind, stream))
-    if not packets and stream.kind == "data":  # nobody looks into data, so any will do
+    if not packets and stream.kind == "data":  # muxers do not parse data, so any bytes are fine
         packets = [PassthroughPacket(bytes(64), 0, 0, 1)]
     if not packets:
         return Fit(_accepts(kind, stream) and not _is_renamed(kind, stream))
-    packets = _lasting(packets[:CHECKED_PACKETS])
+    packets = _with_durations(packets[:CHECKED_PACKETS])
     tick = stream.time_base
     start = packets[0].ticks
     length = max(packet.ticks + packet.duration for packet in packets) - start
     late = round(_LATE / tick)
     again = late + length + round(_GAP / tick)
     try:
-        # The same stream twice: the first begins at once, the second late and with a gap.
+        # The stream is written twice: the first copy begins at 0, the second late and with a gap.
         content = _written(kind, stream, [(0, -start), (1, late - start), (1, again - start)], packets)
         found = _read(content, stream)
     except (av.error.FFmpegError, ValueError, OSError, IndexError):
@@ -110,8 +116,8 @@ def check_stream(kind: str, stream: PassthroughStream, packets: Sequence[Passthr
     )
 
 
-def _lasting(packets: Sequence[PassthroughPacket]) -> list[PassthroughPacket]:
-    """The packets, with how long they last where the input does not tell."""
+def _with_durations(packets: Sequence[PassthroughPacket]) -> list[PassthroughPacket]:
+    """The packets, with a duration where the input has none."""
     times = [packet.ticks for packet in packets]
     steps = [after - before for before, after in pairwise(times)]
     known = zip(packets, [*steps, steps[-1] if steps else 0], strict=True)
@@ -119,7 +125,7 @@ def _lasting(packets: Sequence[PassthroughPacket]) -> list[PassthroughPacket]:
 
 
 def _attaches(kind: str, stream: PassthroughStream) -> bool:
-    """Whether a file that has a packet of video, too, gives an attachment back: WebM's muxer drops it."""
+    """Whether an attachment is read back from a file that also has video: WebM's muxer drops it."""
     buffer = io.BytesIO()
     container: Any = av.open(buffer, "w", format=kind)
     with capture_log(av.logging.ERROR):
@@ -148,12 +154,12 @@ def _accepts(kind: str, stream: PassthroughStream) -> bool:
 
 
 def _is_renamed(kind: str, stream: PassthroughStream) -> bool:
-    """Whether a stream whose packets are not known yet is found again as something else (private data, as a rule)."""
-    letter = PassthroughPacket(b"\0\1-", 0, 0, 1)  # one character as mov_text has it, and text for all others
+    """Whether a stream without packets yet is read back as another kind of stream, usually as private data."""
+    letter = PassthroughPacket(b"\0\1-", 0, 0, 1)  # one character in mov_text, and text in other formats
     try:
         return _read(_written(kind, stream, [(0, 0), (1, 0)], [letter]), stream) is None
     except (av.error.FFmpegError, ValueError, OSError, IndexError):
-        return False  # it wants to see real packets
+        return False  # the muxer needs real packets
 
 
 def _written(
@@ -162,7 +168,7 @@ def _written(
     copies: Sequence[tuple[int, int]],
     packets: Sequence[PassthroughPacket],
 ) -> bytes:
-    """A file of that kind: the packets once for each copy, which is a number of a stream and ticks to move them by."""
+    """A file of that kind with the packets once per copy, which is a stream number and an offset in ticks."""
     buffer = io.BytesIO()
     container: Any = av.open(buffer, "w", format=kind)
     with capture_log(av.logging.ERROR):
@@ -180,7 +186,7 @@ def _written(
             container.close()
             return buffer.getvalue()
         finally:
-            buffer.close()  # else an ending is tried once more when the container is collected
+            buffer.close()  # else the trailer is written again when the container is collected
 
 
 def _moved(packet: PassthroughPacket, tick: Fraction, moved: int, rising: MonotonicTicks) -> Packet[Any]:
@@ -194,7 +200,7 @@ def _moved(packet: PassthroughPacket, tick: Fraction, moved: int, rising: Monoto
 
 
 def _read(content: bytes, stream: PassthroughStream) -> tuple[list[_Found], list[_Found]] | None:
-    """The packets of both copies; None if they are not what was written."""
+    """The packets of both copies; None if the streams are not those that were written."""
     found: tuple[list[_Found], list[_Found]] = ([], [])
     opened: Any
     with capture_log(av.logging.ERROR), av.open(io.BytesIO(content), metadata_errors="replace") as opened:
@@ -203,9 +209,9 @@ def _read(content: bytes, stream: PassthroughStream) -> tuple[list[_Found], list
             return None
         for one in opened.streams:
             if one.type in ("audio", "video") and one.codec_context is not None:
-                one.codec_context.open()  # fails without a header that the codec needs and the container did not keep
+                one.codec_context.open()  # fails if the container did not store a header that the codec needs
         for packet in opened.demux():
-            ticks = packet.dts if packet.pts is None else packet.pts  # decoding times may be the demuxer's guess
+            ticks = packet.dts if packet.pts is None else packet.pts  # the demuxer may have guessed the dts
             if packet.size and ticks is not None:
                 tick = packet.time_base
                 found[packet.stream_index].append(_Found(ticks * tick, (packet.duration or 0) * tick, bytes(packet)))
@@ -219,7 +225,7 @@ def _name(stream: PassthroughStream) -> tuple[str, str, str]:
 
 
 def _alike(found: Sequence[_Found], wanted: Sequence[Fraction], length: Fraction) -> bool:
-    """Whether packets are at their distances; a demuxer may cut uncompressed sound into other packets."""
+    """Whether the times between packets are kept; a demuxer may cut uncompressed audio into other packets."""
     start = found[0].time
     if len(found) == len(wanted):
         return all(abs((one.time - start) - other) <= JITTER for one, other in zip(found, wanted, strict=True))

@@ -1,4 +1,4 @@
-"""One stream of an input that goes into an output as it is: its packets, their times, and gaps between them.
+"""A stream of an input that is copied to an output: its packets, their times, and gaps between them.
 
 Used by the thread that owns the sink.
 """
@@ -17,21 +17,21 @@ from streamer.sinks.muxing.adts import without_header
 from streamer.sinks.muxing.compatibility import JITTER, SYNC, Fit, check_stream
 from streamer.sinks.muxing.timing import MonotonicTicks, Timeline
 
-# ITU-T G.711 codes of the level 0; other uncompressed sound has 0 there.
+# ITU-T G.711 codes of the level 0, which is 0 in other uncompressed audio.
 _SILENCE = {"pcm_alaw": b"\xd5", "pcm_mulaw": b"\xff", "pcm_u8": b"\x80"}
 _NO_SILENCE = ("pcm_u16", "pcm_u24", "pcm_u32", "pcm_bluray", "pcm_dvd")
 
 
 class CopiedStream:
-    """A stream in an output container.
+    """A copied stream in an output container.
 
     Args:
         kind: FFmpeg's name of the container.
         stream: of the input.
-        added: its stream in the output, of PyAV's.
+        added: PyAV's stream of the output.
         fit: how the container holds it.
-        say: is told what is left out.
-        strip: take the headers off its packets of AAC.
+        note: called with a line when the rest of the stream is left out.
+        strip: remove the ADTS headers of its packets.
 
     Attributes:
         added: as given.
@@ -44,7 +44,7 @@ class CopiedStream:
         stream: PassthroughStream,
         added: Any,
         fit: Fit,
-        say: Callable[[str], None],
+        note: Callable[[str], None],
         *,
         strip: bool = False,
     ) -> None:
@@ -53,29 +53,29 @@ class CopiedStream:
         self._kind = kind
         self._stream = stream
         self._fit = fit
-        self._say = say
+        self._note = note
         self._strip = strip
         self._timeline = Timeline(jump=round(1 / stream.time_base), step=0)
         self._rising: MonotonicTicks | None = None  # once the header is written
         self._step = 0  # from one packet to the next, in ticks of the input
-        self._end: Fraction | None = None  # when the last packet has been played, seconds
-        self._end_known = False  # the last packet told how long it lasts
-        self._behind = Fraction(0)  # how much too early packets are played by a container that knows no gaps
+        self._end: Fraction | None = None  # of the last packet, seconds
+        self._end_known = False  # the last packet has a duration
+        self._behind = Fraction(0)  # how much too early packets play in a container without gaps
         self._ended = False
 
     @property
     def moved(self) -> int:
-        """How many times went back and were moved."""
+        """Packets whose times went back and were moved."""
         return self._timeline.moved + self._timeline.restarts
 
     def try_with(self, packets: Sequence[PassthroughPacket]) -> None:
-        """See whether the first packets fit, if that could not be done before the header was written."""
+        """Check the first packets, if there were none before the header was written."""
         if self._fit.tried or not packets or self._stream.is_cover:
             return
         self._fit = check_stream(self._kind, self._stream, packets)
         if not self._fit.holds:
             self._ended = True
-            self._say(f"{self._kind} cannot hold the {self._stream.description} of the input: left out")
+            self._note(f"{self._kind} cannot hold the {self._stream.description} of the input: left out")
 
     def write(self, container: Any, packet: PassthroughPacket, shift: Fraction) -> None:
         """Mux one packet, `shift` seconds later than in the input.
@@ -100,14 +100,14 @@ class CopiedStream:
         self._end, self._end_known = time + duration * tick, duration > 0
 
     def finish(self, container: Any, shift: Fraction) -> None:
-        """Nothing is held back."""
+        """Do nothing: no packet is held back."""
 
     def write_cover(self, container: Any, packet: PassthroughPacket) -> None:
-        """Mux the picture of a cover."""
+        """Mux a cover picture."""
         self._mux(container, packet.packet(), Fraction(0), Fraction(0), Fraction(0))
 
     def _fits_at(self, container: Any, time: Fraction, packet: PassthroughPacket) -> bool:
-        """Whether a packet is played at its time; uncompressed silence is put before it where that helps."""
+        """Whether a packet plays at its time, perhaps after uncompressed silence that fills the gap before it."""
         began = self._end is not None
         if self._end is None:
             self._behind = Fraction(0) if self._fit.late else time
@@ -115,14 +115,14 @@ class CopiedStream:
             self._behind += time - self._end
         if self._behind <= SYNC or self._fill(container, time, packet):
             return True
-        what = f"has no place for a gap of {float(self._behind):.3f} s at" if began else "cannot begin late, at"
+        what = f"cannot hold a gap of {float(self._behind):.3f} s at" if began else "cannot hold a late start at"
         self._ended = True
         description = self._stream.description
-        self._say(f"{self._kind} {what} {float(time):.3f} s: the {description} is left out from there on")
+        self._note(f"{self._kind} {what} {float(time):.3f} s: the {description} is left out from there on")
         return False
 
     def _fill(self, container: Any, time: Fraction, like: PassthroughPacket) -> bool:
-        """Put silence between the last packet and one at `time`."""
+        """Write silence between the last packet and `time`; whether the codec allows it."""
         stream = self._stream
         samples = round(like.duration * stream.time_base * stream.sample_rate_hz)
         if not stream.codec.startswith("pcm_") or stream.codec.startswith(_NO_SILENCE) or not samples:
@@ -136,7 +136,7 @@ class CopiedStream:
         return True
 
     def _mux(self, container: Any, packet: Packet[Any], time: Fraction, later: Fraction, duration: Fraction) -> None:
-        """Write a packet that is decoded at `time`, shown so much later, and lasts `duration`, all in seconds."""
+        """Write a packet with its decoding time, presentation delay and duration in seconds."""
         if self._rising is None:
             self._rising = MonotonicTicks(self.added)
         tick = self._rising.time_base
@@ -147,5 +147,5 @@ class CopiedStream:
         packet.stream = self.added
         try:
             container.mux(packet)
-        except av.error.FFmpegError:  # the muxer's own; what the file says comes as a plain OSError
+        except av.error.FFmpegError:  # an error of the muxer; one of the file is an OSError
             self.lost += 1

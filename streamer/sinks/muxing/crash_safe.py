@@ -1,9 +1,8 @@
-"""How an output file is written so that what is in it can be read at any moment, also after a power cut.
+"""Crash-safe output files: their content can be read at any moment, also after a power failure.
 
-FFmpeg's muxers for MP4 and its relatives write fragments, each with its own index, and at the end the index of an
-ordinary file behind them, which hides the fragments (`hybrid_fragmented`). Matroska is written in clusters, other
-containers packet by packet. What remains to be limited is how long a muxer keeps packets in memory. Used by the thread
-that owns the sink.
+FFmpeg's muxer for MP4 and related formats writes fragments, each with its own index, and at the end the index of an
+ordinary file, which hides the fragments (`hybrid_fragmented`). Matroska has clusters; other containers are written
+packet by packet. Options limit how long the muxer keeps packets in memory. Used by the thread that owns the sink.
 """
 
 from __future__ import annotations
@@ -15,22 +14,22 @@ from pathlib import Path
 from typing import Any
 
 PIECE_S = 0.5
-"""Media time that a muxer keeps in memory: of a fragment or cluster, and of pictures that wait for their sound."""
+"""Media time that a muxer keeps in memory: of a fragment or cluster, and of frames that wait for audio."""
 FRAGMENTED = frozenset({"mp4", "mov", "ipod", "3gp", "3g2", "f4v", "psp"})
-"""FFmpeg's names of the containers that its muxer for MP4 writes."""
+"""FFmpeg's names of the formats that its MP4 muxer writes."""
 _CLUSTERED = ("matroska", "webm")
 _PIECE_US = str(round(PIECE_S * 1_000_000))
 _LEAD_S = "0.1"
-_LAID_OUT = ("frag", "empty_moov", "dash", "cmaf", "isml")
+_LAYOUT_FLAGS = ("frag", "empty_moov", "dash", "cmaf", "isml")
 FASTSTART = "faststart"
-"""FFmpeg cannot write fragments and move the index to the front in one go; a second pass does it."""
+"""FFmpeg cannot write fragments and move the index to the front in one pass; a second pass moves it."""
 
 
 class WholeFile(io.FileIO):
-    """A file whose `write` writes all that it is given: FFmpeg takes a short write for a complete one."""
+    """A file whose `write` writes all data: FFmpeg takes a short write for a complete one."""
 
     def write(self, data: Any, /) -> int:
-        """All of `data`, or the error that stopped it."""
+        """Write all of `data`; its length. Raises OSError."""
         view = memoryview(data)
         written = 0
         while written < len(view):
@@ -39,64 +38,64 @@ class WholeFile(io.FileIO):
 
 
 class CrashSafeFile(WholeFile):
-    """A file that can be read before, during and after its ending is written.
+    """A file that can be read before, while and after its trailer is written.
 
-    A muxer ends a file by appending an index and then writing over some bytes further up, which make it valid. Those
-    bytes are kept until all else is on the disk: a power cut between the two would leave a file that promises an index
-    that is not there.
+    A muxer appends an index and then overwrites some earlier bytes, which make the index valid. These bytes are held
+    back until everything else is on the disk: a power failure in between would leave a file that refers to a missing
+    index.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "wb")
         self.bytes_written = 0
-        self._ending_at: int | None = None  # the size that the file had when its ending began
-        self._kept: list[tuple[int, bytes]] = []
+        self._trailer_at: int | None = None  # the size of the file before its trailer
+        self._held: list[tuple[int, bytes]] = []
 
-    def begin_ending(self) -> None:
-        """From now on, keep what is written over the file's content."""
-        self._ending_at = os.fstat(self.fileno()).st_size
+    def begin_trailer(self) -> None:
+        """From now on, hold back what overwrites the file's content."""
+        self._trailer_at = os.fstat(self.fileno()).st_size
 
     def write(self, data: Any, /) -> int:
-        """All of `data`, or the error that stopped it."""
-        at = self.tell() if self._ending_at is not None else 0
-        if self._ending_at is not None and at < self._ending_at:
-            self._kept.append((at, bytes(data)))
+        """Write all of `data`; its length. Raises OSError."""
+        at = self.tell() if self._trailer_at is not None else 0
+        if self._trailer_at is not None and at < self._trailer_at:
+            self._held.append((at, bytes(data)))
             self.seek(at + len(data))
             return len(data)
         self.bytes_written += len(data)
         return super().write(data)
 
     def seal(self) -> None:
-        """Put the ending on the disk, then what makes it valid. Raises OSError."""
-        if self._kept:
+        """Sync the trailer to the disk, then write the bytes that make it valid. Raises OSError."""
+        if self._held:
             os.fdatasync(self.fileno())
-        for at, data in self._kept:
+        for at, data in self._held:
             self.seek(at)
             super().write(data)
-        self._kept.clear()
-        self._ending_at = None
+        self._held.clear()
+        self._trailer_at = None
 
 
 def crash_safe_options(kind: str, options: Mapping[str, str], *, index_first: bool = False) -> dict[str, str]:
-    """The options for a muxer that is to keep little in memory.
+    """The options of a muxer for a crash-safe file.
 
     Args:
         kind: FFmpeg's name of the container.
-        options: what else the muxer gets; a layout of fragments that the user chose stays as it is.
-        index_first: see `Muxer`.
+        options: other options; the user's layout of fragments is kept.
+        index_first: as in `Muxer`.
     """
-    # Pictures wait in FFmpeg for sound that comes behind them, 10 s by default.
+    # In FFmpeg, frames wait for late audio, 10 s by default.
     result = {"max_interleave_delta": _PIECE_US, **options}
     if kind == "mpegts":
-        # Encoded sound begins a packet before 0. Where it comes behind its pictures, it would be too late to move them.
+        # Encoded audio begins a packet before 0. If it comes after its frames, they could not be shifted any more.
         result.setdefault("output_ts_offset", _LEAD_S)
     if kind in _CLUSTERED:
         result.setdefault("cluster_time_limit", str(round(PIECE_S * 1000)))
     if kind in FRAGMENTED:
         flags = options.get("movflags", "")
-        if not any(word in flags for word in _LAID_OUT):
+        if not any(word in flags for word in _LAYOUT_FLAGS):
             others = "".join(f"+{flag}" for flag in flags.replace("+", " ").split() if flag != FASTSTART)
-            # The index of the fragments waits for a packet of each stream, so that it can tell when each begins.
+            # The index waits for a packet of each stream, because it has the start times.
             when = "+empty_moov" if index_first else "+delay_moov"
             result["movflags"] = f"+hybrid_fragmented{when}{others}"
             result["use_editlist"] = "1"
@@ -105,7 +104,7 @@ def crash_safe_options(kind: str, options: Mapping[str, str], *, index_first: bo
 
 
 def second_pass(kind: str, options: Mapping[str, str]) -> dict[str, str] | None:
-    """The options for writing a file that survives a second time, once it is complete; None where none is needed."""
+    """The options to rewrite a complete crash-safe file with; None if no second pass is needed."""
     flags = options.get("movflags", "")
-    wanted = kind in FRAGMENTED and FASTSTART in flags and not any(word in flags for word in _LAID_OUT)
+    wanted = kind in FRAGMENTED and FASTSTART in flags and not any(word in flags for word in _LAYOUT_FLAGS)
     return {"movflags": flags} if wanted else None

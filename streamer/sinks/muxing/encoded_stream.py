@@ -1,4 +1,4 @@
-"""One stream of sound that goes into an output encoded anew, because the container cannot hold it as it is.
+"""An audio stream that is encoded again, because the container cannot hold its codec.
 
 Used by the thread that owns the sink.
 """
@@ -17,21 +17,21 @@ from streamer.sinks.muxing.audio import Transcoder
 
 
 class EncodedStream:
-    """A stream in an output container; used as `CopiedStream` is.
+    """An encoded stream in an output container, with the methods of `CopiedStream`.
 
     Args:
-        container: the output, its header not written yet; it gets the stream.
+        container: the output before its header is written; it gets the stream.
         stream: of the input.
 
     Attributes:
-        added: the stream in the output, of PyAV's.
-        codec: its codec, as users know it.
+        added: PyAV's stream of the output.
+        codec: its codec.
 
     Raises:
-        ValueError: it cannot be decoded, or the container has no codec for sound.
+        ValueError: it cannot be decoded, or the container has no audio codec.
     """
 
-    moved = 0  # the transcoder follows the times that packets have
+    moved = 0  # the transcoder keeps the times of packets
 
     def __init__(self, container: Any, stream: PassthroughStream) -> None:
         self._transcoder = Transcoder(container, stream)
@@ -41,14 +41,14 @@ class EncodedStream:
 
     @property
     def lost(self) -> int:
-        """Packets that could not be decoded, or that the container refused."""
+        """Packets that could not be decoded or that the container refused."""
         return self._transcoder.lost + self._refused
 
     def try_with(self, packets: Sequence[PassthroughPacket]) -> None:
-        """Nothing is open any more: the encoder fits."""
+        """Do nothing: the container holds the encoder's codec."""
 
     def write(self, container: Any, packet: PassthroughPacket, shift: Fraction) -> None:
-        """Mux what comes out for a packet, `shift` seconds later than in the input.
+        """Decode a packet and mux the encoded ones, `shift` seconds later than in the input.
 
         Raises:
             OSError: the disk refuses.
@@ -56,7 +56,7 @@ class EncodedStream:
         self._mux(container, self._transcoder.encode(packet), shift)
 
     def finish(self, container: Any, shift: Fraction) -> None:
-        """Mux what the encoder holds back."""
+        """Mux the last packets of the encoder."""
         self._mux(container, self._transcoder.finish(), shift)
 
     def _mux(self, container: Any, packets: Sequence[Packet[Any]], shift: Fraction) -> None:

@@ -1,7 +1,7 @@
-"""An output container over a file that this project opens itself, so that it can be closed whatever happens.
+"""An output container and its file, which this project opens itself to be able to close it in any case.
 
-FFmpeg keeps its own file open when a header cannot be written, and would write an ending into a file that is given up.
-Used by the thread that owns the video sink.
+FFmpeg keeps a file of its own open when it cannot write the header, and would write a trailer into an abandoned file.
+Used by the thread that owns the sink.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.sinks.muxing.crash_safe import FRAGMENTED, CrashSafeFile, WholeFile, crash_safe_options, second_pass
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
-"""The containers that are tested; others work as far as FFmpeg writes them."""
+"""The tested containers; others work if FFmpeg writes them."""
 _BUFFER_BYTES = 1 << 18
 
 
@@ -26,29 +26,28 @@ class Muxer:
     """An output container and its file.
 
     Args:
-        path: where to write; the suffix picks the container.
-        name: what to call it in errors, if it is not to stay under `path`.
-        survives: it is to be readable at any moment (`streamer.sinks.muxing.crash_safe`).
+        path: the file; the suffix selects the container.
+        name: for errors, if the file is renamed later.
+        crash_safe: the file can be read at any moment (`streamer.sinks.muxing.crash_safe`).
 
     Attributes:
         container: PyAV's output container.
         kind: FFmpeg's name of its format.
-        index_first: of one that survives: do not wait for the first packet of all streams with the index. What can be
-            read of it then does not tell when a stream began; the complete file does. To be set before `start`.
-        second_pass: options for writing it once more when it is complete (`leftovers.rewrite`); None where that is
-            not wanted.
+        index_first: of a crash-safe file: write the index before all streams have a packet. The partial file then does
+            not have the start times of streams; the complete file does. Set it before `start`.
+        second_pass: options to rewrite the complete file with (`recovery.rewrite`); None for no second pass.
 
     Raises:
-        SinkUnavailable: no container goes by that suffix, or the file cannot be opened.
+        SinkUnavailable: no container has that suffix, or the file cannot be opened.
     """
 
-    def __init__(self, path: Path, name: Path | None = None, *, survives: bool = False) -> None:
+    def __init__(self, path: Path, name: Path | None = None, *, crash_safe: bool = False) -> None:
         self._name = name or path
         self.second_pass: Mapping[str, str] | None = None
         self.index_first = False
         self._header_bytes = 0
         try:
-            self._file: WholeFile = CrashSafeFile(path) if survives else WholeFile(path, "wb")
+            self._file: WholeFile = CrashSafeFile(path) if crash_safe else WholeFile(path, "wb")
         except OSError as error:
             raise SinkUnavailable(f"cannot write {self._name}: {error.strerror}; choose another output") from error
         try:
@@ -63,18 +62,17 @@ class Muxer:
 
     @property
     def begun(self) -> bool:
-        """Whether more than the header went to a file that survives: all streams that its index waits for are there."""
+        """Whether a crash-safe file has more than its header: every stream that its index needs has a packet."""
         return isinstance(self._file, CrashSafeFile) and self._file.bytes_written > self._header_bytes
 
     def start(self, options: Mapping[str, str]) -> None:
-        """Write the header. Call it once: FFmpeg crashes on a second try after a failure.
+        """Write the header. Call it once: FFmpeg crashes on a second attempt after a failure.
 
         Raises:
             SinkUnavailable: the container refuses one of the streams, or the disk the first bytes.
         """
-        survives = isinstance(self._file, CrashSafeFile)
-        self.second_pass = second_pass(self.kind, options) if survives else None
-        if survives:
+        if isinstance(self._file, CrashSafeFile):
+            self.second_pass = second_pass(self.kind, options)
             options = crash_safe_options(self.kind, options, index_first=self.index_first)
         self.container.container_options.update(options)
         with capture_log(av.logging.ERROR) as lines:
@@ -88,18 +86,18 @@ class Muxer:
 
     @property
     def is_fragmented(self) -> bool:
-        """Whether it survives in fragments, which its ending hides."""
+        """Whether it is a fragmented MP4 until its trailer is written."""
         return isinstance(self._file, CrashSafeFile) and self.kind in FRAGMENTED
 
     def finish(self) -> None:
-        """Write the ending and close the file; one that gets a second pass stays in fragments.
+        """Write the trailer and close the file; a file with a second pass stays fragmented.
 
         Raises:
             SinkError: it could not be written.
         """
         try:
             if isinstance(self._file, CrashSafeFile):
-                self._file.begin_ending()
+                self._file.begin_trailer()
             self.container.close()
             if isinstance(self._file, CrashSafeFile) and self.second_pass is None:
                 self._file.seal()
@@ -108,16 +106,16 @@ class Muxer:
             raise write_failure(self._name, error) from error
 
     def abandon(self) -> None:
-        """Close the file as it is. Fine after `finish`."""
-        # PyAV writes no ending into a file that is closed already, now or when the container is collected.
+        """Close the file without a trailer. Does nothing after `finish`."""
+        # PyAV writes no trailer into a closed file, now or when the container is collected.
         self._file.close()
         self.container.close()
 
 
 def write_failure(name: Path, error: BaseException) -> SinkError:
-    """The error to raise for what FFmpeg or the disk said while the output `name` was being written."""
+    """The error to raise for a failure of FFmpeg or the disk while the output `name` is written."""
     room = "free some space or choose another output"
-    if isinstance(error, av.error.PyAVCallbackError):  # what the file itself said went to another call
+    if isinstance(error, av.error.PyAVCallbackError):  # the file raised the cause in another call
         return SinkError(f"cannot write {name}: the disk did not take it; {room}")
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     return SinkError(f"cannot write {name}: {reason(error)}; {room if full else 'choose another output or codec'}")

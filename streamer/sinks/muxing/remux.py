@@ -1,6 +1,6 @@
-"""Writes the packets of a file into another one of the same kind, as far as they can be read, without decoding them.
+"""Copies the readable packets of a file to another one of the same format, without decoding them.
 
-Used by the thread that finishes what a killed process left, and by the one that completes files.
+Used by the threads that recover partial files and that complete files.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from streamer.sinks.muxing.muxer import Muxer, write_failure
 from streamer.sinks.muxing.tags import attachment_name, own_tags
 from streamer.sinks.muxing.timing import movie_timescale
 
-# They do not tell how long a packet is, so the last one may be half of a picture.
+# These formats have no packet sizes, so the last packet may be incomplete.
 _UNMEASURED = ("mpegts", "mpeg", "vob", "h264", "hevc", "m4v")
 
 
 class UnreadableError(StreamerError):
-    """There is no picture that can be read."""
+    """The file has no readable frame."""
 
 
 class StoppedError(StreamerError):
-    """It was not to go on."""
+    """The copy was stopped."""
 
 
 @dataclass(slots=True)
 class _Copy:
-    """A stream on its way."""
+    """A stream that is copied."""
 
     added: Any
     last_dts: int | None = None
@@ -50,22 +50,22 @@ def remux(
     options: Mapping[str, str] | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Fraction:
-    """Copy all streams of a file: how long its video lasts, seconds.
+    """Copy all streams of a file. Returns the duration of its video in seconds.
 
-    A file that ends in the middle of something is read up to there.
+    A truncated file is copied up to its end.
 
     Args:
-        source: to read.
-        target: to write; it exists.
-        name: what to call it in errors.
+        source: the file to read.
+        target: the file to write; it exists.
+        name: of the output, for errors.
         options: of the muxer.
-        stopped: whether to give up.
+        stopped: whether to stop.
 
     Raises:
-        UnreadableError: no picture can be read.
-        StoppedError: it was told to stop.
-        SinkError: it could not be written.
-        SinkUnavailable: the container refuses what was read.
+        UnreadableError: no frame can be read.
+        StoppedError: `stopped` returned true.
+        SinkError: the target cannot be written.
+        SinkUnavailable: the container refuses a stream.
     """
     try:
         read = av.open(f"file:{source}", metadata_errors="replace")
@@ -73,7 +73,7 @@ def remux(
         raise UnreadableError(f"{getattr(error, 'strerror', None) or error}") from error
     with read:
         if not read.streams.video:
-            raise UnreadableError("there is no video in it")
+            raise UnreadableError("it has no video stream")
         muxer = Muxer(target, name)
         try:
             return _copy_all(read, muxer, name, dict(options or {}), stopped)
@@ -91,7 +91,7 @@ def _copy_all(read: Any, muxer: Muxer, name: Path, options: dict[str, str], stop
     end, pictures = Fraction(0), 0
     for packet in _packets(read):
         if stopped():
-            raise StoppedError(f"{name}: not finished yet")
+            raise StoppedError(f"{name}: the copy was stopped")
         copy = copies.get(packet.stream.index)
         if copy is None or not packet.size or packet.is_corrupt:
             continue
@@ -104,13 +104,13 @@ def _copy_all(read: Any, muxer: Muxer, name: Path, options: dict[str, str], stop
         if packet is not None:
             _write(muxer.container, packet, copy)
     if not pictures:
-        raise UnreadableError("there is no picture in it")
+        raise UnreadableError("it has no frame")
     muxer.finish()
     return end
 
 
 def _packets(read: Any) -> Any:
-    """The packets up to where the file ends or makes no sense any more."""
+    """The packets up to the end or to the first error."""
     try:
         yield from read.demux()
     except (av.error.FFmpegError, OSError):
@@ -143,15 +143,15 @@ def _add_streams(read: Any, muxer: Muxer) -> dict[int, _Copy]:
 
 
 def _belongs(read: Any, kind: str, stream: PassthroughStream) -> bool:
-    """Whether a stream is to be copied: what the muxer makes anew, as the titles of chapters, is not."""
+    """Whether a stream is copied; the muxer makes some itself, such as the titles of chapters."""
     if stream.kind in ("video", "audio"):
-        return bool(stream.template and stream.codec)  # fragments tell of a track of each cover, too
+        return bool(stream.template and stream.codec)  # a fragmented MP4 has an empty track for each cover
     titles = stream.codec_tag == "text" or (stream.codec == "mov_text" and bool(read.chapters()))
     return not (titles and not stream.disposition & Disposition.default) and check_stream(kind, stream, ()).holds
 
 
 def _picture(name: str, index: int) -> bytes:
-    """The picture of a cover, which comes before all packets."""
+    """The cover picture, which comes before all packets."""
     with av.open(name, metadata_errors="replace") as read:
         return next((bytes(packet) for packet in read.demux(read.streams[index]) if packet.size), b"")
 
@@ -161,9 +161,9 @@ def _muxer_options(read: Any, kind: str, options: dict[str, str]) -> dict[str, s
         rates = [sound.codec_context.sample_rate for sound in read.streams.audio]
         sounds = [Fraction(1, rate) for rate in rates if rate]
         options["movie_timescale"] = str(movie_timescale(read.streams.video[0].time_base, sounds))
-        options["strict"] = "unofficial"  # FFmpeg writes the boxes st3d and sv3d only then
+        options["strict"] = "unofficial"  # without it, FFmpeg does not write the boxes st3d and sv3d
     if kind in ("matroska", "webm", "avi"):
-        options["avoid_negative_ts"] = "disabled"  # as when it was recorded
+        options["avoid_negative_ts"] = "disabled"  # as in the recording
     return options
 
 
@@ -179,5 +179,5 @@ def _write(container: Any, packet: Any, copy: _Copy) -> None:
     packet.stream = copy.added
     try:
         container.mux(packet)
-    except (av.error.ArgumentError, av.error.InvalidDataError):  # what the muxer does not take
+    except (av.error.ArgumentError, av.error.InvalidDataError):  # the muxer refuses the packet
         return

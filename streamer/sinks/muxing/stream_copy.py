@@ -1,7 +1,7 @@
-"""Copies what an input holds besides its video: audio, subtitles, data, pictures, attachments, chapters, tags.
+"""Copies everything but the video of an input: audio, subtitles, data, covers, attachments, chapters, tags.
 
-Packets are copied as they are, as far as the output container takes them; what it does not take is told. Used by the
-thread that owns the sink.
+Packets are copied if the output container holds their stream; streams that it cannot hold are noted. Used by the thread
+that owns the sink.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from streamer.sinks.muxing.tags import (
 
 
 class StreamCopy:
-    """The other streams of an input on their way to one output.
+    """Copies the other streams of an input to one output.
 
     Args:
         passthrough: of the input.
-        say: is told what cannot be copied.
+        note: called with a line for everything that cannot be copied.
     """
 
-    def __init__(self, passthrough: Passthrough, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, passthrough: Passthrough, note: Callable[[str], None]) -> None:
+        self._note = note
         self._passthrough = passthrough
         self._subscription = passthrough.subscribe()
         self._tags = own_tags(passthrough.tags)
@@ -50,12 +50,12 @@ class StreamCopy:
 
     @property
     def time_bases(self) -> list[Fraction]:
-        """Seconds per sample of the audio that is copied."""
+        """Seconds per sample of the copied audio."""
         return [Fraction(1, stream.sample_rate_hz) for stream in self._copies if stream.sample_rate_hz]
 
     @property
     def is_silent(self) -> bool:
-        """Whether there is a stream of which nothing came yet."""
+        """Whether a stream has no packet yet."""
         timed = [stream for stream in self._passthrough.streams if stream.timed]
         return not all(self._subscription.peek(stream, 1) for stream in timed)
 
@@ -64,9 +64,9 @@ class StreamCopy:
 
         Args:
             container: `av.container.OutputContainer`.
-            video: its video stream, which gets the tags of the one that it stands for.
-            shift: seconds added to every time, as to those of the video.
-            fragmented: it is an MP4 in fragments.
+            video: its video stream, which gets the tags of the input's video.
+            shift: seconds added to every time, as for the video.
+            fragmented: it is a fragmented MP4.
         """
         passthrough = self._passthrough
         self._shift = shift
@@ -90,16 +90,16 @@ class StreamCopy:
                 self._covers.append((copied, covers[stream]))
 
     def move(self, seconds: Fraction) -> None:
-        """Move all that will be written by so much more."""
+        """Add seconds to all later times."""
         self._shift += seconds
 
     def copy_until(self, container: Any, time_s: Fraction | None, *, last: bool = False) -> None:
-        """Write all packets that came up to and including `time_s`.
+        """Write all packets up to and including a time.
 
         Args:
-            container: the output, its header written.
-            time_s: up to when, in the input's seconds; None for all that are left.
-            last: nothing later will be asked for: the input is read on for packets that stand behind their time in it.
+            container: the output, after its header is written.
+            time_s: seconds of the input; None for all packets.
+            last: this is the last call: the input is read further for packets that are late in the file.
 
         Raises:
             OSError: the disk refuses.
@@ -121,17 +121,17 @@ class StreamCopy:
                 copy.finish(container, self._shift)
 
     def close(self) -> None:
-        """Take no more, and tell what was lost on the way. Fine a second time."""
+        """Take no more packets, and note the lost ones. Does nothing the second time."""
         self._subscription.close()
         lost = sum(copy.lost for copy in self._copies.values())
         if lost:
-            self._say(f"{lost} damaged packets of other streams could not be copied")
+            self._note(f"{lost} damaged packets of other streams could not be copied")
         for stream, copy in self._copies.items():
             if copy.moved:
-                self._say(f"{stream.description}: {copy.moved} packets had times that went back: moved")
+                self._note(f"{stream.description}: {copy.moved} packets had times that went back: moved")
 
     def missing(self, output: Any, kind: str) -> list[str]:
-        """What of the tags and chapters is not found in a finished output (`av.container.InputContainer`)."""
+        """Lines for the tags and chapters that a finished output (`av.container.InputContainer`) does not have."""
         chapters = self._passthrough.chapters
         lines = lost_tags(self._tags, output.metadata, kind) + lost_chapters(chapters, output.chapters())
         lines += lost_timecodes(self._timecodes, output, kind)
@@ -157,11 +157,11 @@ class StreamCopy:
             return None
         added = written.add_to(container)
         added.metadata.update(own_tags(stream.tags))
-        self._copies[stream] = copied = CopiedStream(kind, stream, added, fit, self._say, strip=strip)
+        self._copies[stream] = copied = CopiedStream(kind, stream, added, fit, self._note, strip=strip)
         return copied
 
     def _add_encoded(self, container: Any, stream: PassthroughStream) -> None:
-        """A stream that the container cannot hold as it is: sound is encoded anew, all else left out."""
+        """Add a stream that the container cannot hold: audio is encoded, others are left out."""
         what = "left out"
         if stream.kind == "audio":
             try:
@@ -172,10 +172,10 @@ class StreamCopy:
                 encoded.added.metadata.update(own_tags(stream.tags))
                 encoded.added.disposition = stream.disposition
                 what = f"encoded as {encoded.codec}"
-        self._say(f"{container.format.name} cannot hold the {stream.description} of the input: {what}")
+        self._note(f"{container.format.name} cannot hold the {stream.description} of the input: {what}")
 
     def _has_other_place(self, stream: PassthroughStream) -> bool:
-        """Timecode tracks become the timecode of the video, QuickTime's text tracks of chapters the chapters."""
+        """Whether a stream becomes something else: a timecode of the video, or chapters (QuickTime's text tracks)."""
         if stream.codec == "mov_text":
             return self._has_titles(stream)
         if stream.kind != "data":
@@ -184,7 +184,7 @@ class StreamCopy:
         return stream.codec_tag == "tmcd" or (is_title and bool(self._passthrough.chapters))
 
     def _has_titles(self, stream: PassthroughStream) -> bool:
-        """Whether text is that of chapters, which FFmpeg does not know of a file that comes through a pipe."""
+        """Whether text is the titles of chapters, which FFmpeg does not see in a file that comes through a pipe."""
         titles = [chapter["metadata"].get("title", "") for chapter in self._passthrough.chapters]
         first = self._subscription.peek(stream, CHECKED_PACKETS)
         texts = [packet.data[2:].decode(errors="replace") for packet in first]

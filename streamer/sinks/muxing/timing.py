@@ -1,7 +1,4 @@
-"""Times in an output video: which clock a container gets, and times that never go back.
-
-Pure; used by the thread that writes the video sink.
-"""
+"""Time bases of an output, and monotonic time stamps. Pure; used by the thread that writes the sink."""
 
 from __future__ import annotations
 
@@ -11,15 +8,15 @@ from fractions import Fraction
 from typing import Any
 
 _MAX_TIMESCALE = 2**31 - 1  # mvhd holds 32 bits (ISO/IEC 14496-12, 8.2.2), FFmpeg takes an int
-_TS_NONSTRICT = 0x20000  # AVFMT_TS_NONSTRICT: the muxer takes times that repeat
-_MIN_TRACK_TIMESCALE = 10_000  # FFmpeg's mov muxer doubles a video track's clock until it reaches this
+_TS_NONSTRICT = 0x20000  # AVFMT_TS_NONSTRICT: the muxer accepts equal times
+_MIN_TRACK_TIMESCALE = 10_000  # FFmpeg's mov muxer doubles a video track's time scale up to this
 
 
 def video_time_base(kind: str, time_base: Fraction, fps: Fraction | None, *, constant: bool) -> Fraction:
     """Seconds per tick of an output video's frame times.
 
-    Every container gets the input's clock, but AVI: it has no times, only equal steps, and an entry for each step
-    without a frame. One step a frame suits a constant rate, a millisecond a variable one.
+    Containers get the input's time base, except AVI: it has no times, only equal steps, with an entry for each step
+    without a frame. A step is one frame for a constant rate, a millisecond for a variable rate.
 
     Args:
         kind: FFmpeg's name of the container.
@@ -33,13 +30,13 @@ def video_time_base(kind: str, time_base: Fraction, fps: Fraction | None, *, con
 
 
 def movie_timescale(video: Fraction, others: Iterable[Fraction]) -> int:
-    """Ticks a second of an MP4's movie clock, in which the starts of its tracks are written.
+    """Ticks per second of an MP4's movie header, which is the unit of the tracks' start times.
 
-    It is a common multiple of the tracks' clocks, so that no start is rounded; FFmpeg's default is a millisecond.
+    It is a common multiple of the tracks' time scales, so that no start is rounded; FFmpeg's default is 1000.
 
     Args:
         video: time base of the video track.
-        others: time bases of the other tracks; they count as far as 32 bits reach.
+        others: time bases of the other tracks, included as far as 32 bits suffice.
     """
     scale = video.denominator
     while scale < _MIN_TRACK_TIMESCALE:
@@ -52,20 +49,20 @@ def movie_timescale(video: Fraction, others: Iterable[Fraction]) -> int:
 
 
 class Timeline:
-    """Makes the times of one stream rise, moving as few frames by as little as that takes.
+    """Makes the times of one stream increase, with the smallest changes.
 
-    A time that repeats or goes back a little is set one tick after the one before it. One that goes back by `jump` or
-    more is a clock that started anew: it and all that follow are moved to go on after the last one.
+    A time that repeats or goes back a little is set one step after the one before it. A time that goes back by `jump`
+    or more means that the clock restarted: it and all later times are shifted to continue after the last one.
 
     Args:
         jump: ticks.
         offset: ticks added to every time.
-        step: by how much times rise at least; 0 lets them repeat.
+        step: the smallest increase; 0 permits equal times.
 
     Attributes:
-        offset: ticks that are added at present.
-        moved: how many times were set one tick later.
-        restarts: how often the clock started anew.
+        offset: ticks that are added now.
+        moved: how many times were set one step after the one before.
+        restarts: how often the clock restarted.
     """
 
     def __init__(self, jump: int, offset: int = 0, step: int = 1) -> None:
@@ -78,10 +75,10 @@ class Timeline:
         self.restarts = 0
 
     def place(self, ticks: int, duration: int = 0) -> int:
-        """The time to write for the next frame.
+        """The output time of the next frame.
 
         Args:
-            ticks: its own time.
+            ticks: its input time.
             duration: in ticks, 0 where unknown.
         """
         placed = ticks + self.offset
@@ -101,12 +98,12 @@ class Timeline:
 
 
 class MonotonicTicks:
-    """Times in the ticks of an output stream, which rise as its muxer wants them to.
+    """Increasing times in the ticks of an output stream, as its muxer requires.
 
-    Some containers have one tick a packet, and times of an input that are rounded may fall onto the same.
+    Some containers have one tick per packet, so that two rounded times of an input may be equal.
 
     Args:
-        stream: of PyAV's, in an output whose header is written.
+        stream: PyAV's stream of an output whose header is written.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -115,7 +112,7 @@ class MonotonicTicks:
         self._last: int | None = None
 
     def place(self, time: Fraction) -> int:
-        """The tick for the next packet, which is decoded at a time in seconds."""
+        """The tick of the next packet, with its decoding time in seconds."""
         ticks = round(time / self.time_base)
         if self._last is not None:
             ticks = max(ticks, self._last + self._step)

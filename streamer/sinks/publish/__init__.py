@@ -1,1 +1,1 @@
-"""Streams that are sent: RTSP, RTMP, SRT, UDP, HLS."""
+"""Published streams: RTSP, RTMP, UDP and HLS."""

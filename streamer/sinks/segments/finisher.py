@@ -1,7 +1,7 @@
-"""Completes the files of a recording on a thread of its own: the frames that follow need not wait for the disk.
+"""Completes the files of a recording in a thread of its own, so that later frames need not wait for the disk.
 
-A file belongs to the thread that writes the recording until it is handed over, then to the finishing thread. The last
-one may be kept a little before that, for sound that comes behind its picture.
+A file is used by the thread that writes the recording until it is handed over, then by the finishing thread. The last
+file may be kept for a short time before that, for late audio.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ class Finisher:
     """Completes files in the order in which they are handed over.
 
     Args:
-        afterwards: called by the finishing thread after each file.
+        completed: called by the finishing thread after each file.
 
     Attributes:
-        kept: the file that waits for the last of its sound.
+        kept: the file that waits for the end of its audio.
     """
 
-    def __init__(self, afterwards: Callable[[], None]) -> None:
+    def __init__(self, completed: Callable[[], None]) -> None:
         self.kept: Segment | None = None
-        self._afterwards = afterwards
+        self._completed = completed
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="streamer-recording")
         self._pending: deque[tuple[Path, Future[Sequence[str]]]] = deque()
 
     @property
     def taken(self) -> list[Path]:
-        """Names that are about to be given."""
+        """Names that the files will get."""
         kept = [] if self.kept is None else [self.kept.path]
         return [path for path, _ in self._pending] + kept
 
     def keep(self, segment: Segment) -> None:
-        """Let a file be completed later; the one before it, now."""
+        """Keep a file, and complete the one that was kept before."""
         self.release()
         self.kept = segment
 
     def release(self) -> None:
-        """Let the file that waits be completed, if there is one."""
+        """Complete the kept file, if there is one."""
         segment, self.kept = self.kept, None
         if segment is not None:
             self.hand_over(segment)
 
     def hand_over(self, segment: Segment) -> None:
-        """Let a file be completed, after the one that waits."""
+        """Complete a file, after the kept one."""
         self.release()
         self._pending.append((segment.path, self._pool.submit(self._finish, segment)))
 
     def settle(self, *, leave: int = 0) -> list[str]:
-        """Wait for the files that were handed over: what is not exactly as in the input.
+        """Wait for files to be completed. Returns their notes.
 
         Args:
-            leave: not for the last so many.
+            leave: how many of the last files need not be complete.
 
         Raises:
-            SinkError: one could not be completed.
+            SinkError: a file could not be completed.
         """
         notes: list[str] = []
         while len(self._pending) > leave:
@@ -68,12 +68,12 @@ class Finisher:
         return notes
 
     def close(self) -> None:
-        """End the thread, once all is done."""
+        """End the thread after the last file."""
         self._pool.shutdown()
 
     def _finish(self, segment: Segment) -> Sequence[str]:
         try:
             segment.complete()
         finally:
-            self._afterwards()
+            self._completed()
         return segment.notes

@@ -36,14 +36,14 @@ class Recorder:
 
     Args:
         pattern: of the names of files.
-        info: of the expected pictures.
+        info: of the expected frames.
         settings: of the output.
         passthrough: the other streams of the input; None records the video alone.
         reserve_bytes: the open file is completed when less than this is free.
         now: local time, for names.
-        leftovers: partial files that get names, too.
+        recovery: of partial files, which get names, too.
         completed: called by the finishing thread after each file.
-        say: called with each difference from the input.
+        note: called with each difference from the input.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Recorder:
         *,
         reserve_bytes: int,
         now: Callable[[], datetime],
-        leftovers: Recovery,
+        recovery: Recovery,
         completed: Callable[[], None],
-        say: Callable[[str], None],
+        note: Callable[[str], None],
     ) -> None:
         self._pattern = pattern
         self._info = info
@@ -67,8 +67,8 @@ class Recorder:
         self._delay = delay_for(info.average_fps)
         self._reserve_bytes = reserve_bytes
         self._now = now
-        self._recovery = leftovers
-        self._say = say
+        self._recovery = recovery
+        self._note = note
         self._streams = None if passthrough is None else RecordedStreams(passthrough)
         self._finisher = Finisher(completed)
         self._sync = DiskSync()
@@ -144,7 +144,7 @@ class Recorder:
             self._streams.close()
 
     def _shown(self, scene: Scene) -> StreamInfo:
-        """The pictures for which the file of a scene is made."""
+        """The frames for which the file of a scene is made."""
         shown = replace(self._info, time_base=scene.frame.time_base)
         if self._settings.on_change == "rescale":
             return shown
@@ -167,8 +167,8 @@ class Recorder:
         if segment.held_s < MOST_S:
             return False
         if self._delay is Delay.NONE:
-            self._say(
-                f"the encoder holds back more than {MOST_S} s of pictures: they are lost when the power fails; "
+            self._note(
+                f"the encoder holds back more than {MOST_S} s of frames: they are lost when the power fails; "
                 "set output.options or another output.codec"
             )
             return False
@@ -202,7 +202,7 @@ class Recorder:
             segment.discard()
             raise
         for line in segment.notes:
-            self._say(line)
+            self._note(line)
         return segment
 
     def _cut(self, end: Fraction | None = None) -> None:
@@ -222,8 +222,8 @@ class Recorder:
     def _settle(self, *, leave: int = 0) -> None:
         try:
             for line in self._finisher.settle(leave=leave):
-                self._say(line)
+                self._note(line)
         except StreamerError as error:
             if self._settings.required:
                 raise
-            self._say(str(error))
+            self._note(str(error))

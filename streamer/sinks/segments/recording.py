@@ -49,7 +49,7 @@ class RecordingSink(SinkFeature):
             and so on are added to a name that exists. A file has `segment_s` of media time. The oldest files of this
             pattern are removed beyond `keep_gb` and after `keep_days`. The encoder is as in `VideoSink`. If `required`,
             a full disk is an error; otherwise scenes are skipped, and the sink tries again after growing waits.
-            `on_change` begins a new file for pictures of another size or format, or scales them.
+            `on_change` begins a new file for frames of another size or format, or scales them.
         context: the streams of `passthrough` are copied; a new file begins when the streams change.
         reserve_bytes: the open file is completed when less than this is free.
         now: local time, for names and ages.
@@ -124,9 +124,9 @@ class RecordingSink(SinkFeature):
             self._passthrough,
             reserve_bytes=self._reserve_bytes,
             now=self._now,
-            leftovers=self._recovery,
+            recovery=self._recovery,
             completed=self._remove_old,
-            say=self._say,
+            note=self._note,
         )
         try:
             recorder.try_file()
@@ -167,7 +167,7 @@ class RecordingSink(SinkFeature):
             recorder.close()
             self._recovery.close()
         if self.skipped:
-            self._say(f"{self.skipped} scenes were not recorded: the disk was full or missing")
+            self._note(f"{self.skipped} scenes were not recorded: the disk was full or missing")
 
     def write(self, scene: Scene) -> None:
         """Record the scene's picture, or skip the scene while the disk is full."""
@@ -203,7 +203,7 @@ class RecordingSink(SinkFeature):
     def _remove_old(self) -> None:
         remove_old(self._pattern, self._settings, now=self._now())
 
-    def _say(self, line: str) -> None:
+    def _note(self, line: str) -> None:
         if line not in self.notes:
             self.notes.append(line)
             log.warning("%s: %s", self._pattern, line)

@@ -1,7 +1,4 @@
-"""One file of a recording: made, written, and then completed or given up.
-
-Used by one thread at a time: the one that writes the recording, then the one that completes its files.
-"""
+"""One file of a recording. Used by one thread at a time: the one that writes the recording, then the finishing one."""
 
 from __future__ import annotations
 
@@ -29,30 +26,26 @@ log = logging.getLogger(__name__)
 
 
 class Segment:
-    """A file that is being recorded, under a hidden name until it is complete.
+    """An open file of a recording, with a hidden name until it is complete.
 
-    The hidden file can be read at any moment but for its last second (`streamer.sinks.muxing.crash_safe`), and it is
-    locked for as long as this exists: an unlocked one was left by a process that died
-    (`streamer.sinks.video.recovery`).
+    The hidden file can be read at any moment except for its last second (`streamer.sinks.muxing.crash_safe`). It is
+    locked while this object exists: an unlocked hidden file is from a killed process (`streamer.sinks.video.recovery`).
 
     Args:
         path: the final name; its folders are made.
-        info: of the pictures.
+        info: of the frames.
         settings: of the output.
-        delay: how many pictures the encoder may hold back.
-        begin: media time of the first frame, seconds: it becomes the file's time 0.
-        streams: what it gets of the other streams of the input.
-        sync: puts it on the disk while it is written; None leaves that to the kernel.
+        delay: what the encoder may hold back.
+        begin: media time of the first frame in seconds, which becomes time 0 of the file.
+        streams: the other streams of the input for this file.
+        sync: syncs the file to the disk while it is written; None leaves that to the kernel.
 
     Attributes:
-        path: the final name.
-        info: as given.
-        begin: as given.
-        streams: as given.
-        notes: what is not exactly as in the input, one line each.
+        path, info, begin, streams: as given.
+        notes: differences from the input, one line each.
 
     Raises:
-        SinkUnavailable: the file cannot be made, or the encoder does not open; nothing is left behind then.
+        SinkUnavailable: the file cannot be made, or the encoder does not open; no file is left then.
     """
 
     def __init__(
@@ -76,17 +69,17 @@ class Segment:
             held = lock_own(self._partial.path)
             if held is not None:
                 cleanup.callback(os.close, held)
-            self._muxer = Muxer(self._partial.path, path, survives=True)
+            self._muxer = Muxer(self._partial.path, path, crash_safe=True)
             cleanup.callback(self._muxer.abandon)
             if sync is not None:
                 cleanup.callback(sync.forget, self._partial.path)
                 sync.watch(self._partial.path)
             copy = None
             if streams is not None:
-                copy = StreamCopy(streams.passthrough, self._say)
+                copy = StreamCopy(streams.passthrough, self._note)
                 cleanup.callback(copy.close)
                 streams.passthrough.begin()
-            self._writer = VideoWriter(path, info, settings, self._muxer, copy, self._say, delay)
+            self._writer = VideoWriter(path, info, settings, self._muxer, copy, self._note, delay)
             self._cleanup = cleanup.pop_all()
 
     @property
@@ -96,29 +89,29 @@ class Segment:
 
     @property
     def held_s(self) -> Fraction:
-        """Media time of the pictures that the encoder keeps at the moment, seconds."""
+        """Media time of the frames that the encoder holds back, seconds."""
         return self._writer.held_s
 
     @property
     def waits_for_streams(self) -> bool:
-        """Whether nothing is on the disk yet because the index tells of streams of which no packet came."""
+        """Whether no frame is on the disk yet because the index waits for streams without a packet."""
         return self._muxer.kind in FRAGMENTED and not self._muxer.begun
 
     def write(self, scene: Scene) -> None:
-        """Raises SinkError when the encoder or the disk failed; `abandon` it then."""
+        """Write a scene. Raises SinkError when the encoder or the disk failed; call `abandon` then."""
         frame = scene.frame
         pts = frame.pts - round(self.begin / frame.time_base)
         self._writer.write(replace(scene, frame=replace(frame, pts=pts)))
 
     def complete(self) -> None:
-        """Write what the encoder holds back and the ending, and give the file its name.
+        """Write the encoder's last packets and the trailer, and rename the file.
 
         Raises:
-            SinkError: that failed; what can be read is left under the hidden name.
+            SinkError: that failed; the partial file is kept if it has frames.
         """
         with self._cleanup:
             try:
-                self._writer.finish(interrupted=False)  # of the other streams there is what belongs to this file
+                self._writer.finish(interrupted=False)  # the other streams end with this file
                 if self._muxer.second_pass is not None:
                     held = rewrite(self._partial.path, self.path, self._muxer.second_pass)
                     self._cleanup.callback(os.close, held)
@@ -126,23 +119,21 @@ class Segment:
                 if not self._muxer.begun:
                     raise
                 self._partial.leave()
-                raise SinkError(f"{error}; what was recorded is kept as {self._partial.path}") from error
+                raise SinkError(f"{error}; the partial file is kept as {self._partial.path}") from error
             self._partial.commit(keep=True)
 
     def abandon(self) -> None:
-        """Write no more. What can be read is left under the hidden name, to be finished later."""
+        """Stop writing. The partial file is kept if it has frames, and recovered later."""
         if self._muxer.begun:
             self._partial.leave()
-            log.warning(
-                "%s: what was recorded so far is kept as %s until it can be finished", self.path, self._partial.path
-            )
+            log.warning("%s: the partial file is kept as %s until it can be recovered", self.path, self._partial.path)
         self._cleanup.close()
 
     def discard(self) -> None:
-        """Remove it. Fine after `complete`."""
+        """Remove the file. Does nothing after `complete`."""
         self._cleanup.close()
 
-    def _say(self, line: str) -> None:
+    def _note(self, line: str) -> None:
         if line not in self.notes:
             self.notes.append(line)
 

@@ -1,4 +1,4 @@
-"""The other streams of an input on their way into the files of a recording: each packet into the file it begins in.
+"""Distributes the packets of the other streams to the files of a recording: each to the file in which it begins.
 
 Used by the thread that writes the recording.
 """
@@ -14,24 +14,24 @@ from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStr
 from streamer.sinks.muxing.audio import spill_failure
 
 LATE_S = 2
-"""How far sound may come behind its picture: a file waits for its own until then."""
+"""How long a file waits for late audio, in media time."""
 
 _LATE_AGAIN_S = 1
-"""Sound that comes back later than this behind its picture is late, not silent now and then."""
+"""Audio that returns with a larger delay is late, not intermittent."""
 
 
 class SegmentStreams:
-    """What one file gets of the other streams.
+    """The other streams of one file.
 
     Args:
         source: of the input.
-        begin: media time of the file's first frame, seconds: its time 0.
-        without: streams that it is not to have.
+        begin: media time of the file's first frame in seconds, its time 0.
+        without: streams that the file does not get.
 
     Attributes:
-        passthrough: of the file, for its `StreamCopy`; times count from `begin`.
+        passthrough: for the file's `StreamCopy`, with times relative to `begin`.
         begin: as given.
-        end: when the next file begins, seconds; None as long as that is not known.
+        end: when the next file begins, seconds; None until it is known.
     """
 
     def __init__(self, source: Passthrough, begin: Fraction, without: Collection[PassthroughStream] = ()) -> None:
@@ -40,7 +40,7 @@ class SegmentStreams:
         self._streams = tuple(stream for stream in source.streams if stream not in without)
         self._silent = {stream for stream in self._streams if stream.timed}
         self._awaited = {stream for stream in self._streams if stream.kind == "audio"}
-        # Chapters belong to the whole.
+        # Chapters are for the whole input.
         self.passthrough = Passthrough(
             self._streams,
             tags=source.tags,
@@ -53,15 +53,15 @@ class SegmentStreams:
 
     @property
     def silent(self) -> frozenset[PassthroughStream]:
-        """Streams of which nothing came yet."""
+        """Streams without a packet."""
         return frozenset(self._silent)
 
     def holds(self, stream: PassthroughStream) -> bool:
-        """Whether the stream was there when the file began."""
+        """Whether the file has the stream."""
         return stream in self._streams
 
     def put(self, stream: PassthroughStream, packet: PassthroughPacket) -> None:
-        """Take a packet if it begins in this file."""
+        """Take a packet that begins in this file; ignore others."""
         time = packet.ticks * stream.time_base
         if self.end is not None and time >= self.end:
             self._awaited.discard(stream)
@@ -72,12 +72,12 @@ class SegmentStreams:
             self.passthrough.put(stream, dataclasses.replace(packet, pts=pts, dts=dts))
 
     def is_complete(self, now: Fraction) -> bool:
-        """Whether all sound has come that the file is to have, or is not worth waiting for at a media time `now`."""
+        """Whether the file has all of its audio at a media time `now`, or does not wait for it any longer."""
         return self.end is None or not self._awaited or now > self.end + LATE_S
 
 
 class RecordedStreams:
-    """Hands the packets of an input to the files that are being recorded: the one in hand, and the one before it.
+    """Gives the packets of an input to the open file and the one before it.
 
     Args:
         source: of the input.
@@ -91,28 +91,28 @@ class RecordedStreams:
         self._late: set[PassthroughStream] = set()
 
     def part(self, begin: Fraction) -> SegmentStreams:
-        """What a file gets that begins at a time, seconds."""
+        """The streams of a file that begins at a time, seconds."""
         return SegmentStreams(self._source, begin, self._left_out)
 
     def leave_out(self, streams: Collection[PassthroughStream]) -> bool:
-        """Files that begin from now on do not have these, until something comes of them: whether that helps.
+        """Leave streams out of new files until they have a packet. Returns whether any stream is left out.
 
-        What comes, but always that late, is not left out a second time: there would be no end of new files.
+        A stream whose packets are always late is left out only once, else new files would begin without end.
         """
         new = set(streams) - self._late
         self._left_out.update(new)
         return bool(new)
 
     def take(self, until: Fraction, part: SegmentStreams | None = None, *, last: bool = False) -> bool:
-        """Get the packets up to a time, seconds: whether one is of a stream that a file began without.
+        """Get the packets up to a time. Returns whether one is from a stream that the open file does not have.
 
         Args:
             until: seconds.
-            part: of that file.
-            last: the recording ends: also those that stand behind their time in the input.
+            part: the streams of the open file.
+            last: the recording ends: read the input further for packets that are late in it.
 
         Raises:
-            SinkError: the disk refuses packets that wait on it.
+            SinkError: packets in a temporary file cannot be read.
         """
         if last:
             self._source.read_to(until)
@@ -128,7 +128,7 @@ class RecordedStreams:
         return part is not None and not all(part.holds(stream) for stream, _ in self._taken)
 
     def hand_out(self, *parts: SegmentStreams | None) -> None:
-        """Give what was taken to the files in which it begins; what begins in none of them is dropped."""
+        """Give the packets to the files in which they begin; others are dropped."""
         for stream, packet in self._taken:
             for part in parts:
                 if part is not None:
@@ -136,5 +136,5 @@ class RecordedStreams:
         self._taken.clear()
 
     def close(self) -> None:
-        """Take no more. Fine a second time."""
+        """Take no more packets. Does nothing the second time."""
         self._subscription.close()

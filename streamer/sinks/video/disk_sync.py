@@ -1,7 +1,7 @@
-"""Puts files that are being written on the disk about once a second, so that a power cut costs no more than that.
+"""Syncs open files to the disk about once a second, so that a power failure loses no more than that.
 
-The kernel keeps what was written in memory for up to half a minute otherwise. A thread of its own does it: a slow disk
-takes seconds, and a picture must not wait for it.
+Without it, the kernel keeps written data in memory for up to half a minute. A thread does it, because a slow disk takes
+seconds and a frame must not wait.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.7
-"""With `PIECE_S` in the muxer and a frame in the encoder this stays below 2 s, a slow disk's own time included."""
+"""Together with `PIECE_S` of the muxer and the encoder's delay, the loss stays below 2 s, also with a slow disk."""
 _LONGEST_END_S = 1.0
 
 
 class DiskSync:
-    """Any thread may call `watch` and `forget`; the files are opened, put on the disk and closed by its own thread.
+    """Syncs files in a thread, which opens and closes them. Any thread may call `watch` and `forget`.
 
     Args:
-        interval_s: between two rounds.
+        interval_s: between two syncs.
     """
 
     def __init__(self, interval_s: float = INTERVAL_S) -> None:
@@ -34,26 +34,26 @@ class DiskSync:
         self._ended = False
         # Of the thread alone.
         self._open: dict[Path, int] = {}
-        self._told = False
+        self._failed = False
         self._thread = threading.Thread(target=self._run, name="streamer-disk-sync", daemon=True)
         self._thread.start()
 
     def watch(self, path: Path) -> None:
-        """Put a file on the disk from now on."""
+        """Sync a file from now on."""
         with self._changed:
             self._watched.add(path)
 
     def forget(self, path: Path) -> None:
-        """Leave a file alone. Fine a second time."""
+        """Stop syncing a file. Does nothing the second time."""
         with self._changed:
             self._watched.discard(path)
 
     def close(self) -> None:
-        """End the thread. Fine a second time."""
+        """End the thread. Does nothing the second time."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join(_LONGEST_END_S)  # a disk that hangs does not hold up the end
+        self._thread.join(_LONGEST_END_S)  # do not wait longer for a disk that hangs
 
     def _run(self) -> None:
         while True:
@@ -73,14 +73,14 @@ class DiskSync:
                 self._open[path] = os.open(path, os.O_RDONLY)
                 folder = os.open(path.parent, os.O_RDONLY)
                 try:
-                    with suppress(OSError):  # some file systems cannot
+                    with suppress(OSError):  # some file systems cannot sync folders
                         os.fsync(folder)
                 finally:
                     os.close(folder)
             os.fdatasync(self._open[path])
-        except FileNotFoundError:  # it got its name meanwhile
+        except FileNotFoundError:  # it was renamed meanwhile
             return
         except OSError as error:
-            if not self._told:
-                self._told = True
-                log.warning("%s cannot be put on the disk yet: %s", path, error.strerror)
+            if not self._failed:
+                self._failed = True
+                log.warning("cannot sync %s to the disk: %s", path, error.strerror)

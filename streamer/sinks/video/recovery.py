@@ -1,9 +1,9 @@
-"""Finishes what a killed process left of its recordings: into ordinary files, under the names that they would have had.
+"""Recovery of the partial files of a killed process: they become ordinary files with their intended names.
 
-A file that is being recorded is hidden and locked (`lock`). The kernel frees the lock of a process that died, however
-it died, so who gets the lock knows that nobody writes the file. It is copied packet by packet into a second hidden
-file, which then takes its place and after that its name: at no moment is there less than before. Looked for by the
-thread that enters the sink; finished by a thread of its own, because that takes as long as reading and writing it.
+An open file of a recording is hidden and locked (`lock`). The kernel releases the lock when the process dies, so
+whoever gets the lock knows that no process writes the file. Its packets are copied to a second hidden file, which
+replaces the first one and then gets the name, so that the content is never lost. The thread that enters the sink looks
+for partial files; a thread of its own copies them, because that takes as long as reading and writing them.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from streamer.system.partial_file import move_to_free_name, sync
 
 log = logging.getLogger(__name__)
 
-# From the making of a file to its lock pass milliseconds; what is in a file was written under the lock.
+# A new file is locked within milliseconds, and its content is written under the lock.
 _FRESH_S = 60.0
-_NOTHING_BYTES = 1 << 16
-"""What cannot be read and is larger than the headers of all containers may be worth something to somebody else."""
-_LONGEST_END_S = 1.5  # a run that is asked to end does so within 3 s
+_HEADER_BYTES = 1 << 16
+"""A file that cannot be read is removed if it is smaller; a container's header alone is never larger."""
+_LONGEST_END_S = 1.5  # a run ends within 3 s of a signal
 _LONGEST_STOP_S = 0.5
 _NICE = 10
 _WORK_S = 0.05
 
 
 def lock(path: Path, *, wait: bool = False) -> int:
-    """Lock a hidden file for as long as the descriptor that is returned is open.
+    """Lock a hidden file as long as the returned descriptor is open.
 
     Args:
         path: of the file.
-        wait: until nobody else has it.
+        wait: wait until no other process has the lock.
 
     Raises:
-        OSError: somebody else has it (BlockingIOError), or the disk knows no locks.
+        OSError: another process has the lock (BlockingIOError), or the disk does not support locks.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -56,19 +56,19 @@ def lock(path: Path, *, wait: bool = False) -> int:
 
 
 def lock_own(path: Path) -> int | None:
-    """Lock a hidden file that this process made; None on a disk without locks, whose leftovers nobody touches."""
+    """Lock a hidden file that this process made; None on a disk without locks, where files are not recovered."""
     try:
         try:
             return lock(path)
-        except BlockingIOError:  # somebody looks whether it is a leftover, and will see that it is not
+        except BlockingIOError:  # another process checks the file, and will see that it is new
             return lock(path, wait=True)
     except OSError:
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Leftover:
-    """A file that nobody writes, with its lock."""
+class _Partial:
+    """A file of a killed process, with its lock."""
 
     path: Path
     final: Path
@@ -81,31 +81,31 @@ def remux_in_place(
     options: Mapping[str, str] | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[float, int]:
-    """Replace a hidden file, of which the lock is held, by a copy of its packets that is an ordinary file.
+    """Replace a locked hidden file by an ordinary file with the same packets.
 
     Args:
         path: of the hidden file.
-        name: what to call it in errors.
+        name: of the output, for errors.
         options: of the muxer.
-        stopped: whether to give up.
+        stopped: whether to stop.
 
     Returns:
-        How long its video lasts, seconds, and the lock of the file that is there now (a descriptor).
+        The duration of its video in seconds, and the lock of the new file (a descriptor).
 
     Raises:
-        StreamerError: as `remux`; the file is as before.
-        OSError: the disk refuses; the file is as before.
+        StreamerError: as `remux`; the file is unchanged.
+        OSError: the disk failed; the file is unchanged.
     """
     status = path.stat()
     copied = path.with_name(path.name.removesuffix(path.suffix).removesuffix(".partial") + ".finishing" + path.suffix)
-    copied.unlink(missing_ok=True)  # of a run that was killed here; nobody else has it: the lock
+    copied.unlink(missing_ok=True)  # from a run that was killed here; the lock excludes others
     with ExitStack() as cleanup:
         os.close(os.open(copied, os.O_WRONLY | os.O_CREAT | os.O_EXCL, status.st_mode & 0o777))
         cleanup.callback(copied.unlink, missing_ok=True)
         held = lock(copied)
         cleanup.callback(os.close, held)
         lasted_s = float(remux(path, copied, name, options, stopped))
-        os.utime(copied, ns=(status.st_atime_ns, status.st_mtime_ns))  # when it ended
+        os.utime(copied, ns=(status.st_atime_ns, status.st_mtime_ns))  # the time of its end
         sync(copied)
         copied.replace(path)
         cleanup.pop_all()
@@ -113,10 +113,10 @@ def remux_in_place(
 
 
 def rewrite(path: Path, name: Path, options: Mapping[str, str]) -> int:
-    """Replace a complete hidden file as `remux_in_place` does: the lock of the new one.
+    """Replace a complete hidden file as `remux_in_place` does. Returns the lock of the new file.
 
     Raises:
-        SinkError: that failed; the file is as before.
+        SinkError: that failed; the file is unchanged.
     """
     try:
         return remux_in_place(path, name, options)[1]
@@ -126,14 +126,14 @@ def rewrite(path: Path, name: Path, options: Mapping[str, str]) -> int:
 
 
 class Recovery:
-    """Finishes the unfinished files of one output.
+    """Recovers the partial files of one output.
 
     Args:
         name: of the output, for the log.
-        find: the unfinished files that there are.
-        options: of the muxer, as the user has them.
-        afterwards: called by the finishing thread after each file.
-        reserve_bytes: what is to be left free on the disk beside the copy.
+        find: returns the partial files.
+        options: of the muxer, from the user.
+        completed: called by the recovering thread after each file.
+        reserve_bytes: free space that the copy must leave.
     """
 
     def __init__(
@@ -141,51 +141,51 @@ class Recovery:
         name: object,
         find: Callable[[], Iterable[Path]],
         options: Mapping[str, str] | None = None,
-        afterwards: Callable[[], None] = lambda: None,
+        completed: Callable[[], None] = lambda: None,
         reserve_bytes: int = 0,
     ) -> None:
         self._name = name
         self._find = find
         self._options = dict(options or {})
-        self._afterwards = afterwards
+        self._completed = completed
         self._reserve_bytes = reserve_bytes
         self._stop = threading.Event()
         self._hurry = threading.Event()
-        self._worked_s = 0.0  # of the finishing thread: since when without a pause
+        self._worked_s = 0.0  # when the recovering thread paused last
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._taken: frozenset[Path] = frozenset()  # under the lock
 
     @property
     def taken(self) -> frozenset[Path]:
-        """Names that are about to be given."""
+        """Names that recovered files will get."""
         with self._lock:
             return self._taken
 
     def begin(self, taken: Collection[Path] = ()) -> None:
-        """Look for unfinished files and begin to finish them, unless that is going on.
+        """Look for partial files and begin to recover them, unless that is in progress.
 
         Args:
-            taken: names that are spoken for.
+            taken: names for other files.
         """
         if self._thread is not None and self._thread.is_alive():
             return
-        found: list[_Leftover] = []
-        with suppress(OSError):  # a folder that cannot be read is told when the first file is made
+        found: list[_Partial] = []
+        with suppress(OSError):  # making the first file reports a folder that cannot be read
             for path in self._find():
-                leftover = _locked(path, [*taken, *(one.final for one in found)])
-                if leftover is not None:
-                    found.append(leftover)
+                partial = _locked(path, [*taken, *(one.final for one in found)])
+                if partial is not None:
+                    found.append(partial)
         with self._lock:
             self._taken = frozenset(one.final for one in found)
         if found:
             self._thread = threading.Thread(
-                target=self._finish_all, args=(found,), name="streamer-leftovers", daemon=True
+                target=self._recover_all, args=(found,), name="streamer-recovery", daemon=True
             )
             self._thread.start()
 
     def close(self) -> None:
-        """Wait for what is being finished, but not long: the next start begins it anew. Fine a second time."""
+        """Wait a short time for the current file; the next start recovers the others. Does nothing the second time."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._hurry.set()
@@ -193,72 +193,72 @@ class Recovery:
             self._stop.set()
             thread.join(_LONGEST_STOP_S)
 
-    def _finish_all(self, found: list[_Leftover]) -> None:
-        with suppress(OSError):  # what is recorded now comes first
+    def _recover_all(self, found: list[_Partial]) -> None:
+        with suppress(OSError):  # the current recording has priority
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        for leftover in found:
+        for partial in found:
             try:
-                self._finish(leftover)
+                self._recover(partial)
             except StoppedError:
                 pass
             except (StreamerError, OSError) as error:
                 why = error.strerror if isinstance(error, OSError) else str(error)
                 log.warning(
-                    "%s: what a killed run left cannot be finished: %s; kept as %s", self._name, why, leftover.path
+                    "%s: cannot recover %s of a killed run: %s; the file is kept", self._name, partial.path, why
                 )
             finally:
-                os.close(leftover.lock)
+                os.close(partial.lock)
             with self._lock:
-                self._taken -= {leftover.final}
+                self._taken -= {partial.final}
             with suppress(OSError):
-                self._afterwards()
+                self._completed()
 
     def _pause(self) -> bool:
-        """Leave the disk to what is recorded now for half of the time: whether to give up."""
+        """Leave the disk to the current recording for half of the time. Returns whether to stop."""
         if time.monotonic() - self._worked_s > _WORK_S:
             self._hurry.wait(_WORK_S)
             self._worked_s = time.monotonic()
         return self._stop.is_set()
 
-    def _finish(self, leftover: _Leftover) -> None:
+    def _recover(self, partial: _Partial) -> None:
         if self._stop.is_set():
             return
-        path, final = leftover.path, leftover.final
+        path, final = partial.path, partial.final
         status = path.stat()
         if status.st_nlink > 1 and _has_its_name(path):
-            path.unlink()  # killed between giving the name and taking away the hidden one
+            path.unlink()  # the run was killed after the file got its name
             return
         require_room(path, status.st_size + self._reserve_bytes)
         try:
             lasted_s, held = remux_in_place(path, final, self._options, self._pause)
         except UnreadableError as error:
-            self._leave_or_remove(path, status.st_size, error)
+            self._keep_or_remove(path, status.st_size, error)
             return
         try:
             final = _named(path, final)
         finally:
             os.close(held)
-        log.warning("%s: finished %s, which a killed run had left: %.1f s", self._name, final, lasted_s)
+        log.warning("%s: recovered %s of a killed run: %.1f s", self._name, final, lasted_s)
 
-    def _leave_or_remove(self, path: Path, size: int, error: UnreadableError) -> None:
-        if size < _NOTHING_BYTES:
+    def _keep_or_remove(self, path: Path, size: int, error: UnreadableError) -> None:
+        if size < _HEADER_BYTES:
             path.unlink()
-            log.warning("%s: removed %s, which a killed run had left: nothing was in it yet", self._name, path)
+            log.warning("%s: removed %s of a killed run: it has no frame", self._name, path)
         else:
-            log.warning("%s: %s, which a killed run had left, cannot be read: %s; kept", self._name, path, error)
+            log.warning("%s: cannot read %s of a killed run: %s; the file is kept", self._name, path, error)
 
 
-def _locked(path: Path, taken: Collection[Path]) -> _Leftover | None:
+def _locked(path: Path, taken: Collection[Path]) -> _Partial | None:
     stem = partial_stem(path)
     try:
         descriptor = lock(path)
-    except OSError:  # gone, written by somebody, or on a disk without locks
+    except OSError:  # removed, written by another process, or on a disk without locks
         return None
     status = os.fstat(descriptor)
     if stem is None or (not status.st_size and time.time() - status.st_mtime < _FRESH_S):
         os.close(descriptor)
         return None
-    return _Leftover(path, free_name(path.with_name(stem + path.suffix), taken), descriptor)
+    return _Partial(path, free_name(path.with_name(stem + path.suffix), taken), descriptor)
 
 
 def _has_its_name(path: Path) -> bool:
@@ -268,7 +268,7 @@ def _has_its_name(path: Path) -> bool:
 
 
 def _named(path: Path, final: Path) -> Path:
-    """Give a finished file its name, or the next that is free."""
+    """Give a recovered file its name, or the next free one."""
     while True:
         try:
             move_to_free_name(path, final)

@@ -1,6 +1,6 @@
-"""Which files of a recording go: those beyond the limits.
+"""Removes the files of a recording that exceed its limits of size and age, and checks the free space.
 
-Used by the threads that complete a recording's files, and once by the one that enters it.
+Used by the threads that complete a recording's files, and by the one that enters it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def require_room(path: Path, reserve_bytes: int) -> None:
-    """Raises SinkError where less than that is free on the disk of `path`, or the disk is gone."""
+    """Raises SinkError if less than that is free on the disk of `path`, or the disk is missing."""
     try:
         found = os.statvfs(path.parent)
     except OSError as error:
-        raise SinkError(f"cannot write {path}: {error.strerror}; is the disk still there?") from error
+        raise SinkError(f"cannot write {path}: {error.strerror}; check that the disk is mounted") from error
     if found.f_bavail * found.f_frsize < reserve_bytes:
         full = OSError(errno.ENOSPC, f"less than {reserve_bytes / 1e6:.3g} MB are free")
         raise SinkError(f"cannot write {path}: {full.strerror}; free some space") from full
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether a full disk is behind an error."""
+    """Whether a full disk caused an error."""
     while error is not None:
         if getattr(error, "errno", None) in _FULL:
             return True
@@ -44,9 +44,9 @@ def is_full(error: BaseException | None) -> bool:
 
 
 def remove_old(pattern: NamePattern, settings: OutputSettings, *, now: datetime) -> None:
-    """Remove finished files of this recording, the oldest first, never the newest for its size.
+    """Remove finished files of this recording, the oldest first. The newest is never removed for its size.
 
-    The age of a file counts from its end (its time of modification).
+    The age of a file is the time since its end (its modification time).
 
     Args:
         pattern: of their names.
@@ -61,7 +61,7 @@ def remove_old(pattern: NamePattern, settings: OutputSettings, *, now: datetime)
     try:
         found = _newest_first(pattern)
     except OSError as error:
-        log.warning("%s: old files cannot be looked for: %s", pattern, error.strerror)
+        log.warning("%s: cannot look for old files: %s", pattern, error.strerror)
         return
     for ended_s, size, path in found:
         total += size
@@ -89,4 +89,4 @@ def _remove(path: Path, pattern: NamePattern) -> None:
             path.parent.rmdir()
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            log.warning("%s cannot be removed: %s", path, error.strerror)
+            log.warning("cannot remove %s: %s", path, error.strerror)

@@ -1,6 +1,6 @@
-"""What the files of a recording are called, and which files are its own.
+"""Names of a recording's files, and which files belong to it.
 
-Pure but for looking at folders; used by whichever thread owns the recording.
+It reads folders and nothing else. Used by the thread that owns the recording.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from streamer.errors import SinkUnavailable
 from streamer.system import paths
 
 _WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
-"""Directives of `strftime` that are digits of a fixed number in every locale."""
+"""Directives of `strftime` with a fixed number of digits in every locale."""
 _DEFAULT = "-%Y%m%d-%H%M%S"
 _DIRECTIVE = re.compile("%(.?)", re.DOTALL)
-_NUMBER = r"(?:-[0-9]+)?"  # of a second file with the same time in its name
+_NUMBER = r"(?:-[0-9]+)?"  # of further files with the same time in the name
 _PARTIAL = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial", re.DOTALL)
-_LEAST_STEM_BYTES = 200  # that PartialFile keeps of a longer name
+_LEAST_STEM_BYTES = 200  # PartialFile shortens longer names
 
 
 class NamePattern:
     """A path with directives of `strftime` for the local time at which a file begins.
 
     Args:
-        pattern: such as `rec/%Y-%m-%d/front-%H%M%S.mp4`; date and time are added to a name that has no directive.
+        pattern: such as `rec/%Y-%m-%d/front-%H%M%S.mp4`; date and time are added to a name without a directive.
 
     Attributes:
         suffix: of all files, with its dot.
@@ -38,9 +38,9 @@ class NamePattern:
 
     def __init__(self, pattern: str | Path) -> None:
         path = Path(pattern)
-        self._asked = str(pattern)
+        self._given = str(pattern)
         if not path.suffix or "%" in path.suffix:
-            raise SinkUnavailable(f"recording {pattern}: end the name in a container's suffix such as .mp4")
+            raise SinkUnavailable(f"recording {pattern}: end the name with the suffix of a container, such as .mp4")
         if "%" not in str(pattern):
             path = path.with_name(f"{path.stem}{_DEFAULT}{path.suffix}")
         self.suffix = path.suffix
@@ -49,19 +49,19 @@ class NamePattern:
         self._stem = self._characters(path.stem)
 
     def __str__(self) -> str:
-        return self._asked
+        return self._given
 
     def at(self, moment: datetime, taken: Collection[Path]) -> Path:
-        """A name for a file that begins now: none that exists or is in `taken`.
+        """A name for a file that begins at a moment; it does not exist and is not in `taken`.
 
         Args:
             moment: local time.
-            taken: names that are spoken for.
+            taken: names for other files.
         """
         return free_name(Path(_DIRECTIVE.sub(lambda found: _digits(moment, found[1]), str(self._path))), taken)
 
     def files(self) -> Iterator[Path]:
-        """The finished files that there are."""
+        """The finished files."""
         own = re.compile(f"{''.join(self._stem)}{_NUMBER}{re.escape(self.suffix)}")
         for folder in self.folders():
             for path in folder.iterdir():
@@ -69,7 +69,7 @@ class NamePattern:
                     yield path
 
     def partials(self) -> Iterator[Path]:
-        """The unfinished files that there are, of this process and of others."""
+        """The partial files of this and of other processes."""
         own = re.compile(f"{''.join(self._stem)}{_NUMBER}")
         for folder in self.folders():
             for path in folder.iterdir():
@@ -80,11 +80,11 @@ class NamePattern:
                     yield path
 
     def _begins(self, stem: str) -> bool:
-        """Whether the name of a file of this recording may begin so, of which the end was cut off."""
+        """Whether a shortened name may belong to a file of this recording."""
         return re.fullmatch("".join(self._stem[: len(stem)]), stem) is not None
 
     def folders(self) -> list[Path]:
-        """The folders that may hold files of this recording and exist."""
+        """The existing folders that may have files of this recording."""
         found = [Path()]
         for part, characters in self._folders:
             if "%" not in part:
@@ -100,11 +100,11 @@ class NamePattern:
         return found
 
     def is_dated_folder(self, folder: Path) -> bool:
-        """Whether the folder of a file got its name from the time, so that an empty one may go."""
+        """Whether the name of a folder is from the time, so that it is removed when it is empty."""
         return bool(self._folders) and "%" in self._folders[-1][0] and folder in self.folders()
 
     def _characters(self, part: str) -> list[str]:
-        """A regular expression for each character of a part of the path."""
+        """A regular expression for each character of a path component."""
         characters: list[str] = []
         end = 0
         for found in _DIRECTIVE.finditer(part):
@@ -116,18 +116,18 @@ class NamePattern:
                 characters += ["[0-9]"] * _WIDTHS[found[1]]
             else:
                 known = " ".join(f"%{one}" for one in _WIDTHS)
-                raise SinkUnavailable(f"recording {self._asked}: no {found[0]} in a name; use {known}")
+                raise SinkUnavailable(f"recording {self._given}: a name cannot have {found[0]}; use {known}")
         return characters + list(map(re.escape, part[end:]))
 
 
 def partial_stem(path: Path) -> str | None:
-    """Of an unfinished file (`PartialFile`), the name that it was to have, without suffix; None of any other file."""
+    """The intended name of a partial file (`PartialFile`) without suffix; None for other files."""
     found = _PARTIAL.fullmatch(path.stem)
     return found[1] if found else None
 
 
 def partials_of(path: Path) -> Iterator[Path]:
-    """The unfinished files that were to become one file."""
+    """The partial files for a path."""
     if paths.is_dir(path.parent):
         for found in path.parent.iterdir():
             stem = partial_stem(found)
@@ -136,11 +136,11 @@ def partials_of(path: Path) -> Iterator[Path]:
 
 
 def free_name(first: Path, taken: Collection[Path]) -> Path:
-    """A name that nothing has, `-2` and so on added where that is needed.
+    """The first of a name, the name with `-2`, and so on, that is free.
 
     Args:
-        first: the name that is wanted.
-        taken: names that are spoken for.
+        first: the preferred name.
+        taken: names for other files.
     """
     path, number = first, 1
     while path in taken or paths.exists(path):
@@ -154,5 +154,5 @@ def _is_cut(stem: str, whole: str) -> bool:
 
 
 def _digits(moment: datetime, directive: str) -> str:
-    # glibc writes years before 1000 with fewer digits; a machine without a clock battery may start there.
+    # glibc writes years before 1000 with fewer digits.
     return "%" if directive == "%" else moment.strftime(f"%{directive}").zfill(_WIDTHS[directive])

@@ -1,6 +1,6 @@
-"""Annotated video files: every frame that comes, with its own time, and all else that the input file holds.
+"""Annotated video files: every frame with its own time, and the other streams of the input file.
 
-Entered and left by the main thread, written by one thread in between; encoding happens there.
+The main thread enters and leaves the sink. One thread in between writes it and encodes.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ logger = logging.getLogger(__name__)
 
 
 def is_special(path: Path) -> bool:
-    """Whether something is there that is no ordinary file, such as a pipe."""
+    """Whether a path is something else than an ordinary file, such as a pipe."""
     return paths.exists(path) and not paths.is_file(path)
 
 
 class VideoSink(SinkFeature):
-    """Writes scenes as a video file, the annotated picture where there is one, else the frame's own.
+    """Writes scenes as a video file: the annotated picture if there is one, else the frame's own.
 
-    As many frames come out as scenes go in, each with its own presentation time as exactly as the container can hold
-    it. The other streams of the input are copied packet by packet, with chapters and tags. Times that go back or repeat
-    are moved by a tick, and an input that starts before or after 0 is moved to start there.
+    The file has one frame per scene, with its presentation time as exactly as the container can store it. The other
+    streams of the input are copied packet by packet, with chapters and tags. Times that go back or repeat are moved by
+    a tick, and the times of an input that starts before or after 0 are shifted to start at 0.
 
-    What comes from a live source survives the process: the hidden file can be read but for its last second, and the
-    next sink for the same path finishes it under a name with `-2` or so (`streamer.sinks.video.recovery`).
+    The file of a live source is crash-safe: the hidden partial file can be read except for its last second, and the
+    next sink for the same path recovers it under another name, such as with `-2` (`streamer.sinks.video.recovery`).
 
     Args:
-        entry: the suffix of `to` picks the container; the file is written beside it and moved there when it is
-            complete. `codec` is `h264`, `hevc`, `av1`, `vp9`, `mpeg4`, `ffv1`, ... or an encoder's name such as
-            `h264_nvenc`; H.264 by default, AV1 in .webm, MPEG-4 in .avi. `crf` is on the encoder's own scale; a fixed
-            quantiser for MPEG codecs. `options` may hold `movflags`, too.
+        entry: the suffix of `to` selects the container; the file gets its name when it is complete. `codec`
+            is `h264`, `hevc`, `av1`, `vp9`, `mpeg4`, `ffv1`, ... or an encoder's name such as `h264_nvenc`; H.264 by
+            default, AV1 in .webm, MPEG-4 in .avi. `crf` is on the encoder's own scale, a fixed quantiser for MPEG
+            codecs. `options` may have `movflags`, too.
         context: the streams of `passthrough` are copied; `overwrite` replaces a file that exists.
 
     Attributes:
-        notes: what is not exactly as in the input, one line each; complete after the sink is left.
+        notes: differences from the input, one line each; complete after the sink is left.
 
     Raises:
-        SinkUnavailable: on entering, when the output cannot be made; nothing is left behind then.
-        SinkError: when it cannot be written on, or not be completed.
+        SinkUnavailable: on entering, when the output cannot be made; no file is left then.
+        SinkError: when it cannot be written or completed.
     """
 
     stage = "encode"
@@ -71,7 +71,7 @@ class VideoSink(SinkFeature):
         self._delay = delay_for(info.average_fps) if info.live else Delay.ANY
         self._settings = entry
         self._overwrite = context.overwrite
-        self._survives = info.live and not is_special(self._path)
+        self._crash_safe = info.live and not is_special(self._path)
         self._passthrough = context.passthrough
         self._cleanup = ExitStack()
         self._writer: VideoWriter | None = None
@@ -93,19 +93,19 @@ class VideoSink(SinkFeature):
         with ExitStack() as cleanup:
             partial = PartialFile(self._path, overwrite=self._overwrite)
             cleanup.callback(partial.discard)
-            held = lock_own(partial.path) if self._survives else None
+            held = lock_own(partial.path) if self._crash_safe else None
             if held is not None:
                 cleanup.callback(os.close, held)
-            self._muxer = muxer = Muxer(partial.path, self._path, survives=self._survives)
+            self._muxer = muxer = Muxer(partial.path, self._path, crash_safe=self._crash_safe)
             cleanup.callback(muxer.abandon)
             copy = None
             if self._passthrough is not None:
-                copy = StreamCopy(self._passthrough, self._say)
+                copy = StreamCopy(self._passthrough, self._note)
                 cleanup.callback(copy.close)
                 muxer.index_first = copy.is_silent
-            self._writer = VideoWriter(self._path, self._info, self._settings, muxer, copy, self._say, self._delay)
+            self._writer = VideoWriter(self._path, self._info, self._settings, muxer, copy, self._note, self._delay)
             self._partial = partial
-            if self._survives:
+            if self._crash_safe:
                 self._watch(cleanup)
             self._cleanup = cleanup.pop_all()
         return self
@@ -118,10 +118,10 @@ class VideoSink(SinkFeature):
     ) -> None:
         writer, self._writer = self._writer, None
         with self._cleanup:
-            if writer is None or not (completes(kind) or self._survives):
+            if writer is None or not (completes(kind) or self._crash_safe):
                 return
             if not writer.frames:
-                self._say(f"no frame came: {self._path} was not made")
+                self._note(f"there was no frame: {self._path} was not written")
                 return
             try:
                 writer.finish(interrupted=kind is not None)
@@ -131,14 +131,14 @@ class VideoSink(SinkFeature):
             except StreamerError as failure:
                 if self._muxer.begun:
                     self._partial.leave()
-                    logger.warning("%s: what was recorded is kept as %s", self._path, self._partial.path)
+                    logger.warning("%s: the partial file is kept as %s", self._path, self._partial.path)
                 if error is None:
                     raise
-                logger.warning("%s", failure)  # the error of the run stays the one that is shown
+                logger.warning("%s", failure)  # the user is shown the error that ended the run
                 return
             for line in writer.missing(self._partial.path):
-                self._say(line)
-            self._partial.commit(keep=self._survives)
+                self._note(line)
+            self._partial.commit(keep=self._crash_safe)
 
     def write(self, scene: Scene) -> None:
         """Encode the scene's picture and copy the other streams up to its time."""
@@ -150,11 +150,11 @@ class VideoSink(SinkFeature):
         sync = DiskSync()
         cleanup.callback(sync.close)
         sync.watch(self._partial.path)
-        leftovers = Recovery(self._path, lambda: partials_of(self._partial.final), muxer_options(self._settings))
-        cleanup.callback(leftovers.close)
-        leftovers.begin([self._partial.final])
+        recovery = Recovery(self._path, lambda: partials_of(self._partial.final), muxer_options(self._settings))
+        cleanup.callback(recovery.close)
+        recovery.begin([self._partial.final])
 
-    def _say(self, line: str) -> None:
+    def _note(self, line: str) -> None:
         if line not in self.notes:
             self.notes.append(line)
             logger.warning("%s: %s", self._path, line)

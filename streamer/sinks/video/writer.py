@@ -1,6 +1,6 @@
-"""An output video that is open: its encoder, its container and the copy of the other streams, kept in step.
+"""An open output video: its encoder, its container and the copied streams, with synchronized times.
 
-Used by the thread that writes the video sink.
+Used by the thread that writes the sink.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from streamer.sinks.muxing.muxer import Muxer, write_failure
 from streamer.sinks.muxing.stream_copy import StreamCopy
 from streamer.sinks.muxing.timing import Timeline, movie_timescale, video_time_base
 
-_TOLD_START_S = 2
-"""Transport streams begin at 1.4 s as a rule, which nobody need be told."""
+_NOTED_START_S = 2
+"""Smaller shifts are not noted: transport streams usually begin at 1.4 s."""
 
 _AVI_PAUSE_STEPS = 50_000
 """FFmpeg's muxer refuses more than 60,000 steps without a frame (libavformat/avienc.c, `write_skip_frames`)."""
 
 
 class VideoWriter:
-    """Opens the encoder and starts the file when it is built; then takes scenes.
+    """Opens the encoder and writes the header when it is constructed; then takes scenes.
 
     Args:
-        path: what to call the output in errors.
-        info: of the pictures that will come.
+        path: of the output, for errors.
+        info: of the expected frames.
         settings: of the output.
         muxer: an open container without streams.
         copy: of the other streams, not yet started, or None.
-        say: is told what is not exactly as in the input.
-        delay: how many pictures the encoder may hold back.
+        note: called with each difference from the input.
+        delay: what the encoder may hold back.
 
     Attributes:
         frames: how many were written.
@@ -56,7 +56,7 @@ class VideoWriter:
         settings: OutputSettings,
         muxer: Muxer,
         copy: StreamCopy | None,
-        say: Callable[[str], None],
+        note: Callable[[str], None],
         delay: Delay = Delay.ANY,
     ) -> None:
         self.frames = 0
@@ -64,28 +64,28 @@ class VideoWriter:
         self._info = info
         self._muxer = muxer
         self._copy = copy
-        self._say = say
+        self._note = note
         self._shift = -info.start
         self._time_base = video_time_base(muxer.kind, info.time_base, info.average_fps, constant=info.constant_rate)
         self._encoder: OpenEncoder = open_encoder(muxer.container, info, settings, self._time_base, delay)
         for line in self._encoder.notes:
-            say(line)
+            note(line)
         if copy is not None:
             copy.add_to(muxer.container, self._encoder.stream, self._shift, fragmented=muxer.is_fragmented)
         self._start(muxer, copy)
         self._grid: Fraction = self._encoder.stream.time_base
         encoder = self._encoder
-        self._fit = PictureFit(info, encoder.stream.codec_context.pix_fmt, encoder.padding, encoder.colour, say)
+        self._fit = PictureFit(info, encoder.stream.codec_context.pix_fmt, encoder.padding, encoder.colour, note)
         self._timeline = Timeline(jump=round(1 / self._time_base))
         self._watch = SideDataWatch()
-        self._before: tuple[av.VideoFrame, int] | None = None  # of an AVI: the last picture and its time
+        self._before: tuple[av.VideoFrame, int] | None = None  # of an AVI: the last frame and its time
         self._repeated = 0
         self._first = Fraction(0)
         self._in_encoder: dict[int, tuple[int, int]] = {}
         self._end = Fraction(0)
-        self._given = Fraction(-1 << 32)  # decoding time of the last picture that the encoder gave out, seconds
-        self._latest = 0  # ticks of the latest picture that the encoder gave out
-        self._reordered = False  # it gave an earlier one after that
+        self._given = Fraction(-1 << 32)  # decoding time of the encoder's last packet, seconds
+        self._latest = 0  # the largest pts of the encoder's packets
+        self._reordered = False  # a packet with a smaller pts came after it
 
     def _start(self, muxer: Muxer, copy: StreamCopy | None) -> None:
         options = dict(self._encoder.muxer_options)
@@ -93,17 +93,17 @@ class VideoWriter:
             others = copy.time_bases if copy is not None else []
             options["movie_timescale"] = str(movie_timescale(self._time_base, others))
         if muxer.kind in ("matroska", "webm", "avi"):
-            # Else the lead-in that AAC has before 0 would move everything, the video too.
+            # Otherwise AAC's priming before 0 would shift all streams.
             options["avoid_negative_ts"] = "disabled"
         if muxer.kind in ("mp4", "mov") and not LAYOUTS.isdisjoint(self._info.side_data):
-            options["strict"] = "unofficial"  # FFmpeg writes the boxes st3d and sv3d only then
+            options["strict"] = "unofficial"  # without it, FFmpeg does not write the boxes st3d and sv3d
         if self._encoder.stream.codec_context.has_b_frames:
-            muxer.index_first = False  # it would tell nothing of the time that the first picture waits
+            muxer.index_first = False  # it would not have the delay of the first frame
         muxer.start(options)
 
     @property
     def held_s(self) -> Fraction:
-        """Media time of the pictures that the encoder keeps at the moment, seconds."""
+        """Media time of the frames that the encoder holds back, seconds."""
         kept = [ticks for ticks, _ in self._in_encoder.values()]
         return (kept[-1] - kept[0]) * self._time_base if kept else Fraction(0)
 
@@ -122,7 +122,7 @@ class VideoWriter:
         ticks = self._timeline.place(round((exact + self._shift) / self._time_base), duration)
         self._watch.see(scene.frame.picture, ticks * self._time_base)
         if (exact + self._shift) % self._grid:
-            self._say(
+            self._note(
                 f"{self._muxer.kind} stores times in steps of {float(self._grid) * 1000:.4g} ms here: "
                 "frame times are rounded to that"
             )
@@ -132,22 +132,22 @@ class VideoWriter:
                 self._bridge(frame, ticks)
             self._encode(frame, ticks, duration)
             if self._copy is not None:
-                self._copy.copy_until(self._muxer.container, self._sound_until(exact))
+                self._copy.copy_until(self._muxer.container, self._copy_until(exact))
         except (av.error.FFmpegError, OSError) as error:
             raise write_failure(self._path, error) from error
 
-    def _sound_until(self, now: Fraction) -> Fraction:
-        """Up to when the other streams are written.
+    def _copy_until(self, now: Fraction) -> Fraction:
+        """The time up to which the other streams are written.
 
-        In fragments no further than the video is: FFmpeg ends a fragment of all streams at once, and of one that is
-        behind it does not know when the next picture comes, and shows that too early.
+        In a fragmented MP4 it is that of the video: FFmpeg ends the fragments of all streams together, and without the
+        time of the next frame it would show that frame too early.
         """
         if not self._muxer.is_fragmented:
             return now
         return min(now, self._given - self._shift)
 
     def finish(self, *, interrupted: bool) -> None:
-        """Write what the encoder holds back, the other streams (up to the last frame if interrupted) and the ending.
+        """Write the encoder's last packets, the other streams (up to the last frame if interrupted) and the trailer.
 
         Raises:
             SinkError: the disk failed.
@@ -160,19 +160,19 @@ class VideoWriter:
         except (av.error.FFmpegError, OSError) as error:
             raise write_failure(self._path, error) from error
         if self._reordered and self._muxer.is_fragmented and self._muxer.second_pass is None:
-            # FFmpeg 8.1 takes the first picture of a fragment for its earliest: the file may end 3 pictures too soon.
+            # FFmpeg 8.1 takes the first frame of a fragment for its earliest: the file may end 3 frames too early.
             self._muxer.second_pass = {}
         self._muxer.finish()
         if self._repeated:
-            self._say(
-                f"avi holds no pause of more than {_AVI_PAUSE_STEPS} steps: {self._repeated} pictures repeated there"
+            self._note(
+                f"avi cannot hold a pause of more than {_AVI_PAUSE_STEPS} steps: {self._repeated} frames are repeated"
             )
         moved = self._timeline.moved + self._timeline.restarts
         if moved:
-            self._say(f"{moved} frame times repeated or went back: moved to follow the frame before")
+            self._note(f"{moved} frame times repeated or went back: moved to follow the frame before")
 
     def missing(self, path: Path) -> list[str]:
-        """What of the input's tags is not found in the finished file; nothing of a pipe, which cannot be read again."""
+        """Lines for the input's tags that the finished file does not have; none for a pipe, which cannot be read."""
         if not path.is_file():
             return []
         try:
@@ -180,7 +180,7 @@ class VideoWriter:
                 lines = [] if self._copy is None else self._copy.missing(output, self._muxer.kind)
                 return lines + self._missing_video_tags(output) + self._watch.lost(output, self._muxer.kind)
         except (av.error.FFmpegError, OSError, IndexError):
-            return []  # a container that FFmpeg only writes
+            return []  # FFmpeg cannot read this container
 
     def _begin(self, first: Fraction) -> None:
         before = -min(first + self._shift, Fraction(0))
@@ -190,9 +190,9 @@ class VideoWriter:
                 self._copy.move(before)
         self._first = first + self._shift
         if self._shift > 0:
-            self._say(f"the video starts {float(self._shift):.3f} s before 0: all streams are moved by that")
-        elif self._shift < -_TOLD_START_S:
-            self._say(
+            self._note(f"the video starts {float(self._shift):.3f} s before 0: all streams are moved by that")
+        elif self._shift < -_NOTED_START_S:
+            self._note(
                 f"the clock of the input starts at {float(-self._shift):.3f} s: all streams are moved to start at 0"
             )
 
@@ -205,7 +205,7 @@ class VideoWriter:
         self._mux(self._encoder.stream.encode(frame))
 
     def _bridge(self, frame: av.VideoFrame, ticks: int) -> None:
-        """Show the picture before again in a pause that is longer than FFmpeg's AVI muxer takes."""
+        """Repeat the last frame in a pause that is too long for FFmpeg's AVI muxer."""
         while self._before is not None and ticks - self._before[1] > _AVI_PAUSE_STEPS:
             picture, last = self._before
             self._before = picture, last + _AVI_PAUSE_STEPS
@@ -230,17 +230,17 @@ class VideoWriter:
     def _missing_video_tags(self, output: Any) -> list[str]:
         video = output.streams.video[0]
         context = video.codec_context
-        if context.pix_fmt is None:  # FFmpeg could not find out, as with packets that claim to last for hours
+        if context.pix_fmt is None:  # FFmpeg could not determine it, as with packets of hours
             return []
         wanted = self._encoder.colour
         found = (context.color_primaries, context.color_trc, context.colorspace, context.color_range)
-        # Limited range is what players take where none is told.
+        # Players assume limited range for untagged video.
         unset = ((2,), (2,), (2,), (0, 1))
         rows = zip(("primaries", "transfer", "matrix", "range"), wanted, found, unset, strict=True)
         lost = [name for name, want, got, plain in rows if want not in plain and want != int(got)]
         if (video.sample_aspect_ratio or 1) != self._info.sample_aspect_ratio:
             lost.append("aspect ratio")
-        lines = [f"{self._muxer.kind} does not tell players the {', '.join(lost)} of the video"] if lost else []
+        lines = [f"{self._muxer.kind} does not store the {', '.join(lost)} of the video"] if lost else []
         if video.start_time is not None:
             moved = video.start_time * video.time_base - self._first
             if abs(moved) > self._grid:

@@ -1,1 +1,1 @@
-"""A window on the desktop, in a process of its own."""
+"""A desktop window in a separate process."""

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -21,13 +22,12 @@ from typing import IO, Self
 import av
 
 from streamer.config.output import OutputEntry
-from streamer.config.settings import DrawSettings
 from streamer.errors import Interrupted, SinkError, SinkUnavailable
 from streamer.features import SinkContext, SinkFeature
 from streamer.flow.queues import Closed
-from streamer.interfaces import Annotator, Scene
+from streamer.interfaces import Scene
 from streamer.registry import ANNOTATORS
-from streamer.render.canvas import Canvas
+from streamer.render.annotators import annotate
 from streamer.sinks.window.process import HEADER, READY, Size, fitting
 from streamer.sinks.window.scene_buffer import End, SceneBuffer
 from streamer.sinks.window.snapshot import save_snapshot
@@ -88,7 +88,7 @@ class WindowSink(SinkFeature):
         self.main_thread = not info.live  # a pause stops the whole run
         self._snapshots = Path() if context.window is None else context.window.snapshot_folder
         if draw_hud is None and context.draw is not None and not context.draw.hud:
-            draw_hud = _hud_drawer(context.draw)
+            draw_hud = partial(annotate, annotators=[ANNOTATORS["hud"].from_settings(context.draw)])
         self._draw_hud = draw_hud
         self._aspect = info.sample_aspect_ratio
         self._on_close = context.on_close
@@ -238,18 +238,6 @@ class WindowSink(SinkFeature):
         if aspect >= 1:
             return round(frame.width * aspect), frame.height
         return frame.width, round(frame.height / aspect)
-
-
-def _hud_drawer(settings: DrawSettings) -> DrawHud:
-    """A function that draws the head-up line on a scene."""
-    hud: Annotator = ANNOTATORS["hud"].from_settings(settings)
-
-    def draw(scene: Scene) -> av.VideoFrame:
-        canvas = Canvas(scene.shown)
-        hud.draw(canvas, scene)
-        return canvas.picture
-
-    return draw
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -102,28 +102,28 @@ class Geometry:
             return min(order, _PROGRESSIVE)
         return _UPSIDE_DOWN.get(order, order) if self.orientation.flipped_y else order
 
-    def upright(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
+    def upright(self, frame: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
         """The cropped, upright frame; see `Rotator`."""
-        self._turn_as(picture)
-        if picture.key_frame and self._follows_stream:
+        self._turn_as(frame)
+        if frame.key_frame and self._follows_stream:
             # The decoder reports the ratio of the last packet; frames of earlier packets that are still output are no
             # keyframes.
             self._ratio = self._stream.codec_context.sample_aspect_ratio or self._ratio
-        return self._turner.turn(picture, time_base)
+        return self._turner.turn(frame, time_base)
 
     def shape_of(self, upright: av.VideoFrame) -> Shape:
         """The shape of the last frame, which is `upright`."""
         size = upright.width, upright.height
         return Shape(*size, upright.format.name, self.sample_aspect_ratio, self.orientation)
 
-    def _turn_as(self, picture: av.VideoFrame) -> None:
-        if picture.rotation != self._rotation and is_oblique(picture):
-            self._report(f"the rotation is {picture.rotation} degrees; the nearest quarter turn is used")
-        self._rotation = picture.rotation
-        orientation = self._matrix.orientation_of(picture)
+    def _turn_as(self, frame: av.VideoFrame) -> None:
+        if frame.rotation != self._rotation and is_oblique(frame):
+            self._report(f"the rotation is {frame.rotation} degrees; the nearest quarter turn is used")
+        self._rotation = frame.rotation
+        orientation = self._matrix.orientation_of(frame)
         if orientation != self.orientation:
             self.orientation = orientation
-            if orientation.transposed and picture.interlaced_frame:
+            if orientation.transposed and frame.interlaced_frame:
                 self._report("interlaced frames are turned by a quarter: the rows of their fields become columns")
             self._turner = Rotator(orientation, self._turner.crop, self._report)
 

@@ -82,16 +82,16 @@ class Crop:
     right: int = 0
     bottom: int = 0
 
-    def within(self, picture: av.VideoFrame, *, interlaced: bool = False) -> Crop:
+    def within(self, frame: av.VideoFrame, *, interlaced: bool = False) -> Crop:
         """The largest crop within this one that the chroma samples of the frame allow.
 
         A chroma sample that belongs to several columns or rows cannot be cut; in interlaced frames the rows of each
         field count separately. `NO_CROP` if nothing of the frame would be left.
         """
-        if self.left + self.right >= picture.width or self.top + self.bottom >= picture.height:
+        if self.left + self.right >= frame.width or self.top + self.bottom >= frame.height:
             return NO_CROP
-        across = 16 // picture.format.chroma_width(16)
-        down = 16 // picture.format.chroma_height(16) * (2 if interlaced else 1)
+        across = 16 // frame.format.chroma_width(16)
+        down = 16 // frame.format.chroma_height(16) * (2 if interlaced else 1)
         return Crop(self.left // across * across, self.top // down * down, self.right, self.bottom)
 
 
@@ -104,14 +104,14 @@ class DisplayMatrixReader:
     def __init__(self) -> None:
         self._copy = SideDataCopy()
 
-    def orientation_of(self, picture: av.VideoFrame) -> Orientation:
+    def orientation_of(self, frame: av.VideoFrame) -> Orientation:
         """The orientation in the display matrix of a decoded frame; `UPRIGHT` if it has none.
 
         The matrix `a b u; c d v; x y w` (libavutil/display.h) moves the pixel (p, q) to (ap + cq + x, bp + dq + y).
         Angles are rounded to the nearest quarter turn. FFmpeg converts an EXIF orientation to a matrix as well.
         """
         try:
-            matrix = bytes(self._copy.side_data(picture)[Type.DISPLAYMATRIX])
+            matrix = bytes(self._copy.side_data(frame)[Type.DISPLAYMATRIX])
         except KeyError:
             return UPRIGHT
         a, b, _, c, d = struct.unpack_from("=5i", matrix)
@@ -120,14 +120,14 @@ class DisplayMatrixReader:
         return Orientation(True, c < 0, b < 0)
 
 
-def orientation_of(picture: av.VideoFrame) -> Orientation:
+def orientation_of(frame: av.VideoFrame) -> Orientation:
     """The same for a single frame; see `DisplayMatrixReader`."""
-    return DisplayMatrixReader().orientation_of(picture)
+    return DisplayMatrixReader().orientation_of(frame)
 
 
-def is_oblique(picture: av.VideoFrame) -> bool:
+def is_oblique(frame: av.VideoFrame) -> bool:
     """Whether the display matrix differs from a quarter turn by more than a degree."""
-    return 1 < picture.rotation % 90 < 89
+    return 1 < frame.rotation % 90 < 89
 
 
 class Rotator:
@@ -154,52 +154,52 @@ class Rotator:
         self._graph: Graph | None = None
         self._built_for: tuple[Shape, bool, Fraction] | None = None
 
-    def turn(self, picture: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
+    def turn(self, frame: av.VideoFrame, time_base: Fraction) -> av.VideoFrame:
         """The upright frame, with the same times, duration, colour tags and metadata, and without the matrix."""
         # Some decoders return the last row first (uncompressed AVI), with a negative line size.
-        backwards = picture.planes[0].line_size < 0
+        backwards = frame.planes[0].line_size < 0
         if self.orientation == UPRIGHT and self.crop == NO_CROP and not backwards:
-            return picture
-        self._interlaced = self._interlaced or picture.interlaced_frame  # it varies from frame to frame in some streams
-        wanted = (shape_of(picture), self._interlaced, time_base)
+            return frame
+        self._interlaced = self._interlaced or frame.interlaced_frame  # it varies from frame to frame in some streams
+        wanted = (shape_of(frame), self._interlaced, time_base)
         if wanted != self._built_for:
-            self._build(picture, time_base)
+            self._build(frame, time_base)
             self._built_for = wanted
         if not self._filters and not backwards:
-            return picture
+            return frame
         assert self._graph is not None
-        target = self._target(picture)
-        self._graph.vpush(picture if target == picture.format.name else _converted(picture, target))
+        target = self._target(frame)
+        self._graph.vpush(frame if target == frame.format.name else _converted(frame, target))
         turned = self._graph.vpull()
-        turned.pts, turned.dts, turned.time_base = picture.pts, picture.dts, picture.time_base
-        turned.duration = picture.duration
+        turned.pts, turned.dts, turned.time_base = frame.pts, frame.dts, frame.time_base
+        turned.duration = frame.duration
         return turned
 
-    def _build(self, picture: av.VideoFrame, time_base: Fraction) -> None:
-        self._filters = (*self._crop_filters(picture), *self.orientation.filters)
-        if (target := self._target(picture)) != picture.format.name:
-            self._report(f"{picture.format.name} frames are converted to {target} to crop or turn them")
+    def _build(self, frame: av.VideoFrame, time_base: Fraction) -> None:
+        self._filters = (*self._crop_filters(frame), *self.orientation.filters)
+        if (target := self._target(frame)) != frame.format.name:
+            self._report(f"{frame.format.name} frames are converted to {target} to crop or turn them")
         stripped = (without_side_data("DISPLAYMATRIX"), without_side_data(_EXIF))
         filters = self._filters or (("copy", None),)
         if self.orientation.transposed:
             filters = (*filters, ("setfield", "prog"))  # the fields are columns now
-        self._graph = filter_graph(picture, *filters, *stripped, pixel_format=VideoFormat(target), time_base=time_base)
+        self._graph = filter_graph(frame, *filters, *stripped, pixel_format=VideoFormat(target), time_base=time_base)
 
-    def _target(self, picture: av.VideoFrame) -> str:
-        name = picture.format.name
-        return turnable_format(picture.format, self.orientation.transposed) if self._filters else name
+    def _target(self, frame: av.VideoFrame) -> str:
+        name = frame.format.name
+        return turnable_format(frame.format, self.orientation.transposed) if self._filters else name
 
-    def _crop_filters(self, picture: av.VideoFrame) -> tuple[Filter, ...]:
-        crop = self.crop.within(picture, interlaced=self._interlaced)
+    def _crop_filters(self, frame: av.VideoFrame) -> tuple[Filter, ...]:
+        crop = self.crop.within(frame, interlaced=self._interlaced)
         if crop != self.crop:
             done = f"cropped by {_sides(crop)}" if crop != NO_CROP else "shown whole"
             self._report(
-                f"the container crops {_sides(self.crop)}, which is impossible for {picture.format.name} frames of "
-                f"{picture.width}x{picture.height}: {done}"
+                f"the container crops {_sides(self.crop)}, which is impossible for {frame.format.name} frames of "
+                f"{frame.width}x{frame.height}: {done}"
             )
         if crop == NO_CROP:
             return ()
-        width, height = picture.width - crop.left - crop.right, picture.height - crop.top - crop.bottom
+        width, height = frame.width - crop.left - crop.right, frame.height - crop.top - crop.bottom
         # The crop filter only moves the pointers. The copy avoids reads beyond the end of the buffer.
         return ("crop", f"{width}:{height}:{crop.left}:{crop.top}:exact=1"), ("copy", None)
 
@@ -226,10 +226,10 @@ def turnable_format(pixel_format: VideoFormat, transposed: bool) -> str:
         return "yuv444p" if pixel_format.components[0].bits <= 8 else "yuv444p16le"
 
 
-def _converted(picture: av.VideoFrame, target: str) -> av.VideoFrame:
+def _converted(frame: av.VideoFrame, target: str) -> av.VideoFrame:
     # With both ranges given, swscale does not rescale the values of untagged or full-range frames.
-    code = int(ColorRange.JPEG if is_full_range(picture) else ColorRange.MPEG)
-    converted = picture.reformat(format=target, src_color_range=code, dst_color_range=code, threads=1)
-    converted.color_range = picture.color_range
-    converted.colorspace = picture.colorspace
+    code = int(ColorRange.JPEG if is_full_range(frame) else ColorRange.MPEG)
+    converted = frame.reformat(format=target, src_color_range=code, dst_color_range=code, threads=1)
+    converted.color_range = frame.color_range
+    converted.colorspace = frame.colorspace
     return converted

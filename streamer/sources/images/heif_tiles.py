@@ -48,35 +48,35 @@ def decode_still(container: InputContainer, still: Still, name: str) -> av.Video
     return Rotator(still.orientation, crop, lambda line: logger.warning("%s: %s", name, line)).turn(whole, _TIME_BASE)
 
 
-def _tag(picture: av.VideoFrame, still: Still) -> None:
+def _tag(frame: av.VideoFrame, still: Still) -> None:
     """Set the colour tags of a frame; the default is sRGB with the matrix of BT.601 (MIAF, 23000-22)."""
     if still.colour is not None:
-        picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range = still.colour
-    if int(picture.color_primaries) == _UNSPECIFIED:
-        picture.color_primaries = 1
-    if int(picture.color_trc) == _UNSPECIFIED:
-        picture.color_trc = 13
-    if int(picture.colorspace) == _UNSPECIFIED:
-        picture.colorspace = 6
+        frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range = still.colour
+    if int(frame.color_primaries) == _UNSPECIFIED:
+        frame.color_primaries = 1
+    if int(frame.color_trc) == _UNSPECIFIED:
+        frame.color_trc = 13
+    if int(frame.colorspace) == _UNSPECIFIED:
+        frame.colorspace = 6
 
 
 def _decode(container: InputContainer, still: Still, name: str) -> list[av.VideoFrame]:
     streams = {stream.id: stream for stream in container.streams.video if stream.id in still.tiles}
-    pictures: dict[int, av.VideoFrame] = {}
+    frames: dict[int, av.VideoFrame] = {}
     try:
         for stream in streams.values():
             stream.codec_context.thread_count = 1
         for packet in container.demux(*streams.values()):
             if packet.size and isinstance(packet.stream, VideoStream):
                 stream = packet.stream
-                for picture in (*stream.decode(packet), *stream.decode(None)):
-                    pictures[stream.id] = picture
+                for frame in (*stream.decode(packet), *stream.decode(None)):
+                    frames[stream.id] = frame
     except (av.error.FFmpegError, AttributeError) as error:
         raise SourceUnavailable(f"{name}: cannot be decoded ({reason(error)})") from error
-    missing = len({*still.tiles} - pictures.keys())
+    missing = len({*still.tiles} - frames.keys())
     if missing:
         raise SourceUnavailable(f"{name}: {missing} of its {len(still.tiles)} tiles cannot be decoded")
-    return [pictures[tile] for tile in still.tiles]
+    return [frames[tile] for tile in still.tiles]
 
 
 def _joined(tiles: list[av.VideoFrame], columns: int, name: str) -> av.VideoFrame:
@@ -100,10 +100,10 @@ def _joined(tiles: list[av.VideoFrame], columns: int, name: str) -> av.VideoFram
     return whole
 
 
-def _rows(picture: av.VideoFrame, index: int) -> npt.NDArray[np.uint8]:
+def _rows(frame: av.VideoFrame, index: int) -> npt.NDArray[np.uint8]:
     """A view of one plane: uint8 `(height, bytes of a row)`."""
-    plane = picture.planes[index]
-    inside = [part for part in picture.format.components if part.plane == index]
+    plane = frame.planes[index]
+    inside = [part for part in frame.format.components if part.plane == index]
     used = plane.width * ((inside[0].bits + 7) // 8) * len(inside)
     rows: npt.NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, :used]

@@ -1,1 +1,1 @@
-"""What `streamer probe` tells of a source."""
+"""The facts that `streamer probe` prints."""

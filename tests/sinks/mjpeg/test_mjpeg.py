@@ -334,7 +334,7 @@ def test_no_more_than_max_fps_are_sent() -> None:
 def test_health_reports_frames() -> None:
     with mjpeg_sink("http://127.0.0.1:0/", health_timeout_s=60) as sink:
         status, state = health(sink)
-        assert (status, state["reason"], state["age_s"]) == (503, "no picture yet", None)
+        assert (status, state["reason"], state["age_s"]) == (503, "no frame yet", None)
         sink.write(numbered(0))
         status, state = health(sink)
         assert (status, state["status"], state["pictures"]) == (200, "ok", 1)
@@ -350,7 +350,7 @@ def test_health_reports_that_frames_stopped() -> None:
         status, state = answer
         assert (status, state["status"]) == (503, "unhealthy")
         assert state["age_s"] >= 0.05
-        assert re.fullmatch(r"no picture for \d+\.\d s \(limit 0\.05 s\)", state["reason"])
+        assert re.fullmatch(r"no frame for \d+\.\d s \(limit 0\.05 s\)", state["reason"])
 
 
 def test_the_page_loads_nothing_from_other_hosts(sink: MjpegSink) -> None:

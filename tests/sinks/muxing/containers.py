@@ -183,7 +183,7 @@ def sources(folder: Path) -> list[tuple[Path, list[Row]]]:
             hdr,
             [
                 Row("10 bit", _ten_bit, ("encoded as",)),
-                Row("colour tags (BT.2020, PQ)", _colour, ("does not tell players",)),
+                Row("colour tags (BT.2020, PQ)", _colour, ("does not store",)),
                 Row("HDR10 mastering display and light level", _has_side_data(MASTERING, LIGHT), ("does not keep",)),
             ],
         ),

@@ -19,7 +19,7 @@ from streamer.media.passthrough_streams import (
     describe_streams,
     passthrough_packet,
 )
-from streamer.sinks.muxing.audio import OUT_OF_STEP_S, Transcoder
+from streamer.sinks.muxing.audio import MOST_OFFSET_S, Transcoder
 from tests.sinks.muxing.claps import CLAP_FIRST, claps_in, click_track, clicks, steps, write_claps
 from tests.sinks.scenes import annotate
 
@@ -151,7 +151,7 @@ def test_a_clock_that_drifts_from_its_samples_is_followed(drift: float) -> None:
     stream, packets = click_track("pcm_mulaw", 20.0, rate_hz=8000)
     drifting = [dataclasses.replace(one, pts=round(one.ticks * drift), dts=round(one.ticks * drift)) for one in packets]
     wanted = [(FIRST_S + k) * drift for k in range(20)]
-    assert heard(stream, drifting) == pytest.approx(wanted, abs=float(OUT_OF_STEP_S) + 0.001)
+    assert heard(stream, drifting) == pytest.approx(wanted, abs=float(MOST_OFFSET_S) + 0.001)
 
 
 def test_times_that_shake_by_milliseconds_change_no_sample() -> None:

@@ -94,7 +94,7 @@ def test_uncompressed_sound_that_starts_late_is_in_step_in_avi(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("more", "why"), [("late_s", "cannot begin late, at 0.97"), ("gap_s", "has no place for a gap")]
+    ("more", "why"), [("late_s", "cannot hold a late start at 0.97"), ("gap_s", "cannot hold a gap")]
 )
 def test_sound_that_avi_would_play_too_early_is_told(tmp_path: Path, more: str, why: str) -> None:
     clip = write_sounds(tmp_path / "in.mkv", "libmp3lame", **{more: Fraction(1)})

@@ -23,7 +23,7 @@ from streamer.values.states import FrameState
 from tests.sinks.making import stream_sink
 from tests.sinks.muxing.claps import Feed, click_track
 from tests.sinks.publish.hls_reader import reading
-from tests.sinks.publish.test_stream_sound import publishing, write
+from tests.sinks.publish.test_stream_audio import publishing, write
 from tests.sinks.scenes import LABELS, info, tracks
 
 SIZE = (160, 120)

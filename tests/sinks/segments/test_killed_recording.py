@@ -128,7 +128,7 @@ def test_what_a_killed_run_left_is_finished_by_the_next(
     )
     said = [record.getMessage() for record in caplog.records if "killed run" in record.getMessage()]
     assert len(said) == 1
-    assert f"finished {path}, which a killed run had left: " in said[0]
+    assert f"recovered {path} of a killed run: " in said[0]
     with av.open(str(path)) as container:
         assert container.duration is not None
 
@@ -212,7 +212,7 @@ def test_a_live_video_in_one_file_survives_too(tmp_path: Path, caplog: pytest.Lo
     numbers = numbers_in(tmp_path / "out-2.mp4")
     assert numbers == list(range(len(numbers)))
     assert len(numbers) >= 130 - MOST_LOST
-    assert any("finished" in one.getMessage() and "out-2.mp4" in one.getMessage() for one in caplog.records)
+    assert any("recovered" in one.getMessage() and "out-2.mp4" in one.getMessage() for one in caplog.records)
 
 
 def test_what_another_process_records_is_left_alone(tmp_path: Path) -> None:
@@ -278,13 +278,13 @@ def test_a_power_cut_while_a_file_is_ended_leaves_one_that_can_be_read(
 ) -> None:
     # What is on the disk before the index, with all of it, and with what makes it valid.
     states: list[bytes] = []
-    seal, begin = CrashSafeFile.seal, CrashSafeFile.begin_ending
+    seal, begin = CrashSafeFile.seal, CrashSafeFile.begin_trailer
 
     def noted(file: CrashSafeFile) -> None:
         states.append(Path(str(file.name)).read_bytes())
         (seal if len(states) % 2 == 0 else begin)(file)
 
-    monkeypatch.setattr(CrashSafeFile, "begin_ending", noted)
+    monkeypatch.setattr(CrashSafeFile, "begin_trailer", noted)
     monkeypatch.setattr(CrashSafeFile, "seal", noted)
     record(tmp_path / f"cam{suffix}", range(130))
     monkeypatch.undo()
@@ -310,14 +310,14 @@ def test_nothing_at_all_is_removed_and_said(tmp_path: Path, caplog: pytest.LogCa
     header.write_bytes(one_left[:88])
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == []
-    assert sum("nothing was in it yet" in one.getMessage() for one in caplog.records) == 2
+    assert sum("it has no frame" in one.getMessage() for one in caplog.records) == 2
 
 
 def test_what_cannot_be_read_but_is_large_is_kept_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     hidden(tmp_path).write_bytes(os.urandom(200_000))
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [hidden(tmp_path).name]
-    assert any("cannot be read" in one.getMessage() and "kept" in one.getMessage() for one in caplog.records)
+    assert any("cannot read" in one.getMessage() and "kept" in one.getMessage() for one in caplog.records)
 
 
 def test_a_name_that_is_taken_meanwhile_gets_a_number(tmp_path: Path, one_left: bytes) -> None:
@@ -404,7 +404,7 @@ def test_a_disk_without_room_leaves_what_is_there_and_says_so(
     assert names(tmp_path) == [path.name]
     assert path.read_bytes() == one_left
     (said,) = [one.getMessage() for one in caplog.records]
-    assert "cannot be finished: No space left on device; kept as" in said
+    assert said.endswith(": No space left on device; the file is kept")
 
 
 def test_a_copy_that_would_fill_the_disk_is_not_begun(
@@ -412,13 +412,13 @@ def test_a_copy_that_would_fill_the_disk_is_not_begun(
 ) -> None:
     hidden(tmp_path).write_bytes(one_left)
     pattern = NamePattern(tmp_path / "cam.mp4")
-    leftovers = Recovery(pattern, pattern.partials, reserve_bytes=1 << 60)
-    leftovers.begin()
-    leftovers.close()
+    recovery = Recovery(pattern, pattern.partials, reserve_bytes=1 << 60)
+    recovery.begin()
+    recovery.close()
     assert names(tmp_path) == [hidden(tmp_path).name]
     (said,) = [one.getMessage() for one in caplog.records]
-    assert "cannot be finished: " in said
-    assert "free some space; kept as" in said
+    assert "cannot recover " in said
+    assert "free some space; the file is kept" in said
 
 
 def test_a_look_at_a_file_that_is_just_made_does_not_take_its_lock(tmp_path: Path) -> None:
@@ -523,13 +523,13 @@ def _boxes(path: Path) -> list[str]:
 def test_leftovers_are_finished_while_others_wait_for_nothing(tmp_path: Path, one_left: bytes) -> None:
     pattern = NamePattern(tmp_path / "cam.mp4")
     hidden(tmp_path).write_bytes(one_left)
-    leftovers = Recovery(pattern, pattern.partials)
-    leftovers.begin()
-    assert leftovers.taken in (frozenset({tmp_path / "cam-20260301-083000.mp4"}), frozenset())
-    leftovers.begin()  # goes on, does not begin anew
-    leftovers.close()
-    leftovers.close()
-    assert leftovers.taken == frozenset()
+    recovery = Recovery(pattern, pattern.partials)
+    recovery.begin()
+    assert recovery.taken in (frozenset({tmp_path / "cam-20260301-083000.mp4"}), frozenset())
+    recovery.begin()  # goes on, does not begin anew
+    recovery.close()
+    recovery.close()
+    assert recovery.taken == frozenset()
     assert names(tmp_path) == ["cam-20260301-083000.mp4"]
 
 
@@ -646,4 +646,4 @@ def test_a_disk_that_does_not_take_it_is_told_once(caplog: pytest.LogCaptureFixt
     for _ in range(3):
         assert tried.acquire(timeout=30)
     sync.close()
-    assert sum("cannot be put on the disk yet" in one.getMessage() for one in caplog.records) == 1
+    assert sum("to the disk: " in one.getMessage() for one in caplog.records) == 1

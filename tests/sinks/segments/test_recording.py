@@ -221,7 +221,7 @@ def test_a_file_that_another_process_removed_is_not_worth_a_word(
 
 def test_a_disk_that_is_gone_is_told(tmp_path: Path) -> None:
     require_room(tmp_path / "rec.mp4", 0)
-    with pytest.raises(SinkError, match=r"rec\.mp4: No such file or directory; is the disk still there"):
+    with pytest.raises(SinkError, match=r"rec\.mp4: No such file or directory; check that the disk is mounted"):
         require_room(tmp_path / "unplugged" / "rec.mp4", 0)
 
 
@@ -265,7 +265,7 @@ def test_a_file_that_cannot_be_removed_is_told(
     path = pattern.at(BEGAN, [])
     path.touch()
     remove_old(pattern, OutputSettings(keep_days=1 / 86400), now=datetime(2100, 1, 1))
-    assert [record.getMessage() for record in caplog.records] == [f"{path} cannot be removed: Permission denied"]
+    assert [record.getMessage() for record in caplog.records] == [f"cannot remove {path}: Permission denied"]
 
 
 # Disks that fill up
@@ -347,7 +347,7 @@ def test_what_was_recorded_until_the_disk_was_full_is_finished_when_there_is_roo
         sink.write(shown(900))
         assert sink.connected
     lines = lines_of(caplog)
-    assert "what was recorded so far is kept as" in lines[0]
+    assert "the partial file is kept as" in lines[0]
     assert "No space left on device" in lines[1]
     first, second = (numbers_in(small_disk / name) for name in names(small_disk))
     assert first == list(range(len(first)))
@@ -406,7 +406,7 @@ def test_leaving_does_not_wait_for_a_write_that_hangs(
     hanging.wait()
     sink.__exit__(None, None, None)
     assert writer.is_alive()
-    assert "still being written" in caplog.text
+    assert "another thread still writes" in caplog.text
     go_on.set()
     writer.join()
     sink.__exit__(None, None, None)
@@ -454,10 +454,10 @@ def test_between_two_attempts_it_does_not_try(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("rec", {}, "end the name in a container's suffix"),
+        ("rec", {}, "end the name with the suffix of a container"),
         ("rec.xyz", {}, "no video container has that suffix"),
-        ("rec-%B.mp4", {}, "no %B in a name; use %Y %m %d"),
-        ("rec-%.mp4", {}, "end the name|in a name"),
+        ("rec-%B.mp4", {}, "a name cannot have %B; use %Y %m %d"),
+        ("rec-%.mp4", {}, "end the name|a name cannot have"),
         ("rec.mp4", {"codec": "h246"}, "did you mean"),
         ("rec.mp4", {"options": {"rc-lookahaed": "1"}}, "did you mean"),
         ("file/rec.mp4", {}, "cannot make the folder"),

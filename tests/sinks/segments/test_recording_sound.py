@@ -15,7 +15,7 @@ from streamer.errors import SinkError, SinkUnavailable
 from streamer.interfaces import Scene
 from streamer.media.passthrough import Passthrough
 from streamer.sinks.muxing.audio import add_described
-from streamer.sinks.segments import recording
+from streamer.sinks.segments import recorder
 from streamer.sinks.segments.recording import RecordingSink
 from streamer.sinks.segments.streams import LATE_S
 from streamer.sources.file.file import FileSource
@@ -190,7 +190,7 @@ def test_while_the_disk_is_full_sound_is_dropped_with_the_scenes(
         if not room["free"]:
             raise SinkError("full") from OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(recording, "require_room", require_room)
+    monkeypatch.setattr(recorder, "require_room", require_room)
     feed = Feed(click_track("aac", 12.0))
     clock = iter(float(k) for k in range(0, 100_000, 60))
 

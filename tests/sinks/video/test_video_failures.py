@@ -157,7 +157,7 @@ def test_without_a_frame_there_is_no_file_and_that_is_told(tmp_path: Path) -> No
     sink = video_sink(tmp_path / "out.mp4", info())
     write_all(sink, [])
     assert list(tmp_path.iterdir()) == []
-    assert sink.notes == [f"no frame came: {tmp_path / 'out.mp4'} was not made"]
+    assert sink.notes == [f"there was no frame: {tmp_path / 'out.mp4'} was not written"]
 
 
 def test_writing_to_a_sink_that_is_not_open_is_told(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def test_colour_and_aspect_tags_are_kept(tmp_path: Path, suffix: str) -> None:
 def test_tags_that_a_container_cannot_hold_are_told(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.mp4", size=(64, 48), frames=4, colour=Colour(1, 1, 1, 2))
     _, sink = annotate(clip, tmp_path / "out.avi")
-    assert "avi does not tell players the primaries, transfer of the video" in sink.notes
+    assert "avi does not store the primaries, transfer of the video" in sink.notes
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

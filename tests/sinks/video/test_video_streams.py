@@ -242,7 +242,7 @@ def test_a_long_pause_in_an_avi_is_bridged_and_told(tmp_path: Path) -> None:
     assert made.numbers == [*range(10), 9, 9, *range(10, 25)]
     kept = [time for k, time in enumerate(made.times) if k not in (10, 11)]
     assert kept == times(scenes)
-    assert "avi holds no pause of more than 50000 steps: 2 pictures repeated there" in sink.notes
+    assert "avi cannot hold a pause of more than 50000 steps: 2 frames are repeated" in sink.notes
 
 
 @pytest.mark.parametrize("output", [".mp4", ".mkv"])

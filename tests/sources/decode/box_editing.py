@@ -1,4 +1,4 @@
-"""Puts into MP4 and Matroska files what FFmpeg's muxers cannot write: a clean aperture, a crop, a display size."""
+"""Adds elements to MP4 and Matroska files that FFmpeg's muxers cannot write: clean aperture, crop, display size."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def box(name: bytes, *parts: bytes) -> bytes:
 
 
 def clean_aperture(width: str, height: str, across: str = "0/1", down: str = "0/1") -> bytes:
-    """A `clap` box (ISO/IEC 14496-12, 12.1.4) of fractions such as `320/1`: the size and where its centre is off."""
+    """A `clap` box (ISO/IEC 14496-12, 12.1.4) of fractions such as `320/1`: the size and the offset of its centre."""
     numbers = [int(part) for value in (width, height, across, down) for part in value.split("/")]
     return box(b"clap", struct.pack(">IIIIiIiI", *numbers))
 
 
 def add_to_sample_entry(path: Path, added: bytes, entry: bytes = b"avc1") -> Path:
-    """Append a box to the sample entry of an MP4 whose `moov` comes last."""
+    """Append a box to the sample entry of an MP4 whose `moov` is last."""
     data = bytearray(path.read_bytes())
     at = data.index(entry, data.index(b"stsd")) - 4
     end = at + struct.unpack_from(">I", data, at)[0]
@@ -45,7 +45,7 @@ def add_to_matroska_video(path: Path, values: Mapping[int, int]) -> Path:
 
 
 def _grown(data: bytes, names: Sequence[bytes], added: bytes) -> bytes:
-    """The elements with `added` at the end of the one that the names lead to."""
+    """The elements, with `added` appended to the element at the path `names`."""
     if not names:
         return data + added
     at = 0

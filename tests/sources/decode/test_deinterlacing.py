@@ -1,4 +1,4 @@
-"""Interlaced pictures become whole ones at once, with all that belongs to them; what is none is left alone."""
+"""Deinterlacing: immediate output with all properties; progressive frames are unchanged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEP_PX = 6  # from one field to the next
 
 
 def moment(number: int, size: tuple[int, int] = SIZE) -> npt.NDArray[np.uint8]:
-    """The luma of one moment: a bright square that moves to the right before soft stripes."""
+    """The luma at one moment: a bright square that moves to the right over soft stripes."""
     width, height = size
     luma = np.tile(np.linspace(40, 120, width).astype(np.uint8), (height, 1))
     left = 8 + STEP_PX * number % (width - 100)
@@ -38,7 +38,7 @@ def moment(number: int, size: tuple[int, int] = SIZE) -> npt.NDArray[np.uint8]:
 
 
 def woven(number: int, size: tuple[int, int] = SIZE, *, upper_first: bool = True) -> npt.NDArray[np.uint8]:
-    """Two moments in one picture."""
+    """Two moments in one frame."""
     first, second = moment(2 * number, size), moment(2 * number + 1, size)
     luma = first.copy() if upper_first else second.copy()
     luma[1::2] = (second if upper_first else first)[1::2]
@@ -46,7 +46,7 @@ def woven(number: int, size: tuple[int, int] = SIZE, *, upper_first: bool = True
 
 
 def picture(luma: npt.NDArray[np.uint8], pixel_format: str = "yuv420p", *, marked: str = "tff") -> av.VideoFrame:
-    """A picture that is marked as interlaced."""
+    """A frame flagged as interlaced."""
     height, width = luma.shape
     made = av.VideoFrame(width, height, "yuv420p")
     grey = np.full((height // 2, width // 2), 128, np.uint8)
@@ -76,7 +76,7 @@ def luma_of(frame: av.VideoFrame) -> npt.NDArray[np.int16]:
 
 
 def comb(luma: npt.NDArray[Any]) -> int:
-    """How many pixels stand out from both their neighbours above and below, which are alike."""
+    """The number of pixels that differ from their similar neighbours above and below."""
     luma = luma.astype(np.int16)
     above, lines, below = luma[:-2], luma[1:-1], luma[2:]
     out = np.minimum(abs(lines - above), abs(lines - below)) > 30
@@ -89,7 +89,7 @@ MOST_COMB = 80
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuvj420p", "yuv420p10le"])
 @pytest.mark.parametrize("mode", ["auto", "on"])
-def test_a_moving_edge_has_no_comb_from_the_first_picture_on(pixel_format: str, mode: Any) -> None:
+def test_a_moving_edge_has_no_combing_from_the_first_frame(pixel_format: str, mode: Any) -> None:
     deinterlacer = Deinterlacer(mode)
     for number in range(8):
         given = picture(woven(number), pixel_format)
@@ -100,10 +100,10 @@ def test_a_moving_edge_has_no_comb_from_the_first_picture_on(pixel_format: str, 
         assert not made.interlaced_frame
         first = picture(moment(2 * number), pixel_format)
         difference = abs(luma_of(made) - luma_of(first))
-        assert np.percentile(difference, 99) < 12  # the first moment, not the one before or behind
+        assert np.percentile(difference, 99) < 12  # the first moment, not the previous or next one
 
 
-def test_the_field_that_comes_first_is_kept_also_if_it_is_the_lower_one() -> None:
+def test_the_first_field_is_kept_even_if_it_is_the_lower_one() -> None:
     deinterlacer = Deinterlacer("auto")
     for number in range(4):
         made = deinterlacer.progressive(picture(woven(number, upper_first=False), marked="bff"))
@@ -111,17 +111,17 @@ def test_the_field_that_comes_first_is_kept_also_if_it_is_the_lower_one() -> Non
         assert np.percentile(abs(luma_of(made) - moment(2 * number).astype(np.int16)), 99) < 12
 
 
-def test_what_does_not_move_keeps_every_sample() -> None:
+def test_static_parts_keep_every_sample() -> None:
     deinterlacer = Deinterlacer("auto")
     noise = np.random.default_rng(1).integers(16, 235, (SIZE[1], SIZE[0])).astype(np.uint8)
-    noise[1::2] = noise[::2]  # nothing that could be taken for a comb
+    noise[1::2] = noise[::2]  # no combing
     for _ in range(3):
         made = deinterlacer.progressive(picture(noise))
         assert np.array_equal(luma_of(made), noise)
         assert not made.interlaced_frame
 
 
-def test_progressive_pictures_that_are_marked_as_interlaced_keep_every_sample() -> None:
+def test_progressive_frames_flagged_as_interlaced_are_unchanged() -> None:
     deinterlacer = Deinterlacer("auto")
     for number in range(6):
         luma = moment(number)
@@ -129,18 +129,18 @@ def test_progressive_pictures_that_are_marked_as_interlaced_keep_every_sample() 
 
 
 @pytest.mark.parametrize(("mode", "marked"), [("off", "tff"), ("auto", "prog")])
-def test_the_same_picture_comes_back_where_nothing_is_to_be_done(mode: Any, marked: str) -> None:
+def test_frames_that_need_no_deinterlacing_are_returned_as_is(mode: Any, marked: str) -> None:
     given = picture(woven(0), marked=marked)
     assert Deinterlacer(mode).progressive(given) is given
 
 
-def test_pictures_that_are_not_marked_are_made_progressive_if_all_are_to_be() -> None:
+def test_mode_on_deinterlaces_frames_without_a_flag() -> None:
     deinterlacer = Deinterlacer("on")
     for number in range(3):
         assert comb(luma_of(deinterlacer.progressive(picture(woven(number), marked="prog")))) < MOST_COMB
 
 
-def test_times_and_properties_stay_with_their_picture() -> None:
+def test_deinterlaced_frames_keep_times_and_properties() -> None:
     deinterlacer = Deinterlacer("on")
     for number in range(5):
         given = picture(woven(number))
@@ -152,7 +152,7 @@ def test_times_and_properties_stay_with_their_picture() -> None:
         assert (made.colorspace, made.color_range) == (given.colorspace, given.color_range)
 
 
-def test_a_change_of_size_and_format_begins_anew() -> None:
+def test_the_filter_follows_a_change_of_size_and_format() -> None:
     deinterlacer = Deinterlacer("auto")
     for size, pixel_format in ((SIZE, "yuv420p"), ((400, 304), "yuv420p"), (SIZE, "yuv422p")):
         for number in range(2):
@@ -161,12 +161,12 @@ def test_a_change_of_size_and_format_begins_anew() -> None:
             assert comb(luma_of(made)) < MOST_COMB * 2
 
 
-def test_formats_that_the_filter_does_not_know_come_back_as_they_are() -> None:
+def test_unsupported_formats_are_returned_unchanged() -> None:
     given = picture(woven(0), "nv12")
     assert Deinterlacer("on").progressive(given) is given
 
 
-def test_an_edge_that_moves_by_a_pixel_is_a_comb_and_a_fine_pattern_is_none() -> None:
+def test_an_edge_moved_by_a_pixel_is_combing_a_fine_pattern_is_not() -> None:
     slow = moment(0)
     slow[1::2, 1:] = moment(0)[1::2, :-1]
     assert is_combed(picture(slow))
@@ -174,11 +174,11 @@ def test_an_edge_that_moves_by_a_pixel_is_a_comb_and_a_fine_pattern_is_none() ->
     assert not is_combed(picture(stripes))
 
 
-# through the program
+# Through the program
 
 
 def write_interlaced(path: str, codec: str, seconds: float = 1.0, **how: Any) -> None:
-    """A file or stream of interlaced pictures."""
+    """A file or stream of interlaced frames."""
     with av.open(path, "w", **how) as container:
         stream: Any = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *SIZE, "yuv420p", 4_000_000
@@ -208,7 +208,7 @@ def frames(path: Path, **options: Any) -> tuple[list[Frame], int]:
         return list(source), source.info.field_order
 
 
-def test_of_a_file_the_detector_sees_no_comb_and_the_output_both_fields(clip: Path) -> None:
+def test_of_a_file_the_detector_gets_one_field_the_output_both(clip: Path) -> None:
     seen, field_order = frames(clip)
     assert field_order > 1
     for frame in seen:
@@ -218,7 +218,7 @@ def test_of_a_file_the_detector_sees_no_comb_and_the_output_both_fields(clip: Pa
         assert frame.rgb((200, 200)).shape == (200, 200, 3)
 
 
-def test_a_file_is_made_progressive_if_that_is_wanted(clip: Path) -> None:
+def test_a_file_is_deinterlaced_on_request(clip: Path) -> None:
     seen, field_order = frames(clip, deinterlace="on")
     assert field_order == 1
     for frame in seen:
@@ -227,7 +227,7 @@ def test_a_file_is_made_progressive_if_that_is_wanted(clip: Path) -> None:
         assert frame.picture.pts == frame.pts
 
 
-def test_a_file_keeps_its_comb_if_that_is_wanted(clip: Path) -> None:
+def test_a_file_is_not_deinterlaced_if_switched_off(clip: Path) -> None:
     seen, field_order = frames(clip, deinterlace="off")
     assert field_order > 1
     assert min(comb(frame.rgb()[..., 1]) for frame in seen) > 1000
@@ -251,7 +251,7 @@ def test_an_interlaced_camera_is_shown_without_combing(transport: Transport, mod
 
 @pytest.fixture
 def sending() -> Iterator[str]:
-    """An MPEG-2 camera that sends a transport stream over UDP, in fields; its address."""
+    """The address of an MPEG-2 camera that sends an interlaced transport stream over UDP."""
     with reserve_port() as reserved:
         port = reserved.getsockname()[1]
     ended = threading.Event()
@@ -269,7 +269,7 @@ def sending() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_an_mpeg2_camera_over_udp_is_shown_without_comb(sending: str) -> None:
+def test_an_mpeg2_camera_over_udp_is_shown_without_combing(sending: str) -> None:
     with LiveSource(NetworkConnector(sending), SourceSettings(stall_s=DEADLINE_S)) as source:
         seen = [frame for frame in itertools.islice(source, 20) if not frame.damage]
     assert seen

@@ -1,4 +1,4 @@
-"""What a container says of the pictures' edges, orientation and pixels is followed, from one picture to the next."""
+"""Crop, orientation and sample aspect ratio of containers are applied to each frame."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def planes(picture: av.VideoFrame) -> list[UInt8Array]:
 
 
 def stored(path: Path) -> list[UInt8Array]:
-    """The planes of the first picture as they are coded."""
+    """The planes of the first frame as coded."""
     with av.open(str(path)) as container:
         return planes(next(container.decode(video=0)))
 
@@ -97,7 +97,7 @@ def test_an_mp4_clean_aperture_is_cut_out(
     assert info.sample_aspect_ratio == 1
 
 
-def test_an_mp4_track_that_has_the_size_of_its_clean_aperture_has_square_pixels(tmp_path: Path) -> None:
+def test_an_mp4_track_of_the_size_of_its_aperture_has_square_pixels(tmp_path: Path) -> None:
     clap = clean_aperture("100/1", "60/1", "10/1", "-4/1")
     path = add_to_sample_entry(write_video(tmp_path / "a.mp4", size=SIZE, frames=1), clap)
     data = bytearray(path.read_bytes())
@@ -109,7 +109,7 @@ def test_an_mp4_track_that_has_the_size_of_its_clean_aperture_has_square_pixels(
     assert info.sample_aspect_ratio == 1
 
 
-def test_other_than_square_pixels_and_a_clean_aperture(tmp_path: Path) -> None:
+def test_non_square_pixels_and_a_clean_aperture(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", size=SIZE, frames=1, sample_aspect_ratio=Fraction(10, 11))
     info, _ = read(add_to_sample_entry(path, clean_aperture("140/1", "120/1")))
     assert info.sample_aspect_ratio == Fraction(10, 11)
@@ -125,7 +125,7 @@ def test_a_crop_that_chroma_forbids_is_reduced_and_reported(tmp_path: Path, capl
     assert told[0].endswith("cropped by 2 left, 40 top")
 
 
-def test_a_crop_of_interlaced_pictures_keeps_each_row_in_its_field(
+def test_a_crop_of_interlaced_frames_keeps_each_row_in_its_field(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_cropped(tmp_path / "fields.mkv", Crop(top=6), interlaced=True)
@@ -137,7 +137,7 @@ def test_a_crop_of_interlaced_pictures_keeps_each_row_in_its_field(
     assert plain.height == 114
 
 
-def test_pictures_too_small_for_the_crop_are_told_and_shown_whole() -> None:
+def test_frames_too_small_for_the_crop_are_reported_and_shown_whole() -> None:
     said: list[str] = []
     turner = Rotator(Orientation(), Crop(top=20, bottom=20), said.append)
     sizes = [(one.width, one.height) for one in (turner.turn(noise("gray", 30, rows), TIME_BASE) for rows in (90, 40))]
@@ -145,7 +145,7 @@ def test_pictures_too_small_for_the_crop_are_told_and_shown_whole() -> None:
     assert said == ["the container crops 20 top, 20 bottom, which is impossible for gray frames of 30x40: shown whole"]
 
 
-def test_the_display_size_of_matroska_is_that_of_the_cropped_picture(tmp_path: Path) -> None:
+def test_the_display_size_of_matroska_is_that_of_the_cropped_frame(tmp_path: Path) -> None:
     path = write_cropped(tmp_path / "wide.mkv", Crop(0, 20, 0, 20))
     add_to_matroska_video(path, {DISPLAY_WIDTH: 320, DISPLAY_HEIGHT: 80, DISPLAY_UNIT: 0})
     info, _ = read(path)
@@ -160,14 +160,14 @@ def test_a_display_size_in_units_of_an_aspect_ratio(tmp_path: Path) -> None:
     assert info.sample_aspect_ratio * Fraction(info.width, info.height) == Fraction(16, 9)
 
 
-def test_the_crop_is_made_before_the_picture_is_turned(tmp_path: Path) -> None:
+def test_the_crop_is_applied_before_the_rotation(tmp_path: Path) -> None:
     path = write_video(tmp_path / "turned.mp4", size=(120, 160), frames=2, options=LOSSLESS, rotation=90)
     whole = stored(path)[0]
     assert whole.shape == (120, 160)
     add_to_sample_entry(path, clean_aperture("100/1", "120/1", "30/1"))
     info, (first, _) = read(path)
     assert (info.width, info.height) == (120, 100)
-    # Turned anticlockwise, the last column becomes the first row.
+    # After an anticlockwise turn the last column is the first row.
     assert np.array_equal(planes(first.picture)[0], np.rot90(whole[:, 60:160]))
 
 
@@ -183,7 +183,7 @@ def test_every_format_is_cropped_on_its_own_planes(name: str, orientation: Orien
         assert np.array_equal(samples(made, plane), upright(part, orientation))
 
 
-def test_probe_tells_of_the_crop(tmp_path: Path) -> None:
+def test_a_probe_reports_the_crop(tmp_path: Path) -> None:
     found = probe(str(write_cropped(tmp_path / "crop.mkv", Crop(0, 20, 0, 20))))
     video = found.streams[0].video
     assert video is not None
@@ -191,7 +191,7 @@ def test_probe_tells_of_the_crop(tmp_path: Path) -> None:
     assert "160x80, cropped from 160x120" in "\n".join(found.lines())
 
 
-def test_a_crop_is_made_behind_http(tmp_path: Path) -> None:
+def test_a_crop_is_applied_over_http(tmp_path: Path) -> None:
     write_cropped(tmp_path / "crop.mkv", Crop(0, 20, 0, 20))
     with serving(tmp_path) as address, RecordedSource(NetworkConnector(f"{address}/crop.mkv")) as source:
         assert [(frame.width, frame.height) for frame in source] == [(160, 80)] * 3
@@ -205,7 +205,7 @@ def test_a_name_in_the_metadata_is_not_taken_for_a_crop(tmp_path: Path) -> None:
 
 @pytest.fixture
 def changing_pixels(tmp_path: Path) -> Path:
-    """A transport stream whose pixels become wider at frame 10, with reordered pictures."""
+    """A transport stream with reordered frames whose sample aspect ratio changes at frame 10."""
     parts = []
     for part, ratio in enumerate((Fraction(1), Fraction(16, 11))):
         path = tmp_path / f"{part}.ts"
@@ -218,7 +218,7 @@ def changing_pixels(tmp_path: Path) -> Path:
     return joined
 
 
-def test_pixels_that_change_in_mid_stream_are_told_of_each_frame(
+def test_a_changed_sample_aspect_ratio_is_in_each_frame(
     changing_pixels: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     info, frames = read(changing_pixels)
@@ -235,7 +235,7 @@ def live_pictures(path: Path) -> tuple[StreamInfo, list[LiveFrame]]:
     return connection.info, pictures
 
 
-def test_a_live_connection_tells_of_changed_pixels(changing_pixels: Path) -> None:
+def test_a_live_connection_reports_a_changed_sample_aspect_ratio(changing_pixels: Path) -> None:
     info, pictures = live_pictures(changing_pixels)
     assert info.sample_aspect_ratio == 1
     assert [one.sample_aspect_ratio for one in pictures] == [Fraction(1)] * 10 + [Fraction(16, 11)] * 10
@@ -247,13 +247,13 @@ def test_a_live_connection_crops(tmp_path: Path) -> None:
     assert {(one.picture.width, one.picture.height) for one in pictures} == {(160, 80)}
 
 
-def test_a_file_played_live_tells_of_changed_pixels_and_starts_a_segment(changing_pixels: Path) -> None:
+def test_played_live_a_changed_sample_aspect_ratio_starts_a_segment(changing_pixels: Path) -> None:
     with LiveSource(PacedConnector(lambda: FileSource(changing_pixels), "played")) as source:
         found = {(frame.segment, frame.sample_aspect_ratio) for frame in source}
     assert found == {(0, Fraction(1)), (1, Fraction(16, 11))}
 
 
-def test_the_display_size_of_matroska_holds_over_the_streams_own_pixels(changing_pixels: Path, tmp_path: Path) -> None:
+def test_the_display_size_of_matroska_overrides_that_of_the_stream(changing_pixels: Path, tmp_path: Path) -> None:
     path = tmp_path / "copied.mkv"
     with av.open(str(changing_pixels)) as source, av.open(str(path), "w") as output:
         copy = output.add_stream_from_template(source.streams.video[0])
@@ -266,7 +266,7 @@ def test_the_display_size_of_matroska_holds_over_the_streams_own_pixels(changing
 
 
 @pytest.mark.parametrize(("rotation", "order"), [(0, 2), (180, 3), (90, 1)])
-def test_the_fields_of_turned_pictures(
+def test_the_fields_of_turned_frames(
     rotation: int, order: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     info, (first, _) = read(write_video(tmp_path / "a.mp4", frames=2, rotation=rotation, interlaced=True))
@@ -275,7 +275,7 @@ def test_the_fields_of_turned_pictures(
     assert ("their fields become columns" in caplog.text) == (rotation == 90)
 
 
-def test_a_mirror_that_comes_in_mid_stream_is_followed(tmp_path: Path) -> None:
+def test_a_mirror_that_begins_within_the_stream_is_applied(tmp_path: Path) -> None:
     plain = write_video(tmp_path / "plain.mp4", frames=1)
     mirrored = write_video(tmp_path / "mirrored.mp4", frames=1, flip="vertical")  # a rotation of 0 degrees
     with av.open(str(plain)) as first, av.open(str(mirrored)) as second:
@@ -288,7 +288,7 @@ def test_a_mirror_that_comes_in_mid_stream_is_followed(tmp_path: Path) -> None:
     assert shapes[0] != shapes[1]
 
 
-def test_no_crop_leaves_the_decoders_picture(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_crop_the_decoded_frame_is_unchanged(caplog: pytest.LogCaptureFixture) -> None:
     picture = noise("yuv420p")
     with caplog.at_level(logging.WARNING):
         assert Rotator(Orientation(), NO_CROP).turn(picture, TIME_BASE) is picture

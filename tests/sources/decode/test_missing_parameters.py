@@ -1,4 +1,4 @@
-"""Sound that begins so late that opening the file does not tell what it is."""
+"""Audio that begins so late that its parameters are unknown after opening the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def late_clip(path: Path, sound: str) -> Path:
 
 
 def joined_clip(path: Path) -> Path:
-    """A recording whose list of streams changes: its first part has no sound."""
+    """A recording whose list of streams changes: the first part has no audio."""
     silent = build(FilePlan(".ts", (StreamPlan("h264", Fraction(LATE_S)),)), path.with_name("a.ts"))
     sounding = (StreamPlan("h264", Fraction(2)), StreamPlan("mp2", Fraction(2)))
     loud = build(FilePlan(".ts", sounding, Fraction(LATE_S)), path.with_name("b.ts"))
@@ -33,7 +33,7 @@ def joined_clip(path: Path) -> Path:
 
 @pytest.mark.parametrize("output", [".mkv", ".mp4"])
 @pytest.mark.parametrize("name", ["aac.ts", "mp2.ts", "mp2.mpg", "mp3.flv", "aac.mp4", "joined.ts"])
-def test_sound_that_begins_late_is_found(name: str, output: str, tmp_path: Path) -> None:
+def test_audio_that_begins_late_is_found(name: str, output: str, tmp_path: Path) -> None:
     clip = tmp_path / name
     clip = joined_clip(clip) if name == "joined.ts" else late_clip(clip, clip.stem)
     _, sink = annotate(clip, tmp_path / f"out{output}", options={"preset": "ultrafast"})
@@ -45,7 +45,7 @@ def test_sound_that_begins_late_is_found(name: str, output: str, tmp_path: Path)
     assert not any("left out" in note and "audio" in note for note in sink.notes)
 
 
-def test_a_file_is_searched_only_where_something_is_unknown(tmp_path: Path) -> None:
+def test_a_file_is_searched_only_for_unknown_parameters(tmp_path: Path) -> None:
     late = late_clip(tmp_path / "late.ts", "aac")
     prompt = build(FilePlan(".ts", (StreamPlan("h264"), StreamPlan("aac"))), tmp_path / "prompt.ts")
     with av.open(str(late)) as container:
@@ -57,7 +57,7 @@ def test_a_file_is_searched_only_where_something_is_unknown(tmp_path: Path) -> N
         assert find_missing_parameters(prompt, container) == {}
 
 
-def test_sound_that_is_not_wanted_is_not_searched_for(tmp_path: Path) -> None:
+def test_unused_audio_is_not_searched_for(tmp_path: Path) -> None:
     source = FileSource(late_clip(tmp_path / "late.ts", "aac"))
     source.audio = False
     with source:

@@ -1,4 +1,4 @@
-"""Turning pictures upright keeps every sample, in every format that can be turned."""
+"""Rotation keeps every sample, in every format that can be turned."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TIME_BASE = Fraction(1, 1000)
 
 
 def noise(name: str, width: int = 38, height: int = 26) -> av.VideoFrame:
-    """A picture of random samples."""
+    """A frame of random samples."""
     frame = av.VideoFrame(width, height, name)
     random = np.random.default_rng(1)
     for plane in frame.planes:
@@ -84,7 +84,7 @@ def test_every_plane_is_permuted(name: str, orientation: Orientation) -> None:
         ("nv16", "yuv444p"),
     ],
 )
-def test_luma_survives_where_chroma_has_to_be_converted(name: str, turned_name: str) -> None:
+def test_luma_is_unchanged_if_chroma_is_converted(name: str, turned_name: str) -> None:
     stored = noise(name)
     stored.color_range, stored.colorspace = 2, 1
     clock = Orientation(True, True, False)
@@ -97,19 +97,19 @@ def test_luma_survives_where_chroma_has_to_be_converted(name: str, turned_name: 
 
 
 @pytest.mark.parametrize(("name", "target"), [("monow", "gray"), ("pal8", "bgra"), ("uyvy422", "yuv422p")])
-def test_formats_that_cannot_even_be_mirrored_are_converted(name: str, target: str) -> None:
+def test_formats_that_cannot_be_mirrored_are_converted(name: str, target: str) -> None:
     turned = Rotator(Orientation(flipped_x=True)).turn(noise(name), TIME_BASE)
     assert turned.format.name == target == turnable_format(noise(name).format, transposed=False)
 
 
-def test_one_turner_takes_pictures_of_changing_shape() -> None:
+def test_one_rotator_accepts_frames_of_changing_shape() -> None:
     turner = Rotator(Orientation(transposed=True))
     for width, height, name in ((38, 26, "yuv420p"), (20, 10, "yuv420p"), (20, 10, "gray"), (38, 26, "yuv420p")):
         turned = turner.turn(noise(name, width, height), TIME_BASE)
         assert (turned.width, turned.height, turned.format.name) == (height, width, name)
 
 
-def test_rows_that_run_backwards_are_put_in_order() -> None:
+def test_reversed_rows_are_put_in_order() -> None:
     graph = av.filter.Graph()
     stored = noise("yuv420p")
     buffer = graph.add_buffer(width=38, height=26, format=stored.format, time_base=TIME_BASE)
@@ -122,13 +122,13 @@ def test_rows_that_run_backwards_are_put_in_order() -> None:
         assert np.array_equal(samples(turned, plane), samples(stored, plane)[::-1])
 
 
-def test_upright_pictures_pass_untouched() -> None:
+def test_upright_frames_are_returned_unchanged() -> None:
     picture = noise("yuv420p")
     assert Rotator(UPRIGHT).turn(picture, TIME_BASE) is picture
     assert orientation_of(picture) == UPRIGHT
 
 
-def test_rotation_and_mirror_name_all_eight() -> None:
+def test_rotation_and_mirror_describe_all_orientations() -> None:
     names = {(orientation.rotation, orientation.mirrored) for orientation in ALL}
     assert {rotation for rotation, mirrored in names if not mirrored} == {0, 90, 180, 270}
     assert Orientation(True, True, False).rotation == 90

@@ -1,4 +1,4 @@
-"""What one reading of an input gives, and what it tells of packets that it cannot give."""
+"""Packets without a time are left out and reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.structure import FilePlan, StreamPlan, build
 
 
 class WithoutTimes:
-    """A real input whose first packets of sound have lost their times."""
+    """A real input without times of the first audio packets."""
 
     def __init__(self, container: Any, lost: int) -> None:
         self._container = container
@@ -33,7 +33,7 @@ class WithoutTimes:
 
 
 @pytest.mark.parametrize("lost", [0, 3])
-def test_sound_that_has_no_time_is_left_out_and_told(tmp_path: Path, lost: int) -> None:
+def test_audio_without_a_time_is_left_out_and_reported(tmp_path: Path, lost: int) -> None:
     clip = build(FilePlan(".mkv", (StreamPlan("h264"), StreamPlan("mp2"))), tmp_path / "clip.mkv")
     said: list[str] = []
     with av.open(str(clip)) as container:

@@ -1,4 +1,4 @@
-"""Any intact video file: every frame, upright, with its own time, and nothing counted as lost."""
+"""Intact video files: every frame, upright, with its own time, and no losses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(path: Path, **options: Any) -> tuple[StreamInfo, list[Frame], list[Dama
 
 
 def plain_times(path: Path) -> list[int | None]:
-    """Times that a plain decoding loop sees."""
+    """The times of a plain decoding loop."""
     with av.open(str(path)) as container:
         return [frame.pts for frame in container.decode(video=0)]
 
@@ -83,7 +83,7 @@ def test_every_frame_of_an_intact_file_with_its_own_time(kind: str, tmp_path: Pa
     assert info.path == str(path)
 
 
-def test_times_are_those_that_were_written(tmp_path: Path) -> None:
+def test_times_are_as_written(tmp_path: Path) -> None:
     times = [0, 100, 1000, 1001, 5000]
     info, frames, _ = read(clips.write_video(tmp_path / "v.mp4", pts=times))
     assert info.time_base == Fraction(1, 12800)
@@ -91,14 +91,14 @@ def test_times_are_those_that_were_written(tmp_path: Path) -> None:
     assert [frame.duration for frame in frames[:-1]] == [100, 900, 1, 3999]
 
 
-def test_frames_before_the_start_of_an_edit_list_are_no_loss(tmp_path: Path) -> None:
+def test_frames_before_the_start_of_an_edit_list_are_not_lost(tmp_path: Path) -> None:
     info, frames, damage = read(clips.write_video(tmp_path / "v.mp4", start_pts=-2 * 512, frames=10))
     assert [clips.read_number(frame.picture) for frame in frames] == list(range(2, 10))
     assert (info.frame_count, damage) == (8, [])
 
 
 @pytest.mark.parametrize("kind", ["v.avi", "v.h264"])
-def test_untimed_reordered_pictures_get_even_rising_times(kind: str, tmp_path: Path) -> None:
+def test_untimed_reordered_frames_get_evenly_rising_times(kind: str, tmp_path: Path) -> None:
     info, frames, damage = read(clips.write_video(tmp_path / kind, options=REORDERED))
     step = Fraction(1, 25) / info.time_base
     assert [frame.pts for frame in frames] == [k * step for k in range(25)]
@@ -106,7 +106,7 @@ def test_untimed_reordered_pictures_get_even_rising_times(kind: str, tmp_path: P
     assert damage == []
 
 
-def test_untimed_pictures_of_a_program_stream_get_the_times_in_between(tmp_path: Path) -> None:
+def test_untimed_frames_of_a_program_stream_are_interpolated(tmp_path: Path) -> None:
     _, frames, _ = read(clips.write_video(tmp_path / "v.mpg", codec="mpeg2video", options={"bf": "2"}))
     assert [frame.pts - frames[0].pts for frame in frames] == [k * 3600 for k in range(25)]
 
@@ -128,7 +128,7 @@ def test_threads_do_not_change_a_sample(tmp_path: Path) -> None:
         ("exact.mkv", "ffv1", "bgr0", False),
     ],
 )
-def test_codecs_of_still_pictures_are_known_as_jpeg_like(
+def test_codecs_of_still_images_are_jpeg_like(
     name: str, codec: str, pix_fmt: str, is_like: bool, tmp_path: Path
 ) -> None:
     path = clips.write_video(tmp_path / name, codec=codec, pix_fmt=pix_fmt, frames=2)
@@ -137,7 +137,7 @@ def test_codecs_of_still_pictures_are_known_as_jpeg_like(
 
 @pytest.mark.parametrize("flip", [None, "horizontal", "vertical"])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_pictures_are_upright_and_bit_exact(rotation: int, flip: clips.Flip | None, tmp_path: Path) -> None:
+def test_frames_are_upright_and_bit_exact(rotation: int, flip: clips.Flip | None, tmp_path: Path) -> None:
     path = clips.write_video(
         tmp_path / "v.mp4",
         frames=4,
@@ -167,7 +167,7 @@ def test_pictures_are_upright_and_bit_exact(rotation: int, flip: clips.Flip | No
     assert damage == []
 
 
-def test_a_quarter_turn_of_422_is_converted_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_quarter_turn_of_422_is_converted_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = clips.write_video(tmp_path / "v.mp4", frames=3, pix_fmt="yuv422p", options={"qp": "0"}, rotation=90)
     with caplog.at_level(logging.WARNING):
         info, frames, _ = read(path)
@@ -176,7 +176,7 @@ def test_a_quarter_turn_of_422_is_converted_and_said(tmp_path: Path, caplog: pyt
     assert len([record for record in caplog.records if "yuv422p" in record.message]) == 1
 
 
-def test_an_oblique_matrix_goes_to_the_nearest_quarter_turn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_oblique_matrix_is_rounded_to_a_quarter_turn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "v.mp4"
     clips.write_video(path, frames=2, rotation=90)
     content = path.read_bytes()
@@ -201,7 +201,7 @@ def test_a_change_of_size_starts_a_segment(tmp_path: Path) -> None:
     assert (info.width, damage) == (160, [])
 
 
-def test_fields_and_tags_are_told(tmp_path: Path) -> None:
+def test_fields_and_tags_are_in_the_info(tmp_path: Path) -> None:
     path = clips.write_video(tmp_path / "v.mp4", interlaced=True, colour=clips.Colour(1, 1, 1, 1), frames=3)
     info, frames, _ = read(path)
     assert (info.field_order, info.colour) == (2, (1, 1, 1, 1))
@@ -218,7 +218,7 @@ def test_cover_art_is_not_taken_for_the_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a:b.mp4", "100%03d.mp4", "a[1]*.mp4", "späce ü.mp4", "-"])
-def test_any_file_name_will_do(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_file_name_works(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     clips.write_video(tmp_path / "v.mp4", frames=2).rename(tmp_path / name)
     assert len(read(Path(name))[1]) == 2
@@ -269,7 +269,7 @@ def test_bad_input_gets_one_line(name: str, tmp_path: Path, capfd: pytest.Captur
     assert capfd.readouterr() == ("", "")
 
 
-def test_another_frame_rate_begins_where_the_file_does(tmp_path: Path) -> None:
+def test_with_another_frame_rate_the_start_is_kept(tmp_path: Path) -> None:
     path = clips.write_video(tmp_path / "v.ts", frames=10, start_pts=30_000)
     info, frames, _ = read(path, fps=50)
     plain, own, _ = read(path)

@@ -1,4 +1,4 @@
-"""A read that hangs must not make leaving a source fail, nor crash the program by closing a container under it."""
+"""A hanging read: leaving the source must not fail, and must not close the container in use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HANGS_AT = 3
 
 
 class HangingFile(FileSource):
-    """A file whose fourth picture takes for ever to read."""
+    """A file whose fourth frame never arrives."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, threads=1)
@@ -47,9 +47,7 @@ def source(tmp_path: Path) -> HangingFile:
     return HangingFile(clips.write_video(tmp_path / "clip.mp4", frames=8))
 
 
-def test_leaving_while_a_thread_hangs_in_a_read_is_a_clean_end(
-    source: HangingFile, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_leaving_while_a_thread_hangs_in_a_read_is_clean(source: HangingFile, caplog: pytest.LogCaptureFixture) -> None:
     frames: list[Frame] = []
 
     def read() -> None:
@@ -65,11 +63,11 @@ def test_leaving_while_a_thread_hangs_in_a_read_is_a_clean_end(
     source.release.set()
     reader.join(DEADLINE_S)
     assert len(frames) == 8
-    source.__exit__(None, None, None)  # nothing hangs any more
+    source.__exit__(None, None, None)  # no thread hangs now
     assert not source.is_open
 
 
-def test_a_run_whose_source_hangs_ends_as_it_was_asked_to(source: HangingFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_a_hanging_source_can_be_stopped(source: HangingFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.flow.threads.DEADLINE_S", 0.1)
     with source:
         pipeline = Pipeline(source, [OneBox()], IouTracker())

@@ -1,4 +1,4 @@
-"""Recordings that come through a pipe: all frames and streams, whatever the container, and every wait can be ended."""
+"""Recordings from a pipe: all frames and streams of every container, and every wait can be interrupted."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def fifo(tmp_path: Path) -> Path:
 
 @contextmanager
 def written(fifo: Path, content: bytes) -> Iterator[None]:
-    """A writer that sends `content` and goes."""
+    """A writer that sends `content` and exits."""
 
     def write() -> None:
-        with suppress(BrokenPipeError):  # the reader has seen enough
+        with suppress(BrokenPipeError):  # the reader has stopped
             fifo.write_bytes(content)
 
     writer = threading.Thread(target=write)
@@ -62,7 +62,7 @@ def written(fifo: Path, content: bytes) -> Iterator[None]:
 
 
 def read(fifo: Path, content: bytes, **options: Any) -> tuple[list[Frame], list[str], list[Damage]]:
-    """The frames, the digest-like bytes of all sound, and what is told to be damaged."""
+    """The frames, the bytes of all audio, and the damage."""
     with written(fifo, content), PipeSource(str(fifo), threads=1, **options) as source:
         assert source.passthrough is not None
         subscription = source.passthrough.subscribe()
@@ -73,7 +73,7 @@ def read(fifo: Path, content: bytes, **options: Any) -> tuple[list[Frame], list[
 
 @pytest.mark.parametrize("suffix", IN_ORDER)
 @pytest.mark.parametrize("lag_s", [0, 1])
-def test_all_frames_and_all_sound_come_through(tmp_path: Path, fifo: Path, suffix: str, lag_s: int) -> None:
+def test_all_frames_and_audio_are_read_from_a_pipe(tmp_path: Path, fifo: Path, suffix: str, lag_s: int) -> None:
     streams = tuple(StreamPlan(codec) for codec in IN_ORDER[suffix])
     options = FRAGMENTED if suffix == ".mp4" else ()
     plan = FilePlan(suffix, streams, lag_s=Fraction(lag_s), options=options)
@@ -90,7 +90,7 @@ def test_all_frames_and_all_sound_come_through(tmp_path: Path, fifo: Path, suffi
     assert damage == []
 
 
-def test_subtitles_and_a_second_sound_come_through(tmp_path: Path, fifo: Path) -> None:
+def test_subtitles_and_second_audio_are_read_from_a_pipe(tmp_path: Path, fifo: Path) -> None:
     streams = (StreamPlan("h264"), StreamPlan("aac"), StreamPlan("mp2"), StreamPlan("subtitle", Fraction(2)))
     clip = build(FilePlan(".mkv", streams), tmp_path / "in.mkv")
     with written(fifo, clip.read_bytes()), PipeSource(str(fifo)) as source:
@@ -105,7 +105,7 @@ def test_subtitles_and_a_second_sound_come_through(tmp_path: Path, fifo: Path) -
 
 
 @pytest.mark.parametrize("suffix", [".h264", ".mjpeg", ".m2v"])
-def test_raw_video_comes_through_at_the_rate_that_is_asked_for(tmp_path: Path, fifo: Path, suffix: str) -> None:
+def test_raw_video_from_a_pipe_has_the_given_rate(tmp_path: Path, fifo: Path, suffix: str) -> None:
     codec = {".h264": "libx264", ".mjpeg": "mjpeg", ".m2v": "mpeg2video"}[suffix]
     clip = write_video(tmp_path / f"v{suffix}", codec=codec, pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p")
     frames, _, _ = read(fifo, clip.read_bytes(), fps=50)
@@ -129,7 +129,7 @@ def test_an_index_at_the_end_is_one_line(tmp_path: Path, fifo: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"this is not a video\n" * 100, bytes(100_000)])
-def test_what_is_no_video_is_one_line(fifo: Path, content: bytes) -> None:
+def test_data_that_are_not_video_give_one_line(fifo: Path, content: bytes) -> None:
     with written(fifo, content), pytest.raises(SourceUnavailable) as caught, PipeSource(str(fifo)):
         pass
     assert ("no data arrived" if not content else "not a video that can be read in order") in str(caught.value)
@@ -137,7 +137,7 @@ def test_what_is_no_video_is_one_line(fifo: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mkv", ".flv"])
-def test_a_writer_that_ends_inside_a_packet_is_told(tmp_path: Path, fifo: Path, suffix: str) -> None:
+def test_a_writer_that_ends_inside_a_packet_is_reported(tmp_path: Path, fifo: Path, suffix: str) -> None:
     clip = build(
         FilePlan(suffix, (StreamPlan("h264", Fraction(3)), StreamPlan("mp3", Fraction(3)))), tmp_path / f"in{suffix}"
     )
@@ -146,13 +146,13 @@ def test_a_writer_that_ends_inside_a_packet_is_told(tmp_path: Path, fifo: Path, 
     numbers = [read_number(frame.picture) for frame in frames]
     assert numbers[:10] == list(range(10))
     assert len(numbers) < 60
-    if suffix != ".ts":  # whose sound may be what is cut off; the others tell how long they should be
+    if suffix != ".ts":  # whose audio may be the truncated part; the others state their duration
         (cut,) = [one for one in damage if one.cause == "truncated"]
         assert abs(cut.frames - (75 - len(numbers))) <= 2
 
 
 @pytest.mark.parametrize("kind", ["fifo", "socket", "file", "missing"])
-def test_what_is_a_pipe(tmp_path: Path, fifo: Path, kind: str) -> None:
+def test_pipes_are_recognized(tmp_path: Path, fifo: Path, kind: str) -> None:
     path = fifo if kind == "fifo" else tmp_path / kind
     if kind == "file":
         path.touch()
@@ -164,7 +164,7 @@ def test_what_is_a_pipe(tmp_path: Path, fifo: Path, kind: str) -> None:
     assert not is_pipe("nul\0")
 
 
-def test_a_socket_cannot_be_opened_and_says_so(tmp_path: Path) -> None:
+def test_a_socket_cannot_be_opened(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(tmp_path / "s"))
         with pytest.raises(SourceUnavailable, match="cannot be read"), PipeSource(str(tmp_path / "s")):
@@ -176,10 +176,10 @@ def test_a_path_to_a_fifo_is_opened_as_a_pipe(fifo: Path) -> None:
     assert isinstance(open_source("-"), PipeSource)
 
 
-def test_stop_ends_a_wait_for_a_writer_that_never_comes(fifo: Path) -> None:
+def test_stop_ends_a_wait_for_a_silent_writer(fifo: Path) -> None:
     pipe = Pipe(str(fifo))
     got: list[bytes] = []
-    holder = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)  # a writer that says nothing
+    holder = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)  # a silent writer
     reader = threading.Thread(target=lambda: got.append(pipe.read(100)))
     reader.start()
     pipe.stop()
@@ -190,7 +190,7 @@ def test_stop_ends_a_wait_for_a_writer_that_never_comes(fifo: Path) -> None:
     pipe.close()
 
 
-def test_a_pipe_gives_what_came_before_it_ended(fifo: Path) -> None:
+def test_a_pipe_returns_the_data_before_its_end(fifo: Path) -> None:
     pipe = Pipe(str(fifo))
     with written(fifo, b"abc" * 10):
         got = b""
@@ -201,7 +201,7 @@ def test_a_pipe_gives_what_came_before_it_ended(fifo: Path) -> None:
 
 
 @pytest.mark.parametrize("subtitles", [False, True])
-def test_titles_of_chapters_come_through_as_chapters_only(tmp_path: Path, fifo: Path, subtitles: bool) -> None:
+def test_chapter_titles_from_a_pipe_are_chapters_only(tmp_path: Path, fifo: Path, subtitles: bool) -> None:
     chapters = [("one", 0.0, 0.4), ("two", 0.4, 1.0)]
     options = {"movflags": "faststart"}
     clip = write_video(tmp_path / "in.mp4", subtitles=subtitles, chapters=chapters, container_options=options)

@@ -1,4 +1,4 @@
-"""Writes HEIF stills as phones do: coded tiles under a `grid` item, a thumbnail, transformative properties, EXIF.
+"""Writes HEIF stills like those of phones: coded tiles under a `grid` item, a thumbnail, transformations, EXIF.
 
 ISO/IEC 23008-12 and 14496-12, 8.11. The tiles are coded by FFmpeg, HEVC without loss.
 """
@@ -28,7 +28,7 @@ _CODECS = {
 
 @dataclass(frozen=True)
 class Written:
-    """How a still is written.
+    """The properties of a written still.
 
     Attributes:
         codec: `hevc` or `av1`.
@@ -62,7 +62,7 @@ def irot(quarters: int) -> bytes:
 
 
 def imir(axis: int) -> bytes:
-    """0 exchanges top and bottom, 1 left and right."""
+    """0 swaps top and bottom, 1 left and right."""
     return box(b"imir", bytes([axis]))
 
 
@@ -151,7 +151,7 @@ def _extent(width: int, height: int) -> bytes:
 
 
 def _coded(rgb: UInt8Array, codec: str) -> tuple[bytes, bytes]:
-    """The configuration box and the one packet of a picture."""
+    """The configuration box and the single packet of an image."""
     return _encoded(rgb.tobytes(), rgb.shape[1], rgb.shape[0], codec)
 
 
@@ -168,7 +168,7 @@ def _encoded(content: bytes, width: int, height: int, codec: str) -> tuple[bytes
         frame = av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format="yuv420p", dst_color_range=1)
         frame.pts, frame.time_base = 0, Fraction(1)
         for packet in (*stream.encode(frame), *stream.encode(None)):
-            packet.pts = packet.dts = 0  # libx265 gives a single picture a random decoding time
+            packet.pts = packet.dts = 0  # libx265 sets a random decoding time for a single frame
             output.mux(packet)
     data = file.getvalue()
     at = data.index(configuration) - 4

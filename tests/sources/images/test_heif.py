@@ -1,4 +1,4 @@
-"""HEIC and AVIF stills: tiles become the whole picture, upright, or one line says why not."""
+"""HEIC and AVIF stills: tiles are joined to an upright image, or one line has the reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UPRIGHT = picture(333, (192, 128))
 
 
 def cut(rgb: UInt8Array, columns: int, rows: int) -> list[UInt8Array]:
-    """The tiles of a picture row by row; those at the right and the bottom are filled up with black."""
+    """The tiles of an image row by row; those at the right and the bottom are padded with black."""
     width, height = TILE
     whole = np.zeros((rows * height, columns * width, 3), np.uint8)
     whole[: rgb.shape[0], : rgb.shape[1]] = rgb[: whole.shape[0], : whole.shape[1]]
@@ -46,7 +46,7 @@ def planes(frame: av.VideoFrame) -> list[UInt8Array]:
 
 
 def native(rgb: UInt8Array) -> list[UInt8Array]:
-    """The planes that an encoder without loss keeps."""
+    """The planes that a lossless encoder keeps."""
     return planes(av.VideoFrame.from_ndarray(rgb, "rgb24").reformat(format="yuv420p", dst_color_range=1))
 
 
@@ -56,7 +56,7 @@ def native(rgb: UInt8Array) -> list[UInt8Array]:
     ids=["whole tiles", "overhanging tiles", "odd", "one tile under a grid"],
 )
 @pytest.mark.parametrize("in_idat", [False, True], ids=["mdat", "idat"])
-def test_the_tiles_of_a_grid_become_the_picture(
+def test_the_tiles_of_a_grid_are_joined(
     grid: tuple[int, int], size: tuple[int, int], in_idat: bool, tmp_path: Path
 ) -> None:
     shown = picture(77, (grid[0] * TILE[0], grid[1] * TILE[1]))
@@ -74,7 +74,7 @@ def test_the_tiles_of_a_grid_become_the_picture(
         assert np.array_equal(plane, whole[: -(-size[1] // shared), : -(-size[0] // shared)])
 
 
-def test_a_still_of_one_item_is_the_picture_and_not_its_thumbnail(tmp_path: Path) -> None:
+def test_a_still_of_one_item_is_not_its_thumbnail(tmp_path: Path) -> None:
     path = write_heif(tmp_path / "a.heic", [UPRIGHT], Written(grid=None))
     for plane, whole in zip(planes(read_image(path)[0]), native(UPRIGHT), strict=True):
         assert np.array_equal(plane, whole)
@@ -108,7 +108,7 @@ def test_turned_and_mirrored_in_the_order_of_the_properties(
 
 @pytest.mark.parametrize("grid", [None, (2, 2)], ids=["one item", "grid"])
 @pytest.mark.parametrize("properties", [[], [irot(3)]], ids=["upright", "turned"])
-def test_the_orientation_that_exif_tells_is_not_applied(
+def test_the_exif_orientation_is_not_applied(
     grid: tuple[int, int] | None, properties: list[bytes], tmp_path: Path
 ) -> None:
     tiles = cut(UPRIGHT, *grid) if grid else [UPRIGHT]
@@ -117,14 +117,14 @@ def test_the_orientation_that_exif_tells_is_not_applied(
     assert np.array_equal(planes(made)[0], np.rot90(native(UPRIGHT)[0], 3 if properties else 0))
 
 
-def test_a_clean_aperture_is_cut_out_before_the_picture_is_turned(tmp_path: Path) -> None:
+def test_a_clean_aperture_is_applied_before_the_rotation(tmp_path: Path) -> None:
     clap = clean_aperture("100/1", "60/1", "-6/1", "2/1")  # 40 from the left, 36 from the top
     how = Written(properties=[clap, irot(1)], size=(192, 128))
     made, _ = read_image(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), how))
     assert np.array_equal(planes(made)[0], np.rot90(native(UPRIGHT)[0][36:96, 40:140]))
 
 
-def test_colours_are_those_of_the_file_else_of_srgb(tmp_path: Path) -> None:
+def test_colours_are_those_of_the_file_or_srgb(tmp_path: Path) -> None:
     nclx = box(b"colr", b"nclx", struct.pack(">HHHB", 9, 16, 9, 0x80))
     told, _ = read_image(write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), Written(properties=[nclx])))
     tags = [int(tag) for tag in (told.color_primaries, told.color_trc, told.colorspace, told.color_range)]
@@ -149,7 +149,7 @@ def test_a_still_is_a_source_of_one_frame(name: str, tmp_path: Path) -> None:
     assert (video.width, video.height) == (128, 192)
 
 
-def test_stills_among_other_pictures_of_a_folder(tmp_path: Path) -> None:
+def test_stills_among_other_images_of_a_folder(tmp_path: Path) -> None:
     write_picture(tmp_path / "1.png", 1, size=(192, 128))
     write_heif(tmp_path / "2.heic", cut(UPRIGHT, 2, 2))
     write_heif(tmp_path / "3.avif", cut(UPRIGHT, 2, 2), Written("av1", properties=[irot(1)]))
@@ -158,7 +158,7 @@ def test_stills_among_other_pictures_of_a_folder(tmp_path: Path) -> None:
     assert np.array_equal(planes(frames[1].picture)[0], native(UPRIGHT)[0])
 
 
-def test_a_tile_that_is_broken_is_damage_of_the_folder(tmp_path: Path) -> None:
+def test_a_broken_tile_is_damage_of_the_folder(tmp_path: Path) -> None:
     write_picture(tmp_path / "1.png", 1)
     whole = write_heif(tmp_path / "2.heic", cut(UPRIGHT, 2, 2), Written(thumbnail=False)).read_bytes()
     (tmp_path / "2.heic").write_bytes(whole[: whole.index(b"mdat") + 200])
@@ -169,7 +169,7 @@ def test_a_tile_that_is_broken_is_damage_of_the_folder(tmp_path: Path) -> None:
     assert "2.heic" in damage.detail
 
 
-def test_what_cannot_be_put_together_is_refused_with_a_line(tmp_path: Path) -> None:
+def test_unsupported_stills_are_refused_with_a_line(tmp_path: Path) -> None:
     tiles = cut(UPRIGHT, 2, 2)
     overlay = write_heif(tmp_path / "overlay.heic", tiles, Written(kind=b"iovl"))
     with pytest.raises(SourceUnavailable, match=r"overlay.heic: .* its type 'iovl' is not supported"):
@@ -185,7 +185,7 @@ def test_what_cannot_be_put_together_is_refused_with_a_line(tmp_path: Path) -> N
         read_image(turned)
 
 
-def test_a_tile_is_never_given_for_the_picture(tmp_path: Path) -> None:
+def test_a_tile_is_never_returned_as_the_image(tmp_path: Path) -> None:
     path = write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2))
     with pytest.raises(SourceUnavailable, match="image of tiles"):
         FileSource(path).__enter__()
@@ -193,7 +193,7 @@ def test_a_tile_is_never_given_for_the_picture(tmp_path: Path) -> None:
         RecordedSource(NetworkConnector(f"{address}/a.heic")).__enter__()
 
 
-def test_any_damage_of_the_index_is_a_line(tmp_path: Path) -> None:
+def test_any_damage_of_the_index_gives_a_line(tmp_path: Path) -> None:
     whole = write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2), Written(properties=[irot(1)], exif=6)).read_bytes()
     path = tmp_path / "damaged.heic"
     lines = []
@@ -208,16 +208,16 @@ def test_any_damage_of_the_index_is_a_line(tmp_path: Path) -> None:
     assert not any("\n" in line for line in lines)
 
 
-def test_an_index_that_promises_more_than_it_has_is_refused(tmp_path: Path) -> None:
+def test_an_index_with_a_wrong_count_is_refused(tmp_path: Path) -> None:
     path = write_heif(tmp_path / "a.heic", cut(UPRIGHT, 2, 2))
     data = bytearray(path.read_bytes())
-    data[data.index(b"ipma") + 11] += 1  # one item more has properties
+    data[data.index(b"ipma") + 11] += 1  # the count of items with properties is too high
     path.write_bytes(data)
     with pytest.raises(SourceUnavailable, match="its index is damaged"):
         read_still(path)
 
 
-def test_videos_and_other_files_are_no_stills(tmp_path: Path) -> None:
+def test_videos_and_other_files_are_not_stills(tmp_path: Path) -> None:
     assert read_still(write_video(tmp_path / "a.mp4", frames=1)) is None
     assert read_still(write_picture(tmp_path / "a.png")) is None
     assert read_still(write_video(tmp_path / "a.avif", codec="libsvtav1", frames=3, container_format="avif")) is None

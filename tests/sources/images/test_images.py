@@ -1,4 +1,4 @@
-"""Folders and patterns of pictures."""
+"""Folders and patterns of images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def numbers(source: ImageSource) -> list[int]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """img1.png, img2.png, img10.png and files that are no pictures."""
+    """img1.png, img2.png, img10.png and files that are not images."""
     for number in (10, 2, 1):
         clips.write_picture(tmp_path / f"img{number}.png", number)
     (tmp_path / "notes.txt").write_text("not a picture")
@@ -62,7 +62,7 @@ def test_every_common_format_in_its_native_pixels(suffix: str, tmp_path: Path) -
     assert (picture.format.name == "rgb24") == (suffix in (".png", ".tif", ".ppm"))
 
 
-def test_a_picture_that_cannot_be_read_is_damage_and_leaves_its_time_empty(folder: Path) -> None:
+def test_an_unreadable_image_is_damage_and_leaves_its_time_empty(folder: Path) -> None:
     (folder / "img2.png").write_bytes((folder / "img2.png").read_bytes()[:60])
     (folder / "img5.png").write_text("text")
     with ImageSource(folder) as source:
@@ -86,7 +86,7 @@ def test_another_size_or_format_starts_a_segment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(orientation: int, tmp_path: Path) -> None:
-    # EXIF 2.32, 4.6.4: how row 0 and column 0 of what is stored lie; `turned` undoes rotation and then flip.
+    # EXIF 2.32, 4.6.4: the position of row 0 and column 0; `turned` undoes rotation and then flip.
     rotation, flip = {
         1: (0, None),
         2: (0, "horizontal"),
@@ -111,14 +111,14 @@ def test_exif_orientation_is_applied(orientation: int, tmp_path: Path) -> None:
     assert picture.rotation == 0
 
 
-def test_no_picture_is_unavailable(tmp_path: Path) -> None:
+def test_a_pattern_without_images_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a picture")
     for pattern in (str(tmp_path), str(tmp_path / "*.png"), str(tmp_path / "%03d.png"), str(tmp_path / "notes.*")):
         with pytest.raises(SourceUnavailable, match="no image"):
             find_images(pattern)
 
 
-def test_pictures_none_of_which_can_be_read_are_unavailable(tmp_path: Path) -> None:
+def test_a_folder_without_readable_images_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_text("text")
     with pytest.raises(SourceUnavailable, match=r"none of its 1 images"):
         ImageSource(tmp_path).__enter__()
@@ -138,13 +138,13 @@ def test_rates_are_exact(fps: str | float, exact: Fraction) -> None:
 
 
 @given(counts=st.lists(st.integers(0, 10**9), unique=True), stem=st.text("abcXYZ._-", max_size=5))
-def test_natural_order_is_the_order_of_the_numbers(counts: list[int], stem: str) -> None:
+def test_natural_order_follows_the_numbers(counts: list[int], stem: str) -> None:
     shuffled = [f"{stem}{count}.png" for count in counts]
     random.Random(0).shuffle(shuffled)
     assert sorted(shuffled, key=natural_key) == [f"{stem}{count}.png" for count in sorted(counts)]
 
 
 @given(names=st.lists(st.text(max_size=8)))
-def test_the_order_of_any_names_does_not_depend_on_how_they_came(names: list[str]) -> None:
+def test_the_order_of_names_does_not_depend_on_the_input_order(names: list[str]) -> None:
     backwards = names[::-1]
     assert sorted(names, key=natural_key) == sorted(backwards, key=natural_key)

@@ -1,4 +1,4 @@
-"""What `probe` tells of a source."""
+"""The facts in a probe."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_everything_in_a_container(tmp_path: Path) -> None:
     assert by_codec["mov_text"].type == "subtitle"
 
 
-def test_picture_facts(tmp_path: Path) -> None:
+def test_video_facts(tmp_path: Path) -> None:
     path = clips.write_video(
         tmp_path / "v.mp4",
         pix_fmt="yuv420p10le",
@@ -96,7 +96,7 @@ def test_variable_and_unknown_rate(tmp_path: Path) -> None:
     assert video_of(clips.write_video(tmp_path / "raw.h264")).frame_rate == "unknown"
 
 
-def test_pictures_and_graphs(tmp_path: Path) -> None:
+def test_images_and_graphs(tmp_path: Path) -> None:
     for number in range(3):
         clips.write_picture(tmp_path / f"{number}.png", number)
     pictures = probe(str(tmp_path), SourceSettings(fps=Fraction(50)))
@@ -111,7 +111,7 @@ def test_pictures_and_graphs(tmp_path: Path) -> None:
     assert (endless.width, endless.frame_rate, endless.frames) == (64, "constant", None)
 
 
-def test_json_and_lines_tell_the_same(tmp_path: Path) -> None:
+def test_json_and_lines_have_the_same_facts(tmp_path: Path) -> None:
     path = clips.write_video(
         tmp_path / "v.mp4",
         rotation=90,
@@ -160,7 +160,7 @@ def test_bad_input_is_unavailable(tmp_path: Path) -> None:
     count=st.integers(3, 200),
     order=st.randoms(use_true_random=False),
 )
-def test_a_constant_rate_is_seen_through_rounding(
+def test_a_constant_rate_is_detected_despite_rounding(
     start: int, rate: Fraction, ticks: int, count: int, order: Any
 ) -> None:
     times = [start + round(k * ticks / rate) for k in range(count)]

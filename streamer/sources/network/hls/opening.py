@@ -1,6 +1,7 @@
 """Opens an HLS source: from its address to the media playlists of the one variant that is read.
 
-Called by the thread of a connection, and by the main thread to find out whether the source is a recording.
+Called by the thread of a connection, and by the main thread to find out whether the source is a recording. Downloads
+are also made by the threads of segment loaders, each with its own client.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from urllib.parse import urlsplit, urlunsplit
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
 from streamer.sources.network.address import Address
-from streamer.sources.network.hls.download import download_text
-from streamer.sources.network.hls.playlist import MasterPlaylist, MediaPlaylist, choose, parse
+from streamer.sources.network.hls.playlist import MasterPlaylist, MediaPlaylist, Part, choose, parse
 from streamer.sources.network.http.client import HttpClient
 
 log = logging.getLogger(__name__)
+
+_MAX_BYTES = 256 * 1024 * 1024
+"""Limit of one file. Segments are smaller; an endless answer would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,32 @@ def open_playlists(
             )
         audio = None if audio_url in (None, url) else _audio_playlist(client, str(audio_url))
     return ChosenVariant(url, found, None if audio is None else audio_url, audio)
+
+
+def download(client: HttpClient, part: Part) -> tuple[bytes, str]:
+    """Download a file, or a range of it; returns its content and its address after redirects.
+
+    Raises:
+        SourceUnavailable: an error that a user must fix, such as a wrong login or path.
+        SourceLost: a temporary failure.
+        ConnectionCancelled: the connection was cancelled meanwhile.
+    """
+    headers = {} if part.length is None else {"Range": f"bytes={part.first}-{part.first + part.length - 1}"}
+    answer = client.get(part.url, headers)
+    data = client.read_all(b"", _MAX_BYTES)
+    if part.length is not None and answer.status == 200:  # the server ignores ranges
+        data = data[part.first : part.first + part.length]
+    return data, str(answer.url)
+
+
+def download_text(client: HttpClient, url: str) -> tuple[str, str]:
+    """Download a playlist; returns its text and its address after redirects.
+
+    Raises:
+        SourceUnavailable, SourceLost, ConnectionCancelled: as for `download`.
+    """
+    data, final_url = download(client, Part(url))
+    return data.decode("utf-8", "replace"), final_url
 
 
 def _media_playlist(client: HttpClient, url: str) -> MediaPlaylist:

@@ -19,7 +19,7 @@ from streamer.errors import SourceLost, SourceUnavailable
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.sources.live.connection import ConnectionCancelled
 from streamer.sources.network.address import Address
-from streamer.sources.network.hls.download import download, download_text
+from streamer.sources.network.hls.opening import download, download_text
 from streamer.sources.network.hls.playlist import Key, MediaPlaylist, Part, Segment, parse
 from streamer.sources.network.http.client import HttpClient
 
