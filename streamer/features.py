@@ -1,9 +1,9 @@
 """The class methods of registered features: what a class accepts, and how it is built from settings.
 
-`streamer.registry` has the tables. `open_source`, `build_detector`, `open_sinks`, `build_annotators` and `build_tracker`
-try the classes in their order before the first frame; no other code knows which features exist. A class gets the whole
-settings section of its kind. A class of another package may declare its own `section`, which is read from
-`extensions.NAME` of the settings.
+`streamer.registry` has the tables. `open_source`, `build_detector`, `open_sinks`, `build_annotators` and
+`build_tracker` try the classes in their order before the first frame; no other code knows which features exist. A class
+gets the whole settings section of its kind. A class of another package may declare its own `section`, which is read
+from `extensions.NAME` of the settings.
 """
 
 from __future__ import annotations
