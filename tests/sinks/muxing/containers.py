@@ -31,7 +31,7 @@ from tests.sinks.scenes import annotate, decoded, payloads, times
 
 PAGE = Path(__file__).parents[3] / "docs" / "containers.md"
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts")
-YES, TOLD, LOST = "yes", "no, told", "**lost**"
+YES, TOLD, LOST = "yes", "no, reported", "**lost**"
 ENCODERS = (
     *("aac", "libmp3lame", "mp2", "ac3", "eac3", "libopus", "vorbis", "flac", "alac", "wmav2", "libopencore_amrnb"),
     *("g722", "g726", "adpcm_ms", "adpcm_ima_wav", "pcm_alaw", "pcm_mulaw"),
@@ -69,7 +69,7 @@ class Row:
     words: tuple[str, ...]
 
     def cell(self, run: Run) -> str:
-        """`yes`, `no, told`, or that it is lost without a word."""
+        """`yes`, `no, reported`, or that it is lost without a word."""
         if self.kept(run):
             return YES
         return TOLD if run.told(*self.words) else LOST
@@ -274,7 +274,7 @@ def measured_gaps(folder: Path) -> list[list[str]]:
     """What becomes of sound that starts a second late, or is missing for a second."""
     lines = []
     for name, more in (("starts late", {"late_s": Fraction(1)}), ("has a gap", {"gap_s": Fraction(1)})):
-        for encoder, what in (("libmp3lame", "compressed sound (MP3)"), ("pcm_s16le", "PCM")):
+        for encoder, what in (("libmp3lame", "compressed audio (MP3)"), ("pcm_s16le", "PCM")):
             source = write_sounds(folder / "gaps.mkv", encoder, **more)
             lines.append([f"{what} that {name}", *(_gap(_annotated(source, folder, one)) for one in SUFFIXES)])
     return lines
@@ -313,20 +313,20 @@ def page(folder: Path) -> str:
 
 _PAGE = """# What each container keeps
 
-The tables are measured, with PyAV {pyav} (FFmpeg {ffmpeg}): `python -m tests.sinks.muxing.containers` writes this page,
-and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no, told" stands
-for what is left out and said, with its reason, once on the terminal and in the report under `notes`; nothing is lost
-without a word.
+These tables are measured with PyAV {pyav} (FFmpeg {ffmpeg}). `python -m tests.sinks.muxing.containers` writes this page,
+and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no, reported"
+means: the data is dropped, and one line on the terminal and in the report under `notes` gives the reason. Every loss is
+reported.
 
-## Sound
+## Audio
 
-Sound is copied packet by packet. Before the output is begun, the first packets of each stream are written into memory
-and read again; a container holds a stream if the same codec comes back, can be decoded and keeps its time. So what
-holds depends on the input a little: here it is Matroska, which rounds times to 1 ms and does not tell all of a codec.
+Audio is copied packet by packet. Before the output begins, the first packets of each stream are written into memory and
+read again. A container supports a stream if the result has the same codec, can be decoded and keeps its times. This
+depends on the input to some extent: here it is Matroska, which rounds times to 1 ms and does not store all codec data.
 
 {sounds}
 
-AVI stores no times of sound, and QuickTime and MP4 none of PCM: what plays there plays without a pause.
+AVI stores no times of audio, and QuickTime and MP4 none of PCM: such audio plays without gaps.
 
 {gaps}
 
@@ -335,19 +335,19 @@ AVI stores no times of sound, and QuickTime and MP4 none of PCM: what plays ther
 {rows}
 
 * Frame times of mkv and webm are rounded to 1 ms, of AVI with a variable rate too; of mpegts to 1/90000 s.
-* A video that starts before 0 is moved to 0 with all other streams, which is told.
-* GoPro's telemetry comes out with the same samples, times and handler. FFmpeg writes no other data track in a way that
-  programs can read again.
-* H.264 in mov keeps how stereo views are packed in its own stream; FFmpeg's muxer does not write it for other codecs.
-* HDR10 metadata are written into the container, and by `libx264` and `libx265` into the coded stream too. Closed
+* A video that starts before 0 is shifted to 0 with all other streams, which is reported.
+* GoPro telemetry keeps its samples, times and handler. FFmpeg writes no other data track in a form that programs can
+  read.
+* H.264 in mov stores the layout of stereo views in its own stream; FFmpeg's muxer does not write it for other codecs.
+* HDR10 metadata is written to the container, and by `libx264` and `libx265` also to the encoded stream. Closed
   captions are written by `libx264`, `libx265`, `mpeg2video` and the hardware encoders; HDR10+, Dolby Vision, AFD,
-  SMPTE 12M timecodes of single frames and ICC profiles are told where the encoder does not write them.
-* Odd sizes with H.264 and HEVC are padded by one repeated row or column, which is told; the picture's own samples stay
-  as they are.
+  SMPTE 12M timecodes of single frames and ICC profiles are reported where the encoder does not write them.
+* Odd frame sizes with H.264 and HEVC are padded by one repeated row or column, which is reported; the frame's own samples
+  do not change.
 
 Default encoders: H.264 (`libx264`, superfast, crf 22) in mp4, mov and mkv; AV1 (`libsvtav1`, preset 10, crf 30) in
-webm; MPEG-4 (quantiser 3) in avi. `output.options.movflags=faststart` puts the index of an mp4 first; it is off by
-default because it writes the whole file a second time at the end.
+webm; MPEG-4 (quantiser 3) in avi. `output.options.movflags=faststart` puts the index of an mp4 first. It is off by
+default, because it writes the whole file a second time at the end.
 """
 
 
