@@ -313,8 +313,8 @@ def page(folder: Path) -> str:
 
 _PAGE = """# What each container keeps
 
-These tables are measured with PyAV {pyav} (FFmpeg {ffmpeg}). `python -m tests.sinks.muxing.containers` writes this page,
-and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no, reported"
+These tables are measured with PyAV {pyav} (FFmpeg {ffmpeg}). `python -m tests.sinks.muxing.containers` writes this
+page, and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no, reported"
 means: the data is dropped, and one line on the terminal and in the report under `notes` gives the reason. Every loss is
 reported.
 
@@ -342,8 +342,8 @@ AVI stores no times of audio, and QuickTime and MP4 none of PCM: such audio play
 * HDR10 metadata is written to the container, and by `libx264` and `libx265` also to the encoded stream. Closed
   captions are written by `libx264`, `libx265`, `mpeg2video` and the hardware encoders; HDR10+, Dolby Vision, AFD,
   SMPTE 12M timecodes of single frames and ICC profiles are reported where the encoder does not write them.
-* Odd frame sizes with H.264 and HEVC are padded by one repeated row or column, which is reported; the frame's own samples
-  do not change.
+* Odd frame sizes with H.264 and HEVC are padded by one repeated row or column, which is reported; the frame's own
+  samples do not change.
 
 Default encoders: H.264 (`libx264`, superfast, crf 22) in mp4, mov and mkv; AV1 (`libsvtav1`, preset 10, crf 30) in
 webm; MPEG-4 (quantiser 3) in avi. `output.options.movflags=faststart` puts the index of an mp4 first. It is off by
