@@ -314,9 +314,9 @@ def page(folder: Path) -> str:
 _PAGE = """# What each container keeps
 
 These tables are measured with PyAV {pyav} (FFmpeg {ffmpeg}). `python -m tests.sinks.muxing.containers` writes this
-page, and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no, reported"
-means: the data is dropped, and one line on the terminal and in the report under `notes` gives the reason. Every loss is
-reported.
+page, and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no,
+reported" means: the data is dropped, and one line on the terminal and in the report under `notes` gives the reason.
+Every loss is reported.
 
 ## Audio
 
