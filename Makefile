@@ -1,4 +1,4 @@
-# `make demo` and `make test` need Python 3.11 or later and nothing else; everything goes into .venv.
+# `make demo` and `make test` need Python 3.11 or later; everything is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
@@ -9,12 +9,12 @@ PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist
 demo: .venv/demo
 	$(BIN)/python main.py demo
 
-# What needs nothing but pip and is quick, side by side on all processors.
+# The fast tests that need only pip packages, in parallel.
 test: lint
 	$(BIN)/python main.py models fetch starter
 	$(PYTEST) -m 'not slow and not system and not elsewhere'
 
-# All of it; CONTRIBUTING.md tells what must be installed.
+# All tests; CONTRIBUTING.md lists what must be installed.
 test-full: lint
 	$(BIN)/python main.py models fetch starter
 	$(PYTEST)
@@ -24,14 +24,14 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# An hour and a half; FAULTS='--only killed --repetitions 5' for less.
+# Takes an hour and a half; FAULTS='--only killed --repetitions 5' for less.
 faults: .venv/dev
 	$(BIN)/python -m tests.faults.lab $(FAULTS)
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks
 
-# Writes down the set that was tested; run it after changing pyproject.toml, then `make test`.
+# Pins the tested versions; run it after changing pyproject.toml, then `make test`.
 lock:
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet --editable '.[dev,bench]'

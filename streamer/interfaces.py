@@ -103,7 +103,8 @@ class Source(Protocol):
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        return
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -113,7 +114,7 @@ class Source(Protocol):
 
     def stop(self) -> None:
         """Any thread: no more frames are needed. Wakes every wait of the iterating thread, which then ends soon."""
-        ...
+        return
 
 
 @runtime_checkable
@@ -278,7 +279,8 @@ class Sink(Protocol):
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        return
 
     def write(self, scene: Scene) -> None:
         """Write one scene. Raises SinkError if the output cannot continue (a full disk)."""

@@ -118,7 +118,7 @@ def starter_weights() -> Path:
     try:
         return store.fetch(store.STARTER, offline=True)
     except ModelError:
-        pytest.skip("no weights of the starter; `python main.py models fetch starter` downloads them")
+        pytest.skip("no weights of the starter; `streamer models fetch starter` downloads them")
 
 
 @pytest.fixture(autouse=True)

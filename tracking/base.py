@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -20,53 +21,48 @@ ROUNDING_S = 1e-6
 _DETECTED, _PREDICTED = np.uint8(Origin.DETECTED), np.uint8(Origin.PREDICTED)
 
 
+@dataclass(kw_only=True, eq=False)
 class BoxTracker(ABC):
     """A tracker that keeps a table of tracks and a filter of their boxes; see `tracking.types.Tracker`.
 
     Args:
-        iou_min, per_class, confirm_s, weak_confirm_s, weak_ratio, memory_s, probation_memory_s, coast_s: as documented
-            by the trackers.
-        others: further arguments of the tracker that must be 0 or more, to be checked.
+        iou_min: the least overlap of a detection with a track's predicted box, above 0, at most 1.
+        per_class: a track takes only detections of its own label; otherwise it adopts the label of each detection.
+        confirm_s: probation of a new object, seconds; 0 = none.
+        weak_confirm_s: probation of a new object whose mean score is weak, seconds; at least `confirm_s`.
+        weak_ratio: a score is weak below this fraction of the detector's usual recent score; 0 = no score is weak.
+        memory_s: how long a missed track can be found again, seconds.
+        probation_memory_s: the same for a track on probation, seconds; at most `memory_s`.
+        coast_s: how long a missed track is still returned, seconds; at most `memory_s`.
 
     Raises:
         ValueError: an argument outside its range.
     """
 
+    iou_min: float = 0.2
+    per_class: bool = True
+    confirm_s: float = 0.05
+    weak_confirm_s: float = 0.5
+    weak_ratio: float = 0.8
+    memory_s: float = 1.0
+    probation_memory_s: float = 0.1
+    coast_s: float = 0.15
     agility: ClassVar[Array | float] = 1.0
     """As for `MovingBoxes`."""
     adapts_noise: ClassVar[bool] = False
     """As for `MovingBoxes`."""
 
-    def __init__(
-        self,
-        *,
-        iou_min: float,
-        per_class: bool,
-        confirm_s: float,
-        weak_confirm_s: float,
-        weak_ratio: float,
-        memory_s: float,
-        probation_memory_s: float,
-        coast_s: float,
-        **others: float,
-    ) -> None:
-        if not 0 < iou_min <= 1:
-            raise ValueError(f"iou_min must be above 0 and at most 1, not {iou_min}")
-        if not 0 < memory_s < math.inf:
-            raise ValueError(f"memory_s must be above 0, not {memory_s}")
-        durations = {"confirm_s": confirm_s, "weak_confirm_s": weak_confirm_s, "coast_s": coast_s}
-        durations["probation_memory_s"] = probation_memory_s
-        for name, value in (durations | {"weak_ratio": weak_ratio} | others).items():
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be 0 or more, not {value}")
-        self._iou_min = iou_min
-        self._per_class = per_class
-        self._confirm_s = confirm_s
-        self._weak_confirm_s = max(confirm_s, weak_confirm_s)
-        self._weak_ratio = weak_ratio
-        self._memory_s = memory_s
-        self._probation_memory_s = min(probation_memory_s, memory_s)
-        self._coast_s = min(coast_s, memory_s)
+    def __post_init__(self) -> None:
+        if not 0 < self.iou_min <= 1:
+            raise ValueError(f"iou_min must be above 0 and at most 1, not {self.iou_min}")
+        if not 0 < self.memory_s < math.inf:
+            raise ValueError(f"memory_s must be above 0, not {self.memory_s}")
+        for name in (field.name for field in fields(self)):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        self.weak_confirm_s = max(self.confirm_s, self.weak_confirm_s)
+        self.probation_memory_s = min(self.probation_memory_s, self.memory_s)
+        self.coast_s = min(self.coast_s, self.memory_s)
         self._next_id = 1
         self.reset()
 
@@ -95,7 +91,7 @@ class BoxTracker(ABC):
     @property
     def _probation_s(self) -> float:
         """Probation of a new object whose mean score is not weak."""
-        return self._confirm_s
+        return self.confirm_s
 
     def _drop_tracks(self) -> None:
         self._table = TrackTable.begun(np.empty(0, np.int32), np.empty(0), 0.0)
@@ -144,7 +140,7 @@ class BoxTracker(ABC):
         if len(rows) and not at_once:
             table = self._table
             weak = self._are_weak(table.score_sums[rows] / table.detections[rows])
-            probation_s = np.where(weak, self._weak_confirm_s, self._probation_s)
+            probation_s = np.where(weak, self.weak_confirm_s, self._probation_s)
             rows = rows[self._now_s - table.born_s[rows] >= probation_s - ROUNDING_S]
         self._table.ids[rows] = np.arange(self._next_id, self._next_id + len(rows))
         self._next_id += len(rows)

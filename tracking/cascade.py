@@ -10,6 +10,8 @@ replace them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tracking.adaptation import MedianScore
@@ -37,56 +39,22 @@ _LONGEST_MEMORY_S = 10.0
 _LEAST_BOX = np.array([-np.inf, -np.inf, 0.0, 0.0])
 
 
+@dataclass(kw_only=True, eq=False)
 class CascadeTracker(BoxTracker):
     """Follows boxes from frame to frame in stages: the most certain tracks and detections are matched first.
 
-    Args:
-        iou_min: the least overlap of a detection with a track's predicted box, above 0, at most 1.
-        per_class: a track takes only detections of its own label; otherwise it adopts the label of each detection.
-        confirm_s: probation of a new object, seconds; 0 = none.
-        weak_confirm_s: probation of a new object whose mean score is weak, seconds; at least `confirm_s`.
-        weak_ratio: a score is weak below this fraction of the detector's usual recent score; 0 = no score is weak.
-        shown_ratio: a track is not returned while its recent score is below this fraction of it; 0 = all are returned.
-        memory_s: how long a missed track can be found again, seconds.
-        memory_updates: the least number of updates in which it can be found again, if they are rare.
-        probation_memory_s: as `memory_s`, for a track on probation, seconds; at least one update.
-        coast_s: how long a missed track is still returned, seconds; at most `memory_s`.
+    Arguments are those of `BoxTracker` and:
 
-    Raises:
-        ValueError: an argument outside its range.
+    Args:
+        shown_ratio: a track is not returned while its recent score is below this fraction of the usual; 0 = all are.
+        memory_updates: the least number of updates in which a missed track can be found again, if they are rare.
     """
 
+    weak_confirm_s: float = 1.0
+    shown_ratio: float = 0.7
+    memory_updates: int = 3
     agility = np.array([0.5, 0.5, 1.0, 1.0])
     adapts_noise = True
-
-    def __init__(
-        self,
-        *,
-        iou_min: float = 0.2,
-        per_class: bool = True,
-        confirm_s: float = 0.05,
-        weak_confirm_s: float = 1.0,
-        weak_ratio: float = 0.8,
-        shown_ratio: float = 0.7,
-        memory_s: float = 1.0,
-        memory_updates: int = 3,
-        probation_memory_s: float = 0.1,
-        coast_s: float = 0.15,
-    ) -> None:
-        super().__init__(
-            iou_min=iou_min,
-            per_class=per_class,
-            confirm_s=confirm_s,
-            weak_confirm_s=weak_confirm_s,
-            weak_ratio=weak_ratio,
-            memory_s=memory_s,
-            probation_memory_s=probation_memory_s,
-            coast_s=coast_s,
-            shown_ratio=shown_ratio,
-            memory_updates=memory_updates,
-        )
-        self._shown_ratio = shown_ratio
-        self._memory_updates = memory_updates
 
     def reset(self) -> None:
         """Forget all tracks and everything learned about the detector. Ids continue."""
@@ -124,7 +92,7 @@ class CascadeTracker(BoxTracker):
         self._forget()
         self._begin(others(len(found.scores), matching.cols), found)
         table = self._table
-        shown = table.recent_scores >= self._usual.times(self._shown_ratio)
+        shown = table.recent_scores >= self._usual.times(self.shown_ratio)
         self._confirm(np.flatnonzero((table.ids == 0) & (table.missed == 0) & shown), at_once=restarts)
         if (self._interval_s > _RARE_S and not self._has_motion) or restarts:
             self._trust.remember(self._boxes, np.flatnonzero(self._returned()), time_s)
@@ -140,27 +108,27 @@ class CascadeTracker(BoxTracker):
         ahead_s = time_s - self._now_s
         alive = ahead_s <= self._memory_s_now() + ROUNDING_S
         rows = np.flatnonzero(self._returned() & alive)
-        ahead_s = min(max(ahead_s, -self._memory_s), _LONGEST_MEMORY_S) if len(rows) else 0.0
+        ahead_s = min(max(ahead_s, -self.memory_s), _LONGEST_MEMORY_S) if len(rows) else 0.0
         boxes = self._boxes.expect(ahead_s, self._trust.doubt) + self._offsets
         return self._tracks(rows, np.maximum(boxes.take(rows, axis=0), _LEAST_BOX), time_s)
 
     def _are_weak(self, scores: Array) -> Flags:
-        return np.asarray(scores < self._usual.times(self._weak_ratio), np.bool_)
+        return np.asarray(scores < self._usual.times(self.weak_ratio), np.bool_)
 
     @property
     def _probation_s(self) -> float:
-        return 0.0 if self._interval_s > _RARE_S else self._confirm_s
+        return 0.0 if self._interval_s > _RARE_S else self.confirm_s
 
     def _memory_s_now(self) -> float:
         """How long tracks are remembered at the current rate of updates."""
         if self._interval_s == 0:
             return _LONGEST_MEMORY_S
-        return min(max(self._memory_s, self._memory_updates * self._interval_s), _LONGEST_MEMORY_S)
+        return min(max(self.memory_s, self.memory_updates * self._interval_s), _LONGEST_MEMORY_S)
 
     def _returned(self) -> Flags:
         """Which tracks are returned."""
         table = self._table
-        shown = (table.ids > 0) & (table.recent_scores >= self._usual.times(self._shown_ratio))
+        shown = (table.ids > 0) & (table.recent_scores >= self._usual.times(self.shown_ratio))
         if self._adaptation.misses_are_flicker:
             return shown & self._coasts(table.missed, self._now_s - table.seen_s)
         return np.asarray(shown & (table.missed == 0), np.bool_)
@@ -169,7 +137,7 @@ class CascadeTracker(BoxTracker):
         """Whether tracks missed in so many updates, unseen for so long, are still assumed to be present."""
         # If updates are rare, an object that is missed once may be gone for long: its box would be visible as a ghost.
         flickers = (missed <= 1) & (self._interval_s <= _RARE_S)
-        return np.asarray(flickers | (unseen_s <= self._coast_s + ROUNDING_S), np.bool_)
+        return np.asarray(flickers | (unseen_s <= self.coast_s + ROUNDING_S), np.bool_)
 
     def _advance(self, elapsed_s: float, motion: Motion | None) -> None:
         """Move all boxes to where they are expected `elapsed_s` seconds later."""
@@ -191,13 +159,13 @@ class CascadeTracker(BoxTracker):
         weak = self._are_weak(found.scores)
         recent = known & ((time_s - table.seen_s <= _WEAK_MEMORY_S) | (table.missed <= 1))
         stages = (
-            Stage(known, ~weak, self._iou_min),
-            Stage(recent, weak, max(self._iou_min, _WEAK_IOU_MIN)),
-            Stage(every_track, every_detection, self._iou_min),
+            Stage(known, ~weak, self.iou_min),
+            Stage(recent, weak, max(self.iou_min, _WEAK_IOU_MIN)),
+            Stage(every_track, every_detection, self.iou_min),
         )
         # With motion from the frames the expected boxes are good, and a margin would only allow wrong matches.
         margin = 0.0 if self._has_motion else min(max(_MARGIN * (self._interval_s - 0.15), 0.0), _LARGEST_MARGIN)
-        return match_in_stages(self._boxes.state, table.labels if self._per_class else None, found, stages, margin)
+        return match_in_stages(self._boxes.state, table.labels if self.per_class else None, found, stages, margin)
 
     def _take(self, rows: Indices, cols: Indices, found: SortedDetections) -> None:
         """Update all tracks; the detections `cols` belong to the tracks `rows`, the other tracks are missed."""
@@ -220,8 +188,8 @@ class CascadeTracker(BoxTracker):
     def _forget(self) -> None:
         """Forget the tracks that are unseen for longer than their memory."""
         table, known = self._table, self._table.ids > 0
-        memory_s = np.where(known, self._memory_s, self._probation_memory_s)
-        updates = np.where(known, self._memory_updates, 1)
+        memory_s = np.where(known, self.memory_s, self.probation_memory_s)
+        updates = np.where(known, self.memory_updates, 1)
         unseen_s = self._now_s - table.seen_s
         kept = (unseen_s <= memory_s + ROUNDING_S) | (table.missed <= updates)
         kept &= unseen_s <= _LONGEST_MEMORY_S

@@ -7,6 +7,8 @@ motion estimated from the boxes, and thresholds relative to the usual score of t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tracking.base import ROUNDING_S, BoxTracker, check_time
@@ -18,6 +20,7 @@ from tracking.types import Detections, Motion, Tracks
 _WEAK_PENALTY = 0.1
 
 
+@dataclass(kw_only=True, eq=False)
 class IouTracker(BoxTracker):
     """Follows boxes from frame to frame by their overlap.
 
@@ -31,43 +34,9 @@ class IouTracker(BoxTracker):
     time). Later it is returned again when it is found again. A step back in time forgets all tracks, but an instance
     never assigns an id twice. Two updates at the same time are allowed.
 
-    Args:
-        iou_min: the least overlap of a detection with a track's predicted box, above 0, at most 1.
-        per_class: a track takes only detections of its own label; otherwise it adopts the label of each detection.
-        confirm_s: probation of a new object, seconds; 0 = none.
-        weak_confirm_s: probation of a new object whose mean score is weak, seconds; at least `confirm_s`.
-        weak_ratio: a score is weak below this fraction of the detector's recent mean score; 0 = no score is weak.
-        memory_s: how long a missed track can be found again, seconds. Frames with a longer distance are not connected:
-            a detector with less than one frame per second needs more than the default.
-        probation_memory_s: the same for a track on probation, seconds; at most `memory_s`.
-        coast_s: how long a missed track is still returned, seconds; at most `memory_s`.
-
-    Raises:
-        ValueError: an argument outside its range.
+    Arguments are those of `BoxTracker`. Frames further apart than `memory_s` are not connected: a detector with less
+    than one frame per second needs more than the default.
     """
-
-    def __init__(
-        self,
-        *,
-        iou_min: float = 0.2,
-        per_class: bool = True,
-        confirm_s: float = 0.05,
-        weak_confirm_s: float = 0.5,
-        weak_ratio: float = 0.8,
-        memory_s: float = 1.0,
-        probation_memory_s: float = 0.1,
-        coast_s: float = 0.15,
-    ) -> None:
-        super().__init__(
-            iou_min=iou_min,
-            per_class=per_class,
-            confirm_s=confirm_s,
-            weak_confirm_s=weak_confirm_s,
-            weak_ratio=weak_ratio,
-            memory_s=memory_s,
-            probation_memory_s=probation_memory_s,
-            coast_s=coast_s,
-        )
 
     def update(self, detections: Detections, time_s: float, motion: Motion | None = None) -> Tracks:
         """Process the detections of the frame at media time `time_s`; returns the confirmed tracks at that time.
@@ -79,7 +48,7 @@ class IouTracker(BoxTracker):
         """
         check_time(time_s)
         elapsed_s = time_s - self._now_s
-        restarts = not 0 <= elapsed_s <= self._memory_s + ROUNDING_S
+        restarts = not 0 <= elapsed_s <= self.memory_s + ROUNDING_S
         if restarts:
             self._drop_tracks()
             elapsed_s = 0.0
@@ -109,24 +78,24 @@ class IouTracker(BoxTracker):
             ValueError: `time_s` is not finite.
         """
         check_time(time_s)
-        coast_s = self._coast_s if self._adaptation.misses_are_flicker else 0.0
-        since_s = max(self._now_s - coast_s, time_s - self._memory_s) - ROUNDING_S
+        coast_s = self.coast_s if self._adaptation.misses_are_flicker else 0.0
+        since_s = max(self._now_s - coast_s, time_s - self.memory_s) - ROUNDING_S
         rows = np.flatnonzero((self._table.ids > 0) & (self._table.seen_s >= since_s))
         # Boxes are not extrapolated further back than tracks are remembered.
-        ahead_s = max(time_s - self._now_s, -self._memory_s) if len(rows) else 0.0
+        ahead_s = max(time_s - self._now_s, -self.memory_s) if len(rows) else 0.0
         return self._tracks(rows, self._boxes.extrapolate(ahead_s).take(rows, axis=0), time_s)
 
     def _are_weak(self, scores: Array) -> Flags:
-        return self._adaptation.are_weak(scores, self._weak_ratio)
+        return self._adaptation.are_weak(scores, self.weak_ratio)
 
     def _match(self, found: SortedDetections) -> tuple[Indices, Indices]:
         """Rows of matching tracks and detections; moves the missed tracks along with the camera."""
         matching = match(
             self._boxes.state,
-            self._table.labels if self._per_class else None,
+            self._table.labels if self.per_class else None,
             found,
             penalties=np.where(self._are_weak(found.scores), _WEAK_PENALTY, 0.0),
-            iou_min=self._iou_min,
+            iou_min=self.iou_min,
         )
         self._boxes.state[matching.missed_at_first, :2] += matching.camera_shift
         return matching.rows, matching.cols
@@ -135,15 +104,15 @@ class IouTracker(BoxTracker):
         """Count the confirmed tracks found again within `coast_s` and the others; `rows` are detected now."""
         table = self._table
         missed_s = self._now_s - table.seen_s  # until the frame before this one
-        recent = (table.ids > 0) & (missed_s <= self._coast_s)
+        recent = (table.ids > 0) & (missed_s <= self.coast_s)
         came_back = recent[rows] & (missed_s[rows] > 0)
         recent[rows] = False
-        left = recent & (time_s - table.seen_s > self._coast_s)
+        left = recent & (time_s - table.seen_s > self.coast_s)
         self._adaptation.take_misses(int(came_back.sum()), int(left.sum()))
 
     def _forget(self) -> None:
         """Forget the tracks that are unseen for longer than their memory."""
-        memory_s = np.where(self._table.ids > 0, self._memory_s, self._probation_memory_s)
+        memory_s = np.where(self._table.ids > 0, self.memory_s, self.probation_memory_s)
         kept = self._now_s - self._table.seen_s <= memory_s + ROUNDING_S
         if not kept.all():
             self._keep(kept)

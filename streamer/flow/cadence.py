@@ -60,7 +60,7 @@ class Schedule:
         self._cadence = cadence
         self._slot = -math.inf
 
-    def wants(self, frame: Frame) -> bool:
+    def selects(self, frame: Frame) -> bool:
         """Whether to detect a frame; called once per undamaged frame, in order.
 
         Media time is cut into slots of 1/fps, and the first frame of each slot is selected. So a late or damaged frame

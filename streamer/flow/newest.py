@@ -45,7 +45,7 @@ class NewestRoute(ClosableQueue):
 
     Args:
         ledger: records the state of every frame.
-        wants: selects the frames to detect; called in frame order, not for damaged frames.
+        selects: chooses the frames to detect; called in frame order, not for damaged frames.
         every_frame: the display thread gets each frame when it is due, and again with the result of a detector;
             otherwise only with the result.
         keep_all: the display thread gets every frame, if late, also those that wait when the run ends. Frames are
@@ -57,7 +57,7 @@ class NewestRoute(ClosableQueue):
     def __init__(
         self,
         ledger: FrameLedger,
-        wants: Callable[[Frame], bool],
+        selects: Callable[[Frame], bool],
         *,
         every_frame: bool,
         keep_all: bool = False,
@@ -67,7 +67,7 @@ class NewestRoute(ClosableQueue):
         super().__init__(_OVERDUE_CAPACITY)
         self._ledger = ledger
         self._outcomes = FrameOutcomes(ledger)
-        self._wants = wants
+        self._selects = selects
         self._every_frame = every_frame
         self._drop_cause = DropCause.OUTPUT_LATE if every_frame else DropCause.DETECTOR_BUSY
         self._keep_all = keep_all
@@ -92,7 +92,7 @@ class NewestRoute(ClosableQueue):
             self._ledger.enter()
             if self._closed:
                 raise Closed
-            selected = not frame.damage and self._wants(frame)
+            selected = not frame.damage and self._selects(frame)
             self._outcomes.add(
                 frame, may_be_shown=self._every_frame, may_be_detected=selected, drop_cause=self._drop_cause
             )

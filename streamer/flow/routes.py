@@ -63,12 +63,12 @@ class LosslessRoute:
 
     Args:
         ledger: records the state of every frame.
-        wants: selects the frames to detect; called in frame order.
+        selects: chooses the frames to detect; called in frame order.
     """
 
-    def __init__(self, ledger: FrameLedger, wants: Callable[[Frame], bool]) -> None:
+    def __init__(self, ledger: FrameLedger, selects: Callable[[Frame], bool]) -> None:
         self._ledger = ledger
-        self._wants = wants
+        self._selects = selects
         self._captured: BoundedQueue[tuple[Frame, bool]] = BoundedQueue(CAPTURED_CAPACITY)
         self._deliveries: ReorderBuffer[Delivery] = ReorderBuffer(DELIVERY_CAPACITY)
         self._count = 0  # capture thread only
@@ -79,7 +79,7 @@ class LosslessRoute:
 
     def put(self, frame: Frame) -> None:
         self._ledger.enter()
-        self._captured.put((frame, self._wants(frame)))
+        self._captured.put((frame, self._selects(frame)))
         self._count += 1
 
     def end(self) -> None:

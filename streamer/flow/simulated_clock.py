@@ -84,18 +84,18 @@ class SimulatedRoute:
 
     Args:
         ledger: records the state of every frame.
-        wants: selects the frames to detect; called in frame order, not for damaged frames.
+        selects: chooses the frames to detect; called in frame order, not for damaged frames.
         latency: how long a detection takes.
         every_frame: the display thread gets each frame when it arrives, and again with its result; otherwise only with
             the result.
     """
 
     def __init__(
-        self, ledger: FrameLedger, wants: Callable[[Frame], bool], latency: Latency, *, every_frame: bool
+        self, ledger: FrameLedger, selects: Callable[[Frame], bool], latency: Latency, *, every_frame: bool
     ) -> None:
         self._ledger = ledger
         self._outcomes = FrameOutcomes(ledger)
-        self._wants = wants
+        self._selects = selects
         self._latency = latency
         self._every_frame = every_frame
         self._captured: BoundedQueue[Frame] = BoundedQueue(CAPTURED_CAPACITY)
@@ -138,7 +138,7 @@ class SimulatedRoute:
         self._to_detect.finish()
 
     def _arrive(self, frame: Frame) -> None:
-        selected = not frame.damage and self._wants(frame)
+        selected = not frame.damage and self._selects(frame)
         drop_cause = DropCause.DETECTOR_BUSY if selected else DropCause.NOT_SELECTED
         self._outcomes.add(frame, may_be_shown=self._every_frame, may_be_detected=selected, drop_cause=drop_cause)
         if selected:

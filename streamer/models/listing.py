@@ -142,7 +142,7 @@ def _entry(entry: Entry, name: str, origin: str, defect: str) -> ModelEntry:
     if not defect:
         state, detail = State.READY, ""
     elif entry.is_occupied:
-        state, detail = State.DAMAGED, f"{defect}; `python main.py models fetch` for it repairs that"
+        state, detail = State.DAMAGED, f"{defect}; `streamer models fetch` for it repairs that"
     else:
-        state, detail = State.MISSING, f"`python main.py models fetch {name}` fetches it ahead of time"
+        state, detail = State.MISSING, f"`streamer models fetch {name}` fetches it ahead of time"
     return ModelEntry(name, kind, entry.size_bytes(), origin, entry.directory, state, detail)

@@ -32,7 +32,7 @@ STARTER_FILE = npm.PackedFile(
 )
 """Label map and weights, as MediaPipe publishes them for its Objectron solution (Apache-2.0)."""
 
-FETCH_AHEAD = "`python main.py models fetch` fetches it ahead of time"
+FETCH_AHEAD = "`streamer models fetch` fetches it ahead of time"
 FIXED_CHECKSUM = "a checksum (detector.sha256) is for hub modules; that of the starter is fixed"
 _YES = ("1", "true", "yes", "on")
 
@@ -216,7 +216,7 @@ def _folder(path: Path, sha256: str | None) -> Path:
 def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
     return (
         f"{source.shown} is not in the cache ({entry.defect(sha256=sha256)}) and nothing may be fetched (--offline, "
-        f"detector.offline or STREAMER_OFFLINE); run `python main.py models fetch` for it where there is a network and "
+        f"detector.offline or STREAMER_OFFLINE); run `streamer models fetch` for it where there is a network and "
         f"copy {entry.directory}* from there"
     )
 
@@ -225,7 +225,7 @@ def _download_starter(path: Path, *, offline: bool, progress: bool | None, timeo
     if is_offline(offline):
         raise ModelError(
             "the starter is not in the cache and nothing may be fetched (--offline, detector.offline or "
-            f"STREAMER_OFFLINE); run `python main.py models fetch` where there is a network and copy {path} from there"
+            f"STREAMER_OFFLINE); run `streamer models fetch` where there is a network and copy {path} from there"
         )
     try:
         npm.fetch(STARTER_FILE, path, progress=progress, timeout_s=timeout_s)

@@ -1,6 +1,4 @@
-"""The motion fields of the last seconds: late results are moved without analysing frames again. Owned by the display
-thread.
-"""
+"""The motion fields of the last seconds, along which late results are moved. Owned by the display thread."""
 
 from __future__ import annotations
 

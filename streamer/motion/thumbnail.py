@@ -1,6 +1,4 @@
-"""Small grey copies of frames for motion estimation, and the detection of cuts. Pure functions, called by the display
-thread.
-"""
+"""Small grey copies of frames, and the detection of cuts. Pure functions, called by the display thread."""
 
 from __future__ import annotations
 

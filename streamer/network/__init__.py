@@ -1,1 +1,1 @@
-"""Certificates, logins and what servers answer, for sources and sinks."""
+"""Certificates, logins and errors of servers, for sources and sinks."""

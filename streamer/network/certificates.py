@@ -1,7 +1,7 @@
-"""Which certificates of servers are believed, and why one was not. Any thread.
+"""Which server certificates are trusted, and why one was not. Any thread.
 
-FFmpeg's GnuTLS in PyAV's wheels looks for authorities where only Red Hat's systems have them (/etc/pki), and without a
-file of them refuses every server. So it is given the one that Python's `ssl` uses, or else that of `certifi`.
+FFmpeg's GnuTLS in PyAV's wheels looks for authorities where only Red Hat systems have them (/etc/pki), and without them
+it rejects every server. So FFmpeg gets the file that Python's `ssl` uses, or else that of `certifi`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 import certifi
 
 VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-"""Of the environment; each may name a file of authorities in place of the system's."""
+"""Environment variables; each may name a file of authorities that replaces the system's."""
 _REMEDIES = (
     ("expired", "renew it"),
-    ("not yet valid", "set the clock of this machine, or that of the camera and make another"),
-    ("not valid for", "write the name in the address that it was made for"),
-    ("does not match", "write the name in the address that it was made for"),
+    ("not yet valid", "set the clock of this machine, or set the camera's clock and create a new certificate"),
+    ("not valid for", "use the host name of the certificate in the address"),
+    ("does not match", "use the host name of the certificate in the address"),
     ("", "name its authority in SSL_CERT_FILE"),
 )
 _TIMEOUT_S = 3.0
 
 
 def authorities() -> str:
-    """The file (PEM) with the authorities that are believed: the environment's, the system's, or that of `certifi`."""
+    """The PEM file with the trusted authorities: of the environment, the system, or `certifi`."""
     for name in VARIABLES:
         if named := os.environ.get(name):
             return named
@@ -35,14 +35,14 @@ def authorities() -> str:
 
 
 def context(file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
-    """For connections over TLS.
+    """A context for TLS connections.
 
     Args:
         file: of authorities; `authorities()` if None.
         verify: check the server's certificate.
 
     Raises:
-        OSError: it cannot be read, or has no certificates.
+        OSError: the file cannot be read or has no certificates.
     """
     if verify:
         return ssl.create_default_context(cafile=file or authorities())
@@ -52,17 +52,17 @@ def context(file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
 
 
 def distrust(reason: str) -> str:
-    """What to say of a server that is not believed, with the remedy."""
+    """The error text for a certificate that is not trusted, with the remedy."""
     remedy = next(remedy for words, remedy in _REMEDIES if words in reason)
     why = reason.strip(". \n")
-    return f"its certificate is not trusted: {why}; {remedy}, or set source.verify: false to trust whoever answers"
+    return f"its certificate is not trusted: {why}; {remedy}, or set source.verify: false to accept any certificate"
 
 
 def why_not(host: str, port: int, file: str | None = None) -> str | None:
-    """Why a server's certificate is not believed, as OpenSSL says it: GnuTLS does not tell. Asks the server.
+    """Connect to a server and return OpenSSL's reason why its certificate is not trusted, which GnuTLS does not give.
 
     Returns:
-        None if it is believed, or does not answer.
+        None if it is trusted, or the server does not answer.
     """
     try:
         trusted = context(file)

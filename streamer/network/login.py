@@ -1,6 +1,6 @@
-"""Answers to a server that asks for a login: Basic (RFC 7617) and Digest (RFC 7616, RFC 2617), of HTTP and RTSP.
+"""Answers to login challenges: Basic (RFC 7617) and Digest (RFC 7616, RFC 2617), of HTTP and RTSP.
 
-FFmpeg knows Digest with MD5 only. A `Login` belongs to the thread that talks to the server.
+FFmpeg supports Digest with MD5 only. A `Login` belongs to the thread of its connection.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _HASHES: dict[str, _Hash] = {
     "sha-256": lambda data: hashlib.sha256(data).hexdigest(),
     "md5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),
 }
-"""By the algorithm's name, the strongest first."""
-# A word that no = follows names a scheme; the others are parameters of the scheme before them (RFC 9110, 11.6.1).
+"""By name, the strongest first."""
+# A word without = is a scheme; the others are parameters of the scheme before them (RFC 9110, 11.6.1).
 _PART = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))|([A-Za-z][\w-]*)')
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a server asks for.
+    """A login challenge.
 
     Attributes:
         scheme: `basic`, `digest`, ..., in lower case.
-        parameters: by their names in lower case.
+        parameters: by name in lower case.
     """
 
     scheme: str
@@ -36,7 +36,7 @@ class Challenge:
 
     @property
     def algorithm(self) -> str:
-        """Of Digest, in lower case; MD5 where none is named (RFC 7616, 3.3)."""
+        """The algorithm of Digest in lower case; MD5 if none is named (RFC 7616, 3.3)."""
         return self.parameters.get("algorithm", "MD5").lower()
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Challenge:
 
 
 def challenges(headers: Iterable[str]) -> list[Challenge]:
-    """What the `WWW-Authenticate` headers of an answer ask for: several in one, or in one each."""
+    """The challenges in `WWW-Authenticate` headers, which may hold one or several each."""
     found: list[Challenge] = []
     for name, quoted, bare, scheme in (match.groups() for header in headers for match in _PART.finditer(header)):
         if scheme:
@@ -56,11 +56,11 @@ def challenges(headers: Iterable[str]) -> list[Challenge]:
 
 
 class Login:
-    """Answers for one user.
+    """Answers the challenges of a server for one user.
 
     Args:
-        user: the name, "" if there is none.
-        password: likewise.
+        user: name; "" if there is none.
+        password: "" if there is none.
     """
 
     def __init__(self, user: str, password: str) -> None:
@@ -70,24 +70,24 @@ class Login:
         self._count = 0
 
     def accept(self, asked: Iterable[Challenge]) -> bool:
-        """Choose what is answered from now on: the strongest that is known.
+        """Choose the strongest supported challenge, which is answered from now on.
 
         Returns:
-            False if none is known, there is no login, or what was answered before was refused.
+            False if none is supported, there is no login, or the previous answer was refused.
         """
-        known = sorted((one for one in asked if _strength(one) >= 0), key=_strength, reverse=True)
-        if not known or not (self._user or self._password):
+        supported = sorted((one for one in asked if _strength(one) >= 0), key=_strength, reverse=True)
+        if not supported or not (self._user or self._password):
             return False
-        before, self._challenge, self._count = self._challenge, known[0], 0
+        before, self._challenge, self._count = self._challenge, supported[0], 0
         stale = self._challenge.parameters.get("stale", "").lower() == "true"
-        return before is None or (stale and before.parameters.get("nonce") != known[0].parameters.get("nonce"))
+        return before is None or (stale and before.parameters.get("nonce") != supported[0].parameters.get("nonce"))
 
     def authorization(self, method: str, uri: str) -> str | None:
-        """The `Authorization` header of a request; None as long as the server did not ask for one.
+        """The `Authorization` header of a request; None before the server sent a challenge.
 
         Args:
             method: `GET`, `DESCRIBE`, ...
-            uri: as it stands in the request line.
+            uri: as in the request line.
         """
         if self._challenge is None:
             return None
@@ -98,7 +98,7 @@ class Login:
 
 
 def _strength(challenge: Challenge) -> int:
-    """The higher the better; below 0 if it cannot be answered."""
+    """Higher is better; below 0 if it is not supported."""
     if challenge.scheme == "basic":
         return 0
     algorithms = [*_HASHES][::-1]

@@ -1,4 +1,4 @@
-"""Whether a server is there, found out in a moment and without the library that will talk to it. Any thread."""
+"""Quick checks of a server, without the library that will connect to it. Any thread."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from urllib.parse import urlsplit
 from streamer.network import certificates
 
 CHECK_EVERY_S = 1.0
-"""While nobody answers; longer waits between two tries end then as soon as somebody does."""
+"""Interval of checks while a server is unreachable; once it is reachable, the wait for the next attempt ends."""
 ANSWER_WITHIN_S = 0.25
 _DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935, "rtmps": 443}
 _OPTIONS = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"
-"""What any server answers, without a login (RFC 2326, 10.1)."""
+"""Every server answers it, without a login (RFC 2326, 10.1)."""
 _HEAD = b"HEAD / HTTP/1.0\r\n\r\n"
 
 
 def greeting(host: str, port: int, timeout_s: float = 1.0) -> bytes:
-    """The first bytes that a server says to a question of RTSP or, if it hangs up on that, of HTTP; they tell its kind.
+    """The first bytes of a server's answer to an RTSP request or, if it closes the connection, to an HTTP request.
 
     Args:
-        host: its name or number.
-        port: likewise.
-        timeout_s: the longest wait for each connection, and for what it says.
+        host: name or number.
+        port: number.
+        timeout_s: the longest wait for each connection and each answer.
 
     Returns:
-        b"" if it says nothing.
+        b"" if it does not answer.
     """
-    for question in (_OPTIONS, _HEAD):
+    for request in (_OPTIONS, _HEAD):
         try:
             with socket.create_connection((host, port), timeout_s) as server:
-                server.sendall(question)
-                if said := server.recv(64):
-                    return said
+                server.sendall(request)
+                if answer := server.recv(64):
+                    return answer
         except ConnectionResetError:
             continue
         except OSError:
@@ -42,12 +42,12 @@ def greeting(host: str, port: int, timeout_s: float = 1.0) -> bytes:
 
 
 def speaks_tls(host: str, port: int, timeout_s: float = 1.0) -> bool:
-    """Whether a server answers to the greeting of TLS, whatever its certificate.
+    """Whether a server answers a TLS handshake, whatever its certificate.
 
     Args:
-        host: its name or number.
-        port: likewise.
-        timeout_s: the longest wait for the connection, and for each answer.
+        host: name or number.
+        port: number.
+        timeout_s: the longest wait for the connection and for each answer.
     """
     try:
         with socket.create_connection((host, port), timeout_s) as server:
@@ -60,15 +60,15 @@ def speaks_tls(host: str, port: int, timeout_s: float = 1.0) -> bool:
 
 
 def default_port(scheme: str) -> int | None:
-    """Where servers of a scheme listen that is named in no address."""
+    """The default port of a scheme."""
     return _DEFAULT_PORTS.get(scheme.lower())
 
 
 def answers(url: str) -> bool:
-    """Whether a server listens at an address, and answers where the protocol has a question for that (RTSP).
+    """Whether a server listens at an address and, for RTSP, answers a request.
 
-    True where that cannot be found out (UDP, a folder). The system takes connections also for a program that hangs: an
-    RTSP server that says nothing is not there. Takes twice `ANSWER_WITHIN_S` at most, and what resolving a name takes.
+    True where that cannot be checked (UDP, a folder). The system accepts connections also for a program that hangs, so
+    an RTSP server that does not answer is unreachable. Takes twice `ANSWER_WITHIN_S` at most, and name resolution.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()

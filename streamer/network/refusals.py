@@ -1,7 +1,7 @@
-"""What a server said no with, in words, with what to do about it. Pure but for `explained`, which may ask for a name.
+"""Errors of servers in words, with a remedy. Pure, except for functions that connect to the server to find the reason.
 
-The codes of RTSP are those of RFC 2326 and 7826, of HTTP those of RFC 9110; FFmpeg's exceptions fold most of them into
-one ("4XX"), but its log has the code.
+The codes of RTSP are those of RFC 2326 and 7826, the codes of HTTP those of RFC 9110. FFmpeg's exceptions merge most
+codes into one ("4XX"), but its log has the code.
 """
 
 from __future__ import annotations
@@ -26,37 +26,42 @@ Refusal = SourceLost | SourceUnavailable
 
 _LOGIN = "give both in the URL, in source.user and source.password_file, or in the environment"
 _SETTINGS = "see its settings"
-# (what it means, what to do, the cause in short, whether trying again may mend it)
+# (meaning, remedy, short cause, whether a retry may succeed)
 _CODES: Mapping[int, tuple[str, str, str, bool]] = MappingProxyType(
     {
         400: ("the server does not understand the request", "check the address with the camera's manual", "400", False),
-        402: ("the server wants to be paid", "ask who runs it", "402", False),
+        402: ("the server requires payment", "ask its operator", "402", False),
         403: ("wrong user or password, or this user may not watch", _LOGIN, "login refused", False),
         404: ("the server has nothing at this path", "the camera's manual has the right one", "no such path", False),
         405: ("the server does not let this path be played", "the camera's manual has the right one", "405", False),
-        406: ("the server has the stream in no form that is known here", "choose another one", "406", False),
-        407: ("a proxy wants a login", "give it in the variable http_proxy", "proxy", False),
-        408: ("the server waited for too long", "check the network", "408", True),
+        406: ("the server has no supported format of the stream", "choose another one", "406", False),
+        407: ("the proxy requires a login", "give it in the variable http_proxy", "proxy", False),
+        408: ("the server timed out", "check the network", "408", True),
         410: ("what was at this path is gone", "the camera's manual has the right one", "no such path", False),
-        415: ("the server does not know this kind of stream", "check the address", "415", False),
-        429: ("the server was asked too often", "let it rest, and raise source.longest_wait_s", "429", True),
+        415: ("the server does not support this kind of stream", "check the address", "415", False),
+        429: ("the server got too many requests", "wait, and raise source.longest_wait_s", "429", True),
         451: ("the server does not know a parameter of the address", "check what follows ? in it", "451", False),
-        453: ("the camera has no bandwidth left: it takes no more viewers", "close another one", "too many", True),
-        454: ("the server has lost the session", "it is asked again", "454", True),
-        455: ("the server cannot play now", "it is asked again", "455", True),
+        453: ("the camera has no bandwidth for another viewer", "close another one", "too many", True),
+        454: ("the session has expired", "the program retries", "454", True),
+        455: ("the server cannot play now", "the program retries", "455", True),
         457: ("the server has nothing at this time", "check the range in the address", "457", False),
-        459: ("the server wants the whole presentation asked for", "leave the track out of the address", "459", False),
-        460: ("the server plays single tracks only", "name one in the address", "460", False),
-        461: ("the camera does not send that way", "try another source.transport: tcp or udp", "transport", False),
-        462: ("the camera does not reach this machine", "try source.transport: tcp", "transport", False),
-        463: ("the server wants an encryption that is not known here", "turn it off in its settings", "463", False),
-        500: ("the server failed", "start it again if it stays so", "500", True),
+        459: ("the server streams whole presentations only", "leave the track out of the address", "459", False),
+        460: ("the server streams single tracks only", "name one in the address", "460", False),
+        461: (
+            "the camera refuses this transport",
+            "try another source.transport: tcp or udp",
+            "transport",
+            False,
+        ),
+        462: ("the camera cannot reach this machine", "try source.transport: tcp", "transport", False),
+        463: ("the server requires an unsupported encryption", "turn it off in its settings", "463", False),
+        500: ("the server failed", "restart it if this persists", "500", True),
         501: ("the server cannot do that", "check that the address is one of a stream", "501", False),
-        502: ("the server gets nothing from the camera behind it", "check that camera", "502", True),
+        502: ("the server gets no data from the camera behind it", "check that camera", "502", True),
         503: ("the server is busy, or has no picture now", "it may have too many viewers", "503", True),
         504: ("the server gets no answer from the camera behind it", "check that camera", "504", True),
-        505: ("the server speaks another version of the protocol", "bring its software up to date", "505", False),
-        551: ("the server does not know an option that was asked for", "see source.options", "551", False),
+        505: ("the server uses another version of the protocol", "update its software", "505", False),
+        551: ("the server does not support a requested option", "see source.options", "551", False),
     }
 )
 _RTSP_FAILED = re.compile(r"method (\w+) failed: (\d{3})(?: \(?([^)\n]*))?")
@@ -67,11 +72,11 @@ _GREETINGS = (
     (b"RTSP/", ("an RTSP server listens", "write rtsp:// for it")),
     (b"HTTP/", ("a web server listens", "the camera's manual has the port for RTSP (554 is usual); or write http://")),
     (b"SSH-", ("an SSH server listens", "the camera's manual has the right port")),
-    (b"\x15\x03", ("a server that wants TLS listens", "write rtsps:// or https:// for it")),
+    (b"\x15\x03", ("a server that requires TLS listens", "write rtsps:// or https:// for it")),
 )
-"""How servers begin to answer a question of RTSP (the last: an alert, RFC 8446, 5.1), what they are, what to do."""
+"""First bytes of answers to an RTSP request (the last: a TLS alert, RFC 8446, 5.1), kind of server, remedy."""
 _UNKNOWN = ("something else listens", "the camera's manual has the right port")
-_NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENODEV, errno.EADDRNOTAVAIL)
+_NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENODEV, errno.EADDRNOTAVAIL)
 
 
 def refused(name: str, code: int, words: str = "", asked: Sequence[Challenge] = (), method: str = "") -> Refusal:
@@ -80,32 +85,32 @@ def refused(name: str, code: int, words: str = "", asked: Sequence[Challenge] = 
     Args:
         name: of the source, without credentials.
         code: three digits.
-        words: that came with it.
-        asked: what the server wants to know who asks by.
-        method: of RTSP that failed.
+        words: the server's text for the code.
+        asked: the login challenges of the server.
+        method: the RTSP method that failed.
     """
     if code == 401:
-        known = [one for one in asked if one.scheme in ("basic", "digest")]
-        if asked and not known:
+        supported = [one for one in asked if one.scheme in ("basic", "digest")]
+        if asked and not supported:
             offered = ", ".join(sorted({str(one) for one in asked}))
             remedy = "set it to Digest or Basic in the camera's settings"
             return SourceUnavailable(
                 f"{name}: the server's kind of login ({offered}) is not supported; {remedy}", "login refused"
             )
         return SourceUnavailable(f"{name}: wrong user or password; {_LOGIN}", "login refused")
-    told = f"{code} {words}".strip() + (f" to {method}" if method else "")
+    answer = f"{code} {words}".strip() + (f" to {method}" if method else "")
     if code in _CODES:
-        meaning, remedy, cause, may_mend = _CODES[code]
+        meaning, remedy, cause, may_recover = _CODES[code]
     elif 300 <= code < 400:
-        meaning, remedy, cause, may_mend = "the server points elsewhere", "give the address it points to", "3xx", False
+        meaning, remedy, cause, may_recover = "the server redirects", "give the final address", "3xx", False
     else:
-        meaning, remedy, cause, may_mend = "the server refuses", _SETTINGS, str(code), code >= 500
-    line = f"{name}: {meaning} ({told}); {remedy}"
-    return SourceLost(line, cause) if may_mend else SourceUnavailable(line, cause)
+        meaning, remedy, cause, may_recover = "the server refuses", _SETTINGS, str(code), code >= 500
+    line = f"{name}: {meaning} ({answer}); {remedy}"
+    return SourceLost(line, cause) if may_recover else SourceUnavailable(line, cause)
 
 
 def code_of(lines: Sequence[Line]) -> tuple[int, str, str] | None:
-    """The code, its words and the method of RTSP that FFmpeg logged last; None if there is none."""
+    """The code, its text and the RTSP method that FFmpeg logged last; None if there is none."""
     for _, _, text in reversed(lines):
         if failed := _RTSP_FAILED.search(text):
             return int(failed[2]), (failed[3] or "").strip(), failed[1]
@@ -115,24 +120,24 @@ def code_of(lines: Sequence[Line]) -> tuple[int, str, str] | None:
 
 
 def unknown_host(name: str) -> SourceLost:
-    """No such name."""
-    return SourceLost(f"{name}: the host's name is not known; check it, and the network", "unknown host")
+    """The error for a host name that cannot be resolved."""
+    return SourceLost(f"{name}: unknown host name; check it, and the network", "unknown host")
 
 
 def no_tls(name: str) -> SourceUnavailable:
-    """Something answers, but not as TLS does."""
+    """The error for a server that does not answer a TLS handshake."""
     scheme = urlsplit(name).scheme.lower()
     remedy = f"write {scheme.removesuffix('s')}:// for it, or the port for {scheme}://"
-    return SourceUnavailable(f"{name}: what listens at that port does not speak TLS as it should; {remedy}", "protocol")
+    return SourceUnavailable(f"{name}: the server at that port does not support TLS; {remedy}", "protocol")
 
 
 def unreachable(name: str, error: OSError) -> Refusal:
-    """No connection came about."""
+    """The error for a connection that failed."""
     if isinstance(error, ConnectionRefusedError) or error.errno == errno.ECONNREFUSED:
-        return SourceLost(f"{name}: nobody listens at that port (connection refused)", "refused")
-    if error.errno in _NO_WAY:
+        return SourceLost(f"{name}: no server listens at that port (connection refused)", "refused")
+    if error.errno in _NO_ROUTE:
         remedy = "check the address, the cable, and the routes of this machine (ip route)"
-        return SourceLost(f"{name}: no way leads there ({_words(error)}); {remedy}", "no route")
+        return SourceLost(f"{name}: no route to the host ({_words(error)}); {remedy}", "no route")
     if error.errno == errno.EADDRINUSE:
         remedy = "end what listens there (ss -lunp), or give another port"
         return SourceLost(f"{name}: the port is taken by another program; {remedy}", "port taken")
@@ -147,7 +152,7 @@ def unreachable(name: str, error: OSError) -> Refusal:
 
 
 def wrong_about_tls(name: str) -> SourceUnavailable | None:
-    """The error for a server that wants TLS where the address says that it does not, or the other way; else None."""
+    """The error for a server with TLS at an address without TLS, or the other way round; None for any other."""
     scheme = urlsplit(name).scheme.lower()
     if scheme not in ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps"):
         return None
@@ -156,12 +161,12 @@ def wrong_about_tls(name: str) -> SourceUnavailable | None:
         return None
     if is_tls:
         return no_tls(name)
-    found = "a server that wants TLS listens at that port"
+    found = "a server that requires TLS listens at that port"
     return SourceUnavailable(f"{name}: {found}; write {scheme}s:// for it", "protocol")
 
 
 def closed(name: str) -> Refusal:
-    """The connection ended before an answer."""
+    """The error for a connection that the server closed before it answered."""
     if (wrong := wrong_about_tls(name)) is not None:
         return wrong
     remedy = "check the port, and whether it has too many viewers"
@@ -173,26 +178,26 @@ def _words(error: OSError) -> str:
 
 
 def explained(name: str, error: BaseException, lines: Sequence[Line], ca_file: str | None = None) -> Refusal:
-    """The error for one of FFmpeg's.
+    """The error for an error of FFmpeg.
 
     Args:
         name: of the source, without credentials.
-        error: what PyAV raised.
-        lines: what FFmpeg logged meanwhile.
-        ca_file: the authorities that it was given.
+        error: raised by PyAV.
+        lines: log lines of FFmpeg.
+        ca_file: the file of trusted authorities.
     """
-    if (distrusted := _distrusted(name, lines, ca_file)) is not None:
-        return distrusted
-    if (told := code_of(lines)) is not None:
-        return refused(name, told[0], told[1], (), told[2])
+    if (untrusted := _untrusted(name, lines, ca_file)) is not None:
+        return untrusted
+    if (failed := code_of(lines)) is not None:
+        return refused(name, failed[0], failed[1], (), failed[2])
     for kind, code in _BY_TYPE:
         if isinstance(error, kind):
             return refused(name, code)
     if isinstance(error, av.error.ProtocolNotFoundError):
-        return SourceUnavailable(f"{name}: this FFmpeg does not speak that protocol", "protocol")
+        return SourceUnavailable(f"{name}: this FFmpeg does not support the protocol", "protocol")
     if isinstance(error, OSError) and _is_known_number(error.errno):
         return unreachable(name, error)
-    # A web server whose answer came and is no video does speak HTTP.
+    # A web server that answered with something other than video does support HTTP.
     is_read = isinstance(error, av.error.InvalidDataError) and name.lower().startswith("http")
     if not is_read and (another := another_protocol(name, lines)) is not None:
         return another
@@ -200,40 +205,40 @@ def explained(name: str, error: BaseException, lines: Sequence[Line], ca_file: s
         return _silent(name)
     if any(_HUNG_UP.search(text) for _, _, text in lines):
         return closed(name)
-    if isinstance(error, av.error.InvalidDataError):  # what a server that stalls before it answers looks like, too
-        return SourceLost(f"{name}: no video came in time, or it is none that FFmpeg knows", "no answer")
+    if isinstance(error, av.error.InvalidDataError):  # also if a server stalls before it answers
+        return SourceLost(f"{name}: no video in time, or in no format that FFmpeg supports", "no answer")
     if isinstance(error, av.error.EOFError):
         return closed(name)
-    if not _is_known(urlsplit(name).hostname):  # for which FFmpeg says "Input/output error"
+    if not _is_known(urlsplit(name).hostname):  # FFmpeg logs "Input/output error"
         return unknown_host(name)
     return wrong_about_tls(name) or SourceLost(f"{name}: {reason(error)}")
 
 
-def _distrusted(name: str, lines: Sequence[Line], ca_file: str | None) -> SourceUnavailable | None:
-    said = next((text for _, _, text in reversed(lines) if any(words in text for words in _DISTRUSTED)), None)
-    if said is None:
+def _untrusted(name: str, lines: Sequence[Line], ca_file: str | None) -> SourceUnavailable | None:
+    logged = next((text for _, _, text in reversed(lines) if any(words in text for words in _DISTRUSTED)), None)
+    if logged is None:
         return None
     host, port = _host_and_port(name)
-    why = (why_not(host, port, ca_file) if ca_file else None) or said
+    why = (why_not(host, port, ca_file) if ca_file else None) or logged
     return SourceUnavailable(f"{name}: {distrust(why)}", "certificate")
 
 
 def another_protocol(name: str, lines: Sequence[Line] = (), *, did_answer: bool = False) -> SourceUnavailable | None:
-    """The error for what listens at an address if it speaks another protocol than that says, else None. Asks it.
+    """Connect to a server; the error if it uses another protocol than its address says, else None.
 
     Args:
         name: of the source, without credentials.
-        lines: what FFmpeg logged.
-        did_answer: it did as the address says; so only what is known is another protocol.
+        lines: log lines of FFmpeg.
+        did_answer: it answered in the right protocol; then only a known other protocol is an error.
     """
     scheme = urlsplit(name).scheme.lower()
     if scheme.endswith("s") and any(part == "tls" for _, part, _ in lines):
         return no_tls(name)
     if scheme not in ("rtsp", "http"):
         return None
-    said = greeting(*_host_and_port(name))
-    known = next((of for begin, of in _GREETINGS if said.startswith(begin)), None)
-    if not said or said.startswith(scheme.upper().encode()) or (known is None and did_answer):
+    answer = greeting(*_host_and_port(name))
+    known = next((kind for begin, kind in _GREETINGS if answer.startswith(begin)), None)
+    if not answer or answer.startswith(scheme.upper().encode()) or (known is None and did_answer):
         return None
     found, remedy = known or _UNKNOWN
     kind = "an RTSP" if scheme == "rtsp" else "a web"
@@ -243,8 +248,8 @@ def another_protocol(name: str, lines: Sequence[Line] = (), *, did_answer: bool 
 def _silent(name: str) -> SourceLost:
     scheme = urlsplit(name).scheme.lower()
     if scheme in ("udp", "rtp", "srtp"):
-        remedy = "check that somebody sends to this address, the firewall, and for a group the way it takes (ip route)"
-        return SourceLost(f"{name}: nothing came in time; {remedy}", "no answer")
+        remedy = "check the sender, the firewall, and for a multicast group the route (ip route)"
+        return SourceLost(f"{name}: no data in time; {remedy}", "no answer")
     return SourceLost(f"{name}: no answer in time", "no answer")
 
 
@@ -263,7 +268,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], int], ...] = (
 
 
 def _is_known_number(number: int | None) -> bool:
-    return number in (errno.ECONNREFUSED, errno.EADDRINUSE, *_NO_WAY)
+    return number in (errno.ECONNREFUSED, errno.EADDRINUSE, *_NO_ROUTE)
 
 
 def _is_known(host: str | None) -> bool:

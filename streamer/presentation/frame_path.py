@@ -39,13 +39,13 @@ def build_frame_path(
     playout: Playout | None = None,
 ) -> FramePath:
     """The path of frames through a run; arguments are as for `streamer.pipeline.Pipeline`."""
-    wants, every_frame = Schedule(cadence).wants, overlay is not Overlay.DETECTED
+    selects, every_frame = Schedule(cadence).selects, overlay is not Overlay.DETECTED
     if latency is not None:
-        route: Route = SimulatedRoute(ledger, wants, latency, every_frame=every_frame)
+        route: Route = SimulatedRoute(ledger, selects, latency, every_frame=every_frame)
     elif live:
-        route = NewestRoute(ledger, wants, every_frame=every_frame, keep_all=keep_all, playout=playout)
+        route = NewestRoute(ledger, selects, every_frame=every_frame, keep_all=keep_all, playout=playout)
     else:
-        return FramePath(LosslessRoute(ledger, wants), EveryFrame(tracker, all_frames=cadence.all_frames))
+        return FramePath(LosslessRoute(ledger, selects), EveryFrame(tracker, all_frames=cadence.all_frames))
     return FramePath(route, live_presentation(tracker, overlay, delay_s))
 
 

@@ -1,7 +1,7 @@
 """Tracks on the frames between two detected frames. Pure functions, called by the display thread.
 
 An object that both detected frames have follows the motion fields from the earlier one; its offset at the later one is
-spread over the way. An object of only one of them is carried forward or back until it leaves the frame or motion
+spread over the path. An object of only one of them is carried forward or back until it leaves the frame or motion
 estimation loses it.
 """
 

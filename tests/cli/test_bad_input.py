@@ -192,4 +192,4 @@ def test_an_unknown_ffmpeg_option(program: Program) -> None:
 )
 def test_an_unreachable_address(program: Program, address: str) -> None:
     program.launcher = ("unshare", "--map-root-user", "--net")  # a network without routes
-    check_refused(program, "run", address, "-o", "out.mp4", message="no way leads there")
+    check_refused(program, "run", address, "-o", "out.mp4", message="no route to the host")

@@ -6,13 +6,13 @@ import json
 import re
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
 from streamer.cli import commands
 from streamer.cli.commands import packaged_clip
-from streamer.detectors.starter import StarterDetector
 from tests.cli.program import Program, exit_code
 from tests.clips import read_number, write_picture, write_video
 
@@ -147,7 +147,10 @@ def test_the_readme_example_runs() -> None:
     example = re.search(r"```python\n(.+?)```", readme, re.DOTALL)
     assert example
     clip = packaged_clip("carphone_pristine.mp4")
-    printed: list[tuple[object, ...]] = []
+    printed: list[tuple[Any, ...]] = []
     exec(example.group(1).replace("clip.mp4", str(clip)), {"print": lambda *values: printed.append(values)})
     assert printed
-    assert all(isinstance(time_s, float) and name in StarterDetector().labels.names for time_s, _, name, _ in printed)
+    for time_s, names, boxes in printed:
+        assert isinstance(time_s, float)
+        assert len(names) == len(boxes)
+    assert "Person" in {name for _, names, _ in printed for name in names}

@@ -143,7 +143,7 @@ def test_a_misspelled_output_setting_is_reported_with_its_path(program: Program)
 
 def test_a_missing_camera_is_reported_at_once(program: Program) -> None:
     address = f"rtsp://me:{CANARY}@127.0.0.1:{free_port()}/live"
-    check_refused(program, "run", address, "-o", "out.mp4", message="nobody listens at that port")
+    check_refused(program, "run", address, "-o", "out.mp4", message="no server listens at that port")
 
 
 def test_the_error_of_an_absent_camera_contains_no_password(program: Program) -> None:

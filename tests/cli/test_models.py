@@ -111,7 +111,7 @@ def test_offline_opens_no_connection(program: Program, server: ArchiveServer, ca
         (["fetch", "starter", "--sha256", "0" * 64], "that of the starter is fixed"),
         (["fetch", "gs://bucket/m.tar.gz"], "only http(s) URLs, .tar.gz files and folders"),
         (["check", "no/such.tar.gz"], "no model 'no/such.tar.gz'"),
-        (["check", "https://host.example/m/1"], "https://host.example/m/1 is missing: `python main.py models fetch"),
+        (["check", "https://host.example/m/1"], "https://host.example/m/1 is missing: `streamer models fetch"),
         (["check", "."], "it holds no saved_model.pb"),
     ],
 )

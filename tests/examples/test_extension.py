@@ -158,15 +158,15 @@ def test_all_together_with_settings_from_a_file(program: Program) -> None:
         (("extensions.crosshair.length=3", "draw.annotators=[crosshair]"), "extensions.crosshair.length"),
         (("draw.annotators=[croshair]",), "did you mean crosshair?"),
         (("extensions.csv.separators=x",), "extensions.csv.separators"),
-        (("extensions.bouncin.frames=3",), "extensions.bouncin: no such"),
+        (("extensions.bouncin.frames=3",), "no installed package has a feature 'bouncin'; did you mean bouncing?"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_wrong_settings_are_refused_in_words(
     program: Program, detections: str, arguments: tuple[str, ...], message: str
 ) -> None:
-    assignments = [word for argument in arguments for word in ("--set", argument)]
-    done = program(BOUNCING[0], "--detector", detections, "-o", "tracks.csv", *assignments)
+    assignments = [word for argument in (f"detector.name={detections}", *arguments) for word in ("--set", argument)]
+    done = program(BOUNCING[0], "-o", "tracks.csv", *assignments)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

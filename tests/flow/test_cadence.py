@@ -18,7 +18,7 @@ def wanted(cadence: Cadence, times_s: list[float]) -> list[int]:
     frames = [
         Frame(PICTURE, index, round(time_s * 90000), Fraction(1, 90000), 0.0) for index, time_s in enumerate(times_s)
     ]
-    return [frame.index for frame in frames if schedule.wants(frame)]
+    return [frame.index for frame in frames if schedule.selects(frame)]
 
 
 def test_every_third_frame_starts_with_the_first() -> None:

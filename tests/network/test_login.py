@@ -62,27 +62,27 @@ def test_the_example_of_rfc_2617_and_of_rtsp_without_quality_of_protection() -> 
         (['Negotiate, Basic realm="x"'], "Basic "),
     ],
 )
-def test_the_strongest_that_is_known_is_answered(headers: list[str], chosen: str) -> None:
+def test_the_strongest_supported_challenge_is_answered(headers: list[str], chosen: str) -> None:
     login = Login("me", "word")
     assert login.accept(challenges(headers))
     assert chosen in (login.authorization("GET", "/") or "")
 
 
-def test_what_is_not_known_is_not_answered_and_has_a_name() -> None:
+def test_unsupported_challenges_are_named() -> None:
     asked = challenges(['Digest realm="x", nonce="1", algorithm=SHA-999', "Negotiate"])
     assert not Login("me", "word").accept(asked)
     assert [str(one) for one in asked] == ["Digest with SHA-999", "Negotiate"]
     assert not Login("", "").accept([Challenge("basic")])
 
 
-def test_a_refusal_is_final_unless_only_the_nonce_was_too_old() -> None:
+def test_a_refusal_is_final_unless_the_nonce_was_stale() -> None:
     login = Login("me", "word")
     assert login.accept(challenges(['Digest realm="x", nonce="1"']))
     assert login.accept(challenges(['Digest realm="x", nonce="2", stale=true']))
     assert not login.accept(challenges(['Digest realm="x", nonce="3"']))
 
 
-def test_quotes_and_other_scripts_in_names_and_passwords() -> None:
+def test_quotes_and_non_latin_names_and_passwords() -> None:
     login = Login('m"e\\', "pässwort")
     assert login.accept(challenges(['Digest realm="a \\"quoted\\" realm", nonce="1"']))
     answer = login.authorization("GET", "/") or ""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.config.section import Section
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.features import SourceContext
 from streamer.interfaces import PassthroughSource
+from streamer.registry import SOURCES
 from streamer.sources.file.file import FileSource
 from streamer.sources.images.images import ImageSource
 from streamer.sources.live.live import LiveSource
@@ -21,7 +25,7 @@ from streamer.system.secrets import redacted
 from tests import clips
 
 
-def test_the_kind_follows_from_the_text(tmp_path: Path) -> None:
+def test_the_uri_decides_the_source(tmp_path: Path) -> None:
     for uri, kind in {
         "lavfi:testsrc2": SyntheticSource,
         str(tmp_path): ImageSource,
@@ -35,7 +39,7 @@ def test_the_kind_follows_from_the_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a[1].mp4", "what?.mp4", "star*.mp4", "img%d.mp4", "7", "lavfi:x.mp4"])
-def test_a_file_that_exists_wins(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_file_takes_precedence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     clips.write_video(tmp_path / "clip.mp4", frames=2).rename(tmp_path / name)
     with open_source(name) as source:
@@ -58,13 +62,42 @@ def test_an_unknown_kind_of_address_is_refused() -> None:
         open_source("gopher://me:secret@h/s")
 
 
-def test_what_is_for_cameras_is_refused_elsewhere(tmp_path: Path) -> None:
+def test_camera_settings_are_refused_for_other_sources(tmp_path: Path) -> None:
     for uri in (f"{tmp_path}/clip.mp4", "rtsp://h/s"):
         with pytest.raises(ConfigError, match=r"source\.size is for cameras only"):
             open_source(uri, SourceSettings(size="640x480"))
 
 
-def test_nothing_is_refused() -> None:
+class GreenSettings(Section):
+    """Settings of `GreenSource`."""
+
+    seconds: int = 1
+
+
+class GreenSource(SyntheticSource):
+    """A source that the project does not know."""
+
+    section = GreenSettings  # type: ignore[assignment]
+
+    @classmethod
+    def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
+        return uri.startswith("green://")
+
+    @classmethod
+    def from_settings(cls, uri: str, settings: Any, context: SourceContext) -> Self:  # noqa: ARG003
+        return cls(f"color=green:size=64x48:rate=5:duration={settings.seconds}")
+
+
+def test_a_registered_source_opens_its_own_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES._registered, "green", GreenSource)
+    context = SourceContext(extensions={"green": {"seconds": 2}})
+    with open_source("green://meadow", None, context) as source:
+        assert len(list(source)) == 10
+    with pytest.raises(ConfigError, match=r"extensions\.green\.seconds"):
+        open_source("green://meadow", None, SourceContext(extensions={"green": {"seconds": "many"}}))
+
+
+def test_an_empty_uri_is_refused() -> None:
     with pytest.raises(SourceUnavailable, match="no source"):
         open_source("")
 
@@ -79,7 +112,7 @@ def test_credentials_are_never_shown(user: str, password: str, token: str) -> No
     assert "@" not in str(caught.value)
 
 
-def test_a_rate_for_what_has_its_own_is_taken_and_told(tmp_path: Path) -> None:
+def test_a_frame_rate_replaces_that_of_the_input(tmp_path: Path) -> None:
     clips.write_picture(tmp_path / "1.png", 1)
     with open_source(str(tmp_path), SourceSettings(fps=Fraction(50))) as source:
         assert source.info.average_fps == 50
@@ -92,12 +125,12 @@ def test_a_rate_for_what_has_its_own_is_taken_and_told(tmp_path: Path) -> None:
             assert any("--fps 30000/1001 replaces" in note for note in source.notes)
 
 
-def test_a_rate_is_refused_for_what_comes_by_itself() -> None:
+def test_a_frame_rate_is_refused_for_live_streams() -> None:
     with pytest.raises(ConfigError, match="fps"):
         open_source("rtsp://127.0.0.1:9/live", SourceSettings(fps=Fraction(50)))
 
 
-def test_synthetic_graphs_may_go_on_for_ever() -> None:
+def test_synthetic_graphs_may_be_endless() -> None:
     with open_source("lavfi:testsrc2=size=64x48:rate=30000/1001") as source:
         times = [frame.pts for frame, _ in zip(source, range(40), strict=False)]
         assert times == list(range(40))
@@ -114,7 +147,7 @@ def test_a_bad_graph_gets_one_line(graph: str, capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_file_is_decoded_with_the_threads_asked_for(tmp_path: Path) -> None:
+def test_a_file_is_decoded_with_the_requested_threads(tmp_path: Path) -> None:
     clip = clips.write_video(tmp_path / "clip.mp4")
     with open_source(str(clip), SourceSettings(threads=3)) as source:
         assert source._container.streams.video[0].codec_context.thread_count == 3  # type: ignore[attr-defined]

@@ -171,7 +171,7 @@ def test_connections_leave_no_descriptor(results: Facts) -> None:
 
 def test_the_whole_program_reads_the_camera_and_reconnects(machine: VirtualMachine, tmp_path: Path) -> None:
     if listing.check("starter").state is not listing.State.READY:
-        pytest.skip("without the starter's weights; main.py models fetch starter")
+        pytest.skip("without the starter's weights; streamer models fetch starter")
     status = machine.run(["python", "-m", "tests.webcam.program", str(Path.home())], tmp_path)
     assert status == 0, (tmp_path / "stderr").read_text()
     output = (tmp_path / "messages").read_text()

@@ -1,11 +1,11 @@
 """Which lines of a decoder's log mean that pixels may be wrong. A pure function; called by the thread that decodes.
 
-FFmpeg logs at the same levels what it could not decode and what it does not like: side data shorter than it
-says, timing that makes no sense, a colour it does not know. Cameras send such things with every picture, and every
-picture is whole. The list below was made by reading every message of level WARNING or above that FFmpeg's decoders of
-H.264, H.265, MJPEG, MPEG-4, MPEG-2, VP8, VP9 and AV1 and what they share can log (libavcodec of FFmpeg 8.1 and 9.0). A
-line that is not on it counts as damage: a message of another version is then a picture that no detector sees, which is
-told (`streamer.sources.live.analysis_watch`), and not a damaged one that it does.
+FFmpeg uses the same log levels for what it could not decode and for irregularities: side data that is too short,
+implausible timing, an unknown colour. Some cameras send such irregularities with every frame although every frame is
+intact. The list below was made by reading every message of level WARNING or above that FFmpeg's decoders of H.264,
+H.265, MJPEG, MPEG-4, MPEG-2, VP8, VP9 and AV1 and their shared code can log (libavcodec of FFmpeg 8.1 and 9.0). A line
+that is not in the list counts as damage: a new message of a later version then keeps frames from the detector, which
+is logged (`streamer.sources.live.analysis_watch`), instead of letting damaged frames through.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 HARMLESS = (
-    # Supplemental information (SEI) and other side data: nothing of it is needed for the pixels.
+    # Supplemental information (SEI) and other side data, which do not affect pixels.
     "SEI type",
     "Late SEI",
     "picture timing SEI",
@@ -26,7 +26,7 @@ HARMLESS = (
     "Dolby Vision",
     "DOVI",
     "RPU",
-    # Timing, colour, shape of the pixels (VUI, HRD) and what is only for display.
+    # Timing, colour, pixel aspect ratio (VUI, HRD) and display information.
     "VUI",
     "time_scale/num_units_in_tick",
     "Clipping illegal num_reorder_frames",
@@ -54,8 +54,8 @@ HARMLESS = (
     "time_increment_bits",
     "vop not coded",
     "idr_pic_id is invalid",
-    # Parameter sets that FFmpeg refuses. The one that a picture needs is then the one before; where there is none, or
-    # another, its slices fail with complaints of their own.
+    # Parameter sets that FFmpeg rejects. The previous set then stays valid; if there is none, or another is needed, the
+    # slices fail with messages of their own.
     "sps_id",
     "SPS id out of range",
     "does not exist",
@@ -131,8 +131,8 @@ HARMLESS = (
     "Ignoring multiple VOL headers",
     "ignoring SEQ_START_CODE",
     "ignoring seq ext",
-    # Segments of JPEG pictures beside the coded one, and ends that are missing or doubled: what misses a part of its
-    # scan is told as "overread" or an error in a block.
+    # JPEG segments other than coded data, and missing or repeated end markers. For a truncated scan FFmpeg logs
+    # "overread" or an error in a block.
     "APP fields",
     "decode_app parser",
     "app: invalid len",
@@ -144,35 +144,33 @@ HARMLESS = (
     "displaymatrix",
     "EOI missing, emulating",
     "Found EOI before any SOF",
-    # Units that FFmpeg passes over; a picture that had nothing else fails as a whole.
+    # Units that FFmpeg skips; a frame without other units fails as a whole.
     "data partitioning",
-    # References that were to be given up are not there. Of those that are needed "Missing reference picture" tells.
+    # Unused references to be removed are missing. For a needed one FFmpeg logs "Missing reference picture".
     "mmco: unref short failure",
     "mmco: unref long failure",
-    # What FFmpeg says about itself, and second lines of what it said.
+    # Messages of FFmpeg about itself, and second lines of messages.
     "Possibly too many slices",
     "Low delay mode requested",
     "Picture changed from size",
     "is not implemented. Update your FFmpeg",
     "If you want to help, upload a sample",
 )
-"""Parts of messages that say nothing against the pixels."""
+"""Parts of messages that do not concern pixels."""
 
 _SKIPPED_UNIT = re.compile(r"Failed to parse header of NALU \(type (\d+)\)|Skipping invalid undecodable NALU: (\d+)")
-_H264_SLICES = frozenset(
-    {1, 5}
-)  # FFmpeg decodes no others: data partitions (2 to 4) and extensions (20) are passed over
-_H265_MOST_SLICE = 31  # H.265, table 7-1: VCL units are below 32
+_H264_SLICES = (1, 5)  # FFmpeg decodes no others: it skips data partitions (2 to 4) and extensions (20)
+_H265_LAST_SLICE = 31  # H.265, table 7-1: VCL units are below 32
 
 
 def means_damage(decoder: str, text: str) -> bool:
-    """Whether pixels may be wrong after a decoder said this.
+    """Whether pixels may be wrong after a decoder logged this line.
 
     Args:
-        decoder: FFmpeg's name of it.
+        decoder: its FFmpeg name.
         text: a line of level WARNING or above.
     """
     if unit := _SKIPPED_UNIT.search(text):
         kind = int(unit[1] or unit[2])
-        return kind <= _H265_MOST_SLICE if decoder == "hevc" else kind in _H264_SLICES
+        return kind <= _H265_LAST_SLICE if decoder == "hevc" else kind in _H264_SLICES
     return not any(part in text for part in HARMLESS)

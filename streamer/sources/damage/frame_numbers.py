@@ -1,8 +1,8 @@
-"""Whether H.264 pictures are missing that others are built on, though nothing was lost on the way.
+"""Whether H.264 reference pictures are missing although no packet was lost.
 
-Cameras and servers drop pictures when a client or the network is slow, and number their packets after that. FFmpeg puts
-copies in place of the missing ones and says nothing (libavcodec/h264_slice.c). But pictures that others are built on
-are counted in the stream: `frame_num` (H.264, 7.4.3). Used by the thread that reads.
+Cameras and servers drop frames when a client or the network is slow, and number the packets after that. FFmpeg replaces
+the missing frames by copies and logs nothing (libavcodec/h264_slice.c). But the stream counts its reference pictures:
+`frame_num` (H.264, 7.4.3). Used by the thread that reads.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from streamer.sources.damage.nal_units import extradata_units, unit_spans
 
 _SLICE, _IDR_SLICE, _SEQUENCE, _PICTURE = 1, 5, 7, 8
-_MESSAGES, _RECOVERY = 6, 6  # a unit's type, and a message's
+_MESSAGES, _RECOVERY = 6, 6  # type of the unit and of the message
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
-_HEADER_BYTES = 64  # of a slice, and of what is read of the parameter sets but for scaling lists
+_HEADER_BYTES = 64  # of a slice header; enough for parameter sets without scaling lists
 _SET_BYTES = 1024
-_HABIT = 3
-"""Gaps on end from which they are how a camera counts: no pictures are missing, and the copies do no harm."""
+_MAX_GAPS = 3
+"""After this many consecutive gaps, the camera just counts differently: no frame is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sequence:
-    """What a sequence parameter set tells."""
+    """The needed values of a sequence parameter set."""
 
     number_bits: int
     colour_planes: bool
@@ -33,33 +33,33 @@ class FrameNumbers:
     """Follows the packets of one stream.
 
     Args:
-        extradata: the parameter sets that the container tells.
+        extradata: the parameter sets of the container.
     """
 
     def __init__(self, extradata: bytes = b"") -> None:
         self._sequences: dict[int, _Sequence] = {}
-        self._sequence_of: dict[int, int] = {}  # of picture parameter sets
-        self._last: int | None = None  # of the last picture that others are built on
+        self._sequence_of: dict[int, int] = {}  # by picture parameter set
+        self._last: int | None = None  # number of the last reference picture
         self._gaps = 0
         for unit in extradata_units(extradata):
-            self._learn(unit)
+            self._read_parameter_set(unit)
 
     def gap(self, data: bytes) -> str:
-        """What is missing before the picture in a packet, in words; empty if nothing is known to be."""
+        """Describe what is missing before the picture in a packet; "" if nothing is known to be."""
         for at, end in unit_spans(data):
             if data[at] & 0x1F in (_SEQUENCE, _PICTURE):
-                self._learn(data[at : min(end, at + _SET_BYTES)])
+                self._read_parameter_set(data[at : min(end, at + _SET_BYTES)])
             elif data[at] & 0x1F in (_SLICE, _IDR_SLICE):
-                return self._count(data[at : min(end, at + _HEADER_BYTES)])  # the others are of the same picture
+                return self._count(data[at : min(end, at + _HEADER_BYTES)])  # further slices belong to the same picture
         return ""
 
     @staticmethod
     def refresh(data: bytes) -> int:
-        """After how many pictures the stream is whole from a recovery point on (H.264, D.2.8); 0 at once, or unknown.
+        """Number of frames from a recovery point until the stream is intact (H.264, D.2.8); 0 for at once or unknown.
 
         Args:
-            data: of a packet that FFmpeg takes for a key frame: some cameras make none, but refresh a part of each
-                picture.
+            data: of a packet that FFmpeg flags as keyframe: some cameras send none, but refresh a part of each
+                frame.
         """
         for at, end in unit_spans(data):
             if data[at] & 0x1F == _MESSAGES:
@@ -69,18 +69,18 @@ class FrameNumbers:
                     continue
         return 0
 
-    def _learn(self, unit: bytes) -> None:
+    def _read_parameter_set(self, unit: bytes) -> None:
         try:
             if unit[0] & 0x1F == _SEQUENCE:
-                self._learn_sequence(_Bits(unit[1:]))
+                self._read_sequence(_Bits(unit[1:]))
             else:
                 bits = _Bits(unit[1:])
                 number = bits.unsigned()
                 self._sequence_of[number] = bits.unsigned()
         except IndexError:
-            return  # cut off or none: the decoder will say what it thinks of it
+            return  # truncated or no parameter set: the decoder logs an error
 
-    def _learn_sequence(self, bits: _Bits) -> None:
+    def _read_sequence(self, bits: _Bits) -> None:
         profile = bits.take(8)
         bits.take(16)
         number = bits.unsigned()
@@ -121,7 +121,7 @@ class FrameNumbers:
             self._last = None
             return ""
         last = self._last
-        if unit[0] & 0x60:  # others are built on it
+        if unit[0] & 0x60:  # a reference picture
             self._last = number
         if unit[0] & 0x1F == _IDR_SLICE or last is None or sequence.gaps_allowed:
             return ""
@@ -129,14 +129,14 @@ class FrameNumbers:
             self._gaps = 0
             return ""
         self._gaps += 1
-        return "" if self._gaps > _HABIT else f"frame_num goes from {last} to {number}"
+        return "" if self._gaps > _MAX_GAPS else f"frame_num goes from {last} to {number}"
 
 
 class _Bits:
     """Reads a unit bit by bit (H.264, 7.2 and 9.1). Raises IndexError at its end.
 
     Args:
-        content: behind the unit's first byte, with the bytes that keep start codes from appearing in it.
+        content: of the unit after its first byte, with emulation prevention bytes.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -149,11 +149,11 @@ class _Bits:
         """The next bits as a number."""
         self._at += count
         if self._at > self._length:
-            raise IndexError("the unit ends before that")
+            raise IndexError("end of the unit")
         return self._value >> self._length - self._at & (1 << count) - 1
 
     def unsigned(self) -> int:
-        """The next Exp-Golomb code; of signed ones the code itself."""
+        """The next Exp-Golomb code, without the mapping of signed values."""
         zeros = 0
         while not self.take(1):
             zeros += 1
@@ -161,7 +161,7 @@ class _Bits:
 
 
 def _recovery_of(bits: _Bits) -> int:
-    """Of a unit with supplemental information (H.264, 7.3.2.3.1). Raises IndexError if it tells of no recovery."""
+    """The recovery point in a SEI unit (H.264, 7.3.2.3.1). Raises IndexError if it has none."""
     while True:
         kind, size = (_extended(bits) for _ in range(2))
         if kind == _RECOVERY:

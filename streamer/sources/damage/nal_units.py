@@ -1,4 +1,4 @@
-"""What a packet of H.264 or H.265 holds, as far as one must know it before it is decoded. Pure functions."""
+"""The NAL units in a packet of H.264 or H.265, as needed before decoding. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _H265_FIRST_NON_VCL = 32
 
 
 def holds_picture(codec: str, data: bytes) -> bool:
-    """Whether a packet has a part of a picture; without one it has only what comes along with pictures.
+    """Whether a packet has coded picture data.
 
-    Some cameras send parameter sets, supplemental information (SEI), delimiters or units of their own under a time of
-    their own. FFmpeg gives that as packets, of which no picture can come.
+    Some cameras send parameter sets, supplemental information (SEI), delimiters or private units with a time stamp of
+    their own. FFmpeg returns these as packets, from which no frame can be decoded.
 
     Args:
         codec: FFmpeg's name.
-        data: of the packet: units behind start codes, or each behind its length in 4 bytes.
+        data: of the packet: units after start codes, or each after its length in 4 bytes.
 
     Returns:
-        True for other codecs, and where the units cannot be made out.
+        True for other codecs, and if the units cannot be found.
     """
     if codec not in ("h264", "hevc"):
         return True
@@ -32,10 +32,10 @@ def holds_picture(codec: str, data: bytes) -> bool:
 
 
 def unit_starts(data: bytes) -> list[int]:
-    """Where the units of a packet begin, at their first byte; none where they cannot be made out."""
+    """The offset of the first byte of each unit in a packet; empty if the units cannot be found."""
     starts: list[int] = []
     at = 0
-    # First as lengths that come out even: one of 256 to 511 bytes begins as a start code does.
+    # Lengths are tried first: a length of 256 to 511 bytes looks like a start code.
     while at + 4 < len(data):
         starts.append(at + 4)
         at += 4 + int.from_bytes(data[at : at + 4], "big")
@@ -51,13 +51,13 @@ def unit_starts(data: bytes) -> list[int]:
 
 
 def unit_spans(data: bytes) -> list[tuple[int, int]]:
-    """Where the units begin and where the next ones, or the packet, end; up to 4 bytes too much of each."""
+    """Begin and end of each unit; the end may include up to 4 bytes of the next start code or length."""
     starts = unit_starts(data)
     return list(pairwise([*starts, len(data)])) if starts else []
 
 
 def extradata_units(extradata: bytes) -> list[bytes]:
-    """H.264 parameter sets as a container tells them: behind start codes, or as in MP4 (ISO 14496-15, 5.3.3.1)."""
+    """H.264 parameter sets from a container: after start codes, or as in MP4 (ISO 14496-15, 5.3.3.1)."""
     if not extradata.startswith(b"\1"):
         return [extradata[at:end] for at, end in unit_spans(extradata)]
     units: list[bytes] = []

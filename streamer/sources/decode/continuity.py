@@ -54,8 +54,7 @@ class Discontinuity:
 
 @dataclass(slots=True)
 class _Last:
-    """The last packet of a stream in a part, in raw seconds, the time of all streams then, and the number of
-    packets."""
+    """The last packet of a stream in a part and the number of packets; `read_at` is the time of all streams then."""
 
     time: Fraction
     end: Fraction
@@ -223,8 +222,7 @@ class ContinuousClock:
 
 
 def _decides(packet: Packet[Any]) -> bool:
-    """Whether a packet determines the clock; a video packet needs a decoding time, as presentation times are not
-    sorted."""
+    """Whether a packet determines the clock; presentation times alone are not sorted in a video."""
     stream = packet.stream
     timed = stream.type == "audio" or (stream.type == "video" and packet.dts is not None)
     return timed and not stream.disposition & Disposition.attached_pic

@@ -42,22 +42,22 @@ class Deinterlacer:
         self._shape: Shape | None = None
         self._filter: _FieldFilter | None = None
 
-    def progressive(self, picture: av.VideoFrame) -> av.VideoFrame:
+    def progressive(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The frame without combing; the same object if there is nothing to do.
 
         A new frame has the times, the side data and all other properties of the old one. A frame in a format that
         `bwdif` does not support (a palette, semi-planar ones) is returned unchanged.
         """
-        if self._mode == "off" or (self._mode == "auto" and not picture.interlaced_frame):
-            return picture
-        if shape_of(picture) != self._shape:
-            self._shape = shape_of(picture)
-            self._filter = _FieldFilter(picture) if _is_supported(picture) else None
+        if self._mode == "off" or (self._mode == "auto" and not frame.interlaced_frame):
+            return frame
+        if shape_of(frame) != self._shape:
+            self._shape = shape_of(frame)
+            self._filter = _FieldFilter(frame) if _is_supported(frame) else None
         if self._filter is None:
-            return picture
-        if self._mode == "auto" and not is_combed(picture):
-            return self._filter.marked(picture)
-        return self._filter.filtered(picture)
+            return frame
+        if self._mode == "auto" and not is_combed(frame):
+            return self._filter.marked(frame)
+        return self._filter.filtered(frame)
 
 
 class _FieldFilter:
@@ -73,58 +73,57 @@ class _FieldFilter:
         self._count = 0
         self._push(_grey(like))  # in place of a frame before the first, which bwdif would pass on unchanged
 
-    def marked(self, picture: av.VideoFrame) -> av.VideoFrame:
+    def marked(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The same samples, flagged as progressive."""
-        return self._mark(picture, "prog")
+        return self._mark(frame, "prog")
 
-    def filtered(self, picture: av.VideoFrame) -> av.VideoFrame:
+    def filtered(self, frame: av.VideoFrame) -> av.VideoFrame:
         """The deinterlaced frame."""
-        first = picture if picture.interlaced_frame else self._mark(picture, "tff")
+        first = frame if frame.interlaced_frame else self._mark(frame, "tff")
         number = self._count
-        output = [*self._push(first), *self._push(self._mark(picture, "prog"))]
-        frame = next((one for one in output if one.pts == number), picture)
-        frame.pts, frame.time_base = picture.pts, picture.time_base
-        return frame
+        output = [*self._push(first), *self._push(self._mark(frame, "prog"))]
+        result = next((one for one in output if one.pts == number), frame)
+        result.pts, result.time_base = frame.pts, frame.time_base
+        return result
 
-    def _mark(self, picture: av.VideoFrame, mode: str) -> av.VideoFrame:
+    def _mark(self, frame: av.VideoFrame, mode: str) -> av.VideoFrame:
         graph = self._marks[mode]
-        graph.vpush(picture)
+        graph.vpush(frame)
         marked = graph.vpull()
-        marked.pts, marked.time_base = picture.pts, picture.time_base
+        marked.pts, marked.time_base = frame.pts, frame.time_base
         return marked
 
-    def _push(self, picture: av.VideoFrame) -> list[av.VideoFrame]:
+    def _push(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
         """The output of the filter; the pts of each frame is its number in the input."""
-        pts, time_base = picture.pts, picture.time_base
-        picture.pts, picture.time_base = self._count, _TICK
+        pts, time_base = frame.pts, frame.time_base
+        frame.pts, frame.time_base = self._count, _TICK
         self._count += 1
         try:
-            self._graph.vpush(picture)
+            self._graph.vpush(frame)
         finally:
-            picture.pts = pts
+            frame.pts = pts
             if time_base is not None:
-                picture.time_base = time_base
+                frame.time_base = time_base
         output: list[av.VideoFrame] = []
         while True:
             try:
-                frame = self._graph.vpull()
+                result = self._graph.vpull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return output
-            if frame.pts is not None:
-                frame.pts = round(frame.pts * (frame.time_base or _TICK) / _TICK)
-            output.append(frame)
+            if result.pts is not None:
+                result.pts = round(result.pts * (result.time_base or _TICK) / _TICK)
+            output.append(result)
 
 
-def is_combed(picture: av.VideoFrame) -> bool:
-    """Whether a frame shows combing: three consecutive lines that differ from their neighbours in alternating
-    directions.
+def is_combed(frame: av.VideoFrame) -> bool:
+    """Whether a frame shows combing: three consecutive lines that differ alternately from their neighbours.
 
     There is none without motion, and in progressive frames that are flagged as interlaced.
 
     Args:
-        picture: planar YUV or grey; of more than 8 bits the upper 8 are used.
+        frame: planar YUV or grey; of more than 8 bits the upper 8 are used.
     """
-    luma = _luma(picture)
+    luma = _luma(frame)
     if luma.shape[1] >= _WIDE_PX:  # every second column gives the same result in half of the time
         luma = cv2.resize(luma, (luma.shape[1] // 2, luma.shape[0]), interpolation=cv2.INTER_NEAREST)
     above, lines, below = luma[:-2], luma[1:-1], luma[2:]
@@ -139,20 +138,20 @@ def is_combed(picture: av.VideoFrame) -> bool:
     return bool(shares.max() >= 255 * _COMB_SHARE)
 
 
-def _luma(picture: av.VideoFrame) -> _Gray:
-    plane = picture.planes[0]
-    bits = picture.format.components[0].bits
+def _luma(frame: av.VideoFrame) -> _Gray:
+    plane = frame.planes[0]
+    bits = frame.format.components[0].bits
     if bits <= 8:
         return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width]
     deep = np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width]
     return (deep >> bits - 8).astype(np.uint8)
 
 
-def _is_supported(picture: av.VideoFrame) -> bool:
+def _is_supported(frame: av.VideoFrame) -> bool:
     """Whether bwdif supports the format without a conversion."""
-    shape = picture.format
+    shape = frame.format
     planar = len({component.plane for component in shape.components}) == len(shape.components)
-    return planar and not shape.has_palette and not shape.is_rgb and picture.height // 2 >= _LEAST_ROWS
+    return planar and not shape.has_palette and not shape.is_rgb and frame.height // 2 >= _LEAST_ROWS
 
 
 def _grey(like: av.VideoFrame) -> av.VideoFrame:

@@ -95,8 +95,7 @@ class Geometry:
 
     @property
     def field_order(self) -> int:
-        """`AVFieldOrder` of the last upright frame; after a quarter turn the fields are columns, so it is
-        progressive."""
+        """`AVFieldOrder` of the last upright frame; progressive after a quarter turn, as the fields are columns."""
         order = int(self._stream.codec_context.field_order)
         if self.orientation.transposed:
             return min(order, _PROGRESSIVE)

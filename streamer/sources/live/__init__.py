@@ -1,1 +1,1 @@
-"""Live sources: connecting, reconnecting, reading without waiting for anybody."""
+"""Live sources: connecting, reconnecting, and reading without blocking the pipeline."""

@@ -12,20 +12,20 @@ from typing import NamedTuple
 
 
 class ClockEpoch(NamedTuple):
-    """Rises with time; `period` is told by the input (a discontinuity in a playlist), `jump` found in the stamps."""
+    """Increases with time. `period` counts the discontinuities of a playlist, `jump` the jumps of the time stamps."""
 
     period: int = 0
     jump: int = 0
 
 
 NO_EPOCH = ClockEpoch()
-"""Of an input whose clock is not followed."""
+"""The epoch of inputs whose clock is not followed."""
 LEAST_JUMP_S = 1.0
-"""A step forwards that is shorter is a pause."""
-_STEPS = 4  # or this often the longest step of late: pictures of a slow camera are far apart
-_BACK_S = 0.1  # a decoding time that goes back by no more is jitter
-_APART_S = 3.0  # streams are interleaved no more than this
-_FADING = 0.9  # of the longest step, with each packet
+"""A shorter forward step is a pause."""
+_STEPS = 4  # times the longest recent step, if that is longer: frames of a slow camera are far apart
+_BACK_S = 0.1  # a smaller backward step of the decoding time is jitter
+_APART_S = 3.0  # largest distance of interleaved streams
+_DECAY = 0.9  # of the longest step, per packet
 
 
 @dataclass
@@ -36,10 +36,13 @@ class _Track:
 
 
 class ClockEpochs:
-    """Tells the epoch of each packet of an input, whose streams come interleaved.
+    """Finds the epoch of each packet of an input with interleaved streams.
 
     Args:
-        period: as the input tells.
+        period: as the input reports it.
+
+    Attributes:
+        newest: the newest epoch so far.
     """
 
     def __init__(self, period: int = 0) -> None:
@@ -69,16 +72,16 @@ class ClockEpochs:
             track = self._tracks[stream] = _Track(time_s, self.newest)
             return track.epoch
         step_s = time_s - track.last_s
-        most_s = max(LEAST_JUMP_S, _STEPS * track.step_s)
-        if step_s > most_s and step_s <= most_s + self._missing_s:
+        max_s = max(LEAST_JUMP_S, _STEPS * track.step_s)
+        if step_s > max_s and step_s <= max_s + self._missing_s:
             self._missing_s = 0.0
-        elif not -_BACK_S <= step_s <= most_s:
+        elif not -_BACK_S <= step_s <= max_s:
             self._jump(track, time_s)
             step_s = 0.0
         elif track.epoch < self.newest and step_s > LEAST_JUMP_S and self._is_near(time_s):
-            track.epoch = self.newest  # a slow stream, which does not show the jump that another one did
+            track.epoch = self.newest  # a slow stream, in which the jump of another stream does not show
         track.last_s = time_s
-        track.step_s = max(step_s, track.step_s * _FADING)
+        track.step_s = max(step_s, track.step_s * _DECAY)
         if track.epoch == self.newest:
             self._latest_s = max(self._latest_s, time_s)
         return track.epoch
@@ -90,5 +93,5 @@ class ClockEpochs:
         track.epoch = self.newest
 
     def _is_near(self, time_s: float) -> bool:
-        """Whether a time lies where the newest epoch is."""
+        """Whether a time is within the newest epoch."""
         return self._begins_s - _APART_S <= time_s <= self._latest_s + _APART_S

@@ -1,9 +1,8 @@
-"""What a live source reads from: one connection to a camera, opened, read and closed by a thread of its own.
+"""What a live source reads from: a connection to a camera, opened, read and closed by a thread of its own.
 
-`Connector` knows how to open; `Connection` is open. `LiveSource` makes connections, watches that pictures come, and
-makes the next one when they do not. A connection waits for as long as nothing comes, and ends at once when it is not
-wanted any more (`streamer.sources.live.interrupt`, or by asking every `POLL_S`), because nothing may close an
-FFmpeg container while another thread reads it.
+A `Connector` opens connections, and `LiveSource` makes a new one when the current one fails or stalls. A connection
+waits for data without a time limit, but it ends soon after it is cancelled (`streamer.sources.live.interrupt`, or by
+asking every `POLL_S`), because no other thread may close an FFmpeg container that is being read.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ class ConnectionCancelled(SourceLost):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiveFrame:
-    """A picture as it came.
+    """A decoded frame with the sender's own time stamp.
 
     Attributes:
-        picture: the decoder's, upright.
-        pts: presentation time in units of `time_base` as the sender gave it; None where it gave none.
+        picture: the decoder's picture, upright.
+        pts: the sender's presentation time in units of `time_base`; None if it sent none.
         time_base: seconds per tick of `pts`.
-        arrived_s: monotonic clock when the last packet of the picture had come, before decoding.
-        decode_s: what decoding it took, seconds.
-        wall_clock_s: the sender's wall clock, seconds since 1970, where the protocol tells it (RTCP); else None.
-        damage: why it must not be given to a detector, short and stable (`packet loss`); empty if it is sound.
-        damage_detail: FFmpeg's own, for the log.
+        arrived_s: monotonic clock when the last packet of the frame arrived, before decoding.
+        decode_s: decoding time, seconds.
+        wall_clock_s: the sender's wall clock, seconds since 1970, if the protocol has one (RTCP); otherwise None.
+        damage: why no detector may get the frame, short and stable (`packet loss`); "" for an intact frame.
+        damage_detail: FFmpeg's message, for the log.
         key, sample_aspect_ratio: as of `streamer.values.frame.Frame`.
         orientation: how the picture was turned.
-        epoch: which of the sender's clocks gave `pts`.
+        epoch: the epoch of the sender's clock that `pts` belongs to.
     """
 
     picture: av.VideoFrame
@@ -64,13 +63,13 @@ class LiveFrame:
 
 @dataclass(frozen=True, slots=True)
 class LivePacket:
-    """A packet of another stream than the video, as it came.
+    """A packet of an audio stream.
 
     Attributes:
         stream: as its connection describes it.
-        packet: with the times that the sender gave.
+        packet: with the sender's time stamps.
         arrived_s: monotonic clock.
-        epoch: which of the sender's clocks gave its times.
+        epoch: the epoch of the sender's clock that the time stamps belong to.
     """
 
     stream: PassthroughStream
@@ -85,7 +84,7 @@ class LivePacket:
 
 
 LiveItem = LiveFrame | LivePacket | Damage | None
-"""What a connection gives; see `Connection.frames`."""
+"""What a connection yields; see `Connection.frames`."""
 
 
 class Connection(Protocol):
@@ -93,31 +92,31 @@ class Connection(Protocol):
 
     @property
     def info(self) -> StreamInfo:
-        """What the pictures are; of this connection, the next one may differ. Asked after the first picture."""
+        """Properties of the frames; valid from the first frame on. They may change with the next connection."""
         ...
 
     def frames(self) -> Iterator[LiveItem]:
-        """Pictures as they come, packets of the other streams, and what was lost (`Damage`) in between.
+        """Yield frames and audio packets as they arrive, and lost frames (`Damage`) in between.
 
-        None means only that something came, which is no picture yet (data before the first key frame), or that some
-        time passed without anything: whoever reads looks then whether it is still wanted.
+        None means that data arrived which is no frame yet (before the first keyframe), or that some time passed
+        without data: the reader then checks whether the connection is still active.
 
         Returns when the sender ended the stream. Raises SourceLost when the input failed.
         """
         ...
 
     def close(self) -> None:
-        """Release it; by the thread that read it."""
+        """Close the input; called by the thread that read it."""
         ...
 
 
 @runtime_checkable
 class AudioConnection(Protocol):
-    """What a connection that gives the packets of other streams too has besides."""
+    """A connection that yields audio packets too."""
 
     @property
     def streams(self) -> Sequence[PassthroughStream]:
-        """What comes besides the video and can be copied; a packet of a stream that was not here says it changed."""
+        """The audio streams that can be copied. A packet of another stream means that they have changed."""
         ...
 
 
@@ -138,9 +137,9 @@ class Connector(Protocol):
         ...
 
     def is_reachable(self) -> bool:
-        """Whether something is there to connect to, found out quickly (a port that listens, a device file).
+        """Check quickly whether a connection can succeed: a port listens, a device file exists.
 
-        While nothing is, the next try does not wait for its time once something is. Takes half a second at most.
+        An unreachable input is reconnected once it becomes reachable. The check takes half a second at most.
         """
         ...
 
@@ -148,10 +147,11 @@ class Connector(Protocol):
         """Open the input; takes a few seconds at most.
 
         Args:
-            is_active: asked now and then; once it is False the opening gives up with SourceLost.
+            is_active: asked repeatedly; once it returns False, opening ends with SourceLost.
 
         Raises:
-            SourceUnavailable: what a user must mend (wrong password, no such path, no video): asked again, but slowly.
-            SourceLost: what may mend itself (nobody answers, connection refused, device busy).
+            SourceUnavailable: an error that a user must fix (wrong password, no such path, no video). It is retried,
+                but slowly.
+            SourceLost: an error that may disappear (no answer, connection refused, device busy).
         """
         ...

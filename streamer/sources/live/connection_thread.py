@@ -1,4 +1,4 @@
-"""One connection to a live input with the thread that opens, reads and closes it."""
+"""One connection to a live input, with the thread that opens, reads and closes it."""
 
 from __future__ import annotations
 
@@ -15,62 +15,62 @@ from streamer.values.states import DropCause, FrameState
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A connection has ended, by itself or with an error."""
+    """A connection has ended, with an error or without one."""
 
     error: BaseException | None
 
 
 Item = StreamInfo | LiveFrame | Damage | Ended | None
-"""What a line says: what the pictures are (before the first), pictures, losses, nothing yet, the end."""
+"""What a connection thread puts: the info (before the first frame), frames, losses, None for other data, the end."""
 LATE = DropCause.NOT_TAKEN
-"""What the ledger calls pictures that came while nobody took any (a model that loads)."""
-Inbox = BoundedQueue[tuple[int, Item]]
-"""Where lines say it, each with its number."""
+"""The drop cause of frames that arrived while the capture thread took none (while a model loads)."""
+ItemQueue = BoundedQueue[tuple[int, Item]]
+"""Items of connection threads, each with the number of its thread."""
 
 
 class ConnectionThread:
-    """Connects, reads until the end or until it is given up, and closes; all on a thread of its own.
+    """Connects, reads until the end or until it is cancelled, and closes.
 
     Args:
-        number: what it signs with.
-        connector: makes the connection.
-        inbox: where it tells what comes; closing it ends the line, too.
-        sound: where the packets of other streams go.
+        number: of this connection.
+        connector: opens the connection.
+        queue: gets the items; closing it cancels the connection.
+        audio: gets the audio packets.
     """
 
-    def __init__(self, number: int, connector: Connector, inbox: Inbox, sound: LiveAudio) -> None:
+    def __init__(self, number: int, connector: Connector, queue: ItemQueue, audio: LiveAudio) -> None:
         self._number = number
         self._connector = connector
-        self._inbox = inbox
-        self._sound = sound
+        self._queue = queue
+        self._audio = audio
         self._cancelled = threading.Event()
-        self._late = 0  # pictures that nobody took in time
+        self._late = 0  # frames that were dropped from the full queue
         self._thread = threading.Thread(target=self._run, name=f"streamer-connection-{number}", daemon=True)
         self._thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
+        """Whether the thread is running."""
         return self._thread.is_alive()
 
-    def give_up(self) -> None:
-        """Any thread: what it reads is not wanted any more; it closes the connection as soon as it can."""
+    def cancel(self) -> None:
+        """Any thread: close the connection as soon as possible."""
         self._cancelled.set()
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the thread's end."""
+        """Wait for the end of the thread."""
         self._thread.join(timeout_s)
 
     def _is_active(self) -> bool:
-        return not self._cancelled.is_set() and not self._inbox.closed
+        return not self._cancelled.is_set() and not self._queue.closed
 
     def _run(self) -> None:
         try:
             with interruptible(self._is_active):
                 ended = Ended(self._read())
-            # Nothing newer will come, so that nothing older has to go.
-            self._tell_late(waits=True)
-            self._say(ended, waits=True)
+            # These are the last items, so they wait for space instead of replacing older ones.
+            self._put_late(waits=True)
+            self._put(ended, waits=True)
         except Closed:
             return
 
@@ -78,23 +78,23 @@ class ConnectionThread:
         try:
             connection = self._connector.connect(self._is_active)
             try:
-                told = False
+                has_info = False
                 streams = connection.streams if isinstance(connection, AudioConnection) else ()
-                self._sound.begin(self._number, streams)
-                self._say(None)  # it is open
+                self._audio.begin(self._number, streams)
+                self._put(None)  # the connection is open
                 for item in connection.frames():
                     if isinstance(item, LivePacket):
                         if not self._is_active():
                             raise Closed
                         if item.stream not in streams and isinstance(connection, AudioConnection):
                             streams = connection.streams
-                            self._sound.change(self._number, streams)
-                        self._sound.put(self._number, item)
+                            self._audio.change(self._number, streams)
+                        self._audio.put(self._number, item)
                         continue
-                    if not told and isinstance(item, LiveFrame):
-                        self._say(connection.info)
-                        told = True
-                    self._say(item)
+                    if not has_info and isinstance(item, LiveFrame):
+                        self._put(connection.info)
+                        has_info = True
+                    self._put(item)
             finally:
                 connection.close()
         except Closed:
@@ -103,12 +103,12 @@ class ConnectionThread:
             return error
         return None
 
-    def _say(self, item: Item, *, waits: bool = False) -> None:
+    def _put(self, item: Item, *, waits: bool = False) -> None:
         if not self._is_active():
             raise Closed
-        dropped = self._inbox.put((self._number, item), waits=waits)
+        dropped = self._queue.put((self._number, item), waits=waits)
         if dropped is None:
-            self._tell_late(waits=waits)  # where that costs no other picture its place
+            self._put_late(waits=waits)  # the queue has space, so this replaces no frame
             return
         number, lost = dropped
         if isinstance(lost, LiveFrame):
@@ -116,9 +116,9 @@ class ConnectionThread:
         elif isinstance(lost, Damage):
             self._late += lost.frames
         elif isinstance(lost, StreamInfo) and number == self._number:
-            self._say(lost)  # nobody can do without it
+            self._put(lost)  # it is required
 
-    def _tell_late(self, *, waits: bool) -> None:
+    def _put_late(self, *, waits: bool) -> None:
         if self._late:
             late, self._late = self._late, 0
-            self._say(Damage(LATE, late, state=FrameState.DROPPED), waits=waits)
+            self._put(Damage(LATE, late, state=FrameState.DROPPED), waits=waits)

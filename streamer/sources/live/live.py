@@ -1,11 +1,11 @@
-"""A live source that stays alive: makes a connection, watches that pictures come, and makes the next when they do not.
+"""A live source: makes a connection, watches that frames arrive, and reconnects when they do not.
 
-Every connection has a thread of its own, which alone opens, reads and closes it. The capture thread takes what it
-reads, with a deadline: progress is pictures, not the state of a connection. A thread that hangs in a library is left
-behind (a container must not be closed under it) and another connection is made; where many were left behind the run
-ends, so that whatever supervises the program can start it anew.
+Each connection has a thread of its own, which opens, reads and closes it. The capture thread takes its items with a
+deadline: only frames count as progress, not an open connection. A thread that hangs in a library is abandoned (no
+other thread may close its container) and a new connection is made. Too many abandoned threads end the run, so that a
+supervisor can restart the program.
 
-A thread rather than a child process that could be killed: docs/reliability.md has the measurements behind that.
+Connections are threads and not child processes, which could be killed: docs/reliability.md has the measurements.
 """
 
 from __future__ import annotations
@@ -37,26 +37,25 @@ from streamer.values.states import DropCause, FrameState
 log = logging.getLogger(__name__)
 
 OPENING_S = 15.0
-"""The longest that opening may take altogether: resolving the name, connecting, negotiating."""
-_KEY_FRAME_FACTOR = 6
-"""Data without a picture may come for so many stall limits: some cameras send a key frame every 10 s or more rarely."""
+"""Time limit of opening a connection: resolving the name, connecting, negotiating."""
+_KEYFRAME_FACTOR = 6
+"""Data may arrive without a frame for this many stall limits: some cameras send a keyframe every 10 s or less often."""
 
 
 class LiveSource(SourceBase):
-    """The frames of a camera, for as long as they are wanted; see `streamer.interfaces.Source`.
+    """The frames of a camera until it is stopped; see `streamer.interfaces.Source`.
 
-    Frames have media time that never goes back (`MediaClock`), the time of arrival before decoding, and a new `segment`
-    after each reconnect and each change of size or pixel format. What was lost is told by `take_damage`.
+    The media time of frames never goes back (`MediaClock`), `captured_s` is the time of arrival before decoding, and
+    each reconnection and each change of size or pixel format starts a new `segment`. `take_damage` reports lost frames.
 
     Args:
-        connector: makes the connections.
+        connector: opens the connections.
         settings: time limits and retries.
-        stats: told of reconnects (`reconnect` by cause), whether there is a connection (`source_connected`), and what
-            decoding takes.
+        stats: gets reconnections (`reconnect` by cause), `source_connected`, and decoding times.
 
     Raises:
-        SourceUnavailable: on entering, if the first connection fails and is not to be tried again, or for too long.
-        SourceLost: while iterating, when it was tried for long enough, or too many threads were left behind.
+        SourceUnavailable: on entering, if the first connection fails and is not retried, or not for longer.
+        SourceLost: while iterating, after `retry_for_s`, or if too many threads are abandoned.
     """
 
     def __init__(
@@ -68,8 +67,8 @@ class LiveSource(SourceBase):
         self._stall = StallLimit(self._settings.stall_s, connector.least_stall_s)
         self._stats = stats or RunStats()
         self._passthrough = Passthrough(live=True)
-        self._sound = LiveAudio(self._passthrough)
-        self._connections = Connections(connector, self._count_lost, self._sound)
+        self._audio = LiveAudio(self._passthrough)
+        self._connections = Connections(connector, self._count_lost, self._audio)
         self._analysis = AnalysisWatch(connector.name, self._stats.count)
         self._retries = Retries(connector, self._settings, self._connections.sleep)
 
@@ -78,7 +77,7 @@ class LiveSource(SourceBase):
         try:
             self._connect_first()
         except Closed as error:
-            raise SourceLost(f"{self._connector.name}: stopped before the first picture came") from error
+            raise SourceLost(f"{self._connector.name}: stopped before the first frame") from error
         except SourceLost as error:
             self.stop()
             raise SourceUnavailable(str(error), error.cause) from error
@@ -97,7 +96,7 @@ class LiveSource(SourceBase):
         self._connections.release()
         dropped = 0 if self._passthrough is None else self._passthrough.dropped
         if dropped:
-            self._notes.append(f"{self._connector.name}: {dropped} packets of sound were left out: no output took them")
+            self._notes.append(f"{self._connector.name}: {dropped} audio packets were dropped: no output took them")
 
     # connecting
 
@@ -117,7 +116,7 @@ class LiveSource(SourceBase):
                 self._retries.wait(error, began_s)
 
     def _connect(self) -> StreamInfo:
-        """A new line that has its first picture ready."""
+        """Start a new connection and wait for its first frame."""
         self._connections.connect()
         self._stall.begin()
         opened = False
@@ -128,12 +127,12 @@ class LiveSource(SourceBase):
                 if isinstance(item, StreamInfo):
                     return dataclasses.replace(item, time_base=TIME_BASE, start=Fraction(0))
                 if isinstance(item, Ended):
-                    raise SourceLost(f"{self._connector.name}: the stream ended before its first picture", "ended")
-                # Whatever it says first says that it is open.
+                    raise SourceLost(f"{self._connector.name}: the stream ended before its first frame", "ended")
+                # The first item means that the connection is open.
                 if item is not None or not opened:
                     opened, progress_s = True, time.monotonic()
-                self._check_key_frame(began_s + OPENING_S)
-                # One that comes before it is told what the pictures are came when nobody took any.
+                self._check_keyframe(began_s + OPENING_S)
+                # A frame before the info means that the info was dropped from a full queue.
                 self._note(Damage(LATE, state=FrameState.DROPPED) if isinstance(item, LiveFrame) else item)
         except BaseException:
             self._connections.drop()
@@ -173,16 +172,16 @@ class LiveSource(SourceBase):
         self._passthrough.begin()
         while True:
             try:
-                for picture in self._pictures():
-                    size = picture.picture.width, picture.picture.height, picture.picture.format.name
-                    shown = *size, picture.sample_aspect_ratio, picture.orientation
-                    if shape not in (None, shown):
+                for live in self._live_frames():
+                    size = live.picture.width, live.picture.height, live.picture.format.name
+                    new_shape = *size, live.sample_aspect_ratio, live.orientation
+                    if shape not in (None, new_shape):
                         segment += 1
-                        log.warning("%s: the picture changes to %dx%d %s", self._connector.name, *size)
-                    shape = shown
-                    self._analysis.picture(picture.arrived_s, picture.damage, picture.damage_detail)
-                    frame = _frame(picture, index, segment, clock)
-                    self._sound.release(picture, frame.pts * frame.time_base)
+                        log.warning("%s: frames change to %dx%d %s", self._connector.name, *size)
+                    shape = new_shape
+                    self._analysis.add_frame(live.arrived_s, live.damage, live.damage_detail)
+                    frame = _frame(live, index, segment, clock)
+                    self._audio.release(live, frame.pts * frame.time_base)
                     yield frame
                     index += 1
                 if self._connector.ends:
@@ -203,16 +202,16 @@ class LiveSource(SourceBase):
                 clock.restart()
                 segment += 1
 
-    def _pictures(self) -> Generator[LiveFrame]:
-        """The pictures of the line in use, until it ends."""
-        progress_s = picture_s = time.monotonic()
+    def _live_frames(self) -> Generator[LiveFrame]:
+        """The frames of the connection in use, until it ends."""
+        progress_s = frame_s = time.monotonic()
         while True:
             item = self._connections.next(progress_s, self._stall.limit_s)
             if item is not None:
                 progress_s = time.monotonic()
             if isinstance(item, LiveFrame):
-                picture_s = progress_s
-                self._stall.came(item.arrived_s)
+                frame_s = progress_s
+                self._stall.add_frame(item.arrived_s)
                 if item.decode_s:
                     self._stats.add_time("decode", item.decode_s)
                 yield item
@@ -220,21 +219,19 @@ class LiveSource(SourceBase):
                 return
             else:
                 self._note(item)
-                self._check_key_frame(picture_s)
+                self._check_keyframe(frame_s)
 
-    def _check_key_frame(self, picture_s: float) -> None:
-        limit_s = _KEY_FRAME_FACTOR * self._stall.limit_s
-        if time.monotonic() - picture_s > limit_s:
-            raise SourceLost(
-                f"{self._connector.name}: stalled, data but no picture came for {limit_s:.3g} s", "no key frame"
-            )
+    def _check_keyframe(self, frame_s: float) -> None:
+        limit_s = _KEYFRAME_FACTOR * self._stall.limit_s
+        if time.monotonic() - frame_s > limit_s:
+            raise SourceLost(f"{self._connector.name}: stalled, data but no frame for {limit_s:.3g} s", "no key frame")
 
     def _note(self, item: Item) -> None:
-        """Keep a loss until somebody asks; in few words, for a camera may lose data for weeks without a frame."""
+        """Keep lost frames for `take_damage`, merged by cause: a camera may lose data for weeks without a frame."""
         if not isinstance(item, Damage):
             return
         if item.state is FrameState.CORRUPT:
-            self._analysis.lost(time.monotonic(), item.cause, item.frames, item.detail)
+            self._analysis.add_lost(time.monotonic(), item.cause, item.frames, item.detail)
         last = self._damage[-1] if self._damage else None
         if last is not None and (last.cause, last.state) == (item.cause, item.state):
             self._damage[-1] = dataclasses.replace(item, frames=last.frames + item.frames)

@@ -1,7 +1,7 @@
-"""Notices that a transport stream goes on as another one: other packet identifiers (PID), another table, another codec.
+"""Detects that a transport stream continues as another one: other packet identifiers (PID), another table or codec.
 
-FFmpeg adds the new streams to its own list, and PyAV passes over the packets of all that were not there at opening: the
-picture just stands. What FFmpeg knows is read from its description of the input. Owned by the thread that reads.
+FFmpeg adds the new streams to its own list, but PyAV ignores packets of streams that were unknown at opening: the video
+would freeze. FFmpeg's list is read from its description of the input. Owned by the thread that reads.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ from av.video.stream import VideoStream
 from streamer.media.ffmpeg_log import capture_log
 
 CHANGED = "programme changed"
-"""The cause of such a reconnect, in short."""
+"""The cause of the reconnection."""
 _SILENT_S = 0.5
-"""Without a picture for so long, or for three times the distance of two, it is looked whether there is another one."""
-_LOOK_EVERY_S = 0.25
+"""After this time without a frame, or three frame intervals, the stream list is checked."""
+_CHECK_EVERY_S = 0.25
 _VIDEO = re.compile(r"^  Stream #\d+:(\d+)\S*: Video: (\w+)", re.MULTILINE)
 
 
 class ProgrammeWatch:
-    """Compares what there is with what there was at opening.
+    """Compares the streams of a container with those at opening.
 
     Args:
-        container: open; only one whose streams may come later, a transport stream, is watched.
+        container: open. Only transport streams are watched: other formats cannot add streams.
         stream: the video that is read.
+
+    Attributes:
+        change: what has changed, for the log; "" while nothing has.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -37,34 +40,33 @@ class ProgrammeWatch:
         self._stream = stream
         self._watched = container.format.name == "mpegts"
         self._known = self._videos() if self._watched else {}
-        self._picture_s = self._looked_s = time.monotonic()
+        self._frame_s = self._checked_s = time.monotonic()
         self._interval_s = 0.0
         self.change = ""
-        """What became of it, in words; "" while nothing did."""
 
-    def picture_came(self) -> None:
-        """Call for each picture."""
+    def frame_arrived(self) -> None:
+        """Call for each frame."""
         now_s = time.monotonic()
-        self._interval_s += (now_s - self._picture_s - self._interval_s) / 8
-        self._picture_s = now_s
+        self._interval_s += (now_s - self._frame_s - self._interval_s) / 8
+        self._frame_s = now_s
 
     def unchanged(self) -> bool:
-        """Whether it is worth while to read on. Cheap while pictures come; may be asked within a read."""
+        """Whether reading can continue. Cheap while frames arrive; may be called within a read."""
         now_s = time.monotonic()
         silent_s = max(_SILENT_S, 3 * self._interval_s)
-        if not self._watched or now_s - self._picture_s < silent_s or now_s - self._looked_s < _LOOK_EVERY_S:
+        if not self._watched or now_s - self._frame_s < silent_s or now_s - self._checked_s < _CHECK_EVERY_S:
             return not self.change
-        self._looked_s = now_s
+        self._checked_s = now_s
         videos = self._videos()
         before, now = self._known.get(self._stream.index, ""), videos.get(self._stream.index, "")
         if before != now:
             self.change = f"the video's codec changes from {before} to {now}"
         elif new := videos.keys() - self._known.keys():
-            self.change = f"the video goes on as another stream ({videos[min(new)]})"
+            self.change = f"the video continues as another stream ({videos[min(new)]})"
         return not self.change
 
     def _videos(self) -> dict[int, str]:
-        """The codecs of the video streams that FFmpeg knows now, by index."""
+        """Codecs of the video streams in FFmpeg's list, by index."""
         with capture_log(av.logging.INFO):
             description: str = cast(Any, self._container).dumps_format()  # not in PyAV's type stubs
         return {int(index): codec for index, codec in _VIDEO.findall(description)}

@@ -1,26 +1,26 @@
-"""How long nothing may come from a live source until its connection is given up. Owned by the capture thread."""
+"""How long a live source may send nothing before it is reconnected. Owned by the capture thread."""
 
 from __future__ import annotations
 
 from collections import deque
 
 _UNKNOWN_TIMES = 7
-"""So many of the usual limit before the rate is known: 35 s of 5 s, for cameras of one picture in 30 s."""
+"""Factor of the usual limit until the frame rate is known: 35 s of 5 s, for cameras that send a frame every 30 s."""
 _TIMES = 3
-"""So many of the longest gaps lately: two pictures in a row may be lost."""
+"""Factor of the longest recent gap: two consecutive frames may be lost."""
 _GAPS = 64
-"""Gaps that are remembered: more than the pictures of a burst, within which gaps are short."""
+"""Recent gaps: more than the frames of a burst, because gaps within a burst are short."""
 
 
 class StallLimit:
-    """Adapts to how often pictures come: a camera of 25 pictures a second is missed sooner than one of two a minute.
+    """Adapts to the frame rate: a camera of 25 frames per second stalls sooner than one of two frames per minute.
 
     Args:
-        usual_s: of sources whose pictures come often.
-        least_s: it is never shorter than this either.
+        usual_s: limit for sources with a high frame rate.
+        least_s: another lower bound of the limit.
 
     Attributes:
-        limit_s: for so long nothing may come. Before the second picture, as long as the slowest camera needs.
+        limit_s: the limit. Before the second frame, it is long enough for the slowest camera.
     """
 
     def __init__(self, usual_s: float, least_s: float = 0.0) -> None:
@@ -30,11 +30,11 @@ class StallLimit:
         self.limit_s = max(least_s, _UNKNOWN_TIMES * usual_s)
 
     def begin(self) -> None:
-        """A new connection: the time since the last picture of the one before is no gap."""
+        """Start a new connection: the time since the last frame of the previous connection is no gap."""
         self._last_s = None
 
-    def came(self, arrived_s: float) -> None:
-        """A picture came, at this time of the monotonic clock."""
+    def add_frame(self, arrived_s: float) -> None:
+        """Note a frame and its time of arrival on the monotonic clock."""
         if self._last_s is not None:
             self._gaps_s.append(arrived_s - self._last_s)
             self.limit_s = max(self._least_s, _TIMES * max(self._gaps_s))

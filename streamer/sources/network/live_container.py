@@ -96,7 +96,7 @@ class LiveContainerConnection:
         self._loss = LossDetector(
             stream.codec_context.codec.name,
             key_frames_only=stream.codec_context.name in ("mjpeg", "rawvideo"),
-            said_before=log_lines,
+            log_lines=log_lines,
             numbers=FrameNumbers(stream.codec_context.extradata or b"") if stream.codec.name == "h264" else None,
         )
         self._deinterlacer = Deinterlacer(settings.deinterlace)
@@ -229,7 +229,7 @@ class LiveContainerConnection:
         is_kept = self._stream_tap is not None and upright is picture
         key = FrameKey(self._stream_tap.number, self._decoded) if self._stream_tap is not None and is_kept else None
         self._decoded += 1
-        self._programme.picture_came()
+        self._programme.frame_arrived()
         if self._info is None:
             info = describe(self._stream, upright, self._name, self._geometry, live=True)
             order = 1 if self._deinterlaces else info.field_order

@@ -1,7 +1,7 @@
-"""Logs in to an RTSP server whose kind of login FFmpeg does not know: Digest with SHA-256 (RFC 7616), without MD5.
+"""Logs in to an RTSP server whose kind of login FFmpeg does not support: Digest with SHA-256 (RFC 7616), without MD5.
 
-FFmpeg talks to a port of this machine, and a relay hands on what is said, with the `Authorization` that the server
-wants. One thread a connection, made and ended by the thread of the connection.
+FFmpeg connects to a port of this machine, and a relay forwards both directions, with the `Authorization` header that
+the server requires. One thread per connection, started and ended by the thread of the connection.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Literal
 from streamer.network.login import Challenge, Login, challenges
 
 _TIMEOUT_S = 10.0
-_FAREWELL_S = 1.0
+_TEARDOWN_S = 1.0
 _PIECE_BYTES = 1 << 16
-_MOST_HEADERS_BYTES = 64 << 10
+_MAX_HEADERS_BYTES = 64 << 10
 _AUTHENTICATE = re.compile(rb"^www-authenticate:\s*(.*?)\r?$", re.IGNORECASE | re.MULTILINE)
 _LENGTH = re.compile(rb"^content-length:\s*(\d+)", re.IGNORECASE | re.MULTILINE)
 _REFUSED = re.compile(rb"RTSP/\d\.\d 401")
@@ -28,7 +28,7 @@ _REFUSED = re.compile(rb"RTSP/\d\.\d 401")
 
 @dataclass(frozen=True, slots=True)
 class RtspServer:
-    """A server and the login for it.
+    """An RTSP server and the login for it.
 
     Attributes:
         host, port: where it listens.
@@ -46,12 +46,12 @@ class RtspServer:
 
     @property
     def base(self) -> str:
-        """The beginning of its address."""
+        """Its address without a path."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"rtsp{'s' if self.tls else ''}://{host}:{self.port}"
 
     def connect(self, timeout_s: float) -> socket.socket:
-        """A connection to it. Raises OSError."""
+        """Connect to it. Raises OSError."""
         plain = socket.create_connection((self.host, self.port), timeout_s)
         try:
             return self.tls.wrap_socket(plain, server_hostname=self.host) if self.tls else plain
@@ -61,36 +61,38 @@ class RtspServer:
 
 
 def offered(server: RtspServer, timeout_s: float) -> list[Challenge]:
-    """The kinds of login that a server asks for; none if it does not answer."""
-    said = b""
+    """The login challenges of a server; empty if it does not answer."""
+    answer = b""
     try:
-        with server.connect(timeout_s) as asked:
+        with server.connect(timeout_s) as connection:
             request = f"DESCRIBE {server.base}{server.target} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
-            asked.sendall(request.encode())
-            while b"\r\n\r\n" not in said and len(said) < _MOST_HEADERS_BYTES and (piece := asked.recv(_PIECE_BYTES)):
-                said += piece
+            connection.sendall(request.encode())
+            while b"\r\n\r\n" not in answer and len(answer) < _MAX_HEADERS_BYTES:
+                if not (piece := connection.recv(_PIECE_BYTES)):
+                    break
+                answer += piece
     except OSError:
         return []
-    return challenges(header.decode("latin-1") for header in _AUTHENTICATE.findall(said))
+    return challenges(header.decode("latin-1") for header in _AUTHENTICATE.findall(answer))
 
 
 def is_beyond_ffmpeg(asked: list[Challenge]) -> bool:
-    """Whether FFmpeg can answer none of these, and `Login` one."""
+    """Whether FFmpeg supports none of these challenges, and `Login` supports one."""
     ffmpeg = any(one.scheme == "basic" or (one.scheme == "digest" and one.algorithm == "md5") for one in asked)
     return not ffmpeg and Login("user", "").accept(asked)
 
 
 class RtspRelay:
-    """Hands on one connection.
+    """Relays one connection.
 
     Args:
-        server: to where.
+        server: the server to connect to.
 
     Raises:
         OSError: the server does not answer.
 
     Attributes:
-        url: what FFmpeg opens instead.
+        url: what FFmpeg opens instead of the server's address.
     """
 
     def __init__(self, server: RtspServer) -> None:
@@ -100,7 +102,7 @@ class RtspRelay:
         self._own = f"rtsp://127.0.0.1:{self._listening.getsockname()[1]}"
         self.url = f"{self._own}{server.target}"
         self._client: socket.socket | None = None
-        self._request = b""  # the last one, without a login
+        self._request = b""  # the last request, without a login
         try:
             self._camera = server.connect(_TIMEOUT_S)
         except BaseException:
@@ -111,9 +113,9 @@ class RtspRelay:
         self._thread.start()
 
     def close(self) -> None:
-        """End it, once the client has hung up: its farewell reaches the server. One that does not is cut off."""
-        self._thread.join(_FAREWELL_S)
-        self._end.close()  # which wakes the thread's wait
+        """End the relay after the client has disconnected, so that its TEARDOWN reaches the server."""
+        self._thread.join(_TEARDOWN_S)
+        self._end.close()  # wakes the thread
         with contextlib.suppress(OSError):
             self._camera.shutdown(socket.SHUT_RDWR)
         self._thread.join(_TIMEOUT_S)
@@ -130,10 +132,10 @@ class RtspRelay:
                 self._client = stack.enter_context(self._listening.accept()[0])
             self._client.settimeout(_TIMEOUT_S)
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._hand_on(self._client)
+            self._relay(self._client)
 
-    def _hand_on(self, client: socket.socket) -> None:
-        asked, said = bytearray(), bytearray()
+    def _relay(self, client: socket.socket) -> None:
+        requests, answers = bytearray(), bytearray()
         with selectors.DefaultSelector() as waiting:
             for end in (client, self._camera, self._ended):
                 waiting.register(end, selectors.EVENT_READ)
@@ -141,26 +143,26 @@ class RtspRelay:
                 ready = {key.fileobj for key, _ in waiting.select()}
                 if self._ended in ready:
                     return
-                if client in ready and not self._from_client(client, asked):
+                if client in ready and not self._from_client(client, requests):
                     return
-                if self._camera in ready and not self._from_camera(client, said):
+                if self._camera in ready and not self._from_camera(client, answers):
                     return
 
-    def _from_client(self, client: socket.socket, asked: bytearray) -> bool:
+    def _from_client(self, client: socket.socket, requests: bytearray) -> bool:
         piece = client.recv(_PIECE_BYTES)
-        asked += piece
-        while (message := _message(asked)) is not None:
+        requests += piece
+        while (message := _message(requests)) is not None:
             kind, end = message
-            whole = bytes(asked[:end])
-            del asked[:end]
+            whole = bytes(requests[:end])
+            del requests[:end]
             if kind == "text" and not whole.startswith(b"RTSP/"):
                 self._request = whole.replace(self._own.encode(), self._server.base.encode())
-                whole = self._answered()
+                whole = self._authorized()
             self._camera.sendall(whole)
         return bool(piece)
 
-    def _answered(self) -> bytes:
-        """The last request with what the server wants to know."""
+    def _authorized(self) -> bytes:
+        """The last request with an `Authorization` header."""
         line, _, rest = self._request.partition(b"\r\n")
         method, uri = line.split(b" ")[:2]
         answer = self._login.authorization(method.decode(), uri.decode("utf-8", "surrogateescape"))
@@ -168,32 +170,32 @@ class RtspRelay:
             return self._request
         return line + b"\r\nAuthorization: " + answer.encode("utf-8", "surrogateescape") + b"\r\n" + rest
 
-    def _from_camera(self, client: socket.socket, said: bytearray) -> bool:
+    def _from_camera(self, client: socket.socket, answers: bytearray) -> bool:
         while True:
             piece = self._received()
             if piece is None:
                 return True
-            said += piece
+            answers += piece
             passed = bytearray()
-            while (message := _message(said)) is not None:
+            while (message := _message(answers)) is not None:
                 kind, end = message
-                whole = said[:end]
-                del said[:end]
+                whole = answers[:end]
+                del answers[:end]
                 if kind == "text" and _REFUSED.match(whole) and self._accepts(bytes(whole)):
-                    self._camera.sendall(self._answered())
+                    self._camera.sendall(self._authorized())
                 else:
                     passed += whole
             if passed:
                 client.sendall(passed)
             if not piece:
-                client.sendall(said)
+                client.sendall(answers)
                 return False
-            # What OpenSSL has decrypted no selector tells of.
+            # A selector does not report data that OpenSSL has already decrypted.
             if not (isinstance(self._camera, ssl.SSLSocket) and self._camera.pending()):
                 return True
 
     def _received(self) -> bytes | None:
-        """What the server said; None if that was only for TLS (a session ticket, RFC 8446, 4.6.1)."""
+        """What the server sent; None if it was only for TLS (a session ticket, RFC 8446, 4.6.1)."""
         self._camera.settimeout(0)
         try:
             return self._camera.recv(_PIECE_BYTES)
@@ -208,17 +210,17 @@ class RtspRelay:
 
 
 def _message(data: bytearray) -> tuple[Literal["packet", "text", "noise"], int] | None:
-    """What stands first in a stream of RTSP (RFC 2326, 10.12), and where it ends; None if it is not all there."""
+    """The kind of the first message in an RTSP stream (RFC 2326, 10.12) and its end; None if it is incomplete."""
     if not data:
         return None
     if data[0] == 0x24:  # $, the channel, and the length of a packet
         end = 4 + int.from_bytes(data[2:4], "big")
         return ("packet", end) if len(data) >= max(end, 4) else None
-    if not data[:1].isalpha():  # bytes between packets, as some cameras send them: FFmpeg knows what to do with them
+    if not data[:1].isalpha():  # some cameras send bytes between packets; FFmpeg skips them
         return "noise", 1
     head = data.find(b"\r\n\r\n")
     if head < 0:
-        return ("noise", len(data)) if len(data) > _MOST_HEADERS_BYTES else None
+        return ("noise", len(data)) if len(data) > _MAX_HEADERS_BYTES else None
     length = _LENGTH.search(bytes(data[:head]))
     end = head + 4 + (int(length[1]) if length else 0)
     return ("text", end) if len(data) >= end else None

@@ -1,4 +1,4 @@
-"""The sender's wall clock for each picture, from what RTCP sender reports tell. Owned by the thread that reads."""
+"""The sender's wall clock for each frame, from RTCP sender reports. Owned by the thread that reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MICROSECOND = 1e-6
 class SenderClock:
     """Keeps the last pair of wall clock and time stamp.
 
-    FFmpeg attaches the wall clock to packets once a sender report came (RFC 3550, section 6.4.1).
+    FFmpeg attaches the wall clock to packets after a sender report has arrived (RFC 3550, section 6.4.1).
     """
 
     def __init__(self, stream: VideoStream) -> None:
@@ -24,7 +24,7 @@ class SenderClock:
         self._pair: tuple[int, float] | None = None
 
     def take(self, packet: Packet[VideoStream]) -> None:
-        """Look at a packet for the clock."""
+        """Read the clock from a packet, if it has one."""
         if packet.pts is None or not packet.has_sidedata("prft"):
             return
         data = packet.get_sidedata("prft")
@@ -33,7 +33,7 @@ class SenderClock:
             self._pair = packet.pts, wall_clock_us * _MICROSECOND
 
     def wall_clock_s(self, pts: int | None) -> float | None:
-        """The sender's wall clock at a time stamp, seconds since 1970; None as long as it is not known."""
+        """The sender's wall clock at a time stamp, seconds since 1970; None while it is unknown."""
         if pts is None or self._pair is None:
             return None
         known, wall_clock_s = self._pair

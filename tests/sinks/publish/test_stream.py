@@ -398,7 +398,7 @@ def test_a_server_that_does_not_answer_is_disconnected(
                 break
         assert asked
         assert sink.skipped == count
-    assert f"no answer within {wait_s:g} s" in caplog.text
+    assert "no answer within 0.5 s" in caplog.text  # an outage logs its first failure only
 
 
 def test_leaving_does_not_wait_for_a_write_that_hangs(caplog: pytest.LogCaptureFixture) -> None:

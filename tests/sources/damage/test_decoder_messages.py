@@ -53,7 +53,7 @@ def test_side_data_timing_and_colour_are_no_damage(decoder: str, text: str) -> N
         ("h264", "something that no FFmpeg said so far"),
     ],
 )
-def test_what_concerns_pixels_is_damage_and_so_is_what_nobody_knows(decoder: str, text: str) -> None:
+def test_messages_about_pixels_and_unknown_messages_are_damage(decoder: str, text: str) -> None:
     assert means_damage(decoder, text)
 
 

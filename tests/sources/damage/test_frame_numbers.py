@@ -50,11 +50,11 @@ def gaps(packets: list[bytes]) -> list[int]:
         "bframes=0:cabac=0",
     ],
 )
-def test_whole_streams_have_no_gaps(parameters: str) -> None:
+def test_intact_streams_have_no_gaps(parameters: str) -> None:
     assert gaps(coded(parameters)) == []
 
 
-def test_444_and_units_behind_their_length() -> None:
+def test_444_video_and_length_prefixed_units() -> None:
     packets = coded("bframes=0", "yuv444p")
     assert gaps(packets) == []
     lengths: list[bytes] = []
@@ -66,20 +66,20 @@ def test_444_and_units_behind_their_length() -> None:
 
 
 @pytest.mark.parametrize("at", [1, 7, 19, 25])
-def test_a_picture_that_others_are_built_on_is_missed(at: int) -> None:
+def test_a_missing_reference_picture_is_found(at: int) -> None:
     packets = coded("bframes=0")
     expected = [] if at == 19 else [at]  # the last one before a key frame is missed by nobody
     assert gaps(packets[:at] + packets[at + 1 :]) == expected
 
 
-def test_a_picture_that_none_is_built_on_is_not_missed() -> None:
+def test_a_missing_unreferenced_picture_is_ignored() -> None:
     packets = coded("bframes=2:b-pyramid=none:b-adapt=0")
     disposable = [at for at, one in enumerate(packets) if one[4] & 0x60 == 0 and one[4] & 0x1F == 1]
     assert disposable
     assert gaps([one for at, one in enumerate(packets) if at not in disposable]) == []
 
 
-def test_a_camera_that_always_counts_by_two_misses_nothing_for_long() -> None:
+def test_a_camera_that_counts_by_two_has_no_gaps() -> None:
     packets = coded("bframes=0")
     found = gaps(packets[:1] + packets[2:19:2])  # 1, 3, 5, ... behind a key frame: each a gap
     assert len(found) == 3
@@ -88,7 +88,7 @@ def test_a_camera_that_always_counts_by_two_misses_nothing_for_long() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\0\0\0\1", b"\0\0\0\1\x67", b"\0\0\0\1\x67" + bytes(9), b"\0\0\0\1\x41", b"x" * 9]
 )
-def test_what_is_cut_off_or_unknown_is_no_gap(data: bytes) -> None:
+def test_truncated_or_unknown_data_is_no_gap(data: bytes) -> None:
     assert gaps([data, *coded("bframes=0")[:5], data]) == []
 
 
@@ -109,7 +109,7 @@ def decoded(packets: dict[int, bytes]) -> dict[int, tuple[bytes, str]]:
     return seen
 
 
-def test_where_there_are_no_key_frames_damage_ends_with_a_whole_refresh() -> None:
+def test_damage_without_key_frames_ends_with_a_complete_refresh() -> None:
     """A packet with a recovery point passes for a key frame, but the picture is whole only some pictures later."""
     packets = dict(enumerate(coded("bframes=0:intra-refresh=1", frames=120)))
     assert FrameNumbers.refresh(packets[20]) > 1

@@ -43,7 +43,7 @@ def watch(
     before: dict[int, Event] | None = None,
     after: dict[int, Event] | None = None,
     key_frames_only: bool = False,
-    said_before: Sequence[ffmpeg_log.Line] = (),
+    log_lines: Sequence[ffmpeg_log.Line] = (),
 ) -> list[str | None]:
     """What is said of each picture, None where its packet was not let through.
 
@@ -53,11 +53,9 @@ def watch(
         before: what happens while FFmpeg reads these packets.
         after: what happens while it decodes them.
         key_frames_only: see `LossDetector`.
-        said_before: likewise.
+        log_lines: likewise.
     """
-    loss = LossDetector(
-        "mjpeg" if key_frames_only else "h264", key_frames_only=key_frames_only, said_before=said_before
-    )
+    loss = LossDetector("mjpeg" if key_frames_only else "h264", key_frames_only=key_frames_only, log_lines=log_lines)
     said: list[str | None] = []
     with av.open(str(clip)) as container, loss.listening():
         stream: VideoStream = container.streams.video[0]
@@ -77,7 +75,7 @@ def watch(
     return said
 
 
-def test_whole_pictures_are_trusted(clip: Path) -> None:
+def test_intact_frames_are_not_flagged(clip: Path) -> None:
     assert watch(clip) == [""] * FRAMES
 
 
@@ -91,16 +89,16 @@ def test_a_loss_is_damage_until_the_next_key_frame(clip: Path, at: int) -> None:
     assert watch(clip, before={at: missed}) == [""] * at + [PACKET_LOSS] * (GROUP - at) + [""] * (FRAMES - GROUP)
 
 
-def test_a_key_frame_of_which_something_is_lost_does_not_mend_it(clip: Path) -> None:
+def test_a_damaged_key_frame_does_not_end_the_damage(clip: Path) -> None:
     assert watch(clip, before={GROUP: missed}) == [""] * GROUP + [PACKET_LOSS] * GROUP + [""] * GROUP
 
 
-def test_packets_that_come_too_late_are_lost(clip: Path) -> None:
+def test_late_packets_are_lost(clip: Path) -> None:
     late = {2: lambda: log("rtsp", "max delay reached. need to consume packet")}
     assert watch(clip, before=late)[:GROUP] == ["", "", *[PACKET_LOSS] * 3]
 
 
-def test_what_the_decoder_complains_of_is_damage_until_the_next_key_frame(clip: Path) -> None:
+def test_a_decoder_error_is_damage_until_the_next_key_frame(clip: Path) -> None:
     complaint = {7: lambda: log("h264", "concealing 120 DC, 120 AC, 120 MV errors in P frame")}
     assert watch(clip, after=complaint) == [""] * 7 + [DECODER_ERROR] * 3 + [""] * GROUP
 
@@ -114,17 +112,17 @@ def test_what_the_decoder_complains_of_is_damage_until_the_next_key_frame(clip: 
         ("h264", "SEI type 5 size 865 truncated at 6528"),
     ],
 )
-def test_what_means_nothing_is_no_damage(clip: Path, said: tuple[str, str]) -> None:
+def test_harmless_messages_are_no_damage(clip: Path, said: tuple[str, str]) -> None:
     assert watch(clip, after={3: lambda: log(*said)}) == [""] * FRAMES
 
 
-def test_where_every_picture_stands_for_itself_a_loss_costs_no_other(clip: Path) -> None:
+def test_a_loss_between_key_frames_damages_no_other_frame(clip: Path) -> None:
     assert watch(clip, before={2: missed}, key_frames_only=True) == [""] * FRAMES
     complaint = {2: lambda: log("mjpeg", "overread 8")}
     assert watch(clip, after=complaint, key_frames_only=True) == ["", "", DECODER_ERROR] + [""] * (FRAMES - 3)
 
 
-def test_a_packet_that_the_decoder_refuses_damages_what_follows() -> None:
+def test_a_failed_packet_damages_later_frames() -> None:
     loss = LossDetector("h264", key_frames_only=False)
     picture = av.VideoFrame(16, 16, "yuv420p")
     picture.pts, picture.time_base = 100, Fraction(1, 90000)
@@ -135,9 +133,9 @@ def test_a_packet_that_the_decoder_refuses_damages_what_follows() -> None:
         assert loss.verdict_of(picture) == (DECODER_ERROR, "Invalid level prefix")
 
 
-def test_what_was_missed_while_the_input_was_opened_is_missing_in_the_first_group(clip: Path) -> None:
+def test_packets_lost_during_opening_damage_the_first_group(clip: Path) -> None:
     said = (av.logging.WARNING, "rtsp", "RTP: missed 2 packets")
-    assert watch(clip, said_before=[said]) == [PACKET_LOSS] * GROUP + [""] * 2 * GROUP
+    assert watch(clip, log_lines=[said]) == [PACKET_LOSS] * GROUP + [""] * 2 * GROUP
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +146,7 @@ def reordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clips.write_video(path, frames=FRAMES, options=options | {"x264-params": "open-gop=0:bframes=1:b-adapt=0"})
 
 
-def test_pictures_that_were_decoded_before_the_damage_and_come_out_after_it_are_sound(reordered: Path) -> None:
+def test_reordered_frames_from_before_the_damage_are_intact(reordered: Path) -> None:
     complaint = {3: lambda: log("h264", "Reference 3 >= 2")}  # the fourth packet is the fourth or fifth picture shown
     said = watch(reordered, after=complaint)
     assert said[:3] == [""] * 3
@@ -156,7 +154,7 @@ def test_pictures_that_were_decoded_before_the_damage_and_come_out_after_it_are_
     assert said[GROUP:] == [""] * 2 * GROUP
 
 
-def test_a_damaged_key_frame_that_comes_out_late_is_no_end_of_damage(reordered: Path) -> None:
+def test_a_late_damaged_key_frame_does_not_end_the_damage(reordered: Path) -> None:
     complaint = {GROUP: lambda: log("h264", "Invalid level prefix")}
     said = watch(reordered, after=complaint)
     assert said == [""] * GROUP + [DECODER_ERROR] * GROUP + [""] * GROUP

@@ -29,5 +29,5 @@ def test_a_packet_without_a_slice_holds_no_picture(codec: str, units: list[bytes
 
 
 @pytest.mark.parametrize("data", [b"", b"\0\0", b"\0\0\0\x09abc", b"\0\0\0\1"])
-def test_what_cannot_be_made_out_may_hold_one(data: bytes) -> None:
+def test_unparsable_packets_may_hold_a_picture(data: bytes) -> None:
     assert holds_picture("h264", data)

@@ -30,7 +30,7 @@ def is_damaged(frame: Frame) -> bool:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("sloppy", SLOPPY)
-def test_nonsense_beside_whole_pictures_is_no_damage(sloppy: str, transport: Transport) -> None:
+def test_irregular_data_beside_intact_frames_is_no_damage(sloppy: str, transport: Transport) -> None:
     with Camera(fps=50, key_frame_every_s=0.5, sloppy=sloppy) as camera:
         seen = frames(camera, 60, transport)
     assert [is_damaged(frame) for frame in seen] == [False] * 60
@@ -38,7 +38,7 @@ def test_nonsense_beside_whole_pictures_is_no_damage(sloppy: str, transport: Tra
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
-def test_what_is_built_on_pictures_that_the_camera_left_out_is_flagged(codec: Codec) -> None:
+def test_frames_that_depend_on_dropped_frames_are_flagged(codec: Codec) -> None:
     """No packet is missing then, and of H.264 FFmpeg says nothing."""
     with Camera(codec=codec, fps=25, key_frame_every_s=0.5) as camera:
         camera.skip(0.05, 1)
@@ -50,7 +50,7 @@ def test_what_is_built_on_pictures_that_the_camera_left_out_is_flagged(codec: Co
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_lost_among_garbage_in_the_connection_is_flagged(seed: int) -> None:
+def test_frames_lost_among_garbage_are_flagged(seed: int) -> None:
     """Behind zeros FFmpeg passes over whole packets, and over TCP it tells of no gap unless it is asked to."""
     with Camera(fps=50, key_frame_every_s=0.5) as camera:
         camera.insert_garbage(0.05, seed)

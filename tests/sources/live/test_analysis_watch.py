@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamer.flow.stats import RunStats
-from streamer.sources.live.analysis_watch import COUNT, SAID_AFTER_S, AnalysisWatch
+from streamer.sources.live.analysis_watch import COUNT, REPORT_AFTER_S, AnalysisWatch
 
 FPS = 32  # so that times are exact
 
@@ -22,12 +22,12 @@ class Listener:
     def pictures(self, seconds: float, cause: str = "", words: str = "") -> None:
         for _ in range(round(seconds * FPS)):
             self.at_s += 1 / FPS
-            self.watch.picture(self.at_s, cause, words)
+            self.watch.add_frame(self.at_s, cause, words)
 
     def lost(self, seconds: float, cause: str, words: str = "") -> None:
         for _ in range(round(seconds * FPS)):
             self.at_s += 1 / FPS
-            self.watch.lost(self.at_s, cause, 1, words)
+            self.watch.add_lost(self.at_s, cause, 1, words)
 
 
 @pytest.fixture
@@ -35,32 +35,32 @@ def heard() -> Listener:
     return Listener()
 
 
-def test_nothing_is_said_while_pictures_are_analysed_or_few_are_not(heard: Listener) -> None:
+def test_nothing_is_logged_while_most_frames_are_analysed(heard: Listener) -> None:
     heard.pictures(60)
-    heard.pictures(SAID_AFTER_S - 0.5, "packet loss")
+    heard.pictures(REPORT_AFTER_S - 0.5, "packet loss")
     heard.pictures(1)
-    heard.pictures(SAID_AFTER_S - 0.5, "packet loss")
+    heard.pictures(REPORT_AFTER_S - 0.5, "packet loss")
     assert heard.lines == []
     assert heard.stats.counts == {}
 
 
-def test_a_source_of_which_nothing_is_analysed_is_said_once_with_the_reason(heard: Listener) -> None:
+def test_unanalysed_frames_are_logged_once_with_the_reason(heard: Listener) -> None:
     heard.pictures(1)
     heard.pictures(60, "decoder error", "SEI of another kind")
     assert heard.lines == [
-        "rtsp://cam: no picture could be analysed for 10 s: 320 damaged (decoder error: SEI of another kind)"
+        "rtsp://cam: no frame could be analysed for 10 s: 320 damaged (decoder error: SEI of another kind)"
     ]
     assert heard.stats.counts == {(COUNT, "decoder error"): 1}
 
 
-def test_its_recovery_is_said_with_how_long_it_took(heard: Listener) -> None:
+def test_the_recovery_is_logged_with_its_duration(heard: Listener) -> None:
     heard.pictures(1)
     heard.pictures(30, "packet loss")
     heard.pictures(60)
-    assert heard.lines[1:] == ["rtsp://cam: pictures are analysed again after 30 s"]
+    assert heard.lines[1:] == ["rtsp://cam: frames are analysed again after 30 s"]
 
 
-def test_it_is_said_again_when_the_reason_changes_and_when_it_comes_back(heard: Listener) -> None:
+def test_a_new_reason_and_a_new_outage_are_logged_again(heard: Listener) -> None:
     heard.pictures(15, "packet loss", "RTP: missed 3 packets")
     heard.pictures(45, "decoder error", "overread 8")
     heard.pictures(1)
@@ -70,9 +70,9 @@ def test_it_is_said_again_when_the_reason_changes_and_when_it_comes_back(heard: 
     assert heard.stats.counts == {(COUNT, "packet loss"): 1, (COUNT, "decoder error"): 2}
 
 
-def test_what_never_becomes_a_picture_counts_too(heard: Listener) -> None:
+def test_frames_that_cannot_be_decoded_count_too(heard: Listener) -> None:
     heard.lost(11, "before key frame")
-    assert heard.lines == ["rtsp://cam: no picture could be analysed for 10 s: 321 lost (before key frame)"]
+    assert heard.lines == ["rtsp://cam: no frame could be analysed for 10 s: 321 lost (before key frame)"]
     heard.lost(11, "decode error", "no frame!")
     assert "decode error: no frame!" in heard.lines[1]
 

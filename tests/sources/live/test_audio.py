@@ -55,7 +55,7 @@ class Heard:
         return [one.ticks for _, one in self.subscription.take(None)]
 
 
-def test_sound_keeps_its_distance_to_the_picture() -> None:
+def test_audio_keeps_its_distance_to_the_video() -> None:
     heard, stream = Heard(), sound_stream()
     heard.sound.begin(1, [stream])
     # The camera's clock shows 100 s; the frame becomes the one at 2 s.
@@ -65,7 +65,7 @@ def test_sound_keeps_its_distance_to_the_picture() -> None:
     assert heard.times() == [2 * 48000 - 2048, 2 * 48000 - 1024, 2 * 48000]
 
 
-def test_sound_that_is_later_than_the_picture_waits_for_its_frame() -> None:
+def test_audio_that_is_ahead_waits_for_its_frame() -> None:
     heard, stream = Heard(), sound_stream()
     heard.sound.begin(1, [stream])
     heard.sound.put(1, packet(stream, 48000 + 480))
@@ -84,7 +84,7 @@ def test_jitter_of_time_stamps_makes_no_gaps() -> None:
     assert heard.times() == [48000 + k * 1024 for k in range(5)]
 
 
-def test_a_pause_of_the_sound_stays_a_pause() -> None:
+def test_a_pause_in_the_audio_stays_a_pause() -> None:
     heard, stream = Heard(), sound_stream()
     heard.sound.begin(1, [stream])
     heard.sound.put(1, packet(stream, 48000))
@@ -93,7 +93,7 @@ def test_a_pause_of_the_sound_stays_a_pause() -> None:
     assert heard.times() == [48000, 2 * 48000]
 
 
-def test_where_clocks_have_nothing_in_common_arrival_counts() -> None:
+def test_unrelated_clocks_are_aligned_by_arrival() -> None:
     heard, stream = Heard(), sound_stream()
     heard.sound.begin(1, [stream])
     heard.sound.put(1, packet(stream, 5000 * 48000, arrived_s=70.5))
@@ -104,7 +104,7 @@ def test_where_clocks_have_nothing_in_common_arrival_counts() -> None:
     assert heard.times() == [4 * 48000]
 
 
-def test_sound_before_the_first_frame_is_left_out() -> None:
+def test_audio_before_the_first_frame_is_dropped() -> None:
     heard, stream = Heard(), sound_stream()
     heard.sound.begin(1, [stream])
     heard.sound.put(1, packet(stream, 48000 - 1024))
@@ -113,7 +113,7 @@ def test_sound_before_the_first_frame_is_left_out() -> None:
     assert heard.times() == [0]
 
 
-def test_the_same_sound_after_a_reconnect_is_the_same_stream() -> None:
+def test_the_same_audio_after_a_reconnection_is_the_same_stream() -> None:
     heard, before, after = Heard(), sound_stream(), sound_stream(index=2)
     heard.sound.begin(1, [before])
     heard.sound.begin(2, [after])
@@ -124,7 +124,7 @@ def test_the_same_sound_after_a_reconnect_is_the_same_stream() -> None:
     assert [(stream, one.ticks) for stream, one in heard.subscription.take(None)] == [(before, 9 * 48000)]
 
 
-def test_other_sound_after_a_reconnect_is_another_stream() -> None:
+def test_other_audio_after_a_reconnection_is_another_stream() -> None:
     heard, before, after = Heard(), sound_stream(), sound_stream(codec="pcm_alaw", rate_hz=8000)
     heard.sound.begin(1, [before])
     heard.sound.begin(2, [after])
@@ -133,7 +133,7 @@ def test_other_sound_after_a_reconnect_is_another_stream() -> None:
     assert len(heard.passthrough.streams) == 0
 
 
-def test_sound_never_goes_back() -> None:
+def test_audio_never_goes_back() -> None:
     heard, stream = Heard(), sound_stream()
     heard.sound.begin(1, [stream])
     for ticks in (48000, 48000 + 1024, 48000 - 5000, 48000 + 2048):
@@ -143,7 +143,7 @@ def test_sound_never_goes_back() -> None:
     assert times == sorted(set(times))
 
 
-def test_nobody_who_takes_sound_costs_no_memory() -> None:
+def test_audio_without_an_output_uses_no_memory() -> None:
     passthrough, stream = Passthrough(live=True), sound_stream()
     sound = LiveAudio(passthrough)
     sound.begin(1, [stream])
@@ -163,7 +163,7 @@ def played(source: LiveSource, count: int) -> tuple[list[Frame], Sequence[tuple[
         return frames, subscription.take(None)
 
 
-def test_a_file_that_is_played_live_has_its_sound(tmp_path: Path) -> None:
+def test_a_paced_file_has_its_audio(tmp_path: Path) -> None:
     clip = write_sounding(tmp_path / "clip.mkv", seconds=3)
     source = LiveSource(PacedConnector(lambda: FileSource(clip), "clip"), SourceSettings(stall_s=DEADLINE_S))
     frames, packets = played(source, 2 * FPS)
@@ -175,7 +175,7 @@ def test_a_file_that_is_played_live_has_its_sound(tmp_path: Path) -> None:
 @pytest.mark.system
 @pytest.mark.skipif(bool(missing()), reason=f"no GStreamer server: {missing()}")
 @pytest.mark.parametrize(("codec", "rate_hz"), [("aac", 48000), ("pcm_alaw", 8000)])
-def test_a_camera_has_its_sound_in_step(tmp_path: Path, codec: str, rate_hz: int) -> None:
+def test_the_audio_of_a_camera_is_in_sync(tmp_path: Path, codec: str, rate_hz: int) -> None:
     clip = write_sounding(tmp_path / "clip.mov", codec=codec, rate_hz=rate_hz)
     with GStreamerServer(file=clip, sound=codec) as server:
         source = LiveSource(NetworkConnector(server.url("/file")), SourceSettings(stall_s=DEADLINE_S))
@@ -187,7 +187,7 @@ def test_a_camera_has_its_sound_in_step(tmp_path: Path, codec: str, rate_hz: int
 
 @pytest.mark.system
 @pytest.mark.skipif(bool(missing()), reason=f"no GStreamer server: {missing()}")
-def test_sound_that_is_not_wanted_does_not_come(tmp_path: Path) -> None:
+def test_audio_can_be_turned_off(tmp_path: Path) -> None:
     clip = write_sounding(tmp_path / "clip.mov")
     with GStreamerServer(file=clip) as server:
         settings = SourceSettings(audio=False, stall_s=DEADLINE_S)
@@ -197,7 +197,7 @@ def test_sound_that_is_not_wanted_does_not_come(tmp_path: Path) -> None:
     assert packets == []
 
 
-def test_what_waits_of_a_connection_that_was_given_up_is_dropped() -> None:
+def test_waiting_packets_of_a_lost_connection_are_dropped() -> None:
     heard, before, after = Heard(), sound_stream(), sound_stream(index=2)
     heard.sound.begin(1, [before])
     heard.sound.put(1, packet(before, 48000))
@@ -206,7 +206,7 @@ def test_what_waits_of_a_connection_that_was_given_up_is_dropped() -> None:
     assert heard.times() == []
 
 
-def test_two_streams_of_one_kind_stay_two_after_a_reconnect() -> None:
+def test_two_equal_streams_stay_two_after_a_reconnection() -> None:
     heard = Heard()
     first, second = sound_stream(1), sound_stream(2)
     heard.sound.begin(1, [first, second])
@@ -214,7 +214,7 @@ def test_two_streams_of_one_kind_stay_two_after_a_reconnect() -> None:
     assert heard.passthrough.streams == (first, second)
 
 
-def test_packets_that_tell_no_duration_last_as_long_as_those_of_their_codec() -> None:
+def test_packets_without_a_duration_get_that_of_their_codec() -> None:
     heard, stream = Heard(), sound_stream()
     heard.sound.begin(1, [stream])
     for k, jitter in enumerate((0, 300, -300)):
@@ -224,7 +224,7 @@ def test_packets_that_tell_no_duration_last_as_long_as_those_of_their_codec() ->
     assert heard.times() == [48000, 48000 + 1024, 48000 + 2048]
 
 
-def test_sound_that_no_output_takes_in_time_is_told(tmp_path: Path) -> None:
+def test_dropped_audio_packets_are_reported(tmp_path: Path) -> None:
     clip = write_sounding(tmp_path / "clip.mkv", seconds=1)
     source = LiveSource(PacedConnector(lambda: FileSource(clip), "clip"), SourceSettings(stall_s=DEADLINE_S))
     with source as opened:
@@ -232,4 +232,4 @@ def test_sound_that_no_output_takes_in_time_is_told(tmp_path: Path) -> None:
         opened.passthrough.subscribe()
         for k in range(3):
             opened.passthrough.put(sound_stream(), PassthroughPacket(bytes(MEMORY_BYTES // 2), k, k))
-    assert source.notes == ["clip: 2 packets of sound were left out: no output took them"]
+    assert source.notes == ["clip: 2 audio packets were dropped: no output took them"]

@@ -37,7 +37,7 @@ def recorded(path: Path) -> tuple[list[int | None], list[float]]:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("burst", [5, 8, 12, 25])
-def test_every_picture_of_a_burst_is_recorded_at_its_time(burst: int, transport: Transport, tmp_path: Path) -> None:
+def test_every_frame_of_a_burst_is_recorded_at_its_time(burst: int, transport: Transport, tmp_path: Path) -> None:
     stats, out, scenes = RunStats(), tmp_path / "out.mp4", list[Scene]()
     with Camera(fps=25, burst=burst, key_frame_every_s=burst / 25) as camera:
         connector = NetworkConnector(camera.url, SourceSettings(transport=transport))

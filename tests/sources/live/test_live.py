@@ -19,7 +19,7 @@ from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.sources.live.audio import LiveAudio
 from streamer.sources.live.connection import LiveFrame
-from streamer.sources.live.connection_thread import LATE, ConnectionThread, Ended, Inbox
+from streamer.sources.live.connection_thread import LATE, ConnectionThread, Ended, ItemQueue
 from streamer.sources.live.live import LiveSource
 from streamer.values.frame import Frame
 from tests.pipeline.parts import DEADLINE_S, Boom
@@ -65,7 +65,7 @@ def lost(source: LiveSource) -> dict[tuple[str, str], int]:
 # what comes
 
 
-def test_pictures_become_frames(camera: Make) -> None:
+def test_live_frames_become_frames(camera: Make) -> None:
     shown = [
         picture(0, pts=1000, wall_clock_s=1.7e9),
         picture(1, pts=1000 + TICKS, damage="packet loss"),
@@ -84,14 +84,14 @@ def test_pictures_become_frames(camera: Make) -> None:
     assert (info.name, info.live, info.time_base) == (NAME, True, Fraction(1, 90000))
 
 
-def test_what_decoding_took_is_told(camera: Make) -> None:
+def test_decoding_time_is_recorded(camera: Make) -> None:
     stats = RunStats()
     with LiveSource(camera(pictures(3), ends=True), stats=stats) as source:
         assert len(list(source)) == 3
     assert stats.stages["decode"].count == 3
 
 
-def test_what_was_lost_is_told_in_few_words(camera: Make) -> None:
+def test_losses_are_merged_by_cause(camera: Make) -> None:
     def script() -> Iterator[Item]:
         for _ in range(50):
             yield Damage("before key frame")
@@ -110,7 +110,7 @@ def test_what_was_lost_is_told_in_few_words(camera: Make) -> None:
     assert len(damage) <= 5
 
 
-def test_another_size_in_mid_stream_begins_a_segment(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_change_of_size_starts_a_segment(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
     def script() -> list[LiveFrame]:
         sizes = [(64, 48), (64, 48), (128, 96), (128, 96), (64, 48)]
         return [picture(number, size=size) for number, size in enumerate(sizes)]
@@ -119,10 +119,10 @@ def test_another_size_in_mid_stream_begins_a_segment(camera: Make, caplog: pytes
         frames = list(source)
     assert [frame.segment for frame in frames] == [0, 0, 1, 1, 2]
     assert [frame.pts for frame in frames] == [number * TICKS for number in range(5)]
-    assert caplog.messages == [f"{NAME}: the picture changes to {size} yuv420p" for size in ("128x96", "64x48")]
+    assert caplog.messages == [f"{NAME}: frames change to {size} yuv420p" for size in ("128x96", "64x48")]
 
 
-def test_another_pixel_format_begins_a_segment(camera: Make) -> None:
+def test_a_change_of_pixel_format_starts_a_segment(camera: Make) -> None:
     shown = [picture(0), picture(1, pixel_format="yuvj420p")]
     with LiveSource(camera(lambda: shown, ends=True)) as source:
         assert [frame.segment for frame in source] == [0, 1]
@@ -138,7 +138,7 @@ def test_another_pixel_format_begins_a_segment(camera: Make) -> None:
         (SourceLost(f"{NAME}: reading failed: I/O error", "failed"), "reading failed: I/O error", "failed"),
     ],
 )
-def test_what_ends_is_connected_again(
+def test_a_stream_that_ends_is_reconnected(
     camera: Make, caplog: pytest.LogCaptureFixture, failure: Exception | None, said: str, cause: str
 ) -> None:
     def breaks() -> Iterator[Item]:
@@ -165,9 +165,7 @@ def test_what_ends_is_connected_again(
 
 
 @pytest.mark.parametrize("how", ["hang", "silence"])
-def test_a_connection_from_which_nothing_comes_is_given_up(
-    camera: Make, caplog: pytest.LogCaptureFixture, how: str
-) -> None:
+def test_a_connection_without_data_is_dropped(camera: Make, caplog: pytest.LogCaptureFixture, how: str) -> None:
     def stalls() -> Iterator[Item]:
         yield from pictures(2)()
         yield from getattr(connector, how)()
@@ -180,11 +178,11 @@ def test_a_connection_from_which_nothing_comes_is_given_up(
         assert stats.counts["reconnect", "stalled"] >= 1
         if how == "silence":  # one that can be ended is
             assert connector.connections[0].closed.wait(DEADLINE_S)
-    assert f"{NAME}: stalled, nothing came for 0.5 s; connecting again" in caplog.messages
+    assert f"{NAME}: stalled, no data for 0.5 s; connecting again" in caplog.messages
 
 
 @pytest.mark.parametrize("how", ["hang", "silence"])
-def test_a_connection_that_opens_and_gives_nothing_is_given_up_after_the_same_time(camera: Make, how: str) -> None:
+def test_a_connection_that_opens_without_data_is_dropped_as_soon(camera: Make, how: str) -> None:
     def silent() -> Iterator[Item]:
         yield None
         yield from getattr(connector, how)()
@@ -195,14 +193,14 @@ def test_a_connection_that_opens_and_gives_nothing_is_given_up_after_the_same_ti
     assert connector.tries >= 2
 
 
-def test_a_connection_that_ends_before_its_first_picture_is_not_waited_for(camera: Make) -> None:
+def test_a_connection_that_ends_before_its_first_frame_fails_at_once(camera: Make) -> None:
     connector = camera(pictures(0))
-    with pytest.raises(SourceUnavailable, match="the stream ended before its first picture") as caught:
+    with pytest.raises(SourceUnavailable, match="the stream ended before its first frame") as caught:
         LiveSource(connector, AT_ONCE).__enter__()
     assert caught.value.cause == "ended"
 
 
-def test_data_without_a_picture_is_given_up_in_the_end(camera: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_without_a_frame_is_a_stall_in_the_end(camera: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.sources.live.live.OPENING_S", 0.0)
 
     def no_key_frame() -> Iterator[Item]:
@@ -217,7 +215,7 @@ def test_data_without_a_picture_is_given_up_in_the_end(camera: Make, monkeypatch
         assert ("corrupt", "before key frame") in lost(source)
 
 
-def test_a_failure_is_said_once_however_often_it_is_met(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_repeated_failure_is_logged_once(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
     refused = SourceLost(f"{NAME}: connection refused", "refused")
     busy = SourceLost(f"{NAME}: no answer in time", "no answer")
     connector = camera(pictures(1), *[refused] * 5, *[busy] * 3, pictures(1), pictures(1))
@@ -235,12 +233,12 @@ def test_a_failure_is_said_once_however_often_it_is_met(camera: Make, caplog: py
     assert len(said) == 6
 
 
-def test_another_size_after_a_reconnect_is_one_new_segment(camera: Make) -> None:
+def test_a_change_of_size_at_a_reconnection_is_one_segment(camera: Make) -> None:
     with LiveSource(camera(pictures(1), pictures(2, size=(128, 96))), AT_ONCE) as source:
         assert [(frame.segment, frame.width) for frame in take(source, 3)] == [(0, 64), (1, 128), (1, 128)]
 
 
-def test_what_comes_in_parts_has_longer_to_come(camera: Make) -> None:
+def test_data_in_segments_may_take_longer(camera: Make) -> None:
     def in_parts() -> Iterator[Item]:
         yield picture(0)
         yield from itertools.islice(connector.silence(), 40)  # longer than the stall limit, shorter than its parts
@@ -257,9 +255,7 @@ def test_what_comes_in_parts_has_longer_to_come(camera: Make) -> None:
 @pytest.mark.parametrize(
     "failure", [SourceLost("refused", "refused"), SourceUnavailable("wrong password", "login refused")]
 )
-def test_the_first_failure_is_final_unless_it_is_to_be_tried_again(
-    camera: Make, failure: SourceLost | SourceUnavailable
-) -> None:
+def test_the_first_failure_is_final_by_default(camera: Make, failure: SourceLost | SourceUnavailable) -> None:
     connector = camera(failure, pictures(1))
     with pytest.raises(SourceUnavailable, match=str(failure)) as caught:
         LiveSource(connector, AT_ONCE).__enter__()
@@ -267,9 +263,7 @@ def test_the_first_failure_is_final_unless_it_is_to_be_tried_again(
     assert connector.tries == 1
 
 
-def test_the_first_connection_is_tried_again_where_that_is_wanted(
-    camera: Make, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_first_connection_is_retried_on_request(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
     refused = SourceLost(f"{NAME}: connection refused", "refused")
     stats = RunStats()
     connector = camera(*[refused] * 4, pictures(2))
@@ -281,7 +275,7 @@ def test_the_first_connection_is_tried_again_where_that_is_wanted(
 
 
 @pytest.mark.parametrize("limit_s", [0.0, 0.05])
-def test_trying_at_the_start_ends_after_the_time_that_was_given(camera: Make, limit_s: float) -> None:
+def test_retries_at_the_start_end_after_the_limit(camera: Make, limit_s: float) -> None:
     refused = SourceLost("connection refused", "refused")
     connector = camera(*[refused] * 100)
     with pytest.raises(SourceUnavailable, match=r"connection refused; given up after \d+ s") as caught:
@@ -291,7 +285,7 @@ def test_trying_at_the_start_ends_after_the_time_that_was_given(camera: Make, li
 
 
 @pytest.mark.parametrize("limit_s", [0.0, 0.05])
-def test_a_lost_camera_ends_the_source_after_the_time_that_was_given(camera: Make, limit_s: float) -> None:
+def test_a_lost_camera_ends_the_source_after_the_limit(camera: Make, limit_s: float) -> None:
     refused = SourceLost("connection refused", "refused")
     connector = camera(pictures(2), *[refused] * 100)
     with LiveSource(connector, timing(1.0, 0.005, 0.005, retry_for_s=limit_s)) as source:
@@ -301,7 +295,7 @@ def test_a_lost_camera_ends_the_source_after_the_time_that_was_given(camera: Mak
             next(frames)
 
 
-def test_a_file_that_fails_is_not_tried_again(camera: Make) -> None:
+def test_a_failed_file_is_not_retried(camera: Make) -> None:
     def breaks() -> Iterator[Item]:
         yield from pictures(2)()
         raise SourceLost("the disk is gone")
@@ -312,7 +306,7 @@ def test_a_file_that_fails_is_not_tried_again(camera: Make) -> None:
     assert connector.tries == 1
 
 
-def test_a_mistake_in_a_connection_is_raised_as_it_is(camera: Make) -> None:
+def test_an_unexpected_error_of_a_connection_is_raised_unchanged(camera: Make) -> None:
     def breaks() -> Iterator[Item]:
         yield picture()
         raise Boom("a mistake")
@@ -324,7 +318,7 @@ def test_a_mistake_in_a_connection_is_raised_as_it_is(camera: Make) -> None:
         LiveSource(camera(Boom("another")), AT_ONCE).__enter__()
 
 
-def test_what_a_user_must_mend_is_asked_for_again_but_slowly(camera: Make) -> None:
+def test_errors_that_a_user_must_fix_are_retried_slowly(camera: Make) -> None:
     wrong = SourceUnavailable(f"{NAME}: wrong user or password", "login refused")
     connector = camera(pictures(1), wrong, pictures(1))
     with LiveSource(connector, timing(DEADLINE_S, 0.001, 1000.0)) as source:
@@ -341,7 +335,7 @@ def test_what_a_user_must_mend_is_asked_for_again_but_slowly(camera: Make) -> No
     assert connector.tries == 2
 
 
-def test_a_camera_that_appears_ends_the_wait_for_the_next_try(camera: Make) -> None:
+def test_a_camera_that_becomes_reachable_ends_the_wait(camera: Make) -> None:
     connector = camera(pictures(1), pictures(1))
     connector.is_present = [False, False, True]
     # No test waits that long.
@@ -351,7 +345,7 @@ def test_a_camera_that_appears_ends_the_wait_for_the_next_try(camera: Make) -> N
 
 
 @pytest.mark.parametrize("where", ["reading", "connecting"])
-def test_the_source_ends_where_too_many_threads_hang(camera: Make, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_hung_threads_end_the_source(camera: Make, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamer.sources.live.live.OPENING_S", 0.0)
 
     def hangs_reading() -> Iterator[Item]:
@@ -365,7 +359,7 @@ def test_the_source_ends_where_too_many_threads_hang(camera: Make, where: str, m
     hangs = hangs_reading if where == "reading" else hangs_connecting
     connector: ScriptedConnector = camera(pictures(1), *[hangs] * 40)
     with LiveSource(connector, timing(0.05, 0.001, 0.001)) as source:
-        with pytest.raises(SourceLost, match=r"\d+ connections hang and cannot be ended; start the program again"):
+        with pytest.raises(SourceLost, match=r"\d+ connections hang and cannot be ended; restart the program"):
             list(source)
         assert connector.tries < 20
         connector.free.set()
@@ -432,7 +426,7 @@ def test_stopping_wakes_every_wait(camera: Make, phase: Callable[[ScriptedConnec
     source.stop()
     runner.join(DEADLINE_S)
     assert not runner.is_alive()
-    assert told == [f"{NAME}: stopped before the first picture came" if stopped_early else 0]
+    assert told == [f"{NAME}: stopped before the first frame" if stopped_early else 0]
 
 
 def test_leaving_ends_the_connection(camera: Make) -> None:
@@ -445,7 +439,7 @@ def test_leaving_ends_the_connection(camera: Make) -> None:
 # what nobody takes
 
 
-def test_pictures_that_come_while_nobody_takes_any_are_counted(camera: Make) -> None:
+def test_frames_that_are_not_taken_are_counted(camera: Make) -> None:
     entered, said = threading.Event(), threading.Event()
 
     def script() -> Iterator[Item]:
@@ -465,7 +459,7 @@ def test_pictures_that_come_while_nobody_takes_any_are_counted(camera: Make) -> 
     assert frames[-1].raw_pts == 99 * TICKS, "the newest are kept"
 
 
-def heard(inbox: Inbox) -> list[object]:
+def heard(inbox: ItemQueue) -> list[object]:
     """What a line says, to the end."""
     items: list[object] = []
     while not items or not isinstance(items[-1], Ended):
@@ -483,7 +477,7 @@ def frames_in(items: list[object]) -> int:
     reads_after=st.integers(0, 45),
     fails=st.booleans(),
 )
-def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
+def test_a_connection_thread_counts_every_lost_frame(
     script: list[str | int | None], reads_after: int, fails: bool
 ) -> None:
     """However late somebody listens: what the pictures are and the end are told, and every picture is counted."""
@@ -498,7 +492,7 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
         if fails:
             raise SourceLost("gone")
 
-    inbox: Inbox = BoundedQueue(INBOX, newest=True)
+    inbox: ItemQueue = BoundedQueue(INBOX, newest=True)
     line = ConnectionThread(1, ScriptedConnector(items), inbox, LiveAudio(Passthrough(live=True)))
     assert reached.wait(DEADLINE_S)
     told = heard(inbox)
@@ -512,8 +506,8 @@ def test_a_line_loses_nothing_silently_whenever_it_is_listened_to(
     assert isinstance(ended.error, SourceLost) == fails
 
 
-def test_a_line_whose_inbox_is_closed_ends_though_it_waits_to_say_its_last() -> None:
-    inbox: Inbox = BoundedQueue(2, newest=True)
+def test_a_connection_thread_ends_when_its_queue_is_closed() -> None:
+    inbox: ItemQueue = BoundedQueue(2, newest=True)
     line = ConnectionThread(1, ScriptedConnector(pictures(5)), inbox, LiveAudio(Passthrough(live=True)))
     inbox.close()
     line.join(DEADLINE_S)

@@ -31,7 +31,7 @@ def stamps(clock: MediaClock, pts: list[int | None], arrivals_s: list[float], ba
 @given(
     pictures=st.lists(st.tuples(ANY_PTS, GAPS_S, st.booleans(), ANY_TIME_BASE), max_size=60), began_s=st.floats(0, 1e6)
 )
-def test_time_rises_and_stays_near_arrival_whatever_the_sender_does(
+def test_media_time_increases_and_stays_near_arrival(
     pictures: list[tuple[int | None, float, bool, Fraction]], began_s: float
 ) -> None:
     clock, arrived_s, last, first_s = MediaClock(), began_s, -1, None
@@ -91,25 +91,25 @@ def test_a_jump_of_the_senders_clock_costs_one_repair_and_no_gap(jump: int) -> N
     assert clock.repairs == 1
 
 
-def test_a_step_forwards_that_arrival_confirms_is_no_jump() -> None:
+def test_a_forward_step_that_arrival_confirms_is_no_jump() -> None:
     clock = MediaClock()
     assert stamps(clock, [0, 3600, 3600 + 60 * 90000], [0.0, 0.04, 60.04], TIME_BASE)[-1] == 3600 + 60 * 90000
     assert clock.repairs == 0
 
 
-def test_pictures_without_time_stamps_are_timed_by_arrival() -> None:
+def test_frames_without_time_stamps_are_timed_by_arrival() -> None:
     clock = MediaClock()
     assert stamps(clock, [None] * 4, [5.0, 5.1, 5.1, 5.5], TIME_BASE) == [0, 9000, 9001, 45000]
 
 
-def test_one_missing_time_stamp_does_not_move_the_others() -> None:
+def test_a_missing_time_stamp_does_not_shift_other_frames() -> None:
     pts = [k * 3600 if k % 7 != 3 else None for k in range(60)]
     clock = MediaClock()
     assert stamps(clock, pts, [k / 25 for k in range(60)], TIME_BASE) == [k * 3600 for k in range(60)]
     assert clock.repairs > 0
 
 
-def test_after_a_reconnect_time_goes_on_by_arrival_and_then_by_the_new_clock() -> None:
+def test_after_a_reconnection_time_follows_arrival_then_the_new_clock() -> None:
     clock = MediaClock()
     before = stamps(clock, [10**9, 10**9 + 40], [100.0, 100.04], Fraction(1, 1000))
     clock.restart()
@@ -120,7 +120,7 @@ def test_after_a_reconnect_time_goes_on_by_arrival_and_then_by_the_new_clock() -
 
 
 @pytest.mark.parametrize("drift", [0.02, -0.02])
-def test_a_sender_whose_clock_runs_wrong_is_kept_near_arrival_without_a_visible_jump(drift: float) -> None:
+def test_a_drifting_clock_is_kept_near_arrival_without_a_visible_jump(drift: float) -> None:
     pts = [round(k * 3600 * (1 + drift)) for k in range(25 * 600)]
     arrivals_s = [k / 25 for k in range(len(pts))]
     ticks = stamps(MediaClock(), list(pts), arrivals_s, TIME_BASE)
@@ -137,7 +137,7 @@ def test_rounding_does_not_add_up() -> None:
     assert abs(ticks[-1] - Fraction(pts[-1], 24000) / TIME_BASE) <= 1
 
 
-def test_a_time_stamp_that_is_told_twice_is_no_step_and_arrival_stands_in() -> None:
+def test_a_repeated_time_stamp_is_replaced_by_arrival() -> None:
     clock = MediaClock()
     raw = [70 + step * 3600 for step in (0, 1, 1, 2, 3, 3, 3, 4)]
     assert stamps(clock, list(raw), [9 + k / 25 for k in range(8)], TIME_BASE) == [k * 3600 for k in range(8)]
@@ -148,7 +148,7 @@ def test_a_time_stamp_that_is_told_twice_is_no_step_and_arrival_stands_in() -> N
     missing=st.sets(st.integers(1, 98), max_size=20),
     delays_s=st.lists(st.floats(0, 0.9), min_size=100, max_size=100),
 )
-def test_pictures_without_a_time_stamp_move_nothing_behind_them(missing: set[int], delays_s: list[float]) -> None:
+def test_frames_without_a_time_stamp_do_not_shift_later_frames(missing: set[int], delays_s: list[float]) -> None:
     pts: list[int | None] = [None if k in missing else 500 + k * 3600 for k in range(100)]
     arrivals_s = list(itertools.accumulate((7.0 + k / 25 + late_s for k, late_s in enumerate(delays_s)), max))
     ticks = stamps(MediaClock(), pts, arrivals_s, TIME_BASE)
@@ -160,7 +160,7 @@ def test_pictures_without_a_time_stamp_move_nothing_behind_them(missing: set[int
 
 
 @pytest.mark.parametrize("arrived_s", [0.0, 0.002, 0.03, 0.055])
-def test_the_second_picture_follows_a_first_one_without_a_time_stamp_at_the_senders_interval(arrived_s: float) -> None:
+def test_the_second_frame_follows_an_untimed_first_frame_at_the_interval(arrived_s: float) -> None:
     clock = MediaClock(interval_s=0.04)
     pts: list[int | None] = [None, 3600, 7200, 10800]
     assert stamps(clock, pts, [0.0, arrived_s, arrived_s, arrived_s + 0.04], Fraction(1, 90000)) == [
@@ -174,12 +174,12 @@ def test_the_second_picture_follows_a_first_one_without_a_time_stamp_at_the_send
     assert clock.stamp(999_000, Fraction(1, 90000), 10.0 + arrived_s) == before + 3600
 
 
-def test_a_second_picture_that_comes_much_later_is_not_the_next_one() -> None:
+def test_a_much_later_second_frame_is_not_the_next_one() -> None:
     clock = MediaClock(interval_s=0.04)
     assert stamps(clock, [None, 90000, 93600], [0.0, 0.5, 0.54], Fraction(1, 90000)) == [0, 45000, 48600]
 
 
-def test_pictures_of_a_slow_camera_that_are_read_at_once_keep_their_times() -> None:
+def test_frames_of_a_slow_camera_that_are_read_at_once_keep_their_times() -> None:
     clock = MediaClock(interval_s=2.0)
     assert stamps(clock, [0, 180_000, 360_000, 540_000], [4.0, 4.0, 4.0, 6.0], Fraction(1, 90000)) == [
         0,

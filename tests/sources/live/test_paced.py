@@ -52,14 +52,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def test_the_first_picture_goes_at_once_and_the_others_when_their_time_has_come(clock: Clock) -> None:
+def test_the_first_frame_is_due_at_once_and_the_others_at_their_times(clock: Clock) -> None:
     pace = Pace(lambda: True)
     went_s = [clock.go_at(pace, 7.0 + offset_s) for offset_s in (0.0, 0.04, 0.1, 3.0)]
     assert went_s == pytest.approx([0.0, 0.04, 0.1, 3.0])
     assert max(clock.waits_s) <= POLL_S  # it looks now and then whether it is still wanted
 
 
-def test_what_was_held_up_catches_up(clock: Clock) -> None:
+def test_delayed_frames_catch_up(clock: Clock) -> None:
     pace = Pace(lambda: True)
     clock.go_at(pace, 0.0)
     clock.now_s += 1.0
@@ -67,13 +67,13 @@ def test_what_was_held_up_catches_up(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
-def test_after_a_jump_of_the_time_stamps_it_goes_on_from_there(clock: Clock, jump_s: float) -> None:
+def test_the_pace_continues_after_a_jump_of_the_time_stamps(clock: Clock, jump_s: float) -> None:
     pace = Pace(lambda: True)
     times_s = (0.0, 1.0, 1.0 + jump_s, 1.5 + jump_s)
     assert [clock.go_at(pace, time_s) for time_s in times_s] == pytest.approx([0.0, 1.0, 1.0, 1.5])
 
 
-def test_a_long_hold_up_is_not_caught_up_in_a_burst(clock: Clock) -> None:
+def test_a_long_delay_is_not_followed_by_a_burst(clock: Clock) -> None:
     pace = Pace(lambda: True)
     clock.go_at(pace, 0.0)
     clock.now_s += 600.0
@@ -81,14 +81,14 @@ def test_a_long_hold_up_is_not_caught_up_in_a_burst(clock: Clock) -> None:
     assert clock.go_at(pace, 2.0) == pytest.approx(601.0)
 
 
-def test_it_does_not_wait_for_what_nobody_wants(clock: Clock) -> None:
+def test_a_cancelled_wait_ends(clock: Clock) -> None:
     pace = Pace(lambda: clock.now_s < 1000.5)
     clock.go_at(pace, 0.0)
     assert clock.go_at(pace, 50.0) == pytest.approx(0.5, abs=POLL_S)
 
 
 @given(steps_s=st.lists(st.floats(0, 59), max_size=30), delays_s=st.lists(st.floats(0, 1.9), min_size=31, max_size=31))
-def test_no_picture_goes_early_nor_waits_for_nothing(steps_s: list[float], delays_s: list[float]) -> None:
+def test_no_frame_is_early_or_waits_needlessly(steps_s: list[float], delays_s: list[float]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         clock = Clock()
         patch.setattr(paced, "time", clock)
@@ -106,7 +106,7 @@ def played(path: Path) -> PacedConnector:
     return PacedConnector(lambda: FileSource(path), str(path))
 
 
-def test_a_file_plays_with_its_own_times_as_a_live_source(tmp_path: Path) -> None:
+def test_a_paced_file_keeps_its_own_times(tmp_path: Path) -> None:
     clip = clips.write_video(tmp_path / "clip.mp4", frames=6, rate=50)
     with LiveSource(played(clip)) as source:
         frames = list(source)
@@ -118,13 +118,13 @@ def test_a_file_plays_with_its_own_times_as_a_live_source(tmp_path: Path) -> Non
     assert info.average_fps == 50
 
 
-def test_a_file_with_long_waits_is_not_taken_for_a_camera_that_stalled(tmp_path: Path) -> None:
+def test_long_frame_durations_of_a_file_are_no_stall(tmp_path: Path) -> None:
     slides = clips.write_video(tmp_path / "slides.mp4", pts=[0, 5120, 10240], rate=Fraction(5, 2))
     with LiveSource(played(slides), timing(0.05)) as source:
         assert [frame.segment for frame in source] == [0, 0, 0]
 
 
-def test_every_picture_of_a_file_comes_or_is_counted(tmp_path: Path) -> None:
+def test_every_frame_of_a_paced_file_is_read_or_counted(tmp_path: Path) -> None:
     # At 10,000 a second nobody takes them all in time.
     clip = clips.write_video(tmp_path / "clip.mp4", frames=200, rate=10_000, time_base=Fraction(1, 10_000))
     with LiveSource(played(clip)) as source:
@@ -136,7 +136,7 @@ def test_every_picture_of_a_file_comes_or_is_counted(tmp_path: Path) -> None:
     assert numbers == sorted(set(numbers))
 
 
-def test_what_is_damaged_in_a_file_is_told(tmp_path: Path) -> None:
+def test_damage_in_a_paced_file_is_reported(tmp_path: Path) -> None:
     whole = clips.write_video(tmp_path / "whole.mkv", frames=20, rate=500)
     cut = clips.truncate(whole, tmp_path / "cut.mkv", 0.6)
     with LiveSource(played(cut)) as source:
@@ -146,6 +146,6 @@ def test_what_is_damaged_in_a_file_is_told(tmp_path: Path) -> None:
     assert damage["truncated"] > 0
 
 
-def test_a_file_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match=r"none\.mp4"):
         LiveSource(played(tmp_path / "none.mp4")).__enter__()

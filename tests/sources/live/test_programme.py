@@ -34,12 +34,12 @@ NEXT = 100
     ],
     ids=["identifiers", "table", "service", "codec", "codec and identifiers"],
 )
-def test_a_sender_that_was_set_up_anew_is_followed_within_two_seconds(after: Programme) -> None:
+def test_a_reconfigured_sender_is_followed_within_two_seconds(after: Programme) -> None:
     check_followed(BEFORE, after)
 
 
 @pytest.mark.slow
-def test_another_codec_in_the_other_direction() -> None:
+def test_a_change_of_codec_is_followed() -> None:
     check_followed(Programme(codec="libx265"), Programme(NEXT))
 
 
@@ -62,7 +62,7 @@ def check_followed(before: Programme, after: Programme) -> None:
 
 
 @pytest.mark.slow
-def test_a_sender_that_is_started_again_as_it_was_needs_no_other_connection() -> None:
+def test_a_restarted_sender_needs_no_new_connection() -> None:
     port, stats = free_port(), RunStats()
     source = LiveSource(NetworkConnector(f"udp://127.0.0.1:{port}"), SourceSettings(stall_s=4 * DEADLINE_S), stats)
     with Sender([BEFORE, Programme(NEXT)], port), source as opened:
@@ -70,7 +70,7 @@ def test_a_sender_that_is_started_again_as_it_was_needs_no_other_connection() ->
     assert not [name for name, _ in stats.counts if name == "reconnect"]
 
 
-def test_a_port_is_given_to_one_connection_after_the_other() -> None:
+def test_a_port_is_used_by_one_connection_at_a_time() -> None:
     connector = NetworkConnector("udp://camera:1")
     release = connector._take_port(lambda: True)
     with pytest.raises(SourceLost, match="not closed yet"):

@@ -27,7 +27,7 @@ def source(camera: Camera, transport: Transport, stats: RunStats) -> LiveSource:
 @pytest.mark.slow
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 @pytest.mark.parametrize("codec", ["h264", "h265", "mjpeg"])
-def test_a_slow_camera_is_read_over_one_connection_and_loses_nothing(codec: Codec, transport: Transport) -> None:
+def test_a_slow_camera_keeps_one_connection_and_loses_nothing(codec: Codec, transport: Transport) -> None:
     stats = RunStats()
     with (
         Camera(codec=codec, fps=1.5, key_frame_every_s=2.0, key_frame_on_play=True) as camera,
@@ -41,7 +41,7 @@ def test_a_slow_camera_is_read_over_one_connection_and_loses_nothing(codec: Code
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_stopping_does_not_wait_for_the_next_picture(transport: Transport, caplog: pytest.LogCaptureFixture) -> None:
+def test_stopping_does_not_wait_for_the_next_frame(transport: Transport, caplog: pytest.LogCaptureFixture) -> None:
     with Camera(fps=25, key_frame_on_play=True) as camera:
         opened = source(camera, transport, RunStats())
         with caplog.at_level(logging.INFO), opened:
@@ -57,39 +57,39 @@ def test_stopping_does_not_wait_for_the_next_picture(transport: Transport, caplo
         assert camera.playing() == 0, "the camera was not told that the session ends"
 
 
-def test_the_limit_follows_the_longest_gap_lately() -> None:
+def test_the_limit_follows_the_longest_recent_gap() -> None:
     limit = StallLimit(5.0)
     assert limit.limit_s == 35.0  # nothing is known yet: a camera may have one picture in 30 s
     for number in range(3):
-        limit.came(number * 0.04)
+        limit.add_frame(number * 0.04)
     assert limit.limit_s == 5.0
-    limit.came(20.0)
+    limit.add_frame(20.0)
     assert limit.limit_s == pytest.approx(3 * 19.92)
     for number in range(64):
-        limit.came(20.0 + number * 0.04)
+        limit.add_frame(20.0 + number * 0.04)
     assert limit.limit_s == 5.0
 
 
 def test_bursts_do_not_shorten_the_limit_below_the_pauses_between_them() -> None:
     limit = StallLimit(1.0)
     for number in range(100):
-        limit.came(number // 25 * 1.0 + number % 25 * 1e-3)
+        limit.add_frame(number // 25 * 1.0 + number % 25 * 1e-3)
     assert limit.limit_s == pytest.approx(3 * 0.976)
 
 
-def test_what_a_connection_was_lost_for_is_no_gap() -> None:
+def test_the_time_between_connections_is_no_gap() -> None:
     limit = StallLimit(5.0)
-    limit.came(0.0)
-    limit.came(0.04)
+    limit.add_frame(0.0)
+    limit.add_frame(0.04)
     limit.begin()
-    limit.came(600.0)
-    limit.came(600.04)
+    limit.add_frame(600.0)
+    limit.add_frame(600.04)
     assert limit.limit_s == 5.0
 
 
-def test_what_comes_in_segments_has_time_for_them() -> None:
+def test_inputs_in_segments_have_a_longer_limit() -> None:
     limit = StallLimit(5.0, 40.0)
     assert limit.limit_s == 40.0
-    limit.came(0.0)
-    limit.came(0.1)
+    limit.add_frame(0.0)
+    limit.add_frame(0.1)
     assert limit.limit_s == 40.0

@@ -101,7 +101,7 @@ def check_shown(url: str, *, verify: bool = True) -> None:
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("scheme", ["https", "rtsps"])
-def test_a_private_authority_is_believed_where_it_is_named(authority: trustme.CA, scheme: str) -> None:
+def test_a_private_authority_is_trusted_if_configured(authority: trustme.CA, scheme: str) -> None:
     with camera_at(scheme, context(authority, "127.0.0.1")) as url:
         check_shown(url)
 
@@ -113,10 +113,10 @@ def test_a_private_authority_is_believed_where_it_is_named(authority: trustme.CA
     [
         ("unknown", "name its authority in SSL_CERT_FILE"),
         ("expired", "expired; renew it"),
-        ("another", "write the name in the address that it was made for"),
+        ("another", "use the host name of the certificate in the address"),
     ],
 )
-def test_what_is_not_believed_is_told_with_the_way_out(
+def test_an_untrusted_certificate_is_reported_with_a_remedy(
     authority: trustme.CA, scheme: str, kind: str, saying: str
 ) -> None:
     issuer = trustme.CA() if kind == "unknown" else authority
@@ -130,7 +130,7 @@ def test_what_is_not_believed_is_told_with_the_way_out(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_login_that_ffmpeg_does_not_know_goes_only_to_who_is_believed(authority: trustme.CA) -> None:
+def test_a_relayed_login_is_sent_to_trusted_servers_only(authority: trustme.CA) -> None:
     with Camera(auth=("sha256", "me", "word"), key_frame_on_play=True) as camera:
         with tls_in_front_of(camera.port, context(authority, "127.0.0.1")) as port:
             check_shown(f"rtsps://me:word@127.0.0.1:{port}/live")
@@ -141,7 +141,7 @@ def test_a_login_that_ffmpeg_does_not_know_goes_only_to_who_is_believed(authorit
             check_shown(f"rtsps://me:word@127.0.0.1:{port}/live")
 
 
-def test_the_authorities_are_the_environments_the_systems_or_certifis(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_authorities_come_from_the_environment_the_system_or_certifi(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in certificates.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     system = ssl.get_default_verify_paths().cafile
@@ -155,7 +155,7 @@ def test_the_authorities_are_the_environments_the_systems_or_certifis(monkeypatc
 
 
 @pytest.mark.parametrize("scheme", ["https", "rtsps"])
-def test_authorities_that_cannot_be_read_are_told(
+def test_unreadable_authorities_are_reported(
     authority: trustme.CA, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/no/such/file.pem")
@@ -167,10 +167,10 @@ def test_authorities_that_cannot_be_read_are_told(
 
 
 @pytest.mark.parametrize("scheme", ["http", "rtsp"])
-def test_a_server_that_wants_tls_is_told_with_the_scheme(authority: trustme.CA, scheme: str) -> None:
+def test_a_server_that_requires_tls_is_reported_with_the_scheme(authority: trustme.CA, scheme: str) -> None:
     with (
         Camera() as camera,
         tls_in_front_of(camera.port, context(authority, "127.0.0.1")) as port,
-        pytest.raises(SourceUnavailable, match=f"a server that wants TLS listens at that port; write {scheme}s://"),
+        pytest.raises(SourceUnavailable, match=f"a server that requires TLS listens at that port; write {scheme}s://"),
     ):
         LiveSource(NetworkConnector(f"{scheme}://127.0.0.1:{port}/live"), ALWAYS).__enter__()

@@ -50,7 +50,7 @@ def numbers(frames: list[Frame]) -> list[int | None]:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp", "prefer_tcp"])
-def test_pictures_come_whole_in_order_and_with_their_times(camera: Camera, transport: Transport) -> None:
+def test_frames_are_intact_in_order_and_have_their_times(camera: Camera, transport: Transport) -> None:
     with source(camera, transport) as opened:
         frames = list(itertools.islice(opened, 40))
         damage = {(one.state, one.cause): one.frames for one in opened.take_damage()}
@@ -87,7 +87,7 @@ def test_data_before_the_first_key_frame_is_counted_and_not_decoded(camera: Came
     assert damage.frames > 1
 
 
-def test_the_senders_wall_clock_is_what_the_camera_says(camera: Camera) -> None:
+def test_the_senders_wall_clock_is_read(camera: Camera) -> None:
     with source(camera) as opened:
         frames = list(itertools.islice(opened, 20))
     to_wall_clock_s = time.time() - time.monotonic()
@@ -100,7 +100,7 @@ def test_the_senders_wall_clock_is_what_the_camera_says(camera: Camera) -> None:
         assert shot.drawn_s <= frame.captured_s
 
 
-def test_another_size_inside_the_session_begins_a_segment(camera: Camera) -> None:
+def test_a_change_of_size_within_the_session_starts_a_segment(camera: Camera) -> None:
     with source(camera) as opened:
         frames = iter(opened)
         seen = [next(frames)]
@@ -113,7 +113,7 @@ def test_another_size_inside_the_session_begins_a_segment(camera: Camera) -> Non
     assert [frame.pts for frame in seen] == sorted({frame.pts for frame in seen})
 
 
-def test_pictures_that_miss_packets_are_not_given_to_a_detector(camera: Camera) -> None:
+def test_frames_with_lost_packets_are_kept_from_the_detector(camera: Camera) -> None:
     camera.lose(0.1, seed=5)
     with source(camera, "udp") as opened:
         frames = list(itertools.islice(opened, 50))
@@ -136,7 +136,7 @@ def nothing_says(word: str, caplog: pytest.LogCaptureFixture, capfd: pytest.Capt
     assert word not in "".join(capfd.readouterr())
 
 
-def test_a_wrong_login_is_told_without_the_password(
+def test_a_wrong_login_is_reported_without_the_password(
     camera: Camera, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     camera.change_auth(("digest", "me", "right"))
@@ -157,19 +157,19 @@ def test_a_wrong_login_is_told_without_the_password(
         camera.change_auth(None)
 
 
-def test_a_wrong_path_is_told(camera: Camera) -> None:
+def test_a_wrong_path_is_reported(camera: Camera) -> None:
     with pytest.raises(SourceUnavailable, match="/nothing: the server has nothing at this path") as caught:
         connect(camera.url_at("/nothing?token=swordfish"))
     assert caught.value.cause == "no such path"
     assert CANARY not in str(caught.value)
 
 
-def test_a_camera_with_sound_only_has_no_video() -> None:
+def test_a_camera_with_audio_only_has_no_video() -> None:
     with Camera(codec="audio") as camera, pytest.raises(SourceUnavailable, match=r"has no video \(only audio\)"):
         connect(camera.url)
 
 
-def test_a_camera_that_goes_is_told_without_its_password(
+def test_a_lost_camera_is_reported_without_its_password(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Camera(auth=("basic", "me", CANARY), key_frame_on_play=True) as camera, nothing_says(CANARY, caplog, capfd):
@@ -184,13 +184,13 @@ def test_a_camera_that_goes_is_told_without_its_password(
                 list(frames)
         assert CANARY not in str(caught.value)
         assert not connector.is_reachable()
-        with pytest.raises(SourceLost, match="nobody listens at that port") as caught:
+        with pytest.raises(SourceLost, match="no server listens at that port") as caught:
             connector.connect(is_active)
         assert caught.value.cause == "refused"
         assert CANARY not in f"{caught.value!r}"
 
 
-def test_a_camera_that_hangs_before_it_answers_is_not_waited_for_long() -> None:
+def test_opening_a_hung_camera_has_a_time_limit() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(SourceLost, match=f"rtsp://127.0.0.1:{port}/: no ") as caught:
@@ -199,13 +199,13 @@ def test_a_camera_that_hangs_before_it_answers_is_not_waited_for_long() -> None:
 
 
 @pytest.mark.parametrize("url", ["rtsp://[::1/x", "rtsp://me:swordfish@camera:port/x", "http://camera:99999/"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
+def test_an_invalid_address_is_refused(url: str) -> None:
     with pytest.raises(SourceUnavailable, match="is no address") as caught:
         NetworkConnector(url)
     assert CANARY not in str(caught.value)
 
 
-def test_pictures_over_http_are_timed_by_arrival() -> None:
+def test_frames_over_http_are_timed_by_arrival() -> None:
     done = threading.Event()
 
     def show(sink: MjpegSink) -> None:

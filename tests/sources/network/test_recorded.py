@@ -68,17 +68,17 @@ def check_whole(source: Source) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_frame_of_a_recording_comes_once(address: str, name: str) -> None:
+def test_every_frame_of_a_recording_is_read_once(address: str, name: str) -> None:
     check_whole(open_source(f"{address}/{name}"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_server_without_ranges_gives_every_frame_too(folder: Path, name: str) -> None:
+def test_a_server_without_ranges_works_too(folder: Path, name: str) -> None:
     with serving(folder, ranges=False) as address:
         check_whole(open_source(f"{address}/{name}", SourceSettings(live=False)))
 
 
-def test_an_index_at_the_end_is_no_obstacle_where_nothing_can_be_skipped(tmp_path: Path) -> None:
+def test_an_index_at_the_end_works_without_ranges(tmp_path: Path) -> None:
     clips.write_video(tmp_path / "clip.mp4", frames=FRAMES, audio=True)
     with serving(tmp_path, ranges=False) as address:
         check_whole(open_source(f"{address}/clip.mp4"))
@@ -86,7 +86,7 @@ def test_an_index_at_the_end_is_no_obstacle_where_nothing_can_be_skipped(tmp_pat
 
 @pytest.mark.parametrize("ranges", [True, False])
 @pytest.mark.parametrize("name", NAMES)
-def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, ranges: bool) -> None:
+def test_audio_is_the_same_as_from_disk(folder: Path, tmp_path: Path, name: str, ranges: bool) -> None:
     with (
         serving(folder, ranges=ranges) as address,
         open_source(f"{address}/{name}", SourceSettings(live=False)) as source,
@@ -102,7 +102,7 @@ def test_sound_comes_as_from_the_disk(folder: Path, tmp_path: Path, name: str, r
 
 @pytest.mark.parametrize("ranges", [True, False])
 @pytest.mark.parametrize("name", NAMES)
-def test_what_the_server_tells_the_size_of_is_no_live_source(folder: Path, name: str, ranges: bool) -> None:
+def test_content_with_a_known_size_is_a_recording(folder: Path, name: str, ranges: bool) -> None:
     with serving(folder, ranges=ranges) as address:
         check_whole(open_source(f"{address}/{name}"))
 
@@ -113,12 +113,12 @@ def test_a_playlist_without_an_end_is_live(address: str, name: str, recorded: bo
     assert isinstance(open_source(f"{address}/{name}"), RecordedSource if recorded else LiveSource)
 
 
-def test_what_the_user_says_counts_more(address: str) -> None:
+def test_settings_decide_what_is_a_recording(address: str) -> None:
     assert isinstance(open_source(f"{address}/clip.mp4", SourceSettings(live=True)), LiveSource)
     assert isinstance(open_source(f"{address}/live.m3u8", SourceSettings(live=False)), RecordedSource)
 
 
-def test_what_is_known_of_a_recording(address: str) -> None:
+def test_info_of_a_recording(address: str) -> None:
     with open_source(f"{address}/clip.mp4?token=swordfish") as source:
         info = source.info
     assert info.name == f"{address}/clip.mp4"
@@ -131,7 +131,7 @@ def test_what_is_known_of_a_recording(address: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"), [("none.mp4", "the server has nothing at this path"), ("page.html", "a web page, no video")]
 )
-def test_what_is_no_video_is_refused_in_one_line(address: str, name: str, said: str) -> None:
+def test_content_without_video_is_refused_in_one_line(address: str, name: str, said: str) -> None:
     with pytest.raises(SourceUnavailable, match=said) as caught:
         open_source(f"{address}/{name}")
     assert "\n" not in str(caught.value)
@@ -143,25 +143,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_server_that_is_not_there_is_refused_at_once() -> None:
+def test_an_unreachable_server_is_refused_at_once() -> None:
     address = f"http://me:swordfish@127.0.0.1:{free_port()}/clip.mp4"
-    with pytest.raises(SourceUnavailable, match="nobody listens at that port") as caught:
+    with pytest.raises(SourceUnavailable, match="no server listens at that port") as caught:
         open_source(address)
     assert caught.value.cause == "refused"
     assert "swordfish" not in str(caught.value)
-    with pytest.raises(SourceUnavailable, match="nobody listens"):
+    with pytest.raises(SourceUnavailable, match="no server listens"):
         open_source(address, SourceSettings(live=False)).__enter__()
-    with pytest.raises(SourceLost, match="nobody listens"):
+    with pytest.raises(SourceLost, match="no server listens"):
         is_recording(NetworkConnector(address))
 
 
-def test_a_server_that_is_not_there_yet_is_waited_for_as_for_a_camera() -> None:
+def test_an_unreachable_server_is_retried_on_request() -> None:
     options = SourceSettings(retry_at_start=True)
     assert isinstance(open_source(f"http://127.0.0.1:{free_port()}/clip.mp4", options), LiveSource)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recording_whose_sending_breaks_off_is_not_taken_for_whole(folder: Path, name: str) -> None:
+def test_a_broken_download_is_reported_as_truncated(folder: Path, name: str) -> None:
     with serving(folder, sent=0.6) as address, open_source(f"{address}/{name}", SourceSettings(live=False)) as source:
         came = len(list(source))
         damage = source.take_damage()
@@ -171,7 +171,7 @@ def test_a_recording_whose_sending_breaks_off_is_not_taken_for_whole(folder: Pat
 
 
 @pytest.mark.parametrize("name", ["clip.mkv", "clip.mp4"])
-def test_a_recording_that_was_cut_off_tells_how_much_is_missing(folder: Path, tmp_path: Path, name: str) -> None:
+def test_a_truncated_recording_reports_how_much_is_missing(folder: Path, tmp_path: Path, name: str) -> None:
     clips.truncate(folder / name, tmp_path / name, 0.6)
     with serving(tmp_path) as address, open_source(f"{address}/{name}") as source:
         came = len(list(source))

@@ -44,13 +44,13 @@ def check_told(url: str, saying: str, **options: object) -> None:
         ("DESCRIBE", 400, "Bad Request", "does not understand the request"),
         ("DESCRIBE", 403, "Forbidden", "this user may not watch"),
         ("DESCRIBE", 404, "Not Found", "nothing at this path"),
-        ("DESCRIBE", 406, "Not Acceptable", "in no form that is known"),
+        ("DESCRIBE", 406, "Not Acceptable", "no supported format"),
         ("DESCRIBE", 451, "Parameter Not Understood", "does not know a parameter"),
-        ("DESCRIBE", 453, "Not Enough Bandwidth", "takes no more viewers"),
-        ("SETUP", 453, "Not Enough Bandwidth", "takes no more viewers"),
-        ("PLAY", 454, "Session Not Found", "lost the session"),
+        ("DESCRIBE", 453, "Not Enough Bandwidth", "no bandwidth for another viewer"),
+        ("SETUP", 453, "Not Enough Bandwidth", "no bandwidth for another viewer"),
+        ("PLAY", 454, "Session Not Found", "the session has expired"),
         ("PLAY", 455, "Method Not Valid in This State", "cannot play now"),
-        ("SETUP", 461, "Unsupported Transport", "does not send that way"),
+        ("SETUP", 461, "Unsupported Transport", "refuses this transport"),
         ("DESCRIBE", 500, "Internal Server Error", "the server failed"),
         ("DESCRIBE", 503, "Service Unavailable", "the server is busy"),
         ("DESCRIBE", 599, "Odd", "the server refuses"),
@@ -61,7 +61,7 @@ def test_refusals_of_rtsp(method: str, status: int, words: str, saying: str) -> 
         check_told(f"rtsp://me:{SECRET}@127.0.0.1:{port}/live", f"{saying}.*{status}", open_timeout_s=2.0)
 
 
-def test_what_may_mend_itself_is_tried_again_soon_and_what_not_slowly() -> None:
+def test_temporary_errors_are_retried_soon_and_others_slowly() -> None:
     soon = {code for code in range(300, 600) if isinstance(refused("x", code), SourceLost)}
     assert {453, 454, 500, 503} <= soon
     assert not soon & {400, 401, 403, 404, 451, 461}
@@ -78,12 +78,12 @@ def test_what_may_mend_itself_is_tried_again_soon_and_what_not_slowly() -> None:
         (b"220 mail ESMTP\r\n", lambda _: b"500 what?\r\n", "something else listens"),
     ],
 )
-def test_a_server_that_is_no_rtsp_server(banner: bytes, answer: Answer, saying: str) -> None:
+def test_another_server_at_an_rtsp_address(banner: bytes, answer: Answer, saying: str) -> None:
     with answering(answer, banner) as port:
         check_told(f"rtsp://me:{SECRET}@127.0.0.1:{port}/live", saying, open_timeout_s=2.0)
 
 
-def test_an_rtsp_server_is_no_web_server(camera: Camera) -> None:
+def test_an_rtsp_server_at_a_web_address(camera: Camera) -> None:
     check_told(f"http://me:{SECRET}@127.0.0.1:{camera.port}/live", "an RTSP server listens.*write rtsp://")
 
 
@@ -91,17 +91,17 @@ def test_an_rtsp_server_is_no_web_server(camera: Camera) -> None:
 @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"RTSP/1.0 400 Bad Request\r\n\r\n"])
 def test_a_server_without_tls(scheme: str, said: bytes) -> None:
     with answering(lambda _: said) as port:
-        check_told(f"{scheme}://me:{SECRET}@127.0.0.1:{port}/live", f"does not speak TLS.*write {scheme[:-1]}://")
+        check_told(f"{scheme}://me:{SECRET}@127.0.0.1:{port}/live", f"does not support TLS.*write {scheme[:-1]}://")
 
 
 @pytest.mark.parametrize("scheme", ["rtsps", "https"])
-def test_a_server_that_hangs_up_on_tls(scheme: str, camera: Camera) -> None:
+def test_a_server_that_closes_tls_connections(scheme: str, camera: Camera) -> None:
     for answer in (lambda _: None, None):
         with answering(answer) if answer else nullcontext(camera.port) as port:
-            check_told(f"{scheme}://me:{SECRET}@127.0.0.1:{port}/live", f"does not speak TLS.*write {scheme[:-1]}://")
+            check_told(f"{scheme}://me:{SECRET}@127.0.0.1:{port}/live", f"does not support TLS.*write {scheme[:-1]}://")
 
 
-def test_a_web_page_is_no_camera() -> None:
+def test_a_web_page_is_refused() -> None:
     page = b"<!DOCTYPE html><html>log in</html>"
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\n\r\n"
     with answering(lambda _: head.encode() + page) as port:
@@ -127,7 +127,7 @@ def test_logins_of_rtsp(scheme: Scheme) -> None:
         check_told(camera.url_with("admin", SECRET), "wrong user or password")
 
 
-def test_a_login_that_nobody_knows_is_named() -> None:
+def test_an_unsupported_login_is_named() -> None:
     def answer(request: bytes) -> bytes:
         head = "CSeq: 1\r\nWWW-Authenticate: Negotiate\r\n" if request[:8] == b"DESCRIBE" else "CSeq: 1\r\n"
         return f"RTSP/1.0 {'401 Unauthorized' if 'WWW' in head else '200 OK'}\r\n{head}\r\n".encode()
@@ -161,8 +161,8 @@ def test_the_other_transport_is_tried(asked: Transport, only: str, caplog: pytes
         (f"rtsp://admin:{SECRET}@/live", "has no host"),
         (f"rtsp://admin:{SECRET}/live", "is no address"),
         (f"rtsp://admin:{SECRET}", "is no address"),
-        (f"rtsp://admin:12/{SECRET}@nowhere.invalid/live", "not known.*%2F"),
-        (f"rtsp://admin:p@{SECRET}/x@nowhere.invalid/live", "not known.*%2F"),
+        (f"rtsp://admin:12/{SECRET}@nowhere.invalid/live", "unknown host name.*%2F"),
+        (f"rtsp://admin:p@{SECRET}/x@nowhere.invalid/live", "unknown host name.*%2F"),
         ("rtsp:///live", "has no host"),
         ("https:///", "has no host"),
     ],
@@ -177,17 +177,17 @@ def check_told_of(url: str, saying: str) -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_an_option_that_ffmpeg_does_not_have_is_named() -> None:
+def test_an_unknown_ffmpeg_option_is_named() -> None:
     with pytest.raises(ConfigError, match=r"no option 'reorder_queue'.*did you mean reorder_queue_size"):
         NetworkConnector("rtsp://camera/", SourceSettings(options={"reorder_queue": "5"}))
     NetworkConnector("rtsp://camera/", SourceSettings(options={"reorder_queue_size": "5"}))
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_taken_port_is_reported() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         check_told(f"udp://127.0.0.1:{taken.getsockname()[1]}", "the port is taken by another program")
 
 
-def test_nothing_that_comes_over_udp_is_told() -> None:
-    check_told("udp://127.0.0.1:1", r"nothing came in time|not permitted|Permission", open_timeout_s=0.3)
+def test_missing_datagrams_are_reported() -> None:
+    check_told("udp://127.0.0.1:1", r"no data in time|not permitted|Permission", open_timeout_s=0.3)

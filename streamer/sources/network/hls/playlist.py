@@ -1,6 +1,6 @@
-"""Playlists of HTTP Live Streaming: what they list, and which variant of a master playlist is read. Pure.
+"""Playlists of HTTP Live Streaming: their contents, and which variant of a master playlist is read. Pure.
 
-FFmpeg's own HLS reader opens every variant at the start and passes over discontinuities: so this program reads the
+FFmpeg's own HLS reader opens every variant at the start and ignores discontinuities. So this program reads the
 playlists itself, with the library m3u8, and FFmpeg reads the media.
 """
 
@@ -23,8 +23,8 @@ class Part:
 
     Attributes:
         url: absolute, with all secrets.
-        first: of its bytes.
-        length: of the range; None for all that follows.
+        first: offset of the first byte.
+        length: bytes; None for the rest of the file.
     """
 
     url: str
@@ -37,9 +37,9 @@ class Key:
     """How a segment is encrypted (RFC 8216, 4.3.2.4).
 
     Attributes:
-        method: `AES-128`, or one that this program does not know.
-        url: of the 16 bytes of the key.
-        iv: initialization vector, 16 bytes; None if it is the segment's number.
+        method: `AES-128`, or an unsupported method.
+        url: of the key, which has 16 bytes.
+        iv: initialization vector, 16 bytes; None for the segment's number.
     """
 
     method: str
@@ -53,12 +53,12 @@ class Segment:
 
     Attributes:
         number: its media sequence number.
-        media: where it is.
-        duration_s: as the playlist tells.
-        discontinuity: the playlist says that it does not continue the one before.
-        header: where the initialization of its format is (EXT-X-MAP); None for those that need none.
+        media: its file or range.
+        duration_s: as stated in the playlist.
+        discontinuity: it does not continue the previous segment (EXT-X-DISCONTINUITY).
+        header: its initialization section (EXT-X-MAP); None for formats without one.
         key: None if it is not encrypted.
-        gap: the playlist says that it is missing (EXT-X-GAP).
+        gap: it is missing (EXT-X-GAP).
     """
 
     number: int
@@ -75,10 +75,10 @@ class MediaPlaylist:
     """A list of segments.
 
     Attributes:
-        segments: in order, with rising numbers.
-        target_s: no segment is longer, as far as the server keeps its word.
-        discontinuities: how many there were before the first segment.
-        ended: nothing will follow.
+        segments: in order, with increasing numbers.
+        target_s: stated upper bound of segment durations.
+        discontinuities: number of discontinuities before the first segment.
+        ended: no more segments will follow.
     """
 
     segments: tuple[Segment, ...]
@@ -89,14 +89,14 @@ class MediaPlaylist:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One quality of a programme.
+    """One quality of a stream.
 
     Attributes:
         url: of its media playlist.
-        height: of its pictures, pixels; None where the master playlist does not tell.
-        bandwidth: bits a second.
-        audio: the media playlist of the sound that belongs to it; None if its own segments hold it.
-        video: whether it can have pictures.
+        height: of its frames, pixels; None if the master playlist does not state it.
+        bandwidth: bits per second.
+        audio: address of its audio playlist; None if its own segments hold the audio.
+        video: whether it may have video.
     """
 
     url: str
@@ -114,19 +114,19 @@ class MasterPlaylist:
 
 
 def parse(text: str, url: str, name: str) -> MasterPlaylist | MediaPlaylist:
-    """What a playlist says.
+    """Parse a playlist.
 
     Args:
         text: of the playlist.
-        url: where it came from in the end: addresses in it are relative to that.
-        name: what to call it in an error.
+        url: its address after redirects, to which addresses in it are relative.
+        name: of the source, for errors.
 
     Raises:
-        SourceUnavailable: it is no playlist.
+        SourceUnavailable: the text is no playlist.
     """
     if not text.lstrip("\ufeff \r\n").startswith("#EXTM3U"):
         raise SourceUnavailable(
-            f"{name}: is no playlist (it does not begin with #EXTM3U); open the address in a browser to see what it is",
+            f"{name}: is no playlist (it does not begin with #EXTM3U); open the address in a browser",
             "no playlist",
         )
     try:
@@ -134,50 +134,51 @@ def parse(text: str, url: str, name: str) -> MasterPlaylist | MediaPlaylist:
         return _master(found) if found.playlists else _media(found)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, m3u8.ParseError) as error:
         raise SourceUnavailable(
-            f"{name}: the playlist cannot be understood ({type(error).__name__}); see what wrote it", "no playlist"
+            f"{name}: the playlist cannot be parsed ({type(error).__name__}); check the program that writes it",
+            "no playlist",
         ) from error
 
 
 def choose(master: MasterPlaylist, max_height: int | None, name: str) -> tuple[Variant, str]:
-    """The best variant, and what a user should know of the choice ("" for nothing).
+    """Choose the best variant; also returns a note for the user, or "".
 
-    The tallest one that is not taller than `max_height`, of equal ones that with the most bits. Where none is small
-    enough it is the smallest, and where no height is told the bandwidth decides. The order of the list does not count.
+    It is the tallest variant that is not taller than `max_height`; of equal ones the one with the highest bandwidth. If
+    all are taller it is the smallest. If no height is known, the bandwidth decides. The order of the list is ignored.
 
     Raises:
         SourceUnavailable: none has video.
     """
-    seen = [one for one in master.variants if one.video]
-    if not seen:
-        has = "only sound" if master.variants else "none at all"
+    with_video = [one for one in master.variants if one.video]
+    if not with_video:
+        has = "only audio" if master.variants else "it is empty"
         raise SourceUnavailable(f"{name}: no variant of the playlist has video ({has}); give the address of one")
-    known = [one for one in seen if one.height is not None]
+    known = [one for one in with_video if one.height is not None]
     fitting = [one for one in known if max_height is None or (one.height or 0) <= max_height]
     if fitting:
         return max(fitting, key=lambda one: (one.height or 0, one.bandwidth)), ""
-    untold = [one for one in seen if one.height is None]
-    if untold:
-        chosen = max(untold, key=lambda one: one.bandwidth)
-        told = f"the playlist does not tell the height of its pictures: taken without regard to max_height {max_height}"
-        return chosen, "" if max_height is None else told
+    unknown = [one for one in with_video if one.height is None]
+    if unknown:
+        chosen = max(unknown, key=lambda one: one.bandwidth)
+        note = f"the playlist does not state the height of its variants: max_height {max_height} is ignored"
+        return chosen, "" if max_height is None else note
     chosen = min(known, key=lambda one: (one.height or 0, -one.bandwidth))
-    return chosen, f"no variant is within max_height {max_height}: the smallest is taken, {chosen.height} high"
+    return chosen, f"no variant is within max_height {max_height}: reading the smallest, {chosen.height} pixels high"
 
 
 def _master(found: Any) -> MasterPlaylist:
     variants = []
     for one in found.playlists:
-        told = one.stream_info
-        codecs = [codec.strip().lower() for codec in (told.codecs or "").split(",") if codec.strip()]
-        video = told.resolution is not None or not codecs or any(codec.startswith(_VIDEO_CODECS) for codec in codecs)
-        height = told.resolution[1] if told.resolution else None
-        bandwidth = told.bandwidth or told.average_bandwidth or 0
-        variants.append(Variant(one.absolute_uri, height, bandwidth, _sound_of(told.audio, found.media), video))
+        info = one.stream_info
+        codecs = [codec.strip().lower() for codec in (info.codecs or "").split(",") if codec.strip()]
+        video = info.resolution is not None or not codecs or any(codec.startswith(_VIDEO_CODECS) for codec in codecs)
+        height = info.resolution[1] if info.resolution else None
+        bandwidth = info.bandwidth or info.average_bandwidth or 0
+        variants.append(Variant(one.absolute_uri, height, bandwidth, _audio_url_of(info.audio, found.media), video))
     return MasterPlaylist(tuple(variants))
 
 
-def _sound_of(group: str | None, media: Sequence[Any]) -> str | None:
-    """The rendition of a group that players take by themselves; one without an address is in the video's segments."""
+def _audio_url_of(group: str | None, media: Sequence[Any]) -> str | None:
+    """The default rendition of a group; None if its audio is in the segments of the video."""
     group = None if group is None else group.strip('"')
     renditions = [one for one in media if one.type == "AUDIO" and one.group_id == group]
     if not renditions:
@@ -189,9 +190,9 @@ def _sound_of(group: str | None, media: Sequence[Any]) -> str | None:
 
 def _media(found: Any) -> MediaPlaylist:
     segments: list[Segment] = []
-    ends: dict[str, int] = {}  # of the last range of each file: one that tells no beginning follows it
+    ends: dict[str, int] = {}  # end of the last range of each file, where a range without an offset starts
     for one in found.segments:
-        if one.uri is None:  # parts of the next one (LL-HLS), which is not there as a whole yet
+        if one.uri is None:  # parts of the next segment (LL-HLS), which is not complete yet
             continue
         media = _part(one.absolute_uri, one.byterange, ends)
         header = one.init_section

@@ -138,9 +138,7 @@ def test_each_jump_is_paced_at_once(
         pytest.param([{"fragments": True}, {}], id="another container"),
     ],
 )
-def test_an_encoder_that_begins_anew_loses_nothing(
-    origin: Origin, tmp_path: Path, others: list[dict[str, Any]]
-) -> None:
+def test_a_restarted_encoder_loses_nothing(origin: Origin, tmp_path: Path, others: list[dict[str, Any]]) -> None:
     origin.channel("live.m3u8", Channel(add(origin, tmp_path, *others)))
     played = Played(f"{origin.address}/live.m3u8", 2 * PERIOD - 5)
     assert played.numbers == list(range(2 * PERIOD - 5))
@@ -152,7 +150,7 @@ def test_an_encoder_that_begins_anew_loses_nothing(
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("start_s", [1.0, 50.0, 2000.0])
 @pytest.mark.parametrize("apart", [False, True])
-def test_sound_stays_with_its_picture_over_a_jump(
+def test_audio_stays_in_sync_over_a_jump(
     origin: Origin, tmp_path: Path, start_s: float, told: bool, apart: bool
 ) -> None:
     ways: dict[str, dict[str, Any]] = {"live": {"sound": True}}
@@ -192,7 +190,7 @@ def test_sound_stays_with_its_picture_over_a_jump(
 # what servers and networks do
 
 
-def test_packet_counters_that_begin_anew_are_no_loss(origin: Origin, tmp_path: Path) -> None:
+def test_restarted_packet_counters_are_no_loss(origin: Origin, tmp_path: Path) -> None:
     segments = add(origin, tmp_path, {"sound": True})
     each_for_itself(origin, segments)
     origin.channel("live.m3u8", Channel(segments))
@@ -202,9 +200,7 @@ def test_packet_counters_that_begin_anew_are_no_loss(origin: Origin, tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_segment_that_is_not_there_leaves_a_gap_and_no_more(
-    origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_missing_segment_is_a_gap_only(origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     segments = add(origin, tmp_path, {"pictures": 60})
     del origin.files[segments[3].name]
     origin.channel("live.m3u8", Channel(segments))
@@ -217,7 +213,7 @@ def test_a_segment_that_is_not_there_leaves_a_gap_and_no_more(
 
 
 @pytest.mark.slow
-def test_a_server_that_is_away_for_a_while_is_read_on(origin: Origin, tmp_path: Path) -> None:
+def test_reading_continues_after_an_outage_of_the_server(origin: Origin, tmp_path: Path) -> None:
     segments = add(origin, tmp_path, {"pictures": 100})
     channel = Channel(segments, window=10)
     asked: list[float] = []
@@ -234,7 +230,7 @@ def test_a_server_that_is_away_for_a_while_is_read_on(origin: Origin, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_playlist_whose_numbers_begin_anew_is_read_on(origin: Origin, tmp_path: Path) -> None:
+def test_reading_continues_after_segment_numbers_restart(origin: Origin, tmp_path: Path) -> None:
     segments = add(origin, tmp_path, {}, {"start_s": 1.0})
     before, after = Channel(segments[:3]), Channel(untold(segments[3:]))
     asked: list[int] = []
@@ -251,7 +247,7 @@ def test_a_playlist_whose_numbers_begin_anew_is_read_on(origin: Origin, tmp_path
     played.check_pace()
 
 
-def test_a_list_that_ends_is_played_to_its_end_and_not_again(origin: Origin, tmp_path: Path) -> None:
+def test_an_ended_playlist_is_played_once(origin: Origin, tmp_path: Path) -> None:
     segments = add(origin, tmp_path, {"pictures": 20})
     origin.channel("live.m3u8", Channel(segments, ready=2, ended=True))
     connector = NetworkConnector(f"{origin.address}/live.m3u8")
@@ -310,7 +306,7 @@ def without_names(origin: Origin, segments: list[Segment]) -> list[Segment]:
 
 
 @pytest.mark.parametrize("change", [in_ranges, behind_a_key, with_parts, without_names])
-def test_forms_of_segments(
+def test_segment_formats(
     origin: Origin, tmp_path: Path, change: Callable[[Origin, list[Segment]], list[Segment]]
 ) -> None:
     segments = change(origin, add(origin, tmp_path, {}))
@@ -354,7 +350,7 @@ def programme(origin: Origin, folder: Path, *, sound: bool = False, ended: bool 
     ("max_height", "height", "said"),
     [(None, 256, ""), (256, 256, ""), (200, 128, ""), (64, 64, ""), (10, 64, "no variant is within max_height 10")],
 )
-def test_of_a_master_playlist_the_best_variant_alone_is_downloaded(
+def test_only_the_best_variant_is_downloaded(
     origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture, max_height: int | None, height: int, said: str
 ) -> None:
     programme(origin, tmp_path)
@@ -367,7 +363,7 @@ def test_of_a_master_playlist_the_best_variant_alone_is_downloaded(
 
 
 @pytest.mark.slow
-def test_the_default_sound_of_its_group_comes_with_the_variant(origin: Origin, tmp_path: Path) -> None:
+def test_the_default_audio_of_the_group_is_read(origin: Origin, tmp_path: Path) -> None:
     programme(origin, tmp_path, sound=True)
     played = Played(f"{origin.address}/master.m3u8", 45, max_height=64)
     asked = {path.partition("/")[0] for path in origin.paths()}
@@ -383,7 +379,7 @@ def test_the_default_sound_of_its_group_comes_with_the_variant(origin: Origin, t
 
 
 @pytest.mark.parametrize("sound", [False, True])
-def test_of_a_recording_too(origin: Origin, tmp_path: Path, sound: bool) -> None:
+def test_only_the_best_variant_of_a_recording_is_downloaded(origin: Origin, tmp_path: Path, sound: bool) -> None:
     programme(origin, tmp_path, sound=sound, ended=True)
     options = SourceSettings(max_height=64)
     with open_source(f"{origin.address}/master.m3u8", options) as source:
@@ -397,7 +393,7 @@ def test_of_a_recording_too(origin: Origin, tmp_path: Path, sound: bool) -> None
 # logins, and what is no playlist
 
 
-def test_a_login_is_given_to_its_own_server_only(origin: Origin, tmp_path: Path, capfd: Any) -> None:
+def test_a_login_is_sent_to_its_own_server_only(origin: Origin, tmp_path: Path, capfd: Any) -> None:
     segments = add(origin, tmp_path, {})
     origin.login = "Basic bWU6c3dvcmRmaXNo"  # me:swordfish
     with serving() as elsewhere:
@@ -412,7 +408,7 @@ def test_a_login_is_given_to_its_own_server_only(origin: Origin, tmp_path: Path,
     assert "swordfish" not in out + err
 
 
-def test_a_wrong_login_is_told_without_the_password(origin: Origin) -> None:
+def test_a_wrong_login_is_reported_without_the_password(origin: Origin) -> None:
     origin.login = "Basic x"
     address = origin.address.replace("://", "://me:swordfish@")
     with pytest.raises(SourceUnavailable, match="wrong user or password") as caught:
@@ -425,7 +421,7 @@ def test_a_wrong_login_is_told_without_the_password(origin: Origin) -> None:
     [
         (b"<html>not found</html>", "is no playlist"),
         (b"", "is no playlist"),
-        (b"#EXTM3U\n#EXTINF:x,\na.ts\n", "cannot be understood"),
+        (b"#EXTM3U\n#EXTINF:x,\na.ts\n", "cannot be parsed"),
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n", "lists no segments"),
         (
             b'#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="mp4a.40.2"\na.m3u8\n',
@@ -434,7 +430,7 @@ def test_a_wrong_login_is_told_without_the_password(origin: Origin) -> None:
         (None, "nothing at this path"),
     ],
 )
-def test_what_is_no_playlist_is_told_with_a_remedy(origin: Origin, content: bytes | None, said: str) -> None:
+def test_an_invalid_playlist_is_reported_with_a_remedy(origin: Origin, content: bytes | None, said: str) -> None:
     if content is not None:
         origin.files["live.m3u8"] = content
     with pytest.raises((SourceUnavailable, SourceLost), match=said) as caught:

@@ -59,7 +59,7 @@ def check_every(frames: list[Frame], camera: HttpCamera) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_mjpeg_gives_every_picture(form: str) -> None:
+def test_every_frame_of_every_form_of_mjpeg_is_read(form: str) -> None:
     with HttpCamera(fps=25) as camera:
         frames = first(opened(camera.url(f"/mjpeg/{form}")), 12)
         check_every(frames, camera)
@@ -69,7 +69,7 @@ def test_every_form_of_mjpeg_gives_every_picture(form: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["good", "nofirst", "extra", "nolen", "bare"])
-def test_slow_cameras_give_every_picture_when_it_comes(form: str) -> None:
+def test_frames_of_slow_cameras_are_read_as_they_arrive(form: str) -> None:
     with HttpCamera(fps=1) as camera:
         source = opened(camera.url(f"/mjpeg/{form}"))
         with source:
@@ -79,7 +79,7 @@ def test_slow_cameras_give_every_picture_when_it_comes(form: str) -> None:
 
 
 @pytest.mark.parametrize("login", LOGINS)
-def test_a_login_is_given_as_the_server_wants_it(login: str) -> None:
+def test_every_kind_of_login_is_supported(login: str) -> None:
     with HttpCamera() as camera:
         url = camera.url(f"/auth/{login}/mjpeg/good", f"{USER}:{PASSWORD}")
         check_every(first(opened(url), 3), camera)
@@ -107,7 +107,7 @@ def test_the_login_does_not_follow_a_redirect_to_another_host() -> None:
 
 
 @pytest.mark.parametrize("path", ["/snapshot.jpg", "/unsized", "/tagged", "/picture.png", "/redirect/snapshot.jpg"])
-def test_single_pictures_are_asked_for_again_and_again(path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_single_pictures_are_polled(path: str, caplog: pytest.LogCaptureFixture) -> None:
     stats = RunStats()
     with HttpCamera(fps=10) as camera, caplog.at_level(logging.INFO):
         source = opened(camera.url(path), stats, poll_fps=10)
@@ -120,7 +120,7 @@ def test_single_pictures_are_asked_for_again_and_again(path: str, caplog: pytest
     assert reconnects(stats) == {}
 
 
-def test_a_picture_that_did_not_change_comes_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unchanged_picture_is_a_frame_too(caplog: pytest.LogCaptureFixture) -> None:
     with HttpCamera() as camera, caplog.at_level(logging.INFO):
         camera.still = 7
         frames = first(opened(camera.url("/tagged"), poll_fps=20), 5)
@@ -137,7 +137,7 @@ def test_single_pictures_keep_one_connection_and_the_pace() -> None:
     assert min(steps_s) > 0.1
 
 
-def test_a_camera_of_single_pictures_that_fails_is_asked_until_it_works() -> None:
+def test_a_failing_snapshot_camera_is_polled_until_it_works() -> None:
     stats = RunStats()
     settings = SourceSettings(stall_s=DEADLINE_S, first_wait_s=0.1)
     with HttpCamera() as camera, opened(camera.url("/snapshot.jpg"), stats, settings, poll_fps=20) as source:
@@ -149,7 +149,7 @@ def test_a_camera_of_single_pictures_that_fails_is_asked_until_it_works() -> Non
     assert reconnects(stats) == {"503": 1}
 
 
-def test_a_camera_that_falls_silent_is_told_and_given_up() -> None:
+def test_a_silent_camera_is_reported_and_dropped() -> None:
     with HttpCamera() as camera:
         settings = SourceSettings(stall_s=0.5, retry_for_s=0.0)
         with opened(camera.url("/snapshot.jpg"), None, settings, poll_fps=20, open_timeout_s=0.5) as source:
@@ -161,7 +161,7 @@ def test_a_camera_that_falls_silent_is_told_and_given_up() -> None:
         camera.silent.clear()
 
 
-def test_a_picture_that_is_cut_off_is_never_called_whole() -> None:
+def test_a_truncated_picture_is_never_intact() -> None:
     with HttpCamera() as camera:
         frames = first(opened(camera.url("/broken"), poll_fps=20), 3)
     assert all(frame.damage for frame in frames)
@@ -173,13 +173,13 @@ def test_a_picture_that_is_cut_off_is_never_called_whole() -> None:
         (400, "does not understand the request"),
         (403, "wrong user or password, or this user may not watch"),
         (404, "nothing at this path"),
-        (429, "asked too often"),
+        (429, "too many requests"),
         (500, "the server failed"),
         (503, "the server is busy"),
         (504, "no answer from the camera behind it"),
     ],
 )
-def test_refusals_are_told_in_words(status: int, said: str) -> None:
+def test_errors_of_the_server_are_explained(status: int, said: str) -> None:
     with HttpCamera() as camera:
         camera.fails = status
         with pytest.raises(SourceUnavailable, match=said) as caught:
@@ -188,7 +188,7 @@ def test_refusals_are_told_in_words(status: int, said: str) -> None:
         assert str(status) in str(caught.value) or status == 404
 
 
-def test_files_behind_http_stay_recordings(tmp_path: Path) -> None:
+def test_files_over_http_are_recordings(tmp_path: Path) -> None:
     clips.write_video(tmp_path / "clip.mp4", frames=10)
     (tmp_path / "clip").write_bytes((tmp_path / "clip.mp4").read_bytes())  # given as application/octet-stream
     with serving(tmp_path) as address:
@@ -198,7 +198,7 @@ def test_files_behind_http_stay_recordings(tmp_path: Path) -> None:
             assert [read_number(frame.picture) for frame in first(source, 99)] == list(range(10))
 
 
-def test_a_stream_that_falls_silent_is_given_up_and_connected_again() -> None:
+def test_a_silent_stream_is_reconnected() -> None:
     stats = RunStats()
     settings = SourceSettings(stall_s=0.5, first_wait_s=0.1)
     # Polled so often, so that a silence of a second counts at all.

@@ -33,7 +33,7 @@ def multipart(pictures: list[bytes], length: int | None = None) -> bytes:
 
 @settings(deadline=None, max_examples=50)
 @given(sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=5), noise=st.binary(max_size=40))
-def test_pieces_of_any_size_make_no_difference(sizes: list[int], noise: bytes) -> None:
+def test_pieces_may_have_any_size(sizes: list[int], noise: bytes) -> None:
     noise = noise.replace(b"\xff", b"")
     assert found(multipart(PICTURES), sizes) == PICTURES
     assert found(noise.join([b"", *PICTURES, b""]), sizes) == PICTURES
@@ -44,13 +44,13 @@ def test_a_wrong_length_makes_no_difference(length: int) -> None:
     assert found(multipart(PICTURES, length), [1000]) == PICTURES
 
 
-def test_a_part_that_is_no_picture_is_passed_over_whatever_is_in_it() -> None:
+def test_parts_without_a_picture_are_skipped() -> None:
     sound = PICTURES[0][:50]
     part = f"--x\r\nContent-Type: audio/basic\r\nContent-Length: {len(sound)}\r\n\r\n".encode() + sound + b"\r\n"
     assert found(part + multipart(PICTURES) + part + multipart(PICTURES), [777]) == PICTURES * 2
 
 
-def test_a_picture_that_was_cut_off_costs_no_other() -> None:
+def test_a_truncated_picture_does_not_affect_others() -> None:
     cut = PICTURES[0][: len(PICTURES[0]) // 2]
     assert found(multipart([cut, *PICTURES[1:]]), [512])[1:] == PICTURES[1:]
     endless = [picture[:-2] for picture in PICTURES]
@@ -58,7 +58,7 @@ def test_a_picture_that_was_cut_off_costs_no_other() -> None:
     assert len(found(multipart(endless), [512])) >= 3
 
 
-def test_noise_is_no_picture_and_is_not_kept() -> None:
+def test_noise_is_dropped() -> None:
     noise = random.Random(3).randbytes(1 << 20)
     assert len(found(noise, [4096])) < 5
     assert found(noise.replace(b"\xff\xd8\xff", b"") + PICTURES[0], [4096])[-1:] == [PICTURES[0]]

@@ -1,0 +1,225 @@
+"""`streamer.open`: the scenes of a run as an iterator, with parts by name and parts of one's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Self
+
+import av
+import numpy as np
+import pytest
+
+import streamer
+from streamer.config.settings import Settings
+from streamer.render.canvas import Canvas
+from streamer.values.drawable import Drawable
+from tests import clips
+from tracking.iou import IouTracker
+
+FRAMES = 10
+
+
+class OneBox(streamer.Detector):
+    """Finds the same box on every frame."""
+
+    labels = streamer.LabelTable(("thing",))
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.closed = False
+
+    def detect(self, frame: streamer.Frame) -> streamer.Detections:
+        self.seen.append(frame.index)
+        return streamer.Detections(np.array([[8, 8, 40, 30]]), np.array([0.9]), np.array([0]))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Numbers(streamer.Source):
+    """Frames made in memory; only what a source must have."""
+
+    @property
+    def info(self) -> streamer.StreamInfo:
+        return streamer.StreamInfo("numbers", 64, 48, "yuv420p", Fraction(1, 25), Fraction(25))
+
+    def __iter__(self) -> Iterator[streamer.Frame]:
+        for index in range(FRAMES):
+            picture = av.VideoFrame.from_ndarray(clips.picture(index, (64, 48)), "rgb24").reformat(format="yuv420p")
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            yield streamer.Frame(picture, index, index, Fraction(1, 25), 0.0)
+
+
+class Collected(streamer.Sink):
+    """Keeps the scenes; only what a sink must have."""
+
+    stage = "collect"
+    entered = left = False
+
+    def __init__(self) -> None:
+        self.scenes: list[streamer.Scene] = []
+
+    def __enter__(self) -> Self:
+        self.entered = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.left = True
+
+    def write(self, scene: streamer.Scene) -> None:
+        self.scenes.append(scene)
+
+
+class Dot:
+    """Draws one white square."""
+
+    def draw(self, canvas: Drawable, scene: streamer.Scene) -> None:  # noqa: ARG002
+        canvas.fill((0, 40, 8, 48), (255, 255, 255))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return clips.write_video(tmp_path / "clip.mp4", frames=FRAMES, size=(64, 48))
+
+
+def test_scenes_have_tracks_with_names_and_ids(clip: Path) -> None:
+    found = [(scene.frame.index, scene.labels.name(scene.tracks.labels[-1]), scene.tracks.ids.tolist())
+             for scene in streamer.open(clip, detector=OneBox()) if len(scene.tracks)]  # fmt: skip
+    assert [index for index, _, _ in found][-1] == FRAMES - 1
+    assert {(name, tuple(ids)) for _, name, ids in found} == {("thing", (1,))}
+
+
+def test_info_stats_and_detector_are_available(clip: Path) -> None:
+    with streamer.open(clip, detector=OneBox()) as scenes:
+        assert (scenes.info.width, scenes.info.height, scenes.info.frame_count) == (64, 48, FRAMES)
+        assert scenes.detector == "detector: OneBox"
+        assert sum(1 for _ in scenes) == FRAMES
+    assert scenes.stats.shown == FRAMES
+
+
+def test_parts_of_ones_own_replace_those_of_the_settings() -> None:
+    detector, sink = OneBox(), Collected()
+    scenes = list(
+        streamer.open(Numbers(), detector=detector, tracker=IouTracker(), annotators=[Dot()], outputs=[sink], draw=True)
+    )
+    assert detector.seen == [scene.frame.index for scene in scenes] == list(range(FRAMES))
+    assert not detector.closed, "the caller owns it"
+    assert [scene.frame.index for scene in sink.scenes] == list(range(FRAMES))
+    assert sink.entered
+    assert sink.left
+    assert all(scene.picture is not None and scene.picture.to_ndarray()[44, 4] > 220 for scene in scenes)
+
+
+def test_parts_by_name_and_settings_by_dotted_name(clip: Path) -> None:
+    settings = {"detector.every": 3, "tracker.options": {"confirm_s": 0.0}}
+    detector = OneBox()
+    scenes = list(streamer.open(clip, detector=detector, tracker="iou", settings=settings))
+    assert detector.seen == [0, 3, 6, 9]
+    assert len(scenes[3].tracks) == 1
+
+
+def test_settings_may_be_loaded_before(clip: Path) -> None:
+    loaded = streamer.load_settings(None, ["detector.every=5", "source.threads=1"])
+    assert isinstance(loaded, Settings)
+    detector = OneBox()
+    assert len(list(streamer.open(clip, detector=detector, settings=loaded))) == FRAMES
+    assert detector.seen == [0, 5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"detector": "startr"}, "did you mean starter?"),
+        ({"tracker": "casade"}, "did you mean cascade?"),
+        ({"annotators": ["boxs"]}, "did you mean boxes?"),
+        ({"settings": {"detector.evry": 2}}, "did you mean every?"),
+        ({"outputs": ["nowhere://x"]}, "nothing can be sent there"),
+    ],
+    ids=["detector", "tracker", "annotator", "setting", "output"],
+)
+def test_wrong_names_are_refused_before_the_first_frame(clip: Path, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(streamer.ConfigError, match="^[^\n]*" + message.replace("?", r"\?")):
+        streamer.open(clip, **{"detector": OneBox(), **arguments})  # type: ignore[arg-type]
+
+
+def test_a_missing_source_is_unavailable() -> None:
+    with pytest.raises(streamer.SourceUnavailable, match=r"missing\.mp4"):
+        streamer.open("missing.mp4", detector=OneBox())
+
+
+def test_outputs_are_complete_at_the_end(clip: Path, tmp_path: Path) -> None:
+    for _ in streamer.open(clip, detector=OneBox(), outputs=[tmp_path / "out.mp4", str(tmp_path / "out.jsonl")]):
+        assert not (tmp_path / "out.mp4").exists()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == FRAMES
+    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == FRAMES
+
+
+def test_an_existing_output_needs_overwrite(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.mp4").write_bytes(b"old")
+    with pytest.raises(streamer.SinkUnavailable, match="exists already"):
+        streamer.open(clip, detector=OneBox(), outputs=[tmp_path / "out.mp4"])
+    assert (
+        sum(1 for _ in streamer.open(clip, detector=OneBox(), outputs=[tmp_path / "out.mp4"], overwrite=True)) == FRAMES
+    )
+
+
+def test_the_output_must_not_be_the_input(clip: Path) -> None:
+    with pytest.raises(streamer.ConfigError, match="is the input"):
+        streamer.open(clip, detector=OneBox(), outputs=[clip], overwrite=True)
+
+
+@pytest.mark.parametrize("taken", [0, 1, 4])
+def test_closing_early_completes_the_outputs(clip: Path, tmp_path: Path, taken: int) -> None:
+    with streamer.open(clip, detector=OneBox(), outputs=[tmp_path / "out.jsonl"]) as scenes:
+        for _ in range(taken):
+            next(scenes)
+    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == taken
+    scenes.close()
+    with pytest.raises(StopIteration):
+        next(scenes)
+
+
+@pytest.mark.parametrize("taken", [0, 2])
+def test_an_error_in_the_block_deletes_incomplete_outputs(clip: Path, tmp_path: Path, taken: int) -> None:
+    def fail() -> None:
+        with streamer.open(clip, detector=OneBox(), outputs=[tmp_path / "out.mp4"]) as scenes:
+            for _ in range(taken):
+                next(scenes)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert list(tmp_path.iterdir()) == [clip]
+
+
+def test_ctrl_c_in_the_block_completes_the_outputs(clip: Path, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        with streamer.open(clip, detector=OneBox(), outputs=[tmp_path / "out.jsonl"]) as scenes:
+            next(scenes)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert (tmp_path / "out.jsonl").exists()
+
+
+def test_another_thread_can_stop_it(clip: Path) -> None:
+    shown = 0
+    with streamer.open(clip, detector=OneBox()) as scenes:
+        for _ in scenes:
+            shown += 1
+            stopper = threading.Thread(target=scenes.stop)
+            stopper.start()
+            stopper.join()
+    assert shown < FRAMES
+
+
+def test_scenes_can_be_drawn_on_afterwards(clip: Path) -> None:
+    for scene in streamer.open(clip, detector=OneBox()):
+        canvas = Canvas(scene.frame.picture)
+        Dot().draw(canvas, scene)
+    assert canvas.picture.width == 64
