@@ -2,8 +2,8 @@
 
 `streamer.registry` has the tables. `open_source`, `build_detector`, `open_sinks`, `build_annotators` and
 `build_tracker` try the classes in their order before the first frame; no other code knows which features exist. A class
-gets the whole settings section of its kind. A class of another package may declare its own `section`, which is read
-from `extensions.NAME` of the settings.
+gets the whole settings section of its kind. A class of another package may declare its own `section`, read from
+`extensions.NAME` of the settings.
 """
 
 from __future__ import annotations

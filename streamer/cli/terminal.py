@@ -218,7 +218,7 @@ def _live(stats: RunStats) -> list[Text]:
     ]
     counts = [f"{n} {what} ({readable(cause)})" for (what, cause), n in sorted(stats.counts.items()) if cause]
     lines = [Text("age of the frames, p50 / p95: " + ", ".join(ages))] if ages else []
-    return lines + ([Text("besides: " + ", ".join(counts))] if counts else [])
+    return lines + ([Text("other counts: " + ", ".join(counts))] if counts else [])
 
 
 def _tail(report: Report) -> list[str]:

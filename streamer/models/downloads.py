@@ -100,7 +100,7 @@ def _answer(session: requests.Session, url: str, timeout_s: float, remedy: str) 
     if response.status_code >= 500 or response.status_code in _TEMPORARY:
         raise Transient(f"{refused}; try again later")
     if response.status_code in _LOGIN:
-        raise ModelError(f"{refused}: it wants a login or a consent; {remedy}")
+        raise ModelError(f"{refused}: a login or a consent is required; {remedy}")
     raise ModelError(f"{refused}: nothing there; check the address, or {remedy}")
 
 

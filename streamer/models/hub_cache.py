@@ -139,10 +139,10 @@ class Entry:
         described.replace(self._beside("descriptor.txt"))
 
     @contextmanager
-    def locked(self, patience_s: float) -> Iterator[None]:
+    def locked(self, stall_s: float) -> Iterator[None]:
         """Hold the lock of the entry; other processes wait for it. Ctrl-C ends the wait.
 
-        The lock of a killed process is free. An owner whose download does not grow for `patience_s` is not waited for:
+        The lock of a killed process is free. An owner whose download does not grow for `stall_s` is not waited for:
         the two downloads use folders of their own, and the second one to finish replaces the first.
         """
         import filelock
@@ -152,7 +152,7 @@ class Entry:
         while not lock.is_locked and (now_bytes := sum(map(_size_bytes, self.drafts()))) != size_bytes:
             size_bytes = now_bytes
             with suppress(filelock.Timeout):
-                lock.acquire(timeout=patience_s, poll_interval=0.1)
+                lock.acquire(timeout=stall_s, poll_interval=0.1)
         try:
             yield
         finally:

@@ -94,10 +94,10 @@ def verify(name: str) -> ModelEntry:
 
 
 def _starter(*, thorough: bool) -> ModelEntry:
-    file, path = store.STARTER_FILE, store.cache_dir() / store.STARTER_FILE.name
+    file, path = store.STARTER_FILE, store.starter_path()
     if not path.exists():
         state, detail = State.MISSING, store.FETCH_AHEAD
-    elif store.is_starter(path) if thorough else path.stat().st_size == file.size_bytes:
+    elif store.read_starter(path) is not None if thorough else path.stat().st_size == file.size_bytes:
         state, detail = State.READY, ""
     else:
         state, detail = State.DAMAGED, f"it is fetched again when it is used; {store.FETCH_AHEAD}"

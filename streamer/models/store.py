@@ -91,7 +91,10 @@ def fetch(
         ModelError: it cannot be fetched; the message has the remedy.
     """
     if name == STARTER:
-        return _fetch_starter(sha256, offline=offline, progress=progress, timeout_s=timeout_s)
+        if sha256 is not None:
+            raise ConfigError(FIXED_CHECKSUM)
+        load_starter(offline=offline, progress=progress, timeout_s=timeout_s)
+        return starter_path()
     source = handles.parse(name)
     if isinstance(source, Path):
         if not paths.exists(source):
@@ -110,12 +113,23 @@ def fetch(
     )
 
 
-def load_starter(path: Path | None = None, *, offline: bool = False) -> bytes:
+def starter_path() -> Path:
+    """The starter's file in the cache; may be missing."""
+    return cache_dir() / STARTER_FILE.name
+
+
+def load_starter(
+    path: Path | None = None,
+    *,
+    offline: bool = False,
+    progress: bool | None = None,
+    timeout_s: float = STALL_TIMEOUT_S,
+) -> bytes:
     """The verified content of the starter's file: label map and weights.
 
     Args:
         path: a copy of the file; None: the cached one, which is downloaded if it is missing.
-        offline: open no connection; so does `STREAMER_OFFLINE=1`.
+        offline, progress, timeout_s: as in `fetch`.
 
     Raises:
         ModelError: it is missing and cannot be fetched, or `path` is not the expected file.
@@ -128,21 +142,36 @@ def load_starter(path: Path | None = None, *, offline: bool = False) -> bytes:
         if not STARTER_FILE.matches(content):
             raise ModelError(f"{path} is not the starter's {STARTER_FILE.name} (its SHA-256 differs)")
         return content
-    cached = cache_dir() / STARTER_FILE.name
-    if not cached.exists():
-        _download_starter(cached, offline=offline)
-    status = cached.stat()
-    return _verified(cached, status.st_mtime_ns, status.st_size, offline)
+    cached = starter_path()
+    verified = _verified(cached, _stamp(cached))
+    if verified is not None:
+        return verified
+    _download_starter(cached, offline=offline, progress=progress, timeout_s=timeout_s)
+    return cached.read_bytes()
 
 
 @lru_cache(maxsize=1)
-def _verified(cached: Path, _mtime_ns: int, _size_bytes: int, offline: bool) -> bytes:
-    """The content of the cached file, repaired if it is damaged; read and hashed once for all workers of a run."""
-    content = _read(cached)
-    if not STARTER_FILE.matches(content):
-        _download_starter(cached, offline=offline)
-        content = cached.read_bytes()
-    return content
+def _verified(cached: Path, _stamp: tuple[int, int]) -> bytes | None:
+    """Read and hashed once for all workers of a run."""
+    return read_starter(cached)
+
+
+def read_starter(path: Path) -> bytes | None:
+    """The content of a file if it is the starter's, byte for byte; else None."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content if STARTER_FILE.matches(content) else None
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Modification time and size of a file; zeros if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def hub_module_dir(sha256: str | None = None) -> Path | None:
@@ -162,11 +191,6 @@ def places(source: Url) -> tuple[Entry, ...]:
     if tfhub_cache := os.environ.get("TFHUB_CACHE_DIR"):
         found.append(Entry(Path(tfhub_cache).expanduser().absolute() / source.key))
     return tuple(found)
-
-
-def is_starter(path: Path) -> bool:
-    """Whether the file is the starter's, byte for byte."""
-    return STARTER_FILE.matches(_read(path))
 
 
 def unknown(name: str) -> str:
@@ -197,26 +221,7 @@ def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
     )
 
 
-def _read(path: Path) -> bytes:
-    """Content of a file in the cache; empty if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def _fetch_starter(sha256: str | None, *, offline: bool, progress: bool | None, timeout_s: float) -> Path:
-    if sha256 is not None:
-        raise ConfigError(FIXED_CHECKSUM)
-    path = cache_dir() / STARTER_FILE.name
-    if not is_starter(path):
-        _download_starter(path, offline=offline, progress=progress, timeout_s=timeout_s)
-    return path
-
-
-def _download_starter(
-    path: Path, *, offline: bool = False, progress: bool | None = None, timeout_s: float = STALL_TIMEOUT_S
-) -> None:
+def _download_starter(path: Path, *, offline: bool, progress: bool | None, timeout_s: float) -> None:
     if is_offline(offline):
         raise ModelError(
             "the starter is not in the cache and nothing may be fetched (--offline, detector.offline or "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from streamer.features import SinkFeature
 from streamer.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -91,3 +92,19 @@ class Outage:
     def skip(self) -> None:
         """A scene was skipped."""
         self.skipped += 1
+
+
+class RetryingSink(SinkFeature):
+    """The base of sinks that skip scenes during an outage and try again."""
+
+    _outage: Outage
+
+    @property
+    def connected(self) -> bool:
+        """Whether the output takes scenes at the moment; any thread may ask."""
+        return self._outage.connected
+
+    @property
+    def skipped(self) -> int:
+        """Scenes that were skipped in outages; any thread may ask."""
+        return self._outage.skipped

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import ModelError
-from streamer.models import hub, store
+from streamer.models import downloads, hub, store
 from tests.models import archives
 from tests.models.archive_server import MODULE_PATH, ArchiveServer
 from tests.models.archives import snapshot
@@ -92,7 +92,7 @@ def test_bodies_with_a_length_and_in_chunks(server: ArchiveServer, module: Path,
     ("fault", "expected", "attempts"),
     [
         ("404", r"HTTP 404 Not Found\): nothing there", 1),
-        ("403", r"HTTP 403 Forbidden\): it wants a login or a consent; download the \.tar\.gz in a browser", 1),
+        ("403", r"HTTP 403 Forbidden\): a login or a consent is required; download the \.tar\.gz in a browser", 1),
         ("401", "HTTP 401 Unauthorized", 1),
         ("page", r"is a web page \(a login page\?\) and no archive; download the \.tar\.gz in a browser", 1),
         ("loop", "redirects without end", 1),
@@ -216,6 +216,17 @@ def test_progress_is_optional(server: ArchiveServer, capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err == ""
     store.fetch(server.url + "/b.tar.gz", progress=True)
     assert "100%" in capfd.readouterr().err
+
+
+def test_progress_without_a_terminal_is_lines(
+    server: ArchiveServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(downloads, "_LINE_EVERY_S", 0.0)
+    store.fetch(server.url.replace("//", "//carol:s3cret@") + "/c.tar.gz?token=s3cret")
+    lines = capfd.readouterr().err.splitlines()
+    total = f"{len(server.script.archive) / 1e6:.1f} MB"
+    assert lines
+    assert all(line.startswith(f"{server.url}/c.tar.gz: ") and line.endswith(f" of {total}") for line in lines)
 
 
 class TestFiles:

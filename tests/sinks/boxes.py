@@ -36,7 +36,7 @@ def tracks_in(path: Path) -> list[Track]:
 
 
 def retag(path: Path, target: Path, tag: bytes, handler: bytes) -> Path:
-    """A copy whose last track is of another kind, such as a data track that phones and cameras write."""
+    """A copy whose last track has another kind, such as a data track of a phone or camera."""
     content = bytearray(path.read_bytes())
     entry = content.rindex(b"stsd") + 16
     content[entry : entry + 4] = tag

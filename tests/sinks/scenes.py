@@ -1,4 +1,4 @@
-"""Scenes to write, and what is in the files that come of them."""
+"""Scenes to write, and the content of the written files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIME_BASE = Fraction(1, 12800)
 
 
 def tracks(count: int) -> Tracks:
-    """That many tracks of known place, half of them carried."""
+    """A number of tracks with known boxes, half of them predicted."""
     k = np.arange(count, dtype=np.int32)
     boxes = np.stack([k + 0.123, k + 1.0, k + 20.5, k + 30.0], axis=1)
     return Tracks(
@@ -68,17 +68,17 @@ def info(
     average_fps: Fraction | None = Fraction(25),
     **more: Any,
 ) -> StreamInfo:
-    """What is known of a source of `scene`s."""
+    """The stream information of a source of `scene`s."""
     return StreamInfo("made", *size, pixel_format, time_base, average_fps=average_fps, **more)
 
 
 def annotate(
     source: Path, output: Path, *, frames: int | None = None, copies: bool = True, **options: Any
 ) -> tuple[list[Scene], VideoSink]:
-    """Write a file's frames as they are; the scenes, and the sink with its notes.
+    """Write the frames of a file. Returns the scenes, and the sink with its notes.
 
     Args:
-        copies: the other streams too.
+        copies: copy the other streams, too.
         frames: interrupt the run after that many.
     """
     scenes = []
@@ -116,7 +116,7 @@ def times(frames: Iterable[Any]) -> list[Fraction]:
 
 
 def samples(frame: av.VideoFrame) -> list[npt.NDArray[np.uint8]]:
-    """The bytes of each plane without what pads its rows, uint8 `(rows, bytes)`."""
+    """The bytes of each plane without the padding of rows, uint8 `(rows, bytes)`."""
     planes = []
     for plane, part in zip(frame.planes, _row_bytes(frame), strict=True):
         rows = np.frombuffer(bytes(plane), np.uint8).reshape(plane.height, plane.line_size)
@@ -149,7 +149,7 @@ def payloads(path: Path, kind: str) -> list[list[tuple[Fraction | None, str]]]:
 
 
 def edit_duration(path: Path) -> Fraction:
-    """How long the one video track of an MP4 is shown, as its edit list says (ISO/IEC 14496-12, 8.6.6)."""
+    """The duration of an MP4's only video track in its edit list (ISO/IEC 14496-12, 8.6.6)."""
     content = path.read_bytes()
     header, edits = content.index(b"mvhd") + 4, content.index(b"elst") + 4
     assert content[header] == content[edits] == 0

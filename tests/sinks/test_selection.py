@@ -95,7 +95,7 @@ def test_every_sink_with_an_encoder_has_its_pixel_format(to: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("to", "said"),
+    ("to", "message"),
     [
         ("ftp://server/", "-o ftp://: nothing can be sent there; addresses begin with rtsp"),
         ("gopher://me:swordfish@server/", "-o gopher://: nothing can be sent there"),
@@ -104,10 +104,10 @@ def test_every_sink_with_an_encoder_has_its_pixel_format(to: str, tmp_path: Path
         ("rtsp://server:port/x", "-o rtsp://server:***/x: is no address"),
     ],
 )
-def test_an_address_without_a_sink_is_refused(to: str, said: str) -> None:
+def test_an_address_without_a_sink_is_refused(to: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         sink_class(entry(to))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "swordfish" not in str(caught.value)
 
 

@@ -18,7 +18,7 @@ from tests.sinks.making import json_lines_sink
 from tests.sinks.scenes import scene
 
 
-def test_a_frame_is_one_line_with_all_that_is_known(tmp_path: Path) -> None:
+def test_a_frame_is_one_line_with_all_keys(tmp_path: Path) -> None:
     with json_lines_sink(tmp_path / "out.jsonl") as sink:
         for index in range(3):
             sink.write(scene(index, index * 512, count=index))
@@ -61,13 +61,13 @@ def test_a_frame_is_one_line_with_all_that_is_known(tmp_path: Path) -> None:
     }
 
 
-def test_a_carried_box_tells_where_it_was_found_and_how_long_ago() -> None:
+def test_a_predicted_box_has_the_time_and_age_of_its_detection() -> None:
     carried = dataclasses.replace(scene(2, 1024, count=2), found_pts=np.array([512, 1536]))
     tracks = json.loads(LineFormat().line_of(carried))["tracks"]
     assert [(track["found_pts"], track["age_s"]) for track in tracks] == [(512, 0.04), (1536, -0.04)]
 
 
-def test_lines_are_compact_and_readable_in_any_language() -> None:
+def test_lines_are_compact_utf8() -> None:
     line = LineFormat().line_of(scene(0, 0, count=3))
     assert line.endswith("}\n")
     assert line.count("\n") == 1
@@ -75,7 +75,7 @@ def test_lines_are_compact_and_readable_in_any_language() -> None:
     assert ": " not in line
 
 
-def test_numbers_are_short_whatever_float32_makes_of_them() -> None:
+def test_numbers_are_rounded_from_float32() -> None:
     record = json.loads(LineFormat().line_of(scene(0, 0, count=20)))
     for track in record["tracks"]:
         texts = [str(value) for value in [*track["box"], track["score"], *track["box_normalized"]]]
@@ -84,7 +84,7 @@ def test_numbers_are_short_whatever_float32_makes_of_them() -> None:
     np.testing.assert_allclose(centre[:, 0], np.arange(20) + 0.12, atol=0.01)
 
 
-def test_names_that_json_must_escape_survive() -> None:
+def test_names_that_json_escapes_are_kept() -> None:
     odd = LabelTable(('a "quoted" \\ name\n', "Gemüse"))
     one = scene(0, 0, count=2)
     line = LineFormat().line_of(Scene(one.frame, one.tracks, odd, FrameState.INTERPOLATED))
@@ -103,6 +103,6 @@ def test_another_label_table_changes_the_names() -> None:
     assert names == ["person", "car"]
 
 
-def test_writing_before_entering_is_told(tmp_path: Path) -> None:
+def test_writing_before_entering_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
         json_lines_sink(tmp_path / "out.jsonl").write(scene(0, 0))

@@ -47,11 +47,11 @@ class ReferenceRunner:
         """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
         tf = self._tf
         with tf.device(self._device):
-            picture = tf.constant(rgb)
+            frame = tf.constant(rgb)
             if self._form.input.dtype == "float32":
-                whole = tf.image.convert_image_dtype(picture, tf.float32)
-                picture = whole if self._form.white == 1 else tf.cast(picture, tf.float32)
-            outputs = self._call(picture[tf.newaxis])
+                whole = tf.image.convert_image_dtype(frame, tf.float32)
+                frame = whole if self._form.white == 1 else tf.cast(frame, tf.float32)
+            outputs = self._call(frame[tf.newaxis])
         return [outputs[key].numpy() for key in self._form.outputs]
 
     def close(self) -> None:

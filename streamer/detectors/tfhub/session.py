@@ -53,8 +53,8 @@ class SessionRunner:
         self._session = v1.Session(graph=graph, config=config)
         try:
             with graph.as_default(), _without_collector():
-                self._picture = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_picture")
-                fed = _feed(tf, self._picture, form)
+                self._frame = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_frame")
+                fed = _feed(tf, self._frame, form)
                 meta_graph = v1.saved_model.load(
                     self._session, list(form.signature.tags), str(directory), input_map={form.input.name: fed}
                 )
@@ -63,7 +63,7 @@ class SessionRunner:
             signature = meta_graph.signature_def[form.signature.name]
             self._fetches = [signature.outputs[key].name for key in form.outputs]
             self._call: Callable[[Array], list[Array]] = self._session.make_callable(
-                self._fetches, feed_list=[self._picture]
+                self._fetches, feed_list=[self._frame]
             )
         except Exception as error:  # the type depends on the damage of the graph or checkpoint
             self._session.close()
@@ -78,7 +78,7 @@ class SessionRunner:
         v1 = tensorflow().compat.v1
         metadata = v1.RunMetadata()
         options = v1.RunOptions(output_partition_graphs=True)
-        self._session.run(self._fetches, {self._picture: rgb}, options=options, run_metadata=metadata)
+        self._session.run(self._fetches, {self._frame: rgb}, options=options, run_metadata=metadata)
         nodes = (node for graph in metadata.partition_graphs for node in graph.node)
         return Counter(node.device.rpartition("/device:")[2] or "unknown" for node in nodes if node.op != "Const")
 
@@ -144,9 +144,9 @@ def _switch_off(rewrites: Any, kinds: Any) -> None:
     rewrites.min_graph_nodes = -1  # small graphs too
 
 
-def _feed(tf: Any, picture: Any, form: Form) -> Any:
+def _feed(tf: Any, frame: Any, form: Form) -> Any:
     """The input of the model `(1, H, W, 3)` from a frame uint8 `(H, W, 3)`."""
-    batch = tf.expand_dims(picture, 0)
+    batch = tf.expand_dims(frame, 0)
     if form.input.dtype == "uint8":
         return batch
     floats = tf.cast(batch, tf.float32)

@@ -1,1 +1,1 @@
-"""From scenes to encoded pictures: encoders, pixel formats, sizes."""
+"""From scenes to encoded frames: encoders, pixel formats, sizes."""

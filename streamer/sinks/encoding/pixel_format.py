@@ -122,7 +122,7 @@ def output_colour(info: StreamInfo, pixel_format: str, *, limited: bool) -> tupl
     They are the input's, except where RGB or grey becomes YUV or the other way round.
 
     Args:
-        info: of the pictures.
+        info: of the input.
         pixel_format: the encoder's.
         limited: they are to become limited range, if they are YUV.
     """

@@ -82,7 +82,10 @@ def check_stream(kind: str, stream: PassthroughStream, packets: Sequence[Passthr
         packets = [PassthroughPacket(bytes(64), 0, 0, 1)]
     if not packets:
         return Fit(_accepts(kind, stream) and not _is_renamed(kind, stream))
-    packets = _with_durations(packets[:CHECKED_PACKETS])
+    return _fit_of(kind, stream, _with_durations(packets[:CHECKED_PACKETS]))
+
+
+def _fit_of(kind: str, stream: PassthroughStream, packets: Sequence[PassthroughPacket]) -> Fit:
     tick = stream.time_base
     start = packets[0].ticks
     length = max(packet.ticks + packet.duration for packet in packets) - start

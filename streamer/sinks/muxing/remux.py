@@ -88,7 +88,7 @@ def _copy_all(read: Any, muxer: Muxer, name: Path, options: dict[str, str], stop
     video = read.streams.video[0]
     muxer.start(_muxer_options(read, muxer.kind, options))
     held = muxer.kind in _UNMEASURED
-    end, pictures = Fraction(0), 0
+    end, frames = Fraction(0), 0
     for packet in _packets(read):
         if stopped():
             raise StoppedError(f"{name}: the copy was stopped")
@@ -96,14 +96,14 @@ def _copy_all(read: Any, muxer: Muxer, name: Path, options: dict[str, str], stop
         if copy is None or not packet.size or packet.is_corrupt:
             continue
         if packet.stream is video:
-            pictures += 1
+            frames += 1
             pts = packet.pts if packet.pts is not None else packet.dts or 0
             end = max(end, (pts + (packet.duration or 0)) * packet.time_base)
             if held:
                 packet, copy.waiting = copy.waiting, packet
         if packet is not None:
             _write(muxer.container, packet, copy)
-    if not pictures:
+    if not frames:
         raise UnreadableError("it has no frame")
     muxer.finish()
     return end

@@ -16,10 +16,10 @@ from typing import Self
 
 from streamer.config.output import OutputEntry
 from streamer.errors import SinkError, SinkUnavailable
-from streamer.features import SinkContext, SinkFeature
+from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.network.reachability import CHECK_EVERY_S, answers
-from streamer.sinks.outage import Outage
+from streamer.sinks.outage import Outage, RetryingSink
 from streamer.sinks.publish.link import LinkLost
 from streamer.sinks.publish.publisher import StreamPublisher
 from streamer.sinks.publish.target import parse_target
@@ -28,7 +28,7 @@ from streamer.system.backoff import LONGEST_S, Backoff
 log = logging.getLogger(__name__)
 
 
-class StreamSink(SinkFeature):
+class StreamSink(RetryingSink):
     """Publishes scenes as they arrive.
 
     If a server cannot be reached, or accepts no data for `process.STALL_S`, scenes are skipped. The sink tries again
@@ -92,16 +92,6 @@ class StreamSink(SinkFeature):
     def keeps_all(cls, entry: OutputEntry) -> bool:
         """True for a playlist, which is a recording; viewers of other streams get the newest frame."""
         return _is_playlist(entry)
-
-    @property
-    def connected(self) -> bool:
-        """Whether there is a connection; any thread may ask."""
-        return self._outage.connected
-
-    @property
-    def skipped(self) -> int:
-        """Number of scenes that were not sent because there was no connection; any thread may ask."""
-        return self._outage.skipped
 
     def __enter__(self) -> Self:
         info, passthrough = replace(self._context.info, path=None), self._context.passthrough

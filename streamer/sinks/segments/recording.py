@@ -1,4 +1,4 @@
-"""Endless recordings: annotated video in files of a few minutes, of which the oldest are removed.
+"""Endless recordings: annotated video in files of a few minutes. Limits of size and age remove the oldest files.
 
 The main thread enters and leaves the sink. One thread in between writes it.
 """
@@ -18,10 +18,10 @@ from typing import Self
 
 from streamer.config.output import OutputEntry
 from streamer.errors import SinkError, SinkUnavailable, StreamerError
-from streamer.features import SinkContext, SinkFeature
+from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.sinks.encoding.encoders import muxer_options
-from streamer.sinks.outage import Outage
+from streamer.sinks.outage import Outage, RetryingSink
 from streamer.sinks.segments.recorder import Recorder
 from streamer.sinks.video.recovery import Recovery
 from streamer.sinks.video.retention import is_full, remove_old
@@ -35,7 +35,7 @@ RESERVE_BYTES = 32 << 20
 _LONGEST_WAIT_S = 5.0  # a look at the free space of a disk is cheap
 
 
-class RecordingSink(SinkFeature):
+class RecordingSink(RetryingSink):
     """Records scenes into one file after the other: the annotated picture if there is one, else the frame's own.
 
     Every file starts with a keyframe at time 0 and gets its name when it is complete. Every scene is in exactly one
@@ -104,16 +104,6 @@ class RecordingSink(SinkFeature):
     def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
         """Always: a file has every frame."""
         return True
-
-    @property
-    def connected(self) -> bool:
-        """Whether scenes can be recorded at the moment."""
-        return self._outage.connected
-
-    @property
-    def skipped(self) -> int:
-        """Scenes that were not recorded because the disk was full or missing."""
-        return self._outage.skipped
 
     def __enter__(self) -> Self:
         self._remove_old()

@@ -1,4 +1,4 @@
-"""Pictures that are not as the encoder wants them: other sizes, shapes of pixels, fields, edges."""
+"""Frames that the encoder cannot take: other sizes, aspect ratios, fields, odd sizes."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def luma(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def fitted(info: StreamInfo, frame: av.VideoFrame, ratio: Fraction | None = None) -> tuple[av.VideoFrame, list[str]]:
-    """The frame as an encoder of the expected pictures' own format gets it, and what was said."""
-    said: list[str] = []
+    """The frame for an encoder with the format of the expected frames, and the notes."""
+    notes: list[str] = []
     tags = output_colour(info, info.pixel_format, limited=False)
-    return PictureFit(info, info.pixel_format, (0, 0), tags, said.append)(frame, ratio), said
+    return PictureFit(info, info.pixel_format, (0, 0), tags, notes.append)(frame, ratio), notes
 
 
 def flat(size: tuple[int, int], pixel_format: str = "yuv420p", level: int = 128) -> av.VideoFrame:
-    """A picture all of whose samples have one value, 8 bit."""
+    """A picture with one 8 bit value for all samples."""
     frame = av.VideoFrame(*size, pixel_format)
     for plane in frame.planes:
         plane.update(bytes([level]) * plane.buffer_size)
@@ -55,7 +55,7 @@ def flat(size: tuple[int, int], pixel_format: str = "yuv420p", level: int = 128)
 @pytest.mark.parametrize("size", [(48, 64), (128, 96), (200, 40), (40, 200)], ids=str)
 @pytest.mark.parametrize("ratio", [Fraction(1), Fraction(16, 11), Fraction(1, 2)], ids=str)
 @pytest.mark.parametrize("to_ratio", [Fraction(1), Fraction(4, 3)], ids=str)
-def test_pictures_keep_their_proportions(
+def test_scaled_frames_keep_their_proportions(
     size: tuple[int, int], to: tuple[int, int], ratio: Fraction, to_ratio: Fraction
 ) -> None:
     made, _ = fitted(info(size=to, sample_aspect_ratio=to_ratio), flat(size), ratio)
@@ -97,8 +97,8 @@ def test_pictures_keep_their_proportions(
 def test_bars_are_black_in_every_format_and_range(pixel_format: str, span: int, black: Sequence[bytes]) -> None:
     shown = flat((32, 48), pixel_format, 200)
     shown.color_range = span
-    made, said = fitted(info(pixel_format=pixel_format, colour=(2, 2, 2, span)), shown)
-    assert said == ["frames of 32x48 came among 64x48: scaled to fit with bars"]
+    made, notes = fitted(info(pixel_format=pixel_format, colour=(2, 2, 2, span)), shown)
+    assert notes == ["frames of 32x48 came among 64x48: scaled to fit with bars"]
     for plane, given, pixel in zip(samples(made), samples(shown), black, strict=True):
         edge = plane.shape[1] // 4
         bars = np.hstack([plane[:, :edge], plane[:, -edge:]])
@@ -106,13 +106,13 @@ def test_bars_are_black_in_every_format_and_range(pixel_format: str, span: int, 
         assert np.array_equal(plane[:, edge:-edge], given)  # not scaled: as high as the frame
 
 
-def test_pictures_of_the_same_proportions_get_no_bars() -> None:
-    made, said = fitted(info(size=(64, 36)), flat((1920, 1080)))
+def test_frames_of_the_same_proportions_get_no_bars() -> None:
+    made, notes = fitted(info(size=(64, 36)), flat((1920, 1080)))
     assert (luma(made) == 128).all()
-    assert said == ["frames of 1920x1080 came among 64x36: scaled to fit"]
+    assert notes == ["frames of 1920x1080 came among 64x36: scaled to fit"]
 
 
-def test_only_another_shape_of_pixels_makes_bars_and_is_told_once(tmp_path: Path) -> None:
+def test_another_aspect_ratio_makes_bars_and_is_noted_once(tmp_path: Path) -> None:
     source = [with_ratio(scene(k, k * 512), Fraction(16, 11) if k > 1 else Fraction(1)) for k in range(4)]
     sink = video_sink(tmp_path / "out.mkv", info(), **EXACT)
     write_all(sink, source)
@@ -123,15 +123,15 @@ def test_only_another_shape_of_pixels_makes_bars_and_is_told_once(tmp_path: Path
     assert sink.notes == ["frames of 64x48 with pixels 16:11 came among 64x48: scaled to fit with bars"]
 
 
-def test_a_frame_that_tells_no_ratio_has_the_expected_one() -> None:
+def test_a_frame_without_an_aspect_ratio_has_the_expected_one() -> None:
     shown = flat((64, 48))
-    made, said = fitted(info(sample_aspect_ratio=Fraction(16, 11)), shown)
+    made, notes = fitted(info(sample_aspect_ratio=Fraction(16, 11)), shown)
     assert np.array_equal(luma(made), luma(shown))
-    assert said == []
+    assert notes == []
 
 
 @pytest.mark.parametrize("codec", ["ffv1", "h264"])
-def test_a_folder_of_photos_in_both_directions_is_fitted(codec: str, tmp_path: Path) -> None:
+def test_portrait_and_landscape_photos_are_scaled_to_fit(codec: str, tmp_path: Path) -> None:
     for number, size in enumerate([(160, 120), (120, 160), (320, 240), (100, 100)]):
         write_picture(tmp_path / f"{number}.png", number, size=size)
     with ImageSource(tmp_path) as source, video_sink(tmp_path / "out.mkv", source.info, codec=codec) as sink:
@@ -151,7 +151,7 @@ def _columns(frame: av.VideoFrame, first: int, end: int) -> av.VideoFrame:
 
 
 def fields(size: tuple[int, int], top: int, bottom: int) -> av.VideoFrame:
-    """A picture whose two fields have a value each, in all planes."""
+    """A picture with one value per field in all planes."""
     frame = av.VideoFrame(*size, "yuv420p")
     for plane in frame.planes:
         rows = np.full((plane.height, plane.line_size), top, np.uint8)
@@ -161,8 +161,8 @@ def fields(size: tuple[int, int], top: int, bottom: int) -> av.VideoFrame:
 
 
 @pytest.mark.parametrize("size", [(64, 96), (128, 24), (32, 240)], ids=str)
-def test_fields_are_scaled_by_themselves(size: tuple[int, int]) -> None:
-    made, said = fitted(info(field_order=2), fields(size, 200, 100))
+def test_fields_are_scaled_separately(size: tuple[int, int]) -> None:
+    made, notes = fitted(info(field_order=2), fields(size, 200, 100))
     inside = [np.hsplit(plane, [plane.shape[1] // 2])[0][:, -1] for plane in samples(made)]  # a column of the picture
     rows = np.flatnonzero((inside[0] == 200) | (inside[0] == 100))
     assert rows[0] % 4 == 0
@@ -171,10 +171,10 @@ def test_fields_are_scaled_by_themselves(size: tuple[int, int]) -> None:
         part = plane[rows[0] // shared : (rows[-1] + 1) // shared]
         assert (part[::2] == 200).all()
         assert (part[1::2] == 100).all()
-    assert not any("fields" in line for line in said)
+    assert not any("fields" in line for line in notes)
 
 
-def test_pictures_that_the_decoder_calls_interlaced_are_scaled_by_field(tmp_path: Path) -> None:
+def test_frames_that_are_marked_interlaced_are_scaled_by_field(tmp_path: Path) -> None:
     given = scene(0, 0, size=(64, 96))
     given = replace(given, picture=fields((64, 96), 200, 100))
     write_all(video_sink(tmp_path / "in.mp4", info(size=(64, 96), field_order=2), **LOSSLESS), [given])
@@ -187,26 +187,26 @@ def test_pictures_that_the_decoder_calls_interlaced_are_scaled_by_field(tmp_path
     assert (middle[1::2] == 100).all()
 
 
-def test_fields_that_cannot_be_scaled_by_themselves_are_told() -> None:
-    _, said = fitted(info(field_order=2), fields((64, 50), 200, 100))
-    assert said[-1] == "interlaced frames are scaled from 50 to 48 rows, which mixes their fields"
+def test_fields_that_cannot_be_scaled_separately_are_noted() -> None:
+    _, notes = fitted(info(field_order=2), fields((64, 50), 200, 100))
+    assert notes[-1] == "interlaced frames are scaled from 50 to 48 rows, which mixes their fields"
 
 
 @pytest.mark.parametrize(("field_order", "top_first"), [(2, True), (3, False), (4, False), (5, True)])
 @pytest.mark.parametrize("codec", ["h264", "mpeg2video"])
-def test_the_field_that_is_shown_first_is_kept(field_order: int, top_first: bool, codec: str, tmp_path: Path) -> None:
+def test_the_field_order_is_kept(field_order: int, top_first: bool, codec: str, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"
     write_all(video_sink(output, info(field_order=field_order), codec=codec), [scene(k, k * 512) for k in range(3)])
     assert _field_words(output) == ["T" if top_first else "B"] * 3
 
 
-def test_progressive_video_is_not_called_interlaced(tmp_path: Path) -> None:
+def test_progressive_video_is_not_marked_as_interlaced(tmp_path: Path) -> None:
     write_all(video_sink(tmp_path / "out.mkv", info()), [scene(0, 0)])
     assert _field_words(tmp_path / "out.mkv") == ["P"]
 
 
 def _field_words(path: Path) -> list[str]:
-    """What FFmpeg's `showinfo` calls each picture: P, T or B for the first field."""
+    """The field of each frame from FFmpeg's `showinfo`: P, T or B for the first field."""
     frames = decoded(path)
     graph = av.filter.Graph()
     source = graph.add_buffer(width=64, height=48, format=frames[0].format, time_base=Fraction(1, 1000))
@@ -267,7 +267,7 @@ def test_formats_without_shared_chroma_take_any_size(pixel_format: str, tmp_path
 
 @pytest.mark.parametrize("span", [1, 2], ids=["limited", "full"])
 @pytest.mark.parametrize("level", [0, 16, 100, 235, 255])
-def test_scaling_leaves_levels_as_they_are(span: int, level: int) -> None:
+def test_scaling_keeps_levels(span: int, level: int) -> None:
     shown = flat((128, 96), level=level)
     shown.color_range, shown.colorspace = span, 1
     made, _ = fitted(info(colour=(1, 1, 1, span)), shown)
@@ -275,14 +275,14 @@ def test_scaling_leaves_levels_as_they_are(span: int, level: int) -> None:
     assert int(made.color_range) == span
 
 
-def test_a_pixel_format_that_the_encoder_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
+def test_a_pixel_format_that_the_encoder_lacks_is_refused(tmp_path: Path) -> None:
     sink = video_sink(tmp_path / "out.mp4", info(), codec="mjpeg", pixel_format="gbrp")
     with pytest.raises(SinkUnavailable, match=r"mjpeg has no pixel format gbrp; it has .*yuv420p"):
         sink.__enter__()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_recording_begins_a_file_when_the_shape_of_pixels_changes(tmp_path: Path) -> None:
+def test_a_recording_begins_a_file_when_the_aspect_ratio_changes(tmp_path: Path) -> None:
     sink = recording_sink(tmp_path / "a.mkv", info(), on_change="reopen", reserve_bytes=0)
     with sink:
         for k in range(4):
@@ -294,7 +294,7 @@ def test_a_recording_begins_a_file_when_the_shape_of_pixels_changes(tmp_path: Pa
     assert ratios == {Fraction(1), Fraction(16, 11)}
 
 
-def test_boxes_stay_those_of_the_frame(tmp_path: Path) -> None:
+def test_boxes_are_those_of_the_frame(tmp_path: Path) -> None:
     tall = scene(1, 512, size=(48, 64), count=2)
     write_all(video_sink(tmp_path / "out.mkv", info(), **EXACT), [scene(0, 0), tall])
     assert (tall.frame.width, tall.frame.height) == (48, 64)

@@ -1,4 +1,4 @@
-"""Which pixel format, range and matrix outputs get, and that colours are right whatever it is."""
+"""The pixel format, range and matrix of outputs, with correct colours for each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scenes(pictures: Sequence[av.VideoFrame]) -> list[Scene]:
 def written(
     path: Path, pictures: Sequence[av.VideoFrame], info: StreamInfo | None = None, **options: Any
 ) -> tuple[list[av.VideoFrame], list[str]]:
-    """The frames of a file that pictures were written to, and the sink's notes."""
+    """The frames of the file with the given pictures, and the sink's notes."""
     sink = video_sink(path, info or info_of(pictures[0]), **options)
     with sink:
         for scene in scenes(pictures):
@@ -55,7 +55,7 @@ def written(
 
 
 def off_from(out: av.VideoFrame, picture: av.VideoFrame) -> int:
-    """By how many levels a frame is off, at most, from FFmpeg's own conversion to its format, matrix and range."""
+    """The largest difference in levels from FFmpeg's own conversion to its format, matrix and range."""
     matrix = int(out.colorspace) if not out.format.is_rgb else 2
     own = in_format(picture, out.format.name, matrix=matrix, code=int(out.color_range))
     return int(np.abs(shown(out) - shown(own)).max())
@@ -140,10 +140,10 @@ def test_grey_keeps_its_levels_in_every_codec(tmp_path: Path, codec: str, pixel_
         ({"codec": "av1"}, 16, 1.5),
     ],
 )
-def test_grey_that_is_tagged_as_limited_is_shown_as_such(
+def test_grey_that_is_tagged_as_limited_stays_limited(
     tmp_path: Path, options: dict[str, Any], bits: int, off: float
 ) -> None:
-    """FFmpeg ignores that tag of grey, players do not."""
+    """FFmpeg ignores the range tag of grey; players do not."""
     levels = np.tile(np.linspace(16, 235, 64).astype(np.uint8), (48, 1))
     if bits == 16:  # the low byte would be lost by way of 8 bits
         picture = av.VideoFrame.from_ndarray((levels.astype(np.uint16) << 8 | 128).astype(np.uint16), "gray16le")
@@ -170,7 +170,7 @@ TOLD = [
 @pytest.mark.parametrize("matrix", ["bt601", "bt709"])
 @pytest.mark.parametrize("pixel_format", ["yuvj420p", "yuv422p"])
 def test_colours_are_right_in_every_codec_and_container(tmp_path: Path, pixel_format: str, matrix: str) -> None:
-    """What an output cannot tell is converted to what readers assume."""
+    """A matrix or range that an output cannot store becomes what readers assume."""
     code = FULL if pixel_format == "yuvj420p" else LIMITED
     picture = made(pixel_format, matrix=MATRICES[matrix], code=code)
     tried = 0
@@ -187,7 +187,7 @@ def test_colours_are_right_in_every_codec_and_container(tmp_path: Path, pixel_fo
     assert tried > 40
 
 
-def test_a_range_and_matrix_that_cannot_be_told_are_converted_and_told(tmp_path: Path) -> None:
+def test_a_range_and_matrix_that_cannot_be_stored_are_converted(tmp_path: Path) -> None:
     picture = made("yuv420p", matrix=MATRICES["bt709"], code=FULL)
     _, notes = written(tmp_path / "out.avi", [picture])
     assert "mpeg4 in avi cannot store the matrix bt709 and full range: colours are converted" in notes
@@ -201,7 +201,7 @@ JPEG_LIKE = ["yuvj420p", "yuvj422p", "yuvj444p", "yuyv422", "yuv422p", "rgb24", 
 
 @pytest.mark.parametrize("pixel_format", JPEG_LIKE)
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".webm", ".avi"])
-def test_jpeg_like_pictures_become_what_players_show(tmp_path: Path, suffix: str, pixel_format: str) -> None:
+def test_jpeg_like_frames_are_converted_for_players(tmp_path: Path, suffix: str, pixel_format: str) -> None:
     code = FULL if pixel_format.startswith(("yuvj", "rgb", "gray")) else LIMITED
     picture = made(pixel_format, matrix=5 if pixel_format.startswith("yuvj") else 2, code=code)
     info = info_of(picture, jpeg_like=True)
@@ -218,7 +218,7 @@ def test_jpeg_like_pictures_become_what_players_show(tmp_path: Path, suffix: str
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "nv21"])
-def test_a_webcam_that_gives_what_players_show_is_left_alone(tmp_path: Path, pixel_format: str) -> None:
+def test_a_webcam_format_that_players_show_is_kept(tmp_path: Path, pixel_format: str) -> None:
     picture = made(pixel_format, code=LIMITED)
     frames, notes = written(tmp_path / "out.mp4", [picture], info_of(picture, jpeg_like=True), **LOSSLESS_H264)
     assert np.array_equal(shown(frames[0]), shown(picture))
@@ -235,7 +235,9 @@ def test_a_webcam_that_gives_what_players_show_is_left_alone(tmp_path: Path, pix
         (".mp4", {"pixel_format": "yuvj422p", **LOSSLESS_H264}, "yuvj422p"),
     ],
 )
-def test_jpeg_like_pictures_are_kept_elsewhere(tmp_path: Path, suffix: str, options: dict[str, Any], kept: str) -> None:
+def test_jpeg_like_frames_keep_their_format_in_other_containers(
+    tmp_path: Path, suffix: str, options: dict[str, Any], kept: str
+) -> None:
     picture = made("yuvj422p", matrix=5, code=FULL)
     frames, notes = written(tmp_path / f"out{suffix}", [picture], info_of(picture, jpeg_like=True), **options)
     assert (frames[0].format.name, int(frames[0].color_range)) == (kept, FULL)
@@ -273,7 +275,7 @@ def test_a_named_format_of_jpeg_like_pictures_is_limited_too(tmp_path: Path) -> 
         ("prores", "yuv422p10le", False),
     ],
 )
-def test_other_sources_keep_their_format_and_players_that_refuse_it_are_told(
+def test_other_sources_keep_their_format_with_a_note(
     tmp_path: Path, codec: str, pixel_format: str, is_told: bool
 ) -> None:
     picture = made(pixel_format, code=FULL if pixel_format == "yuvj420p" else LIMITED)
@@ -304,7 +306,7 @@ def test_other_sources_keep_their_format_and_players_that_refuse_it_are_told(
         ("yuv420p", "nv12", LIMITED),
     ],
 )
-def test_a_named_format_is_what_the_encoder_gets(tmp_path: Path, given: str, named: str, code: int) -> None:
+def test_the_encoder_gets_the_named_format(tmp_path: Path, given: str, named: str, code: int) -> None:
     source_code = FULL if given.startswith(("yuvj", "rgb", "gray")) else LIMITED
     picture = made(given, matrix=2 if given in ("rgb24", "gray") else MATRICES["bt601"], code=source_code)
     frames, notes = written(tmp_path / "out.mp4", [picture], pixel_format=named, **LOSSLESS_H264)
@@ -316,7 +318,7 @@ def test_a_named_format_is_what_the_encoder_gets(tmp_path: Path, given: str, nam
     assert notes == []
 
 
-def test_rgb_keeps_full_chroma_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_rgb_keeps_full_chroma_on_request(tmp_path: Path) -> None:
     picture = made("rgb24")
     frames, notes = written(tmp_path / "auto.mp4", [picture], **LOSSLESS_H264)
     assert frames[0].format.name == "yuv420p"
@@ -339,12 +341,12 @@ def test_rgb_keeps_full_chroma_where_it_is_asked_for(tmp_path: Path) -> None:
         ("ya16le", "ffv1", "yuva420p16le"),
     ],
 )
-def test_the_nearest_format_is_taken(tmp_path: Path, pixel_format: str, codec: str, kept: str) -> None:
+def test_the_nearest_format_is_selected(tmp_path: Path, pixel_format: str, codec: str, kept: str) -> None:
     assert written(tmp_path / "out.mkv", [made(pixel_format)], codec=codec)[0][0].format.name == kept
 
 
 @pytest.mark.parametrize(
-    ("pixel_format", "options", "told"),
+    ("pixel_format", "options", "noted"),
     [
         ("gray16le", {}, ["libx264 has no gray16le: encoded as gray10le (lost: depth)"]),
         ("yuva420p", {}, ["libx264 has no yuva420p: encoded as yuv420p (lost: alpha)"]),
@@ -353,20 +355,20 @@ def test_the_nearest_format_is_taken(tmp_path: Path, pixel_format: str, codec: s
         ("yuyv422", LOSSLESS, []),
     ],
 )
-def test_what_the_nearest_format_loses_is_told(
-    tmp_path: Path, pixel_format: str, options: dict[str, Any], told: list[str]
+def test_the_loss_of_the_nearest_format_is_noted(
+    tmp_path: Path, pixel_format: str, options: dict[str, Any], noted: list[str]
 ) -> None:
-    assert written(tmp_path / "out.mkv", [made(pixel_format)], **options)[1] == told
+    assert written(tmp_path / "out.mkv", [made(pixel_format)], **options)[1] == noted
 
 
-def test_a_format_that_the_encoder_lacks_is_refused_with_its_list(tmp_path: Path) -> None:
+def test_a_format_that_an_encoder_lacks_is_refused_with_a_list(tmp_path: Path) -> None:
     with pytest.raises(SinkUnavailable, match=r"libx264 has no pixel format gbrp; it has yuv420p, yuvj420p, .*gray"):
         written(tmp_path / "out.mp4", [made("yuv420p")], pixel_format="gbrp")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pictures_of_mixed_kinds_all_come_out_in_their_colours(tmp_path: Path) -> None:
-    """As in a folder of PNG and JPEG, or of a camera that changes its tags."""
+def test_frames_of_mixed_formats_keep_their_colours(tmp_path: Path) -> None:
+    """As from a folder with PNG and JPEG, or a camera that changes its tags."""
     kinds = [
         made("yuv420p", matrix=MATRICES["bt601"], code=LIMITED),
         made("yuv420p", matrix=MATRICES["bt709"], code=LIMITED),
@@ -384,7 +386,7 @@ def test_pictures_of_mixed_kinds_all_come_out_in_their_colours(tmp_path: Path) -
                 assert mean_off(frame, picture) < 2, (first, picture.format.name)
 
 
-def test_a_matrix_is_changed_exactly(tmp_path: Path) -> None:
+def test_a_matrix_is_converted_exactly(tmp_path: Path) -> None:
     first = made("yuv444p", matrix=MATRICES["bt601"], code=LIMITED)
     second = made("yuv444p", matrix=MATRICES["bt709"], code=LIMITED)
     frames, _ = written(tmp_path / "out.mkv", [first, second], **LOSSLESS)
@@ -392,7 +394,7 @@ def test_a_matrix_is_changed_exactly(tmp_path: Path) -> None:
     assert np.abs(frames[1].to_ndarray().astype(int) - first.to_ndarray()).max() <= 2
 
 
-def test_an_mjpeg_file_is_played_everywhere(tmp_path: Path) -> None:
+def test_an_mjpeg_file_plays_everywhere(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.avi", codec="mjpeg", pix_fmt="yuvj422p", size=(128, 96), frames=4)
     scenes_in, sink = annotate(clip, tmp_path / "out.mp4", crf=5)
     frames = decoded(tmp_path / "out.mp4")
@@ -404,7 +406,7 @@ def test_an_mjpeg_file_is_played_everywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_still_pictures_are_played_everywhere(tmp_path: Path, suffix: str) -> None:
+def test_still_pictures_play_everywhere(tmp_path: Path, suffix: str) -> None:
     pixels = in_format(ramp(), "bgr24").to_ndarray()
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}{suffix}"), pixels)
@@ -419,7 +421,7 @@ def test_still_pictures_are_played_everywhere(tmp_path: Path, suffix: str) -> No
     assert sum(SHOWN_BY_PLAYERS in note for note in sink.notes) == 1
 
 
-def test_a_recorded_webcam_is_played_everywhere(tmp_path: Path) -> None:
+def test_a_recorded_webcam_plays_everywhere(tmp_path: Path) -> None:
     picture = made("yuvj422p", matrix=5, code=FULL)
     info = info_of(picture, jpeg_like=True, live=True)
     with recording_sink(tmp_path / "cam-%H.mp4", info, segment_s=0.08) as sink:
@@ -435,7 +437,7 @@ def test_a_recorded_webcam_is_played_everywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixel_format", "jpeg_like", "wanted", "sent", "told"),
+    ("pixel_format", "jpeg_like", "wanted", "sent", "noted"),
     [
         ("yuvj422p", True, "auto", "yuv420p", 1),
         ("yuyv422", True, "auto", "yuv420p", 1),
@@ -449,7 +451,9 @@ def test_a_recorded_webcam_is_played_everywhere(tmp_path: Path) -> None:
         ("yuvj422p", True, "yuv422p", "yuv422p", 0),
     ],
 )
-def test_streams_are_what_players_show(pixel_format: str, jpeg_like: bool, wanted: str, sent: str, told: int) -> None:
+def test_streams_have_a_format_that_players_show(
+    pixel_format: str, jpeg_like: bool, wanted: str, sent: str, noted: int
+) -> None:
     full = pixel_format.startswith(("yuvj", "gray", "rgb"))
     picture = made(pixel_format, matrix=5, code=FULL if full else LIMITED)
     notes: list[str] = []
@@ -462,11 +466,11 @@ def test_streams_are_what_players_show(pixel_format: str, jpeg_like: bool, wante
     assert isinstance(frames[0], av.VideoFrame)
     assert frames[0].format.name == sent
     assert mean_off(frames[0], in_format(picture, sent, matrix=5, code=int(frames[0].color_range) or LIMITED)) < 2
-    assert sum(SHOWN_BY_PLAYERS in note for note in notes) == len(notes) == told
+    assert sum(SHOWN_BY_PLAYERS in note for note in notes) == len(notes) == noted
     assert all(("limited range" in note) == full for note in notes)
 
 
-def test_a_gif_is_coloured(tmp_path: Path) -> None:
+def test_a_gif_has_colours(tmp_path: Path) -> None:
     frames, notes = written(tmp_path / "out.gif", [made("yuv420p")])
     assert any("encoded as rgb8" in note for note in notes)
     colours = shown(frames[0]).astype(int)

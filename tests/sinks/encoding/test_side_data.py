@@ -1,4 +1,4 @@
-"""What is told beside the samples of a video: 360 degree and stereo 3D layouts, HDR10, captions. Kept, or told."""
+"""Side data: 360 degree and stereo 3D layouts, HDR10, captions are kept, or their loss is noted."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ NOT_KEPT = "does not keep the"
 
 
 def element(name: str, *content: bytes) -> bytes:
-    """One of EBML (RFC 8794)."""
+    """An EBML element (RFC 8794)."""
     data = b"".join(content)
     return bytes.fromhex(name) + (1 << 56 | len(data)).to_bytes(8, "big") + data
 
 
 def write_matroska(path: Path, *video: bytes) -> Path:
-    """Five pictures in a Matroska file (RFC 9559) with these elements in the Video of its track, as cameras do."""
+    """Five frames in a Matroska file (RFC 9559) with these elements in Video of its track, as from a camera."""
     coder: Any = av.CodecContext.create("mjpeg", "w")
     coder.width, coder.height, coder.pix_fmt, coder.time_base = 64, 48, "yuvj420p", Fraction(1, 25)
     blocks = []
@@ -54,11 +54,11 @@ def projection(kind: int, private: bytes, yaw: float = 0) -> bytes:
 
 
 def side_data(path: Path) -> dict[str, bytes]:
-    """Of the first picture."""
+    """The side data of the first frame."""
     return side_data_of(decoded(path)[0])
 
 
-def told(sink: Any) -> list[str]:
+def noted(sink: Any) -> list[str]:
     return [note for note in sink.notes if NOT_KEPT in note]
 
 
@@ -74,7 +74,7 @@ def test_360_degree_and_stereo_layouts_are_kept(tmp_path: Path, output: str, cod
     assert struct.unpack("=2i", given[STEREO][:8]) == (2, 0)
     assert struct.unpack("=2i", given[SPHERICAL][:8]) == (0, 30 << 16)
     assert kept[SPHERICAL][:4] == given[SPHERICAL][:4]
-    assert told(sink) == []
+    assert noted(sink) == []
     if output != ".mp4":
         assert kept[STEREO][:8] == given[STEREO][:8]
     if output == ".mkv":
@@ -100,30 +100,30 @@ def test_other_layouts_are_kept_too(tmp_path: Path, elements: list[bytes], name:
     for suffix in (".mp4", ".mkv"):
         _, sink = annotate(clip, tmp_path / f"out{suffix}", options=FAST)
         assert side_data(tmp_path / f"out{suffix}")[name][:36] == side_data(clip)[name][:36]
-        assert told(sink) == []
+        assert noted(sink) == []
 
 
-def test_views_with_the_right_eye_first_are_kept_in_matroska_only(tmp_path: Path) -> None:
+def test_right_eye_first_views_are_kept_in_matroska_only(tmp_path: Path) -> None:
     clip = write_matroska(tmp_path / "in.mkv", element("53B8", b"\x0b"))
     _, sink = annotate(clip, tmp_path / "out.mkv", options=FAST)
     assert struct.unpack("=2i", side_data(tmp_path / "out.mkv")[STEREO][:8]) == (1, 1)
-    assert told(sink) == []
+    assert noted(sink) == []
     _, sink = annotate(clip, tmp_path / "out.mp4", options=FAST)
-    assert told(sink) == ["mp4 with h264 does not keep the stereo 3D layout"]
+    assert noted(sink) == ["mp4 with h264 does not keep the stereo 3D layout"]
 
 
 def test_quicktime_keeps_the_projection_but_not_how_views_are_packed(tmp_path: Path) -> None:
     clip = write_matroska(tmp_path / "in.mkv", element("53B8", b"\3"), projection(1, bytes(20)))
     _, sink = annotate(clip, tmp_path / "out.mov", codec="prores")
     assert side_data(tmp_path / "out.mov")[SPHERICAL] == side_data(clip)[SPHERICAL]
-    assert told(sink) == ["mov with prores does not keep the stereo 3D layout"]
+    assert noted(sink) == ["mov with prores does not keep the stereo 3D layout"]
 
 
-def test_a_layout_that_the_container_cannot_hold_is_told(tmp_path: Path) -> None:
+def test_a_layout_that_the_container_cannot_hold_is_noted(tmp_path: Path) -> None:
     clip = write_matroska(tmp_path / "in.mkv", element("53B8", b"\3"), projection(1, bytes(20)))
     _, sink = annotate(clip, tmp_path / "out.avi")
     assert not side_data(tmp_path / "out.avi")
-    assert told(sink) == ["avi with mpeg4 does not keep the 360 degree projection, stereo 3D layout"]
+    assert noted(sink) == ["avi with mpeg4 does not keep the 360 degree projection, stereo 3D layout"]
 
 
 def write_hdr(path: Path) -> Path:
@@ -148,7 +148,7 @@ def write_hdr(path: Path) -> Path:
         (".ts", "h264"),
     ],
 )
-def test_hdr10_metadata_are_kept(tmp_path: Path, output: str, codec: str) -> None:
+def test_hdr10_metadata_is_kept(tmp_path: Path, output: str, codec: str) -> None:
     clip, target = write_hdr(tmp_path / "in.mp4"), tmp_path / f"out{output}"
     _, sink = annotate(clip, target, codec=codec)
     kept = side_data(target)
@@ -157,10 +157,10 @@ def test_hdr10_metadata_are_kept(tmp_path: Path, output: str, codec: str) -> Non
     mastering = [values[2 * k] / values[2 * k + 1] for k in range(10)]
     wanted = [0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 0.005, 1000]
     assert mastering == pytest.approx(wanted, rel=1e-3, abs=2e-4)
-    assert told(sink) == []
+    assert noted(sink) == []
 
 
-def test_the_coded_stream_tells_hdr10_too(tmp_path: Path) -> None:
+def test_the_coded_stream_has_hdr10_metadata(tmp_path: Path) -> None:
     clip = write_hdr(tmp_path / "in.mp4")
     for codec in ("h264", "hevc"):
         target = tmp_path / f"{codec}.mp4"
@@ -173,11 +173,11 @@ def test_the_coded_stream_tells_hdr10_too(tmp_path: Path) -> None:
         assert {MASTERING, LIGHT} <= side_data_of(frames[0]).keys()
 
 
-def test_hdr10_metadata_that_are_lost_are_told(tmp_path: Path) -> None:
+def test_hdr10_metadata_that_is_lost_is_noted(tmp_path: Path) -> None:
     clip = write_hdr(tmp_path / "in.mp4")
     _, sink = annotate(clip, tmp_path / "out.avi")
     names = "HDR10 mastering display, HDR10 content light level"
-    assert told(sink) == [f"avi with mpeg4 does not keep the {names}"]
+    assert noted(sink) == [f"avi with mpeg4 does not keep the {names}"]
 
 
 def write_user_data(path: Path, user_data: bytes, *, at: int = 0) -> Path:
@@ -213,15 +213,15 @@ def test_closed_captions_are_kept(tmp_path: Path, output: str, codec: str) -> No
     assert captions(clip) == [CAPTION] * FRAMES
     _, sink = annotate(clip, tmp_path / f"out{output}", codec=codec)
     assert captions(tmp_path / f"out{output}") == [CAPTION] * FRAMES
-    assert told(sink) == []
+    assert noted(sink) == []
 
 
 @pytest.mark.parametrize(("output", "codec"), [(".webm", "vp8"), (".webm", "av1"), (".avi", "mpeg4")])
-def test_closed_captions_that_the_encoder_does_not_write_are_told(tmp_path: Path, output: str, codec: str) -> None:
+def test_closed_captions_that_the_encoder_drops_are_noted(tmp_path: Path, output: str, codec: str) -> None:
     clip = write_user_data(tmp_path / "in.ts", TELLS_OF_CAPTIONS + b"\x42\xff" + CAPTION + b"\xff", at=3)
     _, sink = annotate(clip, tmp_path / f"out{output}", codec=codec)
     assert not any(captions(tmp_path / f"out{output}"))
-    assert told(sink) == [f"{output[1:]} with {codec} does not keep the closed captions (A/53)"]
+    assert noted(sink) == [f"{output[1:]} with {codec} does not keep the closed captions (A/53)"]
 
 
 def hdr10_plus(version: int) -> bytes:
@@ -233,7 +233,7 @@ def hdr10_plus(version: int) -> bytes:
 
 
 def escaped(payload: bytes) -> bytes:
-    """With the bytes that keep a start code from appearing (ITU-T H.265, 7.4.2)."""
+    """Data with emulation prevention bytes (ITU-T H.265, 7.4.2)."""
     made = bytearray()
     for byte in payload:
         if byte <= 3 and made[-2:] == b"\0\0":
@@ -263,23 +263,23 @@ def write_hdr10_plus(path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("output", "codec"), [(".mp4", "h264"), (".mkv", "hevc"), (".webm", "av1"), (".webm", "vp9")])
-def test_hdr10_plus_is_kept_or_told(tmp_path: Path, output: str, codec: str) -> None:
+def test_hdr10_plus_is_kept_or_noted(tmp_path: Path, output: str, codec: str) -> None:
     clip, target = write_hdr10_plus(tmp_path / "in.ts"), tmp_path / f"out{output}"
     assert "DYNAMIC_HDR_PLUS" in side_data(clip)
     _, sink = annotate(clip, target, codec=codec)
     kept = side_data(target).get("DYNAMIC_HDR_PLUS") == side_data(clip)["DYNAMIC_HDR_PLUS"]
     name = {".mkv": "matroska"}.get(output, output[1:])
-    assert told(sink) == ([] if kept else [f"{name} with {codec} does not keep the HDR10+ metadata"])
+    assert noted(sink) == ([] if kept else [f"{name} with {codec} does not keep the HDR10+ metadata"])
 
 
-def test_an_active_format_description_is_told(tmp_path: Path) -> None:
+def test_an_active_format_description_that_is_lost_is_noted(tmp_path: Path) -> None:
     clip = write_user_data(tmp_path / "in.ts", b"DTG1\x41\xf9")
     assert "AFD" in side_data(clip)
     _, sink = annotate(clip, tmp_path / "out.mp4", options=FAST)
-    assert told(sink) == ["mp4 with h264 does not keep the active format description (AFD)"]
+    assert noted(sink) == ["mp4 with h264 does not keep the active format description (AFD)"]
 
 
-def test_an_icc_profile_is_told(tmp_path: Path) -> None:
+def test_an_icc_profile_that_is_lost_is_noted(tmp_path: Path) -> None:
     plain, clip = write_picture(tmp_path / "plain.png"), tmp_path / "in.png"
     content = b"iCCP" + b"p\0\0" + zlib.compress(bytes(128))
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
@@ -287,5 +287,5 @@ def test_an_icc_profile_is_told(tmp_path: Path) -> None:
     clip.write_bytes(plain.read_bytes()[:header_end] + chunk + plain.read_bytes()[header_end:])
     assert "ICC_PROFILE" in side_data(clip)
     _, sink = annotate(clip, tmp_path / "out.mp4", options=FAST)
-    assert told(sink) == ["mp4 with h264 does not keep the ICC profile"]
+    assert noted(sink) == ["mp4 with h264 does not keep the ICC profile"]
     gc.collect()  # where the process crashed

@@ -1,4 +1,4 @@
-"""A flash and a click at the same moments: pictures and sound whose step can be measured in whatever comes of them."""
+"""Flashes and clicks at the same times, with which the sync of frames and audio is measured in an output."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ STEP = 512  # ticks of a scene at 25 frames a second
 SIZE = (160, 120)
 CLAP_EVERY = 25
 CLAP_FIRST = 12
-"""The scenes with a clap: once a second, never at the edge of a file of whole seconds."""
+"""The scenes with a clap: once a second, not at the boundaries of files of whole seconds."""
 _FIRST_S = CLAP_FIRST * 0.04
 _CONTAINERS = {"pcm_mulaw": "mov", "pcm_alaw": "mov", "aac": "mp4"}
-"""What a codec's packets are taken from; Matroska for others."""
+"""The container from which a codec's packets are read; Matroska for others."""
 _LOUD = 0.1
 _SHORT_S = 0.01
 _BRIGHT = 128
@@ -43,7 +43,7 @@ _BRIGHT = 128
 def click_track(
     codec: str, duration_s: float, *, rate_hz: int = 48_000, layout: str = "mono", container: str | None = None
 ) -> tuple[PassthroughStream, list[PassthroughPacket]]:
-    """A stream of sound that clicks with each clap of `clap_scene`, as a source gives it."""
+    """An audio stream, as from a source, with a click for each clap of `clap_scene`."""
     wave = np.zeros(round(duration_s * rate_hz), np.int16)
     click = (np.sin(np.arange(round(_SHORT_S * rate_hz)) * (2 * np.pi * 1000 / rate_hz)) * 20_000).astype(np.int16)
     for second in range(math.floor(duration_s - _FIRST_S) + 1):
@@ -72,7 +72,7 @@ def _split(packets: Iterable[PassthroughPacket], samples: int) -> Iterable[Passt
 
 
 def clap_scene(number: int, *, pts: int | None = None, size: tuple[int, int] = SIZE) -> Scene:
-    """A white picture at each clap, black ones between."""
+    """A white frame at each clap, black frames otherwise."""
     shown = av.VideoFrame(*size, "yuv420p")
     for plane, level in zip(shown.planes, (235 if number % CLAP_EVERY == CLAP_FIRST else 16, 128, 128), strict=True):
         plane.update(bytes([level]) * plane.buffer_size)
@@ -81,7 +81,7 @@ def clap_scene(number: int, *, pts: int | None = None, size: tuple[int, int] = S
 
 
 def write_claps(path: Path, codec: str, duration_s: float = 3.0, **options: Any) -> Path:
-    """A file with claps, its sound in a codec."""
+    """A file with claps, with audio in a codec."""
     stream, packets = click_track(codec, duration_s, **options)
     output: Any
     with av.open(str(path), "w") as output:
@@ -101,7 +101,7 @@ def write_claps(path: Path, codec: str, duration_s: float = 3.0, **options: Any)
 
 
 class Feed:
-    """A live input's other streams; packets come as their time does, `late_s` behind the pictures."""
+    """The other streams of a live input; packets come at their times plus `late_s`."""
 
     def __init__(
         self, *given: tuple[PassthroughStream, Sequence[PassthroughPacket]], late_s: float = 0.0, live: bool = True
@@ -112,7 +112,7 @@ class Feed:
         self._next = [(stream, next(packets, None), packets) for stream, packets in self._waiting]
 
     def come(self, scene: Scene) -> Scene:
-        """Give out what has come when a scene is written."""
+        """Put the packets that have come when a scene is written."""
         now = float(scene.frame.pts * scene.frame.time_base) - self._late_s
         for index, (stream, packet, packets) in enumerate(self._next):
             while packet is not None and (packet.ticks + packet.duration) * stream.time_base <= now:
@@ -123,7 +123,7 @@ class Feed:
 
 
 def moments(times: Iterable[float]) -> list[float]:
-    """The first of each run of times."""
+    """The first of each group of adjacent times."""
     found: list[float] = []
     last = float("-inf")
     for time in times:
@@ -134,7 +134,7 @@ def moments(times: Iterable[float]) -> list[float]:
 
 
 def loud_times(frame: Any) -> list[float]:
-    """When decoded sound is loud, seconds."""
+    """The times at which decoded audio is loud, seconds."""
     begin = float(frame.pts * frame.time_base)
     return [begin + float(k) / frame.sample_rate for k in np.flatnonzero(_level(frame) > _LOUD)]
 
@@ -153,7 +153,7 @@ def _level(frame: Any) -> Any:
 
 
 def clicks(frames: Iterable[Any]) -> list[float]:
-    """When clicks begin in decoded sound, seconds."""
+    """The begin of each click in decoded audio, seconds."""
     return moments(time for frame in frames for time in loud_times(frame))
 
 
@@ -172,14 +172,14 @@ def claps_in(path: Path | str) -> tuple[list[float], list[float]]:
 
 
 def steps(path: Path | str) -> list[float]:
-    """How far each click is behind its flash, seconds; each must have the other."""
+    """The delay of each click after its flash, seconds; all must be paired."""
     seen, heard = claps_in(path)
     assert len(seen) == len(heard), (seen, heard)
     return [click - flash for flash, click in zip(seen, heard, strict=True)]
 
 
 def receive(url: str, container: str | None, options: dict[str, str]) -> None:
-    """Print what comes of a live stream, a JSON object a line: its codecs, then each picture, and when it is loud."""
+    """Print a live stream as JSON lines: its codecs, then each frame, and when the audio is loud."""
     with av.open(url, format=container, options=options) as opened:
         codecs = [stream.codec_context.name for stream in opened.streams.video + opened.streams.audio]
         print(json.dumps({"codecs": codecs}), flush=True)

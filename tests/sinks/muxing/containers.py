@@ -1,4 +1,4 @@
-"""Measures what each output container keeps of an input, and writes docs/containers.md from that.
+"""Measures what each output container keeps of an input, and writes docs/containers.md.
 
 python -m tests.sinks.muxing.containers
 """
@@ -31,37 +31,37 @@ from tests.sinks.scenes import annotate, decoded, payloads, times
 
 PAGE = Path(__file__).parents[3] / "docs" / "containers.md"
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts")
-YES, TOLD, LOST = "yes", "no, reported", "**lost**"
+YES, NOTED, LOST = "yes", "no, noted", "**lost**"
 ENCODERS = (
     *("aac", "libmp3lame", "mp2", "ac3", "eac3", "libopus", "vorbis", "flac", "alac", "wmav2", "libopencore_amrnb"),
     *("g722", "g726", "adpcm_ms", "adpcm_ima_wav", "pcm_alaw", "pcm_mulaw"),
     *("pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_f32le"),
 )
 _MILLISECOND = Fraction(1, 1000)
-_STEP = Fraction(1, 10)  # what the duration of a last packet may be missing by
+_STEP = Fraction(1, 10)  # tolerance for the duration of the last packet
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run over an input: the output and what was told."""
+    """One run over an input: the output and its notes."""
 
     source: Path
     output: Path
     notes: list[str]
 
-    def told(self, *words: str) -> bool:
+    def has_note(self, *words: str) -> bool:
         """Whether a note has all the words."""
         return any(all(word in note for word in words) for note in self.notes)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is looked for in an output.
+    """A property that an output is checked for.
 
     Attributes:
         name: for the page.
-        kept: whether it is there.
-        words: what a note must say where it is not.
+        kept: whether the output has it.
+        words: that a note must have if not.
     """
 
     name: str
@@ -69,10 +69,10 @@ class Row:
     words: tuple[str, ...]
 
     def cell(self, run: Run) -> str:
-        """`yes`, `no, reported`, or that it is lost without a word."""
+        """`yes`, `no, noted`, or lost without a note."""
         if self.kept(run):
             return YES
-        return TOLD if run.told(*self.words) else LOST
+        return NOTED if run.has_note(*self.words) else LOST
 
 
 def rich_clip(folder: Path) -> Path:
@@ -131,7 +131,7 @@ def _has_side_data(*names: str) -> Callable[[Run], bool]:
     def has(run: Run) -> bool:
         before, after = side_data_of(decoded(run.source)[0]), side_data_of(decoded(run.output)[0])
         # FFmpeg reads no type of views in MP4, though it writes one.
-        return set(names) <= before.keys() & after.keys() and not run.told("does not keep the")
+        return set(names) <= before.keys() & after.keys() and not run.has_note("does not keep the")
 
     return has
 
@@ -139,7 +139,7 @@ def _has_side_data(*names: str) -> Callable[[Run], bool]:
 def _within(tolerance: Fraction) -> Callable[[Run], bool]:
     def within(run: Run) -> bool:
         given, written = times(decoded(run.source)), times(decoded(run.output))
-        start = given[0] - written[0] if written[0] != given[0] and run.told("moves all streams") else Fraction(0)
+        start = given[0] - written[0] if written[0] != given[0] and run.has_note("moves all streams") else Fraction(0)
         pairs = zip(given, written, strict=True)
         return all(abs(before - after - start) <= tolerance for before, after in pairs)
 
@@ -164,7 +164,7 @@ def _second_video(run: Run) -> bool:
 
 
 def sources(folder: Path) -> list[tuple[Path, list[Row]]]:
-    """The inputs, and what is looked for in the outputs made of them."""
+    """The inputs, and the properties that their outputs are checked for."""
     uneven = [0, 1283, 1799, 5119, 5623, 9221]
     picture = {"frames": 5, "size": (64, 48)}
     wide = write_video(folder / "wide.mp4", **picture, sample_aspect_ratio=Fraction(4, 3))  # type: ignore[arg-type]
@@ -229,7 +229,7 @@ def _annotated(source: Path, folder: Path, suffix: str) -> Run:
 
 
 def measured_rows(folder: Path) -> list[list[str]]:
-    """What is kept besides sound: a line of cells for each row."""
+    """What is kept besides audio: a line of cells for each row."""
     lines = []
     for source, rows in sources(folder):
         cells: list[list[str]] = [[row.name] for row in rows]
@@ -242,14 +242,14 @@ def measured_rows(folder: Path) -> list[list[str]]:
 
 
 def _whole(given: Heard, written: Heard) -> bool:
-    """Whether sound is the same, as long and decodable; MPEG-TS frames AAC anew."""
+    """Whether audio is the same, as long and decodable; MPEG-TS frames AAC again."""
     same = written.digest == given.digest or given.codec == "aac"
     lasts = abs((written.end - written.start) - (given.end - given.start)) <= _STEP
     return same and lasts and written.samples > 0
 
 
 def measured_sounds(folder: Path) -> list[list[str]]:
-    """Which codecs of sound go into which container: a line of cells for each."""
+    """The containers for each audio codec: a line of cells for each codec."""
     source = write_sounds(folder / "sounds.mkv", *ENCODERS)
     given = heard(source)
     lines = [[one.codec] for one in given]
@@ -258,7 +258,7 @@ def measured_sounds(folder: Path) -> list[list[str]]:
         written = iter(heard(run.output))
         for number, (line, one) in enumerate(zip(lines, given, strict=True), 1):
             note = next((note for note in run.notes if f"audio stream {number} (" in note), "")
-            line.append(TOLD if note.endswith("left out") else _sound(one, next(written), note))
+            line.append(NOTED if note.endswith("left out") else _sound(one, next(written), note))
     return lines
 
 
@@ -271,7 +271,7 @@ def _sound(given: Heard, written: Heard, note: str) -> str:
 
 
 def measured_gaps(folder: Path) -> list[list[str]]:
-    """What becomes of sound that starts a second late, or is missing for a second."""
+    """The result for audio that starts a second late or has a gap of a second."""
     lines = []
     for name, more in (("starts late", {"late_s": Fraction(1)}), ("has a gap", {"gap_s": Fraction(1)})):
         for encoder, what in (("libmp3lame", "compressed audio (MP3)"), ("pcm_s16le", "PCM")):
@@ -286,11 +286,11 @@ def _gap(run: Run) -> str:
     in_time = bool(written) and abs(written[0].end - moved - given.end) <= _STEP
     if in_time and written[0].digest == given.digest:
         return YES
-    if in_time and written[0].codec != given.codec and run.told(f"encoded as {written[0].codec}"):
+    if in_time and written[0].codec != given.codec and run.has_note(f"encoded as {written[0].codec}"):
         return f"as {written[0].codec}"
     if in_time:
         return "filled with silence"
-    return TOLD if run.told("audio stream 1", "left out") else LOST
+    return NOTED if run.has_note("audio stream 1", "left out") else LOST
 
 
 def table(lines: Iterable[list[str]]) -> str:
@@ -313,20 +313,20 @@ def page(folder: Path) -> str:
 
 _PAGE = """# What each container keeps
 
-These tables are measured with PyAV {pyav} (FFmpeg {ffmpeg}). `python -m tests.sinks.muxing.containers` writes this
-page, and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no,
-reported" means: the data is dropped, and one line on the terminal and in the report under `notes` gives the reason.
-Every loss is reported.
+The tables are measured, with PyAV {pyav} (FFmpeg {ffmpeg}): `python -m tests.sinks.muxing.containers` writes this page,
+and a test fails when it is out of date. Each cell is a run with the default encoder of the container. "no, noted" means
+that the property is lost, and that a line on the terminal and in `notes` of the report has the reason. Nothing is lost
+without a note.
 
 ## Audio
 
-Audio is copied packet by packet. Before the output begins, the first packets of each stream are written into memory and
-read again. A container supports a stream if the result has the same codec, can be decoded and keeps its times. This
-depends on the input to some extent: here it is Matroska, which rounds times to 1 ms and does not store all codec data.
+Audio is copied packet by packet. Before the output is opened, the first packets of each stream are written to memory
+and read back; a container holds a stream if the codec is the same, can be decoded and keeps its times. The result
+depends a little on the input: here it is Matroska, which rounds times to 1 ms and does not store all codec parameters.
 
 {sounds}
 
-AVI stores no times of audio, and QuickTime and MP4 none of PCM: such audio plays without gaps.
+AVI stores no times of audio, and QuickTime and MP4 store none of PCM: players play it without a pause.
 
 {gaps}
 
@@ -335,19 +335,19 @@ AVI stores no times of audio, and QuickTime and MP4 none of PCM: such audio play
 {rows}
 
 * Frame times of mkv and webm are rounded to 1 ms, of AVI with a variable rate too; of mpegts to 1/90000 s.
-* A video that starts before 0 is shifted to 0 with all other streams, which is reported.
-* GoPro telemetry keeps its samples, times and handler. FFmpeg writes no other data track in a form that programs can
-  read.
-* H.264 in mov stores the layout of stereo views in its own stream; FFmpeg's muxer does not write it for other codecs.
-* HDR10 metadata is written to the container, and by `libx264` and `libx265` also to the encoded stream. Closed
-  captions are written by `libx264`, `libx265`, `mpeg2video` and the hardware encoders; HDR10+, Dolby Vision, AFD,
-  SMPTE 12M timecodes of single frames and ICC profiles are reported where the encoder does not write them.
-* Odd frame sizes with H.264 and HEVC are padded by one repeated row or column, which is reported; the frame's own
-  samples do not change.
+* A video that starts before 0 is shifted to 0 with all other streams, which is noted.
+* GoPro's telemetry keeps its samples, times and handler. FFmpeg writes no other data track so that programs can read
+  it.
+* H.264 in mov stores the packing of stereo views in its own stream; FFmpeg's muxer does not write it for other codecs.
+* HDR10 metadata is written to the container, and by `libx264` and `libx265` also to the coded stream. `libx264`,
+  `libx265`, `mpeg2video` and the hardware encoders write closed captions. HDR10+, Dolby Vision, AFD, SMPTE 12M
+  timecodes of single frames and ICC profiles are noted if the encoder does not write them.
+* Odd sizes with H.264 and HEVC are padded by one repeated row or column, which is noted; the frame's own samples do not
+  change.
 
 Default encoders: H.264 (`libx264`, superfast, crf 22) in mp4, mov and mkv; AV1 (`libsvtav1`, preset 10, crf 30) in
-webm; MPEG-4 (quantiser 3) in avi. `output.options.movflags=faststart` puts the index of an mp4 first. It is off by
-default, because it writes the whole file a second time at the end.
+webm; MPEG-4 (quantiser 3) in avi. `output.options.movflags=faststart` puts the index of an mp4 first; it is off by
+default because it writes the whole file a second time at the end.
 """
 
 

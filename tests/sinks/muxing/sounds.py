@@ -1,4 +1,4 @@
-"""Videos with sound of many codecs, one second long, and what is heard of it in a file."""
+"""Videos of one second with audio of many codecs, and the audio of a file."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RATES_HZ = {
     "adpcm_ms": 44100,
     "adpcm_ima_wav": 44100,
 }
-"""Of codecs that are not used at 48 kHz."""
+"""Sample rates of codecs that do not use 48 kHz."""
 _OPTIONS = {"libopencore_amrnb": {"b": "12200"}, "g726": {"b": "32000"}, "wmav2": {"b": "96000"}}
 _MONO = ("g722", "g726", "libopencore_amrnb", "pcm_alaw", "pcm_mulaw")
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One stream of sound in a file.
+    """One audio stream of a file.
 
     Attributes:
         codec: FFmpeg's name.
@@ -49,7 +49,7 @@ class Heard:
 
 
 def write_sounds(path: Path, *codecs: str, late_s: Fraction = Fraction(0), gap_s: Fraction = Fraction(0)) -> Path:
-    """A video with a stream of each encoder's sound, a tone of a second.
+    """A video with an audio stream of each encoder, a tone of a second.
 
     PyAV's own way into a container asks FFmpeg's table of codecs, which denies G.711 and others in Matroska.
 
@@ -112,7 +112,7 @@ def _encoded(stream: Any, late_s: Fraction, gap_s: Fraction) -> list[Any]:
 
 
 def heard(path: Path) -> list[Heard]:
-    """All sound of a file, in the order of its streams."""
+    """All audio of a file, in the order of its streams."""
     found = []
     with av.open(str(path)) as container:
         described = [one for one in describe_streams(list(container.streams)) if one.kind == "audio"]

@@ -1,4 +1,4 @@
-"""Sound that an output cannot hold: encoded anew, in step with its picture to the sample, and told."""
+"""Audio that an output cannot hold is encoded, in sync to the sample, and noted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRST_S = CLAP_FIRST * 0.04
 
 
 def encoded(stream: PassthroughStream, packets: Sequence[PassthroughPacket], **options: Any) -> Any:
-    """What comes of packets in MP4, open for reading."""
+    """An MP4 with the encoded packets, open for reading."""
     written = io.BytesIO()
     with av.open(written, "w", format="mp4") as output:
         transcoder = Transcoder(output, stream, **options)
@@ -47,7 +47,7 @@ def heard(stream: PassthroughStream, packets: Sequence[PassthroughPacket]) -> li
 def moved(
     stream: PassthroughStream, packets: Sequence[PassthroughPacket], after_s: float, by_s: float
 ) -> list[PassthroughPacket]:
-    """From a time on, everything is later."""
+    """Delay all packets from a time on."""
     ticks = round(by_s / stream.time_base)
     edge = after_s / stream.time_base
     return [
@@ -70,7 +70,7 @@ def moved(
         ("libopus", 48000, ".mkv", ".avi", "mp3"),
     ],
 )
-def test_sound_that_a_file_cannot_hold_is_encoded_and_told(
+def test_audio_that_a_file_cannot_hold_is_encoded_and_noted(
     tmp_path: Path, codec: str, rate_hz: int, source: str, output: str, became: str
 ) -> None:
     clip = write_claps(tmp_path / f"in{source}", codec, rate_hz=rate_hz)
@@ -78,14 +78,14 @@ def test_sound_that_a_file_cannot_hold_is_encoded_and_told(
     (note,) = [line for line in sink.notes if "audio" in line]
     assert note.endswith(f"encoded as {became}")
     assert f"audio stream 1 ({codec.removeprefix('lib')}) of the input" in note
-    # MP3 in AVI has a decoder's delay that the container cannot tell.
+    # MP3 in AVI has a decoder delay that the container cannot store.
     limit_s = 0.03 if output == ".avi" else 0.001
     assert steps(tmp_path / f"out{output}") == pytest.approx([0.0] * 3, abs=limit_s)
 
 
 @pytest.mark.parametrize("output", [".mkv", ".mov", ".avi"])
 @pytest.mark.parametrize("codec", ["pcm_mulaw", "pcm_alaw"])
-def test_telephone_sound_is_copied_where_the_file_holds_it(tmp_path: Path, codec: str, output: str) -> None:
+def test_telephone_audio_is_copied_if_the_container_holds_it(tmp_path: Path, codec: str, output: str) -> None:
     clip = write_claps(tmp_path / "in.mov", codec, rate_hz=8000)
     _, sink = annotate(clip, tmp_path / f"out{output}")
     with av.open(str(tmp_path / f"out{output}")) as container:
@@ -94,7 +94,7 @@ def test_telephone_sound_is_copied_where_the_file_holds_it(tmp_path: Path, codec
     assert steps(tmp_path / f"out{output}") == pytest.approx([0.0] * 3, abs=0.001)
 
 
-def test_an_interrupted_file_has_its_encoded_sound_up_to_the_last_frame(tmp_path: Path) -> None:
+def test_an_interrupted_file_has_encoded_audio_up_to_its_last_frame(tmp_path: Path) -> None:
     clip = write_claps(tmp_path / "in.mov", "pcm_mulaw", rate_hz=8000)
     annotate(clip, tmp_path / "out.mp4", frames=40)
     seen, found = claps_in(tmp_path / "out.mp4")
@@ -112,7 +112,7 @@ def test_an_interrupted_file_has_its_encoded_sound_up_to_the_last_frame(tmp_path
 @pytest.mark.parametrize(
     ("codec", "rate_hz"), [("pcm_mulaw", 8000), ("aac", 48000), ("aac", 16000), ("libopus", 48000)]
 )
-def test_samples_stay_where_the_packets_have_them(codec: str, rate_hz: int) -> None:
+def test_samples_keep_the_times_of_the_packets(codec: str, rate_hz: int) -> None:
     stream, packets = click_track(codec, 4.0, rate_hz=rate_hz)
     assert heard(stream, packets) == pytest.approx([FIRST_S + k for k in range(4)], abs=0.001)
     later = moved(stream, packets, -10.0, 7.123)
@@ -120,19 +120,19 @@ def test_samples_stay_where_the_packets_have_them(codec: str, rate_hz: int) -> N
 
 
 @pytest.mark.parametrize("gap_s", [0.1, 0.9, 1.5, 3600.0])
-def test_sound_after_a_gap_is_at_its_own_time(gap_s: float) -> None:
+def test_audio_after_a_gap_has_its_time(gap_s: float) -> None:
     stream, packets = click_track("pcm_mulaw", 4.0, rate_hz=8000)
     found = heard(stream, moved(stream, packets, 1.0, gap_s))
     assert found == pytest.approx([FIRST_S, *(FIRST_S + gap_s + k for k in (1, 2, 3))], abs=0.001)
 
 
-def test_a_gap_of_hours_is_not_filled_with_packets() -> None:
+def test_a_gap_of_hours_gets_no_packets() -> None:
     stream, packets = click_track("pcm_mulaw", 4.0, rate_hz=8000)
     with encoded(stream, moved(stream, packets, 1.0, 7200.0)) as container:
         assert sum(1 for packet in container.demux(audio=0) if packet.size) < 250
 
 
-def test_sound_that_comes_twice_is_heard_once() -> None:
+def test_overlapping_audio_is_dropped() -> None:
     stream, packets = click_track("pcm_mulaw", 4.0, rate_hz=8000)
     again = [one for one in packets if 0.4 <= one.ticks * stream.time_base < 0.6]
     at = packets.index(again[-1]) + 1
@@ -140,21 +140,21 @@ def test_sound_that_comes_twice_is_heard_once() -> None:
     assert found == pytest.approx([FIRST_S + k for k in range(4)], abs=0.001)
 
 
-def test_a_clock_that_starts_anew_goes_on_behind_what_was_there() -> None:
+def test_times_continue_after_a_clock_restart() -> None:
     stream, packets = click_track("pcm_mulaw", 4.0, rate_hz=8000)
     found = heard(stream, moved(stream, packets, 2.0, -1000.0))
     assert found == pytest.approx([FIRST_S + k for k in range(4)], abs=0.001)
 
 
 @pytest.mark.parametrize("drift", [0.995, 1.005])
-def test_a_clock_that_drifts_from_its_samples_is_followed(drift: float) -> None:
+def test_audio_follows_a_clock_that_drifts_from_the_samples(drift: float) -> None:
     stream, packets = click_track("pcm_mulaw", 20.0, rate_hz=8000)
     drifting = [dataclasses.replace(one, pts=round(one.ticks * drift), dts=round(one.ticks * drift)) for one in packets]
     wanted = [(FIRST_S + k) * drift for k in range(20)]
     assert heard(stream, drifting) == pytest.approx(wanted, abs=float(MOST_OFFSET_S) + 0.001)
 
 
-def test_times_that_shake_by_milliseconds_change_no_sample() -> None:
+def test_jitter_of_milliseconds_changes_no_sample() -> None:
     stream, packets = click_track("pcm_mulaw", 4.0, rate_hz=8000)
     shaken = [
         dataclasses.replace(one, pts=one.ticks + shake, dts=one.ticks + shake)
@@ -177,7 +177,7 @@ def test_times_that_shake_by_milliseconds_change_no_sample() -> None:
         (22050, "7.1", 6, (48000, "stereo")),
     ],
 )
-def test_rate_and_channels_are_such_as_players_take(
+def test_encoded_audio_has_a_rate_and_layout_that_players_support(
     rate_hz: int, layout: str, most: int, became: tuple[int, str]
 ) -> None:
     stream, packets = _silence(rate_hz, layout)
@@ -202,7 +202,7 @@ def _silence(rate_hz: int, layout: str) -> tuple[PassthroughStream, list[Passthr
         return described, [passthrough_packet(packet) for packet in opened.demux(audio=0) if packet.size]
 
 
-def test_damaged_packets_are_counted_and_the_rest_is_in_step() -> None:
+def test_damaged_packets_are_counted_and_the_rest_stays_in_sync() -> None:
     stream, packets = click_track("aac", 4.0)
     damaged = [dataclasses.replace(one, data=b"\xff" * 30) if 70 <= k < 80 else one for k, one in enumerate(packets)]
     with av.open(io.BytesIO(), "w", format="mp4") as output:

@@ -1,4 +1,4 @@
-"""What each container keeps: docs/containers.md says what is measured now, and nothing is lost without a word."""
+"""docs/containers.md has the measured values, and nothing is lost without a note."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.sinks.muxing.containers import LOST, PAGE, page
 
 
-def test_the_page_of_containers_says_what_is_measured(tmp_path: Path) -> None:
+def test_the_page_on_containers_has_the_measured_values(tmp_path: Path) -> None:
     measured = page(tmp_path)
     assert LOST not in measured
     # Made by: python -m tests.sinks.muxing.containers

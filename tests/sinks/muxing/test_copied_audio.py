@@ -1,4 +1,4 @@
-"""Sound in an output: copied with its payload and times wherever the container can hold it, else told."""
+"""Audio in an output: copied with its payload and times if the container holds it, else noted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sound_notes(sink: Any) -> list[str]:
 @pytest.mark.parametrize(
     "encoder", ["pcm_alaw", "pcm_mulaw", "g722", "g726", "wmav2", "adpcm_ms", "adpcm_ima_wav", "eac3", "flac"]
 )
-def test_sound_of_cameras_and_recorders_is_copied_into_matroska(tmp_path: Path, encoder: str) -> None:
+def test_audio_of_cameras_is_copied_into_matroska(tmp_path: Path, encoder: str) -> None:
     clip, target = write_sounds(tmp_path / "in.mkv", encoder), tmp_path / "out.mkv"
     _, sink = annotate(clip, target, options=FAST)
     assert heard(target) == heard(clip) != []
@@ -47,7 +47,7 @@ def test_g711_of_a_camera_goes_into_quicktime_but_not_into_mp4(tmp_path: Path, e
 
 
 @pytest.mark.parametrize("encoder", ["eac3", "libopencore_amrnb"])
-def test_sound_that_avi_would_play_at_another_speed_is_not_copied(tmp_path: Path, encoder: str) -> None:
+def test_audio_that_avi_would_play_at_another_speed_is_not_copied(tmp_path: Path, encoder: str) -> None:
     clip = write_sounds(tmp_path / "in.mkv", encoder)
     scenes, sink = annotate(clip, tmp_path / "out.avi")
     assert len(decoded(tmp_path / "out.avi")) == len(scenes)
@@ -57,7 +57,7 @@ def test_sound_that_avi_would_play_at_another_speed_is_not_copied(tmp_path: Path
 
 
 @pytest.mark.parametrize("encoder", ["aac", "libmp3lame", "ac3", "mp2"])
-def test_sound_in_avi_lasts_as_long_as_it_did(tmp_path: Path, encoder: str) -> None:
+def test_audio_in_avi_keeps_its_duration(tmp_path: Path, encoder: str) -> None:
     clip = write_sounds(tmp_path / "in.mkv", encoder)
     _, sink = annotate(clip, tmp_path / "out.avi")
     (given,), (written,) = heard(clip), heard(tmp_path / "out.avi")
@@ -68,7 +68,7 @@ def test_sound_in_avi_lasts_as_long_as_it_did(tmp_path: Path, encoder: str) -> N
 
 @pytest.mark.parametrize("suffix", [".mov", ".avi"])
 @pytest.mark.parametrize(("encoder", "level"), [("pcm_s16le", 0), ("pcm_alaw", 8), ("pcm_mulaw", 0), ("pcm_u8", 0)])
-def test_gaps_in_uncompressed_sound_become_silence(tmp_path: Path, suffix: str, encoder: str, level: int) -> None:
+def test_gaps_in_uncompressed_audio_become_silence(tmp_path: Path, suffix: str, encoder: str, level: int) -> None:
     clip, target = write_sounds(tmp_path / "in.mkv", encoder, gap_s=Fraction(1)), tmp_path / f"out{suffix}"
     _, sink = annotate(clip, target, options={} if suffix == ".avi" else FAST)
     (given,), (written,) = heard(clip), heard(target)
@@ -84,7 +84,7 @@ def test_gaps_in_uncompressed_sound_become_silence(tmp_path: Path, suffix: str, 
     assert sound_notes(sink) == []
 
 
-def test_uncompressed_sound_that_starts_late_is_in_step_in_avi(tmp_path: Path) -> None:
+def test_late_uncompressed_audio_is_in_sync_in_avi(tmp_path: Path) -> None:
     clip = write_sounds(tmp_path / "in.mkv", "pcm_s16le", late_s=Fraction(3, 2))
     _, sink = annotate(clip, tmp_path / "out.avi")
     (given,), (written,) = heard(clip), heard(tmp_path / "out.avi")
@@ -96,7 +96,7 @@ def test_uncompressed_sound_that_starts_late_is_in_step_in_avi(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("more", "why"), [("late_s", "cannot hold a late start at 0.97"), ("gap_s", "cannot hold a gap")]
 )
-def test_sound_that_avi_would_play_too_early_is_told(tmp_path: Path, more: str, why: str) -> None:
+def test_audio_that_avi_would_play_too_early_is_noted(tmp_path: Path, more: str, why: str) -> None:
     clip = write_sounds(tmp_path / "in.mkv", "libmp3lame", **{more: Fraction(1)})
     scenes, sink = annotate(clip, tmp_path / "out.avi")
     assert len(decoded(tmp_path / "out.avi")) == len(scenes)
@@ -106,7 +106,7 @@ def test_sound_that_avi_would_play_too_early_is_told(tmp_path: Path, more: str, 
 
 
 def clip_with_rubbish(path: Path, codec: str, *, late: int = 0) -> Path:
-    """A video beside a stream that says to be of a codec, and whose packets are none of it."""
+    """A video and a stream whose packets are not of its codec."""
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream("libx264", rate=25, options=FAST)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -129,7 +129,7 @@ def clip_with_rubbish(path: Path, codec: str, *, late: int = 0) -> Path:
 @pytest.mark.parametrize("late", [0, 45])
 @pytest.mark.parametrize("codec", ["ac3", "eac3", "truehd"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
-def test_a_stream_that_cannot_be_finished_costs_no_frame(tmp_path: Path, suffix: str, codec: str, late: int) -> None:
+def test_a_stream_that_cannot_be_recovered_costs_no_frame(tmp_path: Path, suffix: str, codec: str, late: int) -> None:
     clip = clip_with_rubbish(tmp_path / "in.mkv", codec, late=late)
     scenes, sink = annotate(clip, tmp_path / f"out{suffix}", options=FAST if suffix != ".avi" else {})
     assert len(decoded(tmp_path / f"out{suffix}")) == len(scenes) == 50
@@ -138,7 +138,7 @@ def test_a_stream_that_cannot_be_finished_costs_no_frame(tmp_path: Path, suffix:
     assert whole or sound_notes(sink)
 
 
-def test_times_that_a_coarse_clock_rounds_together_stay_where_they_are(tmp_path: Path) -> None:
+def test_times_that_a_coarse_clock_rounds_together_are_kept(tmp_path: Path) -> None:
     # TrueHD has 1200 packets a second, Matroska 1000 ticks.
     clip = tmp_path / "in.mkv"
     write_video(tmp_path / "plain.mkv", size=(64, 48), frames=25)

@@ -1,4 +1,4 @@
-"""Timecode and the data tracks of cameras and phones: kept as they are, or left out and told."""
+"""Timecode and the data tracks of cameras and phones: copied, or left out and noted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMECODES = [("01:02:03:04", Fraction(25)), ("10:00:00;02", NTSC)]
 
 
 def clip_with_timecode(path: Path, timecode: str, rate: Fraction) -> Path:
-    """Ten frames, written as a camera does: QuickTime gets a track of its own for the timecode."""
+    """Ten frames, written as a camera does: QuickTime gets a track for the timecode."""
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream("libx264", rate=rate, options=FAST)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -54,7 +54,7 @@ def test_the_timecode_is_kept(tmp_path: Path, source: str, output: str, timecode
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".mp4"])
-def test_the_timecode_track_of_quicktime_tells_the_frame_number(tmp_path: Path, suffix: str) -> None:
+def test_the_timecode_track_of_quicktime_has_the_frame_number(tmp_path: Path, suffix: str) -> None:
     clip = clip_with_timecode(tmp_path / "in.mov", "01:02:03:04", Fraction(25))
     annotate(clip, tmp_path / f"out{suffix}", options=FAST)
     for path in (clip, tmp_path / f"out{suffix}"):
@@ -62,7 +62,7 @@ def test_the_timecode_track_of_quicktime_tells_the_frame_number(tmp_path: Path, 
         assert track.samples == [(((1 * 60 + 2) * 60 + 3) * 25 + 4).to_bytes(4, "big")]
 
 
-def test_a_timecode_that_cannot_be_kept_is_told_with_its_value(tmp_path: Path) -> None:
+def test_a_lost_timecode_is_noted_with_its_value(tmp_path: Path) -> None:
     clip = clip_with_timecode(tmp_path / "in.mov", "10:00:00;02", NTSC)
     scenes, sink = annotate(clip, tmp_path / "out.ts")
     assert len(decoded(tmp_path / "out.ts")) == len(scenes)
@@ -102,7 +102,7 @@ def data_tracks(path: Path) -> list[Track]:
 
 @pytest.mark.parametrize("output", [".mp4", ".mov"])
 @pytest.mark.parametrize("source", [".mp4", ".mov"])
-def test_telemetry_of_action_cameras_is_kept_whole(tmp_path: Path, source: str, output: str) -> None:
+def test_telemetry_of_action_cameras_is_kept(tmp_path: Path, source: str, output: str) -> None:
     clip, target = clip_with_data(tmp_path / f"in{source}", b"gpmd"), tmp_path / f"out{output}"
     _, sink = annotate(clip, target, options=FAST)
     (given,), (written,) = data_tracks(clip), data_tracks(target)
@@ -120,7 +120,7 @@ def test_telemetry_of_action_cameras_is_kept_whole(tmp_path: Path, source: str, 
         *((tag, suffix) for tag in (b"fdsc", b"djmd", b"camm", b"rtmd") for suffix in (".mp4", ".mov")),
     ],
 )
-def test_data_tracks_that_would_be_broken_are_left_out_and_told(tmp_path: Path, tag: bytes, output: str) -> None:
+def test_data_tracks_that_would_break_are_left_out_and_noted(tmp_path: Path, tag: bytes, output: str) -> None:
     clip, target = clip_with_data(tmp_path / "in.mov", tag), tmp_path / f"out{output}"
     scenes, sink = annotate(clip, target, codec="vp8" if output == ".webm" else None)
     assert len(decoded(target)) == len(scenes) == 10
@@ -135,7 +135,7 @@ def test_data_tracks_that_would_be_broken_are_left_out_and_told(tmp_path: Path, 
 
 
 def clip_with_klv(path: Path, codec: str) -> Path:
-    """A transport stream with packets of a data stream beside its video."""
+    """A transport stream with a data stream and video."""
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream("libx264", rate=25, options=FAST)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"

@@ -1,4 +1,4 @@
-"""Chromium without a window, which plays a video of this machine and tells what it shows."""
+"""Headless Chromium, which plays a local video and reports the frames that it shows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ v.src = '/video'; v.play();
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What was played.
+    """The result of playing a video.
 
     Attributes:
         error: what the browser said against it; empty if nothing.

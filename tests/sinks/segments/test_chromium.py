@@ -1,4 +1,4 @@
-"""A real browser plays what was recorded, also what was finished after a kill."""
+"""A browser plays recordings, also those that were recovered after a kill."""
 
 from __future__ import annotations
 

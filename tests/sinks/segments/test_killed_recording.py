@@ -1,4 +1,4 @@
-"""What `kill -9` and power cuts leave of a recording: all but the last moments, finished by the next start."""
+"""After `kill -9` or a power failure, the next start recovers a recording except for its last seconds."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from tests.sinks.scenes import decoded, info, times
 from tests.sinks.segments.test_recording import INFO, ROOT, STEP, Wall, names, numbers_in, record, shown
 
 MOST_LOST = 50
-"""Pictures: two seconds."""
+"""Frames: two seconds."""
 
 
 @pytest.fixture(autouse=True)
 def _enough_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that ends waits for what it finishes, also on a slow machine."""
+    """Let a run that ends wait for recovery, also on a slow machine."""
     monkeypatch.setattr("streamer.sinks.video.recovery._LONGEST_END_S", 60.0)
 
 
-# What a killed process runs: it records, says so, and waits to be killed.
+# The killed process records, prints that it does, and waits.
 PROGRAM = """
     import sys
     from fractions import Fraction
@@ -60,7 +60,7 @@ PROGRAM = """
 
 
 def killed_after(body: str) -> None:
-    """Run a program of which the last line before the kill is done."""
+    """Run a program up to its last line, and kill it."""
     program = textwrap.dedent(PROGRAM).replace("{body}", textwrap.dedent(body))
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as recorder:
@@ -80,7 +80,7 @@ def recorded(pattern: Path, count: int, sink: str = "recording_sink({pattern}, i
 
 
 def finished(pattern: Path) -> None:
-    """Start again, and end when what was found is finished."""
+    """Start again, and end after the recovery."""
     with recording_sink(pattern, INFO, reserve_bytes=0):
         pass
 
@@ -108,7 +108,7 @@ def only(folder: Path) -> Path:
         pytest.param(".nut", None, marks=pytest.mark.slow),
     ],
 )
-def test_what_a_killed_run_left_is_finished_by_the_next(
+def test_the_next_run_recovers_the_files_of_a_killed_run(
     tmp_path: Path, suffix: str, codec: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorded(tmp_path / f"cam{suffix}", 130, codec=codec)
@@ -126,16 +126,16 @@ def test_what_a_killed_run_left_is_finished_by_the_next(
     assert [float(one) for one in times(frames)] == pytest.approx(
         [k * 0.04 + float(times(frames)[0]) for k in range(len(frames))], abs=0.0011
     )
-    said = [record.getMessage() for record in caplog.records if "killed run" in record.getMessage()]
-    assert len(said) == 1
-    assert f"recovered {path} of a killed run: " in said[0]
+    message = [record.getMessage() for record in caplog.records if "killed run" in record.getMessage()]
+    assert len(message) == 1
+    assert f"recovered {path} of a killed run: " in message[0]
     with av.open(str(path)) as container:
         assert container.duration is not None
 
 
 @pytest.mark.parametrize(("fps", "codec"), [(5, "h264"), (1, "h264"), (5, "hevc"), (2, "av1"), (25, "hevc")])
 @pytest.mark.slow
-def test_slow_cameras_lose_no_more(tmp_path: Path, fps: int, codec: str) -> None:
+def test_slow_cameras_lose_no_more_frames(tmp_path: Path, fps: int, codec: str) -> None:
     count = 8 * fps if fps == 25 else 20 * fps
     recorded(tmp_path / "cam.mp4", count, fps=fps, codec=codec)
     finished(tmp_path / "cam.mp4")
@@ -146,8 +146,8 @@ def test_slow_cameras_lose_no_more(tmp_path: Path, fps: int, codec: str) -> None
     assert numbers == list(range(len(numbers)))
 
 
-def test_a_camera_that_is_slower_than_it_says_loses_no_more(tmp_path: Path) -> None:
-    # It tells 25 frames a second and gives 2: what the encoder may keep of 25 a second is 8 s then.
+def test_a_camera_below_its_nominal_rate_loses_no_more(tmp_path: Path) -> None:
+    # The nominal rate is 25 frames per second and the real one 2, so the encoder's delay at 25 is 8 s.
     body = f"""
         sink = recording_sink({str(tmp_path / "cam.mp4")!r}, info(size=SIZE), codec="hevc")
         sink.__enter__()
@@ -163,7 +163,7 @@ def test_a_camera_that_is_slower_than_it_says_loses_no_more(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
 @pytest.mark.parametrize("late_s", [0.0, 1.3])
-def test_sound_stays_in_step(tmp_path: Path, suffix: str, late_s: float) -> None:
+def test_audio_stays_in_sync(tmp_path: Path, suffix: str, late_s: float) -> None:
     body = f"""
         from tests.sinks.muxing.claps import SIZE, clap_scene
         feed = Feed(click_track("aac", 8.0), late_s={late_s})
@@ -182,7 +182,7 @@ def test_sound_stays_in_step(tmp_path: Path, suffix: str, late_s: float) -> None
         assert abs(a - b) <= 0.04
 
 
-def test_a_stream_of_sound_of_which_nothing_comes_costs_no_more(tmp_path: Path) -> None:
+def test_a_silent_audio_stream_loses_no_more_frames(tmp_path: Path) -> None:
     body = f"""
         stream, _ = click_track("aac", 1.0)
         feed = Feed((stream, []))
@@ -199,7 +199,7 @@ def test_a_stream_of_sound_of_which_nothing_comes_costs_no_more(tmp_path: Path) 
     assert len(numbers) >= 200 - MOST_LOST
 
 
-def test_a_live_video_in_one_file_survives_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_live_video_in_one_file_is_crash_safe(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "out.mp4"
     made = "video_sink({pattern}, info(size=SIZE, live=True, {more}), {given})"
     recorded(path, 130, sink=made)
@@ -215,7 +215,7 @@ def test_a_live_video_in_one_file_survives_too(tmp_path: Path, caplog: pytest.Lo
     assert any("recovered" in one.getMessage() and "out-2.mp4" in one.getMessage() for one in caplog.records)
 
 
-def test_what_another_process_records_is_left_alone(tmp_path: Path) -> None:
+def test_the_open_file_of_another_process_is_left_alone(tmp_path: Path) -> None:
     with recording_sink(tmp_path / "cam.mp4", INFO, reserve_bytes=0) as sink:
         for number in range(60):
             sink.write(shown(number))
@@ -226,7 +226,7 @@ def test_what_another_process_records_is_left_alone(tmp_path: Path) -> None:
     assert numbers_in(only(tmp_path)) == list(range(60))
 
 
-def test_files_of_others_are_left_alone(tmp_path: Path, one_left: bytes) -> None:
+def test_files_of_other_recordings_are_left_alone(tmp_path: Path, one_left: bytes) -> None:
     (tmp_path / ".other-20260301-083000.01234567.partial.mp4").write_bytes(one_left)
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [".other-20260301-083000.01234567.partial.mp4"]
@@ -234,7 +234,7 @@ def test_files_of_others_are_left_alone(tmp_path: Path, one_left: bytes) -> None
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Of each container, what a killed run left of 130 pictures."""
+    """For each container, the partial file of a killed run with 130 frames."""
     found = {}
     for suffix in (".mp4", ".mkv", ".ts", ".avi"):
         folder = tmp_path_factory.mktemp("left")
@@ -253,7 +253,7 @@ def hidden(folder: Path, suffix: str = ".mp4", stem: str = "cam-20260301-083000"
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".avi"])
-def test_a_file_that_ends_anywhere_is_read_up_to_there(tmp_path: Path, suffix: str, left: dict[str, bytes]) -> None:
+def test_a_truncated_file_is_read_up_to_its_end(tmp_path: Path, suffix: str, left: dict[str, bytes]) -> None:
     # A power cut leaves any length of it.
     whole = left[suffix]
     counts = []
@@ -273,7 +273,7 @@ def test_a_file_that_ends_anywhere_is_read_up_to_there(tmp_path: Path, suffix: s
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
-def test_a_power_cut_while_a_file_is_ended_leaves_one_that_can_be_read(
+def test_a_power_failure_in_the_trailer_leaves_a_readable_file(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is on the disk before the index, with all of it, and with what makes it valid.
@@ -300,11 +300,13 @@ def test_a_power_cut_while_a_file_is_ended_leaves_one_that_can_be_read(
         assert len(numbers) >= 110
 
 
-def test_nothing_at_all_is_removed_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture, one_left: bytes) -> None:
+def test_partial_files_without_a_frame_are_removed_and_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, one_left: bytes
+) -> None:
     empty, header = hidden(tmp_path, stem="cam-20260301-083000"), hidden(tmp_path, stem="cam-20260301-083001")
     empty.touch()
     finished(tmp_path / "cam.mp4")
-    assert names(tmp_path) == [empty.name]  # not a minute old: its lock might be still to come
+    assert names(tmp_path) == [empty.name]  # less than a minute old: it may not be locked yet
     old_s = time.time() - 100
     os.utime(empty, (old_s, old_s))
     header.write_bytes(one_left[:88])
@@ -313,14 +315,14 @@ def test_nothing_at_all_is_removed_and_said(tmp_path: Path, caplog: pytest.LogCa
     assert sum("it has no frame" in one.getMessage() for one in caplog.records) == 2
 
 
-def test_what_cannot_be_read_but_is_large_is_kept_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_large_unreadable_files_are_kept_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     hidden(tmp_path).write_bytes(os.urandom(200_000))
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [hidden(tmp_path).name]
     assert any("cannot read" in one.getMessage() and "kept" in one.getMessage() for one in caplog.records)
 
 
-def test_a_name_that_is_taken_meanwhile_gets_a_number(tmp_path: Path, one_left: bytes) -> None:
+def test_a_name_that_came_into_use_meanwhile_gets_a_number(tmp_path: Path, one_left: bytes) -> None:
     hidden(tmp_path).write_bytes(one_left)
     (tmp_path / "cam-20260301-083000.mp4").write_bytes(b"another")
     finished(tmp_path / "cam.mp4")
@@ -337,7 +339,7 @@ def test_a_new_file_of_the_same_minute_does_not_take_its_name(tmp_path: Path, on
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_long_name_is_found_again(tmp_path: Path, suffix: str) -> None:
+def test_a_shortened_name_is_recognised(tmp_path: Path, suffix: str) -> None:
     pattern = tmp_path / f"{'long' * 40}-%H%M%S{suffix}"
     recorded(pattern, 60)
     wanted = partial_stem(only(tmp_path))
@@ -346,7 +348,7 @@ def test_a_long_name_is_found_again(tmp_path: Path, suffix: str) -> None:
     assert len(wanted or "") == 167
 
 
-def test_its_age_is_that_of_its_last_picture(tmp_path: Path, one_left: bytes) -> None:
+def test_the_age_of_a_recovered_file_is_that_of_its_last_frame(tmp_path: Path, one_left: bytes) -> None:
     path = hidden(tmp_path)
     path.write_bytes(one_left)
     os.utime(path, (1e9, 1e9))
@@ -354,7 +356,7 @@ def test_its_age_is_that_of_its_last_picture(tmp_path: Path, one_left: bytes) ->
     assert only(tmp_path).stat().st_mtime == 1e9
 
 
-def test_retention_reaches_what_was_finished(tmp_path: Path, one_left: bytes) -> None:
+def test_retention_removes_recovered_files(tmp_path: Path, one_left: bytes) -> None:
     path = hidden(tmp_path)
     path.write_bytes(one_left)
     os.utime(path, (1e9, 1e9))
@@ -366,14 +368,14 @@ def test_retention_reaches_what_was_finished(tmp_path: Path, one_left: bytes) ->
 # Killed while what was left is being finished
 
 
-def test_a_copy_that_was_not_complete_is_made_anew(tmp_path: Path, one_left: bytes) -> None:
+def test_an_incomplete_copy_is_made_again(tmp_path: Path, one_left: bytes) -> None:
     hidden(tmp_path).write_bytes(one_left)
     hidden(tmp_path).with_name(".cam-20260301-083000.01234567.finishing.mp4").write_bytes(one_left[:1000])
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == ["cam-20260301-083000.mp4"]
 
 
-def test_a_file_that_has_its_name_already_only_loses_the_hidden_one(tmp_path: Path, one_left: bytes) -> None:
+def test_only_the_hidden_name_of_a_named_file_is_removed(tmp_path: Path, one_left: bytes) -> None:
     final = tmp_path / "cam-20260301-083000.mp4"
     final.write_bytes(one_left)
     os.link(final, hidden(tmp_path))
@@ -382,7 +384,7 @@ def test_a_file_that_has_its_name_already_only_loses_the_hidden_one(tmp_path: Pa
     assert final.read_bytes() == one_left
 
 
-def test_a_stop_leaves_it_as_it_was(tmp_path: Path, one_left: bytes) -> None:
+def test_a_stopped_copy_leaves_the_partial_file(tmp_path: Path, one_left: bytes) -> None:
     path = hidden(tmp_path)
     path.write_bytes(one_left)
     with pytest.raises(StoppedError):
@@ -391,7 +393,7 @@ def test_a_stop_leaves_it_as_it_was(tmp_path: Path, one_left: bytes) -> None:
     assert path.read_bytes() == one_left
 
 
-def test_a_disk_without_room_leaves_what_is_there_and_says_so(
+def test_recovery_on_a_full_disk_keeps_the_partial_file(
     tmp_path: Path, one_left: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
@@ -403,11 +405,11 @@ def test_a_disk_without_room_leaves_what_is_there_and_says_so(
     finished(tmp_path / "cam.mp4")
     assert names(tmp_path) == [path.name]
     assert path.read_bytes() == one_left
-    (said,) = [one.getMessage() for one in caplog.records]
-    assert said.endswith(": No space left on device; the file is kept")
+    (message,) = [one.getMessage() for one in caplog.records]
+    assert message.endswith(": No space left on device; the file is kept")
 
 
-def test_a_copy_that_would_fill_the_disk_is_not_begun(
+def test_recovery_does_not_begin_a_copy_that_would_fill_the_disk(
     tmp_path: Path, one_left: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     hidden(tmp_path).write_bytes(one_left)
@@ -416,12 +418,12 @@ def test_a_copy_that_would_fill_the_disk_is_not_begun(
     recovery.begin()
     recovery.close()
     assert names(tmp_path) == [hidden(tmp_path).name]
-    (said,) = [one.getMessage() for one in caplog.records]
-    assert "cannot recover " in said
-    assert "free some space; the file is kept" in said
+    (message,) = [one.getMessage() for one in caplog.records]
+    assert "cannot recover " in message
+    assert "free some space; the file is kept" in message
 
 
-def test_a_look_at_a_file_that_is_just_made_does_not_take_its_lock(tmp_path: Path) -> None:
+def test_a_check_of_a_new_file_does_not_take_its_lock(tmp_path: Path) -> None:
     path = hidden(tmp_path)
     path.touch()
     looking = lock(path)
@@ -437,7 +439,7 @@ def test_a_look_at_a_file_that_is_just_made_does_not_take_its_lock(tmp_path: Pat
     os.close(own)
 
 
-def test_only_one_of_two_programs_finishes_it(tmp_path: Path, one_left: bytes) -> None:
+def test_only_one_of_two_processes_recovers_a_file(tmp_path: Path, one_left: bytes) -> None:
     path = hidden(tmp_path)
     path.write_bytes(one_left)
     descriptor = lock(path)
@@ -452,8 +454,8 @@ def test_only_one_of_two_programs_finishes_it(tmp_path: Path, one_left: bytes) -
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_a_finished_file_has_what_an_ordinary_one_has(tmp_path: Path, suffix: str) -> None:
-    """Colour, aspect ratio and clock of the video, tags and language, as the recorder writes them."""
+def test_a_recovered_file_equals_an_ordinary_one(tmp_path: Path, suffix: str) -> None:
+    """Colour, aspect ratio and time base of the video, tags and language."""
     body = """
         feed = Feed(click_track("aac", 8.0))
         feed.passthrough.tags["title"] = "front door"
@@ -504,7 +506,7 @@ def test_faststart_is_kept(tmp_path: Path, one_left: bytes) -> None:
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_a_finished_file_is_no_fragmented_one(tmp_path: Path) -> None:
+def test_a_recovered_file_is_not_fragmented(tmp_path: Path) -> None:
     record(tmp_path / "cam.mp4", range(60))
     assert _boxes(only(tmp_path)) == ["ftyp", "free", "mdat", "moov"]
 
@@ -520,33 +522,33 @@ def _boxes(path: Path) -> list[str]:
 # Parts
 
 
-def test_leftovers_are_finished_while_others_wait_for_nothing(tmp_path: Path, one_left: bytes) -> None:
+def test_recovery_does_not_block_the_recording(tmp_path: Path, one_left: bytes) -> None:
     pattern = NamePattern(tmp_path / "cam.mp4")
     hidden(tmp_path).write_bytes(one_left)
     recovery = Recovery(pattern, pattern.partials)
     recovery.begin()
     assert recovery.taken in (frozenset({tmp_path / "cam-20260301-083000.mp4"}), frozenset())
-    recovery.begin()  # goes on, does not begin anew
+    recovery.begin()  # goes on, does not begin again
     recovery.close()
     recovery.close()
     assert recovery.taken == frozenset()
     assert names(tmp_path) == ["cam-20260301-083000.mp4"]
 
 
-def test_what_is_no_video_is_not_copied(tmp_path: Path) -> None:
+def test_a_file_without_video_is_not_copied(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no video")
     (tmp_path / "b.mp4").touch()
     with pytest.raises(UnreadableError):
         remux(tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "b.mp4")
 
 
-def test_the_length_of_what_was_copied_is_told(tmp_path: Path, one_left: bytes) -> None:
+def test_the_copy_returns_the_duration(tmp_path: Path, one_left: bytes) -> None:
     (tmp_path / "a.mp4").write_bytes(one_left)
     lasted = remux(tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "b.mp4")
     assert lasted == Fraction(len(numbers_in(tmp_path / "b.mp4")) * STEP, 12800)
 
 
-def test_free_names(tmp_path: Path) -> None:
+def test_names_that_exist_get_a_number(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     assert free_name(path, []) == path
     shutil.copy(__file__, path)
@@ -554,7 +556,7 @@ def test_free_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("frames", [25, 40, 47, 60])
-def test_pictures_that_come_out_of_order_are_all_there_at_the_end(tmp_path: Path, frames: int) -> None:
+def test_reordered_frames_are_all_in_the_complete_file(tmp_path: Path, frames: int) -> None:
     record(tmp_path / "cam.mp4", range(frames), options={"tune": "film", "bf": "3"})
     assert numbers_in(only(tmp_path)) == list(range(frames))
     assert _boxes(only(tmp_path)) == ["ftyp", "free", "mdat", "moov"]
@@ -587,7 +589,7 @@ def test_aac_of_a_transport_stream_is_copied(tmp_path: Path, known: bool) -> Non
         assert sum(frame.samples for frame in container.decode(audio=0)) > 40_000
 
 
-def test_a_live_video_with_a_stream_of_which_nothing_comes_survives(tmp_path: Path) -> None:
+def test_a_live_video_with_a_silent_stream_is_crash_safe(tmp_path: Path) -> None:
     body = f"""
         stream, _ = click_track("aac", 1.0)
         feed = Feed((stream, []))
@@ -605,7 +607,7 @@ def test_a_live_video_with_a_stream_of_which_nothing_comes_survives(tmp_path: Pa
     assert len(numbers) >= 130 - MOST_LOST
 
 
-def test_sound_that_comes_and_goes_begins_few_files(tmp_path: Path) -> None:
+def test_intermittent_audio_begins_few_files(tmp_path: Path) -> None:
     stream, packets = click_track("aac", 20.0)
     heard = [one for one in packets if 6 <= one.ticks * stream.time_base < 8 or one.ticks * stream.time_base >= 14]
     feed = Feed((stream, heard))
@@ -619,7 +621,7 @@ def test_sound_that_comes_and_goes_begins_few_files(tmp_path: Path) -> None:
     assert [number for path in files for number in numbers_in(path)] == list(range(450))
 
 
-def test_files_are_put_on_the_disk_while_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_synced_while_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced = threading.Event()
     monkeypatch.setattr(os, "fdatasync", lambda descriptor: synced.set() if descriptor >= 0 else None)
     path = tmp_path / "a"
@@ -633,7 +635,7 @@ def test_files_are_put_on_the_disk_while_they_are_written(tmp_path: Path, monkey
     assert not any(thread.name == "streamer-disk-sync" for thread in threading.enumerate())
 
 
-def test_a_disk_that_does_not_take_it_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_disk_that_cannot_be_synced_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     tried = threading.Semaphore(0)
 
     class Refusing(DiskSync):

@@ -1,4 +1,4 @@
-"""Recordings: no frame is lost at a cut, files that are done and no others have names, old ones go, disks fill up."""
+"""Recordings: cuts without loss, names for complete files only, retention, full disks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BEGAN = datetime(2026, 3, 1, 8, 30, 0)
 
 
 class Wall:
-    """Local time that goes on by a step each time it is read."""
+    """Local time that advances by a step with each call."""
 
     def __init__(self, step_s: float = 1.0, at: datetime = BEGAN) -> None:
         self._step = timedelta(seconds=step_s)
@@ -129,7 +129,7 @@ def test_a_name_appears_with_the_complete_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ZeroDivisionError()], ids=["clean", "ctrl-c", "error"])
-def test_however_it_is_left_what_was_recorded_is_whole(tmp_path: Path, error: BaseException | None) -> None:
+def test_a_recording_is_complete_however_it_is_left(tmp_path: Path, error: BaseException | None) -> None:
     with (
         suppress(KeyboardInterrupt, ZeroDivisionError),
         recording_sink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0) as sink,
@@ -147,7 +147,7 @@ def test_a_run_without_frames_leaves_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_pictures_of_another_size_or_format_begin_a_file_or_are_scaled(tmp_path: Path) -> None:
+def test_frames_of_another_size_begin_a_file_or_are_scaled(tmp_path: Path) -> None:
     wanted: list[tuple[Any, list[tuple[int, int]]]] = [
         ("reopen", [(160, 10), (320, 10), (320, 10)]),
         ("rescale", [(160, 30)]),
@@ -165,7 +165,7 @@ def test_pictures_of_another_size_or_format_begin_a_file_or_are_scaled(tmp_path:
         assert list(itertools.chain(*map(numbers_in, files))) == list(range(30))
 
 
-def test_a_clock_that_goes_back_begins_a_file(tmp_path: Path) -> None:
+def test_a_clock_that_goes_back_begins_a_new_file(tmp_path: Path) -> None:
     with recording_sink(tmp_path / "a.mp4", INFO, now=Wall(), reserve_bytes=0) as sink:
         for number, pts in enumerate([90_000, 90_512, 0, 512, 1024]):
             sink.write(shown(number, pts=pts))
@@ -175,7 +175,7 @@ def test_a_clock_that_goes_back_begins_a_file(tmp_path: Path) -> None:
 # Old files
 
 
-def test_the_oldest_go_when_there_are_too_many_bytes(tmp_path: Path) -> None:
+def test_the_oldest_files_are_removed_beyond_the_size_limit(tmp_path: Path) -> None:
     strangers = ["rec-1.mp4", "rec-20260301-0830.mp4", "rec-20260301-083000.mkv", "other-20260301-083000.mp4"]
     for name in strangers:
         (tmp_path / name).write_bytes(bytes(1000))
@@ -185,7 +185,7 @@ def test_the_oldest_go_when_there_are_too_many_bytes(tmp_path: Path) -> None:
     assert set(strangers) <= set(names(tmp_path))
 
 
-def test_what_fits_is_kept(tmp_path: Path) -> None:
+def test_files_within_the_limits_are_kept(tmp_path: Path) -> None:
     pattern = NamePattern(tmp_path / "%Y%m%d" / "rec-%H%M%S.mp4")
     made = []
     for day, hour in itertools.product(range(1, 4), range(4)):
@@ -202,16 +202,14 @@ def test_what_fits_is_kept(tmp_path: Path) -> None:
 
 
 class TwoCleaners(NamePattern):
-    """Meets every file again after it was removed, as where another process cleans up too."""
+    """A pattern that lists removed files again, as if another process removed them."""
 
     def files(self) -> Iterator[Path]:
         found = list(super().files())
         return iter(found + found)
 
 
-def test_a_file_that_another_process_removed_is_not_worth_a_word(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_that_another_process_removed_is_not_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pattern = TwoCleaners(tmp_path / "rec.mp4")
     pattern.at(BEGAN, []).touch()
     remove_old(pattern, OutputSettings(keep_days=1 / 86400), now=datetime(2100, 1, 1))
@@ -219,13 +217,13 @@ def test_a_file_that_another_process_removed_is_not_worth_a_word(
     assert caplog.records == []
 
 
-def test_a_disk_that_is_gone_is_told(tmp_path: Path) -> None:
+def test_a_missing_disk_is_reported(tmp_path: Path) -> None:
     require_room(tmp_path / "rec.mp4", 0)
     with pytest.raises(SinkError, match=r"rec\.mp4: No such file or directory; check that the disk is mounted"):
         require_room(tmp_path / "unplugged" / "rec.mp4", 0)
 
 
-def test_too_little_room_is_told_before_a_file_is_made(tmp_path: Path) -> None:
+def test_too_little_free_space_is_reported_before_a_file_is_made(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match=r"less than 1e\+12 MB are free; free some space") as caught:
         require_room(tmp_path / "rec.mp4", 10**18)
     assert is_full(caught.value)
@@ -250,11 +248,11 @@ def caused(error: BaseException, cause: BaseException | None) -> BaseException:
         (caused(SinkError("cannot write"), OSError(errno.EIO, "Input/output error")), False),
     ],
 )
-def test_a_full_disk_is_found_behind_an_error(error: BaseException | None, full: bool) -> None:
+def test_a_full_disk_is_recognised_as_the_cause_of_an_error(error: BaseException | None, full: bool) -> None:
     assert is_full(error) == full
 
 
-def test_a_file_that_cannot_be_removed_is_told(
+def test_a_file_that_cannot_be_removed_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -284,7 +282,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 class Clock:
-    """A clock that goes on a minute each time it is read: every wait between attempts is over."""
+    """A clock that advances by a minute with each call, so that every wait between attempts is over."""
 
     def __init__(self) -> None:
         self._now_s = 0.0
@@ -299,7 +297,7 @@ def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name.startswith(loggers)]
 
 
-def test_a_file_is_ended_before_the_disk_is_full(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_is_completed_before_the_disk_is_full(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(300_000))
     with recording_sink(
@@ -331,9 +329,7 @@ def test_old_files_make_room(small_disk: Path) -> None:
     assert sum(path.stat().st_size for path in small_disk.iterdir()) < 900_000
 
 
-def test_what_was_recorded_until_the_disk_was_full_is_finished_when_there_is_room(
-    small_disk: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_partial_file_of_a_full_disk_is_recovered_later(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     with recording_sink(small_disk / "a.mkv", INFO, crf=1, reserve_bytes=0, now=Wall(), clock=Clock()) as sink:
         (small_disk / "ballast").write_bytes(bytes(900_000))
         for k in range(900):
@@ -355,7 +351,7 @@ def test_what_was_recorded_until_the_disk_was_full_is_finished_when_there_is_roo
     assert second == [900]
 
 
-def test_a_required_one_ends_the_run_on_a_full_disk(small_disk: Path) -> None:
+def test_a_required_recording_ends_the_run_on_a_full_disk(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(300_000))
     with (
         recording_sink(small_disk / "a.mp4", INFO, crf=5, reserve_bytes=300_000, required=True, now=Wall()) as sink,
@@ -366,7 +362,7 @@ def test_a_required_one_ends_the_run_on_a_full_disk(small_disk: Path) -> None:
     assert numbers_in(small_disk / name) == list(range(sink.written))
 
 
-def test_a_limit_that_no_free_space_tells_of(tmp_path: Path) -> None:
+def test_a_file_size_limit_is_treated_as_a_full_disk(tmp_path: Path) -> None:
     # In a process of its own: the limit on file sizes is the nearest to a quota that needs no privileges.
     program = f"""
         import logging, resource, signal
@@ -412,7 +408,7 @@ def test_leaving_does_not_wait_for_a_write_that_hangs(
     sink.__exit__(None, None, None)
 
 
-def test_a_disk_that_is_full_when_it_starts(small_disk: Path) -> None:
+def test_the_disk_is_full_at_the_start(small_disk: Path) -> None:
     (small_disk / "ballast").write_bytes(bytes(900_000))
     with (
         pytest.raises(SinkUnavailable, match="free some space"),
@@ -427,7 +423,7 @@ def test_a_disk_that_is_full_when_it_starts(small_disk: Path) -> None:
         assert sink.written == 1
 
 
-def test_between_two_attempts_it_does_not_try(tmp_path: Path) -> None:
+def test_there_is_no_attempt_between_two_waits(tmp_path: Path) -> None:
     now_s, attempts = 0.0, []
 
     def wall() -> datetime:
@@ -452,7 +448,7 @@ def test_between_two_attempts_it_does_not_try(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "said"),
+    ("name", "given", "message"),
     [
         ("rec", {}, "end the name with the suffix of a container"),
         ("rec.xyz", {}, "no video container has that suffix"),
@@ -463,15 +459,17 @@ def test_between_two_attempts_it_does_not_try(tmp_path: Path) -> None:
         ("file/rec.mp4", {}, "cannot make the folder"),
     ],
 )
-def test_what_cannot_work_is_refused_at_once(tmp_path: Path, name: str, given: dict[str, Any], said: str) -> None:
+def test_settings_that_cannot_work_are_refused_at_once(
+    tmp_path: Path, name: str, given: dict[str, Any], message: str
+) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SinkUnavailable, match=said) as caught:
+    with pytest.raises(SinkUnavailable, match=message) as caught:
         record(tmp_path / name, [], **given)
     assert "\n" not in str(caught.value)
     assert names(tmp_path) == ["file"]
 
 
-def test_writing_to_a_sink_that_is_not_open_is_told(tmp_path: Path) -> None:
+def test_writing_to_a_sink_that_is_not_open_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
         recording_sink(tmp_path / "a.mp4", INFO).write(shown(0))
 
@@ -490,7 +488,7 @@ def test_many_cuts_leave_no_thread_and_no_open_file(tmp_path: Path) -> None:
 
 @example(datetime(2000, 1, 1), "0" * 29)
 @given(st.datetimes(), st.text(st.characters(codec="utf-8", exclude_characters="/\0%", exclude_categories=["C"])))
-def test_a_pattern_knows_its_own_files(tmp_path_factory: pytest.TempPathFactory, at: datetime, text: str) -> None:
+def test_a_pattern_matches_its_own_files(tmp_path_factory: pytest.TempPathFactory, at: datetime, text: str) -> None:
     folder = tmp_path_factory.mktemp("own")
     pattern = NamePattern(folder / "%Y-%m" / f"a{text[:30]} %d%H%M%S.mp4")
     first = pattern.at(at, [])

@@ -1,4 +1,4 @@
-"""Files of any structure: every frame and packet arrives where it belongs, or a note names what is missing.
+"""Files of any structure: every frame and packet is at its time, or a note names what is missing.
 
 `STREAMER_STRUCTURES=500 pytest tests/sinks/video/test_structures.py` tries that many of them instead of 50.
 """
@@ -51,14 +51,14 @@ SOUNDS = {
 }
 SUBTITLES = (".mp4", ".mov", ".mkv")
 EVEN = (".avi", ".mpg")
-"""Containers that have equal steps, or time only some of their pictures."""
+"""Containers with equal steps, or with times for some frames only."""
 NO_GAPS: tuple[str, ...] = ()
-"""Where uncompressed sound may have gaps is a matter of the containers, which has tests of its own."""
+"""Gaps in uncompressed audio depend on the container; other tests cover them."""
 IN_ORDER = (".mkv", ".webm", ".ts", ".mpg", ".flv", ".nut")
 """Containers that can be read through a pipe."""
 OUTPUTS = (".mp4", ".mkv", ".mov", ".ts", ".avi")
 FRAMES_ONLY = (".avi",)
-"""Outputs into which the other streams are not copied here; what AVI makes of sound has tests of its own."""
+"""Outputs without the other streams here; other tests cover audio in AVI."""
 
 seconds = st.sampled_from([Fraction(0), Fraction(1, 3), Fraction(1), Fraction(31, 10)])
 gaps = st.lists(st.tuples(st.integers(1, 20), seconds), max_size=2, unique_by=lambda gap: gap[0]).map(tuple)
@@ -111,7 +111,9 @@ def file_plans(draw: st.DrawFn) -> FilePlan:
 
 @given(plan=file_plans(), output=st.sampled_from(OUTPUTS), codec=st.sampled_from([None, "mpeg4"]), piped=st.booleans())
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_everything_is_where_it_belongs_or_told(plan: FilePlan, output: str, codec: str | None, piped: bool) -> None:
+def test_every_frame_and_packet_is_in_place_or_noted(
+    plan: FilePlan, output: str, codec: str | None, piped: bool
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip, copy = Path(folder, f"in{plan.suffix}"), Path(folder, f"out{output}")
         try:
@@ -134,7 +136,7 @@ def test_everything_is_where_it_belongs_or_told(plan: FilePlan, output: str, cod
 
 @contextmanager
 def opened(path: Path, *, piped: bool) -> Iterator[FileSource | PipeSource]:
-    """The file, as it lies there or as it comes through a pipe."""
+    """The file, read directly or through a pipe."""
     if not piped:
         with FileSource(path, threads=1) as source:
             yield source
@@ -149,11 +151,11 @@ def opened(path: Path, *, piped: bool) -> Iterator[FileSource | PipeSource]:
 
 
 def differences(given: Contents, made: Contents, notes: list[str]) -> list[str]:
-    """What is not as it was and of which no note tells."""
+    """Differences without a note."""
     if made.numbers != given.numbers:
         return [f"frames {made.numbers} instead of {given.numbers}"]
-    told = [note for note in notes if note.endswith("left out")]
-    kept = [one for one in given.streams if not any(f"stream {one.index} " in note for note in told)]
+    noted = [note for note in notes if note.endswith("left out")]
+    kept = [one for one in given.streams if not any(f"stream {one.index} " in note for note in noted)]
     if len(kept) != len(made.streams):
         return [f"streams {[(one.index, one.codec) for one in kept]} became {[one.codec for one in made.streams]}"]
     wrong, moved, step_s = [], moved_by(given, made), given.step_s + made.step_s
@@ -174,7 +176,7 @@ def differences(given: Contents, made: Contents, notes: list[str]) -> list[str]:
 
 
 def moved_by(given: Contents, made: Contents) -> dict[int, tuple[Fraction, Fraction]]:
-    """By how much the frames of each part were moved at least and at most, seconds."""
+    """The smallest and largest shift of the frames of each part, seconds."""
     moved: dict[int, tuple[Fraction, Fraction]] = {}
     for number, before, after in zip(given.numbers, given.times, made.times, strict=True):
         if before is not None and after is not None:
@@ -188,7 +190,7 @@ def moved_by(given: Contents, made: Contents) -> dict[int, tuple[Fraction, Fract
 def encoded_differences(
     given: OtherStream, made: OtherStream, moved: dict[int, tuple[Fraction, Fraction]]
 ) -> list[str]:
-    """Whether sound that was encoded anew begins elsewhere; a packet of either codec lasts less than 0.1 s."""
+    """Whether encoded audio begins at another time; a packet of either codec is shorter than 0.1 s."""
     before, after = (min((time for time, _ in one.packets if time is not None), default=None) for one in (given, made))
     if before is None or after is None:
         return [f"stream {given.index}: {len(given.packets)} packets became {len(made.packets)}"]
@@ -200,11 +202,11 @@ def encoded_differences(
 def stream_differences(
     given: OtherStream, made: OtherStream, moved: dict[int, tuple[Fraction, Fraction]], step_s: Fraction
 ) -> list[str]:
-    """What is not as it was in a copied stream: its bytes, and when they are shown."""
+    """Differences of a copied stream: its bytes and their times."""
     name = f"stream {given.index} ({given.codec})"
     if b"".join(data for _, data in made.packets) != b"".join(data for _, data in given.packets):
         return [f"{name}: {len(made.packets)} packets instead of {len(given.packets)}"]
-    places = dict(zip(starts(given), given.packets, strict=True))  # uncompressed sound is cut anew
+    places = dict(zip(starts(given), given.packets, strict=True))  # uncompressed audio is cut into other packets
     wrong = []
     allowed_s = step_s + given.step_s + made.step_s
     for at, (after, _) in zip(starts(made), made.packets, strict=True):

@@ -1,4 +1,4 @@
-"""When frames and sound of an output are shown, whatever the clock of the input does and wherever the run ends."""
+"""Times of frames and audio in an output, for any clock of the input and any end of the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAST = {"preset": "ultrafast"}
 
 @pytest.mark.parametrize("output", [".mp4", ".mov", ".mkv", ".ts", ".avi"])
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])
-def test_a_clock_that_starts_hours_late_starts_at_zero(tmp_path: Path, suffix: str, output: str) -> None:
+def test_a_clock_that_starts_hours_late_is_shifted_to_zero(tmp_path: Path, suffix: str, output: str) -> None:
     plan = FilePlan(suffix, (StreamPlan("reordered"), StreamPlan("mp3")), Fraction(26541))
     clip = build(plan, tmp_path / f"in{suffix}")
     _, sink = annotate(clip, tmp_path / f"out{output}", options={} if output == ".avi" else FAST)
@@ -37,7 +37,7 @@ def test_a_clock_that_starts_hours_late_starts_at_zero(tmp_path: Path, suffix: s
 
 @pytest.mark.parametrize("lag_s", [0, 1, 30, -30])
 @pytest.mark.parametrize("suffix", [".mkv", ".ts", ".flv"])
-def test_an_interrupted_run_has_its_sound_wherever_that_stands(tmp_path: Path, suffix: str, lag_s: int) -> None:
+def test_an_interrupted_run_has_audio_that_is_late_in_the_file(tmp_path: Path, suffix: str, lag_s: int) -> None:
     streams = (StreamPlan("h264", Fraction(2), stretch=20), StreamPlan("mp3", Fraction(40)))
     clip = build(FilePlan(suffix, streams, lag_s=Fraction(lag_s)), tmp_path / f"in{suffix}")
     annotate(clip, tmp_path / "out.mkv", options=FAST, frames=20)
@@ -50,11 +50,11 @@ def test_an_interrupted_run_has_its_sound_wherever_that_stands(tmp_path: Path, s
     assert first is not None
     assert last is not None
     assert end is not None
-    # Up to the end of the last frame, which lasts 0.8 s where the container tells that.
+    # Up to the end of the last frame, which is 0.8 s long if the container stores that.
     assert last - Fraction(3, 100) < end <= last + Fraction(4, 5) + Fraction(1, 100)
 
 
-def test_b_frames_of_a_programme_stream_have_rising_times(tmp_path: Path) -> None:
+def test_b_frames_of_a_program_stream_have_increasing_times(tmp_path: Path) -> None:
     clip = build(
         FilePlan(".mpg", (StreamPlan("mpeg2video", Fraction(3)), StreamPlan("mp2", Fraction(3)))), tmp_path / "v.mpg"
     )
@@ -66,7 +66,7 @@ def test_b_frames_of_a_programme_stream_have_rising_times(tmp_path: Path) -> Non
 
 
 def pulled_down(path: Path, target: Path) -> Path:
-    """The elementary MPEG-2 video of a file with every second picture repeated by a field (ISO/IEC 13818-2, 6.3.10)."""
+    """The elementary MPEG-2 video of a file, every second frame with a repeated field (ISO/IEC 13818-2, 6.3.10)."""
     content, pictures = bytearray(path.read_bytes()), 0
     at = content.find(b"\0\0\1\xb5")
     while at >= 0:
@@ -108,6 +108,6 @@ def test_raw_video_has_even_steps(tmp_path: Path, name: str, fps: int | None) ->
         average_fps = source.info.average_fps
     times = [frame.pts * frame.time_base for frame in frames]
     assert [read_number(frame.picture) for frame in frames] == list(range(30))
-    own = 25 if name == "v.mjpeg" else 50  # a JPEG tells no rate
+    own = 25 if name == "v.mjpeg" else 50  # a JPEG has no rate
     assert average_fps == (fps or own)
     assert {later - earlier for earlier, later in itertools.pairwise(times)} == {Fraction(1, fps or own)}

@@ -1,4 +1,4 @@
-"""Outputs that cannot be made, disks that fill up, and what is left behind then: nothing."""
+"""Outputs that cannot be made and disks that fill up leave no file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def refused(path: Path, **options: Any) -> str:
-    """The line that entering the sink ends with; nothing may be left beside what was there."""
+    """The message of the error on entering the sink, which leaves no new file."""
     before = sorted(path.parent.iterdir())
     with pytest.raises(SinkUnavailable) as caught, video_sink(path, info(), **options):
         pytest.fail("the sink opened")
@@ -34,24 +34,24 @@ def refused(path: Path, **options: Any) -> str:
     return line
 
 
-def test_a_codec_that_the_container_cannot_hold_names_those_it_can(tmp_path: Path) -> None:
+def test_the_error_for_a_codec_names_those_that_the_container_holds(tmp_path: Path) -> None:
     assert refused(tmp_path / "out.webm", codec="h264").endswith("set output.codec to one of av1, vp9, vp8")
     assert "h264, hevc, mpeg4" in refused(tmp_path / "out.mov", codec="vp9")
     assert "ffv1" in refused(tmp_path / "out.mp4", codec="prores")
 
 
-def test_an_unknown_codec_is_named_with_its_neighbours(tmp_path: Path) -> None:
+def test_an_unknown_codec_is_refused_with_the_nearest_names(tmp_path: Path) -> None:
     assert refused(tmp_path / "out.mp4", codec="h246") == "no video encoder 'h246'; did you mean h265, h264?"
     assert "no video encoder 'aac'" in refused(tmp_path / "out.mp4", codec="aac")
 
 
-def test_an_encoder_that_does_not_open_says_why(tmp_path: Path) -> None:
+def test_an_encoder_that_does_not_open_is_refused_with_the_reason(tmp_path: Path) -> None:
     line = refused(tmp_path / "out.mp4", preset="hurried")
     assert "libx264 does not open here: Error setting preset" in line
     assert "choose another output.codec" in line
 
 
-def test_hardware_encoders_are_refused_where_there_is_no_hardware(tmp_path: Path) -> None:
+def test_hardware_encoders_are_refused_without_the_hardware(tmp_path: Path) -> None:
     context: Any = av.CodecContext.create("h264_nvenc", "w")
     context.width, context.height, context.pix_fmt, context.time_base = 64, 48, "yuv420p", Fraction(1, 25)
     try:
@@ -100,7 +100,7 @@ def test_the_input_is_not_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm", ".avi"])
 @pytest.mark.parametrize("room", [8_000, 60_000], ids=["at-once", "on-the-way"])
-def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, suffix: str, room: int) -> None:
+def test_a_full_disk_is_reported_in_one_line_and_no_file_is_left(tmp_path: Path, suffix: str, room: int) -> None:
     # In a process of its own: the limit on file sizes is the nearest to a full disk that needs no privileges.
     output = tmp_path / f"out{suffix}"
     program = f"""
@@ -128,7 +128,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, suffix: str,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_while_the_file_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_fills_while_the_trailer_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = False
     write = WholeFile.write
 
@@ -153,19 +153,19 @@ def test_an_error_of_the_run_is_not_hidden(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_frame_there_is_no_file_and_that_is_told(tmp_path: Path) -> None:
+def test_a_run_without_a_frame_writes_no_file_and_notes_it(tmp_path: Path) -> None:
     sink = video_sink(tmp_path / "out.mp4", info())
     write_all(sink, [])
     assert list(tmp_path.iterdir()) == []
     assert sink.notes == [f"there was no frame: {tmp_path / 'out.mp4'} was not written"]
 
 
-def test_writing_to_a_sink_that_is_not_open_is_told(tmp_path: Path) -> None:
+def test_writing_to_a_sink_that_is_not_open_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
         video_sink(tmp_path / "out.mp4", info()).write(scene(0, 0))
 
 
-def test_a_pipe_takes_what_can_be_written_in_one_go(tmp_path: Path) -> None:
+def test_a_pipe_can_be_written_without_seeking(tmp_path: Path) -> None:
     program = f"cat '{tmp_path}/pipe.mkv' > '{tmp_path}/read.mkv'"
     subprocess.run(["mkfifo", str(tmp_path / "pipe.mkv")], check=True)
     with subprocess.Popen(["sh", "-c", program]) as reader:

@@ -1,4 +1,4 @@
-"""The frames of an output video: as many as went in, each at its time, with its samples and its tags."""
+"""The frames of an output video: one per scene, with its time, samples and tags."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_times_are_kept_to_the_tick(tmp_path: Path, suffix: str, start: int) -> 
     ids=str,
 )
 @pytest.mark.parametrize("codec", ["h264", "mpeg4"])
-def test_every_clock_is_kept(tmp_path: Path, time_base: Fraction, codec: str) -> None:
+def test_every_time_base_is_kept(tmp_path: Path, time_base: Fraction, codec: str) -> None:
     step = max(round(Fraction(1, 30) / time_base), 1)
     source = [scene(k, k * step + (k > 3), time_base=time_base) for k in range(8)]
     write_all(video_sink(tmp_path / "out.mp4", info(time_base=time_base), codec=codec), source)
@@ -49,7 +49,7 @@ def test_every_clock_is_kept(tmp_path: Path, time_base: Fraction, codec: str) ->
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".webm"])
-def test_matroska_is_exact_to_the_millisecond_and_says_so(tmp_path: Path, suffix: str) -> None:
+def test_matroska_is_exact_to_the_millisecond_and_notes_it(tmp_path: Path, suffix: str) -> None:
     source = [scene(k, pts) for k, pts in enumerate(VARIABLE)]
     sink = video_sink(tmp_path / f"out{suffix}", info())
     write_all(sink, source)
@@ -90,7 +90,7 @@ def test_every_codec_keeps_times_and_the_last_duration(tmp_path: Path, codec: st
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
-def test_a_video_that_starts_before_zero_is_moved_as_a_whole(tmp_path: Path, suffix: str) -> None:
+def test_a_video_that_starts_before_zero_is_shifted_as_a_whole(tmp_path: Path, suffix: str) -> None:
     source = [scene(k, k * 512 - 1024) for k in range(6)]
     sink = video_sink(tmp_path / f"out{suffix}", info())
     write_all(sink, source)
@@ -110,7 +110,7 @@ def test_damaged_times_lose_no_frame(tmp_path: Path) -> None:
     assert any(note.startswith("2 frame times") for note in sink.notes)
 
 
-def test_a_clock_that_starts_anew_goes_on(tmp_path: Path) -> None:
+def test_frame_times_continue_after_a_clock_restart(tmp_path: Path) -> None:
     pts = [64000, 64512, 0, 512, 1024]
     write_all(video_sink(tmp_path / "out.mp4", info()), [scene(k, at, duration=512) for k, at in enumerate(pts)])
     ticks = [int(time * 12800) for time in times(decoded(tmp_path / "out.mp4"))]
@@ -148,7 +148,7 @@ def test_samples_reach_the_encoder_untouched(
         assert int(frames[0].color_range) == 2
 
 
-def test_interleaved_chroma_is_only_taken_apart(tmp_path: Path) -> None:
+def test_interleaved_chroma_is_only_separated(tmp_path: Path) -> None:
     source = [scene(k, k * 512, pix_fmt="nv12") for k in range(3)]
     write_all(video_sink(tmp_path / "out.mkv", info(pixel_format="nv12"), codec="ffv1"), source)
     for one, frame in zip(source, decoded(tmp_path / "out.mkv"), strict=True):
@@ -158,14 +158,14 @@ def test_interleaved_chroma_is_only_taken_apart(tmp_path: Path) -> None:
         assert np.array_equal(samples(frame)[2], chroma[:, 1::2])
 
 
-def test_odd_sizes_are_exact_where_the_codec_has_them(tmp_path: Path) -> None:
+def test_odd_sizes_are_exact_if_the_codec_supports_them(tmp_path: Path) -> None:
     source = [scene(k, k * 512, size=(65, 49)) for k in range(3)]
     write_all(video_sink(tmp_path / "out.mkv", info(size=(65, 49)), codec="ffv1"), source)
     for one, frame in zip(source, decoded(tmp_path / "out.mkv"), strict=True):
         assert same_samples(one.frame.picture, frame)
 
 
-def test_odd_sizes_are_padded_for_h264_without_touching_a_sample(tmp_path: Path) -> None:
+def test_odd_sizes_are_padded_for_h264_with_unchanged_samples(tmp_path: Path) -> None:
     source = [scene(k, k * 512, size=(65, 49)) for k in range(3)]
     sink = video_sink(tmp_path / "out.mp4", info(size=(65, 49)), options=LOSSLESS)
     write_all(sink, source)
@@ -187,7 +187,7 @@ def test_grey_stays_grey(tmp_path: Path) -> None:
         assert np.array_equal(samples(frame)[0], samples(one.frame.picture)[0])
 
 
-def test_rgb_is_encoded_so_that_players_show_it(tmp_path: Path) -> None:
+def test_rgb_is_encoded_for_players(tmp_path: Path) -> None:
     source = [scene(k, k * 512, pix_fmt="rgb24") for k in range(3)]
     sink = video_sink(tmp_path / "out.mp4", info(pixel_format="rgb24", colour=(2, 2, 0, 2)), crf=1)
     write_all(sink, source)
@@ -221,7 +221,7 @@ def test_colour_and_aspect_tags_are_kept(tmp_path: Path, suffix: str) -> None:
     assert sink.notes == []
 
 
-def test_tags_that_a_container_cannot_hold_are_told(tmp_path: Path) -> None:
+def test_tags_that_a_container_cannot_hold_are_noted(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.mp4", size=(64, 48), frames=4, colour=Colour(1, 1, 1, 2))
     _, sink = annotate(clip, tmp_path / "out.avi")
     assert "avi does not store the primaries, transfer of the video" in sink.notes
@@ -238,7 +238,7 @@ def test_interlaced_video_stays_interlaced(tmp_path: Path, suffix: str) -> None:
         assert container.streams.video[0].codec_context.field_order == 2
 
 
-def test_a_turned_video_is_upright_without_a_display_matrix(tmp_path: Path) -> None:
+def test_a_rotated_video_is_upright_without_a_display_matrix(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.mp4", size=(64, 48), frames=3, rotation=90)
     annotate(clip, tmp_path / "out.mp4", options=LOSSLESS)
     frames = decoded(tmp_path / "out.mp4")
@@ -246,7 +246,7 @@ def test_a_turned_video_is_upright_without_a_display_matrix(tmp_path: Path) -> N
     assert [read_number(frame) for frame in frames] == [0, 1, 2]
 
 
-def test_pictures_of_another_size_or_format_are_scaled_and_told_once(tmp_path: Path) -> None:
+def test_frames_of_another_size_or_format_are_scaled_and_noted_once(tmp_path: Path) -> None:
     shapes: list[tuple[tuple[int, int], str]] = [((64, 48), "yuv420p"), ((128, 96), "yuv420p"), ((128, 96), "rgb24")]
     source = [scene(k, k * 512, size=size, pix_fmt=name) for k, (size, name) in enumerate(shapes)]
     sink = video_sink(tmp_path / "out.mp4", info(), crf=5)
@@ -257,7 +257,7 @@ def test_pictures_of_another_size_or_format_are_scaled_and_told_once(tmp_path: P
     assert sink.notes == ["frames of 128x96 came among 64x48: scaled to fit"]
 
 
-def test_the_annotated_picture_is_written_and_neither_picture_is_touched(tmp_path: Path) -> None:
+def test_the_annotated_picture_is_written_and_not_changed(tmp_path: Path) -> None:
     plain, drawn = scene(1, 512), scene(2, 512).frame.picture
     drawn.pts, drawn.time_base, drawn.pict_type = 7, Fraction(1, 3), 1
     before = [bytes(plane) for plane in drawn.planes]
@@ -268,7 +268,7 @@ def test_the_annotated_picture_is_written_and_neither_picture_is_touched(tmp_pat
     assert [bytes(plane) for plane in drawn.planes] == before
 
 
-def test_the_choice_of_key_frames_is_the_encoders(tmp_path: Path) -> None:
+def test_the_encoder_selects_the_keyframes(tmp_path: Path) -> None:
     source = [scene(k, k * 512) for k in range(6)]
     for one in source:
         one.frame.picture.pict_type = 1

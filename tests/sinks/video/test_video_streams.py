@@ -1,4 +1,4 @@
-"""What an output video holds besides its frames: audio, subtitles, covers, attachments, chapters, tags."""
+"""The other content of an output video: audio, subtitles, covers, attachments, chapters, tags."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAST = {"preset": "ultrafast"}
 
 
 def rich_clip(path: Path, **more: Any) -> Path:
-    """One second of video with everything that the container takes."""
+    """One second of video with everything that the container holds."""
     tags = {"title": "A title", "artist": "Somebody"}
     return write_video(
         path, size=(64, 48), audio=True, subtitles=True, cover=True, chapters=CHAPTERS, metadata=tags, **more
@@ -66,7 +66,7 @@ def test_everything_is_copied_to_the_same_container(tmp_path: Path, suffix: str)
     assert sink.notes == []
 
 
-def test_audio_keeps_its_place_beside_the_video_in_matroska(tmp_path: Path) -> None:
+def test_audio_stays_in_sync_with_the_video_in_matroska(tmp_path: Path) -> None:
     # AAC starts before 0; FFmpeg's default would move the video by that.
     clip, output = rich_clip(tmp_path / "in.mp4"), tmp_path / "out.mkv"
     source, sink = annotate(clip, output, options=FAST)
@@ -91,19 +91,19 @@ def test_audio_keeps_its_place_beside_the_video_in_matroska(tmp_path: Path) -> N
         (".mp4", ".avi", ["subtitle stream 2", "video stream 4", "2 of 2 chapters"]),
     ],
 )
-def test_what_cannot_be_carried_is_told_once_each(
+def test_each_stream_that_cannot_be_copied_is_noted_once(
     tmp_path: Path, source: str, output: str, left_out: list[str]
 ) -> None:
     clip = rich_clip(tmp_path / f"in{source}")
     scenes, sink = annotate(clip, tmp_path / f"out{output}")
     assert len(decoded(tmp_path / f"out{output}")) == len(scenes)
-    told = [note for note in sink.notes if "left out" in note]
-    assert len(told) == len(left_out)
-    for note, start in zip(told, left_out, strict=True):
+    noted = [note for note in sink.notes if "left out" in note]
+    assert len(noted) == len(left_out)
+    for note, start in zip(noted, left_out, strict=True):
         assert start in note
 
 
-def test_tags_that_mp4_has_no_place_for_are_told(tmp_path: Path) -> None:
+def test_tags_that_mp4_cannot_hold_are_noted(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.mkv", size=(64, 48), frames=3, metadata={"title": "t", "weather": "wet"})
     _, sink = annotate(clip, tmp_path / "out.mp4")
     assert sink.notes == ["mp4 cannot hold the tags WEATHER: left out"]
@@ -121,7 +121,7 @@ def test_adts_audio_of_a_transport_stream_becomes_mp4_audio(tmp_path: Path) -> N
     assert sink.notes == []
 
 
-def test_all_streams_move_together_when_the_video_starts_before_zero(tmp_path: Path) -> None:
+def test_all_streams_shift_together_when_the_video_starts_before_zero(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.ts", size=(64, 48), audio=True, start_pts=-2560)
     source, _ = annotate(clip, tmp_path / "out.mp4", options=FAST)
     assert times(decoded(tmp_path / "out.mp4")) == [time + Fraction(1, 5) for time in times(source)]
@@ -181,7 +181,7 @@ def test_streams_that_end_later_than_the_video_are_copied_to_their_end(tmp_path:
     assert payloads(short, "audio") == payloads(clip, "audio")
 
 
-def test_nothing_is_copied_when_that_is_not_wanted(tmp_path: Path) -> None:
+def test_nothing_is_copied_without_passthrough(tmp_path: Path) -> None:
     clip = rich_clip(tmp_path / "in.mp4")
     _, sink = annotate(clip, tmp_path / "out.mp4", copies=False, options=FAST)
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -190,7 +190,7 @@ def test_nothing_is_copied_when_that_is_not_wanted(tmp_path: Path) -> None:
     assert sink.notes == []
 
 
-def test_a_damaged_input_loses_only_what_is_damaged(tmp_path: Path) -> None:
+def test_a_damaged_input_loses_only_its_damaged_packets(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.mkv", size=(64, 48), frames=50, audio=True)
     cut = tmp_path / "cut.mkv"
     cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 2 // 3])
@@ -203,7 +203,7 @@ def test_a_damaged_input_loses_only_what_is_damaged(tmp_path: Path) -> None:
 
 
 def shown(stream: OtherStream) -> list[Fraction]:
-    """When its packets are shown; all of them must have a time."""
+    """The times of its packets; each must have one."""
     shown = [time for time, _ in stream.packets if time is not None]
     assert len(shown) == len(stream.packets)
     return shown
@@ -224,7 +224,7 @@ def test_a_second_video_with_b_frames_keeps_its_decoding_order(tmp_path: Path, o
 
 @pytest.mark.parametrize("output", [".mp4", ".mov"])
 @pytest.mark.parametrize("offset_s", [0, 26541])
-def test_text_that_begins_late_is_shown_when_it_was(tmp_path: Path, output: str, offset_s: int) -> None:
+def test_late_subtitles_keep_their_times(tmp_path: Path, output: str, offset_s: int) -> None:
     streams = (StreamPlan("h264"), StreamPlan("subtitle", Fraction(3), Fraction(1, 2)))
     clip = build(FilePlan(".mp4", streams, Fraction(offset_s)), tmp_path / "in.mp4")
     annotate(clip, tmp_path / f"out{output}", options=FAST)
@@ -233,7 +233,7 @@ def test_text_that_begins_late_is_shown_when_it_was(tmp_path: Path, output: str,
     assert shown == [(k + Fraction(1, 2), f"subtitle 0 1 {k}") for k in range(3)]
 
 
-def test_a_long_pause_in_an_avi_is_bridged_and_told(tmp_path: Path) -> None:
+def test_a_long_pause_in_an_avi_repeats_frames_and_is_noted(tmp_path: Path) -> None:
     gap = ((10, Fraction(130)),)
     streams = (StreamPlan("h264", gaps=gap), StreamPlan("mp3"))
     clip = build(FilePlan(".mp4", streams), tmp_path / "in.mp4")
@@ -247,7 +247,7 @@ def test_a_long_pause_in_an_avi_is_bridged_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("output", [".mp4", ".mkv"])
 @pytest.mark.parametrize("codec", ["mp3", "aac", "mjpeg", "opus"])
-def test_packets_without_a_duration_are_all_shown(tmp_path: Path, output: str, codec: str) -> None:
+def test_packets_without_a_duration_are_kept(tmp_path: Path, output: str, codec: str) -> None:
     streams = (StreamPlan("mpeg4"), StreamPlan(codec, durations="missing"))
     clip = build(FilePlan(".mkv", streams), tmp_path / "in.mkv")
     annotate(clip, tmp_path / f"out{output}", options=FAST)
@@ -257,7 +257,7 @@ def test_packets_without_a_duration_are_all_shown(tmp_path: Path, output: str, c
 
 @pytest.mark.parametrize("output", [".mp4", ".mkv", ".avi", ".mov"])
 @pytest.mark.parametrize("suffix", [".ts", ".mkv", ".flv"])
-def test_an_output_begins_at_zero_whatever_its_input_does(tmp_path: Path, suffix: str, output: str) -> None:
+def test_an_output_begins_at_zero_for_every_input(tmp_path: Path, suffix: str, output: str) -> None:
     streams = (StreamPlan("h264"), StreamPlan("aac", Fraction(1)))
     clip = build(FilePlan(suffix, streams, Fraction(26541)), tmp_path / f"in{suffix}")
     scenes, sink = annotate(clip, tmp_path / f"out{output}")

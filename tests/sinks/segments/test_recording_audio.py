@@ -1,4 +1,4 @@
-"""Recordings with sound: each file has its own from its first to its last frame, in step with its pictures."""
+"""Recordings with audio: each file has its audio from the first to the last frame, in sync."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def record(pattern: Path, feed: Feed, scenes: Iterable[Scene], **options: Any) -
 
 
 def sound_of(path: Path) -> tuple[str, float, float]:
-    """Codec, begin and end of the sound, seconds."""
+    """Codec, begin and end of the audio, seconds."""
     container: Any
     with av.open(str(path)) as container:
         name = container.streams.audio[0].codec_context.name
@@ -66,15 +66,15 @@ def in_step(path: Path) -> bool:
         ("libopus", 48000, ".mp4", "opus", 0.3),
     ],
 )
-def test_every_file_has_its_sound_in_step(
+def test_every_file_has_audio_in_sync(
     tmp_path: Path, codec: str, rate_hz: int, suffix: str, written: str, late_s: float
 ) -> None:
     feed = Feed(click_track(codec, 7.0, rate_hz=rate_hz), late_s=late_s)
     sink = record(tmp_path / f"a{suffix}", feed, map(clap_scene, range(150)), segment_s=2.0)
     files = sorted(tmp_path.iterdir())
     assert len(files) == 3
-    told = ["mp4 cannot hold the audio stream 0 (pcm_mulaw) of the input: encoded as aac"]
-    assert sink.notes == (told if codec == "pcm_mulaw" and suffix == ".mp4" else [])
+    noted = ["mp4 cannot hold the audio stream 0 (pcm_mulaw) of the input: encoded as aac"]
+    assert sink.notes == (noted if codec == "pcm_mulaw" and suffix == ".mp4" else [])
     for path in files[:-1]:
         assert claps_in(path)[0] == pytest.approx([FIRST_S, FIRST_S + 1])
         assert in_step(path)
@@ -106,7 +106,7 @@ def _written(path: Path, stream: Any, packets: Any) -> Path:
     return path
 
 
-def test_a_file_waits_for_late_sound_and_not_for_ever(tmp_path: Path) -> None:
+def test_a_file_waits_a_limited_time_for_late_audio(tmp_path: Path) -> None:
     stream, packets = click_track("pcm_mulaw", 10.0, rate_hz=8000)
     stops = [one for one in packets if one.ticks * stream.time_base < Fraction(3, 2)]
     with recording_sink(
@@ -130,7 +130,7 @@ def test_a_file_waits_for_late_sound_and_not_for_ever(tmp_path: Path) -> None:
     assert sound_of(files[0])[2] == pytest.approx(1.5, abs=0.03)
 
 
-def test_sound_that_stops_leaves_the_pictures_alone(tmp_path: Path) -> None:
+def test_audio_that_stops_does_not_delay_the_video(tmp_path: Path) -> None:
     stream, packets = click_track("aac", 1.5)
     sink = record(tmp_path / "a.mp4", Feed((stream, packets)), map(clap_scene, range(100)))
     files = sorted(tmp_path.iterdir())
@@ -139,7 +139,7 @@ def test_sound_that_stops_leaves_the_pictures_alone(tmp_path: Path) -> None:
     assert in_step(files[0])
 
 
-def test_other_sound_begins_a_new_file(tmp_path: Path) -> None:
+def test_other_audio_begins_a_new_file(tmp_path: Path) -> None:
     first, second = click_track("pcm_mulaw", 2.0, rate_hz=8000), click_track("aac", 5.0)
     late = [one for one in second[1] if one.ticks * second[0].time_base >= 2]
     feed = Feed(first, (second[0], late))
@@ -158,7 +158,7 @@ def test_other_sound_begins_a_new_file(tmp_path: Path) -> None:
     assert all(map(in_step, files))
 
 
-def test_the_same_sound_after_a_reconnect_stays_in_its_file(tmp_path: Path) -> None:
+def test_the_same_audio_after_a_reconnect_stays_in_its_file(tmp_path: Path) -> None:
     feed = Feed(click_track("aac", 5.0))
 
     def scenes() -> Iterable[Scene]:
@@ -172,7 +172,7 @@ def test_the_same_sound_after_a_reconnect_stays_in_its_file(tmp_path: Path) -> N
     assert in_step(path)
 
 
-def test_several_streams_of_sound_are_recorded(tmp_path: Path) -> None:
+def test_several_audio_streams_are_recorded(tmp_path: Path) -> None:
     feed = Feed(click_track("aac", 4.0), click_track("pcm_mulaw", 4.0, rate_hz=8000))
     record(tmp_path / "a.mkv", feed, map(clap_scene, range(75)))
     for path in tmp_path.iterdir():
@@ -181,9 +181,7 @@ def test_several_streams_of_sound_are_recorded(tmp_path: Path) -> None:
         assert [len(one) > 40 for one in payloads(path, "audio")] == [True, True]
 
 
-def test_while_the_disk_is_full_sound_is_dropped_with_the_scenes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_drops_audio_with_the_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     room = {"free": True}
 
     def require_room(path: Path, reserve_bytes: int) -> None:  # noqa: ARG001
@@ -213,7 +211,7 @@ def test_while_the_disk_is_full_sound_is_dropped_with_the_scenes(
     assert not any(queue.packets for queue in feed.passthrough._queues.values())
 
 
-def test_a_sink_that_cannot_be_entered_takes_no_packets(tmp_path: Path) -> None:
+def test_a_sink_that_cannot_be_entered_leaves_packets_alone(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     stream, _ = click_track("aac", 1.0)
     passthrough = Passthrough([stream], live=True)
@@ -222,7 +220,7 @@ def test_a_sink_that_cannot_be_entered_takes_no_packets(tmp_path: Path) -> None:
     assert not passthrough.begin()
 
 
-def test_a_file_recorded_in_parts_has_all_of_its_sound(tmp_path: Path) -> None:
+def test_segments_of_a_file_have_all_of_its_audio(tmp_path: Path) -> None:
     clip = write_claps(tmp_path / "in.mkv", "aac", 4.0)
     with FileSource(clip) as source:
         sink = recording_sink(
@@ -244,7 +242,7 @@ def test_a_file_recorded_in_parts_has_all_of_its_sound(tmp_path: Path) -> None:
     assert found == [digest for _, digest in given][1:]  # without what begins before the first frame
 
 
-def test_a_source_without_sound_is_recorded_as_before(tmp_path: Path) -> None:
+def test_a_source_without_audio_is_recorded(tmp_path: Path) -> None:
     record(tmp_path / "with.mkv", Feed(), map(clap_scene, range(30)), segment_s=60.0)
     plain = recording_sink(tmp_path / "without.mkv", INFO, now=Wall(), reserve_bytes=0, segment_s=60.0)
     with plain:
