@@ -37,7 +37,7 @@ class MotionDetector:
         regions = regions[np.argsort(-regions[:, cv2.CC_STAT_AREA])]
         x, y, width, height, area = regions.T
         boxes = np.stack([x, y, x + width, y + height], axis=1)
-        return streamer.Detections(boxes, area / np.maximum(width * height, 1), np.zeros(len(boxes)))
+        return streamer.Detections(boxes, area / np.maximum(width * height, 1), np.zeros(len(boxes), np.int32))
 
     def close(self) -> None:
         """Nothing to release."""

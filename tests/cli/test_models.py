@@ -81,7 +81,7 @@ def test_a_missing_module_leaves_no_output(program: Program, server: ArchiveServ
     before = program.files()
     result = program("run", clip, "-o", "out.mp4", "--detector", url)
     assert result.code == 2
-    assert "HTTP 403 Forbidden): it wants a login" in result.errors
+    assert "HTTP 403 Forbidden): a login" in result.errors
     assert "Traceback" not in result.errors
     assert "s3cret" not in result.errors + result.output
     assert program.files() - {"cache", "cache/hub"} == before

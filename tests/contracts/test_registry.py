@@ -6,6 +6,7 @@ import importlib
 import inspect
 import tomllib
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,24 @@ def test_a_wrong_key_of_an_own_section_is_refused_with_its_path(group: str, name
     with pytest.raises(ConfigError, match=rf"^extensions\.{name}\.nonsense: ") as caught:
         section_of(feature, name, DrawSettings(), {name: given})
     assert "\n" not in str(caught.value)
+
+
+def test_a_class_can_be_registered_for_this_process() -> None:
+    kind = registry.Registry("streamer.nothing", {"built in": "builtins:int"})
+    kind.register("mine", str)
+    assert list(kind) == ["mine", "built in"]
+    assert (kind["mine"], kind["built in"], len(kind)) == (str, int, 2)
+    kind.register("built in", float)
+    assert kind["built in"] is float
+    assert "absent" not in kind
+    with pytest.raises(KeyError):
+        _ = kind["absent"]
+
+
+def test_a_class_of_another_package_that_cannot_be_imported_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = metadata.EntryPoint("broken", "no_such_module:Thing", "streamer.sinks")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [broken] if group == "streamer.sinks" else [])
+    kind = registry.Registry("streamer.sinks", {})
+    assert list(kind) == ["broken"]
+    with pytest.raises(ConfigError, match=r"^a package: cannot load no_such_module:Thing \(streamer"):
+        _ = kind["broken"]

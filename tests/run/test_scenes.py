@@ -121,6 +121,26 @@ def test_parts_by_name_and_settings_by_dotted_name(clip: Path) -> None:
     assert len(scenes[3].tracks) == 1
 
 
+class Registered(OneBox, streamer.DetectorFeature):
+    """A detector that `detector.name` can name."""
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        return name == "mine"
+
+    @classmethod
+    def from_settings(cls, settings: streamer.DetectorSettings, context: streamer.DetectorContext) -> list[Self]:  # noqa: ARG003
+        return [cls()]
+
+
+def test_a_registered_class_is_found_by_name(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamer.DETECTORS, "_registered", {})
+    streamer.DETECTORS.register("mine", Registered)
+    with streamer.open(clip, detector="mine") as scenes:
+        assert scenes.detector == "detector: mine, as asked"
+        assert sum(len(scene.tracks) for scene in scenes) > 0
+
+
 def test_settings_may_be_loaded_before(clip: Path) -> None:
     loaded = streamer.load_settings(None, ["detector.every=5", "source.threads=1"])
     assert isinstance(loaded, Settings)

@@ -50,7 +50,7 @@ class BrightDetector(streamer.Detector, streamer.DetectorFeature):
         scores = area / (width * height)
         order = np.argsort(-scores)
         boxes = np.stack([x, y, x + width, y + height], axis=1)
-        return streamer.Detections(boxes[order], scores[order], np.zeros(len(order)))
+        return streamer.Detections(boxes[order], scores[order], np.zeros(len(order), np.int32))
 
     def close(self) -> None:
         """Nothing to release."""

@@ -75,9 +75,9 @@ def tracks_of(ids: Array, detections: streamer.Detections, origin: streamer.Orig
         boxes=detections.boxes,
         scores=detections.scores,
         labels=detections.labels,
-        velocities=np.zeros((count, 2)),
-        age_s=np.zeros(count),
-        unseen_s=np.zeros(count),
+        velocities=np.zeros((count, 2), np.float32),
+        age_s=np.zeros(count, np.float32),
+        unseen_s=np.zeros(count, np.float32),
         origin=np.full(count, origin),
         confirmed=np.ones(count, np.bool_),
     )

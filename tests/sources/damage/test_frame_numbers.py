@@ -68,7 +68,7 @@ def test_444_video_and_length_prefixed_units() -> None:
 @pytest.mark.parametrize("at", [1, 7, 19, 25])
 def test_a_missing_reference_picture_is_found(at: int) -> None:
     packets = coded("bframes=0")
-    expected = [] if at == 19 else [at]  # the last one before a key frame is missed by nobody
+    expected = [] if at == 19 else [at]  # no frame depends on the last one before a keyframe
     assert gaps(packets[:at] + packets[at + 1 :]) == expected
 
 
@@ -110,7 +110,7 @@ def decoded(packets: dict[int, bytes]) -> dict[int, tuple[bytes, str]]:
 
 
 def test_damage_without_key_frames_ends_with_a_complete_refresh() -> None:
-    """A packet with a recovery point passes for a key frame, but the picture is whole only some pictures later."""
+    """A packet with a recovery point is flagged as keyframe, but frames are intact only some frames later."""
     packets = dict(enumerate(coded("bframes=0:intra-refresh=1", frames=120)))
     assert FrameNumbers.refresh(packets[20]) > 1
     whole = decoded(packets)

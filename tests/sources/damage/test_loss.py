@@ -1,4 +1,4 @@
-"""From a lost packet to the next whole key frame no picture is trusted, and none before the first key frame decoded."""
+"""Frames from a lost packet to the next intact keyframe are damaged; none is decoded before the first keyframe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Event = Callable[[], None]
 
 
 def log(name: str, text: str) -> None:
-    """What FFmpeg would say on this thread."""
+    """Log lines of FFmpeg on this thread."""
     av.logging.log(av.logging.WARNING, name, text)
 
 
@@ -30,7 +30,7 @@ def missed() -> None:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three groups of five pictures."""
+    """Three groups of five frames."""
     path = tmp_path_factory.mktemp("loss") / "clip.mp4"
     options = {"g": str(GROUP), "keyint_min": str(GROUP), "bf": "0", "sc_threshold": "0"}
     return clips.write_video(path, frames=FRAMES, options=options)
@@ -45,7 +45,7 @@ def watch(
     key_frames_only: bool = False,
     log_lines: Sequence[ffmpeg_log.Line] = (),
 ) -> list[str | None]:
-    """What is said of each picture, None where its packet was not let through.
+    """The cause of damage of each frame; None if its packet was not decoded.
 
     Args:
         clip: what is read.
@@ -140,7 +140,7 @@ def test_packets_lost_during_opening_damage_the_first_group(clip: Path) -> None:
 
 @pytest.fixture(scope="module")
 def reordered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three groups of five pictures in the order I P B P B (decoded), I B P B P (shown)."""
+    """Three groups of five frames in the order I P B P B (decoded), I B P B P (shown)."""
     path = tmp_path_factory.mktemp("loss") / "reordered.mp4"
     options = {"g": str(GROUP), "keyint_min": str(GROUP), "bf": "1", "b_strategy": "0", "sc_threshold": "0"}
     return clips.write_video(path, frames=FRAMES, options=options | {"x264-params": "open-gop=0:bframes=1:b-adapt=0"})

@@ -1,4 +1,4 @@
-"""Which packets have a part of a picture, and which only what comes along with pictures."""
+"""Which packets have coded picture data, and which only parameter sets and messages."""
 
 from __future__ import annotations
 

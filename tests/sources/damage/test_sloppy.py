@@ -1,4 +1,4 @@
-"""Cameras that send whole pictures and nonsense beside them, and cameras that send nonsense between the packets."""
+"""Cameras that send irregular data beside intact frames, and cameras that send garbage between packets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_irregular_data_beside_intact_frames_is_no_damage(sloppy: str, transport
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
 def test_frames_that_depend_on_dropped_frames_are_flagged(codec: Codec) -> None:
-    """No packet is missing then, and of H.264 FFmpeg says nothing."""
+    """No packet is missing, and FFmpeg logs nothing for H.264."""
     with Camera(codec=codec, fps=25, key_frame_every_s=0.5) as camera:
         camera.skip(0.05, 1)
         seen = frames(camera, 120)
@@ -51,7 +51,7 @@ def test_frames_that_depend_on_dropped_frames_are_flagged(codec: Codec) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_frames_lost_among_garbage_are_flagged(seed: int) -> None:
-    """Behind zeros FFmpeg passes over whole packets, and over TCP it tells of no gap unless it is asked to."""
+    """After zeros FFmpeg skips whole packets, and over TCP it reports no gap unless it is configured to."""
     with Camera(fps=50, key_frame_every_s=0.5) as camera:
         camera.insert_garbage(0.05, seed)
         seen = frames(camera, 200)

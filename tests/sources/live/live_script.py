@@ -1,4 +1,4 @@
-"""A camera that follows a script: what each connection to it gives, how it fails, and where it hangs."""
+"""A scripted camera: what each connection yields, how it fails, and where it hangs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def timing(
 
 
 Act = Callable[[], Iterable[Item]] | Exception
-"""What one connection gives, or how connecting fails."""
+"""The items of one connection, or the error of connecting."""
 
 
 def picture(
@@ -42,7 +42,7 @@ def picture(
     damage: str = "",
     wall_clock_s: float | None = None,
 ) -> LiveFrame:
-    """A picture that has just come; its time stamp follows from its number if `pts` is -1."""
+    """A frame that has just arrived; its time stamp follows from its number if `pts` is -1."""
     stamp = number * TICKS if pts == -1 else pts
     shown = av.VideoFrame(*size, pixel_format)
     arrived_s = time.monotonic()
@@ -50,12 +50,12 @@ def picture(
 
 
 def pictures(count: int, *, first: int = 0, size: tuple[int, int] = (64, 48)) -> Callable[[], Iterable[Item]]:
-    """A connection that gives so many and ends."""
+    """A connection that yields this many frames and ends."""
     return lambda: [picture(first + k, size=size) for k in range(count)]
 
 
 class ScriptedConnection:
-    """Gives what its act says."""
+    """Yields the items of its act."""
 
     def __init__(self, script: ScriptedConnector, items: Iterable[Item]) -> None:
         self._script = script
@@ -85,7 +85,7 @@ class ScriptedConnection:
 
 
 class ScriptedConnector:
-    """A camera whose connections follow a script, one act each; after the last one nobody answers any more.
+    """A camera whose connections follow a script, one act each; after the last act connecting fails.
 
     Args:
         acts: of its connections.
@@ -125,7 +125,7 @@ class ScriptedConnector:
         return self.connections[-1]
 
     def hang(self) -> Iterator[None]:
-        """A read that does not come back before the end of the test, whatever is wanted."""
+        """A read that does not return before the end of the test, even if it is cancelled."""
         self.reached.set()
         assert self.free.wait(10 * DEADLINE_S)
         yield None

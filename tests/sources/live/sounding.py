@@ -1,4 +1,4 @@
-"""Clips with sound whose every packet can be found again, and how far sound and picture come out apart."""
+"""Clips whose audio packets can be identified, and the offset between audio and video in an output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FPS = 25
 
 
 def write_sounding(path: Path, *, seconds: int = 8, codec: str = "aac", rate_hz: int = 48000) -> Path:
-    """A clip with noise: no two packets of its sound are alike, and every frame shows its number."""
+    """A clip with noise: no two audio packets are equal, and every frame shows its number."""
     generator = np.random.default_rng(1)
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "tune": "zerolatency"})
@@ -45,14 +45,14 @@ def write_sounding(path: Path, *, seconds: int = 8, codec: str = "aac", rate_hz:
 
 
 def times_of_sound(path: Path) -> Callable[[bytes], Fraction | None]:
-    """Tells when a packet of a clip's sound is heard there, seconds, by its bytes."""
+    """Maps the bytes of an audio packet to its time in the clip, seconds."""
     with av.open(str(path)) as container:
         (sound,) = container.streams.audio
         packets = [packet for packet in container.demux(sound) if packet.size and packet.pts is not None]
         times = {bytes(packet): (packet.pts or 0) * packet.time_base for packet in packets}
         if not sound.codec_context.name.startswith("pcm_"):
             return times.get
-        # Servers cut these anew; a sample is a byte.
+        # Servers split these differently; a sample is a byte.
         samples, rate_hz = b"".join(times), sound.codec_context.sample_rate
 
     def find(data: bytes) -> Fraction | None:
@@ -65,7 +65,7 @@ def times_of_sound(path: Path) -> Callable[[bytes], Fraction | None]:
 def steps_s(
     clip: Path, frames: Iterable[Frame], packets: Iterable[tuple[PassthroughStream, PassthroughPacket]]
 ) -> list[float]:
-    """How much later, seconds, each packet of sound is than its picture, compared with the clip that was played."""
+    """The change of the offset between audio and video compared with the clip, seconds per packet."""
     original = times_of_sound(clip)
     shown = [(frame.pts * frame.time_base, Fraction(read_number(frame.picture), FPS)) for frame in frames]
     found = []

@@ -1,4 +1,4 @@
-"""A source of which nothing reaches the detector is told of once, with the reason, and once when that is over."""
+"""A source without frames for the detector is logged once with the reason, and once when it recovers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FPS = 32  # so that times are exact
 
 
 class Listener:
-    """A watch, what it says, and a clock that goes on with the pictures."""
+    """A watch, its log lines, and a clock that advances with the frames."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -1,4 +1,4 @@
-"""The sound of live sources: as far from its picture as the camera sent it, whatever clocks and connections do."""
+"""The audio of live sources keeps its offset to the video over clock jumps and reconnections."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shown(pts: int | None, arrived_s: float = 0.0) -> LiveFrame:
 
 
 class Heard:
-    """A `LiveAudio` with somebody who takes what it gives."""
+    """A `LiveAudio` with a subscriber."""
 
     def __init__(self) -> None:
         self.passthrough = Passthrough(live=True)
@@ -51,7 +51,7 @@ class Heard:
         self.passthrough.begin()
 
     def times(self) -> list[int]:
-        """When what came since the last call is heard, in samples."""
+        """Times of the packets since the last call, in samples."""
         return [one.ticks for _, one in self.subscription.take(None)]
 
 
@@ -155,7 +155,7 @@ def test_audio_without_an_output_uses_no_memory() -> None:
 
 
 def played(source: LiveSource, count: int) -> tuple[list[Frame], Sequence[tuple[PassthroughStream, PassthroughPacket]]]:
-    """So many frames of a live source, and the sound that came with them."""
+    """This many frames of a live source, and the audio packets up to them."""
     with source as opened:
         assert opened.passthrough is not None
         subscription = opened.passthrough.subscribe()

@@ -1,4 +1,4 @@
-"""Cameras that send several pictures at once: all are recorded at their times, and detections are by time."""
+"""Cameras that send frames in bursts: all are recorded at their times, and detections follow media time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PICTURES = 90
 
 
 def recorded(path: Path) -> tuple[list[int | None], list[float]]:
-    """The numbers in the pictures of a file, and their times in seconds."""
+    """The numbers in the frames of a file, and their times in seconds."""
     with av.open(str(path)) as container:
         pictures = list(container.decode(video=0))
     return [read_number(one) for one in pictures], [float(one.time or 0) for one in pictures]

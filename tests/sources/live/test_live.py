@@ -1,4 +1,4 @@
-"""A live source stays alive whatever its camera does, tells what it cost, and can be stopped at any moment."""
+"""A live source survives every failure of its camera, counts the losses, and can be stopped at any time."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def lost(source: LiveSource) -> dict[tuple[str, str], int]:
     return {(damage.state, damage.cause): damage.frames for damage in source.take_damage()}
 
 
-# what comes
+# frames
 
 
 def test_live_frames_become_frames(camera: Make) -> None:
@@ -104,7 +104,7 @@ def test_losses_are_merged_by_cause(camera: Make) -> None:
         assert len(list(source)) == 2
         damage = source.take_damage()
         assert source.take_damage() == []
-    # Those that nobody took in time have lost their cause, but are counted.
+    # Frames that were not taken in time are counted without their cause.
     assert sum(one.frames for one in damage) == 55
     assert {one.cause for one in damage} <= {"before key frame", "decode error", LATE}
     assert len(damage) <= 5
@@ -147,7 +147,7 @@ def test_a_stream_that_ends_is_reconnected(
             raise failure
 
     stats = RunStats()
-    connector = camera(breaks, pictures(3))  # whose clock begins anew
+    connector = camera(breaks, pictures(3))  # whose clock restarts
     with caplog.at_level(logging.WARNING), LiveSource(connector, AT_ONCE, stats) as source:
         frames = take(source, 6)
         assert stats.gauges["source_connected", ""] == 1
@@ -436,7 +436,7 @@ def test_leaving_ends_the_connection(camera: Make) -> None:
     assert connector.connections[0].closed.wait(DEADLINE_S)
 
 
-# what nobody takes
+# frames that are not taken
 
 
 def test_frames_that_are_not_taken_are_counted(camera: Make) -> None:
@@ -460,7 +460,7 @@ def test_frames_that_are_not_taken_are_counted(camera: Make) -> None:
 
 
 def heard(inbox: ItemQueue) -> list[object]:
-    """What a line says, to the end."""
+    """The items of a connection thread, to the end."""
     items: list[object] = []
     while not items or not isinstance(items[-1], Ended):
         items.append(inbox.get(DEADLINE_S)[1])
@@ -480,7 +480,7 @@ def frames_in(items: list[object]) -> int:
 def test_a_connection_thread_counts_every_lost_frame(
     script: list[str | int | None], reads_after: int, fails: bool
 ) -> None:
-    """However late somebody listens: what the pictures are and the end are told, and every picture is counted."""
+    """However late the queue is read: the info and the end arrive, and every frame is counted."""
     reached = threading.Event()
 
     def items() -> Iterator[Item]:

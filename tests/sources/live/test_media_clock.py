@@ -42,7 +42,7 @@ def test_media_time_increases_and_stays_near_arrival(
         ticks = clock.stamp(pts, base, arrived_s)
         assert ticks > last
         first_s = arrived_s if first_s is None else first_s
-        # Each picture takes a tick at least, though all come at once and say the same.
+        # Each frame takes at least one tick, although all arrive at once with equal time stamps.
         ahead_s = ticks * TICK_S - (arrived_s - first_s)
         assert -BEHIND_S - 1e-3 <= ahead_s <= AHEAD_S + number * TICK_S + 1e-3
         last = ticks
@@ -61,7 +61,7 @@ def test_spacing_is_the_senders_with_arrival_jitter_up_to_a_second(
     pts = [first, *(first + total * max(1, base.denominator // 1000) for total in itertools.accumulate(steps))]
     arrivals_s, arrived_s = [], 0.0
     for one, delay_s in zip(pts, delays_s, strict=False):
-        arrived_s = max(arrived_s, float((one - first) * base) + delay_s)  # over TCP nobody overtakes
+        arrived_s = max(arrived_s, float((one - first) * base) + delay_s)  # TCP keeps the order
         arrivals_s.append(arrived_s)
     clock = MediaClock()
     ticks = stamps(clock, list(pts), arrivals_s, base)

@@ -1,4 +1,4 @@
-"""A file that plays as if a camera gave it: in its own time, and counted where nobody took it."""
+"""A file that plays like a camera: in real time, and frames that are not taken are counted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.sources.live.live_script import timing
 
 
 class Clock:
-    """A monotonic clock that goes on only when somebody waits."""
+    """A monotonic clock that advances only during waits."""
 
     def __init__(self) -> None:
         self.now_s = 1000.0
@@ -38,7 +38,7 @@ class Clock:
         return False
 
     def go_at(self, pace: Pace, time_s: float) -> float:
-        """When a picture of a media time goes, after the moment that the clock was made."""
+        """When a frame with a media time is released, in seconds after the clock was created."""
         for _ in pace.until(time_s):
             pass
         return self.now_s - 1000.0
@@ -56,7 +56,7 @@ def test_the_first_frame_is_due_at_once_and_the_others_at_their_times(clock: Clo
     pace = Pace(lambda: True)
     went_s = [clock.go_at(pace, 7.0 + offset_s) for offset_s in (0.0, 0.04, 0.1, 3.0)]
     assert went_s == pytest.approx([0.0, 0.04, 0.1, 3.0])
-    assert max(clock.waits_s) <= POLL_S  # it looks now and then whether it is still wanted
+    assert max(clock.waits_s) <= POLL_S  # it checks regularly whether it is cancelled
 
 
 def test_delayed_frames_catch_up(clock: Clock) -> None:
@@ -125,7 +125,7 @@ def test_long_frame_durations_of_a_file_are_no_stall(tmp_path: Path) -> None:
 
 
 def test_every_frame_of_a_paced_file_is_read_or_counted(tmp_path: Path) -> None:
-    # At 10,000 a second nobody takes them all in time.
+    # At 10,000 frames per second some are dropped.
     clip = clips.write_video(tmp_path / "clip.mp4", frames=200, rate=10_000, time_base=Fraction(1, 10_000))
     with LiveSource(played(clip)) as source:
         frames = list(source)

@@ -1,4 +1,4 @@
-"""A transport stream that goes on as another one is followed at once, by a connection that has the port to itself."""
+"""A transport stream that continues as another one is followed at once, by the only connection at the port."""
 
 from __future__ import annotations
 

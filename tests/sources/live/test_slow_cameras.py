@@ -1,4 +1,4 @@
-"""Cameras with little to say: one picture in half a second or in ten is no fault, and stopping does not wait for it."""
+"""Cameras with low frame rates: a frame every half second or ten seconds is no stall, and stopping does not wait."""
 
 from __future__ import annotations
 

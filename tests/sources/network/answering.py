@@ -1,4 +1,4 @@
-"""Servers that say one thing: RTSP servers that refuse, and what is no RTSP server at all. On 127.0.0.1, free ports."""
+"""Servers with one answer: RTSP servers that refuse, and servers of other protocols. On 127.0.0.1, free ports."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SDP = (
     "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track\r\n"
 )
 Answer = Callable[[bytes], bytes | None]
-"""From a request to what is said, None to hang up."""
+"""Maps a request to the answer; None closes the connection."""
 
 
 @contextmanager
 def answering(answer: Answer, banner: bytes = b"") -> Iterator[int]:
-    """The port of a server that says `banner` and then the answer to each request."""
+    """The port of a server that sends `banner` and then the answer to each request."""
     done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.05)

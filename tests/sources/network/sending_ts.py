@@ -1,4 +1,4 @@
-"""Sends MPEG-TS over UDP as encoders do that are set up anew: other packet identifiers, another codec."""
+"""Sends MPEG-TS over UDP like a reconfigured encoder: other packet identifiers, another codec."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Programme:
 
 
 def blocks(programme: Programme, size: tuple[int, int] = (160, 120)) -> list[bytes]:
-    """The transport stream, a block a picture."""
+    """The transport stream, one block per frame."""
     file, found, at = io.BytesIO(), list[bytes](), 0
     pids = {"mpegts_start_pid": programme.pid, "mpegts_pmt_start_pid": programme.table_pid}
     options = {name: str(value) for name, value in (pids | {"mpegts_service_id": programme.number}).items()}
@@ -106,7 +106,7 @@ class Sender:
 
 
 def free_port() -> int:
-    """One that nobody takes datagrams at."""
+    """A UDP port that is not in use."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

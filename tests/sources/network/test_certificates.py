@@ -63,7 +63,7 @@ def tls_in_front_of(port: int, tls: ssl.SSLContext) -> Iterator[int]:
             with suppress(OSError):
                 inside = ends.enter_context(tls.wrap_socket(client, server_side=True))
                 camera = ends.enter_context(socket.create_connection(("127.0.0.1", port)))
-                inside.settimeout(0.01)  # one thread for both ways: OpenSSL wants that
+                inside.settimeout(0.01)  # one thread for both directions, as OpenSSL requires
                 camera.settimeout(0.01)
                 while True:
                     for source, target in ((inside, camera), (camera, inside)):

@@ -1,4 +1,4 @@
-"""Streams from the network, read from a real camera: what comes, what is refused, and what is never said."""
+"""Network streams from a real RTSP server: frames, refusals, and passwords that are never shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_active() -> bool:
 
 @pytest.fixture(scope="module")
 def camera() -> Iterator[Camera]:
-    """One for all tests that do not break it; a key frame every half second, not when somebody begins to watch."""
+    """One camera for all tests that do not break it, with a keyframe every half second."""
     with Camera(fps=50, key_frame_every_s=0.5) as camera:
         yield camera
 
@@ -92,7 +92,7 @@ def test_the_senders_wall_clock_is_read(camera: Camera) -> None:
         frames = list(itertools.islice(opened, 20))
     to_wall_clock_s = time.time() - time.monotonic()
     told = [frame for frame in frames if frame.wall_clock_s is not None]
-    assert len(told) >= 18  # a first picture may come before the first report
+    assert len(told) >= 18  # the first frame may arrive before the first report
     for frame in told:
         shot = camera.shot(read_number(frame.picture) or 0)
         assert shot is not None

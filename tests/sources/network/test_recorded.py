@@ -27,7 +27,7 @@ NAMES = ["clip.mp4", "clip.mkv", "clip.ts", "list.m3u8"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same 60 pictures as files and as finished and unfinished HLS playlists."""
+    """The same 60 frames as files and as ended and live HLS playlists."""
     folder = tmp_path_factory.mktemp("web")
     for name in NAMES[:3]:
         index_first = {"movflags": "faststart"} if name == "clip.mp4" else None
@@ -56,7 +56,7 @@ def address(folder: Path) -> Iterator[str]:
 
 
 def check_whole(source: Source) -> None:
-    """Every frame must come exactly once, and in order, and nothing be called lost."""
+    """Every frame is read exactly once and in order, and no loss is reported."""
     assert isinstance(source, RecordedSource)
     with source:
         assert not source.info.live

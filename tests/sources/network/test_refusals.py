@@ -1,4 +1,4 @@
-"""What a server says no with is told in words, with a remedy, in one line and without the password."""
+"""Errors of servers are explained with a remedy, in one line and without the password."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def connect(url: str, **options: object) -> None:
 
 
 def check_told(url: str, saying: str, **options: object) -> None:
-    """The first connection ends the program with one line that says so, and not the password."""
+    """The first connection fails with one line that has the expected text and no password."""
     with pytest.raises(SourceUnavailable, match=saying) as caught:
         LiveSource(NetworkConnector(url, SourceSettings(**options)), ALWAYS).__enter__()  # type: ignore[arg-type]
     assert SECRET not in f"{caught.value}"

@@ -1,4 +1,4 @@
-"""A web server on this machine that gives files of a folder, with or without ranges, or a part of what it promised."""
+"""A local web server for the files of a folder, with or without ranges, or with truncated answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Handler(SimpleHTTPRequestHandler):
         try:
             breaks = len(content) if path.suffix == ".m3u8" else round(len(content) * self._sent)
             self.wfile.write(content[first : min(end, breaks)])
-        except ConnectionError:  # whoever asked has what it wanted
+        except ConnectionError:  # the client closed the connection
             self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
@@ -56,7 +56,7 @@ class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: Any) -> None:
-        """A client that has what it wants hangs up."""
+        """A client may close the connection."""
 
 
 @contextmanager

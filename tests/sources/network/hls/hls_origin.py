@@ -149,7 +149,7 @@ def make_period(
     b_frames: int = 0,
     segment_s: float = 1.0,
 ) -> list[Segment]:
-    """Write what an encoder gives without being restarted: segments with a key frame at the beginning of each.
+    """Write segments as an encoder does without a restart, each with a keyframe at its start.
 
     Args:
         folder: for its files; its name goes before theirs in the playlist.
@@ -200,7 +200,7 @@ def make_period(
 
 
 def each_for_itself(origin: Origin, segments: Sequence[Segment]) -> None:
-    """Let the packet counters of every segment begin anew, as servers do that make each segment for itself."""
+    """Restart the packet counters in every segment, as some servers do."""
     for one in segments:
         content = origin.files[one.name]
         assert isinstance(content, bytes)
@@ -213,7 +213,7 @@ def each_for_itself(origin: Origin, segments: Sequence[Segment]) -> None:
 
 
 def _tone(container: Any, stream: Any, start_s: float, at_s: float, lasts_s: float) -> None:
-    """The sound from `at_s` to `at_s + lasts_s`: a tone in every other second."""
+    """The audio from `at_s` to `at_s + lasts_s`: a tone in every other second."""
     begin, end = round(at_s * SOUND_HZ), round((at_s + lasts_s) * SOUND_HZ)
     at = np.arange(begin, end)
     samples = np.sin(at * 2 * np.pi * 440 / SOUND_HZ) * ((at // SOUND_HZ) % 2) * 0.5
@@ -224,7 +224,7 @@ def _tone(container: Any, stream: Any, start_s: float, at_s: float, lasts_s: flo
 
 
 def numbered(number: int, size: tuple[int, int] = (160, 128)) -> av.VideoFrame:
-    """A picture in whose top row its number is written, a bit a block."""
+    """A picture with its number in the top row, one bit per block."""
     shown = np.full((size[1], size[0]), 128, np.uint8)
     for bit in range(_BLOCKS):
         shown[:_BLOCK_PX, bit * _BLOCK_PX : (bit + 1) * _BLOCK_PX] = 220 if number >> bit & 1 else 30
@@ -278,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             self.wfile.write(content[first:end])
-        except ConnectionError:  # whoever asked has what it wanted
+        except ConnectionError:  # the client closed the connection
             self.close_connection = True
 
     def log_message(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Live HLS: pictures at their own pace over everything that playlists and time stamps do, and of one variant alone."""
+"""Live HLS: frames in real time over jumps and changes of playlists and time stamps, of one variant only."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STEP_S = 1 / FPS
 PERIOD = 30  # pictures, in three segments
 SEGMENT_S = 0.5
 NOTHING_FOR_S = 6.0
-"""When a test ends for which nothing comes any more: what failed here was still for ever."""
+"""A test ends after this time without data."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def origin() -> Iterator[Origin]:
 
 
 def add(origin: Origin, folder: Path, *periods: dict[str, Any], below: str = "p") -> list[Segment]:
-    """Make periods one after the other, their pictures numbered on, and serve their files."""
+    """Make consecutive periods with consecutive frame numbers, and serve their files."""
     segments: list[Segment] = []
     first = 0
     for k, told in enumerate(periods):
@@ -58,7 +58,7 @@ def add(origin: Origin, folder: Path, *periods: dict[str, Any], below: str = "p"
 
 
 class Played:
-    """What a connection gave: pictures, packets of sound, and losses; until so many pictures came."""
+    """Frames, audio packets and losses of a connection, up to a number of frames."""
 
     def __init__(self, url: str, pictures: int, **options: Any) -> None:
         self.pictures: list[LiveFrame] = []
@@ -96,7 +96,7 @@ class Played:
 
 
 def untold(segments: Sequence[Segment]) -> list[Segment]:
-    """The same, with nothing said of discontinuities."""
+    """The same segments without discontinuity tags."""
     return [replace(one, discontinuity=False) for one in segments]
 
 
@@ -179,7 +179,7 @@ def test_audio_stays_in_sync_over_a_jump(
             if len(shown) == count:
                 break
     assert [number for _, number in shown] == list(range(count))
-    # All of it came, without a gap or a leap: so it lies where its pictures lie.
+    # The audio is complete and has no gap or jump, so it is in sync with its frames.
     assert sum(lasts_s for _, lasts_s in heard) == pytest.approx(count * STEP_S, abs=0.3)
     gaps_s = [after - before - lasts_s for (before, lasts_s), (after, _) in pairwise(heard)]
     assert max(map(abs, gaps_s)) < 0.12
@@ -297,7 +297,7 @@ def with_parts(_: Origin, segments: list[Segment]) -> list[Segment]:
 
 
 def without_names(origin: Origin, segments: list[Segment]) -> list[Segment]:
-    """Segments whose addresses say nothing of what they are."""
+    """Segments whose addresses have no suffix."""
     named = []
     for k, one in enumerate(segments):
         origin.files[f"get{k}"] = origin.files.pop(one.name)
@@ -322,7 +322,7 @@ HEIGHTS = (128, 64, 256)
 
 
 def programme(origin: Origin, folder: Path, *, sound: bool = False, ended: bool = False) -> None:
-    """A master playlist of three variants, with and without their sound in a playlist of its own."""
+    """A master playlist of three variants, with and without a separate audio playlist."""
     lines = ["#EXTM3U"]
     whole: dict[str, Any] = {"ready": 6, "window": 100, "ended": True} if ended else {}
     if sound:

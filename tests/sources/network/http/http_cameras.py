@@ -1,4 +1,4 @@
-"""Cameras that send pictures over HTTP as many do: in odd parts, one a request, behind logins and TLS.
+"""Cameras that send pictures over HTTP: in irregular parts, one per request, with logins and TLS.
 
 A server of its own on a free port of 127.0.0.1. Pictures carry their number (`tests.clips`); the server notes which it
 sent. All methods may be called from any thread.
@@ -31,7 +31,7 @@ _BOUNDARIES = {"wrong": "another", "dashes": "--picture", "quoted": '"picture"'}
 
 
 def jpeg(number: int, size: tuple[int, int] = (160, 120), *, thumbnail: bool = False) -> bytes:
-    """A JPEG file of a numbered picture, with another one inside, as cameras put it in, if asked for."""
+    """A JPEG file of a numbered picture, optionally with a thumbnail inside, as some cameras send it."""
     file = cv2.imencode(".jpg", clips.picture(number, size)[..., ::-1])[1].tobytes()
     if not thumbnail:
         return file
@@ -98,7 +98,7 @@ class HttpCamera:
 
     @property
     def number(self) -> int:
-        """Of the picture at this moment."""
+        """The number of the current picture."""
         return int((time.monotonic() - self._began_s) * self.fps) if self.still is None else self.still
 
 
@@ -107,7 +107,7 @@ class _Server(ThreadingHTTPServer):
     camera: HttpCamera
 
     def handle_error(self, *_: Any) -> None:
-        """A client that has what it wants hangs up, or does not like the certificate."""
+        """A client may close the connection, or reject the certificate."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Pictures over HTTP as cameras send them: every one comes, whatever stands around it; single ones are asked for."""
+"""Pictures over HTTP: every picture is read, whatever surrounds it; single pictures are polled."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_sound(frames: list[Frame]) -> list[int]:
 
 
 def check_every(frames: list[Frame], camera: HttpCamera) -> None:
-    """Every picture of the last stream, from its first one on, must be there."""
+    """Every picture of the last stream was read, from its first one on."""
     assert check_sound(frames) == camera.streams[-1][: len(frames)]
 
 

@@ -1,4 +1,4 @@
-"""JPEG pictures are found in a stream by their own markers, however it is cut and whatever stands between them."""
+"""JPEG pictures are found by their markers, however the stream is split and whatever is between them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PICTURES = [jpeg(number, thumbnail=number == 2) for number in range(4)]
 
 
 def found(stream: bytes, sizes: list[int]) -> list[bytes]:
-    """What is found in a stream that comes in pieces of these sizes, over and over."""
+    """The pictures found in a stream that arrives in pieces of these sizes, repeated."""
     parts, pictures, at, turn = JpegParts(), list[bytes](), 0, 0
     while at < len(stream):
         piece = stream[at : at + sizes[turn % len(sizes)]]
