@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,9 +23,6 @@ from streamer.cli.options import (
     detector_options,
 )
 from streamer.errors import ConfigError
-from streamer.system import paths
-from streamer.system.partial_file import PartialFile, make_folder
-from streamer.system.suggestions import import_extra
 
 
 def tracking(
@@ -44,10 +40,14 @@ def tracking(
 ) -> None:
     """HOTA, MOTA, IDF1 and id switches of a tracker on sequences with ground truth."""
     with command(prints=True) as (terminal, _):
+        import tempfile
+
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables, track_scores
         from streamer.evaluation.sequences import read_all
         from streamer.run import build
+        from streamer.system.partial_file import make_folder
+        from streamer.system.suggestions import import_extra
 
         if given is not None and (tracker, det, tracks) != (None, None, None):
             raise ConfigError("--given scores existing tracks; leave out --tracker, --det and --tracks")
@@ -172,11 +172,15 @@ class _Json:
     """
 
     def __init__(self, stack: ExitStack, path: Path | None) -> None:
+        from streamer.system.partial_file import PartialFile
+
         self._output = None if path is None else PartialFile(path, overwrite=True)
         if self._output is not None:
             stack.callback(self._output.discard)
 
     def write(self, content: Mapping[str, Any]) -> None:
         """Write the content and give the file its final name."""
+        from streamer.system import paths
+
         if self._output is not None:
             self._output.complete(json.dumps(paths.encodable(content), indent=2) + "\n")
