@@ -75,7 +75,8 @@ class MovingBoxes:
         rows = np.arange(TRACKS)
         x, y = 40 + (rows % 5) * 240.0, 60 + (rows // 5) * 160.0
         self._boxes = np.stack([x, y, x + 90, y + 120], axis=1).astype(np.float32)
-        self._scores = np.linspace(0.95, 0.5, TRACKS).astype(np.float32)
+        # High enough for the tracker to confirm and show all of them.
+        self._scores = np.linspace(0.95, 0.8, TRACKS).astype(np.float32)
         self._labels = (rows % 4).astype(np.int32)
         self._convert = convert
 
