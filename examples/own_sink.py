@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import streamer
@@ -35,9 +34,7 @@ class CsvSink(streamer.Sink):
         self._rows.writerow(("time_s", "id", "class", "score", "x0", "y0", "x1", "y1"))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self._file.close()
 
     def write(self, scene: streamer.Scene) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import time
-from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, Group
@@ -155,9 +154,7 @@ class RunProgress:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import NoReturn, Self
 
 from streamer.flow.queues import Closed
@@ -85,9 +84,7 @@ class ThreadGroup:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         # A closed queue is the consequence of a thread's error and must not hide it. Any other exception of the owner
         # came first and is kept.
         if error is None or isinstance(error, Closed):

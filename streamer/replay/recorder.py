@@ -12,7 +12,6 @@ import logging
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 import av
@@ -94,9 +93,7 @@ class Recorder(RunObserver):
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if kind is None:
             self._note(RunEnded(state="complete"))
         elif issubclass(kind, Exception) and not issubclass(kind, Interrupted):

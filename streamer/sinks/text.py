@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TextIO
 
 import numpy as np
@@ -75,12 +74,7 @@ class TextFileSink(SinkFeature):
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         partial, file = self._partial, self._file
         self._partial = self._file = None
         if partial is None or file is None:

@@ -14,7 +14,6 @@ import subprocess
 import threading
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self, cast
 from urllib.parse import quote
 
@@ -72,9 +71,7 @@ class GStreamerServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self.kill()
         self._reserved.close()
 

@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -105,12 +104,7 @@ class MjpegSink(SinkFeature):
         log.info("live view at %s", self.url)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self._server.__exit__(kind, error, traceback)
 
     def write(self, scene: Scene) -> None:

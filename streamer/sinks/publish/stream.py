@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from streamer.config.output import OutputEntry
@@ -106,12 +105,7 @@ class StreamSink(RetryingSink):
         self._publisher = publisher
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self._leaving.set()
         if not self._busy.acquire(blocking=False):
             # Another thread still waits in `write`; killing the process of the connection ends that wait.

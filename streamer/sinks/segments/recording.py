@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
-from types import TracebackType
 from typing import Self
 
 from streamer.config.output import OutputEntry
@@ -129,12 +128,7 @@ class RecordingSink(RetryingSink):
         self._recovery.begin()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if not self._busy.acquire(blocking=False):
             log.warning("%s: another thread still writes to it: the last file is not completed", self._pattern)
             return

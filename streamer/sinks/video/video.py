@@ -9,7 +9,6 @@ import logging
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from streamer.config.output import OutputEntry
@@ -110,12 +109,7 @@ class VideoSink(SinkFeature):
             self._cleanup = cleanup.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         writer, self._writer = self._writer, None
         with self._cleanup:
             if writer is None or not (completes(kind) or self._crash_safe):

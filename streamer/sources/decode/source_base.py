@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Sequence
 from inspect import GEN_RUNNING, getgeneratorstate
-from types import TracebackType
 
 from streamer.interfaces import Damage, StreamInfo
 from streamer.media.passthrough import Passthrough
@@ -49,12 +48,7 @@ class SourceBase:
             raise RuntimeError("a source has its info once it is entered")
         return self._info
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._frames is not None:
             if getgeneratorstate(self._frames) == GEN_RUNNING:
                 # The capture thread hangs in a read and was abandoned. Closing the container would crash it.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import socket
 import struct
-from types import TracebackType
 from typing import NamedTuple, Self
 
 RTP_CHANNEL, RTCP_CHANNEL = 0, 1
@@ -44,9 +43,7 @@ class BareClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._socket.close()
 
     def play(self) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import selectors
 import socket
 import threading
-from types import TracebackType
 from typing import Self
 
 _CHUNK_BYTES = 1 << 16
@@ -39,9 +38,7 @@ class Router:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._wake_write.send(b"e")
         self._thread.join()
         for end in (*self._peers, self._listening, self._wake_read, self._wake_write):
