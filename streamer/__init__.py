@@ -167,4 +167,4 @@ if not TYPE_CHECKING:  # for type checkers the imports above are complete, and a
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry
-from streamer.config.section import Section
+from streamer.config.section import Section, explain
 from streamer.errors import ConfigError
 from streamer.system.secrets import redacted
 
@@ -287,6 +287,4 @@ def section_of(feature: Any, name: str, settings: S, extensions: Extensions) -> 
     try:
         return section.model_validate(dict(extensions.get(name, {})))
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(("extensions", name, *map(str, first["loc"])))
-        raise ConfigError(f"{path}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise ConfigError(explain(error, section, "extensions", name)) from error

@@ -9,12 +9,16 @@ last built-in class accepts nearly everything. Any thread may read a registry.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import metadata
 from typing import Any
 
 from streamer.errors import ConfigError
+from streamer.system.suggestions import nearest
+
+log = logging.getLogger(__name__)
 
 
 class Registry(Mapping[str, Any]):
@@ -26,10 +30,15 @@ class Registry(Mapping[str, Any]):
     Args:
         group: the entry point group of other packages, such as `streamer.sources`.
         built_in: `module:class` by name.
+        needs: the methods that a class of another package must have.
     """
 
-    def __init__(self, group: str, built_in: Mapping[str, str]) -> None:
+    def __init__(
+        self, group: str, built_in: Mapping[str, str], needs: Sequence[str] = ("accepts", "from_settings")
+    ) -> None:
         self.group = group
+        self._needs = tuple(needs)
+        self._broken: set[str] = set()
         self._built_in = dict(built_in)
         self._registered: dict[str, Any] = {}
 
@@ -38,8 +47,41 @@ class Registry(Mapping[str, Any]):
         return {point.name: point for point in metadata.entry_points(group=self.group)}
 
     def register(self, name: str, feature: type) -> None:
-        """Add or replace a class in this process."""
-        self._registered[name] = feature
+        """Add or replace a class in this process.
+
+        Raises:
+            TypeError: it is no class, or lacks a method.
+        """
+        self._registered[name] = self._checked(feature)
+
+    def unregister(self, name: str) -> None:
+        """Undo `register`. Does nothing for another name."""
+        self._registered.pop(name, None)
+
+    def _checked(self, feature: Any) -> Any:
+        missing = [one for one in self._needs if not callable(getattr(feature, one, None))]
+        if missing or not isinstance(feature, type):
+            what = f"has no {' and no '.join(missing)}" if missing else "is no class"
+            raise TypeError(f"{getattr(feature, '__name__', feature)!r} {what}, which {self.group} must have")
+        return feature
+
+    def accepting(self, *arguments: Any, named: str = "", without: Collection[str] = ()) -> Iterator[str]:
+        """The names of the classes that accept the arguments; a class of another package also if it is called `named`.
+
+        A class of another package that fails does not stop the search: a warning names it, once.
+        """
+        for name in (one for one in self if one not in without):
+            try:
+                accepts = (name == named and name in self.extensions) or self[name].accepts(*arguments)
+            except Exception as error:
+                if name not in self.extensions:
+                    raise
+                accepts = False
+                if name not in self._broken:
+                    self._broken.add(name)
+                    log.warning("%s %r is not used: %s", self.group, name, error)
+            if accepts:
+                yield name
 
     @property
     def extensions(self) -> set[str]:
@@ -50,23 +92,28 @@ class Registry(Mapping[str, Any]):
         """The class of this name, imported now.
 
         Raises:
-            KeyError: there is no such name.
-            ConfigError: the class of another package cannot be imported.
+            KeyError: there is no such name, with the nearest one.
+            ConfigError: the class of another package cannot be imported, or lacks a method.
         """
         if name in self._registered:
             return self._registered[name]
         if name in self._installed:
             return self._load(self._installed[name])
+        if name not in self._built_in:
+            raise KeyError(f"{self.group} has no {name!r}{nearest(name, self)}")
         module, _, attribute = self._built_in[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
 
     def _load(self, point: metadata.EntryPoint) -> Any:
         try:
-            return point.load()
+            return self._checked(point.load())
         except Exception as error:  # code of another package: the message names the package
-            owner = point.dist.name if point.dist is not None else "a package"
-            message = f"{owner}: cannot load {point.value} ({self.group}): {error}; repair or uninstall the package"
+            owner = "a package" if point.dist is None else f"the package {point.dist.name}"
+            message = f"{owner} cannot provide {point.value} ({self.group}): {error}; repair or uninstall it"
             raise ConfigError(message) from error
+
+    def __repr__(self) -> str:
+        return f"<{self.group}: {', '.join(self)}>"
 
     def __contains__(self, name: object) -> bool:
         return name in self._built_in or name in self._registered or name in self._installed
@@ -106,6 +153,7 @@ TRACKERS = Registry(
         "iou": "tracking.iou:IouTracker",
         "cascade": "tracking.cascade:CascadeTracker",
     },
+    needs=("update", "to_carry", "predict", "reset"),
 )
 ANNOTATORS = Registry(  # in the order in which they draw
     "streamer.annotators",

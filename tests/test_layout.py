@@ -23,7 +23,7 @@ MOST_CHARACTERS_OF_A_TEST = 80
 PUBLIC_SEAMS = ("errors.py", "section.py")
 """Short modules that other packages import from."""
 ORDER = (
-    "errors", "registry", "system", "values", "config", "media", "network", "web", "models", "classes", "interfaces",
+    "errors", "system", "registry", "values", "config", "media", "network", "web", "models", "classes", "interfaces",
     "flow", "motion", "presentation", "features", "render", "sources", "detectors", "sinks", "pipeline", "observe",
     "run", "replay", "evaluation", "cli", "__init__", "__main__",
 )  # fmt: skip

@@ -51,6 +51,8 @@ class Detections:
     labels: IntArray
 
     def __post_init__(self) -> None:
+        if len(self.boxes) == 0:  # an empty list has no second axis
+            object.__setattr__(self, "boxes", np.empty((0, 4), np.float32))
         _adopt(self, "boxes", np.float32, (len(self.boxes), 4))
         _adopt(self, "scores", np.float32, (len(self.boxes),))
         _adopt(self, "labels", np.int32, (len(self.boxes),))
@@ -206,7 +208,8 @@ def _adopt(owner: object, name: str, dtype: type[np.generic], shape: tuple[int, 
     given = getattr(owner, name)
     array = np.asarray(given, dtype=dtype)
     if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, not {array.shape}")
+        wanted = "(N, 4)" if name == "boxes" else shape
+        raise ValueError(f"{name} must have shape {wanted}, not {array.shape}")
     # A view, so that the caller's array is not frozen.
     array = array.view()
     array.flags.writeable = False

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from streamer.config.section import explain
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
-from streamer.system.secrets import SECRETS
-from streamer.system.suggestions import nearest
 
 
 def load_settings(
-    file: Path | None, assignments: Sequence[str] = (), options: Mapping[str, Any] | None = None
+    file: Path | str | None, assignments: Sequence[str] = (), options: Mapping[str, Any] | None = None
 ) -> Settings:
     """The settings; options override assignments, which override the file.
 
@@ -31,7 +30,7 @@ def load_settings(
     Raises:
         ConfigError: a file cannot be read, a key is unknown or a value is invalid.
     """
-    merged = _read_yaml(file) if file is not None else {}
+    merged = _read_yaml(Path(file)) if file is not None else {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
@@ -47,7 +46,7 @@ def load_settings(
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(_explain(error)) from error
+        raise ConfigError(explain(error, Settings)) from error
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
+        where = f" (line {mark.line + 1}: {error.problem})" if mark else ""  # type: ignore[union-attr]
         raise ConfigError(f"{file} is not valid YAML{where}") from error
     if content is None:
         return {}
@@ -74,27 +73,3 @@ def _assign(target: dict[str, Any], path: str, value: Any) -> None:
             raise ConfigError(f"{path}: {section} is a value, not a section")
         target = inner
     target[last] = value
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{path}: no such setting{nearest(str(first['loc'][-1]), _fields_at(first['loc'][:-1]))}"
-    message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
-    got = "" if "password" in path else f" (got {SECRETS.hide(repr(first['input']))})"
-    return f"{path}: {message[0].lower()}{message[1:]}{got}"
-
-
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in location:
-        if isinstance(part, int):  # index of a list entry; the annotation of the list was read before
-            continue
-        annotation = model.model_fields[part].annotation
-        if get_origin(annotation) is tuple:
-            annotation = get_args(annotation)[0]
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return list(model.model_fields)

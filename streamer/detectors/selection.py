@@ -96,17 +96,18 @@ def labels_of(settings: DetectorSettings) -> LabelTable:
 
 def names() -> tuple[str, ...]:
     """The names that `detector.name` takes, besides files, folders and addresses."""
-    entries = [entry for entry in DETECTORS if DETECTORS[entry].accepts(entry)]
+    entries = [entry for entry in DETECTORS if entry in DETECTORS.extensions or DETECTORS[entry].accepts(entry)]
     return (*entries, handles.HUB_MODULE)
 
 
 def _entry_of(name: str) -> tuple[str, Any]:
-    """The first entry of the registry that accepts the name, with its class."""
-    for entry in DETECTORS:
-        feature = DETECTORS[entry]
-        if feature.accepts(name):
-            return entry, feature
-    raise _unknown(name)
+    """The first entry of the registry with this name, or that accepts it, and its class."""
+    if name in DETECTORS.extensions:
+        DETECTORS[name]  # which explains why it cannot be used
+    entry = next(DETECTORS.accepting(name, named=name), None)
+    if entry is None:
+        raise _unknown(name)
+    return entry, DETECTORS[entry]
 
 
 def _unknown(name: str) -> StreamerError:

@@ -79,7 +79,7 @@ class ThreadGroup:
         with self._lock:
             error, self._first_error = self._first_error, None
         if error is not None:
-            raise error
+            raise error from error.__cause__  # not the closed queue that the caller may be handling
 
     def __enter__(self) -> Self:
         return self

@@ -32,7 +32,7 @@ def build_annotators(settings: DrawSettings, extensions: Extensions) -> list[Ann
     for name in named:
         if name not in ANNOTATORS:
             raise ConfigError(f"draw.annotators: no annotator {name!r}{nearest(name, ANNOTATORS)}")
-    accepted = [name for name in ANNOTATORS if name not in named and ANNOTATORS[name].accepts(settings)]
+    accepted = ANNOTATORS.accepting(settings, without=named)
     return [_build(name, settings, extensions) for name in (*accepted, *named)]
 
 

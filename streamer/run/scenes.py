@@ -6,6 +6,7 @@ One thread iterates; `stop` may be called by any other.
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,16 +19,27 @@ from streamer.config.settings import Settings
 from streamer.errors import Interrupted
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
+from streamer.pipeline import Pipeline
 from streamer.run.build import OwnParts, build_run
 from streamer.run.outputs import Outputs
 from tracking.types import Tracker
+
+Output = str | Path | OutputEntry | Sink
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "Source": ("info", "take_damage", "stop", "__enter__", "__exit__", "__iter__"),
+    "Detector": ("labels", "detect", "close"),
+    "Tracker": ("update", "to_carry", "predict", "reset"),
+    "Annotator": ("draw",),
+    "Sink": ("stage", "main_thread", "wants_picture", "notes", "write", "__enter__", "__exit__"),
+}
+"""What a part of your own must have. A class that derives from the protocol of that name gets the defaults."""
 
 
 class Scenes(Iterator[Scene]):
     """The scenes of a run, in presentation order; `open` makes it.
 
-    At the end, and when it is closed, all outputs are completed. An error in the run, or inside a `with` block,
-    deletes incomplete output files.
+    At the end, when it is closed, when nothing refers to it any more, and at the end of the program, all outputs are
+    completed. An error in the run, or inside a `with` block, deletes incomplete output files.
 
     Attributes:
         info: properties of the source.
@@ -37,8 +49,10 @@ class Scenes(Iterator[Scene]):
 
     def __init__(self, source: str, outputs: Outputs, settings: Settings, own: OwnParts) -> None:
         self.stats = RunStats()
+        self._ended = False
         outputs.check(source)
         self._stack = ExitStack()
+        this = weakref.ref(self)  # a part that referred to this object would keep it alive
         try:
             run = build_run(
                 source,
@@ -47,7 +61,7 @@ class Scenes(Iterator[Scene]):
                 self._stack,
                 stats=self.stats,
                 message=lambda _: None,
-                on_close=self.stop,
+                on_close=lambda: _stop(this()),
                 own=own,
             )
         except BaseException as error:
@@ -56,14 +70,21 @@ class Scenes(Iterator[Scene]):
         self.info: StreamInfo = run.info
         self.detector: str = run.detector
         self._pipeline = run.pipeline
-        self._scenes = self._run()
+        self._scenes = _iterate(self._pipeline, self._stack)
+        # Threads of the run still exist when this is called at the end of the program, but not when globals are freed.
+        weakref.finalize(self, _close, self._scenes, self._stack)
 
-    def _run(self) -> Generator[Scene, None, None]:
-        with self._stack, contextlib.suppress(GeneratorExit, Interrupted):
-            yield from self._pipeline
+    def __iter__(self) -> Self:
+        if self._ended:
+            raise RuntimeError("this run has ended, and its scenes are gone; call streamer.open again")
+        return self
 
     def __next__(self) -> Scene:
-        return next(self._scenes)
+        try:
+            return next(self._scenes)
+        except BaseException:
+            self._ended = True
+            raise
 
     def stop(self) -> None:
         """End the iteration after the scene in progress. Any thread, but not a signal handler."""
@@ -71,8 +92,8 @@ class Scenes(Iterator[Scene]):
 
     def close(self) -> None:
         """End the run and complete the outputs. Closing twice is fine."""
-        self._scenes.close()
-        self._stack.close()
+        self._ended = True
+        _close(self._scenes, self._stack)
 
     def __enter__(self) -> Self:
         return self
@@ -88,13 +109,28 @@ class Scenes(Iterator[Scene]):
         self._stack.__exit__(kind, error, traceback)  # does nothing if the iteration had begun
 
 
+def _iterate(pipeline: Pipeline, stack: ExitStack) -> Generator[Scene, None, None]:
+    with stack, contextlib.suppress(GeneratorExit, Interrupted):
+        yield from pipeline
+
+
+def _close(scenes: Generator[Scene, None, None], stack: ExitStack) -> None:
+    scenes.close()
+    stack.close()  # does nothing if the iteration had begun
+
+
+def _stop(scenes: Scenes | None) -> None:
+    if scenes is not None:
+        scenes.stop()
+
+
 def open(
-    source: str | Path | Source,
+    source: str | int | Path | Source,
     *,
     detector: str | Detector | None = None,
     tracker: str | Tracker | None = None,
     annotators: Sequence[str | Annotator] = (),
-    outputs: Sequence[str | Path | OutputEntry | Sink] = (),
+    outputs: Output | Sequence[Output] = (),
     settings: Settings | Mapping[str, Any] | None = None,
     draw: bool = False,
     overwrite: bool = False,
@@ -102,12 +138,12 @@ def open(
     """Open a video, images, a webcam or a camera, and detect and track what is on each frame.
 
     Args:
-        source: a file, a folder or pattern of images, `0` for the first webcam, an address such as `rtsp://...`, or a
+        source: a file, a folder or pattern of images, 0 for the first webcam, an address such as `rtsp://...`, or a
             source of your own.
         detector: a name, a model (URL, file, folder), or a detector of your own; `auto` if None.
         tracker: a name, or a tracker of your own; `cascade` if None.
         annotators: names or annotators of your own, drawn after the built-in ones.
-        outputs: files, addresses, or sinks of your own. Without one nothing is written.
+        outputs: one or several files, addresses, or sinks of your own. Without one nothing is written.
         settings: `load_settings(...)`, or a mapping of dotted names: `{"detector.classes": ["Person"]}`.
         draw: draw every frame to `Scene.picture`, also without an output that needs it.
         overwrite: replace output files that exist.
@@ -117,7 +153,10 @@ def open(
 
     Raises:
         StreamerError: the source, the model or an output cannot be opened, or a setting is wrong.
+        TypeError: a part of your own lacks a method or an attribute.
     """
+    if isinstance(outputs, str | Path | OutputEntry) or not isinstance(outputs, Sequence):
+        outputs = (outputs,)
     named = {
         "detector.name": detector if isinstance(detector, str) else None,
         "tracker.name": tracker if isinstance(tracker, str) else None,
@@ -130,13 +169,14 @@ def open(
     )
     entries = [_entry(one, loaded) for one in outputs if isinstance(one, str | Path | OutputEntry)]
     own = OwnParts(
-        source=None if isinstance(source, str | Path) else source,
+        source=None if isinstance(source, str | int | Path) else source,
         detector=None if isinstance(detector, str) else detector,
         tracker=None if isinstance(tracker, str) else tracker,
         annotators=tuple(one for one in annotators if not isinstance(one, str)),
         sinks=tuple(one for one in outputs if not isinstance(one, str | Path | OutputEntry)),
         draw=draw,
     )
+    _check(own)
     uri = str(source) if own.source is None else ""
     return Scenes(uri, Outputs((*entries, *loaded.outputs), overwrite=overwrite), loaded, own)
 
@@ -145,3 +185,19 @@ def _entry(output: str | Path | OutputEntry, settings: Settings) -> OutputEntry:
     if isinstance(output, OutputEntry):
         return output
     return OutputEntry(to=str(output), **settings.output.model_dump())
+
+
+def _check(own: OwnParts) -> None:
+    """Refuse a part that lacks something, before anything is opened."""
+    parts: list[tuple[str, object]] = [("Source", own.source), ("Detector", own.detector), ("Tracker", own.tracker)]
+    parts += [("Annotator", one) for one in own.annotators]
+    parts += [("Sink", one) for one in own.sinks]
+    for kind, part in parts:
+        name = type(part).__name__
+        if isinstance(part, type):
+            raise TypeError(f"{part.__name__} is a class; give an instance of it as {kind.lower()}")
+        missing = [one for one in _PARTS[kind] if part is not None and not hasattr(part, one)]
+        if missing:
+            raise TypeError(
+                f"{name} is no {kind.lower()}: it has no {', '.join(missing)}; derive it from streamer.{kind}"
+            )

@@ -70,8 +70,8 @@ def sink_class(entry: OutputEntry) -> type[SinkFeature]:
 def _name_of(entry: OutputEntry) -> str:
     if entry.sink is not None:
         return entry.sink
-    for name, feature in SINKS.items():
-        if feature.accepts(entry):
-            return name
+    name = next(SINKS.accepting(entry), None)
+    if name is not None:
+        return name
     known = ", ".join(scheme for feature in SINKS.values() for scheme in feature.schemes)
     raise ConfigError(f"-o {entry.scheme}://: nothing can be sent there; addresses begin with {known}")

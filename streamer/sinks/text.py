@@ -12,7 +12,7 @@ from typing import Self, TextIO
 import numpy as np
 
 from streamer.config.output import OutputEntry
-from streamer.errors import SinkError
+from streamer.errors import SinkError, SourceLost
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.muxing.muxer import write_failure
@@ -51,7 +51,7 @@ class TextFileSink(SinkFeature):
 
     def __init__(self, entry: OutputEntry, context: SinkContext) -> None:
         self._path = Path(entry.to)
-        self._overwrite = context.overwrite
+        self._overwrite, self._live = context.overwrite, context.info.live
         self._partial: PartialFile | None = None
         self._file: TextIO | None = None
 
@@ -76,6 +76,8 @@ class TextFileSink(SinkFeature):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         partial, file = self._partial, self._file
+        # A camera that does not come back ends the file, too: every line of it is complete.
+        complete = completes(kind) or (self._live and kind is not None and issubclass(kind, SourceLost))
         self._partial = self._file = None
         if partial is None or file is None:
             return
@@ -84,9 +86,9 @@ class TextFileSink(SinkFeature):
             try:
                 file.close()
             except OSError as failure:
-                if completes(kind):
+                if complete:
                     raise write_failure(self._path, failure) from failure
-            if completes(kind):
+            if complete:
                 partial.commit()
 
     def write(self, scene: Scene) -> None:

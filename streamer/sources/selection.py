@@ -42,10 +42,8 @@ def open_source(
     if not uri:
         raise SourceUnavailable("no source given; give a video file, a camera, an address or lavfi:GRAPH")
     target = _path_of(uri)
-    for name in SOURCES:
-        if name not in without and SOURCES[name].accepts(target, settings):
-            break
-    else:
+    name = next(SOURCES.accepting(target, settings, without=without), None)
+    if name is None:
         schemes = [scheme for one in SOURCES for scheme in getattr(SOURCES[one], "schemes", ())]
         raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(schemes)} or file")
     refuse_settings(uri, settings, takes=getattr(SOURCES[name], "takes", ()))

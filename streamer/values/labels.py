@@ -71,6 +71,8 @@ class LabelTable:
     hierarchy: Hierarchy | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.names, str) or isinstance(self.mids, str):
+            raise ValueError(f"a label table takes a tuple of names, not the text {self.names!r}")
         if self.mids and len(self.mids) != len(self.names):
             raise ValueError("a label table needs as many MIDs as names, or none")
 

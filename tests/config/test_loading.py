@@ -247,3 +247,10 @@ def test_settings_of_a_feature_that_is_not_installed_are_refused(monkeypatch: py
     with pytest.raises(ConfigError, match=r"extensions: .* feature 'my_camra'; did you mean my_camera\?"):
         load_settings(None, ["extensions.my_camra.gain=2"])
     assert load_settings(None, ["extensions.my_camera.gain=2"]).extensions == {"my_camera": {"gain": 2}}
+
+
+def test_a_tab_in_the_settings_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("detector:\n\tname: starter\n")
+    with pytest.raises(ConfigError, match=r"\(line 2: found character .* that cannot start any token"):
+        load_settings(str(config))

@@ -124,16 +124,62 @@ def test_a_wrong_key_of_an_own_section_is_refused_with_its_path(group: str, name
     assert "\n" not in str(caught.value)
 
 
+class Accepting:
+    """The least that a class of a registry has."""
+
+    @classmethod
+    def accepts(cls, name: str) -> bool:
+        return name == "good"
+
+    @classmethod
+    def from_settings(cls) -> Accepting:
+        return cls()
+
+
+class Failing(Accepting):
+    @classmethod
+    def accepts(cls, name: str) -> bool:  # noqa: ARG003
+        raise ZeroDivisionError("a mistake")
+
+
 def test_a_class_can_be_registered_for_this_process() -> None:
     kind = registry.Registry("streamer.nothing", {"built in": "builtins:int"})
-    kind.register("mine", str)
+    kind.register("mine", Accepting)
     assert list(kind) == ["mine", "built in"]
-    assert (kind["mine"], kind["built in"], len(kind)) == (str, int, 2)
-    kind.register("built in", float)
-    assert kind["built in"] is float
+    assert repr(kind) == "<streamer.nothing: mine, built in>"
+    assert (kind["mine"], kind["built in"], len(kind)) == (Accepting, int, 2)
+    kind.register("built in", Failing)
+    assert kind["built in"].__name__ == "Failing"
+    kind.unregister("built in")
+    assert kind["built in"].__name__ == "int"
     assert "absent" not in kind
-    with pytest.raises(KeyError):
-        _ = kind["absent"]
+    with pytest.raises(KeyError, match=r"streamer\.nothing has no 'mein'; did you mean mine"):
+        _ = kind["mein"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "reason"), [(str, "has no accepts and no from_settings"), (Accepting(), "no class")]
+)
+def test_a_class_without_the_methods_of_a_feature_is_refused(feature: Any, reason: str) -> None:
+    kind = registry.Registry("streamer.nothing", {})
+    with pytest.raises(TypeError, match=reason):
+        kind.register("mine", feature)
+    assert not list(kind)
+
+
+def test_a_class_of_another_package_that_fails_is_reported_and_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    kind = registry.Registry("streamer.nothing", {"good": "tests.contracts.test_registry:Accepting"})
+    kind.register("bad", Failing)
+    for _ in range(2):
+        assert list(kind.accepting("good")) == ["good"]
+    assert [record.getMessage() for record in caplog.records] == ["streamer.nothing 'bad' is not used: a mistake"]
+    assert list(kind.accepting("other", named="bad")) == ["bad"]
+
+
+def test_a_mistake_of_a_built_in_class_is_not_hidden() -> None:
+    kind = registry.Registry("streamer.nothing", {"bad": "tests.contracts.test_registry:Failing"})
+    with pytest.raises(ZeroDivisionError):
+        list(kind.accepting("good"))
 
 
 def test_a_class_of_another_package_that_cannot_be_imported_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,5 +187,5 @@ def test_a_class_of_another_package_that_cannot_be_imported_is_one_message(monke
     monkeypatch.setattr(metadata, "entry_points", lambda group: [broken] if group == "streamer.sinks" else [])
     kind = registry.Registry("streamer.sinks", {})
     assert list(kind) == ["broken"]
-    with pytest.raises(ConfigError, match=r"^a package: cannot load no_such_module:Thing \(streamer"):
+    with pytest.raises(ConfigError, match=r"^a package cannot provide no_such_module:Thing \(streamer"):
         _ = kind["broken"]

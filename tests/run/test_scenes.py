@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -243,3 +246,65 @@ def test_scenes_can_be_drawn_on_afterwards(clip: Path) -> None:
         canvas = Canvas(scene.frame.picture)
         Dot().draw(canvas, scene)
     assert canvas.picture.width == 64
+
+
+LEFT_EARLY = """
+import sys
+import streamer
+
+class Nothing(streamer.Detector):
+    labels = streamer.LabelTable(("thing",))
+
+    def detect(self, frame):
+        return streamer.Detections([], [], [])
+
+{body}
+print("end of script")
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "for scene in streamer.open(sys.argv[1], detector=Nothing(), outputs='out.mp4'):\n    break",
+        "scenes = streamer.open(sys.argv[1], detector=Nothing(), outputs='out.mp4')\nnext(scenes)",
+    ],
+)
+def test_a_script_that_stops_early_ends_and_completes_its_output(clip: Path, tmp_path: Path, body: str) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = [sys.executable, "-c", LEFT_EARLY.format(body=body), str(clip)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=40)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end of script\n", "")
+    assert [path.name for path in folder.iterdir()] == ["out.mp4"]
+    with av.open(str(folder / "out.mp4")) as container:
+        assert next(container.decode(video=0)).width
+
+
+def test_scenes_that_are_gone_are_not_silently_empty(clip: Path) -> None:
+    scenes = streamer.open(clip, detector=OneBox())
+    assert len(list(scenes)) == len(list(streamer.open(clip, detector=OneBox())))
+    with pytest.raises(RuntimeError, match=r"call streamer\.open again"):
+        list(scenes)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"detector": [1]}, "list is no detector: it has no labels, detect, close; derive it from streamer.Detector"),
+        ({"detector": OneBox}, "OneBox is a class; give an instance of it as detector"),
+        ({"outputs": object()}, "object is no sink: it has no stage, .*; derive it from streamer.Sink"),
+        ({"annotators": [3]}, "int is no annotator: it has no draw"),
+        ({"source": [1]}, "list is no source: it has no info"),
+    ],
+)
+def test_a_part_that_lacks_something_is_refused_by_name(clip: Path, parts: dict[str, Any], reason: str) -> None:
+    arguments: dict[str, Any] = {"source": clip, "detector": OneBox(), **parts}
+    with pytest.raises(TypeError, match=reason):
+        streamer.open(**arguments)
+
+
+def test_a_number_is_a_webcam() -> None:
+    with pytest.raises(streamer.SourceUnavailable, match="camera:9"):
+        streamer.open(9, detector=OneBox())

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamer.errors import SinkError
+from streamer.errors import SinkError, SourceLost
 from streamer.interfaces import Scene
 from streamer.sinks.text import LineFormat
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
-from tests.sinks.making import json_lines_sink
+from tests.sinks.making import INFO, json_lines_sink
 from tests.sinks.scenes import scene
 
 
@@ -106,3 +106,13 @@ def test_another_label_table_changes_the_names() -> None:
 def test_writing_before_entering_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="not open"):
         json_lines_sink(tmp_path / "out.jsonl").write(scene(0, 0))
+
+
+@pytest.mark.parametrize(("live", "kept"), [(True, True), (False, False)])
+def test_the_lines_of_a_camera_that_does_not_come_back_are_kept(tmp_path: Path, live: bool, kept: bool) -> None:
+    path = tmp_path / "out.jsonl"
+    sink = json_lines_sink(path, info=dataclasses.replace(INFO, live=live))
+    sink.__enter__()
+    sink.write(scene(0, 0))
+    sink.__exit__(SourceLost, SourceLost("the camera is gone", "lost"), None)
+    assert [one.name for one in tmp_path.iterdir()] == (["out.jsonl"] if kept else [])
