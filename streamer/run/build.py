@@ -22,7 +22,6 @@ from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
-from streamer.observe.metrics import MetricsServer
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
@@ -162,6 +161,8 @@ def _enter_source(
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
     if settings.metrics.address is not None:
+        from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
+
         stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
     return source
 

@@ -20,10 +20,7 @@ from streamer.errors import ConfigError, SinkError
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.jpeg import encode
-from streamer.sinks.mjpeg.pages import Pages
-from streamer.sinks.mjpeg.viewers import Broadcaster
 from streamer.system.secrets import SECRETS, redacted
-from streamer.web.server import WebPages
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +71,11 @@ class MjpegSink(SinkFeature):
         self._due_s = 0.0
         self._number = 0
         self._watched = threading.Event()
+        # Imported by runs that serve pages only: aiohttp takes 0.1 s.
+        from streamer.sinks.mjpeg.pages import Pages
+        from streamer.sinks.mjpeg.viewers import Broadcaster
+        from streamer.web.server import WebPages
+
         self._broadcaster = Broadcaster(entry.quality, self._watched, viewer_timeout_s)
         pages = Pages(
             self._broadcaster,
