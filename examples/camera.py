@@ -10,7 +10,7 @@ Ctrl-C ends it.
 from __future__ import annotations
 
 import argparse
-import contextlib
+import sys
 import time
 
 import streamer
@@ -42,8 +42,12 @@ def main() -> None:
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--seconds", type=float, default=float("inf"))
     options = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         print(f"{watch(options.source, options.detector, options.seconds)} frames shown")
+    except streamer.StreamerError as error:  # one line that names the camera and the remedy
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        pass
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python examples/counting.py clip.mp4
 # %% Which clip, and which detector
 import sys
 from collections import Counter, defaultdict
-from itertools import pairwise
 
 import streamer
 
@@ -33,7 +32,7 @@ for name, count in counts.most_common():
 middle = scene.frame.width / 2
 crossings: Counter[str] = Counter()
 for path in paths.values():
-    for (_, before, _), (_, after, _) in pairwise(path):
-        if (before < middle) != (after < middle):
-            crossings["to the right" if after > before else "to the left"] += 1
+    (_, first, _), (_, last, _) = path[0], path[-1]  # an object that turns on the line has not crossed it
+    if (first < middle) != (last < middle):
+        crossings["to the right" if last > first else "to the left"] += 1
 print(f"crossings: {dict(crossings)}")

@@ -34,7 +34,7 @@ def main() -> None:
         try:
             seen = process(path, options.folder, options.detector)
         except streamer.StreamerError as error:  # one line that names the file and the remedy
-            print(f"{path}: {error}")
+            print(error)
         else:
             print(f"{path}: {', '.join(f'{name} in {frames} frames' for name, frames in seen.most_common(5))}")
 

@@ -1,6 +1,6 @@
 """Streamer puts an accurate, slow object detector on video without making the video slow.
 
-Four lines from a clip, a webcam (`0`) or a camera (`rtsp://...`) to its boxes:
+Three lines from a clip, a webcam (`0`) or a camera (`rtsp://...`) to its boxes:
 
     import streamer
 
