@@ -85,6 +85,10 @@ class OutputSettings(Section):
             raise ValueError("options.pix_fmt and pixel_format name two formats; give pixel_format alone")
         return {**values, "options": options, "pixel_format": named}
 
+    def entry(self, to: str) -> OutputEntry:
+        """The output `to` with these settings."""
+        return OutputEntry(to=to, **self.model_dump())
+
 
 class OutputEntry(OutputSettings):
     """One of several outputs."""

@@ -102,8 +102,6 @@ def names() -> tuple[str, ...]:
 
 def _entry_of(name: str) -> tuple[str, Any]:
     """The first entry of the registry with this name, or that accepts it, and its class."""
-    if name in DETECTORS.extensions:
-        DETECTORS[name]  # which explains why it cannot be used
     entry = next(DETECTORS.accepting(name, named=name), None)
     if entry is None:
         raise _unknown(name)

@@ -67,7 +67,7 @@ class Outputs:
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
         if not (typed or settings.outputs or others):
             typed = [str(default_video_output(source))]
-        first = [OutputEntry(to=to, **settings.output.model_dump()) for to in typed]
+        first = [settings.output.entry(to) for to in typed]
         return cls((*first, *settings.outputs, *others), report, overwrite)
 
     @property

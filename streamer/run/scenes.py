@@ -101,6 +101,7 @@ class Scenes(Iterator[Scene]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._ended = True
         if error is None:
             self.close()
             return
@@ -184,7 +185,7 @@ def open(
 def _entry(output: str | Path | OutputEntry, settings: Settings) -> OutputEntry:
     if isinstance(output, OutputEntry):
         return output
-    return OutputEntry(to=str(output), **settings.output.model_dump())
+    return settings.output.entry(str(output))
 
 
 def _check(own: OwnParts) -> None:

@@ -287,6 +287,11 @@ def test_scenes_that_are_gone_are_not_silently_empty(clip: Path) -> None:
     assert len(list(scenes)) == len(list(streamer.open(clip, detector=OneBox())))
     with pytest.raises(RuntimeError, match=r"call streamer\.open again"):
         list(scenes)
+    failed = streamer.open(clip, detector=OneBox())
+    with pytest.raises(ValueError, match="a mistake"), failed:
+        raise ValueError("a mistake")
+    with pytest.raises(RuntimeError, match=r"call streamer\.open again"):
+        list(failed)
 
 
 @pytest.mark.parametrize(
