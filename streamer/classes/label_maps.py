@@ -80,6 +80,16 @@ def coco_table() -> LabelTable:
     return _table(_csv_items(_packaged_coco(), "coco.csv"), "coco.csv", guess_mids=False)
 
 
+@cache
+def coco_rows() -> LabelTable:
+    """COCO's 80 classes numbered from 0 without gaps, as detectors trained on COCO number them, with their MIDs."""
+    table = coco_table()
+    used = tuple(table.used())
+    return LabelTable(
+        tuple(table.names[row] for row in used), tuple(table.mid(row) or "" for row in used), table.hierarchy
+    )
+
+
 def read(file: str) -> LabelTable:
     """The table of a label map file; a row is an id.
 
