@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -59,7 +60,7 @@ def of_module(label_map: str | None) -> LabelTable:
         ConfigError: no such label map, or a malformed file; one line that names the file and the place in it.
     """
     if label_map is None or label_map.casefold() == OPEN_IMAGES_V4:
-        return open_images.label_table()
+        return open_images_table()
     return coco_table() if label_map.casefold() == COCO else read(label_map)
 
 
@@ -82,12 +83,26 @@ def coco_table() -> LabelTable:
 
 @cache
 def coco_rows() -> LabelTable:
-    """COCO's 80 classes numbered from 0 without gaps, as detectors trained on COCO number them, with their MIDs."""
+    """COCO's 80 classes numbered from 0 without gaps, as detectors trained on COCO number them.
+
+    A class with a MID has the name that Open Images gives it, and COCO's name as its alias: `Mobile phone` and
+    `cell phone`.
+    """
     table = coco_table()
-    used = tuple(table.used())
-    return LabelTable(
-        tuple(table.names[row] for row in used), tuple(table.mid(row) or "" for row in used), table.hierarchy
-    )
+    rows = tuple(table.used())
+    mids = tuple(table.mid(row) or "" for row in rows)
+    coco_names = tuple(table.names[row] for row in rows)
+    titles = open_images.hierarchy().names
+    names = tuple(titles.get(mid) or name.capitalize() for mid, name in zip(mids, coco_names, strict=True))
+    return LabelTable(names, mids, table.hierarchy, coco_names)
+
+
+@cache
+def open_images_table() -> LabelTable:
+    """The 602 rows of Open Images V4, with COCO's names as aliases."""
+    coco, table = coco_rows(), open_images.label_table()
+    aliases = dict(zip(coco.mids, coco.aliases, strict=True))
+    return replace(table, aliases=tuple(aliases.get(mid, "") if mid else "" for mid in table.mids))
 
 
 def read(file: str) -> LabelTable:

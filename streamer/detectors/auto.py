@@ -1,4 +1,4 @@
-"""`auto`: the detector of record where TensorFlow can use a GPU, else the starter. Main thread."""
+"""`auto`: the high-accuracy model where TensorFlow can use a GPU, else nanodet, else the starter. Main thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from streamer.values.labels import LabelTable
 
 
 class AutoDetector:
-    """Chooses between the detector of record and the starter."""
+    """Chooses the best detector that this machine can run.
+
+    1. the high-accuracy model, if TensorFlow sees a GPU and the model is cached or can be downloaded;
+    2. `nanodet`, if it is cached or can be downloaded;
+    3. `starter`.
+    """
 
     default_min_score: ClassVar[float] = HubDetector.default_min_score
 
@@ -25,35 +30,42 @@ class AutoDetector:
 
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable:
-        """The classes of the detector of record; the starter has some of them."""
+        """The classes of the high-accuracy model; the other detectors have some of them."""
         return label_maps.of_module(settings.label_map)
 
     @classmethod
     def choose(cls, settings: DetectorSettings) -> tuple[DetectorSettings, str]:
-        """The settings with the chosen name, and the reason. Downloads the detector of record if it can be used.
+        """The settings with the chosen name, and the reason. Downloads the chosen model if necessary.
 
         Raises:
-            ModelError: offline, and the cache has neither model.
+            ModelError: offline, and the cache has none of the models.
         """
         name, sha256 = store.HUB_MODULE, settings.sha256
         is_offline, is_cached = store.is_offline(settings.offline), store.hub_module_dir(sha256) is not None
         try:
             # The import of TensorFlow takes seconds, so the quick checks come first.
-            if not is_cached and (is_offline or not has_gpu_device()):
+            if not has_gpu_device() and not is_cached:
+                why_not = "no GPU found"
+            elif not is_cached and is_offline:
                 why_not = f"{name} is not in the cache"
             elif not tensorflow_import.sees_gpu():
                 why_not = "TensorFlow sees no GPU (TF_CPP_MIN_LOG_LEVEL=0 shows why)"
             else:
                 if not is_cached:
                     store.fetch(name, sha256=sha256, attempts=1)
-                how = "is in the cache" if is_cached else "was fetched"
-                return settings.model_copy(update={"name": name}), (
-                    f"because TensorFlow sees a GPU and the module {how}"
-                )
+                return settings.model_copy(update={"name": name}), "TensorFlow sees a GPU"
         except ModelError as error:
             why_not = str(error)
-        starter = settings.model_copy(update={"name": store.STARTER, "sha256": None})
-        return starter, f"because {why_not}"
+        return _without_gpu(settings.model_copy(update={"sha256": None}), why_not)
+
+
+def _without_gpu(settings: DetectorSettings, why: str) -> tuple[DetectorSettings, str]:
+    """`nanodet`, or `starter` if it cannot be had."""
+    try:
+        store.PINNED[store.NANODET].load(offline=settings.offline)
+    except ModelError as error:
+        return settings.model_copy(update={"name": store.STARTER}), f"{why}, and {error}"
+    return settings.model_copy(update={"name": store.NANODET}), why
 
 
 def has_gpu_device() -> bool:
