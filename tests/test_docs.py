@@ -149,10 +149,10 @@ def parse(arguments: list[str]) -> dict[str, Any]:
         return {}
 
 
-@pytest.mark.parametrize("page", [README, *USER_PAGES], ids=page_name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=page_name)
 def test_every_command_of_a_page_parses(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     commands = commands_of(read(page))
-    assert commands
+    assert commands or page not in (README, *USER_PAGES)
     for command in commands:
         try:
             values = parse(command)
