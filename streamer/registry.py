@@ -169,8 +169,8 @@ SINKS = Registry(
     {
         "stream": "streamer.sinks.publish.stream:StreamSink",
         "mjpeg": "streamer.sinks.mjpeg.mjpeg:MjpegSink",
-        "jsonl": "streamer.sinks.text:JsonLinesSink",
-        "mot": "streamer.sinks.text:MotSink",
+        "jsonl": "streamer.sinks.text.json_lines:JsonLinesSink",
+        "mot": "streamer.sinks.text.json_lines:MotSink",
         "window": "streamer.sinks.window.window:WindowSink",
         "recording": "streamer.sinks.segments.recording:RecordingSink",
         "video": "streamer.sinks.video.video:VideoSink",

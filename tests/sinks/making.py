@@ -13,7 +13,7 @@ from streamer.interfaces import StreamInfo
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
 from streamer.sinks.publish.stream import StreamSink
 from streamer.sinks.segments.recording import RecordingSink
-from streamer.sinks.text import JsonLinesSink, MotSink
+from streamer.sinks.text.json_lines import JsonLinesSink, MotSink
 from streamer.sinks.video.video import VideoSink
 from streamer.sinks.window.window import WindowSink
 
