@@ -13,6 +13,7 @@ from streamer.cli.options import (
     Assign,
     Classes,
     Config,
+    Csv,
     DetectEvery,
     Jsonl,
     LogFormat,
@@ -55,6 +56,7 @@ def run(
         str | None, typer.Option(help="Simulate a live run: each detection takes these seconds, or those in a file.")
     ] = None,
     jsonl: Jsonl = None,
+    csv: Csv = None,
     mot: Mot = None,
     report: ReportFile = None,
     fps: Annotated[
@@ -97,7 +99,8 @@ def run(
         "source.retry_at_start": None if retry_for is None else retry_for > 0,
         "metrics.address": metrics,
     }
-    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
+    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
+    files |= {"show": show, "overwrite": overwrite}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.replay.recorder import Recorder
@@ -122,6 +125,7 @@ def replay(
     recording: Annotated[Path, typer.Argument(help="A folder that run --record wrote.")],
     output: Output = None,
     jsonl: Jsonl = None,
+    csv: Csv = None,
     mot: Mot = None,
     report: ReportFile = None,
     show: Annotated[bool, typer.Option("--show", help="Show a window, in real time.")] = False,
@@ -132,7 +136,8 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Repeat a recorded live run: the same drops, the same tracks, the same boxes."""
-    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
+    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
+    files |= {"show": show, "overwrite": overwrite}
     with command(quiet=quiet) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.replay.recording import Recording

@@ -23,6 +23,7 @@ Output = Annotated[
     typer.Option("-o", "--output", help="Video file, rec/%H%M%S.mp4, rtsp://, rtmp://, udp://, http://; repeatable."),
 ]
 Jsonl = Annotated[Path | None, typer.Option(help="Write JSON lines, one object per frame.")]
+Csv = Annotated[Path | None, typer.Option(help="Write CSV, one row per box.")]
 Mot = Annotated[Path | None, typer.Option(help="Write MOT Challenge text.")]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="Write the final report as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
