@@ -19,6 +19,9 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from streamer.values import colour
 
+RgbArray = npt.NDArray[np.uint8]
+"""uint8 `(height, width, 3)`: red, green and blue, full range."""
+
 
 class _Scaler(threading.local):
     """One swscale context per thread: a new one takes 0.3 ms per frame at 1280x720."""
@@ -104,7 +107,7 @@ class Frame:
         """Height in pixels, upright."""
         return self.picture.height
 
-    def rgb(self, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+    def rgb(self, size: tuple[int, int] | None = None) -> RgbArray:
         """The frame as full-range RGB.
 
         Converted from the native planes in one step with the stream's colour matrix and range. Only the upper field of
