@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+ENGINEERING = ROOT / "docs" / "engineering"
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md"), *ROOT.glob("examples/**/*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "deploy").glob("*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    ]
 )
 TESTS = {
     name
@@ -46,7 +52,7 @@ def test_every_named_benchmark_exists(page: Path) -> None:
 
 
 def test_each_question_about_the_code_is_answered_by_one_file() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = (ENGINEERING / "architecture.md").read_text(encoding="utf-8")
     answers = re.findall(r"^\| Where [^|]*\? \| ([^|]*) \|$", text, re.MULTILINE)
     assert len(answers) >= FEWEST_QUESTIONS
     for answer in answers:
@@ -56,7 +62,7 @@ def test_each_question_about_the_code_is_answered_by_one_file() -> None:
 
 
 def test_the_folder_table_has_every_folder() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = (ENGINEERING / "architecture.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `streamer/(\w+)/` \|", text, re.MULTILINE)
     folders = {path.parent.name for path in (ROOT / "streamer").glob("*/__init__.py")}
     assert set(listed) == folders
@@ -64,6 +70,6 @@ def test_the_folder_table_has_every_folder() -> None:
 
 
 def test_the_page_of_formats_shows_sixty_conditions() -> None:
-    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    page = (ENGINEERING / "formats.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and "`test_" in line]
     assert len(rows) >= 60

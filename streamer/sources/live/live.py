@@ -5,7 +5,7 @@ deadline: only frames count as progress, not an open connection. A thread that h
 other thread may close its container) and a new connection is made. Too many abandoned threads end the run, so that a
 supervisor can restart the program.
 
-Connections are threads and not child processes, which could be killed: docs/reliability.md has the measurements.
+Connections are threads and not child processes, which could be killed (measured: docs/engineering/reliability.md).
 """
 
 from __future__ import annotations
