@@ -15,7 +15,7 @@ import av
 
 from streamer.media.passthrough import Passthrough
 from streamer.values.drawable import Drawable
-from streamer.values.frame import Frame, RgbArray
+from streamer.values.frame import BgrArray, Frame, RgbArray, bgr_of
 from streamer.values.labels import LabelTable
 from streamer.values.objects import Objects
 from streamer.values.states import FrameState
@@ -205,9 +205,9 @@ class Scene:
             raise ValueError("nothing was drawn: open the source with draw=True, or take scene.frame.rgb()")
         return replace(self.frame, picture=self.picture).rgb()
 
-    def bgr(self) -> RgbArray:
+    def bgr(self) -> BgrArray:
         """`rgb` with the channels in the order that OpenCV uses."""
-        return self.rgb()[..., ::-1].copy()
+        return bgr_of(self.rgb())
 
 
 class Annotator(Protocol):

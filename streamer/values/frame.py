@@ -21,6 +21,8 @@ from streamer.values import colour
 
 RgbArray = npt.NDArray[np.uint8]
 """uint8 `(height, width, 3)`: red, green and blue, full range."""
+BgrArray = npt.NDArray[np.uint8]
+"""The same with blue first, as OpenCV reads and writes pictures."""
 
 
 class _Scaler(threading.local):
@@ -137,6 +139,15 @@ class Frame:
         )
         array = converted.to_ndarray()
         return np.ascontiguousarray(cv2.cvtColor(array, cv2.COLOR_RGBA2RGB) if shrinks else array, np.uint8)
+
+    def bgr(self) -> BgrArray:
+        """`rgb` with the channels in the order that OpenCV uses."""
+        return bgr_of(self.rgb())
+
+
+def bgr_of(rgb: RgbArray) -> BgrArray:
+    """A contiguous copy with blue first."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _upper_field(picture: av.VideoFrame) -> av.VideoFrame:
