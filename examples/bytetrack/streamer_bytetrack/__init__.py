@@ -65,7 +65,7 @@ class ByteTrack:
         self._begin(FRAMES_IN_A_SECOND)
         self._first: Any = None  # the detections of the first frame, until the second
         self._first_id = self._last_id + 1
-        self._tracks, self._rates, self._now_s = streamer.Tracks.empty(), np.empty((0, 4)), -math.inf
+        self._tracks, self._rates, self._now_s = streamer.Tracks.empty(), np.empty((0, 4), np.float32), -math.inf
 
     def update(
         self,
@@ -103,7 +103,7 @@ class ByteTrack:
         now, ahead_s = self._tracks, time_s - self._now_s
         if not len(now) or ahead_s > self._memory_s:
             return streamer.Tracks.empty()
-        boxes = now.boxes + self._rates * max(ahead_s, -self._memory_s)
+        boxes = now.boxes + self._rates * np.float32(max(ahead_s, -self._memory_s))
         boxes[:, 2:] = np.maximum(boxes[:, :2], boxes[:, 2:])
         later_s = max(ahead_s, 0.0)
         return replace(
@@ -138,18 +138,18 @@ class ByteTrack:
         of_id = {one.tracker_id: one for one in alive}
         rows = [of_id[one] for one in found.tracker_id.tolist()]
         # The filter's state is x0, y0, x1, y1 and their changes per frame.
-        self._rates = np.array([one.state_estimator.kf.state.ravel()[4:] for one in rows]).reshape(-1, 4)
-        self._rates *= self._rate_fps
+        rates = [one.state_estimator.kf.state.ravel()[4:] * self._rate_fps for one in rows]
+        self._rates = np.array(rates, np.float32).reshape(-1, 4)
         ids = found.tracker_id.astype(np.int64) + self._first_id
         self._last_id = max(self._last_id, *ids.tolist(), 0)
         return streamer.Tracks(
             ids=ids,
             boxes=found.xyxy,
-            scores=found.confidence if rows else np.empty(0),
-            labels=found.class_id if rows else np.empty(0),
-            velocities=(self._rates[:, :2] + self._rates[:, 2:]) / 2,
-            age_s=np.array([time_s - self._born_s[one] for one in rows]),
-            unseen_s=np.zeros(len(rows)),
+            scores=found.confidence if rows else np.empty(0, np.float32),
+            labels=found.class_id if rows else np.empty(0, np.int32),
+            velocities=(self._rates[:, :2] + self._rates[:, 2:]) * np.float32(0.5),
+            age_s=np.array([time_s - self._born_s[one] for one in rows], np.float32),
+            unseen_s=np.zeros(len(rows), np.float32),
             origin=np.full(len(rows), streamer.Origin.DETECTED),
             confirmed=np.ones(len(rows), np.bool_),
         )
