@@ -22,7 +22,7 @@ class Object:
     Attributes:
         label: name of its class.
         score: of its last detection, 0..1.
-        box: x0, y0, x1, y1 in pixels of the upright frame, half-open.
+        box: x0, y0, x1, y1 in pixels of the upright frame, half-open; that of a track may reach beyond the frame.
         id: of its track, from 1; 0 for a detection, which has no track.
     """
 
