@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from streamer.config.settings import DrawSettings, WindowSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
-    from streamer.interfaces import Annotator, Detector, PacketTap, Sink, Source, StreamInfo
+    from streamer.interfaces import Annotator, Detector, Sink, Source, StreamInfo
+    from streamer.media.packet_tap import PacketTap
     from streamer.media.passthrough import Passthrough
     from streamer.values.labels import LabelTable
 

@@ -13,6 +13,7 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
+from streamer.detectors.function import FunctionDetector
 from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError
 from streamer.features import DetectorContext, SourceContext
@@ -141,7 +142,8 @@ def _build_detectors(
 ) -> BuiltDetectors:
     if own is not None:
         keep = ClassFilter(own.labels, settings.detector, 0.0)
-        return BuiltDetectors([own], f"detector: {type(own).__name__}", keep)
+        name = own.name if isinstance(own, FunctionDetector) else type(own).__name__
+        return BuiltDetectors([own], f"detector: {name}", keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
     built = selection.build_detector(settings.detector, context)
     for detector in built.detectors:
