@@ -97,6 +97,8 @@ class SourceFeature(Protocol):
         section: the settings that `from_settings` gets.
         takes: which of the settings `size`, `pixel_format` and `fps` it uses; a class without this attribute uses none.
         schemes: schemes of the addresses that it accepts, for the error about an unknown address; optional.
+
+    A class of live sources also has `is_live(uri)`: whether the source is known to be live before it is opened.
     """
 
     section: ClassVar[type[Section]]
@@ -216,6 +218,7 @@ class SinkFeature(Protocol):
     Attributes:
         section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
         schemes: schemes of the addresses that it writes to, such as `rtsp`.
+        writes_files: `to` is a path unless it is an address; False for windows.
 
     Raises:
         ConfigError: a setting does not fit.
@@ -224,6 +227,7 @@ class SinkFeature(Protocol):
 
     section: ClassVar[type[OutputEntry]] = OutputEntry
     schemes: ClassVar[tuple[str, ...]] = ()
+    writes_files: ClassVar[bool] = True
 
     def __init__(self, entry: Any, context: SinkContext) -> None: ...
 
