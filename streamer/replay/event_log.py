@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 EVENTS = "events.jsonl"
 _OF_FRAME = (
     "index", "pts", "time_base", "captured_s", "segment", "duration", "corrupt", "damage", "raw_pts", "wall_clock_s",
+    "arrival_wall_clock_s",
 )  # fmt: skip
 """Attributes of `streamer.values.frame.Frame` that are recorded as they are."""
 
@@ -77,6 +78,7 @@ class FrameCaptured(Record):
     damage: str
     raw_pts: int | None
     wall_clock_s: float | None
+    arrival_wall_clock_s: float | None = None  # recordings of version 0.2 do not have it
     file: str
     number: int = Field(ge=0)
     format: str
