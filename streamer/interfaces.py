@@ -62,6 +62,7 @@ class StreamInfo:
         jpeg_like: the format of a webcam, MJPEG or still images, which few video players support directly (full range,
             4:2:2, 4:4:4 or RGB).
         side_data: of the first frame, as read by `streamer.media.side_data`.
+        files: the paths of the pictures that are read, in order; empty for a video.
     """
 
     name: str
@@ -82,6 +83,7 @@ class StreamInfo:
     field_order: int = 0
     jpeg_like: bool = False
     side_data: Mapping[str, bytes] = field(default_factory=dict)
+    files: Sequence[str] = ()
 
 
 class Source(Protocol):

@@ -68,6 +68,7 @@ class Frame:
         interlaced: the rows alternate between two fields; `rgb` returns the first field only.
         key: the frame in a recording of the packets; None if there is none.
         stream: name of the stream in a program that runs several; else empty.
+        file: name of the picture in the folder that is read, with / between folders; empty for a video.
 
     Raises:
         ValueError: a negative index or segment, or a time base that is not positive.
@@ -89,6 +90,7 @@ class Frame:
     sample_aspect_ratio: Fraction | None = None
     interlaced: bool = False
     stream: str = ""
+    file: str = ""
 
     def __post_init__(self) -> None:
         if self.index < 0 or self.segment < 0:
