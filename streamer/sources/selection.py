@@ -6,12 +6,15 @@ from collections.abc import Collection
 from urllib.parse import unquote
 
 from streamer.config.source import SourceSettings
-from streamer.errors import SourceUnavailable
-from streamer.features import SourceContext, refuse_settings, section_of
+from streamer.errors import ConfigError, SourceUnavailable
+from streamer.features import SourceContext, section_of
 from streamer.interfaces import Source
 from streamer.registry import SOURCES
 from streamer.system import paths
 from streamer.system.secrets import redacted
+
+_TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
+"""Source settings that only some classes use, and the kinds of these sources."""
 
 
 def open_source(
@@ -57,3 +60,19 @@ def _path_of(uri: str) -> str:
     if paths.scheme_of(uri) != "file" or paths.exists(uri):
         return uri
     return unquote(uri.partition("://")[2].removeprefix("localhost"), errors="surrogateescape")
+
+
+def refuse_settings(uri: str, settings: SourceSettings, *, takes: Collection[str]) -> None:
+    """Refuse a setting that a source does not use.
+
+    Args:
+        uri: the source as the user typed it.
+        settings: settings of the source.
+        takes: see `SourceFeature`.
+
+    Raises:
+        ConfigError: such a setting is given.
+    """
+    for name, kinds in _TAKEN_BY.items():
+        if name not in takes and getattr(settings, name) is not None:
+            raise ConfigError(f"source.{name} is for {kinds} only; {redacted(uri)} has its own")

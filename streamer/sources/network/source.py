@@ -6,11 +6,12 @@ from typing import ClassVar
 
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.features import SourceContext, refuse_settings
+from streamer.features import SourceContext
 from streamer.sources.live.live import LiveSource
 from streamer.sources.network.address import SCHEMES, is_address
 from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
+from streamer.sources.selection import refuse_settings
 from streamer.system import paths
 
 
