@@ -218,7 +218,7 @@ def test_an_unwritable_folder_is_one_warning(hand: Hand, screen: Screen, log: Lo
     assert folder.read_text() == "mine"
 
 
-def test_the_window_shows_where_the_snapshot_is(hand: Hand, screen: Screen, tmp_path: Path) -> None:
+def test_the_window_shows_for_some_seconds_where_the_snapshot_is(hand: Hand, screen: Screen, tmp_path: Path) -> None:
     with window_sink(window=WindowSettings(snapshot_folder=tmp_path)) as sink:
         sink.write(numbered(0))
         dark = screen.grab()[: SIZE[1], : SIZE[0]]
@@ -227,6 +227,7 @@ def test_the_window_shows_where_the_snapshot_is(hand: Hand, screen: Screen, tmp_
         hand.press("s")
         # The text is white on a dark background.
         screen.wait_for(lambda: int((screen.grab()[:80, :300] > shown).any(axis=2).sum()) > 500)
+        screen.wait_for(lambda: bool((screen.grab()[:80, :300] == shown).all()))
 
 
 def test_a_snapshot_is_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
