@@ -52,7 +52,7 @@ class WindowSink(SinkFeature):
 
     Keys: q, Esc or closing the window ends the run, space pauses and resumes, s saves the shown frame at full size, h
     toggles the head-up line, ? or F1 shows these keys. Frames are shown as they arrive, not at their media time, and
-    are sent no larger than the window.
+    are sent no larger than the window. The window shows for some seconds where a snapshot was saved.
 
     Args:
         entry: not used.
@@ -184,7 +184,9 @@ class WindowSink(SinkFeature):
                 size = self._size(frame)
                 fit = fitting(size, delivery.view)
                 rgb = frame.rgb(fit if fit[0] < frame.width or fit[1] < frame.height else None)
-                _write_whole(pipe, HEADER.pack(delivery.number, rgb.shape[1], rgb.shape[0], *size))
+                message = paths.readable(delivery.message).encode()
+                _write_whole(pipe, HEADER.pack(delivery.number, rgb.shape[1], rgb.shape[0], *size, len(message)))
+                _write_whole(pipe, message)
                 _write_whole(pipe, rgb.data.cast("B"))
         except (Closed, OSError):
             pass  # the listener handles the end of the process
@@ -209,18 +211,19 @@ class WindowSink(SinkFeature):
         elif word == "pause":
             self._buffer.pause()
         elif word == "save":
-            self._save(number)
+            self._save(number, view)
         elif word == "closed":
             self._buffer.end(End.CLOSED)
             if self._on_close is not None:
                 self._on_close()
 
-    def _save(self, number: int) -> None:
+    def _save(self, number: int, view: Size) -> None:
         taken, found = datetime.now(), self._buffer.sent(number)
         if found is not None:
             frame = self._frame(found[0], hud=found[1])
             size = self._size(frame)
-            save_snapshot(frame.rgb(None if size == (frame.width, frame.height) else size), self._snapshots, taken)
+            rgb = frame.rgb(None if size == (frame.width, frame.height) else size)
+            self._buffer.request_again(number, view, message=save_snapshot(rgb, self._snapshots, taken))
 
     def _frame(self, scene: Scene, *, hud: bool) -> Frame:
         """The frame to show."""
