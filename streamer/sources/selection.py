@@ -6,15 +6,12 @@ from collections.abc import Collection
 from urllib.parse import unquote
 
 from streamer.config.source import SourceSettings
-from streamer.errors import ConfigError, SourceUnavailable
+from streamer.errors import SourceUnavailable
 from streamer.features import SourceContext, section_of
 from streamer.interfaces import Source
 from streamer.registry import SOURCES
 from streamer.system import paths
 from streamer.system.secrets import redacted
-
-_TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
-"""Source settings that only some classes use, and the kinds of these sources."""
 
 
 def open_source(
@@ -49,7 +46,7 @@ def open_source(
     if name is None:
         schemes = [scheme for one in SOURCES for scheme in getattr(SOURCES[one], "schemes", ())]
         raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(schemes)} or file")
-    refuse_settings(uri, settings, takes=getattr(SOURCES[name], "takes", ()))
+    settings.refuse_unused(uri, takes=getattr(SOURCES[name], "takes", ()))
     section = section_of(SOURCES[name], name, settings, context.extensions)
     source: Source = SOURCES[name].from_settings(target, section, context)
     return source
@@ -60,19 +57,3 @@ def _path_of(uri: str) -> str:
     if paths.scheme_of(uri) != "file" or paths.exists(uri):
         return uri
     return unquote(uri.partition("://")[2].removeprefix("localhost"), errors="surrogateescape")
-
-
-def refuse_settings(uri: str, settings: SourceSettings, *, takes: Collection[str]) -> None:
-    """Refuse a setting that a source does not use.
-
-    Args:
-        uri: the source as the user typed it.
-        settings: settings of the source.
-        takes: see `SourceFeature`.
-
-    Raises:
-        ConfigError: such a setting is given.
-    """
-    for name, kinds in _TAKEN_BY.items():
-        if name not in takes and getattr(settings, name) is not None:
-            raise ConfigError(f"source.{name} is for {kinds} only; {redacted(uri)} has its own")

@@ -11,7 +11,6 @@ from streamer.sources.live.live import LiveSource
 from streamer.sources.network.address import SCHEMES, is_address
 from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
-from streamer.sources.selection import refuse_settings
 from streamer.system import paths
 
 
@@ -38,7 +37,7 @@ class NetworkSource(LiveSource):
         connector = NetworkConnector(uri, settings, context.packet_tap)
         if settings.live is None and connector.address.is_http and _is_recording(connector):
             return RecordedSource(connector)
-        refuse_settings(uri, settings, takes=())
+        settings.refuse_unused(uri, takes=())
         return cls(connector, settings, context.stats)
 
 
