@@ -81,8 +81,6 @@ class PictureEncoder:
             self._fit = PictureFit(info, made.pixel_format, (0, 0), made.colour, self._note)
             for line in made.notes:
                 self._note(line)
-            if has_profile and _PROFILE not in side_data_of(self._fit(picture)):
-                self._note("the ICC profile is lost, because the pixel format had to be converted to draw on it")
             self._shape = shape
         return self._format, self._fit
 
