@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from streamer.config.settings import DrawSettings, WindowSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
-    from streamer.interfaces import Annotator, Detector, PacketTap, Sink, Source, StreamInfo
+    from streamer.interfaces import Annotator, Detector, Sink, Source, StreamInfo
+    from streamer.media.packet_tap import PacketTap
     from streamer.media.passthrough import Passthrough
     from streamer.values.labels import LabelTable
 
@@ -130,10 +131,17 @@ class DetectorFeature(Protocol):
     Attributes:
         section: the settings that `from_settings` gets.
         default_min_score: the lowest score that the detector reports if no setting changes it.
+        recorded: its detections come from a file, perhaps of another video.
     """
 
     section: ClassVar[type[Section]] = DetectorSettings
     default_min_score: ClassVar[float] = 0.0
+    recorded: ClassVar[bool] = False
+
+    @property
+    def best_score(self) -> float | None:
+        """The highest score so far, also below the lowest score that it reports; None if unknown. Any thread."""
+        return None
 
     @classmethod
     def accepts(cls, name: str) -> bool:

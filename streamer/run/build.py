@@ -13,6 +13,7 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
+from streamer.detectors.function import FunctionDetector
 from streamer.detectors.selection import BuiltDetectors
 from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError
@@ -23,6 +24,7 @@ from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
+from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
@@ -43,13 +45,13 @@ class BuiltRun:
         pipeline: yields the scenes.
         info: properties of the source.
         detector: which detector runs, and why.
-        parts_with_notes: the source and the sinks whose notes belong in the report.
+        parts_with_notes: their notes belong in the report.
     """
 
     pipeline: Pipeline
     info: StreamInfo
     detector: str
-    parts_with_notes: Sequence[PassthroughSource | Sink]
+    parts_with_notes: Sequence[RunWarnings | PassthroughSource | Sink]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ def build_run(
         StreamerError: a part cannot be built.
     """
     own = own or OwnParts()
+    warnings = RunWarnings(settings.detector, stats)
+    observers = (*observers, warnings)
     source = _enter_source(own.source or uri, settings, stack, stats, observers)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
@@ -124,7 +128,7 @@ def build_run(
         annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
         sinks=sinks.all,
         cadence=every,
-        select=built.keep,
+        select=warnings.watch(built.detectors, built.keep),
         draw=own.draw,
         overlay=shown,
         delay_s=settings.delay_s,
@@ -136,7 +140,7 @@ def build_run(
         observers=observers,
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
-    return BuiltRun(pipeline, info, built.reason, (*copied, *sinks.all))
+    return BuiltRun(pipeline, info, built.reason, (warnings, *copied, *sinks.all))
 
 
 def _build_detectors(
@@ -144,7 +148,8 @@ def _build_detectors(
 ) -> BuiltDetectors:
     if own.detector is not None:
         keep = ClassFilter(own.detector.labels, settings.detector, 0.0)
-        return BuiltDetectors([own.detector], f"detector: {type(own.detector).__name__}", keep)
+        name = own.detector.name if isinstance(own.detector, FunctionDetector) else type(own.detector).__name__
+        return BuiltDetectors([own.detector], f"detector: {name}", keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
     if own.detectors is not None:
         return own.detectors.build(settings.detector, context)
