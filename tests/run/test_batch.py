@@ -15,7 +15,7 @@ from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.observe.report import Progress, SilentReporter
 from streamer.registry import DETECTORS
-from streamer.run.batch import Batch, Outcome, RunsFailed
+from streamer.run.batch import Batch, BatchReporter, Outcome, RunsFailed
 from streamer.run.inputs import find_inputs, plan
 from streamer.run.outputs import Outputs
 from streamer.values.frame import Frame
@@ -58,16 +58,19 @@ class ScriptedDetector(DetectorFeature):
         type(self).closed += 1
 
 
-class Kept(SilentReporter):
+class Kept(BatchReporter):
     """Keeps what a batch reports."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.total = 0
 
-    def progress(self, total: int | None, *, live: bool, title: str = "") -> AbstractContextManager[Progress]:
+    def message(self, text: str) -> None:
+        del text
+
+    def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
         del title
-        return super().progress(total, live=live)
+        return SilentReporter().progress(total, live=live)
 
     def ended(self, number: int, total: int, outcome: Outcome) -> None:
         assert number == len(self.outcomes) + 1
