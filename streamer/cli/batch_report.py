@@ -56,7 +56,7 @@ class BatchTerminal:
         parts = [f"{complete} complete"]
         parts += [f"{failed} failed"] if failed else []
         parts += [f"{total - complete - failed} interrupted or not begun"] if complete + failed < total else []
-        self._line(f"{total} inputs: {', '.join(parts)}; {frames} frames in {wall_s:.1f} s")
+        self._line(f"{total} input{'s' * (total != 1)}: {', '.join(parts)}; {frames} frames in {wall_s:.1f} s")
         folders = Counter(str(Path(path).parent) for report in reports for path in report.outputs)
         for folder, files in folders.items():
             where = "in this folder" if folder == "." else f"in {folder}"

@@ -165,7 +165,7 @@ def _is_live(source: str, settings: SourceSettings) -> bool:
 def _refuse_shared_outputs(runs: Sequence[PlannedRun]) -> None:
     writers = defaultdict(list)
     for run in runs:
-        for path in run.outputs.files:
+        for path in run.outputs.names:
             if not paths.exists(path) or paths.is_file(path) or paths.is_dir(path):  # not /dev/null
                 writers[path.absolute()].append((path, run.source))
     for shared in writers.values():
