@@ -14,6 +14,8 @@ from streamer.observe.report import Progress, Report
 from streamer.run.batch import Outcome
 
 _CLASSES_SHOWN = 3
+_MOST_TITLE = 20
+"""Columns of a progress display for the input."""
 
 
 class BatchTerminal:
@@ -32,7 +34,10 @@ class BatchTerminal:
 
     def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
         """See `BatchReporter`."""
-        return self._terminal.progress(total, live=live, title=title)
+        number, _, name = title.partition(" ")
+        room = _MOST_TITLE - len(number) - 1
+        shown = name if len(name) <= room else f"…{name[1 - room :]}"
+        return self._terminal.progress(total, live=live, title=f"{number} {shown}")
 
     def ended(self, number: int, total: int, outcome: Outcome) -> None:
         """One line for the input; an error goes to standard error."""
