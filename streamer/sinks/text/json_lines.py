@@ -35,7 +35,7 @@ class JsonLinesSink(TextFileSink):
     of its last detection, in the units of `pts`) and `age_s` (time since then; negative if the detection is from a
     later frame). Frames of live sources have `arrival_wall_clock_s` (when the frame arrived, by this machine's clock,
     seconds since 1970) and may have `raw_pts` (the sender's time stamp), `wall_clock_s` (its clock, seconds since
-    1970) and `damage` (why no detector saw the frame). Pictures of a folder or pattern have `file`, their name in it.
+    1970) and `damage` (why no detector saw the frame). Pictures have `file`, their name within the folder that is read.
     `json_lines.schema.json` describes a line.
 
     Args and errors: as of `TextFileSink`.
