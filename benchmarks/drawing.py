@@ -25,9 +25,9 @@ from streamer.cli.commands import packaged_clip
 from streamer.interfaces import Scene
 from streamer.render.boxes import BoxAnnotator
 from streamer.render.canvas import Canvas
+from streamer.render.colours.palette import colour_by_id, text_colour_on
 from streamer.render.hud import HudAnnotator
 from streamer.render.labels.annotator import LabelAnnotator
-from streamer.render.colours.palette import colour_by_id, text_colour_on
 from streamer.render.trails import TrailAnnotator
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable

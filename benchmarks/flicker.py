@@ -30,16 +30,15 @@ from streamer.interfaces import Annotator, Scene
 from streamer.presentation.every_frame import EveryFrame
 from streamer.presentation.live import ShowNow
 from streamer.presentation.presentation import Presentation, Presented
-from streamer.registry import ANNOTATORS, TRACKERS
-from streamer.values.delivery import Arrived, Detected
-from streamer.values.frame import Frame
-from streamer.values.labels import LabelTable
-from streamer.values.states import FrameState
+from streamer.registry import TRACKERS
 from streamer.render.boxes import BoxAnnotator
 from streamer.render.canvas import Canvas
-from streamer.render.labels.label_boxes import LabelBoxes
 from streamer.render.labels.annotator import LabelAnnotator
+from streamer.render.labels.label_boxes import LabelBoxes
+from streamer.values.delivery import Arrived, Detected
 from streamer.values.drawable import Tile
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 SIZE, FPS = (1280, 720), 25
@@ -119,44 +118,33 @@ class Drawn:
 class Recorder(Canvas):
     """A canvas that also records outlines and label boxes."""
 
-    def record(self, scene: Scene, texts: dict[int, str]) -> Drawn:
-        """What is drawn from now on; `texts` has the text of each piece of a label box by the `id` of its tile."""
+    def record(self, scene: Scene, texts: dict[int, tuple[str, object]]) -> Drawn:
+        """What is drawn from now on; `texts` has the text of each label box by the `id` of its tile."""
         self.drawn, self.texts = Drawn(), texts
-        self._ids = {tuple(box): track for track, box in zip(scene.tracks.ids.tolist(), scene.tracks.boxes.tolist())}
+        boxes = zip(scene.tracks.ids.tolist(), scene.tracks.boxes.tolist(), strict=True)
+        self._ids = {tuple(box): track for track, box in boxes}
         self.drawn.boxes = {track: np.array(box, np.float64) for box, track in self._ids.items()}
-        self._pieces: list[tuple[str, int, int, int]] = []
         return self.drawn
 
-    def outline(self, box: Sequence[float], *arguments: Any, dashed: bool = False, **options: Any) -> None:
+    def outline(self, box: Sequence[float], *_: Any, dashed: bool = False, **__: Any) -> None:
         self.drawn.dashed[self._ids[tuple(box)]] = dashed
 
     def paste(self, tile: Tile, x: int, y: int) -> None:
-        self._pieces.append((self.texts[id(tile)], x, y, x + tile[0].shape[1]))
-
-    def finish(self) -> None:
-        """Join the pieces of each label box."""
-        joined: list[list[Any]] = []
-        for text, x, y, right in self._pieces:
-            if joined and joined[-1][2] == y and joined[-1][3] == x and "#" not in text:
-                joined[-1][0] += f" {text}"
-                joined[-1][3] = right
-            else:
-                joined.append([text, x, y, right])
-        for text, x, y, right in joined:
-            track = int(text.split("#")[1].split()[0])
-            self.drawn.labels[track] = (text, np.array([x, y, right, y], np.float64))
+        text, _ = self.texts[id(tile)]
+        track = int(text.split("#")[1].split()[0])
+        self.drawn.labels[track] = (text, np.array([x, y, x + tile[0].shape[1], y], np.float64))
 
 
 def record(shown: Iterator[Scene], annotators: Sequence[Annotator]) -> Iterator[Drawn]:
     """What the annotators draw for each scene."""
-    texts: dict[int, str] = {}
+    texts: dict[int, tuple[str, object]] = {}
     render = LabelBoxes.render
 
     def noted(boxes: LabelBoxes, canvas: Any, pieces: Any, *rest: Any) -> Any:
-        tiles = render(boxes, canvas, pieces, *rest)
-        for (tile, _), piece in zip(tiles, pieces, strict=True):
-            texts[id(tile)] = " ".join(word for word, _ in piece)
-        return tiles
+        rendered = render(boxes, canvas, pieces, *rest)
+        # The tile is kept here, so that its id is not given to another one.
+        texts[id(rendered[0])] = " ".join(word for piece in pieces for word, _ in piece), rendered
+        return rendered
 
     with mock.patch.object(LabelBoxes, "render", noted):
         for scene in shown:
@@ -164,7 +152,6 @@ def record(shown: Iterator[Scene], annotators: Sequence[Annotator]) -> Iterator[
             drawn = canvas.record(scene, texts)
             for annotator in annotators:
                 annotator.draw(canvas, scene)
-            canvas.finish()
             yield drawn
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from streamer.config.section import Section
 from streamer.config.settings import DrawSettings
@@ -21,13 +20,14 @@ from tracking.types import Origin
 _OLD_S = 0.5
 # A predicted box whose object the detector did not find again is dashed when its detection is older.
 _MISSED_S = 0.3
-# A dashed box becomes solid when it had no reason to be dashed for this time. As long as a detection may be old, so
-# that boxes of a detector that is sometimes faster and sometimes slower than that do not flicker.
-_SOLID_AFTER_S = 0.5
+# A dashed box becomes solid when it had no reason to be dashed for this time. That is longer than any pause between two
+# such frames of a detector whose results come at equal intervals, so its boxes do not flicker.
+_SOLID_AFTER_S = 0.7
 # No style lasts shorter.
 _LEAST_S = 0.3
 _SAME_S = 1e-6
 _NEVER = -(1 << 62)
+_PREDICTED = int(Origin.PREDICTED)
 
 
 def line_thickness_px(canvas: Drawable) -> int:
@@ -39,7 +39,7 @@ class BoxAnnotator:
     """Outlines in the colour of the track, with a dark casing; dashed where the object may be elsewhere.
 
     A box is dashed when its last detection is more than 0.5 s away, or more than 0.3 s if the detector has looked again
-    and not found the object. It is solid again after 0.5 s without such a frame. Detected boxes, boxes between two
+    and not found the object. It is solid again after 0.7 s without such a frame. Detected boxes, boxes between two
     detections and those of a live detector that is quicker are solid. Times are media times.
 
     Boxes further down are drawn last, because they are mostly nearer to the camera. Small boxes have thinner lines.
@@ -93,13 +93,18 @@ class _Styles:
 
     def __init__(self) -> None:
         self._memory: TrackMemory[_Style] = TrackMemory()
+        self._any_dashed = False
         self._detected_pts = _NEVER  # the last frame that is known to be detected
 
     def dashed(self, scene: Scene) -> list[bool]:
         """For each track of the scene."""
-        styles, now_s = self._memory.recall(scene), scene.frame.time_s
+        styles, ids, reasons = self._memory.recall(scene), scene.tracks.ids.tolist(), self._reasons(scene)
+        now_s = self._memory.now_s
+        if not self._any_dashed and True not in reasons:
+            styles.update({track_id: _Style(False, now_s, -math.inf) for track_id in ids if track_id not in styles})
+            return reasons
         shown = []
-        for track_id, reason in zip(scene.tracks.ids.tolist(), self._reasons(scene).tolist(), strict=True):
+        for track_id, reason in zip(ids, reasons, strict=True):
             style = styles.get(track_id)
             if style is None:
                 style = styles[track_id] = _Style(reason, now_s, -math.inf)
@@ -109,12 +114,14 @@ class _Styles:
             if wanted != style.dashed and now_s - style.since_s >= _LEAST_S - _SAME_S:
                 style.dashed, style.since_s = wanted, now_s
             shown.append(style.dashed)
+        self._any_dashed = any(style.dashed for style in styles.values())
         return shown
 
-    def _reasons(self, scene: Scene) -> npt.NDArray[np.bool_]:
+    def _reasons(self, scene: Scene) -> list[bool]:
         """Whether this frame gives each track a reason to be dashed."""
         tracks, frame = scene.tracks, scene.frame
-        predicted = tracks.origin == Origin.PREDICTED
+        if _PREDICTED not in tracks.origin.tolist():
+            return [False] * len(tracks)
         # The frame was detected, or lies between two that were.
         looked = scene.state in (FrameState.DETECTED, FrameState.INTERPOLATED)
         if scene.found_pts is None:
@@ -124,4 +131,6 @@ class _Styles:
             before = _NEVER if self._memory.restarted else self._detected_pts
             self._detected_pts = max((before, *scene.found_pts.tolist()))
             missed = looked | (scene.found_pts < self._detected_pts)
-        return predicted & ((ages_s > _OLD_S + _SAME_S) | (missed & (ages_s > _MISSED_S + _SAME_S)))
+        limits_s = np.where(missed, _MISSED_S, _OLD_S) + _SAME_S
+        reasons: list[bool] = ((tracks.origin == _PREDICTED) & (ages_s > limits_s)).tolist()
+        return reasons

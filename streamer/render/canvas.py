@@ -91,7 +91,9 @@ class Canvas(Drawable):
         x0, y0, x1, y1 = outer = rounded(box)
         if x1 <= x0 or y1 <= y0:
             return
-        line, casing = self._thickness(thickness_px), self._thickness(casing_px)
+        line, casing = (thickness_px, thickness_px), (casing_px, casing_px)
+        if self.pixel_aspect != 1:
+            line, casing = self._thickness(thickness_px), self._thickness(casing_px)
         (tx, ty), (cx, cy) = line, casing
         inside = x0 >= cx and y0 >= cy and x1 + cx <= self.width and y1 + cy <= self.height
         if cy and inside and not dashed and x1 - x0 > 2 * (tx + cx) and y1 - y0 > 2 * (ty + cy):
@@ -121,12 +123,13 @@ class Canvas(Drawable):
         (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         extent = rounded((x0 - wide, y0 - high, x1 + wide, y1 + high))
         for left, top, right, bottom in clipped((extent,), self.width, self.height):
-            # Drawn as it is displayed, with square pixels.
-            columns = max(1, round((right - left) * self.pixel_aspect))
+            columns, moved = right - left, points - (left, top)
+            if self.pixel_aspect != 1:  # drawn as it is displayed, with square pixels
+                columns = max(1, round(columns * self.pixel_aspect))
+                moved *= (columns / (right - left), 1)
             mask = np.zeros((bottom - top, columns), np.uint8)
             # OpenCV's origin is the centre of a pixel; the unit here is a sixteenth of a pixel.
-            shown = (points - (left, top)) * (columns / (right - left), 1) - 0.5
-            ends = np.rint(np.clip(shown * 16, -_FAR, _FAR)).astype(np.int32)
+            ends = np.rint(np.clip((moved - 0.5) * 16, -_FAR, _FAR)).astype(np.int32)
             for start, stop, level in _runs(len(ends) - 1, opacities):
                 cv2.polylines(mask, [ends[start : stop + 1]], False, (level,), thickness_px, cv2.LINE_AA, 4)
             self.blend_mask(widened(mask, right - left), left, top, colour)
@@ -179,11 +182,9 @@ class Canvas(Drawable):
 
     def _thickness(self, rows: int) -> tuple[int, int]:
         """Columns and rows that look equally thick on the screen."""
-        return (rows if self.pixel_aspect == 1 or not rows else max(1, int(rows / self.pixel_aspect + 0.5))), rows
+        return max(rows > 0, int(rows / self.pixel_aspect + 0.5)), rows
 
-    def _outline_inside(
-        self, outer: Rectangle, colour: Colour, line: tuple[int, int], casing: tuple[int, int]
-    ) -> None:
+    def _outline_inside(self, outer: Rectangle, colour: Colour, line: tuple[int, int], casing: tuple[int, int]) -> None:
         """Draw a cased outline that lies wholly in the frame, in half the time: each side with its casing at once."""
         (x0, y0, x1, y1), (tx, ty), (cx, cy) = outer, line, casing
         sx, sy = self.grid

@@ -20,22 +20,28 @@ class TrackMemory(Generic[State]):
 
     def __init__(self) -> None:
         self._states: dict[int, State] = {}
-        self._shown_s: dict[int, float] = {}
-        self._segment, self._time_s = 0, 0.0
+        self._gone_s: dict[int, float] = {}
+        self._segment = 0
+        self.now_s = 0.0
+        """Media time of the scene, seconds."""
         self.restarted = True
-        """Whether the last scene began with no states."""
+        """Whether the scene began with no states."""
 
     def recall(self, scene: Scene) -> dict[int, State]:
         """The states of the tracks that were shown in the last second, to be read and changed by the annotator."""
-        now_s, states, shown_s = scene.frame.time_s, self._states, self._shown_s
-        self.restarted = scene.frame.segment != self._segment or now_s < self._time_s or not shown_s
+        before_s, self.now_s = self.now_s, scene.frame.time_s
+        self.restarted = scene.frame.segment != self._segment or self.now_s < before_s or not self._states
+        self._segment = scene.frame.segment
         if self.restarted:
-            states.clear()
-            shown_s.clear()
-        self._segment, self._time_s = scene.frame.segment, now_s
-        shown_s.update(dict.fromkeys(scene.tracks.ids.tolist(), now_s))
-        if len(shown_s) > len(scene.tracks):
-            for track_id in [one for one, last_s in shown_s.items() if now_s - last_s > _FORGOTTEN_AFTER_S]:
-                del shown_s[track_id]
-                states.pop(track_id, None)
-        return states
+            self._states.clear()
+            self._gone_s.clear()
+        if self._gone_s or len(self._states) > len(scene.tracks):
+            self._forget(set(scene.tracks.ids.tolist()))
+        return self._states
+
+    def _forget(self, shown: set[int]) -> None:
+        for track_id in [one for one in self._states if one not in shown]:
+            if self.now_s - self._gone_s.setdefault(track_id, self.now_s) > _FORGOTTEN_AFTER_S:
+                del self._states[track_id], self._gone_s[track_id]
+        for track_id in self._gone_s.keys() & shown:
+            del self._gone_s[track_id]

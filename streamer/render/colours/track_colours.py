@@ -16,7 +16,7 @@ from tracking.types import Tracks
 
 # Two colours of a smaller CIEDE2000 difference look alike: with normal vision, and under simulated deuteranopia or
 # protanopia, where all differences are smaller. Eight of the palette's 120 pairs do.
-_ALIKE, _ALIKE_TO_DICHROMATS = 20.0, 12.0
+_ALIKE, _ALIKE_TO_DICHROMATS = 25.0, 12.0
 _REMEMBERED_TRACKS = 1000
 
 

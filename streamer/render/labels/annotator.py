@@ -57,11 +57,11 @@ class LabelAnnotator:
 
     def draw(self, canvas: Drawable, scene: Scene) -> None:
         """Label all tracks of the scene that are in the frame."""
-        now_s, labels = scene.frame.time_s, self._in_frame(canvas, scene)
+        labels = self._in_frame(canvas, scene)
         characters = [sum(lengths) for lengths in zip(*(label.lengths for label in labels), strict=True)]
         if not characters:
             return
-        restarted = self._memory.restarted
+        now_s, restarted = self._memory.now_s, self._memory.restarted
         sizing = self._crowding.choose(canvas, len(labels), characters, now_s, restarted=restarted)
         for label in labels:
             label.prepare(canvas, self._label_boxes, sizing.size_px)
@@ -75,7 +75,8 @@ class LabelAnnotator:
 
     def _in_frame(self, canvas: Drawable, scene: Scene) -> list[Label]:
         """The labels of the tracks in the frame, those of older tracks first."""
-        tracks, now_s, known = scene.tracks, scene.frame.time_s, self._memory.recall(scene)
+        tracks, known = scene.tracks, self._memory.recall(scene)
+        now_s = self._memory.now_s
         boxes, ids = tracks.boxes.tolist(), tracks.ids.tolist()
         scores, classes = tracks.scores.tolist(), tracks.labels.tolist()
         labels = []

@@ -39,6 +39,8 @@ class Crowding:
 
     def __init__(self, text_px: int | None = None) -> None:
         self._text_px = text_px
+        self._kind: tuple[float, ...] = ()
+        self._stages: Sequence[Sizing] = ()
         self._stage = 0
         self._crowded_s = 0.0  # the last time with no room for larger labels
 
@@ -54,7 +56,10 @@ class Crowding:
             now_s: media time.
             restarted: the stage before is not kept.
         """
-        stages = self._stages(canvas, len(characters))
+        kind = (canvas.width, canvas.height, canvas.pixel_aspect, len(characters))
+        if kind != self._kind:
+            self._kind, self._stages = kind, self._stages_of(canvas, len(characters))
+        stages = self._stages
         room = LARGEST_SHARE * canvas.width * canvas.height
         needed = [_area_px(canvas, stage.size_px, count, characters[stage.level]) for stage in stages]
         last = len(stages) - 1
@@ -68,7 +73,7 @@ class Crowding:
             self._stage, self._crowded_s = calm, now_s
         return stages[min(self._stage, last)]
 
-    def _stages(self, canvas: Drawable, levels: int) -> list[Sizing]:
+    def _stages_of(self, canvas: Drawable, levels: int) -> list[Sizing]:
         size = self._text_px or text_size_px(canvas)
         small = size if self._text_px else max(min(size, SMALLEST_PX), round(_SHRUNK * size))
         return [Sizing(size, 0), *(Sizing(small, level) for level in range(levels))]

@@ -1,25 +1,29 @@
-"""The label of one track: its texts, its shown score, its place, and its rendered tiles. Used by the label annotator."""
+"""The label of one track: its texts, its shown score, its place, its rendered tiles. Used by the label annotator."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from streamer.render.labels.label_boxes import LabelBoxes, Piece, label_box_height
 from streamer.render.labels.placement import Place
-from streamer.render.labels.scores import ShownScore
 from streamer.render.rectangles import Rectangle
 from streamer.render.text import REGULAR, emphasis
-from streamer.values.drawable import Colour, Drawable, Tile
+from streamer.values.drawable import Drawable, Tile
 
 # Longer class names are cut to this number of characters.
 _LONGEST_NAME = 40
+# Time constant of the running mean, seconds of media time.
+_SMOOTHING_S = 0.5
+# The shown number changes when the running mean is as far from it.
+_STEP_PERCENT = 3.0
 
 
 class Rendered(NamedTuple):
-    """A label box: its tiles from left to right, each with its width, and its size in pixels."""
+    """A label box, and its width and height in pixels."""
 
-    tiles: Sequence[tuple[Tile, int]]
+    tile: Tile
     size: tuple[int, int]
 
 
@@ -60,7 +64,7 @@ class Label:
     def prepare(self, canvas: Drawable, label_boxes: LabelBoxes, size_px: int) -> None:
         """Take what the label box is rendered with on this frame."""
         colour = canvas.colour_of(self._track_id)
-        key = (self._name, self._score.percent, size_px, canvas.coding, canvas.pixel_aspect, colour)
+        key = (self._name, self._score.percent, colour, size_px, canvas.coding, canvas.pixel_aspect)
         if key != self._key:
             self._rendered.clear()
             self._key = key
@@ -71,18 +75,16 @@ class Label:
 
     def draw(self, area: Rectangle) -> None:
         """Draw it there; `prepare` and the choice of its place come before."""
-        x, y, _, _ = area
-        for tile, width in self._render(self.place.level if self.place is not None else 0).tiles:
-            self._canvas.paste(tile, x, y)
-            x += width
+        level = 0 if self.place is None else self.place.level
+        self._canvas.paste(self._render(level).tile, area[0], area[1])
 
     def _render(self, level: int) -> Rendered:
         rendered = self._rendered.get(level)
         if rendered is None:
             text = self._texts(emphasis(self._size_px))[level]
-            tiles = self._label_boxes.render(self._canvas, text, self._size_px, self._colour)
-            size = sum(width for _, width in tiles), label_box_height(self._size_px, self._canvas.grid)
-            rendered = self._rendered[level] = Rendered(tiles, size)
+            tile, width = self._label_boxes.render(self._canvas, text, self._size_px, self._colour)
+            size = width, label_box_height(self._size_px, self._canvas.grid)
+            rendered = self._rendered[level] = Rendered(tile, size)
         return rendered
 
     def _texts(self, weight: int) -> list[list[Piece]]:
@@ -95,3 +97,29 @@ class Label:
         if self._show_id:
             texts.append([identity[1:]])
         return texts
+
+
+class ShownScore:
+    """The score of one track in percent: a running mean that is shown anew when it has moved by 3 points.
+
+    Args:
+        score: of the track when it appears, 0 to 1.
+        now_s: media time.
+
+    Attributes:
+        percent: 0 to 100, to be shown.
+    """
+
+    __slots__ = ("_mean", "_time_s", "percent")
+
+    def __init__(self, score: float, now_s: float) -> None:
+        self._mean, self._time_s = 100 * score, now_s
+        self.percent = int(self._mean + 0.5)
+
+    def update(self, score: float, now_s: float) -> int:
+        """The percent to be shown for the score at a later time."""
+        elapsed_s, self._time_s = now_s - self._time_s, now_s
+        self._mean += (1 - math.exp(-elapsed_s / _SMOOTHING_S)) * (100 * score - self._mean)
+        if abs(self._mean - self.percent) >= _STEP_PERCENT:
+            self.percent = int(self._mean + 0.5)
+        return self.percent

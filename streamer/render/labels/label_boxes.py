@@ -33,10 +33,8 @@ class LabelBoxes:
         self._pieces: OrderedDict[_Key, tuple[Tile, int]] = OrderedDict()
         self._kind: tuple[Hashable, ...] | None = None
 
-    def render(
-        self, canvas: Drawable, pieces: Sequence[Piece], size_px: int, background: Colour
-    ) -> list[tuple[Tile, int]]:
-        """The tiles of a label box from left to right, each with its width in pixels."""
+    def render(self, canvas: Drawable, pieces: Sequence[Piece], size_px: int, background: Colour) -> tuple[Tile, int]:
+        """The tile of a label box with these pieces from left to right, and its width in pixels."""
         kind = (size_px, canvas.coding, canvas.pixel_aspect)
         if kind != self._kind:
             self._pieces.clear()
@@ -54,7 +52,10 @@ class LabelBoxes:
             else:
                 self._pieces.move_to_end(key)
             tiles.append(tile)
-        return tiles
+        if len(tiles) == 1:
+            return tiles[0]
+        joined = tuple(np.concatenate(planes, axis=1) for planes in zip(*(tile for tile, _ in tiles), strict=True))
+        return joined, sum(width for _, width in tiles)
 
     def _render_piece(self, canvas: Drawable, size_px: int, key: _Key) -> tuple[Tile, int]:
         words, ends, background = key

@@ -11,10 +11,17 @@ from streamer.render.rectangles import Rectangle
 
 LARGEST_SHARE = 0.2
 """All label boxes together cover at most this share of the frame."""
-# A label box stays although another one covers this share of it: boxes that pass one another often do so briefly.
-_TOLERATED = 0.15
-# A better place must have been free for this time, in seconds of media time.
-_WAIT_S = 1.5
+# Objects that pass one another mostly do so within this time. Until then a label box stays where it is although an
+# older one covers it, and longer if that covers at most this share of it.
+_PASSING_S = 1.5
+_TOLERATED = 0.1
+# A place must have been free for this time: for a label that had no room, and for one that has only a better place.
+_RETURNS_AFTER_S = 1.0
+_IMPROVES_AFTER_S = 6.0
+# The room around a place, in heights of the label box, where no other label may be: a label that moves there can stay.
+_ROOM = 0.5
+_SAME_S = 1e-6
+_ABOVE = Side.ABOVE
 # Labels on display may exceed their share by this part of it; a label that comes back leaves as much free.
 _SLACK = 0.1
 
@@ -27,11 +34,13 @@ class Place:
         side: of the box; None if there was no room for the label.
         level: of its text, 0 for the longest.
         better_since_s: since when a better place has been free; None if none is.
+        covered_since_s: since when an older label covers more of it than is tolerated; None if none does.
     """
 
     side: Side | None = None
     level: int = 0
     better_since_s: float | None = None
+    covered_since_s: float | None = None
 
 
 class Placeable(Protocol):
@@ -69,7 +78,7 @@ class Placement:
             area = areas[index]
             if area is None:
                 areas[index] = self._placed(label)
-            elif label.place is not None and not self._is_best(label, label.place):
+            elif label.place is not None and (label.place.side is not _ABOVE or label.place.level > self._levels.start):
                 areas[index] = self._improved(label, label.place, area)
         return areas
 
@@ -78,26 +87,34 @@ class Placement:
         place = label.place
         if place is None or place.side is None:
             return None
-        place.level = max(place.level, self._levels.start)
-        size = label.size(place.level)
+        if place.level < self._levels.start:
+            place.level = self._levels.start
+        width, height = size = label.size(place.level)
         found = position(place.side, label.box, size, self._ground)
-        if found is None or found[2] > size[1]:
+        if found is None or found[2] > height:
             return None
-        area = (found[0], found[1], found[0] + size[0], found[1] + size[1])
-        pixels = size[0] * size[1]
-        if pixels > self._free_px + self._slack_px or overlap(area, self._reserved):
+        x, y, _ = found
+        area, pixels = (x, y, x + width, y + height), width * height
+        if pixels > self._free_px + self._slack_px or (self._reserved and overlap(area, self._reserved)):
             return None
-        if overlap(area, self._taken) > _TOLERATED * pixels:
+        if overlap(area, self._taken) <= _TOLERATED * pixels:
+            place.covered_since_s = None
+        elif place.covered_since_s is None:
+            place.covered_since_s = self._now_s
+        elif self._now_s - place.covered_since_s >= _PASSING_S - _SAME_S:
             return None
-        self._take(area)
+        self._taken.append(area)
+        self._free_px -= pixels
         return area
 
     def _placed(self, label: Placeable) -> Rectangle | None:
         """A label box for a new track, or for one whose label cannot stay or had no room."""
         place = label.place
         comes_back = place is not None and place.side is None
-        found = next(self._free(label, self._taken, margin=comes_back), None)
-        if place is not None and comes_back and not self._has_waited(place, found is not None):
+        found = None if place is None else next(self._free(label, self._taken, margin=True), None)
+        if found is None and not comes_back:
+            found = next(self._free(label, self._taken), None)
+        if place is not None and comes_back and not self._has_waited(place, _RETURNS_AFTER_S, free=found is not None):
             return None
         if found is None:
             label.place = Place()
@@ -110,11 +127,11 @@ class Placement:
     def _improved(self, label: Placeable, place: Place, area: Rectangle) -> Rectangle:
         """The label box in a better place, if one has been free for some time; else `area`."""
         others = [one for one in self._taken if one is not area]
-        now = (place.level, preference(label.box, label.size(place.level)).index(place.side or Side.ABOVE))
+        now = (place.level, preference(label.box, label.size(place.level)).index(place.side or _ABOVE))
         for side, level, better in self._free(label, others, margin=True):
             if (level, preference(label.box, label.size(level)).index(side)) >= now:
                 break
-            if self._has_waited(place, True):
+            if self._has_waited(place, _IMPROVES_AFTER_S, free=True):
                 label.place = Place(side, level)
                 self._taken = others
                 self._free_px += (area[2] - area[0]) * (area[3] - area[1])
@@ -124,16 +141,13 @@ class Placement:
         place.better_since_s = None
         return area
 
-    def _has_waited(self, place: Place, free: bool) -> bool:
+    def _has_waited(self, place: Place, wait_s: float, *, free: bool) -> bool:
         if not free:
             place.better_since_s = None
             return False
         if place.better_since_s is None:
             place.better_since_s = self._now_s
-        return self._now_s - place.better_since_s >= _WAIT_S
-
-    def _is_best(self, label: Placeable, place: Place) -> bool:
-        return place.level == self._levels.start and place.side is Side.ABOVE
+        return self._now_s - place.better_since_s >= wait_s - _SAME_S
 
     def _free(
         self, label: Placeable, taken: Sequence[Rectangle], *, margin: bool = False
@@ -146,7 +160,7 @@ class Placement:
             width, height = size = label.size(level)
             if width * height > self._free_px - margin * self._slack_px:
                 continue
-            room = margin * height // 2
+            room = int(margin * height * _ROOM)
             for side, x, y in positions(label.box, size, self._ground):
                 area = (x, y, x + width, y + height)
                 around = (x - room, y - room, x + width + room, y + height + room)

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import IntEnum
+from enum import StrEnum
 from typing import NamedTuple
 
-from streamer.render.labels.label_boxes import round_up
 from streamer.render.rectangles import Rectangle
 
 
-class Side(IntEnum):
+class Side(StrEnum):
     """Where a label box lies at its box: at the left unless RIGHT is in the name."""
 
-    ABOVE = 0
-    INSIDE_TOP = 1
-    INSIDE_BOTTOM = 2
-    INSIDE_TOP_RIGHT = 3
-    ABOVE_RIGHT = 4
-    BELOW = 5
-    BELOW_RIGHT = 6
+    ABOVE = "above"
+    INSIDE_TOP = "inside top"
+    INSIDE_BOTTOM = "inside bottom"
+    INSIDE_TOP_RIGHT = "inside top right"
+    ABOVE_RIGHT = "above right"
+    BELOW = "below"
+    BELOW_RIGHT = "below right"
 
 
 _INSIDE = (Side.INSIDE_TOP, Side.INSIDE_BOTTOM, Side.INSIDE_TOP_RIGHT)
 _OUTSIDE = (Side.ABOVE_RIGHT, Side.BELOW, Side.BELOW_RIGHT)
-_RIGHT = frozenset((Side.INSIDE_TOP_RIGHT, Side.ABOVE_RIGHT, Side.BELOW_RIGHT))
 _LARGE_BOX = (Side.ABOVE, *_INSIDE, *_OUTSIDE)
 # Inside a small box a label box would hide the object.
 _SMALL_BOX = (Side.ABOVE, *_OUTSIDE, *_INSIDE)
+
+# In Python 3.11 reading a member of an Enum takes 0.2 µs.
+_ABOVE, _ABOVE_RIGHT, _BELOW, _BELOW_RIGHT = Side.ABOVE, Side.ABOVE_RIGHT, Side.BELOW, Side.BELOW_RIGHT
+_INSIDE_BOTTOM, _INSIDE_TOP_RIGHT = Side.INSIDE_BOTTOM, Side.INSIDE_TOP_RIGHT
 
 
 class Ground(NamedTuple):
@@ -60,18 +62,19 @@ def position(side: Side, box: Rectangle, size: tuple[int, int], ground: Ground) 
     furthest_x, furthest_y = (frame[0] - width) // gx * gx, (frame[1] - height) // gy * gy
     if furthest_x < 0 or furthest_y < 0:
         return None
-    x = round_up(x1 - width, gx) if side in _RIGHT else x0 // gx * gx
+    on_the_right = side is _ABOVE_RIGHT or side is _BELOW_RIGHT or side is _INSIDE_TOP_RIGHT
+    x = -((width - x1) // gx) * gx if on_the_right else x0 // gx * gx
     # Rounded towards the line, so that label box and outline join without a gap.
-    if side is Side.ABOVE or side is Side.ABOVE_RIGHT:
-        wanted = round_up(y0 - height, gy)
-    elif side is Side.BELOW or side is Side.BELOW_RIGHT:
+    if side is _ABOVE or side is _ABOVE_RIGHT:
+        wanted = -((height - y0) // gy) * gy
+    elif side is _BELOW or side is _BELOW_RIGHT:
         wanted = y1 // gy * gy
-    elif side is Side.INSIDE_BOTTOM:
-        wanted = min(round_up(y1 - height, gy), furthest_y)
+    elif side is _INSIDE_BOTTOM:
+        wanted = min(-((height - y1) // gy) * gy, furthest_y)
     else:
         wanted = max(y0 // gy * gy, 0)
-    y = min(max(wanted, 0), furthest_y)
-    return min(max(x, 0), furthest_x), y, abs(y - wanted)
+    y = 0 if wanted < 0 else wanted if wanted < furthest_y else furthest_y
+    return 0 if x < 0 else x if x < furthest_x else furthest_x, y, abs(y - wanted)
 
 
 def positions(box: Rectangle, size: tuple[int, int], ground: Ground) -> Iterator[tuple[Side, int, int]]:
