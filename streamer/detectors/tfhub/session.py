@@ -1,8 +1,8 @@
 """Loads a SavedModel into a TF1 session and runs it on one frame at a time.
 
 The meta optimizer is off: it visits the tens of thousands of nodes of a large detector before the first frame, and the
-later frames are no faster (measured in `docs/performance.md`). The frame is copied to the device as bytes and converted
-to floats there. Built by the main thread, then used by one detector thread.
+later frames are no faster (docs/engineering/performance.md has the measurement). The frame is copied to the device as
+bytes and converted to floats there. Built by the main thread, then used by one detector thread.
 """
 
 from __future__ import annotations
