@@ -77,7 +77,7 @@ def detections(truth: Boxes, seed: int = 4) -> list[Detections]:
         kept = rng.random(len(boxes)) >= MISSED
         noisy = boxes + rng.normal(0, 1, boxes.shape).astype(np.float32)
         scores = np.clip(rng.normal(0.8, 0.08, len(boxes)), 0.3, 1)
-        labels = np.arange(len(boxes)) % len(LABELS)
+        labels = np.arange(len(boxes), dtype=np.int32) % len(LABELS)
         found.append(Detections(noisy[kept], scores[kept].astype(np.float32), labels[kept]))
     return found
 
