@@ -12,7 +12,6 @@ import typer
 from streamer.cli.options import ADVANCED, DETECTION, DRAWING, INPUT, LIVE, OUTPUTS, flag, value
 
 OPTION_OF = {
-    "source.uri": "the argument SOURCE",
     "source.fps": "--fps",
     "source.live": "--live",
     "source.transport": "--transport",
@@ -25,11 +24,11 @@ OPTION_OF = {
     "detector.offline": "--offline",
     "detector.latency": "--latency",
     "tracker.name": "--tracker",
-    "overlay": "--overlay",
     "delay_s": "--delay",
     "metrics.address": "--metrics",
+    "set overwrite": "--overwrite",
 }
-"""Settings by their path, and the option of `run` that sets them."""
+"""Settings by their path as messages name them, and the option of `run` that sets them."""
 
 
 class LogFormat(StrEnum):

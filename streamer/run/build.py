@@ -42,13 +42,21 @@ class BuiltRun:
         pipeline: yields the scenes.
         info: properties of the source.
         detector: which detector runs, and why.
-        parts_with_notes: the source and the sinks whose notes belong in the report.
+        sinks: those of the outputs, in their order, then those of the caller.
+        source: if its notes belong in the report, else None.
     """
 
     pipeline: Pipeline
     info: StreamInfo
     detector: str
-    parts_with_notes: Sequence[PassthroughSource | Sink]
+    sinks: Sequence[Sink]
+    source: PassthroughSource | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What the source and the sinks report, once they are left."""
+        parts = self.sinks if self.source is None else (self.source, *self.sinks)
+        return [note for part in parts for note in part.notes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,8 @@ def build_run(
     """
     own = own or OwnParts()
     source = _enter_source(own.source or uri, settings, stack, stats, observers)
+    if settings.metrics.address is not None:
+        _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
@@ -132,8 +142,8 @@ def build_run(
         stats=stats,
         observers=observers,
     )
-    copied = (source,) if isinstance(source, PassthroughSource) else ()
-    return BuiltRun(pipeline, info, built.reason, (*copied, *sinks.all))
+    noted = source if isinstance(source, PassthroughSource) else None
+    return BuiltRun(pipeline, info, built.reason, sinks.all, noted)
 
 
 def _build_detectors(
@@ -141,7 +151,7 @@ def _build_detectors(
 ) -> BuiltDetectors:
     if own is not None:
         keep = ClassFilter(own.labels, settings.detector, 0.0)
-        return BuiltDetectors([own], f"detector: {type(own).__name__}", keep)
+        return BuiltDetectors([own], f"using {type(own).__name__}{selection.class_count(own.labels)}", keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
     built = selection.build_detector(settings.detector, context)
     for detector in built.detectors:
@@ -160,11 +170,16 @@ def _enter_source(
     stack.enter_context(source)
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
-    if settings.metrics.address is not None:
-        from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
-
-        stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
     return source
+
+
+def _serve_metrics(
+    address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
+) -> None:
+    from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
+
+    server = stack.enter_context(MetricsServer(address, info.name, stats))
+    message(f"metrics at {server.url}")
 
 
 def _enter_sinks(
@@ -225,7 +240,9 @@ def choose_overlay(settings: Settings, info: StreamInfo) -> Overlay:
     if settings.overlay == "auto":
         return Overlay.NOW if is_live(settings, info) else Overlay.DETECTED
     if settings.overlay == "now" and not is_live(settings, info):
-        raise ConfigError("overlay now needs a live source; for a file add --live, or --latency for a simulated clock")
+        raise ConfigError(
+            "overlay now needs a live source; for a file set source.live, or detector.latency to simulate one"
+        )
     return Overlay(settings.overlay)
 
 

@@ -98,7 +98,7 @@ def test_scenes_have_tracks_with_names_and_ids(clip: Path) -> None:
 def test_info_stats_and_detector_are_available(clip: Path) -> None:
     with streamer.open(clip, detector=OneBox()) as scenes:
         assert (scenes.info.width, scenes.info.height, scenes.info.frame_count) == (64, 48, FRAMES)
-        assert scenes.detector == "detector: OneBox"
+        assert scenes.detector == "using OneBox (1 class)"
         assert sum(1 for _ in scenes) == FRAMES
     assert scenes.stats.shown == FRAMES
 
@@ -140,7 +140,7 @@ def test_a_registered_class_is_found_by_name(clip: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(streamer.DETECTORS, "_registered", {})
     streamer.DETECTORS.register("mine", Registered)
     with streamer.open(clip, detector="mine") as scenes:
-        assert scenes.detector == "detector: mine, as asked"
+        assert scenes.detector == "using mine"
         assert sum(len(scene.tracks) for scene in scenes) > 0
 
 
@@ -159,7 +159,7 @@ def test_settings_may_be_loaded_before(clip: Path) -> None:
         ({"tracker": "casade"}, "did you mean cascade?"),
         ({"annotators": ["boxs"]}, "did you mean boxes?"),
         ({"settings": {"detector.evry": 2}}, "did you mean every?"),
-        ({"outputs": ["nowhere://x"]}, "nothing can be sent there"),
+        ({"outputs": ["nowhere://x"]}, "is no address of an output"),
     ],
     ids=["detector", "tracker", "annotator", "setting", "output"],
 )
