@@ -16,6 +16,7 @@ from streamer.cli.options import (
     Assign,
     Classes,
     Config,
+    Csv,
     DetectEvery,
     DetectorName,
     Jsonl,
@@ -54,6 +55,7 @@ def run(
     no_origin: run_options.NoOrigin = False,
     output: Output = None,
     jsonl: Jsonl = None,
+    csv: Csv = None,
     mot: Mot = None,
     report: ReportFile = None,
     show: run_options.Show = False,
@@ -87,7 +89,8 @@ def run(
         "source.retry_at_start": None if retry_for is None else retry_for > 0,
         "metrics.address": metrics,
     }
-    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
+    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
+    files |= {"show": show, "overwrite": overwrite}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.replay.recorder import Recorder
@@ -118,6 +121,7 @@ def replay(
     ] = None,
     output: Output = None,
     jsonl: Jsonl = None,
+    csv: Csv = None,
     mot: Mot = None,
     report: ReportFile = None,
     show: Annotated[bool, flag("--show", "Show a window; the replay then runs in real time.", OUTPUTS)] = False,
@@ -127,7 +131,8 @@ def replay(
     quiet: Quiet = False,
 ) -> None:
     """Repeat a recorded live run: the same frames, tracks and boxes."""
-    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
+    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
+    files |= {"show": show, "overwrite": overwrite}
     with command(quiet=quiet) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.replay.recording import Recording

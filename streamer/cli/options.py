@@ -54,6 +54,7 @@ Output = Annotated[
     ),
 ]
 Jsonl = Annotated[Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame.", OUTPUTS)]
+Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box.", OUTPUTS)]
 Mot = Annotated[Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text.", OUTPUTS)]
 ReportFile = Annotated[Path | None, value("--report", "FILE", "Write the final report as JSON.", OUTPUTS)]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace output files that exist.", OUTPUTS)]

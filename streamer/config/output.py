@@ -96,8 +96,8 @@ class OutputEntry(OutputSettings):
     to: str
     """A file, a pattern such as rec/%Y%m%d-%H%M%S.mp4, an HLS playlist, or an address (rtsp, rtmp, udp, http)."""
     sink: str | None = None
-    """The sink by name (`video`, `recording`, `stream`, `mjpeg`, `jsonl`, `mot`, `window`, or one of another package);
-    null: the one that `to` calls for."""
+    """The sink by name (`video`, `recording`, `stream`, `mjpeg`, `jsonl`, `csv`, `mot`, `window`, or one of another
+    package); null: the one that `to` calls for."""
 
     @model_validator(mode="before")
     @classmethod

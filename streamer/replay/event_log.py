@@ -33,6 +33,7 @@ HEADER = "recording.json"
 EVENTS = "events.jsonl"
 _OF_FRAME = (
     "index", "pts", "time_base", "captured_s", "segment", "duration", "corrupt", "damage", "raw_pts", "wall_clock_s",
+    "arrival_wall_clock_s",
 )  # fmt: skip
 """Attributes of `streamer.values.frame.Frame` that are recorded as they are."""
 
@@ -79,6 +80,7 @@ class FrameCaptured(_Record):
     damage: str
     raw_pts: int | None
     wall_clock_s: float | None
+    arrival_wall_clock_s: float | None = None  # recordings of version 0.2 do not have it
     file: str
     number: int = Field(ge=0)
     format: str

@@ -43,6 +43,7 @@ class Outputs:
         *,
         typed: Sequence[str] = (),
         jsonl: Path | None = None,
+        csv: Path | None = None,
         mot: Path | None = None,
         show: bool = False,
         report: Path | None = None,
@@ -54,7 +55,7 @@ class Outputs:
             settings: `output` is for the typed outputs, `outputs` are more.
             source: as the user gave it.
             typed: files and addresses.
-            jsonl, mot: files for tracks.
+            jsonl, csv, mot: files for tracks.
             show: open a window.
             report, overwrite: as in the attributes.
 
@@ -63,7 +64,7 @@ class Outputs:
         """
         if not all(typed):
             raise ConfigError("an output has an empty name; give a file or an address")
-        named = {"jsonl": jsonl, "mot": mot, "window": "window" if show else None}
+        named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
         if not (typed or settings.outputs or others):
             typed = [str(default_video_output(source))]

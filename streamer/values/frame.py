@@ -58,6 +58,7 @@ class Frame:
         damage: why detectors must not use it (`packet loss`); empty if there is no reason.
         raw_pts: the sender's time, if `pts` was corrected or moved; otherwise None.
         wall_clock_s: the sender's wall clock, seconds since 1970, if the protocol has it; else None.
+        arrival_wall_clock_s: this machine's wall clock at arrival, seconds since 1970; None if the source is not live.
         sample_aspect_ratio: width of a displayed pixel by its height; None if it is that of `StreamInfo`.
         interlaced: the rows alternate between two fields; `rgb` returns the first field only.
         key: the frame in a recording of the packets; None if there is none.
@@ -78,6 +79,7 @@ class Frame:
     damage: str = ""
     raw_pts: int | None = None
     wall_clock_s: float | None = None
+    arrival_wall_clock_s: float | None = None
     key: FrameKey | None = None
     sample_aspect_ratio: Fraction | None = None
     interlaced: bool = False

@@ -22,7 +22,7 @@ from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.replay.recorder import MOST_BYTES, Recorder
 from streamer.replay.recording import Recording
 from streamer.replay.replay_parts import ReplayedDetector, ReplayedRoute, ReplayedSource
-from streamer.sinks.text import LineFormat
+from streamer.sinks.text.json_lines import LineFormat
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable

@@ -82,6 +82,7 @@ def test_times_of_frames_survive_exactly(pts: int, base: Fraction, at_s: float) 
         damage="packet loss",
         raw_pts=pts,
         wall_clock_s=at_s,
+        arrival_wall_clock_s=at_s,
         file="packets-000.nut",
         number=7,
         format="yuv420p",
