@@ -105,8 +105,6 @@ def run(
             raise ConfigError("no source given; name a file, a webcam (0) or an address after 'run', or set source.uri")
         SECRETS.split(source)
         observers = [] if record is None else [Recorder(record, source, settings.tracker)]
-        if record is not None:
-            terminal.message(f"recording the run in {record}; 'streamer replay {record}' repeats it")
         outputs = Outputs.of(settings, source, typed=output or (), **files)
         session = Session(source, outputs, settings, terminal, started_s=context.obj, observers=observers)
         session.run(on_ready=interrupts.stop_with)

@@ -74,6 +74,7 @@ class Recorder(RunObserver):
 
     def __init__(self, folder: Path, source: str, tracker: TrackerSettings, *, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
+        self.destination = f"recording the run in {folder}; 'streamer replay {folder}' repeats it"
         self._source = source
         self._tracker = tracker
         self._queue: WriteQueue[Item] = WriteQueue(most_bytes)

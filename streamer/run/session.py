@@ -139,7 +139,8 @@ class Session:
         self._reporter.report(report)
 
     def _announce(self, run: BuiltRun) -> None:
-        for line in self._outputs.destinations(run.sinks):
+        observed = [observer.destination for observer in self._observers if observer.destination]
+        for line in (*self._outputs.destinations(run.sinks), *observed):
             self._reporter.message(line)
         if self._outputs.lack_video(run.sinks):
             self._reporter.message(NO_VIDEO)
