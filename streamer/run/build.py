@@ -55,8 +55,8 @@ class BuiltRun:
     @property
     def notes(self) -> list[str]:
         """What the source and the sinks report, once they are left."""
-        parts = self.sinks if self.source is None else (self.source, *self.sinks)
-        return [note for part in parts for note in part.notes]
+        of_source = () if self.source is None else self.source.notes
+        return [*of_source, *(note for sink in self.sinks for note in sink.notes)]
 
 
 @dataclass(frozen=True, slots=True)
