@@ -102,10 +102,8 @@ def names() -> tuple[str, ...]:
 
 def class_count(labels: LabelTable | None) -> str:
     """` (23 classes)`, for messages; empty if the classes are not known yet."""
-    if labels is None:
-        return ""
-    count = sum(1 for _ in labels.used())
-    return f" ({count} {'class' if count == 1 else 'classes'})"
+    count = 0 if labels is None else sum(1 for _ in labels.used())
+    return f" ({count} {'class' if count == 1 else 'classes'})" if count else ""
 
 
 def _entry_of(name: str) -> tuple[str, Any]:

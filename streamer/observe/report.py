@@ -102,6 +102,10 @@ class Reporter(Protocol):
         """One line about what happens."""
         ...
 
+    def started(self, destinations: Sequence[str]) -> None:
+        """All parts are open. One line for each output says where it goes; others warn that something is not written."""
+        ...
+
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:
         """A progress display, entered for as long as frames flow.
 
@@ -123,6 +127,9 @@ class SilentReporter:
     """The report of the run; None until it has ended."""
 
     def message(self, text: str) -> None:
+        """Does nothing."""
+
+    def started(self, destinations: Sequence[str]) -> None:
         """Does nothing."""
 
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[SilentReporter]:  # noqa: ARG002

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from streamer.config.settings import Settings
-from streamer.errors import Interrupted
+from streamer.errors import Interrupted, SourceUnavailable
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.interfaces import DescribedSink
 from streamer.observe.report import Report, Reporter
-from streamer.run.build import BuiltRun, build_run
+from streamer.run.build import BuiltRun, OwnParts, build_run
 from streamer.run.outputs import Outputs
 from streamer.system import paths
 from streamer.system.partial_file import PartialFile
@@ -39,6 +39,8 @@ class Session:
         started_s: when the program began, on the monotonic clock; now if None.
         observers: entered before the source is opened, left after the run.
         stream: name of the stream in a program that runs several.
+        own: parts that the caller has built.
+        takes_live: False refuses a live source, unless it is a file that is played in real time.
     """
 
     def __init__(
@@ -51,7 +53,11 @@ class Session:
         started_s: float | None = None,
         observers: Sequence[RunObserver] = (),
         stream: str = "",
+        own: OwnParts | None = None,
+        takes_live: bool = True,
     ) -> None:
+        self._own = own
+        self._takes_live = takes_live or settings.source.live is True
         self._source = source
         self._outputs = outputs
         self._settings = settings
@@ -76,6 +82,7 @@ class Session:
             StreamerError: the error that ended the run. No unfinished output is left.
         """
         self._outputs.check(self._source)
+        self._outputs.make_folders()
         # A report that cannot be written is refused before the work begins.
         path = self._outputs.report
         report_file = None if path is None else PartialFile(path, overwrite=self._outputs.overwrite)
@@ -100,6 +107,8 @@ class Session:
     def _run_pipeline(self, on_ready: StopHook) -> None:
         with ExitStack() as stack:
             self._run = run = self._build(stack)
+            if run.info.live and not self._takes_live:
+                raise SourceUnavailable(f"{run.info.name}: is live and never ends; run it alone")
             self._announce(run)
             on_ready(self.stop)
             began_s = time.monotonic()
@@ -121,6 +130,7 @@ class Session:
             message=self._reporter.message,
             on_close=self.stop,
             observers=self._observers,
+            own=self._own,
         )
 
     def _report(self, run: BuiltRun, state: str, report_file: PartialFile | None) -> None:
@@ -139,11 +149,10 @@ class Session:
         self._reporter.report(report)
 
     def _announce(self, run: BuiltRun) -> None:
-        observed = [observer.destination for observer in self._observers if observer.destination]
-        for line in (*self._outputs.destinations(run.sinks), *observed):
-            self._reporter.message(line)
-        if self._outputs.lack_video(run.sinks):
-            self._reporter.message(NO_VIDEO)
+        lines = self._outputs.destinations(run.sinks)
+        lines += [observer.destination for observer in self._observers if observer.destination]
+        lines += [NO_VIDEO] if self._outputs.lack_video(run.sinks) else []
+        self._reporter.started(lines)
         self._described = [(sink, sink.destination) for sink in run.sinks if isinstance(sink, DescribedSink)]
 
     def _written(self, *, failed: bool) -> list[str]:

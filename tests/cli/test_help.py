@@ -117,6 +117,7 @@ def test_messages_name_the_option_of_a_setting() -> None:
     assert with_options("set source.live or detector.latency") == (
         "set source.live (--live) or detector.latency (--latency)"
     )
+    assert with_options("try detector.min_score=0.3, or more") == "try detector.min_score=0.3 (--min-score), or more"
     assert with_options("detector.fps_more, --live is source.live") == "detector.fps_more, --live is source.live"
 
 

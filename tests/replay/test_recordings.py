@@ -19,7 +19,6 @@ from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.interfaces import Scene
 from streamer.replay.event_log import (
     EVENTS,
-    HEADER,
     DetectorResult,
     FrameArrived,
     FrameCaptured,
@@ -27,6 +26,7 @@ from streamer.replay.event_log import (
     line_of,
     read_events,
 )
+from streamer.replay.header import HEADER
 from streamer.replay.pixel_data import crc_of
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording import Recording

@@ -22,6 +22,7 @@ from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.jpeg import encode
 from streamer.system.secrets import SECRETS, redacted
 
+_QUALITY = 80
 _PATH = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
 
 
@@ -64,7 +65,7 @@ class MjpegSink(SinkFeature):
         viewer_timeout_s: float = 10.0,
     ) -> None:
         host, port, path, credentials = _parse(entry.to)
-        self._quality = entry.quality
+        self._quality = entry.quality or _QUALITY
         self._interval_s = 0.0 if entry.max_fps is None else 1 / entry.max_fps
         self._due_s = 0.0
         self._number = 0
@@ -75,7 +76,7 @@ class MjpegSink(SinkFeature):
         from streamer.web.server import WebPages
 
         self._this_machine_only = _is_loopback(host)
-        self._broadcaster = Broadcaster(entry.quality, self._watched, viewer_timeout_s)
+        self._broadcaster = Broadcaster(self._quality, self._watched, viewer_timeout_s)
         pages = Pages(
             self._broadcaster,
             path,
