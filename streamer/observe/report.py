@@ -103,7 +103,7 @@ class Reporter(Protocol):
         ...
 
     def started(self, destinations: Sequence[str]) -> None:
-        """All parts are open. One line for each output says where it goes; others warn that something is not written."""
+        """All parts are open: one line says where each output goes, another that no video is written."""
         ...
 
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:

@@ -87,8 +87,8 @@ def test_detections_below_all_bounds_are_counted(clip: Path, caplog: pytest.LogC
 
 def test_a_detector_that_found_nothing_names_its_best_score(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert run(clip, caplog, Detector(best_score=0.34)) == [
-        "the detector found nothing in 30 frames (best score 0.34); try detector.min_score=0.3, or check the picture (night, "
-        "wrong channel)"
+        "the detector found nothing in 30 frames (best score 0.34); try detector.min_score=0.3, or check the picture "
+        "(night, wrong channel)"
     ]
 
 
