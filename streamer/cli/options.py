@@ -48,12 +48,14 @@ Output = Annotated[
         "--output",
         "FILE|URL",
         "Annotated video: out.mp4, rec/%Y%m%d-%H%M%S.mp4 (a file every 10 minutes), live.m3u8, rtsp://, rtmp://, "
-        "udp://, or a page for browsers: http://127.0.0.1:8080/. Repeatable.",
+        "udp://, or a page for browsers: http://127.0.0.1:8080/. Pictures: out.jpg, shots/, shots/%06d.png. {name} is "
+        "the name of the input. Repeatable. Default: NAME.annotated.mp4, or .jpg and so on for pictures.",
         OUTPUTS,
         "-o",
     ),
 ]
 Jsonl = Annotated[Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame.", OUTPUTS)]
+Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box.", OUTPUTS)]
 Mot = Annotated[Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text.", OUTPUTS)]
 ReportFile = Annotated[Path | None, value("--report", "FILE", "Write the final report as JSON.", OUTPUTS)]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace output files that exist.", OUTPUTS)]

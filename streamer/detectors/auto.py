@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from streamer.classes import label_maps
+from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
+from streamer.detectors.nanodet import NanoDetDetector
 from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import ModelError
 from streamer.models import store, tensorflow_import
 from streamer.values.labels import LabelTable
 
+NO_GPU = f"no GPU found; {store.HUB_MODULE} (601 classes) is slow without one"
+
 
 class AutoDetector:
-    """Chooses the best detector that this machine can run.
+    """Chooses the most accurate detector that this machine can run in real time.
 
     1. the high-accuracy model, if TensorFlow sees a GPU and the model is cached or can be downloaded;
     2. `nanodet`, if it is cached or can be downloaded;
@@ -38,18 +42,19 @@ class AutoDetector:
         """The settings with the chosen name, and the reason. Downloads the chosen model if necessary.
 
         Raises:
+            ConfigError: the chosen detector does not have a class of the settings.
             ModelError: offline, and the cache has none of the models.
         """
         name, sha256 = store.HUB_MODULE, settings.sha256
         is_offline, is_cached = store.is_offline(settings.offline), store.hub_module_dir(sha256) is not None
         try:
             # The import of TensorFlow takes seconds, so the quick checks come first.
-            if not has_gpu_device() and not is_cached:
-                why_not = "no GPU found"
+            if not is_cached and not has_gpu_device():
+                why_not = NO_GPU
             elif not is_cached and is_offline:
-                why_not = f"{name} is not in the cache"
+                why_not = f"{name} is not in the cache; 'streamer models fetch {name}' downloads it"
             elif not tensorflow_import.sees_gpu():
-                why_not = "TensorFlow sees no GPU (TF_CPP_MIN_LOG_LEVEL=0 shows why)"
+                why_not = "TensorFlow sees no GPU (TF_CPP_MIN_LOG_LEVEL=0 shows why)" if has_gpu_device() else NO_GPU
             else:
                 if not is_cached:
                     store.fetch(name, sha256=sha256, attempts=1)
@@ -60,12 +65,20 @@ class AutoDetector:
 
 
 def _without_gpu(settings: DetectorSettings, why: str) -> tuple[DetectorSettings, str]:
-    """`nanodet`, or `starter` if it cannot be had."""
+    """`nanodet`, or `starter` if nanodet cannot be downloaded."""
+    model, starter = store.PINNED[store.NANODET], store.PINNED[store.STARTER]
+    ClassFilter(NanoDetDetector.labels_of(settings), settings, NanoDetDetector.default_min_score)  # before a download
     try:
-        store.PINNED[store.NANODET].load(offline=settings.offline)
+        model.load(offline=settings.offline)
     except ModelError as error:
-        return settings.model_copy(update={"name": store.STARTER}), f"{why}, and {error}"
-    return settings.model_copy(update={"name": store.NANODET}), why
+        if not store.is_offline(settings.offline):
+            why_not = str(error)
+        elif starter.read() is None:
+            raise
+        else:
+            why_not = f"{model.name} is not in the cache, 'streamer models fetch {model.name}' downloads it"
+        return settings.model_copy(update={"name": starter.name}), f"{why}, and {why_not}"
+    return settings.model_copy(update={"name": model.name}), why
 
 
 def has_gpu_device() -> bool:

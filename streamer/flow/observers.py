@@ -11,7 +11,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.flow.cadence import Cadence
-from streamer.interfaces import PacketTap, Scene, StreamInfo
+from streamer.interfaces import Scene, StreamInfo
+from streamer.media.packet_tap import PacketTap
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -48,6 +49,8 @@ class RunObserver:
 
     wants_packets: ClassVar[bool] = False
     """Whether `stream_opened` is called. Decoding then uses one thread, so that it can be repeated exactly."""
+    destination: str = ""
+    """Where it writes, one line for the start of a run; empty if it writes nothing."""
 
     def __enter__(self) -> Self:
         return self

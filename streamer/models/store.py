@@ -157,7 +157,7 @@ def _folder(path: Path, sha256: str | None) -> Path:
 
 def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
     return (
-        f"{source.shown} is not in the cache ({entry.defect(sha256=sha256)}) and nothing may be fetched (--offline, "
-        f"detector.offline or STREAMER_OFFLINE); run `streamer models fetch` for it where there is a network and "
-        f"copy {entry.directory}* from there"
+        f"{source.shown} is not in the cache ({entry.defect(sha256=sha256)}) and nothing may be fetched "
+        "(detector.offline or STREAMER_OFFLINE); run `streamer models fetch` for it where there is a network and copy "
+        f"{entry.directory}* from there"
     )

@@ -26,21 +26,19 @@ from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.replay.event_log import (
     EVENTS,
-    HEADER,
-    DetectorResult,
     Event,
-    FrameArrived,
     FramesEntered,
     FramesSettled,
-    Header,
     RunEnded,
+    event_of,
 )
+from streamer.replay.header import HEADER, Header
 from streamer.replay.media_files import PACKET_CODECS, PacketFile
 from streamer.replay.write_queue import WriteQueue
 from streamer.replay.writer import Item, PacketFileOpened, PacketReceived, Writer, packets_name
 from streamer.system import paths
 from streamer.system.secrets import SECRETS, redacted
-from streamer.values.delivery import Arrived, Delivery
+from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import FrameState
 
@@ -52,7 +50,8 @@ _LINE_BYTES = 1000
 _END_S, _INTERRUPTED_S = 10.0, 1.0
 """How long the end of a live run waits for the disk."""
 _NOT_LIVE = (
-    "--record keeps live runs: a file gives the same result each time; add --live, or --latency for a virtual clock"
+    "only live runs are recorded, because a file gives the same result each time; set source.live, or detector.latency "
+    "to simulate a live run"
 )
 
 
@@ -73,6 +72,7 @@ class Recorder(RunObserver):
 
     def __init__(self, folder: Path, source: str, tracker: TrackerSettings, *, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
+        self.destination = f"recording the run in {folder}; 'streamer replay {folder}' repeats it"
         self._source = source
         self._tracker = tracker
         self._queue: WriteQueue[Item] = WriteQueue(most_bytes)
@@ -127,7 +127,7 @@ class Recorder(RunObserver):
             names=setup.labels.names,
             mids=setup.labels.mids,
             info=dataclasses.replace(
-                info, name=paths.readable(info.name), path=info.path and paths.readable(info.path)
+                info, name=paths.readable(info.name), path=info.path and paths.readable(info.path), files=()
             ),
         )
         partial = self._folder / f".{HEADER}.partial"
@@ -161,7 +161,7 @@ class Recorder(RunObserver):
         self._queue.put(frame, held_bytes(frame.picture))
 
     def delivered(self, delivery: Delivery) -> None:
-        self._note(FrameArrived.of(delivery) if isinstance(delivery, Arrived) else DetectorResult.of(delivery))
+        self._note(event_of(delivery))
 
     def frames_entered(self, frames: int) -> None:
         self._note(FramesEntered(frames=frames))
@@ -205,14 +205,14 @@ class Recorder(RunObserver):
                 self._folder.rmdir()
 
     def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(f"--record {self._folder}: {error.strerror}; choose another folder")
+        return ConfigError(f"cannot record in {self._folder}: {error.strerror}; choose another folder")
 
 
 def _check_empty(folder: Path) -> None:
     try:
         if next(folder.iterdir(), None) is not None:
-            raise ConfigError(f"--record {folder}: the folder is not empty; name a new one")
+            raise ConfigError(f"cannot record in {folder}: the folder is not empty; name a new one")
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ConfigError(f"--record {folder}: {error.strerror}; name a new folder") from error
+        raise ConfigError(f"cannot record in {folder}: {error.strerror}; name a new folder") from error

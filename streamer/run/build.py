@@ -14,6 +14,7 @@ from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
+from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
@@ -22,6 +23,7 @@ from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
+from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
@@ -42,13 +44,21 @@ class BuiltRun:
         pipeline: yields the scenes.
         info: properties of the source.
         detector: which detector runs, and why.
-        parts_with_notes: the source and the sinks whose notes belong in the report.
+        sinks: those of the outputs, in their order, then those of the caller.
+        others_with_notes: their notes belong in the report, too.
     """
 
     pipeline: Pipeline
     info: StreamInfo
     detector: str
-    parts_with_notes: Sequence[PassthroughSource | Sink]
+    sinks: Sequence[Sink]
+    others_with_notes: Sequence[RunWarnings | PassthroughSource] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes of all parts, once the run has ended and they are left."""
+        others = [note for part in self.others_with_notes for note in part.notes]
+        return [*others, *(note for sink in self.sinks for note in sink.notes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class OwnParts:
     Attributes:
         source: replaces the uri; not yet entered.
         detector: replaces `detector.name`.
+        detectors: keeps the detectors of `detector.name` for further runs.
         tracker: replaces `tracker.name`.
         annotators: draw last.
         sinks: written last; not yet entered. They get every frame, and their failure ends the run.
@@ -66,6 +77,7 @@ class OwnParts:
 
     source: Source | None = None
     detector: Detector | None = None
+    detectors: SharedDetectors | None = None
     tracker: Tracker | None = None
     annotators: Sequence[Annotator] = ()
     sinks: Sequence[Sink] = ()
@@ -101,7 +113,11 @@ def build_run(
         StreamerError: a part cannot be built.
     """
     own = own or OwnParts()
+    warnings = RunWarnings(settings.detector, stats)
+    observers = (*observers, warnings)
     source = _enter_source(own.source or uri, settings, stack, stats, observers)
+    if settings.metrics.address is not None:
+        _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
@@ -113,7 +129,7 @@ def build_run(
     if own.detector is None:
         selection.check_classes(settings.detector)
     sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks)
-    built = _build_detectors(own.detector, settings, info, stack, message)
+    built = _build_detectors(own, settings, info, stack, message)
     pipeline = Pipeline(
         source,
         built.detectors,
@@ -121,7 +137,7 @@ def build_run(
         annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
         sinks=sinks.all,
         cadence=every,
-        select=built.keep,
+        select=warnings.watch(built.detectors, built.keep),
         draw=own.draw,
         overlay=shown,
         delay_s=settings.delay_s,
@@ -133,16 +149,19 @@ def build_run(
         observers=observers,
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
-    return BuiltRun(pipeline, info, built.reason, (*copied, *sinks.all))
+    return BuiltRun(pipeline, info, built.reason, sinks.all, (warnings, *copied))
 
 
 def _build_detectors(
-    own: Detector | None, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
+    own: OwnParts, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
 ) -> BuiltDetectors:
-    if own is not None:
-        keep = ClassFilter(own.labels, settings.detector, 0.0)
-        return BuiltDetectors([own], f"detector: {type(own).__name__}", keep)
+    if own.detector is not None:
+        keep = ClassFilter(own.detector.labels, settings.detector, 0.0)
+        named = f"using {type(own.detector).__name__}{selection.class_count(own.detector.labels)}"
+        return BuiltDetectors([own.detector], getattr(own.detector, "reason", named), keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
+    if own.detectors is not None:
+        return own.detectors.build(settings.detector, context)
     built = selection.build_detector(settings.detector, context)
     for detector in built.detectors:
         stack.callback(detector.close)
@@ -160,11 +179,16 @@ def _enter_source(
     stack.enter_context(source)
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
-    if settings.metrics.address is not None:
-        from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
-
-        stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
     return source
+
+
+def _serve_metrics(
+    address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
+) -> None:
+    from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
+
+    server = stack.enter_context(MetricsServer(address, info.name, stats))
+    message(f"metrics at {server.url}")
 
 
 def _enter_sinks(
@@ -225,7 +249,9 @@ def choose_overlay(settings: Settings, info: StreamInfo) -> Overlay:
     if settings.overlay == "auto":
         return Overlay.NOW if is_live(settings, info) else Overlay.DETECTED
     if settings.overlay == "now" and not is_live(settings, info):
-        raise ConfigError("overlay now needs a live source; for a file add --live, or --latency for a simulated clock")
+        raise ConfigError(
+            "overlay now needs a live source; for a file set source.live, or detector.latency to simulate one"
+        )
     return Overlay(settings.overlay)
 
 

@@ -29,6 +29,7 @@ SINK_OF = {
     "udp://239.0.0.1:1234": "stream",
     "http://127.0.0.1:8080/": "mjpeg",
     "out.jsonl": "jsonl",
+    "rows/OUT.CSV": "csv",
     "out.txt": "video",
     "window": "window",
 }
@@ -47,7 +48,7 @@ def is_optional(output: OutputEntry) -> bool:
 def test_the_sink_follows_from_the_text(to: str, name: str) -> None:
     found = sink_class(entry(to))
     assert found is SINKS[name]
-    assert found.file_of(entry(to)) == (Path(to) if name in ("video", "jsonl") else None)
+    assert found.file_of(entry(to)) == (Path(to) if name in ("video", "jsonl", "csv") else None)
 
 
 def test_a_length_of_parts_makes_a_file_a_recording() -> None:
@@ -97,11 +98,11 @@ def test_every_sink_with_an_encoder_has_its_pixel_format(to: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("to", "message"),
     [
-        ("ftp://server/", "-o ftp://: nothing can be sent there; addresses begin with rtsp"),
-        ("gopher://me:swordfish@server/", "-o gopher://: nothing can be sent there"),
-        ("http://[::1/", "-o http://[::1/: is no address"),
-        ("rtsp://me:swordfish@[server/x", "-o rtsp://[server/x: is no address"),
-        ("rtsp://server:port/x", "-o rtsp://server:***/x: is no address"),
+        ("ftp://server/", "ftp:// is no address of an output; those begin with rtsp"),
+        ("gopher://me:swordfish@server/", "gopher:// is no address of an output"),
+        ("http://[::1/", "http://[::1/ is no address"),
+        ("rtsp://me:swordfish@[server/x", "rtsp://[server/x is no address"),
+        ("rtsp://server:port/x", "rtsp://server:***/x is no address"),
     ],
 )
 def test_an_address_without_a_sink_is_refused(to: str, message: str) -> None:

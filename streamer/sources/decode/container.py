@@ -24,7 +24,8 @@ from av.video.stream import VideoStream
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.features import SourceContext
-from streamer.interfaces import Damage, PacketTap, StreamInfo
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.packet_tap import PacketTap
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry
@@ -170,7 +171,7 @@ class ContainerSource(SourceBase, ABC):
         if self._fps is None:
             return info
         if not is_untimed(self._container.format.name):
-            note = f"{self._name}: --fps {self._fps} replaces the times of the frames; audio keeps its own times"
+            note = f"{self._name}: source.fps={self._fps} replaces the times of the frames; audio keeps its own times"
             _note(self._notes, note)
         return replace(info, time_base=1 / self._fps, average_fps=self._fps, constant_rate=True)
 

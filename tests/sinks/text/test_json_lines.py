@@ -11,7 +11,7 @@ import pytest
 
 from streamer.errors import SinkError, SourceLost
 from streamer.interfaces import Scene
-from streamer.sinks.text import LineFormat
+from streamer.sinks.text.json_lines import LineFormat
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
 from tests.sinks.making import INFO, json_lines_sink
@@ -73,6 +73,14 @@ def test_lines_are_compact_utf8() -> None:
     assert line.count("\n") == 1
     assert ", " not in line
     assert ": " not in line
+
+
+def test_a_picture_is_named() -> None:
+    plain = scene(0, 0)
+    named = dataclasses.replace(plain, frame=dataclasses.replace(plain.frame, file="münchen/caf\udce9.jpg"))
+    line = json.loads(LineFormat().line_of(named).encode("utf-8"))
+    assert line["file"] == "münchen/caf\\xe9.jpg"
+    assert "file" not in json.loads(LineFormat().line_of(plain))
 
 
 def test_numbers_are_rounded_from_float32() -> None:
