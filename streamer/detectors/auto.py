@@ -9,6 +9,7 @@ from streamer.classes import label_maps
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.nanodet import NanoDetDetector
+from streamer.detectors.starter import StarterDetector
 from streamer.detectors.tfhub.hub import HubDetector
 from streamer.errors import ModelError
 from streamer.models import store, tensorflow_import
@@ -34,8 +35,11 @@ class AutoDetector:
 
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable:
-        """The classes of the high-accuracy model; the other detectors have some of them."""
-        return label_maps.of_module(settings.label_map)
+        """The classes of the detector that will probably be chosen; quick, without TensorFlow or a download."""
+        labels = label_maps.of_module(settings.label_map)
+        if store.hub_module_dir(settings.sha256) is not None or has_gpu_device():
+            return labels
+        return StarterDetector.labels_of(settings) if _only_starter(settings) else NanoDetDetector.labels_of(settings)
 
     @classmethod
     def choose(cls, settings: DetectorSettings) -> tuple[DetectorSettings, str]:
@@ -66,19 +70,26 @@ class AutoDetector:
 
 def _without_gpu(settings: DetectorSettings, why: str) -> tuple[DetectorSettings, str]:
     """`nanodet`, or `starter` if nanodet cannot be downloaded."""
-    model, starter = store.PINNED[store.NANODET], store.PINNED[store.STARTER]
-    ClassFilter(NanoDetDetector.labels_of(settings), settings, NanoDetDetector.default_min_score)  # before a download
-    try:
-        model.load(offline=settings.offline)
-    except ModelError as error:
-        if not store.is_offline(settings.offline):
+    model = store.PINNED[store.NANODET]
+    if _only_starter(settings):
+        why_not = f"{model.name} is not in the cache; 'streamer models fetch {model.name}' downloads it"
+    else:
+        try:
+            # A wrong class name is refused before the download.
+            ClassFilter(NanoDetDetector.labels_of(settings), settings, NanoDetDetector.default_min_score)
+            model.load(offline=settings.offline)
+            return settings.model_copy(update={"name": model.name}), why
+        except ModelError as error:
+            if store.is_offline(settings.offline):
+                raise
             why_not = str(error)
-        elif starter.read() is None:
-            raise
-        else:
-            why_not = f"{model.name} is not in the cache, 'streamer models fetch {model.name}' downloads it"
-        return settings.model_copy(update={"name": starter.name}), f"{why}, and {why_not}"
-    return settings.model_copy(update={"name": model.name}), why
+    return settings.model_copy(update={"name": store.STARTER}), f"{why}, and {why_not}"
+
+
+def _only_starter(settings: DetectorSettings) -> bool:
+    """Whether nothing may be downloaded, and of the two small models only the starter is in the cache."""
+    nanodet, starter = store.PINNED[store.NANODET], store.PINNED[store.STARTER]
+    return store.is_offline(settings.offline) and nanodet.read() is None and starter.read() is not None
 
 
 def has_gpu_device() -> bool:

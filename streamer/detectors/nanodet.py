@@ -3,10 +3,9 @@
 It needs neither a GPU nor TensorFlow. Built by the main thread, then used by one detector thread.
 
 The frame keeps its aspect ratio: it is scaled to fit into 416x416 pixels and centred on grey, as in training. Decoding
-follows
-the model's definition (https://github.com/RangiLyu/nanodet, `nanodet/model/head/nanodet_head.py`): the distance from the
-centre of a cell to each side of the box is the mean of a distribution over 11 bins (Li et al., Generalized Focal Loss,
-2020), and overlaps are suppressed in each class separately at an IoU of 0.6.
+follows the model's definition (https://github.com/RangiLyu/nanodet, `nanodet/model/head/nanodet_head.py`): the distance
+from the centre of a cell to each side of the box is the mean of a distribution over 11 bins (Li et al., Generalized
+Focal Loss, 2020), and overlaps are suppressed in each class separately at an IoU of 0.6.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from streamer.config.detector import DetectorSettings
 from streamer.detectors import litert, ssd
 from streamer.errors import DetectorError
 from streamer.features import DetectorContext, DetectorFeature
-from streamer.models import nanodet, store
+from streamer.models import store
+from streamer.models.pinned import nanodet
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections, FloatArray

@@ -10,7 +10,7 @@ from streamer.errors import ModelError
 from streamer.models import handles, hub, saved_model, store
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
 from streamer.models.hub_cache import Entry, entries
-from streamer.models.pinned import PinnedModel
+from streamer.models.pinned.model import PinnedModel
 from streamer.system import paths
 
 _KIND = "TensorFlow Hub module"
@@ -99,7 +99,7 @@ def _pinned(model: PinnedModel, *, thorough: bool) -> ModelEntry:
     path = model.path
     if not path.exists():
         state, detail = State.MISSING, f"`streamer models fetch {model.name}` fetches it ahead of time"
-    elif model.read() is not None if thorough else path.stat().st_size == model.size_bytes:
+    elif model.read() is not None if thorough else model.has_right_size():
         state, detail = State.READY, ""
     else:
         state, detail = State.DAMAGED, f"it is fetched again when it is used; {store.FETCH_AHEAD}"

