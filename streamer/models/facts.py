@@ -1,0 +1,63 @@
+"""What is known about the models by name: to choose by, in `models list` and in docs/models.md. Main thread."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.models import cache, store
+from streamer.system.partial_file import replace_file
+
+SPEED_SIZE = (1280, 720)
+"""Width and height in pixels of the frames whose speed is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts about one model.
+
+    Attributes:
+        classes: number of classes.
+        input_px: size of the input in pixels.
+        published_map: mean average precision as its authors publish it, and the data set; None if they do not.
+        person_f1: F1 of the class Person on PETS09-S2L1-a at 480x360, IoU 0.5, at the default score; None if it was
+            not measured (docs/engineering/accuracy.md).
+        licence: of the weights.
+    """
+
+    classes: int
+    input_px: str
+    published_map: tuple[float, str] | None
+    person_f1: float | None
+    licence: str
+
+
+FACTS: Mapping[str, Facts] = {
+    # mAP: https://github.com/RangiLyu/nanodet, table "Model Zoo".
+    store.NANODET: Facts(80, "416x416", (0.229, "COCO"), 0.87, "Apache-2.0"),
+    store.STARTER: Facts(23, "300x300", None, 0.77, "Apache-2.0"),
+    # mAP: https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1, Open Images Challenge metric.
+    store.HUB_MODULE: Facts(600, "to 1024", (0.58, "Open Images"), None, "Apache-2.0"),
+}
+
+
+def record_speed(name: str, frame_s: float) -> None:
+    """Keep the time of one frame of `SPEED_SIZE` on this machine for `speeds`, unless the cache is read-only."""
+    with suppress(OSError):
+        replace_file(_speeds_path(), json.dumps(speeds() | {name: round(frame_s, 5)}, indent=1).encode())
+
+
+def speeds() -> dict[str, float]:
+    """The recorded time of one frame in seconds by model; empty if the file is missing or damaged."""
+    try:
+        found = json.loads(_speeds_path().read_bytes())
+        return {str(name): float(frame_s) for name, frame_s in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _speeds_path() -> Path:
+    return cache.cache_dir() / "speeds.json"
