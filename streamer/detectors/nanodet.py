@@ -20,13 +20,14 @@ import numpy as np
 from streamer.classes import label_maps
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import litert, ssd
+from streamer.detectors.letterbox import Letterbox
 from streamer.errors import DetectorError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.models import store
 from streamer.models.pinned import nanodet
-from streamer.values.frame import Frame
+from streamer.values.frame import Frame, RgbArray
 from streamer.values.labels import LabelTable
-from tracking.types import Detections, FloatArray
+from tracking.types import Detections, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -37,6 +38,7 @@ _DEVIATION = (58.395, 57.12, 57.375)
 _GREY = 114
 _IOU_THRESHOLD = 0.6
 _MAX_DETECTIONS = 100
+_ROUNDING = np.float32(1e-3)  # a logit so much below the bound has a score below it
 
 
 class NanoDetDetector(DetectorFeature):
@@ -59,8 +61,8 @@ class NanoDetDetector(DetectorFeature):
         )
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
-        min_score = self.default_min_score if settings.min_score is None else settings.min_score
-        self._min_logit = _logit(min_score)
+        self._min_score = self.default_min_score if settings.min_score is None else settings.min_score
+        self._best_logit = -math.inf
 
     @classmethod
     def accepts(cls, name: str) -> bool:
@@ -83,6 +85,11 @@ class NanoDetDetector(DetectorFeature):
         """The 80 classes of COCO, numbered from 0 without gaps."""
         return label_maps.coco_rows()
 
+    @property
+    def best_score(self) -> float | None:
+        """The highest score so far, whether or not it was reported; None before the first frame."""
+        return None if self._best_logit == -math.inf else 1 / (1 + math.exp(-self._best_logit))
+
     def detect(self, frame: Frame) -> Detections:
         """Detections of all classes on the frame, by falling score; boxes in pixels, clipped to the frame.
 
@@ -91,49 +98,65 @@ class NanoDetDetector(DetectorFeature):
         """
         if self._interpreter is None:
             raise DetectorError("the detector nanodet is closed")
-        scale = min(_INPUT_PX / frame.width, _INPUT_PX / frame.height)
-        size = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-        left, top = (_INPUT_PX - size[0]) // 2, (_INPUT_PX - size[1]) // 2
-        rows = self._infer(self._interpreter, frame, size, (left, top))
-        boxes, scores, labels = self._candidates(rows)
+        place = Letterbox.fit(frame.width, frame.height, _INPUT_PX)
+        rows = self._infer(self._interpreter, frame.rgb((place.width, place.height)), place)
+        self._best_logit = max(self._best_logit, float(rows[:, : nanodet.CLASSES].max()))
+        boxes, scores, labels = candidates(rows, self._min_score)
         kept = ssd.suppress(boxes, scores, labels, iou_threshold=_IOU_THRESHOLD, max_detections=_MAX_DETECTIONS)
-        placed = boxes[kept] - np.array([left, top, left, top], np.float32)
-        placed *= np.array([frame.width / size[0], frame.height / size[1]] * 2, np.float32)
+        placed = place.in_frame(boxes[kept], frame.width, frame.height)
         return litert.in_pixels(placed, scores[kept], labels[kept], frame.width, frame.height)
 
     def close(self) -> None:
         """Release the model. Closing twice is fine."""
         self._interpreter = None
 
-    def _infer(
-        self, interpreter: Interpreter, frame: Frame, size: tuple[int, int], corner: tuple[int, int]
-    ) -> FloatArray:
-        """The model's output for a frame that is scaled to `size` and put at `corner` of the input, `(x, y)`."""
-        (width, height), (left, top) = size, corner
-        rgb = frame.rgb(size).reshape(height, 3 * width)
-        factor, offset = _normalization()
+    def _infer(self, interpreter: Interpreter, rgb: RgbArray, place: Letterbox) -> FloatArray:
+        """The output `(3549, 124)` for a scaled frame."""
         try:
-            view = interpreter.tensor(self._input)()[0].reshape(_INPUT_PX, 3 * _INPUT_PX)
-            if size != (_INPUT_PX, _INPUT_PX):
-                view[:] = factor * np.float32(_GREY) - offset
-            image = view[top : top + height, 3 * left : 3 * (left + width)]
-            np.multiply(rgb, factor[: 3 * width], out=image, dtype=np.float32)
-            np.subtract(image, offset[: 3 * width], out=image)
-            del view, image  # LiteRT refuses to run while a view of its memory exists
+            view = interpreter.tensor(self._input)()[0]
+            normalize(rgb, place, out=view)
+            del view  # LiteRT refuses to run while a view of its memory exists
             interpreter.invoke()
             output: FloatArray = interpreter.get_tensor(self._output)
         except (RuntimeError, ValueError) as error:
             raise DetectorError(f"LiteRT failed on a frame: {error}") from error
         return output
 
-    def _candidates(self, rows: FloatArray) -> tuple[FloatArray, FloatArray, np.ndarray]:
-        """Boxes `(N, 4)` in pixels of the input, scores `(N,)` and labels `(N,)`: every cell and class that reaches
-        the least score."""
-        logits = rows[:, : nanodet.CLASSES]
-        cells, labels = np.nonzero(logits >= self._min_logit)
-        scores = 1 / (1 + np.exp(-logits[cells, labels]))
-        used, of_used = np.unique(cells, return_inverse=True)
-        return _decode(rows[used, nanodet.CLASSES :], used)[of_used], scores, labels.astype(np.int32)
+
+def normalize(rgb: RgbArray, place: Letterbox, *, out: FloatArray) -> None:
+    """Write a scaled frame and grey margins into the model's input.
+
+    Args:
+        rgb: uint8 `(place.height, place.width, 3)`.
+        place: of the frame in the input.
+        out: float32 `(416, 416, 3)`; all of it is written.
+    """
+    factor, offset = _normalization()
+    rows, length = out.reshape(_INPUT_PX, 3 * _INPUT_PX), 3 * place.width
+    if rgb.shape != out.shape:
+        rows[:] = factor * np.float32(_GREY) - offset
+    image = rows[place.top : place.top + place.height, 3 * place.left : 3 * place.left + length]
+    np.multiply(rgb.reshape(place.height, length), factor[:length], out=image, dtype=np.float32)
+    np.subtract(image, offset[:length], out=image)
+
+
+def candidates(rows: FloatArray, min_score: float) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Every cell and class that reaches the least score, before suppression.
+
+    Args:
+        rows: float32 `(3549, 124)`, see `streamer.models.pinned.nanodet.build`.
+        min_score: the least score.
+
+    Returns:
+        Boxes `(N, 4)` x0, y0, x1, y1 in pixels of the input, scores `(N,)` and labels `(N,)`.
+    """
+    logits = rows[:, : nanodet.CLASSES]
+    cells, labels = np.nonzero(logits >= _logit(min_score) - _ROUNDING)
+    scores = 1 / (1 + np.exp(-logits[cells, labels]))
+    enough = scores >= np.float32(min_score)
+    cells, labels, scores = cells[enough], labels[enough], scores[enough]
+    used, of_used = np.unique(cells, return_inverse=True)
+    return _decode(rows[used, nanodet.CLASSES :], used)[of_used], scores, labels.astype(np.int32)
 
 
 @cache
