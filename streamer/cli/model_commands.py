@@ -18,20 +18,15 @@ CHECKED_FRAMES = 4
 def list_models() -> None:
     """Compare the known models, and list all models with their origin and path."""
     with command(prints=True) as (terminal, _):
-        from streamer.cli.model_table import model_table, notes
+        from streamer.cli import model_table
         from streamer.models import listing
 
-        terminal.table(model_table())
-        for note in notes():
-            terminal.line(note)
-        terminal.line("")
+        terminal.table(model_table.table())
+        for line in model_table.notes():
+            terminal.line(line)
         for entry in listing.listing():
-            size = "" if entry.size_bytes is None else f", {entry.size_bytes / 1e6:.1f} MB"
-            terminal.line(f"{entry.name}: {entry.state.value}{size}, {entry.kind}")
-            terminal.line(f"  from {entry.origin}")
-            terminal.line(f"  at   {entry.path}")
-            if entry.detail:
-                terminal.line(f"  {entry.detail}")
+            for line in model_table.entry_lines(entry):
+                terminal.line(line)
 
 
 def fetch(
@@ -70,7 +65,7 @@ def check(
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
         from streamer.detectors import checking
-        from streamer.models import facts, listing
+        from streamer.models import cache, listing
         from streamer.sources.selection import open_source
 
         name = _chosen(name, offline=True)
@@ -82,8 +77,8 @@ def check(
         with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
             frames = list(islice(source, CHECKED_FRAMES))
         found = checking.check(settings, frames)
-        if (width, height) == facts.SPEED_SIZE:
-            facts.record_speed(entry.name, found.frame_s)
+        if (width, height) == cache.SPEED_SIZE:
+            cache.record_speed(entry.name, found.frame_s)
         terminal.line(f"{entry.name} works")
         for line in found.lines():
             terminal.line(f"  {line}")

@@ -32,6 +32,11 @@ class Letterbox(NamedTuple):
         return cls((input_px - width) // 2, (input_px - height) // 2, width, height)
 
     def in_frame(self, boxes: FloatArray, frame_width: int, frame_height: int) -> FloatArray:
-        """Boxes `(N, 4)` x0, y0, x1, y1 in pixels of the frame, from pixels of the input; not clipped."""
+        """Boxes in pixels of the frame, not clipped.
+
+        Args:
+            boxes: float32 `(N, 4)`, x0, y0, x1, y1 in pixels of the input.
+            frame_width, frame_height: as in `fit`.
+        """
         corner = np.array([self.left, self.top] * 2, np.float32)
         return (boxes - corner) * np.array([frame_width / self.width, frame_height / self.height] * 2, np.float32)

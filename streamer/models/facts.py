@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from streamer.models import cache, store
-from streamer.system.partial_file import replace_file
-
-SPEED_SIZE = (1280, 720)
-"""Width and height in pixels of the frames whose speed is recorded."""
+from streamer.models import store
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +35,3 @@ FACTS: Mapping[str, Facts] = {
     # mAP: https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1, Open Images Challenge metric.
     store.HUB_MODULE: Facts(600, "to 1024", (0.58, "Open Images"), None, "Apache-2.0"),
 }
-
-
-def record_speed(name: str, frame_s: float) -> None:
-    """Keep the time of one frame of `SPEED_SIZE` on this machine for `speeds`, unless the cache is read-only."""
-    with suppress(OSError):
-        replace_file(_speeds_path(), json.dumps(speeds() | {name: round(frame_s, 5)}, indent=1).encode())
-
-
-def speeds() -> dict[str, float]:
-    """The recorded time of one frame in seconds by model; empty if the file is missing or damaged."""
-    try:
-        found = json.loads(_speeds_path().read_bytes())
-        return {str(name): float(frame_s) for name, frame_s in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
-
-
-def _speeds_path() -> Path:
-    return cache.cache_dir() / "speeds.json"
