@@ -15,8 +15,10 @@ from streamer.values.drawable import Colour
 from tracking.types import Tracks
 
 # Two colours of a smaller CIEDE2000 difference look alike: with normal vision, and under simulated deuteranopia or
-# protanopia, where all differences are smaller. Eight of the palette's 120 pairs do.
+# protanopia, where all differences are smaller. 16 of the palette's 120 pairs do.
 _ALIKE, _ALIKE_TO_DICHROMATS = 25.0, 12.0
+# This many tracks are near a box in any case, and those that are less than its longer side away.
+_NEIGHBOURS = 4
 _REMEMBERED_TRACKS = 1000
 
 
@@ -32,8 +34,9 @@ def alike() -> npt.NDArray[np.bool_]:
 class TrackColours:
     """The colour of each track, which it keeps as long as it lives.
 
-    A new track gets the first colour of the palette that looks like none of the colours on display. Where all do, it
-    gets the one whose nearest alike track is furthest away. The same tracks in the same order get the same colours.
+    A new track gets the first colour of the palette that looks like none of the colours on display. If all do, it gets
+    one that looks like none near it, and of these the one whose nearest track of the same colour is furthest away; in
+    a crowd, the one whose nearest alike track is furthest away. The same scenes give the same colours.
     """
 
     def __init__(self) -> None:
@@ -56,15 +59,23 @@ class TrackColours:
         boxes = tracks.boxes.astype(np.float64)
         placed = [track_id for track_id in rows if track_id in self._colours]
         for track_id in new:
-            nearest = np.full(len(PALETTE), np.inf)
-            if placed:
-                others = boxes[[rows[other] for other in placed]]
-                colours = [self._colours[other] for other in placed]
-                # (tracks, palette): the distance of each track to the new one, where it has an alike colour.
-                apart = np.where(alike()[colours], _gaps(boxes[rows[track_id]], others)[:, np.newaxis], np.inf)
-                nearest = apart.min(axis=0)
-            self._colours[track_id] = int(nearest.argmax())
+            box, others = boxes[rows[track_id]], boxes[[rows[other] for other in placed]]
+            self._colours[track_id] = _best(box, others, [self._colours[other] for other in placed])
             placed.append(track_id)
+
+
+def _best(box: npt.NDArray[np.float64], others: npt.NDArray[np.float64], colours: list[int]) -> int:
+    """The colour for a box `(4,)` beside others `(N, 4)` with these colours."""
+    gaps = _gaps(box, others)
+    near_px = max((box[2:] - box[:2]).max(), *np.sort(gaps)[:_NEIGHBOURS].tolist(), 0.0)
+    gaps = gaps[:, np.newaxis]
+    # For each colour of the palette: the distance to the nearest track of an alike one, and of the same one.
+    alike_px = np.where(alike()[colours], gaps, np.inf).min(axis=0, initial=np.inf)
+    same_px = np.where(np.eye(len(PALETTE), dtype=np.bool_)[colours], gaps, np.inf).min(axis=0, initial=np.inf)
+    apart = alike_px > near_px
+    if np.isinf(alike_px).any() or not apart.any():
+        return int(alike_px.argmax())
+    return int(np.where(apart, same_px, -np.inf).argmax())
 
 
 def _gaps(box: npt.NDArray[np.float64], others: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

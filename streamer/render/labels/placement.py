@@ -9,7 +9,7 @@ from typing import Protocol
 from streamer.render.labels.positions import Ground, Side, overlap, position, positions, preference
 from streamer.render.rectangles import Rectangle
 
-LARGEST_SHARE = 0.2
+LARGEST_SHARE = 0.25
 """All label boxes together cover at most this share of the frame."""
 # Objects that pass one another mostly do so within this time. Until then a label box stays where it is although an
 # older one covers it, and longer if that covers at most this share of it.
@@ -91,9 +91,12 @@ class Placement:
             place.level = self._levels.start
         width, height = size = label.size(place.level)
         found = position(place.side, label.box, size, self._ground)
-        if found is None or found[2] > height:
+        if found is None:
             return None
-        x, y, _ = found
+        x, y, shift = found
+        # The frame's edge may move it into its box, where it covers the upper or lower end of the object.
+        if shift > height and not (label.box[1] <= y and y + height <= label.box[3]):
+            return None
         area, pixels = (x, y, x + width, y + height), width * height
         if pixels > self._free_px + self._slack_px or (self._reserved and overlap(area, self._reserved)):
             return None
