@@ -97,8 +97,8 @@ class Placement:
         # The frame's edge may move it into its box, where it covers the upper or lower end of the object.
         if shift > height and not (label.box[1] <= y and y + height <= label.box[3]):
             return None
-        area, pixels = (x, y, x + width, y + height), width * height
-        if pixels > self._free_px + self._slack_px or (self._reserved and overlap(area, self._reserved)):
+        area, pixels = self._beside_reserved((x, y, x + width, y + height)), width * height
+        if area is None or pixels > self._free_px + self._slack_px:
             return None
         if overlap(area, self._taken) <= _TOLERATED * pixels:
             place.covered_since_s = None
@@ -165,10 +165,27 @@ class Placement:
                 continue
             room = int(margin * height * _ROOM)
             for side, x, y in positions(label.box, size, self._ground):
-                area = (x, y, x + width, y + height)
-                around = (x - room, y - room, x + width + room, y + height + room)
-                if not overlap(around, taken) and not overlap(area, self._reserved):
+                area = self._beside_reserved((x, y, x + width, y + height))
+                if area is None:
+                    continue
+                x0, y0, x1, y1 = area
+                if not overlap((x0 - room, y0 - room, x1 + room, y1 + room), taken):
                     yield side, level, area
+
+    def _beside_reserved(self, area: Rectangle) -> Rectangle | None:
+        """The label box moved up or down, by less than twice its height, to where nothing is reserved; else None."""
+        x0, y0, x1, y1 = area
+        height, grid = y1 - y0, self._ground.grid[1]
+        for _, top, _, bottom in (one for one in self._reserved if overlap(area, (one,))):
+            upper, lower = (top - height) // grid * grid, -(-bottom // grid) * grid
+            beside = [
+                y for y in (upper, lower) if 0 <= y <= self._ground.frame[1] - height and abs(y - y0) < 2 * height
+            ]
+            if not beside:
+                return None
+            y0 = min(beside, key=lambda y: abs(y - area[1]))
+        moved = (x0, y0, x1, y0 + height)
+        return None if y0 != area[1] and overlap(moved, self._reserved) else moved
 
     def _take(self, area: Rectangle) -> None:
         self._taken.append(area)
