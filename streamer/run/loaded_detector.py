@@ -94,7 +94,8 @@ def load_detector(
 
 def _checked(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     if not isinstance(rgb, np.ndarray):
-        raise TypeError(f"a picture is an array of uint8 (height, width, 3), not {type(rgb).__name__}")
+        kind = type(rgb).__name__
+        raise TypeError(f"a picture is an array of uint8 (height, width, 3), not {kind}; read or convert it first")
     if rgb.dtype != np.uint8:
         remedy = "; multiply values in 0..1 by 255 and convert them" if rgb.dtype.kind == "f" else ""
         raise TypeError(f"a picture is an array of uint8, not {rgb.dtype}{remedy}")
