@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from streamer.classes.class_filter import ClassFilter
@@ -14,7 +15,7 @@ from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SinkError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
 from streamer.flow.observers import RunObserver, packet_tap
@@ -182,9 +183,19 @@ def _enter_sinks(
     sinks = outputs.open_sinks(source.info, settings, on_close, passthrough=passthrough)
     sinks.all.extend(own)
     sinks.keep_all.extend(own)
+    stack.push(partial(_check_written, sinks.all))
     for sink in sinks.all:
         stack.enter_context(sink)
     return sinks
+
+
+def _check_written(
+    sinks: Sequence[Sink], kind: type[BaseException] | None, _error: BaseException | None, _traceback: object
+) -> None:
+    """After the sinks were left: a run is no success if it had outputs and none of them could ever be written."""
+    reasons = [getattr(sink, "never_written", None) for sink in sinks]
+    if kind is None and reasons and all(reasons):
+        raise SinkError(f"nothing was written: {'; '.join(map(str, reasons))}")
 
 
 def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
