@@ -60,7 +60,7 @@ class RunWarnings(RunObserver):
         self._began_s: float | None = None
         self._is_past_the_first_minute = False
         self._best_score: float | None = None
-        self._is_live = False
+        self._name, self._is_live = "", False
 
     def watch(self, detectors: Sequence[Detector], keep: Callable[[Detections], Detections]) -> Found:
         """Before the run: observe what the detectors find. The pipeline calls the result in place of `keep`."""
@@ -68,7 +68,7 @@ class RunWarnings(RunObserver):
         return self._found
 
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:  # noqa: ARG002
-        self._is_live = info.live
+        self._name, self._is_live = info.name, info.live
         self._picture = PictureWatch() if info.live else None
 
     def run_started(self, setup: RunSetup) -> None:
@@ -120,7 +120,8 @@ class RunWarnings(RunObserver):
     def _report(self, change: PictureChange) -> None:
         if not change.is_over:
             self._stats.count("picture fault", change.cause)
-        self._warn((change.cause, change.is_over), _PICTURE[change.cause, change.is_over].format(change.lasted_s))
+        what = change.cause, change.is_over
+        self._warn(what, f"{self._name}: {_PICTURE[what].format(change.lasted_s)}")
 
     def _warn(self, what: object, line: str | None) -> None:
         if line is None:

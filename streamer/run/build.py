@@ -30,6 +30,7 @@ from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.selection import open_source
+from streamer.system.secrets import redacted
 from streamer.system.suggestions import nearest
 from streamer.values.states import Overlay
 from tracking import assignment
@@ -105,7 +106,7 @@ def build_run(
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
     observers = (*observers, warnings)
-    source = _enter_source(own.source or uri, settings, stack, stats, observers)
+    source = _enter_source(own.source or uri, settings, stack, stats, observers, message)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
@@ -154,14 +155,23 @@ def _build_detectors(
 
 
 def _enter_source(
-    uri: str | Source, settings: Settings, stack: ExitStack, stats: RunStats, observers: Sequence[RunObserver]
+    uri: str | Source,
+    settings: Settings,
+    stack: ExitStack,
+    stats: RunStats,
+    observers: Sequence[RunObserver],
+    message: Callable[[str], None],
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
     settings.source.login()  # an unreadable password file is refused, also if this source needs no login
     context = SourceContext(stats, packet_tap(observers), settings.extensions)
     source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
+    if isinstance(uri, str) and "://" in uri:
+        message(f"connecting to {redacted(uri)}")
     stack.enter_context(source)
+    if source.info.live:
+        message(f"source: {_live_picture(source.info)}")
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
     if settings.metrics.address is not None:
@@ -169,6 +179,11 @@ def _enter_source(
 
         stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
     return source
+
+
+def _live_picture(info: StreamInfo) -> str:
+    rate = "" if info.average_fps is None else f", {float(info.average_fps):.3g} fps"
+    return f"{info.name}, {info.width}x{info.height}{rate}"
 
 
 def _enter_sinks(

@@ -152,7 +152,7 @@ def test_a_live_run_is_judged_after_its_first_minute(caplog: pytest.LogCaptureFi
     camera.run(2 * FIRST_S)
     first, second = caplog.messages
     assert first.startswith("no detection of class Dog in 61 frames; the detector found Person 61")
-    assert second.startswith("the picture has not changed for 60 s")
+    assert second.startswith("camera: the picture has not changed for 60 s")
     assert camera.warnings.notes == [first, second]
     assert camera.stats.counts == {("picture fault", "frozen"): 1}
 
