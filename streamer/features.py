@@ -8,7 +8,7 @@ gets the whole settings section of its kind. A class of another package may decl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from streamer.config.settings import DrawSettings, WindowSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
-    from streamer.interfaces import Annotator, Detector, PacketTap, Sink, Source, StreamInfo
+    from streamer.interfaces import Annotator, Detector, Sink, Source, StreamInfo
+    from streamer.media.packet_tap import PacketTap
     from streamer.media.passthrough import Passthrough
     from streamer.values.labels import LabelTable
 
@@ -96,6 +97,8 @@ class SourceFeature(Protocol):
         section: the settings that `from_settings` gets.
         takes: which of the settings `size`, `pixel_format` and `fps` it uses; a class without this attribute uses none.
         schemes: schemes of the addresses that it accepts, for the error about an unknown address; optional.
+
+    A class of live sources also has `is_live(uri)`: whether the source is known to be live before it is opened.
     """
 
     section: ClassVar[type[Section]]
@@ -136,8 +139,8 @@ class DetectorFeature(Protocol):
     recorded: ClassVar[bool] = False
 
     @property
-    def best_score(self) -> float | None:
-        """The highest score so far, also below the lowest score that it reports; None if unknown. Any thread."""
+    def top_score(self) -> float | None:
+        """The highest score on the last frame, also of what it does not report; None if unknown. Any thread."""
         return None
 
     @classmethod
@@ -222,6 +225,7 @@ class SinkFeature(Protocol):
     Attributes:
         section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
         schemes: schemes of the addresses that it writes to, such as `rtsp`.
+        writes_files: `to` is a path unless it is an address; False for windows.
 
     Raises:
         ConfigError: a setting does not fit.
@@ -230,6 +234,7 @@ class SinkFeature(Protocol):
 
     section: ClassVar[type[OutputEntry]] = OutputEntry
     schemes: ClassVar[tuple[str, ...]] = ()
+    writes_files: ClassVar[bool] = True
 
     def __init__(self, entry: Any, context: SinkContext) -> None: ...
 
@@ -257,26 +262,6 @@ class SinkFeature(Protocol):
     def from_settings(cls, entry: Any, context: SinkContext) -> Sink:
         """The sink, not yet entered."""
         return cls(entry, context)  # type: ignore[return-value]  # a registered class is a sink, too
-
-
-_TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
-"""Source settings that only some classes use, and the kinds of these sources."""
-
-
-def refuse_settings(uri: str, settings: SourceSettings, *, takes: Collection[str]) -> None:
-    """Refuse a setting that a source does not use.
-
-    Args:
-        uri: the source as the user typed it.
-        settings: settings of the source.
-        takes: see `SourceFeature`.
-
-    Raises:
-        ConfigError: such a setting is given.
-    """
-    for name, kinds in _TAKEN_BY.items():
-        if name not in takes and getattr(settings, name) is not None:
-            raise ConfigError(f"source.{name} is for {kinds} only; {redacted(uri)} has its own")
 
 
 S = TypeVar("S", bound=Section)

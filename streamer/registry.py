@@ -173,6 +173,7 @@ SINKS = Registry(
         "csv": "streamer.sinks.text.csv_rows:CsvSink",
         "mot": "streamer.sinks.text.mot_text:MotSink",
         "window": "streamer.sinks.window.window:WindowSink",
+        "images": "streamer.sinks.images.images:ImageSink",
         "recording": "streamer.sinks.segments.recording:RecordingSink",
         "video": "streamer.sinks.video.video:VideoSink",
     },

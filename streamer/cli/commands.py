@@ -43,7 +43,7 @@ DEMO_CLIP = "bikes.mp4"
 
 def run(
     context: typer.Context,
-    source: run_options.SourceName = "",
+    sources: run_options.SourceNames = None,
     fps: run_options.Fps = None,
     detector: DetectorName = None,
     classes: Classes = None,
@@ -54,6 +54,7 @@ def run(
     tracker: TrackerName = None,
     no_origin: run_options.NoOrigin = False,
     output: Output = None,
+    out_dir: run_options.OutDir = None,
     jsonl: Jsonl = None,
     csv: Csv = None,
     mot: Mot = None,
@@ -73,7 +74,7 @@ def run(
     log_format: run_options.LogFormatName = LogFormat.text,
     quiet: Quiet = False,
 ) -> None:
-    """Annotate a video, pictures, a webcam, an IP camera or a stream."""
+    """Annotate videos, pictures, a webcam, an IP camera or a stream."""
     options = {
         **detector_options(detector, classes, min_score, detect_every, tracker, offline=offline),
         "overlay": overlay,
@@ -81,7 +82,7 @@ def run(
         "draw.origin": False if no_origin else None,
         "detector.fps": detect_fps,
         "detector.latency": latency,
-        "source.uri": source or None,
+        "source.uri": sources[0] if sources else None,
         "source.fps": fps,
         "source.live": live or None,
         "source.transport": transport,
@@ -90,24 +91,30 @@ def run(
         "metrics.address": metrics,
     }
     files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
-    files |= {"show": show, "overwrite": overwrite}
+    files |= {"show": show, "overwrite": overwrite, "typed": output or (), "out_dir": out_dir}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
+        from streamer.cli.runs import run_inputs
         from streamer.config.loading import load_settings
-        from streamer.replay.recorder import Recorder
-        from streamer.run.outputs import Outputs
-        from streamer.run.session import Session
+        from streamer.run.inputs import find_inputs
         from streamer.system.secrets import SECRETS
 
-        SECRETS.split(source)
+        for source in sources or ():
+            SECRETS.split(source)
         settings = load_settings(config, assign or [], options)
-        source = settings.source.uri or ""
-        if not source:
+        given = sources or [settings.source.uri or ""]
+        if not all(given):
             raise ConfigError("no source given; name it after run, or in the settings as source.uri")
-        SECRETS.split(source)
-        observers = [] if record is None else [Recorder(record, source, settings.tracker)]
-        outputs = Outputs.of(settings, source, typed=output or (), **files)
-        session = Session(source, outputs, settings, terminal, started_s=context.obj, observers=observers)
-        session.run(on_ready=interrupts.stop_with)
+        SECRETS.split(given[0])
+        inputs = find_inputs(given)
+        run_inputs(
+            inputs,
+            settings,
+            files,
+            terminal,
+            record=record,
+            started_s=context.obj,
+            on_ready=interrupts.stop_with,
+        )
 
 
 def replay(

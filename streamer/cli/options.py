@@ -48,7 +48,8 @@ Output = Annotated[
         "--output",
         "FILE|URL",
         "Annotated video: out.mp4, rec/%Y%m%d-%H%M%S.mp4 (a file every 10 minutes), live.m3u8, rtsp://, rtmp://, "
-        "udp://, or a page for browsers: http://127.0.0.1:8080/. Repeatable.",
+        "udp://, or a page for browsers: http://127.0.0.1:8080/. Pictures: out.jpg, shots/, shots/%06d.png. {name} is "
+        "the name of the input. Repeatable. Default: NAME.annotated.mp4, or .jpg and so on for pictures.",
         OUTPUTS,
         "-o",
     ),

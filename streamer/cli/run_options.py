@@ -39,14 +39,18 @@ class LogFormat(StrEnum):
     json = "json"
 
 
-SourceName = Annotated[
-    str,
+SourceNames = Annotated[
+    list[str] | None,
     typer.Argument(
-        metavar="SOURCE",
-        help="Video file, folder of pictures, webcam (0, 1, /dev/video0), address (rtsp://, http://, ...), or "
-        "lavfi:GRAPH. Default: the setting source.uri.",
+        metavar="SOURCE...",
+        help="Video, picture, folder, webcam (0, 1, /dev/video0), address (rtsp://, http://, ...), or lavfi:GRAPH. "
+        "Several files, and the videos in a folder, run one after the other. Default: the setting source.uri.",
         show_default=False,
     ),
+]
+OutDir = Annotated[
+    Path | None,
+    value("--out-dir", "FOLDER", "Folder for all outputs with a relative name; it is made.", OUTPUTS, default="."),
 ]
 Fps = Annotated[
     str | None,

@@ -125,7 +125,7 @@ class Recorder(RunObserver):
             names=setup.labels.names,
             mids=setup.labels.mids,
             info=dataclasses.replace(
-                info, name=paths.readable(info.name), path=info.path and paths.readable(info.path)
+                info, name=paths.readable(info.name), path=info.path and paths.readable(info.path), files=()
             ),
         )
         partial = self._folder / f".{HEADER}.partial"

@@ -14,7 +14,9 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
+from streamer.detectors.function import FunctionDetector
 from streamer.detectors.selection import BuiltDetectors
+from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError, SinkError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
@@ -61,6 +63,7 @@ class OwnParts:
     Attributes:
         source: replaces the uri; not yet entered.
         detector: replaces `detector.name`.
+        detectors: keeps the detectors of `detector.name` for further runs.
         tracker: replaces `tracker.name`.
         annotators: draw last.
         sinks: written last; not yet entered. They get every frame, and their failure ends the run.
@@ -69,6 +72,7 @@ class OwnParts:
 
     source: Source | None = None
     detector: Detector | None = None
+    detectors: SharedDetectors | None = None
     tracker: Tracker | None = None
     annotators: Sequence[Annotator] = ()
     sinks: Sequence[Sink] = ()
@@ -118,7 +122,7 @@ def build_run(
     if own.detector is None:
         selection.check_classes(settings.detector)
     sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks)
-    built = _build_detectors(own.detector, settings, info, stack, message)
+    built = _build_detectors(own, settings, info, stack, message)
     pipeline = Pipeline(
         source,
         built.detectors,
@@ -142,12 +146,15 @@ def build_run(
 
 
 def _build_detectors(
-    own: Detector | None, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
+    own: OwnParts, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
 ) -> BuiltDetectors:
-    if own is not None:
-        keep = ClassFilter(own.labels, settings.detector, 0.0)
-        return BuiltDetectors([own], f"detector: {type(own).__name__}", keep)
+    if own.detector is not None:
+        keep = ClassFilter(own.detector.labels, settings.detector, 0.0)
+        name = own.detector.name if isinstance(own.detector, FunctionDetector) else type(own.detector).__name__
+        return BuiltDetectors([own.detector], f"detector: {name}", keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
+    if own.detectors is not None:
+        return own.detectors.build(settings.detector, context)
     built = selection.build_detector(settings.detector, context)
     for detector in built.detectors:
         stack.callback(detector.close)

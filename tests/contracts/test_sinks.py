@@ -57,6 +57,7 @@ FILES: dict[str, tuple[str, Callable[[Path], int]]] = {
 }
 # Those that write no file of their own name: the output.
 OTHERS = {
+    "images": "pictures/",
     "mjpeg": "http://127.0.0.1:0/",
     "recording": "part-%H%M%S.mp4",
     "stream": "live.m3u8",
@@ -221,7 +222,7 @@ def test_other_sinks_leave_no_thread_process_or_open_file(
     other: str, frames: int, error: BaseException | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build() -> Sink:
-        return open_sink(OutputEntry(to=OTHERS[other], sink=other), SinkContext(info()))
+        return open_sink(OutputEntry(to=OTHERS[other], sink=other), SinkContext(info(), overwrite=True))
 
     monkeypatch.chdir(tmp_path)
 

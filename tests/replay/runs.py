@@ -16,7 +16,8 @@ from streamer.flow.cadence import Cadence
 from streamer.flow.observers import packet_tap
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Detector, PacketTap, Scene, Source
+from streamer.interfaces import Detector, Scene, Source
+from streamer.media.packet_tap import PacketTap
 from streamer.pipeline import Pipeline
 from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.replay.recorder import MOST_BYTES, Recorder

@@ -140,7 +140,7 @@ def test_a_missing_login_is_not_called_a_wrong_one(camera: Camera) -> None:
     camera.change_auth(("digest", "me", "right"))
     try:
         with pytest.raises(SourceUnavailable, match="a user and a password are required; give both in the URL"):
-            connect(camera.url)
+            connect(camera.url_at("/live"))
     finally:
         camera.change_auth(None)
 
