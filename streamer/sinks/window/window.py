@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import IO, Self
 
@@ -26,7 +25,7 @@ from streamer.features import SinkContext, SinkFeature
 from streamer.flow.queues import Closed
 from streamer.interfaces import Scene
 from streamer.registry import ANNOTATORS
-from streamer.render.annotators import annotate
+from streamer.render.annotators import Renderer
 from streamer.sinks.window.process import HEADER, READY, Size, fitting
 from streamer.sinks.window.scene_buffer import End, SceneBuffer
 from streamer.sinks.window.snapshot import save_snapshot
@@ -88,7 +87,7 @@ class WindowSink(SinkFeature):
         self.main_thread = not info.live  # a pause stops the whole run
         self._snapshots = Path() if context.window is None else context.window.snapshot_folder
         if draw_hud is None and context.draw is not None and not context.draw.hud:
-            draw_hud = partial(annotate, annotators=[ANNOTATORS["hud"].from_settings(context.draw)])
+            draw_hud = Renderer([ANNOTATORS["hud"].from_settings(context.draw)], info.sample_aspect_ratio).render
         self._draw_hud = draw_hud
         self._aspect = info.sample_aspect_ratio
         self._on_close = context.on_close
