@@ -42,7 +42,7 @@ class LogFormat(StrEnum):
 SourceNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Video, picture, folder, webcam (0, 1, /dev/video0), address (rtsp://, http://, ...), or lavfi:GRAPH. "
         "Several files, and the videos in a folder, run one after the other. Default: the setting source.uri.",
         show_default=False,

@@ -11,6 +11,7 @@ from streamer.config.output import OutputEntry
 from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.sinks.text.text_file import ORIGINS, LabelTexts, TextFileSink
+from streamer.system.paths import encodable
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 
@@ -34,7 +35,8 @@ class JsonLinesSink(TextFileSink):
     of its last detection, in the units of `pts`) and `age_s` (time since then; negative if the detection is from a
     later frame). Frames of live sources have `arrival_wall_clock_s` (when the frame arrived, by this machine's clock,
     seconds since 1970) and may have `raw_pts` (the sender's time stamp), `wall_clock_s` (its clock, seconds since
-    1970) and `damage` (why no detector saw the frame). `json_lines.schema.json` describes a line.
+    1970) and `damage` (why no detector saw the frame). Pictures have `file`, their name within the folder that is read.
+    `json_lines.schema.json` describes a line.
 
     Args and errors: as of `TextFileSink`.
     """
@@ -55,15 +57,18 @@ class JsonLinesSink(TextFileSink):
         return self._format.line_of(scene)
 
 
-def _live(frame: Frame) -> str:
-    """The keys of live sources."""
+def _optional(frame: Frame) -> str:
+    """The keys of pictures and of live sources."""
     known = {
+        "file": encodable(frame.file) or None,
         "raw_pts": frame.raw_pts,
         "wall_clock_s": _rounded(frame.wall_clock_s),
         "arrival_wall_clock_s": _rounded(frame.arrival_wall_clock_s),
         "damage": frame.damage or None,
     }
-    return "".join(f',"{key}":{json.dumps(value)}' for key, value in known.items() if value is not None)
+    return "".join(
+        f',"{key}":{json.dumps(value, ensure_ascii=False)}' for key, value in known.items() if value is not None
+    )
 
 
 def _rounded(clock_s: float | None) -> float | None:
@@ -88,7 +93,7 @@ class LineFormat:
             json.dumps(scene.state),
             frame.width,
             frame.height,
-            _live(frame),
+            _optional(frame),
         )
         return f"{head}{','.join(self._tracks(scene))}]}}\n"
 
