@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 import av
@@ -242,6 +243,21 @@ class ConnectedSink(Protocol):
     @property
     def skipped(self) -> int:
         """Scenes that were written while it was not connected."""
+        ...
+
+
+@runtime_checkable
+class DescribedSink(Protocol):
+    """A sink that says where its results are: not in one file under the name that the user chose."""
+
+    @property
+    def destination(self) -> str:
+        """One line such as `view at http://127.0.0.1:8080/`, once it is entered; without credentials."""
+        ...
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files that it has completed, oldest first; read after it is left."""
         ...
 
 

@@ -34,7 +34,7 @@ class FunctionDetector:
 
     def __init__(self, function: DetectFunction) -> None:
         self.name: str = getattr(function, "__name__", type(function).__name__)
-        self.reason = f"detector: {self.name}"
+        self.reason = f"using {self.name}"
         self._function = function
         self._rows: dict[str, int] = {}
         self._lock = threading.Lock()

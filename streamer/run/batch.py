@@ -168,6 +168,9 @@ class _RunReporter(Reporter):
     def message(self, text: str) -> None:
         self._reporter.message(text)
 
+    def started(self, destinations: Sequence[str]) -> None:
+        """Nothing: the line of each input names its files."""
+
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:
         return self._reporter.progress(total, live=live, title=self._title)
 

@@ -184,7 +184,9 @@ def _refuse_existing(files: Iterable[Path]) -> None:
     existing = [str(path) for path in files if paths.is_file(path) or (paths.is_dir(path) and any(path.iterdir()))]
     if existing:
         verb = "exists" if len(existing) == 1 else "exist"
-        raise ConfigError(f"{_listed(existing)} {verb} already; pass --overwrite, or choose another --out-dir")
+        raise ConfigError(
+            f"{_listed(existing)} {verb} already; set overwrite, or choose another folder for the outputs"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

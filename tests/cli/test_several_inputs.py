@@ -61,7 +61,7 @@ def test_a_second_run_in_the_same_folder_finds_the_same_inputs(program: Program)
     after = program.files()
     refused = program("run", ".")
     assert refused.code == 2
-    assert "a.annotated.mp4, b.annotated.mp4 exist already; pass --overwrite" in refused.errors
+    assert "a.annotated.mp4, b.annotated.mp4 exist already; set overwrite" in refused.errors
     again = program("run", ".", "--overwrite")
     assert again.code == 0, again.errors
     assert "2 inputs: 2 complete" in again.output

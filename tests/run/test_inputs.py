@@ -136,7 +136,7 @@ def test_inputs_with_one_name_are_refused_before_they_run() -> None:
 
 def test_outputs_that_exist_are_listed_before_the_first_run() -> None:
     touch("a.mp4", "b.mp4", "a.annotated.mp4", "b.annotated.mp4")
-    with pytest.raises(ConfigError, match=r"a.annotated.mp4, b.annotated.mp4 exist already; pass --overwrite"):
+    with pytest.raises(ConfigError, match=r"a.annotated.mp4, b.annotated.mp4 exist already; set overwrite"):
         planned("a.mp4", "b.mp4")
     assert len(planned("a.mp4", "b.mp4", overwrite=True)) == 2
 

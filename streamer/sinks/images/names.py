@@ -84,9 +84,7 @@ class PictureNames:
         if taken:
             more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
             listed = ", ".join(taken[:_SHOWN])
-            raise SinkUnavailable(
-                f"{self.folder} has {listed}{more} already; choose another folder or pass --overwrite"
-            )
+            raise SinkUnavailable(f"{self.folder} has {listed}{more} already; choose another folder or set overwrite")
 
     def check_not_read(self, info: StreamInfo) -> None:
         """Refuse a folder whose pictures are read.

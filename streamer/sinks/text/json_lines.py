@@ -27,16 +27,9 @@ _TRACK = (
 class JsonLinesSink(TextFileSink):
     """Writes one JSON object and a newline per scene, in UTF-8.
 
-    Keys: `index`, `pts`, `time_base` (`"1/12800"`, seconds per tick), `time_s`, `segment`, `state` (`detected`,
-    `interpolated`, `predicted`, `lost`: see `Scene.state`), `width`, `height` in pixels, and `tracks`, a list of
-    objects with `id`, `label` (the readable name), `mid` (absent if the detector has none), `score` (4 decimals),
-    `box` (x0, y0, x1, y1 in pixels of the upright frame, half-open, 2 decimals), `box_normalized` (the same, divided by
-    width and height, 6 decimals), `origin` (`detected`, `interpolated`, `predicted`), `found_pts` (of the frame
-    of its last detection, in the units of `pts`) and `age_s` (time since then; negative if the detection is from a
-    later frame). Frames of live sources have `arrival_wall_clock_s` (when the frame arrived, by this machine's clock,
-    seconds since 1970) and may have `raw_pts` (the sender's time stamp), `wall_clock_s` (its clock, seconds since
-    1970) and `damage` (why no detector saw the frame). Pictures have `file`, their name within the folder that is read.
-    `json_lines.schema.json` describes a line.
+    `json_lines.schema.json` beside this module describes each key with its unit. Boxes have 2 decimals, scores 4, times
+    and normalized boxes 6. Keys that do not apply are absent: `file` except for pictures, `arrival_wall_clock_s`,
+    `wall_clock_s`, `raw_pts` and `damage` except for live sources, `mid` where the detector has none.
 
     Args and errors: as of `TextFileSink`.
     """

@@ -119,7 +119,7 @@ class WindowSink(SinkFeature):
             self._end()
             raise SinkUnavailable(
                 "no window can be opened: no display (DISPLAY is not set or not reachable); "
-                "leave out --show, or run under xvfb-run or ssh -X"
+                "run without a window, or under xvfb-run or ssh -X"
             )
         for work, pipe in ((self._send, process.stdin), (self._listen, process.stdout)):
             thread = threading.Thread(
@@ -144,7 +144,7 @@ class WindowSink(SinkFeature):
             if end is End.CLOSED:
                 raise WindowClosed from None
             if end is End.LOST:
-                raise SinkError(f"{end.value}; run again, or leave out --show") from cause
+                raise SinkError(f"{end.value}; run again, or without a window") from cause
 
     def release(self) -> None:
         """The run ends: `write` no longer waits and shows nothing; any thread may call this at any time."""
