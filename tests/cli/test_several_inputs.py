@@ -37,7 +37,7 @@ def test_several_inputs_have_a_line_each_and_a_summary(program: Program) -> None
     assert second.startswith("2/3 more/b.mkv: 6 frames, ")
     assert third.endswith("-> out/deep/c.annotated.mkv, out/deep/c.jsonl")
     assert summary.startswith("3 inputs: 3 complete; 18 frames in ")
-    assert result.errors.count("detector") == 1  # loaded once
+    assert result.errors.count("using starter") == 1  # loaded once
     assert frames_in(program.folder / "out/deep/b.annotated.mkv") == 6
     assert len((program.folder / "out/deep/c.jsonl").read_text().splitlines()) == 7
 
