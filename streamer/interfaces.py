@@ -166,7 +166,8 @@ class Scene:
         found_pts: int64 `(N,)`: for each track, the pts of the last frame at or before this one on which it was
             detected; for a track carried back from a later frame, the pts of that one. None if unknown.
         picture: the annotated picture (format, size, pts and colour of the frame); None if nothing is drawn.
-        fps: current frames per second of the pipeline, for the head-up line; 0 at the start.
+        fps: frames per second for the head-up line: the rate of a file, or at which a live source is shown now; 0 if
+            unknown.
     """
 
     frame: Frame

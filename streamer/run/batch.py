@@ -133,7 +133,7 @@ class Batch:
             reporter,
             started_s=self._started_s if number == 1 else None,
             own=OwnParts(detectors=detectors),
-            takes_live=False,
+            one_of_several=True,
         )
         try:
             session.run(on_ready=lambda stop: self._ready(stop, on_ready))

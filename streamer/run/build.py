@@ -13,7 +13,6 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
-from streamer.detectors.function import FunctionDetector
 from streamer.detectors.selection import BuiltDetectors
 from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError
@@ -158,8 +157,8 @@ def _build_detectors(
 ) -> BuiltDetectors:
     if own.detector is not None:
         keep = ClassFilter(own.detector.labels, settings.detector, 0.0)
-        name = own.detector.name if isinstance(own.detector, FunctionDetector) else type(own.detector).__name__
-        return BuiltDetectors([own.detector], f"using {name}{selection.class_count(own.detector.labels)}", keep)
+        named = f"using {type(own.detector).__name__}{selection.class_count(own.detector.labels)}"
+        return BuiltDetectors([own.detector], getattr(own.detector, "reason", named), keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
     if own.detectors is not None:
         return own.detectors.build(settings.detector, context)

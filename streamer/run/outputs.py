@@ -87,6 +87,12 @@ class Outputs:
         paths = (*(sink_class(entry).file_of(entry) for entry in self.entries), self.report)
         return [path for path in paths if path is not None]
 
+    @property
+    def names(self) -> list[Path]:
+        """All paths as they are named: files, folders, and patterns such as `rec/%H%M%S.mp4`."""
+        named = [Path(one.to) for one in self.entries if sink_class(one).writes_files and "://" not in one.to]
+        return named if self.report is None else [*named, self.report]
+
     def destinations(self, sinks: Sequence[Sink]) -> list[str]:
         """Where the results go, one line each, without credentials.
 

@@ -40,7 +40,7 @@ class Session:
         observers: entered before the source is opened, left after the run.
         stream: name of the stream in a program that runs several.
         own: parts that the caller has built.
-        takes_live: False refuses a live source, unless it is a file that is played in real time.
+        one_of_several: refuse a live source, unless it is a file that is played in real time.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Session:
         observers: Sequence[RunObserver] = (),
         stream: str = "",
         own: OwnParts | None = None,
-        takes_live: bool = True,
+        one_of_several: bool = False,
     ) -> None:
         self._own = own
-        self._takes_live = takes_live or settings.source.live is True
+        self._one_of_several = one_of_several
         self._source = source
         self._outputs = outputs
         self._settings = settings
@@ -107,7 +107,7 @@ class Session:
     def _run_pipeline(self, on_ready: StopHook) -> None:
         with ExitStack() as stack:
             self._run = run = self._build(stack)
-            if run.info.live and not self._takes_live:
+            if self._one_of_several and run.info.live and not self._settings.source.live:
                 raise SourceUnavailable(f"{run.info.name}: is live and never ends; run it alone")
             self._announce(run)
             on_ready(self.stop)

@@ -67,7 +67,7 @@ class PictureNames:
         if self._pattern is not None:
             number = NUMBER.sub(lambda found: found[0] % (frame.index + 1), self._pattern.name)
             return self._pattern.with_name(number)
-        # A source of a single picture does not name its frame.
+        # A picture that is played in real time has no name.
         return self._by_file[frame.file or next(iter(self._by_file))]
 
     def check_free(self) -> None:

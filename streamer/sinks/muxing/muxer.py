@@ -57,7 +57,7 @@ class Muxer:
                 raise ValueError("not a container of video")
         except (ValueError, av.error.FFmpegError) as error:
             self._file.close()
-            remedy = f"end the name in one of {' '.join(SUFFIXES)}"
+            remedy = f"end it in / for a folder of pictures, or end the name in one of {' '.join(SUFFIXES)}"
             raise SinkUnavailable(f"cannot write {self._name}: no video container has that suffix; {remedy}") from error
         self.kind: str = self.container.format.name
 
