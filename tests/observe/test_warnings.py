@@ -95,7 +95,7 @@ def test_a_detector_that_found_nothing_names_its_best_score(clip: Path, caplog: 
 def test_a_lower_bound_is_proposed_only_if_it_helps(
     clip: Path, caplog: pytest.LogCaptureFixture, top_score: float | None
 ) -> None:
-    (line,) = run(clip, caplog, Detector(top_score=best_score))
+    (line,) = run(clip, caplog, Detector(top_score=top_score))
     assert line.endswith("; check the picture (night, wrong channel), or set another detector.name")
 
 
