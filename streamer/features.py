@@ -191,7 +191,7 @@ class DetectorChooser(Protocol):
 
     @classmethod
     def choose(cls, settings: DetectorSettings) -> tuple[DetectorSettings, str]:
-        """The settings with the chosen name, and the reason, such as `because TensorFlow sees no GPU`.
+        """The settings with the chosen name, and the reason, such as `TensorFlow sees no GPU`.
 
         Raises:
             ModelError: no entry can be used.
