@@ -119,5 +119,5 @@ def with_options(message: str) -> str:
         if option not in message:
             # With its value, if there is one: `detector.min_score=0.3`.
             named = rf"(?<![\w.]){re.escape(path)}(?:=[^\s,;]+|(?![\w.]*\w))"
-            message = re.sub(named, lambda found, option=option: f"{found[0]} ({option})", message, count=1)
+            message = re.sub(named, rf"\g<0> ({option})", message, count=1)
     return message
