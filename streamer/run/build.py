@@ -193,11 +193,6 @@ def _enter_source(
     return source
 
 
-def _live_picture(info: StreamInfo) -> str:
-    rate = "" if info.average_fps is None else f", {float(info.average_fps):.3g} fps"
-    return f"{info.name}, {info.width}x{info.height}{rate}"
-
-
 def _serve_metrics(
     address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
 ) -> None:
@@ -205,6 +200,11 @@ def _serve_metrics(
 
     server = stack.enter_context(MetricsServer(address, info.name, stats))
     message(f"metrics at {server.url}")
+
+
+def _live_picture(info: StreamInfo) -> str:
+    rate = "" if info.average_fps is None else f", {float(info.average_fps):.3g} fps"
+    return f"{info.name}, {info.width}x{info.height}{rate}"
 
 
 def _enter_sinks(
