@@ -111,7 +111,7 @@ def fetch(
 
 
 def hub_module_dir(sha256: str | None = None) -> Path | None:
-    """The folder of the detector of record if it is cached and complete; quick, without TensorFlow."""
+    """The folder of the high-accuracy model if it is cached and complete; quick, without TensorFlow."""
     return _cached(Url(HUB_HANDLE), sha256, thorough=False)
 
 
