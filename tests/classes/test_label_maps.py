@@ -54,7 +54,7 @@ def refusal(label_map: str) -> str:
 class TestChoice:
     def test_hub_modules_have_open_images_classes_by_default(self) -> None:
         assert label_maps.of_module(None) == open_images.label_table()
-        assert label_maps.of_module("Open_Images_V4") is open_images.label_table()
+        assert label_maps.of_module("Open_Images_V4") == open_images.label_table()
         assert label_maps.of_module("coco") == label_maps.coco_table()
 
     @pytest.mark.usefixtures("starter_weights")

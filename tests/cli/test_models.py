@@ -106,7 +106,7 @@ def test_offline_opens_no_connection(program: Program, server: ArchiveServer, ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fetch", "nothing"], "no model 'nothing'; there are nanodet, starter, faster_rcnn_openimages_v4"),
+        (["fetch", "yolo"], "no model 'yolo'; there are nanodet, starter, faster_rcnn_openimages_v4"),
         (["fetch", "https://host.example/m/1", "--sha256", "abc"], "64 hexadecimal digits"),
         (["fetch", "starter", "--sha256", "0" * 64], "that of a model known by name is fixed"),
         (["fetch", "nanodet", "starter", "--sha256", "0" * 64], "fetch the models one by one"),
