@@ -100,8 +100,10 @@ class NanoDetDetector(DetectorFeature):
             raise DetectorError("the detector nanodet is closed")
         place = Letterbox.fit(frame.width, frame.height, _INPUT_PX)
         rows = self._infer(self._interpreter, frame.rgb((place.width, place.height)), place)
-        self._best_logit = max(self._best_logit, float(rows[:, : nanodet.CLASSES].max()))
-        boxes, scores, labels = candidates(rows, self._min_score)
+        best = rows[:, : nanodet.CLASSES].max(axis=1)
+        self._best_logit = max(self._best_logit, float(best.max()))
+        cells = np.flatnonzero(best >= _logit(self._min_score) - _ROUNDING)
+        boxes, scores, labels = candidates(rows[cells], cells, self._min_score)
         kept = ssd.suppress(boxes, scores, labels, iou_threshold=_IOU_THRESHOLD, max_detections=_MAX_DETECTIONS)
         placed = place.in_frame(boxes[kept], frame.width, frame.height)
         return litert.in_pixels(placed, scores[kept], labels[kept], frame.width, frame.height)
@@ -140,23 +142,22 @@ def normalize(rgb: RgbArray, place: Letterbox, *, out: FloatArray) -> None:
     np.subtract(image, offset[:length], out=image)
 
 
-def candidates(rows: FloatArray, min_score: float) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Every cell and class that reaches the least score, before suppression.
+def candidates(rows: FloatArray, cells: ssd.IndexArray, min_score: float) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Every class of the cells that reaches the least score, before suppression.
 
     Args:
-        rows: float32 `(3549, 124)`, see `streamer.models.pinned.nanodet.build`.
+        rows: float32 `(M, 124)`, rows of the output, see `streamer.models.pinned.nanodet.build`.
+        cells: `(M,)` their numbers in the output.
         min_score: the least score.
 
     Returns:
         Boxes `(N, 4)` x0, y0, x1, y1 in pixels of the input, scores `(N,)` and labels `(N,)`.
     """
-    logits = rows[:, : nanodet.CLASSES]
-    cells, labels = np.nonzero(logits >= _logit(min_score) - _ROUNDING)
-    scores = 1 / (1 + np.exp(-logits[cells, labels]))
-    enough = scores >= np.float32(min_score)
-    cells, labels, scores = cells[enough], labels[enough], scores[enough]
-    used, of_used = np.unique(cells, return_inverse=True)
-    return _decode(rows[used, nanodet.CLASSES :], used)[of_used], scores, labels.astype(np.int32)
+    with np.errstate(over="ignore"):  # a logit below -88 is a score of 0
+        scores = 1 / (1 + np.exp(-rows[:, : nanodet.CLASSES]))
+    which, labels = np.nonzero(scores >= np.float32(min_score))
+    boxes = _decode(rows[:, nanodet.CLASSES :], cells)
+    return boxes[which], scores[which, labels], labels.astype(np.int32)
 
 
 @cache
@@ -178,7 +179,7 @@ def _cells() -> tuple[FloatArray, FloatArray]:
     return np.concatenate(centres).astype(np.float32), np.concatenate(strides).astype(np.float32)
 
 
-def _decode(logits: FloatArray, cells: np.ndarray) -> FloatArray:
+def _decode(logits: FloatArray, cells: ssd.IndexArray) -> FloatArray:
     """Boxes `(N, 4)` in pixels of the input, from `(N, 44)` logits of the distances and their output rows."""
     bins = logits.reshape(-1, 4, nanodet.BINS)
     weights = np.exp(bins - bins.max(axis=2, keepdims=True))
