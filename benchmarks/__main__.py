@@ -12,6 +12,7 @@ ALL = (
     "tracker",
     "memory",
     "start",
+    "small_detectors",
     "detector_calls",
     "live_age",
     "glass_to_glass",
