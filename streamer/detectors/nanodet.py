@@ -154,7 +154,7 @@ def candidates(rows: FloatArray, cells: ssd.IndexArray, min_score: float) -> tup
         Boxes `(N, 4)` x0, y0, x1, y1 in pixels of the input, scores `(N,)` and labels `(N,)`.
     """
     with np.errstate(over="ignore"):  # a logit below -88 is a score of 0
-        scores = 1 / (1 + np.exp(-rows[:, : nanodet.CLASSES]))
+        scores: FloatArray = np.float32(1) / (np.float32(1) + np.exp(-rows[:, : nanodet.CLASSES]))
     which, labels = np.nonzero(scores >= np.float32(min_score))
     boxes = _decode(rows[:, nanodet.CLASSES :], cells)
     return boxes[which], scores[which, labels], labels.astype(np.int32)
@@ -187,7 +187,8 @@ def _decode(logits: FloatArray, cells: ssd.IndexArray) -> FloatArray:
     centres, strides = _cells()
     distances *= strides[cells]
     boxes = np.concatenate([centres[cells] - distances[:, :2], centres[cells] + distances[:, 2:]], axis=1)
-    return np.clip(boxes, 0, _INPUT_PX)
+    inside: FloatArray = np.clip(boxes, 0, _INPUT_PX)
+    return inside
 
 
 def _logit(score: float) -> np.float32:

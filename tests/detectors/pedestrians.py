@@ -41,6 +41,6 @@ def precision_and_recall(detector: Detector) -> tuple[float, float]:
             pairs = overlapping_pairs(boxes.astype(np.float64), truth, 0.5)
             overlaps = np.zeros((len(boxes), len(truth)))
             overlaps[pairs.rows, pairs.cols] = pairs.iou
-            right += np.count_nonzero(overlaps[linear_sum_assignment(overlaps, maximize=True)])
+            right += int(np.count_nonzero(overlaps[linear_sum_assignment(overlaps, maximize=True)]))
             shown, there = shown + len(boxes), there + len(truth)
     return right / shown, right / there

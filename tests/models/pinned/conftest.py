@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     thread.join()
 
 
-def joined(files: list[Path]) -> bytes:
+def joined(files: Sequence[Path]) -> bytes:
     """A conversion."""
     return b"joined:" + b"+".join(file.read_bytes() for file in files)
 

@@ -31,14 +31,15 @@ def picture() -> npt.NDArray[np.float32]:
         rgb[top : top + 20 + number * 7 % 120, left : left + 15 + number * 11 % 140] = (
             np.array([41, 87, 13]) * number % 256
         )
-    normalized = (rgb - np.array([123.675, 116.28, 103.53])) / np.array([58.395, 57.12, 57.375])
-    return normalized.astype(np.float32)
+    mean, deviation = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+    normalized: npt.NDArray[np.float32] = ((rgb - mean) / deviation).astype(np.float32)
+    return normalized
 
 
 def outputs(package: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Scores `(3549, 80)` and logits of the distances `(3549, 44)` for `picture()`, by the graph as it is published."""
     import tensorflow as tf
-    from google.protobuf import json_format
+    from google.protobuf import json_format  # type: ignore[import-untyped]
     from tensorflow.core.framework import graph_pb2, node_def_pb2
 
     manifest, values = (package / item.name for item in nanodet.SOURCES)

@@ -73,7 +73,7 @@ def test_a_file_of_another_conversion_is_not_used(cache: Path, monkeypatch: pyte
     """An update of the program may convert differently. Other libraries may write other bytes, which is fine."""
     del cache
     path, model = store.fetch(store.NANODET), store.PINNED[store.NANODET]
-    other = Conversion(lambda files: joined(list(files)) + b"!", revision, 10_000)
+    other = Conversion(lambda files: joined(files) + b"!", revision, 10_000)
     monkeypatch.setitem(store.PINNED, store.NANODET, replace(model, conversion=other))
     assert store.fetch(store.NANODET) == path
     assert path.read_bytes() == (CONVERTED if revision == 1 else CONVERTED + b"!")
