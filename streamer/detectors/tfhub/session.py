@@ -18,8 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.config.detector import DetectorSettings
+from streamer.detectors.tfhub import loading
 from streamer.detectors.tfhub.devices import Device
+from streamer.detectors.tfhub.loading import Parts
 from streamer.detectors.tfhub.signatures import Form
+from streamer.detectors.tfhub.suppression import Suppression
 from streamer.errors import ModelError
 from streamer.models.tensorflow_import import tensorflow
 
@@ -48,26 +51,40 @@ class SessionRunner:
         # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a separate precision.
         tf.config.experimental.enable_tensor_float_32_execution(settings.precision == TENSORFLOAT32)
         graph = tf.Graph()
+        parts = loading.read_parts(directory, form)
+        is_fused = parts is not None and device.gpu is None and not _is_reduced(settings)
         config = _config(v1, device, settings)
-        _choose_rewrites(config, device, settings)
+        _choose_rewrites(config, device, settings, is_fused=is_fused)
         self._session = v1.Session(graph=graph, config=config)
         try:
             with graph.as_default(), _without_collector():
                 self._frame = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_frame")
-                fed = _feed(tf, self._frame, form)
-                meta_graph = v1.saved_model.load(
-                    self._session, list(form.signature.tags), str(directory), input_map={form.input.name: fed}
-                )
+                input_map = {form.input.name: _feed(tf, self._frame, form)}
+                if parts is None:
+                    v1.saved_model.load(self._session, list(form.signature.tags), str(directory), input_map=input_map)
+                else:
+                    if is_fused and settings.optimize_graph is not False:
+                        loading.fuse(parts, form)
+                    loading.load_parts(self._session, parts, directory, input_map)
                 self._session.run(v1.tables_initializer())
             graph.finalize()  # an added node raises from here on, so that memory does not grow with the frames
-            signature = meta_graph.signature_def[form.signature.name]
-            self._fetches = [signature.outputs[key].name for key in form.outputs]
-            self._call: Callable[[Array], list[Array]] = self._session.make_callable(
-                self._fetches, feed_list=[self._frame]
-            )
+            self._fetches, self._call = self._callable(form, parts)
         except Exception as error:  # the type depends on the damage of the graph or checkpoint
             self._session.close()
             raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
+
+    def _callable(self, form: Form, parts: Parts | None) -> tuple[list[str], Callable[[Array], list[Array]]]:
+        """What is fetched for a frame, and the whole model as a function of the frame."""
+        outputs = [form.signature.outputs[key].name for key in form.outputs]
+        if parts is None:
+            return outputs, self._session.make_callable(outputs, feed_list=[self._frame])
+        scope = parts.scope
+        fetches = [scope.inputs[role] for role in ("boxes", "scores", "count", "window")]
+        fetches = [name if ":" in name else f"{name}:0" for name in fetches]
+        before = self._session.make_callable(fetches, feed_list=[self._frame])
+        after = self._session.make_callable(outputs, feed_list=[f"{name}:0" for name in scope.outputs])
+        suppress = Suppression(scope.parameters)
+        return fetches, lambda rgb: after(*suppress(*before(rgb)))
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[Array]:
         """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
@@ -99,15 +116,19 @@ def _config(v1: Any, device: Device, settings: DetectorSettings) -> Any:
     return config
 
 
-def _choose_rewrites(config: Any, device: Device, settings: DetectorSettings) -> None:
+def _is_reduced(settings: DetectorSettings) -> bool:
+    return settings.precision in (BFLOAT16, MIXED_FLOAT16)
+
+
+def _choose_rewrites(config: Any, device: Device, settings: DetectorSettings, *, is_fused: bool) -> None:
     from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
     rewrites, on = config.graph_options.rewrite_options, rewriter_config_pb2.RewriterConfig.ON
-    is_reduced = settings.precision in (BFLOAT16, MIXED_FLOAT16)
+    is_reduced = _is_reduced(settings)
     if not is_reduced:
         # Folding constants changes no result and takes 2 of the 7 s by which the first frame is slower.
         config.graph_options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
-    if not (is_reduced or settings.optimize_graph):
+    if is_fused or not (is_reduced or settings.optimize_graph):
         rewrites.disable_meta_optimizer = True
         return
     _switch_off(rewrites, rewriter_config_pb2.RewriterConfig)

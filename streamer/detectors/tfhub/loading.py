@@ -1,0 +1,86 @@
+"""Loads the graph of a SavedModel into a session, without its post-processing where that is known. Main thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamer.detectors.tfhub import convolutions, nms_scope
+from streamer.detectors.tfhub.nms_scope import Scope, UnknownScopeError
+from streamer.detectors.tfhub.signatures import Form
+from streamer.models import saved_model
+from streamer.models.tensorflow_import import tensorflow
+
+log = logging.getLogger(__name__)
+
+_TABLES = "table_initializer"
+_NEED_THE_LOADER = ("saved_model_assets", "saved_model_main_op", "legacy_init_op")
+"""Collections of a graph for which TensorFlow's loader does more than to import it and to restore its variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A graph whose post-processing was removed.
+
+    Attributes:
+        meta_graph: the `MetaGraphDef` without it.
+        scope: what was removed.
+    """
+
+    meta_graph: Any
+    scope: Scope
+
+
+def read_parts(directory: Path, form: Form) -> Parts | None:
+    """The graph of a SavedModel without its post-processing; None if it has to be loaded as it is.
+
+    A post-processing that is not known gives a warning: with it, a large graph starts slowly.
+
+    Args:
+        directory: the SavedModel.
+        form: of its signature.
+    """
+    meta_graph = saved_model.read_graph(directory, form.signature.tags)
+    try:
+        scope = nms_scope.find(meta_graph.graph_def)
+        if scope is None:
+            return None
+        if any(key in meta_graph.collection_def for key in _NEED_THE_LOADER):
+            raise UnknownScopeError("its graph initializes more than tables")
+        if any(tensor.name.startswith(scope.prefix) for tensor in form.signature.outputs.values()):
+            raise UnknownScopeError("its signature refers to the inside of it")
+    except UnknownScopeError as error:
+        log.warning("the post-processing of %s runs in TensorFlow, which starts slowly: %s", directory, error)
+        return None
+    nms_scope.cut(meta_graph.graph_def, scope)
+    return Parts(meta_graph, scope)
+
+
+def fuse(parts: Parts, form: Form) -> None:
+    """Fuse the convolutions of the graph, for a CPU."""
+    fetched = {*parts.scope.inputs.values(), *(tensor.name for tensor in form.signature.outputs.values())}
+    convolutions.fuse(parts.meta_graph.graph_def, {name.partition(":")[0] for name in fetched})
+
+
+def load_parts(session: Any, parts: Parts, directory: Path, input_map: dict[str, Any]) -> None:
+    """Import the graph into the session and its current graph, and restore its variables."""
+    v1, meta_graph = tensorflow().compat.v1, parts.meta_graph
+    for key in list(meta_graph.collection_def):
+        if key != _TABLES:  # the others describe what Python adds to a graph
+            del meta_graph.collection_def[key]
+    _forget_colocations(meta_graph.graph_def, {node.name for node in meta_graph.graph_def.node})
+    saver = v1.train.import_meta_graph(meta_graph, input_map=input_map)
+    variables = directory / "variables" / "variables"
+    if saver is not None and variables.with_suffix(".index").exists():
+        saver.restore(session, str(variables))
+
+
+def _forget_colocations(graph: Any, present: Set[str]) -> None:
+    """Remove the requests of nodes to run where a node runs that was removed."""
+    for node in graph.node:
+        if "_class" in node.attr:
+            wanted = [name for name in node.attr["_class"].list.s if name.decode().removeprefix("loc:@") in present]
+            node.attr["_class"].list.s[:] = wanted
