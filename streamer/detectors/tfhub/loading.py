@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from streamer.detectors.tfhub import convolutions, nms_scope
 from streamer.detectors.tfhub.nms_scope import Scope, UnknownScopeError
 from streamer.detectors.tfhub.signatures import Form
+from streamer.detectors.tfhub.suppression import Suppression
 from streamer.models import saved_model
 from streamer.models.tensorflow_import import tensorflow
+
+Array = npt.NDArray[Any]
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +81,26 @@ def load_parts(session: Any, parts: Parts, directory: Path, input_map: dict[str,
     variables = directory / "variables" / "variables"
     if saver is not None and variables.with_suffix(".index").exists():
         saver.restore(session, str(variables))
+
+
+class Postprocessing:
+    """What follows a removed scope: the suppression in NumPy, then the rest of the graph, which names the classes.
+
+    Args:
+        session: into which the graph was loaded.
+        scope: that was removed.
+        outputs: names of the tensors to fetch.
+    """
+
+    def __init__(self, session: Any, scope: Scope, outputs: Sequence[str]) -> None:
+        self._suppress = Suppression(scope.parameters)
+        self._name: Callable[..., list[Array]] = session.make_callable(
+            list(outputs), feed_list=[f"{name}:0" for name in scope.outputs]
+        )
+
+    def __call__(self, boxes: Array, scores: Array, count: Array, window: Array) -> list[Array]:
+        """The outputs, from what entered the scope (`nms_scope.Scope.inputs`)."""
+        return self._name(*self._suppress(boxes, scores, count, window))
 
 
 def _forget_colocations(graph: Any, present: Set[str]) -> None:

@@ -1,9 +1,9 @@
 """Finds the multi-class non-maximum suppression that the TensorFlow Object Detection API exports, and removes it.
 
-The API writes one suppression of 52 operations for each class: of the 42,746 nodes of the detector of record 31,569 are
-in this scope. TensorFlow takes most of its start to build them, and 50 to 70 ms of each frame to run them. `Suppression`
-computes the same from what enters the scope. The scope is replaced only if all its operations are known (`ScopeText`);
-their parameters are read from the graph. Main thread.
+The API writes a suppression of 52 operations for each class: of the 42,746 nodes of the detector of record, 31,569 are
+in this scope. TensorFlow spends most of its start on building them, and 50 to 70 ms of each frame on running them.
+`Suppression` computes the same from what enters the scope. The scope is replaced only if all its operations are known
+(`ScopeText`); their parameters are read from the graph. Main thread.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ _KNOWN = {
     "2f056b4466685fed147dc13237c47057ee0b1f397d60f27f824e63ff74ddb882": "NonMaxSuppressionV5, TensorFlow 1.14 or later",
     "126b647cc1914f26ff40aafe9c433154768a5363bbf16d7718acfe8d465f7530": "NonMaxSuppressionV3, or use_hard_nms",
 }
-"""Fingerprints of `batch_multiclass_non_max_suppression` in object_detection/core/post_processing.py, with a clip window
-in whose coordinates the boxes are given, and a batch of one frame. `tests/detectors/tfhub/api_scope.py` builds both."""
+"""Fingerprints of `batch_multiclass_non_max_suppression` in object_detection/core/post_processing.py for one frame,
+with a clip window relative to which the boxes are given. `tests/detectors/tfhub/api_scope.py` builds both."""
 
-_INPUTS = ("window", "boxes", "count", "scores")
+_INPUTS_OF_TEXT = ("window", "boxes", "count", "scores")
 """What enters these scopes, in the order in which their text refers to it."""
+
+INPUTS = ("boxes", "scores", "count", "window")
+"""The same in the order of `Suppression`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class Scope:
 
     Attributes:
         prefix: of the names of its nodes.
-        inputs: the tensors that enter: `boxes` float32 `(1, N, C, 4)` in pixels, `scores` float32 `(1, N, C)`, `count`
-            int32 `(1,)`, `window` float32 `(1, 4)`.
+        inputs: names of the tensors that enter: `boxes` float32 `(1, N, C, 4)` in pixels, `scores` float32
+            `(1, N, C)`, `count` int32 `(1,)`, `window` float32 `(1, 4)`; in this order.
         outputs: its nodes that are used outside: boxes `(1, total, 4)`, scores and classes `(1, total)`, all float32,
             and their number, int32 `(1,)`.
         parameters: of the suppression.
@@ -60,7 +63,9 @@ def find(graph: Any) -> Scope | None:
     text = ScopeText(graph, prefix)
     if text.fingerprint not in _KNOWN:
         raise UnknownScopeError("its operations are not those of a known export")
-    return Scope(prefix, dict(zip(_INPUTS, text.inputs, strict=True)), text.outputs, _parameters(text.parameters))
+    names = [name if ":" in name else f"{name}:0" for name in text.inputs]
+    of_roles = dict(zip(_INPUTS_OF_TEXT, names, strict=True))
+    return Scope(prefix, {role: of_roles[role] for role in INPUTS}, text.outputs, _parameters(text.parameters))
 
 
 def cut(graph: Any, scope: Scope) -> None:

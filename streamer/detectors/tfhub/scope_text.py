@@ -183,6 +183,6 @@ class ScopeText:
             if kind == "list":
                 plain = [*plain.i, *plain.type, *plain.s, *plain.f, *plain.b]
             default = _DEFAULT_TYPES.get(node.op) if key == "T" else _DEFAULTS.get(key)
-            if plain and plain != default:
+            if plain != default and (plain or default):
                 shown += f" {key}={plain}"
         return shown

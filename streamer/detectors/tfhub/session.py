@@ -1,8 +1,9 @@
 """Loads a SavedModel into a TF1 session and runs it on one frame at a time.
 
-The meta optimizer is off: it visits the tens of thousands of nodes of a large detector before the first frame, and the
-later frames are no faster (measured in `docs/performance.md`). The frame is copied to the device as bytes and converted
-to floats there. Built by the main thread, then used by one detector thread.
+The post-processing of the Object Detection API is removed from the graph and computed in NumPy (`loading`,
+`suppression`). TensorFlow's meta optimizer is off: it copies a large graph with its weights several times before the
+first frame; convolutions are fused without it (`convolutions`). The frame is copied to the device as bytes and
+converted to floats there. Built by the main thread, then used by one detector thread.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from streamer.detectors.tfhub import loading
 from streamer.detectors.tfhub.devices import Device
 from streamer.detectors.tfhub.loading import Parts
 from streamer.detectors.tfhub.signatures import Form
-from streamer.detectors.tfhub.suppression import Suppression
 from streamer.errors import ModelError
 from streamer.models.tensorflow_import import tensorflow
 
@@ -38,8 +38,9 @@ class SessionRunner:
         directory: the SavedModel.
         form: of its signature.
         device: where it runs.
-        settings: `precision`, `gpu_memory_mb`, and `optimize_graph`, with which TensorFlow fuses convolutions with the
-            operations after them, and on a GPU chooses their layout.
+        settings: `precision`, `gpu_memory_mb`, and `optimize_graph`, with which convolutions are fused with the
+            operations after them, and on a GPU TensorFlow chooses their layout. None fuses them where that takes no
+            time: on a CPU in float32, in a graph whose post-processing is known.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -52,7 +53,7 @@ class SessionRunner:
         tf.config.experimental.enable_tensor_float_32_execution(settings.precision == TENSORFLOAT32)
         graph = tf.Graph()
         parts = loading.read_parts(directory, form)
-        is_fused = parts is not None and device.gpu is None and not _is_reduced(settings)
+        is_fused = _is_fused(parts, device, settings)
         config = _config(v1, device, settings)
         _choose_rewrites(config, device, settings, is_fused=is_fused)
         self._session = v1.Session(graph=graph, config=config)
@@ -63,32 +64,26 @@ class SessionRunner:
                 if parts is None:
                     v1.saved_model.load(self._session, list(form.signature.tags), str(directory), input_map=input_map)
                 else:
-                    if is_fused and settings.optimize_graph is not False:
+                    if is_fused:
                         loading.fuse(parts, form)
                     loading.load_parts(self._session, parts, directory, input_map)
                 self._session.run(v1.tables_initializer())
             graph.finalize()  # an added node raises from here on, so that memory does not grow with the frames
-            self._fetches, self._call = self._callable(form, parts)
+            self._make_callables(form, parts)
         except Exception as error:  # the type depends on the damage of the graph or checkpoint
             self._session.close()
             raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
 
-    def _callable(self, form: Form, parts: Parts | None) -> tuple[list[str], Callable[[Array], list[Array]]]:
-        """What is fetched for a frame, and the whole model as a function of the frame."""
+    def _make_callables(self, form: Form, parts: Parts | None) -> None:
         outputs = [form.signature.outputs[key].name for key in form.outputs]
-        if parts is None:
-            return outputs, self._session.make_callable(outputs, feed_list=[self._frame])
-        scope = parts.scope
-        fetches = [scope.inputs[role] for role in ("boxes", "scores", "count", "window")]
-        fetches = [name if ":" in name else f"{name}:0" for name in fetches]
-        before = self._session.make_callable(fetches, feed_list=[self._frame])
-        after = self._session.make_callable(outputs, feed_list=[f"{name}:0" for name in scope.outputs])
-        suppress = Suppression(scope.parameters)
-        return fetches, lambda rgb: after(*suppress(*before(rgb)))
+        self._postprocess = None if parts is None else loading.Postprocessing(self._session, parts.scope, outputs)
+        self._fetches = outputs if parts is None else list(parts.scope.inputs.values())
+        self._call: Callable[[Array], list[Array]] = self._session.make_callable(self._fetches, feed_list=[self._frame])
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[Array]:
         """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
-        return self._call(rgb)
+        fetched = self._call(rgb)
+        return fetched if self._postprocess is None else self._postprocess(*fetched)
 
     def placement(self, rgb: npt.NDArray[np.uint8]) -> Counter[str]:
         """How many operations ran on which device (`CPU:0`, `GPU:0`) for this frame, by one more run."""
@@ -114,6 +109,12 @@ def _config(v1: Any, device: Device, settings: DetectorSettings) -> Any:
     if settings.gpu_memory_mb is not None:
         config.gpu_options.experimental.virtual_devices.add(memory_limit_mb=[settings.gpu_memory_mb])
     return config
+
+
+def _is_fused(parts: Parts | None, device: Device, settings: DetectorSettings) -> bool:
+    """Whether this program fuses the convolutions, instead of TensorFlow's optimizer."""
+    is_wanted = settings.optimize_graph is not False
+    return parts is not None and device.gpu is None and is_wanted and not _is_reduced(settings)
 
 
 def _is_reduced(settings: DetectorSettings) -> bool:

@@ -2,9 +2,9 @@
 
 TensorFlow suppresses the boxes of each class on their own, joins all classes, sorts by score, clips, and keeps the best
 (`multiclass_non_max_suppression` in object_detection/core/post_processing.py). The result is that of one walk over all
-pairs of a box and a class by falling score, which ends as soon as enough are kept. `Suppression` walks over the best 512
-pairs, and over more only if these are not enough. All results equal TensorFlow's bit for bit, also of ties, NaN, and
-numbers that its CPU kernels flush to zero.
+pairs of a box and a class by falling score, which ends as soon as enough are kept. `Suppression` walks over the best
+512 pairs, and over more only if these are not enough. All results equal those of TensorFlow's CPU kernels bit for bit,
+also with ties, NaN and subnormal numbers. Only the sign of a zero may differ: TensorFlow's depends on its position.
 """
 
 from __future__ import annotations
