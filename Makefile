@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test test-full lint bench faults lock clean
+.PHONY: demo test test-full lint docs bench faults lock clean
 
 demo: .venv/demo
 	$(BIN)/python main.py demo
@@ -23,6 +23,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pages in docs/ as a web site: build/site/index.html. A warning is an error.
+docs: .venv/dev
+	$(BIN)/mkdocs build --strict
 
 # Takes an hour and a half; FAULTS='--only killed --repetitions 5' for less.
 faults: .venv/dev

@@ -4,10 +4,11 @@
     python -m benchmarks.detector MODULE_DIR --in-turns N
 
 Each side is a separate process, in turns. Measured are the time from the start of the process to the first detections,
-seconds per warm frame, peak memory, and whether both sides found the same. `--precision` compares another precision
-with float32 instead. `--in-turns` runs all sides in one process, frame by frame in turns: on a machine whose speed
-changes from minute to minute this is the only fair comparison of warm frames. `benchmarks.detector_calls` needs no
-module.
+seconds per warm frame, peak memory, the post-processing on one core, and whether both sides found the same. The wall
+times come with the CPU times, which depend less on what else runs. `--precision` compares another precision with
+float32 instead. `--in-turns` runs all sides in one process, frame by frame in turns: on a machine whose speed changes
+from minute to minute this is the only fair comparison of warm frames. `benchmarks.suppression` and
+`benchmarks.detector_calls` need no module.
 """
 
 from __future__ import annotations

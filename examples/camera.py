@@ -27,7 +27,7 @@ def watch(source: str, detector: str, seconds: float) -> int:
             now_s = time.monotonic()
             if now_s >= next_line_s:
                 next_line_s = now_s + 1
-                names = sorted(scene.labels.name(label) for label in scene.tracks.labels)
+                names = sorted(item.label for item in scene.objects)
                 age_ms = 1000 * (now_s - scene.frame.captured_s)
                 print(f"{scene.frame.time_s:7.2f} s  {scene.fps:4.1f} fps  {age_ms:4.0f} ms old  {', '.join(names)}")
             if now_s > ends_s:

@@ -5,10 +5,11 @@ Three lines from a clip, a webcam (`0`) or a camera (`rtsp://...`) to its boxes:
     import streamer
 
     for scene in streamer.open("clip.mp4"):
-        print(scene.frame.time_s, scene.tracks.ids, scene.tracks.boxes)
+        print(scene.frame.time_s, [(item.id, item.label, item.box) for item in scene.objects])
 
-`Pipeline` is the same with parts of your own. The registries `SOURCES`, `DETECTORS`, `TRACKERS`, `ANNOTATORS` and
-`SINKS` hold every built-in or installed class by name: `streamer.TRACKERS["cascade"]()`.
+`load_detector` is for single pictures, `Pipeline` for a run that you build from its parts. The registries `SOURCES`,
+`DETECTORS`, `TRACKERS`, `ANNOTATORS` and `SINKS` hold every built-in or installed class by name:
+`streamer.TRACKERS["cascade"]()`.
 
 Names are imported on first use: `import streamer` imports neither PyAV nor NumPy.
 """
@@ -49,11 +50,13 @@ if TYPE_CHECKING:
     from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
     from streamer.pipeline import Pipeline
     from streamer.registry import ANNOTATORS, DETECTORS, SINKS, SOURCES, TRACKERS
+    from streamer.run.loaded_detector import LoadedDetector, load_detector
     from streamer.run.scenes import Scenes, open
     from streamer.sources.selection import open_source
     from streamer.values.drawable import Drawable
     from streamer.values.frame import Frame
     from streamer.values.labels import LabelTable
+    from streamer.values.objects import Object, Objects
     from streamer.values.states import FrameState, Overlay
     from tracking.types import Detections, Origin, Tracker, Tracks
 
@@ -80,8 +83,11 @@ __all__ = [
     "FrameState",
     "Interrupted",
     "LabelTable",
+    "LoadedDetector",
     "MetricsSettings",
     "ModelError",
+    "Object",
+    "Objects",
     "Origin",
     "OutputEntry",
     "OutputSettings",
@@ -109,6 +115,7 @@ __all__ = [
     "Tracks",
     "WindowSettings",
     "__version__",
+    "load_detector",
     "load_settings",
     "open",
     "open_source",
@@ -145,11 +152,13 @@ _MODULES = {
     "streamer.interfaces": ("Annotator", "Detector", "Scene", "Sink", "Source", "StreamInfo"),
     "streamer.pipeline": ("Pipeline",),
     "streamer.registry": ("ANNOTATORS", "DETECTORS", "SINKS", "SOURCES", "TRACKERS"),
+    "streamer.run.loaded_detector": ("LoadedDetector", "load_detector"),
     "streamer.run.scenes": ("Scenes", "open"),
     "streamer.sources.selection": ("open_source",),
     "streamer.values.drawable": ("Drawable",),
     "streamer.values.frame": ("Frame",),
     "streamer.values.labels": ("LabelTable",),
+    "streamer.values.objects": ("Object", "Objects"),
     "streamer.values.states": ("FrameState", "Overlay"),
     "tracking.types": ("Detections", "Origin", "Tracker", "Tracks"),
 }

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from streamer.config.settings import DrawSettings, WindowSettings
     from streamer.config.source import SourceSettings
     from streamer.flow.stats import RunStats
-    from streamer.interfaces import Annotator, Detector, PacketTap, Sink, Source, StreamInfo
+    from streamer.interfaces import Annotator, Detector, Sink, Source, StreamInfo
+    from streamer.media.packet_tap import PacketTap
     from streamer.media.passthrough import Passthrough
     from streamer.values.labels import LabelTable
 
@@ -96,6 +97,8 @@ class SourceFeature(Protocol):
         section: the settings that `from_settings` gets.
         takes: which of the settings `size`, `pixel_format` and `fps` it uses; a class without this attribute uses none.
         schemes: schemes of the addresses that it accepts, for the error about an unknown address; optional.
+
+    A class of live sources also has `is_live(uri)`: whether the source is known to be live before it is opened.
     """
 
     section: ClassVar[type[Section]]
@@ -128,10 +131,17 @@ class DetectorFeature(Protocol):
     Attributes:
         section: the settings that `from_settings` gets.
         default_min_score: the lowest score that the detector reports if no setting changes it.
+        recorded: its detections come from a file, perhaps of another video.
     """
 
     section: ClassVar[type[Section]] = DetectorSettings
     default_min_score: ClassVar[float] = 0.0
+    recorded: ClassVar[bool] = False
+
+    @property
+    def best_score(self) -> float | None:
+        """The highest score so far, also below the lowest score that it reports; None if unknown. Any thread."""
+        return None
 
     @classmethod
     def accepts(cls, name: str) -> bool:
@@ -215,6 +225,7 @@ class SinkFeature(Protocol):
     Attributes:
         section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
         schemes: schemes of the addresses that it writes to, such as `rtsp`.
+        writes_files: `to` is a path unless it is an address; False for windows.
 
     Raises:
         ConfigError: a setting does not fit.
@@ -223,6 +234,7 @@ class SinkFeature(Protocol):
 
     section: ClassVar[type[OutputEntry]] = OutputEntry
     schemes: ClassVar[tuple[str, ...]] = ()
+    writes_files: ClassVar[bool] = True
 
     def __init__(self, entry: Any, context: SinkContext) -> None: ...
 

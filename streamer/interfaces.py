@@ -7,18 +7,17 @@ program it is the main thread. The contract suites in `tests/contracts/` check e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Protocol, Self, runtime_checkable
 
 import av
-from av.packet import Packet
-from av.video.stream import VideoStream
 
 from streamer.media.passthrough import Passthrough
 from streamer.values.drawable import Drawable
-from streamer.values.frame import Frame
+from streamer.values.frame import BgrArray, Frame, RgbArray, bgr_of
 from streamer.values.labels import LabelTable
+from streamer.values.objects import Objects
 from streamer.values.states import FrameState
 from tracking.types import Detections, IdArray, Tracks
 
@@ -63,6 +62,7 @@ class StreamInfo:
         jpeg_like: the format of a webcam, MJPEG or still images, which few video players support directly (full range,
             4:2:2, 4:4:4 or RGB).
         side_data: of the first frame, as read by `streamer.media.side_data`.
+        files: the paths of the pictures that are read, in order; empty for a video.
     """
 
     name: str
@@ -83,6 +83,7 @@ class StreamInfo:
     field_order: int = 0
     jpeg_like: bool = False
     side_data: Mapping[str, bytes] = field(default_factory=dict)
+    files: Sequence[str] = ()
 
 
 class Source(Protocol):
@@ -90,8 +91,7 @@ class Source(Protocol):
 
     Entering opens the source (`SourceUnavailable` if that fails) and makes `info` valid. Iterating yields frames with
     `index` 0, 1, 2, ...; it returns at the end of the stream, and raises `SourceLost` if trying again may help. Leaving
-    twice, or before the end, is allowed. A source is used once. A subclass needs only `info` and
-    `__iter__`.
+    twice, or before the end, is allowed. A source is used once. A subclass needs only `info` and `__iter__`.
     """
 
     @property
@@ -126,29 +126,6 @@ class PassthroughSource(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """What it changed or left out, one line each, for the report; complete when the source has ended."""
-        ...
-
-
-class StreamTap(Protocol):
-    """Gets the packets of one opened stream, in decoding order. Called by the thread that reads the stream.
-
-    Attributes:
-        number: of the stream, from 0, over all connections of a run.
-    """
-
-    @property
-    def number(self) -> int: ...
-
-    def packet(self, packet: Packet[VideoStream]) -> None:
-        """The next packet for the decoder. The caller keeps using it, so the tap must copy what it needs."""
-        ...
-
-
-class PacketTap(Protocol):
-    """Gets each stream that is opened, before its first packet."""
-
-    def begin(self, stream: VideoStream) -> StreamTap | None:
-        """A stream whose decoder is configured and has no packet yet; returns None if its packets are not needed."""
         ...
 
 
@@ -206,9 +183,33 @@ class Scene:
         return self.frame.stream
 
     @property
+    def objects(self) -> Objects:
+        """The tracks with their class names."""
+        return Objects(self.tracks, self.labels)
+
+    @property
+    def detected_objects(self) -> Objects:
+        """The detections with their class names; none if the frame was not detected."""
+        return Objects(self.detections or Detections.empty(), self.labels)
+
+    @property
     def shown(self) -> av.VideoFrame:
         """The annotated frame, or the frame itself where nothing was drawn."""
         return self.frame.picture if self.picture is None else self.picture
+
+    def rgb(self) -> RgbArray:
+        """The annotated frame, converted like `Frame.rgb`: uint8 `(height, width, 3)`.
+
+        Raises:
+            ValueError: nothing was drawn.
+        """
+        if self.picture is None:
+            raise ValueError("nothing was drawn: open the source with draw=True, or take scene.frame.rgb()")
+        return replace(self.frame, picture=self.picture).rgb()
+
+    def bgr(self) -> BgrArray:
+        """`rgb` with the channels in the order that OpenCV uses."""
+        return bgr_of(self.rgb())
 
 
 class Annotator(Protocol):

@@ -169,9 +169,11 @@ SINKS = Registry(
     {
         "stream": "streamer.sinks.publish.stream:StreamSink",
         "mjpeg": "streamer.sinks.mjpeg.mjpeg:MjpegSink",
-        "jsonl": "streamer.sinks.text:JsonLinesSink",
-        "mot": "streamer.sinks.text:MotSink",
+        "jsonl": "streamer.sinks.text.json_lines:JsonLinesSink",
+        "csv": "streamer.sinks.text.csv_rows:CsvSink",
+        "mot": "streamer.sinks.text.mot_text:MotSink",
         "window": "streamer.sinks.window.window:WindowSink",
+        "images": "streamer.sinks.images.images:ImageSink",
         "recording": "streamer.sinks.segments.recording:RecordingSink",
         "video": "streamer.sinks.video.video:VideoSink",
     },

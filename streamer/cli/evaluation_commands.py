@@ -15,12 +15,14 @@ from streamer.cli.options import (
     Classes,
     DetectEvery,
     DetectionFile,
+    DetectorName,
     JsonFile,
     MinScore,
     Offline,
     Sequences,
     TrackerName,
     detector_options,
+    value,
 )
 from streamer.errors import ConfigError
 
@@ -30,15 +32,16 @@ def tracking(
     tracker: TrackerName = None,
     det: DetectionFile = None,
     tracks: Annotated[
-        Path | None, typer.Option(help="Write the tracks to <sequence>.txt in this folder, replacing existing files.")
+        Path | None,
+        value("--tracks", "FOLDER", "Write the tracks to FOLDER/<sequence>.txt; existing files are replaced."),
     ] = None,
     given: Annotated[
         Path | None,
-        typer.Option(help="Score <sequence>.txt in this folder instead, such as those of `streaming --shown`."),
+        value("--given", "FOLDER", "Score FOLDER/<sequence>.txt instead, such as those of 'streaming --shown'."),
     ] = None,
     json_path: JsonFile = None,
 ) -> None:
-    """HOTA, MOTA, IDF1 and id switches of a tracker on sequences with ground truth."""
+    """Measure HOTA, MOTA, IDF1 and id switches against ground truth."""
     with command(prints=True) as (terminal, _):
         import tempfile
 
@@ -83,24 +86,31 @@ def tracking(
 def streaming(
     sequences: Sequences,
     latency: Annotated[
-        str, typer.Option(help="Latencies of the detector in seconds, separated by commas.")
+        str, value("--latency", "SECONDS,...", "Simulated latencies of the detector.")
     ] = "0.1,0.3,0.5,1.0",
-    fps: Annotated[str | None, typer.Option(help="Play at this rate; default: that of the sequence.")] = None,
-    overlay: Annotated[str, typer.Option(help="now, detected, delayed, separated by commas.")] = "now,delayed",
+    fps: Annotated[
+        str | None, value("--fps", "RATE", "Play at this frame rate.", default="that of the sequence")
+    ] = None,
+    overlay: Annotated[str, value("--overlay", "NAME,...", "Overlays to compare: now, detected, delayed.")] = (
+        "now,delayed"
+    ),
     det: DetectionFile = None,
     tracker: TrackerName = None,
     shown: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the displayed boxes to <overlay>-<latency>/<sequence>.txt in this folder, replacing files."
+        value(
+            "--shown",
+            "FOLDER",
+            "Write the displayed boxes to FOLDER/<overlay>-<latency>/<sequence>.txt; existing files are replaced.",
         ),
     ] = None,
     json_path: JsonFile = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Plot accuracy against latency: .png or .svg; an existing file is replaced.")
+        Path | None,
+        value("--plot", "FILE", "Plot accuracy against latency, .png or .svg; an existing file is replaced."),
     ] = None,
 ) -> None:
-    """Accuracy of the displayed boxes while a slow detector works, on sequences with ground truth."""
+    """Measure the accuracy of what is displayed under latency, against ground truth."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables
@@ -132,8 +142,8 @@ def streaming(
 
 def video(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="VIDEO", help="Video file, or another source that run takes.")],
-    detector: Annotated[str | None, typer.Option(help="auto, starter, or a hub module: URL, file or folder.")] = None,
+    source: Annotated[str, typer.Argument(metavar="VIDEO", help="Video file, or another source of 'run'.")],
+    detector: DetectorName = None,
     classes: Classes = None,
     min_score: MinScore = None,
     tracker: TrackerName = None,
@@ -141,7 +151,7 @@ def video(
     offline: Offline = False,
     json_path: JsonFile = None,
 ) -> None:
-    """How far boxes jump when detections arrive and how often ids break, without ground truth."""
+    """Measure how far boxes jump and how often ids break, without ground truth."""
     options = detector_options(detector, classes, min_score, detect_every, tracker, offline=offline)
     with command(prints=True) as (terminal, interrupts):
         from streamer.config.loading import load_settings

@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from streamer.cli.command import command
-from streamer.cli.options import LabelMap, parse_size
+from streamer.cli.options import LabelMap, parse_size, value
 from streamer.errors import ConfigError
 
 CHECKED_FRAMES = 4
 
 
 def list_models() -> None:
-    """List known and installed models, and where each came from."""
+    """List known and downloaded models, their origin and path."""
     with command(prints=True) as (terminal, _):
         from streamer.models import listing
 
@@ -30,10 +30,14 @@ def list_models() -> None:
 
 
 def fetch(
-    name: Annotated[str, typer.Argument(help="Model by name, or a hub module: URL or .tar.gz file.")] = "starter",
-    sha256: Annotated[str | None, typer.Option(help="The expected checksum of a module's archive.")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Model by name, or a hub module: URL or .tar.gz file.")
+    ] = "starter",
+    sha256: Annotated[
+        str | None, value("--sha256", "DIGITS", "Expected checksum of a hub module's archive.", default="not checked")
+    ] = None,
 ) -> None:
-    """Download a model to the cache and check every byte, or repair it there. It then needs no network."""
+    """Download a model to the cache, or check and repair it there."""
     with command(prints=True) as (terminal, _):
         from streamer.models import handles, store
 
@@ -44,15 +48,17 @@ def fetch(
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="Model by name, or a hub module: URL, file or folder.")] = "starter",
-    device: Annotated[str, typer.Option(help="Where a hub module runs: auto, cpu or gpu:0.")] = "auto",
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL", help="Model by name, or a hub module: URL, file or folder.")
+    ] = "starter",
+    device: Annotated[str, value("--device", "NAME", "Where a hub module runs: auto, cpu, gpu:0, gpu:1, ...")] = "auto",
     precision: Annotated[
-        str, typer.Option(help="Of a hub module: float32, tensorfloat32, bfloat16 or mixed_float16.")
+        str, value("--precision", "NAME", "Of a hub module: float32, tensorfloat32, bfloat16 or mixed_float16.")
     ] = "float32",
     label_map: LabelMap = None,
-    size: Annotated[str, typer.Option(help="Size of the test frames.")] = "1280x720",
+    size: Annotated[str, value("--size", "WIDTHxHEIGHT", "Size of the test frames, pixels.")] = "1280x720",
 ) -> None:
-    """Verify the files of a model, load it, run it, and show where it ran and how long that took."""
+    """Verify a model, run it, and show its device and speed."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
         from streamer.detectors import checking
@@ -73,11 +79,15 @@ def check(
 
 
 def labels(
-    pattern: Annotated[str, typer.Argument(help="Part of a name, or a MID; default: all classes.")] = "",
-    detector: Annotated[str, typer.Option(help="A model by name, or a hub module.")] = "faster_rcnn_openimages_v4",
+    pattern: Annotated[
+        str, typer.Argument(metavar="NAME", help="Part of a name, or a MID. Default: all classes.")
+    ] = "",
+    detector: Annotated[
+        str, value("--detector", "MODEL", "Model by name, or a hub module: URL, file or folder.")
+    ] = "faster_rcnn_openimages_v4",
     label_map: LabelMap = None,
 ) -> None:
-    """Show the classes of a detector as a tree: name, id, MID. A match is shown with its parents and children."""
+    """Show the classes of a detector as a tree: name, id, MID."""
     with command(prints=True) as (terminal, _):
         from streamer.classes import label_tree
         from streamer.config.detector import DetectorSettings

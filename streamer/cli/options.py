@@ -1,48 +1,120 @@
-"""Arguments and options that several commands share."""
+"""Arguments and options that several commands share, and the groups in which `--help` shows them.
+
+An option that overrides a setting is None unless it is given, so the default in its help is text. A test compares that
+text with the settings, which would take too long to import for `--help`.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from streamer.errors import ConfigError
+from streamer.registry import DETECTORS, TRACKERS
+
+INPUT, DETECTION, TRACKING, DRAWING = "Input", "Detection", "Tracking", "Drawing"
+OUTPUTS, LIVE, ADVANCED = "Outputs", "Live", "Advanced"
 
 
-class LogFormat(StrEnum):
-    """How messages are written."""
+def flag(name: str, text: str, group: str | None = None, *short: str) -> Any:
+    """An option without a value."""
+    return typer.Option(name, *short, help=text, rich_help_panel=group, metavar="")
 
-    text = "text"
-    json = "json"
+
+def value(name: str, metavar: str, text: str, group: str | None = None, *short: str, default: str = "") -> Any:
+    """An option with a value.
+
+    Args:
+        name, short: as typed.
+        metavar: the kind of value.
+        text: what it does.
+        group: of `--help`.
+        default: the default to show, for an option that overrides a setting.
+    """
+    shown = rf"{text} [dim]\[default: {default}][/]" if default else text  # as Typer shows its own defaults
+    return typer.Option(name, *short, help=shown, rich_help_panel=group, metavar=metavar)
+
+
+def _also(names: set[str]) -> str:
+    """The names that other packages have added, for a list of names."""
+    return "".join(f", {name}" for name in sorted(names))
 
 
 Output = Annotated[
     list[str] | None,
-    typer.Option("-o", "--output", help="Video file, rec/%H%M%S.mp4, rtsp://, rtmp://, udp://, http://; repeatable."),
+    value(
+        "--output",
+        "FILE|URL",
+        "Annotated video: out.mp4, rec/%Y%m%d-%H%M%S.mp4 (a file every 10 minutes), live.m3u8, rtsp://, rtmp://, "
+        "udp://, or a page for browsers: http://127.0.0.1:8080/. Pictures: out.jpg, shots/, shots/%06d.png. {name} is "
+        "the name of the input. Repeatable. Default: NAME.annotated.mp4, or .jpg and so on for pictures.",
+        OUTPUTS,
+        "-o",
+    ),
 ]
-Jsonl = Annotated[Path | None, typer.Option(help="Write JSON lines, one object per frame.")]
-Mot = Annotated[Path | None, typer.Option(help="Write MOT Challenge text.")]
-ReportFile = Annotated[Path | None, typer.Option("--report", help="Write the final report as JSON.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-Config = Annotated[Path | None, typer.Option(help="YAML file with settings; see configs/.")]
-Assign = Annotated[list[str] | None, typer.Option("--set", help="One setting: key.path=value; repeatable.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show only warnings and errors.")]
-TrackerName = Annotated[str | None, typer.Option("--tracker", help="Tracker by name.")]
-Classes = Annotated[str | None, typer.Option(help="Keep only these classes: names or MIDs, separated by commas.")]
-MinScore = Annotated[float | None, typer.Option(help="Drop detections below this score.")]
-DetectEvery = Annotated[int | None, typer.Option(help="Detect every N-th frame; interpolate the others.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Never download a model.")]
+Jsonl = Annotated[Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame.", OUTPUTS)]
+Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box.", OUTPUTS)]
+Mot = Annotated[Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text.", OUTPUTS)]
+ReportFile = Annotated[Path | None, value("--report", "FILE", "Write the final report as JSON.", OUTPUTS)]
+Overwrite = Annotated[bool, flag("--overwrite", "Replace output files that exist.", OUTPUTS)]
+Config = Annotated[Path | None, value("--config", "FILE", "YAML file with settings.", ADVANCED)]
+Assign = Annotated[
+    list[str] | None,
+    value("--set", "KEY=VALUE", "Any setting by its path: draw.trails=true, output.crf=28. Repeatable.", ADVANCED),
+]
+Quiet = Annotated[bool, flag("--quiet", "Show only warnings and errors.", None, "-q")]
+TrackerName = Annotated[
+    str | None,
+    value("--tracker", "NAME", f"One of {', '.join(TRACKERS)}.", TRACKING, default="cascade"),
+]
+DetectorName = Annotated[
+    str | None,
+    value(
+        "--detector",
+        "NAME|FILE",
+        "auto (the best that this machine can run), starter (23 classes), faster_rcnn_openimages_v4 (601 classes, "
+        f"for a GPU){_also(DETECTORS.extensions)}, a TensorFlow Hub module (URL, .tar.gz file, folder), or detections "
+        "in a file (.txt, .jsonl).",
+        DETECTION,
+        default="auto",
+    ),
+]
+Classes = Annotated[
+    str | None,
+    value(
+        "--classes",
+        "NAME,...",
+        "Keep only these classes and the classes below them; 'streamer models labels' lists them.",
+        DETECTION,
+        default="all",
+    ),
+]
+MinScore = Annotated[
+    float | None,
+    value("--min-score", "0..1", "Drop detections below this score.", DETECTION, default="by detector"),
+]
+DetectEvery = Annotated[
+    int | None,
+    value("--detect-every", "N", "Detect every N-th frame; interpolate the others.", DETECTION, default="1"),
+]
+Offline = Annotated[bool, flag("--offline", "Never download a model.", DETECTION)]
 LabelMap = Annotated[
     str | None,
-    typer.Option(help="Class names of a hub module: open_images_v4, coco, or a .pbtxt, .csv or .txt file."),
+    value(
+        "--label-map",
+        "NAME|FILE",
+        "Class names of a hub module: open_images_v4, coco, or a .pbtxt, .csv or .txt file.",
+        default="its own",
+    ),
 ]
 Sequences = Annotated[list[Path], typer.Argument(help="Folders with seqinfo.ini, gt/gt.txt and det/ (MOT Challenge).")]
 DetectionFile = Annotated[
-    str | None, typer.Option("--det", help="A file in det/; default: det.txt, or det_sim.txt if only that exists.")
+    str | None,
+    value("--det", "NAME", "A file in det/.", default="det.txt, else det_sim.txt"),
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON, replacing an existing file.")]
+JsonFile = Annotated[Path | None, value("--json", "FILE", "Write the figures as JSON; an existing file is replaced.")]
 
 
 def detector_options(

@@ -1,39 +1,70 @@
 """The command line: its commands, their groups, and the exit code of the process.
 
-Exit codes: 0 the command did its work, 1 something failed on the way, 2 the input cannot work, 130 / 143 / 129 ended by
-Ctrl-C / SIGTERM / SIGHUP. Every command imports the heavy libraries that it needs, so `--help` answers at once.
+Exit codes: 0 success, 1 runtime failure, 2 invalid input, 130 / 143 / 129 ended by Ctrl-C / SIGTERM / SIGHUP. Every
+command imports the heavy libraries that it needs, so `--help` answers at once.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
 from streamer.cli import commands, evaluation_commands, model_commands
 from streamer.system import standard_streams
 
+NAME = "streamer"
+HELP = """Detect and track objects in videos, webcams and IP cameras.
+
+[not dim]streamer demo                                     annotate a sample clip
+streamer run clip.mp4                             writes clip.annotated.mp4
+streamer run 0 --show                             webcam, in a window
+streamer run rtsp://CAMERA/PATH -o rec/%H%M.mp4   IP camera, recorded
+streamer models labels car                        classes for --classes[/]
+"""
+
 app = typer.Typer(
-    help="Accurate object detection on video, without making the video slow.",
+    help=HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (commands.run, commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 
-models = typer.Typer(help="Model weights: list, download, check.", no_args_is_help=True)
+models = typer.Typer(help="List, download and check models; show their classes.", no_args_is_help=True)
 models.command("list")(model_commands.list_models)
 models.command("fetch")(model_commands.fetch)
 models.command("check")(model_commands.check)
 models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
 
-evaluate = typer.Typer(help="Measure tracks and displayed boxes, with or without ground truth.", no_args_is_help=True)
+evaluate = typer.Typer(help="Measure tracks and displayed boxes.", no_args_is_help=True)
 evaluate.command("tracking")(evaluation_commands.tracking)
 evaluate.command("streaming")(evaluation_commands.streaming)
 evaluate.command("video")(evaluation_commands.video)
 app.add_typer(evaluate, name="evaluate")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        package = sys.modules["streamer"]  # imported before this module, which must not import what is above it
+        typer.echo(f"{NAME} {package.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Show the version and exit.", metavar="", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def run_program(started_s: float) -> None:
@@ -44,7 +75,7 @@ def run_program(started_s: float) -> None:
     """
     standard_streams.protect()
     try:
-        app(obj=started_s)
+        app(obj=started_s, prog_name=NAME)
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
         if "streamer.flow.threads" in sys.modules:  # only then can a thread be left that does not end

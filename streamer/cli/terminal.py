@@ -107,10 +107,14 @@ class Terminal:
         else:
             self.messages.print(escape(readable(SECRETS.hide(traceback), keep="\n")))
 
-    def progress(self, total: int | None, *, live: bool = False) -> RunProgress | LiveStatus:
-        """A progress display for `total` frames (None if unknown), or the status line of a live source."""
+    def progress(self, total: int | None, *, live: bool = False, title: str = "") -> RunProgress | LiveStatus:
+        """A progress display for `total` frames (None if unknown), or the status line of a live source.
+
+        Args:
+            title: one of several inputs.
+        """
         shows = not self.quiet and not self._json
-        return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows)
+        return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows, title=title)
 
     def report(self, report: Report) -> None:
         """Show the final report; it fits a screen of 80 x 24."""
@@ -127,9 +131,11 @@ class RunProgress:
         terminal: where they are shown.
         total: number of frames; None if unknown.
         shows: False shows nothing.
+        title: begins the line; empty for a single input.
     """
 
-    def __init__(self, terminal: Terminal, total: int | None, *, shows: bool) -> None:
+    def __init__(self, terminal: Terminal, total: int | None, *, shows: bool, title: str = "") -> None:
+        self._title = readable(SECRETS.hide(title))
         self._terminal = terminal
         self._total = total
         self._began_s = self._shown_s = time.monotonic()
@@ -137,6 +143,7 @@ class RunProgress:
         self._shows = shows
         if shows and terminal.messages.is_terminal:
             self._bar = Progress(
+                *([TextColumn("{task.description}", markup=False)] if title else []),
                 BarColumn(),
                 TaskProgressColumn(),
                 MofNCompleteColumn(),
@@ -147,7 +154,7 @@ class RunProgress:
                 refresh_per_second=4,
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=total, fps=0.0, lost=0)
+            self._task = self._bar.add_task(self._title, total=total, fps=0.0, lost=0)
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -167,7 +174,8 @@ class RunProgress:
             self._bar.update(self._task, completed=shown, fps=fps, lost=lost)
         elif self._shows and now_s - self._shown_s >= PLAIN_EVERY_S:
             self._shown_s = now_s
-            self._terminal.message(_plain_line(shown, self._total, fps, lost))
+            begin = self._title and f"{self._title}: "
+            self._terminal.message(begin + _plain_line(shown, self._total, fps, lost))
 
 
 def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:

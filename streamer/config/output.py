@@ -51,8 +51,8 @@ class OutputSettings(Section):
     """Delete the oldest segments of a recording beyond this size."""
     keep_days: float | None = Field(default=None, gt=0)
     """Delete older segments of a recording."""
-    quality: int = Field(default=80, ge=1, le=100)
-    """Of JPEG frames over HTTP."""
+    quality: int | None = Field(default=None, ge=1, le=100)
+    """Of JPEG and WebP pictures; null: 80 over HTTP, 97 in files."""
     max_fps: float | None = Field(default=None, gt=0)
     """Of JPEG frames over HTTP."""
 
@@ -94,10 +94,11 @@ class OutputEntry(OutputSettings):
     """One of several outputs."""
 
     to: str
-    """A file, a pattern such as rec/%Y%m%d-%H%M%S.mp4, an HLS playlist, or an address (rtsp, rtmp, udp, http)."""
+    """A video or a picture, a folder of pictures (shots/), a pattern such as rec/%Y%m%d-%H%M%S.mp4 or shots/%06d.jpg,
+    an HLS playlist, or an address (rtsp, rtmp, udp, http)."""
     sink: str | None = None
-    """The sink by name (`video`, `recording`, `stream`, `mjpeg`, `jsonl`, `mot`, `window`, or one of another package);
-    null: the one that `to` calls for."""
+    """The sink by name (`video`, `images`, `recording`, `stream`, `mjpeg`, `jsonl`, `csv`, `mot`, `window`, or one of
+    another package); null: the one that `to` calls for."""
 
     @field_validator("to")
     @classmethod

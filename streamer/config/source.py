@@ -109,6 +109,12 @@ class SourceSettings(Section):
         # YAML reads the 0 of the first camera as a number.
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("deinterlace", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        # YAML reads on and off without quotes as true and false.
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
     @field_validator("options", mode="before")
     @classmethod
     def _ffmpeg_text(cls, value: object) -> object:

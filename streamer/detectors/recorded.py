@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,8 @@ class RecordedDetector(DetectorFeature):
         size: width and height in pixels of the frames that the boxes belong to; boxes are scaled to a frame of another
             size. None: boxes are not scaled.
     """
+
+    recorded: ClassVar[bool] = True
 
     def __init__(
         self,

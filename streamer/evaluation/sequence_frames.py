@@ -10,7 +10,7 @@ from streamer.errors import ConfigError, SourceUnavailable
 from streamer.evaluation.sequences import Sequence
 from streamer.media.ffmpeg_log import reason
 from streamer.sources.decode.opening import choose_video, open_file
-from streamer.sources.images.images import find_images
+from streamer.sources.images.files import find_images
 
 
 def find_frames(sequence: Sequence) -> Path | None:

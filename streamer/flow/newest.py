@@ -7,6 +7,7 @@ thread-safe; the calling threads are those of `streamer.flow.routes.Route`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.outcomes import FrameOutcomes
 from streamer.flow.playout import Playout
 from streamer.flow.queues import ClosableQueue, Closed
-from streamer.values.delivery import Arrived, Delivery, Detected
+from streamer.flow.routes import never
+from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import DropCause, FrameState
 
@@ -51,6 +53,8 @@ class NewestRoute(ClosableQueue):
         keep_all: the display thread gets every frame, if late, also those that wait when the run ends. Frames are
             dropped only beyond `MOST_BYTES`. Otherwise it gets the two newest frames that are due.
         playout: decides when frames are due; on arrival if None.
+        next_due_s: when the display thread next shows a frame that it holds back, called by that thread; infinite for
+            never.
         clock: monotonic seconds, the clock of `Frame.captured_s`.
     """
 
@@ -62,6 +66,7 @@ class NewestRoute(ClosableQueue):
         every_frame: bool,
         keep_all: bool = False,
         playout: Playout | None = None,
+        next_due_s: Callable[[], float] = never,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(_OVERDUE_CAPACITY)
@@ -72,6 +77,7 @@ class NewestRoute(ClosableQueue):
         self._drop_cause = DropCause.OUTPUT_LATE if every_frame else DropCause.DETECTOR_BUSY
         self._keep_all = keep_all
         self._playout = playout
+        self._next_due_s = next_due_s
         self._clock = clock
         self._began_s = clock()
         self._waiting: Frame | None = None
@@ -158,25 +164,34 @@ class NewestRoute(ClosableQueue):
 
     def __iter__(self) -> Iterator[Delivery]:
         while True:
+            due_s = self._next_due_s()
             with self._changed:
-                while not self._can_deliver():
-                    self._changed.wait(self._arrived[0].due_s - self._clock() if self._arrived else None)
+                while not self._can_deliver(due_s):
+                    next_s = min(due_s, self._arrived[0].due_s) if self._arrived else due_s
+                    self._changed.wait(None if next_s == math.inf else next_s - self._clock())
                 if self._closed and not (self._keep_all and self._arrived):
                     raise Closed
-                # Results first: frames that arrived meanwhile get better boxes.
-                if not (self._results or self._arrived):
+                delivery = self._take_delivery(due_s)
+                if delivery is None:
                     return
-                delivery = self._results.popleft() if self._results else self._take_arrived()
                 self._changed.notify_all()
             yield delivery
+
+    def _take_delivery(self, display_due_s: float) -> Delivery | None:
+        if self._results:  # first: frames that arrived meanwhile get better boxes
+            return self._results.popleft()
+        if display_due_s <= self._clock() and not (self._arrived and self._arrived[0].due_s <= display_due_s):
+            return DisplayDue(display_due_s)
+        return self._take_arrived() if self._arrived else None
 
     def shown(self, frame: Frame, state: FrameState, cause: str) -> None:  # noqa: ARG002
         with self._changed:
             self._outcomes.shown(frame, state)
 
-    def _can_deliver(self) -> bool:
-        if self._closed or self._results:
+    def _can_deliver(self, display_due_s: float) -> bool:
+        now_s = self._clock()
+        if self._closed or self._results or display_due_s <= now_s:
             return True
         if self._arrived:
-            return self._arrived[0].due_s <= self._clock()
+            return self._arrived[0].due_s <= now_s
         return self._ended and self._waiting is None and not self._detecting

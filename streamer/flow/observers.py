@@ -11,7 +11,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from streamer.flow.cadence import Cadence
-from streamer.interfaces import PacketTap, Scene, StreamInfo
+from streamer.interfaces import Scene, StreamInfo
+from streamer.media.packet_tap import PacketTap
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable

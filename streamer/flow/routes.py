@@ -8,6 +8,7 @@ ledger. Methods are thread-safe; each names the thread that calls it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
@@ -19,6 +20,11 @@ from streamer.values.states import FrameState
 
 CAPTURED_CAPACITY = 4
 DELIVERY_CAPACITY = 4
+
+
+def never() -> float:
+    """When the display thread next shows a frame that it holds back, if it holds none back."""
+    return math.inf
 
 
 class Route(Protocol):
@@ -70,7 +76,7 @@ class LosslessRoute:
         self._ledger = ledger
         self._selects = selects
         self._captured: BoundedQueue[tuple[Frame, bool]] = BoundedQueue(CAPTURED_CAPACITY)
-        self._deliveries: ReorderBuffer[Delivery] = ReorderBuffer(DELIVERY_CAPACITY)
+        self._deliveries: ReorderBuffer[Arrived | Detected] = ReorderBuffer(DELIVERY_CAPACITY)
         self._count = 0  # capture thread only
 
     @property
@@ -96,7 +102,7 @@ class LosslessRoute:
     def done(self, result: Detected) -> None:
         self._deliveries.put(result.frame.index, result)
 
-    def __iter__(self) -> Iterator[Delivery]:
+    def __iter__(self) -> Iterator[Arrived | Detected]:
         return iter(self._deliveries)
 
     def shown(self, frame: Frame, state: FrameState, cause: str) -> None:  # noqa: ARG002

@@ -16,9 +16,9 @@ from streamer.errors import ConfigError
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.outcomes import FrameOutcomes
 from streamer.flow.queues import BoundedQueue
-from streamer.flow.routes import CAPTURED_CAPACITY
+from streamer.flow.routes import CAPTURED_CAPACITY, never
 from streamer.system import paths
-from streamer.values.delivery import Arrived, Delivery, Detected
+from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame
 from streamer.values.states import DropCause, FrameState
 
@@ -88,16 +88,24 @@ class SimulatedRoute:
         latency: how long a detection takes.
         every_frame: the display thread gets each frame when it arrives, and again with its result; otherwise only with
             the result.
+        next_due_s: when the display thread next shows a frame that it holds back; infinite for never.
     """
 
     def __init__(
-        self, ledger: FrameLedger, selects: Callable[[Frame], bool], latency: Latency, *, every_frame: bool
+        self,
+        ledger: FrameLedger,
+        selects: Callable[[Frame], bool],
+        latency: Latency,
+        *,
+        every_frame: bool,
+        next_due_s: Callable[[], float] = never,
     ) -> None:
         self._ledger = ledger
         self._outcomes = FrameOutcomes(ledger)
         self._selects = selects
         self._latency = latency
         self._every_frame = every_frame
+        self._next_due_s = next_due_s
         self._captured: BoundedQueue[Frame] = BoundedQueue(CAPTURED_CAPACITY)
         self._to_detect: BoundedQueue[Frame] = BoundedQueue(1)
         self._detected: BoundedQueue[Detected] = BoundedQueue(1)
@@ -126,15 +134,15 @@ class SimulatedRoute:
 
     def __iter__(self) -> Iterator[Delivery]:
         for frame in self._captured:
-            yield from self._results(frame.time_s)
+            yield from self._deliveries(frame.time_s)
             self.now_s = max(self.now_s, frame.time_s)
             self._arrive(frame)
             if self._busy_until_s is None:
                 self._start_detection(self.now_s)
-            yield from self._results(self.now_s)  # without latency, the result precedes its own frame
+            yield from self._deliveries(self.now_s)  # without latency, the result precedes its own frame
             if self._every_frame:
                 yield Arrived(frame)
-        yield from self._results(math.inf)
+        yield from self._deliveries(math.inf)
         self._to_detect.finish()
 
     def _arrive(self, frame: Frame) -> None:
@@ -146,16 +154,26 @@ class SimulatedRoute:
             if displaced is not None:
                 self._outcomes.not_detected(displaced)
 
-    def _results(self, until_s: float) -> Iterator[Detected]:
-        """The results up to a time. A frame that arrives at the time of a result replaces the one that waits."""
-        while self._busy_until_s is not None and self._busy_until_s <= until_s + _SAME_S:
-            self.now_s = done_s = self._busy_until_s
-            self._busy_until_s = None
-            result = replace(self._detected.get(), done_s=done_s)
-            self._outcomes.detected(result)
-            yield result
-            if done_s < until_s - _SAME_S:
-                self._start_detection(done_s)
+    def _deliveries(self, until_s: float) -> Iterator[Delivery]:
+        """The results up to a time, and before them the frames that become due for display."""
+        while True:
+            result_s = math.inf if self._busy_until_s is None else self._busy_until_s
+            due_s, next_s = self._next_due_s(), min(result_s, until_s)
+            if due_s < next_s - _SAME_S and next_s < math.inf:
+                self.now_s = max(self.now_s, due_s)
+                yield DisplayDue(due_s)
+            elif result_s <= until_s + _SAME_S and result_s < math.inf:
+                yield self._take_result(result_s)
+                if result_s < until_s - _SAME_S:  # a frame that arrives at this time replaces the one that waits
+                    self._start_detection(result_s)
+            else:
+                return
+
+    def _take_result(self, done_s: float) -> Detected:
+        self.now_s, self._busy_until_s = done_s, None
+        result = replace(self._detected.get(), done_s=done_s)
+        self._outcomes.detected(result)
+        return result
 
     def _start_detection(self, now_s: float) -> None:
         frame, self._waiting = self._waiting, None

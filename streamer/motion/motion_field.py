@@ -25,8 +25,8 @@ Boxes = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
 _NO_POINTS: Points = np.empty((0, 2), np.float32)
 
-# Measured on walking people at 7 frames/s (docs/accuracy.md): half as many points cost 2 points of F1, larger windows
-# mix people with their background.
+# Measured on walking people at 7 frames/s (docs/engineering/accuracy.md): half as many points cost 2 points of F1,
+# larger windows mix people with their background.
 _POINTS = 600
 _POINTS_WHERE_KNOWN = 340
 _POINTS_INSIDE = 200

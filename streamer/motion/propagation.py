@@ -22,7 +22,8 @@ Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
 Complex = npt.NDArray[np.complex128]
 
-# Tuned on two sequences of walking people (docs/accuracy.md); lengths in thumbnail pixels, shares of the box size.
+# Tuned on two sequences of walking people (docs/engineering/accuracy.md); lengths in thumbnail pixels, shares of the
+# box size.
 _INNER = 0.4
 _SPREAD = 0.4
 _BANDWIDTH_PX = 0.7

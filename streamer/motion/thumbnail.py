@@ -40,7 +40,7 @@ class Thumbnail(NamedTuple):
 
 def thumbnail_of(frame: Frame) -> Thumbnail:
     """The luma of a frame, reduced to about 480x270 pixels; a smaller frame is not scaled."""
-    grey = _luma(frame.picture)
+    grey = luma_of(frame.picture)
     height, width = grey.shape
     # Halving averages four pixels exactly and is fast; the rest is interpolated.
     while width * height >= 4 * _PIXELS:
@@ -53,7 +53,8 @@ def thumbnail_of(frame: Frame) -> Thumbnail:
     return Thumbnail(grey, grey.shape[1] / frame.width, frame.time_s, frame.segment)
 
 
-def _luma(picture: av.VideoFrame) -> Grey:
+def luma_of(picture: av.VideoFrame) -> Grey:
+    """The luma of a frame, uint8 `(H, W)`; a view of the frame where its format allows it."""
     if not picture.format.name.startswith(_LUMA_FIRST) or picture.format.components[0].bits != 8:
         picture = picture.reformat(format="gray")
     plane = picture.planes[0]

@@ -32,6 +32,7 @@ _COUNTERS: dict[str, tuple[str, str, str | None]] = {
     "flagged corrupt": ("streamer_frames_flagged_corrupt", "Frames that the decoder flagged as damaged.", None),
     "reconnect": ("streamer_reconnects", "Reconnections to the source.", "cause"),
     "not analysed": ("streamer_analysis_outages", "Times that no frame could be analysed for 10 s.", "cause"),
+    "picture fault": ("streamer_picture_faults", "Times that the picture became black or frozen.", "cause"),
     "written": ("streamer_output_written_frames", "Frames of a live source that an output wrote.", "output"),
     "skipped": ("streamer_output_skipped_frames", "Frames that an output skipped because it was too slow.", "output"),
 }

@@ -1,13 +1,12 @@
 """`overlay: delayed`: every frame is shown a fixed time after it arrived, with boxes from both sides.
 
-Each frame waits for the detection after it. The delay is measured: the p95 of these waits and a margin. It is logged
-when it is chosen, raised when detections take longer, and never lowered. A frame that is due before the next detection
-gets the boxes of the last one, carried to it. Owned by the display thread.
+Each frame waits for the detection after it; `streamer.presentation.delay` measures how long. A frame that is due
+before the next detection gets the boxes of the last one, carried to it. Owned by the display thread.
 """
 
 from __future__ import annotations
 
-import logging
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
@@ -18,62 +17,19 @@ import numpy as np
 from streamer.motion.motion_cache import MotionCache
 from streamer.motion.motion_field import MotionField
 from streamer.motion.propagation import follow
+from streamer.presentation.delay import Delay
 from streamer.presentation.interpolation import Anchor, interpolated
 from streamer.presentation.latency_compensation import carried_tracks
 from streamer.presentation.presentation import Presented
 from streamer.presentation.shot_tracker import ShotTracker
-from streamer.values.delivery import Arrived, Delivery, Detected
+from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tracking.types import Detections, Tracker, Tracks
 
-log = logging.getLogger(__name__)
-
-# The first detection of a model takes much longer than all others, and the second frame waits for it.
-_IGNORED_WAITS = 2
-_LEAST_WAITS = 2
-_MOST_WAITS = 100
-_PERCENT = 95
-_MARGIN = 0.1
 _MOST_BYTES = 512 * 2**20
 """Memory limit of the waiting frames."""
-_MOST_AT_ONCE = 2
-"""Limit of the frames shown per arrival while the backlog from before the first delay shrinks: outputs would drop
-more."""
 _ROUNDING_S = 1e-6
-
-
-class Delay:
-    """How long frames are held back, seconds.
-
-    Args:
-        fixed_s: chosen by the user; measured if None.
-
-    Attributes:
-        chosen_s: the delay in use; None until it has been measured.
-    """
-
-    def __init__(self, fixed_s: float | None = None) -> None:
-        self.chosen_s = fixed_s
-        self._fixed = fixed_s is not None
-        self._waits_s: deque[float] = deque(maxlen=_MOST_WAITS)
-        self._ignored = 0
-
-    def add(self, wait_s: float, interval_s: float) -> None:
-        """A frame waited `wait_s` for the detection after it; frames arrive every `interval_s`."""
-        if self._fixed:
-            return
-        if self._ignored < _IGNORED_WAITS:
-            self._ignored += 1
-            return
-        self._waits_s.append(wait_s)
-        if len(self._waits_s) < _LEAST_WAITS:
-            return
-        usual_s = float(np.percentile(self._waits_s, _PERCENT, method="higher"))
-        needed_s = usual_s * (1 + _MARGIN) + interval_s
-        if self.chosen_s is None or usual_s > self.chosen_s:
-            log.warning("frames are shown %.2f s after they arrive: detections take that long", needed_s)
-            self.chosen_s = needed_s
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +60,6 @@ class ShowDelayed:
     def __init__(self, tracker: Tracker, delay_s: float | None = None) -> None:
         self.objects = ShotTracker(tracker)
         self.delay = Delay(delay_s)
-        self._backlog = delay_s is None
         self._cache = MotionCache()
         self._queue: deque[_Waiting] = deque()
         self._since: deque[_Waiting] = deque()  # all after the last detected frame, shown or not
@@ -114,9 +69,19 @@ class ShowDelayed:
         self._last: Frame | None = None
         self._early: deque[Detected] = deque()
 
+    def next_due_s(self) -> float:
+        """When the next frame is to be shown, on the clock of `Frame.captured_s`; infinite if that is not known yet."""
+        if not self._queue:
+            return math.inf
+        arrived_s = self._queue[0].arrived_s
+        delay_s = self.delay.of(arrived_s)
+        return math.inf if delay_s is None else arrived_s + delay_s
+
     def take(self, delivery: Delivery) -> Iterator[Presented]:
         """The frames that are due after this delivery."""
-        if isinstance(delivery, Arrived):
+        if isinstance(delivery, DisplayDue):
+            yield from self._show_due(delivery.at_s)
+        elif isinstance(delivery, Arrived):
             yield from self._arrive(delivery.frame, delivery.due_s or delivery.frame.captured_s)
         elif self._last is None or delivery.frame.index > self._last.index:
             self._early.append(delivery)  # a fast detector: the frame itself is not delivered yet
@@ -150,23 +115,21 @@ class ShowDelayed:
         if len(self._since) > room:  # a detector that hangs
             self._since.popleft()
             self._anchor = None
-        shown, most = 0, _MOST_AT_ONCE if self._backlog else room
-        while self._queue and (len(self._queue) > room or (shown < most and self._is_due(arrived_s))):
+        while len(self._queue) > room:
             yield self._show(self._queue.popleft())
-            shown += 1
-        self._backlog &= self.delay.chosen_s is None or shown == most
+        yield from self._show_due(arrived_s)
 
-    def _is_due(self, now_s: float) -> bool:
-        """Whether the next frame is due."""
-        delay_s = self.delay.chosen_s
-        return delay_s is not None and self._queue[0].arrived_s + delay_s <= now_s + _ROUNDING_S
+    def _show_due(self, now_s: float) -> Iterator[Presented]:
+        while self.next_due_s() <= now_s + _ROUNDING_S:
+            yield self._show(self._queue.popleft())
 
     def _add_result(self, frame: Frame, detections: Detections, done_s: float) -> None:
         at = bisect_right(self._since, frame.index, key=lambda one: one.frame.index) - 1
         if at < 0 or self._since[at].frame is not frame:
             return  # of an earlier segment, or older than the result of another detector
         span = [self._since.popleft() for _ in range(at + 1)]
-        self.delay.add(done_s - span[0].arrived_s, self._interval_s)
+        next_s = self._queue[0].arrived_s if self._queue else span[-1].arrived_s
+        self.delay.add(done_s - span[0].arrived_s, self._interval_s, now_s=done_s, next_s=next_s)
         before, fields = self._anchor, [one.field for one in span]
         motion = None if before is None else self._cache.motion(before.frame.index, frame.index)
         tracks = self.objects.update(frame, detections, motion, cut=before is not None and None in fields)

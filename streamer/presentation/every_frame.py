@@ -11,7 +11,7 @@ from streamer.motion.thumbnail import is_cut, thumbnail_of
 from streamer.presentation.interpolation import Anchor, interpolated, joined
 from streamer.presentation.presentation import Presented
 from streamer.presentation.shot_tracker import ShotTracker
-from streamer.values.delivery import Delivery, Detected
+from streamer.values.delivery import Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
 from tracking.types import Detections, Tracker, Tracks
@@ -41,6 +41,8 @@ class EveryFrame:
 
     def take(self, delivery: Delivery) -> Iterator[Presented]:
         """The frames that can be shown after this delivery; deliveries come in frame order."""
+        if isinstance(delivery, DisplayDue):
+            return  # the route of files has none
         frame = delivery.frame
         if self._last is not None and frame.segment != self._last.segment:
             yield from self.flush()

@@ -8,7 +8,7 @@ from streamer.flow.cadence import Cadence, Schedule
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
-from streamer.flow.routes import LosslessRoute, Route
+from streamer.flow.routes import LosslessRoute, Route, never
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
 from streamer.presentation.delayed import ShowDelayed
 from streamer.presentation.every_frame import EveryFrame
@@ -40,13 +40,17 @@ def build_frame_path(
 ) -> FramePath:
     """The path of frames through a run; arguments are as for `streamer.pipeline.Pipeline`."""
     selects, every_frame = Schedule(cadence).selects, overlay is not Overlay.DETECTED
-    if latency is not None:
-        route: Route = SimulatedRoute(ledger, selects, latency, every_frame=every_frame)
-    elif live:
-        route = NewestRoute(ledger, selects, every_frame=every_frame, keep_all=keep_all, playout=playout)
-    else:
+    if not live and latency is None:
         return FramePath(LosslessRoute(ledger, selects), EveryFrame(tracker, all_frames=cadence.all_frames))
-    return FramePath(route, live_presentation(tracker, overlay, delay_s))
+    presentation = live_presentation(tracker, overlay, delay_s)
+    next_due_s = presentation.next_due_s if isinstance(presentation, ShowDelayed) else never
+    if latency is not None:
+        route: Route = SimulatedRoute(ledger, selects, latency, every_frame=every_frame, next_due_s=next_due_s)
+    else:
+        route = NewestRoute(
+            ledger, selects, every_frame=every_frame, keep_all=keep_all, playout=playout, next_due_s=next_due_s
+        )
+    return FramePath(route, presentation)
 
 
 def live_presentation(tracker: Tracker, overlay: Overlay, delay_s: float | None) -> Presentation:

@@ -10,7 +10,7 @@ from streamer.presentation.presentation import Presented
 from streamer.presentation.shot_tracker import ShotTracker
 from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.states import FrameState
-from tracking.types import Tracker
+from tracking.types import Detections, Tracker
 
 
 class ShowDetected:
@@ -27,9 +27,9 @@ class ShowDetected:
 
     def take(self, delivery: Delivery) -> Iterator[Presented]:
         """The frame of a result, unless a result for a newer frame came before it."""
-        frame = delivery.frame
-        if isinstance(delivery, Arrived) or frame.index < self._newest_result:
+        if not isinstance(delivery, Detected) or delivery.frame.index < self._newest_result:
             return
+        frame = delivery.frame
         self._newest_result = frame.index
         if frame.segment > self._segment:
             self.objects.tracker.reset()
@@ -61,8 +61,8 @@ class ShowNow:
 
     def take(self, delivery: Delivery) -> Iterator[Presented]:
         """A frame that arrived; a result changes what is shown from the next frame on."""
-        frame = delivery.frame
         if isinstance(delivery, Arrived):
+            frame = delivery.frame
             self._newest_frame = frame.index
             early = None
             while self._early and self._early[0].frame.index <= frame.index:
@@ -71,12 +71,17 @@ class ShowNow:
                 early = None
             tracks = self._compensator.hold(frame) if delivery.late else self._compensator.advance(frame, early)
             yield Presented.without_detections(frame, tracks, FrameState.PREDICTED)
-        elif delivery.detections is not None and frame.index > self._newest_result:
+        elif isinstance(delivery, Detected) and delivery.detections is not None:
+            self._add(delivery, delivery.detections)
+
+    def _add(self, delivery: Detected, detections: Detections) -> None:
+        frame = delivery.frame
+        if frame.index > self._newest_result:
             self._newest_result = frame.index
             if frame.index > self._newest_frame:  # a fast detector: the frame itself is not delivered yet
                 self._early.append(delivery)
             else:
-                self._compensator.add(frame, delivery.detections)
+                self._compensator.add(frame, detections)
 
     def flush(self) -> Iterator[Presented]:
         """No frame waits here."""

@@ -1,5 +1,4 @@
-"""The text files of a recording: `recording.json` says how the run was set up, `events.jsonl` has its events in order,
-one JSON object a line. Pure; any thread.
+"""The events of a recording, in order: `events.jsonl`, one JSON object a line. Pure; any thread.
 
 Numbers survive exactly: JSON has the shortest decimal text that converts back to the same binary float.
 """
@@ -17,31 +16,31 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
-from streamer.interfaces import StreamInfo
 from streamer.replay.pixel_data import colour_of
 from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS
-from streamer.values.delivery import Arrived, Detected
+from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame
-from streamer.values.labels import LabelTable
-from streamer.values.states import FrameState, Overlay
+from streamer.values.states import FrameState
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
 
-HEADER = "recording.json"
 EVENTS = "events.jsonl"
 _OF_FRAME = (
     "index", "pts", "time_base", "captured_s", "segment", "duration", "corrupt", "damage", "raw_pts", "wall_clock_s",
+    "arrival_wall_clock_s",
 )  # fmt: skip
 """Attributes of `streamer.values.frame.Frame` that are recorded as they are."""
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """Base class of what these files hold."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class StreamOpened(_Record):
+class StreamOpened(Record):
     """A stream was opened; `file` has its packets. `low_delay` is a setting of its decoder."""
 
     event: Literal["opened"] = "opened"
@@ -50,7 +49,7 @@ class StreamOpened(_Record):
     low_delay: bool
 
 
-class PacketDiscarded(_Record):
+class PacketDiscarded(Record):
     """The frame of the next packet (numbered from 0) was left out because of an edit list.
 
     The packet is only needed to decode others; the packet file does not say so.
@@ -61,7 +60,7 @@ class PacketDiscarded(_Record):
     packet: int = Field(ge=0)
 
 
-class FrameCaptured(_Record):
+class FrameCaptured(Record):
     """A frame was captured; it is the `number`-th frame that `file` decodes to.
 
     `format` is its pixel format, `colour` its H.273 codes (primaries, transfer, matrix) and FFmpeg's range code, `crc`
@@ -79,6 +78,7 @@ class FrameCaptured(_Record):
     damage: str
     raw_pts: int | None
     wall_clock_s: float | None
+    arrival_wall_clock_s: float | None = None  # recordings of version 0.2 do not have it
     file: str
     number: int = Field(ge=0)
     format: str
@@ -97,7 +97,7 @@ class FrameCaptured(_Record):
         return Frame(picture=picture, **{name: getattr(self, name) for name in _OF_FRAME})
 
 
-class FrameArrived(_Record):
+class FrameArrived(Record):
     """The display thread got a frame; see `streamer.values.delivery.Arrived`."""
 
     event: Literal["arrival"] = "arrival"
@@ -113,7 +113,14 @@ class FrameArrived(_Record):
         return cls(index=frame.index, captured_s=frame.captured_s, due_s=arrived.due_s, late=arrived.late)
 
 
-class RecordedDetections(_Record):
+class FrameDue(Record):
+    """The display thread was told to show a frame that it held back; see `streamer.values.delivery.DisplayDue`."""
+
+    event: Literal["due"] = "due"
+    at_s: float
+
+
+class RecordedDetections(Record):
     """`tracking.types.Detections`, column by column."""
 
     boxes: tuple[tuple[float, float, float, float], ...]
@@ -133,7 +140,7 @@ class RecordedDetections(_Record):
         return Detections(boxes, np.array(self.scores, np.float32), np.array(self.labels, np.int32))
 
 
-class RecordedFailure(_Record):
+class RecordedFailure(Record):
     """The failure of a detector: its cause in the frame ledger, and its message."""
 
     cause: str
@@ -145,7 +152,7 @@ class RecordedFailure(_Record):
         return kind(self.message)
 
 
-class DetectorResult(_Record):
+class DetectorResult(Record):
     """The display thread got the result of a detector; see `streamer.values.delivery.Detected`."""
 
     event: Literal["result"] = "result"
@@ -173,14 +180,14 @@ class DetectorResult(_Record):
         )
 
 
-class FramesEntered(_Record):
+class FramesEntered(Record):
     """Frames entered the frame ledger."""
 
     event: Literal["entered"] = "entered"
     frames: int = Field(ge=1)
 
 
-class FramesSettled(_Record):
+class FramesSettled(Record):
     """Frames reached their final state in the frame ledger."""
 
     event: Literal["settled"] = "settled"
@@ -189,7 +196,7 @@ class FramesSettled(_Record):
     frames: int = Field(ge=1)
 
 
-class RunEnded(_Record):
+class RunEnded(Record):
     """The recording is complete; `message` is the error of a failed run."""
 
     event: Literal["ended"] = "ended"
@@ -202,6 +209,7 @@ Event = (
     | PacketDiscarded
     | FrameCaptured
     | FrameArrived
+    | FrameDue
     | DetectorResult
     | FramesEntered
     | FramesSettled
@@ -210,58 +218,16 @@ Event = (
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
-class Header(_Record):
-    """How a run was set up.
-
-    Attributes:
-        source: without credentials.
-        overlay, delay_s: as for `streamer.pipeline.Pipeline`.
-        every: about one of so many frames was selected for detection.
-        detection_interval_s: media time between two selected frames, for the tracker.
-        tracker, tracker_options: its name, and the options that the user set.
-        names, mids: of the detector's label table.
-        info: of the source.
-    """
-
-    version: Literal[1] = 1
-    source: str
-    overlay: Overlay
-    delay_s: float | None
-    every: int = Field(ge=1)
-    detection_interval_s: float
-    tracker: str
-    tracker_options: dict[str, bool | int | float]
-    names: tuple[str, ...]
-    mids: tuple[str, ...]
-    info: StreamInfo
-
-    @property
-    def labels(self) -> LabelTable:
-        """The labels of the detections."""
-        return LabelTable(self.names, self.mids)
+def event_of(delivery: Delivery) -> FrameArrived | FrameDue | DetectorResult:
+    """The record of what a route delivered."""
+    if isinstance(delivery, Arrived):
+        return FrameArrived.of(delivery)
+    return FrameDue(at_s=delivery.at_s) if isinstance(delivery, DisplayDue) else DetectorResult.of(delivery)
 
 
 def line_of(event: Event) -> str:
     """The line of an event, with its newline."""
     return event.model_dump_json() + "\n"
-
-
-def read_header(folder: Path) -> Header:
-    """Read `recording.json`.
-
-    Raises:
-        SourceUnavailable: the folder is not a recording, or cannot be read.
-        ConfigError: the file has another version, or is damaged.
-    """
-    path = folder / HEADER
-    try:
-        return Header.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise SourceUnavailable(
-            f"{folder} is not a recording ({HEADER}: {error.strerror}); give a folder that run --record wrote"
-        ) from error
-    except ValidationError as error:
-        raise ConfigError(f"{path}: not what this version of run --record writes: {_first(error)}") from error
 
 
 def read_events(folder: Path, *, warn: bool = False) -> Iterator[Event]:
@@ -287,12 +253,13 @@ def read_events(folder: Path, *, warn: bool = False) -> Iterator[Event]:
                     yield _EVENT.validate_json(line)
                 except ValidationError as error:
                     raise ConfigError(
-                        f"{path}, line {number}: not what run --record writes: {_first(error)}"
+                        f"{path}, line {number}: not what run --record writes: {first_problem(error)}"
                     ) from error
     except OSError as error:
         raise SourceUnavailable(f"cannot read {path}: {error.strerror}") from error
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """The first problem of a file, with the name of the field."""
     first: dict[str, Any] = dict(error.errors(include_url=False, include_input=False)[0])
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")

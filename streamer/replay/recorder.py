@@ -26,21 +26,19 @@ from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
 from streamer.replay.event_log import (
     EVENTS,
-    HEADER,
-    DetectorResult,
     Event,
-    FrameArrived,
     FramesEntered,
     FramesSettled,
-    Header,
     RunEnded,
+    event_of,
 )
+from streamer.replay.header import HEADER, Header
 from streamer.replay.media_files import PACKET_CODECS, PacketFile
 from streamer.replay.write_queue import WriteQueue
 from streamer.replay.writer import Item, PacketFileOpened, PacketReceived, Writer, packets_name
 from streamer.system import paths
 from streamer.system.secrets import SECRETS, redacted
-from streamer.values.delivery import Arrived, Delivery
+from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import FrameState
 
@@ -127,7 +125,7 @@ class Recorder(RunObserver):
             names=setup.labels.names,
             mids=setup.labels.mids,
             info=dataclasses.replace(
-                info, name=paths.readable(info.name), path=info.path and paths.readable(info.path)
+                info, name=paths.readable(info.name), path=info.path and paths.readable(info.path), files=()
             ),
         )
         partial = self._folder / f".{HEADER}.partial"
@@ -161,7 +159,7 @@ class Recorder(RunObserver):
         self._queue.put(frame, held_bytes(frame.picture))
 
     def delivered(self, delivery: Delivery) -> None:
-        self._note(FrameArrived.of(delivery) if isinstance(delivery, Arrived) else DetectorResult.of(delivery))
+        self._note(event_of(delivery))
 
     def frames_entered(self, frames: int) -> None:
         self._note(FramesEntered(frames=frames))

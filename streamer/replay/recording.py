@@ -16,13 +16,12 @@ from streamer.replay.event_log import (
     FrameCaptured,
     FramesEntered,
     FramesSettled,
-    Header,
     PacketDiscarded,
     RunEnded,
     StreamOpened,
     read_events,
-    read_header,
 )
+from streamer.replay.header import Header, read_header
 
 log = logging.getLogger(__name__)
 
@@ -90,5 +89,5 @@ class Recording:
         elif isinstance(event, PacketDiscarded):
             if event.stream not in self._streams:
                 raise ValueError(f"a packet of stream {event.stream} is discarded before the stream is opened")
-        else:
+        elif isinstance(event, RunEnded):
             self.ended = event

@@ -15,6 +15,7 @@ from streamer.replay.event_log import (
     DetectorResult,
     FrameArrived,
     FrameCaptured,
+    FrameDue,
     FramesEntered,
     FramesSettled,
     PacketDiscarded,
@@ -24,7 +25,7 @@ from streamer.replay.recorded_frames import RecordedFrames
 from streamer.replay.recording import Recording
 from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.live.paced import Pace
-from streamer.values.delivery import Arrived, Delivery, Detected
+from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
@@ -140,9 +141,7 @@ class ReplayedRoute:
 
     def _on_time(self, delivery: Delivery) -> Delivery:
         if self._pace is not None:
-            captured_s = delivery.frame.captured_s
-            at_s = delivery.done_s if isinstance(delivery, Detected) else delivery.due_s or captured_s
-            for _ in self._pace.until(at_s):
+            for _ in self._pace.until(_time_s(delivery)):
                 pass
         return delivery
 
@@ -153,6 +152,8 @@ class ReplayedRoute:
                     return
             elif isinstance(event, FrameArrived):
                 yield Arrived(self._frame(event), event.due_s, event.late)
+            elif isinstance(event, FrameDue):
+                yield DisplayDue(event.at_s)
             elif isinstance(event, DetectorResult):
                 detections = None if event.found is None else event.found.detections()
                 error = None if event.failed is None else event.failed.error()
@@ -188,3 +189,9 @@ class ReplayedRoute:
 
     def close(self) -> None:
         self._captured.close()
+
+
+def _time_s(delivery: Delivery) -> float:
+    if isinstance(delivery, Detected):
+        return delivery.done_s
+    return delivery.at_s if isinstance(delivery, DisplayDue) else delivery.due_s or delivery.frame.captured_s

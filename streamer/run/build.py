@@ -13,7 +13,9 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
+from streamer.detectors.function import FunctionDetector
 from streamer.detectors.selection import BuiltDetectors
+from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
@@ -22,6 +24,7 @@ from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
+from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
@@ -42,13 +45,13 @@ class BuiltRun:
         pipeline: yields the scenes.
         info: properties of the source.
         detector: which detector runs, and why.
-        parts_with_notes: the source and the sinks whose notes belong in the report.
+        parts_with_notes: their notes belong in the report.
     """
 
     pipeline: Pipeline
     info: StreamInfo
     detector: str
-    parts_with_notes: Sequence[PassthroughSource | Sink]
+    parts_with_notes: Sequence[RunWarnings | PassthroughSource | Sink]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class OwnParts:
     Attributes:
         source: replaces the uri; not yet entered.
         detector: replaces `detector.name`.
+        detectors: keeps the detectors of `detector.name` for further runs.
         tracker: replaces `tracker.name`.
         annotators: draw last.
         sinks: written last; not yet entered. They get every frame, and their failure ends the run.
@@ -66,6 +70,7 @@ class OwnParts:
 
     source: Source | None = None
     detector: Detector | None = None
+    detectors: SharedDetectors | None = None
     tracker: Tracker | None = None
     annotators: Sequence[Annotator] = ()
     sinks: Sequence[Sink] = ()
@@ -101,6 +106,8 @@ def build_run(
         StreamerError: a part cannot be built.
     """
     own = own or OwnParts()
+    warnings = RunWarnings(settings.detector, stats)
+    observers = (*observers, warnings)
     source = _enter_source(own.source or uri, settings, stack, stats, observers)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
@@ -113,7 +120,7 @@ def build_run(
     if own.detector is None:
         selection.check_classes(settings.detector)
     sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks)
-    built = _build_detectors(own.detector, settings, info, stack, message)
+    built = _build_detectors(own, settings, info, stack, message)
     pipeline = Pipeline(
         source,
         built.detectors,
@@ -121,7 +128,7 @@ def build_run(
         annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
         sinks=sinks.all,
         cadence=every,
-        select=built.keep,
+        select=warnings.watch(built.detectors, built.keep),
         draw=own.draw,
         overlay=shown,
         delay_s=settings.delay_s,
@@ -133,16 +140,19 @@ def build_run(
         observers=observers,
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
-    return BuiltRun(pipeline, info, built.reason, (*copied, *sinks.all))
+    return BuiltRun(pipeline, info, built.reason, (warnings, *copied, *sinks.all))
 
 
 def _build_detectors(
-    own: Detector | None, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
+    own: OwnParts, settings: Settings, info: StreamInfo, stack: ExitStack, message: Callable[[str], None]
 ) -> BuiltDetectors:
-    if own is not None:
-        keep = ClassFilter(own.labels, settings.detector, 0.0)
-        return BuiltDetectors([own], f"detector: {type(own).__name__}", keep)
+    if own.detector is not None:
+        keep = ClassFilter(own.detector.labels, settings.detector, 0.0)
+        name = own.detector.name if isinstance(own.detector, FunctionDetector) else type(own.detector).__name__
+        return BuiltDetectors([own.detector], f"detector: {name}", keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
+    if own.detectors is not None:
+        return own.detectors.build(settings.detector, context)
     built = selection.build_detector(settings.detector, context)
     for detector in built.detectors:
         stack.callback(detector.close)

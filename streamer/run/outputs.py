@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from streamer.errors import ConfigError
 from streamer.features import SinkContext
 from streamer.interfaces import StreamInfo
 from streamer.media.passthrough import Passthrough
-from streamer.sinks.muxing.muxer import SUFFIXES
+from streamer.run.output_paths import default_output, placed
 from streamer.sinks.selection import OpenSinks, open_sinks, sink_class
 from streamer.system import paths
+from streamer.system.partial_file import make_folder
 from streamer.system.secrets import redacted
 
 
@@ -29,11 +29,13 @@ class Outputs:
         entries: the outputs, in the order in which they are written.
         report: the final report as JSON; None for no report.
         overwrite: replace files that exist.
+        folders: are made before the run.
     """
 
     entries: tuple[OutputEntry, ...] = ()
     report: Path | None = None
     overwrite: bool = False
+    folders: tuple[Path, ...] = ()
 
     @classmethod
     def of(
@@ -43,38 +45,56 @@ class Outputs:
         *,
         typed: Sequence[str] = (),
         jsonl: Path | None = None,
+        csv: Path | None = None,
         mot: Path | None = None,
         show: bool = False,
         report: Path | None = None,
         overwrite: bool = False,
+        out_dir: Path | None = None,
     ) -> Self:
-        """The outputs of the command line and those of the settings; if there is none, a video named after the source.
+        """The outputs of the command line and those of the settings; if there is none, one named after the source.
 
         Args:
             settings: `output` is for the typed outputs, `outputs` are more.
             source: as the user gave it.
             typed: files and addresses.
-            jsonl, mot: files for tracks.
+            jsonl, csv, mot: files for tracks.
             show: open a window.
             report, overwrite: as in the attributes.
+            out_dir: the folder of all outputs with a relative name; it is made. None for the current folder.
 
         Raises:
-            ConfigError: an empty name.
+            ConfigError: an empty name, or no name for the annotation of an output of an earlier run.
         """
         if not all(typed):
             raise ConfigError("-o names nothing; give a file or an address")
-        named = {"jsonl": jsonl, "mot": mot, "window": "window" if show else None}
+        named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
         if not (typed or settings.outputs or others):
-            typed = [str(default_video_output(source))]
-        first = [settings.output.entry(to) for to in typed]
-        return cls((*first, *settings.outputs, *others), report, overwrite)
+            as_video = settings.source.fps is not None or settings.source.live is True
+            typed = [default_output(source, as_video=as_video)]
+        given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
+        entries = tuple(_placed(one, source, out_dir) for one in given)
+        written = None if report is None else Path(placed(str(report), source, out_dir))
+        # The folder of a name that was completed here need not exist.
+        paths = [Path(one.to) for one, before in zip(entries, given, strict=True) if one.to != before.to]
+        paths += [written] if written is not None and written != report else []
+        return cls(entries, written, overwrite, tuple(dict.fromkeys(path.parent for path in paths)))
 
     @property
     def files(self) -> list[Path]:
         """All single files that will be written."""
         paths = (*(sink_class(entry).file_of(entry) for entry in self.entries), self.report)
         return [path for path in paths if path is not None]
+
+    def make_folders(self) -> None:
+        """Make `folders`.
+
+        Raises:
+            SinkUnavailable: a folder cannot be made.
+        """
+        for folder in self.folders:
+            make_folder(folder)
 
     def check(self, source: str) -> None:
         """Refuse an output that is the input, and two outputs with one name.
@@ -124,21 +144,7 @@ class Outputs:
         return open_sinks(self.entries, context)
 
 
-def default_video_output(source: str) -> Path:
-    """`clip.mp4` becomes `clip.annotated.mp4` in the current folder; a source without a video suffix gets .mp4.
-
-    Letters and digits of all scripts stay, also bytes that are not UTF-8; a name that would be too long is shortened.
-    """
-    given = Path("streamer" if source == "-" else redacted(source))  # standard input has no name
-    suffix = given.suffix.lower() if given.suffix.lower() in SUFFIXES else ".mp4"
-    stem = given.name if paths.is_dir(given) else given.stem
-    plain = "".join(filter(_stays_in_a_name, stem)).strip(". ")
-    is_path = paths.exists(given) or not (source.startswith("lavfi:") or "://" in source)
-    rest = f".annotated{suffix}"
-    return Path(paths.shortened(plain if is_path and plain else "streamer", rest, paths.most_bytes_in(".")))
-
-
-def _stays_in_a_name(character: str) -> bool:
-    """Whether it is a letter, mark or digit of any script, a joiner, or a byte of another encoding (PEP 383)."""
-    is_byte = "\udc80" <= character <= "\udcff"
-    return is_byte or character in "-_. \u200c\u200d" or unicodedata.category(character)[0] in "LMN"
+def _placed(entry: OutputEntry, source: str, out_dir: Path | None) -> OutputEntry:
+    if not sink_class(entry).writes_files:
+        return entry
+    return entry.model_copy(update={"to": placed(entry.to, source, out_dir)})

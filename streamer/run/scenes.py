@@ -16,7 +16,8 @@ from typing import Any, Self
 from streamer.config.loading import load_settings
 from streamer.config.output import OutputEntry
 from streamer.config.settings import Settings
-from streamer.errors import Interrupted
+from streamer.detectors.function import DetectFunction, FunctionDetector
+from streamer.errors import ConfigError, Interrupted
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
 from streamer.pipeline import Pipeline
@@ -86,6 +87,11 @@ class Scenes(Iterator[Scene]):
             self._ended = True
             raise
 
+    def run(self) -> None:
+        """Run to the end, for the outputs alone."""
+        for _ in self:
+            pass
+
     def stop(self) -> None:
         """End the iteration after the scene in progress. Any thread, but not a signal handler."""
         self._pipeline.stop()
@@ -128,8 +134,10 @@ def _stop(scenes: Scenes | None) -> None:
 def open(
     source: str | int | Path | Source,
     *,
-    detector: str | Detector | None = None,
+    detector: str | Detector | DetectFunction | None = None,
     tracker: str | Tracker | None = None,
+    classes: Sequence[str] = (),
+    min_score: float | None = None,
     annotators: Sequence[str | Annotator] = (),
     outputs: Output | Sequence[Output] = (),
     settings: Settings | Mapping[str, Any] | None = None,
@@ -141,12 +149,16 @@ def open(
     Args:
         source: a file, a folder or pattern of images, 0 for the first webcam, an address such as `rtsp://...`, or a
             source of your own.
-        detector: a name, a model (URL, file, folder), or a detector of your own; `auto` if None.
+        detector: a name, a model (URL, file, folder), or a detector of your own: an object, or a function that gets a
+            frame as uint8 RGB `(height, width, 3)` and returns boxes `(N, 4)`, scores `(N,)` and N class names. `auto`
+            if None.
         tracker: a name, or a tracker of your own; `cascade` if None.
+        classes: names of the classes to keep, each with the classes below it; all if empty.
+        min_score: detections below this score are dropped; the detector's own bound if None.
         annotators: names or annotators of your own, drawn after the built-in ones.
         outputs: one or several files, addresses, or sinks of your own. Without one nothing is written.
-        settings: `load_settings(...)`, or a mapping of dotted names: `{"detector.classes": ["Person"]}`.
-        draw: draw every frame to `Scene.picture`, also without an output that needs it.
+        settings: `load_settings(...)`, or a mapping of dotted names: `{"detector.every": 5}`.
+        draw: draw every frame, for `Scene.rgb` and `Scene.picture`, also without an output that needs it.
         overwrite: replace output files that exist.
 
     Returns:
@@ -163,15 +175,11 @@ def open(
         "tracker.name": tracker if isinstance(tracker, str) else None,
         "draw.annotators": [one for one in annotators if isinstance(one, str)] or None,
     }
-    if isinstance(settings, Settings):
-        settings = settings.model_dump()
-    loaded = load_settings(
-        None, (), {**(settings or {}), **{key: one for key, one in named.items() if one is not None}}
-    )
+    loaded = merged_settings(settings, named, classes, min_score)
     entries = [_entry(one, loaded) for one in outputs if isinstance(one, str | Path | OutputEntry)]
     own = OwnParts(
         source=None if isinstance(source, str | int | Path) else source,
-        detector=None if isinstance(detector, str) else detector,
+        detector=_own_detector(detector, loaded),
         tracker=None if isinstance(tracker, str) else tracker,
         annotators=tuple(one for one in annotators if not isinstance(one, str)),
         sinks=tuple(one for one in outputs if not isinstance(one, str | Path | OutputEntry)),
@@ -180,6 +188,41 @@ def open(
     _check(own)
     uri = str(source) if own.source is None else ""
     return Scenes(uri, Outputs((*entries, *loaded.outputs), overwrite=overwrite), loaded, own)
+
+
+def merged_settings(
+    settings: Settings | Mapping[str, Any] | None,
+    named: Mapping[str, Any],
+    classes: Sequence[str],
+    min_score: float | None,
+) -> Settings:
+    """The settings with the arguments that have a name of their own, which come first.
+
+    Args:
+        settings: loaded, or by dotted name.
+        named: values by dotted name; None means not given.
+        classes: `detector.classes`; not given if empty.
+        min_score: `detector.min_score`; not given if None.
+
+    Raises:
+        ConfigError: a name is unknown or a value is invalid.
+    """
+    if isinstance(classes, str):
+        raise ConfigError(f"classes is a list of names, not the text {classes!r}")
+    if isinstance(settings, Settings):
+        settings = settings.model_dump()
+    given = {**named, "detector.classes": list(classes) or None, "detector.min_score": min_score}
+    return load_settings(None, (), {**(settings or {}), **{key: one for key, one in given.items() if one is not None}})
+
+
+def _own_detector(detector: str | Detector | DetectFunction | None, settings: Settings) -> Detector | None:
+    if detector is None or isinstance(detector, str):
+        return None
+    if isinstance(detector, type) or not callable(detector) or hasattr(detector, "detect"):
+        return detector  # type: ignore[return-value]  # `_check` refuses what is no detector
+    if settings.detector.classes:
+        raise ConfigError("classes select from the classes of a detector, and a function has none; filter in it")
+    return FunctionDetector(detector)
 
 
 def _entry(output: str | Path | OutputEntry, settings: Settings) -> OutputEntry:

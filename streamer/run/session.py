@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from streamer.config.settings import Settings
-from streamer.errors import Interrupted
+from streamer.errors import Interrupted, SourceUnavailable
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.observe.report import Report, Reporter
-from streamer.run.build import BuiltRun, build_run
+from streamer.run.build import BuiltRun, OwnParts, build_run
 from streamer.run.outputs import Outputs
 from streamer.system import paths
 from streamer.system.partial_file import PartialFile
@@ -36,6 +36,8 @@ class Session:
         started_s: when the program began, on the monotonic clock; now if None.
         observers: entered before the source is opened, left after the run.
         stream: name of the stream in a program that runs several.
+        own: parts that the caller has built.
+        takes_live: False refuses a live source, unless it is a file that is played in real time.
     """
 
     def __init__(
@@ -48,7 +50,11 @@ class Session:
         started_s: float | None = None,
         observers: Sequence[RunObserver] = (),
         stream: str = "",
+        own: OwnParts | None = None,
+        takes_live: bool = True,
     ) -> None:
+        self._own = own
+        self._takes_live = takes_live or settings.source.live is True
         self._source = source
         self._outputs = outputs
         self._settings = settings
@@ -72,6 +78,7 @@ class Session:
             StreamerError: the error that ended the run. No unfinished output is left.
         """
         self._outputs.check(self._source)
+        self._outputs.make_folders()
         # A report that cannot be written is refused before the work begins.
         path = self._outputs.report
         report_file = None if path is None else PartialFile(path, overwrite=self._outputs.overwrite)
@@ -96,6 +103,8 @@ class Session:
     def _run_pipeline(self, on_ready: StopHook) -> None:
         with ExitStack() as stack:
             self._run = run = self._build(stack)
+            if run.info.live and not self._takes_live:
+                raise SourceUnavailable(f"{run.info.name}: is live and never ends; run it alone")
             on_ready(self.stop)
             began_s = time.monotonic()
             with self._reporter.progress(run.info.frame_count, live=run.info.live) as progress:
@@ -116,6 +125,7 @@ class Session:
             message=self._reporter.message,
             on_close=self.stop,
             observers=self._observers,
+            own=self._own,
         )
 
     def _report(self, run: BuiltRun, state: str, report_file: PartialFile | None) -> None:

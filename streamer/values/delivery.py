@@ -1,4 +1,5 @@
-"""What a route delivers to the display thread: a frame that arrived, or the result of a detector.
+"""What a route delivers to the display thread: a frame that arrived, the result of a detector, or the time to show a
+frame that arrived before.
 
 With an overlay that shows every frame, a detected frame is delivered twice: as `Arrived`, then as `Detected`.
 Immutable; any thread may read them.
@@ -52,4 +53,15 @@ class Detected:
         return "" if self.error is None else self.error.cause
 
 
-Delivery = Arrived | Detected
+@dataclass(frozen=True, slots=True, eq=False)
+class DisplayDue:
+    """A frame that was held back is due for display.
+
+    Attributes:
+        at_s: since when, on the clock of `Frame.captured_s`.
+    """
+
+    at_s: float
+
+
+Delivery = Arrived | Detected | DisplayDue

@@ -19,6 +19,11 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from streamer.values import colour
 
+RgbArray = npt.NDArray[np.uint8]
+"""uint8 `(height, width, 3)`: red, green and blue, full range."""
+BgrArray = npt.NDArray[np.uint8]
+"""The same with blue first, as OpenCV reads and writes pictures."""
+
 
 class _Scaler(threading.local):
     """One swscale context per thread: a new one takes 0.3 ms per frame at 1280x720."""
@@ -58,10 +63,12 @@ class Frame:
         damage: why detectors must not use it (`packet loss`); empty if there is no reason.
         raw_pts: the sender's time, if `pts` was corrected or moved; otherwise None.
         wall_clock_s: the sender's wall clock, seconds since 1970, if the protocol has it; else None.
+        arrival_wall_clock_s: this machine's wall clock at arrival, seconds since 1970; None if the source is not live.
         sample_aspect_ratio: width of a displayed pixel by its height; None if it is that of `StreamInfo`.
         interlaced: the rows alternate between two fields; `rgb` returns the first field only.
         key: the frame in a recording of the packets; None if there is none.
         stream: name of the stream in a program that runs several; else empty.
+        file: name of the picture in the folder that is read, with / between folders; empty for a video.
 
     Raises:
         ValueError: a negative index or segment, or a time base that is not positive.
@@ -78,10 +85,12 @@ class Frame:
     damage: str = ""
     raw_pts: int | None = None
     wall_clock_s: float | None = None
+    arrival_wall_clock_s: float | None = None
     key: FrameKey | None = None
     sample_aspect_ratio: Fraction | None = None
     interlaced: bool = False
     stream: str = ""
+    file: str = ""
 
     def __post_init__(self) -> None:
         if self.index < 0 or self.segment < 0:
@@ -104,7 +113,7 @@ class Frame:
         """Height in pixels, upright."""
         return self.picture.height
 
-    def rgb(self, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+    def rgb(self, size: tuple[int, int] | None = None) -> RgbArray:
         """The frame as full-range RGB.
 
         Converted from the native planes in one step with the stream's colour matrix and range. Only the upper field of
@@ -134,6 +143,15 @@ class Frame:
         )
         array = converted.to_ndarray()
         return np.ascontiguousarray(cv2.cvtColor(array, cv2.COLOR_RGBA2RGB) if shrinks else array, np.uint8)
+
+    def bgr(self) -> BgrArray:
+        """`rgb` with the channels in the order that OpenCV uses."""
+        return bgr_of(self.rgb())
+
+
+def bgr_of(rgb: RgbArray) -> BgrArray:
+    """A contiguous copy with blue first."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _upper_field(picture: av.VideoFrame) -> av.VideoFrame:

@@ -1,7 +1,8 @@
 """Reads and writes MOT Challenge text, and tracks the detections of a file. Owned by the calling thread.
 
 The format (Leal-Taixé et al., "MOTChallenge 2015", arXiv:1504.01942, section 3.3) has one box per line, `frame,id,left,
-top,width,height,conf,x,y,z`, with frames counted from 1 and lengths in pixels.
+top,width,height,conf,x,y,z`, with frames counted from 1 and lengths in pixels. Tracks have their class in place of `x`,
+as the ground truth since MOT16 has; it is not read.
 """
 
 from __future__ import annotations
@@ -94,14 +95,17 @@ def read_detections(path: Path) -> Iterator[tuple[int, Detections]]:
     return _by_frame(read_rows(path))
 
 
-def track_rows(index: int, tracks: Tracks, size: tuple[int, int], *, clip: bool = True) -> list[str]:
-    """One line `frame,id,left,top,width,height,score,-1,-1,-1` for each confirmed track that overlaps the frame.
+def track_rows(
+    index: int, tracks: Tracks, size: tuple[int, int], *, clip: bool = True, with_class: bool = False
+) -> list[str]:
+    """One line `frame,id,left,top,width,height,score,class,-1,-1` for each confirmed track that overlaps the frame.
 
     Args:
         index: 0-based index of the frame; the file counts from 1.
         tracks: boxes in pixels.
         size: width and height of the frame in pixels.
         clip: clip the boxes to the frame.
+        with_class: write the label of each track as its class; otherwise -1, unknown.
     """
     boxes = tracks.boxes.astype(np.float64)
     shown = tracks.confirmed & (boxes[:, 2:] > 0).all(axis=1) & (boxes[:, :2] < size).all(axis=1)
@@ -109,10 +113,11 @@ def track_rows(index: int, tracks: Tracks, size: tuple[int, int], *, clip: bool 
     if clip:
         np.clip(boxes, 0, (*size, *size), out=boxes)
     boxes[:, 2:] -= boxes[:, :2]
-    values = zip(tracks.ids[shown].tolist(), boxes.tolist(), tracks.scores[shown].tolist(), strict=True)
+    labels = tracks.labels[shown].tolist() if with_class else [-1] * len(boxes)
+    values = zip(tracks.ids[shown].tolist(), boxes.tolist(), tracks.scores[shown].tolist(), labels, strict=True)
     return [
-        f"{index + 1},{track_id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},-1,-1,-1\n"
-        for track_id, (left, top, width, height), score in values
+        f"{index + 1},{track_id},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4f},{label},-1,-1\n"
+        for track_id, (left, top, width, height), score, label in values
     ]
 
 

@@ -43,9 +43,9 @@ class Program:
         self.folder = folder
         self.launcher: tuple[str, ...] = ()
 
-    def __call__(self, *arguments: str | Path) -> Result:
-        """Run to the end."""
-        with self.start(*arguments) as process:
+    def __call__(self, *arguments: str | Path, columns: int = 200) -> Result:
+        """Run to the end, for a terminal of so many columns."""
+        with self.start(*arguments, columns=columns) as process:
             try:
                 output, errors = process.communicate(timeout=DEADLINE_S)
             except BaseException:
@@ -53,7 +53,7 @@ class Program:
                 raise
         return Result(process.returncode, output, errors)
 
-    def start(self, *arguments: str | Path, ignored: int | None = None) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, ignored: int | None = None, columns: int = 200) -> subprocess.Popen[str]:
         """Start the program and return; optionally with one signal ignored, as by `nohup`."""
 
         def prepare() -> None:
@@ -61,7 +61,7 @@ class Program:
             if ignored is not None:
                 signal.signal(ignored, signal.SIG_IGN)
 
-        environment = os.environ | {"COLUMNS": "200", "TERM": "dumb"}
+        environment = os.environ | {"COLUMNS": str(columns), "TERM": "dumb"}
         return subprocess.Popen(
             [*self.launcher, sys.executable, str(MAIN), *map(str, arguments)],
             cwd=self.folder,

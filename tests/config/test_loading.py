@@ -254,3 +254,11 @@ def test_a_tab_in_the_settings_is_named(tmp_path: Path) -> None:
     config.write_text("detector:\n\tname: starter\n")
     with pytest.raises(ConfigError, match=r"\(line 2: found character .* that cannot start any token"):
         load_settings(str(config))
+
+
+@pytest.mark.parametrize("word", ["auto", "on", "off"])
+def test_on_and_off_need_no_quotes(word: str, tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(f"source:\n  deinterlace: {word}\n")
+    assert load_settings(config).source.deinterlace == word
+    assert load_settings(None, [f"source.deinterlace={word}"]).source.deinterlace == word

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gc
 import threading
 from collections.abc import Callable, Iterator
@@ -38,6 +39,11 @@ def _frames_in_json(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
+def _frames_in_csv(path: Path) -> int:
+    with path.open(encoding="utf-8", newline="") as file:
+        return len({row["frame"] for row in csv.DictReader(file)})
+
+
 def _frames_in_mot(path: Path) -> int:
     return len({line.split(",")[0] for line in path.read_text(encoding="ascii").splitlines()})
 
@@ -46,17 +52,19 @@ def _frames_in_mot(path: Path) -> int:
 FILES: dict[str, tuple[str, Callable[[Path], int]]] = {
     "video": (".mp4", _frames_in_video),
     "jsonl": (".jsonl", _frames_in_json),
+    "csv": (".csv", _frames_in_csv),
     "mot": (".txt", _frames_in_mot),
 }
 # Those that write no file of their own name: the output.
 OTHERS = {
+    "images": "pictures/",
     "mjpeg": "http://127.0.0.1:0/",
     "recording": "part-%H%M%S.mp4",
     "stream": "live.m3u8",
     "window": "window",
 }
 NEEDS = {"window": pytest.mark.system}
-NEEDS_PICTURE = {"video": True, "jsonl": False, "mot": False}
+NEEDS_PICTURE = {"video": True, "jsonl": False, "csv": False, "mot": False}
 
 
 @pytest.fixture(params=sorted(set(registry.SINKS) - set(OTHERS)))
@@ -214,7 +222,7 @@ def test_other_sinks_leave_no_thread_process_or_open_file(
     other: str, frames: int, error: BaseException | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def build() -> Sink:
-        return open_sink(OutputEntry(to=OTHERS[other], sink=other), SinkContext(info()))
+        return open_sink(OutputEntry(to=OTHERS[other], sink=other), SinkContext(info(), overwrite=True))
 
     monkeypatch.chdir(tmp_path)
 

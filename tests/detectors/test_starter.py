@@ -112,6 +112,14 @@ def test_limits_keep_the_best() -> None:
     assert same(sure.detect(frame), everything.select(everything.scores >= bound))
 
 
+def test_the_best_score_is_known_if_nothing_reaches_the_bound() -> None:
+    frame, strict = frame_of(street(640, 360, seed=3)), StarterDetector(DetectorSettings(min_score=0.999))
+    assert strict.best_score is None
+    assert len(strict.detect(frame)) == 0
+    best = StarterDetector(DetectorSettings(min_score=0.0)).detect(frame).scores[0]
+    assert strict.best_score == pytest.approx(float(best))
+
+
 def test_two_instances_in_two_threads_give_equal_detections() -> None:
     frames = [frame_of(street(320, 240, seed=seed), index=seed) for seed in range(24)]
     low = [StarterDetector(DetectorSettings(min_score=0.05)) for _ in range(3)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ FEATURES = {
     "streamer.detectors": "bright",
     "streamer.trackers": "nearest",
     "streamer.annotators": "crosshair",
-    "streamer.sinks": "csv",
+    "streamer.sinks": "sqlite",
 }
 FRAMES = 30
 BOUNCING = ("bouncing://160x120", "--set", f"extensions.bouncing.frames={FRAMES}")
@@ -79,6 +80,12 @@ def red_pixels(path: Path) -> int:
     return int(((red > 150) & (green < 90) & (blue < 90)).sum())
 
 
+def rows_of(path: Path, table: str) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()
+    return int(count)
+
+
 def test_each_kind_is_registered_under_its_name(installed: Path) -> None:
     (record,) = installed.glob("streamer_example-*.dist-info/entry_points.txt")
     text = record.read_text(encoding="utf-8")
@@ -115,13 +122,12 @@ def test_the_annotator_alone(program: Program, detections: str) -> None:
 
 
 def test_the_sink_alone(program: Program, detections: str) -> None:
-    done = program(GRAPH, "--detector", detections, "-o", "tracks.csv")
+    done = program(GRAPH, "--detector", detections, "-o", "tracks.sqlite")
     assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader((program.folder / "tracks.csv").open(encoding="utf-8")))
-    assert len(rows) >= 24
-    again = program(GRAPH, "--detector", detections, "-o", "tracks.csv")
+    assert rows_of(program.folder / "tracks.sqlite", "tracks") >= 24
+    again = program(GRAPH, "--detector", detections, "-o", "tracks.sqlite")
     assert again.returncode == 2
-    assert "tracks.csv exists already" in again.stderr
+    assert "tracks.sqlite exists already" in again.stderr
 
 
 def test_all_together_with_settings_from_a_file(program: Program) -> None:
@@ -131,21 +137,20 @@ def test_all_together_with_settings_from_a_file(program: Program) -> None:
         tracker: {{name: nearest}}
         draw: {{annotators: [crosshair]}}
         outputs:
-          - {{to: tracks.csv}}
+          - {{to: tracks.sqlite}}
           - {{to: bouncing.mkv}}
         extensions:
           bouncing: {{frames: {FRAMES}, squares: 1}}
           bright: {{threshold: 150}}
           crosshair: {{length_px: 12}}
-          csv: {{separator: ";"}}
+          sqlite: {{table: boxes}}
         """,
         encoding="utf-8",
     )
     lines = program.lines(BOUNCING[0], "--config", "settings.yaml")
     assert len(lines) == FRAMES
     assert {track["id"] for line in lines for track in line["tracks"]} == {1}
-    rows = list(csv.DictReader((program.folder / "tracks.csv").open(encoding="utf-8"), delimiter=";"))
-    assert len(rows) == FRAMES
+    assert rows_of(program.folder / "tracks.sqlite", "boxes") == FRAMES
     assert red_pixels(program.folder / "bouncing.mkv") > 40
 
 
@@ -157,7 +162,7 @@ def test_all_together_with_settings_from_a_file(program: Program) -> None:
         (("extensions.bright.threshold=many", "detector.name=bright"), "extensions.bright.threshold"),
         (("extensions.crosshair.length=3", "draw.annotators=[crosshair]"), "extensions.crosshair.length"),
         (("draw.annotators=[croshair]",), "did you mean crosshair?"),
-        (("extensions.csv.separators=x",), "extensions.csv.separators"),
+        (("extensions.sqlite.tables=x",), "extensions.sqlite.tables"),
         (("extensions.bouncin.frames=3",), "no installed package has a feature 'bouncin'; did you mean bouncing?"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -166,7 +171,7 @@ def test_wrong_settings_are_refused_in_words(
     program: Program, detections: str, arguments: tuple[str, ...], message: str
 ) -> None:
     assignments = [word for argument in (f"detector.name={detections}", *arguments) for word in ("--set", argument)]
-    done = program(BOUNCING[0], "-o", "tracks.csv", *assignments)
+    done = program(BOUNCING[0], "-o", "tracks.sqlite", *assignments)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

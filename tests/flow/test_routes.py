@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import tracemalloc
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import av
@@ -20,7 +21,7 @@ from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.queues import Closed
 from streamer.flow.routes import LosslessRoute
-from streamer.values.delivery import Arrived, Delivery, Detected
+from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import DropCause, FrameState
 from tests.pipeline.parts import DEADLINE_S
@@ -36,6 +37,13 @@ def frame(index: int, damage: str = "") -> Frame:
     return Frame(PICTURE, index, index, Fraction(1, 25), 0.0, damage=damage)
 
 
+def next_frame(deliveries: Iterator[Delivery]) -> Frame:
+    """The frame of the next delivery."""
+    delivery = next(deliveries)
+    assert not isinstance(delivery, DisplayDue)
+    return delivery.frame
+
+
 class NewestMachine(RuleBasedStateMachine):
     """The calls of a capture thread, two detector threads and the display thread in any order, one at a time."""
 
@@ -49,7 +57,8 @@ class NewestMachine(RuleBasedStateMachine):
         self.with_detectors: list[Frame] = []
         self.results: deque[int] = deque()
         self.arrivals: deque[int] = deque()
-        self.delivery: Delivery | None = None
+        self.delivery: Arrived | Detected | None = None
+        self.due_s = math.inf  # of a held frame
         self.held: deque[Frame] = deque()  # delivered, and shown later
         self.shown: dict[int, str] = {}
         self.ends: dict[int, tuple[str, str]] = {}  # of detected frames
@@ -69,6 +78,7 @@ class NewestMachine(RuleBasedStateMachine):
             lambda frame: frame.index % detect_every == 0,
             every_frame=every_frame,
             keep_all=keep_all,
+            next_due_s=lambda: self.due_s,
             clock=lambda: 0.0,
         )
 
@@ -109,7 +119,9 @@ class NewestMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.delivery is None and (self.results or self.arrivals))
     @rule()
     def display_takes(self) -> None:
-        self.delivery = next(iter(self.route))
+        delivery = next(iter(self.route))
+        assert not isinstance(delivery, DisplayDue)
+        self.delivery = delivery
         assert isinstance(self.delivery, Detected) == bool(self.results), "results come before frames"
         expected = self.results.popleft() if self.results else self.arrivals.popleft()
         assert self.delivery.frame.index == expected
@@ -130,6 +142,16 @@ class NewestMachine(RuleBasedStateMachine):
     @rule(state=st.sampled_from([FrameState.PREDICTED, FrameState.INTERPOLATED, FrameState.DETECTED]))
     def display_shows_a_held_frame(self, state: FrameState) -> None:
         self.display_shows_as(self.held.popleft(), state)
+
+    @precondition(lambda self: self.delivery is None and self.held and not self.results)
+    @rule()
+    def a_held_frame_becomes_due(self) -> None:
+        self.due_s = -0.1  # earlier than all frames that arrived
+        delivery = next(iter(self.route))
+        assert isinstance(delivery, DisplayDue)
+        assert delivery.at_s == self.due_s
+        self.due_s = math.inf
+        self.display_shows_as(self.held.popleft(), FrameState.PREDICTED)
 
     def display_shows_as(self, shown: Frame, state: FrameState) -> None:
         if state is FrameState.DETECTED and self.ends.get(shown.index) != ("detected", ""):
@@ -219,14 +241,14 @@ def test_capture_never_waits() -> None:
         route.put(frame(index))
     assert route.waiting == 1
     assert next(route.frames()).index == 499
-    assert [next(iter(route)).frame.index for _ in range(ROOM)] == [498, 499]
+    assert [next_frame(iter(route)).index for _ in range(ROOM)] == [498, 499]
 
 
 @pytest.mark.parametrize("of", ["detector", "main"])
 def test_a_waiting_thread_gets_the_next_frame(of: str) -> None:
     route = newest()
     thread, results = run_on_a_thread(
-        lambda: next(route.frames()).index if of == "detector" else next(iter(route)).frame.index
+        lambda: next(route.frames()).index if of == "detector" else next_frame(iter(route)).index
     )
     route.put(frame(0))
     thread.join(DEADLINE_S)
@@ -261,7 +283,7 @@ def test_the_end_waits_for_the_frame_in_the_detector() -> None:
     route.put(frame(0))
     looked_at = next(route.frames())
     route.end()
-    thread, results = run_on_a_thread(lambda: [finished.frame.index for finished in route])
+    thread, results = run_on_a_thread(lambda: [one.frame.index for one in route if isinstance(one, Detected)])
     route.done(Detected(looked_at, Detections.empty()))
     thread.join(DEADLINE_S)
     assert results == [[0]]
@@ -320,11 +342,11 @@ def test_the_memory_of_a_route_does_not_grow(state: FrameState) -> None:
                 looked_at = next(route.frames())
                 failed = DetectorError("no luck") if index % 5 == 0 else None
                 route.done(Detected(looked_at, None if failed else Detections.empty(), error=failed))
-                assert next(iter(route)).frame is looked_at
+                assert next_frame(iter(route)) is looked_at
                 if not every_frame:
                     route.shown(looked_at, state, "")
             if every_frame and index % 4:
-                route.shown(next(iter(route)).frame, state, "")
+                route.shown(next_frame(iter(route)), state, "")
             if index in (FRAMES_LONG // 3, FRAMES_LONG - 1):
                 held_bytes.append(tracemalloc.get_traced_memory()[0])
     finally:
@@ -372,11 +394,29 @@ def test_frames_are_delivered_when_due_and_the_detector_gets_the_newest_at_once(
     assert next(route.frames()).index == 9
     came = iter(route)
     for index in range(5, 10):
-        thread, results = run_on_a_thread(lambda: next(came).frame.index)
+        thread, results = run_on_a_thread(lambda: next_frame(came).index)
         clock.now_s = 0.2 + index * 0.04 + 1e-9
         route.put(at(5 + index, 900.0))  # wakes the waiting thread, as time does
         thread.join(DEADLINE_S)
         assert results == [index]
+
+
+def test_frames_that_are_held_back_are_due_in_order_with_arrivals() -> None:
+    clock, due_s = Clock(), deque([0.3, 0.4, 0.5, math.inf])
+    route = NewestRoute(FrameLedger(), lambda _: True, every_frame=True, clock=clock, next_due_s=lambda: due_s[0])
+    came = iter(route)
+    route.put(at(0, 0.4))
+    clock.now_s = 0.45
+    first = next(came)
+    assert isinstance(first, DisplayDue)
+    assert first.at_s == due_s.popleft()
+    assert next_frame(came).index == 0, "an arrival comes first: it shows the frames that are due, too"
+    due_s.popleft()
+    thread, results = run_on_a_thread(lambda: next(came))
+    clock.now_s = 0.5
+    route.put(at(1, 900.0))  # wakes the waiting thread, as time does
+    thread.join(DEADLINE_S)
+    assert [one.at_s for one in results if isinstance(one, DisplayDue)] == [0.5]
 
 
 def test_with_keep_all_every_frame_is_delivered_and_late_ones_are_flagged() -> None:
@@ -386,7 +426,7 @@ def test_with_keep_all_every_frame_is_delivered_and_late_ones_are_flagged() -> N
         clock.now_s = index / 25
         route.put(at(index, clock.now_s))
     kept = [next(iter(route)) for _ in range(100)]
-    assert [one.frame.index for one in kept] == list(range(100))
+    assert [one.frame.index for one in kept if isinstance(one, Arrived)] == list(range(100))
     assert [isinstance(one, Arrived) and one.late for one in kept] == [True] * 93 + [False] * 7
     assert ledger.causes(FrameState.DROPPED) == {}
 
@@ -397,7 +437,7 @@ def test_waiting_frames_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch) -
     route = NewestRoute(ledger, lambda _: True, every_frame=True, keep_all=True, clock=lambda: 0.0)
     for index in range(30):
         route.put(at(index, 0.0))
-    assert next(iter(route)).frame.index == 20
+    assert next_frame(iter(route)).index == 20
     assert ledger.causes(FrameState.DROPPED) == {DropCause.OUTPUT_LATE: 20}
 
 
@@ -409,7 +449,7 @@ def test_with_keep_all_waiting_frames_are_delivered_after_close() -> None:
         route.put(at(index, 0.0))
     route.close()
     came = iter(route)
-    assert [next(came).frame.index for _ in range(3)] == [0, 1, 2]
+    assert [next_frame(came).index for _ in range(3)] == [0, 1, 2]
     with pytest.raises(Closed):
         next(came)
     with pytest.raises(Closed):

@@ -32,7 +32,7 @@ def skip_without_gpu() -> None:
     if not auto.has_gpu_device():
         pytest.skip("this machine has no GPU")
     if not tensorflow_import.sees_gpu():
-        pytest.skip("TensorFlow sees no GPU; docs/gpu.md describes the installation")
+        pytest.skip("TensorFlow sees no GPU; docs/detectors.md describes the installation")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +16,14 @@ from streamer.flow.cadence import Cadence
 from streamer.flow.observers import packet_tap
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
-from streamer.interfaces import Detector, PacketTap, Scene, Source
+from streamer.interfaces import Detector, Scene, Source
+from streamer.media.packet_tap import PacketTap
 from streamer.pipeline import Pipeline
 from streamer.presentation.frame_path import FramePath, live_presentation
 from streamer.replay.recorder import MOST_BYTES, Recorder
 from streamer.replay.recording import Recording
 from streamer.replay.replay_parts import ReplayedDetector, ReplayedRoute, ReplayedSource
-from streamer.sinks.text import LineFormat
+from streamer.sinks.text.json_lines import LineFormat
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -74,7 +75,7 @@ def record(
     *,
     overlay: str = "now",
     detector: Detector | None = None,
-    latency: float | None = None,
+    latency: float | Sequence[float] | None = None,
     every: int = 1,
     on_scene: Callable[[Scene], Any] = lambda _: None,
     most_bytes: int = MOST_BYTES,
@@ -92,7 +93,7 @@ def record(
                 IouTracker(),
                 cadence=Cadence(every),
                 overlay=overlay,
-                latency=None if latency is None else Latency([latency]),
+                latency=None if latency is None else Latency(np.atleast_1d(latency).tolist()),
                 stats=stats,
                 delay_s=delay_s,
                 observers=[recorder],

@@ -19,7 +19,6 @@ from streamer.errors import ConfigError, SourceLost, SourceUnavailable
 from streamer.interfaces import Scene
 from streamer.replay.event_log import (
     EVENTS,
-    HEADER,
     DetectorResult,
     FrameArrived,
     FrameCaptured,
@@ -27,6 +26,7 @@ from streamer.replay.event_log import (
     line_of,
     read_events,
 )
+from streamer.replay.header import HEADER
 from streamer.replay.pixel_data import crc_of
 from streamer.replay.recorder import Recorder
 from streamer.replay.recording import Recording
@@ -82,6 +82,7 @@ def test_times_of_frames_survive_exactly(pts: int, base: Fraction, at_s: float) 
         damage="packet loss",
         raw_pts=pts,
         wall_clock_s=at_s,
+        arrival_wall_clock_s=at_s,
         file="packets-000.nut",
         number=7,
         format="yuv420p",

@@ -103,6 +103,17 @@ def test_a_file_played_as_a_live_source(clip: Path, tmp_path: Path, overlay: str
     assert not list((tmp_path / "kept").glob("pictures-*"))
 
 
+@pytest.mark.slow
+def test_a_delay_that_rises_and_falls(tmp_path: Path) -> None:
+    """A stall of six detections, and two minutes of quick ones."""
+    clip = write_video(tmp_path / "long.mp4", frames=1600, size=(160, 120), rate=10)
+    latency = [0.1] * 30 + [1.4] * 6 + [0.1] * 1600
+    run = record(tmp_path / "kept", opener(clip), overlay="delayed", latency=latency)
+    check_same(replay(tmp_path / "kept"), run)
+    log = (tmp_path / "kept" / "events.jsonl").read_text()
+    assert log.count('"event":"due"') > 1000
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_late_damaged_and_lost_frames(tmp_path: Path, overlay: str) -> None:
     """A display thread that is too slow, with packet loss, a new segment and detector errors."""

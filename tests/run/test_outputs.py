@@ -9,7 +9,8 @@ import pytest
 from streamer.config.loading import load_settings
 from streamer.config.output import OutputEntry
 from streamer.errors import ConfigError
-from streamer.run.outputs import Outputs, default_video_output
+from streamer.run.output_paths import default_video_output
+from streamer.run.outputs import Outputs
 from tests.sinks.scenes import info
 
 

@@ -88,11 +88,74 @@ def clip(tmp_path: Path) -> Path:
     return clips.write_video(tmp_path / "clip.mp4", frames=FRAMES, size=(64, 48))
 
 
-def test_scenes_have_tracks_with_names_and_ids(clip: Path) -> None:
-    found = [(scene.frame.index, scene.labels.name(scene.tracks.labels[-1]), scene.tracks.ids.tolist())
-             for scene in streamer.open(clip, detector=OneBox()) if len(scene.tracks)]  # fmt: skip
-    assert [index for index, _, _ in found][-1] == FRAMES - 1
-    assert {(name, tuple(ids)) for _, name, ids in found} == {("thing", (1,))}
+def test_scenes_have_objects_with_names_and_ids(clip: Path) -> None:
+    found = [(scene.frame.index, item) for scene in streamer.open(clip, detector=OneBox()) for item in scene.objects]
+    assert found[-1][0] == FRAMES - 1
+    assert {(item.label, item.id) for _, item in found} == {("thing", 1)}
+    assert found[-1][1].box == pytest.approx((8, 8, 40, 30), abs=0.1)
+
+
+def test_detections_have_names_and_undetected_frames_have_none(clip: Path) -> None:
+    scenes = list(streamer.open(clip, detector=OneBox(), settings={"detector.every": 3}))
+    assert [scene.detected_objects.labels for scene in scenes[:4]] == [["thing"], [], [], ["thing"]]
+
+
+def test_the_annotated_frame_is_an_array(clip: Path) -> None:
+    no_labels = {"draw.labels": False}
+    for scene in streamer.open(clip, detector=OneBox(), annotators=[Dot()], draw=True, settings=no_labels):
+        rgb, plain = scene.rgb(), scene.frame.rgb()
+    assert rgb.shape == (48, 64, 3)
+    assert rgb.dtype == np.uint8
+    assert rgb[44, 4].min() > 240
+    assert (rgb[8:11, 12:36] != plain[8:11, 12:36]).any(), "the box is drawn"
+    assert np.array_equal(rgb[36:40, 44:], plain[36:40, 44:]), "the rest is not changed"
+    assert np.array_equal(scene.bgr(), rgb[..., ::-1])
+    assert scene.bgr().flags.c_contiguous, "OpenCV draws on contiguous arrays only"
+
+
+def test_a_frame_without_drawing_has_no_annotated_array(clip: Path) -> None:
+    scene = next(streamer.open(clip, detector=OneBox()))
+    with pytest.raises(ValueError, match=r"draw=True, or take scene\.frame\.rgb\(\)"):
+        scene.rgb()
+
+
+def test_a_function_of_an_array_is_a_detector(clip: Path, tmp_path: Path) -> None:
+    def find_white(rgb: Any) -> Any:
+        rows, columns = np.nonzero(rgb[36:].min(axis=2) > 200)
+        box = (columns.min(), rows.min() + 36, columns.max() + 1, rows.max() + 37)
+        return [box], [0.9], ["white"]
+
+    with streamer.open(clip, detector=find_white, outputs=tmp_path / "out.jsonl") as scenes:
+        assert scenes.detector == "detector: find_white"
+        shown = list(scenes)
+    assert shown[-1].objects[0].label == "white"
+    assert shown[-1].objects[0].box == pytest.approx((0, 36, 16, 48), abs=1)
+    assert '"white"' in (tmp_path / "out.jsonl").read_text(encoding="utf-8")
+
+
+def test_an_error_in_a_function_ends_the_run_as_it_is(clip: Path) -> None:
+    def divide(rgb: Any) -> Any:
+        raise ZeroDivisionError(rgb.shape)
+
+    with pytest.raises(ZeroDivisionError):
+        streamer.open(clip, detector=divide).run()
+
+
+def test_classes_cannot_select_from_a_function(clip: Path) -> None:
+    with pytest.raises(streamer.ConfigError, match="a function has none; filter in it"):
+        streamer.open(clip, detector=lambda _: ([], [], []), classes=["car"])
+
+
+def test_classes_and_scores_are_arguments(clip: Path) -> None:
+    assert all(len(scene.tracks) == 0 for scene in streamer.open(clip, detector=OneBox(), min_score=0.95))
+    assert any(len(scene.tracks) for scene in streamer.open(clip, detector=OneBox(), classes=["Thing"]))
+    with pytest.raises(streamer.ConfigError, match="no class 'thin' in this detector; did you mean thing"):
+        streamer.open(clip, detector=OneBox(), classes=["thin"])
+
+
+def test_run_writes_the_outputs_without_a_loop(clip: Path, tmp_path: Path) -> None:
+    streamer.open(clip, detector=OneBox(), outputs=tmp_path / "out.jsonl").run()
+    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == FRAMES
 
 
 def test_info_stats_and_detector_are_available(clip: Path) -> None:

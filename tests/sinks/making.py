@@ -13,7 +13,9 @@ from streamer.interfaces import StreamInfo
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
 from streamer.sinks.publish.stream import StreamSink
 from streamer.sinks.segments.recording import RecordingSink
-from streamer.sinks.text import JsonLinesSink, MotSink
+from streamer.sinks.text.csv_rows import CsvSink
+from streamer.sinks.text.json_lines import JsonLinesSink
+from streamer.sinks.text.mot_text import MotSink
 from streamer.sinks.video.video import VideoSink
 from streamer.sinks.window.window import WindowSink
 
@@ -46,6 +48,10 @@ def mjpeg_sink(to: str, **options: Any) -> MjpegSink:
 
 def json_lines_sink(to: Path, **options: Any) -> JsonLinesSink:
     return made(JsonLinesSink, to, **options)
+
+
+def csv_sink(to: Path, **options: Any) -> CsvSink:
+    return made(CsvSink, to, **options)
 
 
 def mot_sink(to: Path, **options: Any) -> MotSink:

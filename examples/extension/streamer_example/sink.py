@@ -1,8 +1,8 @@
-"""A sink: one row per track and frame in a CSV file, with `-o tracks.csv`."""
+"""A sink: one row per track and frame in an SQLite database, with `-o tracks.sqlite`."""
 
 from __future__ import annotations
 
-import csv
+import sqlite3
 from pathlib import Path
 from typing import Self
 
@@ -10,28 +10,30 @@ from pydantic import Field
 
 import streamer
 
-
-class CsvSettings(streamer.OutputEntry):
-    """An output with `extensions.csv` in the settings."""
-
-    separator: str = Field(default=",", min_length=1, max_length=1)
+COLUMNS = "time_s REAL, id INTEGER, class TEXT, score REAL, x0 REAL, y0 REAL, x1 REAL, y1 REAL"
 
 
-class CsvSink(streamer.Sink, streamer.SinkFeature):
+class SqliteSettings(streamer.OutputEntry):
+    """An output with `extensions.sqlite` in the settings."""
+
+    table: str = Field(default="tracks", pattern=r"^\w+$")
+
+
+class SqliteSink(streamer.Sink, streamer.SinkFeature):
     """Writes a file; one sink thread uses it."""
 
-    section = CsvSettings
-    stage = "csv"
+    section = SqliteSettings
+    stage = "sqlite"
     wants_picture = False
 
-    def __init__(self, settings: CsvSettings, context: streamer.SinkContext) -> None:
-        self._path, self._separator = Path(settings.to), settings.separator
+    def __init__(self, settings: SqliteSettings, context: streamer.SinkContext) -> None:
+        self._path, self._table = Path(settings.to), settings.table
         self._overwrite = context.overwrite
 
     @classmethod
     def accepts(cls, entry: streamer.OutputEntry) -> bool:
         """Whether this class writes the output."""
-        return entry.to.endswith(".csv")
+        return entry.to.endswith(".sqlite")
 
     @classmethod
     def file_of(cls, entry: streamer.OutputEntry) -> Path:
@@ -44,27 +46,27 @@ class CsvSink(streamer.Sink, streamer.SinkFeature):
         return True
 
     @classmethod
-    def from_settings(cls, entry: CsvSettings, context: streamer.SinkContext) -> Self:
+    def from_settings(cls, entry: SqliteSettings, context: streamer.SinkContext) -> Self:
         """The sink, not yet entered."""
         return cls(entry, context)
 
     def __enter__(self) -> Self:
         try:
-            self._file = self._path.open("w" if self._overwrite else "x", newline="", encoding="utf-8")
+            self._path.open("w" if self._overwrite else "x").close()
         except FileExistsError as error:
-            raise streamer.SinkUnavailable(f"{self._path} exists already; add --overwrite to replace it") from error
+            raise streamer.SinkUnavailable(f"{self._path} exists already; choose another name") from error
         except OSError as error:
             raise streamer.SinkUnavailable(f"cannot write {self._path}: {error.strerror}") from error
-        self._rows = csv.writer(self._file, delimiter=self._separator)
-        self._rows.writerow(("time_s", "id", "class", "score", "x0", "y0", "x1", "y1"))
+        # Entered and left by the main thread, written by one thread in between.
+        self._database = sqlite3.connect(self._path, check_same_thread=False)
+        self._database.execute(f"CREATE TABLE {self._table} ({COLUMNS})")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        self._file.close()
+        self._database.commit()
+        self._database.close()
 
     def write(self, scene: streamer.Scene) -> None:
         """Called for every frame, in presentation order."""
-        tracks = scene.tracks
-        for track_id, label, score, box in zip(tracks.ids, tracks.labels, tracks.scores, tracks.boxes, strict=True):
-            row = (f"{scene.frame.time_s:.3f}", track_id, scene.labels.name(label), f"{score:.2f}")
-            self._rows.writerow((*row, *(f"{edge:.1f}" for edge in box)))
+        rows = [(scene.frame.time_s, item.id, item.label, item.score, *item.box) for item in scene.objects]
+        self._database.executemany(f"INSERT INTO {self._table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)

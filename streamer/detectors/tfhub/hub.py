@@ -106,6 +106,10 @@ class HubDetector(DetectorFeature):
         """Its classes; with Open Images V4 a row number is the id in its label map, and row 0 is not used."""
         return self._labels
 
+    @property
+    def best_score(self) -> float | None:
+        return self._reader.best_score
+
     def warm_up(self, width: int, height: int) -> float:
         """Run it once on a black frame, so that the first frame is not slower than the second.
 

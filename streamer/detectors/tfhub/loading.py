@@ -11,7 +11,8 @@ from typing import Any
 import numpy.typing as npt
 
 from streamer.detectors.tfhub import convolutions, nms_scope
-from streamer.detectors.tfhub.nms_scope import Scope, UnknownScopeError
+from streamer.detectors.tfhub.nms_scope import Scope
+from streamer.detectors.tfhub.scope_text import UnknownScopeError
 from streamer.detectors.tfhub.signatures import Form
 from streamer.detectors.tfhub.suppression import Suppression
 from streamer.models import saved_model

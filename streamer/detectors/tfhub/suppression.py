@@ -71,14 +71,15 @@ class Suppression:
         valid = int(count[0])
         if not 0 <= valid <= boxes.shape[1]:
             raise ValueError(f"{valid} of {boxes.shape[1]} boxes are valid")
-        found, best, classes = self._best(boxes[0, :valid], scores[0, :valid], window[0])
-        total = self._parameters.total
-        padded = [np.zeros((1, total, *each.shape[1:]), np.float32) for each in (found, best, classes)]
-        for whole, each in zip(padded, (found, best, classes), strict=True):
-            whole[0, : len(each)] = each
-        return [*padded, np.array([len(found)], np.int32)]
+        found = self._best(boxes[0, :valid], scores[0, :valid], window[0])
+        outputs: list[Array] = []
+        for rows in found:
+            padded = np.zeros((1, self._parameters.total, *rows.shape[1:]), np.float32)
+            padded[0, : len(rows)] = rows
+            outputs.append(padded)
+        return [*outputs, np.array([len(found[0])], np.int32)]
 
-    def _best(self, boxes: Floats, scores: Floats, window: Floats) -> tuple[Floats, Floats, Ints]:
+    def _best(self, boxes: Floats, scores: Floats, window: Floats) -> tuple[Array, Array, Array]:
         """The kept boxes as fractions, their scores and classes."""
         # By class and then by box: TensorFlow breaks ties in this order.
         by_class = scores.T.reshape(-1)

@@ -64,6 +64,5 @@ def encode(number: int, frame: Frame, quality: int) -> Jpeg:
     """
     if max(frame.width, frame.height) > LARGEST_PX:
         raise SinkError(f"a frame of {frame.width}x{frame.height} is too large for JPEG (limit: {LARGEST_PX} pixels)")
-    bgr = cv2.cvtColor(frame.rgb(), cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, data = cv2.imencode(".jpg", frame.bgr(), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return Jpeg(number, data.tobytes(), frame.time_s, frame.captured_s)

@@ -24,6 +24,7 @@ from streamer.system.secrets import SECRETS, redacted
 
 log = logging.getLogger(__name__)
 
+_QUALITY = 80
 _PATH = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
 
 
@@ -66,7 +67,7 @@ class MjpegSink(SinkFeature):
         viewer_timeout_s: float = 10.0,
     ) -> None:
         host, port, path, credentials = _parse(entry.to)
-        self._quality = entry.quality
+        self._quality = entry.quality or _QUALITY
         self._interval_s = 0.0 if entry.max_fps is None else 1 / entry.max_fps
         self._due_s = 0.0
         self._number = 0
@@ -76,7 +77,7 @@ class MjpegSink(SinkFeature):
         from streamer.sinks.mjpeg.viewers import Broadcaster
         from streamer.web.server import WebPages
 
-        self._broadcaster = Broadcaster(entry.quality, self._watched, viewer_timeout_s)
+        self._broadcaster = Broadcaster(self._quality, self._watched, viewer_timeout_s)
         pages = Pages(
             self._broadcaster,
             path,

@@ -70,6 +70,7 @@ class WindowSink(SinkFeature):
         SinkError: from `write`, if the window ended and the user did not close it.
     """
 
+    writes_files = False
     stage = "window"
     wants_picture = True
     notes = ()

@@ -89,6 +89,11 @@ class CameraSource(LiveSource):
         return is_camera(uri) and not paths.is_file(uri)
 
     @classmethod
+    def is_live(cls, uri: str) -> bool:  # noqa: ARG003
+        """Always."""
+        return True
+
+    @classmethod
     def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:
         """See `streamer.features.SourceFeature`."""
         size, fps, pixel_format = settings.frame_size, settings.fps, settings.pixel_format

@@ -24,7 +24,8 @@ from av.video.stream import VideoStream
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
 from streamer.features import SourceContext
-from streamer.interfaces import Damage, PacketTap, StreamInfo
+from streamer.interfaces import Damage, StreamInfo
+from streamer.media.packet_tap import PacketTap
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.deinterlacing import Deinterlace, Deinterlacer
 from streamer.sources.decode.geometry import Geometry

@@ -13,8 +13,9 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.interfaces import Damage, StreamTap
+from streamer.interfaces import Damage
 from streamer.media.ffmpeg_log import reason
+from streamer.media.packet_tap import StreamTap
 from streamer.sources.decode.packets import PacketReader
 
 _IN_FLIGHT = 32

@@ -3,7 +3,7 @@
 FFmpeg's `bwdif` interpolates them from the first field and keeps them where nothing moves. It outputs a frame when it
 has the next one, 40 ms later at 25 fps. Here it gets each frame twice, the second time in place of the next one and
 flagged as progressive, which it passes on unchanged. So a frame is output at once, with the same quality
-(docs/live.md). Used by the thread that decodes.
+(docs/engineering/live.md). Used by the thread that decodes.
 """
 
 from __future__ import annotations

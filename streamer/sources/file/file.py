@@ -24,6 +24,7 @@ from streamer.sources.decode.opening import open_file
 from streamer.sources.decode.stream_facts import container_kind, duration, frame_count, indexed_packets, seconds
 from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.sources.file.truncation import missing_bytes
+from streamer.sources.images.files import is_still
 from streamer.system import paths
 
 _EARLY_END_S = Fraction(1, 2)
@@ -76,6 +77,7 @@ class FileSource(ContainerSource):
             frame_count=frame_count(stream),
             duration_s=seconds(duration(stream)),
             path=str(self.path),
+            files=(str(self.path),) if is_still(self.path) else (),
         )
 
     def _final_damage(self, stream: VideoStream, decoder: FrameDecoder, times: TimestampFiller) -> list[Damage]:

@@ -5,11 +5,9 @@ Entered by the main thread, then owned by the capture thread. One image is open 
 
 from __future__ import annotations
 
-import glob
 import logging
-import re
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -27,22 +25,13 @@ from streamer.sources.decode.orientation import Rotator, orientation_of
 from streamer.sources.decode.source_base import SourceBase
 from streamer.sources.decode.stream_facts import exact_fps
 from streamer.sources.decode.stream_info import info_of
+from streamer.sources.images.files import PATTERN, find_images, relative_names
 from streamer.sources.images.heif import read_still
 from streamer.sources.images.heif_tiles import decode_still
 from streamer.system import paths
 from streamer.values.frame import Frame
 
 logger = logging.getLogger(__name__)
-
-# fmt: off
-IMAGE_SUFFIXES = frozenset({
-    ".avif", ".bmp", ".dib", ".dpx", ".exr", ".gif", ".hdr", ".heic", ".heif", ".j2k", ".jfif", ".jp2",
-    ".jpe", ".jpeg", ".jpg", ".jxl", ".pam", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi",
-    ".ras", ".sgi", ".tga", ".tif", ".tiff", ".webp", ".xbm",
-})
-# fmt: on
-_NUMBER = re.compile(r"%(?:0?\d+)?d")
-_PATTERN = re.compile(rf"[*?\[]|{_NUMBER.pattern}")
 
 
 class ImageSource(SourceBase):
@@ -75,7 +64,7 @@ class ImageSource(SourceBase):
             return True
         if paths.is_file(uri):
             return read_still(Path(uri)) is not None  # FFmpeg's demuxer returns its tiles one by one
-        return _PATTERN.search(uri) is not None and paths.is_local(uri) and not paths.exists(uri)
+        return PATTERN.search(uri) is not None and paths.is_local(uri) and not paths.exists(uri)
 
     @classmethod
     def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> Self:  # noqa: ARG003
@@ -84,12 +73,12 @@ class ImageSource(SourceBase):
 
     def __enter__(self) -> Self:
         self._check_unused()
-        paths = find_images(self._pattern)
-        pictures = self._read(paths)
+        files = find_images(self._pattern)
+        pictures = self._read(files)
         first = next(pictures, None)
         if first is None:
             detail = self._damage[0].detail if self._damage else ""
-            raise SourceUnavailable(f"{self._pattern}: none of its {len(paths)} images can be read ({detail})")
+            raise SourceUnavailable(f"{self._pattern}: none of its {len(files)} images can be read ({detail})")
         _, picture, ratio = first
         colour = (picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range)
         self._info = info_of(
@@ -97,17 +86,20 @@ class ImageSource(SourceBase):
             self._pattern,
             1 / self._fps,
             average_fps=self._fps,
-            frame_count=len(paths),
-            duration_s=float(len(paths) / self._fps),
+            frame_count=len(files),
+            duration_s=float(len(files) / self._fps),
             sample_aspect_ratio=ratio,
             colour=colour,
             field_order=1,
             jpeg_like=True,
+            files=tuple(map(str, files)),
         )
-        self._frames = self._make_frames(chain([first], pictures))
+        self._frames = self._make_frames(chain([first], pictures), relative_names(files))
         return self
 
-    def _make_frames(self, pictures: Iterator[tuple[int, av.VideoFrame, Fraction]]) -> Generator[Frame]:
+    def _make_frames(
+        self, pictures: Iterator[tuple[int, av.VideoFrame, Fraction]], names: Sequence[str]
+    ) -> Generator[Frame]:
         segment, shape = 0, None
         for index, (position, picture, ratio) in enumerate(pictures):
             now = (picture.width, picture.height, picture.format.name, ratio)
@@ -123,11 +115,12 @@ class ImageSource(SourceBase):
                 duration=1,
                 corrupt=picture.is_corrupt,
                 sample_aspect_ratio=ratio,
+                file=names[position],
             )
 
-    def _read(self, paths: list[Path]) -> Iterator[tuple[int, av.VideoFrame, Fraction]]:
+    def _read(self, files: Sequence[Path]) -> Iterator[tuple[int, av.VideoFrame, Fraction]]:
         """Position, upright frame and sample aspect ratio of each readable image."""
-        for position, path in enumerate(paths):
+        for position, path in enumerate(files):
             try:
                 picture, ratio = read_image(path)
             except SourceUnavailable as error:
@@ -156,37 +149,3 @@ def read_image(path: Path) -> tuple[av.VideoFrame, Fraction]:
         ratio = stream.sample_aspect_ratio or Fraction(1)
     orientation = orientation_of(picture)
     return Rotator(orientation).turn(picture, Fraction(1, 25)), 1 / ratio if orientation.transposed else ratio
-
-
-def find_images(pattern: str) -> list[Path]:
-    """The image files of a directory or pattern, in natural order; a path of a file gives that file.
-
-    Raises:
-        SourceUnavailable: there are none.
-    """
-    folder = Path(pattern)
-    try:
-        if paths.is_file(folder):
-            return [folder]
-        if paths.is_dir(folder):
-            found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        elif _NUMBER.search(pattern):
-            numbered = re.compile(r"\d+".join(re.escape(part) for part in _NUMBER.split(pattern)))
-            wild = "*".join(glob.escape(part) for part in _NUMBER.split(pattern))
-            found = [Path(name) for name in glob.glob(wild) if numbered.fullmatch(name)]  # noqa: PTH207
-        else:
-            # Path.glob does not support absolute patterns.
-            found = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
-    except OSError as error:
-        raise SourceUnavailable(f"{pattern}: {error.strerror}; check its permissions") from error
-    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and paths.is_file(path)]
-    if not images:
-        where = "the directory has no images" if paths.is_dir(folder) else "no image matches the pattern"
-        raise SourceUnavailable(f"{pattern}: {where} (.png, .jpg, .webp, .tif, .bmp, ...)")
-    return sorted(images, key=lambda path: natural_key(str(path)))
-
-
-def natural_key(name: str) -> tuple[tuple[int, str], ...]:
-    """A sort key that compares numbers in names by value; case only breaks ties."""
-    parts = re.split(r"(\d+)", name.casefold())
-    return (*((int(part), "") if part.isdecimal() else (-1, part) for part in parts), (-1, name))

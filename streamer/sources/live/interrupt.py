@@ -3,8 +3,8 @@
 A read must not end for any other reason: FFmpeg cannot continue in the middle of an interleaved RTP packet, nor with
 most buffered inputs (HTTP, MPEG-TS over TCP, RTMP, HLS). Measured with cameras that send a frame every 0.5, 1 and 5
 seconds, and a read time-out of 0.25 s: RTSP over TCP failed every 2.5 s, and an MJPEG camera gave 4 frames of 40. So a
-read waits for as long as needed (docs/live.md) and ends when its connection is cancelled. Closing the container from
-another thread would crash the process.
+read waits for as long as needed (docs/engineering/live.md) and ends when its connection is cancelled. Closing the
+container from another thread would crash the process.
 
 FFmpeg calls a PyAV callback at least every 100 ms, which checks whether a time-out has passed. PyAV 12 to 18 read the
 clock for it through `time.monotonic` of the module `av.container.core`, on the thread that reads. This module replaces

@@ -5,7 +5,7 @@ deadline: only frames count as progress, not an open connection. A thread that h
 other thread may close its container) and a new connection is made. Too many abandoned threads end the run, so that a
 supervisor can restart the program.
 
-Connections are threads and not child processes, which could be killed: docs/reliability.md has the measurements.
+Connections are threads and not child processes, which could be killed (measured: docs/engineering/reliability.md).
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ _KEYFRAME_FACTOR = 6
 class LiveSource(SourceBase):
     """The frames of a camera until it is stopped; see `streamer.interfaces.Source`.
 
-    The media time of frames never goes back (`MediaClock`), `captured_s` is the time of arrival before decoding, and
-    each reconnection and each change of size or pixel format starts a new `segment`. `take_damage` reports lost frames.
+    The media time of frames never goes back (`MediaClock`), `captured_s` and `arrival_wall_clock_s` are the time of
+    arrival before decoding, and each reconnection and each change of size or pixel format starts a new `segment`.
+    `take_damage` reports lost frames.
 
     Args:
         connector: opens the connections.
@@ -245,6 +246,7 @@ class LiveSource(SourceBase):
 def _frame(live: LiveFrame, index: int, segment: int, clock: MediaClock) -> Frame:
     pts = clock.stamp(live.pts, live.time_base, live.arrived_s)
     live.picture.pts, live.picture.time_base = pts, TIME_BASE
+    arrival_age_s = time.monotonic() - live.arrived_s
     return Frame(
         picture=live.picture,
         index=index,
@@ -255,6 +257,7 @@ def _frame(live: LiveFrame, index: int, segment: int, clock: MediaClock) -> Fram
         damage=live.damage,
         raw_pts=live.pts,
         wall_clock_s=live.wall_clock_s,
+        arrival_wall_clock_s=time.time() - arrival_age_s,
         key=live.key,
         sample_aspect_ratio=live.sample_aspect_ratio,
     )

@@ -19,8 +19,8 @@ from av.container import InputContainer
 
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.interfaces import PacketTap
 from streamer.media.ffmpeg_log import Line, capture_log
+from streamer.media.packet_tap import PacketTap
 from streamer.network import certificates, refusals
 from streamer.network.reachability import answers, default_port
 from streamer.sources.live.connection import POLL_S, Connection, ConnectionCancelled

@@ -20,8 +20,9 @@ from av.stream import Discard
 
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost
-from streamer.interfaces import Damage, PacketTap, StreamInfo
+from streamer.interfaces import Damage, StreamInfo
 from streamer.media.ffmpeg_log import Line, reason
+from streamer.media.packet_tap import PacketTap
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.sources.damage.frame_numbers import FrameNumbers
 from streamer.sources.damage.loss import BEFORE_KEY_FRAME, LossDetector

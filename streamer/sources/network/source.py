@@ -11,6 +11,7 @@ from streamer.sources.live.live import LiveSource
 from streamer.sources.network.address import SCHEMES, is_address
 from streamer.sources.network.connector import NetworkConnector
 from streamer.sources.network.recorded import RecordedSource, is_recording
+from streamer.system import paths
 
 
 class NetworkSource(LiveSource):
@@ -24,6 +25,11 @@ class NetworkSource(LiveSource):
     def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
         """Whether it is the address of a network stream."""
         return is_address(uri)
+
+    @classmethod
+    def is_live(cls, uri: str) -> bool:
+        """Whether it is known to be live before a connection is opened; over http it may be a recording."""
+        return paths.scheme_of(uri) not in ("http", "https")
 
     @classmethod
     def from_settings(cls, uri: str, settings: SourceSettings, context: SourceContext) -> LiveSource | RecordedSource:

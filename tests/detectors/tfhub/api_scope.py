@@ -44,19 +44,21 @@ class Kept(NamedTuple):
         return Kept(*(tf.gather(field, indices) for field in self))
 
 
-def add(tf: Any, boxes: Any, scores: Any, count: Any, window: Any, limits: Limits) -> tuple[Any, ...]:
+def add(tf: Any, entering: Sequence[Any], limits: Limits) -> tuple[Any, ...]:
     """Add the scope to the current graph.
 
     Args:
         tf: the module.
-        boxes, scores, count, window: tensors `(1, N, C, 4)`, `(1, N, C)`, `(1,)` and `(1, 4)`.
+        entering: boxes `(1, N, C, 4)`, scores `(1, N, C)`, count `(1,)` and window `(1, 4)`; tensors.
         limits: of the scope.
 
     Returns:
         Boxes `(1, total, 4)`, scores and classes `(1, total)`, and their number `(1,)`.
     """
     with tf.name_scope(SCOPE):
-        boxes, scores, window, count = (tf.unstack(tensor)[0] for tensor in (boxes, scores, window, count))
+        # The order of the operations in the graph is that of the export.
+        boxes, scores = (tf.unstack(tensor)[0] for tensor in entering[:2])
+        window, count = tf.unstack(entering[3])[0], tf.unstack(entering[2])[0]
         boxes = tf.reshape(tf.slice(boxes, [0, 0, 0], tf.stack([count, -1, -1])), [-1, limits.classes, 4])
         scores = tf.reshape(tf.slice(scores, [0, 0], tf.stack([count, -1])), [-1, limits.classes])
         with tf.name_scope("MultiClassNonMaxSuppression"):
@@ -156,7 +158,7 @@ def alone(limits: Limits) -> Callable[..., list[Any]]:
             v1.placeholder(tf.int32, (1,)),
             v1.placeholder(tf.float32, (1, 4)),
         ]
-        outputs = add(tf, *fed, limits)
+        outputs = add(tf, fed, limits)
         called: Callable[..., list[Any]] = v1.Session(graph=graph).make_callable(list(outputs), feed_list=fed)
     return called
 
@@ -173,7 +175,7 @@ def graph(limits: Limits) -> Any:
             v1.placeholder(tf.int32, (1,), "count"),
             v1.placeholder(tf.float32, (1, 4), "window"),
         ]
-        for output in add(tf, *fed, limits):
+        for output in add(tf, fed, limits):
             tf.identity(output)
     return built.as_graph_def()
 
@@ -195,8 +197,7 @@ def write_module(
     v1: Any = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         images = v1.placeholder(tf.float32, (1, None, None, 3))
-        boxes, scores, count, window = _front(tf, images, limits.classes, variables=variables)
-        found = add(tf, boxes, scores * 0.5 if changed else scores, count, window, limits)
+        found = add(tf, _front(tf, images, limits.classes, variables=variables), limits)
         if changed:
             with tf.name_scope(SCOPE):
                 found = (found[0], tf.stack([2 * found[1][0]]), *found[2:])

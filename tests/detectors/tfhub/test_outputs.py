@@ -67,6 +67,13 @@ def test_classes_are_sorted_with_their_scores() -> None:
     assert found.boxes[0].tolist() == [0, 0, WIDTH, HEIGHT]
 
 
+def test_the_best_score_is_known_if_nothing_reaches_the_bound() -> None:
+    strict = reader(0.5)
+    assert len(strict.read(outputs([[0, 0, 1, 1], [0, 0, 1, 1]], [0.2, 0.4]), WIDTH, HEIGHT)) == 0
+    assert len(strict.read(outputs([[0, 0, 1, 1]], [0.1]), WIDTH, HEIGHT)) == 0
+    assert strict.best_score == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_an_error(bad: float) -> None:
     with pytest.raises(DetectorError, match=r"not finite \(1 of 2\)"):

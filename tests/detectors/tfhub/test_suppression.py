@@ -97,7 +97,7 @@ def test_boxes_outside_the_picture_are_left_out() -> None:
 def test_more_pairs_are_walked_if_the_best_are_not_enough() -> None:
     """All boxes of a class are equal, so one of 100 is kept, and the pairs of all 40 classes are needed."""
     _, scores = scene(0, 100, 40)
-    assert assert_equal(WIDE, np.broadcast_to(np.float32([10, 10, 50, 50]), (100, 40, 4)), scores) == 40
+    assert assert_equal(WIDE, np.tile([10, 10, 50, 50], (100, 40, 1)), scores) == 40
 
 
 def test_boxes_and_scores_that_are_not_finite() -> None:

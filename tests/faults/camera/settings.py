@@ -98,19 +98,21 @@ def parse(words: list[str]) -> tuple[Settings, int, str | None]:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.camera",
         description="An RTSP camera on 127.0.0.1. Reads one JSON command per line, ends with its standard input.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--codec", choices=CODECS, default=Settings.codec)
-    parser.add_argument("--size", type=size, default=Settings.size, metavar="WIDTHxHEIGHT")
-    parser.add_argument("--fps", type=float, default=Settings.fps)
-    parser.add_argument("--login", type=login, metavar="SCHEME:USER:PASSWORD", help="basic, digest, sha256 or both")
-    parser.add_argument("--key-frame-every", type=float, default=Settings.key_frame_every_s, metavar="SECONDS")
-    parser.add_argument("--key-frame-on-play", action="store_true")
-    parser.add_argument("--sloppy", choices=("", *SLOPPY), default="")
-    parser.add_argument("--interlaced", action="store_true")
-    parser.add_argument("--path", default=Settings.path)
-    parser.add_argument("--burst", type=int, default=Settings.burst, help="number of frames sent at once")
-    parser.add_argument("--shots", metavar="FILE", help="file with the times at which each frame was drawn and sent")
+    add, default = parser.add_argument, Settings()
+    add("--port", type=int, default=0, help="of RTSP; 0 selects a free one")
+    add("--codec", choices=CODECS, default=default.codec, help="audio has no video")
+    add("--size", type=size, default="{}x{}".format(*default.size), metavar="WIDTHxHEIGHT", help="even, in pixels")
+    add("--fps", type=float, default=default.fps, help="frames per second")
+    add("--login", type=login, metavar="SCHEME:USER:PASSWORD", help=f"scheme: {', '.join(get_args(Scheme))}")
+    add("--key-frame-every", type=float, default=default.key_frame_every_s, metavar="SECONDS", help="keyframe interval")
+    add("--key-frame-on-play", action="store_true", help="send a keyframe when a client starts to play")
+    add("--sloppy", choices=("", *SLOPPY), default=default.sloppy, help="broken data beside every frame (H.264 only)")
+    add("--interlaced", action="store_true", help="two fields per frame (H.264 only)")
+    add("--path", default=default.path, help="of the stream; all others are not found")
+    add("--burst", type=int, default=default.burst, help="number of frames sent at once")
+    add("--shots", metavar="FILE", help="file with the times at which each frame was drawn and sent")
     read = parser.parse_args(words)
     settings = Settings(
         codec=read.codec,

@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.faults.lab", description="Break what a live run depends on, and measure how it recovers."
     )
-    parser.add_argument("--repetitions", type=int, default=20)
+    parser.add_argument("--repetitions", type=int, default=20, help="of each fault (default: %(default)s)")
     parser.add_argument("--only", metavar="NAME,...", help="only these faults")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--list", action="store_true", help="list the faults and exit")

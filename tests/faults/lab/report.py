@@ -1,4 +1,4 @@
-"""Prints the tables of docs/reliability.md from the files of `--json`: `python -m tests.faults.lab.report FILE...`.
+"""Prints the tables of docs/engineering/reliability.md: `python -m tests.faults.lab.report FILE...` (of `--json`).
 
 A fault that is in several files is taken from the last one.
 """

@@ -1,4 +1,4 @@
-"""Measures what each output container keeps of an input, and writes docs/containers.md.
+"""Measures what each output container keeps of an input; writes docs/engineering/containers.md.
 
 python -m tests.sinks.muxing.containers
 """
@@ -29,7 +29,7 @@ from tests.sinks.muxing.sounds import Heard, heard, write_sounds
 from tests.sinks.muxing.test_data_tracks import clip_with_data, clip_with_klv, clip_with_timecode, timecodes_in
 from tests.sinks.scenes import annotate, decoded, payloads, times
 
-PAGE = Path(__file__).parents[3] / "docs" / "containers.md"
+PAGE = Path(__file__).parents[3] / "docs" / "engineering" / "containers.md"
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".ts")
 YES, NOTED, LOST = "yes", "no, noted", "**lost**"
 ENCODERS = (

@@ -1,4 +1,4 @@
-"""docs/containers.md has the measured values, and nothing is lost without a note."""
+"""docs/engineering/containers.md has the measured values, and nothing is lost without a note."""
 
 from __future__ import annotations
 

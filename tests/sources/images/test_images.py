@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.sources.decode.stream_facts import exact_fps
-from streamer.sources.images.images import ImageSource, find_images, natural_key, read_image
+from streamer.sources.images.files import find_images, natural_key
+from streamer.sources.images.images import ImageSource, read_image
 from tests import clips
 
 

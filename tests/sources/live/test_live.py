@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
@@ -82,6 +84,16 @@ def test_live_frames_become_frames(camera: Make) -> None:
     assert [frame.damage for frame in frames] == ["", "packet loss", ""]
     assert all(frame.picture.pts == frame.pts and frame.time_base == frame.picture.time_base for frame in frames)
     assert (info.name, info.live, info.time_base) == (NAME, True, Fraction(1, 90000))
+
+
+def test_the_wall_clock_is_that_of_the_arrival(camera: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: time.monotonic() + 1.7e9)
+    now_s = time.monotonic()
+    arrived_s = [now_s - 3000.0, now_s - 1000.0]
+    shown = [dataclasses.replace(picture(number), arrived_s=at_s) for number, at_s in enumerate(arrived_s)]
+    with LiveSource(camera(lambda: shown, ends=True)) as source:
+        clocks_s = [frame.arrival_wall_clock_s for frame in source]
+    assert clocks_s == pytest.approx([1.7e9 + at_s for at_s in arrived_s], rel=0, abs=DEADLINE_S)
 
 
 def test_decoding_time_is_recorded(camera: Make) -> None:

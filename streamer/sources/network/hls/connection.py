@@ -20,8 +20,9 @@ from av.container import InputContainer
 
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.interfaces import PacketTap, StreamInfo
+from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
+from streamer.media.packet_tap import PacketTap
 from streamer.media.passthrough_streams import PassthroughStream, describe_streams, passthrough_packet
 from streamer.sources.decode.missing_parameters import has_unknown_parameters
 from streamer.sources.live.clock_epochs import ClockEpochs

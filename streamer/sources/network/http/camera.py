@@ -16,8 +16,9 @@ import av
 
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
-from streamer.interfaces import PacketTap, StreamInfo
+from streamer.interfaces import StreamInfo
 from streamer.media.ffmpeg_log import reason
+from streamer.media.packet_tap import PacketTap
 from streamer.sources.live.connection import Connection, LiveItem
 from streamer.sources.network.address import Address
 from streamer.sources.network.ffmpeg_options import LOW_LATENCY

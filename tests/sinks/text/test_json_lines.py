@@ -11,7 +11,7 @@ import pytest
 
 from streamer.errors import SinkError, SourceLost
 from streamer.interfaces import Scene
-from streamer.sinks.text import LineFormat
+from streamer.sinks.text.json_lines import LineFormat
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
 from tests.sinks.making import INFO, json_lines_sink

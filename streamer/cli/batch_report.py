@@ -1,0 +1,75 @@
+"""What a person sees of several runs: one line for each input, and a summary. Used by the thread that runs them."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from streamer.cli.terminal import Terminal
+from streamer.errors import StreamerError
+from streamer.observe.report import Progress, Report
+from streamer.run.batch import Outcome
+
+_CLASSES_SHOWN = 3
+
+
+class BatchTerminal:
+    """The `streamer.run.batch.BatchReporter` of the command line.
+
+    Args:
+        terminal: where it is shown.
+    """
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def message(self, text: str) -> None:
+        """See `BatchReporter`."""
+        self._terminal.message(text)
+
+    def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
+        """See `BatchReporter`."""
+        return self._terminal.progress(total, live=live, title=title)
+
+    def ended(self, number: int, total: int, outcome: Outcome) -> None:
+        """One line for the input; an error goes to standard error."""
+        count = f"{number}/{total}"
+        if outcome.error is None or outcome.interrupted:
+            self._line(f"{count} {outcome.source}: {_figures(outcome.report)}")
+        elif isinstance(outcome.error, StreamerError):
+            message = str(outcome.error)
+            named = message if outcome.source in message else f"{outcome.source}: {message}"
+            self._terminal.error(f"{count} {named}")
+        else:
+            self._terminal.error(f"{count} {outcome.source}: this is a bug:")
+            self._terminal.crash("".join(traceback.format_exception(outcome.error)))
+
+    def summary(self, outcomes: Sequence[Outcome], total: int, wall_s: float) -> None:
+        """One line for all inputs."""
+        reports = [one.report for one in outcomes if one.report is not None]
+        complete = sum(report.state == "complete" for report in reports)
+        failed = sum(one.error is not None and not one.interrupted for one in outcomes)
+        frames = sum(report.stats.shown for report in reports)
+        parts = [f"{complete} complete"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{total - complete - failed} interrupted or not begun"] if complete + failed < total else []
+        self._line(f"{total} inputs: {', '.join(parts)}; {frames} frames in {wall_s:.1f} s")
+
+    def _line(self, text: str) -> None:
+        if not self._terminal.quiet:
+            self._terminal.line(text)
+
+
+def _figures(report: Report | None) -> str:
+    """Frames, speed, classes and outputs of a run."""
+    if report is None:
+        return "interrupted before the first frame"
+    stats = report.stats
+    frames = f"{stats.shown} frame{'s' * (stats.shown != 1)}"
+    counts = sorted(stats.tracks.by_class.items(), key=lambda item: (-item[1], item[0]))
+    tracks = ", ".join(f"{name} {count}" for name, count in counts[:_CLASSES_SHOWN])
+    tracks += f" and {len(counts) - _CLASSES_SHOWN} more classes" if len(counts) > _CLASSES_SHOWN else ""
+    state = "" if report.state == "complete" else f"{report.state} after "
+    written = f" -> {', '.join(report.outputs)}" if report.outputs else ""
+    return f"{state}{frames}, {stats.throughput_fps:.1f} fps; {tracks or 'no tracks'}{written}"

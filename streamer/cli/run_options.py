@@ -1,0 +1,122 @@
+"""The options that only `run` has, and which option sets which setting."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamer.cli.options import ADVANCED, DETECTION, DRAWING, INPUT, LIVE, OUTPUTS, flag, value
+
+OPTION_OF = {
+    "source.uri": "the argument SOURCE",
+    "source.fps": "--fps",
+    "source.live": "--live",
+    "source.transport": "--transport",
+    "source.retry_for_s": "--retry-for",
+    "detector.name": "--detector",
+    "detector.classes": "--classes",
+    "detector.min_score": "--min-score",
+    "detector.every": "--detect-every",
+    "detector.fps": "--detect-fps",
+    "detector.offline": "--offline",
+    "detector.latency": "--latency",
+    "tracker.name": "--tracker",
+    "overlay": "--overlay",
+    "delay_s": "--delay",
+    "metrics.address": "--metrics",
+}
+"""Settings by their path, and the option of `run` that sets them."""
+
+
+class LogFormat(StrEnum):
+    """How messages are written."""
+
+    text = "text"
+    json = "json"
+
+
+SourceNames = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Video, picture, folder, webcam (0, 1, /dev/video0), address (rtsp://, http://, ...), or lavfi:GRAPH. "
+        "Several files, and the videos in a folder, run one after the other. Default: the setting source.uri.",
+        show_default=False,
+    ),
+]
+OutDir = Annotated[
+    Path | None,
+    value("--out-dir", "FOLDER", "Folder for all outputs with a relative name; it is made.", OUTPUTS, default="."),
+]
+Fps = Annotated[
+    str | None,
+    value(
+        "--fps",
+        "RATE",
+        "Frame rate of pictures, or requested from a webcam: 25, 30000/1001.",
+        INPUT,
+        default="25 for pictures",
+    ),
+]
+DetectFps = Annotated[
+    float | None,
+    value("--detect-fps", "RATE", "Detect this many frames per second of media time, not every N-th.", DETECTION),
+]
+NoOrigin = Annotated[
+    bool, flag("--no-origin", "Draw all outlines solid, also of boxes that no recent detection confirms.", DRAWING)
+]
+Show = Annotated[bool, flag("--show", "Show a window; q closes it, ? shows the keys.", OUTPUTS)]
+Live = Annotated[bool, flag("--live", "Play a file in real time, like a camera.", LIVE)]
+OverlayName = Annotated[
+    str | None,
+    value(
+        "--overlay",
+        "NAME",
+        "auto, now (every frame on arrival, boxes moved to it), detected (detected frames only), delayed (every "
+        "frame a fixed time later, interpolated boxes). auto: now if live, else detected.",
+        LIVE,
+        default="auto",
+    ),
+]
+Delay = Annotated[float | None, value("--delay", "SECONDS", "Delay of --overlay delayed.", LIVE, default="measured")]
+Transport = Annotated[
+    str | None, value("--transport", "NAME", "RTSP over tcp, udp or prefer_tcp.", LIVE, default="tcp")
+]
+RetryFor = Annotated[
+    float | None,
+    value(
+        "--retry-for",
+        "SECONDS",
+        "How long to retry a live source that is missing or lost.",
+        LIVE,
+        default="0 at the start, later no limit",
+    ),
+]
+Record = Annotated[
+    Path | None, value("--record", "FOLDER", "Record a live run in this new folder, for 'streamer replay'.", LIVE)
+]
+Metrics = Annotated[
+    str | None, value("--metrics", "[HOST]:PORT", "Serve Prometheus metrics: :9090, 0.0.0.0:9090.", LIVE)
+]
+Latency = Annotated[
+    str | None,
+    value(
+        "--latency",
+        "SECONDS|FILE",
+        "Simulate a live run in which each detection takes so long; a file has one duration per line.",
+        ADVANCED,
+    ),
+]
+LogFormatName = Annotated[LogFormat, value("--log-format", "text|json", "Messages as text or JSON lines.", ADVANCED)]
+
+
+def with_options(message: str) -> str:
+    """A message of the library with the command-line option behind each setting that it names."""
+    for path, option in OPTION_OF.items():
+        if option not in message:
+            message = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w.]*\w)", f"{path} ({option})", message, count=1)
+    return message

@@ -1,0 +1,107 @@
+"""What the detectors of a run found, and why nothing was kept of it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from streamer.config.detector import DetectorSettings
+from streamer.interfaces import Detector
+from streamer.values.labels import LabelTable
+from tracking.types import Detections
+
+_LEAST_FRAMES = 10
+_CLASSES_NAMED = 5
+_WORTH_TRYING = 0.1
+"""Below this score detectors report something everywhere."""
+
+
+class Found:
+    """Selects detections, and counts what was found before. Called by the detector threads, read by any thread.
+
+    Args:
+        detectors: of the run.
+        keep: selects the detections that the settings ask for.
+        settings: of the detector.
+
+    Attributes:
+        recorded: the detections come from a file, perhaps of another video.
+    """
+
+    def __init__(
+        self, detectors: Sequence[Detector], keep: Callable[[Detections], Detections], settings: DetectorSettings
+    ) -> None:
+        self.recorded = any(getattr(detector, "recorded", False) for detector in detectors)
+        self._detectors = detectors
+        self._keep = keep
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._frames = self._kept = 0
+        self._by_label: Counter[int] = Counter()
+
+    def __call__(self, found: Detections) -> Detections:
+        kept = self._keep(found)
+        with self._lock:
+            self._frames += 1
+            self._kept += len(kept)
+            self._by_label.update(found.labels.tolist())
+        return kept
+
+    @property
+    def best_score(self) -> float | None:
+        """The highest score so far, also below the bound; None if no detector knows it."""
+        scores = [getattr(detector, "best_score", None) for detector in self._detectors]
+        return max((score for score in scores if score is not None), default=None)
+
+    def nothing(self, best_score: float | None) -> str | None:
+        """The problem that the detectors found nothing, on one line with the remedy; None if they found something.
+
+        Args:
+            best_score: see above; given, because detectors may be closed by now.
+        """
+        with self._lock:
+            frames, found = self._frames, self._by_label.total()
+        if found or frames < _LEAST_FRAMES:
+            return None
+        if self.recorded:
+            return f"{self._settings.name} has no detections for these {frames} frames; take those of this video"
+        line = f"the detector found nothing in {frames} frames"
+        if best_score is not None:
+            line += f" (best score {best_score:.2f})"
+        if best_score is None or best_score < _WORTH_TRYING:
+            return f"{line}; check the picture (night, wrong channel), or take another --detector"
+        return (
+            f"{line}; try --min-score {math.floor(best_score * 20) / 20:g}, or check the picture (night, wrong channel)"
+        )
+
+    def no_match(self, labels: LabelTable) -> str | None:
+        """The problem that no detection was kept, as `nothing`; None if one was, or if there were none.
+
+        Args:
+            labels: of the detections.
+        """
+        with self._lock:
+            frames, kept, by_label = self._frames, self._kept, Counter(self._by_label)
+        if kept or not by_label or frames < _LEAST_FRAMES:
+            return None
+        selected = labels.rows(self._settings.classes) if self._settings.classes else by_label
+        if any(label in by_label for label in selected):
+            return (
+                f"none of the {by_label.total()} detections reaches its bound; lower --min-score or detector.min_scores"
+            )
+        return (
+            f"no detection of class {', '.join(self._settings.classes)} in {frames} frames; the detector found "
+            f"{_counts(by_label, labels)}; see 'streamer models labels'"
+        )
+
+
+def _counts(by_label: Counter[int], labels: LabelTable) -> str:
+    """`Person 120, Car 3`, the most frequent classes first."""
+    by_name: Counter[str] = Counter()
+    for label, count in by_label.items():
+        by_name[labels.name(label)] += count
+    named = [f"{name} {count}" for name, count in by_name.most_common(_CLASSES_NAMED)]
+    others = len(by_name) - len(named)
+    return ", ".join(named) + (f" and {others} more" if others else "")

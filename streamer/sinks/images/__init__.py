@@ -1,0 +1,1 @@
+"""Annotated pictures: one file, a folder, numbered files."""

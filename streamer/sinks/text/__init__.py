@@ -1,0 +1,1 @@
+"""Tracks as text files: JSON lines, CSV and MOT Challenge."""

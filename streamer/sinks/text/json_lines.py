@@ -1,0 +1,113 @@
+"""Scenes as JSON lines. One thread writes the sink; the main thread enters and leaves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from streamer.config.output import OutputEntry
+from streamer.features import SinkContext
+from streamer.interfaces import Scene
+from streamer.sinks.text.text_file import ORIGINS, LabelTexts, TextFileSink
+from streamer.values.frame import Frame
+from streamer.values.labels import LabelTable
+
+_HEAD = (
+    '{"index":%d,"pts":%d,"time_base":"%s","time_s":%.6f,"segment":%d,"state":%s,"width":%d,"height":%d%s,"tracks":['
+)
+_TRACK = (
+    '{"id":%d,%s,"score":%.4f,"box":[%.2f,%.2f,%.2f,%.2f],"box_normalized":[%.6f,%.6f,%.6f,%.6f],'
+    '"origin":"%s","found_pts":%d,"age_s":%.6f}'
+)
+
+
+class JsonLinesSink(TextFileSink):
+    """Writes one JSON object and a newline per scene, in UTF-8.
+
+    Keys: `index`, `pts`, `time_base` (`"1/12800"`, seconds per tick), `time_s`, `segment`, `state` (`detected`,
+    `interpolated`, `predicted`, `lost`: see `Scene.state`), `width`, `height` in pixels, and `tracks`, a list of
+    objects with `id`, `label` (the readable name), `mid` (absent if the detector has none), `score` (4 decimals),
+    `box` (x0, y0, x1, y1 in pixels of the upright frame, half-open, 2 decimals), `box_normalized` (the same, divided by
+    width and height, 6 decimals), `origin` (`detected`, `interpolated`, `predicted`), `found_pts` (of the frame
+    of its last detection, in the units of `pts`) and `age_s` (time since then; negative if the detection is from a
+    later frame). Frames of live sources have `arrival_wall_clock_s` (when the frame arrived, by this machine's clock,
+    seconds since 1970) and may have `raw_pts` (the sender's time stamp), `wall_clock_s` (its clock, seconds since
+    1970) and `damage` (why no detector saw the frame). `json_lines.schema.json` describes a line.
+
+    Args and errors: as of `TextFileSink`.
+    """
+
+    stage = "jsonl"
+
+    def __init__(self, entry: OutputEntry, context: SinkContext) -> None:
+        super().__init__(entry, context)
+        self._format = LineFormat()
+
+    @classmethod
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """A path that ends in `.jsonl`."""
+        return "://" not in entry.to and entry.to.lower().endswith(".jsonl")
+
+    def text_of(self, scene: Scene) -> str:
+        """The scene's line."""
+        return self._format.line_of(scene)
+
+
+def _live(frame: Frame) -> str:
+    """The keys of live sources."""
+    known = {
+        "raw_pts": frame.raw_pts,
+        "wall_clock_s": _rounded(frame.wall_clock_s),
+        "arrival_wall_clock_s": _rounded(frame.arrival_wall_clock_s),
+        "damage": frame.damage or None,
+    }
+    return "".join(f',"{key}":{json.dumps(value)}' for key, value in known.items() if value is not None)
+
+
+def _rounded(clock_s: float | None) -> float | None:
+    return None if clock_s is None else round(clock_s, 6)
+
+
+class LineFormat:
+    """Formats scenes as lines. One `%` per track takes a third of the time of the `json` module."""
+
+    def __init__(self) -> None:
+        self._classes = LabelTexts(LabelTable(()), _class_keys)
+
+    def line_of(self, scene: Scene) -> str:
+        """The line of a scene, with its newline."""
+        frame = scene.frame
+        head = _HEAD % (
+            frame.index,
+            frame.pts,
+            frame.time_base,
+            frame.time_s,
+            frame.segment,
+            json.dumps(scene.state),
+            frame.width,
+            frame.height,
+            _live(frame),
+        )
+        return f"{head}{','.join(self._tracks(scene))}]}}\n"
+
+    def _tracks(self, scene: Scene) -> Iterator[str]:
+        tracks = scene.tracks
+        if scene.labels is not self._classes.labels:
+            self._classes = LabelTexts(scene.labels, _class_keys)
+        boxes = tracks.boxes.astype(np.float64)
+        normalized = boxes / np.array([scene.frame.width, scene.frame.height] * 2, np.float64)
+        pts = np.full(len(tracks), scene.frame.pts) if scene.found_pts is None else scene.found_pts
+        age_s = (scene.frame.pts - pts) * float(scene.frame.time_base)
+        columns = (tracks.ids, tracks.labels, tracks.scores, boxes, normalized, tracks.origin, pts, age_s)
+        for track, label, score, box, share, *found in zip(*(column.tolist() for column in columns), strict=True):
+            found[0] = ORIGINS[found[0]]
+            yield _TRACK % (track, self._classes[label], score, *box, *share, *found)
+
+
+def _class_keys(labels: LabelTable, label: int) -> str:
+    """The keys that name a class."""
+    mid = labels.mid(label)
+    name = '"label":' + json.dumps(labels.name(label), ensure_ascii=False)
+    return name if mid is None else f'{name},"mid":{json.dumps(mid)}'

@@ -1,0 +1,117 @@
+"""The base of sinks that write lines of text. One thread writes a sink; the main thread enters and leaves it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self, TextIO
+
+from streamer.config.output import OutputEntry
+from streamer.errors import SinkError, SinkUnavailable, SourceLost
+from streamer.features import SinkContext, SinkFeature
+from streamer.interfaces import Scene
+from streamer.sinks.muxing.muxer import write_failure
+from streamer.system.partial_file import PartialFile, completes
+from streamer.values.labels import LabelTable
+from tracking.types import Origin
+
+ORIGINS = {int(origin): origin.name.lower() for origin in Origin}
+"""The names of `Tracks.origin` in files."""
+
+
+class LabelTexts(dict[int, str]):
+    """The text of each class of a label table, formatted once.
+
+    Args:
+        labels: the table.
+        text_of: the text of one of its rows.
+    """
+
+    def __init__(self, labels: LabelTable, text_of: Callable[[LabelTable, int], str]) -> None:
+        super().__init__()
+        self.labels = labels
+        self._text_of = text_of
+
+    def __missing__(self, label: int) -> str:
+        text = self[label] = self._text_of(self.labels, label)
+        return text
+
+
+class TextFileSink(SinkFeature):
+    """A UTF-8 file that begins with `heading`, followed by what `text_of` returns for each scene.
+
+    Args:
+        entry: `to` is the file; it is written beside it and moved there when it is complete.
+        context: whether to replace a file that exists.
+
+    Attributes:
+        stage: see `streamer.interfaces.Sink`.
+        heading: the first line with its newline, or empty.
+
+    Raises:
+        SinkUnavailable: on entering, if the file exists, or cannot be created or written.
+        SinkError: if it cannot be written further, or cannot be completed.
+    """
+
+    stage: str
+    heading = ""
+    main_thread = False
+    wants_picture = False
+    notes = ()
+
+    def __init__(self, entry: OutputEntry, context: SinkContext) -> None:
+        self._path = Path(entry.to)
+        self._overwrite, self._live = context.overwrite, context.info.live
+        self._partial: PartialFile | None = None
+        self._file: TextIO | None = None
+
+    @classmethod
+    def file_of(cls, entry: OutputEntry) -> Path:
+        """The file that it writes."""
+        return Path(entry.to)
+
+    @abstractmethod
+    def text_of(self, scene: Scene) -> str:
+        """The lines of a scene, each with its newline; may be empty."""
+
+    def __enter__(self) -> Self:
+        self._partial = PartialFile(self._path, overwrite=self._overwrite)
+        try:
+            with ExitStack() as cleanup:
+                cleanup.callback(self._partial.discard)
+                # Line buffering: a program that reads through a pipe gets each line at once.
+                file = self._partial.path.open("w", encoding="utf-8", newline="\n", buffering=1)
+                self._file = cleanup.enter_context(file)
+                self._file.write(self.heading)
+                cleanup.pop_all()
+        except OSError as error:
+            raise SinkUnavailable(str(write_failure(self._path, error))) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        partial, file = self._partial, self._file
+        # A camera that does not come back ends the file, too: every line of it is complete.
+        complete = completes(kind) or (self._live and kind is not None and issubclass(kind, SourceLost))
+        self._partial = self._file = None
+        if partial is None or file is None:
+            return
+        with ExitStack() as cleanup:
+            cleanup.callback(partial.discard)
+            try:
+                file.close()
+            except OSError as failure:
+                if complete:
+                    raise write_failure(self._path, failure) from failure
+            if complete:
+                partial.commit()
+
+    def write(self, scene: Scene) -> None:
+        """Add the scene's lines."""
+        if self._file is None:
+            raise SinkError(f"{self._path} is not open: enter the sink before writing")
+        try:
+            self._file.write(self.text_of(scene))
+        except OSError as error:
+            raise write_failure(self._path, error) from error
