@@ -69,8 +69,8 @@ class ScopeText:
         self._set("classes", self._classes)
         try:
             self._line(f"outputs {[self._tensor(name).line for name in self.outputs]}")
-        except (RecursionError, KeyError) as error:
-            raise UnknownScopeError("its operations form a loop, or some are missing") from error
+        except (RecursionError, LookupError, TypeError, ValueError) as error:
+            raise UnknownScopeError("its operations form a loop, or some or their inputs are missing") from error
 
     @property
     def lines(self) -> tuple[str, ...]:

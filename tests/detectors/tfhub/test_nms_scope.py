@@ -89,6 +89,7 @@ CHANGES: dict[str, Callable[[Any], None]] = {
     "another padding": lambda graph: number(graph, "PadOrClipBoxList/sub/y", 49),
     "an attribute": lambda graph: node(graph, f"{NMS}TopKV2").attr["sorted"].__setattr__("b", False),
     "a loop": lambda graph: node(graph, f"{NMS}Reshape").input.__setitem__(0, f"{SCOPE}{NMS}Reshape"),
+    "missing inputs": lambda graph: node(graph, f"{NMS}Slice").ClearField("input"),
     "a missing node": lambda graph: node(graph, f"{NMS}Reshape").input.__setitem__(0, f"{SCOPE}none"),
 }
 
