@@ -25,9 +25,9 @@ from streamer.cli.commands import packaged_clip
 from streamer.interfaces import Scene
 from streamer.render.boxes import BoxAnnotator
 from streamer.render.canvas import Canvas
+from streamer.render.colours.palette import colour_by_id, text_colour_on
 from streamer.render.hud import HudAnnotator
-from streamer.render.labels import LabelAnnotator
-from streamer.render.palette import colour_of, text_colour_on
+from streamer.render.labels.annotator import LabelAnnotator
 from streamer.render.trails import TrailAnnotator
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -67,7 +67,7 @@ def through_rgb(scene: Scene) -> av.VideoFrame:
     for track_id, (x0, y0, x1, y1), score, label in zip(
         tracks.ids.tolist(), tracks.boxes.astype(int).tolist(), tracks.scores.tolist(), tracks.labels, strict=True
     ):
-        colour = colour_of(track_id)
+        colour = colour_by_id(track_id)
         text = f"{LABELS.name(label)} #{track_id} {score:.0%}"
         cv2.rectangle(pixels, (x0, y0), (x1, y1), colour[::-1], 2)
         (wide, high), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)

@@ -24,7 +24,7 @@ from streamer.detectors.starter import StarterDetector
 from streamer.flow.simulated_clock import Latency
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
-from streamer.render.annotators import annotate, build_annotators
+from streamer.render.annotators import Renderer, build_annotators
 from streamer.run import build
 from streamer.sources.file.file import FileSource
 
@@ -45,7 +45,7 @@ def drawn(scene: Scene, classes: Sequence[str]) -> npt.NDArray[np.uint8]:
     """The annotated image, BGR, with some classes."""
     wanted = [scene.labels.name(label) in classes for label in scene.tracks.labels.tolist()]
     scene = dataclasses.replace(scene, tracks=scene.tracks.select(np.array(wanted, np.bool_)))
-    picture = annotate(scene, build_annotators(DrawSettings(score=False), {}))
+    picture = Renderer(build_annotators(DrawSettings(score=False), {})).render(scene)
     return np.asarray(picture.to_ndarray(format="bgr24"), np.uint8)
 
 

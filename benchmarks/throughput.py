@@ -32,7 +32,7 @@ from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
-from streamer.render.annotators import annotate, build_annotators
+from streamer.render.annotators import Renderer, build_annotators
 from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
@@ -167,13 +167,13 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
         tracker = build.build_tracker(settings.tracker)
-        annotators = build_annotators(settings.draw, settings.extensions)
+        renderer = Renderer(build_annotators(settings.draw, settings.extensions))
         scenes = []
         with timed("track and draw"):
             for frame, found in zip(frames, detections, strict=True):
                 tracks = tracker.update(found, frame.time_s)
                 scene = Scene(frame, tracks.select(tracks.confirmed), detector.labels, FrameState.DETECTED, found)
-                scenes.append(replace(scene, picture=annotate(scene, annotators)))
+                scenes.append(replace(scene, picture=renderer.render(scene)))
         outputs = Outputs.of(settings, "", typed=[str(out)], overwrite=True)
         (sink,) = outputs.open_sinks(source.info, settings).all
         with timed("encode"), sink:

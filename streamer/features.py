@@ -8,7 +8,7 @@ gets the whole settings section of its kind. A class of another package may decl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -191,7 +191,7 @@ class DetectorChooser(Protocol):
 
     @classmethod
     def choose(cls, settings: DetectorSettings) -> tuple[DetectorSettings, str]:
-        """The settings with the chosen name, and the reason, such as `because TensorFlow sees no GPU`.
+        """The settings with the chosen name, and the reason, such as `TensorFlow sees no GPU`.
 
         Raises:
             ModelError: no entry can be used.
@@ -262,26 +262,6 @@ class SinkFeature(Protocol):
     def from_settings(cls, entry: Any, context: SinkContext) -> Sink:
         """The sink, not yet entered."""
         return cls(entry, context)  # type: ignore[return-value]  # a registered class is a sink, too
-
-
-_TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
-"""Source settings that only some classes use, and the kinds of these sources."""
-
-
-def refuse_settings(uri: str, settings: SourceSettings, *, takes: Collection[str]) -> None:
-    """Refuse a setting that a source does not use.
-
-    Args:
-        uri: the source as the user typed it.
-        settings: settings of the source.
-        takes: see `SourceFeature`.
-
-    Raises:
-        ConfigError: such a setting is given.
-    """
-    for name, kinds in _TAKEN_BY.items():
-        if name not in takes and getattr(settings, name) is not None:
-            raise ConfigError(f"source.{name} is for {kinds} only; {redacted(uri)} has its own")
 
 
 S = TypeVar("S", bound=Section)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 import av
@@ -165,7 +166,8 @@ class Scene:
         found_pts: int64 `(N,)`: for each track, the pts of the last frame at or before this one on which it was
             detected; for a track carried back from a later frame, the pts of that one. None if unknown.
         picture: the annotated picture (format, size, pts and colour of the frame); None if nothing is drawn.
-        fps: current frames per second of the pipeline, for the head-up line; 0 at the start.
+        fps: frames per second for the head-up line: the rate of a file, or at which a live source is shown now; 0 if
+            unknown.
     """
 
     frame: Frame
@@ -241,6 +243,21 @@ class ConnectedSink(Protocol):
     @property
     def skipped(self) -> int:
         """Scenes that were written while it was not connected."""
+        ...
+
+
+@runtime_checkable
+class DescribedSink(Protocol):
+    """A sink that says where its results are: not in one file under the name that the user chose."""
+
+    @property
+    def destination(self) -> str:
+        """One line such as `view at http://127.0.0.1:8080/`, once it is entered; without credentials."""
+        ...
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files that it has completed, oldest first; read after it is left."""
         ...
 
 

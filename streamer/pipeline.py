@@ -34,7 +34,7 @@ from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
 from streamer.presentation.frame_path import FramePath, build_frame_path
 from streamer.presentation.presentation import Presented
-from streamer.render.annotators import annotate
+from streamer.render.annotators import Renderer
 from streamer.values.delivery import Detected
 from streamer.values.states import DropCause, FrameState, Overlay
 from tracking.types import Detections, Tracker
@@ -100,7 +100,7 @@ class Pipeline:
         self._source, self._detectors = source, tuple(detectors)
         self._live = source.info.live and latency is None
         self._failures, self._rate = DetectorFailures(), RateMeter()
-        self._annotators = tuple(annotators)
+        self._renderer = Renderer(annotators, source.info.sample_aspect_ratio)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
         self._select = select
         self._stop = threading.Event()
@@ -154,7 +154,7 @@ class Pipeline:
             with ThreadGroup(self._abort, deadline_s=LIVE_DEADLINE_S if self._live else None) as thread_group:
                 self._start(thread_group)
                 try:
-                    with closing(self._scenes(began_s)) as scenes:
+                    with closing(self._scenes()) as scenes:
                         yield from scenes
                 except (GeneratorExit, Interrupted) as request:  # the caller stopped iterating, or closed a window
                     ended = request
@@ -236,32 +236,32 @@ class Pipeline:
 
     # display thread
 
-    def _scenes(self, began_s: float) -> Generator[Scene, None, None]:
+    def _scenes(self) -> Generator[Scene, None, None]:
         try:
-            yield from self._shown_scenes(began_s)
+            yield from self._shown_scenes()
         except Closed:
             if self._keeps_all and self._stop.is_set():  # record the frames that arrived before `stop`
-                yield from self._show(self._presentation.flush(), began_s)
+                yield from self._show(self._presentation.flush())
             raise
 
-    def _shown_scenes(self, began_s: float) -> Generator[Scene, None, None]:
+    def _shown_scenes(self) -> Generator[Scene, None, None]:
         for delivery in self._route:
             for observer in self._observers:
                 observer.delivered(delivery)
             if isinstance(delivery, Detected):
                 self.stats.add_time("detect", delivery.detect_s)
                 self._failures.add(delivery)
-            yield from self._show(self._presentation.take(delivery), began_s)
+            yield from self._show(self._presentation.take(delivery))
             if self._failures.fatal is not None:
-                yield from self._show(self._presentation.flush(), began_s)
+                yield from self._show(self._presentation.flush())
                 raise self._failures.fatal
-        yield from self._show(self._presentation.flush(), began_s)
+        yield from self._show(self._presentation.flush())
 
-    def _show(self, ready: Iterable[Presented], began_s: float) -> Generator[Scene, None, None]:
+    def _show(self, ready: Iterable[Presented]) -> Generator[Scene, None, None]:
         started_s = time.perf_counter()
         for presented in ready:
             self.stats.add_time("track", time.perf_counter() - started_s)
-            scene = self._draw(presented, began_s)
+            scene = self._draw(presented)
             self._route.shown(presented.frame, presented.state, presented.cause)
             self.stats.shown += 1
             self.stats.tracks.add(scene.tracks, scene.labels)
@@ -274,9 +274,8 @@ class Pipeline:
             yield scene
             started_s = time.perf_counter()
 
-    def _draw(self, presented: Presented, began_s: float) -> Scene:
-        now_s = time.monotonic()
-        fps = self._rate.tick(now_s) if self._live else self.stats.shown / max(now_s - began_s, 1e-3)
+    def _draw(self, presented: Presented) -> Scene:
+        fps = round(self._rate.tick(time.monotonic()), 1) if self._live else float(self._source.info.average_fps or 0)
         frame, labels, confirmed = presented.frame, self._detectors[0].labels, presented.tracks.confirmed
         tracks = presented.tracks if confirmed.all() else presented.tracks.select(confirmed)
         found_pts = self._presentation.objects.found_pts(tracks.ids, frame.pts)
@@ -284,7 +283,7 @@ class Pipeline:
         if not self._draws:
             return scene
         started_s = time.perf_counter()
-        picture = annotate(scene, self._annotators)
+        picture = self._renderer.render(scene)
         self.stats.add_time("draw", time.perf_counter() - started_s)
         return replace(scene, picture=picture)
 

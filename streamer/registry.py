@@ -31,6 +31,9 @@ class Registry(Mapping[str, Any]):
         group: the entry point group of other packages, such as `streamer.sources`.
         built_in: `module:class` by name.
         needs: the methods that a class of another package must have.
+
+    Attributes:
+        built_in: as given.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class Registry(Mapping[str, Any]):
         self.group = group
         self._needs = tuple(needs)
         self._broken: set[str] = set()
-        self._built_in = dict(built_in)
+        self.built_in = dict(built_in)
         self._registered: dict[str, Any] = {}
 
     @cached_property
@@ -99,9 +102,9 @@ class Registry(Mapping[str, Any]):
             return self._registered[name]
         if name in self._installed:
             return self._load(self._installed[name])
-        if name not in self._built_in:
+        if name not in self.built_in:
             raise KeyError(f"{self.group} has no {name!r}{nearest(name, self)}")
-        module, _, attribute = self._built_in[name].partition(":")
+        module, _, attribute = self.built_in[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
 
     def _load(self, point: metadata.EntryPoint) -> Any:
@@ -116,10 +119,10 @@ class Registry(Mapping[str, Any]):
         return f"<{self.group}: {', '.join(self)}>"
 
     def __contains__(self, name: object) -> bool:
-        return name in self._built_in or name in self._registered or name in self._installed
+        return name in self.built_in or name in self._registered or name in self._installed
 
     def __iter__(self) -> Iterator[str]:
-        yield from dict.fromkeys((*self._registered, *self._installed, *self._built_in))
+        yield from dict.fromkeys((*self._registered, *self._installed, *self.built_in))
 
     def __len__(self) -> int:
         return len(set(self))
@@ -155,13 +158,13 @@ TRACKERS = Registry(
     },
     needs=("update", "to_carry", "predict", "reset"),
 )
-ANNOTATORS = Registry(  # in the order in which they draw
+ANNOTATORS = Registry(  # in the order in which they draw: labels avoid what others reserve before them
     "streamer.annotators",
     {
         "trails": "streamer.render.trails:TrailAnnotator",
         "boxes": "streamer.render.boxes:BoxAnnotator",
-        "labels": "streamer.render.labels:LabelAnnotator",
         "hud": "streamer.render.hud:HudAnnotator",
+        "labels": "streamer.render.labels.annotator:LabelAnnotator",
     },
 )
 SINKS = Registry(

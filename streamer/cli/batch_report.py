@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from streamer.cli.terminal import Terminal
 from streamer.errors import StreamerError
@@ -12,6 +14,8 @@ from streamer.observe.report import Progress, Report
 from streamer.run.batch import Outcome
 
 _CLASSES_SHOWN = 3
+_MOST_TITLE = 20
+"""Columns of a progress display for the input."""
 
 
 class BatchTerminal:
@@ -30,7 +34,10 @@ class BatchTerminal:
 
     def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
         """See `BatchReporter`."""
-        return self._terminal.progress(total, live=live, title=title)
+        number, _, name = title.partition(" ")
+        room = _MOST_TITLE - len(number) - 1
+        shown = name if len(name) <= room else f"…{name[1 - room :]}"
+        return self._terminal.progress(total, live=live, title=f"{number} {shown}")
 
     def ended(self, number: int, total: int, outcome: Outcome) -> None:
         """One line for the input; an error goes to standard error."""
@@ -46,7 +53,7 @@ class BatchTerminal:
             self._terminal.crash("".join(traceback.format_exception(outcome.error)))
 
     def summary(self, outcomes: Sequence[Outcome], total: int, wall_s: float) -> None:
-        """One line for all inputs."""
+        """One line for all inputs, and where the outputs are."""
         reports = [one.report for one in outcomes if one.report is not None]
         complete = sum(report.state == "complete" for report in reports)
         failed = sum(one.error is not None and not one.interrupted for one in outcomes)
@@ -54,7 +61,11 @@ class BatchTerminal:
         parts = [f"{complete} complete"]
         parts += [f"{failed} failed"] if failed else []
         parts += [f"{total - complete - failed} interrupted or not begun"] if complete + failed < total else []
-        self._line(f"{total} inputs: {', '.join(parts)}; {frames} frames in {wall_s:.1f} s")
+        self._line(f"{total} input{'s' * (total != 1)}: {', '.join(parts)}; {frames} frames in {wall_s:.1f} s")
+        folders = Counter(str(Path(path).parent) for report in reports for path in report.outputs)
+        for folder, files in folders.items():
+            where = "in this folder" if folder == "." else f"in {folder}"
+            self._line(f"written: {files} file{'s' * (files != 1)} {where}")
 
     def _line(self, text: str) -> None:
         if not self._terminal.quiet:
@@ -62,14 +73,13 @@ class BatchTerminal:
 
 
 def _figures(report: Report | None) -> str:
-    """Frames, speed, classes and outputs of a run."""
+    """Frames, speed and classes of a run, in less than 80 columns without the name of the input."""
     if report is None:
         return "interrupted before the first frame"
     stats = report.stats
     frames = f"{stats.shown} frame{'s' * (stats.shown != 1)}"
     counts = sorted(stats.tracks.by_class.items(), key=lambda item: (-item[1], item[0]))
     tracks = ", ".join(f"{name} {count}" for name, count in counts[:_CLASSES_SHOWN])
-    tracks += f" and {len(counts) - _CLASSES_SHOWN} more classes" if len(counts) > _CLASSES_SHOWN else ""
+    tracks += f", {len(counts) - _CLASSES_SHOWN} more" if len(counts) > _CLASSES_SHOWN else ""
     state = "" if report.state == "complete" else f"{report.state} after "
-    written = f" -> {', '.join(report.outputs)}" if report.outputs else ""
-    return f"{state}{frames}, {stats.throughput_fps:.1f} fps; {tracks or 'no tracks'}{written}"
+    return f"{state}{frames}, {stats.throughput_fps:.1f} fps; {tracks or 'no tracks'}"

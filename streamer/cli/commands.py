@@ -103,7 +103,7 @@ def run(
         settings = load_settings(config, assign or [], options)
         given = sources or [settings.source.uri or ""]
         if not all(given):
-            raise ConfigError("no source given; name it after run, or in the settings as source.uri")
+            raise ConfigError("no source given; name a file, a webcam (0) or an address after 'run', or set source.uri")
         SECRETS.split(given[0])
         inputs = find_inputs(given)
         run_inputs(

@@ -15,6 +15,7 @@ from streamer.flow.stats import RunStats
 from streamer.values.states import FrameState
 
 _EVERY_S = 0.5
+_SEPARATOR, _MORE = " · ", " …"
 
 
 class LiveStatus:
@@ -46,8 +47,17 @@ class LiveStatus:
         if self._status is None or span_s < _EVERY_S:
             return
         detected = stats.ledger.count(FrameState.DETECTED)
-        self._status.update(line(stats, (stats.shown - self._shown) / span_s, (detected - self._detected) / span_s))
+        rates = (stats.shown - self._shown) / span_s, (detected - self._detected) / span_s
+        # The spinner and a space are before the line. A line that does not fit would be wrapped.
+        self._status.update(fitting(line(stats, *rates), self._status.console.width - 2))
         self._updated_s, self._shown, self._detected = now_s, stats.shown, detected
+
+
+def fitting(text: str, width: int) -> str:
+    """A status line without the last parts, if it is longer than `width` columns."""
+    while len(text) > width and _SEPARATOR in text:
+        text = text.removesuffix(_MORE).rpartition(_SEPARATOR)[0] + _MORE
+    return text
 
 
 def line(stats: RunStats, shown_fps: float, detected_fps: float) -> str:
@@ -69,4 +79,4 @@ def line(stats: RunStats, shown_fps: float, detected_fps: float) -> str:
     for what in ("reconnect", "skipped"):
         if count := sum(n for (kind, _), n in counts.items() if kind == what):
             parts.append(f"{count} {what}{'s' if what == 'reconnect' and count > 1 else ''}")
-    return " · ".join(parts)
+    return _SEPARATOR.join(parts)

@@ -12,7 +12,6 @@ import typer
 from streamer.cli.options import ADVANCED, DETECTION, DRAWING, INPUT, LIVE, OUTPUTS, flag, value
 
 OPTION_OF = {
-    "source.uri": "the argument SOURCE",
     "source.fps": "--fps",
     "source.live": "--live",
     "source.transport": "--transport",
@@ -25,11 +24,11 @@ OPTION_OF = {
     "detector.offline": "--offline",
     "detector.latency": "--latency",
     "tracker.name": "--tracker",
-    "overlay": "--overlay",
     "delay_s": "--delay",
     "metrics.address": "--metrics",
+    "set overwrite": "--overwrite",
 }
-"""Settings by their path, and the option of `run` that sets them."""
+"""Settings by their path as messages name them, and the option of `run` that sets them."""
 
 
 class LogFormat(StrEnum):
@@ -42,7 +41,7 @@ class LogFormat(StrEnum):
 SourceNames = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Video, picture, folder, webcam (0, 1, /dev/video0), address (rtsp://, http://, ...), or lavfi:GRAPH. "
         "Several files, and the videos in a folder, run one after the other. Default: the setting source.uri.",
         show_default=False,
@@ -118,5 +117,7 @@ def with_options(message: str) -> str:
     """A message of the library with the command-line option behind each setting that it names."""
     for path, option in OPTION_OF.items():
         if option not in message:
-            message = re.sub(rf"(?<![\w.]){re.escape(path)}(?![\w.]*\w)", f"{path} ({option})", message, count=1)
+            # With its value, if there is one: `detector.min_score=0.3`.
+            named = rf"(?<![\w.]){re.escape(path)}(?:=[^\s,;]+|(?![\w.]*\w))"
+            message = re.sub(named, rf"\g<0> ({option})", message, count=1)
     return message

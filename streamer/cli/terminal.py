@@ -9,38 +9,59 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import deque
+from collections.abc import Sequence
 from typing import Any, Self
 
-from rich.console import Console, Group
+from rich.cells import cell_len
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from streamer.cli import report_text
 from streamer.cli.live_status import LiveStatus
+from streamer.cli.run_options import with_options
 from streamer.flow.stats import RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
 from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS, SecretsFilter
-from streamer.values.states import FrameState
 
 log = logging.getLogger("streamer")
 
 PLAIN_EVERY_S = 5.0
-_CLASSES_SHOWN = 8
 _WIDEST = 1000
+_WARNINGS_REMEMBERED = 100
+_INDENT = "  "
 
 
 class _LogLines(logging.Handler):
-    """Writes each log record as one line, above a progress bar if there is one."""
+    """Writes each log record as one line, above a progress bar if there is one, and appends its text to `written`."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, written: deque[str]) -> None:
         super().__init__()
         self._console = console
+        self._written = written
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record. Any thread."""
-        self._console.print(f"[yellow]{record.levelname.lower()}:[/] {escape(readable(record.getMessage()))}")
+        self._written.append(record.getMessage())
+        _paragraph(self._console, with_options(record.getMessage()), f"{record.levelname.lower()}:", "yellow")
+
+
+def _paragraph(console: Console, text: str, label: str = "", style: str = "") -> None:
+    """Print one line. A terminal gets line ends between words, and the rest indented."""
+    words = f"{label} {readable(text)}".lstrip(" ").split(" ")
+    lines = [words[0]]
+    for word in words[1:]:
+        if console.is_terminal and cell_len(lines[-1]) + 1 + cell_len(word) > console.width:
+            lines.append(_INDENT + word)
+        else:
+            lines[-1] += f" {word}"
+    shown = Text("\n".join(lines))
+    shown.stylize(style, 0, len(label))
+    console.print(shown, soft_wrap=True)
 
 
 class Terminal:
@@ -56,7 +77,8 @@ class Terminal:
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
-        handler: logging.Handler = _LogLines(self.messages)
+        self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
+        handler: logging.Handler = _LogLines(self.messages, self._warned)
         if json_logs:
             from streamer.observe.json_logs import json_handler
 
@@ -72,7 +94,12 @@ class Terminal:
         if self._json:
             log.info("%s", text)
         else:
-            self.messages.print(escape(readable(SECRETS.hide(text))))
+            _paragraph(self.messages, SECRETS.hide(text))
+
+    def started(self, destinations: Sequence[str]) -> None:
+        """Show where the results go, unless quiet."""
+        for line in destinations:
+            self.message(line)
 
     def line(self, text: str) -> None:
         """Write one line of a result to standard output."""
@@ -98,7 +125,7 @@ class Terminal:
         if self._json:
             log.error("%s", text)
         else:
-            self.messages.print(f"[bold red]error:[/] {escape(readable(SECRETS.hide(text)))}")
+            _paragraph(self.messages, SECRETS.hide(with_options(text)), "error:", "bold red")
 
     def crash(self, traceback: str) -> None:
         """Show the traceback of a bug."""
@@ -117,11 +144,18 @@ class Terminal:
         return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows, title=title)
 
     def report(self, report: Report) -> None:
-        """Show the final report; it fits a screen of 80 x 24."""
-        if not self.quiet:
-            self.output.print(Group(_headline(report), _stages(report.stats), *_live(report.stats)))
-            for line in _tail(report):
-                self.line(line)
+        """Show the final report; it fits a screen of 80 x 24, and a line is one line in a file or a pipe."""
+        if self.quiet:
+            return
+        both_on_screen = self.messages.is_terminal and self.output.is_terminal
+        notes = report_text.notes(report, self._warned if both_on_screen else ())
+        for line in report_text.head(report):
+            _paragraph(self.output, line)
+        self.table(report_text.stages(report.stats))
+        for line in (*report_text.figures(report.stats), *notes):
+            _paragraph(self.output, SECRETS.hide(line))
+        for line in report_text.destinations(report):  # names of files are exact
+            _paragraph(self.output, line)
 
 
 class RunProgress:
@@ -144,7 +178,7 @@ class RunProgress:
         if shows and terminal.messages.is_terminal:
             self._bar = Progress(
                 *([TextColumn("{task.description}", markup=False)] if title else []),
-                BarColumn(),
+                BarColumn(bar_width=20),  # the whole line fits 80 columns
                 TaskProgressColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[fps]:.1f} fps"),
@@ -185,52 +219,3 @@ def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:
     return (
         f"frame {shown} of {total} ({100 * shown // max(total, 1)}%), {fps:.1f} fps, {left_s:.0f} s left, {lost} lost"
     )
-
-
-def _headline(report: Report) -> Text:
-    stats, ledger = report.stats, report.stats.ledger
-    carried = (FrameState.INTERPOLATED, FrameState.PREDICTED)
-    parts = [f"{ledger.count(FrameState.DETECTED)} detected"]
-    parts += [f"{ledger.count(state)} {state}" for state in carried if ledger.count(state)]
-    for state in STATES_WITH_CAUSE:
-        parts += [f"{frames} {state} ({cause})" for cause, frames in ledger.causes(state).items()]
-    if stats.flagged_corrupt:
-        parts.append(f"{stats.flagged_corrupt} shown although flagged as damaged")
-    text = Text(f"{report.state}: {ledger.entered} frames in {stats.wall_s:.1f} s, {stats.throughput_fps:.1f} fps\n")
-    text.append("frames: " + ", ".join(parts))
-    return text
-
-
-def _stages(stats: RunStats) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("stage")
-    for heading in ("p50 ms", "p95 ms", "busy"):
-        table.add_column(heading, justify="right")
-    for name, times in stats.stages.items():
-        if times.count:
-            busy = times.total_s / stats.threads.get(name, 1) / max(stats.wall_s, 1e-9)
-            slowest = "  <- bottleneck" if name == stats.bottleneck else ""
-            p50, p95 = times.percentile_s(50) * 1e3, times.percentile_s(95) * 1e3
-            table.add_row(name, f"{p50:.2f}", f"{p95:.2f}", f"{busy:.0%}{slowest}")
-    return table
-
-
-def _live(stats: RunStats) -> list[Text]:
-    """The age of frames and other counts of a live run; nothing for a file."""
-    ages = [
-        f"{place} {times.percentile_s(50) * 1e3:.0f} / {times.percentile_s(95) * 1e3:.0f} ms"
-        for place, times in stats.ages.items()
-    ]
-    counts = [f"{n} {what} ({readable(cause)})" for (what, cause), n in sorted(stats.counts.items()) if cause]
-    lines = [Text("age of the frames, p50 / p95: " + ", ".join(ages))] if ages else []
-    return lines + ([Text("other counts: " + ", ".join(counts))] if counts else [])
-
-
-def _tail(report: Report) -> list[str]:
-    counts = sorted(((count, name) for name, count in report.stats.tracks.by_class.items()), reverse=True)
-    shown = [f"{name} {count}" for count, name in counts[:_CLASSES_SHOWN]]
-    if len(counts) > _CLASSES_SHOWN:
-        shown.append(f"{len(counts) - _CLASSES_SHOWN} more classes")
-    lines = ["tracks: " + (", ".join(shown) or "none")]
-    lines += [f"note: {note}" for note in report.notes]
-    return lines + [f"written: {path}" for path in report.outputs]

@@ -24,7 +24,8 @@ def load_settings(
 
     Args:
         file: YAML file; None for none.
-        assignments: `key.path=value`; each value is read as YAML, such as `true`, `3` or `[a, b]`.
+        assignments: `key.path=value`; each value is read as YAML, such as `true`, `3` or `[a, b]`. A number in the path
+            is an entry of a list, counted from 0: `outputs.0.crf=28`.
         options: values by dotted path; None means not given.
 
     Raises:
@@ -34,11 +35,11 @@ def load_settings(
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
-            raise ConfigError(f"--set takes key.path=value, not {assignment!r}")
+            raise ConfigError(f"a setting is given as key.path=value, not {assignment!r}")
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {key.strip()}: {text!r} is not a YAML value") from error
+            raise ConfigError(f"{key.strip()}: {text!r} is not a YAML value") from error
         _assign(merged, key.strip(), value)
     for key, value in (options or {}).items():
         if value is not None:
@@ -66,10 +67,16 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 
 
 def _assign(target: dict[str, Any], path: str, value: Any) -> None:
-    *sections, last = path.split(".")
-    for section in sections:
-        inner = target.setdefault(section, {})
-        if not isinstance(inner, dict):
-            raise ConfigError(f"{path}: {section} is a value, not a section")
-        target = inner
-    target[last] = value
+    holder: Any = target
+    *above, last = path.split(".")
+    for key in above:
+        holder = holder[_index(holder, key, path)] if isinstance(holder, list) else holder.setdefault(key, {})
+        if not isinstance(holder, dict | list):
+            raise ConfigError(f"{path}: {key} is a value, not a section")
+    holder[_index(holder, last, path) if isinstance(holder, list) else last] = value
+
+
+def _index(entries: list[Any], key: str, path: str) -> int:
+    if not key.isdecimal() or int(key) >= len(entries):
+        raise ConfigError(f"{path}: no entry {key!r}; the list has {len(entries)}, counted from 0")
+    return int(key)

@@ -100,6 +100,13 @@ class OutputEntry(OutputSettings):
     """The sink by name (`video`, `images`, `recording`, `stream`, `mjpeg`, `jsonl`, `csv`, `mot`, `window`, or one of
     another package); null: the one that `to` calls for."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_entry(cls, values: object) -> object:
+        if not isinstance(values, dict | OutputSettings):
+            raise ValueError("an output looks like {to: out.mp4, crf: 23}")
+        return values
+
     @field_validator("to")
     @classmethod
     def _names_something(cls, value: str) -> str:
@@ -129,5 +136,5 @@ class OutputEntry(OutputSettings):
             if "://" in self.to:
                 _ = parts.port  # raises ValueError if it is no number
         except ValueError as error:
-            raise ConfigError(f"-o {redacted(self.to)}: is no address: {error}") from error
+            raise ConfigError(f"{redacted(self.to)} is no address of an output: {error}") from error
         return parts.scheme.lower()

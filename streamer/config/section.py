@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from streamer.system.secrets import SECRETS
 from streamer.system.suggestions import nearest
 
+_NAMED = 3
+
 
 class Section(BaseModel):
     """Settings that are checked when they are created and never change, so any thread may read them.
@@ -38,8 +40,13 @@ def explain(error: ValidationError, section: type[BaseModel], *above: str) -> st
     path = ".".join(str(part) for part in (*above, *first["loc"]))
     if first["type"] == "extra_forbidden":
         return f"{path}: no such setting{nearest(str(first['loc'][-1]), _fields_at(section, first['loc'][:-1]))}"
-    message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
-    got = "" if "password" in path else f" (got {SECRETS.hide(repr(first['input']))})"
+    if first["type"] == "model_type":
+        names = ", ".join(_fields_at(section, first["loc"])[:_NAMED])
+        message = f"give the settings of this section below it ({names}, ...)"
+    else:
+        message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+    value = SECRETS.hide(repr(first["input"]))
+    got = "" if "password" in path or value in message else f" (got {value})"
     return f"{path}: {message[0].lower()}{message[1:]}{got}"
 
 

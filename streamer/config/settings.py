@@ -54,7 +54,7 @@ class DrawSettings(Section):
 
 
 class WindowSettings(Section):
-    """The window of --show."""
+    """The window."""
 
     snapshot_folder: Path = Path()
     """Where the key s saves frames."""
@@ -88,6 +88,16 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     extensions: dict[str, dict[str, Any]] = {}
     """Settings of features of other packages, by the name of the feature: `extensions: {my_camera: {gain: 2}}`."""
+
+    @field_validator("outputs", mode="before")
+    @classmethod
+    def _is_list(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            raise ValueError(
+                "give a list such as [{to: out.mp4, crf: 23}, {to: rec/%H%M%S.mp4, segment_s: 600}]; "
+                "the section output is for outputs of the command line"
+            )
+        return value
 
     @field_validator("extensions")
     @classmethod

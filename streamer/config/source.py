@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,13 @@ from pydantic import Field, SecretStr, field_validator
 
 from streamer.config.section import Section, ffmpeg_text
 from streamer.errors import ConfigError
+from streamer.system.secrets import redacted
 
 Transport = Literal["tcp", "udp", "prefer_tcp"]
+
+
+_TAKEN_BY = {"size": "cameras", "pixel_format": "cameras", "fps": "files, pictures and cameras"}
+"""Settings that only some sources use, and the kinds of these sources."""
 
 
 class SourceSettings(Section):
@@ -70,6 +76,20 @@ class SourceSettings(Section):
     """Wait before the first reconnection attempt; later waits grow."""
     longest_wait_s: float = Field(default=30.0, ge=0.5)
     """Longest wait between two reconnection attempts."""
+
+    def refuse_unused(self, uri: str, takes: Collection[str]) -> None:
+        """Refuse a setting that a source does not use.
+
+        Args:
+            uri: the source as the user typed it.
+            takes: the settings of `size`, `pixel_format` and `fps` that it uses.
+
+        Raises:
+            ConfigError: such a setting is given.
+        """
+        for name, kinds in _TAKEN_BY.items():
+            if name not in takes and getattr(self, name) is not None:
+                raise ConfigError(f"source.{name} is for {kinds} only; {redacted(uri)} has its own")
 
     @property
     def frame_size(self) -> tuple[int, int] | None:

@@ -29,10 +29,12 @@ class FunctionDetector:
 
     Attributes:
         name: of the function.
+        reason: one line that names it, as of `BuiltDetectors`.
     """
 
     def __init__(self, function: DetectFunction) -> None:
         self.name: str = getattr(function, "__name__", type(function).__name__)
+        self.reason = f"using {self.name}"
         self._function = function
         self._rows: dict[str, int] = {}
         self._lock = threading.Lock()

@@ -25,7 +25,7 @@ class BuiltDetectors:
 
     Attributes:
         detectors: one for each detector thread; all have the same classes.
-        reason: one line that names the detector and the reason for the choice.
+        reason: one line with the detector, its number of classes, and why it was chosen if the user did not name it.
         keep: selects the detections that the settings ask for.
     """
 
@@ -45,13 +45,13 @@ def build_detector(settings: DetectorSettings, context: DetectorContext) -> Buil
         ConfigError: an unknown name or class, with the nearest ones; a value out of range.
         ModelError: the model cannot be fetched, cannot be loaded, or does not run.
     """
-    entry, feature, why = *_entry_of(settings.name), "as asked"
+    entry, feature, why = *_entry_of(settings.name), ""
     if isinstance(feature, DetectorChooser):
         settings, why = feature.choose(settings)
         entry, feature = _entry_of(settings.name)
-    reason = f"detector: {feature.title(settings.name)}, {why}"
+    labels: LabelTable | None = feature.labels_of(settings)
+    reason = f"using {feature.title(settings.name)}{class_count(labels)}{why and f': {why}'}"
     context.say(reason)
-    labels = feature.labels_of(settings)
     if labels is not None:
         keep = ClassFilter(labels, settings, feature.default_min_score)
         return BuiltDetectors(_build(entry, feature, settings, context, keep.lowest_score), reason, keep)
@@ -100,6 +100,12 @@ def names() -> tuple[str, ...]:
     return (*entries, handles.HUB_MODULE)
 
 
+def class_count(labels: LabelTable | None) -> str:
+    """` (23 classes)`, for messages; empty if the classes are not known yet."""
+    count = 0 if labels is None else sum(1 for _ in labels.used())
+    return f" ({count} {'class' if count == 1 else 'classes'})" if count else ""
+
+
 def _entry_of(name: str) -> tuple[str, Any]:
     """The first entry of the registry with this name, or that accepts it, and its class."""
     entry = next(DETECTORS.accepting(name, named=name), None)
@@ -112,7 +118,7 @@ def _unknown(name: str) -> StreamerError:
     known = f"{', '.join(names())}, or the URL, .tar.gz file or folder of a hub module"
     path = Path(name).expanduser()
     if path.suffix or os.sep in name:
-        return ModelError(f"there is no {path}; --detector takes {known}")
+        return ModelError(f"there is no {path}; detector.name takes {known}")
     return ConfigError(f"no detector {name!r}; {did_you_mean(name, names(), otherwise=f'there are {known}')}")
 
 

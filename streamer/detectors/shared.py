@@ -52,9 +52,13 @@ class SharedDetectors:
 
 
 class _Exclusive:
-    """A detector with one caller at a time: a run that fails may leave its detector thread in `detect`."""
+    """A detector with one caller at a time: a run that fails may leave its detector thread in `detect`.
+
+    It has no `best_score`, which would include the runs before.
+    """
 
     def __init__(self, inner: Detector) -> None:
+        self.recorded = bool(getattr(inner, "recorded", False))
         self._inner = inner
         self._busy = Lock()
 

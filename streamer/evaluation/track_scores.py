@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,9 +69,9 @@ class Scores:
 
     Attributes:
         by_sequence: scores of each sequence by its name.
-        pooled: scores of all sequences of each benchmark, and of `all` if there are several benchmarks. Counts are
-            summed before ratios are computed, as in TrackEval. This also works across benchmarks, because counting
-            follows preprocessing.
+        pooled: scores of all sequences that are counted by the rules of one benchmark, by the name of the pool
+            (`pool_name`), and of `all` if there are several benchmarks. Counts are summed before ratios are computed,
+            as in TrackEval. This also works across benchmarks, because counting follows preprocessing.
     """
 
     by_sequence: Mapping[str, TrackScores]
@@ -127,13 +128,25 @@ def score(evaluated: Sequence[sequences.Sequence], tracks: Mapping[str, Path]) -
         groups.setdefault(sequence.benchmark, []).append(sequence.name)
     if len(groups) > 1:
         groups[ALL] = [sequence.name for sequence in evaluated]
-    pooled = {}
+    pooled: dict[str, TrackScores] = {}
     for group, names in groups.items():
         combined = [
             metric.combine_sequences({name: results[name][at] for name in names}) for at, metric in enumerate(metrics)
         ]
-        pooled[group] = _scores(combined)
+        name = f"{ALL} {len(names)} sequences" if group == ALL else pool_name(names)
+        pooled[f"{name}, rules of {group}" if name in pooled else name] = _scores(combined)
     return Scores({name: _scores(result) for name, result in results.items()}, pooled)
+
+
+def pool_name(names: Sequence[str]) -> str:
+    """What was pooled: `walk`, `KITTI-trk (4 sequences)` if all names begin with the same words, else `7 sequences`."""
+    if len(names) == 1:
+        return names[0]
+    first, last = min(names), max(names)
+    same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    prefix = re.match(r"(.*)[-_. ]|", first[:same])
+    shared = prefix[1] if prefix else None
+    return f"{shared} ({len(names)} sequences)" if shared else f"{len(names)} sequences"
 
 
 def _metrics() -> list[Any]:

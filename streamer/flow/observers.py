@@ -49,6 +49,8 @@ class RunObserver:
 
     wants_packets: ClassVar[bool] = False
     """Whether `stream_opened` is called. Decoding then uses one thread, so that it can be repeated exactly."""
+    destination: str = ""
+    """Where it writes, one line for the start of a run; empty if it writes nothing."""
 
     def __enter__(self) -> Self:
         return self

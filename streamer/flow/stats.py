@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from streamer.flow.frame_ledger import FrameLedger
@@ -123,6 +124,8 @@ class RunStats:
         self.shown = 0
         """Scenes that were shown, in any state. Written by the display thread."""
         self.wall_s = 0.0
+        self.recorded: Collection[str] = ()
+        """Stages whose durations are those of a recorded run, so they are no share of this one."""
         self._lock = threading.Lock()
         self._times: dict[tuple[str, str], DurationHistogram] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -182,7 +185,8 @@ class RunStats:
     @property
     def bottleneck(self) -> str | None:
         """The stage whose threads were busy for the largest share of the run."""
-        busy = {name: times.total_s / self.threads.get(name, 1) for name, times in self.stages.items()}
+        own = {name: times for name, times in self.stages.items() if name not in self.recorded}
+        busy = {name: times.total_s / self.threads.get(name, 1) for name, times in own.items()}
         return max(busy, key=lambda name: busy[name]) if busy else None
 
     @property

@@ -112,8 +112,7 @@ def _install(source: Url | Path, entry: Entry, sha256: str | None, progress: boo
         unpacked = archive.unpack(file, scratch / "module", shown=shown)
         if sha256 is not None and found != sha256.lower():
             raise ModelError(
-                f"{shown} is refused: its SHA-256 is {found}, but {sha256.lower()} is pinned "
-                "(detector.sha256, --sha256)"
+                f"{shown} is refused: its SHA-256 is {found}, but {sha256.lower()} is pinned (detector.sha256)"
             )
         if reason := saved_model.defect(unpacked.directory):
             raise ModelError(f"{shown} is refused: its content is no SavedModel: {reason}")

@@ -215,16 +215,16 @@ def _folder(path: Path, sha256: str | None) -> Path:
 
 def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
     return (
-        f"{source.shown} is not in the cache ({entry.defect(sha256=sha256)}) and nothing may be fetched (--offline, "
-        f"detector.offline or STREAMER_OFFLINE); run `streamer models fetch` for it where there is a network and "
-        f"copy {entry.directory}* from there"
+        f"{source.shown} is not in the cache ({entry.defect(sha256=sha256)}) and nothing may be fetched "
+        "(detector.offline or STREAMER_OFFLINE); run `streamer models fetch` for it where there is a network and copy "
+        f"{entry.directory}* from there"
     )
 
 
 def _download_starter(path: Path, *, offline: bool, progress: bool | None, timeout_s: float) -> None:
     if is_offline(offline):
         raise ModelError(
-            "the starter is not in the cache and nothing may be fetched (--offline, detector.offline or "
+            "the starter is not in the cache and nothing may be fetched (detector.offline or "
             f"STREAMER_OFFLINE); run `streamer models fetch` where there is a network and copy {path} from there"
         )
     try:

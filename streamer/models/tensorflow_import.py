@@ -37,7 +37,7 @@ def tensorflow() -> Any:
             import tensorflow as module
     except Exception as error:  # a wrong CPU or a broken install raises nearly anything
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(f"TensorFlow cannot be imported ({reason}); `--detector starter` works without it") from error
+        raise ModelError(f"TensorFlow cannot be imported ({reason}); the detector starter works without it") from error
     if not chosen_by_user:
         module.get_logger().setLevel("ERROR")
     return module

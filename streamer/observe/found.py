@@ -71,9 +71,10 @@ class Found:
         if best_score is not None:
             line += f" (best score {best_score:.2f})"
         if best_score is None or best_score < _WORTH_TRYING:
-            return f"{line}; check the picture (night, wrong channel), or take another --detector"
+            return f"{line}; check the picture (night, wrong channel), or set another detector.name"
         return (
-            f"{line}; try --min-score {math.floor(best_score * 20) / 20:g}, or check the picture (night, wrong channel)"
+            f"{line}; try detector.min_score={math.floor(best_score * 20) / 20:g}, "
+            "or check the picture (night, wrong channel)"
         )
 
     def no_match(self, labels: LabelTable) -> str | None:
@@ -89,7 +90,8 @@ class Found:
         selected = labels.rows(self._settings.classes) if self._settings.classes else by_label
         if any(label in by_label for label in selected):
             return (
-                f"none of the {by_label.total()} detections reaches its bound; lower --min-score or detector.min_scores"
+                f"none of the {by_label.total()} detections reaches its bound; "
+                "lower detector.min_score or detector.min_scores"
             )
         return (
             f"no detection of class {', '.join(self._settings.classes)} in {frames} frames; the detector found "

@@ -24,9 +24,10 @@ class Report:
         detector: which detector ran, and why.
         state: `complete`, `interrupted` or `failed`.
         stats: the figures of the run.
-        outputs: paths of the finished outputs.
+        outputs: paths of the finished files, with those of recordings.
         notes: what the outputs could not carry, and other things that the user must know.
         first_frame_s: time from the start of the program to the first scene; None if there was no scene.
+        remarks: for the user only, not part of the JSON: addresses that were served, and that no video was written.
     """
 
     source: str
@@ -36,6 +37,7 @@ class Report:
     outputs: Sequence[str] = ()
     notes: Sequence[str] = field(default=())
     first_frame_s: float | None = None
+    remarks: Sequence[str] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, ready for JSON. The name of each key has the unit of its value."""
@@ -100,6 +102,10 @@ class Reporter(Protocol):
         """One line about what happens."""
         ...
 
+    def started(self, destinations: Sequence[str]) -> None:
+        """All parts are open: one line says where each output goes, another that no video is written."""
+        ...
+
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:
         """A progress display, entered for as long as frames flow.
 
@@ -121,6 +127,9 @@ class SilentReporter:
     """The report of the run; None until it has ended."""
 
     def message(self, text: str) -> None:
+        """Does nothing."""
+
+    def started(self, destinations: Sequence[str]) -> None:
         """Does nothing."""
 
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[SilentReporter]:  # noqa: ARG002

@@ -67,3 +67,12 @@ def reduced(
         mask = padded
     small = cv2.resize(mask, (mask.shape[1] // sx, mask.shape[0] // sy), interpolation=cv2.INTER_AREA)
     return small.astype(np.uint8, copy=False)
+
+
+def widened(mask: Mask, width: int) -> Mask:
+    """A mask scaled to another width, with the same height; the mask itself if it has this width."""
+    height, columns = mask.shape
+    if columns == width or not columns or not width:
+        return mask
+    interpolation = cv2.INTER_AREA if width < columns else cv2.INTER_LINEAR
+    return cv2.resize(mask, (width, height), interpolation=interpolation).astype(np.uint8, copy=False)

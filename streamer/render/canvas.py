@@ -5,7 +5,8 @@ Used by the main thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -13,8 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamer.render.blending import blend, coverage, reduced
+from streamer.render.blending import blend, coverage, reduced, widened
 from streamer.render.code_values import CodeValues, PixelCoding, cased_row, code_values_of
+from streamer.render.colours.palette import colour_by_id
 from streamer.render.planes import plane_views, writable_copy
 from streamer.render.rectangles import Rectangle, clipped, covering, dash_outline, ring, rounded
 from streamer.values import colour as colourimetry
@@ -24,6 +26,8 @@ from streamer.values.drawable import Colour, Drawable, Mask, Tile
 _CASING: Colour = (20, 20, 20)
 # OpenCV draws in sixteenths of a pixel; larger coordinates overflow its integers.
 _FAR = 1 << 26
+# A pixel aspect ratio beyond this factor is a mistake of the file.
+_MOST_STRETCHED = 4.0
 # Planes without luma; a casing is not drawn on them.
 _CHROMA = frozenset(("U", "V", "UV", "VU"))
 
@@ -37,12 +41,20 @@ class Canvas(Drawable):
     Args:
         picture: a decoded frame; it is copied, never written to. A format that cannot be drawn on (packed 4:2:2,
             palette, big-endian, ...) is converted to the nearest one that can (`layout.nearest_drawable`).
+        colours: of the tracks, by id; a track without one gets the colour of its id alone.
+        sample_aspect_ratio: width of a displayed pixel by its height.
 
     Raises:
         StreamerError: the pixel format can be neither drawn on nor converted.
     """
 
-    def __init__(self, picture: av.VideoFrame) -> None:
+    def __init__(
+        self,
+        picture: av.VideoFrame,
+        *,
+        colours: Mapping[int, Colour] | None = None,
+        sample_aspect_ratio: Fraction = Fraction(1),
+    ) -> None:
         self.picture, layout = writable_copy(picture)
         """The copy: size, time, colour tags and (unless converted) pixel format of the original."""
         self.width, self.height = self.picture.width, self.picture.height
@@ -53,6 +65,15 @@ class Canvas(Drawable):
         self._parts = tuple((samples, layout.steps(index)) for index, samples in enumerate(planes))
         self._light = tuple(channels not in _CHROMA for channels in layout.planes)
         self._values: dict[Colour, CodeValues] = {}
+        self._colours = colours or {}
+        self.pixel_aspect = min(max(float(sample_aspect_ratio), 1 / _MOST_STRETCHED), _MOST_STRETCHED)
+        self.reserved: list[Sequence[float]] = []
+
+    def colour_of(self, track_id: int) -> Colour:
+        return self._colours.get(track_id) or colour_by_id(track_id)
+
+    def reserve(self, box: Sequence[float]) -> None:
+        self.reserved.append(box)
 
     def fill(self, box: Sequence[float], colour: Colour, alpha: float = 1.0) -> None:
         for x0, y0, x1, y1 in clipped((rounded(box),), self.width, self.height):
@@ -70,18 +91,22 @@ class Canvas(Drawable):
         x0, y0, x1, y1 = outer = rounded(box)
         if x1 <= x0 or y1 <= y0:
             return
-        c, room = casing_px, 2 * (thickness_px + casing_px)
-        inside = x0 >= c and y0 >= c and x1 + c <= self.width and y1 + c <= self.height
-        if c and inside and not dashed and x1 - x0 > room and y1 - y0 > room:
-            self._outline_inside(outer, colour, thickness_px, c)
+        line, casing = (thickness_px, thickness_px), (casing_px, casing_px)
+        if self.pixel_aspect != 1:
+            line, casing = self._thickness(thickness_px), self._thickness(casing_px)
+        (tx, ty), (cx, cy) = line, casing
+        inside = x0 >= cx and y0 >= cy and x1 + cx <= self.width and y1 + cy <= self.height
+        if cy and inside and not dashed and x1 - x0 > 2 * (tx + cx) and y1 - y0 > 2 * (ty + cy):
+            self._outline_inside(outer, colour, line, casing)
             return
-        if c:
-            self._bars(ring((x0 - c, y0 - c, x1 + c, y1 + c), thickness_px + 2 * c), _CASING, light_only=True)
-        bars = ring(outer, thickness_px)
+        if cy:
+            around = (x0 - cx, y0 - cy, x1 + cx, y1 + cy)
+            self._bars(ring(around, (tx + 2 * cx, ty + 2 * cy)), _CASING, light_only=True)
+        bars = ring(outer, line)
         if dashed and len(bars) == 4:
             size = (self.width, self.height)
             for (samples, steps), value in zip(self._parts, self._values_of(colour), strict=True):
-                dash_outline(samples, outer, thickness_px, size, steps, self.grid, value)
+                dash_outline(samples, outer, line, size, steps, self.grid, value)
         else:
             self._bars(bars, colour)
 
@@ -94,16 +119,20 @@ class Canvas(Drawable):
     ) -> None:
         if len(points) < 2:
             return
-        margin = thickness_px + 2
+        wide, high = self._thickness(thickness_px + 2)
         (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        extent = rounded((x0 - margin, y0 - margin, x1 + margin, y1 + margin))
+        extent = rounded((x0 - wide, y0 - high, x1 + wide, y1 + high))
         for left, top, right, bottom in clipped((extent,), self.width, self.height):
-            mask = np.zeros((bottom - top, right - left), np.uint8)
+            columns, moved = right - left, points - (left, top)
+            if self.pixel_aspect != 1:  # drawn as it is displayed, with square pixels
+                columns = max(1, round(columns * self.pixel_aspect))
+                moved *= (columns / (right - left), 1)
+            mask = np.zeros((bottom - top, columns), np.uint8)
             # OpenCV's origin is the centre of a pixel; the unit here is a sixteenth of a pixel.
-            ends = np.rint(np.clip((points - (left + 0.5, top + 0.5)) * 16, -_FAR, _FAR)).astype(np.int32)
+            ends = np.rint(np.clip((moved - 0.5) * 16, -_FAR, _FAR)).astype(np.int32)
             for start, stop, level in _runs(len(ends) - 1, opacities):
                 cv2.polylines(mask, [ends[start : stop + 1]], False, (level,), thickness_px, cv2.LINE_AA, 4)
-            self.blend_mask(mask, left, top, colour)
+            self.blend_mask(widened(mask, right - left), left, top, colour)
 
     def blend_mask(self, mask: Mask, x: int, y: int, colour: Colour, alpha: float = 1.0) -> None:
         height, width = mask.shape
@@ -151,24 +180,28 @@ class Canvas(Drawable):
                 for x0, y0, x1, y1 in covering(bars, steps):
                     samples[y0:y1, x0:x1] = value
 
-    def _outline_inside(self, outer: Rectangle, colour: Colour, t: int, c: int) -> None:
+    def _thickness(self, rows: int) -> tuple[int, int]:
+        """Columns and rows that look equally thick on the screen."""
+        return max(rows > 0, int(rows / self.pixel_aspect + 0.5)), rows
+
+    def _outline_inside(self, outer: Rectangle, colour: Colour, line: tuple[int, int], casing: tuple[int, int]) -> None:
         """Draw a cased outline that lies wholly in the frame, in half the time: each side with its casing at once."""
-        x0, y0, x1, y1 = outer
+        (x0, y0, x1, y1), (tx, ty), (cx, cy) = outer, line, casing
         sx, sy = self.grid
-        left, right = slice(x0 // sx, -(-(x0 + t) // sx)), slice((x1 - t) // sx, -(-x1 // sx))
+        left, right = slice(x0 // sx, -(-(x0 + tx) // sx)), slice((x1 - tx) // sx, -(-x1 // sx))
         across, down = slice(x0 // sx, -(-x1 // sx)), slice(y0 // sy, -(-y1 // sy))
-        top, bottom = slice(y0 // sy, -(-(y0 + t) // sy)), slice((y1 - t) // sy, -(-y1 // sy))
-        dark, wide, tall, deep = self._values_of(_CASING), slice(x0 - c, x1 + c), slice(y0, y1), t + 2 * c
-        sides = cased_row(colour, _CASING, t, c, self.coding)
+        top, bottom = slice(y0 // sy, -(-(y0 + ty) // sy)), slice((y1 - ty) // sy, -(-y1 // sy))
+        dark, wide, tall, deep = self._values_of(_CASING), slice(x0 - cx, x1 + cx), slice(y0, y1), tx + 2 * cx
+        sides = cased_row(colour, _CASING, tx, cx, self.coding)
         parts = zip(self._parts, self._light, self._values_of(colour), dark, sides, strict=True)
-        for (samples, _), light, value, casing, side in parts:
+        for (samples, _), light, value, shade, side in parts:
             if light:
-                samples[y0 - c : y0 + t + c, wide] = casing
-                samples[y1 - t - c : y1 + c, wide] = casing
-                samples[tall, x0 - c : x0 - c + deep] = side
-                samples[tall, x1 + c - deep : x1 + c] = side
-                samples[y0 : y0 + t, x0:x1] = value
-                samples[y1 - t : y1, x0:x1] = value
+                samples[y0 - cy : y0 + ty + cy, wide] = shade
+                samples[y1 - ty - cy : y1 + cy, wide] = shade
+                samples[tall, x0 - cx : x0 - cx + deep] = side
+                samples[tall, x1 + cx - deep : x1 + cx] = side
+                samples[y0 : y0 + ty, x0:x1] = value
+                samples[y1 - ty : y1, x0:x1] = value
             else:
                 samples[top, across] = value
                 samples[bottom, across] = value

@@ -19,13 +19,18 @@ def rounded(box: Sequence[float] | npt.NDArray[np.floating[Any]]) -> Rectangle:
     return math.floor(x0 + 0.5), math.floor(y0 + 0.5), math.floor(x1 + 0.5), math.floor(y1 + 0.5)
 
 
-def ring(outer: Rectangle, thickness: int) -> Sequence[Rectangle]:
-    """The four bars (top, bottom, left, right) just inside a rectangle; the whole rectangle where they would meet."""
-    x0, y0, x1, y1 = outer
-    if x1 - x0 <= 2 * thickness or y1 - y0 <= 2 * thickness:
+def ring(outer: Rectangle, thickness: tuple[int, int]) -> Sequence[Rectangle]:
+    """The four bars (top, bottom, left, right) just inside a rectangle; the whole rectangle where they would meet.
+
+    Args:
+        outer: the rectangle.
+        thickness: columns of the upright bars, and rows of the level ones.
+    """
+    (x0, y0, x1, y1), (wide, high) = outer, thickness
+    if x1 - x0 <= 2 * wide or y1 - y0 <= 2 * high:
         return (outer,)
-    top, bottom = y0 + thickness, y1 - thickness
-    return (x0, y0, x1, top), (x0, bottom, x1, y1), (x0, top, x0 + thickness, bottom), (x1 - thickness, top, x1, bottom)
+    top, bottom = y0 + high, y1 - high
+    return (x0, y0, x1, top), (x0, bottom, x1, y1), (x0, top, x0 + wide, bottom), (x1 - wide, top, x1, bottom)
 
 
 def clipped(rectangles: Sequence[Rectangle], width: int, height: int) -> list[Rectangle]:
@@ -54,7 +59,7 @@ def dash_lengths(thickness: int) -> tuple[int, int]:
 def dash_outline(
     samples: npt.NDArray[Any],
     outer: Rectangle,
-    thickness: int,
+    thickness: tuple[int, int],
     size: tuple[int, int],
     steps: tuple[int, int],
     grid: tuple[int, int],
@@ -65,21 +70,22 @@ def dash_outline(
     Args:
         samples: the plane, `(h, w)` or `(h, w, channels)`.
         outer: the rectangle in pixels of the frame; the line lies just inside.
-        thickness: of the line in pixels.
+        thickness: columns of the upright lines, and rows of the level ones.
         size: width and height of the frame in pixels.
         steps: pixels per sample of this plane.
         grid: pixels per sample of the coarsest plane; dashes start on it, so that they match in all planes.
         value: code value of the line.
     """
     x0, y0, x1, y1 = outer
-    bars = [(x0, y0, x1, y0 + thickness), (x0, y1 - thickness, x1, y1)]
-    bars += [(x0, y0, x0 + thickness, y1), (x1 - thickness, y0, x1, y1)]
-    on, period = dash_lengths(thickness)
+    wide, high = thickness
+    bars = [(x0, y0, x1, y0 + high), (x0, y1 - high, x1, y1), (x0, y0, x0 + wide, y1), (x1 - wide, y0, x1, y1)]
     for index, bar in enumerate(bars):
         # Clipped in pixels: a coarse sample at the edge also stands for pixels outside the frame.
         for left, top, right, bottom in covering(clipped((bar,), *size), steps):
             region = samples[top:bottom, left:right]
             vertical = index >= 2
+            # Dashes of level lines are measured in columns, as the thickness of upright lines is.
+            on, period = dash_lengths(high if vertical else wide)
             start, first, stop, step = (y0, top, y1, steps[1]) if vertical else (x0, left, x1, steps[0])
             coarse = grid[1] if vertical else grid[0]
             anchor = start // coarse * coarse // step

@@ -11,7 +11,6 @@ from streamer.config.section import Section
 from streamer.config.settings import DrawSettings
 from streamer.interfaces import Scene
 from streamer.render.boxes import line_thickness_px
-from streamer.render.palette import colour_of
 from streamer.values.drawable import Drawable
 
 # Positions kept of a track: one every 0.1 s at the default length. Drawing time grows with their number.
@@ -59,12 +58,12 @@ class TrailAnnotator:
         now_s = scene.frame.time_s
         self._expire(scene.frame.segment, now_s)
         ids, boxes = scene.tracks.ids.tolist(), scene.tracks.boxes.tolist()
-        thickness = line_thickness_px(canvas.width, canvas.height) + 1
+        thickness = line_thickness_px(canvas) + 1
         for track_id, (x0, _, x1, y1) in sorted(zip(ids, boxes, strict=True)):
             path = self._extend(track_id, (now_s, (x0 + x1) / 2, y1))
             points = np.array(path)
             opacities = np.clip(1 - (now_s - points[:-1, 0]) / self._length_s, 0.0, 1.0)
-            canvas.polyline(points[:, 1:], colour_of(track_id), thickness, opacities)
+            canvas.polyline(points[:, 1:], canvas.colour_of(track_id), thickness, opacities)
 
     def _extend(self, track_id: int, point: _Point) -> deque[_Point]:
         path = self._paths.setdefault(track_id, deque(maxlen=_MOST_POINTS + 2))

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from streamer.errors import ConfigError, DetectorError, DetectorRestarted, SourceUnavailable
 from streamer.replay.pixel_data import colour_of
-from streamer.system.paths import readable
+from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS
 from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame
@@ -64,7 +64,7 @@ class FrameCaptured(Record):
     """A frame was captured; it is the `number`-th frame that `file` decodes to.
 
     `format` is its pixel format, `colour` its H.273 codes (primaries, transfer, matrix) and FFmpeg's range code, `crc`
-    the CRC-32 of its samples.
+    the CRC-32 of its samples, `picture_file` the `file` of the frame.
     """
 
     event: Literal["captured"] = "captured"
@@ -79,6 +79,7 @@ class FrameCaptured(Record):
     raw_pts: int | None
     wall_clock_s: float | None
     arrival_wall_clock_s: float | None = None  # recordings of version 0.2 do not have it
+    picture_file: str = ""
     file: str
     number: int = Field(ge=0)
     format: str
@@ -89,12 +90,13 @@ class FrameCaptured(Record):
     def of(cls, frame: Frame, *, file: str, number: int, crc: int) -> FrameCaptured:
         """The record of a frame and of where its picture is."""
         picture = frame.picture
-        values = {name: getattr(frame, name) for name in _OF_FRAME}
+        values = {name: getattr(frame, name) for name in _OF_FRAME} | {"picture_file": encodable(frame.file)}
         return cls(**values, file=file, number=number, format=picture.format.name, colour=colour_of(picture), crc=crc)
 
     def frame(self, picture: av.VideoFrame) -> Frame:
         """The frame with this picture."""
-        return Frame(picture=picture, **{name: getattr(self, name) for name in _OF_FRAME})
+        values = {name: getattr(self, name) for name in _OF_FRAME}
+        return Frame(picture=picture, file=self.picture_file, **values)
 
 
 class FrameArrived(Record):

@@ -50,7 +50,8 @@ _LINE_BYTES = 1000
 _END_S, _INTERRUPTED_S = 10.0, 1.0
 """How long the end of a live run waits for the disk."""
 _NOT_LIVE = (
-    "--record keeps live runs: a file gives the same result each time; add --live, or --latency for a virtual clock"
+    "only live runs are recorded, because a file gives the same result each time; set source.live, or detector.latency "
+    "to simulate a live run"
 )
 
 
@@ -71,6 +72,7 @@ class Recorder(RunObserver):
 
     def __init__(self, folder: Path, source: str, tracker: TrackerSettings, *, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
+        self.destination = f"recording the run in {folder}; 'streamer replay {folder}' repeats it"
         self._source = source
         self._tracker = tracker
         self._queue: WriteQueue[Item] = WriteQueue(most_bytes)
@@ -203,14 +205,14 @@ class Recorder(RunObserver):
                 self._folder.rmdir()
 
     def _unwritable(self, error: OSError) -> ConfigError:
-        return ConfigError(f"--record {self._folder}: {error.strerror}; choose another folder")
+        return ConfigError(f"cannot record in {self._folder}: {error.strerror}; choose another folder")
 
 
 def _check_empty(folder: Path) -> None:
     try:
         if next(folder.iterdir(), None) is not None:
-            raise ConfigError(f"--record {folder}: the folder is not empty; name a new one")
+            raise ConfigError(f"cannot record in {folder}: the folder is not empty; name a new one")
     except FileNotFoundError:
         return
     except OSError as error:
-        raise ConfigError(f"--record {folder}: {error.strerror}; name a new folder") from error
+        raise ConfigError(f"cannot record in {folder}: {error.strerror}; name a new folder") from error

@@ -39,6 +39,7 @@ class ReplaySession(Session):
     ) -> None:
         super().__init__(str(recording.folder), outputs, settings, reporter, started_s=started_s)
         self._recording = recording
+        self._stats.recorded = ("detect",)
 
     def _run_pipeline(self, on_ready: StopHook) -> None:
         super()._run_pipeline(on_ready)
@@ -67,5 +68,5 @@ class ReplaySession(Session):
             stats=self._stats,
             path=FramePath(route, live_presentation(tracker, header.overlay, header.delay_s)),
         )
-        detector = f"detector: recorded detections of {header.source}"
-        return build.BuiltRun(pipeline, source.info, detector, tuple(sinks.all))
+        detector = f"using recorded detections of {header.source}"
+        return build.BuiltRun(pipeline, source.info, detector, sinks.all)

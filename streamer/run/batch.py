@@ -133,7 +133,7 @@ class Batch:
             reporter,
             started_s=self._started_s if number == 1 else None,
             own=OwnParts(detectors=detectors),
-            takes_live=False,
+            one_of_several=True,
         )
         try:
             session.run(on_ready=lambda stop: self._ready(stop, on_ready))
@@ -167,6 +167,9 @@ class _RunReporter(Reporter):
 
     def message(self, text: str) -> None:
         self._reporter.message(text)
+
+    def started(self, destinations: Sequence[str]) -> None:
+        """Nothing: the line of each input names its files."""
 
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:
         return self._reporter.progress(total, live=live, title=self._title)

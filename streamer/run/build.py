@@ -13,7 +13,6 @@ from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings, TrackerSettings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
-from streamer.detectors.function import FunctionDetector
 from streamer.detectors.selection import BuiltDetectors
 from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError
@@ -45,13 +44,21 @@ class BuiltRun:
         pipeline: yields the scenes.
         info: properties of the source.
         detector: which detector runs, and why.
-        parts_with_notes: their notes belong in the report.
+        sinks: those of the outputs, in their order, then those of the caller.
+        others_with_notes: their notes belong in the report, too.
     """
 
     pipeline: Pipeline
     info: StreamInfo
     detector: str
-    parts_with_notes: Sequence[RunWarnings | PassthroughSource | Sink]
+    sinks: Sequence[Sink]
+    others_with_notes: Sequence[RunWarnings | PassthroughSource] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes of all parts, once the run has ended and they are left."""
+        others = [note for part in self.others_with_notes for note in part.notes]
+        return [*others, *(note for sink in self.sinks for note in sink.notes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,8 @@ def build_run(
     warnings = RunWarnings(settings.detector, stats)
     observers = (*observers, warnings)
     source = _enter_source(own.source or uri, settings, stack, stats, observers)
+    if settings.metrics.address is not None:
+        _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
@@ -140,7 +149,7 @@ def build_run(
         observers=observers,
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
-    return BuiltRun(pipeline, info, built.reason, (warnings, *copied, *sinks.all))
+    return BuiltRun(pipeline, info, built.reason, sinks.all, (warnings, *copied))
 
 
 def _build_detectors(
@@ -148,8 +157,8 @@ def _build_detectors(
 ) -> BuiltDetectors:
     if own.detector is not None:
         keep = ClassFilter(own.detector.labels, settings.detector, 0.0)
-        name = own.detector.name if isinstance(own.detector, FunctionDetector) else type(own.detector).__name__
-        return BuiltDetectors([own.detector], f"detector: {name}", keep)
+        named = f"using {type(own.detector).__name__}{selection.class_count(own.detector.labels)}"
+        return BuiltDetectors([own.detector], getattr(own.detector, "reason", named), keep)
     context = DetectorContext(info=info, say=message, extensions=settings.extensions)
     if own.detectors is not None:
         return own.detectors.build(settings.detector, context)
@@ -170,11 +179,16 @@ def _enter_source(
     stack.enter_context(source)
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
-    if settings.metrics.address is not None:
-        from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
-
-        stack.enter_context(MetricsServer(settings.metrics.address, source.info.name, stats))
     return source
+
+
+def _serve_metrics(
+    address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
+) -> None:
+    from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
+
+    server = stack.enter_context(MetricsServer(address, info.name, stats))
+    message(f"metrics at {server.url}")
 
 
 def _enter_sinks(
@@ -235,7 +249,9 @@ def choose_overlay(settings: Settings, info: StreamInfo) -> Overlay:
     if settings.overlay == "auto":
         return Overlay.NOW if is_live(settings, info) else Overlay.DETECTED
     if settings.overlay == "now" and not is_live(settings, info):
-        raise ConfigError("overlay now needs a live source; for a file add --live, or --latency for a simulated clock")
+        raise ConfigError(
+            "overlay now needs a live source; for a file set source.live, or detector.latency to simulate one"
+        )
     return Overlay(settings.overlay)
 
 

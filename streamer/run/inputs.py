@@ -90,10 +90,12 @@ def _expanded(given: str, notes: list[str]) -> list[str]:
     videos = [path for path in found if Path(path).suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         return [given]
-    pictures = sum(Path(path).suffix.lower() in IMAGE_SUFFIXES for path in found)
-    if pictures:
-        where = os.path.join(given, "*.jpg") if is_folder else "a pattern such as *.jpg"  # noqa: PTH118
-        notes.append(f"{given} has videos and {pictures} pictures: only the videos are read; {where} reads pictures")
+    pictures = [one for one in map(Path, found) if one.suffix.lower() in IMAGE_SUFFIXES]
+    count = sum(not output_names.is_output(one) for one in pictures)
+    if count:
+        notes.append(
+            f"{given}: the videos are read, but not the {count} pictures; for those give a pattern such as *.jpg"
+        )
     base = Path(given) if is_folder else output_names.searched_folder(given)
     kept = _without_outputs(sorted(videos, key=natural_key), notes, base)
     if not kept:
@@ -163,7 +165,7 @@ def _is_live(source: str, settings: SourceSettings) -> bool:
 def _refuse_shared_outputs(runs: Sequence[PlannedRun]) -> None:
     writers = defaultdict(list)
     for run in runs:
-        for path in run.outputs.files:
+        for path in run.outputs.names:
             if not paths.exists(path) or paths.is_file(path) or paths.is_dir(path):  # not /dev/null
                 writers[path.absolute()].append((path, run.source))
     for shared in writers.values():
@@ -182,7 +184,9 @@ def _refuse_existing(files: Iterable[Path]) -> None:
     existing = [str(path) for path in files if paths.is_file(path) or (paths.is_dir(path) and any(path.iterdir()))]
     if existing:
         verb = "exists" if len(existing) == 1 else "exist"
-        raise ConfigError(f"{_listed(existing)} {verb} already; pass --overwrite, or choose another --out-dir")
+        raise ConfigError(
+            f"{_listed(existing)} {verb} already; set overwrite, or choose another folder for the outputs"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
@@ -11,28 +11,33 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
-from streamer.detectors.selection import BuiltDetectors, build_detector
+from streamer.detectors.shared import SharedDetectors
 from streamer.features import DetectorContext
-from streamer.run.scenes import merged_settings
+from streamer.interfaces import Detector
+from streamer.run.arguments import merged_settings
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.objects import Objects
+from tracking.types import Detections
 
 
 class LoadedDetector:
     """Finds objects on pictures that are NumPy arrays; `load_detector` makes it.
 
-    A context manager that releases the model; `close` does the same.
+    It is a context manager that releases the model; `close` does the same. `streamer.open` takes it as its detector, so
+    that a large model is loaded once for several videos.
 
     Attributes:
         name: one line that names the detector and the reason for the choice.
     """
 
-    def __init__(self, built: BuiltDetectors) -> None:
+    def __init__(self, settings: DetectorSettings, context: DetectorContext) -> None:
+        self._shared = SharedDetectors()
+        built = self._shared.build(settings, context)
         self.name: str = built.reason
-        self._built = built
-        self._detector = built.detectors[0]
+        self._detector, self._keep = built.detectors[0], built.keep
 
     @property
     def labels(self) -> LabelTable:
@@ -51,13 +56,16 @@ class LoadedDetector:
             DetectorError: the model failed on this picture.
         """
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(_checked(rgb)), "rgb24")
-        found = self._detector.detect(Frame(picture, index=0, pts=0, time_base=Fraction(1), captured_s=0.0))
-        return Objects(self._built.keep(found), self.labels)
+        frame = Frame(picture, index=0, pts=0, time_base=Fraction(1), captured_s=0.0)
+        return Objects(self.for_frames().detect(frame), self.labels)
+
+    def for_frames(self) -> Detector:
+        """The detector for the frames of a run, which does not close the model."""
+        return _FrameDetector(self._detector, self._keep, self.name)
 
     def close(self) -> None:
         """Release the model. Closing twice is fine."""
-        for detector in self._built.detectors:
-            detector.close()
+        self._shared.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -89,12 +97,37 @@ def load_detector(
     """
     loaded = merged_settings(settings, {"detector.name": name}, classes, min_score)
     single = loaded.detector.model_copy(update={"workers": 1})
-    return LoadedDetector(build_detector(single, DetectorContext(extensions=loaded.extensions)))
+    return LoadedDetector(single, DetectorContext(extensions=loaded.extensions))
+
+
+class _FrameDetector:
+    """Finds the selected objects on frames.
+
+    Args:
+        detector: closed by its owner.
+        keep: selects detections.
+        reason: one line that names the detector, as of `BuiltDetectors`.
+    """
+
+    def __init__(self, detector: Detector, keep: Callable[[Detections], Detections], reason: str) -> None:
+        self._detector, self._keep, self.reason = detector, keep, reason
+
+    @property
+    def labels(self) -> LabelTable:
+        return self._detector.labels
+
+    def detect(self, frame: Frame) -> Detections:
+        """See `streamer.interfaces.Detector`."""
+        return self._keep(self._detector.detect(frame))
+
+    def close(self) -> None:
+        """Nothing to release."""
 
 
 def _checked(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     if not isinstance(rgb, np.ndarray):
-        raise TypeError(f"a picture is an array of uint8 (height, width, 3), not {type(rgb).__name__}")
+        kind = type(rgb).__name__
+        raise TypeError(f"a picture is an array of uint8 (height, width, 3), not {kind}; read or convert it first")
     if rgb.dtype != np.uint8:
         remedy = "; multiply values in 0..1 by 255 and convert them" if rgb.dtype.kind == "f" else ""
         raise TypeError(f"a picture is an array of uint8, not {rgb.dtype}{remedy}")

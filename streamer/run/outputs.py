@@ -12,7 +12,7 @@ from streamer.config.output import OutputEntry
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.features import SinkContext
-from streamer.interfaces import StreamInfo
+from streamer.interfaces import DescribedSink, Sink, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.run.output_paths import default_output, placed
 from streamer.sinks.selection import OpenSinks, open_sinks, sink_class
@@ -67,7 +67,7 @@ class Outputs:
             ConfigError: an empty name, or no name for the annotation of an output of an earlier run.
         """
         if not all(typed):
-            raise ConfigError("-o names nothing; give a file or an address")
+            raise ConfigError("an output has an empty name; give a file or an address")
         named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
         if not (typed or settings.outputs or others):
@@ -87,6 +87,31 @@ class Outputs:
         paths = (*(sink_class(entry).file_of(entry) for entry in self.entries), self.report)
         return [path for path in paths if path is not None]
 
+    @property
+    def names(self) -> list[Path]:
+        """All paths as they are named: files, folders, and patterns such as `rec/%H%M%S.mp4`."""
+        named = [Path(one.to) for one in self.entries if sink_class(one).writes_files and "://" not in one.to]
+        return named if self.report is None else [*named, self.report]
+
+    def destinations(self, sinks: Sequence[Sink]) -> list[str]:
+        """Where the results go, one line each, without credentials.
+
+        Args:
+            sinks: of `entries`, in their order, entered; more of them are ignored.
+        """
+        lines = []
+        for entry, sink in zip(self.entries, sinks, strict=False):
+            file = sink_class(entry).file_of(entry)
+            if file is not None:
+                lines.append(f"writing {file}")
+            elif isinstance(sink, DescribedSink):
+                lines.append(sink.destination)
+        return lines if self.report is None else [*lines, f"writing {self.report}"]
+
+    def lack_video(self, sinks: Sequence[Sink]) -> bool:
+        """Whether the outputs are only files of data, which a user may not expect."""
+        return bool(self.entries) and not any(sink.wants_picture for sink in sinks)
+
     def make_folders(self) -> None:
         """Make `folders`.
 
@@ -104,7 +129,7 @@ class Outputs:
         """
         for path in self.files:
             if paths.exists(source) and paths.exists(path) and path.samefile(source):
-                raise ConfigError(f"the output {path} is the input; choose another name with -o")
+                raise ConfigError(f"the output {path} is the input; choose another name")
         for one, other in itertools.combinations(self.files, 2):
             if one.absolute() == other.absolute():
                 raise ConfigError(f"two outputs have the same name {one}")

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from streamer.config.loading import load_settings
 from streamer.config.output import OutputEntry
 from streamer.config.settings import Settings
 from streamer.detectors.function import DetectFunction, FunctionDetector
@@ -21,19 +20,13 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source, StreamInfo
 from streamer.pipeline import Pipeline
+from streamer.run.arguments import check_parts, merged_settings
 from streamer.run.build import OwnParts, build_run
+from streamer.run.loaded_detector import LoadedDetector
 from streamer.run.outputs import Outputs
 from tracking.types import Tracker
 
 Output = str | Path | OutputEntry | Sink
-_PARTS: Mapping[str, tuple[str, ...]] = {
-    "Source": ("info", "take_damage", "stop", "__enter__", "__exit__", "__iter__"),
-    "Detector": ("labels", "detect", "close"),
-    "Tracker": ("update", "to_carry", "predict", "reset"),
-    "Annotator": ("draw",),
-    "Sink": ("stage", "main_thread", "wants_picture", "notes", "write", "__enter__", "__exit__"),
-}
-"""What a part of your own must have. A class that derives from the protocol of that name gets the defaults."""
 
 
 class Scenes(Iterator[Scene]):
@@ -134,7 +127,7 @@ def _stop(scenes: Scenes | None) -> None:
 def open(
     source: str | int | Path | Source,
     *,
-    detector: str | Detector | DetectFunction | None = None,
+    detector: str | Detector | DetectFunction | LoadedDetector | None = None,
     tracker: str | Tracker | None = None,
     classes: Sequence[str] = (),
     min_score: float | None = None,
@@ -149,9 +142,9 @@ def open(
     Args:
         source: a file, a folder or pattern of images, 0 for the first webcam, an address such as `rtsp://...`, or a
             source of your own.
-        detector: a name, a model (URL, file, folder), or a detector of your own: an object, or a function that gets a
-            frame as uint8 RGB `(height, width, 3)` and returns boxes `(N, 4)`, scores `(N,)` and N class names. `auto`
-            if None.
+        detector: a name, a model (URL, file, folder), what `load_detector` returned, or a detector of your own: an
+            object, or a function that gets a frame as uint8 RGB `(height, width, 3)` and returns boxes `(N, 4)`, scores
+            `(N,)` and N class names. `auto` if None.
         tracker: a name, or a tracker of your own; `cascade` if None.
         classes: names of the classes to keep, each with the classes below it; all if empty.
         min_score: detections below this score are dropped; the detector's own bound if None.
@@ -185,41 +178,20 @@ def open(
         sinks=tuple(one for one in outputs if not isinstance(one, str | Path | OutputEntry)),
         draw=draw,
     )
-    _check(own)
+    check_parts(own)
     uri = str(source) if own.source is None else ""
     return Scenes(uri, Outputs((*entries, *loaded.outputs), overwrite=overwrite), loaded, own)
 
 
-def merged_settings(
-    settings: Settings | Mapping[str, Any] | None,
-    named: Mapping[str, Any],
-    classes: Sequence[str],
-    min_score: float | None,
-) -> Settings:
-    """The settings with the arguments that have a name of their own, which come first.
-
-    Args:
-        settings: loaded, or by dotted name.
-        named: values by dotted name; None means not given.
-        classes: `detector.classes`; not given if empty.
-        min_score: `detector.min_score`; not given if None.
-
-    Raises:
-        ConfigError: a name is unknown or a value is invalid.
-    """
-    if isinstance(classes, str):
-        raise ConfigError(f"classes is a list of names, not the text {classes!r}")
-    if isinstance(settings, Settings):
-        settings = settings.model_dump()
-    given = {**named, "detector.classes": list(classes) or None, "detector.min_score": min_score}
-    return load_settings(None, (), {**(settings or {}), **{key: one for key, one in given.items() if one is not None}})
-
-
-def _own_detector(detector: str | Detector | DetectFunction | None, settings: Settings) -> Detector | None:
+def _own_detector(
+    detector: str | Detector | DetectFunction | LoadedDetector | None, settings: Settings
+) -> Detector | None:
     if detector is None or isinstance(detector, str):
         return None
+    if isinstance(detector, LoadedDetector):
+        return detector.for_frames()
     if isinstance(detector, type) or not callable(detector) or hasattr(detector, "detect"):
-        return detector  # type: ignore[return-value]  # `_check` refuses what is no detector
+        return detector  # type: ignore[return-value]  # `check_parts` refuses what is no detector
     if settings.detector.classes:
         raise ConfigError("classes select from the classes of a detector, and a function has none; filter in it")
     return FunctionDetector(detector)
@@ -229,19 +201,3 @@ def _entry(output: str | Path | OutputEntry, settings: Settings) -> OutputEntry:
     if isinstance(output, OutputEntry):
         return output
     return settings.output.entry(str(output))
-
-
-def _check(own: OwnParts) -> None:
-    """Refuse a part that lacks something, before anything is opened."""
-    parts: list[tuple[str, object]] = [("Source", own.source), ("Detector", own.detector), ("Tracker", own.tracker)]
-    parts += [("Annotator", one) for one in own.annotators]
-    parts += [("Sink", one) for one in own.sinks]
-    for kind, part in parts:
-        name = type(part).__name__
-        if isinstance(part, type):
-            raise TypeError(f"{part.__name__} is a class; give an instance of it as {kind.lower()}")
-        missing = [one for one in _PARTS[kind] if part is not None and not hasattr(part, one)]
-        if missing:
-            raise TypeError(
-                f"{name} is no {kind.lower()}: it has no {', '.join(missing)}; derive it from streamer.{kind}"
-            )

@@ -14,6 +14,7 @@ from streamer.config.settings import Settings
 from streamer.errors import Interrupted, SourceUnavailable
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
+from streamer.interfaces import DescribedSink
 from streamer.observe.report import Report, Reporter
 from streamer.run.build import BuiltRun, OwnParts, build_run
 from streamer.run.outputs import Outputs
@@ -23,6 +24,8 @@ from streamer.system.secrets import redacted
 
 StopHook = Callable[[Callable[[], None]], None]
 """Gets the function that ends a run. Any thread may call that function, but a signal handler must not."""
+
+NO_VIDEO = "no video is written; add an output such as out.mp4 for one"
 
 
 class Session:
@@ -37,7 +40,7 @@ class Session:
         observers: entered before the source is opened, left after the run.
         stream: name of the stream in a program that runs several.
         own: parts that the caller has built.
-        takes_live: False refuses a live source, unless it is a file that is played in real time.
+        one_of_several: refuse a live source, unless it is a file that is played in real time.
     """
 
     def __init__(
@@ -51,10 +54,10 @@ class Session:
         observers: Sequence[RunObserver] = (),
         stream: str = "",
         own: OwnParts | None = None,
-        takes_live: bool = True,
+        one_of_several: bool = False,
     ) -> None:
         self._own = own
-        self._takes_live = takes_live or settings.source.live is True
+        self._one_of_several = one_of_several
         self._source = source
         self._outputs = outputs
         self._settings = settings
@@ -64,6 +67,7 @@ class Session:
         self._first_frame_s: float | None = None
         self._stats = RunStats(stream)
         self._run: BuiltRun | None = None
+        self._described: list[tuple[DescribedSink, str]] = []
 
     def run(self, *, on_ready: StopHook = lambda _: None) -> None:
         """Run to the end.
@@ -103,8 +107,9 @@ class Session:
     def _run_pipeline(self, on_ready: StopHook) -> None:
         with ExitStack() as stack:
             self._run = run = self._build(stack)
-            if run.info.live and not self._takes_live:
+            if self._one_of_several and run.info.live and not self._settings.source.live:
                 raise SourceUnavailable(f"{run.info.name}: is live and never ends; run it alone")
+            self._announce(run)
             on_ready(self.stop)
             began_s = time.monotonic()
             with self._reporter.progress(run.info.frame_count, live=run.info.live) as progress:
@@ -129,17 +134,35 @@ class Session:
         )
 
     def _report(self, run: BuiltRun, state: str, report_file: PartialFile | None) -> None:
-        complete = state != "failed"
-        written = [str(path) for path in self._outputs.files if path != self._outputs.report and paths.exists(path)]
         report = Report(
             source=redacted(self._source),
             detector=run.detector,
             state=state,
             stats=self._stats,
-            outputs=written if complete else [],
-            notes=[note for part in run.parts_with_notes for note in part.notes],
+            outputs=self._written(failed=state == "failed"),
+            notes=run.notes,
             first_frame_s=self._first_frame_s,
+            remarks=self._remarks(run),
         )
         if report_file is not None:
             report_file.complete(json.dumps(paths.encodable(report.to_dict()), indent=2) + "\n")
         self._reporter.report(report)
+
+    def _announce(self, run: BuiltRun) -> None:
+        lines = self._outputs.destinations(run.sinks)
+        lines += [observer.destination for observer in self._observers if observer.destination]
+        lines += [NO_VIDEO] if self._outputs.lack_video(run.sinks) else []
+        self._reporter.started(lines)
+        self._described = [(sink, sink.destination) for sink in run.sinks if isinstance(sink, DescribedSink)]
+
+    def _written(self, *, failed: bool) -> list[str]:
+        """The finished files. A failed run leaves those of recordings."""
+        files = [] if failed else [path for path in self._outputs.files if path != self._outputs.report]
+        found = [path for path in files if paths.exists(path)]
+        for sink, _ in self._described:
+            found += sink.files
+        return list(map(str, found))
+
+    def _remarks(self, run: BuiltRun) -> list[str]:
+        ended = [f"ended: {destination}" for sink, destination in self._described if not sink.files]
+        return [*ended, NO_VIDEO] if self._outputs.lack_video(run.sinks) else ended

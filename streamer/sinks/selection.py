@@ -74,4 +74,4 @@ def _name_of(entry: OutputEntry) -> str:
     if name is not None:
         return name
     known = ", ".join(scheme for feature in SINKS.values() for scheme in feature.schemes)
-    raise ConfigError(f"-o {entry.scheme}://: nothing can be sent there; addresses begin with {known}")
+    raise ConfigError(f"{entry.scheme}:// is no address of an output; those begin with {known}")

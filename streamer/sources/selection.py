@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceUnavailable
-from streamer.features import SourceContext, refuse_settings, section_of
+from streamer.features import SourceContext, section_of
 from streamer.interfaces import Source
 from streamer.registry import SOURCES
 from streamer.system import paths
@@ -46,7 +46,7 @@ def open_source(
     if name is None:
         schemes = [scheme for one in SOURCES for scheme in getattr(SOURCES[one], "schemes", ())]
         raise SourceUnavailable(f"{redacted(uri)}: addresses begin with {', '.join(schemes)} or file")
-    refuse_settings(uri, settings, takes=getattr(SOURCES[name], "takes", ()))
+    settings.refuse_unused(uri, takes=getattr(SOURCES[name], "takes", ()))
     section = section_of(SOURCES[name], name, settings, context.extensions)
     source: Source = SOURCES[name].from_settings(target, section, context)
     return source

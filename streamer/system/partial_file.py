@@ -59,7 +59,7 @@ class PartialFile:
             self.final = self.path = path
             return
         if mode is not None and not overwrite:
-            raise SinkUnavailable(f"{path} exists already; choose another name or pass --overwrite")
+            raise SinkUnavailable(f"{path} exists already; choose another name or set overwrite")
         # Only for a link: the absolute path of a deep folder can be longer than the system allows.
         self.final = Path(os.path.realpath(path)) if path.is_symlink() else path
         self.path = self.final.with_name(_temporary_name(self.final))

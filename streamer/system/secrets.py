@@ -16,7 +16,13 @@ from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 SHORTEST_HIDDEN = 4
-"""Shorter passwords are hidden only in typical places: hiding every `a` would leave no readable text."""
+LONGEST_NUMBER = 6
+COMMON_WORDS = frozenset({
+    "admin", "administrator", "camera", "default", "detector", "frames", "guest", "live", "none", "null", "operator",
+    "output", "password", "private", "public", "root", "service", "source", "stream", "streamer", "string",
+    "supervisor", "support", "system", "test", "true", "false", "user", "video", "viewer", "webcam",
+})  # fmt: skip
+"""Passwords that anyone tries first, and that messages and file names contain in their ordinary meaning."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:@\s]*)(?::\d*)?")
@@ -78,6 +84,15 @@ def may_hide_host(address: str) -> bool:
     return "@" in rest[1:]
 
 
+def is_common(password: str) -> bool:
+    """Whether hiding every occurrence would make messages, numbers and paths wrong, and would protect nothing.
+
+    That is a password shorter than `SHORTEST_HIDDEN`, a number of up to `LONGEST_NUMBER` digits, and `COMMON_WORDS`.
+    """
+    is_number = password.isdecimal() and len(password) <= LONGEST_NUMBER
+    return len(password) < SHORTEST_HIDDEN or is_number or password.lower() in COMMON_WORDS
+
+
 class Secrets:
     """Remembers passwords and replaces them in texts."""
 
@@ -90,8 +105,8 @@ class Secrets:
         """From now on `hide` replaces this password. An empty password is ignored.
 
         It is found unchanged, with any of its characters percent-encoded, as escaped by `repr` and JSON, and in the
-        base64 of HTTP Basic authentication with `user` (RFC 7617). A password shorter than `SHORTEST_HIDDEN` is found
-        in that base64, between : and @ of an address, and after a word such as `password=`.
+        base64 of HTTP Basic authentication with `user` (RFC 7617). A password that `is_common` is found in that base64,
+        between : and @ of an address, and after a word such as `password=`.
         """
         if not password:
             return
@@ -129,7 +144,7 @@ class Secrets:
     def hide(self, text: str) -> str:
         """The text with `***` for every remembered password, and for credentials and tokens in any address.
 
-        The result contains no remembered password of `SHORTEST_HIDDEN` or more characters.
+        The result contains no remembered password, except where one that `is_common` stands as an ordinary word.
         """
         text = _TOKEN.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
         with self._lock:
@@ -233,7 +248,7 @@ def _patterns(password: str, user: str) -> Iterator[str]:
     quoted = (repr(password), ascii(password), json.dumps(password), json.dumps(password, ensure_ascii=False))
     forms.update(re.escape(form[1:-1]) for form in quoted)
     for form in forms:
-        if len(password) >= SHORTEST_HIDDEN:
+        if not is_common(password):
             yield form
         else:
             yield f"(?<=:){form}(?=@)"

@@ -30,12 +30,25 @@ class Drawable(Protocol):
         width, height: of the frame in pixels.
         grid: pixels per chroma sample, across and down, such as (2, 2) for 4:2:0.
         coding: pixel format, matrix and range; equal for two frames if a tile of one fits the other.
+        pixel_aspect: width of a displayed pixel by its height. Text is drawn with this in mind, so that it has its
+            usual shape on the screen; `outline` and `polyline` do the same for the thickness of lines.
+        reserved: boxes that were reserved on this frame.
     """
 
     width: int
     height: int
     grid: tuple[int, int]
     coding: Hashable
+    pixel_aspect: float
+    reserved: Sequence[Sequence[float]]
+
+    def colour_of(self, track_id: int) -> Colour:
+        """The colour of a track, the same for all annotators of a run; no track near it has one that looks alike."""
+        ...
+
+    def reserve(self, box: Sequence[float]) -> None:
+        """Keep a box free of the labels that are drawn after this call."""
+        ...
 
     def fill(self, box: Sequence[float], colour: Colour, alpha: float = 1.0) -> None:
         """Fill a box; `alpha` is its opacity, 0..1."""
@@ -49,7 +62,7 @@ class Drawable(Protocol):
         Args:
             box: x0, y0, x1, y1.
             colour: of the line.
-            thickness_px: of the line, at least 1.
+            thickness_px: of the line, at least 1; in rows, where pixels are not square.
             casing_px: width of the dark casing on both sides of the line, which keeps it visible on any background; 0
                 for none.
             dashed: draw dashes, solid at the corners.
@@ -68,7 +81,7 @@ class Drawable(Protocol):
         Args:
             points: `(N, 2)` x, y in pixels; fewer than two draw nothing.
             colour: of the path.
-            thickness_px: at least 1.
+            thickness_px: at least 1; in rows, where pixels are not square.
             opacities: `(N - 1,)` in 0..1, one for each piece of the path, rounded to eighths; all 1 if None.
         """
         ...

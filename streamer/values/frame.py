@@ -68,7 +68,7 @@ class Frame:
         interlaced: the rows alternate between two fields; `rgb` returns the first field only.
         key: the frame in a recording of the packets; None if there is none.
         stream: name of the stream in a program that runs several; else empty.
-        file: name of the picture in the folder that is read, with / between folders; empty for a video.
+        file: name of the picture, within the folder that is read and with / between folders; empty for a video.
 
     Raises:
         ValueError: a negative index or segment, or a time base that is not positive.

@@ -150,7 +150,7 @@ def test_the_readme_example_runs() -> None:
     printed: list[tuple[Any, ...]] = []
     exec(example.group(1).replace("clip.mp4", str(clip)), {"print": lambda *values: printed.append(values)})
     assert printed
-    for time_s, names, boxes in printed:
+    for time_s, objects in printed:
         assert isinstance(time_s, float)
-        assert len(names) == len(boxes)
-    assert "Person" in {name for _, names, _ in printed for name in names}
+        assert all(len(box) == 4 for _, _, box in objects)
+    assert "Person" in {name for _, objects in printed for name, _, _ in objects}

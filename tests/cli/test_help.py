@@ -23,7 +23,14 @@ COMMANDS = [
 ]  # fmt: skip
 GROUPS = ["Input", "Detection", "Tracking", "Drawing", "Outputs", "Live", "Advanced"]
 NOT_LITERAL = {"source.uri", "source.fps", "source.live", "detector.classes", "detector.min_score", "detector.fps"}
-NOT_LITERAL |= {"detector.offline", "detector.latency", "source.retry_for_s", "delay_s", "metrics.address"}
+NOT_LITERAL |= {
+    "detector.offline",
+    "detector.latency",
+    "set overwrite",
+    "source.retry_for_s",
+    "delay_s",
+    "metrics.address",
+}
 """Settings whose default in the help is a description, or that have none."""
 
 
@@ -71,9 +78,12 @@ def test_the_help_shows_the_defaults_of_the_settings() -> None:
     shown = {name: one.help for one in command.params for name in one.opts}
     defaults = Settings().model_dump()
     for path, option in OPTION_OF.items():
-        section, _, key = path.rpartition(".")
-        value = defaults[section][key] if section else defaults[key]
-        assert path in NOT_LITERAL or rf"\[default: {value}]" in shown[option], path
+        assert option in shown
+        if path not in NOT_LITERAL:
+            section, _, key = path.rpartition(".")
+            value = defaults[section][key] if section else defaults[key]
+            assert rf"\[default: {value}]" in shown[option], path
+    assert rf"\[default: {defaults['overlay']}]" in shown["--overlay"]
 
 
 def test_the_help_has_the_names_of_other_packages() -> None:
@@ -107,6 +117,7 @@ def test_messages_name_the_option_of_a_setting() -> None:
     assert with_options("set source.live or detector.latency") == (
         "set source.live (--live) or detector.latency (--latency)"
     )
+    assert with_options("try detector.min_score=0.3, or more") == "try detector.min_score=0.3 (--min-score), or more"
     assert with_options("detector.fps_more, --live is source.live") == "detector.fps_more, --live is source.live"
 
 

@@ -118,14 +118,14 @@ def test_a_recording_on_a_server_is_not_live(program: Program, tmp_path_factory:
 
 
 def test_a_run_needs_a_source(program: Program) -> None:
-    check_refused(program, "run", message="no source given; name it after run, or in the settings as source.uri")
+    check_refused(program, "run", message="no source given; name a file, a webcam (0) or an address after 'run'")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "ftp://server/"], "nothing can be sent there"),
-        (["-o", ""], "-o names nothing"),
+        (["-o", "ftp://server/"], "ftp:// is no address of an output"),
+        (["-o", ""], "an output has an empty name"),
         (["-o", f"rtsp://me:{CANARY}@h/s", "-o", f"rtsp://me:{CANARY}@h/s"], "have the same name rtsp://h/s"),
         (["--transport", "tpc"], "source.transport"),
     ],

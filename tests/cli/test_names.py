@@ -40,7 +40,7 @@ UNSHOWN = [chr(code) for code in (*range(9), *range(11, 32), 0x7F, *range(0x80, 
 class InProcess(Program):
     """The program in this process, which starts faster."""
 
-    def __call__(self, *arguments: str | Path) -> Result:
+    def __call__(self, *arguments: str | Path, columns: int = 200) -> Result:  # noqa: ARG002
         """Run to the end."""
         done = CliRunner().invoke(app, [*map(str, arguments)])
         return Result(done.exit_code, done.stdout, done.stderr)

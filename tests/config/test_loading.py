@@ -79,6 +79,16 @@ def test_an_invalid_setting_is_reported_with_its_path(assignment: str, expected:
     assert "\n" not in str(caught.value)
 
 
+def test_assignments_change_entries_of_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text("outputs: [{to: a.mp4}, {to: b.mp4, crf: 30}]\n")
+    assert [one.crf for one in load_settings(file, ["outputs.0.crf=20"]).outputs] == [20, 30]
+    with pytest.raises(ConfigError, match=r"outputs\.2\.crf: no entry '2'; the list has 2, counted from 0"):
+        load_settings(file, ["outputs.2.crf=20"])
+    with pytest.raises(ConfigError, match=r"outputs: give a list such as \[{to: out.mp4"):
+        load_settings(None, ["outputs.1.segment_s=60"])
+
+
 @pytest.mark.parametrize("content", ["- a list", "detector: [", "\xff\xfe"])
 def test_an_invalid_file_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "bad.yaml"
@@ -138,7 +148,10 @@ def test_pix_fmt_sets_the_pixel_format() -> None:
         ),
         ("outputs: [{to: a.mp4}, {too: b.mp4}]", "outputs.1.to: field required"),
         ("outputs: [{to: a.mp4, required: maybe}]", "outputs.0.required: input should be a valid boolean"),
-        ("outputs: {to: a.mp4}", "outputs: input should be a list"),
+        ("outputs: {to: a.mp4}", "outputs: give a list such as [{to: out.mp4, crf: 23}, "),
+        ("outputs: [a.mp4]", "outputs.0: an output looks like {to: out.mp4, crf: 23} (got 'a.mp4')"),
+        ("detector: starter", "detector: give the settings of this section below it (name, sha256, offline, ...)"),
+        ("tracker: {name: iuo}", "tracker.name: no tracker 'iuo'; did you mean iou?"),
         ("source: {transport: tpc}", "source.transport: input should be 'tcp', 'udp' or 'prefer_tcp'"),
         ("source: {stall_s: 0.1}", "source.stall_s"),
         ("source: {jitter_ms: abc}", "source.jitter_ms: give auto, or 0 to 10000 milliseconds"),

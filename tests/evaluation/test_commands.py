@@ -60,9 +60,9 @@ def test_tracking_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert tracking(folder, json_path=out, tracker="iou") == 0
     content = json.loads(out.read_text())
     assert content["tracker"] == "iou"
-    assert content["sequences"]["walk"] == content["pooled"]["MOT15"]
-    assert list(content["pooled"]["MOT15"]) == ["HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN"]
-    assert f"{content['pooled']['MOT15']['HOTA']:.2f}" in capsys.readouterr().out
+    assert content["sequences"]["walk"] == content["pooled"]["walk"]
+    assert list(content["pooled"]["walk"]) == ["HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag", "FP", "FN"]
+    assert f"{content['pooled']['walk']['HOTA']:.2f}" in capsys.readouterr().out
 
 
 def test_given_tracks_have_the_scores_of_the_run_that_wrote_them(tmp_path: Path) -> None:

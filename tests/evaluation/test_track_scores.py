@@ -10,7 +10,7 @@ import pytest
 
 from streamer.errors import ConfigError
 from streamer.evaluation.sequences import Sequence
-from streamer.evaluation.track_scores import ALL, score, write_tracks
+from streamer.evaluation.track_scores import pool_name, score, write_tracks
 from tests.evaluation.made import FRAMES, STEP_PX, truth_rows, write_sequence
 from tracking.iou import IouTracker
 
@@ -95,19 +95,34 @@ def test_sequences_of_several_folders_and_benchmarks_are_pooled(tmp_path: Path) 
     scores = score(sequences, tracks)
     assert list(scores.by_sequence) == ["one", "two", "three"]
     pooled = {name: one.to_dict() for name, one in scores.pooled.items()}
-    assert list(pooled) == ["MOT15", "MOT17", ALL]
+    assert list(pooled) == ["2 sequences", "three", "all 3 sequences"]
     objects = 2 * FRAMES
     assert [pooled[name]["IDSW"] for name in pooled] == [1, 0, 1]
-    assert pooled["MOT15"]["MOTA"] == pytest.approx(100 * (1 - 1 / (2 * objects)))
-    assert pooled["MOT17"]["MOTA"] == pytest.approx(50)
-    assert pooled[ALL]["MOTA"] == pytest.approx(100 * (1 - (1 + FRAMES) / (3 * objects)))
-    assert pooled[ALL]["FN"] == FRAMES
+    assert pooled["2 sequences"]["MOTA"] == pytest.approx(100 * (1 - 1 / (2 * objects)))
+    assert pooled["three"]["MOTA"] == pytest.approx(50)
+    assert pooled["all 3 sequences"]["MOTA"] == pytest.approx(100 * (1 - (1 + FRAMES) / (3 * objects)))
+    assert pooled["all 3 sequences"]["FN"] == FRAMES
 
 
 def test_one_benchmark_has_one_pool(folder: Path) -> None:
     sequence = Sequence.read(folder)
     (folder / "tracks.txt").write_text(track_rows([(1, 1, 5)]))
-    assert list(score([sequence], {"walk": folder / "tracks.txt"}).pooled) == ["MOT15"]
+    assert list(score([sequence], {"walk": folder / "tracks.txt"}).pooled) == ["walk"]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["KITTI-trk-0001", "KITTI-trk-0006", "KITTI-trk-0018"], "KITTI-trk (3 sequences)"),
+        (["MOT17-05", "MOT17-09"], "MOT17 (2 sequences)"),
+        (["TUD-Campus", "ADL-Rundle-6", "KITTI-17"], "3 sequences"),
+        (["walk", "walker"], "2 sequences"),
+        (["walk", "walk-2"], "2 sequences"),
+        (["TUD-Campus"], "TUD-Campus"),
+    ],
+)
+def test_a_pool_is_named_after_its_sequences(names: list[str], expected: str) -> None:
+    assert pool_name(names) == expected
 
 
 def test_a_tracker_follows_the_detections_of_a_sequence(folder: Path, tmp_path: Path) -> None:

@@ -81,14 +81,14 @@ def test_a_class_that_never_matched_is_named_with_what_was_found(clip: Path, cap
 
 def test_detections_below_all_bounds_are_counted(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert run(clip, caplog, Detector([0]), classes=["Person"], min_scores={"Person": 0.9}) == [
-        "none of the 30 detections reaches its bound; lower --min-score or detector.min_scores"
+        "none of the 30 detections reaches its bound; lower detector.min_score or detector.min_scores"
     ]
 
 
 def test_a_detector_that_found_nothing_names_its_best_score(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert run(clip, caplog, Detector(best_score=0.34)) == [
-        "the detector found nothing in 30 frames (best score 0.34); try --min-score 0.3, or check the picture (night, "
-        "wrong channel)"
+        "the detector found nothing in 30 frames (best score 0.34); try detector.min_score=0.3, or check the picture "
+        "(night, wrong channel)"
     ]
 
 
@@ -97,7 +97,7 @@ def test_a_lower_bound_is_proposed_only_if_it_helps(
     clip: Path, caplog: pytest.LogCaptureFixture, best_score: float | None
 ) -> None:
     (line,) = run(clip, caplog, Detector(best_score=best_score))
-    assert line.endswith("; check the picture (night, wrong channel), or take another --detector")
+    assert line.endswith("; check the picture (night, wrong channel), or set another detector.name")
 
 
 def test_a_very_short_clip_without_objects_has_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

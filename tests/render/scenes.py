@@ -118,9 +118,19 @@ def tracks(
 
 
 def scene(
-    picture: av.VideoFrame, shown: Tracks, *, time_s: float = 0.0, segment: int = 0, fps: float = 25.0, index: int = 0
+    picture: av.VideoFrame,
+    shown: Tracks,
+    *,
+    time_s: float = 0.0,
+    segment: int = 0,
+    fps: float = 25.0,
+    index: int = 0,
+    state: FrameState = FrameState.DETECTED,
+    found_s: Sequence[float] | None = None,
 ) -> Scene:
+    """A scene; `found_s` are the media times at which the tracks were last detected."""
     time_base = Fraction(1, 1000)
     pts = round(time_s / time_base)
     frame = Frame(picture=picture, index=index, pts=pts, time_base=time_base, captured_s=0.0, segment=segment)
-    return Scene(frame=frame, tracks=shown, labels=LABELS, state=FrameState.DETECTED, fps=fps)
+    found = None if found_s is None else np.array([round(one / time_base) for one in found_s], np.int64)
+    return Scene(frame=frame, tracks=shown, labels=LABELS, state=state, fps=fps, found_pts=found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -10,17 +11,18 @@ from hypothesis import strategies as st
 from streamer.render.boxes import BoxAnnotator, line_thickness_px
 from streamer.render.canvas import Canvas
 from streamer.render.hud import HudAnnotator, clock
-from streamer.render.label_boxes import label_box_height
-from streamer.render.labels import LabelAnnotator, text_size_px
+from streamer.render.labels.annotator import LabelAnnotator
+from streamer.render.labels.label_boxes import label_box_height
+from streamer.render.text import text_size_px
 from streamer.render.trails import TrailAnnotator
 from tests.render.scenes import noise, planes_of, same_pixels, scene, tracks
-from tracking.types import Origin
 
 
 def test_line_and_text_sizes_follow_the_frame_size() -> None:
-    sizes = [(320, 240), (1280, 720), (1920, 1080), (1080, 1920), (3840, 2160)]
-    assert [line_thickness_px(*size) for size in sizes] == [1, 2, 3, 3, 5]
-    assert [text_size_px(*size) for size in sizes] == [11, 16, 24, 24, 48]
+    sizes = [(160, 120), (320, 240), (1280, 720), (1920, 1080), (1080, 1920), (3840, 2160)]
+    canvases = [Canvas(av.VideoFrame(*size, "gray")) for size in sizes]
+    assert [line_thickness_px(canvas) for canvas in canvases] == [1, 1, 2, 3, 3, 5]
+    assert [text_size_px(canvas) for canvas in canvases] == [8, 11, 16, 24, 24, 48]
     assert label_box_height(16, (2, 2)) == 22
 
 
@@ -37,16 +39,6 @@ def test_the_order_of_the_tracks_does_not_matter(ids: list[int]) -> None:
         BoxAnnotator().draw(canvas, scene(picture, given_tracks))
         LabelAnnotator().draw(canvas, scene(picture, given_tracks))
     assert same_pixels(one.picture, other.picture)
-
-
-def test_predicted_boxes_are_dashed() -> None:
-    picture, box = noise(320, 240), [(20, 20, 220, 200)]
-    solid, dashed = Canvas(picture), Canvas(picture)
-    BoxAnnotator().draw(solid, scene(picture, tracks(box, origin=Origin.DETECTED)))
-    BoxAnnotator().draw(dashed, scene(picture, tracks(box, origin=Origin.PREDICTED)))
-    line = planes_of(solid.picture)[0][20, 20:220]
-    assert len(set(line.tolist())) == 1
-    assert len(set(planes_of(dashed.picture)[0][20, 20:220].tolist())) == 2
 
 
 def test_a_thickness_below_one_is_refused() -> None:

@@ -51,7 +51,7 @@ def built(settings: DrawSettings) -> Sequence[str]:
 
 def test_settings_select_the_annotators_in_drawing_order() -> None:
     every = DrawSettings(trails=True, hud=True)
-    assert built(every) == ["TrailAnnotator", "BoxAnnotator", "LabelAnnotator", "HudAnnotator"]
+    assert built(every) == ["TrailAnnotator", "BoxAnnotator", "HudAnnotator", "LabelAnnotator"]
     assert built(DrawSettings()) == ["BoxAnnotator", "LabelAnnotator"]
     assert built(DrawSettings(boxes=False, labels=False)) == []
 

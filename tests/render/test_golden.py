@@ -20,7 +20,7 @@ from streamer.interfaces import Annotator
 from streamer.render.boxes import BoxAnnotator
 from streamer.render.canvas import Canvas
 from streamer.render.hud import HudAnnotator
-from streamer.render.labels import LabelAnnotator
+from streamer.render.labels.annotator import LabelAnnotator
 from streamer.render.trails import TrailAnnotator
 from tests.render.scenes import painted, scene, tracks
 from tracking.types import Origin, Tracks

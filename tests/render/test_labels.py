@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.render.canvas import Canvas
-from streamer.render.label_boxes import overlap, positions
-from streamer.render.labels import LabelAnnotator
-from streamer.render.palette import OKABE_ITO, colour_of, relative_luminance, text_colour_on
+from streamer.render.labels.annotator import LabelAnnotator
+from streamer.render.labels.positions import Ground, overlap, positions
 from streamer.render.text import TextRenderer
 from streamer.values.drawable import Tile
 from tests.render.scenes import noise, planes_of, scene, tracks
@@ -64,9 +63,10 @@ def test_every_position_is_in_the_frame_and_on_the_grid(
 ) -> None:
     a, b, c, d = corners
     width, height = size[0] * grid[0], size[1] * grid[1]
-    found = list(positions((min(a, c), min(b, d), max(a, c), max(b, d)), (width, height), picture, grid))
+    box = min(a, c), min(b, d), max(a, c), max(b, d)
+    found = list(positions(box, (width, height), Ground(picture, grid)))
     assert bool(found) == (width <= picture[0] and height <= picture[1])
-    for x, y in found:
+    for _, x, y in found:
         assert 0 <= x <= picture[0] - width
         assert 0 <= y <= picture[1] - height
         assert x % grid[0] == 0
@@ -74,12 +74,12 @@ def test_every_position_is_in_the_frame_and_on_the_grid(
 
 
 def test_label_boxes_are_above_inside_or_below_their_box() -> None:
-    size, picture, grid = (80, 22), (640, 480), (2, 2)
-    assert next(positions((100, 100, 200, 300), size, picture, grid)) == (100, 78)
-    assert next(positions((101, 101, 201, 301), size, picture, grid)) == (100, 80)
-    assert next(positions((100, 4, 200, 300), size, picture, grid)) == (100, 4)
-    assert next(positions((100, 4, 150, 40), size, picture, grid)) == (100, 40)
-    assert next(positions((600, 100, 640, 300), size, picture, grid)) == (560, 78)
+    size, ground = (80, 22), Ground((640, 480), (2, 2))
+    assert next(positions((100, 100, 200, 300), size, ground)) == ("above", 100, 78)
+    assert next(positions((101, 101, 201, 301), size, ground)) == ("above", 100, 80)
+    assert next(positions((100, 4, 200, 300), size, ground)) == ("inside top", 100, 4)
+    assert next(positions((100, 4, 150, 40), size, ground)) == ("below", 100, 40)
+    assert next(positions((600, 100, 640, 300), size, ground)) == ("above", 560, 78)
 
 
 def test_label_boxes_of_separate_objects_do_not_overlap() -> None:
@@ -99,12 +99,6 @@ def test_crowded_labels_are_shortened() -> None:
 def test_tracks_outside_the_frame_have_no_label() -> None:
     assert label_boxes(320, 240, tracks([(-50, -50, -1, -1), (320, 10, 400, 90), (5, 5, 5, 90)])) == []
     assert label_boxes(12, 10, tracks([(0, 0, 12, 10)])) == []
-
-
-def test_a_changing_score_moves_neither_name_nor_id() -> None:
-    boxes = [(50, 50, 150, 150)]
-    starts = [label_boxes(320, 240, tracks(boxes, scores=[score]))[0] for score in (0.05, 0.52, 0.97, 1.0)]
-    assert len(set(starts)) == 1
 
 
 def test_labels_show_score_and_id_as_requested() -> None:
@@ -136,14 +130,3 @@ def test_the_text_renderer_caches_a_bounded_number_of_texts() -> None:
     again = renderer.mask("0", 12, 400, 18)
     assert again is not kept
     assert np.array_equal(again, kept)
-
-
-def test_text_on_every_track_colour_has_the_contrast_of_wcag() -> None:
-    for colour in OKABE_ITO:
-        light, dark = sorted((relative_luminance(colour), relative_luminance(text_colour_on(colour))), reverse=True)
-        assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, level AA
-
-
-def test_a_track_keeps_its_colour_and_neighbouring_ids_differ() -> None:
-    assert colour_of(8) == colour_of(8 + len(OKABE_ITO))
-    assert all(colour_of(number) != colour_of(number + 1) for number in range(1, 50))

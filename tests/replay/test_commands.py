@@ -74,6 +74,6 @@ def test_the_password_of_a_camera_is_not_recorded(program: Program) -> None:
 def test_files_are_not_recorded(program: Program, clip: Path) -> None:
     result = program("run", clip, "--detector", "boxes.txt", "--record", "kept")
     assert result.code == 2
-    assert "--record keeps live runs" in result.errors
+    assert "only live runs are recorded" in result.errors
     assert len(result.errors.strip().splitlines()) == 1
     assert program.files() == {"clip.mp4", "boxes.txt"}

@@ -206,7 +206,7 @@ def test_recording_needs_a_new_or_empty_folder(tmp_path: Path, there: str) -> No
     else:
         target.mkdir()
         (target / "mine").write_text("mine")
-    with pytest.raises(ConfigError, match=r"--record .*kept: .*; name a"):
+    with pytest.raises(ConfigError, match=r"cannot record in .*kept: .*; name a"):
         Recorder(target, "test", IOU)
 
 

@@ -56,7 +56,7 @@ def test_pictures_beside_videos_are_left_out_with_a_note() -> None:
     touch("m/a.mp4", "m/1.jpg", "m/2.jpg")
     found = find_inputs(["m"])
     assert found.sources == ("m/a.mp4",)
-    assert found.notes == ("m has videos and 2 pictures: only the videos are read; m/*.jpg reads pictures",)
+    assert found.notes == ("m: the videos are read, but not the 2 pictures; for those give a pattern such as *.jpg",)
 
 
 def test_outputs_of_earlier_runs_are_left_out() -> None:
@@ -105,8 +105,15 @@ def test_the_outputs_of_the_settings_are_named_after_the_input_too() -> None:
     assert [entry.to for entry in outputs.entries] == ["out/x/clip.mkv", "w"]
 
 
-@pytest.mark.parametrize("option", [{"typed": ["all.mp4"]}, {"jsonl": Path("all.jsonl")}, {"report": Path("all.json")}])
-def test_one_name_for_all_inputs_is_refused_with_the_remedy(option: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["all.mp4", "all.m3u8", "all-%H%M.mp4", "all/", "all-%d.jpg", "all.csv"])
+def test_one_name_for_all_inputs_is_refused_with_the_remedy(name: str) -> None:
+    touch("a.mp4", "b.mp4", "c.mp4")
+    with pytest.raises(ConfigError, match=r"a.mp4, b.mp4, c.mp4 would all write all.*; put \{name\} into"):
+        planned("a.mp4", "b.mp4", "c.mp4", typed=[name])
+
+
+@pytest.mark.parametrize("option", [{"jsonl": Path("all.jsonl")}, {"report": Path("all.json")}])
+def test_one_data_file_for_all_inputs_is_refused(option: dict[str, Any]) -> None:
     touch("a.mp4", "b.mp4", "c.mp4")
     with pytest.raises(ConfigError, match=r"a.mp4, b.mp4, c.mp4 would all write all\.\w+; put \{name\} into"):
         planned("a.mp4", "b.mp4", "c.mp4", **option)
@@ -129,7 +136,7 @@ def test_inputs_with_one_name_are_refused_before_they_run() -> None:
 
 def test_outputs_that_exist_are_listed_before_the_first_run() -> None:
     touch("a.mp4", "b.mp4", "a.annotated.mp4", "b.annotated.mp4")
-    with pytest.raises(ConfigError, match=r"a.annotated.mp4, b.annotated.mp4 exist already; pass --overwrite"):
+    with pytest.raises(ConfigError, match=r"a.annotated.mp4, b.annotated.mp4 exist already; set overwrite"):
         planned("a.mp4", "b.mp4")
     assert len(planned("a.mp4", "b.mp4", overwrite=True)) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import streamer
 from streamer.detectors.starter import StarterDetector
+from tests import clips
 from tests.detectors.frames import frame_of, street
 
 pytestmark = pytest.mark.usefixtures("starter_weights")
@@ -36,8 +38,25 @@ def test_a_view_with_the_channels_reversed_is_taken(detector: streamer.LoadedDet
     assert np.array_equal(detector.detect(bgr[..., ::-1]).boxes, detector.detect(PICTURE).boxes)
 
 
+def test_one_loaded_detector_serves_several_runs(detector: streamer.LoadedDetector, tmp_path: Path) -> None:
+    clip = clips.write_video(tmp_path / "clip.mp4", frames=3)
+    runs = [list(streamer.open(clip, detector=chosen, min_score=0.05)) for chosen in (detector, detector, "starter")]
+    found = [[scene.detected_objects.boxes.tolist() for scene in run] for run in runs]
+    assert streamer.open(clip, detector=detector).detector == detector.name
+    assert found[0] == found[1] == found[2]
+    assert any(found[0])
+    assert len(detector.detect(PICTURE)) > 0, "the runs do not close it"
+
+
+def test_classes_of_the_detector_and_of_the_run_are_both_selected(tmp_path: Path) -> None:
+    clip = clips.write_video(tmp_path / "clip.mp4", frames=2)
+    with streamer.load_detector("starter", classes=["Person"], min_score=0.01) as people:
+        shown = [scene.detected_objects.labels for scene in streamer.open(clip, detector=people, classes=["Car"])]
+    assert shown == [[], []]
+
+
 def test_it_says_which_detector_was_chosen(detector: streamer.LoadedDetector) -> None:
-    assert detector.name == "detector: starter, as asked"
+    assert detector.name == "using starter (23 classes)"
     assert "Person" in detector.labels.names
 
 

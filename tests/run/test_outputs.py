@@ -26,7 +26,7 @@ def test_typed_outputs_get_the_common_settings_and_listed_ones_their_own() -> No
 
 
 def test_an_empty_name_is_refused() -> None:
-    with pytest.raises(ConfigError, match="-o names nothing"):
+    with pytest.raises(ConfigError, match="an output has an empty name"):
         Outputs.of(load_settings(None), "clip.mp4", typed=["a.mp4", ""])
 
 

@@ -126,7 +126,7 @@ def test_a_function_of_an_array_is_a_detector(clip: Path, tmp_path: Path) -> Non
         return [box], [0.9], ["white"]
 
     with streamer.open(clip, detector=find_white, outputs=tmp_path / "out.jsonl") as scenes:
-        assert scenes.detector == "detector: find_white"
+        assert scenes.detector == "using find_white"
         shown = list(scenes)
     assert shown[-1].objects[0].label == "white"
     assert shown[-1].objects[0].box == pytest.approx((0, 36, 16, 48), abs=1)
@@ -161,7 +161,7 @@ def test_run_writes_the_outputs_without_a_loop(clip: Path, tmp_path: Path) -> No
 def test_info_stats_and_detector_are_available(clip: Path) -> None:
     with streamer.open(clip, detector=OneBox()) as scenes:
         assert (scenes.info.width, scenes.info.height, scenes.info.frame_count) == (64, 48, FRAMES)
-        assert scenes.detector == "detector: OneBox"
+        assert scenes.detector == "using OneBox (1 class)"
         assert sum(1 for _ in scenes) == FRAMES
     assert scenes.stats.shown == FRAMES
 
@@ -203,7 +203,7 @@ def test_a_registered_class_is_found_by_name(clip: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(streamer.DETECTORS, "_registered", {})
     streamer.DETECTORS.register("mine", Registered)
     with streamer.open(clip, detector="mine") as scenes:
-        assert scenes.detector == "detector: mine, as asked"
+        assert scenes.detector == "using mine"
         assert sum(len(scene.tracks) for scene in scenes) > 0
 
 
@@ -222,7 +222,7 @@ def test_settings_may_be_loaded_before(clip: Path) -> None:
         ({"tracker": "casade"}, "did you mean cascade?"),
         ({"annotators": ["boxs"]}, "did you mean boxes?"),
         ({"settings": {"detector.evry": 2}}, "did you mean every?"),
-        ({"outputs": ["nowhere://x"]}, "nothing can be sent there"),
+        ({"outputs": ["nowhere://x"]}, "is no address of an output"),
     ],
     ids=["detector", "tracker", "annotator", "setting", "output"],
 )

@@ -98,11 +98,11 @@ def test_every_sink_with_an_encoder_has_its_pixel_format(to: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("to", "message"),
     [
-        ("ftp://server/", "-o ftp://: nothing can be sent there; addresses begin with rtsp"),
-        ("gopher://me:swordfish@server/", "-o gopher://: nothing can be sent there"),
-        ("http://[::1/", "-o http://[::1/: is no address"),
-        ("rtsp://me:swordfish@[server/x", "-o rtsp://[server/x: is no address"),
-        ("rtsp://server:port/x", "-o rtsp://server:***/x: is no address"),
+        ("ftp://server/", "ftp:// is no address of an output; those begin with rtsp"),
+        ("gopher://me:swordfish@server/", "gopher:// is no address of an output"),
+        ("http://[::1/", "http://[::1/ is no address"),
+        ("rtsp://me:swordfish@[server/x", "rtsp://[server/x is no address"),
+        ("rtsp://server:port/x", "rtsp://server:***/x is no address"),
     ],
 )
 def test_an_address_without_a_sink_is_refused(to: str, message: str) -> None:

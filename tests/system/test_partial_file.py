@@ -43,7 +43,7 @@ def test_discard_after_commit_keeps_the_file(tmp_path: Path) -> None:
 
 def test_an_existing_file_is_refused_and_untouched(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_bytes(b"old")
-    with pytest.raises(SinkUnavailable, match=r"exists already.*--overwrite"):
+    with pytest.raises(SinkUnavailable, match=r"exists already.*set overwrite"):
         PartialFile(tmp_path / "clip.mp4")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 

@@ -78,7 +78,7 @@ def choose(wanted: str, facts: GpuFacts | None = None) -> Device:
         return Device(None, why_not_gpu(found))
     if found.gpu_count:
         raise ModelError(f"there is no {wanted}: TensorFlow sees gpu:0 to gpu:{found.gpu_count - 1}")
-    raise ModelError(f"no {wanted}: {why_not_gpu(found)}; --set detector.device=cpu runs without, slowly")
+    raise ModelError(f"no {wanted}: {why_not_gpu(found)}; detector.device=cpu runs without, slowly")
 
 
 def why_not_gpu(facts: GpuFacts) -> str:

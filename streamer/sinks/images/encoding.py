@@ -14,7 +14,9 @@ from streamer.interfaces import Scene, StreamInfo
 from streamer.media.ffmpeg_log import capture_log, reason
 from streamer.media.side_data import side_data_of
 from streamer.sinks.encoding.fit import PictureFit
+from streamer.sinks.encoding.letterbox import plane_rows
 from streamer.sinks.images.formats import PictureFormat, format_for
+from streamer.values import colour
 
 _PROFILE = "ICC_PROFILE"
 _TIME_BASE = Fraction(1, 25)  # a picture has none, but encoders need one
@@ -55,6 +57,8 @@ class PictureEncoder:
         ratio = scene.frame.sample_aspect_ratio or self._info.sample_aspect_ratio
         made, fit = self._prepared(encoder, picture, scene.frame.picture, ratio)
         frame = fit(picture, ratio)
+        if colour.has_alpha(frame.format) and picture is not scene.frame.picture:
+            make_opaque_where_drawn(frame, fit(scene.frame.picture, ratio))
         frame.pts, frame.time_base = 0, _TIME_BASE
         with capture_log(av.logging.ERROR) as lines:
             try:
@@ -81,10 +85,26 @@ class PictureEncoder:
             self._fit = PictureFit(info, made.pixel_format, (0, 0), made.colour, self._note)
             for line in made.notes:
                 self._note(line)
-            if has_profile and _PROFILE not in side_data_of(self._fit(picture)):
-                self._note("the ICC profile is lost, because the pixel format had to be converted to draw on it")
             self._shape = shape
         return self._format, self._fit
+
+
+def make_opaque_where_drawn(frame: av.VideoFrame, plain: av.VideoFrame) -> None:
+    """Make changed pixels opaque: annotators draw colours, which would stay invisible on a transparent background.
+
+    Args:
+        frame: is changed; its alpha is the last component of each pixel, or the last plane.
+        plain: the same before it was drawn on.
+    """
+    if len(frame.planes) > 1:
+        drawn = plane_rows(frame, 0) != plane_rows(plain, 0)
+        plane_rows(frame, len(frame.planes) - 1)[drawn] = 255
+        return
+    shape = frame.height, frame.width, -1
+    pixels = plane_rows(frame, 0).reshape(shape)
+    drawn = (pixels != plane_rows(plain, 0).reshape(shape)).any(axis=2)
+    alpha_bytes = (frame.format.components[-1].bits + 7) // 8
+    plane_rows(frame, 0).reshape(shape)[drawn, -alpha_bytes:] = 255
 
 
 def _opened(made: PictureFormat, frame: av.VideoFrame, ratio: Fraction) -> Any:

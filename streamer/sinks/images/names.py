@@ -67,7 +67,7 @@ class PictureNames:
         if self._pattern is not None:
             number = NUMBER.sub(lambda found: found[0] % (frame.index + 1), self._pattern.name)
             return self._pattern.with_name(number)
-        # A source of a single picture does not name its frame.
+        # A picture that is played in real time has no name.
         return self._by_file[frame.file or next(iter(self._by_file))]
 
     def check_free(self) -> None:
@@ -84,9 +84,7 @@ class PictureNames:
         if taken:
             more = f" and {len(taken) - _SHOWN} more" if len(taken) > _SHOWN else ""
             listed = ", ".join(taken[:_SHOWN])
-            raise SinkUnavailable(
-                f"{self.folder} has {listed}{more} already; choose another folder or pass --overwrite"
-            )
+            raise SinkUnavailable(f"{self.folder} has {listed}{more} already; choose another folder or set overwrite")
 
     def check_not_read(self, info: StreamInfo) -> None:
         """Refuse a folder whose pictures are read.

@@ -7,11 +7,11 @@ viewers, and not at all while there is none.
 from __future__ import annotations
 
 import ipaddress
-import logging
 import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -21,8 +21,6 @@ from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.mjpeg.jpeg import encode
 from streamer.system.secrets import SECRETS, redacted
-
-log = logging.getLogger(__name__)
 
 _QUALITY = 80
 _PATH = re.compile(r"(/[\w.~-]+)*/?", re.ASCII)
@@ -77,13 +75,14 @@ class MjpegSink(SinkFeature):
         from streamer.sinks.mjpeg.viewers import Broadcaster
         from streamer.web.server import WebPages
 
+        self._this_machine_only = _is_loopback(host)
         self._broadcaster = Broadcaster(self._quality, self._watched, viewer_timeout_s)
         pages = Pages(
             self._broadcaster,
             path,
             health_timeout_s=health_timeout_s,
             credentials=credentials,
-            this_machine_only=_is_loopback(host),
+            this_machine_only=self._this_machine_only,
         )
         self._server = WebPages(redacted(entry.to), host, port, pages.routes(), self._broadcaster.end)
 
@@ -98,13 +97,23 @@ class MjpegSink(SinkFeature):
         return self._server.url
 
     @property
+    def destination(self) -> str:
+        """The address of the page, for the start of a run."""
+        others = "" if self._this_machine_only else f", from other machines at port {self.address[1]} of this one"
+        return f"view at {self.url}{others}"
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """Always empty."""
+        return ()
+
+    @property
     def notes(self) -> Sequence[str]:
         """Always empty."""
         return ()
 
     def __enter__(self) -> Self:
         self._server.__enter__()
-        log.info("live view at %s", self.url)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:

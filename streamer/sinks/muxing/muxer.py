@@ -19,6 +19,7 @@ from streamer.sinks.muxing.crash_safe import FRAGMENTED, CrashSafeFile, WholeFil
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 """The tested containers; others work if FFmpeg writes them."""
+_NO_VIDEO = ("none", "png")  # png is the cover picture of audio formats
 _BUFFER_BYTES = 1 << 18
 
 
@@ -52,11 +53,11 @@ class Muxer:
             raise SinkUnavailable(f"cannot write {self._name}: {error.strerror}; choose another output") from error
         try:
             self.container: Any = av.open(self._file, "w", buffer_size=_BUFFER_BYTES)
-            if self.container.format.no_file:
-                raise ValueError("not a container")
+            if self.container.format.no_file or self.container.default_video_codec in _NO_VIDEO:
+                raise ValueError("not a container of video")
         except (ValueError, av.error.FFmpegError) as error:
             self._file.close()
-            remedy = f"end the name in one of {' '.join(SUFFIXES)}"
+            remedy = f"end it in / for a folder of pictures, or end the name in one of {' '.join(SUFFIXES)}"
             raise SinkUnavailable(f"cannot write {self._name}: no video container has that suffix; {remedy}") from error
         self.kind: str = self.container.format.name
 

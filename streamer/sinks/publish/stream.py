@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
 from streamer.config.output import OutputEntry
@@ -91,6 +92,16 @@ class StreamSink(RetryingSink):
     def keeps_all(cls, entry: OutputEntry) -> bool:
         """True for a playlist, which is a recording; viewers of other streams get the newest frame."""
         return _is_playlist(entry)
+
+    @property
+    def destination(self) -> str:
+        """The address or playlist, for the start of a run."""
+        return f"publishing to {self._target.name}"
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The playlist, once it has a scene; empty for an address."""
+        return (Path(self._target.url),) if self._target.folder is not None and self.written else ()
 
     def __enter__(self) -> Self:
         info, passthrough = replace(self._context.info, path=None), self._context.passthrough

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from streamer.sinks.segments.segment import Segment
 
+MOST_KNOWN = 1000
+
 
 class Finisher:
     """Completes files in the order in which they are handed over.
@@ -22,10 +24,12 @@ class Finisher:
 
     Attributes:
         kept: the file that waits for the end of its audio.
+        completed: the newest `MOST_KNOWN` files that `settle` has waited for, oldest first.
     """
 
     def __init__(self, completed: Callable[[], None]) -> None:
         self.kept: Segment | None = None
+        self.completed: deque[Path] = deque(maxlen=MOST_KNOWN)
         self._completed = completed
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="streamer-recording")
         self._pending: deque[tuple[Path, Future[Sequence[str]]]] = deque()
@@ -63,8 +67,9 @@ class Finisher:
         """
         notes: list[str] = []
         while len(self._pending) > leave:
-            _, finished = self._pending.popleft()
+            path, finished = self._pending.popleft()
             notes += finished.result()
+            self.completed.append(path)
         return notes
 
     def close(self) -> None:

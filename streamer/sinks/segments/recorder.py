@@ -6,7 +6,7 @@ files, because that may take longer than a frame can wait.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
@@ -25,7 +25,8 @@ from streamer.sinks.video.recovery import Recovery
 from streamer.sinks.video.retention import require_room
 from streamer.sinks.video.segment_names import NamePattern
 
-_SEGMENT_S = 600.0
+SEGMENT_S = 600.0
+"""Media time of a file where the settings do not tell it."""
 _SILENT_S = Fraction(16, 10)
 """A file cannot be read before each of its streams has a packet. Where one has none for so long, the next file begins
 without it."""
@@ -63,7 +64,7 @@ class Recorder:
         self._info = info
         self._settings = settings
         # 0.4, not the nearest float
-        self._segment_s = Fraction(settings.segment_s or _SEGMENT_S).limit_denominator(1_000_000)
+        self._segment_s = Fraction(settings.segment_s or SEGMENT_S).limit_denominator(1_000_000)
         self._delay = delay_for(info.average_fps)
         self._reserve_bytes = reserve_bytes
         self._now = now
@@ -79,6 +80,11 @@ class Recorder:
     def taken(self) -> list[Path]:
         """Names that finished files will get."""
         return self._finisher.taken
+
+    @property
+    def completed(self) -> Sequence[Path]:
+        """The newest completed files, oldest first."""
+        return tuple(self._finisher.completed)
 
     def try_file(self) -> None:
         """Make a file and remove it, so that settings that cannot work are refused before the first scene.

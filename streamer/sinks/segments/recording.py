@@ -9,10 +9,11 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Self
 
 from streamer.config.output import OutputEntry
@@ -21,10 +22,11 @@ from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.sinks.encoding.encoders import muxer_options
 from streamer.sinks.outage import Outage, RetryingSink
-from streamer.sinks.segments.recorder import Recorder
+from streamer.sinks.segments.recorder import SEGMENT_S, Recorder
 from streamer.sinks.video.recovery import Recovery
 from streamer.sinks.video.retention import is_full, remove_old
 from streamer.sinks.video.segment_names import NamePattern
+from streamer.system import paths
 from streamer.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ class RecordingSink(RetryingSink):
         self._pattern = NamePattern(entry.to)
         self._outage = Outage(self._pattern, clock, backoff or Backoff(longest_s=_LONGEST_WAIT_S))
         self._busy = threading.Lock()  # held while the recorder is used
+        self._files: Sequence[Path] = ()
         self._recorder: Recorder | None = None  # between entering and leaving
         self._recovery = Recovery(
             self._pattern, self._pattern.partials, muxer_options(entry), self._remove_old, reserve_bytes
@@ -103,6 +106,16 @@ class RecordingSink(RetryingSink):
     def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
         """Always: a file has every frame."""
         return True
+
+    @property
+    def destination(self) -> str:
+        """The pattern and the length of a file, for the start of a run."""
+        return f"recording to {self._pattern}, a new file every {self._settings.segment_s or SEGMENT_S:g} s"
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The completed files that still exist, oldest first, once the sink is left; at most the newest 1000."""
+        return [path for path in self._files if paths.exists(path)]
 
     def __enter__(self) -> Self:
         self._remove_old()
@@ -148,6 +161,7 @@ class RecordingSink(RetryingSink):
                 raise
             log.warning("%s", error)  # the user is shown the error that ended the run
         finally:
+            self._files = recorder.completed
             recorder.close()
             self._recovery.close()
         if self.skipped:

@@ -10,11 +10,12 @@ from streamer.config.output import OutputEntry
 from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.sinks.text.text_file import ORIGINS, LabelTexts, TextFileSink
+from streamer.system.paths import encodable
 from streamer.values.labels import LabelTable
 
 COLUMNS = (
     "frame", "time_s", "track_id", "class_id", "class", "score", "x0_px", "y0_px", "x1_px", "y1_px", "origin",
-    "arrival_wall_clock_s",
+    "arrival_wall_clock_s", "file",
 )  # fmt: skip
 _ROW = "%s,%d,%d,%s,%.4f,%.2f,%.2f,%.2f,%.2f,%s,%s\n"
 
@@ -32,6 +33,7 @@ class CsvSink(TextFileSink):
         x0_px, y0_px, x1_px, y1_px: corners in pixels of the upright frame, half-open, 2 decimals; may lie outside.
         origin: `detected`, `interpolated` or `predicted`.
         arrival_wall_clock_s: when the frame arrived, seconds since 1970, 6 decimals; empty for files.
+        file: name of the picture in the folder that is read; empty for videos.
 
     Args and errors: as of `TextFileSink`.
     """
@@ -57,7 +59,8 @@ class CsvSink(TextFileSink):
             self._classes = LabelTexts(scene.labels, _quoted_name)
         frame, tracks = scene.frame, scene.tracks
         first = f"{frame.index},{frame.time_s:.6f}"
-        last = "" if frame.arrival_wall_clock_s is None else f"{frame.arrival_wall_clock_s:.6f}"
+        arrival = "" if frame.arrival_wall_clock_s is None else f"{frame.arrival_wall_clock_s:.6f}"
+        last = f"{arrival},{_quoted(encodable(frame.file)) if frame.file else ''}"
         columns = (tracks.ids, tracks.labels, tracks.scores, tracks.boxes, tracks.origin)
         for track, label, score, box, origin in zip(*(column.tolist() for column in columns), strict=True):
             yield _ROW % (first, track, label, self._classes[label], score, *box, ORIGINS[origin], last)
@@ -65,7 +68,12 @@ class CsvSink(TextFileSink):
 
 def _quoted_name(labels: LabelTable, label: int) -> str:
     """The name of a class as a field."""
+    return _quoted(labels.name(label))
+
+
+def _quoted(text: str) -> str:
+    """A text that is not empty as a field."""
     field = io.StringIO(newline="")
     # This line end has the writer quote both of its characters, too.
-    csv.writer(field, lineterminator="\r\n").writerow([labels.name(label)])
+    csv.writer(field, lineterminator="\r\n").writerow([text])
     return field.getvalue().removesuffix("\r\n")

@@ -11,6 +11,7 @@ from streamer.config.output import OutputEntry
 from streamer.features import SinkContext
 from streamer.interfaces import Scene
 from streamer.sinks.text.text_file import ORIGINS, LabelTexts, TextFileSink
+from streamer.system.paths import encodable
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 
@@ -26,15 +27,9 @@ _TRACK = (
 class JsonLinesSink(TextFileSink):
     """Writes one JSON object and a newline per scene, in UTF-8.
 
-    Keys: `index`, `pts`, `time_base` (`"1/12800"`, seconds per tick), `time_s`, `segment`, `state` (`detected`,
-    `interpolated`, `predicted`, `lost`: see `Scene.state`), `width`, `height` in pixels, and `tracks`, a list of
-    objects with `id`, `label` (the readable name), `mid` (absent if the detector has none), `score` (4 decimals),
-    `box` (x0, y0, x1, y1 in pixels of the upright frame, half-open, 2 decimals), `box_normalized` (the same, divided by
-    width and height, 6 decimals), `origin` (`detected`, `interpolated`, `predicted`), `found_pts` (of the frame
-    of its last detection, in the units of `pts`) and `age_s` (time since then; negative if the detection is from a
-    later frame). Frames of live sources have `arrival_wall_clock_s` (when the frame arrived, by this machine's clock,
-    seconds since 1970) and may have `raw_pts` (the sender's time stamp), `wall_clock_s` (its clock, seconds since
-    1970) and `damage` (why no detector saw the frame). `json_lines.schema.json` describes a line.
+    `json_lines.schema.json` beside this module describes each key with its unit. Boxes have 2 decimals, scores 4, times
+    and normalized boxes 6. Keys that do not apply are absent: `file` except for pictures, `arrival_wall_clock_s`,
+    `wall_clock_s`, `raw_pts` and `damage` except for live sources, `mid` where the detector has none.
 
     Args and errors: as of `TextFileSink`.
     """
@@ -55,15 +50,18 @@ class JsonLinesSink(TextFileSink):
         return self._format.line_of(scene)
 
 
-def _live(frame: Frame) -> str:
-    """The keys of live sources."""
+def _optional(frame: Frame) -> str:
+    """The keys of pictures and of live sources."""
     known = {
+        "file": encodable(frame.file) or None,
         "raw_pts": frame.raw_pts,
         "wall_clock_s": _rounded(frame.wall_clock_s),
         "arrival_wall_clock_s": _rounded(frame.arrival_wall_clock_s),
         "damage": frame.damage or None,
     }
-    return "".join(f',"{key}":{json.dumps(value)}' for key, value in known.items() if value is not None)
+    return "".join(
+        f',"{key}":{json.dumps(value, ensure_ascii=False)}' for key, value in known.items() if value is not None
+    )
 
 
 def _rounded(clock_s: float | None) -> float | None:
@@ -88,7 +86,7 @@ class LineFormat:
             json.dumps(scene.state),
             frame.width,
             frame.height,
-            _live(frame),
+            _optional(frame),
         )
         return f"{head}{','.join(self._tracks(scene))}]}}\n"
 

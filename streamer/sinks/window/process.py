@@ -5,9 +5,9 @@ window hangs if PyAV's are loaded first. Qt aborts its process if there is no di
 while the program waits for its detector.
 
 Images are sent on request only, so at most one new image is in transit and no old ones queue up. Input, for each image:
-`HEADER` (number, width and height, full width and height), then height * width * 3 bytes of RGB; the end of input ends
-the process. Output: the line `ready` once the window system works, then requests with the number of the image on screen
-and the inner size of the window in pixels
+`HEADER` (number, width and height, full width and height, length of a message in bytes), the message in UTF-8, then
+height * width * 3 bytes of RGB; the end of input ends the process. Output: the line `ready` once the window system
+works, then requests with the number of the image on screen and the inner size of the window in pixels
 
     next N W H    send the first image after N
     again N W H   send N again, for this size
@@ -27,7 +27,9 @@ import queue
 import signal
 import struct
 import sys
+import textwrap
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -35,7 +37,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-HEADER = struct.Struct("<QIIII")
+HEADER = struct.Struct("<QIIIII")
 READY = b"ready\n"
 FIRST_VIEW = 1280, 800
 """Maximum size of the window when it opens, in pixels; it can be resized."""
@@ -48,6 +50,9 @@ _HELP_KEYS = (ord("?"), 0xFFBE)  # F1 as X11 numbers it (keysymdef.h)
 _HELP = ("q, Esc: end", "space: pause", "s: save the frame", "h: head-up line", "?, F1: this help")
 _EVENTS_S = 0.02  # interval of the checks for keys and resizing while no image arrives
 _TEXT_PX = 16
+_WIDEST_TEXT_PX = 40 * _TEXT_PX
+_LETTER_PX = 9  # mean width of a letter
+_MESSAGE_S = 5.0
 _PIPE_BYTES = 1 << 20  # instead of 64 KiB: fewer context switches for each image
 
 RgbArray = npt.NDArray[np.uint8]
@@ -62,11 +67,13 @@ class Image:
         number: of the scene.
         size: full width and height, pixels.
         rgb: uint8 `(height, width, 3)`; smaller than `size` if the window is.
+        message: text to show for some seconds; may be empty.
     """
 
     number: int
     size: Size
     rgb: RgbArray
+    message: str = ""
 
 
 def fitting(size: Size, view: Size) -> Size:
@@ -122,6 +129,7 @@ class _Window:
         self._view: Size = FIRST_VIEW
         self._paused = self._shows_help = False
         self._requested_again: tuple[int, Size] | None = None
+        self._message, self._message_until_s = "", 0.0
         # Every image given to OpenCV is as large as the window's inside, because its own scaling is coarse.
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL)
 
@@ -141,6 +149,8 @@ class _Window:
             self._cv2.resizeWindow(self._title, *size)
             self._view = size
         self._image = image
+        if image.message:
+            self._message, self._message_until_s = image.message, time.monotonic() + _MESSAGE_S
         self._draw()
         if image.number > before and not self._paused:
             self._handle_key(1)  # which updates the screen
@@ -159,6 +169,9 @@ class _Window:
             return
         if width > 0 and height > 0 and self._view != (width, height):
             self._view = width, height
+            self._draw()
+        if self._message and time.monotonic() > self._message_until_s:
+            self._message = ""
             self._draw()
         self._refine()
 
@@ -198,6 +211,8 @@ class _Window:
             self._paste(shown, self._image)
         if self._paused:
             words.append("paused")
+        width = min(width, _WIDEST_TEXT_PX) // _LETTER_PX
+        words += textwrap.wrap(self._message, max(width, 1), break_on_hyphens=False)
         self._write(shown, [*words, *(_HELP if self._shows_help else ())])
         self._cv2.imshow(self._title, shown)
 
@@ -219,7 +234,7 @@ class _Window:
         lines = lines[: (shown.shape[0] - pad) // step]
         if not lines:
             return
-        scratch = np.zeros((len(lines) * step + pad, 40 * _TEXT_PX, 3), np.uint8)
+        scratch = np.zeros((len(lines) * step + pad, _WIDEST_TEXT_PX, 3), np.uint8)
         right = 0
         for row, line in enumerate(lines):
             place, white = (pad, (row + 1) * step), (255, 255, 255)
@@ -238,11 +253,12 @@ def _read(stream: BinaryIO, images: queue.SimpleQueue[Image]) -> None:
         with suppress(OSError):  # more than the system allows
             fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     while len(header := stream.read(HEADER.size)) == HEADER.size:
-        number, width, height, shown_width, shown_height = HEADER.unpack(header)
+        number, width, height, shown_width, shown_height, message_bytes = HEADER.unpack(header)
+        message = stream.read(message_bytes).decode()
         rgb = np.empty((height, width, 3), np.uint8)
         if stream.readinto(rgb.data.cast("B")) < rgb.nbytes:  # type: ignore[attr-defined]
             break
-        images.put(Image(number, (shown_width, shown_height), rgb))
+        images.put(Image(number, (shown_width, shown_height), rgb, message))
     os._exit(0)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from streamer.flow.queues import Closed
@@ -33,12 +33,14 @@ class Delivery:
         scene: to show.
         view: inner width and height of the window in pixels.
         hud: draw the head-up line.
+        message: text for the window to show for some seconds; may be empty.
     """
 
     number: int
     scene: Scene
     view: Size
     hud: bool
+    message: str = ""
 
 
 class SceneBuffer:
@@ -58,6 +60,7 @@ class SceneBuffer:
         self._sent: deque[tuple[int, Scene]] = deque(maxlen=2)
         self._next: tuple[int, Size] | None = None  # requested: the first scene after this number
         self._again: tuple[int, Size] | None = None  # requested: the scene with this number
+        self._message = ""  # for the next delivery
         self._end: End | None = None
         self._cause: BaseException | None = None
 
@@ -77,10 +80,14 @@ class SceneBuffer:
             self._next = (number, view)
             self._changed.notify_all()
 
-    def request_again(self, number: int, view: Size, *, toggle_hud: bool = False) -> None:
-        """The window requests this number again, possibly with the head-up line toggled."""
+    def request_again(self, number: int, view: Size, *, toggle_hud: bool = False, message: str = "") -> None:
+        """The window gets this number again, possibly with the head-up line toggled or with a message.
+
+        If a newer scene was sent meanwhile, that scene or the next has the message.
+        """
         with self._changed:
             self._hud ^= toggle_hud
+            self._message = message or self._message
             self._again = (number, view)
             self._changed.notify_all()
 
@@ -127,6 +134,12 @@ class SceneBuffer:
         return self._newest is not None and not any(number == self._newest[0] for number, _ in self._sent)
 
     def _due(self) -> Delivery | None:
+        delivery = self._next_delivery()
+        if delivery is not None and self._message:
+            delivery, self._message = replace(delivery, message=self._message), ""
+        return delivery
+
+    def _next_delivery(self) -> Delivery | None:
         if self._again is not None:
             (number, view), self._again = self._again, None
             # Only the last one sent: an older one must not follow a newer one.

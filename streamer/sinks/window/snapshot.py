@@ -15,8 +15,8 @@ from streamer.system.partial_file import PartialFile
 log = logging.getLogger(__name__)
 
 
-def save_snapshot(rgb: RgbArray, folder: Path, taken: datetime) -> Path | None:
-    """Save a frame under the time of day, completely or not at all; success and failure are logged.
+def save_snapshot(rgb: RgbArray, folder: Path, taken: datetime) -> str:
+    """Save a frame under the time of day, completely or not at all.
 
     Args:
         rgb: uint8 `(height, width, 3)`.
@@ -24,8 +24,9 @@ def save_snapshot(rgb: RgbArray, folder: Path, taken: datetime) -> Path | None:
         taken: local time, for the name `streamer-YYYYMMDD-HHMMSS-mmm.png`.
 
     Returns:
-        The path, None if the file could not be written.
+        The absolute path of the file, or why there is none, for the user; it is logged, too.
     """
+    folder = folder.absolute()
     path = folder / f"streamer-{taken:%Y%m%d-%H%M%S}-{taken.microsecond // 1000:03d}.png"
     try:
         _, png = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
@@ -39,7 +40,9 @@ def save_snapshot(rgb: RgbArray, folder: Path, taken: datetime) -> Path | None:
         partial.commit()
     except (StreamerError, OSError, cv2.error) as error:
         reason = f"{folder}: {error.strerror}" if isinstance(error, OSError) else " ".join(str(error).split())
-        log.warning("no snapshot: %s", reason)
-        return None
-    log.info("snapshot saved: %s", path)
-    return path
+        message = f"no snapshot: {reason}"
+        log.warning("%s", message)
+        return message
+    message = f"snapshot saved: {path}"
+    log.info("%s", message)
+    return message

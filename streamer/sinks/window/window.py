@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import IO, Self
 
@@ -26,7 +25,7 @@ from streamer.features import SinkContext, SinkFeature
 from streamer.flow.queues import Closed
 from streamer.interfaces import Scene
 from streamer.registry import ANNOTATORS
-from streamer.render.annotators import annotate
+from streamer.render.annotators import Renderer
 from streamer.sinks.window.process import HEADER, READY, Size, fitting
 from streamer.sinks.window.scene_buffer import End, SceneBuffer
 from streamer.sinks.window.snapshot import save_snapshot
@@ -52,7 +51,7 @@ class WindowSink(SinkFeature):
 
     Keys: q, Esc or closing the window ends the run, space pauses and resumes, s saves the shown frame at full size, h
     toggles the head-up line, ? or F1 shows these keys. Frames are shown as they arrive, not at their media time, and
-    are sent no larger than the window.
+    are sent no larger than the window. The window shows for some seconds where a snapshot was saved.
 
     Args:
         entry: not used.
@@ -88,7 +87,7 @@ class WindowSink(SinkFeature):
         self.main_thread = not info.live  # a pause stops the whole run
         self._snapshots = Path() if context.window is None else context.window.snapshot_folder
         if draw_hud is None and context.draw is not None and not context.draw.hud:
-            draw_hud = partial(annotate, annotators=[ANNOTATORS["hud"].from_settings(context.draw)])
+            draw_hud = Renderer([ANNOTATORS["hud"].from_settings(context.draw)], info.sample_aspect_ratio).render
         self._draw_hud = draw_hud
         self._aspect = info.sample_aspect_ratio
         self._on_close = context.on_close
@@ -120,7 +119,7 @@ class WindowSink(SinkFeature):
             self._end()
             raise SinkUnavailable(
                 "no window can be opened: no display (DISPLAY is not set or not reachable); "
-                "leave out --show, or run under xvfb-run or ssh -X"
+                "run without a window, or under xvfb-run or ssh -X"
             )
         for work, pipe in ((self._send, process.stdin), (self._listen, process.stdout)):
             thread = threading.Thread(
@@ -145,7 +144,7 @@ class WindowSink(SinkFeature):
             if end is End.CLOSED:
                 raise WindowClosed from None
             if end is End.LOST:
-                raise SinkError(f"{end.value}; run again, or leave out --show") from cause
+                raise SinkError(f"{end.value}; run again, or without a window") from cause
 
     def release(self) -> None:
         """The run ends: `write` no longer waits and shows nothing; any thread may call this at any time."""
@@ -184,7 +183,9 @@ class WindowSink(SinkFeature):
                 size = self._size(frame)
                 fit = fitting(size, delivery.view)
                 rgb = frame.rgb(fit if fit[0] < frame.width or fit[1] < frame.height else None)
-                _write_whole(pipe, HEADER.pack(delivery.number, rgb.shape[1], rgb.shape[0], *size))
+                message = paths.readable(delivery.message).encode()
+                _write_whole(pipe, HEADER.pack(delivery.number, rgb.shape[1], rgb.shape[0], *size, len(message)))
+                _write_whole(pipe, message)
                 _write_whole(pipe, rgb.data.cast("B"))
         except (Closed, OSError):
             pass  # the listener handles the end of the process
@@ -209,18 +210,19 @@ class WindowSink(SinkFeature):
         elif word == "pause":
             self._buffer.pause()
         elif word == "save":
-            self._save(number)
+            self._save(number, view)
         elif word == "closed":
             self._buffer.end(End.CLOSED)
             if self._on_close is not None:
                 self._on_close()
 
-    def _save(self, number: int) -> None:
+    def _save(self, number: int, view: Size) -> None:
         taken, found = datetime.now(), self._buffer.sent(number)
         if found is not None:
             frame = self._frame(found[0], hud=found[1])
             size = self._size(frame)
-            save_snapshot(frame.rgb(None if size == (frame.width, frame.height) else size), self._snapshots, taken)
+            rgb = frame.rgb(None if size == (frame.width, frame.height) else size)
+            self._buffer.request_again(number, view, message=save_snapshot(rgb, self._snapshots, taken))
 
     def _frame(self, scene: Scene, *, hud: bool) -> Frame:
         """The frame to show."""

@@ -171,7 +171,7 @@ class ContainerSource(SourceBase, ABC):
         if self._fps is None:
             return info
         if not is_untimed(self._container.format.name):
-            note = f"{self._name}: --fps {self._fps} replaces the times of the frames; audio keeps its own times"
+            note = f"{self._name}: source.fps={self._fps} replaces the times of the frames; audio keeps its own times"
             _note(self._notes, note)
         return replace(info, time_base=1 / self._fps, average_fps=self._fps, constant_rate=True)
 

@@ -6,7 +6,7 @@ Entered by the main thread, then owned by the capture thread.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from streamer.sources.decode.timestamps import TimestampFiller
 from streamer.sources.file.truncation import missing_bytes
 from streamer.sources.images.files import is_still
 from streamer.system import paths
+from streamer.values.frame import Frame
 
 _EARLY_END_S = Fraction(1, 2)
 """A damaged Matroska file that ends this much before its stated duration counts as truncated."""
@@ -56,6 +57,10 @@ class FileSource(ContainerSource):
     def accepts(cls, uri: str, settings: SourceSettings) -> bool:  # noqa: ARG003
         """Whether it may be the path of a file; asked last, so also for a file that does not exist."""
         return paths.is_local(uri)
+
+    def __iter__(self) -> Iterator[Frame]:
+        frames = super().__iter__()
+        return (dataclasses.replace(one, file=self.path.name) for one in frames) if self.info.files else frames
 
     def _open(self) -> InputContainer:
         container = open_file(self.path)

@@ -69,8 +69,8 @@ def find_images(pattern: str) -> list[Path]:
     if len(kept) < len(images):
         logger.warning("%s: %d pictures of an earlier run are left out", pattern, len(images) - len(kept))
     if not kept:
-        where = "the directory has no images" if paths.is_dir(folder) else "no image matches the pattern"
-        raise SourceUnavailable(f"{pattern}: {where} (.png, .jpg, .webp, .tif, .bmp, ...)")
+        where = "this folder has no video and no image" if paths.is_dir(folder) else "no video and no image matches"
+        raise SourceUnavailable(f"{pattern}: {where} (.mp4, .mkv, .mov, .png, .jpg, .heic, ...)")
     return sorted(kept, key=lambda path: natural_key(str(path)))
 
 

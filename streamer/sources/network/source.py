@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from streamer.config.source import SourceSettings
 from streamer.errors import SourceLost, SourceUnavailable
-from streamer.features import SourceContext, refuse_settings
+from streamer.features import SourceContext
 from streamer.sources.live.live import LiveSource
 from streamer.sources.network.address import SCHEMES, is_address
 from streamer.sources.network.connector import NetworkConnector
@@ -37,7 +37,7 @@ class NetworkSource(LiveSource):
         connector = NetworkConnector(uri, settings, context.packet_tap)
         if settings.live is None and connector.address.is_http and _is_recording(connector):
             return RecordedSource(connector)
-        refuse_settings(uri, settings, takes=())
+        settings.refuse_unused(uri, takes=())
         return cls(connector, settings, context.stats)
 
 

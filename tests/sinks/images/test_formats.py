@@ -156,3 +156,17 @@ def test_an_hdr_picture_is_written_as_png_by_default(tmp_path: Path) -> None:
 def psnr(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
     error = np.mean((one.astype(float) - other.astype(float)) ** 2)
     return 99.0 if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+@pytest.mark.parametrize("pix_fmt", ["rgba", "ya8", "rgba64be"])
+def test_boxes_are_visible_on_a_transparent_background(pix_fmt: str, suffix: str, tmp_path: Path) -> None:
+    clear = av.VideoFrame.from_ndarray(np.zeros((48, 64, 4), np.uint8), "rgba").reformat(format=pix_fmt)
+    context: Any = av.CodecContext.create("png", "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 64, 48, pix_fmt, Fraction(1, 25)
+    content = b"".join(bytes(packet) for packet in [*context.encode(clear), *context.encode(None)])
+    (tmp_path / "clear.png").write_bytes(content)
+    made, _ = write_annotated(tmp_path / "clear.png", tmp_path / f"out{suffix}", box=(10, 10, 40, 40))
+    alpha = rgb_of(made, "rgba")[..., 3]
+    assert (alpha[10, 10:40] == 255).all()
+    assert alpha[25, 25] == alpha[2, 2] == 0

@@ -15,6 +15,7 @@ from streamer.sinks.selection import open_sink, sink_class
 from tests import clips
 from tests.sinks.images.writing import write_annotated
 from tests.sinks.scenes import info, scene
+from tests.system.permissions import as_an_ordinary_user
 
 
 def sink_for(to: str | Path, *, overwrite: bool = False, **more: object) -> Sink:
@@ -142,3 +143,15 @@ def test_frames_of_another_size_are_written_in_their_own_size(tmp_path: Path) ->
         picture, _ = read_image(tmp_path / name)
         sizes.append((picture.width, picture.height))
     assert sizes == [(64, 48), (31, 17), (64, 48)]
+
+
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "full.png").symlink_to("/dev/full")
+    with pytest.raises(SinkError, match=r"full.png: No space left on device; free some space"):
+        write(sink_for(tmp_path / "full.png"), frames=1)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(SinkUnavailable, match="Permission denied"):
+        as_an_ordinary_user(lambda: write(sink_for(f"{tmp_path}/")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,19 @@ from streamer.values.states import FrameState
 from tests.sinks.scenes import LABELS, tracks
 
 
-def write_annotated(source: str | Path, to: str | Path, **settings: Any) -> tuple[Path, list[str]]:
-    """Write the pictures of a source as a run without detections does; returns the output and the notes."""
+def write_annotated(
+    source: str | Path, to: str | Path, box: Sequence[float] = (), **settings: Any
+) -> tuple[Path, list[str]]:
+    """Write the pictures of a source as a run does, with a box or nothing on them; returns the output and the notes."""
     with ImageSource(source) as opened:
         entry = OutputEntry(to=str(to), **settings)
         sink = open_sink(entry, SinkContext(opened.info))
         with sink:
             for frame in opened:
-                picture = Canvas(frame.picture).picture
-                sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED, picture=picture))
+                canvas = Canvas(frame.picture)
+                if box:
+                    canvas.outline(box, (250, 120, 10), 2)
+                sink.write(Scene(frame, tracks(0), LABELS, FrameState.DETECTED, picture=canvas.picture))
     return Path(to), list(sink.notes)
 
 

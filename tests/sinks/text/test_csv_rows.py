@@ -19,7 +19,7 @@ from streamer.values.labels import LabelTable
 from tests.sinks.making import csv_sink, json_lines_sink
 from tests.sinks.scenes import scene
 
-ROW = "{frame},{time_s},1,0,person,0.8765,0.12,1.00,20.50,30.00,detected,{arrival}"
+ROW = "{frame},{time_s},1,0,person,0.8765,0.12,1.00,20.50,30.00,detected,{arrival},"
 
 
 def text_of(sink: CsvSink, *scenes: Scene) -> str:
@@ -37,10 +37,10 @@ def test_each_box_is_a_row_below_the_heading(tmp_path: Path) -> None:
         for index in range(3):
             sink.write(scene(index, index * 512, count=index))
     assert (tmp_path / "out.csv").read_bytes().decode().split("\n") == [
-        "frame,time_s,track_id,class_id,class,score,x0_px,y0_px,x1_px,y1_px,origin,arrival_wall_clock_s",
+        "frame,time_s,track_id,class_id,class,score,x0_px,y0_px,x1_px,y1_px,origin,arrival_wall_clock_s,file",
         ROW.format(frame=1, time_s="0.040000", arrival=""),
         ROW.format(frame=2, time_s="0.080000", arrival=""),
-        "2,0.080000,2,1,car,0.8765,1.12,2.00,21.50,31.00,predicted,",
+        "2,0.080000,2,1,car,0.8765,1.12,2.00,21.50,31.00,predicted,,",
         "",
     ]
 
@@ -62,6 +62,12 @@ def test_every_class_name_is_read_back(labels: tuple[str, str]) -> None:
     rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert [row[COLUMNS.index("class")] for row in rows] == list(labels)
     assert {len(row) for row in rows} == {len(COLUMNS)}
+
+
+def test_a_file_name_that_is_not_utf8_is_written_readably(sink: CsvSink) -> None:
+    one = scene(0, 0, count=1)
+    named = dataclasses.replace(one, frame=dataclasses.replace(one.frame, file="caf\udce9.png"))
+    assert text_of(sink, named).endswith(",detected,,caf\\xe9.png\n")
 
 
 def test_names_are_quoted_only_where_needed(sink: CsvSink) -> None:

@@ -75,6 +75,14 @@ def test_lines_are_compact_utf8() -> None:
     assert ": " not in line
 
 
+def test_a_picture_is_named() -> None:
+    plain = scene(0, 0)
+    named = dataclasses.replace(plain, frame=dataclasses.replace(plain.frame, file="münchen/caf\udce9.jpg"))
+    line = json.loads(LineFormat().line_of(named).encode("utf-8"))
+    assert line["file"] == "münchen/caf\\xe9.jpg"
+    assert "file" not in json.loads(LineFormat().line_of(plain))
+
+
 def test_numbers_are_rounded_from_float32() -> None:
     record = json.loads(LineFormat().line_of(scene(0, 0, count=20)))
     for track in record["tracks"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from datetime import datetime
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from streamer.errors import SinkError
 from streamer.interfaces import Scene
 from streamer.sinks.window.process import fitting
 from streamer.sinks.window.scene_buffer import SceneBuffer
+from streamer.sinks.window.snapshot import save_snapshot
 from streamer.sinks.window.window import WindowSink
 from tests.sinks.making import window_sink
 from tests.sinks.scenes import info, scene
@@ -214,6 +216,44 @@ def test_an_unwritable_folder_is_one_warning(hand: Hand, screen: Screen, log: Lo
     assert record.levelno == logging.WARNING
     assert re.fullmatch(rf"no snapshot: {re.escape(str(folder))}: [^\n]+", record.getMessage())
     assert folder.read_text() == "mine"
+
+
+def test_the_window_shows_for_some_seconds_where_the_snapshot_is(hand: Hand, screen: Screen, tmp_path: Path) -> None:
+    with window_sink(window=WindowSettings(snapshot_folder=tmp_path)) as sink:
+        sink.write(numbered(0))
+        dark = screen.grab()[: SIZE[1], : SIZE[0]]
+        screen.wait_for(lambda: bool((screen.grab()[: SIZE[1], : SIZE[0]] != dark).any()))
+        shown = screen.grab()[:80, :300]
+        hand.press("s")
+        # The text is white on a dark background.
+        screen.wait_for(lambda: int((screen.grab()[:80, :300] > shown).any(axis=2).sum()) > 500)
+        screen.wait_for(lambda: bool((screen.grab()[:80, :300] == shown).all()))
+
+
+def test_a_snapshot_is_named_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = save_snapshot(np.zeros((4, 4, 3), np.uint8), Path("shots"), datetime(2026, 1, 2, 3, 4, 5))
+    path = tmp_path / "shots" / "streamer-20260102-030405-000.png"
+    assert message == f"snapshot saved: {path}"
+    assert path.exists()
+
+
+def test_the_next_delivery_has_the_message() -> None:
+    buffer = SceneBuffer(keeps_all=False, hud=False)
+    buffer.put(numbered(0))
+    buffer.request_next(0, SIZE)
+    buffer.take()
+    buffer.request_again(1, SIZE, message="saved")
+    again = buffer.take()
+    assert (again.number, again.message) == (1, "saved")
+    buffer.put(numbered(1))
+    buffer.request_next(1, SIZE)
+    assert buffer.take().message == ""
+    buffer.request_again(1, SIZE, message="saved")  # while a newer scene is on its way
+    buffer.put(numbered(2))
+    buffer.request_next(2, SIZE)
+    after = buffer.take()
+    assert (after.number, after.message) == (3, "saved")
 
 
 def test_a_live_window_gets_the_newest_scene_and_no_older_one() -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.sources.decode.stream_facts import exact_fps
-from streamer.sources.images.files import find_images, natural_key
+from streamer.sources.images.files import find_images, is_still, natural_key
 from streamer.sources.images.images import ImageSource, read_image
+from streamer.sources.selection import open_source
 from tests import clips
 
 
@@ -43,6 +44,29 @@ def test_a_folder_is_read_in_natural_order(folder: Path) -> None:
 )
 def test_patterns(pattern: str, expected: list[int], folder: Path) -> None:
     assert numbers(ImageSource(str(folder / pattern))) == expected
+
+
+def test_frames_have_the_names_of_their_pictures(folder: Path) -> None:
+    (folder / "deeper").mkdir()
+    clips.write_picture(folder / "deeper/a.png", 3)
+    for uri, names in {
+        str(folder): ["img1.png", "img2.png", "img10.png"],
+        f"{folder}/**/*.png": ["deeper/a.png", "img1.png", "img2.png", "img10.png"],
+        f"{folder}/img2.png": ["img2.png"],
+    }.items():
+        with open_source(uri) as source:
+            assert [frame.file for frame in source] == names
+            assert [Path(file).name for file in source.info.files] == [Path(name).name for name in names]
+
+
+def test_animations_are_no_pictures(tmp_path: Path) -> None:
+    assert is_still(clips.write_picture(tmp_path / "a.png", 1))
+    assert is_still(clips.write_picture(tmp_path / "a.webp", 1))
+    animated = clips.write_video(tmp_path / "b.png", codec="apng", pix_fmt="rgb24", container_format="apng", frames=2)
+    assert not is_still(animated)
+    assert not is_still(clips.write_video(tmp_path / "clip.mp4", frames=2).rename(tmp_path / "clip.jpg"))
+    with open_source(str(animated)) as source:
+        assert [frame.file for frame in source] == ["", ""]
 
 
 def test_times_are_exact(folder: Path) -> None:

@@ -63,7 +63,7 @@ def open_playlists(
             found = _media_playlist(client, url)
         if not found.segments:
             raise SourceLost(
-                f"{name}: the playlist lists no segments; check that the encoder runs, or wait for it with --retry-for",
+                f"{name}: the playlist lists no segments; check the encoder, or set source.retry_for_s to wait",
                 "empty playlist",
             )
         audio = None if audio_url in (None, url) else _audio_playlist(client, str(audio_url))

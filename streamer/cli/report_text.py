@@ -1,0 +1,87 @@
+"""The final report as text. Pure functions, used by the thread that runs the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from rich.table import Table
+
+from streamer.flow.stats import RunStats
+from streamer.observe.report import STATES_WITH_CAUSE, Report
+from streamer.system.paths import readable
+from streamer.values.states import FrameState
+
+MOST_CLASSES = 8
+MOST_FILES = 6
+
+
+def head(report: Report) -> list[str]:
+    """State, rate and the final states of the frames."""
+    stats, ledger = report.stats, report.stats.ledger
+    carried = (FrameState.INTERPOLATED, FrameState.PREDICTED)
+    parts = [f"{ledger.count(FrameState.DETECTED)} detected"]
+    parts += [f"{ledger.count(state)} {state}" for state in carried if ledger.count(state)]
+    for state in STATES_WITH_CAUSE:
+        parts += [f"{frames} {state} ({cause})" for cause, frames in ledger.causes(state).items()]
+    if stats.flagged_corrupt:
+        parts.append(f"{stats.flagged_corrupt} shown although flagged as damaged")
+    return [
+        f"{report.state}: {ledger.entered} frames in {stats.wall_s:.1f} s, {stats.throughput_fps:.1f} fps",
+        "frames: " + ", ".join(parts),
+    ]
+
+
+def stages(stats: RunStats) -> Table:
+    """One row for each stage: durations, and how busy its threads were."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("stage")
+    for heading in ("p50 ms", "p95 ms", "busy"):
+        table.add_column(heading, justify="right")
+    table.add_column()
+    for name, times in stats.stages.items():
+        if times.count:
+            p50, p95 = times.percentile_s(50) * 1e3, times.percentile_s(95) * 1e3
+            marker = "<- bottleneck" if name == stats.bottleneck else ""
+            table.add_row(name, f"{p50:.2f}", f"{p95:.2f}", _busy(stats, name, times.total_s), marker)
+    return table
+
+
+def _busy(stats: RunStats, name: str, total_s: float) -> str:
+    if name in stats.recorded:
+        return "recorded"
+    return f"{total_s / stats.threads.get(name, 1) / max(stats.wall_s, 1e-9):.0%}"
+
+
+def figures(stats: RunStats) -> list[str]:
+    """The age of live frames, counts and tracks."""
+    ages = [
+        f"{place} {times.percentile_s(50) * 1e3:.0f} / {times.percentile_s(95) * 1e3:.0f} ms"
+        for place, times in stats.ages.items()
+    ]
+    counts = [f"{n} {what} ({readable(cause)})" for (what, cause), n in sorted(stats.counts.items()) if cause]
+    lines = ["age of the frames, p50 / p95: " + ", ".join(ages)] if ages else []
+    lines += ["other counts: " + ", ".join(counts)] if counts else []
+    return [*lines, _tracks(stats)]
+
+
+def notes(report: Report, warned: Collection[str]) -> list[str]:
+    """Each note once, without those that warnings of an output have told: `out.mp4: note`."""
+    told = {warning.partition(": ")[2] for warning in warned}
+    return [f"note: {note}" for note in dict.fromkeys(report.notes) if note not in told]
+
+
+def destinations(report: Report) -> list[str]:
+    """The finished files, and what was served."""
+    shown = [f"written: {path}" for path in report.outputs]
+    if len(shown) > MOST_FILES:
+        first, last = shown[: MOST_FILES // 2], shown[-MOST_FILES // 2 + 1 :]
+        shown = [*first, f"written: {len(shown) - len(first) - len(last)} more files", *last]
+    return [*shown, *report.remarks]
+
+
+def _tracks(stats: RunStats) -> str:
+    counts = sorted(((count, name) for name, count in stats.tracks.by_class.items()), reverse=True)
+    shown = [f"{name} {count}" for count, name in counts[:MOST_CLASSES]]
+    if len(counts) > MOST_CLASSES:
+        shown.append(f"{len(counts) - MOST_CLASSES} more classes")
+    return "tracks: " + (", ".join(shown) or "none")

@@ -1,0 +1,1 @@
+"""Labels: their texts, where they lie, and how they are drawn."""

@@ -1,0 +1,172 @@
+"""Places the labels of a frame so that each stays where it is as long as it can. Used by the label annotator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamer.render.labels.positions import Ground, Side, overlap, position, positions, preference
+from streamer.render.rectangles import Rectangle
+
+LARGEST_SHARE = 0.2
+"""All label boxes together cover at most this share of the frame."""
+# Objects that pass one another mostly do so within this time. Until then a label box stays where it is although an
+# older one covers it, and longer if that covers at most this share of it.
+_PASSING_S = 1.5
+_TOLERATED = 0.1
+# A place must have been free for this time: for a label that had no room, and for one that has only a better place.
+_RETURNS_AFTER_S = 1.0
+_IMPROVES_AFTER_S = 6.0
+# The room around a place, in heights of the label box, where no other label may be: a label that moves there can stay.
+_ROOM = 0.5
+_SAME_S = 1e-6
+_ABOVE = Side.ABOVE
+# Labels on display may exceed their share by this part of it; a label that comes back leaves as much free.
+_SLACK = 0.1
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where the label of a track was on the last frame.
+
+    Attributes:
+        side: of the box; None if there was no room for the label.
+        level: of its text, 0 for the longest.
+        better_since_s: since when a better place has been free; None if none is.
+        covered_since_s: since when an older label covers more of it than is tolerated; None if none does.
+    """
+
+    side: Side | None = None
+    level: int = 0
+    better_since_s: float | None = None
+    covered_since_s: float | None = None
+
+
+class Placeable(Protocol):
+    """A label that is to be placed."""
+
+    box: Rectangle
+    place: Place | None
+    """None for a track that is new."""
+
+    def size(self, level: int) -> tuple[int, int]:
+        """Width and height of its label box with the text of a level."""
+        ...
+
+
+class Placement:
+    """The label boxes of one frame.
+
+    Args:
+        ground: frame and grid.
+        reserved: where no label may lie.
+        levels: levels of texts that may be used.
+        now_s: media time.
+    """
+
+    def __init__(self, ground: Ground, reserved: Sequence[Rectangle], levels: range, now_s: float) -> None:
+        self._ground, self._reserved, self._levels, self._now_s = ground, reserved, levels, now_s
+        self._taken: list[Rectangle] = []
+        self._free_px = LARGEST_SHARE * ground.frame[0] * ground.frame[1]
+        self._slack_px = _SLACK * self._free_px
+
+    def arrange(self, labels: Sequence[Placeable]) -> list[Rectangle | None]:
+        """The label box of each label, the most important first; None where there is no room for it."""
+        areas = [self._kept(label) for label in labels]
+        for index, label in enumerate(labels):
+            area = areas[index]
+            if area is None:
+                areas[index] = self._placed(label)
+            elif label.place is not None and (label.place.side is not _ABOVE or label.place.level > self._levels.start):
+                areas[index] = self._improved(label, label.place, area)
+        return areas
+
+    def _kept(self, label: Placeable) -> Rectangle | None:
+        """Its label box where it was, if that is still possible."""
+        place = label.place
+        if place is None or place.side is None:
+            return None
+        if place.level < self._levels.start:
+            place.level = self._levels.start
+        width, height = size = label.size(place.level)
+        found = position(place.side, label.box, size, self._ground)
+        if found is None or found[2] > height:
+            return None
+        x, y, _ = found
+        area, pixels = (x, y, x + width, y + height), width * height
+        if pixels > self._free_px + self._slack_px or (self._reserved and overlap(area, self._reserved)):
+            return None
+        if overlap(area, self._taken) <= _TOLERATED * pixels:
+            place.covered_since_s = None
+        elif place.covered_since_s is None:
+            place.covered_since_s = self._now_s
+        elif self._now_s - place.covered_since_s >= _PASSING_S - _SAME_S:
+            return None
+        self._taken.append(area)
+        self._free_px -= pixels
+        return area
+
+    def _placed(self, label: Placeable) -> Rectangle | None:
+        """A label box for a new track, or for one whose label cannot stay or had no room."""
+        place = label.place
+        comes_back = place is not None and place.side is None
+        found = None if place is None else next(self._free(label, self._taken, margin=True), None)
+        if found is None and not comes_back:
+            found = next(self._free(label, self._taken), None)
+        if place is not None and comes_back and not self._has_waited(place, _RETURNS_AFTER_S, free=found is not None):
+            return None
+        if found is None:
+            label.place = Place()
+            return None
+        side, level, area = found
+        label.place = Place(side, level)
+        self._take(area)
+        return area
+
+    def _improved(self, label: Placeable, place: Place, area: Rectangle) -> Rectangle:
+        """The label box in a better place, if one has been free for some time; else `area`."""
+        others = [one for one in self._taken if one is not area]
+        now = (place.level, preference(label.box, label.size(place.level)).index(place.side or _ABOVE))
+        for side, level, better in self._free(label, others, margin=True):
+            if (level, preference(label.box, label.size(level)).index(side)) >= now:
+                break
+            if self._has_waited(place, _IMPROVES_AFTER_S, free=True):
+                label.place = Place(side, level)
+                self._taken = others
+                self._free_px += (area[2] - area[0]) * (area[3] - area[1])
+                self._take(better)
+                return better
+            return area
+        place.better_since_s = None
+        return area
+
+    def _has_waited(self, place: Place, wait_s: float, *, free: bool) -> bool:
+        if not free:
+            place.better_since_s = None
+            return False
+        if place.better_since_s is None:
+            place.better_since_s = self._now_s
+        return self._now_s - place.better_since_s >= wait_s - _SAME_S
+
+    def _free(
+        self, label: Placeable, taken: Sequence[Rectangle], *, margin: bool = False
+    ) -> Iterator[tuple[Side, int, Rectangle]]:
+        """Places that nothing else covers, best first: a longer text comes before a better side.
+
+        With `margin` there is some room around them, so that a label which moves there can stay.
+        """
+        for level in self._levels:
+            width, height = size = label.size(level)
+            if width * height > self._free_px - margin * self._slack_px:
+                continue
+            room = int(margin * height * _ROOM)
+            for side, x, y in positions(label.box, size, self._ground):
+                area = (x, y, x + width, y + height)
+                around = (x - room, y - room, x + width + room, y + height + room)
+                if not overlap(around, taken) and not overlap(area, self._reserved):
+                    yield side, level, area
+
+    def _take(self, area: Rectangle) -> None:
+        self._taken.append(area)
+        self._free_px -= (area[2] - area[0]) * (area[3] - area[1])
