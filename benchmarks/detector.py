@@ -167,8 +167,6 @@ def in_turns(module: Path, count: int) -> None:
         "default": HubDetector(module, settings),
         "not fused": HubDetector(module, settings.model_copy(update={"optimize_graph": False})),
     }
-    with patch.object(loading, "read_parts", return_value=None):
-        sides["whole graph, not fused"] = HubDetector(module, settings)
     (picture,) = frames(1)
     for detector in sides.values():
         detector.detect(picture)

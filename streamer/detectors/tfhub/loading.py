@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from streamer.detectors.tfhub import convolutions, nms_scope
+from streamer.detectors.tfhub import convolutions, dilations, nms_scope
 from streamer.detectors.tfhub.nms_scope import Scope
 from streamer.detectors.tfhub.scope_text import UnknownScopeError
 from streamer.detectors.tfhub.signatures import Form
@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 log = logging.getLogger(__name__)
 
 _TABLES = "table_initializer"
+_VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 _NEED_THE_LOADER = ("saved_model_assets", "saved_model_main_op", "legacy_init_op")
 """Collections of a graph for which TensorFlow's loader does more than to import it and to restore its variables."""
 
@@ -66,9 +67,34 @@ def read_parts(directory: Path, form: Form) -> Parts | None:
 
 
 def fuse(parts: Parts, form: Form) -> None:
-    """Fuse the convolutions of the graph, for a CPU."""
-    fetched = {*parts.scope.inputs.values(), *(tensor.name for tensor in form.signature.outputs.values())}
-    convolutions.fuse(parts.meta_graph.graph_def, {name.partition(":")[0] for name in fetched})
+    """Write dilated convolutions as one operation, and fuse convolutions with what follows them, for a CPU."""
+    fetched = _fetched(parts, form)
+    dilations.write_as_attributes(parts.meta_graph.graph_def, fetched)
+    convolutions.fuse(parts.meta_graph.graph_def, fetched)
+
+
+def prune(parts: Parts, form: Form) -> None:
+    """Remove operations that no output, table or variable needs."""
+    meta_graph = parts.meta_graph
+    nodes = {node.name: node for node in meta_graph.graph_def.node}
+    saver = meta_graph.saver_def
+    wanted = [*_fetched(parts, form), *meta_graph.collection_def[_TABLES].node_list.value]
+    wanted += [saver.filename_tensor_name, saver.save_tensor_name, saver.restore_op_name]
+    wanted += [form.input.name, *(name for name, node in nodes.items() if node.op in _VARIABLES)]
+    needed: set[str] = set()
+    while wanted:
+        name = wanted.pop().lstrip("^").partition(":")[0]
+        if name and name not in needed:
+            needed.add(name)
+            wanted += nodes[name].input
+    unused = [index for index, node in enumerate(meta_graph.graph_def.node) if node.name not in needed]
+    nms_scope.delete(meta_graph.graph_def.node, unused)
+
+
+def _fetched(parts: Parts, form: Form) -> set[str]:
+    """Names of the nodes that are fed or fetched."""
+    names = {*parts.scope.inputs.values(), *(tensor.name for tensor in form.signature.outputs.values())}
+    return {name.partition(":")[0] for name in names} | set(parts.scope.outputs)
 
 
 def load_parts(session: Any, parts: Parts, directory: Path, input_map: dict[str, Any]) -> None:

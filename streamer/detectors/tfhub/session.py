@@ -66,6 +66,7 @@ class SessionRunner:
                 else:
                     if is_fused:
                         loading.fuse(parts, form)
+                    loading.prune(parts, form)
                     loading.load_parts(self._session, parts, directory, input_map)
                 self._session.run(v1.tables_initializer())
             graph.finalize()  # an added node raises from here on, so that memory does not grow with the frames
