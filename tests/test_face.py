@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import streamer
 
 HEAVY = {"av", "cv2", "numpy", "pydantic", "rich", "scipy", "tensorflow", "typer"}
+OPTION = re.compile(r"(?<!run )(?<![\w-])--(?!gpus|picture)[a-z]")
+"""But not `--gpus` of Docker and the boundary of a multipart response."""
 EXPORTED = [
     "ANNOTATORS",
     "Annotator",
@@ -115,3 +118,17 @@ def test_the_import_loads_no_heavy_package() -> None:
     code = f"import streamer, sys; print({HEAVY!r} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_messages_name_settings_and_not_options() -> None:
+    """A script has no options. Commands such as `run --jsonl`, which made a file, may be named."""
+    commands_only = ("cli", "evaluation")
+    named = []
+    for path in sorted(Path(streamer.__file__).parent.rglob("*.py")):
+        if path.relative_to(Path(streamer.__file__).parent).parts[0] in commands_only:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise | ast.Return | ast.Call):
+                texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                named += [(path.name, text) for text in texts if isinstance(text, str) and OPTION.search(text)]
+    assert named == []

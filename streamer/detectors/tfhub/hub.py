@@ -107,8 +107,8 @@ class HubDetector(DetectorFeature):
         return self._labels
 
     @property
-    def best_score(self) -> float | None:
-        return self._reader.best_score
+    def top_score(self) -> float | None:
+        return self._reader.top_score
 
     def warm_up(self, width: int, height: int) -> float:
         """Run it once on a black frame, so that the first frame is not slower than the second.
