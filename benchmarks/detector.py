@@ -31,7 +31,6 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 
-from benchmarks.suppression import on_one_core_ms, realistic
 from streamer.classes import open_images
 from streamer.cli.commands import packaged_clip
 from streamer.config.detector import DetectorSettings
@@ -99,6 +98,8 @@ def by_this_program(
     # The first frames of a faster precision are detected in float32 as well.
     figures = _figures(found, took_s if precision == "float32" else took_s[DEVIATION_FRAMES - 1 :], first_s)
     if postprocessing:
+        from benchmarks.suppression import on_one_core_ms, realistic
+
         entering = realistic()
         figures["postprocess_ms"] = on_one_core_ms(lambda: postprocessing[0](*entering), 200)
     return figures
