@@ -51,7 +51,7 @@ class StreamSink(RetryingSink):
         written: number of scenes that were sent; replaced by the writing thread, read by any.
 
     Raises:
-        SinkUnavailable: an address, codec or option that cannot work; on entering too, and then also for a server that
+        SinkUnavailable: an unusable address, codec or option; on entering too, and then also for a server that
             cannot be reached if it is `required`.
         SinkError: from `write`, if the encoder fails, or the connection of a `required` sink.
     """
