@@ -58,6 +58,22 @@ def fuse(graph: Any, kept: Collection[str]) -> int:
     return len(chains)
 
 
+def read_constants_directly(graph: Any) -> None:
+    """Let operations read constants without the Identity between.
+
+    A frozen graph has one where it read a variable. Kernels for CPUs keep the weights in their own layout only if they
+    are a constant; else they convert them for each frame.
+    """
+    nodes = {node.name: node for node in graph.node}
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            source = nodes.get(name)
+            if source is not None and source.op == "Identity" and len(source.input) == 1:
+                constant = nodes.get(source.input[0])
+                if constant is not None and constant.op == "Const":
+                    node.input[index] = constant.name
+
+
 def _is_plain(convolution: Any) -> bool:
     """Whether the kernels for CPUs take a convolution: float32, channels last, with the usual padding."""
     attributes = convolution.attr

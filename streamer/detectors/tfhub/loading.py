@@ -69,6 +69,7 @@ def read_parts(directory: Path, form: Form) -> Parts | None:
 def fuse(parts: Parts, form: Form) -> None:
     """Write dilated convolutions as one operation, and fuse convolutions with what follows them, for a CPU."""
     fetched = _fetched(parts, form)
+    convolutions.read_constants_directly(parts.meta_graph.graph_def)
     dilations.write_as_attributes(parts.meta_graph.graph_def, fetched)
     convolutions.fuse(parts.meta_graph.graph_def, fetched)
 

@@ -100,3 +100,20 @@ def test_a_value_that_is_fetched_stays() -> None:
         copy = type(graph).FromString(graph.SerializeToString())
         convolutions.fuse(copy, {"y", names[kept]})
         np.testing.assert_allclose(run(copy, names[kept]), run(graph, names[kept]), rtol=1e-5, atol=1e-5)
+
+
+def test_constants_are_read_directly() -> None:
+    import tensorflow as tf
+
+    def build(tf: Any, x: Any) -> Any:
+        return tf.nn.conv2d(x, tf.identity(tf.identity(tf.constant(WEIGHTS))), 1, "SAME")
+
+    graph = graph_of(build)
+    expected = run(graph)
+    convolutions.read_constants_directly(graph)
+    convolutions.read_constants_directly(graph)
+    nodes = {node.name: node for node in graph.node}
+    weights = next(node.input[1] for node in graph.node if node.op == "Conv2D")
+    assert nodes[weights].op == "Const"
+    assert tf.make_ndarray(nodes[weights].attr["value"].tensor).shape == WEIGHTS.shape
+    np.testing.assert_array_equal(run(graph), expected)
