@@ -66,9 +66,9 @@ class OnnxDetector(DetectorFeature):
         return name.casefold().endswith(_SUFFIX)
 
     @classmethod
-    def labels_of(cls, settings: DetectorSettings) -> LabelTable:
+    def labels_of(cls, settings: DetectorSettings) -> LabelTable | None:
         """Its classes, from the head of the file or the label map."""
-        return _recognised(settings)[1]
+        return _recognised(settings)[1] if cls.accepts(settings.name) else None
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[OnnxDetector]:

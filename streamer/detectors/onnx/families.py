@@ -135,8 +135,7 @@ def _normalization(header: Header, family: Family, picture: Tensor, settings: On
 
 
 def _unknown(header: Header) -> ModelError:
-    families = "; ".join(f"{name}: {one.form}" for name, one in FAMILIES.items())
     return ModelError(
-        f"{header.path} is no detector of a known family: it has {header.signature}. "
-        f"Families ({families}); detector.onnx.family names one that is not recognised"
+        f"{header.path} is no detector of a known family ({', '.join(FAMILIES)}): it has {header.signature}; "
+        "--set detector.onnx.family=NAME selects one"
     )

@@ -82,6 +82,8 @@ def read(path: Path) -> Header:
         ModelError: the file cannot be read, is truncated, or is no ONNX model.
     """
     try:
+        if path.stat().st_size == 0:
+            raise ValueError("it is empty")
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             if data[: len(_LFS_POINTER)] == _LFS_POINTER:
                 raise ModelError(f"{path} is a pointer of Git LFS, not the model; 'git lfs pull' fetches it")
@@ -89,7 +91,7 @@ def read(path: Path) -> Header:
                 return _header(path, data)
             except _Truncated as error:
                 if data[0] != _FIRST_BYTE:
-                    raise ValueError("another format") from error
+                    raise ValueError("it has another format") from error
                 raise
     except FileNotFoundError as error:
         raise ModelError(f"there is no {path}") from error
@@ -97,8 +99,8 @@ def read(path: Path) -> Header:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     except _Truncated as error:
         raise ModelError(f"{path} is truncated: {error}; copy or export it again") from error
-    except ValueError as error:  # an empty file, or other content
-        raise ModelError(f"{path} is no ONNX model: {error or 'another format'}") from error
+    except ValueError as error:
+        raise ModelError(f"{path} is no ONNX model: {error}") from error
 
 
 class _Truncated(ValueError):
@@ -155,7 +157,7 @@ def _text(data: mmap.mmap, part: int | _Part | None) -> str:
 def _fields(data: mmap.mmap, part: int | _Part) -> Iterator[tuple[int, int | _Part]]:
     """The fields of a message: number, and the value of a varint or the place of the bytes."""
     if not isinstance(part, _Part):
-        raise ValueError("another format")
+        raise ValueError("it has another format")
     at, end = part
     while at < end:
         key, at = _varint(data, at, end)
@@ -169,9 +171,9 @@ def _fields(data: mmap.mmap, part: int | _Part) -> Iterator[tuple[int, int | _Pa
         elif wire in (1, 5):
             length = 8 if wire == 1 else 4
         else:
-            raise ValueError("another format")
+            raise ValueError("it has another format")
         if not number:
-            raise ValueError("another format")
+            raise ValueError("it has another format")
         if at + length > end:
             raise _Truncated(f"it has {len(data)} bytes and needs at least {at + length}")
         yield number, _Part(at, at + length)
@@ -189,4 +191,4 @@ def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise ValueError("another format")
+    raise ValueError("it has another format")

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from streamer.classes import label_maps
 from streamer.detectors.onnx.families import Recognised
-from streamer.detectors.onnx.metadata import names_of
+from streamer.detectors.onnx.metadata import names_of, rfdetr
 from streamer.errors import ModelError
 from streamer.values.labels import LabelTable
+
+_COCO_COUNTS = (None, 80, 90, 91)
+"""Classes of models that were trained on COCO: without gaps, with its ids, with one more."""
 
 
 def table(model: Recognised, label_map: str | None) -> LabelTable:
@@ -32,13 +35,17 @@ def table(model: Recognised, label_map: str | None) -> LabelTable:
     names = names_of(model.header.metadata)
     if not names:
         which = "its classes" if count is None else f"its {count} classes"
+        coco = "coco, or " if count in _COCO_COUNTS else ""
         raise ModelError(
-            f"{model.header.path} does not name {which}; name them with detector.label_map: coco, or a .txt file with "
-            "one name a line"
+            f"{model.header.path} does not name {which}; give --set detector.label_map={coco}FILE.txt with one name a "
+            "line"
         )
-    if count is not None and max(names) >= count:
+    # RF-DETR numbers its classes with gaps.
+    is_wrong = count is not None and (max(names) >= count if rfdetr(model.header.metadata) else len(names) != count)
+    if is_wrong:
         raise ModelError(
-            f"{model.header.path} has {count} classes, but names {len(names)}; name them with detector.label_map"
+            f"{model.header.path} has {count} classes, but names {len(names)}; give --set detector.label_map=FILE.txt "
+            "with one name a line"
         )
     return _numbered(names, max(names) + 1 if count is None else count)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -102,12 +101,11 @@ class FrameInput:
             for channel in range(3):
                 self._write(channel, np.full((1, 1), GREY, np.uint8), self._planes[channel])
             self._placed = placed
-        # Whole planes: NumPy converts them faster than every third value.
-        pixels = cv2.split(frame.rgb((placed.width, placed.height)))
+        pixels = frame.rgb_planes((placed.width, placed.height))
         rows = slice(placed.top, placed.top + placed.height)
         columns = slice(placed.left, placed.left + placed.width)
         for channel, plane in enumerate(pixels if self._form.colours == "rgb" else reversed(pixels)):
-            self._write(channel, np.asarray(plane), self._planes[channel][rows, columns])
+            self._write(channel, plane, self._planes[channel][rows, columns])
         return placed
 
     def _write(self, channel: int, pixels: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,11 @@ from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError, ModelError
 from streamer.system import native_stderr
 
+log = logging.getLogger(__name__)
+
 Array = npt.NDArray[Any]
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_NVIDIA_DEVICE = Path("/dev/nvidia0")
 _NOTHING_LOGGED = 4
 _GPU_PACKAGE = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'"
 
@@ -48,11 +52,8 @@ class Session:
         except Exception as error:  # classes of the binding without a common base
             raise ModelError(f"ONNX Runtime cannot load {path}: {_first_line(error)}") from error
         self.device = "cpu" if self._session.get_providers()[0] == _CPU else f"gpu:{gpu}"
-        if settings.device.startswith("gpu:") and self.device == "cpu":
-            raise ModelError(
-                f"no {settings.device}: ONNX Runtime cannot load the libraries of CUDA and cuDNN; "
-                f"{_GPU_PACKAGE} brings them; detector.device=cpu runs without"
-            )
+        if settings.device != "cpu" and self.device == "cpu":
+            _without_gpu(settings.device, is_built_in=gpu is not None)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, Array]) -> list[Array]:
         """The named outputs.
@@ -81,14 +82,28 @@ def _runtime() -> Any:
 
 def _gpu(device: str, providers: Sequence[str]) -> int | None:
     """The number of the GPU to use; None for the CPU."""
-    if device == "cpu" or (device == "auto" and _CUDA not in providers):
+    if device == "cpu" or _CUDA not in providers:
         return None
-    if _CUDA not in providers:
-        raise ModelError(
-            f"no {device}: the installed ONNX Runtime is the one for CPUs; {_GPU_PACKAGE} brings the one for GPUs; "
-            "detector.device=cpu runs without"
-        )
     return 0 if device == "auto" else int(device.removeprefix("gpu:"))
+
+
+def _without_gpu(device: str, *, is_built_in: bool) -> None:
+    """Say why the model runs on the CPU; ONNX Runtime does not.
+
+    Args:
+        device: `auto` or `gpu:0` and so on.
+        is_built_in: the installed ONNX Runtime is one for GPUs.
+
+    Raises:
+        ModelError: the user named the GPU.
+    """
+    why = (
+        "ONNX Runtime cannot load the libraries of CUDA and cuDNN" if is_built_in else "ONNX Runtime is built for CPUs"
+    )
+    if device != "auto":
+        raise ModelError(f"no {device}: {why}; {_GPU_PACKAGE}; detector.device=cpu runs without")
+    if is_built_in or _NVIDIA_DEVICE.exists():
+        log.warning("the detector runs on the CPU: %s; %s", why, _GPU_PACKAGE)
 
 
 def _providers(gpu: int | None, settings: DetectorSettings) -> list[Any]:

@@ -81,7 +81,7 @@ def test_the_model_sees_what_the_settings_say(
     detector = OnnxDetector(DetectorSettings(name=str(path), onnx=OnnxSettings.model_validate(told)))
     found = detector.detect(frame_of(blank(80, 40) + np.array(COLOUR, np.uint8)))
     corner = np.array([mean_of_first, mean_of_last])
-    assert np.allclose(found.boxes, [[*(corner * 10), *((corner + [4, 2]) * 10)]], atol=0.02)
+    assert np.allclose(found.boxes, [[*(corner * 10), *(corner * 10 + (40, 20))]], atol=0.02)
 
 
 def test_a_model_of_uint8_gets_the_pixels(tmp_path: Path) -> None:
