@@ -144,7 +144,7 @@ class Frame:
             Red, green and blue, each uint8 `(height, width)`; rows may be padded. Must not be changed.
         """
         converted = self._converted(size, "gbrp")
-        rows = (np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in converted.planes)
+        rows = (np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size) for plane in converted.planes)
         green, blue, red = (plane[: size[1], : size[0]] for plane in rows)
         return red, green, blue
 

@@ -138,7 +138,7 @@ def detr(boxes: Array, scores: Array, size: tuple[int, int] = SIZE, queries: int
 def dfine(path: Path, boxes: Array, scores: Array, labels: Array, sizes: str = "int64") -> Path:
     """D-FINE's graph: boxes in 0..1 times `orig_target_sizes`."""
     fractions = (boxes / [*SIZE, *SIZE]).astype(np.float32)[None]
-    weights = {"labels_value": labels.astype(np.int64)[None], "fractions": fractions}
+    weights: dict[str, Array] = {"labels_value": labels.astype(np.int64)[None], "fractions": fractions}
     weights |= {"scores_value": scores.astype(np.float32)[None], "zero": np.array(0, np.float32)}
     nodes = [
         helper.make_node("Cast", ["orig_target_sizes"], ["sizes"], to=TensorProto.FLOAT),
@@ -170,7 +170,7 @@ def seeing(
     """
     shape = (1, 3, 4, 8) if layout == "nchw" else (1, 4, 8, 3)
     channel, axes = (1, [2, 3]) if layout == "nchw" else (3, [1, 2])
-    weights = {
+    weights: dict[str, Array] = {
         "first": np.array([0], np.int64),
         "last": np.array([2], np.int64),
         "rest": np.array([[[4, 2, 0.9, 1]]], np.float32),
