@@ -24,7 +24,6 @@ from streamer.cli.options import (
     value,
 )
 from streamer.errors import ConfigError
-from streamer.system.suggestions import nearest
 
 TRUTH, RESULTS = "Ground truth", "Results"
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -87,8 +86,9 @@ def detection(
     """Measure mAP, precision, recall and F1 on pictures, against ground truth."""
     options = {"detector.name": detector, "detector.min_score": min_score, "detector.offline": offline or None}
     with command(prints=True) as (terminal, _):
+        from streamer.cli.terminal import RunProgress
         from streamer.config.loading import load_settings
-        from streamer.evaluation import figures, tables
+        from streamer.evaluation import detection_tables, figures
         from streamer.evaluation.detection import plot as plotting
         from streamer.evaluation.detection.evaluate import Request, detect_missing, prepare
         from streamer.evaluation.detection.evaluate import score as score_all
@@ -113,13 +113,13 @@ def detection(
         with ExitStack() as stack:
             report = JsonReport(stack, json_path)
             prepared = prepare(request)
-            detect_missing(prepared, settings, terminal.message, terminal.progress)
+            detect_missing(prepared, settings, terminal.message, lambda total: RunProgress(terminal, total, shows=True))
             scores = score_all(prepared)
             report.write(scores.to_dict())
             if plot is not None:
                 plotting.write(plot, scores)
-        terminal.table(tables.detection_scores(scores))
-        for line in tables.detection_lines(scores):
+        terminal.table(detection_tables.detection_scores(scores))
+        for line in detection_tables.detection_lines(scores):
             terminal.line(line)
 
 
@@ -149,4 +149,4 @@ def _choice(option: str, text: str, choices: type[Choice]) -> Choice:
     try:
         return choices(text.strip().lower())
     except ValueError as error:
-        raise ConfigError(f"no {option} {text!r}{nearest(text, list(choices))}") from error
+        raise ConfigError(f"{option} takes {' or '.join(choices)}, not {text!r}") from error

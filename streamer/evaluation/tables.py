@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 from rich.table import Table
 
-from streamer.evaluation.detection.scores import Curve, DetectionScores
-from streamer.evaluation.detection.truth import Metric
+from streamer.evaluation.detection_tables import new_table
 from streamer.evaluation.steadiness import SteadinessReport, Steps
 from streamer.evaluation.streaming.evaluate import NO_LATENCY, SequenceResult
 from streamer.evaluation.streaming.scores import NAMES, StreamingScores
@@ -20,7 +16,7 @@ TRACK_COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 
 def track_scores(scores: Scores) -> Table:
     """One row for each sequence and each pool."""
-    table = _table("sequence", *TRACK_COLUMNS)
+    table = new_table("sequence", *TRACK_COLUMNS)
     for name, one in scores.by_sequence.items():
         table.add_row(readable(name), *_track_cells(one))
     table.add_section()
@@ -31,7 +27,7 @@ def track_scores(scores: Scores) -> Table:
 
 def streaming_scores(result: SequenceResult) -> Table:
     """One row for each method at each latency of one sequence."""
-    table = _table(f"{readable(result.name)}, {float(result.fps):g} frames/s", "latency s", *NAMES)
+    table = new_table(f"{readable(result.name)}, {float(result.fps):g} frames/s", "latency s", *NAMES)
     table.add_row(NO_LATENCY, "0", *_streaming_cells(result.no_latency))
     for latency, methods in result.by_latency.items():
         table.add_section()
@@ -42,7 +38,7 @@ def streaming_scores(result: SequenceResult) -> Table:
 
 def steadiness(report: SteadinessReport) -> Table:
     """Two rows of steps. `id_line` has the ids."""
-    table = _table("boxes from frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "swerve p50", "p95")
+    table = new_table("boxes from frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "swerve p50", "p95")
     for name, steps in (("a detection arrived", report.landed), ("between", report.between)):
         table.add_row(name, *_step_cells(steps))
     return table
@@ -55,47 +51,6 @@ def id_line(report: SteadinessReport) -> str:
         f"{ids.ids} ids, shown for {ids.shown_s:.1f} s together in {report.duration_s:.1f} s; {ids.ended_inside} ended "
         f"inside the frame, {ids.breaks} of them broke ({ids.breaks_per_minute:.2f} per minute of an object)"
     )
-
-
-def detection_scores(scores: DetectionScores) -> Table:
-    """One row for each class with boxes, and one for all together; precision, recall and F1 at `scores.score`."""
-    precisions = ("AP",) if scores.metric is Metric.OPEN_IMAGES else ("AP", "AP50")
-    table = _table("class", "boxes", *precisions, "precision", "recall", "F1", "best F1", "at score")
-    for each in sorted(scores.classes, key=lambda one: one.name.casefold()):
-        values = (each.ap, each.ap50)[: len(precisions)]
-        table.add_row(readable(each.name), *_detection_cells(each.curve, values, scores.score))
-    if len(scores.classes) > 1:
-        table.add_section()
-        values = tuple(float(np.mean([getattr(one, name.lower()) for one in scores.classes])) for name in precisions)
-        table.add_row(f"all {len(scores.classes)} classes", *_detection_cells(scores.all_classes, values, scores.score))
-    return table
-
-
-def detection_lines(scores: DetectionScores) -> list[str]:
-    """The figures that the metric is known for, the best score, and what was left out."""
-    named = ", ".join(f"{name} {value:.4f}" for name, value in scores.summary.items())
-    metric = "Open Images Challenge, IoU 0.5" if scores.metric is Metric.OPEN_IMAGES else "COCO"
-    pooled = scores.all_classes
-    chosen, best = pooled.at(scores.score), pooled.best()
-    return [
-        f"{scores.detector} on {scores.images} images ({metric}): {named}",
-        f"F1 {chosen.f1:.4f} at score {chosen.score:.3g}, best F1 {best.f1:.4f} at score {best.score:.3f} (IoU 0.5)",
-        *scores.notes,
-    ]
-
-
-def _detection_cells(curve: Curve, precisions: Sequence[float], score: float) -> list[str]:
-    chosen, best = curve.at(score), curve.best()
-    shares = (*precisions, chosen.precision, chosen.recall, chosen.f1, best.f1, best.score)
-    return [f"{curve.truths:g}", *(f"{share:.3f}" for share in shares)]
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
 
 
 def _track_cells(scores: TrackScores) -> list[str]:

@@ -57,11 +57,10 @@ class CocoMetric:
     def curves(self) -> dict[int, Curve]:
         """The curve of each class that has boxes, by its row, at IoU 0.5 with at most 100 detections an image."""
         result = self._evaluate()
-        rows = {category["id"]: at for at, category in enumerate(self._categories)}
         images, sizes = len(self._images), len(result.params.areaRng)
         found: dict[int, Curve] = {}
-        for label, at in rows.items():
-            start = (at * sizes + _ALL_SIZES) * images
+        for label in range(len(self._categories)):
+            start = (label * sizes + _ALL_SIZES) * images
             each = [one for one in result.evalImgs[start : start + images] if one is not None]
             curve = _curve(each)
             if curve.truths:

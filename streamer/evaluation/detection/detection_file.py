@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ from tracking.types import IdArray
 
 FORMAT = "streamer detections 1"
 _BOX_DIGITS, _SCORE_DIGITS = 3, 6
+_LONGEST_LINE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +215,7 @@ class DetectionFile:
         with ExitStack() as stack:
             output = stack.enter_context(self.unfinished.open("a+", encoding="utf-8"))
             fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            whole = self.unfinished.read_bytes().rfind(b"\n") + 1
+            whole = _whole_bytes(self.unfinished)
             output.truncate(whole)
             if whole == 0:
                 output.write(json.dumps(paths.encodable(header.to_dict())) + "\n")
@@ -239,6 +241,14 @@ def _header(content: Any) -> Header:
         raise ValueError(content["format"])
     labels = LabelTable(tuple(content["classes"]), tuple(content["mids"]))
     return Header(str(content["detector"]), labels, float(content["min_score"]), float(content["score"]))
+
+
+def _whole_bytes(path: Path) -> int:
+    """The size of a file without a last line that was cut off."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        begin = file.seek(max(0, size - _LONGEST_LINE))
+        return begin + file.read().rfind(b"\n") + 1
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

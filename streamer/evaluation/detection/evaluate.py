@@ -215,8 +215,8 @@ def _selected(image: TruthImage, rows: IdArray) -> TruthImage:
     keep = np.isin(image.labels, rows)
     if keep.all():
         return image
-    boxes, labels, groups, areas = (each[keep] for each in (image.boxes, image.labels, image.groups, image.areas))
-    return replace(image, boxes=boxes, labels=labels, groups=groups, areas=areas)
+    boxes, labels = image.boxes[keep], image.labels[keep]
+    return replace(image, boxes=boxes, labels=labels, groups=image.groups[keep], areas=image.areas[keep])
 
 
 def _detector_settings(file: DetectionFile, settings: Settings) -> DetectorSettings:
