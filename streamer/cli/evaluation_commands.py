@@ -170,6 +170,7 @@ def video(
             report_file.write({"tracker": settings.tracker.name, **report.to_dict()})
         terminal.line("")
         terminal.table(tables.steadiness(report))
+        terminal.line(tables.STEADINESS_LEGEND)
         terminal.line(tables.id_line(report))
 
 

@@ -31,12 +31,14 @@ def detection_scores(scores: DetectionScores) -> Table:
 
 def detection_lines(scores: DetectionScores) -> list[str]:
     """The figures that the metric is known for, the best score, and what was left out."""
-    named = ", ".join(f"{name} {value:.4f}" for name, value in scores.summary.items())
-    metric = "Open Images Challenge, IoU 0.5" if scores.metric is Metric.OPEN_IMAGES else "COCO"
+    metric = "Open Images Challenge, IoU 0.5" if scores.metric is Metric.OPEN_IMAGES else "COCO, IoU 0.50 to 0.95"
+    recalls = {name: value for name, value in scores.summary.items() if name.startswith("AR")}
+    precisions = {name: value for name, value in scores.summary.items() if name not in recalls}
     pooled = scores.all_classes
     chosen, best = pooled.at(scores.score), pooled.best()
     return [
-        f"{scores.detector} on {scores.images} images ({metric}): {named}",
+        f"{scores.detector} on {scores.images} images ({metric}):",
+        *(", ".join(f"{name} {value:.4f}" for name, value in each.items()) for each in (precisions, recalls) if each),
         f"F1 {chosen.f1:.4f} at score {chosen.score:.3g}, best F1 {best.f1:.4f} at score {best.score:.3f} (IoU 0.5)",
         *scores.notes,
     ]

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from streamer.config.detector import DetectorSettings
-from streamer.flow.observers import RunObserver, RunSetup
+from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Detector, StreamInfo
 from streamer.observe.box_sizes import ENOUGH_BOXES, BoxSizes
@@ -19,7 +19,6 @@ from streamer.observe.found import Found
 from streamer.observe.picture_watch import PictureChange, PictureWatch
 from streamer.values.delivery import Delivery, Detected
 from streamer.values.frame import Frame
-from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,6 @@ class RunWarnings(RunObserver):
         self._settings = settings
         self._stats = stats
         self._found: Found | None = None
-        self._labels = LabelTable(("object",))
         self._said: set[object] = set()
         self._lock = threading.Lock()  # guards `_said` and `notes`: the capture and the display thread warn
         # Capture thread:
@@ -59,8 +57,7 @@ class RunWarnings(RunObserver):
         self._sizes: BoxSizes | None = None
         self._began_s: float | None = None
         self._is_past_the_first_minute = False
-        self._best_score: float | None = None
-        self._is_live = False
+        self._name, self._is_live = "", False
 
     def watch(self, detectors: Sequence[Detector], keep: Callable[[Detections], Detections]) -> Found:
         """Before the run: observe what the detectors find. The pipeline calls the result in place of `keep`."""
@@ -68,11 +65,8 @@ class RunWarnings(RunObserver):
         return self._found
 
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:  # noqa: ARG002
-        self._is_live = info.live
+        self._name, self._is_live = info.name, info.live
         self._picture = PictureWatch() if info.live else None
-
-    def run_started(self, setup: RunSetup) -> None:
-        self._labels = setup.labels
 
     def frame_captured(self, frame: Frame) -> None:
         if self._picture is not None:
@@ -91,8 +85,8 @@ class RunWarnings(RunObserver):
         if self._sizes is not None and self._found.recorded:
             self._warn("sizes", self._sizes.outside() or self._sizes.in_a_corner())
         if kind is None:
-            self._warn("nothing", self._found.nothing(self._best_score))
-            self._warn("classes", self._found.no_match(self._labels))
+            self._warn("nothing", self._found.nothing())
+            self._warn("classes", self._found.no_match())
 
     def _check_sizes(self, frame: Frame, detections: Detections, found: Found) -> None:
         if self._sizes is None:
@@ -110,17 +104,17 @@ class RunWarnings(RunObserver):
             self._began_s = now_s
         if self._is_past_the_first_minute:
             return
-        self._best_score = found.best_score
         if now_s - self._began_s >= FIRST_S:
             self._is_past_the_first_minute = True
-            self._warn("nothing", found.nothing(self._best_score))
+            self._warn("nothing", found.nothing())
             if self._is_live:
-                self._warn("classes", found.no_match(self._labels))
+                self._warn("classes", found.no_match())
 
     def _report(self, change: PictureChange) -> None:
         if not change.is_over:
             self._stats.count("picture fault", change.cause)
-        self._warn((change.cause, change.is_over), _PICTURE[change.cause, change.is_over].format(change.lasted_s))
+        what = change.cause, change.is_over
+        self._warn(what, f"{self._name}: {_PICTURE[what].format(change.lasted_s)}")
 
     def _warn(self, what: object, line: str | None) -> None:
         if line is None:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from streamer.classes.class_filter import ClassFilter
@@ -15,7 +16,7 @@ from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
 from streamer.detectors.shared import SharedDetectors
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SinkError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
 from streamer.flow.observers import RunObserver, packet_tap
@@ -30,6 +31,7 @@ from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.selection import open_source
+from streamer.system.secrets import redacted
 from streamer.system.suggestions import nearest
 from streamer.values.states import Overlay
 from tracking import assignment
@@ -115,7 +117,7 @@ def build_run(
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
     observers = (*observers, warnings)
-    source = _enter_source(own.source or uri, settings, stack, stats, observers)
+    source = _enter_source(own.source or uri, settings, stack, stats, observers, message)
     if settings.metrics.address is not None:
         _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
     info = source.info
@@ -169,14 +171,23 @@ def _build_detectors(
 
 
 def _enter_source(
-    uri: str | Source, settings: Settings, stack: ExitStack, stats: RunStats, observers: Sequence[RunObserver]
+    uri: str | Source,
+    settings: Settings,
+    stack: ExitStack,
+    stats: RunStats,
+    observers: Sequence[RunObserver],
+    message: Callable[[str], None],
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
     settings.source.login()  # an unreadable password file is refused, also if this source needs no login
     context = SourceContext(stats, packet_tap(observers), settings.extensions)
     source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
+    if isinstance(uri, str) and "://" in uri:
+        message(f"connecting to {redacted(uri)}")
     stack.enter_context(source)
+    if source.info.live:
+        message(f"source: {_live_picture(source.info)}")
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
     return source
@@ -191,6 +202,11 @@ def _serve_metrics(
     message(f"metrics at {server.url}")
 
 
+def _live_picture(info: StreamInfo) -> str:
+    rate = "" if info.average_fps is None else f", {float(info.average_fps):.3g} fps"
+    return f"{info.name}, {info.width}x{info.height}{rate}"
+
+
 def _enter_sinks(
     outputs: Outputs,
     source: Source,
@@ -203,9 +219,19 @@ def _enter_sinks(
     sinks = outputs.open_sinks(source.info, settings, on_close, passthrough=passthrough)
     sinks.all.extend(own)
     sinks.keep_all.extend(own)
+    stack.push(partial(_check_written, sinks.all))
     for sink in sinks.all:
         stack.enter_context(sink)
     return sinks
+
+
+def _check_written(
+    sinks: Sequence[Sink], kind: type[BaseException] | None, _error: BaseException | None, _traceback: object
+) -> None:
+    """After the sinks were left: a run is no success if it had outputs and none of them could ever be written."""
+    reasons = [getattr(sink, "never_written", None) for sink in sinks]
+    if kind is None and reasons and all(reasons):
+        raise SinkError(f"nothing was written: {'; '.join(map(str, reasons))}")
 
 
 def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:

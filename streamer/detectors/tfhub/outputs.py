@@ -43,8 +43,8 @@ class OutputReader:
         self._row_of_mid = {mid: row for row, mid in enumerate(labels.mids) if mid}
         self._named = np.array([bool(name) for name in labels.names], np.bool_)
         self._warned: set[str] = set()
-        self.best_score: float | None = None
-        """The highest score so far, also below `min_score`; replaced by the detector thread, read by any."""
+        self.top_score: float | None = None
+        """The highest score on the last frame, also below `min_score`; replaced by the detector thread, read by any."""
 
     def read(self, arrays: Sequence[Array], width: int, height: int) -> Detections:
         """Detections by falling score, boxes in pixels and clipped to the frame.
@@ -69,8 +69,7 @@ class OutputReader:
             others = ", ".join(map(str, lengths))
             raise DetectorError(f"the module gave {len(boxes)} boxes, but {others} scores, labels and names")
         _check_finite(boxes, scores)
-        if len(scores):
-            self.best_score = max(self.best_score or 0.0, float(scores.max()))
+        self.top_score = float(scores.max(initial=0.0))
         rows = np.flatnonzero(scores >= self._min_score)
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         labels = self._rows(ids[rows], names[rows], entities[rows]) if self._has_names else self._by_id(ids[rows])

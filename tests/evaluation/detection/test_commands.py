@@ -110,7 +110,7 @@ def test_prints_a_table_and_writes_json_and_a_plot(folder: Path, capsys: pytest.
         "score",
     ]
     assert lines[1].split() == ["Person", "4", "1.000", "1.000", "1.000", "1.000", "1.000", "1.000", "0.800"]
-    assert "made on 4 images (COCO): AP 1.0000" in printed.out
+    assert "made on 4 images (COCO, IoU 0.50 to 0.95):\nAP 1.0000, AP50 1.0000" in printed.out
     assert "F1 1.0000 at score 0.5, best F1 1.0000 at score 0.800" in printed.out
     content = figures()
     assert content["summary"]["AP50"] == pytest.approx(1)
