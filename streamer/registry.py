@@ -148,6 +148,7 @@ DETECTORS = Registry(
         "nanodet": "streamer.detectors.nanodet:NanoDetDetector",
         "starter": "streamer.detectors.starter:StarterDetector",
         "recorded": "streamer.detectors.recorded:RecordedDetector",
+        "onnx": "streamer.detectors.onnx.detector:OnnxDetector",
         "hub": "streamer.detectors.tfhub.hub:HubDetector",
     },
 )
