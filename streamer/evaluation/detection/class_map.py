@@ -16,8 +16,8 @@ from tracking.types import IdArray
 class ClassMap:
     """The rows of the truth's classes for each row of the detector's.
 
-    Classes are the same if their names or MIDs are. A class of the truth that the detector does not have counts for
-    the detections of the classes below it, unless `exact`.
+    Classes are the same if their MIDs are, or their names where one of them has no MID. A class of the truth that the
+    detector does not have counts for the detections of the classes below it, unless `exact`.
 
     Args:
         detector: the classes of the detections.
@@ -40,7 +40,10 @@ class ClassMap:
         above = {row: _above(truth, mid) for row, mid in mids.items()}
         found: list[set[int]] = [set() for _ in range(len(detector))]
         for row in detector.used():
-            same = by_mid.get(mids[row], by_name.get(detector.names[row].casefold()))
+            same = by_mid.get(mids[row])
+            named = by_name.get(detector.names[row].casefold())
+            if same is None and named is not None and not (mids[row] and truth.mid(named)):
+                same = named
             if same is not None:
                 found[row].add(same)
             if expand:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from queue import SimpleQueue
@@ -30,7 +30,7 @@ _TIME_BASE = Fraction(1, 25)  # pictures have no time
 
 def detect(
     detectors: Sequence[Detector], pictures: Pictures, wanted: Sequence[Picture]
-) -> Iterator[tuple[Picture, Found]]:
+) -> Generator[tuple[Picture, Found]]:
     """The detections of each wanted picture, in order.
 
     Args:
@@ -77,6 +77,11 @@ def _frames(pictures: Pictures, wanted: Sequence[Picture]) -> Iterator[tuple[Pic
     with open_source(str(pictures.video)) as source:
         for frame in source:
             count = frame.index + 1
+            if lost := source.take_damage():
+                raise SourceUnavailable(
+                    f"{pictures.video}: {lost[0].cause} near frame {frame.index}, so frames have no certain number; "
+                    "give the frames as pictures"
+                )
             picture = by_index.pop(frame.index, None)
             if picture is not None:
                 yield picture, frame

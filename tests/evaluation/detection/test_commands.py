@@ -20,7 +20,7 @@ from streamer.registry import DETECTORS
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.cli.program import Program, exit_code
-from tests.clips import write_video
+from tests.clips import corrupt, write_video
 from tests.evaluation.detection.made import SIZE, coco, write_json, write_pictures
 from tests.evaluation.made import FRAMES, write_sequence
 from tracking.types import Detections
@@ -258,6 +258,22 @@ def test_pictures_of_another_set(folder: Path, capsys: pytest.CaptureFixture[str
     assert detection(images=images, detections=Path("det.jsonl")) == 2
     assert message in capsys.readouterr().err
     assert not Path("det.jsonl").exists()
+
+
+def test_a_video_that_lost_frames_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The frames behind the damage have no certain number."""
+    intact = write_video(folder / "intact.mp4", frames=60, size=SIZE)
+    corrupt(intact, folder / "damaged.mp4", start=0.5, end=0.6)
+    truth = coco({f"{index}.png": [(0, BOX)] for index in range(60)})
+    for index, image in enumerate(truth["images"]):
+        image["frame_id"] = index
+    write_json(folder / "truth.json", truth)
+    assert detection(images="intact.mp4") == 0
+    capsys.readouterr()
+    assert detection(images="damaged.mp4") == 2
+    message = capsys.readouterr().err
+    assert "damaged.mp4: decode error near frame" in message
+    assert "give the frames as pictures" in message
 
 
 def test_a_file_that_another_process_writes_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
