@@ -17,7 +17,7 @@ COCO's names), so that the hierarchy applies to it.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -78,6 +78,12 @@ def coco_table() -> LabelTable:
     separate classes for mugs, coffee cups and others.
     """
     return _table(_csv_items(_packaged_coco(), "coco.csv"), "coco.csv", guess_mids=False)
+
+
+def named(names: Sequence[str]) -> LabelTable:
+    """The table of a model that names its classes itself: one name a row, "" for an unused row."""
+    mids = tuple(_mid_by_folded_name().get(name.casefold(), "") for name in names)
+    return LabelTable(tuple(names), mids, open_images.hierarchy())
 
 
 def read(file: str) -> LabelTable:

@@ -123,7 +123,7 @@ def _entry_of(name: str) -> tuple[str, Any]:
 
 
 def _unknown(name: str) -> StreamerError:
-    known = f"{', '.join(names())}, or the URL, .tar.gz file or folder of a hub module"
+    known = f"{', '.join(names())}, an ONNX model (.onnx), or the URL, .tar.gz file or folder of a hub module"
     path = Path(name).expanduser()
     if path.suffix or os.sep in name:
         return ModelError(f"there is no {path}; detector.name takes {known}")
