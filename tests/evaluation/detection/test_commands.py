@@ -272,7 +272,7 @@ def test_a_video_that_lost_frames_is_refused(folder: Path, capsys: pytest.Captur
     capsys.readouterr()
     assert detection(images="damaged.mp4") == 2
     message = capsys.readouterr().err
-    assert "damaged.mp4: decode error near frame" in message
+    assert "damaged.mp4: decode error before frame" in message
     assert "give the frames as pictures" in message
 
 
