@@ -92,7 +92,7 @@ def _frames(pictures: Pictures, wanted: Sequence[Picture]) -> Iterator[tuple[Pic
 def _refuse_damage(source: Source, video: str, count: int) -> None:
     if lost := source.take_damage():
         raise SourceUnavailable(
-            f"{video}: {lost[0].cause} before frame {count}, so frames have no certain number; give the frames as pictures"
+            f"{video}: {lost[0].cause} before frame {count}, so frames have no certain number; give them as pictures"
         )
 
 
