@@ -11,7 +11,7 @@ from streamer.classes import label_maps, open_images
 from streamer.errors import ConfigError
 from streamer.evaluation.detection.class_map import ClassMap
 from streamer.evaluation.detection.coco_json import read
-from streamer.values.labels import LabelTable
+from streamer.values.labels import Hierarchy, LabelTable
 from tests.evaluation.detection.made import coco
 
 COCO_NAMES = [name for name in label_maps.coco_table().names if name]
@@ -48,6 +48,12 @@ def test_a_class_above_those_of_the_detector() -> None:
     truth = coco_truth(["Vehicle", "Person"])
     assert names(LabelTable(("Car", "Bus", "Tree")), truth, "Bus") == {"Vehicle"}
     assert names(LabelTable(("Car", "Vehicle")), truth, "Car") == set()
+
+
+def test_a_class_without_mid_has_the_classes_above_that_of_its_name() -> None:
+    tree = Hierarchy("made", {"/m/van": "Van", "/m/all": "All"}, {"/m/van": ("/m/all",)})
+    truth = LabelTable(("Van", "All"), ("/m/van", "/m/all"), tree)
+    assert names(LabelTable(("van",)), truth, "van", expand=True, exact=True) == {"Van", "All"}
 
 
 def test_names_match_in_any_case_and_without_mids() -> None:
