@@ -74,7 +74,7 @@ def test_a_classifier_gets_its_signature_and_the_families(tmp_path: Path) -> Non
     refused(
         path,
         r"no detector of a known family \(dfine, .*yolov8\): it has inputs images float32 \(1, 3, 64, 96\); "
-        r"outputs scores float32 \(1, 1000\)",
+        r"outputs scores float32 \(1, 1000\); it gives no boxes, like a classifier",
     )
 
 
