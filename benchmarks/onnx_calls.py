@@ -95,7 +95,8 @@ def main() -> None:
         for name, write in MODELS.items():
             settings = DetectorSettings(name=str(write(Path(folder) / f"{name}.onnx")), label_map="coco")
             session = TimedSession(Path(settings.name), settings)
-            detector = OnnxDetector(settings, session)
+            detector = OnnxDetector(settings)
+            detector._session = session
             found = detector.detect(frame)
             own_ms = []
             for _ in range(calls):
