@@ -47,10 +47,14 @@ class OnnxDetector(DetectorFeature):
     default_min_score: ClassVar[float] = 0.3
 
     def __init__(self, settings: DetectorSettings, other: OnnxDetector | None = None) -> None:
-        self._model, self._labels = _recognised(settings) if other is None else (other._model, other._labels)
-        self._session: Session | None = None if other is None else other._session
-        if self._session is None:
+        self._model: Recognised
+        self._labels: LabelTable
+        self._session: Session | None
+        if other is None:
+            self._model, self._labels = _recognised(settings)
             self._session = Session(self._model.header.path, settings)
+        else:
+            self._model, self._labels, self._session = other._model, other._labels, other._session
         self._input = FrameInput(self._model.form)
         self._min_score = np.float32(self.default_min_score if settings.min_score is None else settings.min_score)
         family = self._model.family
