@@ -124,7 +124,7 @@ def _table(items: Iterator[Item], file: str, *, guess_mids: bool) -> LabelTable:
     names, mids = [""] * (max(by_id) + 1), [""] * (max(by_id) + 1)
     for item in by_id.values():
         names[item.id] = item.name
-        mids[item.id] = item.mid or (_mid_by_folded_name().get(item.name.casefold(), "") if guess_mids else "")
+        mids[item.id] = item.mid or (mid_of(item.name) if guess_mids else "")
     return LabelTable(tuple(names), tuple(mids), open_images.hierarchy())
 
 
@@ -169,6 +169,11 @@ _READERS: dict[str, Callable[[str, str], Iterator[Item]]] = {
     ".csv": _csv_items,
     ".txt": _txt_items,
 }
+
+
+def mid_of(name: str) -> str:
+    """The MID of the Open Images class that a name of Open Images or COCO means, in any case; "" if there is none."""
+    return _mid_by_folded_name().get(name.strip().casefold(), "")
 
 
 @cache

@@ -73,8 +73,8 @@ class DetectorSettings(Section):
     """Limit of GPU memory; as much as it needs if null."""
     precision: Literal["float32", "tensorfloat32", "bfloat16", "mixed_float16"] = "float32"
     """Precision of a hub module; all but float32 are compared with float32 on the first frames."""
-    optimize_graph: bool = False
-    """Let TensorFlow fuse a hub module's convolutions: a slower start, faster frames."""
+    optimize_graph: bool | None = None
+    """Fuse a hub module's convolutions: faster frames. null: where it does not slow the start."""
     reference: bool = False
     """Load and call a hub module as its page on TensorFlow Hub shows it, for comparison; slow."""
     timeout_s: float = Field(default=120.0, gt=0)
