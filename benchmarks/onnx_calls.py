@@ -120,9 +120,8 @@ def main() -> None:
                 began_s, session.spent_s = time.thread_time(), 0.0
                 detector.detect(frame)
                 own_ms.append((time.thread_time() - began_s - session.spent_s) * 1e3)
-            print(
-                f"{name}: {len(found)} boxes, {shown(own_ms)}, goal {GOAL_MS} ms; scaling alone {scaling(frame, detector)}"
-            )
+            alone = scaling(frame, detector)
+            print(f"{name}: {len(found)} boxes, {shown(own_ms)}, goal {GOAL_MS} ms; scaling alone {alone}")
 
 
 if __name__ == "__main__":
