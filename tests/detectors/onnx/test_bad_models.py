@@ -114,7 +114,7 @@ def test_other_inputs_are_refused(picture: tuple[int, ...], message: str, tmp_pa
 def test_names_that_do_not_match_the_classes_are_refused(names: str, tmp_path: Path) -> None:
     metadata = graphs.ULTRALYTICS | {"names": names}
     path = graphs.constant(tmp_path / "model.onnx", {"output0": graphs.yolov8(BOXES, SCORES)}, metadata=metadata)
-    refused(path, r"has 2 classes, but names \d; give --set detector\.label_map=FILE\.txt")
+    refused(path, r"has 2 classes, but names \d; set detector\.label_map=FILE\.txt")
 
 
 def test_a_label_map_that_does_not_match_the_classes_is_refused(tmp_path: Path) -> None:
