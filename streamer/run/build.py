@@ -122,7 +122,7 @@ def build_run(
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
     interval_s = every.interval_s(info.average_fps)
-    tracker = own.tracker or build_tracker(settings.tracker, detection_interval_s=interval_s)
+    tracker = own.tracker or build_tracker(tracker_settings(settings), detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()
     # A wrong class name is refused before a model is downloaded or TensorFlow is imported.
@@ -137,7 +137,7 @@ def build_run(
         annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
         sinks=sinks.all,
         cadence=every,
-        select=warnings.watch(built.detectors, built.keep),
+        select=warnings.watch(built.detectors, built.keep, tracker),
         draw=own.draw,
         overlay=shown,
         delay_s=settings.delay_s,
@@ -206,6 +206,20 @@ def _enter_sinks(
     for sink in sinks.all:
         stack.enter_context(sink)
     return sinks
+
+
+def tracker_settings(settings: Settings) -> TrackerSettings:
+    """The tracker's settings of a run. A score bound that the user gave is the only one.
+
+    Without one the tracker compares scores with the usual score: it hides objects far below it, and shows weak ones
+    late. The user's own options stay.
+    """
+    given, tracker = settings.detector, settings.tracker
+    if given.min_score is None and not given.min_scores:
+        return tracker
+    known = inspect.signature(TRACKERS[tracker.name]).parameters
+    options = {name: 0.0 for name in ("shown_ratio", "weak_confirm_s") if name in known}
+    return tracker.model_copy(update={"options": {**options, **tracker.options}})
 
 
 def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
