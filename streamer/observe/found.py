@@ -55,6 +55,14 @@ class Found:
         scores = [getattr(detector, "best_score", None) for detector in self._detectors]
         return max((score for score in scores if score is not None), default=None)
 
+    @property
+    def unknown_classes(self) -> Counter[str]:
+        """How often the detectors found each class without a name so far; empty if they do not count them."""
+        counts: Counter[str] = Counter()
+        for detector in self._detectors:
+            counts.update(getattr(detector, "unknown_classes", {}))
+        return counts
+
     def nothing(self, best_score: float | None) -> str | None:
         """The problem that the detectors found nothing, on one line with the remedy; None if they found something.
 

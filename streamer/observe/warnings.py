@@ -28,6 +28,8 @@ FIRST_S = 60.0
 """In so much time a detector usually finds something."""
 HIDDEN = "hidden"
 """Detections that the tracker did not show because of their scores: a count of the report, by class."""
+UNKNOWN = "without a name"
+"""Detections of classes that the label map does not have: a count of the report, by class."""
 _PICTURE = {
     ("black", False): "the picture has been black for {:.0f} s; check the lens, the light and the camera's night mode",
     ("black", True): "the picture is no longer black, after {:.0f} s",
@@ -63,6 +65,7 @@ class RunWarnings(RunObserver):
         self._began_s: float | None = None
         self._is_past_the_first_minute = False
         self._best_score: float | None = None
+        self._unknown_classes: Mapping[str, int] = {}
         self._is_live = False
 
     def watch(self, detectors: Sequence[Detector], keep: Callable[[Detections], Detections], tracker: Tracker) -> Found:
@@ -89,6 +92,7 @@ class RunWarnings(RunObserver):
     def delivered(self, delivery: Delivery) -> None:
         if not isinstance(delivery, Detected) or delivery.detections is None or self._found is None:
             return
+        self._unknown_classes = self._found.unknown_classes
         self._check_sizes(delivery.frame, delivery.detections, self._found)
         self._check_first_minute(delivery.frame, self._found)
 
@@ -96,6 +100,8 @@ class RunWarnings(RunObserver):
         if self._found is None:
             return
         self._count_hidden()
+        for name, times in self._unknown_classes.items():
+            self._stats.count(UNKNOWN, name, times)
         if self._sizes is not None and self._found.recorded:
             self._warn("sizes", self._sizes.outside() or self._sizes.in_a_corner())
         if kind is None:
