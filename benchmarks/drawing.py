@@ -1,11 +1,12 @@
 """The cost of drawing on the native planes, against a round trip through RGB, side by side.
 
-    python -m benchmarks.drawing [--rounds N] [--tracks N]
+    python -m benchmarks.drawing [--rounds N] [--tracks N] [--seconds S]
 
 Both sides get the same decoded 1280x720 frame and the same tracks, which move and change their score on every frame,
 and return a frame of the same format. The RGB side is the common loop: to a BGR array, `cv2.rectangle` and
 `cv2.putText` (with a filled background behind the text), back to the native format. The sides take turns every ten
-frames, so that other load on the machine affects both. The output has medians.
+frames, so that other load on the machine affects both. The output has medians. After them come the figures of
+`benchmarks.flicker`, over `--seconds` of a generated sequence: how often styles change and labels move.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import av
 import cv2
 import numpy as np
 
+from benchmarks import flicker
 from benchmarks.clips import HD_CLIP, machine
 from streamer.cli.commands import packaged_clip
 from streamer.interfaces import Scene
@@ -145,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--tracks", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
     with av.open(str(packaged_clip(HD_CLIP))) as container:
         picture = next(container.decode(video=0))
@@ -159,6 +162,7 @@ def main() -> None:
     native, rgb = times[NATIVE], times[RGB]
     ratio = statistics.median(far / near for far, near in zip(rgb, native, strict=True))
     print(f"drawing boxes and labels through RGB takes {ratio:.1f} times as long")
+    flicker.report(options.seconds)
 
 
 if __name__ == "__main__":

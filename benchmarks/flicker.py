@@ -208,14 +208,18 @@ def measure(name: str, seconds: float) -> Changes:
     return changes
 
 
+def report(seconds: float) -> None:
+    """Measure and print both sequences."""
+    print(f"{OBJECTS} objects, {MISSED:.0%} of detections missed, {FPS} fps, {seconds:g} s")
+    for name in ("file", "live"):
+        print(measure(name, seconds).line(name))
+
+
 def main() -> None:
     """Parse the options and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
-    options = parser.parse_args()
-    print(f"{OBJECTS} objects, {MISSED:.0%} of detections missed, {FPS} fps, {options.seconds:g} s")
-    for name in ("file", "live"):
-        print(measure(name, options.seconds).line(name))
+    report(parser.parse_args().seconds)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """All errors that Streamer raises on purpose.
 
 Third-party errors are translated where they occur, `from` the original. A message is one line with the input and the
-remedy, and never contains a credential. `exit_code` is the exit code of the command line: 2 for input that cannot work,
-1 for a failure during the run.
+remedy, and never contains a credential. `exit_code` is the exit code of the command line: 2 for invalid input, 1 for
+a runtime failure.
 """
 
 from __future__ import annotations

@@ -139,8 +139,8 @@ class DetectorFeature(Protocol):
     recorded: ClassVar[bool] = False
 
     @property
-    def best_score(self) -> float | None:
-        """The highest score so far, also below the lowest score that it reports; None if unknown. Any thread."""
+    def top_score(self) -> float | None:
+        """The highest score on the last frame, also of what it does not report; None if unknown. Any thread."""
         return None
 
     @classmethod

@@ -43,6 +43,8 @@ BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SECTIONS = [name for name, field in Settings.model_fields.items() if hasattr(field.annotation, "model_fields")]
 OTHER_PROGRAMS = {"--gpus"}
 """Options of other programs that the pages name."""
+OTHER_SYMPTOMS = {"streamer: command not found", "libGL.so.1: cannot open shared object file", "tracks: none"}
+"""Messages of other programs, and one that is put together from parts."""
 
 
 def page_name(path: Path) -> str:
@@ -231,3 +233,14 @@ def test_every_page_that_the_code_names_exists() -> None:
         (name, page_name(file)) for file in files for name in re.findall(r"\bdocs/[\w/]+\.(?:md|svg|jpg)", read(file))
     }
     assert [(name, file) for name, file in sorted(named) if not (ROOT / name).is_file()] == []
+
+
+def test_every_symptom_is_a_message_of_the_program() -> None:
+    code = "".join(read(file) for file in sorted((ROOT / "streamer").rglob("*.py")))
+    messages = re.sub(r'"\s*\n\s*f?"', "", code)  # literals over several lines
+    headings = re.findall(r"^### (.*)$", read(ROOT / "docs" / "troubleshooting.md"), re.MULTILINE)
+    symptoms = {symptom for heading in headings for symptom in re.findall(r"`([^`]+)`", heading)} - OTHER_SYMPTOMS
+    assert len(symptoms) >= 10
+    for symptom in symptoms:
+        longest = max(re.split(r"'[^']*'|\S+\.mp4", symptom), key=len).strip()
+        assert longest in messages, symptom

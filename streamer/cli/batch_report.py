@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from streamer.cli.terminal import Terminal
 from streamer.errors import StreamerError
 from streamer.observe.report import Progress, Report
 from streamer.run.batch import Outcome
 
-_CLASSES_SHOWN = 3
+_MOST_CLASSES = 3
+_COLUMNS = 80
 _MOST_TITLE = 20
 """Columns of a progress display for the input."""
 
@@ -27,10 +30,17 @@ class BatchTerminal:
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
+        self._started = False
 
     def message(self, text: str) -> None:
         """See `BatchReporter`."""
         self._terminal.message(text)
+
+    def started(self, destinations: Sequence[str]) -> None:
+        """See `BatchReporter`. Shown for the first run only: the others differ by the name of the input."""
+        if not self._started:
+            self._started = True
+            self._terminal.started(destinations)
 
     def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
         """See `BatchReporter`."""
@@ -43,7 +53,7 @@ class BatchTerminal:
         """One line for the input; an error goes to standard error."""
         count = f"{number}/{total}"
         if outcome.error is None or outcome.interrupted:
-            self._line(f"{count} {outcome.source}: {_figures(outcome.report)}")
+            self._line(_line_of(f"{count} {outcome.source}", outcome.report))
         elif isinstance(outcome.error, StreamerError):
             message = str(outcome.error)
             named = message if outcome.source in message else f"{outcome.source}: {message}"
@@ -72,14 +82,18 @@ class BatchTerminal:
             self._terminal.line(text)
 
 
-def _figures(report: Report | None) -> str:
-    """Frames, speed and classes of a run, in less than 80 columns without the name of the input."""
+def _line_of(name: str, report: Report | None) -> str:
+    """Name, frames, speed, and as many classes as fit a line."""
     if report is None:
-        return "interrupted before the first frame"
+        return f"{name}: interrupted before the first frame"
     stats = report.stats
-    frames = f"{stats.shown} frame{'s' * (stats.shown != 1)}"
-    counts = sorted(stats.tracks.by_class.items(), key=lambda item: (-item[1], item[0]))
-    tracks = ", ".join(f"{name} {count}" for name, count in counts[:_CLASSES_SHOWN])
-    tracks += f", {len(counts) - _CLASSES_SHOWN} more" if len(counts) > _CLASSES_SHOWN else ""
     state = "" if report.state == "complete" else f"{report.state} after "
-    return f"{state}{frames}, {stats.throughput_fps:.1f} fps; {tracks or 'no tracks'}"
+    begin = f"{name}: {state}{stats.shown} frame{'s' * (stats.shown != 1)}, {stats.throughput_fps:.1f} fps; "
+    counts = sorted(stats.tracks.by_class.items(), key=lambda item: (-item[1], item[0]))
+    for shown in range(_MOST_CLASSES, 0, -1):
+        classes = [f"{label} {count}" for label, count in counts[:shown]]
+        classes += [f"{len(counts) - shown} more"] if len(counts) > shown else []
+        line = begin + (", ".join(classes) or "no tracks")
+        if cell_len(line) <= _COLUMNS:
+            break
+    return line

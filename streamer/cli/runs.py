@@ -12,10 +12,10 @@ from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.replay.recorder import Recorder
 from streamer.run.batch import Batch
-from streamer.run.build import tracker_settings
 from streamer.run.inputs import Inputs, plan
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
+from streamer.run.trackers import tracker_settings
 
 
 def run_inputs(

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from streamer.cli import report_text
@@ -177,7 +177,7 @@ class RunProgress:
         self._shows = shows
         if shows and terminal.messages.is_terminal:
             self._bar = Progress(
-                *([TextColumn("{task.description}", markup=False)] if title else []),
+                *([TextColumn("{task.description}", markup=False, table_column=_title_column())] if title else []),
                 BarColumn(bar_width=20),  # the whole line fits 80 columns
                 TaskProgressColumn(),
                 MofNCompleteColumn(),
@@ -210,6 +210,10 @@ class RunProgress:
             self._shown_s = now_s
             begin = self._title and f"{self._title}: "
             self._terminal.message(begin + _plain_line(shown, self._total, fps, lost))
+
+
+def _title_column() -> Column:
+    return Column(no_wrap=True, max_width=20, overflow="ellipsis")
 
 
 def _plain_line(shown: int, total: int | None, fps: float, lost: int) -> str:

@@ -29,7 +29,7 @@ class DetectorSettings(Section):
     classes: tuple[str, ...] = ()
     """Names or MIDs of the classes to keep, each with all classes below it; `=Name` alone; all classes if empty."""
     merge_twins: bool = False
-    """Keep one of two boxes on the same object if one class is a kind of the other (Person and Man)."""
+    """Remove duplicate boxes on one object whose classes are a class and its superclass (Man and Person)."""
     device: str = "auto"
     """Device of a hub module: `auto`, `cpu` or `gpu:0`."""
     gpu_memory_mb: int | None = Field(default=None, ge=256)

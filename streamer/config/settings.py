@@ -40,15 +40,15 @@ class DrawSettings(Section):
     boxes: bool = True
     labels: bool = True
     score: bool = True
-    """The score on the label."""
+    """The score on the label, smoothed."""
     id: bool = True
     """The track id on the label."""
     origin: bool = True
-    """Dashed outlines for boxes that were carried to the frame, neither detected on it nor interpolated."""
+    """Dashed outlines for boxes whose detection is older than 0.5 s, or whose object the detector missed for 0.3 s."""
     trails: bool = False
     trail_length_s: float = Field(default=2.0, gt=0)
     hud: bool = False
-    """A line with time, fps and counts."""
+    """A line with time, frame rate (of a file, or measured live) and counts; labels avoid it."""
     annotators: tuple[str, ...] = ()
     """Annotators of other packages, by name; they draw last."""
 

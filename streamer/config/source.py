@@ -25,7 +25,7 @@ class SourceSettings(Section):
     """How frames are read."""
 
     uri: str | None = None
-    """The source, if it is not named on the command line: a file, a camera or an address."""
+    """The source, if it is not named on the command line: a file, a camera, a URL or an image folder."""
     fps: Fraction | None = Field(default=None, gt=0)
     """Frame rate of pictures and raw streams (25 if null). It replaces a file's own time stamps, and it is requested
     from a camera."""
@@ -69,7 +69,7 @@ class SourceSettings(Section):
     stall_s: float = Field(default=5.0, ge=0.5)
     """Reconnect a live source that sends nothing for this long; a slow source after three of its frame intervals."""
     retry_for_s: float | None = Field(default=None, ge=0)
-    """How long the program tries to reconnect a lost live source; forever if null."""
+    """How long the program tries to reconnect a lost live source; indefinitely if null."""
     retry_at_start: bool = False
     """Retry the first connection too; otherwise its failure ends the program."""
     first_wait_s: float = Field(default=0.5, gt=0)

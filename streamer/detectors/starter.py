@@ -76,7 +76,7 @@ class StarterDetector(DetectorFeature):
         self._anchors = starter_anchors()
         self._min_score = np.float32(self.default_min_score if settings.min_score is None else settings.min_score)
         self._max_detections = max_detections
-        self._best_score: float | None = None
+        self._top_score: float | None = None
         flatbuffer = content[label_maps.STARTER_LABEL_MAP_BYTES :]
         self._interpreter: Interpreter | None = _load(flatbuffer, settings.threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
@@ -115,8 +115,8 @@ class StarterDetector(DetectorFeature):
         return self._labels
 
     @property
-    def best_score(self) -> float | None:
-        return self._best_score
+    def top_score(self) -> float | None:
+        return self._top_score
 
     def detect(self, frame: Frame) -> Detections:
         """Detections of all classes on the frame, by falling score; boxes in pixels, clipped to the frame.
@@ -155,7 +155,7 @@ class StarterDetector(DetectorFeature):
         used = np.ascontiguousarray(logits.T)[_UNUSED_CLASSES:]  # the maximum is faster along long rows
         with np.errstate(over="ignore"):  # a logit below -88 is a score of 0
             scores = 1 / (1 + np.exp(-used.max(axis=0)))
-        self._best_score = max(self._best_score or 0.0, float(scores.max()))
+        self._top_score = float(scores.max())
         rows = np.flatnonzero(scores >= self._min_score)
         labels = used[:, rows].argmax(axis=0).astype(np.int32) + _UNUSED_CLASSES
         return ssd.decode(encodings[rows], self._anchors[rows]), scores[rows], labels

@@ -78,10 +78,10 @@ class WatchedDetector:
         return self._labels
 
     @property
-    def best_score(self) -> float | None:
+    def top_score(self) -> float | None:
         """That of the detector inside; None if it does not know it, or is closed."""
         with self._lock:
-            return None if self._model is None else getattr(self._model.detector, "best_score", None)
+            return None if self._model is None else getattr(self._model.detector, "top_score", None)
 
     @property
     def unknown_classes(self) -> Mapping[str, int]:

@@ -31,8 +31,9 @@ class Steps:
         iou_p50, iou_p5: overlap of the pair.
         shift_p50, shift_p95: distance of the centres divided by the size of the box (the root of its area). The real
             motion of the object is included.
-        swerve_p50, swerve_p95: distance of the centre from the straight line through the two boxes before, divided
-            likewise. A steadily moving object has 0. 0 if there is no step with two boxes before it.
+        deviation_p50, deviation_p95: deviation from constant velocity: distance of the centre from where it would be if
+            it had moved on as between the two boxes before, divided likewise. 0 for constant velocity, and if there is
+            no step with two boxes before it.
     """
 
     count: int
@@ -40,8 +41,8 @@ class Steps:
     iou_p5: float
     shift_p50: float
     shift_p95: float
-    swerve_p50: float
-    swerve_p95: float
+    deviation_p50: float
+    deviation_p95: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class _Step(NamedTuple):
 
     Attributes:
         landed: bool `(N,)`.
-        figures: `(N, 3)` IoU, shift, swerve. Swerve is NaN for an id that the frame before the two does not have.
+        figures: `(N, 3)` IoU, shift, deviation. Deviation is NaN for an id that the frame before the two does not have.
     """
 
     landed: BoolArray
@@ -130,9 +131,9 @@ def _step(before: Sequence[_Shown], now: _Shown) -> _Step:
         ratio = (now.time_s - last.time_s) / (last.time_s - first.time_s)
         earlier = _centre(first.tracks.boxes[rows_first].astype(np.float64))
         expected[rows] = centre[rows] + ratio * (centre[rows] - earlier)
-    shift, swerve = (np.linalg.norm(centre_now - start, axis=1) / size for start in (centre, expected))
+    shift, deviation = (np.linalg.norm(centre_now - start, axis=1) / size for start in (centre, expected))
     landed = np.zeros(len(one), np.bool_) if now.between else _landed(one, last.time_s, other, now.time_s)
-    return _Step(landed, np.column_stack([_iou(boxes, boxes_now), shift, swerve]))
+    return _Step(landed, np.column_stack([_iou(boxes, boxes_now), shift, deviation]))
 
 
 def _landed(before: Tracks, before_s: float, now: Tracks, now_s: float) -> BoolArray:
@@ -145,8 +146,8 @@ def _landed(before: Tracks, before_s: float, now: Tracks, now_s: float) -> BoolA
 def _steps(figures: Array) -> Steps:
     if not len(figures):
         return Steps(0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-    iou, shift, swerve = figures.T
-    known = swerve[~np.isnan(swerve)]
+    iou, shift, deviation = figures.T
+    known = deviation[~np.isnan(deviation)]
     percentiles = [*_percentiles(iou, 50, 5), *_percentiles(shift, 50, 95), *_percentiles(known, 50, 95)]
     return Steps(len(figures), *percentiles)
 

@@ -37,10 +37,15 @@ def streaming_scores(result: SequenceResult) -> Table:
 
 def steadiness(report: SteadinessReport) -> Table:
     """Two rows of steps. `id_line` has the ids."""
-    table = _table("boxes from frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "swerve p50", "p95")
-    for name, steps in (("a detection arrived", report.landed), ("between", report.between)):
+    table = _table("frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "deviation p50", "p95")
+    for name, steps in (("detection arrived", report.landed), ("between", report.between)):
         table.add_row(name, *_step_cells(steps))
     return table
+
+
+STEADINESS_LEGEND = (
+    "shift: how far the centre moved; deviation: how far it is from where constant velocity puts it; in box sizes"
+)
 
 
 def id_line(report: SteadinessReport) -> str:
@@ -70,7 +75,7 @@ def _streaming_cells(scores: StreamingScores) -> list[str]:
 
 
 def _step_cells(steps: Steps) -> list[str]:
-    shares = (steps.iou_p50, steps.iou_p5, steps.shift_p50, steps.shift_p95, steps.swerve_p50, steps.swerve_p95)
+    shares = (steps.iou_p50, steps.iou_p5, steps.shift_p50, steps.shift_p95, steps.deviation_p50, steps.deviation_p95)
     return [str(steps.count), *(f"{share:.3f}" if steps.count else "-" for share in shares)]
 
 

@@ -20,7 +20,7 @@ from streamer.errors import ModelError
 from streamer.models.saved_model import FILE_NAME
 
 MAX_UNPACKED_BYTES = 16 * 10**9
-"""More than the largest detector (the detector of record has 64 M parameters), less than most disks."""
+"""More than the largest detector (the high-accuracy model has 64 M parameters), less than most disks."""
 MAX_MEMBERS = 100_000
 REMEDY_BY_HAND = "download the .tar.gz in a browser and name that file instead"
 """The remedy where a server does not give the archive to a program."""

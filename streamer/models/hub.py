@@ -10,7 +10,7 @@ archive in a browser and to name the file.
 from __future__ import annotations
 
 import tempfile
-import time
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ BACKOFF_S = 1.0
 """Pause before the second attempt; twice as long before each further one."""
 LOCK_TIMEOUT_FACTOR = 2
 """A process waits for another one that makes no progress for so many times the stall timeout."""
+_pause = threading.Event()  # never set: a wait with a deadline, which a signal ends
 
 
 def entry_of(source: Url | Path, folder: Path) -> Entry:
@@ -83,7 +84,7 @@ def fetch(
                 except (Transient, CutShort):
                     if isinstance(source, Path) or attempt == attempts - 1:
                         raise
-                    time.sleep(BACKOFF_S * 2**attempt)  # Ctrl-C ends it
+                    _pause.wait(BACKOFF_S * 2**attempt)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ModelError(

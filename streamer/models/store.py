@@ -175,7 +175,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def hub_module_dir(sha256: str | None = None) -> Path | None:
-    """The folder of the detector of record if it is cached and complete; quick, without TensorFlow."""
+    """The folder of the high-accuracy model if it is cached and complete; quick, without TensorFlow."""
     return _cached(Url(HUB_HANDLE), sha256, thorough=False)
 
 

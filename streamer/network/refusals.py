@@ -26,6 +26,7 @@ Refusal = SourceLost | SourceUnavailable
 
 _LOGIN = "give both in the URL, in source.user and source.password_file, or in the environment"
 _SETTINGS = "see its settings"
+_NO_ANSWER = "check the address, the network and the firewall"
 # (meaning, remedy, short cause, whether a retry may succeed)
 _CODES: Mapping[int, tuple[str, str, str, bool]] = MappingProxyType(
     {
@@ -79,7 +80,15 @@ _UNKNOWN = ("something else listens", "the camera's manual has the right port")
 _NO_ROUTE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENODEV, errno.EADDRNOTAVAIL)
 
 
-def refused(name: str, code: int, words: str = "", asked: Sequence[Challenge] = (), method: str = "") -> Refusal:
+def refused(
+    name: str,
+    code: int,
+    words: str = "",
+    asked: Sequence[Challenge] = (),
+    method: str = "",
+    *,
+    has_login: bool = True,
+) -> Refusal:
     """The error for a code.
 
     Args:
@@ -88,6 +97,7 @@ def refused(name: str, code: int, words: str = "", asked: Sequence[Challenge] = 
         words: the server's text for the code.
         asked: the login challenges of the server.
         method: the RTSP method that failed.
+        has_login: a user or a password was given.
     """
     if code == 401:
         supported = [one for one in asked if one.scheme in ("basic", "digest")]
@@ -97,7 +107,8 @@ def refused(name: str, code: int, words: str = "", asked: Sequence[Challenge] = 
             return SourceUnavailable(
                 f"{name}: the server's kind of login ({offered}) is not supported; {remedy}", "login refused"
             )
-        return SourceUnavailable(f"{name}: wrong user or password; {_LOGIN}", "login refused")
+        problem = "wrong user or password" if has_login else "a user and a password are required"
+        return SourceUnavailable(f"{name}: {problem}; {_LOGIN}", "login refused")
     answer = f"{code} {words}".strip() + (f" to {method}" if method else "")
     if code in _CODES:
         meaning, remedy, cause, may_recover = _CODES[code]
@@ -134,7 +145,8 @@ def no_tls(name: str) -> SourceUnavailable:
 def unreachable(name: str, error: OSError) -> Refusal:
     """The error for a connection that failed."""
     if isinstance(error, ConnectionRefusedError) or error.errno == errno.ECONNREFUSED:
-        return SourceLost(f"{name}: no server listens at that port (connection refused)", "refused")
+        remedy = "check the port, and whether the server or the camera's stream is switched on"
+        return SourceLost(f"{name}: no server listens at that port (connection refused); {remedy}", "refused")
     if error.errno in _NO_ROUTE:
         remedy = "check the address, the cable, and the routes of this machine (ip route)"
         return SourceLost(f"{name}: no route to the host ({_words(error)}); {remedy}", "no route")
@@ -145,7 +157,7 @@ def unreachable(name: str, error: OSError) -> Refusal:
         is_tls = urlsplit(name).scheme.lower() in ("https", "rtsps")
         if is_tls and greeting(*_host_and_port(name)).startswith((b"RTSP/", b"HTTP/")):
             return no_tls(name)
-        return SourceLost(f"{name}: no answer in time", "no answer")
+        return SourceLost(f"{name}: no answer in time; {_NO_ANSWER}", "no answer")
     if isinstance(error, ConnectionResetError):
         return closed(name)
     return SourceLost(f"{name}: {_words(error)}")
@@ -177,7 +189,9 @@ def _words(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(type(error).__name__)
 
 
-def explained(name: str, error: BaseException, lines: Sequence[Line], ca_file: str | None = None) -> Refusal:
+def explained(
+    name: str, error: BaseException, lines: Sequence[Line], ca_file: str | None = None, *, has_login: bool = True
+) -> Refusal:
     """The error for an error of FFmpeg.
 
     Args:
@@ -185,14 +199,15 @@ def explained(name: str, error: BaseException, lines: Sequence[Line], ca_file: s
         error: raised by PyAV.
         lines: log lines of FFmpeg.
         ca_file: the file of trusted authorities.
+        has_login: a user or a password was given.
     """
     if (untrusted := _untrusted(name, lines, ca_file)) is not None:
         return untrusted
     if (failed := code_of(lines)) is not None:
-        return refused(name, failed[0], failed[1], (), failed[2])
+        return refused(name, failed[0], failed[1], (), failed[2], has_login=has_login)
     for kind, code in _BY_TYPE:
         if isinstance(error, kind):
-            return refused(name, code)
+            return refused(name, code, has_login=has_login)
     if isinstance(error, av.error.ProtocolNotFoundError):
         return SourceUnavailable(f"{name}: this FFmpeg does not support the protocol", "protocol")
     if isinstance(error, OSError) and _is_known_number(error.errno):
@@ -250,7 +265,7 @@ def _silent(name: str) -> SourceLost:
     if scheme in ("udp", "rtp", "srtp"):
         remedy = "check the sender, the firewall, and for a multicast group the route (ip route)"
         return SourceLost(f"{name}: no data in time; {remedy}", "no answer")
-    return SourceLost(f"{name}: no answer in time", "no answer")
+    return SourceLost(f"{name}: no answer in time; {_NO_ANSWER}", "no answer")
 
 
 def _host_and_port(name: str) -> tuple[str, int]:

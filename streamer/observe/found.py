@@ -38,39 +38,45 @@ class Found:
         self._keep = keep
         self._settings = settings
         self._lock = threading.Lock()
+        # A detector that ran before, on another input, still has the score of its last frame.
+        self._scores_before = self._top_scores()
+        self._unknown_before = self._count_unknown()
+        self._unknown: Counter[str] = Counter()
+        self._best_score: float | None = None
         self._frames = self._kept = 0
         self._by_label: Counter[int] = Counter()
 
     def __call__(self, found: Detections) -> Detections:
-        kept = self._keep(found)
+        kept, scores = self._keep(found), self._top_scores()
+        unknown = self._count_unknown() - self._unknown_before
+        known = [one for one, before in zip(scores, self._scores_before, strict=True) if one not in (None, before)]
         with self._lock:
+            self._best_score = max((one for one in (*known, self._best_score) if one is not None), default=None)
             self._frames += 1
             self._kept += len(kept)
             self._by_label.update(found.labels.tolist())
+            self._unknown |= unknown  # a detector that is closed or loaded again counts from 0
         return kept
 
-    @property
-    def best_score(self) -> float | None:
-        """The highest score so far, also below the bound; None if no detector knows it."""
-        scores = [getattr(detector, "best_score", None) for detector in self._detectors]
-        return max((score for score in scores if score is not None), default=None)
+    def _top_scores(self) -> list[float | None]:
+        return [getattr(detector, "top_score", None) for detector in self._detectors]
 
-    @property
     def unknown_classes(self) -> Counter[str]:
-        """How often the detectors found each class without a name so far; empty if they do not count them."""
+        """How often the detectors found each class without a name; empty if they do not count them."""
+        with self._lock:
+            return Counter(self._unknown)
+
+    def _count_unknown(self) -> Counter[str]:
+        """The counts of the detectors, which include those of earlier runs."""
         counts: Counter[str] = Counter()
         for detector in self._detectors:
             counts.update(getattr(detector, "unknown_classes", {}))
         return counts
 
-    def nothing(self, best_score: float | None) -> str | None:
-        """The problem that the detectors found nothing, on one line with the remedy; None if they found something.
-
-        Args:
-            best_score: see above; given, because detectors may be closed by now.
-        """
+    def nothing(self) -> str | None:
+        """The problem that the detectors found nothing, on one line with the remedy; None if they found something."""
         with self._lock:
-            frames, found = self._frames, self._by_label.total()
+            frames, found, best_score = self._frames, self._by_label.total(), self._best_score
         if found or frames < _LEAST_FRAMES:
             return None
         if self.recorded:
@@ -85,16 +91,13 @@ class Found:
             "or check the picture (night, wrong channel)"
         )
 
-    def no_match(self, labels: LabelTable) -> str | None:
-        """The problem that no detection was kept, as `nothing`; None if one was, or if there were none.
-
-        Args:
-            labels: of the detections.
-        """
+    def no_match(self) -> str | None:
+        """The problem that no detection was kept, as `nothing`; None if one was, or if there were none."""
         with self._lock:
             frames, kept, by_label = self._frames, self._kept, Counter(self._by_label)
         if kept or not by_label or frames < _LEAST_FRAMES:
             return None
+        labels = self._detectors[0].labels  # now, because a function's classes are known once it has found them
         selected = labels.rows(self._settings.classes) if self._settings.classes else by_label
         if any(label in by_label for label in selected):
             return (

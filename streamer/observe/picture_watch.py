@@ -15,10 +15,13 @@ from streamer.motion.thumbnail import Grey, luma_of
 from streamer.values.frame import Frame
 
 _EVERY_S = 1.0
+_PAUSE_S = 30.0
+"""After so long without frames, watching starts again."""
 BLACK_S = 10.0
 FROZEN_S = 60.0
-_DARK = 40
-"""99% of the pixels of a black picture are darker, in 0 to 255: black is 16 in most video, and sensors have noise."""
+_DARK, _BRIGHT_SHARE = 40, 0.002
+"""Fewer pixels of a black picture are brighter, in 0 to 255: black is 16 in most video, sensors have noise, and many
+cameras write the time into the picture, about 0.15% of its pixels."""
 _REMEMBERED = 4
 """More would take a clip that a test server plays in a loop for a frozen picture."""
 _EVERY_ROW = 4
@@ -74,7 +77,7 @@ class PictureWatch:
         now_s = frame.captured_s
         if now_s < self._next_s:
             return []
-        if self._last_s is not None and now_s - self._last_s > BLACK_S:  # no frames arrived meanwhile
+        if self._last_s is not None and now_s - self._last_s > _PAUSE_S:
             self._forget()
         self._next_s, self._last_s = now_s + _EVERY_S, now_s
         rows = np.ascontiguousarray(luma_of(frame.picture)[::_EVERY_ROW])
@@ -114,4 +117,4 @@ class PictureWatch:
 
 
 def _is_black(rows: Grey) -> bool:
-    return int(np.count_nonzero(rows[:, ::4] > _DARK)) < 0.01 * rows[:, ::4].size
+    return int(np.count_nonzero(rows > _DARK)) < _BRIGHT_SHARE * rows.size

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from streamer.config.detector import DetectorSettings
-from streamer.flow.observers import RunObserver, RunSetup
+from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Detector, StreamInfo
 from streamer.observe.box_sizes import ENOUGH_BOXES, BoxSizes
@@ -55,7 +55,7 @@ class RunWarnings(RunObserver):
         self._stats = stats
         self._found: Found | None = None
         self._tracker: Tracker | None = None
-        self._labels = LabelTable(("object",))
+        self._labels = LabelTable(())
         self._said: set[object] = set()
         self._lock = threading.Lock()  # guards `_said` and `notes`: the capture and the display thread warn
         # Capture thread:
@@ -64,25 +64,20 @@ class RunWarnings(RunObserver):
         self._sizes: BoxSizes | None = None
         self._began_s: float | None = None
         self._is_past_the_first_minute = False
-        self._best_score: float | None = None
-        self._unknown_classes: Mapping[str, int] = {}
-        self._is_live = False
+        self._name, self._is_live = "", False
 
     def watch(self, detectors: Sequence[Detector], keep: Callable[[Detections], Detections], tracker: Tracker) -> Found:
         """Before the run: observe what the detectors find and what the tracker hides.
 
         The pipeline calls the result in place of `keep`.
         """
-        self._tracker = tracker
+        self._tracker, self._labels = tracker, detectors[0].labels
         self._found = Found(detectors, keep, self._settings)
         return self._found
 
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:  # noqa: ARG002
-        self._is_live = info.live
+        self._name, self._is_live = info.name, info.live
         self._picture = PictureWatch() if info.live else None
-
-    def run_started(self, setup: RunSetup) -> None:
-        self._labels = setup.labels
 
     def frame_captured(self, frame: Frame) -> None:
         if self._picture is not None:
@@ -92,7 +87,6 @@ class RunWarnings(RunObserver):
     def delivered(self, delivery: Delivery) -> None:
         if not isinstance(delivery, Detected) or delivery.detections is None or self._found is None:
             return
-        self._unknown_classes = self._found.unknown_classes
         self._check_sizes(delivery.frame, delivery.detections, self._found)
         self._check_first_minute(delivery.frame, self._found)
 
@@ -100,13 +94,13 @@ class RunWarnings(RunObserver):
         if self._found is None:
             return
         self._count_hidden()
-        for name, times in self._unknown_classes.items():
+        for name, times in self._found.unknown_classes().items():
             self._stats.count(UNKNOWN, name, times)
         if self._sizes is not None and self._found.recorded:
             self._warn("sizes", self._sizes.outside() or self._sizes.in_a_corner())
         if kind is None:
-            self._warn("nothing", self._found.nothing(self._best_score))
-            self._warn("classes", self._found.no_match(self._labels))
+            self._warn("nothing", self._found.nothing())
+            self._warn("classes", self._found.no_match())
 
     def _check_sizes(self, frame: Frame, detections: Detections, found: Found) -> None:
         if self._sizes is None:
@@ -124,12 +118,11 @@ class RunWarnings(RunObserver):
             self._began_s = now_s
         if self._is_past_the_first_minute:
             return
-        self._best_score = found.best_score
         if now_s - self._began_s >= FIRST_S:
             self._is_past_the_first_minute = True
-            self._warn("nothing", found.nothing(self._best_score))
+            self._warn("nothing", found.nothing())
             if self._is_live:
-                self._warn("classes", found.no_match(self._labels))
+                self._warn("classes", found.no_match())
 
     def _count_hidden(self) -> None:
         """What the tracker hid during the run; not every tracker hides objects."""
@@ -145,7 +138,8 @@ class RunWarnings(RunObserver):
     def _report(self, change: PictureChange) -> None:
         if not change.is_over:
             self._stats.count("picture fault", change.cause)
-        self._warn((change.cause, change.is_over), _PICTURE[change.cause, change.is_over].format(change.lasted_s))
+        what = change.cause, change.is_over
+        self._warn(what, f"{self._name}: {_PICTURE[what].format(change.lasted_s)}")
 
     def _warn(self, what: object, line: str | None) -> None:
         if line is None:

@@ -84,8 +84,9 @@ class Delay:
             self._rise(needed_s)
             self._fall(now_s - next_s, next_s, START_SPEED)
         elif usual_s > self.chosen_s:
-            sooner = self._lowered_s is not None and now_s - self._lowered_s < self._must_be_quick_s
-            self._must_be_quick_s = 2 * self._must_be_quick_s if sooner else QUICK_S
+            if self._lowered_s is not None:  # else it rises further in the same stall
+                is_soon = now_s - self._lowered_s < self._must_be_quick_s
+                self._must_be_quick_s = 2 * self._must_be_quick_s if is_soon else QUICK_S
             self._rise(needed_s)
         elif needed_s < _QUICKER * self.chosen_s:
             self._quick_waits_s.append(wait_s)

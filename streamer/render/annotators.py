@@ -63,7 +63,7 @@ class Renderer:
         """A copy of the picture that the scene shows, with the annotators drawn on it."""
         canvas = Canvas(
             scene.shown,
-            colours=self._colours.of(scene.tracks),
+            colours=self._colours.of(scene.tracks, scene.frame.time_s),
             sample_aspect_ratio=scene.frame.sample_aspect_ratio or self._sample_aspect_ratio,
         )
         for annotator in self._annotators:

@@ -98,8 +98,10 @@ class _Styles:
 
     def dashed(self, scene: Scene) -> list[bool]:
         """For each track of the scene."""
-        styles, ids, reasons = self._memory.recall(scene), scene.tracks.ids.tolist(), self._reasons(scene)
-        now_s = self._memory.now_s
+        styles, ids = self._memory.recall(scene), scene.tracks.ids.tolist()
+        if self._memory.restarted:
+            self._detected_pts = _NEVER
+        reasons, now_s = self._reasons(scene), self._memory.now_s
         if not self._any_dashed and True not in reasons:
             styles.update({track_id: _Style(False, now_s, -math.inf) for track_id in ids if track_id not in styles})
             return reasons
@@ -128,8 +130,7 @@ class _Styles:
             ages_s, missed = np.abs(tracks.unseen_s), np.full(len(tracks), looked)
         else:
             ages_s = np.abs(frame.pts - scene.found_pts) * float(frame.time_base)
-            before = _NEVER if self._memory.restarted else self._detected_pts
-            self._detected_pts = max((before, *scene.found_pts.tolist()))
+            self._detected_pts = max((self._detected_pts, *scene.found_pts.tolist()))
             missed = looked | (scene.found_pts < self._detected_pts)
         limits_s = np.where(missed, _MISSED_S, _OLD_S) + _SAME_S
         reasons: list[bool] = ((tracks.origin == _PREDICTED) & (ages_s > limits_s)).tolist()

@@ -91,22 +91,22 @@ class Canvas(Drawable):
         x0, y0, x1, y1 = outer = rounded(box)
         if x1 <= x0 or y1 <= y0:
             return
-        line, casing = (thickness_px, thickness_px), (casing_px, casing_px)
+        # Columns and rows of line and casing.
+        tx, ty, cx, cy = thickness_px, thickness_px, casing_px, casing_px
         if self.pixel_aspect != 1:
-            line, casing = self._thickness(thickness_px), self._thickness(casing_px)
-        (tx, ty), (cx, cy) = line, casing
+            tx, cx = self._columns(thickness_px), self._columns(casing_px)
         inside = x0 >= cx and y0 >= cy and x1 + cx <= self.width and y1 + cy <= self.height
         if cy and inside and not dashed and x1 - x0 > 2 * (tx + cx) and y1 - y0 > 2 * (ty + cy):
-            self._outline_inside(outer, colour, line, casing)
+            self._outline_inside(outer, colour, tx, ty, cx, cy)
             return
         if cy:
             around = (x0 - cx, y0 - cy, x1 + cx, y1 + cy)
             self._bars(ring(around, (tx + 2 * cx, ty + 2 * cy)), _CASING, light_only=True)
-        bars = ring(outer, line)
+        bars = ring(outer, (tx, ty))
         if dashed and len(bars) == 4:
             size = (self.width, self.height)
             for (samples, steps), value in zip(self._parts, self._values_of(colour), strict=True):
-                dash_outline(samples, outer, line, size, steps, self.grid, value)
+                dash_outline(samples, outer, (tx, ty), size, steps, self.grid, value)
         else:
             self._bars(bars, colour)
 
@@ -119,17 +119,19 @@ class Canvas(Drawable):
     ) -> None:
         if len(points) < 2:
             return
-        wide, high = self._thickness(thickness_px + 2)
+        high = thickness_px + 2
+        wide = self._columns(high)
         (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         extent = rounded((x0 - wide, y0 - high, x1 + wide, y1 + high))
         for left, top, right, bottom in clipped((extent,), self.width, self.height):
-            columns, moved = right - left, points - (left, top)
+            columns = right - left
+            # OpenCV's origin is the centre of a pixel; the unit here is a sixteenth of a pixel.
+            ends = (points - (left + 0.5, top + 0.5)) * 16
             if self.pixel_aspect != 1:  # drawn as it is displayed, with square pixels
                 columns = max(1, round(columns * self.pixel_aspect))
-                moved *= (columns / (right - left), 1)
+                ends[:, 0] = (ends[:, 0] + 8) * (columns / (right - left)) - 8
             mask = np.zeros((bottom - top, columns), np.uint8)
-            # OpenCV's origin is the centre of a pixel; the unit here is a sixteenth of a pixel.
-            ends = np.rint(np.clip((moved - 0.5) * 16, -_FAR, _FAR)).astype(np.int32)
+            ends = np.rint(np.clip(ends, -_FAR, _FAR)).astype(np.int32)
             for start, stop, level in _runs(len(ends) - 1, opacities):
                 cv2.polylines(mask, [ends[start : stop + 1]], False, (level,), thickness_px, cv2.LINE_AA, 4)
             self.blend_mask(widened(mask, right - left), left, top, colour)
@@ -180,13 +182,13 @@ class Canvas(Drawable):
                 for x0, y0, x1, y1 in covering(bars, steps):
                     samples[y0:y1, x0:x1] = value
 
-    def _thickness(self, rows: int) -> tuple[int, int]:
-        """Columns and rows that look equally thick on the screen."""
-        return max(rows > 0, int(rows / self.pixel_aspect + 0.5)), rows
+    def _columns(self, rows: int) -> int:
+        """Columns that are as wide on the screen as rows are high, at least one for one row."""
+        return rows if self.pixel_aspect == 1 else max(rows > 0, int(rows / self.pixel_aspect + 0.5))
 
-    def _outline_inside(self, outer: Rectangle, colour: Colour, line: tuple[int, int], casing: tuple[int, int]) -> None:
+    def _outline_inside(self, outer: Rectangle, colour: Colour, tx: int, ty: int, cx: int, cy: int) -> None:
         """Draw a cased outline that lies wholly in the frame, in half the time: each side with its casing at once."""
-        (x0, y0, x1, y1), (tx, ty), (cx, cy) = outer, line, casing
+        x0, y0, x1, y1 = outer
         sx, sy = self.grid
         left, right = slice(x0 // sx, -(-(x0 + tx) // sx)), slice((x1 - tx) // sx, -(-x1 // sx))
         across, down = slice(x0 // sx, -(-x1 // sx)), slice(y0 // sy, -(-y1 // sy))

@@ -28,7 +28,7 @@ class PacketFileOpened:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PacketReceived:
-    """A copy of a packet on its way to the decoder."""
+    """A copy of a packet for the decoder."""
 
     stream: int
     packet: Packet[VideoStream]

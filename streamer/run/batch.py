@@ -50,6 +50,10 @@ class BatchReporter(Protocol):
         """One line about what happens."""
         ...
 
+    def started(self, destinations: Sequence[str]) -> None:
+        """As of `Reporter`, for each run."""
+        ...
+
     def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
         """As of `Reporter`; `title` is the number and the name of the input."""
         ...
@@ -169,7 +173,7 @@ class _RunReporter(Reporter):
         self._reporter.message(text)
 
     def started(self, destinations: Sequence[str]) -> None:
-        """Nothing: the line of each input names its files."""
+        self._reporter.started(destinations)
 
     def progress(self, total: int | None, *, live: bool) -> AbstractContextManager[Progress]:
         return self._reporter.progress(total, live=live, title=self._title)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
-from streamer.config.settings import Settings, TrackerSettings
+from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
 from streamer.detectors.shared import SharedDetectors
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SinkError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import Cadence
 from streamer.flow.observers import RunObserver, packet_tap
@@ -25,12 +24,12 @@ from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
 from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
-from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
+from streamer.run.trackers import build_tracker, tracker_settings
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.selection import open_source
-from streamer.system.suggestions import nearest
+from streamer.system.secrets import redacted
 from streamer.values.states import Overlay
 from tracking import assignment
 from tracking.types import Tracker
@@ -115,7 +114,7 @@ def build_run(
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
     observers = (*observers, warnings)
-    source = _enter_source(own.source or uri, settings, stack, stats, observers)
+    source = _enter_source(own.source or uri, settings, stack, stats, observers, message)
     if settings.metrics.address is not None:
         _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
     info = source.info
@@ -169,14 +168,23 @@ def _build_detectors(
 
 
 def _enter_source(
-    uri: str | Source, settings: Settings, stack: ExitStack, stats: RunStats, observers: Sequence[RunObserver]
+    uri: str | Source,
+    settings: Settings,
+    stack: ExitStack,
+    stats: RunStats,
+    observers: Sequence[RunObserver],
+    message: Callable[[str], None],
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
     settings.source.login()  # an unreadable password file is refused, also if this source needs no login
     context = SourceContext(stats, packet_tap(observers), settings.extensions)
     source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
+    if isinstance(uri, str) and "://" in uri:
+        message(f"connecting to {redacted(uri)}")
     stack.enter_context(source)
+    if source.info.live:
+        message(f"source: {_live_picture(source.info)}")
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
     return source
@@ -191,6 +199,11 @@ def _serve_metrics(
     message(f"metrics at {server.url}")
 
 
+def _live_picture(info: StreamInfo) -> str:
+    rate = "" if info.average_fps is None else f", {float(info.average_fps):.3g} fps"
+    return f"{info.name}, {info.width}x{info.height}{rate}"
+
+
 def _enter_sinks(
     outputs: Outputs,
     source: Source,
@@ -203,50 +216,19 @@ def _enter_sinks(
     sinks = outputs.open_sinks(source.info, settings, on_close, passthrough=passthrough)
     sinks.all.extend(own)
     sinks.keep_all.extend(own)
+    stack.push(partial(_check_written, sinks.all))
     for sink in sinks.all:
         stack.enter_context(sink)
     return sinks
 
 
-def tracker_settings(settings: Settings) -> TrackerSettings:
-    """The tracker's settings of a run. A score bound that the user gave is the only one.
-
-    Without one the tracker compares scores with the usual score: it hides objects far below it, and shows weak ones
-    late. The user's own options stay.
-    """
-    given, tracker = settings.detector, settings.tracker
-    if given.min_score is None and not given.min_scores:
-        return tracker
-    known = inspect.signature(TRACKERS[tracker.name]).parameters
-    options = {name: 0.0 for name in ("shown_ratio", "weak_confirm_s") if name in known}
-    return tracker.model_copy(update={"options": {**options, **tracker.options}})
-
-
-def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
-    """The tracker that the settings name, built with its options.
-
-    Args:
-        settings: name and options.
-        detection_interval_s: media time between two detected frames. A tracker forgets a track after `memory_s`; to
-            connect two detections it needs twice this interval, which is the least value unless an option sets it.
-
-    Raises:
-        ConfigError: the tracker has no such option, or refuses a value.
-    """
-    factory = TRACKERS[settings.name]
-    known = inspect.signature(factory).parameters
-    for option in settings.options:
-        if option not in known:
-            raise ConfigError(f"tracker.options.{option}: no such option{nearest(option, known)}")
-    options: dict[str, Any] = dict(settings.options)
-    memory_s = known["memory_s"].default if "memory_s" in known else None
-    if isinstance(memory_s, int | float) and 2 * detection_interval_s > memory_s:
-        options.setdefault("memory_s", 2 * detection_interval_s)
-    try:
-        tracker: Tracker = factory(**options)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"tracker.options: {error}") from error
-    return tracker
+def _check_written(
+    sinks: Sequence[Sink], kind: type[BaseException] | None, _error: BaseException | None, _traceback: object
+) -> None:
+    """After the sinks were left: a run is no success if it had outputs and none of them could ever be written."""
+    reasons = [getattr(sink, "never_written", None) for sink in sinks]
+    if kind is None and reasons and all(reasons):
+        raise SinkError(f"nothing was written: {'; '.join(map(str, reasons))}")
 
 
 def is_live(settings: Settings, info: StreamInfo) -> bool:

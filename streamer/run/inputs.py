@@ -1,4 +1,4 @@
-"""Finds the inputs that the user names, and refuses outputs that cannot work before the first frame of the first run.
+"""Finds the inputs that the user names, and refuses unusable outputs before the first frame of the first run.
 
 Several inputs are run one after the other (`streamer.run.batch`). Pure functions except that they read folders.
 """

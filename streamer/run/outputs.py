@@ -108,6 +108,12 @@ class Outputs:
                 lines.append(sink.destination)
         return lines if self.report is None else [*lines, f"writing {self.report}"]
 
+    def described(self, sinks: Sequence[Sink]) -> list[DescribedSink]:
+        """The sinks that say where their results are, because those are not in one file; `sinks` as above."""
+        pairs = zip(self.entries, sinks, strict=False)
+        several = (sink for entry, sink in pairs if sink_class(entry).file_of(entry) is None)
+        return [sink for sink in several if isinstance(sink, DescribedSink)]
+
     def lack_video(self, sinks: Sequence[Sink]) -> bool:
         """Whether the outputs are only files of data, which a user may not expect."""
         return bool(self.entries) and not any(sink.wants_picture for sink in sinks)

@@ -153,7 +153,7 @@ class Session:
         lines += [observer.destination for observer in self._observers if observer.destination]
         lines += [NO_VIDEO] if self._outputs.lack_video(run.sinks) else []
         self._reporter.started(lines)
-        self._described = [(sink, sink.destination) for sink in run.sinks if isinstance(sink, DescribedSink)]
+        self._described = [(sink, sink.destination) for sink in self._outputs.described(run.sinks)]
 
     def _written(self, *, failed: bool) -> list[str]:
         """The finished files. A failed run leaves those of recordings."""

@@ -27,13 +27,16 @@ class Outage:
     Attributes:
         connected: whether the output takes scenes at the moment.
         skipped: scenes that were skipped in all outages.
+        never_written: why no scene was written so far; None if one was, or if there was no failure.
 
-    Both are replaced by the writing thread, never changed in place, so that any thread may read them.
+    All are replaced by the writing thread, never changed in place, so that any thread may read them.
     """
 
     def __init__(self, name: object, clock: Callable[[], float], backoff: Backoff) -> None:
         self.connected = False
         self.skipped = 0
+        self.never_written: str | None = None
+        self._has_written = False
         self._name = name
         self._clock = clock
         self._backoff = backoff
@@ -67,7 +70,8 @@ class Outage:
             self._reported.clear()
         elif now_s - self._opened_s > _STABLE_S:
             self._backoff.reset()
-        self.connected = True
+        self.connected = self._has_written = True
+        self.never_written = None
         return not was_connected
 
     def fail(self, reason: str, *, kind: str = "", backoff: Backoff | None = None) -> float:
@@ -82,6 +86,7 @@ class Outage:
         if self._began_s is None:
             self._began_s, self._skipped_before = now_s, self.skipped
         self.connected = False
+        self.never_written = None if self._has_written else reason
         wait_s = (backoff or self._backoff).next_s()
         self._retry_s = now_s + wait_s
         if kind not in self._reported:
@@ -108,3 +113,8 @@ class RetryingSink(SinkFeature):
     def skipped(self) -> int:
         """Scenes that were skipped in outages; any thread may ask."""
         return self._outage.skipped
+
+    @property
+    def never_written(self) -> str | None:
+        """Why no scene was written so far; None if one was, or if there was no failure. Any thread may ask."""
+        return self._outage.never_written

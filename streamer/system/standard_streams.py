@@ -28,7 +28,7 @@ class TolerantOutput(io.RawIOBase):
 
     Args:
         descriptor: stays open.
-        timeout_s: how long a write waits for a reader before it drops the rest; forever if None.
+        timeout_s: how long a write waits for a reader before it drops the rest; without limit if None.
     """
 
     def __init__(self, descriptor: int, *, timeout_s: float | None = None) -> None:

@@ -213,7 +213,7 @@ class _Server:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
         app.on_response_prepare.append(_add_headers)
-        # Cancelling: a client that disconnects ends its handler, which may otherwise wait for ever.
+        # Cancelling: a client that disconnects ends its handler, which may otherwise wait indefinitely.
         runner = web.AppRunner(
             app, access_log=None, logger=_requests, shutdown_timeout=_GRACE_S, handler_cancellation=True
         )

@@ -117,6 +117,8 @@ def test_an_invalid_setting_is_reported_with_its_path(
         ("out.webm", "h264", "webm"),
         ("out.mp4", "nosuchcodec", "nosuchcodec"),
         ("out.xyz", "h264", "xyz"),
+        ("out.mp3", "h264", "no video container has that suffix"),
+        ("out.wav", "h264", "no video container has that suffix"),
         ("out", "h264", "out"),
     ],
 )

@@ -63,6 +63,18 @@ def test_the_report_of_a_live_run_adds_up(program: Program) -> None:
     assert program.files() == {"clip.mp4", "out.mp4", "out.jsonl", "report.json"}
 
 
+def test_a_run_whose_only_output_was_never_reached_fails(program: Program) -> None:
+    clip, address = write_video(program.folder / "clip.mp4", frames=20), f"rtsp://127.0.0.1:{free_port()}/live"
+    (program.folder / "det.txt").write_text("1,-1,10,10,50,50,0.9\n")
+    alone = program("run", clip, "--detector", "det.txt", "-o", address, "--report", "report.json")
+    assert alone.code == 1
+    assert f"error: nothing was written: {address}: cannot be reached: Connection refused" in alone.errors
+    assert json.loads((program.folder / "report.json").read_text())["state"] == "failed"
+    with_a_file = program("run", clip, "--detector", "det.txt", "-o", address, "--jsonl", "tracks.jsonl")
+    assert with_a_file.code == 0
+    assert len((program.folder / "tracks.jsonl").read_text().splitlines()) == 20
+
+
 def test_overlay_detected_shows_detected_frames_only(program: Program) -> None:
     write_video(program.folder / "clip.mp4", frames=30)
     options = ("--overlay", "detected", "--jsonl", "out.jsonl", "--report", "report.json")

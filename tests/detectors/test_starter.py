@@ -112,12 +112,12 @@ def test_limits_keep_the_best() -> None:
     assert same(sure.detect(frame), everything.select(everything.scores >= bound))
 
 
-def test_the_best_score_is_known_if_nothing_reaches_the_bound() -> None:
+def test_the_top_score_is_known_if_nothing_reaches_the_bound() -> None:
     frame, strict = frame_of(street(640, 360, seed=3)), StarterDetector(DetectorSettings(min_score=0.999))
-    assert strict.best_score is None
+    assert strict.top_score is None
     assert len(strict.detect(frame)) == 0
     best = StarterDetector(DetectorSettings(min_score=0.0)).detect(frame).scores[0]
-    assert strict.best_score == pytest.approx(float(best))
+    assert strict.top_score == pytest.approx(float(best))
 
 
 def test_two_instances_in_two_threads_give_equal_detections() -> None:

@@ -73,19 +73,19 @@ def test_a_jump_when_a_detection_arrives_is_measured() -> None:
     found = carried(lefts, 4)
     assert (found.landed.count, found.between.count) == (3, 12)
     assert found.landed.shift_p50 == found.landed.shift_p95 == pytest.approx(10 / 40)
-    assert found.landed.swerve_p50 == pytest.approx(12 / 40)
+    assert found.landed.deviation_p50 == pytest.approx(12 / 40)
     assert found.landed.iou_p50 == found.landed.iou_p5 == pytest.approx(30 / 50)
     assert found.between.shift_p50 == pytest.approx(2 / 40)
     assert found.between.iou_p5 == pytest.approx(38 / 42)
-    assert found.between.swerve_p50 == pytest.approx(0, abs=1e-6)
+    assert found.between.deviation_p50 == pytest.approx(0, abs=1e-6)
     assert found.frames == 16
     assert found.duration_s == pytest.approx(1.5)
 
 
-def test_a_box_with_constant_speed_does_not_swerve() -> None:
+def test_a_box_with_constant_velocity_does_not_deviate() -> None:
     found = carried([100 + 3.0 * k for k in range(16)], 4)
     assert found.landed.shift_p95 == pytest.approx(3 / 40)
-    assert found.landed.swerve_p95 == pytest.approx(0, abs=1e-6)
+    assert found.landed.deviation_p95 == pytest.approx(0, abs=1e-6)
 
 
 def test_an_id_on_one_frame_makes_no_step() -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,7 +170,7 @@ def test_a_full_disk(url: str, cache: Path, entry: Path, module: Path) -> None:
 
 def test_pauses_between_attempts(server: ArchiveServer, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(hub._pause, "wait", pauses.append)
     server.script.fault = "503"
     with pytest.raises(ModelError):
         store.fetch(url)

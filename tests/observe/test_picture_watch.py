@@ -67,6 +67,14 @@ def test_a_fade_to_black_and_a_dark_room_are_not_reported(camera: Camera) -> Non
     assert camera.told == []
 
 
+def test_a_small_light_in_the_dark_is_not_black(camera: Camera) -> None:
+    picture = noisy(16, 0.0)
+    dark = picture.to_ndarray()
+    dark[40:50, 60:70] = 235
+    camera.show(30, av.VideoFrame.from_ndarray(dark, format="yuv420p"))
+    assert camera.told == []
+
+
 @pytest.mark.parametrize("pictures", [1, 3])
 def test_a_frozen_picture_is_reported_once_and_when_it_moves_again(camera: Camera, pictures: int) -> None:
     """Its encoder may repeat a few pictures."""

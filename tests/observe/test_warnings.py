@@ -14,15 +14,12 @@ import pytest
 
 import streamer
 from streamer.config.detector import DetectorSettings
-from streamer.flow.cadence import Cadence
-from streamer.flow.observers import RunSetup
 from streamer.flow.stats import RunStats
 from streamer.interfaces import StreamInfo
 from streamer.observe.warnings import FIRST_S, RunWarnings
 from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
-from streamer.values.states import Overlay
 from tests.cli.program import Program
 from tests.clips import write_video
 from tests.pipeline.parts import grey_picture
@@ -38,19 +35,21 @@ class Detector:
 
     Args:
         labels: of the boxes.
-        best_score: the highest score before the detector's own bound.
+        top_score: the highest score on each frame, before the detector's own bound.
     """
 
     labels = LABELS
 
-    def __init__(self, labels: Sequence[int] = (), *, best_score: float | None = None) -> None:
-        self.best_score = best_score
+    def __init__(self, labels: Sequence[int] = (), *, top_score: float | None = None) -> None:
+        self.top_score: float | None = None
+        self.next_score = top_score
         count = len(labels)
         boxes = np.tile(np.array([[10, 10, 60, 60]], np.float32), (count, 1))
         self.found = Detections(boxes, np.full(count, 0.6, np.float32), np.array(labels, np.int32))
 
     def detect(self, frame: Frame) -> Detections:
         del frame
+        self.top_score = self.next_score
         return self.found
 
     def close(self) -> None:
@@ -87,17 +86,17 @@ def test_detections_below_all_bounds_are_counted(clip: Path, caplog: pytest.LogC
 
 
 def test_a_detector_that_found_nothing_names_its_best_score(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert run(clip, caplog, Detector(best_score=0.34)) == [
+    assert run(clip, caplog, Detector(top_score=0.34)) == [
         "the detector found nothing in 30 frames (best score 0.34); try detector.min_score=0.3, or check the picture "
         "(night, wrong channel)"
     ]
 
 
-@pytest.mark.parametrize("best_score", [None, 0.02])
+@pytest.mark.parametrize("top_score", [None, 0.02])
 def test_a_lower_bound_is_proposed_only_if_it_helps(
-    clip: Path, caplog: pytest.LogCaptureFixture, best_score: float | None
+    clip: Path, caplog: pytest.LogCaptureFixture, top_score: float | None
 ) -> None:
-    (line,) = run(clip, caplog, Detector(best_score=best_score))
+    (line,) = run(clip, caplog, Detector(top_score=top_score))
     assert line.endswith("; check the picture (night, wrong channel), or set another detector.name")
 
 
@@ -134,7 +133,6 @@ class LiveRun:
         info = StreamInfo("camera", 64, 48, "yuv420p", Fraction(1, 25), live=True)
         self.warnings.source_opened(info, live=True)
         self.found = self.warnings.watch([detector], lambda found: found.select(found.labels == 2), IouTracker())
-        self.warnings.run_started(RunSetup(info, LABELS, Cadence(), Overlay.NOW, None, simulated=False))
         self._detector = detector
         self._index = 0
 
@@ -153,7 +151,7 @@ def test_a_live_run_is_judged_after_its_first_minute(caplog: pytest.LogCaptureFi
     camera.run(2 * FIRST_S)
     first, second = caplog.messages
     assert first.startswith("no detection of class Dog in 61 frames; the detector found Person 61")
-    assert second.startswith("the picture has not changed for 60 s")
+    assert second.startswith("camera: the picture has not changed for 60 s")
     assert camera.warnings.notes == [first, second]
     assert camera.stats.counts == {("picture fault", "frozen"): 1}
 
@@ -166,3 +164,12 @@ def test_an_interrupted_run_is_not_judged_by_what_it_did_not_find(caplog: pytest
     with caplog.at_level(logging.WARNING):
         camera.warnings.__exit__(None, None, None)
     assert len(caplog.messages) == 1
+
+
+def test_the_score_of_an_earlier_input_does_not_count() -> None:
+    detector = Detector(top_score=0.8)
+    LiveRun(detector).run(10)
+    second = LiveRun(detector)
+    detector.next_score = 0.2
+    second.run(20)
+    assert "best score 0.20" in str(second.found.nothing())

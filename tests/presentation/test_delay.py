@@ -120,11 +120,11 @@ def test_a_detector_that_is_hardly_quicker_does_not_change_the_delay() -> None:
 
 
 def test_a_detector_that_is_often_slow_gets_a_steady_delay(caplog: pytest.LogCaptureFixture) -> None:
-    """Ten slow seconds every two minutes: each fall would be followed by a rise, which stops the picture."""
+    """Twenty slow seconds every two minutes: each fall would be followed by two rises, which stop the picture."""
     frames = Frames()
     frames.run(60, quick)
-    frames.run(3600, lambda now_s: 1.4 if now_s % 120 < 10 else 0.1)
-    assert len(caplog.messages) <= 4
+    frames.run(3600, lambda now_s: 0.1 if now_s % 120 > 20 else 0.8 if now_s % 120 < 10 else 1.4)
+    assert len(caplog.messages) <= 6
     assert frames.held_s == pytest.approx(needed_s(1.4))
 
 

@@ -102,6 +102,7 @@ def tracks(
     labels: Sequence[int] | None = None,
     scores: Sequence[float] | None = None,
     origin: Origin = Origin.DETECTED,
+    unseen_s: float = 0.0,
 ) -> Tracks:
     count = len(boxes)
     return Tracks(
@@ -111,7 +112,7 @@ def tracks(
         labels=np.zeros(count, np.int32) if labels is None else np.array(labels),
         velocities=np.zeros((count, 2), np.float32),
         age_s=np.ones(count, np.float32),
-        unseen_s=np.zeros(count, np.float32),
+        unseen_s=np.full(count, unseen_s, np.float32),
         origin=np.full(count, origin),
         confirmed=np.ones(count, np.bool_),
     )

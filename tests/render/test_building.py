@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import ClassVar, Self
 
 import pytest
@@ -12,8 +13,11 @@ from streamer.config.settings import DrawSettings
 from streamer.errors import ConfigError
 from streamer.interfaces import Scene
 from streamer.registry import ANNOTATORS
-from streamer.render.annotators import build_annotators
-from streamer.values.drawable import Drawable
+from streamer.render.annotators import Renderer, build_annotators
+from streamer.render.boxes import BoxAnnotator
+from streamer.values.drawable import Colour, Drawable
+from tests.render.scenes import noise, tracks
+from tests.render.scenes import scene as shown_scene
 
 
 class CrossSettings(Section):
@@ -74,3 +78,31 @@ def test_an_annotator_of_another_package_gets_its_own_settings() -> None:
 def test_an_unknown_annotator_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"no annotator 'label'; did you mean labels\?"):
         built(DrawSettings(annotators=("label",)))
+
+
+def test_annotators_of_other_packages_draw_after_the_built_in_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unasked(CrossAnnotator):
+        @classmethod
+        def accepts(cls, _settings: DrawSettings) -> bool:
+            return True
+
+    class OtherBoxes(BoxAnnotator):
+        """Replaces the built-in annotator."""
+
+    monkeypatch.setitem(ANNOTATORS._registered, "aaa", Unasked)
+    monkeypatch.setitem(ANNOTATORS._registered, "boxes", OtherBoxes)
+    assert built(DrawSettings(trails=True)) == ["TrailAnnotator", "OtherBoxes", "LabelAnnotator", "Unasked"]
+    named = DrawSettings(annotators=("labels", "boxes"))
+    assert built(named) == ["Unasked", "LabelAnnotator", "OtherBoxes"]
+
+
+def test_all_annotators_of_a_run_draw_a_track_in_one_colour() -> None:
+    class Asks(CrossAnnotator):
+        def draw(self, canvas: Drawable, scene: Scene) -> None:
+            seen.append([canvas.colour_of(track_id) for track_id in scene.tracks.ids.tolist()])
+
+    seen: list[list[Colour]] = []
+    renderer = Renderer([Asks(1), Asks(1)], Fraction(1))
+    renderer.render(shown_scene(noise(64, 48), tracks([(0, 0, 9, 9), (9, 9, 20, 20)], ids=[1, 17])))
+    assert seen[0] == seen[1]
+    assert seen[0][0] != seen[0][1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ import numpy.typing as npt
 import pytest
 
 from streamer.interfaces import Annotator
+from streamer.render.annotators import Renderer
 from streamer.render.boxes import BoxAnnotator
-from streamer.render.canvas import Canvas
 from streamer.render.hud import HudAnnotator
 from streamer.render.labels.annotator import LabelAnnotator
 from streamer.render.trails import TrailAnnotator
@@ -39,9 +40,12 @@ class Look(NamedTuple):
     scenes: Sequence[Tracks]
     ground: tuple[int, int] = (40, 220)
     pixel_format: str = "yuv420p"
+    sample_aspect_ratio: Fraction = Fraction(1)
 
 
 WALK = [tracks([(20 + 4 * step, 20 + step * step / 8, 50 + 4 * step, 80 + step * step / 8)]) for step in range(25)]
+_CORNERS = np.random.default_rng(5).uniform((0, 20), (560, 260), (100, 2))
+CROWD = np.hstack([_CORNERS, _CORNERS + np.array((40, 60))])
 LOOKS = {
     "small-picture": Look(
         (320, 240),
@@ -67,7 +71,70 @@ LOOKS = {
         (640, 480),
         (0, 0, 150, 120),
         [BoxAnnotator(thickness_px=2), LabelAnnotator(show_score=False)],
-        [tracks([(11, 31, 90, 111), (101, 40, 140, 90)], origin=Origin.PREDICTED)],
+        [tracks([(11, 31, 90, 111), (101, 40, 140, 90)], origin=Origin.PREDICTED, unseen_s=0.8)],
+    ),
+    "just-detected": Look(
+        (640, 480),
+        (0, 0, 150, 120),
+        [BoxAnnotator(thickness_px=2), LabelAnnotator(show_score=False)],
+        [tracks([(11, 31, 90, 111), (101, 40, 140, 90)], origin=Origin.PREDICTED, unseen_s=0.2)],
+    ),
+    "passing": Look(
+        (640, 360),
+        (0, 40, 320, 200),
+        [BoxAnnotator(), LabelAnnotator()],
+        [tracks([(20 + 8 * step, 74, 90 + 8 * step, 190), (150, 72, 215, 188)], labels=[0, 1]) for step in range(16)],
+    ),
+    "staying": Look(
+        (640, 360),
+        (0, 40, 320, 240),
+        [BoxAnnotator(), LabelAnnotator()],
+        [tracks([(110, 74, 180, 190), (150, 72 - step % 2, 215, 188)], labels=[0, 1]) for step in range(60)],
+    ),
+    "palette": Look(
+        (640, 360),
+        (0, 0, 330, 190),
+        [BoxAnnotator(), LabelAnnotator(show_score=False)],
+        [
+            tracks(
+                [
+                    (10 + 105 * (row % 4), 30 + 55 * (row // 4), 100 + 105 * (row % 4), 60 + 55 * (row // 4))
+                    for row in range(16)
+                ]
+            )
+        ],
+    ),
+    "crowd": Look(
+        (640, 360),
+        (0, 180, 320, 360),
+        [BoxAnnotator(), HudAnnotator(), LabelAnnotator()],
+        [tracks(CROWD.tolist(), labels=[row % 4 for row in range(100)])],
+    ),
+    "tiny-picture": Look(
+        (160, 120),
+        (0, 0, 160, 120),
+        [BoxAnnotator(), HudAnnotator(), LabelAnnotator()],
+        [tracks((CROWD[:12] / 4 + np.array((0, 6, 0, 6))).tolist(), labels=[row % 4 for row in range(12)])],
+    ),
+    "head-up-line-and-labels": Look(
+        (640, 360),
+        (0, 220, 320, 360),
+        [BoxAnnotator(), HudAnnotator(), LabelAnnotator()],
+        [tracks([(20, 346, 120, 360), (150, 290, 230, 350), (4, 250, 60, 345)], labels=[0, 1, 2])],
+    ),
+    "wide-pixels": Look(
+        (720, 576),
+        (0, 0, 220, 150),
+        [BoxAnnotator(thickness_px=3), LabelAnnotator(), TrailAnnotator()],
+        [tracks([(20 + 4 * step, 40 + step, 110 + 4 * step, 120 + step)]) for step in range(20)],
+        sample_aspect_ratio=Fraction(64, 45),
+    ),
+    "narrow-pixels": Look(
+        (720, 576),
+        (0, 0, 440, 150),
+        [BoxAnnotator(thickness_px=3), LabelAnnotator()],
+        [tracks([(20, 40, 300, 120)])],
+        sample_aspect_ratio=Fraction(1, 2),
     ),
     "trail": Look((320, 240), (10, 40, 160, 170), [TrailAnnotator(length_s=0.8), BoxAnnotator()], WALK),
     "head-up-line": Look(
@@ -95,12 +162,10 @@ def drawn(look: Look) -> Pixels:
     ramp = np.linspace(*look.ground, width).astype(np.uint8)
     pixels = np.repeat(np.repeat(ramp[np.newaxis, :, np.newaxis], height, axis=0), 3, axis=2)
     shown = pixels
+    renderer = Renderer(look.annotators, look.sample_aspect_ratio)
     for index, shown_tracks in enumerate(look.scenes):
         shot = scene(painted(pixels, look.pixel_format), shown_tracks, time_s=12.34 + index / 25)
-        canvas = Canvas(shot.frame.picture)
-        for annotator in look.annotators:
-            annotator.draw(canvas, shot)
-        shown = scene(canvas.picture, shown_tracks).frame.rgb()
+        shown = scene(renderer.render(shot), shown_tracks).frame.rgb()
     x0, y0, x1, y1 = look.crop
     return shown[y0:y1, x0:x1]
 

@@ -125,9 +125,7 @@ def test_a_new_segment_and_a_step_back_begin_anew() -> None:
 
 
 def test_where_the_last_detection_is_unknown_the_tracker_is_asked() -> None:
-    shown = tracks([(5, 5, 40, 40)], origin=Origin.PREDICTED)
-    shown.unseen_s.flags.writeable = True
-    shown.unseen_s[:] = 0.8
+    shown = tracks([(5, 5, 40, 40)], origin=Origin.PREDICTED, unseen_s=0.8)
     assert styles([scene(PICTURE, shown, state=FrameState.PREDICTED)]) == "-"
 
 

@@ -68,6 +68,9 @@ class Kept(BatchReporter):
     def message(self, text: str) -> None:
         del text
 
+    def started(self, destinations: Sequence[str]) -> None:
+        assert len(destinations) == 1
+
     def progress(self, total: int | None, *, live: bool, title: str) -> AbstractContextManager[Progress]:
         del title
         return SilentReporter().progress(total, live=live)

@@ -1,6 +1,6 @@
 """A TensorFlow Hub module for Open Images V4, or a TensorFlow 2 Object Detection model, from a local folder.
 
-The detector of record, `google/faster_rcnn/openimages_v4/inception_resnet_v2/1`, is of the first form. Built by the
+The high-accuracy model, `google/faster_rcnn/openimages_v4/inception_resnet_v2/1`, is of the first form. Built by the
 main thread, then used by one detector thread. TensorFlow is imported when a detector is built.
 
 The frame is copied to the device at full size: these models scale it themselves, and a scaled frame would give other
@@ -82,7 +82,7 @@ class HubDetector(DetectorFeature):
 
     @classmethod
     def accepts(cls, name: str) -> bool:
-        """Whether the name is the detector of record, an address, or a file or folder that exists."""
+        """Whether the name is the high-accuracy model, an address, or a file or folder that exists."""
         return name == HUB_MODULE or "://" in name or (name != "" and paths.exists(Path(name).expanduser()))
 
     @classmethod
@@ -107,8 +107,8 @@ class HubDetector(DetectorFeature):
         return self._labels
 
     @property
-    def best_score(self) -> float | None:
-        return self._reader.best_score
+    def top_score(self) -> float | None:
+        return self._reader.top_score
 
     @property
     def unknown_classes(self) -> Mapping[str, int]:

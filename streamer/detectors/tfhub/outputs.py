@@ -46,8 +46,8 @@ class OutputReader:
         self._named = np.array([bool(name) for name in labels.names], np.bool_)
         self._units = BoxUnits(form.size)
         self._warned: set[str] = set()
-        self.best_score: float | None = None
-        """The highest score so far, also below `min_score`; replaced by the detector thread, read by any."""
+        self.top_score: float | None = None
+        """The highest score on the last frame, also below `min_score`; replaced by the detector thread, read by any."""
         self.unknown_classes: Mapping[str, int] = {}
         """How often each class that is not in the table was found so far; replaced by the detector thread, read by
         any."""
@@ -82,8 +82,7 @@ class OutputReader:
                 f"the module gave {len(boxes)} boxes, but {', '.join(map(str, lengths))} scores, labels and names"
             )
         _check_finite(boxes, scores)
-        if len(scores):
-            self.best_score = max(self.best_score or 0.0, float(scores.max()))
+        self.top_score = float(scores.max(initial=0.0))
         rows = np.flatnonzero(scores >= self._min_score)
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         labels = self._rows(ids[rows], names[rows], entities[rows]) if self._has_names else self._by_id(ids[rows])

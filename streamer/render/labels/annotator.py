@@ -25,7 +25,7 @@ class LabelAnnotator:
     the place; it then moves to another side, is shortened (without score, then the id alone) or is left out. It moves
     to a better place when that has been free for 1.5 s. Scores are smoothed.
 
-    All labels together cover at most a fifth of the frame: with many of them the font shrinks by a quarter, then the
+    All labels together cover at most a quarter of the frame: with many of them the font shrinks by a quarter, then the
     texts become shorter, then the youngest are left out.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from streamer.render.labels.positions import Ground, Side, overlap, position, positions, preference
 from streamer.render.rectangles import Rectangle
 
-LARGEST_SHARE = 0.2
+LARGEST_SHARE = 0.25
 """All label boxes together cover at most this share of the frame."""
 # Objects that pass one another mostly do so within this time. Until then a label box stays where it is although an
 # older one covers it, and longer if that covers at most this share of it.
@@ -18,6 +19,8 @@ _TOLERATED = 0.1
 # A place must have been free for this time: for a label that had no room, and for one that has only a better place.
 _RETURNS_AFTER_S = 1.0
 _IMPROVES_AFTER_S = 6.0
+# Looking for places takes time, so it is not done on each frame.
+_LOOKS_EVERY_S = 0.2
 # The room around a place, in heights of the label box, where no other label may be: a label that moves there can stay.
 _ROOM = 0.5
 _SAME_S = 1e-6
@@ -35,12 +38,14 @@ class Place:
         level: of its text, 0 for the longest.
         better_since_s: since when a better place has been free; None if none is.
         covered_since_s: since when an older label covers more of it than is tolerated; None if none does.
+        next_look_s: when to look for a better place again.
     """
 
     side: Side | None = None
     level: int = 0
     better_since_s: float | None = None
     covered_since_s: float | None = None
+    next_look_s: float = -math.inf
 
 
 class Placeable(Protocol):
@@ -75,11 +80,12 @@ class Placement:
         """The label box of each label, the most important first; None where there is no room for it."""
         areas = [self._kept(label) for label in labels]
         for index, label in enumerate(labels):
-            area = areas[index]
-            if area is None:
+            area, place = areas[index], label.place
+            if place is None or (area is None and place.side is not None):
                 areas[index] = self._placed(label)
-            elif label.place is not None and (label.place.side is not _ABOVE or label.place.level > self._levels.start):
-                areas[index] = self._improved(label, label.place, area)
+            elif self._now_s >= place.next_look_s and (place.side is not _ABOVE or place.level > self._levels.start):
+                place.next_look_s = self._now_s + _LOOKS_EVERY_S - _SAME_S
+                areas[index] = self._returned(label, place) if area is None else self._improved(label, place, area)
         return areas
 
     def _kept(self, label: Placeable) -> Rectangle | None:
@@ -91,11 +97,14 @@ class Placement:
             place.level = self._levels.start
         width, height = size = label.size(place.level)
         found = position(place.side, label.box, size, self._ground)
-        if found is None or found[2] > height:
+        if found is None:
             return None
-        x, y, _ = found
-        area, pixels = (x, y, x + width, y + height), width * height
-        if pixels > self._free_px + self._slack_px or (self._reserved and overlap(area, self._reserved)):
+        x, y, shift = found
+        # The frame's edge may move it into its box, where it covers the upper or lower end of the object.
+        if shift > height and not (label.box[1] <= y and y + height <= label.box[3]):
+            return None
+        area, pixels = self._beside_reserved((x, y, x + width, y + height)), width * height
+        if area is None or pixels > self._free_px + self._slack_px:
             return None
         if overlap(area, self._taken) <= _TOLERATED * pixels:
             place.covered_since_s = None
@@ -108,16 +117,19 @@ class Placement:
         return area
 
     def _placed(self, label: Placeable) -> Rectangle | None:
-        """A label box for a new track, or for one whose label cannot stay or had no room."""
-        place = label.place
-        comes_back = place is not None and place.side is None
-        found = None if place is None else next(self._free(label, self._taken, margin=True), None)
-        if found is None and not comes_back:
-            found = next(self._free(label, self._taken), None)
-        if place is not None and comes_back and not self._has_waited(place, _RETURNS_AFTER_S, free=found is not None):
-            return None
+        """A label box for a new track, or for one whose label cannot stay."""
+        found = None if label.place is None else next(self._free(label, self._taken, margin=True), None)
+        found = found or next(self._free(label, self._taken), None)
+        label.place = Place() if found is None else Place(found[0], found[1])
         if found is None:
-            label.place = Place()
+            return None
+        self._take(found[2])
+        return found[2]
+
+    def _returned(self, label: Placeable, place: Place) -> Rectangle | None:
+        """A label box for a track whose label had no room, if there has been room for some time."""
+        found = next(self._free(label, self._taken, margin=True), None)
+        if not self._has_waited(place, _RETURNS_AFTER_S, free=found is not None) or found is None:
             return None
         side, level, area = found
         label.place = Place(side, level)
@@ -162,10 +174,29 @@ class Placement:
                 continue
             room = int(margin * height * _ROOM)
             for side, x, y in positions(label.box, size, self._ground):
-                area = (x, y, x + width, y + height)
-                around = (x - room, y - room, x + width + room, y + height + room)
-                if not overlap(around, taken) and not overlap(area, self._reserved):
+                area = self._beside_reserved((x, y, x + width, y + height))
+                if area is None:
+                    continue
+                x0, y0, x1, y1 = area
+                if not overlap((x0 - room, y0 - room, x1 + room, y1 + room), taken):
                     yield side, level, area
+
+    def _beside_reserved(self, area: Rectangle) -> Rectangle | None:
+        """The label box moved up or down, by less than twice its height, to where nothing is reserved; else None."""
+        if not self._reserved:
+            return area
+        x0, y0, x1, y1 = area
+        height, grid = y1 - y0, self._ground.grid[1]
+        for _, top, _, bottom in (one for one in self._reserved if overlap(area, (one,))):
+            upper, lower = (top - height) // grid * grid, -(-bottom // grid) * grid
+            beside = [
+                y for y in (upper, lower) if 0 <= y <= self._ground.frame[1] - height and abs(y - y0) < 2 * height
+            ]
+            if not beside:
+                return None
+            y0 = min(beside, key=lambda y: abs(y - area[1]))
+        moved = (x0, y0, x1, y0 + height)
+        return None if y0 != area[1] and overlap(moved, self._reserved) else moved
 
     def _take(self, area: Rectangle) -> None:
         self._taken.append(area)

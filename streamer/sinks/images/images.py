@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -72,6 +73,16 @@ class ImageSink(SinkFeature):
     def file_of(cls, entry: OutputEntry) -> Path | None:
         """The file or the folder that it writes; None for numbered files."""
         return None if is_pattern(entry.to) else Path(entry.to)
+
+    @property
+    def destination(self) -> str:
+        """Of numbered files; see `streamer.interfaces.DescribedSink`."""
+        return f"writing {self._to}"
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The pattern of numbered files, if there is one."""
+        return [Path(self._to)] if self.written else []
 
     @classmethod
     def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003

@@ -46,7 +46,7 @@ class MjpegSink(SinkFeature):
         viewer_timeout_s: a viewer that takes no data for so long is disconnected.
 
     Raises:
-        ConfigError: an address or a number that cannot work; on entering, a path that another output has.
+        ConfigError: an invalid address or number; on entering, a path that another output has.
         SinkUnavailable: on entering, when the server cannot listen there.
         SinkError: a frame is too large for JPEG, or the server failed.
     """

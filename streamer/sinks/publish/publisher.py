@@ -36,7 +36,7 @@ class StreamPublisher:
         is_connected: whether there is a connection.
 
     Raises:
-        SinkUnavailable: a codec, option or folder that cannot work.
+        SinkUnavailable: an unusable codec, option or folder.
     """
 
     def __init__(

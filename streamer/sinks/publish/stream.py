@@ -51,7 +51,7 @@ class StreamSink(RetryingSink):
         written: number of scenes that were sent; replaced by the writing thread, read by any.
 
     Raises:
-        SinkUnavailable: an address, codec or option that cannot work; on entering too, and then also for a server that
+        SinkUnavailable: an unusable address, codec or option; on entering too, and then also for a server that
             cannot be reached if it is `required`.
         SinkError: from `write`, if the encoder fails, or the connection of a `required` sink.
     """
@@ -178,8 +178,9 @@ class StreamSink(RetryingSink):
             return
         if self._entry.required:
             raise SinkError(f"cannot publish to {self._target.name}: {_remedy(lost)}")
-        what = "lost" if was_connected else "cannot be reached"
-        why = _remedy(lost) if lost.refused else f"{what} ({lost.why})"
+        why = f"lost ({lost.why})" if was_connected else f"cannot be reached: {_remedy(lost)}"
+        if lost.refused:
+            why = _remedy(lost)
         wait_s = self._outage.fail(
             f"{self._target.name}: {why}",
             kind="refused" if lost.refused else "lost",
@@ -204,5 +205,5 @@ def _is_playlist(entry: OutputEntry) -> bool:
 
 def _remedy(lost: LinkLost) -> str:
     if not lost.refused:
-        return f"{lost.why}; check host, port and network"
+        return f"{lost.why} (check host and port, and start the server first)"
     return f"refused ({lost.why}); check user, password and path"

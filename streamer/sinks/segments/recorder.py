@@ -87,7 +87,7 @@ class Recorder:
         return tuple(self._finisher.completed)
 
     def try_file(self) -> None:
-        """Make a file and remove it, so that settings that cannot work are refused before the first scene.
+        """Make a file and remove it, so that unusable settings are refused before the first scene.
 
         Raises:
             StreamerError: the file cannot be made.

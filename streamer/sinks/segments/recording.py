@@ -62,7 +62,7 @@ class RecordingSink(RetryingSink):
         written: recorded scenes. The writing thread replaces the value, so that any thread may read it.
 
     Raises:
-        SinkUnavailable: a pattern that cannot work; on entering, a folder, codec or option that cannot.
+        SinkUnavailable: an invalid pattern; on entering, an unusable folder, codec or option.
         SinkError: from `write`, when the encoder fails, or the disk of a `required` sink; on leaving, when the last
             file cannot be completed.
     """

@@ -33,7 +33,7 @@ class CsvSink(TextFileSink):
         x0_px, y0_px, x1_px, y1_px: corners in pixels of the upright frame, half-open, 2 decimals; may lie outside.
         origin: `detected`, `interpolated` or `predicted`.
         arrival_wall_clock_s: when the frame arrived, seconds since 1970, 6 decimals; empty for files.
-        file: name of the picture in the folder that is read; empty for videos.
+        file: name of the picture, within the folder that is read; empty for videos.
 
     Args and errors: as of `TextFileSink`.
     """

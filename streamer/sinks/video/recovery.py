@@ -1,7 +1,7 @@
 """Recovery of the partial files of a killed process: they become ordinary files with their intended names.
 
-An open file of a recording is hidden and locked (`lock`). The kernel releases the lock when the process dies, so
-whoever gets the lock knows that no process writes the file. Its packets are copied to a second hidden file, which
+An open file of a recording is hidden and locked (`lock`). The kernel releases the lock when the process dies, so the
+process that gets the lock knows that no process writes the file. Its packets are copied to a second hidden file, which
 replaces the first one and then gets the name, so that the content is never lost. The thread that enters the sink looks
 for partial files; a thread of its own copies them, because that takes as long as reading and writing them.
 """

@@ -64,6 +64,11 @@ class Address:
         return self.url.partition(":")[0].lower()
 
     @property
+    def has_login(self) -> bool:
+        """Whether a user or a password was given."""
+        return bool(self.user or self.password)
+
+    @property
     def is_http(self) -> bool:
         """Whether a web server is asked."""
         return self.scheme in ("http", "https")

@@ -191,7 +191,9 @@ class NetworkConnector:
             with capture_log(av.logging.WARNING) as lines:
                 container = av.open(*where, options=options, timeout=timeout, metadata_errors="replace")
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            refusal = refusals.explained(self.name, error, lines, options.get("ca_file"))
+            refusal = refusals.explained(
+                self.name, error, lines, options.get("ca_file"), has_login=self.address.has_login
+            )
             raise self.address.with_hint(refusal) from error
         self._is_segmented = self._is_segmented or container.format.name == "hls"
         return container
@@ -207,8 +209,7 @@ class NetworkConnector:
                 return self.open()
             relay = RtspRelay(self._rtsp_server())
         except SourceUnavailable as error:
-            has_login = bool(self.address.user or self.address.password)
-            if error.cause != "login refused" or not has_login or not self.address.is_rtsp:
+            if error.cause != "login refused" or not self.address.has_login or not self.address.is_rtsp:
                 raise
             asked = offered(self._rtsp_server(), self.settings.open_timeout_s)
             if not is_beyond_ffmpeg(asked):

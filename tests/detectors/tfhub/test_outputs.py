@@ -67,11 +67,12 @@ def test_classes_are_sorted_with_their_scores() -> None:
     assert found.boxes[0].tolist() == [0, 0, WIDTH, HEIGHT]
 
 
-def test_the_best_score_is_known_if_nothing_reaches_the_bound() -> None:
+def test_the_top_score_is_known_if_nothing_reaches_the_bound() -> None:
     strict = reader(0.5)
     assert len(strict.read(outputs([[0, 0, 1, 1], [0, 0, 1, 1]], [0.2, 0.4]), WIDTH, HEIGHT)) == 0
-    assert len(strict.read(outputs([[0, 0, 1, 1]], [0.1]), WIDTH, HEIGHT)) == 0
-    assert strict.best_score == pytest.approx(0.4)
+    assert strict.top_score == pytest.approx(0.4)
+    assert len(strict.read(outputs(np.zeros((0, 4)), []), WIDTH, HEIGHT)) == 0
+    assert strict.top_score == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

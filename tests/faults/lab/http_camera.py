@@ -75,7 +75,7 @@ class HttpCamera:
 
 
 class _Film(threading.Thread):
-    """Takes pictures; whoever waits gets the newest."""
+    """Takes pictures; each waiting client gets the newest."""
 
     def __init__(self, shots: ShotList) -> None:
         super().__init__(daemon=True)

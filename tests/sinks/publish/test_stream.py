@@ -286,7 +286,7 @@ def test_an_unreachable_server_is_logged_once_and_scenes_are_skipped(caplog: pyt
             sink.write(shown(k))
         assert (sink.connected, sink.written, sink.skipped) == (False, 0, 3)
     (line,) = lines_of(caplog)
-    assert "cannot be reached (Connection refused); trying again" in line
+    assert "cannot be reached: Connection refused (check host and port, and start the server first)" in line
     assert sink.notes == [f"3 scenes were not published: no connection to rtsp://{url.rpartition('@')[2]}"]
     assert PASSWORD not in caplog.text + str(sink.notes)
 

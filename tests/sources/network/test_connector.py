@@ -136,6 +136,15 @@ def nothing_says(word: str, caplog: pytest.LogCaptureFixture, capfd: pytest.Capt
     assert word not in "".join(capfd.readouterr())
 
 
+def test_a_missing_login_is_not_called_a_wrong_one(camera: Camera) -> None:
+    camera.change_auth(("digest", "me", "right"))
+    try:
+        with pytest.raises(SourceUnavailable, match="a user and a password are required; give both in the URL"):
+            connect(camera.url_at("/live"))
+    finally:
+        camera.change_auth(None)
+
+
 def test_a_wrong_login_is_reported_without_the_password(
     camera: Camera, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

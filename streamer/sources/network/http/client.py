@@ -89,7 +89,8 @@ class HttpClient:
                 raise another
         if answer.status >= 400:
             asked = challenges(answer.headers.getall("WWW-Authenticate", []))
-            raise refusals.refused(self.address.name, answer.status, answer.reason or "", asked)
+            has_login = self.address.has_login
+            raise refusals.refused(self.address.name, answer.status, answer.reason or "", asked, has_login=has_login)
         return answer
 
     def read(self, timeout_s: float | None = None) -> bytes:

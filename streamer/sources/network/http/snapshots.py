@@ -26,8 +26,6 @@ from streamer.sources.network.http.jpeg_parts import MAX_BYTES
 
 log = logging.getLogger(__name__)
 
-_UNCHANGED_S = 60.0
-"""A picture that is identical for this long is logged: many cameras that hang repeat their last picture."""
 _TIME_BASE = Fraction(1, 1000)  # the pictures have no time stamps
 
 
@@ -53,8 +51,6 @@ class SnapshotConnection:
         self._pause = threading.Event()  # never set: a wait with a deadline
         self._due_s = time.monotonic()
         self._file, self._validators = first, client.validators()
-        self._changed_s = self._due_s
-        self._logged_unchanged = False
         frame = self._decode()
         if isinstance(frame, Damage):
             remedy = "check whether the address works in a browser"
@@ -93,16 +89,8 @@ class SnapshotConnection:
     def _request(self) -> None:
         answer = self._client.get(headers=self._validators)
         file = self._client.read_all(b"", MAX_BYTES, self._client.settings.open_timeout_s)
-        now_s = time.monotonic()
-        if answer.status == 304 or file == self._file:
-            if now_s - self._changed_s > _UNCHANGED_S and not self._logged_unchanged:
-                self._logged_unchanged = True
-                log.warning("%s: the picture has not changed for %g s", self._name, _UNCHANGED_S)
-            return
-        if self._logged_unchanged:
-            log.warning("%s: the picture changes again", self._name)
-        self._file, self._validators = file, self._client.validators()
-        self._changed_s, self._logged_unchanged = now_s, False
+        if answer.status != 304 and file != self._file:
+            self._file, self._validators = file, self._client.validators()
 
     def _decode(self) -> LiveFrame | Damage:
         arrived_s, began_s = time.monotonic(), time.perf_counter()
