@@ -25,7 +25,7 @@ from streamer.evaluation.streaming.simulation import scaled
 from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
-from streamer.run import build
+from streamer.run.trackers import build_tracker
 from streamer.values.labels import LabelTable
 
 
@@ -33,7 +33,7 @@ def f1(sequence: sequences.Sequence, every: int, tracker: str, name: str | None)
     """Of the boxes on all frames, percent."""
     detections = sequence.detections(name)
     detector = RecordedDetector(dict(enumerate(detections)), LabelTable(("object",)), size=sequence.size)
-    built = build.build_tracker(TrackerSettings(name=tracker), detection_interval_s=every / float(sequence.fps))
+    built = build_tracker(TrackerSettings(name=tracker), detection_interval_s=every / float(sequence.fps))
     with SequenceSource(sequence, sequence.fps, find_frames(sequence)) as source:
         share = np.array(sequence.size) / (source.info.width, source.info.height)
         shown = [scaled(scene.tracks, share) for scene in Pipeline(source, [detector], built, cadence=Cadence(every))]
