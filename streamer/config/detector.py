@@ -9,6 +9,8 @@ from pydantic import Field, field_validator
 
 from streamer.config.section import Section
 
+_MOST_FRAMES_APART = 300
+
 
 class DetectorSettings(Section):
     """The detector and its classes."""
@@ -44,8 +46,11 @@ class DetectorSettings(Section):
     """Time limit of a hub module for one frame; after it the module hangs."""
     on_hang: Literal["end", "restart"] = "end"
     """After a hang the run ends with an error, or only the frame is lost and the module is loaded again."""
-    every: int = Field(default=1, ge=1, le=300)
-    """Detect every N-th frame and interpolate the boxes between."""
+    every: int | Literal["auto"] = 1
+    """Detect every N-th frame and interpolate the boxes between; `auto` detects the frames of a file at which something
+    has moved."""
+    max_gap_s: float = Field(default=1.0, gt=0, le=60)
+    """With `every: auto`, the longest media time between two detected frames."""
     fps: float | None = Field(default=None, gt=0)
     """Detect so many frames per second of media time instead, at any frame rate."""
     latency: str | None = None
@@ -55,6 +60,13 @@ class DetectorSettings(Section):
     """Frames detected in parallel; 0: one a core for the starter, one for a hub module."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads inside each worker of the starter."""
+
+    @field_validator("every", mode="before")
+    @classmethod
+    def _is_every(cls, value: object) -> object:
+        if value == "auto" or (re.fullmatch(r"[0-9]+", str(value)) and 1 <= int(str(value)) <= _MOST_FRAMES_APART):
+            return value
+        raise ValueError(f"give a whole number from 1 to {_MOST_FRAMES_APART}, or auto")
 
     @field_validator("device")
     @classmethod

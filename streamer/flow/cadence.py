@@ -1,4 +1,7 @@
-"""Which frames are detected: every N-th, or a number per second of media time. Pure; called with frames in order."""
+"""Which frames are detected: every N-th, a number per second of media time, or where something moves.
+
+Pure; called with frames in order. `streamer.motion.detection_demand` chooses the frames of a cadence with `max_gap_s`.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ class Cadence:
     Attributes:
         every: N, to detect every N-th frame.
         fps: instead, detections per second of media time, whatever frame rate the container declares.
+        max_gap_s: instead, where something moves, and after this media time at the latest. For files.
 
     Raises:
         ValueError: a value is not positive.
@@ -26,22 +30,26 @@ class Cadence:
 
     every: int = 1
     fps: float | None = None
+    max_gap_s: float | None = None
 
     def __post_init__(self) -> None:
-        if self.every < 1 or (self.fps is not None and not self.fps > 0):
-            raise ValueError("detect every frame (1), every N-th (N), or some a second (fps above 0)")
+        positive = all(value is None or value > 0 for value in (self.fps, self.max_gap_s))
+        if self.every < 1 or not positive:
+            raise ValueError("detect every frame (1), every N-th (N), some a second (fps above 0), or by max_gap_s")
 
     @property
     def all_frames(self) -> bool:
         """Whether every frame is detected."""
-        return self.every == 1 and self.fps is None
+        return self.every == 1 and self.fps is None and self.max_gap_s is None
 
     def of(self, average_fps: Fraction | None) -> Cadence:
         """The cadence for a stream of this frame rate: all frames, if the rate is not above `fps`."""
         return Cadence() if self.fps and average_fps and self.fps >= average_fps else self
 
     def interval_s(self, average_fps: Fraction | None) -> float:
-        """Media time from one detected frame to the next, seconds."""
+        """Media time from one detected frame to the next, seconds; the longest if it varies."""
+        if self.max_gap_s is not None:
+            return self.max_gap_s
         return 1 / self.fps if self.fps else self.every / float(average_fps or _UNKNOWN_FPS)
 
     def every_of(self, average_fps: Fraction | None) -> int:
