@@ -155,9 +155,8 @@ def main() -> None:
         print(f"\n{material.name}, {len(whole.tracks)} frames, tracker {options.tracker}")
         for every in options.every.split(","):
             part = material.run(every, options.max_gap_s, options.tracker)
-            line = (
-                f"  every {every:4s} {part.share:6.1%} detected, {f1_of_boxes(part.tracks, whole.tracks):5.1f}% of all"
-            )
+            same = f1_of_boxes(part.tracks, whole.tracks)
+            line = f"  every {every:4s} {part.share:6.1%} detected, same boxes {same:5.1f}%"
             if material.sequence is not None:
                 one, other = (f1_of_truth(material.sequence, run.tracks, options.det) for run in (part, whole))
                 line += f", F1 {one:.1f} against {other:.1f}: {one / other:.1%}"

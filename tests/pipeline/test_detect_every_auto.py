@@ -42,7 +42,7 @@ def program(tmp_path: Path) -> Program:
 
 
 class Slow(streamer.Detector):
-    """Finds one box; each of its frames takes so many numbers to compute."""
+    """Finds one box; the work for each frame grows with `work`."""
 
     labels = streamer.LabelTable(("thing",))
 
