@@ -30,6 +30,7 @@ from streamer.evaluation.streaming import mot_rows
 from streamer.evaluation.streaming.scores import Displayed, score
 from streamer.evaluation.streaming.simulation import scaled
 from streamer.features import DetectorContext
+from streamer.flow.cadence import choose_cadence
 from streamer.flow.stats import DETECTED, RunStats
 from streamer.interfaces import Source
 from streamer.pipeline import Pipeline
@@ -79,7 +80,7 @@ class Material:
         stats = RunStats()
         with self.source() as source:
             info = source.info
-            cadence = build.choose_cadence(settings.detector, info)
+            cadence = choose_cadence(settings.detector, info)
             built = build.build_tracker(settings.tracker, detection_interval_s=cadence.interval_s(info.average_fps))
             pipeline = Pipeline(source, [self.detector], built, cadence=cadence, stats=stats)
             tracks = [scene.tracks for scene in pipeline]
@@ -113,7 +114,8 @@ def f1_of_boxes(shown: Sequence[Tracks], expected: Sequence[Tracks]) -> float:
 
 def _displayed(tracks: Tracks) -> Displayed:
     boxes = tracks.boxes.astype(np.float64)
-    return Displayed(np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1), tracks.scores)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    return Displayed(np.concatenate([boxes[:, :2], sizes], axis=1), tracks.scores.astype(np.float64))
 
 
 def materials(paths: Sequence[Path], detector: str, det: str | None) -> list[Material]:

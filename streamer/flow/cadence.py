@@ -9,6 +9,9 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from streamer.config.detector import DetectorSettings
+from streamer.errors import ConfigError
+from streamer.interfaces import StreamInfo
 from streamer.values.frame import Frame
 
 _ROUNDING = 1e-6
@@ -55,6 +58,24 @@ class Cadence:
     def every_of(self, average_fps: Fraction | None) -> int:
         """About how many frames there are per detected frame."""
         return max(round(float(average_fps or _UNKNOWN_FPS) / self.fps), 1) if self.fps else self.every
+
+
+def choose_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
+    """Which frames are detected.
+
+    Raises:
+        ConfigError: both `detector.fps` and `detector.every` are given, or `detector.every` is `auto` in a live run.
+    """
+    if settings.fps is not None and settings.every != 1:
+        raise ConfigError("detector.every and detector.fps both set the rate of detections; give one of them")
+    if settings.every == "auto":
+        if info.live or settings.latency is not None:
+            raise ConfigError(
+                "detector.every auto is for files; a live source is detected as often as the detector can: "
+                "give a number, or detector.fps"
+            )
+        return Cadence(max_gap_s=settings.max_gap_s)
+    return Cadence(settings.every, settings.fps).of(info.average_fps)
 
 
 class Schedule:
