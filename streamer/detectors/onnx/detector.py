@@ -171,7 +171,7 @@ class OnnxDetector(DetectorFeature):
 
 def _recognised(settings: DetectorSettings) -> tuple[Recognised, LabelTable]:
     if "://" in settings.name:
-        raise ModelError("an ONNX model is a file: download it, and give --detector its path")
+        raise ModelError("an ONNX model is a file: download it, and give detector.name its path")
     model = families.recognise(header.read(Path(settings.name).expanduser()), settings.onnx)
     return model, labels.table(model, settings.label_map)
 

@@ -107,7 +107,7 @@ def _size(header: Header, picture: Tensor, layout: str, settings: OnnxSettings) 
     if wanted is None:
         raise ModelError(
             f"{header.path} takes pictures of any size ({picture}) and does not tell which it was trained with; "
-            "give it, such as --set detector.onnx.input_size=[640,640]"
+            "give it, such as detector.onnx.input_size=[640,640]"
         )
     return fixed[0] or wanted[0], fixed[1] or wanted[1]
 
@@ -137,5 +137,5 @@ def _normalization(header: Header, family: Family, picture: Tensor, settings: On
 def _unknown(header: Header) -> ModelError:
     return ModelError(
         f"{header.path} is no detector of a known family ({', '.join(FAMILIES)}): it has {header.signature}; "
-        "--set detector.onnx.family=NAME selects one"
+        "detector.onnx.family=NAME selects one"
     )

@@ -37,14 +37,13 @@ def table(model: Recognised, label_map: str | None) -> LabelTable:
         which = "its classes" if count is None else f"its {count} classes"
         coco = "coco, or " if count in _COCO_COUNTS else ""
         raise ModelError(
-            f"{model.header.path} does not name {which}; give --set detector.label_map={coco}FILE.txt with one name a "
-            "line"
+            f"{model.header.path} does not name {which}; set detector.label_map={coco}FILE.txt with one name a line"
         )
     # RF-DETR numbers its classes with gaps.
     is_wrong = count is not None and (max(names) >= count if rfdetr(model.header.metadata) else len(names) != count)
     if is_wrong:
         raise ModelError(
-            f"{model.header.path} has {count} classes, but names {len(names)}; give --set detector.label_map=FILE.txt "
+            f"{model.header.path} has {count} classes, but names {len(names)}; set detector.label_map=FILE.txt "
             "with one name a line"
         )
     return _numbered(names, max(names) + 1 if count is None else count)
