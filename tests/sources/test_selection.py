@@ -122,7 +122,7 @@ def test_a_frame_rate_replaces_that_of_the_input(tmp_path: Path) -> None:
             assert source.info.average_fps == Fraction(30000, 1001)
             assert [frame.pts * frame.time_base for frame in source] == [Fraction(1001 * k, 30000) for k in range(5)]
             assert isinstance(source, PassthroughSource)
-            assert any("--fps 30000/1001 replaces" in note for note in source.notes)
+            assert any("source.fps=30000/1001 replaces" in note for note in source.notes)
 
 
 def test_a_frame_rate_is_refused_for_live_streams() -> None:
