@@ -96,8 +96,14 @@ MinScore = Annotated[
     value("--min-score", "0..1", "Drop detections below this score.", DETECTION, default="by detector"),
 ]
 DetectEvery = Annotated[
-    int | None,
-    value("--detect-every", "N", "Detect every N-th frame; interpolate the others.", DETECTION, default="1"),
+    str | None,
+    value(
+        "--detect-every",
+        "N|auto",
+        "Detect every N-th frame, or the frames of a file at which something has moved; interpolate the others.",
+        DETECTION,
+        default="1",
+    ),
 ]
 Offline = Annotated[bool, flag("--offline", "Never download a model.", DETECTION)]
 LabelMap = Annotated[
@@ -121,7 +127,7 @@ def detector_options(
     detector: str | None,
     classes: str | None,
     min_score: float | None,
-    detect_every: int | None,
+    detect_every: str | None,
     tracker: str | None,
     *,
     offline: bool,
