@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +14,8 @@ from streamer.errors import SinkError, SinkUnavailable, SourceLost
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.muxing.muxer import write_failure
+from streamer.sinks.text.killed_runs import recover
+from streamer.sinks.video.recovery import lock_own
 from streamer.system.partial_file import PartialFile, completes
 from streamer.values.labels import LabelTable
 from tracking.types import Origin
@@ -66,6 +69,7 @@ class TextFileSink(SinkFeature):
         self._overwrite, self._live = context.overwrite, context.info.live
         self._partial: PartialFile | None = None
         self._file: TextIO | None = None
+        self._cleanup = ExitStack()
 
     @classmethod
     def file_of(cls, entry: OutputEntry) -> Path:
@@ -77,15 +81,20 @@ class TextFileSink(SinkFeature):
         """The lines of a scene, each with its newline; may be empty."""
 
     def __enter__(self) -> Self:
-        self._partial = PartialFile(self._path, overwrite=self._overwrite)
         try:
             with ExitStack() as cleanup:
-                cleanup.callback(self._partial.discard)
+                self._partial = partial = PartialFile(self._path, overwrite=self._overwrite)
+                cleanup.callback(partial.discard)
+                if partial.path != partial.final:  # not /dev/null
+                    held = lock_own(partial.path)  # no other run takes it for the file of a killed one
+                    if held is not None:
+                        cleanup.callback(os.close, held)
+                    recover(partial.final, self.heading)
                 # Line buffering: a program that reads through a pipe gets each line at once.
-                file = self._partial.path.open("w", encoding="utf-8", newline="\n", buffering=1)
+                file = partial.path.open("w", encoding="utf-8", newline="\n", buffering=1)
                 self._file = cleanup.enter_context(file)
                 self._file.write(self.heading)
-                cleanup.pop_all()
+                self._cleanup = cleanup.pop_all()
         except OSError as error:
             raise SinkUnavailable(str(write_failure(self._path, error))) from error
         return self
@@ -95,10 +104,9 @@ class TextFileSink(SinkFeature):
         # A camera that does not come back ends the file, too: every line of it is complete.
         complete = completes(kind) or (self._live and kind is not None and issubclass(kind, SourceLost))
         self._partial = self._file = None
-        if partial is None or file is None:
-            return
-        with ExitStack() as cleanup:
-            cleanup.callback(partial.discard)
+        with self._cleanup:
+            if partial is None or file is None:
+                return
             try:
                 file.close()
             except OSError as failure:
