@@ -54,9 +54,13 @@ Output = Annotated[
         "-o",
     ),
 ]
-Jsonl = Annotated[Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame.", OUTPUTS)]
-Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box.", OUTPUTS)]
-Mot = Annotated[Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text.", OUTPUTS)]
+Jsonl = Annotated[
+    Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame; - for standard output.", OUTPUTS)
+]
+Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box; - for standard output.", OUTPUTS)]
+Mot = Annotated[
+    Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text; - for standard output.", OUTPUTS)
+]
 ReportFile = Annotated[Path | None, value("--report", "FILE", "Write the final report as JSON.", OUTPUTS)]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace output files that exist.", OUTPUTS)]
 Config = Annotated[Path | None, value("--config", "FILE", "YAML file with settings.", ADVANCED)]
