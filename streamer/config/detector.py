@@ -90,8 +90,7 @@ class DetectorSettings(Section):
     """Play the source on a simulated clock, as a live source with a detector of this latency: seconds, or a text file
     with one duration a line."""
     workers: int = Field(default=0, ge=0, le=64)
-    """Frames detected in parallel; 0: one a core for nanodet, the starter and ONNX models, one for a hub module and on a
-    GPU."""
+    """Frames detected in parallel; 0: one a core for LiteRT and ONNX models, one for a hub module and on a GPU."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads inside each worker of nanodet, the starter or an ONNX model."""
 
