@@ -99,7 +99,9 @@ class TestPackages:
         fetch(item(), tmp_path / "weights.data", registry=registry.url)
         assert capfd.readouterr() == ("", "")
         fetch(item(), tmp_path / "weights.data", registry=registry.url, progress=True)
-        assert "100%" in capfd.readouterr().err
+        shown = capfd.readouterr().err
+        assert "model-1.2.3.tgz" in shown
+        assert f"100% {len(PACKAGE)}/{len(PACKAGE)} bytes" in shown
 
     def test_old_scratch_folders_are_removed_young_ones_stay(self, registry: Registry, tmp_path: Path) -> None:
         abandoned, running = tmp_path / ".fetch-abandoned", tmp_path / ".fetch-running"
