@@ -13,6 +13,7 @@ ALL = (
     "memory",
     "start",
     "detector_calls",
+    "suppression",
     "live_age",
     "glass_to_glass",
     "reconnects",

@@ -147,6 +147,7 @@ DETECTORS = Registry(
         "auto": "streamer.detectors.auto:AutoDetector",
         "starter": "streamer.detectors.starter:StarterDetector",
         "recorded": "streamer.detectors.recorded:RecordedDetector",
+        "onnx": "streamer.detectors.onnx.detector:OnnxDetector",
         "hub": "streamer.detectors.tfhub.hub:HubDetector",
     },
 )

@@ -17,7 +17,7 @@ COCO's names), so that the hierarchy applies to it.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -80,6 +80,12 @@ def coco_table() -> LabelTable:
     return _table(_csv_items(_packaged_coco(), "coco.csv"), "coco.csv", guess_mids=False)
 
 
+def named(names: Sequence[str]) -> LabelTable:
+    """The table of a model that names its classes itself: one name a row, "" for an unused row."""
+    mids = tuple(_mid_by_folded_name().get(name.casefold(), "") for name in names)
+    return LabelTable(tuple(names), mids, open_images.hierarchy())
+
+
 def read(file: str) -> LabelTable:
     """The table of a label map file; a row is an id.
 
@@ -118,7 +124,7 @@ def _table(items: Iterator[Item], file: str, *, guess_mids: bool) -> LabelTable:
     names, mids = [""] * (max(by_id) + 1), [""] * (max(by_id) + 1)
     for item in by_id.values():
         names[item.id] = item.name
-        mids[item.id] = item.mid or (_mid_by_folded_name().get(item.name.casefold(), "") if guess_mids else "")
+        mids[item.id] = item.mid or (mid_of(item.name) if guess_mids else "")
     return LabelTable(tuple(names), tuple(mids), open_images.hierarchy())
 
 
@@ -163,6 +169,11 @@ _READERS: dict[str, Callable[[str, str], Iterator[Item]]] = {
     ".csv": _csv_items,
     ".txt": _txt_items,
 }
+
+
+def mid_of(name: str) -> str:
+    """The MID of the Open Images class that a name of Open Images or COCO means, in any case; "" if there is none."""
+    return _mid_by_folded_name().get(name.strip().casefold(), "")
 
 
 @cache

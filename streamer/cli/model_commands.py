@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from streamer.cli.command import command
-from streamer.cli.options import LabelMap, parse_size, value
+from streamer.cli.options import Assign, LabelMap, parse_size, value
 from streamer.errors import ConfigError
 
 CHECKED_FRAMES = 4
@@ -49,14 +49,15 @@ def fetch(
 
 def check(
     name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Model by name, or a hub module: URL, file or folder.")
+        str, typer.Argument(metavar="MODEL", help="Model by name, an ONNX file, or a hub module: URL, file or folder.")
     ] = "starter",
-    device: Annotated[str, value("--device", "NAME", "Where a hub module runs: auto, cpu, gpu:0, gpu:1, ...")] = "auto",
+    device: Annotated[str, value("--device", "NAME", "Where it runs: auto, cpu, gpu:0, gpu:1, ...")] = "auto",
     precision: Annotated[
         str, value("--precision", "NAME", "Of a hub module: float32, tensorfloat32, bfloat16 or mixed_float16.")
     ] = "float32",
     label_map: LabelMap = None,
     size: Annotated[str, value("--size", "WIDTHxHEIGHT", "Size of the test frames, pixels.")] = "1280x720",
+    assign: Assign = None,
 ) -> None:
     """Verify a model, run it, and show its device and speed."""
     with command(prints=True) as (terminal, _):
@@ -67,7 +68,7 @@ def check(
 
         options = {"device": device, "precision": precision, "label_map": label_map, "offline": True, "workers": 1}
         chosen = {f"detector.{key}": value for key, value in options.items()} | {"detector.name": name}
-        settings = load_settings(None, (), chosen).detector
+        settings = load_settings(None, assign or (), chosen).detector
         width, height = parse_size(size)
         entry = listing.verify(name)
         with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
@@ -83,16 +84,18 @@ def labels(
         str, typer.Argument(metavar="NAME", help="Part of a name, or a MID. Default: all classes.")
     ] = "",
     detector: Annotated[
-        str, value("--detector", "MODEL", "Model by name, or a hub module: URL, file or folder.")
+        str, value("--detector", "MODEL", "Model by name, an ONNX file, or a hub module: URL, file or folder.")
     ] = "faster_rcnn_openimages_v4",
     label_map: LabelMap = None,
+    assign: Assign = None,
 ) -> None:
     """Show the classes of a detector as a tree: name, id, MID."""
     with command(prints=True) as (terminal, _):
         from streamer.classes import label_tree
-        from streamer.config.detector import DetectorSettings
+        from streamer.config.loading import load_settings
         from streamer.detectors import selection
 
-        labels = selection.labels_of(DetectorSettings(name=detector, label_map=label_map))
+        chosen = {"detector.name": detector, "detector.label_map": label_map}
+        labels = selection.labels_of(load_settings(None, assign or (), chosen).detector)
         for tree in label_tree.trees(labels, pattern):
             terminal.output.print(tree, soft_wrap=True)

@@ -75,8 +75,8 @@ DetectorName = Annotated[
         "--detector",
         "NAME|FILE",
         "auto (the best that this machine can run), starter (23 classes), faster_rcnn_openimages_v4 (601 classes, "
-        f"for a GPU){_also(DETECTORS.extensions)}, a TensorFlow Hub module (URL, .tar.gz file, folder), or detections "
-        "in a file (.txt, .jsonl).",
+        f"for a GPU){_also(DETECTORS.extensions)}, an ONNX model (.onnx), a TensorFlow Hub module (URL, "
+        ".tar.gz file, folder), or detections in a file (.txt, .jsonl).",
         DETECTION,
         default="auto",
     ),
@@ -105,7 +105,7 @@ LabelMap = Annotated[
     value(
         "--label-map",
         "NAME|FILE",
-        "Class names of a hub module: open_images_v4, coco, or a .pbtxt, .csv or .txt file.",
+        "Class names of the model: open_images_v4, coco, or a .pbtxt, .csv or .txt file.",
         default="its own",
     ),
 ]

@@ -66,6 +66,8 @@ def check(name: str) -> ModelEntry:
         return _starter(thorough=True)
     if name == HUB_MODULE:
         return _detector_of_record(thorough=True)
+    if name.casefold().endswith(".onnx"):
+        return _onnx(name)
     source = handles.parse(name)
     if isinstance(source, Url):
         return _module(_best(source, thorough=True), source.shown, thorough=True)
@@ -110,6 +112,14 @@ def _starter(*, thorough: bool) -> ModelEntry:
         state=state,
         detail=detail,
     )
+
+
+def _onnx(name: str) -> ModelEntry:
+    """A file of the user's; whether it is a detector is known when it is loaded."""
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise ModelError(f"there is no file {path}")
+    return ModelEntry(name, "ONNX model", path.stat().st_size, "a file of yours", path, State.READY, "")
 
 
 def _detector_of_record(*, thorough: bool) -> ModelEntry:

@@ -14,6 +14,7 @@ from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError
 from streamer.interfaces import Detector
 from tests.detectors.frames import UInt8Array, blank, frame_of, street
+from tests.detectors.onnx import graphs
 from tests.detectors.tfhub import tiny_module
 from tracking.types import Detections
 
@@ -33,7 +34,15 @@ def build_hub(folder: Path) -> Detector:
     return built
 
 
-BUILDERS: dict[str, Callable[[Path], Detector]] = {"starter": build_starter, "hub": build_hub}
+def build_onnx(folder: Path) -> Detector:
+    boxes, scores = np.array([[8, 4, 40, 36], [48, 16, 88, 60]]), np.array([[0.9, 0.2], [0.1, 0.6]])
+    names = graphs.ULTRALYTICS | {"names": "{0: 'Person', 1: 'Car'}"}
+    path = graphs.constant(folder / "model.onnx", {"output0": graphs.yolov8(boxes, scores)}, metadata=names)
+    built: Detector = registry.DETECTORS["onnx"](DetectorSettings(name=str(path)))
+    return built
+
+
+BUILDERS: dict[str, Callable[[Path], Detector]] = {"starter": build_starter, "hub": build_hub, "onnx": build_onnx}
 # `auto` chooses another one, and `recorded` returns the contents of a file.
 MODELS = sorted(set(registry.DETECTORS) - {"auto", "recorded"})
 
