@@ -12,6 +12,7 @@ from pathlib import Path
 from streamer.errors import ConfigError, ModelError
 from streamer.models import handles, hub, npm, saved_model
 from streamer.models.downloads import STALL_TIMEOUT_S
+from streamer.models.formats import model_files
 from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
 from streamer.models.handles import HUB_MODULE as HUB_MODULE
 from streamer.models.handles import Url
@@ -99,6 +100,7 @@ def fetch(
     if isinstance(source, Path):
         if not paths.exists(source):
             raise ModelError(unknown(name))
+        source = model_files.located(source)
         if paths.is_dir(source):
             return _folder(source, sha256)
     else:
