@@ -163,10 +163,12 @@ def test_an_export_that_takes_encoded_pictures_names_the_option(tmp_path: Path) 
 
     module = tf.Module()
     names = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
-    takes = tf.function(
-        lambda _: {name: tf.zeros([1, 4]) for name in names},
-        input_signature=[tf.TensorSpec([None], tf.string)],
-    )
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])  # type: ignore[untyped-decorator]
+    def takes(pictures: Any) -> dict[str, Any]:
+        count = tf.cast(tf.size(pictures), tf.float32)
+        return {name: tf.zeros([1, 4]) + count for name in names}
+
     tf.saved_model.save(module, str(tmp_path / "model"), signatures={"serving_default": takes})
     with pytest.raises(ModelError, match=r"takes encoded pictures .*--input_type image_tensor"):
         HubDetector(tmp_path / "model", COCO)
