@@ -12,6 +12,7 @@ ALL = (
     "tracker",
     "memory",
     "start",
+    "small_detectors",
     "detector_calls",
     "suppression",
     "live_age",

@@ -150,6 +150,8 @@ def replay(
         own += [f"tracker.options.{name}={json.dumps(value)}" for name, value in header.tracker_options.items()]
         settings = load_settings(config, [*([] if tracker else own), *(assign or [])], {"tracker.name": tracker})
         outputs = Outputs.of(settings, str(recording), typed=output or (), **files)
+        if outputs.use_standard_output:
+            terminal.leave_output()
         session = ReplaySession(recorded, outputs, settings, terminal, started_s=context.obj)
         session.run(on_ready=interrupts.stop_with)
 

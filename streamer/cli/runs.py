@@ -56,4 +56,6 @@ def run_inputs(
     (source,) = inputs.sources
     observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]
     made = Outputs.of(settings, source, **outputs)
+    if made.use_standard_output:
+        terminal.leave_output()
     Session(source, made, settings, terminal, started_s=started_s, observers=observers).run(on_ready=on_ready)

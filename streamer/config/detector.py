@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from streamer.config.section import Section
 
+_MOST_FRAMES_APART = 300
 _MAX_INPUT_PX = 8192
 
 
@@ -51,8 +52,8 @@ class DetectorSettings(Section):
     """The detector and its classes."""
 
     name: str = "auto"
-    """`auto`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub module, an
-    ONNX model (.onnx), or detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
+    """`auto`, `nanodet`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub
+    module, an ONNX model (.onnx), or detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
     sha256: str | None = None
     """Required SHA-256 of the module's archive; not checked if null."""
     offline: bool = False
@@ -82,17 +83,27 @@ class DetectorSettings(Section):
     on_hang: Literal["end", "restart"] = "end"
     """After a hang the run ends with an error, or only the frame is lost and the module is loaded again."""
     onnx: OnnxSettings = OnnxSettings()
-    every: int = Field(default=1, ge=1, le=300)
-    """Detect every N-th frame and interpolate the boxes between."""
+    every: int | Literal["auto"] = 1
+    """Detect every N-th frame and interpolate the boxes between; `auto` detects the frames of a file at which something
+    has moved."""
+    max_gap_s: float = Field(default=1.0, gt=0, le=60)
+    """With `every: auto`, the longest media time between two detected frames."""
     fps: float | None = Field(default=None, gt=0)
     """Detect so many frames per second of media time instead, at any frame rate."""
     latency: str | None = None
     """Play the source on a simulated clock, as a live source with a detector of this latency: seconds, or a text file
     with one duration a line."""
     workers: int = Field(default=0, ge=0, le=64)
-    """Frames detected in parallel; 0: one a core for the starter and ONNX models, one for a hub module and on a GPU."""
+    """Frames detected in parallel; 0: one a core for LiteRT and ONNX models, one for a hub module and on a GPU."""
     threads: int = Field(default=1, ge=1, le=256)
-    """Threads inside each worker of the starter, or of an ONNX model."""
+    """Threads inside each worker of nanodet, the starter or an ONNX model."""
+
+    @field_validator("every", mode="before")
+    @classmethod
+    def _is_every(cls, value: object) -> object:
+        if value == "auto" or (re.fullmatch(r"[0-9]+", str(value)) and 1 <= int(str(value)) <= _MOST_FRAMES_APART):
+            return value
+        raise ValueError(f"give a whole number from 1 to {_MOST_FRAMES_APART}, or auto")
 
     @field_validator("device")
     @classmethod

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from streamer.classes.class_filter import ClassFilter
-from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
@@ -16,7 +15,7 @@ from streamer.detectors.selection import BuiltDetectors
 from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError, SinkError
 from streamer.features import DetectorContext, SourceContext
-from streamer.flow.cadence import Cadence
+from streamer.flow.cadence import choose_cadence
 from streamer.flow.observers import RunObserver, packet_tap
 from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
@@ -249,17 +248,6 @@ def choose_overlay(settings: Settings, info: StreamInfo) -> Overlay:
             "overlay now needs a live source; for a file set source.live, or detector.latency to simulate one"
         )
     return Overlay(settings.overlay)
-
-
-def choose_cadence(settings: DetectorSettings, info: StreamInfo) -> Cadence:
-    """Which frames are detected.
-
-    Raises:
-        ConfigError: both `detector.fps` and `detector.every` are given.
-    """
-    if settings.fps is not None and settings.every != 1:
-        raise ConfigError("detector.every and detector.fps both set the rate of detections; give one of them")
-    return Cadence(settings.every, settings.fps).of(info.average_fps)
 
 
 def playout(settings: SourceSettings) -> Playout:

@@ -20,6 +20,8 @@ from streamer.system import paths
 from streamer.system.partial_file import make_folder
 from streamer.system.secrets import redacted
 
+STANDARD_OUTPUT = "-"
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -64,7 +66,8 @@ class Outputs:
             out_dir: the folder of all outputs with a relative name; it is made. None for the current folder.
 
         Raises:
-            ConfigError: an empty name, or no name for the annotation of an output of an earlier run.
+            ConfigError: an empty name, `-` for anything but text, or no name for the annotation of an output of an
+                earlier run.
         """
         if not all(typed):
             raise ConfigError("an output has an empty name; give a file or an address")
@@ -74,6 +77,7 @@ class Outputs:
             as_video = settings.source.fps is not None or settings.source.live is True
             typed = [default_output(source, as_video=as_video)]
         given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
+        _refuse_standard_output(given, report)
         entries = tuple(_placed(one, source, out_dir) for one in given)
         written = None if report is None else Path(placed(str(report), source, out_dir))
         # The folder of a name that was completed here need not exist.
@@ -104,6 +108,8 @@ class Outputs:
             file = sink_class(entry).file_of(entry)
             if file is not None:
                 lines.append(f"writing {file}")
+            elif entry.to == STANDARD_OUTPUT:
+                lines.append("writing boxes to standard output")
             elif isinstance(sink, DescribedSink):
                 lines.append(sink.destination)
         return lines if self.report is None else [*lines, f"writing {self.report}"]
@@ -117,6 +123,11 @@ class Outputs:
     def lack_video(self, sinks: Sequence[Sink]) -> bool:
         """Whether the outputs are only files of data, which a user may not expect."""
         return bool(self.entries) and not any(sink.wants_picture for sink in sinks)
+
+    @property
+    def use_standard_output(self) -> bool:
+        """Whether one is `-`, so that nothing else may be written there."""
+        return any(entry.to == STANDARD_OUTPUT for entry in self.entries)
 
     def make_folders(self) -> None:
         """Make `folders`.
@@ -175,7 +186,15 @@ class Outputs:
         return open_sinks(self.entries, context)
 
 
+def _refuse_standard_output(given: Sequence[OutputEntry], report: Path | None) -> None:
+    remedy = "name a file; --csv -, --jsonl - and --mot - write boxes to standard output"
+    if report is not None and str(report) == STANDARD_OUTPUT:
+        raise ConfigError(f"the report cannot be written to standard output; {remedy}")
+    if any(one.to == STANDARD_OUTPUT and not sink_class(one).takes_standard_output for one in given):
+        raise ConfigError(f"pictures cannot be written to standard output; {remedy}")
+
+
 def _placed(entry: OutputEntry, source: str, out_dir: Path | None) -> OutputEntry:
-    if not sink_class(entry).writes_files:
+    if not sink_class(entry).writes_files or entry.to == STANDARD_OUTPUT:
         return entry
     return entry.model_copy(update={"to": placed(entry.to, source, out_dir)})

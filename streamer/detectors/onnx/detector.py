@@ -37,7 +37,7 @@ class OnnxDetector(DetectorFeature):
 
     Args:
         settings: `name` is the file; `onnx`, `label_map`, `min_score`, `device`, `threads`, `gpu_memory_mb`.
-        session: of the same file; loaded if None.
+        other: a detector of the same file; its session is used, and nothing is read or loaded again.
 
     Raises:
         ConfigError: a setting or a label map does not fit.
@@ -46,9 +46,15 @@ class OnnxDetector(DetectorFeature):
 
     default_min_score: ClassVar[float] = 0.3
 
-    def __init__(self, settings: DetectorSettings, session: Session | None = None) -> None:
-        self._model, self._labels = _recognised(settings)
-        self._session: Session | None = session or Session(self._model.header.path, settings)
+    def __init__(self, settings: DetectorSettings, other: OnnxDetector | None = None) -> None:
+        self._model: Recognised
+        self._labels: LabelTable
+        self._session: Session | None
+        if other is None:
+            self._model, self._labels = _recognised(settings)
+            self._session = Session(self._model.header.path, settings)
+        else:
+            self._model, self._labels, self._session = other._model, other._labels, other._session
         self._input = FrameInput(self._model.form)
         self._min_score = np.float32(self.default_min_score if settings.min_score is None else settings.min_score)
         family = self._model.family
@@ -89,7 +95,7 @@ class OnnxDetector(DetectorFeature):
             workers = workers or 1
             first.warm_up()
         workers = workers or max(1, _cores() // settings.threads)
-        return [first, *(cls(settings, first._session) for _ in range(workers - 1))]
+        return [first, *(cls(settings, first) for _ in range(workers - 1))]
 
     @property
     def labels(self) -> LabelTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +24,7 @@ from streamer.evaluation.detection.reading import read_truth
 from streamer.evaluation.detection.scores import ClassScores, DetectionScores
 from streamer.evaluation.detection.truth import Boxes, Expansion, Metric, Truth, TruthImage
 from streamer.features import DetectorContext
+from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
 from streamer.system.suggestions import did_you_mean, import_extra
 from tracking.types import IdArray
@@ -94,6 +95,7 @@ def prepare(request: Request) -> Prepared:
 
     Raises:
         ConfigError, SourceUnavailable: a file cannot be used.
+        SinkUnavailable: the detections cannot be kept there.
     """
     truth = read_truth(request.truth)
     metric = request.metric or truth.metric
@@ -107,6 +109,8 @@ def prepare(request: Request) -> Prepared:
     if not any(len(picture.truth.labels) for picture in pictures.found):
         what = "no box" if not request.classes else f"no box of {', '.join(request.classes)}"
         raise ConfigError(f"{truth.name} has {what} on the {len(pictures.found)} pictures; there is nothing to find")
+    if request.detections is not None:
+        PartialFile(request.detections, overwrite=True).discard()  # refuse a wrong folder before a model is loaded
     file = DetectionFile.open(request.detections)
     return Prepared(request, truth, rows, pictures, file, file.missing(list(pictures.found)), metric)
 
@@ -144,9 +148,11 @@ def detect_missing(
         header = Header(built.name, built.detectors[0].labels, detector.min_score or 0.0, built.default_min_score)
         _class_map(prepared, header)
         file.begin(header)
+        # The threads of the detection end before the detectors are closed.
+        results = stack.enter_context(closing(detect(built.detectors, prepared.pictures, missing)))
         done, shown = 0, stack.enter_context(progress(len(missing)))
         try:
-            for done, (picture, found) in enumerate(detect(built.detectors, prepared.pictures, missing), start=1):
+            for done, (picture, found) in enumerate(results, start=1):
                 file.add(picture, found)
                 shown.show(done)
         finally:
