@@ -191,7 +191,7 @@ def track(
     """Track detections of a file, without video: MOT text in and out."""
     with command(quiet=quiet) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.run import build
+        from streamer.run.trackers import build_tracker
         from streamer.values import mot
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
@@ -200,7 +200,7 @@ def track(
             detections,
             fps=settings.source.fps,
             size=parse_size(size),
-            tracker=build.build_tracker(settings.tracker),
+            tracker=build_tracker(settings.tracker),
             out_path=output,
             overwrite=overwrite,
         )

@@ -205,8 +205,12 @@ class RunProgress:
 
     def update(self, stats: RunStats) -> None:
         """Call after each frame."""
-        now_s, ledger = time.monotonic(), stats.ledger
-        shown, lost = stats.shown, sum(ledger.count(state) for state in STATES_WITH_CAUSE)
+        ledger = stats.ledger
+        self.show(stats.shown, sum(ledger.count(state) for state in STATES_WITH_CAUSE))
+
+    def show(self, shown: int, lost: int = 0) -> None:
+        """The same with the number of frames that are done and lost."""
+        now_s = time.monotonic()
         fps = shown / max(now_s - self._began_s, 1e-3)
         if self._bar is not None:
             self._bar.update(self._task, completed=shown, fps=fps, lost=lost)

@@ -40,7 +40,7 @@ def killed(sink: str, path: Path, scenes: int) -> None:
 
 def make(sink: str, path: Path, scenes: int) -> None:
     kinds = {"csv_sink": csv_sink, "json_lines_sink": json_lines_sink, "mot_sink": mot_sink}
-    with kinds[sink](path) as made:  # type: ignore[operator]
+    with kinds[sink](path) as made:
         for index in range(scenes):
             made.write(scene(index, index * 512, count=1))
 
