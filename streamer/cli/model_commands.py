@@ -43,6 +43,8 @@ def fetch(
 
         if sha256 is not None and len(names) > 1:
             raise ConfigError("--sha256 is the checksum of one archive; fetch the models one by one")
+        if files := [name for name in names if name.casefold().endswith(".onnx")]:
+            raise ConfigError(f"{files[0]} is not fetched: an ONNX model is used where it is, with --detector")
         if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
             raise ConfigError(f"--sha256 takes 64 hexadecimal digits, not {sha256!r}")
         for name in (_chosen(one) for one in names):
