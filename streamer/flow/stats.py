@@ -25,8 +25,8 @@ _SHORTEST_S = 1e-7
 LEAST_TRACK_S = 1.0
 """Age from which a track is counted as an object, seconds.
 
-On a clip of four cars that pass one by one, the starter has 7 tracks of Car and 4 of other classes. Those of at least 1 s
-are the four cars; at 0.5 s there are six, because one car has three tracks.
+On a clip of four cars that pass one by one, the starter has 7 tracks of Car and 4 of other classes. Those of at least a
+second are the four cars; at 0.5 s there are six, because one car has three tracks (docs/outputs.md).
 """
 SHORT_VIDEO_S = 2.0
 """Up to this length, seconds, all tracks of a video are counted."""
