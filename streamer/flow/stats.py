@@ -173,6 +173,9 @@ class RunStats:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._gauges: dict[tuple[str, str], float] = {}
 
+    def __repr__(self) -> str:
+        return f"RunStats(shown={self.shown}, tracks={dict(self.tracks.by_class)}, wall_s={self.wall_s:.1f})"
+
     def add_time(self, stage: str, duration_s: float) -> None:
         """One frame spent `duration_s` in a stage."""
         self.times_of("stage", stage).add(duration_s)

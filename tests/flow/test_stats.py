@@ -136,6 +136,13 @@ def test_all_tracks_of_short_videos_and_pictures_count(last_s: float, file: str)
     assert counts.by_class == {"Car": 2, "Person": 1}
 
 
+def test_stats_show_frames_tracks_and_time() -> None:
+    stats = RunStats()
+    stats.tracks.add(tracks_of({1: 1}), TABLE, frame_at(0))
+    stats.shown, stats.wall_s = 250, 3.14
+    assert repr(stats) == "RunStats(shown=250, tracks={'Car': 1}, wall_s=3.1)"
+
+
 def test_counting_tracks_takes_bounded_memory() -> None:
     counts = TrackCounts(remembered=100)
     for first in range(1, 20_001, 10):
