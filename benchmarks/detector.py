@@ -1,13 +1,14 @@
 """The hub detector against the code on its TensorFlow Hub page, side by side in one run.
 
-    python -m benchmarks.detector MODULE_DIR [--precision P] [--optimize-graph] [--rounds N] [--frames N]
+    python -m benchmarks.detector MODULE_DIR [--precision P] [--no-optimize-graph] [--rounds N] [--frames N]
     python -m benchmarks.detector MODULE_DIR --in-turns N
 
 Each side is a separate process, in turns. Measured are the time from the start of the process to the first detections,
-seconds per warm frame, peak memory, and whether both sides found the same. `--precision` compares another precision
-with float32 instead. `--in-turns` runs all sides in one process, frame by frame in turns: on a machine whose speed
-changes from minute to minute this is the only fair comparison of warm frames. `benchmarks.detector_calls` needs no
-module.
+seconds per warm frame, peak memory, the post-processing on one core, and whether both sides found the same. The wall
+times come with the CPU times, which depend less on what else runs. `--precision` compares another precision with
+float32 instead. `--in-turns` runs all sides in one process, frame by frame in turns: on a machine whose speed changes
+from minute to minute this is the only fair comparison of warm frames. `benchmarks.suppression` and
+`benchmarks.detector_calls` need no module.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import psutil
@@ -30,6 +34,7 @@ import psutil
 from streamer.classes import open_images
 from streamer.cli.commands import packaged_clip
 from streamer.config.detector import DetectorSettings
+from streamer.detectors.tfhub import loading
 from streamer.detectors.tfhub.deviation import FRAMES as DEVIATION_FRAMES
 from streamer.detectors.tfhub.outputs import OutputReader
 from streamer.detectors.tfhub.signatures import recognise
@@ -73,13 +78,16 @@ def by_the_page(module: Path, pictures: list[Frame]) -> dict[str, Any]:
     return _figures(found, took_s, first_s)
 
 
-def by_this_program(module: Path, pictures: list[Frame], precision: str, *, optimize_graph: bool) -> dict[str, Any]:
+def by_this_program(
+    module: Path, pictures: list[Frame], precision: str, *, optimize_graph: bool | None
+) -> dict[str, Any]:
     """The detector that a run builds."""
     from streamer.detectors.selection import build_detector
 
     options = {"precision": precision, "optimize_graph": optimize_graph}
     settings = DetectorSettings.model_validate({"name": str(module), "min_score": 0.0, "device": "cpu", **options})
-    (detector,) = build_detector(settings, DetectorContext()).detectors
+    with _remembered_postprocessing() as postprocessing:
+        (detector,) = build_detector(settings, DetectorContext()).detectors
     found, took_s = [], []
     for frame in pictures:
         began_s = time.perf_counter()
@@ -88,30 +96,52 @@ def by_this_program(module: Path, pictures: list[Frame], precision: str, *, opti
         if len(found) == 1:
             first_s = _since_start_s()
     # The first frames of a faster precision are detected in float32 as well.
-    return _figures(found, took_s if precision == "float32" else took_s[DEVIATION_FRAMES - 1 :], first_s)
+    figures = _figures(found, took_s if precision == "float32" else took_s[DEVIATION_FRAMES - 1 :], first_s)
+    if postprocessing:
+        from benchmarks.suppression import on_one_core_ms, realistic
+
+        entering = realistic()
+        figures["postprocess_ms"] = on_one_core_ms(lambda: postprocessing[0](*entering), 200)
+    return figures
 
 
-def _since_start_s() -> float:
-    return float(time.time() - psutil.Process().create_time())
+@contextmanager
+def _remembered_postprocessing() -> Iterator[list[loading.Postprocessing]]:
+    """The post-processing of the models that are built meanwhile."""
+    built: list[loading.Postprocessing] = []
+    initialize = loading.Postprocessing.__init__
+
+    def remember(self: loading.Postprocessing, *given: Any) -> None:
+        initialize(self, *given)
+        built.append(self)
+
+    with patch.object(loading.Postprocessing, "__init__", remember):
+        yield built
 
 
-def _figures(found: list[Detections], took_s: list[float], first_s: float) -> dict[str, Any]:
+def _since_start_s() -> tuple[float, float]:
+    """Wall and CPU time."""
+    return float(time.time() - psutil.Process().create_time()), time.process_time()
+
+
+def _figures(found: list[Detections], took_s: list[float], first_s: tuple[float, float]) -> dict[str, Any]:
     return {
-        "first_s": first_s,
+        "first_s": first_s[0],
+        "first_cpu_s": first_s[1],
         "warm_s": statistics.median(took_s[1:] or took_s),
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
         "detections": [[each.boxes.tolist(), each.scores.tolist(), each.labels.tolist()] for each in found],
     }
 
 
-def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_graph: bool) -> None:
+def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_graph: bool | None) -> None:
     """Print the ratios of the two sides, run in turns."""
     baseline = HUB_PAGE if precision == "float32" else "float32"
     sides: dict[str, list[dict[str, Any]]] = {baseline: [], precision + " ": []}
     for number in range(rounds):
         for side, runs in sides.items():
             child = [sys.executable, "-m", "benchmarks.detector", str(module), "--frames", str(count)]
-            child += ["--optimize-graph"] if optimize_graph else []
+            child += [] if optimize_graph is None else [f"--{'' if optimize_graph else 'no-'}optimize-graph"]
             done = subprocess.run([*child, "--side", side], check=True, capture_output=True, text=True)
             runs.append(json.loads(done.stdout.splitlines()[-1]))
             last = {key: round(value, 2) for key, value in runs[-1].items() if key != "detections"}
@@ -119,6 +149,7 @@ def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_g
     (_, theirs), (_, ours) = sides.items()
     for key, what in (
         ("first_s", "start to first detections"),
+        ("first_cpu_s", "the same, CPU time"),
         ("warm_s", "a warm frame"),
         ("peak_gb", "peak memory"),
     ):
@@ -128,13 +159,14 @@ def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_g
 
 
 def in_turns(module: Path, count: int) -> None:
-    """Warm frames of the reference, the default and the optimized graph, in turns."""
+    """Warm frames of the reference and of several ways to load the module, in turns."""
     from streamer.detectors.tfhub.hub import HubDetector
 
+    settings = DetectorSettings(device="cpu", min_score=0.0)
     sides = {
-        HUB_PAGE: HubDetector(module, DetectorSettings(device="cpu", min_score=0.0, reference=True)),
-        "default": HubDetector(module, DetectorSettings(device="cpu", min_score=0.0)),
-        "optimize_graph": HubDetector(module, DetectorSettings(device="cpu", min_score=0.0, optimize_graph=True)),
+        HUB_PAGE: HubDetector(module, settings.model_copy(update={"reference": True})),
+        "default": HubDetector(module, settings),
+        "not fused": HubDetector(module, settings.model_copy(update={"optimize_graph": False})),
     }
     (picture,) = frames(1)
     for detector in sides.values():
@@ -173,7 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("module", type=Path)
     parser.add_argument("--precision", default="float32")
-    parser.add_argument("--optimize-graph", action="store_true")
+    parser.add_argument("--optimize-graph", action=argparse.BooleanOptionalAction)
     parser.add_argument("--in-turns", type=int)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--frames", type=int, default=3)

@@ -71,7 +71,7 @@ class Pipeline:
         path: replaces the frame path that source, cadence and overlay lead to (a replay).
 
     Raises:
-        ValueError: no detector, or an unknown overlay.
+        ValueError: no detector, an unknown overlay, or `Cadence.max_gap_s` for a live source.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Pipeline:
         self._keeps_all = self._live and bool(keep_all)
         path = path or build_frame_path(
             tracker,
-            self.stats.ledger,
+            self.stats,
             live=self._live,
             cadence=self._setup.cadence,
             overlay=self._setup.overlay,

@@ -48,7 +48,7 @@ def tracking(
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables, track_scores
         from streamer.evaluation.sequences import read_all
-        from streamer.run import build
+        from streamer.run.trackers import build_tracker
         from streamer.system.partial_file import make_folder
         from streamer.system.suggestions import import_extra
 
@@ -65,12 +65,12 @@ def tracking(
             else:
                 sequence.tracks(files[sequence.name])
         with ExitStack() as stack:
-            report = _Json(stack, json_path)
+            report = JsonReport(stack, json_path)
             if given is None:
                 folder = tracks or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
                 make_folder(folder)
                 for sequence in found:
-                    built = build.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
+                    built = build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
                     files[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=det)
             scores = track_scores.score(found, files)
             report.write(
@@ -113,7 +113,7 @@ def streaming(
     """Measure the accuracy of what is displayed under latency, against ground truth."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.evaluation import tables
+        from streamer.evaluation import figures, tables
         from streamer.evaluation.sequence_frames import find_frames
         from streamer.evaluation.sequences import read_all
         from streamer.evaluation.streaming import plot as plotting
@@ -128,9 +128,9 @@ def streaming(
             sequence.detections(det)
             find_frames(sequence)
         if plot is not None:
-            plotting.check(plot)
+            figures.check(plot)
         with ExitStack() as stack:
-            report, results = _Json(stack, json_path), []
+            report, results = JsonReport(stack, json_path), []
             for sequence in found:
                 results.append(evaluate(sequence, task, shown))
                 terminal.table(tables.streaming_scores(results[-1]))
@@ -162,7 +162,7 @@ def video(
 
         settings, steadiness = load_settings(None, (), options), Steadiness()
         with ExitStack() as stack:
-            report_file = _Json(stack, json_path)
+            report_file = JsonReport(stack, json_path)
             observers = [steadiness]
             session = Session(source, Outputs(), settings, terminal, started_s=context.obj, observers=observers)
             session.run(on_ready=interrupts.stop_with)
@@ -174,7 +174,7 @@ def video(
         terminal.line(tables.id_line(report))
 
 
-class _Json:
+class JsonReport:
     """A JSON file that is created before the work and filled after it. Does nothing without a path.
 
     Args:

@@ -54,9 +54,13 @@ Output = Annotated[
         "-o",
     ),
 ]
-Jsonl = Annotated[Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame.", OUTPUTS)]
-Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box.", OUTPUTS)]
-Mot = Annotated[Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text.", OUTPUTS)]
+Jsonl = Annotated[
+    Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame; - for standard output.", OUTPUTS)
+]
+Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box; - for standard output.", OUTPUTS)]
+Mot = Annotated[
+    Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text; - for standard output.", OUTPUTS)
+]
 ReportFile = Annotated[Path | None, value("--report", "FILE", "Write the final report as JSON.", OUTPUTS)]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace output files that exist.", OUTPUTS)]
 Config = Annotated[Path | None, value("--config", "FILE", "YAML file with settings.", ADVANCED)]
@@ -74,9 +78,9 @@ DetectorName = Annotated[
     value(
         "--detector",
         "NAME|FILE",
-        "auto (the best that this machine can run), starter (23 classes), faster_rcnn_openimages_v4 (601 classes, "
-        f"for a GPU){_also(DETECTORS.extensions)}, a TensorFlow Hub module (URL, .tar.gz file, folder), or detections "
-        "in a file (.txt, .jsonl).",
+        "auto (the best that this machine can run), nanodet (80 classes), starter (23 classes, faster), "
+        f"faster_rcnn_openimages_v4 (601 classes, for a GPU){_also(DETECTORS.extensions)}, an ONNX model (.onnx), a "
+        "TensorFlow Hub module (URL, .tar.gz file, folder), or detections in a file (.txt, .jsonl).",
         DETECTION,
         default="auto",
     ),
@@ -96,8 +100,14 @@ MinScore = Annotated[
     value("--min-score", "0..1", "Drop detections below this score.", DETECTION, default="by detector"),
 ]
 DetectEvery = Annotated[
-    int | None,
-    value("--detect-every", "N", "Detect every N-th frame; interpolate the others.", DETECTION, default="1"),
+    str | None,
+    value(
+        "--detect-every",
+        "N|auto",
+        "Detect every N-th frame, or the frames of a file at which something has moved; interpolate the others.",
+        DETECTION,
+        default="1",
+    ),
 ]
 Offline = Annotated[bool, flag("--offline", "Never download a model.", DETECTION)]
 LabelMap = Annotated[
@@ -105,7 +115,7 @@ LabelMap = Annotated[
     value(
         "--label-map",
         "NAME|FILE",
-        "Class names of a hub module: open_images_v4, coco, or a .pbtxt, .csv or .txt file.",
+        "Class names of the model: open_images_v4, coco, or a .pbtxt, .csv or .txt file.",
         default="its own",
     ),
 ]
@@ -121,7 +131,7 @@ def detector_options(
     detector: str | None,
     classes: str | None,
     min_score: float | None,
-    detect_every: int | None,
+    detect_every: str | None,
     tracker: str | None,
     *,
     offline: bool,

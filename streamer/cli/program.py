@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli import commands, evaluation_commands, model_commands
+from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
 from streamer.system import standard_streams
 
 NAME = "streamer"
@@ -41,10 +41,12 @@ models.command("check")(model_commands.check)
 models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
 
-evaluate = typer.Typer(help="Measure tracks and displayed boxes.", no_args_is_help=True)
+evaluate = typer.Typer(help="Measure detections, tracks and displayed boxes.", no_args_is_help=True)
+evaluate.command("detection")(detection_commands.detection)
 evaluate.command("tracking")(evaluation_commands.tracking)
 evaluate.command("streaming")(evaluation_commands.streaming)
 evaluate.command("video")(evaluation_commands.video)
+evaluate.command("mot-to-coco")(detection_commands.mot_to_coco)
 app.add_typer(evaluate, name="evaluate")
 
 

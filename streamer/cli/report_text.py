@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from rich.table import Table
 
-from streamer.flow.stats import RunStats
+from streamer.flow.stats import DETECTED, RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
 from streamer.system.paths import readable
 from streamer.values.states import FrameState
@@ -28,7 +28,16 @@ def head(report: Report) -> list[str]:
     return [
         f"{report.state}: {ledger.entered} frames in {stats.wall_s:.1f} s, {stats.throughput_fps:.1f} fps",
         "frames: " + ", ".join(parts),
+        *_reasons(stats),
     ]
+
+
+def _reasons(stats: RunStats) -> list[str]:
+    """Why frames were chosen to be detected, if the run chose them."""
+    counts = [(n, reason) for (what, reason), n in stats.counts.items() if what == DETECTED]
+    return ["detected because: " + ", ".join(f"{n} {reason}" for n, reason in sorted(counts, reverse=True))] * bool(
+        counts
+    )
 
 
 def stages(stats: RunStats) -> Table:
@@ -58,7 +67,11 @@ def figures(stats: RunStats) -> list[str]:
         f"{place} {times.percentile_s(50) * 1e3:.0f} / {times.percentile_s(95) * 1e3:.0f} ms"
         for place, times in stats.ages.items()
     ]
-    counts = [f"{n} {what} ({readable(cause)})" for (what, cause), n in sorted(stats.counts.items()) if cause]
+    counts = [
+        f"{n} {what} ({readable(cause)})"
+        for (what, cause), n in sorted(stats.counts.items())
+        if cause and what != DETECTED
+    ]
     lines = ["age of the frames, p50 / p95: " + ", ".join(ages)] if ages else []
     lines += ["other counts: " + ", ".join(counts)] if counts else []
     return [*lines, _tracks(stats)]

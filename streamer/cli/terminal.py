@@ -87,6 +87,10 @@ class Terminal:
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         log.setLevel(logging.INFO if json_logs else logging.NOTSET)
 
+    def leave_output(self) -> None:
+        """Show results on standard error from now on: an output of the run is standard output."""
+        self.output = self.messages
+
     def message(self, text: str) -> None:
         """Show a message, unless quiet."""
         if self.quiet:
@@ -201,8 +205,12 @@ class RunProgress:
 
     def update(self, stats: RunStats) -> None:
         """Call after each frame."""
-        now_s, ledger = time.monotonic(), stats.ledger
-        shown, lost = stats.shown, sum(ledger.count(state) for state in STATES_WITH_CAUSE)
+        ledger = stats.ledger
+        self.show(stats.shown, sum(ledger.count(state) for state in STATES_WITH_CAUSE))
+
+    def show(self, shown: int, lost: int = 0) -> None:
+        """The same with the number of frames that are done and lost."""
+        now_s = time.monotonic()
         fps = shown / max(now_s - self._began_s, 1e-3)
         if self._bar is not None:
             self._bar.update(self._task, completed=shown, fps=fps, lost=lost)

@@ -9,19 +9,57 @@ from pydantic import Field, field_validator
 
 from streamer.config.section import Section
 
+_MOST_FRAMES_APART = 300
+_MAX_INPUT_PX = 8192
+
+
+class OnnxSettings(Section):
+    """How an ONNX model is fed and read. What is null is told by its family, its graph or its metadata."""
+
+    family: str | None = None
+    """`detr`, `dfine`, `ultralytics_rtdetr`, `yolox`, `yolov5`, `yolov8` or `end_to_end`; recognised if null."""
+    input_size: tuple[int, int] | None = None
+    """Width and height of the input in pixels, for a model that takes any size."""
+    layout: Literal["nchw", "nhwc"] | None = None
+    """One plane a colour, or the colours of a pixel side by side."""
+    colours: Literal["rgb", "bgr"] | None = None
+    """Order of the channels."""
+    mean: tuple[float, float, float] | None = None
+    """The input is `(pixel - mean) / std` by channel, where a pixel is in 0..255."""
+    std: tuple[float, float, float] | None = None
+    """See `mean`; 255 for values in 0..1."""
+    letterbox: Literal["none", "centre", "top_left"] | None = None
+    """Stretch the frame, or keep its aspect ratio and pad with grey: all around, or below and to the right."""
+    iou_threshold: float | None = Field(default=None, gt=0, le=1)
+    """Boxes of a class that overlap by more are duplicates; not for models that remove them."""
+
+    @field_validator("input_size")
+    @classmethod
+    def _is_size(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and not all(1 <= side <= _MAX_INPUT_PX for side in value):
+            raise ValueError(f"give width and height in 1..{_MAX_INPUT_PX} pixels, such as [640, 640]")
+        return value
+
+    @field_validator("std")
+    @classmethod
+    def _is_divisor(cls, value: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+        if value is not None and not all(one > 0 for one in value):
+            raise ValueError("the input is divided by it, so it must be above 0")
+        return value
+
 
 class DetectorSettings(Section):
     """The detector and its classes."""
 
     name: str = "auto"
-    """`auto`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub module, or
-    detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
+    """`auto`, `nanodet`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub
+    module, an ONNX model (.onnx), or detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
     sha256: str | None = None
     """Required SHA-256 of the module's archive; not checked if null."""
     offline: bool = False
     """Open no connection: use the cache only."""
     label_map: str | None = None
-    """Names of the module's classes: `open_images_v4`, `coco`, or a .pbtxt, .csv or .txt file; its own if null."""
+    """Names of the model's classes: `open_images_v4`, `coco`, or a .pbtxt, .csv or .txt file; its own if null."""
     min_score: float | None = Field(default=None, ge=0, le=1)
     """Detections below this score are dropped; the detector's own default if null."""
     min_scores: dict[str, float] = {}
@@ -31,30 +69,41 @@ class DetectorSettings(Section):
     merge_twins: bool = False
     """Remove duplicate boxes on one object whose classes are a class and its superclass (Man and Person)."""
     device: str = "auto"
-    """Device of a hub module: `auto`, `cpu` or `gpu:0`."""
+    """Device of a hub module or an ONNX model: `auto`, `cpu` or `gpu:0`."""
     gpu_memory_mb: int | None = Field(default=None, ge=256)
     """Limit of GPU memory; as much as it needs if null."""
     precision: Literal["float32", "tensorfloat32", "bfloat16", "mixed_float16"] = "float32"
     """Precision of a hub module; all but float32 are compared with float32 on the first frames."""
-    optimize_graph: bool = False
-    """Let TensorFlow fuse a hub module's convolutions: a slower start, faster frames."""
+    optimize_graph: bool | None = None
+    """Fuse a hub module's convolutions: faster frames. null: where it does not slow the start."""
     reference: bool = False
     """Load and call a hub module as its page on TensorFlow Hub shows it, for comparison; slow."""
     timeout_s: float = Field(default=120.0, gt=0)
     """Time limit of a hub module for one frame; after it the module hangs."""
     on_hang: Literal["end", "restart"] = "end"
     """After a hang the run ends with an error, or only the frame is lost and the module is loaded again."""
-    every: int = Field(default=1, ge=1, le=300)
-    """Detect every N-th frame and interpolate the boxes between."""
+    onnx: OnnxSettings = OnnxSettings()
+    every: int | Literal["auto"] = 1
+    """Detect every N-th frame and interpolate the boxes between; `auto` detects the frames of a file at which something
+    has moved."""
+    max_gap_s: float = Field(default=1.0, gt=0, le=60)
+    """With `every: auto`, the longest media time between two detected frames."""
     fps: float | None = Field(default=None, gt=0)
     """Detect so many frames per second of media time instead, at any frame rate."""
     latency: str | None = None
     """Play the source on a simulated clock, as a live source with a detector of this latency: seconds, or a text file
     with one duration a line."""
     workers: int = Field(default=0, ge=0, le=64)
-    """Frames detected in parallel; 0: one a core for the starter, one for a hub module."""
+    """Frames detected in parallel; 0: one a core for LiteRT and ONNX models, one for a hub module and on a GPU."""
     threads: int = Field(default=1, ge=1, le=256)
-    """Threads inside each worker of the starter."""
+    """Threads inside each worker of nanodet, the starter or an ONNX model."""
+
+    @field_validator("every", mode="before")
+    @classmethod
+    def _is_every(cls, value: object) -> object:
+        if value == "auto" or (re.fullmatch(r"[0-9]+", str(value)) and 1 <= int(str(value)) <= _MOST_FRAMES_APART):
+            return value
+        raise ValueError(f"give a whole number from 1 to {_MOST_FRAMES_APART}, or auto")
 
     @field_validator("device")
     @classmethod

@@ -15,6 +15,7 @@ from streamer.features import DetectorChooser, DetectorContext, section_of
 from streamer.interfaces import Detector
 from streamer.models import handles
 from streamer.registry import DETECTORS
+from streamer.system.secrets import redacted
 from streamer.system.suggestions import did_you_mean
 from streamer.values.labels import LabelTable
 
@@ -27,11 +28,15 @@ class BuiltDetectors:
         detectors: one for each detector thread; all have the same classes.
         reason: one line with the detector, its number of classes, and why it was chosen if the user did not name it.
         keep: selects the detections that the settings ask for.
+        name: `detector.name` after the choice, without a login.
+        default_min_score: the lowest score that it reports by default.
     """
 
     detectors: Sequence[Detector]
     reason: str
     keep: ClassFilter
+    name: str = ""
+    default_min_score: float = 0.0
 
 
 def build_detector(settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
@@ -45,26 +50,41 @@ def build_detector(settings: DetectorSettings, context: DetectorContext) -> Buil
         ConfigError: an unknown name or class, with the nearest ones; a value out of range.
         ModelError: the model cannot be fetched, cannot be loaded, or does not run.
     """
-    entry, feature, why = *_entry_of(settings.name), ""
-    if isinstance(feature, DetectorChooser):
-        settings, why = feature.choose(settings)
-        entry, feature = _entry_of(settings.name)
+    settings, why = chosen(settings)
+    entry, feature = _entry_of(settings.name)
     labels: LabelTable | None = feature.labels_of(settings)
     reason = f"using {feature.title(settings.name)}{class_count(labels)}{why and f': {why}'}"
     context.say(reason)
+    name, default = redacted(settings.name), feature.default_min_score
     if labels is not None:
-        keep = ClassFilter(labels, settings, feature.default_min_score)
-        return BuiltDetectors(_build(entry, feature, settings, context, keep.lowest_score), reason, keep)
+        keep = ClassFilter(labels, settings, default)
+        detectors = _build(entry, feature, settings, context, keep.lowest_score)
+        return BuiltDetectors(detectors, reason, keep, name, default)
     bounds = [bound for bound in (settings.min_score, *settings.min_scores.values()) if bound is not None]
     if bounds and settings.min_score is None:
-        bounds.append(feature.default_min_score)
+        bounds.append(default)
     detectors = _build(entry, feature, settings, context, min(bounds, default=None))
     try:
-        return BuiltDetectors(detectors, reason, ClassFilter(detectors[0].labels, settings, feature.default_min_score))
+        keep = ClassFilter(detectors[0].labels, settings, default)
+        return BuiltDetectors(detectors, reason, keep, name, default)
     except BaseException:
         for detector in detectors:
             detector.close()
         raise
+
+
+def chosen(settings: DetectorSettings) -> tuple[DetectorSettings, str]:
+    """The settings with the name of the detector that `auto` means, and the reason; other settings as they are.
+
+    Raises:
+        ConfigError: an unknown detector, or a class that the chosen one does not have.
+        ModelError: no detector can be used.
+    """
+    _, feature = _entry_of(settings.name)
+    if not isinstance(feature, DetectorChooser):
+        return settings, ""
+    found: tuple[DetectorSettings, str] = feature.choose(settings)
+    return found
 
 
 def check_classes(settings: DetectorSettings) -> None:
@@ -115,7 +135,7 @@ def _entry_of(name: str) -> tuple[str, Any]:
 
 
 def _unknown(name: str) -> StreamerError:
-    known = f"{', '.join(names())}, or the URL, .tar.gz file or folder of a hub module"
+    known = f"{', '.join(names())}, an ONNX model (.onnx), or the URL, .tar.gz file or folder of a hub module"
     path = Path(name).expanduser()
     if path.suffix or os.sep in name:
         return ModelError(f"there is no {path}; detector.name takes {known}")

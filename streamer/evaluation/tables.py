@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from streamer.evaluation.detection_tables import new_table
 from streamer.evaluation.steadiness import SteadinessReport, Steps
 from streamer.evaluation.streaming.evaluate import NO_LATENCY, SequenceResult
 from streamer.evaluation.streaming.scores import NAMES, StreamingScores
@@ -15,7 +16,7 @@ TRACK_COLUMNS = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW")
 
 def track_scores(scores: Scores) -> Table:
     """One row for each sequence and each pool."""
-    table = _table("sequence", *TRACK_COLUMNS)
+    table = new_table("sequence", *TRACK_COLUMNS)
     for name, one in scores.by_sequence.items():
         table.add_row(readable(name), *_track_cells(one))
     table.add_section()
@@ -26,7 +27,7 @@ def track_scores(scores: Scores) -> Table:
 
 def streaming_scores(result: SequenceResult) -> Table:
     """One row for each method at each latency of one sequence."""
-    table = _table(f"{readable(result.name)}, {float(result.fps):g} frames/s", "latency s", *NAMES)
+    table = new_table(f"{readable(result.name)}, {float(result.fps):g} frames/s", "latency s", *NAMES)
     table.add_row(NO_LATENCY, "0", *_streaming_cells(result.no_latency))
     for latency, methods in result.by_latency.items():
         table.add_section()
@@ -37,7 +38,7 @@ def streaming_scores(result: SequenceResult) -> Table:
 
 def steadiness(report: SteadinessReport) -> Table:
     """Two rows of steps. `id_line` has the ids."""
-    table = _table("frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "deviation p50", "p95")
+    table = new_table("frame to frame", "steps", "IoU p50", "p5", "shift p50", "p95", "deviation p50", "p95")
     for name, steps in (("detection arrived", report.landed), ("between", report.between)):
         table.add_row(name, *_step_cells(steps))
     return table
@@ -55,14 +56,6 @@ def id_line(report: SteadinessReport) -> str:
         f"{ids.ids} ids, shown for {ids.shown_s:.1f} s together in {report.duration_s:.1f} s; {ids.ended_inside} ended "
         f"inside the frame, {ids.breaks} of them broke ({ids.breaks_per_minute:.2f} per minute of an object)"
     )
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column(first, no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
 
 
 def _track_cells(scores: TrackScores) -> list[str]:

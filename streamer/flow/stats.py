@@ -151,6 +151,10 @@ class RateMeter:
         return 1 / self._interval_s if self._interval_s > 0 else 0.0
 
 
+DETECTED = "detected"
+"""The event that counts frames by the reason for which they were chosen to be detected (`detector.every: auto`)."""
+
+
 class RunStats:
     """All figures of one run. Thread-safe, except for `tracks`.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,22 +109,11 @@ def read_signatures(directory: Path) -> tuple[Signature, ...]:
     Raises:
         ModelError: there is no SavedModel, it is damaged, or the checkpoint is missing.
     """
-    content, reason = _content(directory)
-    if reason:
-        raise ModelError(f"{directory} is no SavedModel: {reason}")
-    from google.protobuf.message import DecodeError
-
     from streamer.models.tensorflow_import import tensorflow
 
     tf = tensorflow()
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    try:
-        graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
-    except DecodeError as error:
-        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
-    if not graphs:
-        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
+    content = _checked_content(directory)
+    graphs = _graphs(directory, content)
     if reason := _missing_checkpoint(directory, content):
         raise ModelError(f"{directory} is not complete: {reason}")
     return tuple(
@@ -138,6 +127,43 @@ def read_signatures(directory: Path) -> tuple[Signature, ...]:
         for name, signature in graph.signature_def.items()
         if not name.startswith("__")  # TF2 lists its initializer here
     )
+
+
+def read_graph(directory: Path, tags: Sequence[str]) -> Any:
+    """The `MetaGraphDef` with these tags, with all weights that are in the graph; imports TensorFlow.
+
+    Raises:
+        ModelError: there is no SavedModel, it is damaged, or it has no such graph.
+    """
+    for graph in _graphs(directory, _checked_content(directory)):
+        if set(graph.meta_info_def.tags) == set(tags):
+            return graph
+    raise ModelError(f"{directory} has no graph with the tags {', '.join(tags) or 'none'}")
+
+
+def _checked_content(directory: Path) -> bytes:
+    content, reason = _content(directory)
+    if reason:
+        raise ModelError(f"{directory} is no SavedModel: {reason}")
+    return content
+
+
+def _graphs(directory: Path, content: bytes) -> Sequence[Any]:
+    """The `MetaGraphDef`s, at least one."""
+    from google.protobuf.message import DecodeError
+
+    from streamer.models.tensorflow_import import tensorflow
+
+    tensorflow()
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    try:
+        graphs: Sequence[Any] = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    except DecodeError as error:
+        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
+    if not graphs:
+        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
+    return graphs
 
 
 def _tensor(tf: Any, info: Any) -> Tensor:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from streamer.motion.motion_cache import motion_along
-from streamer.motion.motion_field import MotionEstimator, MotionField, still
+from streamer.motion.motion_field import MotionField, still
 from streamer.motion.thumbnail import is_cut, thumbnail_of
 from streamer.presentation.interpolation import Anchor, interpolated, joined
 from streamer.presentation.presentation import Presented
@@ -23,18 +23,26 @@ class _Waiting(NamedTuple):
     error_cause: str  # empty unless the detector failed
 
 
+class MotionSteps(Protocol):
+    """The motion of a stream, frame by frame."""
+
+    def step(self, frame: Frame) -> MotionField | None:
+        """The motion that leads to this frame, the next one; None if it begins a shot."""
+        ...
+
+
 class EveryFrame:
     """Shows every frame. Frames without detections wait for the next detected frame and are interpolated.
 
     Args:
         tracker: owned by this presentation from now on.
-        all_frames: every frame is detected, so no motion is estimated. Otherwise the frames between two detections
-            wait here, and as many more for each detection in a row that fails.
+        motion: estimates the motion from each frame to the next; None if every frame is detected. The frames between
+            two detections wait here, and as many more for each detection in a row that fails.
     """
 
-    def __init__(self, tracker: Tracker, *, all_frames: bool = True) -> None:
+    def __init__(self, tracker: Tracker, motion: MotionSteps | None = None) -> None:
         self.objects = ShotTracker(tracker)
-        self._estimator = None if all_frames else MotionEstimator()
+        self._motion = motion
         self._waiting: list[_Waiting] = []
         self._anchor: Anchor | None = None
         self._last: Frame | None = None
@@ -56,7 +64,7 @@ class EveryFrame:
             return
         fields = [*(one.field for one in self._waiting), field]
         tracks = self._update(frame, detections, fields)
-        if before is not None and self._estimator is None and _shows_ghosts(tracks, before, frame):
+        if before is not None and self._motion is None and _shows_ghosts(tracks, before, frame):
             tracks = self.objects.update(frame, detections, cut=True)
         anchor = Anchor(frame, tracks)
         yield from self._interpolate(anchor, fields)
@@ -76,13 +84,13 @@ class EveryFrame:
         self._waiting.clear()
 
     def _step(self, frame: Frame) -> MotionField | None:
-        if self._estimator is not None:
-            return self._estimator.step(frame)
+        if self._motion is not None:
+            return self._motion.step(frame)
         return None if self._last is None else still(frame.time_s - self._last.time_s)
 
     def _update(self, frame: Frame, detections: Detections, fields: list[MotionField | None]) -> Tracks:
         """The tracks on a detected frame; `fields` lead to it from the last detected frame."""
-        if self._anchor is None or self._estimator is None:
+        if self._anchor is None or self._motion is None:
             return self.objects.update(frame, detections)
         steps = [field for field in fields if field is not None]
         return self.objects.update(frame, detections, motion_along(steps), cut=len(steps) < len(fields))

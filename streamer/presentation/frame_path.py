@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamer.flow.cadence import Cadence, Schedule
-from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.routes import LosslessRoute, Route, never
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
+from streamer.flow.stats import RunStats
+from streamer.motion.detection_demand import DetectionDemand, SharedMotion
+from streamer.motion.motion_field import MotionEstimator
 from streamer.presentation.delayed import ShowDelayed
 from streamer.presentation.every_frame import EveryFrame
 from streamer.presentation.live import ShowDetected, ShowNow
@@ -28,7 +30,7 @@ class FramePath:
 
 def build_frame_path(
     tracker: Tracker,
-    ledger: FrameLedger,
+    stats: RunStats,
     *,
     live: bool,
     cadence: Cadence,
@@ -38,10 +40,16 @@ def build_frame_path(
     keep_all: bool = False,
     playout: Playout | None = None,
 ) -> FramePath:
-    """The path of frames through a run; arguments are as for `streamer.pipeline.Pipeline`."""
-    selects, every_frame = Schedule(cadence).selects, overlay is not Overlay.DETECTED
+    """The path of frames through a run; arguments are as for `streamer.pipeline.Pipeline`.
+
+    Raises:
+        ValueError: a live source cannot be detected by `Cadence.max_gap_s`.
+    """
     if not live and latency is None:
-        return FramePath(LosslessRoute(ledger, selects), EveryFrame(tracker, all_frames=cadence.all_frames))
+        return _path_of_files(tracker, stats, cadence)
+    if cadence.max_gap_s is not None:
+        raise ValueError("max_gap_s is for files: a live source is detected as often as the detector can")
+    ledger, selects, every_frame = stats.ledger, Schedule(cadence).selects, overlay is not Overlay.DETECTED
     presentation = live_presentation(tracker, overlay, delay_s)
     next_due_s = presentation.next_due_s if isinstance(presentation, ShowDelayed) else never
     if latency is not None:
@@ -51,6 +59,14 @@ def build_frame_path(
             ledger, selects, every_frame=every_frame, keep_all=keep_all, playout=playout, next_due_s=next_due_s
         )
     return FramePath(route, presentation)
+
+
+def _path_of_files(tracker: Tracker, stats: RunStats, cadence: Cadence) -> FramePath:
+    if cadence.max_gap_s is not None:
+        motion = SharedMotion(DetectionDemand(cadence.max_gap_s), stats)
+        return FramePath(LosslessRoute(stats.ledger, motion.selects), EveryFrame(tracker, motion))
+    estimator = None if cadence.all_frames else MotionEstimator()
+    return FramePath(LosslessRoute(stats.ledger, Schedule(cadence).selects), EveryFrame(tracker, estimator))
 
 
 def live_presentation(tracker: Tracker, overlay: Overlay, delay_s: float | None) -> Presentation:

@@ -13,7 +13,7 @@ from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.registry import SINKS, SOURCES
-from streamer.run.build import build_tracker
+from streamer.run.trackers import build_tracker
 from streamer.sinks.selection import sink_class
 from tracking.types import Detections
 
@@ -59,7 +59,9 @@ def test_frame_rates_are_exact(given: str, exact: str) -> None:
         ("detector.min_scor=1", "detector.min_scor: no such setting; did you mean min_score"),
         ("detectr.every=1", "detectr: no such setting; did you mean detector"),
         ("output.crf=abc", "output.crf"),
-        ("detector.every=0", "detector.every"),
+        ("detector.every=0", "detector.every: give a whole number from 1 to 300, or auto"),
+        ("detector.every=often", "detector.every: give a whole number from 1 to 300, or auto"),
+        ("detector.max_gap_s=0", "detector.max_gap_s"),
         ("tracker.name=iuo", "did you mean iou"),
         ("output.pixel_format=yuv402p", "output.pixel_format: no pixel format 'yuv402p'; did you mean .*yuv420p"),
         ("output.pixel_format=sauce", "output.pixel_format: no pixel format 'sauce'; did you mean source?"),

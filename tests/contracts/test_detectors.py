@@ -13,7 +13,9 @@ from streamer import registry
 from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError
 from streamer.interfaces import Detector
+from streamer.models import store
 from tests.detectors.frames import UInt8Array, blank, frame_of, street
+from tests.detectors.onnx import graphs
 from tests.detectors.tfhub import tiny_module
 from tracking.types import Detections
 
@@ -26,6 +28,11 @@ def build_starter(_: Path) -> Detector:
     return built
 
 
+def build_nanodet(_: Path) -> Detector:
+    built: Detector = registry.DETECTORS["nanodet"](DetectorSettings(min_score=0.02))
+    return built
+
+
 def build_hub(folder: Path) -> Detector:
     if not importlib.util.find_spec("tensorflow"):
         pytest.skip("TensorFlow is not installed")
@@ -33,7 +40,20 @@ def build_hub(folder: Path) -> Detector:
     return built
 
 
-BUILDERS: dict[str, Callable[[Path], Detector]] = {"starter": build_starter, "hub": build_hub}
+def build_onnx(folder: Path) -> Detector:
+    boxes, scores = np.array([[8, 4, 40, 36], [48, 16, 88, 60]]), np.array([[0.9, 0.2], [0.1, 0.6]])
+    names = graphs.ULTRALYTICS | {"names": "{0: 'Person', 1: 'Car'}"}
+    path = graphs.constant(folder / "model.onnx", {"output0": graphs.yolov8(boxes, scores)}, metadata=names)
+    built: Detector = registry.DETECTORS["onnx"](DetectorSettings(name=str(path)))
+    return built
+
+
+BUILDERS: dict[str, Callable[[Path], Detector]] = {
+    "starter": build_starter,
+    "nanodet": build_nanodet,
+    "hub": build_hub,
+    "onnx": build_onnx,
+}
 # `auto` chooses another one, and `recorded` returns the contents of a file.
 MODELS = sorted(set(registry.DETECTORS) - {"auto", "recorded"})
 
@@ -41,8 +61,8 @@ MODELS = sorted(set(registry.DETECTORS) - {"auto", "recorded"})
 @pytest.fixture(scope="module", params=MODELS)
 def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     assert request.param in BUILDERS, f"say in BUILDERS how the contract suite builds {request.param!r}"
-    if request.param == "starter":
-        request.getfixturevalue("starter_weights")
+    if request.param in store.PINNED:
+        request.getfixturevalue(f"{request.param}_weights")
     built = BUILDERS[request.param](tmp_path_factory.mktemp("detector"))
     yield built
     built.close()

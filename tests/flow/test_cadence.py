@@ -42,6 +42,7 @@ def test_variable_rates_and_pauses_shift_no_selection() -> None:
 def test_a_source_with_a_low_frame_rate_has_every_frame_detected() -> None:
     assert wanted(Cadence(fps=10.0), [0.0, 1.0, 2.0]) == [0, 1, 2]
     assert Cadence(fps=10.0).of(Fraction(10)).all_frames
+    assert not Cadence(max_gap_s=1.0).of(Fraction(10)).all_frames
     assert not Cadence(fps=10.0).of(Fraction(25)).all_frames
     assert not Cadence(fps=10.0).of(None).all_frames
 
@@ -49,6 +50,7 @@ def test_a_source_with_a_low_frame_rate_has_every_frame_detected() -> None:
 def test_the_interval_between_detections() -> None:
     assert Cadence(5).interval_s(Fraction(50)) == 0.1
     assert Cadence(fps=4).interval_s(Fraction(50)) == Cadence(fps=4).interval_s(None) == 0.25
+    assert Cadence(max_gap_s=0.7).interval_s(Fraction(50)) == 0.7
     assert (Cadence(5).every_of(Fraction(50)), Cadence(fps=2).every_of(Fraction(50))) == (5, 25)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from streamer.detectors import auto
 from streamer.models import tensorflow_import
-from tests.detectors.tfhub import tiny_module
+from tests.detectors.tfhub import api_scope, tiny_module
 
 pytestmark = pytest.mark.elsewhere
 PREPARE = """
@@ -81,6 +81,21 @@ for _ in range(4):
         module,
     )
     assert f"{precision} against float32: on the first 3 frames" in printed
+
+
+def test_the_suppression_on_the_host_gives_the_detections_of_the_cpu(tmp_path: Path) -> None:
+    skip_without_gpu()
+    printed = run(
+        """
+on_gpu, on_cpu = (HubDetector(module, DetectorSettings(device=device, min_score=0.0)) for device in ("gpu:0", "cpu"))
+found, expected = on_gpu.detect(painted_frame()), on_cpu.detect(painted_frame())
+assert found.labels.tolist() == expected.labels.tolist() and len(found) > 5
+np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-2)
+print(dict(on_gpu.placement(160, 90)))
+""",
+        api_scope.write_module(tmp_path / "module"),
+    )
+    assert "GPU:0" in printed
 
 
 TOO_LARGE = (7680, 4320)  # 398 MB as float32

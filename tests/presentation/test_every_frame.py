@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import DetectorError
+from streamer.motion.motion_field import MotionEstimator
 from streamer.presentation.every_frame import EveryFrame
 from streamer.presentation.presentation import Presented
 from streamer.values.delivery import Arrived, Detected
@@ -36,7 +37,7 @@ def moving_box(index: int) -> Detections:
 def pace(
     count: int, every: int, segments: Sequence[int] | None = None, fails_on: Container[int] = ()
 ) -> list[Presented]:
-    presentation = EveryFrame(IouTracker(confirm_s=0.0), all_frames=every == 1)
+    presentation = EveryFrame(IouTracker(confirm_s=0.0), None if every == 1 else MotionEstimator())
     failed = DetectorError("it failed")
     failed.cause = "no luck"
     shown: list[Presented] = []

@@ -1,16 +1,19 @@
 """Loads a SavedModel into a TF1 session and runs it on one frame at a time.
 
-The meta optimizer is off: it visits the tens of thousands of nodes of a large detector before the first frame, and the
-later frames are no faster (docs/engineering/performance.md has the measurement). The frame is copied to the device as
-bytes and converted to floats there. Built by the main thread, then used by one detector thread.
+The post-processing of the Object Detection API is removed from the graph and computed in NumPy (`loading`,
+`suppression`). TensorFlow's meta optimizer is off: it copies a large graph with its weights several times before the
+first frame; convolutions are fused without it (`convolutions`). The frame is copied to the device as bytes and
+converted to floats there. Built by the main thread, then used by one detector thread.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.config.detector import DetectorSettings
+from streamer.detectors.tfhub import loading
 from streamer.detectors.tfhub.devices import Device
+from streamer.detectors.tfhub.loading import Parts
 from streamer.detectors.tfhub.signatures import Form
 from streamer.errors import ModelError
 from streamer.models.tensorflow_import import tensorflow
@@ -35,8 +40,9 @@ class SessionRunner:
         directory: the SavedModel.
         form: of its signature.
         device: where it runs.
-        settings: `precision`, `gpu_memory_mb`, and `optimize_graph`, with which TensorFlow fuses convolutions with the
-            operations after them, and on a GPU chooses their layout.
+        settings: `precision`, `gpu_memory_mb`, and `optimize_graph`, with which convolutions are fused with the
+            operations after them, and on a GPU TensorFlow chooses their layout. None fuses them where that takes no
+            time: on a CPU in float32, in a graph whose post-processing is known.
 
     Raises:
         ModelError: it cannot be loaded.
@@ -48,30 +54,40 @@ class SessionRunner:
         # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a separate precision.
         tf.config.experimental.enable_tensor_float_32_execution(settings.precision == TENSORFLOAT32)
         graph = tf.Graph()
+        parts = loading.read_parts(directory, form)
+        is_fused = _is_fused(parts, device, settings)
         config = _config(v1, device, settings)
-        _choose_rewrites(config, device, settings)
+        _choose_rewrites(config, device, settings, is_fused=is_fused)
         self._session = v1.Session(graph=graph, config=config)
         try:
             with graph.as_default(), _without_collector():
                 self._frame = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_frame")
-                fed = _feed(tf, self._frame, form)
-                meta_graph = v1.saved_model.load(
-                    self._session, list(form.signature.tags), str(directory), input_map={form.input.name: fed}
-                )
+                input_map = {form.input.name: _feed(tf, self._frame, form)}
+                if parts is None:
+                    v1.saved_model.load(self._session, list(form.signature.tags), str(directory), input_map=input_map)
+                else:
+                    if is_fused:
+                        loading.fuse(parts, form)
+                    loading.prune(parts, form)
+                    loading.load_parts(self._session, parts, directory, input_map)
                 self._session.run(v1.tables_initializer())
+            _return_free_memory()
             graph.finalize()  # an added node raises from here on, so that memory does not grow with the frames
-            signature = meta_graph.signature_def[form.signature.name]
-            self._fetches = [signature.outputs[key].name for key in form.outputs]
-            self._call: Callable[[Array], list[Array]] = self._session.make_callable(
-                self._fetches, feed_list=[self._frame]
-            )
+            self._make_callables(form, parts)
         except Exception as error:  # the type depends on the damage of the graph or checkpoint
             self._session.close()
             raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
 
+    def _make_callables(self, form: Form, parts: Parts | None) -> None:
+        outputs = [form.signature.outputs[key].name for key in form.outputs]
+        self._postprocess = None if parts is None else loading.Postprocessing(self._session, parts.scope, outputs)
+        self._fetches = outputs if parts is None else list(parts.scope.inputs.values())
+        self._call: Callable[[Array], list[Array]] = self._session.make_callable(self._fetches, feed_list=[self._frame])
+
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[Array]:
         """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
-        return self._call(rgb)
+        fetched = self._call(rgb)
+        return fetched if self._postprocess is None else self._postprocess(*fetched)
 
     def placement(self, rgb: npt.NDArray[np.uint8]) -> Counter[str]:
         """How many operations ran on which device (`CPU:0`, `GPU:0`) for this frame, by one more run."""
@@ -99,15 +115,25 @@ def _config(v1: Any, device: Device, settings: DetectorSettings) -> Any:
     return config
 
 
-def _choose_rewrites(config: Any, device: Device, settings: DetectorSettings) -> None:
+def _is_fused(parts: Parts | None, device: Device, settings: DetectorSettings) -> bool:
+    """Whether this program fuses the convolutions, instead of TensorFlow's optimizer."""
+    is_wanted = settings.optimize_graph is not False
+    return parts is not None and device.gpu is None and is_wanted and not _is_reduced(settings)
+
+
+def _is_reduced(settings: DetectorSettings) -> bool:
+    return settings.precision in (BFLOAT16, MIXED_FLOAT16)
+
+
+def _choose_rewrites(config: Any, device: Device, settings: DetectorSettings, *, is_fused: bool) -> None:
     from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
     rewrites, on = config.graph_options.rewrite_options, rewriter_config_pb2.RewriterConfig.ON
-    is_reduced = settings.precision in (BFLOAT16, MIXED_FLOAT16)
+    is_reduced = _is_reduced(settings)
     if not is_reduced:
         # Folding constants changes no result and takes 2 of the 7 s by which the first frame is slower.
         config.graph_options.optimizer_options.opt_level = config_pb2.OptimizerOptions.L0
-    if not (is_reduced or settings.optimize_graph):
+    if is_fused or not (is_reduced or settings.optimize_graph):
         rewrites.disable_meta_optimizer = True
         return
     _switch_off(rewrites, rewriter_config_pb2.RewriterConfig)
@@ -166,6 +192,17 @@ def _without_collector() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def _return_free_memory() -> None:
+    """Return freed memory to the system, so that other threads can use it.
+
+    The C library keeps what a thread frees for this thread, and loading frees half a GB that the first frame, in other
+    threads, would take again.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # a C library other than glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 # TensorFlow's lines before the reason; they describe where the node was made.

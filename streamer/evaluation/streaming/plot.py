@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streamer.errors import ConfigError, SinkError
+from streamer.evaluation import figures
 from streamer.evaluation.streaming.evaluate import SequenceResult
-from streamer.system.partial_file import PartialFile
 from streamer.system.suggestions import import_extra
 
-SUFFIXES = (".png", ".svg")
 _COLUMNS = 3
 _PANEL_INCHES = (4.0, 3.1)
 # Colours of Okabe and Ito, "Color Universal Design", 2008, which any colour vision can distinguish. The overlays of
@@ -25,19 +23,6 @@ _STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-def check(path: Path) -> None:
-    """Check before the evaluation that the plot can be written.
-
-    Raises:
-        ConfigError: the suffix is neither .png nor .svg, or Matplotlib is not installed.
-        SinkUnavailable: the file cannot be written there.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"--plot {path.name}: the suffix must be {' or '.join(SUFFIXES)}")
-    import_extra("matplotlib")
-    PartialFile(path, overwrite=True).discard()
-
-
 def write(path: Path, results: Sequence[SequenceResult]) -> None:
     """Draw F1 at IoU 0.5 against the detector's latency, replacing the file.
 
@@ -46,9 +31,9 @@ def write(path: Path, results: Sequence[SequenceResult]) -> None:
         results: at least one sequence.
 
     Raises:
-        ConfigError, SinkUnavailable, SinkError: as of `check`, or the file cannot be written.
+        ConfigError, SinkUnavailable, SinkError: as of `figures.check`, or the file cannot be written.
     """
-    check(path)
+    figures.check(path)
     figure_module = import_extra("matplotlib.figure")  # pyplot would look for a window system
     columns = 2 if len(results) == 4 else min(_COLUMNS, len(results))
     rows = -(-len(results) // columns)
@@ -66,7 +51,7 @@ def write(path: Path, results: Sequence[SequenceResult]) -> None:
         panel.set_xlabel("detector latency, s")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2 if columns < _COLUMNS else 3, frameon=False)
-    _save(figure, path)
+    figures.save(figure, path)
 
 
 def _draw(panel: Any, result: SequenceResult) -> None:
@@ -84,18 +69,3 @@ def _draw(panel: Any, result: SequenceResult) -> None:
     panel.set_ylim(0, 100)
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)
-
-
-def _save(figure: Any, path: Path) -> None:
-    matplotlib = import_extra("matplotlib")
-    output = PartialFile(path, overwrite=True)
-    try:
-        # Equal figures give equal files: no date, and no random ids in SVG.
-        with matplotlib.rc_context({"svg.hashsalt": "streamer", "svg.fonttype": "none"}):
-            kind = path.suffix.lower()[1:]
-            figure.savefig(output.path, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
-        output.commit()
-    except OSError as error:
-        raise SinkError(f"cannot write {path}: {error.strerror or error}; nothing was kept") from error
-    finally:
-        output.discard()

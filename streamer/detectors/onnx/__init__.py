@@ -1,0 +1,1 @@
+"""Detectors in ONNX files: recognising, feeding and reading them."""

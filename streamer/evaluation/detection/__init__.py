@@ -1,0 +1,1 @@
+"""The accuracy of detections on pictures with ground truth: `evaluate detection`."""
