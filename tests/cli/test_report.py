@@ -112,7 +112,7 @@ def full_report() -> Report:
         stats.add_age(stage, 1.5)
     stats.count("reconnect", LONG_CAUSE, 3)
     table = LabelTable(tuple(f"A class with a long name {n}" for n in range(12)))
-    labels = np.repeat(np.arange(12), np.arange(1000, 1012))
+    labels = np.repeat(np.arange(12, dtype=np.int32), np.arange(1000, 1012))
     shown = replace(sample_tracks(len(labels)), labels=labels)
     stats.tracks.add(shown, table, Frame(av.VideoFrame(4, 4), 0, 0, Fraction(1, 25), 0.0))
     return Report(

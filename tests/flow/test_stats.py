@@ -148,7 +148,7 @@ def test_counting_tracks_takes_bounded_memory() -> None:
     for first in range(1, 20_001, 10):
         counts.add(tracks_of({track_id: track_id % 2 for track_id in range(first, first + 15)}), TABLE, frame_at(0))
     assert len(counts) == 100
-    assert counts.by_class.total() == 20_005
+    assert sum(counts.by_class.values()) == 20_005
 
 
 def test_a_frame_with_more_tracks_than_are_remembered_counts_each_once() -> None:
