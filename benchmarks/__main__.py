@@ -14,6 +14,7 @@ ALL = (
     "start",
     "small_detectors",
     "detector_calls",
+    "onnx_calls",
     "suppression",
     "live_age",
     "glass_to_glass",

@@ -264,7 +264,7 @@ class Pipeline:
             scene = self._draw(presented)
             self._route.shown(presented.frame, presented.state, presented.cause)
             self.stats.shown += 1
-            self.stats.tracks.add(scene.tracks, scene.labels)
+            self.stats.tracks.add(scene.tracks, scene.labels, scene.frame)
             for sink_worker in self._sink_workers:
                 sink_worker.put(scene)
             for observer in self._observers:

@@ -43,6 +43,8 @@ def fetch(
 
         if sha256 is not None and len(names) > 1:
             raise ConfigError("--sha256 is the checksum of one archive; fetch the models one by one")
+        if files := [name for name in names if name.casefold().endswith(".onnx")]:
+            raise ConfigError(f"{files[0]} is not fetched: an ONNX model is used where it is, with --detector")
         if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
             raise ConfigError(f"--sha256 takes 64 hexadecimal digits, not {sha256!r}")
         for name in (_chosen(one) for one in names):
@@ -95,11 +97,17 @@ def _chosen(name: str, *, offline: bool = False) -> str:
 
 def labels(
     pattern: Annotated[
-        str, typer.Argument(metavar="NAME", help="Part of a name, or a MID. Default: all classes.")
+        str, typer.Argument(metavar="NAME", help="Word of a name, or a MID. Default: all classes.")
     ] = "",
     detector: Annotated[
-        str, value("--detector", "MODEL", "Model by name, an ONNX file, or a hub module: URL, file or folder.")
-    ] = "faster_rcnn_openimages_v4",
+        str | None,
+        value(
+            "--detector",
+            "MODEL",
+            "Model by name, an ONNX file, or a hub module: URL, file or folder.",
+            default="auto; with --label-map a hub module",
+        ),
+    ] = None,
     label_map: LabelMap = None,
     assign: Assign = None,
 ) -> None:
@@ -108,8 +116,14 @@ def labels(
         from streamer.classes import label_tree
         from streamer.config.loading import load_settings
         from streamer.detectors import selection
+        from streamer.models import store
 
-        chosen = {"detector.name": detector, "detector.label_map": label_map}
-        labels = selection.labels_of(load_settings(None, assign or (), chosen).detector)
+        name = detector or (store.HUB_MODULE if label_map else None)
+        chosen = {"detector.name": name, "detector.label_map": label_map}
+        settings = load_settings(None, assign or (), chosen).detector
+        labels = selection.labels_of(settings)
+        if settings.name == "auto":
+            count = sum(1 for _ in labels.used())
+            terminal.message(f"{count} classes of the detector that runs here; --detector {store.HUB_MODULE} has 601")
         for tree in label_tree.trees(labels, pattern):
             terminal.output.print(tree, soft_wrap=True)

@@ -161,7 +161,7 @@ def _module(entry: Entry, name: str | None, *, thorough: bool) -> ModelEntry:
 
 
 def _entry(entry: Entry, name: str, origin: str, defect: str) -> ModelEntry:
-    kind = _KIND + (", 600 classes" if name == HUB_MODULE else "")
+    kind = _KIND + (", 601 classes" if name == HUB_MODULE else "")
     if not defect:
         state, detail = State.READY, ""
     elif entry.is_occupied:

@@ -16,6 +16,7 @@ from streamer.interfaces import DescribedSink, Sink, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.run.output_paths import default_output, placed
 from streamer.sinks.selection import OpenSinks, open_sinks, sink_class
+from streamer.sources.selection import is_live
 from streamer.system import paths
 from streamer.system.partial_file import make_folder
 from streamer.system.secrets import redacted
@@ -32,12 +33,14 @@ class Outputs:
         report: the final report as JSON; None for no report.
         overwrite: replace files that exist.
         folders: are made before the run.
+        by_default: the user named no output.
     """
 
     entries: tuple[OutputEntry, ...] = ()
     report: Path | None = None
     overwrite: bool = False
     folders: tuple[Path, ...] = ()
+    by_default: bool = False
 
     @classmethod
     def of(
@@ -66,24 +69,28 @@ class Outputs:
             out_dir: the folder of all outputs with a relative name; it is made. None for the current folder.
 
         Raises:
-            ConfigError: an empty name, `-` for anything but text, or no name for the annotation of an output of an
+            ConfigError: an empty name, `-` for anything but text, or no output for a live source or for an output of an
                 earlier run.
         """
         if not all(typed):
             raise ConfigError("an output has an empty name; give a file or an address")
         named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
-        if not (typed or settings.outputs or others):
+        by_default = not (typed or settings.outputs or others)
+        if by_default:
+            if is_live(source, settings.source):
+                raise ConfigError(live_without_output(source))
             as_video = settings.source.fps is not None or settings.source.live is True
             typed = [default_output(source, as_video=as_video)]
         given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
         _refuse_standard_output(given, report)
         entries = tuple(_placed(one, source, out_dir) for one in given)
         written = None if report is None else Path(placed(str(report), source, out_dir))
-        # The folder of a name that was completed here need not exist.
-        paths = [Path(one.to) for one, before in zip(entries, given, strict=True) if one.to != before.to]
-        paths += [written] if written is not None and written != report else []
-        return cls(entries, written, overwrite, tuple(dict.fromkeys(path.parent for path in paths)))
+        files = [sink_class(one).file_of(one) for one in entries]
+        # An --out-dir is made for every output.
+        files += [Path(one.to) for one, before in zip(entries, given, strict=True) if one.to != before.to]
+        folders = dict.fromkeys(path.parent for path in (*files, written) if path is not None)
+        return cls(entries, written, overwrite, tuple(folders), by_default)
 
     @property
     def files(self) -> list[Path]:
@@ -184,6 +191,14 @@ class Outputs:
             extensions=settings.extensions,
         )
         return open_sinks(self.entries, context)
+
+
+def live_without_output(source: str) -> str:
+    """The error that a live source has no output: it would fill the disk with one endless video."""
+    return (
+        f"{redacted(source)} is live and never ends: name its output: -o rec/%Y%m%d-%H%M%S.mp4 (recordings), "
+        "-o http://127.0.0.1:8080/ (in a browser), --show (a window), or --csv boxes.csv"
+    )
 
 
 def _refuse_standard_output(given: Sequence[OutputEntry], report: Path | None) -> None:

@@ -6,7 +6,6 @@ All instances share one session of ONNX Runtime, which runs several frames at th
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +14,7 @@ import numpy as np
 
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import ssd
+from streamer.detectors.litert import worker_settings
 from streamer.detectors.onnx import families, header, labels
 from streamer.detectors.onnx.families import Recognised
 from streamer.detectors.onnx.family import Candidates
@@ -63,7 +63,7 @@ class OnnxDetector(DetectorFeature):
         if family.iou_threshold is not None and settings.onnx.iou_threshold is not None:
             self._iou_threshold = settings.onnx.iou_threshold
         self._is_named = np.array([bool(name) for name in self._labels.names], np.bool_)
-        self._best_score: float | None = None
+        self._top_score: float | None = None
         self._warned = False
 
     @classmethod
@@ -78,23 +78,16 @@ class OnnxDetector(DetectorFeature):
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[OnnxDetector]:
-        """One detector for every `threads` cores; a single one on a GPU, and for a live source, with all cores.
-
-        A live source drops frames that wait, so more threads for one frame shorten its latency.
-        """
+        """One detector for each worker, see `litert.worker_settings`; a single one on a GPU, warmed up."""
         if settings.sha256 is not None:
             raise ConfigError("detector.sha256 is for hub modules; an ONNX model is a file of yours")
-        workers = settings.workers
-        if context.info is not None and context.info.live:
-            workers = workers or 1
-            if settings.threads == 1:
-                settings = settings.model_copy(update={"threads": os.cpu_count() or 1})
+        wanted = settings.workers
+        settings, workers = worker_settings(settings, context)
         first = cls(settings)
         assert first._session is not None
         if first._session.device != "cpu":
-            workers = workers or 1
+            workers = wanted or 1
             first.warm_up()
-        workers = workers or max(1, _cores() // settings.threads)
         return [first, *(cls(settings, first) for _ in range(workers - 1))]
 
     @property
@@ -103,8 +96,8 @@ class OnnxDetector(DetectorFeature):
         return self._labels
 
     @property
-    def best_score(self) -> float | None:
-        return self._best_score
+    def top_score(self) -> float | None:
+        return self._top_score
 
     def warm_up(self) -> None:
         """Run it once on a black frame, because the first run on a GPU takes seconds.
@@ -149,7 +142,7 @@ class OnnxDetector(DetectorFeature):
             raise DetectorError(f"the model gave {shapes}; {family.name} has {family.form}") from error
         if not np.isfinite(found.best) or not np.isfinite(found.boxes).all():
             raise DetectorError("the model gave boxes or scores that are not finite (NaN)")
-        self._best_score = max(self._best_score or 0.0, min(found.best, 1.0))
+        self._top_score = min(found.best, 1.0)
         return found
 
     def _detections(self, found: Candidates, placed: Placement) -> Detections:
@@ -180,8 +173,3 @@ def _recognised(settings: DetectorSettings) -> tuple[Recognised, LabelTable]:
         raise ModelError("an ONNX model is a file: download it, and give detector.name its path")
     model = families.recognise(header.read(Path(settings.name).expanduser()), settings.onnx)
     return model, labels.table(model, settings.label_map)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

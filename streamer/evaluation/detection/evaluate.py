@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -40,6 +40,22 @@ class Progress(Protocol):
     def show(self, shown: int, lost: int = 0) -> None:
         """Called after each picture."""
         ...
+
+
+ShowProgress = Callable[[int], AbstractContextManager[Progress]]
+
+
+class NoProgress:
+    """A `Progress` that shows nothing."""
+
+    def show(self, shown: int, lost: int = 0) -> None:
+        """Do nothing."""
+
+
+def no_progress(total: int) -> AbstractContextManager[Progress]:
+    """A display of `total` pictures that shows nothing."""
+    del total
+    return nullcontext(NoProgress())
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +135,7 @@ def detect_missing(
     prepared: Prepared,
     settings: Settings,
     say: Callable[[str], None],
-    progress: Callable[[int], AbstractContextManager[Progress]],
+    progress: ShowProgress,
 ) -> None:
     """Detect the pictures whose detections are not there yet, and keep them.
 
@@ -162,8 +178,12 @@ def detect_missing(
                 say(f"{kept}; the same command goes on from there")
 
 
-def score(prepared: Prepared) -> DetectionScores:
+def score(prepared: Prepared, progress: ShowProgress = no_progress) -> DetectionScores:
     """Score the detections of all pictures.
+
+    Args:
+        prepared: its file has the detections of all pictures.
+        progress: makes the display of progress for so many pictures; the test set of Open Images takes minutes.
 
     Raises:
         ConfigError: the detector has none of the classes.
@@ -173,15 +193,10 @@ def score(prepared: Prepared) -> DetectionScores:
     classes = _class_map(prepared, header)
     challenge, coco = ChallengeMetric(), CocoMetric(len(truth.classes))
     metric = coco if prepared.metric is Metric.COCO else challenge
-    for picture in prepared.pictures.found:
-        image, found = picture.truth, prepared.file.found[picture.key]
-        if prepared.metric is Metric.COCO and image.size is None:
-            image = _in_pixels(image, found.size)
-        source, labels = classes(found.labels)
-        if image.verified is not None:
-            counted = np.isin(labels, image.verified)
-            source, labels = source[counted], labels[counted]
-        metric.add(image, _boxes(image, found)[source], found.scores[source], labels)
+    with progress(len(prepared.pictures.found)) as shown:
+        for done, picture in enumerate(prepared.pictures.found, start=1):
+            _add(metric, classes, picture.truth, prepared.file.found[picture.key])
+            shown.show(done)
     if prepared.metric is Metric.COCO:
         precisions, summary = coco.average_precisions(), coco.summary()
     else:
@@ -197,6 +212,17 @@ def score(prepared: Prepared) -> DetectionScores:
     return DetectionScores(
         prepared.metric, header.detector, len(prepared.pictures.found), lowest, scored, summary, notes
     )
+
+
+def _add(metric: ChallengeMetric | CocoMetric, classes: ClassMap, image: TruthImage, found: Found) -> None:
+    """Add the detections of an image whose classes were verified on it."""
+    if isinstance(metric, CocoMetric) and image.size is None:
+        image = _in_pixels(image, found.size)
+    source, labels = classes(found.labels)
+    if image.verified is not None:
+        counted = np.isin(labels, image.verified)
+        source, labels = source[counted], labels[counted]
+    metric.add(image, _boxes(image, found)[source], found.scores[source], labels)
 
 
 def _rows(truth: Truth, classes: Sequence[str]) -> IdArray:
