@@ -8,7 +8,8 @@ A file has one of these formats:
   "Person" }`; other fields are ignored;
 * `.csv`: `id,name` or `id,name,mid`; with a header, columns of these names in any order; other columns are ignored;
 * `.txt`: one name a line; the first line has id 1, an empty line is an id without a name; if the first line is `???`,
-  which marks the background in TensorFlow Lite's label files, it has id 0.
+  which marks the background in TensorFlow Lite's label files, it has id 0. If every line begins with a number
+  (`0  person`, `1: car`), this is the id. A text that begins with `item {` is read as `.pbtxt`.
 
 Ids may have gaps. A class without a MID gets the MID of the Open Images class of the same name (any case, also by
 COCO's names), so that the hierarchy applies to it.
@@ -17,6 +18,7 @@ COCO's names), so that the hierarchy applies to it.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -37,6 +39,8 @@ STARTER_LABEL_MAP_BYTES = 184
 """In the starter's file the label map, one name a line, precedes the flatbuffer."""
 
 _BACKGROUND = "???"
+_NUMBERED = re.compile(r"(?P<id>\d{1,9})(?:\s*[:,;]\s*|\s+)(?P<name>\S.*)")
+_PBTXT = re.compile(r"(?:\s|#[^\n]*\n)*item\s*:?\s*[{<]")
 # COCO's mouse belongs to a computer, that of Open Images is an animal.
 _AMBIGUOUS = frozenset({"mouse"})
 
@@ -171,10 +175,24 @@ def _csv_items(text: str, file: str) -> Iterator[Item]:
 
 
 def _txt_items(text: str, file: str) -> Iterator[Item]:
-    del file  # every line is a name
+    if _PBTXT.match(text):
+        return _pbtxt_items(text, file)
     lines = [line.strip() for line in text.splitlines()]
+    if (numbered := sum(map(bool, map(_NUMBERED.fullmatch, lines)))) * 2 > sum(map(bool, lines)):
+        return _numbered_items(lines, file, numbered)
     first = 0 if lines[:1] == [_BACKGROUND] else 1
     return (Item(f"line {row + 1}", row + first, name) for row, name in enumerate(lines) if name)
+
+
+def _numbered_items(lines: Sequence[str], file: str, numbered: int) -> Iterator[Item]:
+    """The items of lines with an id and a name each."""
+    for row, line in enumerate(lines, 1):
+        if match := _NUMBERED.fullmatch(line):
+            yield Item(f"line {row}", int(match["id"]), match["name"])
+        elif line:
+            raise ConfigError(
+                f"{file}, line {row}: {line!r} has no id, but {numbered} other lines have one; number all lines or none"
+            )
 
 
 def _pbtxt_items(text: str, file: str) -> Iterator[Item]:

@@ -6,6 +6,7 @@ that protobuf's own parser handles comments, both kinds of quotes, escapes and s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -13,6 +14,12 @@ from typing import Any, NamedTuple
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format  # type: ignore[import-untyped]
 
 from streamer.errors import ConfigError
+
+# Strings and comments are matched first, because they may have any of the others in them.
+_TOKEN = re.compile(
+    r"""(?x) "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | \#.*
+    | (?P<word>[A-Za-z_]\w*)?\s*:?\s*(?P<bracket>[{<]) | (?P<end>[}>]) | (?P<loose>[A-Za-z_]\w*)"""
+)
 
 
 class Entry(NamedTuple):
@@ -27,7 +34,7 @@ def items(text: str, file: str) -> Iterator[Entry]:
     """The items of a label map in the order of the file; fields other than the three are skipped.
 
     Raises:
-        ConfigError: a syntax error; the message has the line.
+        ConfigError: a syntax error, an item inside another block, or anything outside items; the message has the line.
     """
     message = _label_map_class()()
     try:
@@ -35,8 +42,25 @@ def items(text: str, file: str) -> Iterator[Entry]:
     except text_format.ParseError as error:
         line, detail = error.GetLine(), str(error).rpartition(" : ")[2]
         raise ConfigError(f"{file}, line {line}: no label map in protobuf's text form: {detail}") from error
+    _check_nesting(text, file)
     for item in message.item:
         yield Entry(item.id if item.HasField("id") else None, item.name.strip(), item.display_name.strip())
+
+
+def _check_nesting(text: str, file: str) -> None:
+    """Refuse items that the parser skips with an unknown field, so that no file is read in part."""
+    opened_at: list[int] = []
+    for token in _TOKEN.finditer(text):
+        line = text.count("\n", 0, token.start()) + 1
+        word, bracket = token["word"] or token["loose"], token["bracket"]
+        if word and not opened_at and word != "item":
+            raise ConfigError(f"{file}, line {line}: expected 'item {{', not {word!r}")
+        if word == "item" and bracket and opened_at:
+            raise ConfigError(f"{file}, line {line}: an item inside the block of line {opened_at[-1]}; close it first")
+        if bracket:
+            opened_at.append(line)
+        elif token["end"]:
+            opened_at.pop()
 
 
 @cache

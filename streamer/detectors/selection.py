@@ -136,6 +136,8 @@ def _entry_of(name: str) -> tuple[str, Any]:
 
 def _unknown(name: str) -> StreamerError:
     known = f"{', '.join(names())}, an ONNX model (.onnx), or the URL, .tar.gz file or folder of a hub module"
+    if meant := handles.hint(name):
+        return ModelError(f"there is no {name}; {meant}")
     path = Path(name).expanduser()
     if path.suffix or os.sep in name:
         return ModelError(f"there is no {path}; detector.name takes {known}")

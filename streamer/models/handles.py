@@ -6,6 +6,8 @@ A module is named by its short name, by an http(s) URL (tfhub.dev, Kaggle, or an
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -19,6 +21,13 @@ Its label map has 601 classes; its page says 600."""
 HUB_HANDLE = "https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1"
 
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")
+_ARCHIVE_PARAMETER = ("tf-hub-format", "compressed")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_HOSTS = re.compile(r"((www\.)?kaggle\.com|tfhub\.dev)/.+", re.IGNORECASE)
+_KAGGLE_MODEL = re.compile(
+    r"[\w.-]+/[\w.-]+/(tensorflow[12]?|tf[12]|keras|pytorch|tflite|tfjs)/[\w.-]+(/\d+)?", re.IGNORECASE
+)
+_WINDOWS_PATH = re.compile(r"(?P<drive>[A-Za-z]):[\\/]+(?P<rest>.*)|\\\\.*")
 _CREDENTIALS = {"token", "access_token", "auth", "authorization", "apikey", "api_key", "password", "secret", "sig"}
 _CREDENTIALS |= {"signature", "expires"}
 _SIGNED_BY = ("x-amz-", "x-goog-")  # the signed URLs of Amazon's and Google's storage
@@ -44,16 +53,30 @@ class Url:
         """Name of the module's folder in a cache: SHA-1 of the handle, hex.
 
         tensorflow-hub 0.16.1 uses the same name (compressed_module_resolver.py, `_module_dir`), so that a cache can be
-        shared with `hub.load`. Logins are removed first: a module with a new password is the same module.
+        shared with `hub.load`. Logins are removed first: a module with a new password is the same module. So are other
+        spellings of one address.
+        """
+        return _key(self.normal)
+
+    @property
+    def key_as_given(self) -> str:
+        """The name that `hub.load` gives the folder for exactly this address."""
+        return _key(self.address)
+
+    @property
+    def normal(self) -> str:
+        """The one spelling of the address, without login.
+
+        Scheme and host in lower case (RFC 3986, section 6.2.2), without the default port, a slash at the end, a
+        fragment, and the parameter that asks a page for its archive.
         """
         parts = urlsplit(self.address)
-        host = parts.netloc.rpartition("@")[2]
+        scheme = parts.scheme.lower()
+        host = parts.netloc.rpartition("@")[2].lower().removesuffix(_DEFAULT_PORTS.get(scheme, ":"))
         query = parse_qsl(parts.query, keep_blank_values=True)
-        identity = self.address
-        if host != parts.netloc or any(_is_credential(name) for name, _ in query):
-            kept = urlencode([(name, value) for name, value in query if not _is_credential(name)])
-            identity = urlunsplit((parts.scheme, host, parts.path, kept, parts.fragment))
-        return hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
+        kept = [(name, value) for name, value in query if not _is_credential(name) and name != _ARCHIVE_PARAMETER[0]]
+        text = parts.query if kept == query else urlencode(kept)
+        return urlunsplit((scheme, host, parts.path.rstrip("/"), text, ""))
 
     @property
     def archive_address(self) -> str:
@@ -64,7 +87,9 @@ class Url:
         parts = urlsplit(self.address)
         if parts.path.lower().endswith(_ARCHIVE_SUFFIXES):
             return self.address
-        return urlunsplit(parts._replace(query=f"{parts.query}&tf-hub-format=compressed".lstrip("&")))
+        if _ARCHIVE_PARAMETER in parse_qsl(parts.query):
+            return self.address
+        return urlunsplit(parts._replace(query=f"{parts.query}&{'='.join(_ARCHIVE_PARAMETER)}".lstrip("&")))
 
 
 def parse(text: str) -> Url | Path:
@@ -88,6 +113,23 @@ def parse(text: str) -> Url | Path:
     if not host:
         raise ModelError(f"{without_login(text)} names no host; a handle looks like {HUB_HANDLE}")
     return Url(text)
+
+
+def hint(text: str) -> str:
+    """What a text that names no file probably means, with the remedy; "" if that is not known."""
+    if _HOSTS.fullmatch(text):
+        return f"write the address with its scheme: https://{text}"
+    if _KAGGLE_MODEL.fullmatch(text):
+        return f"a model of Kaggle is named by its address: https://www.kaggle.com/models/{text}"
+    if os.name != "nt" and (match := _WINDOWS_PATH.fullmatch(text)):
+        rest = (match["rest"] or "").replace("\\", "/")
+        drive = f", in WSL as /mnt/{match['drive'].lower()}/{rest}" if match["drive"] else ""
+        return f"this is a path of Windows; name the file as this system does{drive}"
+    return ""
+
+
+def _key(identity: str) -> str:
+    return hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
 
 
 def without_login(url: str) -> str:

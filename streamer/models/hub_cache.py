@@ -9,6 +9,9 @@ as tensorflow-hub writes it, and during a download a lock. An entry without a ma
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
+import platform
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,11 +21,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from streamer.errors import ModelError
 from streamer.models import saved_model
 from streamer.models.archive import FileRecord
 from streamer.models.handles import without_login
 
+log = logging.getLogger(__name__)
+
 _ABANDONED_AFTER_S = 600.0
+_TOLD_AFTER_S = 0.5
+"""A wait for another process is reported if it takes longer."""
+_MOST_NAMED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,10 @@ class Entry:
     @property
     def is_occupied(self) -> bool:
         """Whether the folder has content; cleaners of temporary files may leave it empty."""
-        return self.directory.is_dir() and any(self.directory.iterdir())
+        try:
+            return self.directory.is_dir() and any(self.directory.iterdir())
+        except OSError:  # not readable
+            return False
 
     def size_bytes(self) -> int | None:
         """On disk; None if it is missing."""
@@ -100,6 +112,12 @@ class Entry:
         """
         if not self.is_occupied:
             return "it is not there"
+        try:
+            return self._defect(sha256, thorough=thorough)
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
+
+    def _defect(self, sha256: str | None, *, thorough: bool) -> str:
         manifest = self.manifest()
         if manifest is None:
             if sha256 is not None:
@@ -147,16 +165,23 @@ class Entry:
         """
         import filelock
 
-        lock = filelock.FileLock(self._beside("fetch.lock"))
+        lock, owner = filelock.FileLock(self._beside("fetch.lock")), self._beside("fetch.owner")
         size_bytes = -1
+        with suppress(filelock.Timeout):
+            lock.acquire(timeout=_TOLD_AFTER_S, poll_interval=0.1)
+        if not lock.is_locked:
+            log.warning("waiting for %s, which downloads the same model", _named(owner))
         while not lock.is_locked and (now_bytes := sum(map(_size_bytes, self.drafts()))) != size_bytes:
             size_bytes = now_bytes
             with suppress(filelock.Timeout):
                 lock.acquire(timeout=stall_s, poll_interval=0.1)
         try:
+            if lock.is_locked:
+                owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
             yield
         finally:
             if lock.is_locked:
+                owner.unlink(missing_ok=True)
                 with suppress(OSError):  # Windows removes no file that is open
                     Path(lock.lock_file).unlink()  # a process that waits for the removed file opens a new one
                 lock.release()
@@ -166,9 +191,24 @@ class Entry:
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """All entries in a cache, by name. A name with a dot is a draft."""
-    if folder.is_dir():
-        yield from (Entry(path) for path in sorted(folder.iterdir()) if path.is_dir() and "." not in path.name)
+    """All entries in a cache, by name. A name with a dot is a draft.
+
+    Raises:
+        OSError: the cache cannot be read.
+    """
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    yield from (Entry(path) for path in found if "." not in path.name and os.path.isdir(path))  # noqa: PTH112 - no error
+
+
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """Raises ModelError, with the remedy, if the cache in this folder cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the cache {folder}: {error.strerror}; let STREAMER_CACHE name another folder"
+        ) from error
 
 
 def sweep(drafts: Iterable[Path]) -> None:
@@ -180,6 +220,14 @@ def sweep(drafts: Iterable[Path]) -> None:
             continue
         if time.time() - written_s > _ABANDONED_AFTER_S:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _named(owner: Path) -> str:
+    """The process that holds a lock, as it wrote it down."""
+    try:
+        return owner.read_text(encoding="utf-8")[:_MOST_NAMED] or "another process"
+    except (OSError, ValueError):
+        return "another process"
 
 
 def sha256_of(path: Path) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from streamer.errors import ModelError
 from streamer.models import handles, hub, saved_model, store
+from streamer.models.cache import cache_dir
 from streamer.models.formats import model_files
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
-from streamer.models.hub_cache import Entry, entries
+from streamer.models.hub_cache import Entry, entries, readable
 from streamer.models.pinned.model import PinnedModel
 from streamer.system import paths
 
@@ -49,11 +50,16 @@ class ModelEntry:
 
 
 def listing() -> tuple[ModelEntry, ...]:
-    """All models by name and all modules in the cache, by presence and sizes, without checksums."""
-    record = _detector_of_record(thorough=False)
-    others = (entry for entry in entries(store.hub_dir()) if entry.directory != record.path)
-    pinned = (_pinned(model, thorough=False) for model in store.PINNED.values())
-    return (*pinned, record, *(_module(entry, None, thorough=False) for entry in others))
+    """All models by name and all modules in the cache, by presence and sizes, without checksums.
+
+    Raises:
+        ModelError: the cache cannot be read.
+    """
+    with readable(cache_dir()):
+        record = _detector_of_record(thorough=False)
+        others = (entry for entry in entries(store.hub_dir()) if entry.directory != record.path)
+        pinned = (_pinned(model, thorough=False) for model in store.PINNED.values())
+        return (*pinned, record, *(_module(entry, None, thorough=False) for entry in others))
 
 
 def check(name: str) -> ModelEntry:
@@ -66,7 +72,8 @@ def check(name: str) -> ModelEntry:
         ModelError: there is no such model or file.
     """
     if name in store.PINNED:
-        return _pinned(store.PINNED[name], thorough=True)
+        with readable(cache_dir()):
+            return _pinned(store.PINNED[name], thorough=True)
     if name == HUB_MODULE:
         return _detector_of_record(thorough=True)
     if name.casefold().endswith(".onnx"):
@@ -79,7 +86,9 @@ def check(name: str) -> ModelEntry:
     source = model_files.located(source)
     if paths.is_dir(source):
         entry = Entry(source.absolute())
-        if entry in entries(store.hub_dir()):
+        with readable(cache_dir()):
+            is_cached = entry in entries(store.hub_dir())
+        if is_cached:
             return _module(entry, None, thorough=True)
         reason = saved_model.defect(source)
         state = State.DAMAGED if reason else State.READY

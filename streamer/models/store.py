@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from streamer.errors import ConfigError, ModelError
@@ -124,15 +125,19 @@ def places(source: Url) -> tuple[Entry, ...]:
     it is in the shared temporary folder, where other users can write, and a model is a program.
     """
     found = [Entry(hub_dir() / source.key)]
-    if source.address == HUB_HANDLE:
+    if source.normal == HUB_HANDLE:
         found.append(Entry(cache_dir() / HUB_MODULE))  # put there by the user, under its short name
     if tfhub_cache := os.environ.get("TFHUB_CACHE_DIR"):
-        found.append(Entry(Path(tfhub_cache).expanduser().absolute() / source.key))
+        with suppress(RuntimeError):  # ~name without such a user
+            folder = Path(tfhub_cache).expanduser().absolute()
+            found += [Entry(folder / key) for key in dict.fromkeys((source.key, source.key_as_given))]
     return tuple(found)
 
 
 def unknown(name: str) -> str:
     """The message for an unknown name, with the nearest one."""
+    if meant := handles.hint(name):
+        return f"no model {name!r}; {meant}"
     hint = did_you_mean(name, names(), otherwise=f"there are {', '.join(names())}")
     return f"no model {name!r}; {hint}, or a module's URL, .tar.gz file or folder"
 

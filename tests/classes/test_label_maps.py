@@ -175,6 +175,17 @@ class TestBadFiles:
                 'item { id: 1 name: "a" } item { id: 1 name: "b" }',
                 "item 2: the id 1 appears twice, first in item 1",
             ),
+            (
+                "a.pbtxt",
+                'item {\n  id: 1 name: "a"\n# }\n  item { id: 2 name: "}" }\n}',
+                "a.pbtxt, line 4: an item inside the block of line 1; close it first",
+            ),
+            ("a.pbtxt", 'map {\n  item { id: 1 name: "a" }\n}', "a.pbtxt, line 1: expected 'item {', not 'map'"),
+            ("a.pbtxt", 'item { id: 1 name: "a" }\nItem { id: 2 name: "b" }', "line 2: expected 'item {', not 'Item'"),
+            ("a.pbtxt", 'item { id: 1 name: "a" }\nid: 2', "a.pbtxt, line 2: expected 'item {', not 'id'"),
+            ("a.txt", "item {\n id: 1\n name: a\n}", "a.txt, line 3: "),
+            ("a.txt", "0 person\n1 car\nbus\n", "a.txt, line 3: 'bus' has no id, but 2 other lines have one"),
+            ("a.txt", "0 person\n0 car\n", "a.txt, line 2: the id 0 appears twice"),
             ("a.pbtxt", "item { id: 7 }", "item 1: the id 7 has no name"),
         ],
     )
@@ -216,3 +227,20 @@ def test_all_formats_give_the_same_table(tmp_path_factory: pytest.TempPathFactor
     ]
     for read in tables:
         assert {row: read.names[row] for row in read.used()} == named
+
+
+@pytest.mark.parametrize(
+    "text", ["0  person\n2  car\n", "0: person\n\n2: car", "0\tperson\n2\tcar", "0,person\n2,car\n"]
+)
+def test_lines_of_ids_and_names_in_a_txt(text: str, tmp_path: Path) -> None:
+    assert label_maps.read(write(tmp_path, "labels.txt", text)).names == ("person", "", "car")
+
+
+@pytest.mark.parametrize("head", ["", "# made by hand\n\n", "\ufeff"])
+def test_protobuf_text_in_a_txt_is_read_as_such(head: str, tmp_path: Path) -> None:
+    assert label_maps.read(write(tmp_path, "a.txt", head + PBTXT)) == label_maps.read(write(tmp_path, "a.pbtxt", PBTXT))
+
+
+def test_names_that_begin_with_a_number_stay_names(tmp_path: Path) -> None:
+    table = label_maps.read(write(tmp_path, "a.txt", "car\n3 wheeler\nitem\n"))
+    assert table.names == ("", "car", "3 wheeler", "item")

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.config.detector import DetectorSettings
+from streamer.detectors import selection
 from streamer.errors import ModelError
-from streamer.models import handles
+from streamer.models import handles, listing, store
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
 
 
@@ -26,7 +28,6 @@ def parsed(text: str) -> Url:
         HUB_HANDLE,
         "https://www.kaggle.com/models/google/faster-rcnn-inception-resnet-v2/tensorFlow1/openimages-v4/1",
         "http://example.org:8080/m.tar.gz?version=2",
-        "HTTPS://example.org/m/1",
     ],
 )
 def test_entries_are_named_as_tensorflow_hub_names_them(handle: str) -> None:
@@ -88,3 +89,55 @@ def test_no_part_of_a_login_is_shown(user: str, password: str, token: str, path:
     shown = f"{url.shown} {url!r} {url.key}"
     assert url.shown == f"https://host.example/{path}"
     assert not any(secret in shown for secret in (f"U{user}", f"P{password}", f"T{token}"))
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "HTTPS://Example.org/m/1",
+        "https://example.org:443/m/1",
+        "https://example.org/m/1/",
+        "https://example.org/m/1#readme",
+        "https://example.org/m/1?tf-hub-format=compressed",
+        "https://me:secret@example.org/m/1",
+    ],
+)
+def test_spellings_of_one_address_have_one_entry(spelling: str) -> None:
+    assert parsed(spelling).key == parsed("https://example.org/m/1").key
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["https://example.org/M/1", "http://example.org/m/1", "https://example.org:80/m/1", "https://example.org/m/1?v=2"],
+)
+def test_other_addresses_have_other_entries(other: str) -> None:
+    assert parsed(other).key != parsed("https://example.org/m/1").key
+
+
+def test_the_archive_of_a_page_is_asked_for_once() -> None:
+    asked = "https://example.org/m/1?tf-hub-format=compressed"
+    assert parsed("https://example.org/m/1").archive_address == asked
+    assert parsed(asked).archive_address == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tfhub.dev/google/m/1", "https://tfhub.dev/google/m/1"),
+        ("www.kaggle.com/models/a/b/tensorFlow2/c/1", "https://www.kaggle.com/models/a/b/tensorFlow2/c/1"),
+        ("google/faster-rcnn/tensorFlow1/openimages-v4/1", "https://www.kaggle.com/models/google/faster-rcnn/tensor"),
+        ("C:\\models\\ssd", "a path of Windows; name the file as this system does, in WSL as /mnt/c/models/ssd"),
+        ("\\\\server\\ssd", "a path of Windows; name the file as this system does"),
+    ],
+)
+def test_a_name_that_is_nearly_a_handle_gets_the_line_that_helps(text: str, told: str) -> None:
+    for take in (store.fetch, listing.check, lambda name: selection.labels_of(DetectorSettings(name=name))):
+        with pytest.raises(ModelError) as caught:
+            take(text)
+        assert told in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["person", "models/ssd", "a/b/c/d", "clip.mp4", "tfhub.dev"])
+def test_other_names_get_no_such_line(text: str) -> None:
+    assert handles.hint(text) == ""

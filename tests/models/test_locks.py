@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 import pytest
 
 from streamer.models import store
@@ -148,3 +150,18 @@ def test_folders_of_killed_downloads_are_removed_later(url: str, entry: Path) ->
     store.fetch(url)
     assert not old.exists()
     assert young.exists()
+
+
+def test_a_wait_names_the_process_and_its_host(url: str, entry: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with owner(entry) as process:
+        store.fetch(url, timeout_s=0.5)
+        told = f"waiting for process {process.pid} on {platform.node()}, which downloads the same model"
+    assert caplog.messages == [told]
+
+
+def test_a_lock_of_an_unknown_program_is_reported(url: str, entry: Path, caplog: pytest.LogCaptureFixture) -> None:
+    entry.parent.mkdir(parents=True)
+    with filelock.FileLock(entry.with_name(f"{entry.name}.fetch.lock")):
+        store.fetch(url, timeout_s=0.5)
+    assert caplog.messages == ["waiting for another process, which downloads the same model"]
+    assert not list(entry.parent.glob("*.owner"))

@@ -67,3 +67,32 @@ class TestOpenImages:
         by_mid = {each.mid: each for each in open_images.classes()}
         car = by_mid[open_images.mid_by_name()["Car"]]
         assert [by_mid[mid].name for mid in car.parent_mids] == ["Land vehicle"]
+
+
+@pytest.mark.parametrize("folder", ["a/" * 3000, "~nobody-of-this-name/cache", "/dev/null"])
+def test_a_cache_of_tensorflow_hub_that_cannot_be_read_is_skipped(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STREAMER_CACHE", str(tmp_path))
+    monkeypatch.setenv("TFHUB_CACHE_DIR", folder)
+    with pytest.raises(ModelError, match="is not in the cache"):
+        store.fetch(store.HUB_MODULE, offline=True)
+    assert store.HUB_MODULE in [entry.name for entry in listing.listing()]
+
+
+def test_one_foreign_entry_does_not_break_the_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMER_CACHE", str(tmp_path))
+    entry = tmp_path / "hub" / "foreign"
+    (entry / "variables").mkdir(parents=True)
+    (entry / "saved_model.pb").write_bytes(b"\x12\x0bVarHandleOp")
+    (entry / "variables" / "variables.index").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "hub" / "loop").symlink_to(tmp_path / "hub" / "loop")
+    found = {item.path: item for item in listing.listing()}
+    assert found[entry].state is listing.State.DAMAGED
+    assert "cannot be read" in found[entry].detail
+
+
+def test_a_cache_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMER_CACHE", str(tmp_path / ("x" * 300)))
+    with pytest.raises(ModelError, match=r"cannot read the cache .*; let STREAMER_CACHE name another folder"):
+        listing.listing()
