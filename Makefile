@@ -11,12 +11,12 @@ demo: .venv/demo
 
 # The fast tests that need only pip packages, in parallel.
 test: lint
-	$(BIN)/python main.py models fetch starter
+	$(BIN)/python main.py models fetch nanodet starter
 	$(PYTEST) -m 'not slow and not system and not elsewhere'
 
 # All tests; CONTRIBUTING.md lists what must be installed.
 test-full: lint
-	$(BIN)/python main.py models fetch starter
+	$(BIN)/python main.py models fetch nanodet starter
 	$(PYTEST)
 
 lint: .venv/dev

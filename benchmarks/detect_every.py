@@ -35,7 +35,7 @@ from streamer.flow.stats import DETECTED, RunStats
 from streamer.interfaces import Source
 from streamer.pipeline import Pipeline
 from streamer.registry import TRACKERS
-from streamer.run import build
+from streamer.run.trackers import build_tracker
 from streamer.sources.file.file import FileSource
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
@@ -81,7 +81,7 @@ class Material:
         with self.source() as source:
             info = source.info
             cadence = choose_cadence(settings.detector, info)
-            built = build.build_tracker(settings.tracker, detection_interval_s=cadence.interval_s(info.average_fps))
+            built = build_tracker(settings.tracker, detection_interval_s=cadence.interval_s(info.average_fps))
             pipeline = Pipeline(source, [self.detector], built, cadence=cadence, stats=stats)
             tracks = [scene.tracks for scene in pipeline]
         if self.sequence is not None:

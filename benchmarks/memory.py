@@ -20,8 +20,8 @@ from streamer.config.loading import load_settings
 from streamer.detectors.starter import StarterDetector
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
-from streamer.run import build
 from streamer.run.outputs import Outputs
+from streamer.run.trackers import build_tracker
 from streamer.sources.synthetic import SyntheticSource
 
 FIRST = 1000
@@ -50,7 +50,7 @@ def main() -> None:
         pipeline = Pipeline(
             source,
             [StarterDetector(DetectorSettings(min_score=0.1)), StarterDetector(DetectorSettings(min_score=0.1))],
-            build.build_tracker(settings.tracker),
+            build_tracker(settings.tracker),
             annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks,
         )

@@ -25,14 +25,14 @@ from streamer.flow.simulated_clock import Latency
 from streamer.interfaces import Scene
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import Renderer, build_annotators
-from streamer.run import build
+from streamer.run.trackers import build_tracker
 from streamer.sources.file.file import FileSource
 
 
 def scenes(clip: Path, overlay: str, latency_s: float, until_s: float) -> list[Scene]:
     """The scenes up to a media time."""
     shown: list[Scene] = []
-    tracker = build.build_tracker(TrackerSettings(), detection_interval_s=latency_s)
+    tracker = build_tracker(TrackerSettings(), detection_interval_s=latency_s)
     with FileSource(str(clip)) as source:
         for scene in Pipeline(source, [StarterDetector()], tracker, overlay=overlay, latency=Latency([latency_s])):
             if scene.frame.time_s > until_s:

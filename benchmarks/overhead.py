@@ -26,8 +26,8 @@ from streamer.config.output import OutputEntry
 from streamer.interfaces import Damage, Scene, StreamInfo
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
-from streamer.run import build
 from streamer.run.outputs import Outputs
+from streamer.run.trackers import build_tracker
 from streamer.sources.file.file import FileSource
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -118,7 +118,7 @@ def measure(frames: int, *, convert: bool) -> tuple[float, Pipeline]:
             pipeline = Pipeline(
                 source,
                 [MovingBoxes(convert=convert)],
-                build.build_tracker(settings.tracker),
+                build_tracker(settings.tracker),
                 annotators=build_annotators(settings.draw, settings.extensions),
                 sinks=[*sinks, PictureSink()],
             )

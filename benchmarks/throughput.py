@@ -36,9 +36,9 @@ from streamer.detectors.starter import StarterDetector
 from streamer.interfaces import Scene
 from streamer.observe.report import SilentReporter
 from streamer.render.annotators import Renderer, build_annotators
-from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
+from streamer.run.trackers import build_tracker
 from streamer.sources.file.file import FileSource
 from streamer.values.states import FrameState
 from tracking.types import Detections
@@ -172,7 +172,7 @@ def stage_cpu_s(clip: Path, out: Path, options: dict[str, Any]) -> dict[str, flo
         detector = StarterDetector(DetectorSettings(threads=1))
         with timed("detect"):
             detections = [detector.detect(frame) for frame in frames]
-        tracker = build.build_tracker(settings.tracker)
+        tracker = build_tracker(settings.tracker)
         renderer = Renderer(build_annotators(settings.draw, settings.extensions))
         scenes = []
         with timed("track and draw"):

@@ -77,7 +77,7 @@ class SinkContext:
         passthrough: the other streams of the input; None if there are none, or the output does not copy them.
         draw: settings of drawing, for sinks that draw.
         window: settings of windows.
-        on_close: called when the user closes a window.
+        on_close: ends the run; called when the user closes a window, or the reader of standard output is gone.
         extensions: settings of features of other packages.
     """
 
@@ -226,6 +226,7 @@ class SinkFeature(Protocol):
         section: `OutputEntry`, or a subclass of it with fields of its own, which are read from `extensions.NAME`.
         schemes: schemes of the addresses that it writes to, such as `rtsp`.
         writes_files: `to` is a path unless it is an address; False for windows.
+        takes_standard_output: `to` may be `-`.
 
     Raises:
         ConfigError: a setting does not fit.
@@ -235,6 +236,7 @@ class SinkFeature(Protocol):
     section: ClassVar[type[OutputEntry]] = OutputEntry
     schemes: ClassVar[tuple[str, ...]] = ()
     writes_files: ClassVar[bool] = True
+    takes_standard_output: ClassVar[bool] = False
 
     def __init__(self, entry: Any, context: SinkContext) -> None: ...
 

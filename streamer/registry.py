@@ -145,6 +145,7 @@ DETECTORS = Registry(
     "streamer.detectors",
     {
         "auto": "streamer.detectors.auto:AutoDetector",
+        "nanodet": "streamer.detectors.nanodet:NanoDetDetector",
         "starter": "streamer.detectors.starter:StarterDetector",
         "recorded": "streamer.detectors.recorded:RecordedDetector",
         "onnx": "streamer.detectors.onnx.detector:OnnxDetector",

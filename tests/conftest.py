@@ -115,10 +115,20 @@ def _refuse_skip(report: Any) -> None:
 @pytest.fixture(scope="session")
 def starter_weights() -> Path:
     """The starter's file in the cache. Tests download nothing; `make test` does that first."""
+    return _cached(store.STARTER)
+
+
+@pytest.fixture(scope="session")
+def nanodet_weights() -> Path:
+    """The file of nanodet in the cache."""
+    return _cached(store.NANODET)
+
+
+def _cached(model: str) -> Path:
     try:
-        return store.fetch(store.STARTER, offline=True)
+        return store.fetch(model, offline=True)
     except ModelError:
-        pytest.skip("no weights of the starter; `streamer models fetch starter` downloads them")
+        pytest.skip(f"no weights of {model}; `streamer models fetch {model}` downloads them")
 
 
 @pytest.fixture(autouse=True)

@@ -54,14 +54,14 @@ FIXED = {
 def isolate() -> Path:
     """Replace the environment of this process; returns its new home, which must be removed at the end.
 
-    The cache for models is empty except for the starter's weights, if the user has them.
+    The cache for models is empty except for the small pinned models, if the user has them.
     """
-    weights = store.cache_dir() / store.STARTER_FILE.name
+    weights = [path for model in store.PINNED.values() for path in (model.path, model.manifest_path) if path.is_file()]
     home = Path(tempfile.mkdtemp(prefix="streamer-tests-"))
     cache = home / ".cache/streamer"  # the default location for programs that only read HOME
     cache.mkdir(parents=True)
-    if weights.is_file():
-        shutil.copyfile(weights, cache / weights.name)
+    for path in weights:
+        shutil.copyfile(path, cache / path.name)
     kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
     os.environ.clear()
     os.environ.update(kept | FIXED | {"HOME": str(home), "STREAMER_CACHE": str(cache)})

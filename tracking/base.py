@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -35,6 +36,10 @@ class BoxTracker(ABC):
         probation_memory_s: the same for a track on probation, seconds; at most `memory_s`.
         coast_s: how long a missed track is still returned, seconds; at most `memory_s`.
 
+    Attributes:
+        hidden: detections, by label, of tracks that are not returned although they would be with the usual score. No
+            detection on the shorter probation is one of them. `reset` keeps the counts.
+
     Raises:
         ValueError: an argument outside its range.
     """
@@ -64,6 +69,7 @@ class BoxTracker(ABC):
         self.probation_memory_s = min(self.probation_memory_s, self.memory_s)
         self.coast_s = min(self.coast_s, self.memory_s)
         self._next_id = 1
+        self.hidden: Counter[int] = Counter()
         self.reset()
 
     def reset(self) -> None:
@@ -144,6 +150,13 @@ class BoxTracker(ABC):
             rows = rows[self._now_s - table.born_s[rows] >= probation_s - ROUNDING_S]
         self._table.ids[rows] = np.arange(self._next_id, self._next_id + len(rows))
         self._next_id += len(rows)
+
+    def _count_hidden(self, rows: Indices, *, at_once: bool) -> None:
+        """Count the tracks `rows`, seen now and not returned, that only their scores hide."""
+        if len(rows):
+            table = self._table
+            hidden = at_once | (self._now_s - table.born_s[rows] >= self._probation_s - ROUNDING_S)
+            self.hidden.update(table.labels[rows[hidden]].tolist())
 
 
 def check_time(time_s: float) -> None:

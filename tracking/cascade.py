@@ -91,9 +91,10 @@ class CascadeTracker(BoxTracker):
         self._take(matching.rows, matching.cols, found)
         self._forget()
         self._begin(others(len(found.scores), matching.cols), found)
-        table = self._table
+        table, detected = self._table, self._table.missed == 0
         shown = table.recent_scores >= self._usual.times(self.shown_ratio)
-        self._confirm(np.flatnonzero((table.ids == 0) & (table.missed == 0) & shown), at_once=restarts)
+        self._confirm(np.flatnonzero((table.ids == 0) & detected & shown), at_once=restarts)
+        self._count_hidden(np.flatnonzero(detected & ((table.ids == 0) | ~shown)), at_once=restarts)
         if (self._interval_s > _RARE_S and not self._has_motion) or restarts:
             self._trust.remember(self._boxes, np.flatnonzero(self._returned()), time_s)
         return self.predict(time_s)

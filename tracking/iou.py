@@ -67,6 +67,7 @@ class IouTracker(BoxTracker):
         self._begin(others(len(found.scores), cols), found)
         new = np.flatnonzero((self._table.ids == 0) & (self._table.seen_s == self._now_s))
         self._confirm(new, at_once=restarts)
+        self._count_hidden(new[self._table.ids[new] == 0], at_once=restarts)
         return self.predict(time_s)
 
     def predict(self, time_s: float) -> Tracks:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -59,7 +60,7 @@ def of_module(label_map: str | None) -> LabelTable:
         ConfigError: no such label map, or a malformed file; one line that names the file and the place in it.
     """
     if label_map is None or label_map.casefold() == OPEN_IMAGES_V4:
-        return open_images.label_table()
+        return open_images_table()
     return coco_table() if label_map.casefold() == COCO else read(label_map)
 
 
@@ -78,6 +79,30 @@ def coco_table() -> LabelTable:
     separate classes for mugs, coffee cups and others.
     """
     return _table(_csv_items(_packaged_coco(), "coco.csv"), "coco.csv", guess_mids=False)
+
+
+@cache
+def coco_rows() -> LabelTable:
+    """COCO's 80 classes numbered from 0 without gaps, as detectors trained on COCO number them.
+
+    A class with a MID has the name that Open Images gives it, and COCO's name as its alias: `Mobile phone` and
+    `cell phone`.
+    """
+    table = coco_table()
+    rows = tuple(table.used())
+    mids = tuple(table.mid(row) or "" for row in rows)
+    coco_names = tuple(table.names[row] for row in rows)
+    titles = open_images.hierarchy().names
+    names = tuple(titles.get(mid) or name.capitalize() for mid, name in zip(mids, coco_names, strict=True))
+    return LabelTable(names, mids, table.hierarchy, coco_names)
+
+
+@cache
+def open_images_table() -> LabelTable:
+    """The 602 rows of Open Images V4, with COCO's names as aliases."""
+    coco, table = coco_rows(), open_images.label_table()
+    aliases = dict(zip(coco.mids, coco.aliases, strict=True))
+    return replace(table, aliases=tuple(aliases.get(mid, "") if mid else "" for mid in table.mids))
 
 
 def named(names: Sequence[str]) -> LabelTable:

@@ -150,6 +150,8 @@ def replay(
         own += [f"tracker.options.{name}={json.dumps(value)}" for name, value in header.tracker_options.items()]
         settings = load_settings(config, [*([] if tracker else own), *(assign or [])], {"tracker.name": tracker})
         outputs = Outputs.of(settings, str(recording), typed=output or (), **files)
+        if outputs.use_standard_output:
+            terminal.leave_output()
         session = ReplaySession(recorded, outputs, settings, terminal, started_s=context.obj)
         session.run(on_ready=interrupts.stop_with)
 
@@ -189,7 +191,7 @@ def track(
     """Track detections of a file, without video: MOT text in and out."""
     with command(quiet=quiet) as (terminal, _):
         from streamer.config.loading import load_settings
-        from streamer.run import build
+        from streamer.run.trackers import build_tracker
         from streamer.values import mot
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
@@ -198,7 +200,7 @@ def track(
             detections,
             fps=settings.source.fps,
             size=parse_size(size),
-            tracker=build.build_tracker(settings.tracker),
+            tracker=build_tracker(settings.tracker),
             out_path=output,
             overwrite=overwrite,
         )

@@ -114,7 +114,7 @@ def detection(
             report = JsonReport(stack, json_path)
             prepared = prepare(request)
             detect_missing(prepared, settings, terminal.message, lambda total: RunProgress(terminal, total, shows=True))
-            scores = score_all(prepared)
+            scores = score_all(prepared, lambda total: RunProgress(terminal, total, shows=True, title="scoring"))
             report.write(scores.to_dict())
             if plot is not None:
                 plotting.write(plot, scores)

@@ -48,7 +48,7 @@ def tracking(
         from streamer.config.loading import load_settings
         from streamer.evaluation import tables, track_scores
         from streamer.evaluation.sequences import read_all
-        from streamer.run import build
+        from streamer.run.trackers import build_tracker
         from streamer.system.partial_file import make_folder
         from streamer.system.suggestions import import_extra
 
@@ -70,7 +70,7 @@ def tracking(
                 folder = tracks or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamer-")))
                 make_folder(folder)
                 for sequence in found:
-                    built = build.build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
+                    built = build_tracker(settings, detection_interval_s=float(1 / sequence.fps))
                     files[sequence.name] = track_scores.write_tracks(sequence, built, folder, detections=det)
             scores = track_scores.score(found, files)
             report.write(

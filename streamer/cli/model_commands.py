@@ -16,41 +16,46 @@ CHECKED_FRAMES = 4
 
 
 def list_models() -> None:
-    """List known and downloaded models, their origin and path."""
+    """Compare the known models, and list all models with their origin and path."""
     with command(prints=True) as (terminal, _):
+        from streamer.cli import model_table
         from streamer.models import listing
 
+        terminal.table(model_table.table())
+        for line in model_table.notes():
+            terminal.line(line)
         for entry in listing.listing():
-            size = "" if entry.size_bytes is None else f", {entry.size_bytes / 1e6:.1f} MB"
-            terminal.line(f"{entry.name}: {entry.state.value}{size}, {entry.kind}")
-            terminal.line(f"  from {entry.origin}")
-            terminal.line(f"  at   {entry.path}")
-            if entry.detail:
-                terminal.line(f"  {entry.detail}")
+            for line in model_table.entry_lines(entry):
+                terminal.line(line)
 
 
 def fetch(
-    name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Model by name, or a hub module: URL or .tar.gz file.")
-    ] = "starter",
+    names: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Models by name, or hub modules: URL or .tar.gz file.")
+    ] = ["auto"],  # noqa: B006 - typer copies it
     sha256: Annotated[
         str | None, value("--sha256", "DIGITS", "Expected checksum of a hub module's archive.", default="not checked")
     ] = None,
 ) -> None:
-    """Download a model to the cache, or check and repair it there."""
+    """Download models to the cache, or check and repair them there."""
     with command(prints=True) as (terminal, _):
         from streamer.models import handles, store
 
+        if sha256 is not None and len(names) > 1:
+            raise ConfigError("--sha256 is the checksum of one archive; fetch the models one by one")
+        if files := [name for name in names if name.casefold().endswith(".onnx")]:
+            raise ConfigError(f"{files[0]} is not fetched: an ONNX model is used where it is, with --detector")
         if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
             raise ConfigError(f"--sha256 takes 64 hexadecimal digits, not {sha256!r}")
-        path = store.fetch(name, sha256=sha256, thorough=True)
-        terminal.line(f"{handles.without_login(name) if '://' in name else name} is at {path}")
+        for name in (_chosen(one) for one in names):
+            path = store.fetch(name, sha256=sha256, thorough=True)
+            terminal.line(f"{handles.without_login(name) if '://' in name else name} is at {path}")
 
 
 def check(
     name: Annotated[
         str, typer.Argument(metavar="MODEL", help="Model by name, an ONNX file, or a hub module: URL, file or folder.")
-    ] = "starter",
+    ] = "auto",
     device: Annotated[str, value("--device", "NAME", "Where it runs: auto, cpu, gpu:0, gpu:1, ...")] = "auto",
     precision: Annotated[
         str, value("--precision", "NAME", "Of a hub module: float32, tensorfloat32, bfloat16 or mixed_float16.")
@@ -63,9 +68,10 @@ def check(
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import load_settings
         from streamer.detectors import checking
-        from streamer.models import listing
+        from streamer.models import cache, listing
         from streamer.sources.selection import open_source
 
+        name = _chosen(name, offline=True)
         options = {"device": device, "precision": precision, "label_map": label_map, "offline": True, "workers": 1}
         chosen = {f"detector.{key}": value for key, value in options.items()} | {"detector.name": name}
         settings = load_settings(None, assign or (), chosen).detector
@@ -74,9 +80,19 @@ def check(
         with open_source(f"lavfi:testsrc2=size={width}x{height}:duration=1") as source:
             frames = list(islice(source, CHECKED_FRAMES))
         found = checking.check(settings, frames)
+        if (width, height) == cache.SPEED_SIZE:
+            cache.record_speed(entry.name, found.frame_s)
         terminal.line(f"{entry.name} works")
         for line in found.lines():
             terminal.line(f"  {line}")
+
+
+def _chosen(name: str, *, offline: bool = False) -> str:
+    """The model that `auto` uses on this machine, or `name` itself."""
+    from streamer.config.detector import DetectorSettings
+    from streamer.detectors import selection
+
+    return selection.chosen(DetectorSettings(name=name, offline=offline))[0].name if name == "auto" else name
 
 
 def labels(

@@ -54,9 +54,13 @@ Output = Annotated[
         "-o",
     ),
 ]
-Jsonl = Annotated[Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame.", OUTPUTS)]
-Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box.", OUTPUTS)]
-Mot = Annotated[Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text.", OUTPUTS)]
+Jsonl = Annotated[
+    Path | None, value("--jsonl", "FILE", "Write JSON lines: one object per frame; - for standard output.", OUTPUTS)
+]
+Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box; - for standard output.", OUTPUTS)]
+Mot = Annotated[
+    Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text; - for standard output.", OUTPUTS)
+]
 ReportFile = Annotated[Path | None, value("--report", "FILE", "Write the final report as JSON.", OUTPUTS)]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace output files that exist.", OUTPUTS)]
 Config = Annotated[Path | None, value("--config", "FILE", "YAML file with settings.", ADVANCED)]
@@ -74,9 +78,9 @@ DetectorName = Annotated[
     value(
         "--detector",
         "NAME|FILE",
-        "auto (the best that this machine can run), starter (23 classes), faster_rcnn_openimages_v4 (601 classes, "
-        f"for a GPU){_also(DETECTORS.extensions)}, an ONNX model (.onnx), a TensorFlow Hub module (URL, "
-        ".tar.gz file, folder), or detections in a file (.txt, .jsonl).",
+        "auto (the best that this machine can run), nanodet (80 classes), starter (23 classes, faster), "
+        f"faster_rcnn_openimages_v4 (601 classes, for a GPU){_also(DETECTORS.extensions)}, an ONNX model (.onnx), a "
+        "TensorFlow Hub module (URL, .tar.gz file, folder), or detections in a file (.txt, .jsonl).",
         DETECTION,
         default="auto",
     ),

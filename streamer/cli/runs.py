@@ -15,6 +15,7 @@ from streamer.run.batch import Batch
 from streamer.run.inputs import Inputs, plan
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
+from streamer.run.trackers import tracker_settings
 
 
 def run_inputs(
@@ -53,6 +54,8 @@ def run_inputs(
         Batch(planned.runs, settings, BatchTerminal(terminal), started_s=started_s).run(on_ready=on_ready)
         return
     (source,) = inputs.sources
-    observers = [] if record is None else [Recorder(record, source, settings.tracker)]
+    observers = [] if record is None else [Recorder(record, source, tracker_settings(settings))]
     made = Outputs.of(settings, source, **outputs)
+    if made.use_standard_output:
+        terminal.leave_output()
     Session(source, made, settings, terminal, started_s=started_s, observers=observers).run(on_ready=on_ready)

@@ -87,6 +87,10 @@ class Terminal:
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         log.setLevel(logging.INFO if json_logs else logging.NOTSET)
 
+    def leave_output(self) -> None:
+        """Show results on standard error from now on: an output of the run is standard output."""
+        self.output = self.messages
+
     def message(self, text: str) -> None:
         """Show a message, unless quiet."""
         if self.quiet:

@@ -52,8 +52,8 @@ class DetectorSettings(Section):
     """The detector and its classes."""
 
     name: str = "auto"
-    """`auto`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub module, an
-    ONNX model (.onnx), or detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
+    """`auto`, `nanodet`, `starter`, `faster_rcnn_openimages_v4`, the URL, .tar.gz file or folder of a TensorFlow Hub
+    module, an ONNX model (.onnx), or detections in a file: MOT Challenge .txt, or .jsonl as this program writes it."""
     sha256: str | None = None
     """Required SHA-256 of the module's archive; not checked if null."""
     offline: bool = False
@@ -94,9 +94,9 @@ class DetectorSettings(Section):
     """Play the source on a simulated clock, as a live source with a detector of this latency: seconds, or a text file
     with one duration a line."""
     workers: int = Field(default=0, ge=0, le=64)
-    """Frames detected in parallel; 0: one a core for the starter and ONNX models, one for a hub module and on a GPU."""
+    """Frames detected in parallel; 0: one a core for LiteRT and ONNX models, one for a hub module and on a GPU."""
     threads: int = Field(default=1, ge=1, le=256)
-    """Threads inside each worker of the starter, or of an ONNX model."""
+    """Threads inside each worker of nanodet, the starter or an ONNX model."""
 
     @field_validator("every", mode="before")
     @classmethod

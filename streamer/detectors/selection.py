@@ -50,10 +50,8 @@ def build_detector(settings: DetectorSettings, context: DetectorContext) -> Buil
         ConfigError: an unknown name or class, with the nearest ones; a value out of range.
         ModelError: the model cannot be fetched, cannot be loaded, or does not run.
     """
-    entry, feature, why = *_entry_of(settings.name), ""
-    if isinstance(feature, DetectorChooser):
-        settings, why = feature.choose(settings)
-        entry, feature = _entry_of(settings.name)
+    settings, why = chosen(settings)
+    entry, feature = _entry_of(settings.name)
     labels: LabelTable | None = feature.labels_of(settings)
     reason = f"using {feature.title(settings.name)}{class_count(labels)}{why and f': {why}'}"
     context.say(reason)
@@ -73,6 +71,20 @@ def build_detector(settings: DetectorSettings, context: DetectorContext) -> Buil
         for detector in detectors:
             detector.close()
         raise
+
+
+def chosen(settings: DetectorSettings) -> tuple[DetectorSettings, str]:
+    """The settings with the name of the detector that `auto` means, and the reason; other settings as they are.
+
+    Raises:
+        ConfigError: an unknown detector, or a class that the chosen one does not have.
+        ModelError: no detector can be used.
+    """
+    _, feature = _entry_of(settings.name)
+    if not isinstance(feature, DetectorChooser):
+        return settings, ""
+    found: tuple[DetectorSettings, str] = feature.choose(settings)
+    return found
 
 
 def check_classes(settings: DetectorSettings) -> None:

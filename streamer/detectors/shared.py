@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from threading import Lock
 from types import TracebackType
@@ -65,6 +66,11 @@ class _Exclusive:
     @property
     def labels(self) -> LabelTable:
         return self._inner.labels
+
+    @property
+    def unknown_classes(self) -> Mapping[str, int]:
+        """Those of the detector inside, with those of the runs before; empty if it does not know them."""
+        return getattr(self._inner, "unknown_classes", {})
 
     def detect(self, frame: Frame) -> Detections:
         """See `streamer.interfaces.Detector`."""

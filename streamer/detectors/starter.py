@@ -1,7 +1,6 @@
 """The starter: SSD MobileNet V2 trained on Open Images V4 (23 classes, 300x300), run with LiteRT on the CPU.
 
-It needs neither a GPU nor TensorFlow. Built by the main thread, then used by one detector thread; LiteRT releases the
-GIL, so that two instances run in parallel in two threads.
+It needs neither a GPU nor TensorFlow. Built by the main thread, then used by one detector thread.
 
 Input, anchors, decoding, label map and suppression are those of the graph that MediaPipe publishes with the model,
 `mediapipe/modules/objectron/object_detection_oid_v4_cpu.pbtxt`; the package with the weights has a compiled copy with
@@ -11,9 +10,7 @@ label; here each class is suppressed separately. And the graph's score threshold
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -21,11 +18,10 @@ import numpy.typing as npt
 
 from streamer.classes import label_maps
 from streamer.config.detector import DetectorSettings
-from streamer.detectors import ssd
-from streamer.errors import ConfigError, DetectorError, ModelError
+from streamer.detectors import litert, ssd
+from streamer.errors import ConfigError, DetectorError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.models import store
-from streamer.system import native_stderr
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections, FloatArray, IntArray
@@ -53,8 +49,6 @@ class StarterDetector(DetectorFeature):
 
     Args:
         settings: `min_score` and `threads`, and `offline` for the download of the weights; the defaults if None.
-        weights: a copy of the package's `objectron_solution_packed_assets.data`; None takes the one in the cache and
-            downloads it if it is missing.
         max_detections: the most a frame, those with the highest scores; the graph's own limit is 100.
 
     Raises:
@@ -65,20 +59,18 @@ class StarterDetector(DetectorFeature):
     default_min_score: ClassVar[float] = 0.38
     """Best F1 of the class Person on PETS09-S2L1 at 480x360, IoU 0.5: precision 0.79, recall 0.76."""
 
-    def __init__(
-        self, settings: DetectorSettings | None = None, *, weights: Path | None = None, max_detections: int = 100
-    ) -> None:
+    def __init__(self, settings: DetectorSettings | None = None, *, max_detections: int = 100) -> None:
         if max_detections < 1:
             raise ConfigError(f"max_detections must be at least 1, not {max_detections}")
         settings = settings or DetectorSettings()
-        content = store.load_starter(weights, offline=settings.offline)
+        content = store.PINNED[store.STARTER].load(offline=settings.offline)
         self._labels = label_maps.starter_table(content)
         self._anchors = starter_anchors()
         self._min_score = np.float32(self.default_min_score if settings.min_score is None else settings.min_score)
         self._max_detections = max_detections
         self._top_score: float | None = None
         flatbuffer = content[label_maps.STARTER_LABEL_MAP_BYTES :]
-        self._interpreter: Interpreter | None = _load(flatbuffer, settings.threads)
+        self._interpreter: Interpreter | None = litert.load(store.STARTER, flatbuffer, settings.threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
         outputs = {item["name"]: item["index"] for item in self._interpreter.get_output_details()}
         self._box_output = outputs["raw_outputs/box_encodings"]
@@ -92,22 +84,13 @@ class StarterDetector(DetectorFeature):
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable:
         """Its classes; they are in the file with the weights, which is downloaded if it is missing."""
-        return label_maps.starter_table(store.load_starter(offline=settings.offline))
+        return label_maps.starter_table(store.PINNED[store.STARTER].load(offline=settings.offline))
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[StarterDetector]:
-        """One detector for every `threads` cores; for a live source a single one with all cores.
-
-        A live source drops frames that wait, so more threads for one frame shorten its latency.
-        """
-        if settings.sha256 is not None:
-            raise ConfigError(store.FIXED_CHECKSUM)
-        workers = settings.workers
-        if context.info is not None and context.info.live:
-            workers = workers or 1
-            if settings.threads == 1:
-                settings = settings.model_copy(update={"threads": os.cpu_count() or 1})
-        return [cls(settings) for _ in range(workers or max(1, _cores() // settings.threads))]
+        """One detector for each worker; see `litert.worker_settings`."""
+        settings, workers = litert.worker_settings(settings, context)
+        return [cls(settings) for _ in range(workers)]
 
     @property
     def labels(self) -> LabelTable:
@@ -131,7 +114,8 @@ class StarterDetector(DetectorFeature):
         encodings, logits = self._infer(self._interpreter, frame.rgb((_INPUT_PX, _INPUT_PX)))
         boxes, scores, labels = self._candidates(encodings, logits)
         kept = ssd.suppress(boxes, scores, labels, iou_threshold=_IOU_THRESHOLD, max_detections=self._max_detections)
-        return _in_pixels(boxes[kept], scores[kept], labels[kept], frame.width, frame.height)
+        scaled = boxes[kept] * np.array([frame.width, frame.height] * 2, np.float32)
+        return litert.in_pixels(scaled, scores[kept], labels[kept], frame.width, frame.height)
 
     def close(self) -> None:
         """Release the model. Closing twice is fine."""
@@ -159,29 +143,3 @@ class StarterDetector(DetectorFeature):
         rows = np.flatnonzero(scores >= self._min_score)
         labels = used[:, rows].argmax(axis=0).astype(np.int32) + _UNUSED_CLASSES
         return ssd.decode(encodings[rows], self._anchors[rows]), scores[rows], labels
-
-
-def _load(flatbuffer: bytes, threads: int) -> Interpreter:
-    # Imported here, because a start without a model does not need it.
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with native_stderr.held_back(lambda line: line.startswith(b"INFO: ")):
-            interpreter = Interpreter(model_content=flatbuffer, num_threads=threads)
-            interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"LiteRT cannot load the starter's weights: {error}") from error
-    return interpreter
-
-
-def _in_pixels(boxes: FloatArray, scores: FloatArray, labels: IntArray, width: int, height: int) -> Detections:
-    """Scale to the frame and clip; a box outside the frame is removed."""
-    size = np.array([width, height, width, height], np.float32)
-    scaled = np.clip(boxes * size, 0, size)
-    inside = (scaled[:, 2] > scaled[:, 0]) & (scaled[:, 3] > scaled[:, 1])
-    return Detections(scaled[inside], scores[inside], labels[inside])
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

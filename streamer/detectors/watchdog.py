@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from queue import SimpleQueue
@@ -82,6 +82,12 @@ class WatchedDetector:
         """That of the detector inside; None if it does not know it, or is closed."""
         with self._lock:
             return None if self._model is None else getattr(self._model.detector, "top_score", None)
+
+    @property
+    def unknown_classes(self) -> Mapping[str, int]:
+        """Those of the detector inside; empty if it does not know them, or is closed."""
+        with self._lock:
+            return {} if self._model is None else getattr(self._model.detector, "unknown_classes", {})
 
     def detect(self, frame: Frame) -> Detections:
         """The detections of the detector inside; its errors are raised too.

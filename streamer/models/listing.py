@@ -10,6 +10,7 @@ from streamer.errors import ModelError
 from streamer.models import handles, hub, saved_model, store
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
 from streamer.models.hub_cache import Entry, entries
+from streamer.models.pinned.model import PinnedModel
 from streamer.system import paths
 
 _KIND = "TensorFlow Hub module"
@@ -50,7 +51,8 @@ def listing() -> tuple[ModelEntry, ...]:
     """All models by name and all modules in the cache, by presence and sizes, without checksums."""
     record = _detector_of_record(thorough=False)
     others = (entry for entry in entries(store.hub_dir()) if entry.directory != record.path)
-    return (_starter(thorough=False), record, *(_module(entry, None, thorough=False) for entry in others))
+    pinned = (_pinned(model, thorough=False) for model in store.PINNED.values())
+    return (*pinned, record, *(_module(entry, None, thorough=False) for entry in others))
 
 
 def check(name: str) -> ModelEntry:
@@ -62,8 +64,8 @@ def check(name: str) -> ModelEntry:
     Raises:
         ModelError: there is no such model or file.
     """
-    if name == store.STARTER:
-        return _starter(thorough=True)
+    if name in store.PINNED:
+        return _pinned(store.PINNED[name], thorough=True)
     if name == HUB_MODULE:
         return _detector_of_record(thorough=True)
     if name.casefold().endswith(".onnx"):
@@ -95,19 +97,19 @@ def verify(name: str) -> ModelEntry:
     return entry
 
 
-def _starter(*, thorough: bool) -> ModelEntry:
-    file, path = store.STARTER_FILE, store.starter_path()
+def _pinned(model: PinnedModel, *, thorough: bool) -> ModelEntry:
+    path = model.path
     if not path.exists():
-        state, detail = State.MISSING, store.FETCH_AHEAD
-    elif store.read_starter(path) is not None if thorough else path.stat().st_size == file.size_bytes:
+        state, detail = State.MISSING, f"`streamer models fetch {model.name}` fetches it ahead of time"
+    elif model.read() is not None if thorough else model.has_right_size():
         state, detail = State.READY, ""
     else:
         state, detail = State.DAMAGED, f"it is fetched again when it is used; {store.FETCH_AHEAD}"
     return ModelEntry(
-        name=store.STARTER,
-        kind="LiteRT SSD, 23 classes",
-        size_bytes=file.size_bytes,
-        origin=f"npm {file.package}@{file.version}",
+        name=model.name,
+        kind=model.kind,
+        size_bytes=model.size_bytes,
+        origin=model.origin,
         path=path,
         state=state,
         detail=detail,

@@ -1,28 +1,35 @@
-"""The models known by name, and the cache. Main thread, before the pipeline starts.
-
-The cache can be deleted at any time: its content is checked at every use, and fetched again if it is damaged.
-"""
+"""The models known by name, and where a model is. Main thread, before the pipeline starts."""
 
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from streamer.errors import ConfigError, ModelError
-from streamer.models import handles, hub, npm, saved_model
+from streamer.models import handles, hub, saved_model
+from streamer.models.cache import FETCH_AHEAD as FETCH_AHEAD
+from streamer.models.cache import cache_dir as cache_dir
+from streamer.models.cache import hub_dir as hub_dir
+from streamer.models.cache import is_offline as is_offline
 from streamer.models.downloads import STALL_TIMEOUT_S
 from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
 from streamer.models.handles import HUB_MODULE as HUB_MODULE
 from streamer.models.handles import Url
 from streamer.models.hub_cache import Entry
+from streamer.models.pinned import nanodet, npm
+from streamer.models.pinned.model import Conversion, PinnedModel
 from streamer.system import paths
 from streamer.system.suggestions import did_you_mean
 
 STARTER = "starter"
-"""SSD MobileNet V2, 300x300, trained on Open Images V4, 23 classes: small enough for any laptop."""
+"""SSD MobileNet V2, 300x300, trained on Open Images V4, 23 classes: the smallest and quickest."""
 
-STARTER_FILE = npm.PackedFile(
+NANODET = "nanodet"
+"""NanoDet-g, 416x416, the 80 classes of COCO."""
+
+FIXED_CHECKSUM = "a checksum (detector.sha256) is for hub modules; that of a model known by name is fixed"
+
+_STARTER_FILE = npm.PackedFile(
     package="@mediapipe/objectron",
     version="0.4.1675468480",
     package_sha256="fc3e37b326b05e8f596099c90b3e0931b05a56cd3160b9ac450b621794bac94c",
@@ -32,38 +39,28 @@ STARTER_FILE = npm.PackedFile(
 )
 """Label map and weights, as MediaPipe publishes them for its Objectron solution (Apache-2.0)."""
 
-FETCH_AHEAD = "`streamer models fetch` fetches it ahead of time"
-FIXED_CHECKSUM = "a checksum (detector.sha256) is for hub modules; that of the starter is fixed"
-_YES = ("1", "true", "yes", "on")
-
-
-def cache_dir() -> Path:
-    """The folder for models: `STREAMER_CACHE`, else the system's folder for caches. It may not exist yet."""
-    chosen = os.environ.get("STREAMER_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("streamer"))
-
-
-def hub_dir() -> Path:
-    """The folder for hub modules; `TFHUB_CACHE_DIR` set to it shares them with `hub.load`."""
-    return cache_dir() / "hub"
+PINNED = {
+    NANODET: PinnedModel(
+        name=NANODET,
+        kind="LiteRT NanoDet-g, 80 classes",
+        sources=nanodet.SOURCES,
+        file="nanodet-g-416.tflite",
+        conversion=Conversion(nanodet.convert, nanodet.REVISION, size_bytes=7_597_728),
+    ),
+    STARTER: PinnedModel(
+        name=STARTER, kind="LiteRT SSD, 23 classes", sources=(_STARTER_FILE,), file=_STARTER_FILE.name
+    ),
+}
+"""The models that need no GPU, by name."""
 
 
 def names() -> tuple[str, ...]:
     """The models known by name."""
-    return (STARTER, HUB_MODULE)
-
-
-def is_offline(asked: bool = False) -> bool:
-    """Whether no connection may be opened, by option, by setting or by `STREAMER_OFFLINE`."""
-    return asked or os.environ.get("STREAMER_OFFLINE", "").strip().lower() in _YES
+    return (*PINNED, HUB_MODULE)
 
 
 def fetch(
-    name: str = STARTER,
+    name: str,
     *,
     sha256: str | None = None,
     offline: bool = False,
@@ -84,17 +81,17 @@ def fetch(
         attempts: how often a connection or a failing server is tried.
 
     Returns:
-        The starter's file, or a module's folder.
+        The file of a pinned model, or a module's folder.
 
     Raises:
         ConfigError: a checksum for a model that is no archive.
         ModelError: it cannot be fetched; the message has the remedy.
     """
-    if name == STARTER:
+    if name in PINNED:
         if sha256 is not None:
             raise ConfigError(FIXED_CHECKSUM)
-        load_starter(offline=offline, progress=progress, timeout_s=timeout_s)
-        return starter_path()
+        PINNED[name].load(offline=offline, progress=progress, timeout_s=timeout_s)
+        return PINNED[name].path
     source = handles.parse(name)
     if isinstance(source, Path):
         if not paths.exists(source):
@@ -111,67 +108,6 @@ def fetch(
     return hub.fetch(
         source, entry, sha256=sha256, thorough=thorough, progress=progress, timeout_s=timeout_s, attempts=attempts
     )
-
-
-def starter_path() -> Path:
-    """The starter's file in the cache; may be missing."""
-    return cache_dir() / STARTER_FILE.name
-
-
-def load_starter(
-    path: Path | None = None,
-    *,
-    offline: bool = False,
-    progress: bool | None = None,
-    timeout_s: float = STALL_TIMEOUT_S,
-) -> bytes:
-    """The verified content of the starter's file: label map and weights.
-
-    Args:
-        path: a copy of the file; None: the cached one, which is downloaded if it is missing.
-        offline, progress, timeout_s: as in `fetch`.
-
-    Raises:
-        ModelError: it is missing and cannot be fetched, or `path` is not the expected file.
-    """
-    if path is not None:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"cannot read the weights {path}: {error.strerror}") from error
-        if not STARTER_FILE.matches(content):
-            raise ModelError(f"{path} is not the starter's {STARTER_FILE.name} (its SHA-256 differs)")
-        return content
-    cached = starter_path()
-    verified = _verified(cached, _stamp(cached))
-    if verified is not None:
-        return verified
-    _download_starter(cached, offline=offline, progress=progress, timeout_s=timeout_s)
-    return cached.read_bytes()
-
-
-@lru_cache(maxsize=1)
-def _verified(cached: Path, _stamp: tuple[int, int]) -> bytes | None:
-    """Read and hashed once for all workers of a run."""
-    return read_starter(cached)
-
-
-def read_starter(path: Path) -> bytes | None:
-    """The content of a file if it is the starter's, byte for byte; else None."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    return content if STARTER_FILE.matches(content) else None
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Modification time and size of a file; zeros if it is missing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_mtime_ns, status.st_size
 
 
 def hub_module_dir(sha256: str | None = None) -> Path | None:
@@ -219,17 +155,3 @@ def _missing_offline(source: Url, entry: Entry, sha256: str | None) -> str:
         "(detector.offline or STREAMER_OFFLINE); run `streamer models fetch` for it where there is a network and copy "
         f"{entry.directory}* from there"
     )
-
-
-def _download_starter(path: Path, *, offline: bool, progress: bool | None, timeout_s: float) -> None:
-    if is_offline(offline):
-        raise ModelError(
-            "the starter is not in the cache and nothing may be fetched (detector.offline or "
-            f"STREAMER_OFFLINE); run `streamer models fetch` where there is a network and copy {path} from there"
-        )
-    try:
-        npm.fetch(STARTER_FILE, path, progress=progress, timeout_s=timeout_s)
-    except ModelError as error:
-        raise ModelError(
-            f"no starter model: {error}; {FETCH_AHEAD}, or put the package's {STARTER_FILE.name} at {path}"
-        ) from error

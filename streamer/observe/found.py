@@ -40,22 +40,38 @@ class Found:
         self._lock = threading.Lock()
         # A detector that ran before, on another input, still has the score of its last frame.
         self._scores_before = self._top_scores()
+        self._unknown_before = self._count_unknown()
+        self._unknown: Counter[str] = Counter()
         self._best_score: float | None = None
         self._frames = self._kept = 0
         self._by_label: Counter[int] = Counter()
 
     def __call__(self, found: Detections) -> Detections:
         kept, scores = self._keep(found), self._top_scores()
+        unknown = self._count_unknown() - self._unknown_before
         known = [one for one, before in zip(scores, self._scores_before, strict=True) if one not in (None, before)]
         with self._lock:
             self._best_score = max((one for one in (*known, self._best_score) if one is not None), default=None)
             self._frames += 1
             self._kept += len(kept)
             self._by_label.update(found.labels.tolist())
+            self._unknown |= unknown  # a detector that is closed or loaded again counts from 0
         return kept
 
     def _top_scores(self) -> list[float | None]:
         return [getattr(detector, "top_score", None) for detector in self._detectors]
+
+    def unknown_classes(self) -> Counter[str]:
+        """How often the detectors found each class without a name; empty if they do not count them."""
+        with self._lock:
+            return Counter(self._unknown)
+
+    def _count_unknown(self) -> Counter[str]:
+        """The counts of the detectors, which include those of earlier runs."""
+        counts: Counter[str] = Counter()
+        for detector in self._detectors:
+            counts.update(getattr(detector, "unknown_classes", {}))
+        return counts
 
     def nothing(self) -> str | None:
         """The problem that the detectors found nothing, on one line with the remedy; None if they found something."""

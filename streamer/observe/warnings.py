@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from streamer.config.detector import DetectorSettings
 from streamer.flow.observers import RunObserver
@@ -19,12 +19,17 @@ from streamer.observe.found import Found
 from streamer.observe.picture_watch import PictureChange, PictureWatch
 from streamer.values.delivery import Delivery, Detected
 from streamer.values.frame import Frame
-from tracking.types import Detections
+from streamer.values.labels import LabelTable
+from tracking.types import Detections, Tracker
 
 log = logging.getLogger(__name__)
 
 FIRST_S = 60.0
 """In so much time a detector usually finds something."""
+HIDDEN = "hidden"
+"""Detections that the tracker did not show because of their scores: a count of the report, by class."""
+UNKNOWN = "without a name"
+"""Detections of classes that the label map does not have: a count of the report, by class."""
 _PICTURE = {
     ("black", False): "the picture has been black for {:.0f} s; check the lens, the light and the camera's night mode",
     ("black", True): "the picture is no longer black, after {:.0f} s",
@@ -49,6 +54,8 @@ class RunWarnings(RunObserver):
         self._settings = settings
         self._stats = stats
         self._found: Found | None = None
+        self._tracker: Tracker | None = None
+        self._labels = LabelTable(())
         self._said: set[object] = set()
         self._lock = threading.Lock()  # guards `_said` and `notes`: the capture and the display thread warn
         # Capture thread:
@@ -59,8 +66,12 @@ class RunWarnings(RunObserver):
         self._is_past_the_first_minute = False
         self._name, self._is_live = "", False
 
-    def watch(self, detectors: Sequence[Detector], keep: Callable[[Detections], Detections]) -> Found:
-        """Before the run: observe what the detectors find. The pipeline calls the result in place of `keep`."""
+    def watch(self, detectors: Sequence[Detector], keep: Callable[[Detections], Detections], tracker: Tracker) -> Found:
+        """Before the run: observe what the detectors find and what the tracker hides.
+
+        The pipeline calls the result in place of `keep`.
+        """
+        self._tracker, self._labels = tracker, detectors[0].labels
         self._found = Found(detectors, keep, self._settings)
         return self._found
 
@@ -82,6 +93,9 @@ class RunWarnings(RunObserver):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._found is None:
             return
+        self._count_hidden()
+        for name, times in self._found.unknown_classes().items():
+            self._stats.count(UNKNOWN, name, times)
         if self._sizes is not None and self._found.recorded:
             self._warn("sizes", self._sizes.outside() or self._sizes.in_a_corner())
         if kind is None:
@@ -109,6 +123,17 @@ class RunWarnings(RunObserver):
             self._warn("nothing", found.nothing())
             if self._is_live:
                 self._warn("classes", found.no_match())
+
+    def _count_hidden(self) -> None:
+        """What the tracker hid during the run; not every tracker hides objects."""
+        hidden: Mapping[int, int] = getattr(self._tracker, "hidden", {})
+        for label, times in hidden.items():
+            self._stats.count(HIDDEN, self._labels.name(label), times)
+        if total := sum(hidden.values()):
+            self.notes.append(
+                f"the tracker hid {total} detection(s) with scores far below the usual; --min-score SCORE shows every "
+                "object from SCORE on"
+            )
 
     def _report(self, change: PictureChange) -> None:
         if not change.is_over:

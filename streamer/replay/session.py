@@ -15,6 +15,7 @@ from streamer.replay.replay_parts import ReplayedDetector, ReplayedRoute, Replay
 from streamer.run import build
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session, StopHook
+from streamer.run.trackers import build_tracker
 
 
 class ReplaySession(Session):
@@ -52,7 +53,7 @@ class ReplaySession(Session):
     def _build(self, stack: ExitStack) -> build.BuiltRun:
         settings, header = self._settings, self._recording.header
         source = stack.enter_context(ReplayedSource(self._recording))
-        tracker = build.build_tracker(settings.tracker, detection_interval_s=header.detection_interval_s)
+        tracker = build_tracker(settings.tracker, detection_interval_s=header.detection_interval_s)
         sinks = self._outputs.open_sinks(source.info, settings, self.stop)
         for sink in sinks.all:
             stack.enter_context(sink)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from streamer.classes.class_filter import ClassFilter
-from streamer.config.settings import Settings, TrackerSettings
+from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
@@ -25,13 +23,12 @@ from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
 from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
-from streamer.registry import TRACKERS
 from streamer.render.annotators import build_annotators
 from streamer.run.outputs import Outputs
+from streamer.run.trackers import build_tracker, tracker_settings
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.selection import open_source
 from streamer.system.secrets import redacted
-from streamer.system.suggestions import nearest
 from streamer.values.states import Overlay
 from tracking import assignment
 from tracking.types import Tracker
@@ -123,7 +120,7 @@ def build_run(
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
     interval_s = every.interval_s(info.average_fps)
-    tracker = own.tracker or build_tracker(settings.tracker, detection_interval_s=interval_s)
+    tracker = own.tracker or build_tracker(tracker_settings(settings), detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()
     # A wrong class name is refused before a model is downloaded or TensorFlow is imported.
@@ -138,7 +135,7 @@ def build_run(
         annotators=[*build_annotators(settings.draw, settings.extensions), *own.annotators],
         sinks=sinks.all,
         cadence=every,
-        select=warnings.watch(built.detectors, built.keep),
+        select=warnings.watch(built.detectors, built.keep, tracker),
         draw=own.draw,
         overlay=shown,
         delay_s=settings.delay_s,
@@ -231,33 +228,6 @@ def _check_written(
     reasons = [getattr(sink, "never_written", None) for sink in sinks]
     if kind is None and reasons and all(reasons):
         raise SinkError(f"nothing was written: {'; '.join(map(str, reasons))}")
-
-
-def build_tracker(settings: TrackerSettings, *, detection_interval_s: float = 0.0) -> Tracker:
-    """The tracker that the settings name, built with its options.
-
-    Args:
-        settings: name and options.
-        detection_interval_s: media time between two detected frames. A tracker forgets a track after `memory_s`; to
-            connect two detections it needs twice this interval, which is the least value unless an option sets it.
-
-    Raises:
-        ConfigError: the tracker has no such option, or refuses a value.
-    """
-    factory = TRACKERS[settings.name]
-    known = inspect.signature(factory).parameters
-    for option in settings.options:
-        if option not in known:
-            raise ConfigError(f"tracker.options.{option}: no such option{nearest(option, known)}")
-    options: dict[str, Any] = dict(settings.options)
-    memory_s = known["memory_s"].default if "memory_s" in known else None
-    if isinstance(memory_s, int | float) and 2 * detection_interval_s > memory_s:
-        options.setdefault("memory_s", 2 * detection_interval_s)
-    try:
-        tracker: Tracker = factory(**options)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"tracker.options: {error}") from error
-    return tracker
 
 
 def is_live(settings: Settings, info: StreamInfo) -> bool:

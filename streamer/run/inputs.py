@@ -13,10 +13,10 @@ from pathlib import Path
 
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, SourceUnavailable
-from streamer.registry import SOURCES
 from streamer.run.output_paths import FOLDER, NAME, name_of
 from streamer.run.outputs import Outputs
 from streamer.sources.images.files import IMAGE_SUFFIXES, PATTERN, list_files, natural_key
+from streamer.sources.selection import is_live
 from streamer.system import output_names, paths
 from streamer.system.secrets import redacted
 
@@ -142,8 +142,8 @@ def plan(inputs: Inputs, settings: SourceSettings, outputs_of: Callable[[str], O
         ConfigError: a live source, two outputs with one name, an output that is its own input, or outputs that exist.
     """
     for source in inputs.sources:
-        if _is_live(source, settings):
-            raise ConfigError(f"{redacted(source)} is live and never ends: run it alone, not among several inputs")
+        if is_live(source, settings):
+            raise ConfigError(f"{redacted(source)} is live and never ends: run one process per camera")
     runs = [PlannedRun(source, outputs_of(source)) for source in inputs.sources]
     written = {path.absolute(): run.source for run in runs for path in run.outputs.files}
     left_out = [run.source for run in runs if written.get(Path(run.source).absolute(), run.source) != run.source]
@@ -154,12 +154,6 @@ def plan(inputs: Inputs, settings: SourceSettings, outputs_of: Callable[[str], O
     _refuse_shared_outputs(runs)
     _refuse_existing(path for run in runs if not run.outputs.overwrite for path in run.outputs.files)
     return Plan(tuple(runs), notes)
-
-
-def _is_live(source: str, settings: SourceSettings) -> bool:
-    name = next(SOURCES.accepting(source, settings), None)
-    is_live = None if name is None else getattr(SOURCES[name], "is_live", None)
-    return is_live is not None and bool(is_live(source))
 
 
 def _refuse_shared_outputs(runs: Sequence[PlannedRun]) -> None:

@@ -86,7 +86,8 @@ def load_detector(
     """Load a detector for single pictures; its model is downloaded if necessary.
 
     Args:
-        name: as in `open`: `auto`, `starter`, `faster_rcnn_openimages_v4`, or the URL, file or folder of a model.
+        name: as in `open`: `auto`, `nanodet`, `starter`, `faster_rcnn_openimages_v4`, or the URL, file or folder
+            of a model.
         classes: names of the classes to keep, each with the classes below it; all if empty.
         min_score: detections below this score are dropped; the detector's own bound if None.
         settings: `load_settings(...)`, or a mapping of dotted names: `{"detector.device": "cpu"}`.

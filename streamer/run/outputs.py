@@ -16,9 +16,12 @@ from streamer.interfaces import DescribedSink, Sink, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.run.output_paths import default_output, placed
 from streamer.sinks.selection import OpenSinks, open_sinks, sink_class
+from streamer.sources.selection import is_live
 from streamer.system import paths
 from streamer.system.partial_file import make_folder
 from streamer.system.secrets import redacted
+
+STANDARD_OUTPUT = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,14 @@ class Outputs:
         report: the final report as JSON; None for no report.
         overwrite: replace files that exist.
         folders: are made before the run.
+        by_default: the user named no output.
     """
 
     entries: tuple[OutputEntry, ...] = ()
     report: Path | None = None
     overwrite: bool = False
     folders: tuple[Path, ...] = ()
+    by_default: bool = False
 
     @classmethod
     def of(
@@ -64,22 +69,28 @@ class Outputs:
             out_dir: the folder of all outputs with a relative name; it is made. None for the current folder.
 
         Raises:
-            ConfigError: an empty name, or no name for the annotation of an output of an earlier run.
+            ConfigError: an empty name, `-` for anything but text, or no output for a live source or for an output of an
+                earlier run.
         """
         if not all(typed):
             raise ConfigError("an output has an empty name; give a file or an address")
         named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
-        if not (typed or settings.outputs or others):
+        by_default = not (typed or settings.outputs or others)
+        if by_default:
+            if is_live(source, settings.source):
+                raise ConfigError(live_without_output(source))
             as_video = settings.source.fps is not None or settings.source.live is True
             typed = [default_output(source, as_video=as_video)]
         given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
+        _refuse_standard_output(given, report)
         entries = tuple(_placed(one, source, out_dir) for one in given)
         written = None if report is None else Path(placed(str(report), source, out_dir))
-        # The folder of a name that was completed here need not exist.
-        paths = [Path(one.to) for one, before in zip(entries, given, strict=True) if one.to != before.to]
-        paths += [written] if written is not None and written != report else []
-        return cls(entries, written, overwrite, tuple(dict.fromkeys(path.parent for path in paths)))
+        files = [sink_class(one).file_of(one) for one in entries]
+        # An --out-dir is made for every output.
+        files += [Path(one.to) for one, before in zip(entries, given, strict=True) if one.to != before.to]
+        folders = dict.fromkeys(path.parent for path in (*files, written) if path is not None)
+        return cls(entries, written, overwrite, tuple(folders), by_default)
 
     @property
     def files(self) -> list[Path]:
@@ -104,6 +115,8 @@ class Outputs:
             file = sink_class(entry).file_of(entry)
             if file is not None:
                 lines.append(f"writing {file}")
+            elif entry.to == STANDARD_OUTPUT:
+                lines.append("writing boxes to standard output")
             elif isinstance(sink, DescribedSink):
                 lines.append(sink.destination)
         return lines if self.report is None else [*lines, f"writing {self.report}"]
@@ -117,6 +130,11 @@ class Outputs:
     def lack_video(self, sinks: Sequence[Sink]) -> bool:
         """Whether the outputs are only files of data, which a user may not expect."""
         return bool(self.entries) and not any(sink.wants_picture for sink in sinks)
+
+    @property
+    def use_standard_output(self) -> bool:
+        """Whether one is `-`, so that nothing else may be written there."""
+        return any(entry.to == STANDARD_OUTPUT for entry in self.entries)
 
     def make_folders(self) -> None:
         """Make `folders`.
@@ -175,7 +193,23 @@ class Outputs:
         return open_sinks(self.entries, context)
 
 
+def live_without_output(source: str) -> str:
+    """The error that a live source has no output: it would fill the disk with one endless video."""
+    return (
+        f"{redacted(source)} is live and never ends: name its output: -o rec/%Y%m%d-%H%M%S.mp4 (recordings), "
+        "-o http://127.0.0.1:8080/ (in a browser), --show (a window), or --csv boxes.csv"
+    )
+
+
+def _refuse_standard_output(given: Sequence[OutputEntry], report: Path | None) -> None:
+    remedy = "name a file; --csv -, --jsonl - and --mot - write boxes to standard output"
+    if report is not None and str(report) == STANDARD_OUTPUT:
+        raise ConfigError(f"the report cannot be written to standard output; {remedy}")
+    if any(one.to == STANDARD_OUTPUT and not sink_class(one).takes_standard_output for one in given):
+        raise ConfigError(f"pictures cannot be written to standard output; {remedy}")
+
+
 def _placed(entry: OutputEntry, source: str, out_dir: Path | None) -> OutputEntry:
-    if not sink_class(entry).writes_files:
+    if not sink_class(entry).writes_files or entry.to == STANDARD_OUTPUT:
         return entry
     return entry.model_copy(update={"to": placed(entry.to, source, out_dir)})

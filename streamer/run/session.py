@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from streamer.config.settings import Settings
-from streamer.errors import Interrupted, SourceUnavailable
+from streamer.errors import ConfigError, Interrupted, SourceUnavailable
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.interfaces import DescribedSink
 from streamer.observe.report import Report, Reporter
 from streamer.run.build import BuiltRun, OwnParts, build_run
-from streamer.run.outputs import Outputs
+from streamer.run.outputs import Outputs, live_without_output
 from streamer.system import paths
 from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
@@ -108,7 +108,10 @@ class Session:
         with ExitStack() as stack:
             self._run = run = self._build(stack)
             if self._one_of_several and run.info.live and not self._settings.source.live:
-                raise SourceUnavailable(f"{run.info.name}: is live and never ends; run it alone")
+                raise SourceUnavailable(f"{run.info.name}: is live and never ends; run one process per camera")
+            if self._outputs.by_default and run.info.live and paths.scheme_of(self._source):
+                # Only the server knows whether an http address is a recording.
+                raise ConfigError(live_without_output(self._source))
             self._announce(run)
             on_ready(self.stop)
             began_s = time.monotonic()

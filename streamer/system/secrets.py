@@ -7,22 +7,20 @@ The program writes its own errors and log lines without credentials. `Secrets.hi
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import logging
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 SHORTEST_HIDDEN = 4
 LONGEST_NUMBER = 6
-COMMON_WORDS = frozenset({
-    "admin", "administrator", "camera", "default", "detector", "frames", "guest", "live", "none", "null", "operator",
-    "output", "password", "private", "public", "root", "service", "source", "stream", "streamer", "string",
-    "supervisor", "support", "system", "test", "true", "false", "user", "video", "viewer", "webcam",
-})  # fmt: skip
-"""Passwords that anyone tries first, and that messages and file names contain in their ordinary meaning."""
+COMMON_WORDS = frozenset({"administrator", "guest", "operator", "supervisor", "support"})
+"""Passwords that anyone tries first, and that file names contain in their ordinary meaning."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:@\s]*)(?::\d*)?")
@@ -33,6 +31,7 @@ _TOKEN_NAME = r"(?:token|key|pass(?:word|wd|phrase)?|pwd|secret|auth|sig(?:natur
 # Parameters are separated by & or, by an older convention (HTML 4.01, B.2.2), by ; and a fragment may have some, too.
 _TOKEN = re.compile(rf"([?&;#][^=&;#\s]*{_TOKEN_NAME}=)[^&\s'\"]+", re.IGNORECASE)
 _PARAMETER = re.compile("(?<![^?&;#])([^=?&;#]+)=(?=([^&]*))")
+_ENDS_ADDRESS = r"(?![^\s?#:;,'\")>])"
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -85,12 +84,22 @@ def may_hide_host(address: str) -> bool:
 
 
 def is_common(password: str) -> bool:
-    """Whether hiding every occurrence would make messages, numbers and paths wrong, and would protect nothing.
+    """Whether hiding every occurrence would make messages, numbers and paths wrong, and would tell the password.
 
-    That is a password shorter than `SHORTEST_HIDDEN`, a number of up to `LONGEST_NUMBER` digits, and `COMMON_WORDS`.
+    That is a password shorter than `SHORTEST_HIDDEN`, a number of up to `LONGEST_NUMBER` digits, one of `COMMON_WORDS`,
+    and letters that the program's own text contains: a reader knows its sentences, so a gap in one is the password.
     """
-    is_number = password.isdecimal() and len(password) <= LONGEST_NUMBER
-    return len(password) < SHORTEST_HIDDEN or is_number or password.lower() in COMMON_WORDS
+    if len(password) < SHORTEST_HIDDEN or (password.isdecimal() and len(password) <= LONGEST_NUMBER):
+        return True
+    word = password.lower()
+    return word.isalpha() and (word in COMMON_WORDS or word in _own_text())
+
+
+@functools.cache
+def _own_text() -> str:
+    """The source code of the package in lower case: every sentence that the program writes is in it."""
+    files = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files).lower()
 
 
 class Secrets:
@@ -99,6 +108,7 @@ class Secrets:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._patterns: dict[str, None] = {}
+        self._addresses: dict[str, None] = {}
         self._anywhere: re.Pattern[str] | None = None
 
     def remember(self, password: str, user: str = "") -> None:
@@ -106,14 +116,21 @@ class Secrets:
 
         It is found unchanged, with any of its characters percent-encoded, as escaped by `repr` and JSON, and in the
         base64 of HTTP Basic authentication with `user` (RFC 7617). A password that `is_common` is found in that base64,
-        between : and @ of an address, and after a word such as `password=`.
+        between : and @ of an address, after `user:`, and after a word such as `password=`.
         """
         if not password:
             return
         with self._lock:
             self._patterns.update(dict.fromkeys(_patterns(password, user)))
-            longest_first = sorted(self._patterns, key=len, reverse=True)
-            self._anywhere = re.compile("|".join(longest_first))
+            self._compile()
+
+    def _compile(self) -> None:
+        """Make the expression for all patterns. With the lock."""
+        longest_first = sorted(self._patterns, key=len, reverse=True)
+        # An address is matched first, as a whole: it stays readable if its path contains the password.
+        shown = "|".join(sorted(map(re.escape, self._addresses), key=len, reverse=True))
+        first = [f"(?P<shown>(?:{shown}){_ENDS_ADDRESS})"] if shown else []
+        self._anywhere = re.compile("|".join([*first, *longest_first])) if longest_first else None
 
     def split(self, url: str) -> tuple[str, str, str]:
         """Like `split_credentials`; also remembers the password and the tokens in the query."""
@@ -124,7 +141,11 @@ class Secrets:
         raw = match[2] if match else ""
         self.remember(raw.rpartition("@")[0].partition(":")[2], user)
         if no_port := _NO_PORT.fullmatch(re.split("[/?#]", raw.rpartition("@")[2], maxsplit=1)[0]):
-            self.remember(no_port[2])
+            self.remember(no_port[2], no_port[1])
+        if match:
+            with self._lock:
+                self._addresses[redacted(url)] = None
+                self._compile()
         for query in re.split("[?#]", address, maxsplit=1)[1:]:
             self._remember_tokens(query)
         return address, user, password
@@ -144,13 +165,14 @@ class Secrets:
     def hide(self, text: str) -> str:
         """The text with `***` for every remembered password, and for credentials and tokens in any address.
 
-        The result contains no remembered password, except where one that `is_common` stands as an ordinary word.
+        The result contains no remembered password, except in the path of its own address, and where one that
+        `is_common` stands as an ordinary word.
         """
         text = _TOKEN.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
         with self._lock:
             pattern = self._anywhere
         # Repeat, because the text around a hidden password may form another. Each time the text gets shorter.
-        while pattern is not None and (hidden := pattern.sub(HIDDEN, text)) != text:
+        while pattern is not None and (hidden := pattern.sub(_replacement, text)) != text:
             text = hidden
         return text
 
@@ -252,7 +274,13 @@ def _patterns(password: str, user: str) -> Iterator[str]:
             yield form
         else:
             yield f"(?<=:){form}(?=@)"
+            if user:
+                yield rf"(?<={re.escape(user)}:){form}(?!\w)"
             yield rf"(?i:(?<=password[=:])|(?<=passwd[=:])|(?<=pass[=:])|(?<=pwd[=:])){form}(?![^\s,;&'\"])"
+
+
+def _replacement(match: re.Match[str]) -> str:
+    return match.groupdict().get("shown") or HIDDEN
 
 
 def _any_encoding(character: str) -> str:

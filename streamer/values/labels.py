@@ -61,20 +61,25 @@ class LabelTable:
         names: readable English names, one per row; "" (or `???`, without a letter or digit) for an unused row.
         mids: Open Images / Freebase MIDs such as `/m/0k4j`, one per row, "" if there is none; or empty.
         hierarchy: of the MIDs; may be None. Tables with the same names and MIDs are equal.
+        aliases: other names, one per row, "" if there is none; or empty. A class is also selected by its alias, if no
+            class has that name.
 
     Raises:
-        ValueError: `mids` and `names` have different lengths.
+        ValueError: `mids` or `aliases`, and `names` have different lengths.
     """
 
     names: tuple[str, ...]
     mids: tuple[str, ...] = ()
     hierarchy: Hierarchy | None = field(default=None, compare=False, repr=False)
+    aliases: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.names, str) or isinstance(self.mids, str):
             raise ValueError(f"a label table takes a tuple of names, not the text {self.names!r}")
         if self.mids and len(self.mids) != len(self.names):
             raise ValueError("a label table needs as many MIDs as names, or none")
+        if self.aliases and len(self.aliases) != len(self.names):
+            raise ValueError("a label table needs as many aliases as names, or none")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -109,6 +114,8 @@ class LabelTable:
         exact = key.startswith(EXACTLY)
         key = key.removeprefix(EXACTLY).strip().casefold()
         found = {row: 0 for row in self.used() if key in (self.names[row].casefold(), (self.mid(row) or "").casefold())}
+        if not found and key:
+            found = {row: 0 for row, alias in enumerate(self.aliases) if key == alias.casefold()}
         # A name in the table takes precedence over the same name in the hierarchy.
         tops = {self.mids[row] for row in found if self.mid(row)}
         if not found and self.hierarchy is not None:

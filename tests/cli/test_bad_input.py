@@ -62,8 +62,9 @@ def test_an_existing_output_is_kept_without_overwrite(program: Program, clip: Pa
 
 
 @pytest.mark.parametrize("option", ["-o", "--jsonl", "--mot", "--report"])
-def test_an_output_in_a_missing_folder(program: Program, clip: Path, option: str) -> None:
-    check_refused(program, "run", clip, option, "no/such/folder/out.mkv", message="no/such/folder")
+def test_an_output_in_a_folder_that_cannot_be_made(program: Program, clip: Path, option: str) -> None:
+    (program.folder / "file").touch()
+    check_refused(program, "run", clip, option, "file/folder/out.mkv", message="cannot create file/folder")
 
 
 def test_an_output_in_a_folder_without_permission(program: Program, clip: Path) -> None:

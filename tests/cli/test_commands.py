@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -106,13 +107,26 @@ def test_probe_shows_streams(program: Program) -> None:
     assert as_json.code == text.code == 0
 
 
-def test_models_are_listed_and_checked(program: Program) -> None:
+def test_models_are_compared_checked_and_fetched(
+    program: Program, nanodet_weights: Path, starter_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = program.folder / "cache"
+    cache.mkdir()
+    for path in (nanodet_weights, nanodet_weights.with_suffix(".json"), starter_weights):
+        shutil.copyfile(path, cache / path.name)
+    monkeypatch.setenv("STREAMER_CACHE", str(cache))
     listed = program("models", "list")
-    assert "starter: ready" in listed.output
-    assert "faster_rcnn_openimages_v4" in listed.output
-    checked = program("models", "check")
-    assert re.search(r"starter works\n  23 classes, loaded in", checked.output)
-    assert listed.code == checked.code == 0
+    assert "nanodet: ready" in listed.output
+    assert "faster_rcnn_openimages_v4: missing" in listed.output
+    assert re.search(r"\nnanodet +80 +416x416 +- +0\.229 +0\.87 +Apache-2\.0", listed.output)
+    checked = program("models", "check", "--size", "640x360")
+    assert re.search(r"nanodet works\n  80 classes, loaded in", checked.output)
+    assert program("models", "list").output == listed.output  # the table has the time of 1280x720 only
+    assert program("models", "check", "nanodet").code == 0
+    assert re.search(r"\nnanodet +80 +416x416 +\d+ ", program("models", "list").output)
+    fetched = program("models", "fetch", "starter", "auto")
+    assert [line.partition(" is at ")[0] for line in fetched.output.splitlines()] == ["starter", "nanodet"]
+    assert listed.code == checked.code == fetched.code == 0
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def test_fetch_list_and_check(program: Program, server: ArchiveServer, cache: Pa
     assert f"{url}: ready, 0.0 MB, TensorFlow Hub module" in listed.output
     assert f"  from {server.url}/storage/module.tar.gz, fetched 2" in listed.output
     assert f"  at   {folder}" in listed.output
-    assert "starter: missing" in listed.output
+    assert "nanodet: missing" in listed.output
     assert "faster_rcnn_openimages_v4: missing" in listed.output
 
     asked = len(server.script.requests)
@@ -106,9 +106,10 @@ def test_offline_opens_no_connection(program: Program, server: ArchiveServer, ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["fetch", "nothing"], "no model 'nothing'; there are starter, faster_rcnn_openimages_v4"),
+        (["fetch", "yolo"], "no model 'yolo'; there are nanodet, starter, faster_rcnn_openimages_v4"),
         (["fetch", "https://host.example/m/1", "--sha256", "abc"], "64 hexadecimal digits"),
-        (["fetch", "starter", "--sha256", "0" * 64], "that of the starter is fixed"),
+        (["fetch", "starter", "--sha256", "0" * 64], "that of a model known by name is fixed"),
+        (["fetch", "nanodet", "starter", "--sha256", "0" * 64], "fetch the models one by one"),
         (["fetch", "gs://bucket/m.tar.gz"], "only http(s) URLs, .tar.gz files and folders"),
         (["check", "no/such.tar.gz"], "no model 'no/such.tar.gz'"),
         (["check", "https://host.example/m/1"], "https://host.example/m/1 is missing: `streamer models fetch"),

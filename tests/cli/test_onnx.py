@@ -115,6 +115,12 @@ def test_check_shows_family_input_and_device(program: Program) -> None:
     assert "320x180" in result.output
 
 
+def test_nothing_is_fetched_for_a_file(program: Program) -> None:
+    result = program("models", "fetch", "model.onnx")
+    assert result.code == 2
+    assert "an ONNX model is used where it is" in result.errors
+
+
 def test_check_takes_settings_of_the_model(program: Program) -> None:
     output = np.ascontiguousarray(graphs.yolov8(BOXES, SCORES).transpose(0, 2, 1))
     graphs.constant(program.folder / "rows.onnx", {"output0": output})

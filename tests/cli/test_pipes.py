@@ -149,3 +149,41 @@ def test_a_fifo_without_a_writer_can_be_interrupted(program: Program) -> None:
     assert process.returncode == 2, errors
     assert "no data arrived" in errors
     assert program.files() == {"fifo"}
+
+
+@pytest.mark.parametrize("option", ["--csv", "--jsonl", "--mot"])
+def test_boxes_are_written_to_standard_output(program: Program, option: str) -> None:
+    clip = write_video(program.folder / "clip.mp4", frames=12)
+    detections = program.folder / "boxes.txt"
+    detections.write_text("".join(f"{frame},-1,10,10,20,20,0.9,-1,-1,-1\n" for frame in range(1, 13)))
+    before = program.files()
+    result = program("run", str(clip), "--detector", str(detections), option, "-")
+    assert result.code == 0, result.errors
+    assert program.files() == before
+    assert "complete: 12 frames" in result.errors
+    program("run", str(clip), "--detector", str(detections), option, "file")
+    assert result.output == (program.folder / "file").read_text()
+
+
+def test_a_reader_of_standard_output_that_has_enough_ends_the_run(program: Program) -> None:
+    clip = write_video(program.folder / "clip.mp4", frames=300)
+    with program.start("run", str(clip), "--live", "--jsonl", "-") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith('{"index":0,')
+        process.stdout.close()
+        assert process.stderr is not None
+        errors = process.stderr.read()
+        assert process.wait(DEADLINE_S) == 0, errors
+    assert "Traceback" not in errors
+    assert "interrupted: " in errors
+
+
+@pytest.mark.parametrize("option", ["-o", "--report"])
+def test_other_outputs_cannot_be_standard_output(program: Program, option: str) -> None:
+    write_video(program.folder / "clip.mp4", frames=2)
+    before = program.files()
+    result = program("run", "clip.mp4", option, "-")
+    assert result.code == 2
+    (line,) = result.errors.splitlines()
+    assert "cannot be written to standard output; name a file" in line
+    assert program.files() == before

@@ -38,7 +38,7 @@ def test_several_inputs_have_a_line_each_and_a_summary(program: Program) -> None
     assert third.startswith("3/3 more/c.mp4: 7 frames, ")
     assert summary.startswith("3 inputs: 3 complete; 18 frames in ")
     assert written == "written: 6 files in out/deep"
-    assert result.errors.count("using starter") == 1  # loaded once
+    assert result.errors.count("using nanodet") == 1  # loaded once
     assert frames_in(program.folder / "out/deep/b.annotated.mkv") == 6
     assert len((program.folder / "out/deep/c.jsonl").read_text().splitlines()) == 7
 

@@ -13,7 +13,7 @@ from streamer.config.loading import load_settings
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 from streamer.registry import SINKS, SOURCES
-from streamer.run.build import build_tracker
+from streamer.run.trackers import build_tracker
 from streamer.sinks.selection import sink_class
 from tracking.types import Detections
 

@@ -13,6 +13,7 @@ from streamer import registry
 from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError
 from streamer.interfaces import Detector
+from streamer.models import store
 from tests.detectors.frames import UInt8Array, blank, frame_of, street
 from tests.detectors.onnx import graphs
 from tests.detectors.tfhub import tiny_module
@@ -24,6 +25,11 @@ SIZES = [(1, 1), (16, 16), (90, 160), (333, 251), (1280, 720), (3000, 20)]
 def build_starter(_: Path) -> Detector:
     # A low bound, so that pictures of nothing real give it something to report.
     built: Detector = registry.DETECTORS["starter"](DetectorSettings(min_score=0.02))
+    return built
+
+
+def build_nanodet(_: Path) -> Detector:
+    built: Detector = registry.DETECTORS["nanodet"](DetectorSettings(min_score=0.02))
     return built
 
 
@@ -42,7 +48,12 @@ def build_onnx(folder: Path) -> Detector:
     return built
 
 
-BUILDERS: dict[str, Callable[[Path], Detector]] = {"starter": build_starter, "hub": build_hub, "onnx": build_onnx}
+BUILDERS: dict[str, Callable[[Path], Detector]] = {
+    "starter": build_starter,
+    "nanodet": build_nanodet,
+    "hub": build_hub,
+    "onnx": build_onnx,
+}
 # `auto` chooses another one, and `recorded` returns the contents of a file.
 MODELS = sorted(set(registry.DETECTORS) - {"auto", "recorded"})
 
@@ -50,8 +61,8 @@ MODELS = sorted(set(registry.DETECTORS) - {"auto", "recorded"})
 @pytest.fixture(scope="module", params=MODELS)
 def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     assert request.param in BUILDERS, f"say in BUILDERS how the contract suite builds {request.param!r}"
-    if request.param == "starter":
-        request.getfixturevalue("starter_weights")
+    if request.param in store.PINNED:
+        request.getfixturevalue(f"{request.param}_weights")
     built = BUILDERS[request.param](tmp_path_factory.mktemp("detector"))
     yield built
     built.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +33,8 @@ from tracking.types import Detections
 
 GRAPH = b"\x08\x01"  # the smallest that can be taken for a SavedModel
 CONTEXT = DetectorContext()
+ORIGINALS = store.cache_dir()
+NO_GPU = "no GPU found; faster_rcnn_openimages_v4 (601 classes) is slow without one"
 
 
 @pytest.fixture
@@ -72,9 +75,58 @@ def chosen(**settings: Any) -> tuple[str, str]:
     return found.name, why
 
 
-@pytest.mark.usefixtures("cache")
-def test_auto_without_module_and_gpu_does_not_ask_tensorflow() -> None:
-    assert chosen() == ("starter", "no GPU found; faster_rcnn_openimages_v4 (601 classes) is slow without one")
+def put(name: str, cache: Path) -> None:
+    """Put a pinned model into the cache."""
+    cache.mkdir(exist_ok=True)
+    for path in (store.PINNED[name].path, store.PINNED[name].manifest_path):
+        if (ORIGINALS / path.name).is_file():
+            shutil.copyfile(ORIGINALS / path.name, cache / path.name)
+
+
+@pytest.mark.usefixtures("nanodet_weights")
+def test_auto_without_module_and_gpu_does_not_ask_tensorflow(cache: Path) -> None:
+    put(store.NANODET, cache)
+    assert chosen() == ("nanodet", NO_GPU)
+    assert chosen(offline=True, sha256="0" * 64) == ("nanodet", NO_GPU)
+
+
+@pytest.mark.usefixtures("starter_weights")
+def test_auto_uses_the_starter_if_nanodet_cannot_be_downloaded(cache: Path) -> None:
+    put(store.STARTER, cache)
+    name, why = chosen()
+    assert name == "starter"
+    assert why.startswith(f"{NO_GPU}, and no model nanodet: cannot fetch ")
+    assert "\n" not in why
+    expected = f"{NO_GPU}, and nanodet is not in the cache; 'streamer models fetch nanodet' downloads it"
+    assert chosen(offline=True) == ("starter", expected)
+    lines: list[str] = []
+    build_detector(DetectorSettings(offline=True), DetectorContext(say=lines.append)).detectors[0].close()
+    assert lines == [f"using starter (23 classes): {expected}"]
+
+
+@pytest.mark.usefixtures("nanodet_weights", "starter_weights")
+def test_auto_uses_nanodet_only_if_it_is_undamaged(cache: Path) -> None:
+    put(store.NANODET, cache)
+    put(store.STARTER, cache)
+    with store.PINNED[store.NANODET].path.open("r+b") as file:
+        file.write(b"x")
+    assert chosen()[0] == chosen(offline=True)[0] == "starter"
+
+
+def test_auto_refuses_a_wrong_class_before_the_download(cache: Path) -> None:
+    for classes in (("Axe",), ("Persn",)):
+        with pytest.raises(ConfigError, match=classes[0]):
+            selection.check_classes(DetectorSettings(classes=classes))
+        with pytest.raises(ConfigError, match=classes[0]):
+            AutoDetector.choose(DetectorSettings(classes=classes))
+    selection.check_classes(DetectorSettings(classes=("cell phone", "Vehicle", "cup")))
+    assert not cache.exists()
+
+
+def test_auto_with_a_gpu_has_the_classes_of_open_images(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "has_gpu_device", lambda: True)
+    selection.check_classes(DetectorSettings(classes=("Axe", "cell phone")))
+    assert not cache.exists()
 
 
 @pytest.mark.usefixtures("cached_module")
@@ -92,12 +144,13 @@ def test_auto_with_gpu_fetches_the_module_or_says_why_not(
     name, why = chosen(sha256="0" * 64)
     assert name == "starter"
     assert f"cannot fetch {store.HUB_HANDLE} (the proxy cannot be used)" in why
+    assert "no model nanodet: cannot fetch" in why
 
 
 @pytest.mark.usefixtures("cache")
 def test_auto_offline_neither_fetches_nor_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "has_gpu_device", lambda: True)
-    with pytest.raises(ModelError, match="the starter is not in the cache and nothing may be fetched"):
+    with pytest.raises(ModelError, match="the model nanodet is not in the cache and nothing may be fetched"):
         build_detector(DetectorSettings(offline=True), CONTEXT)
 
 
@@ -106,7 +159,7 @@ def test_auto_with_module_but_no_gpu(gpu: Callable[[bool], None]) -> None:
     gpu(False)
     name, why = chosen()
     assert name == "starter"
-    assert "no GPU" in why
+    assert why.startswith(NO_GPU)
 
 
 @pytest.mark.usefixtures("cached_module")
@@ -120,13 +173,15 @@ def test_auto_with_a_broken_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no AVX" in why
 
 
+@pytest.mark.usefixtures("nanodet_weights")
 def test_auto_answers_without_importing_tensorflow(cache: Path) -> None:
+    put(store.NANODET, cache)
     code = """
 import sys
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import auto, selection
 auto.has_gpu_device = lambda: False
-assert auto.AutoDetector.choose(DetectorSettings())[0].name == "starter"
+assert auto.AutoDetector.choose(DetectorSettings())[0].name == "nanodet"
 selection.check_classes(DetectorSettings(classes=("Person",)))
 assert "tensorflow" not in sys.modules
 """
@@ -148,8 +203,8 @@ def test_names_and_folders(cached_module: Path) -> None:
     ("name", "kind", "message"),
     [
         ("startr", ConfigError, "did you mean starter"),
-        ("yolo", ConfigError, "there are auto, starter"),
-        ("", ConfigError, "there are auto, starter"),
+        ("yolo", ConfigError, "there are auto, nanodet, starter"),
+        ("", ConfigError, "there are auto, nanodet, starter"),
         ("faster_rcnn_openimages_v4", ModelError, r"cannot fetch https://tfhub\.dev/.* \(the proxy cannot be used\)"),
         ("none/of/this", ModelError, "there is no none/of/this"),
         ("model.tflite", ModelError, r"there is no model\.tflite"),

@@ -30,7 +30,7 @@ def test_everything_in_the_cache_is_listed(server: ArchiveServer, cache: Path, m
     archive.write_bytes(server.script.archive)
     unpacked = store.fetch(str(archive))
 
-    found = {entry.path: entry for entry in listing.listing()[2:]}
+    found = {entry.path: entry for entry in listing.listing()[3:]}
     assert found.keys() == {fetched, by_hand, theirs, broken, unpacked}
     assert (found[fetched].name, found[by_hand].name) == (url, str(by_hand))
     assert (found[theirs].name, found[unpacked].name) == ("https://tfhub.dev/x/1", str(archive))

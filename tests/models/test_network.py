@@ -79,10 +79,9 @@ def test_offline(server: ArchiveServer, url: str, cache: Path, entry: Path, monk
         with pytest.raises(ModelError, match="nothing may be fetched") as caught:
             store.fetch(url, offline=asked)
         assert f"copy {entry}" in str(caught.value)
-        with pytest.raises(ModelError, match="the starter is not in the cache"):
-            store.fetch(store.STARTER, offline=asked)
-    with pytest.raises(ModelError, match="the starter is not in the cache"):
-        store.load_starter()
+        for name in store.PINNED:
+            with pytest.raises(ModelError, match=f"the model {name} is not in the cache"):
+                store.fetch(name, offline=asked)
     assert server.script.requests == []
     assert not cache.exists()
     monkeypatch.delenv("STREAMER_OFFLINE")

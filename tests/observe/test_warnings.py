@@ -23,6 +23,7 @@ from streamer.values.labels import LabelTable
 from tests.cli.program import Program
 from tests.clips import write_video
 from tests.pipeline.parts import grey_picture
+from tracking.iou import IouTracker
 from tracking.types import Detections
 
 LABELS = LabelTable(("Person", "Car", "Dog"))
@@ -131,7 +132,7 @@ class LiveRun:
         self.warnings = RunWarnings(DetectorSettings(**settings), self.stats)
         info = StreamInfo("camera", 64, 48, "yuv420p", Fraction(1, 25), live=True)
         self.warnings.source_opened(info, live=True)
-        self.found = self.warnings.watch([detector], lambda found: found.select(found.labels == 2))
+        self.found = self.warnings.watch([detector], lambda found: found.select(found.labels == 2), IouTracker())
         self._detector = detector
         self._index = 0
 

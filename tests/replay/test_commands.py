@@ -54,6 +54,17 @@ def test_a_replay_writes_the_same_lines_or_uses_another_tracker(program: Program
     assert b'"id"' in (program.folder / "b.jsonl").read_bytes()
 
 
+def test_a_replay_shows_what_the_score_bound_of_the_run_showed(program: Program, clip: Path) -> None:
+    strong = [f"{frame},-1,{10 + frame},20,40,50,0.95,-1,-1,-1" for frame in range(1, 41)]
+    weak = [f"{frame},-1,200,120,40,50,0.5,-1,-1,-1" for frame in range(1, 41)]
+    (program.folder / "boxes.txt").write_text("\n".join([*strong, *weak]) + "\n")
+    assert program("run", clip, "--latency", "0.2", "--min-score", "0.4", *RECORDED).code == 0
+    assert program("replay", "kept", "--jsonl", "again.jsonl").code == 0
+    lines = (program.folder / "run.jsonl").read_bytes()
+    assert lines == (program.folder / "again.jsonl").read_bytes()
+    assert len(json.loads(lines.splitlines()[-1])["tracks"]) == 2
+
+
 @pytest.mark.usefixtures("clip")
 def test_the_password_of_a_camera_is_not_recorded(program: Program) -> None:
     with Camera(auth=("digest", "me", CANARY), fps=50, key_frame_on_play=True) as camera:

@@ -101,3 +101,32 @@ def test_the_default_output_of_a_live_source_has_a_plain_name(source: str, name:
 )
 def test_the_default_output_keeps_the_letters_of_the_name(source: str, name: str) -> None:
     assert default_video_output(source) == Path(name)
+
+
+@pytest.mark.parametrize("source", ["0", "rtsp://me:swordfish@camera/live", "udp://@:5000"])
+def test_a_live_source_needs_an_output(source: str) -> None:
+    with pytest.raises(ConfigError, match="is live and never ends: name its output") as caught:
+        Outputs.of(load_settings(None), source)
+    assert "swordfish" not in str(caught.value)
+    for remedy in ("-o rec/%Y%m%d-%H%M%S.mp4", "-o http://127.0.0.1:8080/", "--show", "--csv"):
+        assert remedy in str(caught.value)
+    assert Outputs.of(load_settings(None), source, show=True).entries
+
+
+def test_a_file_that_is_played_in_real_time_has_a_default_output(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    assert Outputs.of(load_settings(None, ["source.live=true"]), str(clip)).files == [Path("clip.annotated.mp4")]
+
+
+def test_the_folders_of_all_files_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    outputs = Outputs.of(
+        load_settings(None),
+        "clip.mp4",
+        typed=["a/b/out.mp4", "rec/%Y/%S.mp4"],
+        csv=Path("tables/out.csv"),
+        report=Path("reports/run.json"),
+    )
+    outputs.make_folders()
+    assert {str(path) for path in Path().rglob("*")} == {"a", "a/b", "tables", "reports"}

@@ -376,3 +376,38 @@ def test_a_part_that_lacks_something_is_refused_by_name(clip: Path, parts: dict[
 def test_a_number_is_a_webcam() -> None:
     with pytest.raises(streamer.SourceUnavailable, match="camera:9"):
         streamer.open(9, detector=OneBox())
+
+
+class StrongAndWeak(streamer.Detector):
+    """Finds a Car on every frame, and a Person with a lower score from the third on."""
+
+    labels = streamer.LabelTable(("Car", "Person"))
+
+    def detect(self, frame: streamer.Frame) -> streamer.Detections:
+        count = 2 if frame.index >= 2 else 1
+        boxes = np.array([[2, 2, 20, 20], [30, 10, 60, 40]][:count])
+        return streamer.Detections(boxes, np.array([0.95, 0.6][:count]), np.arange(count, dtype=np.int32))
+
+    def close(self) -> None:
+        return None
+
+
+@pytest.mark.parametrize("tracker", ["cascade", "iou"])
+@pytest.mark.parametrize("bound", [{"detector.min_score": 0.6}, {"detector.min_scores": {"Person": 0.5}}])
+def test_every_object_at_a_bound_of_the_user_is_shown(clip: Path, tracker: str, bound: dict[str, Any]) -> None:
+    with streamer.open(clip, detector=StrongAndWeak(), tracker=tracker, settings=bound) as scenes:
+        shown = ["Person" in scene.objects.labels for scene in scenes]
+    assert shown == [False] * 4 + [True] * (FRAMES - 4)  # 2 frames without it, and 2 of probation
+    assert scenes.stats.counts == {}
+
+
+def test_options_of_the_user_stay_with_a_bound_of_the_user(clip: Path) -> None:
+    settings = {"detector.min_score": 0.5, "tracker.options": {"shown_ratio": 0.7}}
+    with streamer.open(clip, detector=StrongAndWeak(), settings=settings) as scenes:
+        assert not any("Person" in scene.objects.labels for scene in scenes)
+
+
+def test_without_a_bound_of_the_user_hidden_detections_are_counted(clip: Path) -> None:
+    with streamer.open(clip, detector=StrongAndWeak()) as scenes:
+        assert not any("Person" in scene.objects.labels for scene in scenes)
+    assert scenes.stats.counts == {("hidden", "Person"): FRAMES - 4}

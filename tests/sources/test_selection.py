@@ -152,3 +152,24 @@ def test_a_file_is_decoded_with_the_requested_threads(tmp_path: Path) -> None:
     with open_source(str(clip), SourceSettings(threads=3)) as source:
         assert source._container.streams.video[0].codec_context.thread_count == 3  # type: ignore[attr-defined]
         assert sum(1 for _ in source) == 25
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("127.0.0.1:18552/file", "rtsp://127.0.0.1:18552/file"),
+        ("camera.local:554/stream1", "rtsp://camera.local:554/stream1"),
+        ("192.0.2.10:8080/video", "http://192.0.2.10:8080/video"),
+        ("me:swordfish@192.0.2.10:554/a", "rtsp://192.0.2.10:554/a"),
+    ],
+)
+def test_an_address_without_a_scheme_is_told(path: str, meant: str) -> None:
+    with pytest.raises(SourceUnavailable, match="no such file; did you mean") as caught:
+        open_source(path)
+    assert f"did you mean {meant}?" in str(caught.value)
+    assert "swordfish" not in str(caught.value)
+
+
+def test_a_missing_file_with_a_colon_is_no_address(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="no such file; check the path"), open_source(f"{tmp_path}/a:1.mp4"):
+        pass

@@ -199,9 +199,29 @@ def test_a_log_line_without_secrets_is_unchanged() -> None:
 
 def test_a_password_that_contains_another_is_hidden_completely() -> None:
     secrets = Secrets()
-    for password in ("word", "password", "passwords"):
+    for password in ("w0rd", "passw0rd", "passw0rds"):
         secrets.remember(password)
-    assert secrets.hide("passwords") == HIDDEN
+    assert secrets.hide("passw0rds") == HIDDEN
+
+
+@pytest.mark.parametrize("password", ["wrong", "both", "Both", "file", "rong", "refused", "camera", "Garten7"])
+def test_the_sentences_of_the_program_and_the_path_stay_readable(password: str) -> None:
+    secrets = Secrets()
+    address = f"rtsp://admin:{password}@192.0.2.1:554/{password}/file"
+    secrets.split(address)
+    line = f"{redacted(address)}: wrong user or password; give both in the URL (connection refused)"
+    assert secrets.hide(line) == line
+    assert f":{password}@" not in secrets.hide(f"cannot open {address}")
+    assert f"admin:{password}" not in secrets.hide(f"login admin:{password} failed, password={password}")
+    assert f"={password}" not in secrets.hide(f"login admin:{password} failed, password={password}")
+
+
+def test_a_password_that_is_no_word_of_the_program_is_hidden_outside_its_path() -> None:
+    secrets = Secrets()
+    secrets.split("rtsp://admin:Garten7@camera/Garten7")
+    assert secrets.hide("login Garten7 refused") == f"login {HIDDEN} refused"
+    assert secrets.hide("rtsp://camera/Garten7x") == f"rtsp://camera/{HIDDEN}x"
+    assert secrets.hide("rtsp://admin:Garten7@camera/Garten7") == f"rtsp://{HIDDEN}@camera/{HIDDEN}"
 
 
 def test_tokens_in_a_query_are_remembered() -> None:

@@ -135,3 +135,30 @@ def test_ids_are_assigned_in_the_order_of_first_detection() -> None:
 def test_an_argument_outside_its_range_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
         CascadeTracker(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_detection_that_only_its_score_hides_is_counted() -> None:
+    tracker, last_s = followed(frames=40)
+    mixed = together(detections(grid(3)), detections(grid(4)[3:], score=0.6, labels=[7]))
+    for k in range(1, 51):
+        tracks = tracker.update(mixed, last_s + k * STEP_S)
+        assert 7 not in tracks.labels
+    probation = 2  # a strong object is returned on the third frame
+    assert tracker.hidden == {7: 50 - probation}
+    tracker.reset()
+    assert tracker.hidden == {7: 50 - probation}
+
+
+def test_nothing_is_hidden_if_no_score_is_compared() -> None:
+    tracker = CascadeTracker(shown_ratio=0.0, weak_confirm_s=0.0)
+    tracker.update(detections(grid(3)), 0.0)
+    mixed = together(detections(grid(3)), detections(grid(4)[3:], score=0.1, labels=[7]))
+    shown = [7 in tracker.update(mixed, k * STEP_S).labels for k in range(1, 10)]
+    assert shown == [False] * 2 + [True] * 7
+    assert not tracker.hidden
+
+
+def test_a_false_alarm_of_one_frame_is_not_counted_as_hidden() -> None:
+    tracker, last_s = followed()
+    tracker.update(together(detections(grid(3)), detections(grid(4)[3:], score=0.3)), last_s + STEP_S)
+    assert not tracker.hidden

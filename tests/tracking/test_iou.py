@@ -134,3 +134,18 @@ def test_an_argument_outside_its_range_is_refused(name: str, value: float) -> No
     settings: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=name):
         IouTracker(**settings)
+
+
+def test_detections_on_the_longer_probation_are_counted_as_hidden() -> None:
+    tracker = IouTracker()
+    tracker.update(detections(grid(3)), 0.0)
+    strong, weak = detections(grid(3)), detections(grid(4)[3:], score=0.5, labels=[7])
+    mixed = Detections(
+        np.concatenate([strong.boxes, weak.boxes]),
+        np.concatenate([strong.scores, weak.scores]),
+        np.concatenate([strong.labels, weak.labels]),
+    )
+    shown = [7 in tracker.update(mixed, k * 0.05).labels for k in range(1, 21)]
+    late, probation = shown.index(True), 1
+    assert 0.5 <= late * 0.05 < 0.6
+    assert tracker.hidden == {7: late - probation}

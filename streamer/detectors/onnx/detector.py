@@ -6,7 +6,6 @@ All instances share one session of ONNX Runtime, which runs several frames at th
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +14,7 @@ import numpy as np
 
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import ssd
+from streamer.detectors.litert import worker_settings
 from streamer.detectors.onnx import families, header, labels
 from streamer.detectors.onnx.families import Recognised
 from streamer.detectors.onnx.family import Candidates
@@ -37,7 +37,7 @@ class OnnxDetector(DetectorFeature):
 
     Args:
         settings: `name` is the file; `onnx`, `label_map`, `min_score`, `device`, `threads`, `gpu_memory_mb`.
-        session: of the same file; loaded if None.
+        other: a detector of the same file; its session is used, and nothing is read or loaded again.
 
     Raises:
         ConfigError: a setting or a label map does not fit.
@@ -46,9 +46,15 @@ class OnnxDetector(DetectorFeature):
 
     default_min_score: ClassVar[float] = 0.3
 
-    def __init__(self, settings: DetectorSettings, session: Session | None = None) -> None:
-        self._model, self._labels = _recognised(settings)
-        self._session: Session | None = session or Session(self._model.header.path, settings)
+    def __init__(self, settings: DetectorSettings, other: OnnxDetector | None = None) -> None:
+        self._model: Recognised
+        self._labels: LabelTable
+        self._session: Session | None
+        if other is None:
+            self._model, self._labels = _recognised(settings)
+            self._session = Session(self._model.header.path, settings)
+        else:
+            self._model, self._labels, self._session = other._model, other._labels, other._session
         self._input = FrameInput(self._model.form)
         self._min_score = np.float32(self.default_min_score if settings.min_score is None else settings.min_score)
         family = self._model.family
@@ -72,24 +78,17 @@ class OnnxDetector(DetectorFeature):
 
     @classmethod
     def from_settings(cls, settings: DetectorSettings, context: DetectorContext) -> Sequence[OnnxDetector]:
-        """One detector for every `threads` cores; a single one on a GPU, and for a live source, with all cores.
-
-        A live source drops frames that wait, so more threads for one frame shorten its latency.
-        """
+        """One detector for each worker, see `litert.worker_settings`; a single one on a GPU, warmed up."""
         if settings.sha256 is not None:
             raise ConfigError("detector.sha256 is for hub modules; an ONNX model is a file of yours")
-        workers = settings.workers
-        if context.info is not None and context.info.live:
-            workers = workers or 1
-            if settings.threads == 1:
-                settings = settings.model_copy(update={"threads": os.cpu_count() or 1})
+        wanted = settings.workers
+        settings, workers = worker_settings(settings, context)
         first = cls(settings)
         assert first._session is not None
         if first._session.device != "cpu":
-            workers = workers or 1
+            workers = wanted or 1
             first.warm_up()
-        workers = workers or max(1, _cores() // settings.threads)
-        return [first, *(cls(settings, first._session) for _ in range(workers - 1))]
+        return [first, *(cls(settings, first) for _ in range(workers - 1))]
 
     @property
     def labels(self) -> LabelTable:
@@ -174,8 +173,3 @@ def _recognised(settings: DetectorSettings) -> tuple[Recognised, LabelTable]:
         raise ModelError("an ONNX model is a file: download it, and give detector.name its path")
     model = families.recognise(header.read(Path(settings.name).expanduser()), settings.onnx)
     return model, labels.table(model, settings.label_map)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

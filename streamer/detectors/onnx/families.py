@@ -135,7 +135,8 @@ def _normalization(header: Header, family: Family, picture: Tensor, settings: On
 
 
 def _unknown(header: Header) -> ModelError:
+    gives_boxes = any(one.shape is None or len(one.shape) > 2 for one in header.outputs)
+    remedy = "detector.onnx.family=NAME selects one" if gives_boxes else "it gives no boxes, like a classifier"
     return ModelError(
-        f"{header.path} is no detector of a known family ({', '.join(FAMILIES)}): it has {header.signature}; "
-        "detector.onnx.family=NAME selects one"
+        f"{header.path} is no detector of a known family ({', '.join(FAMILIES)}): it has {header.signature}; {remedy}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streamer.classes import label_maps
@@ -11,8 +11,8 @@ from streamer.detectors.onnx.metadata import names_of, rfdetr
 from streamer.errors import ModelError
 from streamer.values.labels import LabelTable
 
-_COCO_COUNTS = (None, 80, 90, 91)
-"""Classes of models that were trained on COCO: without gaps, with its ids, with one more."""
+_COCO_COUNTS = (None, 80, 91)
+"""Classes of models that were trained on COCO: without gaps, and with its ids."""
 
 
 def table(model: Recognised, label_map: str | None) -> LabelTable:
@@ -20,6 +20,7 @@ def table(model: Recognised, label_map: str | None) -> LabelTable:
 
     Models number their classes from 0. The names of a label map are taken in their order if there are as many as
     classes. Else its ids are the numbers: models that were trained with COCO's ids have 91 classes, 80 with a name.
+    The first line of a .txt file is class 0.
 
     Args:
         model: a recognised file.
@@ -50,19 +51,20 @@ def table(model: Recognised, label_map: str | None) -> LabelTable:
 
 
 def _from_label_map(model: Recognised, given: LabelTable, name: str) -> LabelTable:
-    count, rows = model.family.class_count, tuple(given.used())
-    has_own_ids = name.casefold() != label_maps.COCO and Path(name).suffix.lower() != ".txt"
-    in_order = (not has_own_ids or rows[0] == 0) if count is None else count == len(rows)
-    # RF-DETR adds a class for "no object" behind the others.
-    in_order = in_order or (count == len(rows) + 1 and (rows[-1] + 1 != count or not has_own_ids))
-    if in_order:
+    count = model.family.class_count
+    if Path(name).suffix.lower() == ".txt" and not given.names[0]:
+        given = _part(given, range(1, len(given)))  # the first line has id 1, and is class 0
+    rows = tuple(given.used())
+    if count == len(rows) or (count is None and name.casefold() == label_maps.COCO):
         return _part(given, rows)
-    if count is not None and rows[-1] + 1 != count:
-        raise ModelError(f"{model.header.path} has {count} classes, but the label map {name} has {len(rows)}")
-    return given
+    if count in (None, rows[-1] + 1):
+        return given
+    if count == len(rows) + 1:  # behind them "no object", as in RF-DETR
+        return _part(given, rows)
+    raise ModelError(f"{model.header.path} has {count} classes, but the label map {name} has {len(rows)}")
 
 
-def _part(given: LabelTable, rows: tuple[int, ...]) -> LabelTable:
+def _part(given: LabelTable, rows: Sequence[int]) -> LabelTable:
     mids = tuple(given.mid(row) or "" for row in rows)
     return LabelTable(tuple(given.names[row] for row in rows), mids, given.hierarchy)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from streamer.classes.label_maps import MAX_ID
 from streamer.detectors.onnx.picture import Triple
 
 Metadata = Mapping[str, str]
@@ -34,8 +35,8 @@ def rfdetr(metadata: Metadata) -> RfDetr | None:
         _, _, height, width = told["input_shape"]
         mean = tuple(float(one) * 255 for one in told["means"])
         std = tuple(float(one) * 255 for one in told["stds"])
-        names = {int(key): str(name) for key, name in told["class_id_to_name"].items()}
-        if len(mean) != 3 or len(std) != 3:
+        names = _numbered(told["class_id_to_name"])
+        if len(mean) != 3 or len(std) != 3 or min(std) <= 0 or names is None:
             return None
         return RfDetr((int(width), int(height)), mean, std, names)
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -53,12 +54,7 @@ def ultralytics_names(metadata: Metadata) -> Mapping[int, str] | None:
     names = _literal(metadata.get("names"))
     if isinstance(names, list | tuple):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names:
-        return None
-    try:
-        return {int(key): str(name).strip() for key, name in names.items()}
-    except (TypeError, ValueError):
-        return None
+    return _numbered(names)
 
 
 def size_of(metadata: Metadata) -> tuple[int, int] | None:
@@ -84,6 +80,15 @@ def is_ultralytics_rtdetr(metadata: Metadata) -> bool:
     """Whether Ultralytics has exported RT-DETR; newer versions name the head, others only the file of the model."""
     about = f"{metadata.get('head', '')} {metadata.get('description', '')}".casefold()
     return "rtdetr" in about and "names" in metadata
+
+
+def _numbered(names: Any) -> Mapping[int, str] | None:
+    """Names by number; None for another value, or a number that no class has."""
+    try:
+        found = {int(key): str(name).strip() for key, name in names.items()}
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return found if found and min(found) >= 0 and max(found) <= MAX_ID else None
 
 
 def is_true(text: str | None) -> bool:

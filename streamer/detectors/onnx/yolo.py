@@ -32,6 +32,13 @@ def strides_of(count: int | None, size: tuple[int, int]) -> tuple[int, ...] | No
     return next((strides for strides in _STRIDES if cells(size, strides) == count), None)
 
 
+def _classes(values: int | None, *, of_box: int) -> int | None:
+    """How many scores of classes follow the values of a box."""
+    if values is not None and values <= of_box:
+        raise ValueError
+    return None if values is None else values - of_box
+
+
 class YoloV8(Family):
     """Columns of centre x, centre y, width, height and a score for each class; YOLOv8, YOLO11, YOLO12 and others."""
 
@@ -48,8 +55,7 @@ class YoloV8(Family):
         self.outputs = (output.name,)
         _, rows, columns = (length(one) for one in output.shape)
         self._in_rows = strides_of(rows, size) is not None and strides_of(columns, size) is None
-        values = columns if self._in_rows else rows
-        self.class_count = None if values is None else values - 4
+        self.class_count = _classes(columns if self._in_rows else rows, of_box=4)
 
     @classmethod
     def recognises(cls, header: Header, size: tuple[int, int]) -> bool:
@@ -88,7 +94,7 @@ class YoloX(Family):
             raise ValueError
         self.outputs = (output.name,)
         _, rows, columns = (length(one) for one in output.shape)
-        self.class_count = None if columns is None else columns - 5
+        self.class_count = _classes(columns, of_box=5)
         self._set_cells(rows)
 
     def _set_cells(self, rows: int | None) -> None:
@@ -167,7 +173,7 @@ class EndToEnd(Family):
     def __init__(self, header: Header, size: tuple[int, int]) -> None:
         super().__init__(header, size)
         output = only_output(header)
-        if output is None:
+        if output is None or output.shape is None or length(output.shape[-1]) not in (6, None):
             raise ValueError
         self.outputs = (output.name,)
 

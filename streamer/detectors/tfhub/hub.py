@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -110,6 +110,11 @@ class HubDetector(DetectorFeature):
     def top_score(self) -> float | None:
         return self._reader.top_score
 
+    @property
+    def unknown_classes(self) -> Mapping[str, int]:
+        """How often each class that is not in `labels` was found so far, by name, id or MID."""
+        return self._reader.unknown_classes
+
     def warm_up(self, width: int, height: int) -> float:
         """Run it once on a black frame, so that the first frame is not slower than the second.
 
@@ -125,7 +130,7 @@ class HubDetector(DetectorFeature):
             ModelError: it does not run, or its outputs are invalid.
         """
         began_s = time.perf_counter()
-        rgb = np.zeros((height, width, 3), np.uint8)
+        rgb = self._black(width, height)
         try:
             self._reader.read(self._infer(self._ready, rgb), width, height)
         except _OutOfMemory as error:
@@ -171,7 +176,12 @@ class HubDetector(DetectorFeature):
         run = self._ready
         if not isinstance(run, SessionRunner):
             return Counter()
-        return run.placement(np.zeros((height, width, 3), np.uint8))
+        return run.placement(self._black(width, height))
+
+    def _black(self, width: int, height: int) -> npt.NDArray[np.uint8]:
+        """A black frame, of the model's size if it requires one."""
+        width, height = self._form.size or (width, height)
+        return np.zeros((height, width, 3), np.uint8)
 
     def close(self) -> None:
         """Release the model. Closing twice is fine."""

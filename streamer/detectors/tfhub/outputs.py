@@ -8,12 +8,14 @@ flattened), and the number of boxes varies down to 0.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from streamer.classes.label_maps import MAX_ID
+from streamer.detectors.tfhub.box_units import BoxUnits
 from streamer.detectors.tfhub.signatures import Form
 from streamer.errors import DetectorError
 from streamer.values.labels import LabelTable
@@ -42,39 +44,50 @@ class OutputReader:
         self._min_score = np.float32(min_score)
         self._row_of_mid = {mid: row for row, mid in enumerate(labels.mids) if mid}
         self._named = np.array([bool(name) for name in labels.names], np.bool_)
+        self._units = BoxUnits(form.size)
         self._warned: set[str] = set()
         self.top_score: float | None = None
         """The highest score on the last frame, also below `min_score`; replaced by the detector thread, read by any."""
+        self.unknown_classes: Mapping[str, int] = {}
+        """How often each class that is not in the table was found so far; replaced by the detector thread, read by
+        any."""
 
     def read(self, arrays: Sequence[Array], width: int, height: int) -> Detections:
         """Detections by falling score, boxes in pixels and clipped to the frame.
+
+        A class id that is not in the table remains as the label (`LabelTable.name` names it `class 12`). A detection of
+        an unknown MID is left out, because the ids of its module differ from those of the table.
 
         Args:
             arrays: the outputs in the order of `Form.outputs`.
             width, height: of the frame, pixels.
 
         Raises:
-            DetectorError: lengths that differ, a batch of several frames, boxes or scores that are not finite, scores
-                outside 0..1, or a class that is not in the table.
+            DetectorError: lengths that differ, a batch of several frames, boxes or scores that are not finite, or
+                scores outside 0..1.
+            ModelError: boxes in pixels of a picture whose size is not known.
         """
         boxes, columns = _boxes(arrays[0]), [np.asarray(column).reshape(-1) for column in arrays[1:]]
+        image_info = None
         if self._has_names:
             scores, ids, names, entities = columns
         else:
-            scores, ids, count = columns
+            scores, ids, count, *others = columns
+            image_info = others[0] if others else None
             boxes, scores, ids = self._without_padding(boxes, scores, ids, count)
             names = entities = np.empty(0, object)
         lengths = [len(scores), len(ids)] + ([len(names), len(entities)] if self._has_names else [])
         if any(length != len(boxes) for length in lengths):
-            others = ", ".join(map(str, lengths))
-            raise DetectorError(f"the module gave {len(boxes)} boxes, but {others} scores, labels and names")
+            raise DetectorError(
+                f"the module gave {len(boxes)} boxes, but {', '.join(map(str, lengths))} scores, labels and names"
+            )
         _check_finite(boxes, scores)
         self.top_score = float(scores.max(initial=0.0))
         rows = np.flatnonzero(scores >= self._min_score)
         rows = rows[np.argsort(-scores[rows], kind="stable")]
         labels = self._rows(ids[rows], names[rows], entities[rows]) if self._has_names else self._by_id(ids[rows])
-        pixels = self._in_pixels(boxes[rows], width, height)
-        kept = (pixels[:, 2] > pixels[:, 0]) & (pixels[:, 3] > pixels[:, 1])
+        pixels = self._in_pixels(self._units.fractions(boxes[rows], image_info), width, height)
+        kept = (pixels[:, 2] > pixels[:, 0]) & (pixels[:, 3] > pixels[:, 1]) & (labels >= 0)
         return Detections(pixels[kept], np.clip(scores[rows][kept], 0, 1), labels[kept])
 
     def _without_padding(
@@ -87,23 +100,36 @@ class OutputReader:
         return boxes[:valid], scores[:valid], ids[:valid]
 
     def _rows(self, ids: Array, names: Array, entities: Array) -> IntArray:
-        """Rows of the label table `(N,)`: by MID if the module gives MIDs, else by its 1-based ids."""
+        """Rows of the label table `(N,)`: by MID if the module gives MIDs, else by its 1-based ids; -1 if unknown."""
         mids = next((column for column in (names, entities) if len(column) and column[0].startswith(b"/")), None)
         if mids is None or not self._row_of_mid:
             return self._by_id(ids)
-        try:
-            return np.array([self._row_of_mid[mid.decode()] for mid in mids], np.int32)
-        except KeyError as error:
-            raise DetectorError(f"the module gave the class {error.args[0]}, which is not in its label map") from error
+        texts = [mid.decode(errors="replace") for mid in mids]
+        rows = np.array([self._row_of_mid.get(mid, -1) for mid in texts], np.int32)
+        self._note_unknown(rows < 0, lambda at: texts[at], "left out")
+        return rows
 
     def _by_id(self, ids: Array) -> IntArray:
-        """Rows by id; ids may be floats."""
-        rows: IntArray = ids.astype(np.int32)
-        unknown = (rows < 0) | (rows >= len(self._named)) | (rows != ids)
+        """Rows by id; ids may be floats. An unknown id remains; -1 is for what is no id."""
+        is_id = (ids >= 0) & (ids <= MAX_ID) & (ids == np.floor(ids))
+        rows: IntArray = np.where(is_id, ids, -1).astype(np.int32)
+        unknown = (rows < 0) | (rows >= len(self._named))
         unknown[~unknown] = ~self._named[rows[~unknown]]
-        if unknown.any():
-            raise DetectorError(f"the module gave the class id {ids[unknown][0]:g}, which is not in its label map")
+        self._note_unknown(unknown & is_id, lambda at: self._labels.name(int(rows[at])), "kept under this name")
+        self._note_unknown(~is_id, lambda at: f"class {ids[at]:g}", "left out")
         return rows
+
+    def _note_unknown(self, unknown: npt.NDArray[np.bool_], name: Callable[[int], str], outcome: str) -> None:
+        """Count the unknown classes; the first one is reported."""
+        for at in np.flatnonzero(unknown).tolist():
+            if not self.unknown_classes:
+                log.warning(
+                    "the detector's module gives %s, which its label map does not have: %s (reported once); set "
+                    "detector.label_map",
+                    name(at),
+                    outcome,
+                )
+            self.unknown_classes = {**self.unknown_classes, name(at): self.unknown_classes.get(name(at), 0) + 1}
 
     def _in_pixels(self, boxes: FloatArray, width: int, height: int) -> FloatArray:
         """From ymin, xmin, ymax, xmax as fractions to x0, y0, x1, y1 in pixels, clipped; both float32 `(N, 4)`."""

@@ -17,6 +17,8 @@ from streamer.models.saved_model import Signature, Tensor
 BOXES, SCORES = "detection_boxes", "detection_scores"
 LABELS, NAMES, ENTITIES = "detection_class_labels", "detection_class_names", "detection_class_entities"
 CLASSES, COUNT = "detection_classes", "num_detections"
+IMAGE_INFO = "image_info"
+"""Of models of the TensorFlow Model Garden (`box_units`); optional."""
 
 _OPEN_IMAGES_INPUT = "images"
 _OPEN_IMAGES_OUTPUTS = (BOXES, SCORES, LABELS, NAMES, ENTITIES)
@@ -79,6 +81,7 @@ def _form(signature: Signature) -> Form | None:
         key, outputs, white, dtypes = _OPEN_IMAGES_INPUT, _OPEN_IMAGES_OUTPUTS, 1, ("float32",)
     elif len(taken) == 1 and all(key in given for key in _API_OUTPUTS):
         key, outputs, white, dtypes = next(iter(taken)), _API_OUTPUTS, 255, ("uint8", "float32")
+        outputs += (IMAGE_INFO,) if IMAGE_INFO in given else ()
     else:
         return None
     tensor = taken[key]

@@ -16,8 +16,8 @@ from tracking.types import IdArray
 class ClassMap:
     """The rows of the truth's classes for each row of the detector's.
 
-    Classes are the same if their names or MIDs are. A class of the truth that the detector does not have counts for
-    the detections of the classes below it, unless `exact`.
+    Classes are the same if their MIDs are, or their names where one of them has no MID. A class of the truth that the
+    detector does not have counts for the detections of the classes below it, unless `exact`.
 
     Args:
         detector: the classes of the detections.
@@ -36,11 +36,14 @@ class ClassMap:
     def __init__(self, detector: LabelTable, truth: LabelTable, rows: IdArray, *, expand: bool, exact: bool) -> None:
         by_mid = rows_by_mid(truth)
         by_name = {truth.names[row].casefold(): row for row in truth.used()}
-        mids = {row: detector.mid(row) or label_maps.mid_of(detector.names[row]) for row in detector.used()}
+        named = {row: by_name.get(detector.names[row].casefold()) for row in detector.used()}
+        mids = {row: detector.mid(row) or _mid(truth, other, detector.names[row]) for row, other in named.items()}
         above = {row: _above(truth, mid) for row, mid in mids.items()}
         found: list[set[int]] = [set() for _ in range(len(detector))]
-        for row in detector.used():
-            same = by_mid.get(mids[row], by_name.get(detector.names[row].casefold()))
+        for row, other in named.items():
+            same = by_mid.get(mids[row])
+            if same is None and other is not None and not (mids[row] and truth.mid(other)):
+                same = other
             if same is not None:
                 found[row].add(same)
             if expand:
@@ -58,6 +61,11 @@ class ClassMap:
         targets = [self._rows[label] for label in labels.tolist()]
         source = np.repeat(np.arange(len(labels)), [len(each) for each in targets])
         return source.astype(np.int64), np.concatenate([np.empty(0, np.int64), *targets])
+
+
+def _mid(truth: LabelTable, row: int | None, name: str) -> str:
+    """The MID of a detector's class without one: that of the truth's class of this name, or of Open Images."""
+    return (None if row is None else truth.mid(row)) or label_maps.mid_of(name)
 
 
 def _above(truth: LabelTable, mid: str) -> frozenset[str]:

@@ -113,4 +113,4 @@ def _curve(images: Sequence[Mapping[str, Any]]) -> Curve:
         (np.asarray(one["dtMatches"][_AT_50])[keep] > 0).astype(np.float64)
         for one, keep in zip(images, counted, strict=True)
     ]
-    return Curve.of(scores, hits, float(truths))
+    return Curve.of(scores, hits, truths)

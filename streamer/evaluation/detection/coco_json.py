@@ -28,7 +28,8 @@ def read(path: Path, content: Mapping[str, Any]) -> Truth:
         ConfigError: an entry is missing, malformed or repeated, or refers to an unknown one.
     """
     rows, names = _classes(path, content)
-    mids = tuple(label_maps.mid_of(name) for name in names)
+    coco = _coco_mids() if _coco_mids().keys() <= set(names) else {}  # its mouse is no animal
+    mids = tuple(coco.get(name) or label_maps.mid_of(name) for name in names)
     classes = LabelTable(names, mids, open_images.hierarchy())
     images = _entries(path, content, "images")
     ids = {_whole(path, f"images[{at}]", image, "id"): image for at, image in enumerate(images)}
@@ -69,6 +70,12 @@ def _classes(path: Path, content: Mapping[str, Any]) -> tuple[dict[int, int], tu
         rows[number] = len(names)
         names.append(name)
     return rows, tuple(names)
+
+
+def _coco_mids() -> Mapping[str, str]:
+    """The MID of each class of COCO."""
+    table = label_maps.coco_table()
+    return {table.names[row]: table.mids[row] for row in table.used()}
 
 
 def _annotation(path: Path, where: str, annotation: Mapping[str, Any], row: int) -> _Annotation:

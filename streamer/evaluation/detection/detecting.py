@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from queue import SimpleQueue
@@ -18,7 +18,7 @@ import numpy as np
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.evaluation.detection.detection_file import Found
 from streamer.evaluation.detection.pictures import Picture, Pictures
-from streamer.interfaces import Detector
+from streamer.interfaces import Detector, Source
 from streamer.sources.images.images import read_image
 from streamer.sources.selection import open_source
 from streamer.values.frame import Frame
@@ -30,7 +30,7 @@ _TIME_BASE = Fraction(1, 25)  # pictures have no time
 
 def detect(
     detectors: Sequence[Detector], pictures: Pictures, wanted: Sequence[Picture]
-) -> Iterator[tuple[Picture, Found]]:
+) -> Generator[tuple[Picture, Found]]:
     """The detections of each wanted picture, in order.
 
     Args:
@@ -77,14 +77,23 @@ def _frames(pictures: Pictures, wanted: Sequence[Picture]) -> Iterator[tuple[Pic
     with open_source(str(pictures.video)) as source:
         for frame in source:
             count = frame.index + 1
+            _refuse_damage(source, str(pictures.video), count)
             picture = by_index.pop(frame.index, None)
             if picture is not None:
                 yield picture, frame
             if not by_index:
                 return
+        _refuse_damage(source, str(pictures.video), count)
     raise ConfigError(
         f"{pictures.video} has {count} frames, but the truth has frame {max(by_index)} (from 0); it is of another video"
     )
+
+
+def _refuse_damage(source: Source, video: str, count: int) -> None:
+    if lost := source.take_damage():
+        raise SourceUnavailable(
+            f"{video}: {lost[0].cause} before frame {count}, so frames have no certain number; give them as pictures"
+        )
 
 
 def _read(picture: Picture) -> Frame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +24,7 @@ from streamer.evaluation.detection.reading import read_truth
 from streamer.evaluation.detection.scores import ClassScores, DetectionScores
 from streamer.evaluation.detection.truth import Boxes, Expansion, Metric, Truth, TruthImage
 from streamer.features import DetectorContext
+from streamer.system.partial_file import PartialFile
 from streamer.system.secrets import redacted
 from streamer.system.suggestions import did_you_mean, import_extra
 from tracking.types import IdArray
@@ -39,6 +40,22 @@ class Progress(Protocol):
     def show(self, shown: int, lost: int = 0) -> None:
         """Called after each picture."""
         ...
+
+
+ShowProgress = Callable[[int], AbstractContextManager[Progress]]
+
+
+class NoProgress:
+    """A `Progress` that shows nothing."""
+
+    def show(self, shown: int, lost: int = 0) -> None:
+        """Do nothing."""
+
+
+def no_progress(total: int) -> AbstractContextManager[Progress]:
+    """A display of `total` pictures that shows nothing."""
+    del total
+    return nullcontext(NoProgress())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,7 @@ def prepare(request: Request) -> Prepared:
 
     Raises:
         ConfigError, SourceUnavailable: a file cannot be used.
+        SinkUnavailable: the detections cannot be kept there.
     """
     truth = read_truth(request.truth)
     metric = request.metric or truth.metric
@@ -107,6 +125,8 @@ def prepare(request: Request) -> Prepared:
     if not any(len(picture.truth.labels) for picture in pictures.found):
         what = "no box" if not request.classes else f"no box of {', '.join(request.classes)}"
         raise ConfigError(f"{truth.name} has {what} on the {len(pictures.found)} pictures; there is nothing to find")
+    if request.detections is not None:
+        PartialFile(request.detections, overwrite=True).discard()  # refuse a wrong folder before a model is loaded
     file = DetectionFile.open(request.detections)
     return Prepared(request, truth, rows, pictures, file, file.missing(list(pictures.found)), metric)
 
@@ -115,7 +135,7 @@ def detect_missing(
     prepared: Prepared,
     settings: Settings,
     say: Callable[[str], None],
-    progress: Callable[[int], AbstractContextManager[Progress]],
+    progress: ShowProgress,
 ) -> None:
     """Detect the pictures whose detections are not there yet, and keep them.
 
@@ -144,9 +164,11 @@ def detect_missing(
         header = Header(built.name, built.detectors[0].labels, detector.min_score or 0.0, built.default_min_score)
         _class_map(prepared, header)
         file.begin(header)
+        # The threads of the detection end before the detectors are closed.
+        results = stack.enter_context(closing(detect(built.detectors, prepared.pictures, missing)))
         done, shown = 0, stack.enter_context(progress(len(missing)))
         try:
-            for done, (picture, found) in enumerate(detect(built.detectors, prepared.pictures, missing), start=1):
+            for done, (picture, found) in enumerate(results, start=1):
                 file.add(picture, found)
                 shown.show(done)
         finally:
@@ -156,8 +178,12 @@ def detect_missing(
                 say(f"{kept}; the same command goes on from there")
 
 
-def score(prepared: Prepared) -> DetectionScores:
+def score(prepared: Prepared, progress: ShowProgress = no_progress) -> DetectionScores:
     """Score the detections of all pictures.
+
+    Args:
+        prepared: its file has the detections of all pictures.
+        progress: makes the display of progress for so many pictures; the test set of Open Images takes minutes.
 
     Raises:
         ConfigError: the detector has none of the classes.
@@ -167,15 +193,10 @@ def score(prepared: Prepared) -> DetectionScores:
     classes = _class_map(prepared, header)
     challenge, coco = ChallengeMetric(), CocoMetric(len(truth.classes))
     metric = coco if prepared.metric is Metric.COCO else challenge
-    for picture in prepared.pictures.found:
-        image, found = picture.truth, prepared.file.found[picture.key]
-        if prepared.metric is Metric.COCO and image.size is None:
-            image = _in_pixels(image, found.size)
-        source, labels = classes(found.labels)
-        if image.verified is not None:
-            counted = np.isin(labels, image.verified)
-            source, labels = source[counted], labels[counted]
-        metric.add(image, _boxes(image, found)[source], found.scores[source], labels)
+    with progress(len(prepared.pictures.found)) as shown:
+        for done, picture in enumerate(prepared.pictures.found, start=1):
+            _add(metric, classes, picture.truth, prepared.file.found[picture.key])
+            shown.show(done)
     if prepared.metric is Metric.COCO:
         precisions, summary = coco.average_precisions(), coco.summary()
     else:
@@ -191,6 +212,17 @@ def score(prepared: Prepared) -> DetectionScores:
     return DetectionScores(
         prepared.metric, header.detector, len(prepared.pictures.found), lowest, scored, summary, notes
     )
+
+
+def _add(metric: ChallengeMetric | CocoMetric, classes: ClassMap, image: TruthImage, found: Found) -> None:
+    """Add the detections of an image whose classes were verified on it."""
+    if isinstance(metric, CocoMetric) and image.size is None:
+        image = _in_pixels(image, found.size)
+    source, labels = classes(found.labels)
+    if image.verified is not None:
+        counted = np.isin(labels, image.verified)
+        source, labels = source[counted], labels[counted]
+    metric.add(image, _boxes(image, found)[source], found.scores[source], labels)
 
 
 def _rows(truth: Truth, classes: Sequence[str]) -> IdArray:

@@ -45,10 +45,10 @@ class Curve:
 
     scores: Values
     hits: Values
-    truths: float
+    truths: int
 
     @classmethod
-    def of(cls, scores: Sequence[Values], hits: Sequence[Values], truths: float) -> Self:
+    def of(cls, scores: Sequence[Values], hits: Sequence[Values], truths: int) -> Self:
         """The curve of detections in any order; of equal scores the last one comes first, as in the evaluator of the
         TensorFlow Object Detection API."""
         joined = np.concatenate([np.empty(0), *scores])

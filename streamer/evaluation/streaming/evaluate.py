@@ -15,7 +15,7 @@ from streamer.evaluation import sequences
 from streamer.evaluation.streaming import baselines, mot_rows
 from streamer.evaluation.streaming.scores import StreamingScores, score
 from streamer.evaluation.streaming.simulation import displayed_tracks
-from streamer.run import build
+from streamer.run.trackers import build_tracker
 from streamer.system.suggestions import nearest
 from tracking.types import Detections, Tracks
 
@@ -134,7 +134,7 @@ def _by_method(
 ) -> dict[str, Displays]:
     fps = task.fps or sequence.fps
     settings = TrackerSettings(name=task.tracker)
-    tracker = build.build_tracker(settings, detection_interval_s=latency_s + float(1 / fps))
+    tracker = build_tracker(settings, detection_interval_s=latency_s + float(1 / fps))
     methods: dict[str, Displays] = {
         "stale": baselines.stale(detections, fps, latency_s),
         "linear": baselines.linear(detections, fps, latency_s),

@@ -15,7 +15,7 @@ from streamer.evaluation.sequences import Sequence
 from streamer.evaluation.streaming.latency import newest_results
 from streamer.flow.simulated_clock import Latency
 from streamer.pipeline import Pipeline
-from streamer.run import build
+from streamer.run.trackers import build_tracker
 from streamer.values.labels import LabelTable
 from tracking.types import Tracks
 
@@ -49,7 +49,7 @@ def displayed_tracks(
     rate = fps or sequence.fps
     found = dict(enumerate(sequence.detections(detections)))
     detector = RecordedDetector(found, LabelTable(("object",)), size=sequence.size)
-    built = build.build_tracker(TrackerSettings(name=tracker), detection_interval_s=latency_s + float(1 / rate))
+    built = build_tracker(TrackerSettings(name=tracker), detection_interval_s=latency_s + float(1 / rate))
     on_frame: dict[int, Tracks] = {}
     with SequenceSource(sequence, rate, find_frames(sequence)) as source:
         share = np.array(sequence.size) / (source.info.width, source.info.height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,12 +14,15 @@ from streamer.errors import SinkError, SinkUnavailable, SourceLost
 from streamer.features import SinkContext, SinkFeature
 from streamer.interfaces import Scene
 from streamer.sinks.muxing.muxer import write_failure
+from streamer.sinks.text.killed_runs import recover
+from streamer.sinks.video.recovery import lock_own
 from streamer.system.partial_file import PartialFile, completes
 from streamer.values.labels import LabelTable
 from tracking.types import Origin
 
 ORIGINS = {int(origin): origin.name.lower() for origin in Origin}
 """The names of `Tracks.origin` in files."""
+STANDARD_OUTPUT = "-"
 
 
 class LabelTexts(dict[int, str]):
@@ -43,8 +47,8 @@ class TextFileSink(SinkFeature):
     """A UTF-8 file that begins with `heading`, followed by what `text_of` returns for each scene.
 
     Args:
-        entry: `to` is the file; it is written beside it and moved there when it is complete.
-        context: whether to replace a file that exists.
+        entry: `to` is the file; it is written beside it and moved there when it is complete. `-` is standard output.
+        context: whether to replace a file that exists; `on_close` is called when the reader of standard output is gone.
 
     Attributes:
         stage: see `streamer.interfaces.Sink`.
@@ -60,32 +64,44 @@ class TextFileSink(SinkFeature):
     main_thread = False
     wants_picture = False
     notes = ()
+    takes_standard_output = True
 
     def __init__(self, entry: OutputEntry, context: SinkContext) -> None:
         self._path = Path(entry.to)
         self._overwrite, self._live = context.overwrite, context.info.live
+        self._on_close = context.on_close
         self._partial: PartialFile | None = None
         self._file: TextIO | None = None
+        self._cleanup = ExitStack()
 
     @classmethod
-    def file_of(cls, entry: OutputEntry) -> Path:
-        """The file that it writes."""
-        return Path(entry.to)
+    def file_of(cls, entry: OutputEntry) -> Path | None:
+        """The file that it writes; None for standard output."""
+        return None if entry.to == STANDARD_OUTPUT else Path(entry.to)
+
+    @classmethod
+    def is_required(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """True."""
+        return True
+
+    @classmethod
+    def keeps_all(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
+        """True."""
+        return True
 
     @abstractmethod
     def text_of(self, scene: Scene) -> str:
         """The lines of a scene, each with its newline; may be empty."""
 
     def __enter__(self) -> Self:
-        self._partial = PartialFile(self._path, overwrite=self._overwrite)
         try:
             with ExitStack() as cleanup:
-                cleanup.callback(self._partial.discard)
+                to = os.dup(1) if str(self._path) == STANDARD_OUTPUT else self._begin(cleanup)
                 # Line buffering: a program that reads through a pipe gets each line at once.
-                file = self._partial.path.open("w", encoding="utf-8", newline="\n", buffering=1)
-                self._file = cleanup.enter_context(file)
-                self._file.write(self.heading)
-                cleanup.pop_all()
+                self._file = open(to, "w", encoding="utf-8", newline="\n", buffering=1)  # noqa: PTH123
+                cleanup.callback(self._file.close)
+                self._write(self.heading)
+                self._cleanup = cleanup.pop_all()
         except OSError as error:
             raise SinkUnavailable(str(write_failure(self._path, error))) from error
         return self
@@ -95,16 +111,15 @@ class TextFileSink(SinkFeature):
         # A camera that does not come back ends the file, too: every line of it is complete.
         complete = completes(kind) or (self._live and kind is not None and issubclass(kind, SourceLost))
         self._partial = self._file = None
-        if partial is None or file is None:
-            return
-        with ExitStack() as cleanup:
-            cleanup.callback(partial.discard)
+        with self._cleanup:
+            if file is None:
+                return
             try:
                 file.close()
             except OSError as failure:
-                if complete:
+                if complete and not self._has_no_reader(failure):
                     raise write_failure(self._path, failure) from failure
-            if complete:
+            if complete and partial is not None:
                 partial.commit()
 
     def write(self, scene: Scene) -> None:
@@ -112,6 +127,31 @@ class TextFileSink(SinkFeature):
         if self._file is None:
             raise SinkError(f"{self._path} is not open: enter the sink before writing")
         try:
-            self._file.write(self.text_of(scene))
+            self._write(self.text_of(scene))
         except OSError as error:
             raise write_failure(self._path, error) from error
+
+    def _begin(self, cleanup: ExitStack) -> Path:
+        """Make the hidden file; returns its path."""
+        self._partial = partial = PartialFile(self._path, overwrite=self._overwrite)
+        cleanup.callback(partial.discard)
+        if partial.path != partial.final:  # not /dev/null
+            held = lock_own(partial.path)  # no other run takes it for the file of a killed one
+            if held is not None:
+                cleanup.callback(os.close, held)
+            recover(partial.final, self.heading)
+        return partial.path
+
+    def _write(self, text: str) -> None:
+        """Write to the file. Once the reader of standard output is gone (`| head`), the run ends as if interrupted."""
+        assert self._file is not None
+        try:
+            self._file.write(text)
+        except OSError as error:
+            if not self._has_no_reader(error):
+                raise
+            if self._on_close is not None:
+                self._on_close()
+
+    def _has_no_reader(self, error: OSError) -> bool:
+        return self._partial is None and isinstance(error, BrokenPipeError)

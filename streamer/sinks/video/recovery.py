@@ -67,8 +67,8 @@ def lock_own(path: Path) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Partial:
-    """A file of a killed process, with its lock."""
+class Partial:
+    """A file of a killed process: its hidden path, the name that it will get, and its lock (a descriptor)."""
 
     path: Path
     final: Path
@@ -170,10 +170,10 @@ class Recovery:
         """
         if self._thread is not None and self._thread.is_alive():
             return
-        found: list[_Partial] = []
+        found: list[Partial] = []
         with suppress(OSError):  # making the first file reports a folder that cannot be read
             for path in self._find():
-                partial = _locked(path, [*taken, *(one.final for one in found)])
+                partial = claimed(path, [*taken, *(one.final for one in found)])
                 if partial is not None:
                     found.append(partial)
         with self._lock:
@@ -193,7 +193,7 @@ class Recovery:
             self._stop.set()
             thread.join(_LONGEST_STOP_S)
 
-    def _recover_all(self, found: list[_Partial]) -> None:
+    def _recover_all(self, found: list[Partial]) -> None:
         with suppress(OSError):  # the current recording has priority
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         for partial in found:
@@ -220,7 +220,7 @@ class Recovery:
             self._worked_s = time.monotonic()
         return self._stop.is_set()
 
-    def _recover(self, partial: _Partial) -> None:
+    def _recover(self, partial: Partial) -> None:
         if self._stop.is_set():
             return
         path, final = partial.path, partial.final
@@ -235,7 +235,7 @@ class Recovery:
             self._keep_or_remove(path, status.st_size, error)
             return
         try:
-            final = _named(path, final)
+            final = named(path, final)
         finally:
             os.close(held)
         log.warning("%s: recovered %s of a killed run: %.1f s", self._name, final, lasted_s)
@@ -248,7 +248,8 @@ class Recovery:
             log.warning("%s: cannot read %s of a killed run: %s; the file is kept", self._name, path, error)
 
 
-def _locked(path: Path, taken: Collection[Path]) -> _Partial | None:
+def claimed(path: Path, taken: Collection[Path]) -> Partial | None:
+    """A hidden file of a killed process, locked; None if a process writes it. `taken` are names of other files."""
     stem = partial_stem(path)
     try:
         descriptor = lock(path)
@@ -258,7 +259,7 @@ def _locked(path: Path, taken: Collection[Path]) -> _Partial | None:
     if stem is None or (not status.st_size and time.time() - status.st_mtime < _FRESH_S):
         os.close(descriptor)
         return None
-    return _Partial(path, free_name(path.with_name(stem + path.suffix), taken), descriptor)
+    return Partial(path, free_name(path.with_name(stem + path.suffix), taken), descriptor)
 
 
 def _has_its_name(path: Path) -> bool:
@@ -267,7 +268,7 @@ def _has_its_name(path: Path) -> bool:
     return any(partial_stem(Path(one.name)) is None for one in others)
 
 
-def _named(path: Path, final: Path) -> Path:
+def named(path: Path, final: Path) -> Path:
     """Give a recovered file its name, or the next free one."""
     while True:
         try:

@@ -74,7 +74,7 @@ def test_a_classifier_gets_its_signature_and_the_families(tmp_path: Path) -> Non
     refused(
         path,
         r"no detector of a known family \(dfine, .*yolov8\): it has inputs images float32 \(1, 3, 64, 96\); "
-        r"outputs scores float32 \(1, 1000\)",
+        r"outputs scores float32 \(1, 1000\); it gives no boxes, like a classifier",
     )
 
 
@@ -114,7 +114,7 @@ def test_other_inputs_are_refused(picture: tuple[int, ...], message: str, tmp_pa
 def test_names_that_do_not_match_the_classes_are_refused(names: str, tmp_path: Path) -> None:
     metadata = graphs.ULTRALYTICS | {"names": names}
     path = graphs.constant(tmp_path / "model.onnx", {"output0": graphs.yolov8(BOXES, SCORES)}, metadata=metadata)
-    refused(path, r"has 2 classes, but names \d; give --set detector\.label_map=FILE\.txt")
+    refused(path, r"has 2 classes, but names \d; set detector\.label_map=FILE\.txt")
 
 
 def test_a_label_map_that_does_not_match_the_classes_is_refused(tmp_path: Path) -> None:
@@ -132,9 +132,14 @@ def test_an_unknown_family_suggests_the_nearest(tmp_path: Path) -> None:
     refused(path, r"no family 'yolo8'; did you mean yolov8\?", onnx={"family": "yolo8"})
 
 
-@pytest.mark.parametrize("family", ["dfine", "detr", "yolox"])
+@pytest.mark.parametrize("family", ["dfine", "detr", "yolox", "end_to_end"])
 def test_a_family_that_does_not_fit_gets_the_signature(family: str, tmp_path: Path) -> None:
     refused(write_yolov8(tmp_path / "m.onnx"), f"is not of the family {family}: it has", onnx={"family": family})
+
+
+def test_a_family_needs_scores_behind_the_boxes(tmp_path: Path) -> None:
+    path = graphs.constant(tmp_path / "model.onnx", {"output0": np.zeros((1, 4, 50), np.float32)})
+    refused(path, "is not of the family yolov8", onnx={"family": "yolov8"})
 
 
 def test_a_model_of_uint8_has_no_normalization(tmp_path: Path) -> None:

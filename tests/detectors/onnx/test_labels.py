@@ -65,6 +65,18 @@ def test_ids_of_a_label_map_are_numbers_of_the_model_if_there_are_gaps(tmp_path:
     assert table(write_detr(tmp_path / "model.onnx", 4), str(tmp_path / "own.csv")).names[3] == "gadget"
 
 
+def test_a_text_file_has_one_line_a_class_and_empty_lines_for_gaps(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("\nwidget\n\ngadget\n")
+    assert table(write_detr(tmp_path / "model.onnx", 4), str(tmp_path / "own.txt")).names == (
+        "",
+        "widget",
+        "",
+        "gadget",
+    )
+    (tmp_path / "own.txt").write_text("???\nwidget\ngadget\n")
+    assert table(write_detr(tmp_path / "model.onnx", 3), str(tmp_path / "own.txt")).names[1:] == ("widget", "gadget")
+
+
 def test_rfdetr_names_its_classes_with_gaps(tmp_path: Path) -> None:
     path = write_detr(tmp_path / "model.onnx", 4, graphs.rfdetr_metadata({1: "person", 3: "car"}))
     assert table(path).names == ("", "person", "", "car")
@@ -74,6 +86,7 @@ def test_rfdetr_names_its_classes_with_gaps(tmp_path: Path) -> None:
     assert detector.detect(frame_of(blank(192, 128))).labels.tolist() == [3, 3]
 
 
-def test_metadata_that_cannot_be_read_is_missing(tmp_path: Path) -> None:
-    path = write_detr(tmp_path / "m.onnx", 91, {"rfdetr_inference": "{", "names": "__import__('os')", "imgsz": "big"})
+@pytest.mark.parametrize("names", ["__import__('os')", "{-1: 'a'}", "{10**9: 'a'}", "{999999999: 'a'}", "3", "{}"])
+def test_metadata_that_cannot_be_read_is_missing(names: str, tmp_path: Path) -> None:
+    path = write_detr(tmp_path / "m.onnx", 91, {"rfdetr_inference": "{", "names": names, "imgsz": "big"})
     assert table(path, "coco").rows(["=person"]) == (1,)

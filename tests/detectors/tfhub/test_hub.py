@@ -9,9 +9,11 @@ import sys
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+import streamer
 from streamer.classes import open_images
 from streamer.cli.commands import packaged_clip
 from streamer.config.detector import DetectorSettings
@@ -99,11 +101,21 @@ def test_ids_are_used_if_no_column_has_mids(tmp_path: Path) -> None:
     assert [detector.labels.name(row) for row in found.labels] == ["Car"]
 
 
-@pytest.mark.parametrize("paint", [Paint(RED, 1, "/m/none", "Thing", 0.8), Paint(RED, 602, "thing", "Thing", 0.8)])
-def test_a_class_beyond_the_table_is_an_error(paint: Paint, tmp_path: Path) -> None:
-    detector = HubDetector(tiny_module.write(tmp_path / "module", [paint]))
-    with pytest.raises(DetectorError, match=r"class (/m/none|id 602), which is not in its label map"):
-        detector.detect(painted_frame())
+@pytest.mark.parametrize(
+    ("paint", "unknown"),
+    [(Paint(RED, 1, "/m/none", "Thing", 0.8), "/m/none"), (Paint(RED, 602, "thing", "Thing", 0.8), "class 602")],
+)
+def test_the_classes_that_the_table_lacks_are_counted_through_the_watchdog(
+    paint: Paint, unknown: str, tmp_path: Path
+) -> None:
+    module = tiny_module.write(tmp_path / "module", [paint])
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(pictures / f"{number}.png"), painted_frame().rgb()[:, :, ::-1])
+    with streamer.open(pictures, detector=str(module), settings={"detector.device": "cpu"}) as scenes:
+        assert sum(1 for _ in scenes) == 3
+    assert scenes.stats.counts == {("without a name", unknown): 3}
 
 
 def test_columns_of_different_lengths_are_an_error(tmp_path: Path) -> None:

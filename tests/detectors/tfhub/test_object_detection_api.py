@@ -50,13 +50,37 @@ def test_without_a_label_map_the_error_has_the_remedy(tmp_path: Path) -> None:
         HubDetector(tiny_api_model.write(tmp_path / "model"), DetectorSettings(device="cpu"))
 
 
-@pytest.mark.parametrize("class_id", [12.0, 91.0, 1.5, -1.0])
-def test_an_id_that_is_not_in_the_label_map(class_id: float, tmp_path: Path) -> None:
-    detector = HubDetector(
-        tiny_api_model.write(tmp_path / "model", class_id=class_id), DetectorSettings(label_map="coco", device="cpu")
-    )
-    with pytest.raises(DetectorError, match=f"class id {class_id:g}"):
-        detector.detect(bright_frame())
+@pytest.mark.parametrize("class_id", [12.0, 91.0])
+def test_an_id_that_the_label_map_lacks_gets_a_name_by_its_number(class_id: float, tmp_path: Path) -> None:
+    detector = HubDetector(tiny_api_model.write(tmp_path / "model", class_id=class_id), COCO)
+    found = detector.detect(bright_frame())
+    assert [detector.labels.name(label) for label in found.labels.tolist()] == [f"class {class_id:g}"]
+    assert detector.unknown_classes == {f"class {class_id:g}": 1}
+
+
+def test_warm_up_and_description_use_the_size_that_the_model_requires(tmp_path: Path) -> None:
+    detector = HubDetector(tiny_api_model.write(tmp_path / "model", size=(50, 100)), COCO)
+    assert detector.warm_up(1280, 720) > 0
+    assert "CPU" in " ".join(detector.describe(1280, 720))
+
+
+def test_pixels_of_the_input_are_scaled_to_the_frame(tmp_path: Path) -> None:
+    model = tiny_api_model.write(tmp_path / "model", size=(50, 100), boxes=[(10, 25, 30, 75)])
+    found = HubDetector(model, COCO).detect(bright_frame())
+    np.testing.assert_allclose(found.boxes, [[50, 20, 150, 60]])
+
+
+def test_the_image_info_of_a_model_garden_export_scales_its_boxes(tmp_path: Path) -> None:
+    info = [[100.0, 200.0], [50.0, 100.0], [0.5, 0.5], [0.0, 0.0]]
+    model = tiny_api_model.write(tmp_path / "model", boxes=[(10, 25, 30, 75)], image_info=info)
+    found = HubDetector(model, COCO).detect(bright_frame())
+    np.testing.assert_allclose(found.boxes, [[50, 20, 150, 60]])
+
+
+def test_pixels_of_an_unknown_picture_end_the_run(tmp_path: Path) -> None:
+    model = tiny_api_model.write(tmp_path / "model", boxes=[(10, 25, 30, 75)])
+    with pytest.raises(ModelError, match="boxes in pixels"):
+        HubDetector(model, COCO).detect(bright_frame())
 
 
 def test_a_batch_of_several_is_refused_by_warm_up(tmp_path: Path) -> None:

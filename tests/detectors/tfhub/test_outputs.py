@@ -120,18 +120,38 @@ def test_the_id_is_used_without_mids() -> None:
     assert reads.read([boxes, scores, ids, mids, names], WIDTH, HEIGHT).labels.tolist() == [PERSON, CAR]
 
 
-@pytest.mark.parametrize("wrong", [-1, 0, 602, 100_000, 1.5])
-def test_an_unknown_id_is_an_error(wrong: float) -> None:
+@pytest.mark.parametrize("unnamed", [0, 602, 100_000])
+def test_an_id_without_a_name_stays_and_is_counted(unnamed: int, caplog: pytest.LogCaptureFixture) -> None:
     boxes, scores, _, _, names = outputs([[0, 0, 1, 1], [0, 0, 1, 1]], [0.9, 0.8])
-    ids = np.array([CAR, wrong])
-    with pytest.raises(DetectorError, match=rf"the class id {wrong:g}, which is not in its label map"):
-        reader().read([boxes, scores, ids, names, names], WIDTH, HEIGHT)
+    reads = reader()
+    for _ in range(3):
+        found = reads.read([boxes, scores, np.array([CAR, unnamed]), names, names], WIDTH, HEIGHT)
+        assert found.labels.tolist() == [CAR, unnamed]
+    assert reads.unknown_classes == {f"class {unnamed}": 3}
+    (record,) = caplog.records
+    assert f"gives class {unnamed}, which its label map does not have" in record.getMessage()
 
 
-def test_an_unknown_mid_is_an_error() -> None:
-    boxes, scores, ids, _, names = outputs([[0, 0, 1, 1]], [0.9])
-    with pytest.raises(DetectorError, match=r"the class /m/none, which is not in its label map"):
-        reader().read([boxes, scores, ids, np.array([b"/m/none"], object), names], WIDTH, HEIGHT)
+@pytest.mark.parametrize("wrong", [-1, 1.5, 1e12, np.nan])
+def test_what_is_no_id_costs_its_row_only(wrong: float, caplog: pytest.LogCaptureFixture) -> None:
+    boxes, scores, _, _, names = outputs([[0, 0, 1, 1], [0, 0, 1, 1]], [0.9, 0.8])
+    reads = reader()
+    found = reads.read([boxes, scores, np.array([wrong, CAR]), names, names], WIDTH, HEIGHT)
+    assert found.labels.tolist() == [CAR]
+    assert reads.unknown_classes == {f"class {wrong:g}": 1}
+    assert len(caplog.records) == 1
+
+
+def test_an_unknown_mid_costs_its_row_only(caplog: pytest.LogCaptureFixture) -> None:
+    boxes, scores, ids, mids, names = outputs([[0, 0, 1, 1], [0, 0, 1, 1]], [0.9, 0.8])
+    mids[0] = b"/m/none"
+    reads = reader()
+    for _ in range(2):
+        found = reads.read([boxes, scores, ids, mids, names], WIDTH, HEIGHT)
+        assert found.labels.tolist() == [CAR]
+        assert found.scores.tolist() == pytest.approx([0.8])
+    assert reads.unknown_classes == {"/m/none": 2}
+    assert ["/m/none" in record.getMessage() for record in caplog.records] == [True]
 
 
 def test_rounding_beyond_the_edge_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:

@@ -23,6 +23,7 @@ def write(
     count: float | None = None,
     boxes: Sequence[Sequence[float]] | None = None,
     batch: int = 1,
+    image_info: Sequence[Sequence[float]] | None = None,
 ) -> Path:
     """Write the model.
 
@@ -35,6 +36,7 @@ def write(
         count: what it says for the number of boxes; the true one if None.
         boxes: instead of the bright part, in ymin, xmin, ymax, xmax.
         batch: how many pictures it answers for.
+        image_info: `(4, 2)`, the output of this name in models of the Model Garden; none if None.
     """
     import tensorflow as tf
 
@@ -68,7 +70,9 @@ def write(
             def batched(rows: Any) -> Any:
                 return tf.repeat(rows[None], batch, axis=0)
 
+            info = {} if image_info is None else {"image_info": batched(tf.constant(image_info, tf.float32))}
             return {
+                **info,
                 "detection_boxes": batched(tf.ensure_shape(tf.pad(found, [[0, padding], [0, 0]]), [ROWS, 4])),
                 "detection_scores": batched(tf.pad(scores, [[0, padding]])),
                 "detection_classes": batched(tf.fill([ROWS], class_id)),

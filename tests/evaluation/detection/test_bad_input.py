@@ -131,6 +131,8 @@ def test_pictures_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[st
         ({"plot": Path("plot.pdf")}, "--plot plot.pdf: the suffix must be .png or .svg"),
         ({"json_path": Path("nowhere/scores.json")}, "no folder"),
         ({"detections": Path("truth.json")}, "truth.json line 1"),
+        ({"detections": Path("nowhere/det.jsonl")}, "no folder nowhere"),
+        ({"detections": Path("pictures")}, "pictures: it is a folder"),
         ({"min_score": 3.0}, "detector.min_score"),
     ],
 )

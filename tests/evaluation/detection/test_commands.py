@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,7 @@ from streamer.registry import DETECTORS
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.cli.program import Program, exit_code
-from tests.clips import write_video
+from tests.clips import corrupt, write_video
 from tests.evaluation.detection.made import SIZE, coco, write_json, write_pictures
 from tests.evaluation.made import FRAMES, write_sequence
 from tracking.types import Detections
@@ -176,6 +177,17 @@ def test_pictures_of_another_scale_are_scaled(folder: Path) -> None:
     assert figures()["summary"]["AP"] == pytest.approx(1)
 
 
+def test_pictures_are_read_upright(folder: Path) -> None:
+    """A portrait whose pixels are stored as a landscape; 64x48 in the truth is its upright size."""
+    stored = write_pictures(folder / "pictures", ["a.jpg"], size=(48, 64)) / "a.jpg"
+    turned = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHHI", 0x112, 3, 1, 6, 0, 0)
+    content = stored.read_bytes()
+    stored.write_bytes(content[:2] + b"\xff\xe1" + struct.pack(">H", 2 + len(turned)) + turned + content[2:])
+    write_json(folder / "truth.json", coco({"a.jpg": [(0, BOX)]}))
+    assert detection(json_path=Path("scores.json")) == 0
+    assert figures()["summary"]["AP"] == pytest.approx(1)
+
+
 def test_selected_classes(folder: Path) -> None:
     write_json(folder / "truth.json", coco({"a.png": [(0, BOX), (1, [0, 0, 9, 9])], "b.png": [(1, BOX)]}))
     assert detection(json_path=Path("scores.json")) == 0
@@ -208,6 +220,9 @@ def test_open_images_with_the_hierarchy_of_version_4(folder: Path, capsys: pytes
     printed = capsys.readouterr().out
     assert "no file of image-level labels" in printed
     assert "the detector has 1 of the 2 classes; the others count as 0: Man" in printed
+    assert detection("boxes.csv", metric="coco", json_path=Path("scores.json")) == 0
+    assert figures()["classes"]["Person"]["AP"] == pytest.approx(1)
+    capsys.readouterr()
     assert detection("boxes.csv", metric="coco", expand="none", classes="=Person") == 2
     assert "boxes.csv has no box of =Person on the 4 pictures" in capsys.readouterr().err
     assert folder.is_dir()
@@ -258,6 +273,22 @@ def test_pictures_of_another_set(folder: Path, capsys: pytest.CaptureFixture[str
     assert detection(images=images, detections=Path("det.jsonl")) == 2
     assert message in capsys.readouterr().err
     assert not Path("det.jsonl").exists()
+
+
+def test_a_video_that_lost_frames_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The frames behind the damage have no certain number."""
+    intact = write_video(folder / "intact.mp4", frames=60, size=SIZE)
+    corrupt(intact, folder / "damaged.mp4", start=0.5, end=0.6)
+    truth = coco({f"{index}.png": [(0, BOX)] for index in range(60)})
+    for index, image in enumerate(truth["images"]):
+        image["frame_id"] = index
+    write_json(folder / "truth.json", truth)
+    assert detection(images="intact.mp4") == 0
+    capsys.readouterr()
+    assert detection(images="damaged.mp4") == 2
+    message = capsys.readouterr().err
+    assert "damaged.mp4: decode error before frame" in message
+    assert "give them as pictures" in message
 
 
 def test_a_file_that_another_process_writes_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

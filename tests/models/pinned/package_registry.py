@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from streamer.models import npm
+from streamer.models.pinned import npm
 
 CONTENT = bytes(range(256)) * 40
 

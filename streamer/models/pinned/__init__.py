@@ -1,0 +1,1 @@
+"""Models whose file is known by checksum: npm packages with weights, and their conversion to LiteRT models."""
