@@ -49,6 +49,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/demo: .venv/bin/python pyproject.toml constraints.txt
+	@echo 'installing into .venv: downloads about 800 MB, takes a few minutes and 2.7 GB of disk'
 	$(INSTALL) '.[demo]'
 	@touch $@
 

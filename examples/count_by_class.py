@@ -1,4 +1,4 @@
-"""Print how many objects of each class a clip shows. A track is counted once, however long it is visible.
+"""Print how many objects of each class a clip shows. A track counts once, if it is at least a second old.
 
 python examples/count_by_class.py clip.mp4
 """
@@ -8,6 +8,8 @@ from collections import Counter
 
 import streamer
 
-label_of_id = {item.id: item.label for scene in streamer.open(sys.argv[1]) for item in scene.objects}
+scenes = streamer.open(sys.argv[1])
+tracks = ((item, age_s) for scene in scenes for item, age_s in zip(scene.objects, scene.tracks.age_s, strict=True))
+label_of_id = {item.id: item.label for item, age_s in tracks if age_s >= 1}
 for label, count in Counter(label_of_id.values()).most_common():
     print(f"{label}: {count}")

@@ -35,6 +35,7 @@ from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
 from streamer.presentation.frame_path import FramePath, build_frame_path
 from streamer.presentation.presentation import Presented
 from streamer.render.annotators import Renderer
+from streamer.system.suggestions import counted
 from streamer.values.delivery import Detected
 from streamer.values.states import DropCause, FrameState, Overlay
 from tracking.types import Detections, Tracker
@@ -216,7 +217,7 @@ class Pipeline:
             self.stats.ledger.add_damage(damage)
             if not self._live:  # a camera may lose frames for weeks; status line and metrics have the counts
                 detail = damage.detail and f" ({damage.detail})"
-                log.warning("%d frame(s) lost: %s%s", damage.frames, damage.cause, detail)
+                log.warning("%s lost: %s%s", counted(damage.frames, "frame"), damage.cause, detail)
 
     # detector threads
 
@@ -264,7 +265,7 @@ class Pipeline:
             scene = self._draw(presented)
             self._route.shown(presented.frame, presented.state, presented.cause)
             self.stats.shown += 1
-            self.stats.tracks.add(scene.tracks, scene.labels)
+            self.stats.tracks.add(scene.tracks, scene.labels, scene.frame)
             for sink_worker in self._sink_workers:
                 sink_worker.put(scene)
             for observer in self._observers:

@@ -219,5 +219,7 @@ def _adopt(owner: object, name: str, dtype: type[np.generic], shape: tuple[int, 
 def _check_boxes(boxes: FloatArray) -> None:
     if not np.isfinite(boxes).all():
         raise ValueError("boxes must be finite")
-    if (boxes[:, 2:] < boxes[:, :2]).any():
-        raise ValueError("boxes must be x0, y0, x1, y1 with x1 >= x0 and y1 >= y0")
+    swapped = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if swapped.any():
+        box = ", ".join(f"{number:g}" for number in boxes[swapped][0].tolist())
+        raise ValueError(f"boxes must be x0, y0, x1, y1 with x1 >= x0 and y1 >= y0, not {box}; x, y, width, height?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from rich.text import Text
@@ -21,8 +22,8 @@ def trees(labels: LabelTable, pattern: str = "") -> list[Tree]:
 
     Args:
         labels: of the detector.
-        pattern: part of a name, or a MID, in any case: selects the classes that match, and those above and below them.
-            "" selects all.
+        pattern: words of a name, or a MID, in any case: selects the classes that match, and those above and below them.
+            A part of a word matches if no class has the whole word. "" selects all.
 
     Raises:
         ConfigError: no class matches; the message has the nearest names.
@@ -61,8 +62,17 @@ class _Nodes:
                 self.children.setdefault(parent, []).append(node)
 
     def matching(self, pattern: str) -> set[str]:
+        """The nodes with the pattern as whole words; if there is none, as the start of a word; else as any part."""
         folded = pattern.strip().casefold()
-        return {node for node, name in self.names.items() if folded in name.casefold() or folded == node.casefold()}
+        if not folded:
+            return set(self.names)
+        text = re.escape(folded)
+        for wanted in (rf"(?<!\w){text}(?!\w)", rf"(?<!\w){text}", text):
+            found = {node for node, name in self.names.items() if re.search(wanted, name.casefold())}
+            found |= {node for node in self.names if folded == node.casefold()}
+            if found:
+                return found
+        return set()
 
     def closed(self, start: set[str], following: dict[str, tuple[str, ...]] | dict[str, list[str]]) -> set[str]:
         """`start` and all nodes that can be reached from it."""

@@ -14,6 +14,7 @@ from streamer.cli.terminal import Terminal
 from streamer.errors import StreamerError
 from streamer.observe.report import Progress, Report
 from streamer.run.batch import Outcome
+from streamer.system.suggestions import counted
 
 _MOST_CLASSES = 3
 _COLUMNS = 80
@@ -31,6 +32,10 @@ class BatchTerminal:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._started = False
+
+    def begins(self, source: str) -> None:
+        """See `BatchReporter`. Its warnings begin with the name."""
+        self._terminal.input_name.source = source
 
     def message(self, text: str) -> None:
         """See `BatchReporter`."""
@@ -64,6 +69,7 @@ class BatchTerminal:
 
     def summary(self, outcomes: Sequence[Outcome], total: int, wall_s: float) -> None:
         """One line for all inputs, and where the outputs are."""
+        self._terminal.input_name.source = ""
         reports = [one.report for one in outcomes if one.report is not None]
         complete = sum(report.state == "complete" for report in reports)
         failed = sum(one.error is not None and not one.interrupted for one in outcomes)
@@ -71,11 +77,11 @@ class BatchTerminal:
         parts = [f"{complete} complete"]
         parts += [f"{failed} failed"] if failed else []
         parts += [f"{total - complete - failed} interrupted or not begun"] if complete + failed < total else []
-        self._line(f"{total} input{'s' * (total != 1)}: {', '.join(parts)}; {frames} frames in {wall_s:.1f} s")
+        self._line(f"{counted(total, 'input')}: {', '.join(parts)}; {counted(frames, 'frame')} in {wall_s:.1f} s")
         folders = Counter(str(Path(path).parent) for report in reports for path in report.outputs)
         for folder, files in folders.items():
             where = "in this folder" if folder == "." else f"in {folder}"
-            self._line(f"written: {files} file{'s' * (files != 1)} {where}")
+            self._line(f"written: {counted(files, 'file')} {where}")
 
     def _line(self, text: str) -> None:
         if not self._terminal.quiet:
@@ -88,7 +94,7 @@ def _line_of(name: str, report: Report | None) -> str:
         return f"{name}: interrupted before the first frame"
     stats = report.stats
     state = "" if report.state == "complete" else f"{report.state} after "
-    begin = f"{name}: {state}{stats.shown} frame{'s' * (stats.shown != 1)}, {stats.throughput_fps:.1f} fps; "
+    begin = f"{name}: {state}{counted(stats.shown, 'frame')}, {stats.throughput_fps:.1f} fps; "
     counts = sorted(stats.tracks.by_class.items(), key=lambda item: (-item[1], item[0]))
     for shown in range(_MOST_CLASSES, 0, -1):
         classes = [f"{label} {count}" for label, count in counts[:shown]]

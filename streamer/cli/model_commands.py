@@ -97,11 +97,17 @@ def _chosen(name: str, *, offline: bool = False) -> str:
 
 def labels(
     pattern: Annotated[
-        str, typer.Argument(metavar="NAME", help="Part of a name, or a MID. Default: all classes.")
+        str, typer.Argument(metavar="NAME", help="Word of a name, or a MID. Default: all classes.")
     ] = "",
     detector: Annotated[
-        str, value("--detector", "MODEL", "Model by name, an ONNX file, or a hub module: URL, file or folder.")
-    ] = "faster_rcnn_openimages_v4",
+        str | None,
+        value(
+            "--detector",
+            "MODEL",
+            "Model by name, an ONNX file, or a hub module: URL, file or folder.",
+            default="auto; with --label-map a hub module",
+        ),
+    ] = None,
     label_map: LabelMap = None,
     assign: Assign = None,
 ) -> None:
@@ -110,8 +116,14 @@ def labels(
         from streamer.classes import label_tree
         from streamer.config.loading import load_settings
         from streamer.detectors import selection
+        from streamer.models import store
 
-        chosen = {"detector.name": detector, "detector.label_map": label_map}
-        labels = selection.labels_of(load_settings(None, assign or (), chosen).detector)
+        name = detector or (store.HUB_MODULE if label_map else None)
+        chosen = {"detector.name": name, "detector.label_map": label_map}
+        settings = load_settings(None, assign or (), chosen).detector
+        labels = selection.labels_of(settings)
+        if settings.name == "auto":
+            count = sum(1 for _ in labels.used())
+            terminal.message(f"{count} classes of the detector that runs here; --detector {store.HUB_MODULE} has 601")
         for tree in label_tree.trees(labels, pattern):
             terminal.output.print(tree, soft_wrap=True)

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
+from streamer.cli.run_options import RunCommand
 from streamer.system import standard_streams
 
 NAME = "streamer"
@@ -31,7 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (commands.run, commands.replay, commands.demo, commands.track, commands.probe):
+app.command(cls=RunCommand)(commands.run)
+for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 
 models = typer.Typer(help="List, download and check models; show their classes.", no_args_is_help=True)

@@ -9,6 +9,7 @@ from rich.table import Table
 from streamer.flow.stats import DETECTED, RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
 from streamer.system.paths import readable
+from streamer.system.suggestions import counted
 from streamer.values.states import FrameState
 
 MOST_CLASSES = 8
@@ -26,7 +27,7 @@ def head(report: Report) -> list[str]:
     if stats.flagged_corrupt:
         parts.append(f"{stats.flagged_corrupt} shown although flagged as damaged")
     return [
-        f"{report.state}: {ledger.entered} frames in {stats.wall_s:.1f} s, {stats.throughput_fps:.1f} fps",
+        f"{report.state}: {counted(ledger.entered, 'frame')} in {stats.wall_s:.1f} s, {stats.throughput_fps:.1f} fps",
         "frames: " + ", ".join(parts),
         *_reasons(stats),
     ]

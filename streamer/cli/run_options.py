@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from streamer.cli.options import ADVANCED, DETECTION, DRAWING, INPUT, LIVE, OUTPUTS, flag, value
 
@@ -29,6 +30,39 @@ OPTION_OF = {
     "set overwrite": "--overwrite",
 }
 """Settings by their path as messages name them, and the option of `run` that sets them."""
+OF_OTHER_PROGRAMS = {
+    "--conf": "--min-score",
+    "--confidence": "--min-score",
+    "--device": "--set detector.device=gpu:0",
+    "--model": "--detector",
+    "--name": "--out-dir",
+    "--project": "--out-dir",
+    "--save-conf": "--csv",
+    "--save-txt": "--csv",
+    "--source": "the source without an option",
+    "--stride": "--detect-every",
+    "--vid-stride": "--detect-every",
+    "--view-img": "--show",
+    "--weights": "--detector",
+}
+"""Options of Ultralytics and similar programs, and what does the same here."""
+
+
+class RunCommand(TyperCommand):
+    """A command that suggests its own option for one of `OF_OTHER_PROGRAMS`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments; an unknown option raises Click's `NoSuchOption`, whose class Typer does not export."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter:
+            raise
+        except Exception as error:
+            meant = OF_OTHER_PROGRAMS.get(str(getattr(error, "option_name", "")).replace("_", "-"))
+            if meant is not None:
+                error.message = f"No such option: {error.option_name}; did you mean {meant}?"  # type: ignore[attr-defined]
+                error.possibilities = None  # type: ignore[attr-defined]
+            raise
 
 
 class LogFormat(StrEnum):

@@ -64,6 +64,22 @@ def _paragraph(console: Console, text: str, label: str = "", style: str = "") ->
     console.print(shown, soft_wrap=True)
 
 
+class InputName(logging.Filter):
+    """Puts the name of the input before each message that does not have it; "" for a single input.
+
+    The thread that runs the inputs sets `source` between them, when no other thread logs.
+    """
+
+    source = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record; always True."""
+        message = record.getMessage()
+        if self.source and self.source not in message:
+            record.msg, record.args = f"{self.source}: {message}", None
+        return True
+
+
 class Terminal:
     """The `streamer.observe.report.Reporter` of the command line, with errors and results besides.
 
@@ -83,6 +99,8 @@ class Terminal:
             from streamer.observe.json_logs import json_handler
 
             handler = json_handler()
+        self.input_name = InputName()
+        handler.addFilter(self.input_name)
         handler.addFilter(SecretsFilter())
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         log.setLevel(logging.INFO if json_logs else logging.NOTSET)

@@ -46,7 +46,8 @@ def explain(error: ValidationError, section: type[BaseModel], *above: str) -> st
     else:
         message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     value = SECRETS.hide(repr(first["input"]))
-    got = "" if "password" in path or value in message else f" (got {value})"
+    is_told = first["input"] is None or "password" in path or value in message
+    got = "" if is_told else f" (got {value})"
     return f"{path}: {message[0].lower()}{message[1:]}{got}"
 
 

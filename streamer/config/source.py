@@ -123,6 +123,11 @@ class SourceSettings(Section):
             raise ValueError("give auto, or 0 to 10000 milliseconds")
         return value
 
+    @field_validator("transport", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
     @field_validator("uri", mode="before")
     @classmethod
     def _camera(cls, value: object) -> object:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from streamer.values.frame import Frame, RgbArray
 from streamer.values.labels import LabelTable
-from tracking.types import Detections
+from tracking.types import Detections, FloatArray
 
 DetectFunction = Callable[[RgbArray], tuple[npt.ArrayLike, npt.ArrayLike, Sequence[str]]]
 """Gets a frame as uint8 RGB `(height, width, 3)`. Returns boxes `(N, 4)` (x0, y0, x1, y1 in pixels), scores `(N,)` in
@@ -51,10 +51,14 @@ class FunctionDetector:
 
         Raises:
             TypeError: the function returned something else.
-            ValueError: boxes, scores or names have a wrong shape or value.
+            ValueError: boxes, scores or names have a wrong shape or value; the boxes are fractions of the frame.
         """
         boxes, scores, names = self._call(frame.rgb())
-        found = Detections(np.asarray(boxes), np.asarray(scores), self._rows_of(names))
+        try:
+            found = Detections(np.asarray(boxes), np.asarray(scores), self._rows_of(names))
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+        self._check_units(found.boxes, frame)
         if ((found.scores < 0) | (found.scores > 1)).any():
             raise ValueError(f"{self.name}: scores must be in 0..1, not {found.scores.tolist()}")
         size = np.array([frame.width, frame.height] * 2, np.float32)
@@ -64,6 +68,17 @@ class FunctionDetector:
 
     def close(self) -> None:
         """Nothing to release: the function belongs to the caller."""
+
+    def _check_units(self, boxes: FloatArray, frame: Frame) -> None:
+        """Refuse boxes that are fractions of the frame: in pixels, all of them would lie in its first pixel."""
+        is_empty = (boxes[:, 2:] == boxes[:, :2]).any(axis=1)  # a row of zeros, which pads the result of some models
+        if is_empty.all() or boxes.max() > 1 or max(frame.width, frame.height) <= 1:
+            return
+        example = ", ".join(f"{number:g}" for number in boxes[np.argmin(is_empty)].tolist())
+        raise ValueError(
+            f"{self.name}: boxes must be in pixels, not in 0..1 as {example}; multiply x by the width and y by the "
+            f"height of the picture ({frame.width}x{frame.height})"
+        )
 
     def _call(self, rgb: RgbArray) -> tuple[Any, Any, Sequence[str]]:
         result = self._function(rgb)

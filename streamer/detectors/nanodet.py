@@ -62,7 +62,7 @@ class NanoDetDetector(DetectorFeature):
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._min_score = self.default_min_score if settings.min_score is None else settings.min_score
-        self._best_logit = -math.inf
+        self._top_score: float | None = None
 
     @classmethod
     def accepts(cls, name: str) -> bool:
@@ -86,9 +86,8 @@ class NanoDetDetector(DetectorFeature):
         return label_maps.coco_rows()
 
     @property
-    def best_score(self) -> float | None:
-        """The highest score so far, whether or not it was reported; None before the first frame."""
-        return None if self._best_logit == -math.inf else 1 / (1 + math.exp(-self._best_logit))
+    def top_score(self) -> float | None:
+        return self._top_score
 
     def detect(self, frame: Frame) -> Detections:
         """Detections of all classes on the frame, by falling score; boxes in pixels, clipped to the frame.
@@ -101,7 +100,7 @@ class NanoDetDetector(DetectorFeature):
         place = Letterbox.fit(frame.width, frame.height, _INPUT_PX)
         rows = self._infer(self._interpreter, frame.rgb((place.width, place.height)), place)
         best = rows[:, : nanodet.CLASSES].max(axis=1)
-        self._best_logit = max(self._best_logit, float(best.max()))
+        self._top_score = 1 / (1 + math.exp(-max(float(best.max()), -88.0)))
         cells = np.flatnonzero(best >= _logit(self._min_score) - _ROUNDING)
         boxes, scores, labels = candidates(rows[cells], cells, self._min_score)
         kept = ssd.suppress(boxes, scores, labels, iou_threshold=_IOU_THRESHOLD, max_detections=_MAX_DETECTIONS)

@@ -53,10 +53,7 @@ class SharedDetectors:
 
 
 class _Exclusive:
-    """A detector with one caller at a time: a run that fails may leave its detector thread in `detect`.
-
-    It has no `best_score`, which would include the runs before.
-    """
+    """A detector with one caller at a time: a run that fails may leave its detector thread in `detect`."""
 
     def __init__(self, inner: Detector) -> None:
         self.recorded = bool(getattr(inner, "recorded", False))
@@ -66,6 +63,11 @@ class _Exclusive:
     @property
     def labels(self) -> LabelTable:
         return self._inner.labels
+
+    @property
+    def top_score(self) -> float | None:
+        """That of the last frame, perhaps of an earlier run; None if the detector does not know it."""
+        return getattr(self._inner, "top_score", None)
 
     @property
     def unknown_classes(self) -> Mapping[str, int]:

@@ -9,16 +9,27 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from streamer.flow.frame_ledger import FrameLedger
+from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Tracks
 
 TRACKS_REMEMBERED = 10_000
 _BINS_PER_DECADE = 48
 _SHORTEST_S = 1e-7
+
+
+LEAST_TRACK_S = 1.0
+"""Age from which a track is counted as an object, seconds.
+
+On a clip of four cars that pass one by one, the starter has 7 tracks of Car and 4 of other classes. Those of at least a
+second are the four cars; at 0.5 s there are six, because one car has three tracks (docs/outputs.md).
+"""
+SHORT_VIDEO_S = 2.0
+"""Up to this length, seconds, all tracks of a video are counted."""
 
 
 @dataclass(slots=True)
@@ -56,8 +67,20 @@ class DurationHistogram:
         return 0.0
 
 
+@dataclass(slots=True)
+class _Counted:
+    """How a track was counted."""
+
+    name: str | None = None
+    is_long: bool = False
+
+
 class TrackCounts:
-    """Counts the tracks of each class that were shown, in bounded memory. Display thread only.
+    """Counts the objects of each class that were shown, in bounded memory. Display thread only.
+
+    A track is counted once, with the class that it has last, when it is `LEAST_TRACK_S` old: most shorter tracks are
+    misdetections, or a part of another track. In a video shorter than `SHORT_VIDEO_S`,
+    and in pictures, whose time is made up, all tracks are counted.
 
     The tracks that were shown last are remembered with their classes. A track is counted again if `remembered` others
     were shown since; trackers forget theirs long before.
@@ -67,25 +90,44 @@ class TrackCounts:
     """
 
     def __init__(self, remembered: int = TRACKS_REMEMBERED) -> None:
-        self.by_class: Counter[str] = Counter()
-        """Tracks by class name; a track whose class changes is counted for each class."""
         self._remembered = remembered
-        self._classes_of: OrderedDict[int, set[str]] = OrderedDict()
+        self._tracks: OrderedDict[int, _Counted] = OrderedDict()
+        self._all: Counter[str] = Counter()
+        self._long: Counter[str] = Counter()
+        self._first_s: float | None = None
+        self._is_long = False
 
     def __len__(self) -> int:
         """Tracks that are remembered."""
-        return len(self._classes_of)
+        return len(self._tracks)
 
-    def add(self, tracks: Tracks, labels: LabelTable) -> None:
+    @property
+    def by_class(self) -> Mapping[str, int]:
+        """Number of objects by class name, without zeros."""
+        return +(self._long if self._is_long else self._all)
+
+    def add(self, tracks: Tracks, labels: LabelTable, frame: Frame) -> None:
         """Count the tracks of one shown frame."""
-        for track_id, label in zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True):
-            name, known = labels.name(label), self._classes_of.setdefault(track_id, set())
-            self._classes_of.move_to_end(track_id)
-            if name not in known:
-                known.add(name)
-                self.by_class[name] += 1
-        while len(self._classes_of) > max(self._remembered, len(tracks)):
-            self._classes_of.popitem(last=False)
+        if self._first_s is None:
+            self._first_s = frame.time_s
+        self._is_long |= not frame.file and frame.time_s - self._first_s >= SHORT_VIDEO_S
+        ages_s = tracks.age_s.tolist()
+        for track_id, label, age_s in zip(tracks.ids.tolist(), tracks.labels.tolist(), ages_s, strict=True):
+            track = self._tracks.setdefault(track_id, _Counted())
+            self._tracks.move_to_end(track_id)
+            self._count(track, labels.name(label), is_long=track.is_long or age_s >= LEAST_TRACK_S)
+        while len(self._tracks) > max(self._remembered, len(tracks)):
+            self._tracks.popitem(last=False)
+
+    def _count(self, track: _Counted, name: str, *, is_long: bool) -> None:
+        if (track.name, track.is_long) == (name, is_long):
+            return
+        if track.name is not None:
+            self._all[track.name] -= 1
+            self._long[track.name] -= track.is_long
+        self._all[name] += 1
+        self._long[name] += is_long
+        track.name, track.is_long = name, is_long
 
 
 class RateMeter:
@@ -134,6 +176,9 @@ class RunStats:
         self._times: dict[tuple[str, str], DurationHistogram] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._gauges: dict[tuple[str, str], float] = {}
+
+    def __repr__(self) -> str:
+        return f"RunStats(shown={self.shown}, tracks={dict(self.tracks.by_class)}, wall_s={self.wall_s:.1f})"
 
     def add_time(self, stage: str, duration_s: float) -> None:
         """One frame spent `duration_s` in a stage."""

@@ -27,6 +27,9 @@ STALL_TIMEOUT_S = 30.0
 
 _CHUNK_BYTES = 1 << 16
 _LINE_EVERY_S = 5.0
+_BAR_WIDTH = 16
+_NUMBERS_WIDTH = _BAR_WIDTH + 37  # and percent, bytes and speed: "100% 144.5/144.5 MB 100.0 MB/s", with spaces
+_SHORTEST = 12
 _TEMPORARY = (408, 425, 429)  # and all from 500 on
 _LOGIN = (401, 403, 407)
 _REASONS = (
@@ -141,9 +144,11 @@ def _progress(name: str, size_bytes: int | None, wanted: bool | None) -> Iterato
         yield lambda _: None
     elif wanted or console.is_terminal:
         title = progress.TextColumn("{task.description}", markup=False)
+        room = max(_SHORTEST, console.width - _NUMBERS_WIDTH)
+        shown = name if len(name) <= room else f"…{name[1 - room :]}"  # the end of an address says most
         columns = (progress.TaskProgressColumn(), progress.DownloadColumn(), progress.TransferSpeedColumn())
-        with progress.Progress(title, progress.BarColumn(), *columns, console=console) as bar:
-            task = bar.add_task(name, total=size_bytes)
+        with progress.Progress(title, progress.BarColumn(_BAR_WIDTH), *columns, console=console) as bar:
+            task = bar.add_task(shown, total=size_bytes)
             yield lambda count: bar.advance(task, count)
     else:
         yield _Lines(console.print, name, size_bytes).advance

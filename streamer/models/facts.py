@@ -33,7 +33,7 @@ FACTS: Mapping[str, Facts] = {
     store.NANODET: Facts(80, "416x416", (0.229, "COCO"), 0.87, "Apache-2.0"),
     # MediaPipe publishes the weights and the graph, and no mAP:
     # https://github.com/google-ai-edge/mediapipe/tree/master/mediapipe/modules/objectron
-    store.STARTER: Facts(23, "300x300", None, 0.77, "Apache-2.0"),
+    store.STARTER: Facts(23, "300x300", None, 0.78, "Apache-2.0"),
     # mAP by the metric of the Open Images Challenge:
     # https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1
     store.HUB_MODULE: Facts(600, "to 1024", (0.58, "Open Images"), None, "Apache-2.0"),

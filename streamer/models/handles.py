@@ -13,7 +13,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from streamer.errors import ModelError
 
 HUB_MODULE = "faster_rcnn_openimages_v4"
-"""Faster R-CNN with Inception ResNet V2, trained on Open Images V4, 600 classes: the high-accuracy model."""
+"""Faster R-CNN with Inception ResNet V2, trained on Open Images V4: the high-accuracy model.
+
+Its label map has 601 classes; its page says 600."""
 HUB_HANDLE = "https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1"
 
 _ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar")

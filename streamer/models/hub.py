@@ -18,6 +18,7 @@ from streamer.errors import ModelError
 from streamer.models import archive, downloads, saved_model
 from streamer.models.archive import CutShort
 from streamer.models.downloads import STALL_TIMEOUT_S, Transient
+from streamer.models.formats import frozen_graph, model_files
 from streamer.models.handles import Url
 from streamer.models.hub_cache import Contents, Entry, Manifest, sha256_of, sweep
 
@@ -110,7 +111,10 @@ def _install(source: Url | Path, entry: Entry, sha256: str | None, progress: boo
         else:
             file = source
         found = sha256_of(file)
-        unpacked = archive.unpack(file, scratch / "module", shown=shown)
+        if isinstance(source, Path) and model_files.is_frozen_graph(source):
+            unpacked = frozen_graph.convert(file, scratch / "module")
+        else:
+            unpacked = archive.unpack(file, scratch / "module", shown=shown)
         if sha256 is not None and found != sha256.lower():
             raise ModelError(
                 f"{shown} is refused: its SHA-256 is {found}, but {sha256.lower()} is pinned (detector.sha256)"

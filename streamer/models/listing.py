@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streamer.errors import ModelError
 from streamer.models import handles, hub, saved_model, store
+from streamer.models.formats import model_files
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, Url
 from streamer.models.hub_cache import Entry, entries
 from streamer.models.pinned.model import PinnedModel
@@ -73,6 +74,9 @@ def check(name: str) -> ModelEntry:
     source = handles.parse(name)
     if isinstance(source, Url):
         return _module(_best(source, thorough=True), source.shown, thorough=True)
+    if not paths.exists(source):
+        raise ModelError(store.unknown(name))
+    source = model_files.located(source)
     if paths.is_dir(source):
         entry = Entry(source.absolute())
         if entry in entries(store.hub_dir()):
@@ -80,8 +84,6 @@ def check(name: str) -> ModelEntry:
         reason = saved_model.defect(source)
         state = State.DAMAGED if reason else State.READY
         return ModelEntry(name, _KIND, entry.size_bytes(), "a folder of yours", source, state, reason)
-    if not paths.exists(source):
-        raise ModelError(store.unknown(name))
     return _module(hub.entry_of(source, store.hub_dir()), name, thorough=True)
 
 
@@ -150,7 +152,7 @@ def _module(entry: Entry, name: str | None, *, thorough: bool) -> ModelEntry:
 
 
 def _entry(entry: Entry, name: str, origin: str, defect: str) -> ModelEntry:
-    kind = _KIND + (", 600 classes" if name == HUB_MODULE else "")
+    kind = _KIND + (", 601 classes" if name == HUB_MODULE else "")
     if not defect:
         state, detail = State.READY, ""
     elif entry.is_occupied:

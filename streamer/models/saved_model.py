@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamer.errors import ModelError
+from streamer.models import saved_model_proto
 from streamer.system import paths
 
 FILE_NAME = "saved_model.pb"
@@ -104,28 +105,32 @@ def _missing_checkpoint(directory: Path, content: bytes) -> str:
 
 
 def read_signatures(directory: Path) -> tuple[Signature, ...]:
-    """All signatures of a SavedModel; imports TensorFlow.
+    """All signatures of a SavedModel; without TensorFlow.
 
     Raises:
         ModelError: there is no SavedModel, it is damaged, or the checkpoint is missing.
     """
-    from streamer.models.tensorflow_import import tensorflow
+    from google.protobuf.message import DecodeError
 
-    tf = tensorflow()
     content = _checked_content(directory)
-    graphs = _graphs(directory, content)
+    try:
+        graphs = saved_model_proto.parse(content).meta_graphs
+    except DecodeError as error:
+        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
+    if not graphs:
+        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
     if reason := _missing_checkpoint(directory, content):
         raise ModelError(f"{directory} is not complete: {reason}")
     return tuple(
         Signature(
-            name,
+            signature.key,
             tuple(sorted(graph.meta_info_def.tags)),
-            {key: _tensor(tf, info) for key, info in signature.inputs.items()},
-            {key: _tensor(tf, info) for key, info in signature.outputs.items()},
+            {entry.key: _tensor(entry.value) for entry in signature.value.inputs},
+            {entry.key: _tensor(entry.value) for entry in signature.value.outputs},
         )
         for graph in graphs
-        for name, signature in graph.signature_def.items()
-        if not name.startswith("__")  # TF2 lists its initializer here
+        for signature in graph.signature_def
+        if not signature.key.startswith("__")  # TF2 lists its initializer here
     )
 
 
@@ -166,8 +171,8 @@ def _graphs(directory: Path, content: bytes) -> Sequence[Any]:
     return graphs
 
 
-def _tensor(tf: Any, info: Any) -> Tensor:
+def _tensor(info: Any) -> Tensor:
     shape = (
         None if info.tensor_shape.unknown_rank else tuple(None if d.size < 0 else d.size for d in info.tensor_shape.dim)
     )
-    return Tensor(info.name, tf.dtypes.as_dtype(info.dtype).name, shape)
+    return Tensor(info.name, saved_model_proto.DTYPES.get(info.dtype, f"type {info.dtype}"), shape)

@@ -12,6 +12,7 @@ from streamer.models.cache import cache_dir as cache_dir
 from streamer.models.cache import hub_dir as hub_dir
 from streamer.models.cache import is_offline as is_offline
 from streamer.models.downloads import STALL_TIMEOUT_S
+from streamer.models.formats import model_files
 from streamer.models.handles import HUB_HANDLE as HUB_HANDLE
 from streamer.models.handles import HUB_MODULE as HUB_MODULE
 from streamer.models.handles import Url
@@ -96,6 +97,7 @@ def fetch(
     if isinstance(source, Path):
         if not paths.exists(source):
             raise ModelError(unknown(name))
+        source = model_files.located(source)
         if paths.is_dir(source):
             return _folder(source, sha256)
     else:

@@ -27,7 +27,7 @@ class Report:
         outputs: paths of the finished files, with those of recordings.
         notes: what the outputs could not carry, and other things that the user must know.
         first_frame_s: time from the start of the program to the first scene; None if there was no scene.
-        remarks: for the user only, not part of the JSON: addresses that were served, and that no video was written.
+        remarks: for the user only, not part of the JSON: addresses that were served.
     """
 
     source: str

@@ -81,13 +81,13 @@ class Delay:
         usual_s = _usual_s(self._waits_s)
         needed_s = _needed_s(usual_s, interval_s)
         if self.chosen_s is None:
-            self._rise(needed_s)
+            self._rise(needed_s, usual_s)
             self._fall(now_s - next_s, next_s, START_SPEED)
         elif usual_s > self.chosen_s:
             if self._lowered_s is not None:  # else it rises further in the same stall
                 is_soon = now_s - self._lowered_s < self._must_be_quick_s
                 self._must_be_quick_s = 2 * self._must_be_quick_s if is_soon else QUICK_S
-            self._rise(needed_s)
+            self._rise(needed_s, usual_s)
         elif needed_s < _QUICKER * self.chosen_s:
             self._quick_waits_s.append(wait_s)
             if self._quick_since_s is None:
@@ -97,16 +97,21 @@ class Delay:
         else:
             self._forget_quick_waits()
 
-    def _rise(self, needed_s: float) -> None:
+    def _rise(self, needed_s: float, wait_s: float) -> None:
         self.chosen_s, self._lowered_s = needed_s, None
         self._forget_quick_waits()
-        log.warning("frames are shown %.2f s after they arrive: detections take that long", needed_s)
+        log.warning(
+            "frames are shown %.2f s after they arrive: they wait up to %.2f s for the next detection; "
+            "the delay falls after a minute of shorter waits",
+            needed_s,
+            wait_s,
+        )
 
     def _lower(self, needed_s: float, now_s: float, next_s: float) -> None:
         self._fall(self.of(next_s) or 0.0, next_s, FALL_SPEED)
         self.chosen_s, self._lowered_s = needed_s, now_s
         self._forget_quick_waits()
-        log.warning("frames are shown %.2f s after they arrive from now on: detections are quicker", needed_s)
+        log.warning("frames are shown %.2f s after they arrive from now on: waits for detections are shorter", needed_s)
 
     def _forget_quick_waits(self) -> None:
         self._quick_since_s = None

@@ -46,6 +46,10 @@ class Outcome:
 class BatchReporter(Protocol):
     """Receives what happens in several runs. The thread that runs them calls it."""
 
+    def begins(self, source: str) -> None:
+        """A run begins; `source` is the readable name of its input."""
+        ...
+
     def message(self, text: str) -> None:
         """One line about what happens."""
         ...
@@ -129,6 +133,7 @@ class Batch:
 
     def _run_one(self, number: int, run: PlannedRun, detectors: SharedDetectors, on_ready: StopHook) -> Outcome:
         source = redacted(run.source)
+        self._reporter.begins(source)
         reporter = _RunReporter(self._reporter, f"{number}/{len(self._runs)} {source}")
         session = Session(
             run.source,

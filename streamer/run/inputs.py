@@ -19,6 +19,7 @@ from streamer.sources.images.files import IMAGE_SUFFIXES, PATTERN, list_files, n
 from streamer.sources.selection import is_live
 from streamer.system import output_names, paths
 from streamer.system.secrets import redacted
+from streamer.system.suggestions import counted
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
@@ -94,7 +95,8 @@ def _expanded(given: str, notes: list[str]) -> list[str]:
     count = sum(not output_names.is_output(one) for one in pictures)
     if count:
         notes.append(
-            f"{given}: the videos are read, but not the {count} pictures; for those give a pattern such as *.jpg"
+            f"{given}: the videos are read, but not the {counted(count, 'picture')} in it; for those give a pattern "
+            "such as *.jpg"
         )
     base = Path(given) if is_folder else output_names.searched_folder(given)
     kept = _without_outputs(sorted(videos, key=natural_key), notes, base)

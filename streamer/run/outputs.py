@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from streamer.system.partial_file import make_folder
 from streamer.system.secrets import redacted
 
 STANDARD_OUTPUT = "-"
+_NO_SCHEME = re.compile(r"([\w.-]*):(\d{1,5})/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ class Outputs:
         """
         if not all(typed):
             raise ConfigError("an output has an empty name; give a file or an address")
+        for to in typed:
+            if port := _NO_SCHEME.fullmatch(to):
+                meant = f"http://{port[1] or '127.0.0.1'}:{port[2]}/"
+                raise ConfigError(f"{to}: is no name of an output; did you mean {meant} (a page for browsers)?")
         named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
         by_default = not (typed or settings.outputs or others)

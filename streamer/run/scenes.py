@@ -6,6 +6,7 @@ One thread iterates; `stop` may be called by any other.
 from __future__ import annotations
 
 import contextlib
+import logging
 import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -26,6 +27,8 @@ from streamer.run.loaded_detector import LoadedDetector
 from streamer.run.outputs import Outputs
 from tracking.types import Tracker
 
+log = logging.getLogger(__name__)
+
 Output = str | Path | OutputEntry | Sink
 
 
@@ -44,6 +47,7 @@ class Scenes(Iterator[Scene]):
     def __init__(self, source: str, outputs: Outputs, settings: Settings, own: OwnParts) -> None:
         self.stats = RunStats()
         self._ended = False
+        self._has_outputs = bool(outputs.entries or own.sinks)
         outputs.check(source)
         self._stack = ExitStack()
         this = weakref.ref(self)  # a part that referred to this object would keep it alive
@@ -81,7 +85,9 @@ class Scenes(Iterator[Scene]):
             raise
 
     def run(self) -> None:
-        """Run to the end, for the outputs alone."""
+        """Run to the end, for the outputs alone. Logs a warning if there is no output."""
+        if not self._has_outputs:
+            log.warning("run() writes nothing without an output; use streamer.open(..., outputs='out.mp4')")
         for _ in self:
             pass
 

@@ -145,7 +145,7 @@ class Session:
             outputs=self._written(failed=state == "failed"),
             notes=run.notes,
             first_frame_s=self._first_frame_s,
-            remarks=self._remarks(run),
+            remarks=self._remarks(),
         )
         if report_file is not None:
             report_file.complete(json.dumps(paths.encodable(report.to_dict()), indent=2) + "\n")
@@ -166,6 +166,5 @@ class Session:
             found += sink.files
         return list(map(str, found))
 
-    def _remarks(self, run: BuiltRun) -> list[str]:
-        ended = [f"ended: {destination}" for sink, destination in self._described if not sink.files]
-        return [*ended, NO_VIDEO] if self._outputs.lack_video(run.sinks) else ended
+    def _remarks(self) -> list[str]:
+        return [f"ended: {destination}" for sink, destination in self._described if not sink.files]

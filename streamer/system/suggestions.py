@@ -27,6 +27,11 @@ def did_you_mean(word: str, known: Iterable[str], *, otherwise: str, most: int =
     return f"did you mean {', '.join(by_folded[name] for name in near)}?" if near else otherwise
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 frame`, `2 frames`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean X?` for a misspelled word, or a list of the known names."""
     names = sorted(known)

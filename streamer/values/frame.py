@@ -59,7 +59,7 @@ class Frame:
         pts: presentation time in units of `time_base`, exactly as in the container.
         time_base: seconds per tick of `pts`, an exact rational.
         captured_s: monotonic clock at arrival, seconds; before decoding where the source is live.
-        segment: +1 at each reconnect, loop or change of format; trackers are reset there.
+        segment: +1 at each reconnection, loop of the sender's video or change of format; trackers are reset there.
         duration: display time in ticks of `time_base`, 0 if unknown.
         corrupt: the decoder flagged the frame as damaged.
         damage: why detectors must not use it (`packet loss`); empty if there is no reason.

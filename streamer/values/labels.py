@@ -165,7 +165,11 @@ class LabelTable:
 
     def _known(self) -> str:
         known = sorted({self.names[row] for row in self.used()}, key=str.casefold)
-        return f"; it knows {', '.join(known)}" if len(known) <= _LISTED else f"; it knows {len(known)} classes"
+        return (
+            f"; it knows {', '.join(known)}"
+            if len(known) <= _LISTED
+            else (f"; it knows {len(known)} classes by name, which 'streamer models labels' lists")
+        )
 
 
 def _reached(start: Iterable[str], following: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -27,7 +27,8 @@ def starter(starter_weights: Path) -> str:  # noqa: ARG001
 
 
 def labels(program: Program, *arguments: str) -> list[str]:
-    result = program("models", "labels", *arguments)
+    known = () if {"--detector", "--label-map"} & {*arguments} else ("--detector", store.HUB_MODULE)
+    result = program("models", "labels", *arguments, *known)
     assert result.code == 0, result.errors
     assert result.errors == ""
     return result.output.splitlines()
@@ -49,6 +50,27 @@ def test_a_pattern_shows_parents_and_children(program: Program) -> None:
     assert [line.split("  ")[0] for line in labels(program, "LIMOUS")] == ["Vehicle", "└── Land vehicle", "", ""]
 
 
+def test_a_whole_word_hides_words_that_begin_with_it(program: Program) -> None:
+    lines = labels(program, "car")
+    assert [line.lstrip(" └├─│\xa0").split("  ")[0] for line in lines] == [
+        "Vehicle",
+        "Land vehicle",
+        "Car",
+        "Limousine",
+        "Van",
+    ]
+    assert "Carrot" in "".join(labels(program, "carr"))
+
+
+def test_the_default_is_the_detector_that_runs_here(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.detectors.auto.has_gpu_device", lambda: False)
+    result = program("models", "labels", "car")
+    assert result.code == 0, result.errors
+    assert "Car" in result.output
+    assert "Limousine" not in result.output
+    assert "classes of the detector that runs here" in result.errors
+
+
 def test_the_classes_of_other_detectors(program: Program, starter: str) -> None:
     lines = labels(program, "--detector", starter, "car")
     assert "Vehicle  18  /m/07yv9" in lines
@@ -62,7 +84,7 @@ def test_the_classes_of_other_detectors(program: Program, starter: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["helmt"], "Helmet"),
+        (["helmt", "--detector", store.HUB_MODULE], "Helmet"),
         (["--detector", "startr"], "starter"),
         (["--label-map", "cocoo"], "did you mean coco?"),
         (["--label-map", "none.pbtxt"], "cannot read the label map none.pbtxt"),

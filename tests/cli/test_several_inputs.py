@@ -176,3 +176,14 @@ def test_a_video_becomes_numbered_pictures(program: Program) -> None:
     refused = program("run", "a.mp4", "-o", "one.jpg")
     assert refused.code == 2
     assert "write one/ or one-%06d.jpg" in refused.errors
+
+
+def test_a_warning_of_several_inputs_names_its_input_and_the_remedy(program: Program) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        write_video(program.folder / name, frames=12)
+    result = program("run", "a.mp4", "b.mp4", "--classes", "Cat")
+    assert result.code == 0, result.errors
+    warnings = [line for line in result.errors.splitlines() if line.startswith("warning: ")]
+    assert [line.split()[1] for line in warnings] == ["a.mp4:", "b.mp4:"], result.errors
+    for line in warnings:
+        assert "best score 0." in line

@@ -55,12 +55,26 @@ def test_boxes_are_clipped_dropped_and_sorted() -> None:
     [
         ((3,), TypeError, "must return boxes, scores and a list of class names, not"),
         (([], [], "car"), TypeError, "must return boxes, scores and a list of class names"),
-        (([(0, 0, 1, 1)], [0.5], [7]), TypeError, "must return boxes, scores and a list of class names"),
-        (([(0, 0, 1, 1)], [90], ["car"]), ValueError, r"scores must be in 0\.\.1, not \[90"),
-        (([(0, 0, 1, 1)], [0.5], []), ValueError, "labels must have shape"),
-        (([(5, 5, 1, 1)], [0.5], ["car"]), ValueError, "boxes must be x0, y0, x1, y1"),
+        (([(0, 0, 9, 9)], [0.5], [7]), TypeError, "must return boxes, scores and a list of class names"),
+        (([(0, 0, 9, 9)], [90], ["car"]), ValueError, r"scores must be in 0\.\.1, not \[90"),
+        (([(0, 0, 9, 9)], [0.5], []), ValueError, "<lambda>: labels must have shape"),
+        (
+            ([(0, 0, 9, 9), (30, 20, 9, 12)], [0.5, 0.5], ["car", "car"]),
+            ValueError,
+            r"<lambda>: boxes must be x0, y0, x1, y1 .*, not 30, 20, 9, 12; x, y, width, height\?",
+        ),
+        (
+            ([(0, 0, 0, 0), (0.25, 0.5, 0.75, 1)], [0, 0.5], ["car", "car"]),
+            ValueError,
+            r"<lambda>: boxes must be in pixels, not in 0\.\.1 as 0\.25, 0\.5, 0\.75, 1; multiply x by .*\(64x48\)",
+        ),
     ],
 )
 def test_a_wrong_result_is_refused(result: Any, error: type[Exception], reason: str) -> None:
     with pytest.raises(error, match=reason):
         detector_of(*result).detect(frame_of(np.zeros((HEIGHT, WIDTH, 3), np.uint8)))
+
+
+def test_rows_of_zeros_are_no_boxes_in_fractions() -> None:
+    black = frame_of(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    assert len(detector_of([(0, 0, 0, 0)] * 2, [0, 0], ["car", "car"]).detect(black)) == 0

@@ -155,12 +155,12 @@ def same(a: Detections, b: Detections) -> bool:
     )
 
 
-def test_the_best_score_is_known_if_nothing_reaches_the_bound() -> None:
+def test_the_top_score_is_known_if_nothing_reaches_the_bound() -> None:
     frame, strict = frame_of(street(640, 360, seed=3)), NanoDetDetector(DetectorSettings(min_score=0.999))
-    assert strict.best_score is None
+    assert strict.top_score is None
     assert len(strict.detect(frame)) == 0
     best = NanoDetDetector(DetectorSettings(min_score=0.0)).detect(frame).scores[0]
-    assert strict.best_score == pytest.approx(float(best), rel=1e-5)
+    assert strict.top_score == pytest.approx(float(best), rel=1e-5)
 
 
 def test_instances_in_threads_give_equal_detections() -> None:

@@ -100,3 +100,13 @@ def test_classes_do_not_suppress_each_other() -> None:
     scores = np.array([0.5, 0.9, 0.8], np.float32)
     found = ssd.suppress(boxes, scores, np.array([1, 2, 2], np.int32), iou_threshold=0.5, max_detections=100)
     assert found.tolist() == [1, 0]
+
+
+def test_suppression_continues_behind_the_first_rows() -> None:
+    """1,500 boxes on one object come before a hundred others."""
+    corners = np.array([[0, 0]] * 1500 + [[100 * n, 0] for n in range(1, 101)], np.float32)
+    boxes = np.concatenate([corners, corners + 10], axis=1)
+    scores = np.linspace(1, 0, len(boxes), dtype=np.float32)
+    labels = np.ones(len(boxes), np.int32)
+    found = ssd.suppress(boxes, scores, labels, iou_threshold=0.5, max_detections=40)
+    assert found.tolist() == [0, *range(1500, 1539)]

@@ -72,9 +72,10 @@ def test_a_folder_is_annotated_and_errors_are_one_line(clip: str, tmp_path: Path
     (tmp_path / "clips").mkdir()
     shutil.copy(clip, tmp_path / "clips" / "first.mp4")
     (tmp_path / "clips" / "broken.mp4").write_bytes(b"no video")
-    printed = run("folder_of_clips.py", tmp_path, "clips", "annotated").splitlines()
-    assert len(printed) == 1
-    assert "broken.mp4" in printed[0]
+    for _ in range(2):
+        printed = run("folder_of_clips.py", tmp_path, "clips", "annotated").splitlines()
+        assert len(printed) == 1
+        assert "broken.mp4" in printed[0]
     assert len(decoded(tmp_path / "annotated" / "first.mp4")) == FRAMES
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.stats import DurationHistogram, RateMeter, RunStats, TrackCounts
 from streamer.observe.report import Report
+from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import DropCause, FrameState
 from tracking.types import Tracks
@@ -19,7 +23,12 @@ from tracking.types import Tracks
 TABLE = LabelTable(("Person", "Car", "Person"))
 
 
-def tracks_of(shown: dict[int, int]) -> Tracks:
+def frame_at(time_s: float, file: str = "") -> Frame:
+    """A frame without content."""
+    return Frame(av.VideoFrame(4, 4), round(1000 * time_s), round(1000 * time_s), Fraction(1, 1000), 0.0, file=file)
+
+
+def tracks_of(shown: dict[int, int], age_s: float = 10.0) -> Tracks:
     """Tracks with these ids and labels."""
     n = len(shown)
     zero = np.zeros(n, np.float32)
@@ -29,7 +38,7 @@ def tracks_of(shown: dict[int, int]) -> Tracks:
         scores=zero,
         labels=np.array(list(shown.values()), np.int32),
         velocities=np.zeros((n, 2), np.float32),
-        age_s=zero,
+        age_s=np.full(n, age_s, np.float32),
         unseen_s=zero,
         origin=np.zeros(n, np.uint8),
         confirmed=np.ones(n, np.bool_),
@@ -103,27 +112,49 @@ def test_the_bottleneck_is_the_busiest_stage_for_its_threads() -> None:
 )
 def test_tracks_are_counted_as_if_all_were_remembered(frames: list[list[tuple[int, int]]]) -> None:
     # In its window of 10, at most 19 other tracks are shown besides a track.
-    counts, all_ids = TrackCounts(remembered=20), dict[str, set[int]]()
+    counts, last_labels = TrackCounts(remembered=20), dict[int, str]()
     for number, frame in enumerate(frames):
         shown = {1 + number + offset: label for offset, label in frame}
-        counts.add(tracks_of(shown), TABLE)
-        for track_id, label in shown.items():
-            all_ids.setdefault(TABLE.name(label), set()).add(track_id)
-    assert counts.by_class == {name: len(ids) for name, ids in all_ids.items()}
+        counts.add(tracks_of(shown), TABLE, frame_at(number))
+        last_labels |= {track_id: TABLE.name(label) for track_id, label in shown.items()}
+    assert counts.by_class == Counter(last_labels.values())
+
+
+def test_a_track_counts_once_it_is_a_second_old() -> None:
+    counts = TrackCounts()
+    counts.add(tracks_of({1: 1, 2: 1}, age_s=0.96), TABLE, frame_at(0))
+    counts.add(tracks_of({1: 1}, age_s=1), TABLE, frame_at(0.04))
+    counts.add(tracks_of({3: 0}, age_s=0.5), TABLE, frame_at(9))
+    assert counts.by_class == {"Car": 1}
+
+
+@pytest.mark.parametrize(("last_s", "file"), [(1.9, ""), (9, "0009.jpg")], ids=["a short video", "pictures"])
+def test_all_tracks_of_short_videos_and_pictures_count(last_s: float, file: str) -> None:
+    counts = TrackCounts()
+    counts.add(tracks_of({1: 1, 2: 0}, age_s=0), TABLE, frame_at(0, file))
+    counts.add(tracks_of({3: 1}, age_s=0), TABLE, frame_at(last_s, file))
+    assert counts.by_class == {"Car": 2, "Person": 1}
+
+
+def test_stats_show_frames_tracks_and_time() -> None:
+    stats = RunStats()
+    stats.tracks.add(tracks_of({1: 1}), TABLE, frame_at(0))
+    stats.shown, stats.wall_s = 250, 3.14
+    assert repr(stats) == "RunStats(shown=250, tracks={'Car': 1}, wall_s=3.1)"
 
 
 def test_counting_tracks_takes_bounded_memory() -> None:
     counts = TrackCounts(remembered=100)
     for first in range(1, 20_001, 10):
-        counts.add(tracks_of({track_id: track_id % 2 for track_id in range(first, first + 15)}), TABLE)
+        counts.add(tracks_of({track_id: track_id % 2 for track_id in range(first, first + 15)}), TABLE, frame_at(0))
     assert len(counts) == 100
-    assert counts.by_class.total() == 20_005
+    assert sum(counts.by_class.values()) == 20_005
 
 
 def test_a_frame_with_more_tracks_than_are_remembered_counts_each_once() -> None:
     counts = TrackCounts(remembered=10)
     for _ in range(5):
-        counts.add(tracks_of(dict.fromkeys(range(1, 51), 1)), TABLE)
+        counts.add(tracks_of(dict.fromkeys(range(1, 51), 1)), TABLE, frame_at(0))
     assert counts.by_class == {"Car": 50}
 
 
@@ -221,7 +252,7 @@ def test_stages_and_ages_are_separate() -> None:
 def test_a_track_that_is_shown_again_is_remembered_longer() -> None:
     counts = TrackCounts(remembered=3)
     for track_id in (1, 2, 3, 1, 4, 1):
-        counts.add(tracks_of({track_id: 1}), TABLE)
+        counts.add(tracks_of({track_id: 1}), TABLE, frame_at(0))
     assert counts.by_class == {"Car": 4}
-    counts.add(tracks_of({2: 1}), TABLE)
+    counts.add(tracks_of({2: 1}), TABLE, frame_at(0))
     assert counts.by_class == {"Car": 5}, "it was forgotten, and is counted again"

@@ -83,7 +83,10 @@ LOOKS = {
         (640, 360),
         (0, 40, 320, 200),
         [BoxAnnotator(), LabelAnnotator()],
-        [tracks([(20 + 8 * step, 74, 90 + 8 * step, 190), (150, 72, 215, 188)], labels=[0, 1]) for step in range(16)],
+        [
+            tracks([(20 + 8 * step, 74, 90 + 8 * step, 190), (150, 72, 215, 188)], labels=[0, 1])
+            for step in [0] * 25 + list(range(16))
+        ],
     ),
     "staying": Look(
         (640, 360),

@@ -74,7 +74,20 @@ def test_a_label_does_not_follow_the_noise_of_a_box_at_the_edge() -> None:
 def test_a_label_stays_while_another_object_passes() -> None:
     standing_box = (200, 100, 260, 300)
     passing = [tracks([(20 + 8 * step, 104, 80 + 8 * step, 300), standing_box]) for step in range(60)]
-    assert sides(passing, 1) == ["above"]
+    assert sides(passing[:1] * FPS + passing, 1) == ["above"]
+
+
+def test_the_label_of_a_new_track_moves_at_once_when_it_is_covered() -> None:
+    apart, together = [(20, 100, 90, 300), (300, 104, 370, 300)], [(280, 100, 350, 300), (300, 104, 370, 300)]
+    frames = standing(apart, 0.5) + standing(together, 0.1)
+    assert sides(frames, 1) == ["above", "below"]
+
+
+@pytest.mark.parametrize(("x0", "after_s"), [(290, 0.8), (255, 1.5)], ids=["mostly covered", "partly covered"])
+def test_a_label_that_is_mostly_covered_moves_sooner(x0: int, after_s: float) -> None:
+    apart, together = [(20, 100, 90, 300), (300, 104, 370, 300)], [(x0, 100, x0 + 70, 300), (300, 104, 370, 300)]
+    assert sides(standing(apart, 2) + standing(together, after_s - 0.1), 1) == ["above"]
+    assert sides(standing(apart, 2) + standing(together, after_s + 0.1), 1) == ["above", "below"]
 
 
 def test_a_label_moves_once_where_another_object_stays() -> None:

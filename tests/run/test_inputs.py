@@ -56,7 +56,9 @@ def test_pictures_beside_videos_are_left_out_with_a_note() -> None:
     touch("m/a.mp4", "m/1.jpg", "m/2.jpg")
     found = find_inputs(["m"])
     assert found.sources == ("m/a.mp4",)
-    assert found.notes == ("m: the videos are read, but not the 2 pictures; for those give a pattern such as *.jpg",)
+    assert found.notes == (
+        "m: the videos are read, but not the 2 pictures in it; for those give a pattern such as *.jpg",
+    )
 
 
 def test_outputs_of_earlier_runs_are_left_out() -> None:

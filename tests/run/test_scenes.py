@@ -153,6 +153,13 @@ def test_classes_and_scores_are_arguments(clip: Path) -> None:
         streamer.open(clip, detector=OneBox(), classes=["thin"])
 
 
+def test_run_without_an_output_warns(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    streamer.open(clip, detector=OneBox()).run()
+    assert [record.getMessage() for record in caplog.records] == [
+        "run() writes nothing without an output; use streamer.open(..., outputs='out.mp4')"
+    ]
+
+
 def test_run_writes_the_outputs_without_a_loop(clip: Path, tmp_path: Path) -> None:
     streamer.open(clip, detector=OneBox(), outputs=tmp_path / "out.jsonl").run()
     assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == FRAMES

@@ -175,3 +175,9 @@ def test_any_text_is_a_class_or_a_clear_error(text: str) -> None:
         found, message = (), str(error)
     assert bool(found) != message.startswith("no class ")
     assert len(message.splitlines()) <= 1
+
+
+def test_a_number_is_no_class_of_a_large_detector() -> None:
+    labels = LabelTable(tuple(f"kind {number}" for number in range(99)))
+    with pytest.raises(ConfigError, match="classes by name, which 'streamer models labels' lists"):
+        labels.rows(["2"])

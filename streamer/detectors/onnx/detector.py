@@ -63,7 +63,7 @@ class OnnxDetector(DetectorFeature):
         if family.iou_threshold is not None and settings.onnx.iou_threshold is not None:
             self._iou_threshold = settings.onnx.iou_threshold
         self._is_named = np.array([bool(name) for name in self._labels.names], np.bool_)
-        self._best_score: float | None = None
+        self._top_score: float | None = None
         self._warned = False
 
     @classmethod
@@ -96,8 +96,8 @@ class OnnxDetector(DetectorFeature):
         return self._labels
 
     @property
-    def best_score(self) -> float | None:
-        return self._best_score
+    def top_score(self) -> float | None:
+        return self._top_score
 
     def warm_up(self) -> None:
         """Run it once on a black frame, because the first run on a GPU takes seconds.
@@ -142,7 +142,7 @@ class OnnxDetector(DetectorFeature):
             raise DetectorError(f"the model gave {shapes}; {family.name} has {family.form}") from error
         if not np.isfinite(found.best) or not np.isfinite(found.boxes).all():
             raise DetectorError("the model gave boxes or scores that are not finite (NaN)")
-        self._best_score = max(self._best_score or 0.0, min(found.best, 1.0))
+        self._top_score = min(found.best, 1.0)
         return found
 
     def _detections(self, found: Candidates, placed: Placement) -> Detections:

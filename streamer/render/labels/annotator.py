@@ -21,9 +21,10 @@ class LabelAnnotator:
     """Label boxes such as `Person #12 87%` in the colour of the track, with black or white text by contrast.
 
     A label box lies wholly in the frame, outside of what was reserved: above the box of its track, else inside or
-    below. It stays where it is, relative to its box, unless it would leave the frame or an older track (lower id) needs
-    the place; it then moves to another side, is shortened (without score, then the id alone) or is left out. It moves
-    to a better place when that has been free for 1.5 s. Scores are smoothed.
+    below. It stays where it is, relative to its box, unless it would leave the frame, or the label of an older track
+    (lower id) covers it for 1.5 s. It then moves to another side, is shortened (without score, then the id alone) or is
+    left out. If there is a free place, it moves after 0.8 s if it is mostly covered, and at once in the first second of
+    its track. It moves to a better place when that has been free for 6 s. Scores are smoothed.
 
     All labels together cover at most a quarter of the frame: with many of them the font shrinks by a quarter, then the
     texts become shorter, then the youngest are left out.

@@ -16,6 +16,9 @@ LARGEST_SHARE = 0.25
 # older one covers it, and longer if that covers at most this share of it.
 _PASSING_S = 1.5
 _TOLERATED = 0.1
+# It moves sooner if there is a free place: at once while its track is new, and after this time if it is mostly covered.
+_NEW_S = 1.0
+_HIDDEN_S, _HIDDEN = 0.8, 0.6
 # A place must have been free for this time: for a label that had no room, and for one that has only a better place.
 _RETURNS_AFTER_S = 1.0
 _IMPROVES_AFTER_S = 6.0
@@ -37,13 +40,17 @@ class Place:
         side: of the box; None if there was no room for the label.
         level: of its text, 0 for the longest.
         better_since_s: since when a better place has been free; None if none is.
-        covered_since_s: since when an older label covers more of it than is tolerated; None if none does.
+        new_until_s: until when the track is new.
+        covered: the part of it that older labels cover, 0 to 1.
+        covered_since_s: since when they cover more of it than is tolerated; None if they do not.
         next_look_s: when to look for a better place again.
     """
 
     side: Side | None = None
     level: int = 0
     better_since_s: float | None = None
+    new_until_s: float = -math.inf
+    covered: float = 0.0
     covered_since_s: float | None = None
     next_look_s: float = -math.inf
 
@@ -83,6 +90,8 @@ class Placement:
             area, place = areas[index], label.place
             if place is None or (area is None and place.side is not None):
                 areas[index] = self._placed(label)
+            elif area is not None and self._is_hidden(place):
+                areas[index] = self._uncovered(label, place, area)
             elif self._now_s >= place.next_look_s and (place.side is not _ABOVE or place.level > self._levels.start):
                 place.next_look_s = self._now_s + _LOOKS_EVERY_S - _SAME_S
                 areas[index] = self._returned(label, place) if area is None else self._improved(label, place, area)
@@ -106,7 +115,8 @@ class Placement:
         area, pixels = self._beside_reserved((x, y, x + width, y + height)), width * height
         if area is None or pixels > self._free_px + self._slack_px:
             return None
-        if overlap(area, self._taken) <= _TOLERATED * pixels:
+        place.covered = overlap(area, self._taken) / pixels
+        if place.covered <= _TOLERATED:
             place.covered_since_s = None
         elif place.covered_since_s is None:
             place.covered_since_s = self._now_s
@@ -120,9 +130,11 @@ class Placement:
         """A label box for a new track, or for one whose label cannot stay."""
         found = None if label.place is None else next(self._free(label, self._taken, margin=True), None)
         found = found or next(self._free(label, self._taken), None)
-        label.place = Place() if found is None else Place(found[0], found[1])
+        new_until_s = self._now_s + _NEW_S if label.place is None else label.place.new_until_s
         if found is None:
+            label.place = Place(new_until_s=new_until_s)
             return None
+        label.place = Place(found[0], found[1], new_until_s=new_until_s)
         self._take(found[2])
         return found[2]
 
@@ -145,13 +157,32 @@ class Placement:
                 break
             if self._has_waited(place, _IMPROVES_AFTER_S, free=True):
                 label.place = Place(side, level)
-                self._taken = others
-                self._free_px += (area[2] - area[0]) * (area[3] - area[1])
-                self._take(better)
+                self._move(area, better)
                 return better
             return area
         place.better_since_s = None
         return area
+
+    def _is_hidden(self, place: Place) -> bool:
+        """Whether the label box is covered so that it should not stay if there is a free place."""
+        if place.covered_since_s is None:
+            return False
+        waited_s = self._now_s - place.covered_since_s
+        return self._now_s < place.new_until_s or (place.covered >= _HIDDEN and waited_s >= _HIDDEN_S - _SAME_S)
+
+    def _uncovered(self, label: Placeable, place: Place, area: Rectangle) -> Rectangle:
+        """The label box in a free place; `area` if there is none."""
+        found = next(self._free(label, [one for one in self._taken if one is not area], margin=True), None)
+        if found is None:
+            return area
+        label.place = Place(found[0], found[1], new_until_s=place.new_until_s)
+        self._move(area, found[2])
+        return found[2]
+
+    def _move(self, area: Rectangle, to: Rectangle) -> None:
+        self._taken = [one for one in self._taken if one is not area]
+        self._free_px += (area[2] - area[0]) * (area[3] - area[1])
+        self._take(to)
 
     def _has_waited(self, place: Place, wait_s: float, *, free: bool) -> bool:
         if not free:

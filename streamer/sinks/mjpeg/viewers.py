@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 # read 1 MB/s of 3.3 MB/s saw frames that were 3.2 s old, and 0.12 s with this limit (1280x720, 25 fps, loopback).
 _NOT_SENT_BYTES = 32_768
 _GRACE_S = 0.25
+# Chromium shows the first frame of a stream only when a second one has arrived.
+_REPEATED_AFTER_S = 2.0
 
 
 class Viewer:
@@ -34,6 +36,7 @@ class Viewer:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._slot: Jpeg | None = None
+        self._newest: Jpeg | None = None
         self._filled = asyncio.Event()
         self._ended = False
         transport.set_write_buffer_limits(high=0)
@@ -43,8 +46,13 @@ class Viewer:
 
     def put(self, jpeg: Jpeg) -> None:
         """Queue a newer frame; it replaces one that was not sent yet."""
-        self._slot = jpeg
+        self._slot = self._newest = jpeg
         self._filled.set()
+
+    def repeat(self, jpeg: Jpeg) -> None:
+        """Queue a frame again if there was no newer one."""
+        if self._newest is jpeg and not self._ended:
+            self.put(jpeg)
 
     def end(self) -> None:
         """End the stream after the frame that is queued."""
@@ -141,6 +149,7 @@ class Broadcaster:
         first = await self.newest()
         if first is not None:
             viewer.put(first)
+            asyncio.get_running_loop().call_later(_REPEATED_AFTER_S, viewer.repeat, first)
         while (jpeg := await viewer.take()) is not None:
             try:
                 async with asyncio.timeout(self._viewer_timeout_s):

@@ -119,7 +119,7 @@ class WindowSink(SinkFeature):
             self._end()
             raise SinkUnavailable(
                 "no window can be opened: no display (DISPLAY is not set or not reachable); "
-                "run without a window, or under xvfb-run or ssh -X"
+                "show it in a browser with -o http://127.0.0.1:8080/, or connect with ssh -X"
             )
         for work, pipe in ((self._send, process.stdin), (self._listen, process.stdout)):
             thread = threading.Thread(

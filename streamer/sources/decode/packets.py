@@ -67,7 +67,7 @@ class PacketReader:
         self,
         container: InputContainer,
         video: VideoStream,
-        name: str = "",
+        name: str,
         passthrough: Passthrough | None = None,
         start: Fraction = Fraction(0),
         report: Callable[[str], None] = log.warning,

@@ -83,7 +83,7 @@ def _probe_container(uri: str, container: InputContainer, packets: int) -> Probe
     used = choose_video(container, uri)
     start = container.start_time
     geometry = Geometry(container, used, uri)
-    measured = *_measure(container, used, packets), geometry
+    measured = *_measure(container, used, packets, uri), geometry
     return Probe(
         source=uri,
         container=container.format.name,
@@ -121,9 +121,11 @@ def _probe_images(uri: str, source: ImageSource) -> Probe:
     return Probe(uri, "pictures", "pictures", duration_s=info.duration_s, start_s=0.0, streams=(stream,))
 
 
-def _measure(container: InputContainer, stream: VideoStream, packets: int) -> tuple[str, av.VideoFrame | None]:
+def _measure(
+    container: InputContainer, stream: VideoStream, packets: int, name: str
+) -> tuple[str, av.VideoFrame | None]:
     """The constancy of the rate, and the first frame."""
-    decoder = FrameDecoder(PacketReader(container, stream), stream, threads=1)
+    decoder = FrameDecoder(PacketReader(container, stream, name), stream, threads=1)
     first: av.VideoFrame | None = None
     times: list[tuple[int | None, int | None]] = []
     for packet in decoder.read():

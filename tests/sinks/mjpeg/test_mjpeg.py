@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from streamer.errors import ConfigError, SinkError, SinkUnavailable
 from streamer.interfaces import Scene
+from streamer.sinks.mjpeg import viewers
 from streamer.sinks.mjpeg.mjpeg import MjpegSink
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
@@ -189,6 +190,15 @@ def test_a_new_viewer_gets_the_newest_frame_at_once(sink: MjpegSink) -> None:
         sink.write(numbered(index))
     with RawViewer(sink) as viewer:
         assert viewer.part().number == 2
+
+
+def test_the_first_frame_is_repeated_if_no_other_follows(sink: MjpegSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(viewers, "_REPEATED_AFTER_S", 0.01)
+    sink.write(numbered(0))
+    with RawViewer(sink) as viewer:
+        assert [viewer.part().number for _ in range(2)] == [0, 0], "Chromium shows a frame when a second one arrives"
+        sink.write(numbered(1))
+        assert viewer.part().number == 1
 
 
 def test_the_last_frame_reaches_all_viewers() -> None:

@@ -1,0 +1,1 @@
+"""Forms in which users have models, besides archives and folders of SavedModels."""
