@@ -36,5 +36,5 @@ FACTS: Mapping[str, Facts] = {
     store.STARTER: Facts(23, "300x300", None, 0.78, "Apache-2.0"),
     # mAP by the metric of the Open Images Challenge:
     # https://tfhub.dev/google/faster_rcnn/openimages_v4/inception_resnet_v2/1
-    store.HUB_MODULE: Facts(600, "to 1024", (0.58, "Open Images"), None, "Apache-2.0"),
+    store.HUB_MODULE: Facts(601, "to 1024", (0.58, "Open Images"), None, "Apache-2.0"),
 }
