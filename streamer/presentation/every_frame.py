@@ -96,6 +96,8 @@ class EveryFrame:
         return self.objects.update(frame, detections, motion_along(steps), cut=len(steps) < len(fields))
 
     def _interpolate(self, after: Anchor, fields: list[MotionField | None]) -> Iterator[Presented]:
+        if not self._waiting:
+            return
         frames = [one.frame for one in self._waiting]
         both_sides = self._anchor is not None and None not in fields
         state = FrameState.INTERPOLATED if both_sides else FrameState.PREDICTED
