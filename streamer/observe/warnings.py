@@ -131,8 +131,8 @@ class RunWarnings(RunObserver):
             self._stats.count(HIDDEN, self._labels.name(label), times)
         if total := sum(hidden.values()):
             self.notes.append(
-                f"the tracker hid {total} detection(s) with scores far below the usual; --min-score SCORE shows every "
-                "object from SCORE on"
+                f"the tracker hid {total} detection{'s' * (total != 1)} with scores far below the usual; "
+                "detector.min_score=SCORE shows every object from SCORE on"
             )
 
     def _report(self, change: PictureChange) -> None:

@@ -203,7 +203,7 @@ def live_without_output(source: str) -> str:
     """The error that a live source has no output: it would fill the disk with one endless video."""
     return (
         f"{redacted(source)} is live and never ends: name its output: -o rec/%Y%m%d-%H%M%S.mp4 (recordings), "
-        "-o http://127.0.0.1:8080/ (in a browser), --show (a window), or --csv boxes.csv"
+        "-o http://127.0.0.1:8080/ (in a browser), -o boxes.csv, or show a window"
     )
 
 

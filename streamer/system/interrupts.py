@@ -37,8 +37,13 @@ class Interrupts:
             signal.signal(number, handler)
 
     def stop_with(self, stop: Callable[[], None]) -> None:
-        """From now on the first signal calls `stop`, on a thread of its own."""
+        """From now on the first signal calls `stop`, on a thread of its own.
+
+        If a signal came before and a library has swallowed the KeyboardInterrupt, `stop` is called now.
+        """
         self._stop = stop
+        if self.raised:
+            stop()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         before = self.signal_number

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import psutil
 import pytest
 
 from streamer.cli.command import command
@@ -100,12 +101,19 @@ def test_a_run_under_nohup_continues_after_its_session(program: Program) -> None
     assert (program.folder / "frames.jsonl").stat().st_size > size
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("delay_s", [0.25, 0.4, 0.7, 1.0])  # a busy machine needs 0.15 s to start Python
-def test_a_signal_in_any_phase_ends_without_a_traceback(program: Program, delay_s: float, number: int) -> None:
-    with program.start("run", ENDLESS, "-o", "out.mp4") as process:
+def wait_for_cpu_time(process: subprocess.Popen[str], cpu_s: float) -> None:
+    """Wait until a process has used so much CPU time: how far it is then does not depend on the machine's load."""
+    times = psutil.Process(process.pid)
+    while sum(times.cpu_times()[:2]) < cpu_s:
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(delay_s)
+            process.wait(0.005)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("cpu_s", [0.15, 0.3, 0.5, 0.8])  # Python starts in 0.05 s of CPU time on any busy machine
+def test_a_signal_in_any_phase_ends_without_a_traceback(program: Program, cpu_s: float, number: int) -> None:
+    with program.start("run", ENDLESS, "-o", "out.mp4") as process:
+        wait_for_cpu_time(process, cpu_s)
         process.send_signal(number)
         _, errors = process.communicate(timeout=DEADLINE_S)
     # Before the program handles the signal, the default action of the system applies.

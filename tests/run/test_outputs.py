@@ -108,7 +108,7 @@ def test_a_live_source_needs_an_output(source: str) -> None:
     with pytest.raises(ConfigError, match="is live and never ends: name its output") as caught:
         Outputs.of(load_settings(None), source)
     assert "swordfish" not in str(caught.value)
-    for remedy in ("-o rec/%Y%m%d-%H%M%S.mp4", "-o http://127.0.0.1:8080/", "--show", "--csv"):
+    for remedy in ("-o rec/%Y%m%d-%H%M%S.mp4", "-o http://127.0.0.1:8080/", "-o boxes.csv", "show a window"):
         assert remedy in str(caught.value)
     assert Outputs.of(load_settings(None), source, show=True).entries
 

@@ -71,7 +71,7 @@ def recognise(signatures: Sequence[Signature], directory: Path) -> Form:
         if encoded := next(filter(_takes_encoded_pictures, signatures), None):
             raise ModelError(
                 f"{directory} takes encoded pictures ({encoded.name} has a string input); export it again with "
-                "--input_type image_tensor"
+                "input_type image_tensor"
             )
         found = "; ".join(map(str, signatures)) or "none"
         raise ModelError(f"{directory} is no detector: it has the signature {found}; {_EXPECTED}")

@@ -83,7 +83,7 @@ def test_other_signatures_are_shown_with_the_expected_ones(wrong: Signature) -> 
 
 
 def test_an_export_for_encoded_pictures_names_the_option_of_the_exporter() -> None:
-    with pytest.raises(ModelError, match=r"models/it takes encoded pictures .*--input_type image_tensor"):
+    with pytest.raises(ModelError, match=r"models/it takes encoded pictures .*input_type image_tensor"):
         recognise([api_model(dtype="string")], FOLDER)
 
 

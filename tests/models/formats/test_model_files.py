@@ -170,7 +170,7 @@ def test_an_export_that_takes_encoded_pictures_names_the_option(tmp_path: Path) 
         return {name: tf.zeros([1, 4]) + count for name in names}
 
     tf.saved_model.save(module, str(tmp_path / "model"), signatures={"serving_default": takes})
-    with pytest.raises(ModelError, match=r"takes encoded pictures .*--input_type image_tensor"):
+    with pytest.raises(ModelError, match=r"takes encoded pictures .*input_type image_tensor"):
         HubDetector(tmp_path / "model", COCO)
 
 
