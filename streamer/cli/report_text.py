@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from rich.table import Table
 
-from streamer.flow.stats import DETECTED, RunStats
+from streamer.flow.stats import DETECTED, LEAST_TRACK_S, RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
 from streamer.system.paths import readable
 from streamer.system.suggestions import counted
@@ -98,4 +98,6 @@ def _tracks(stats: RunStats) -> str:
     shown = [f"{name} {count}" for count, name in counts[:MOST_CLASSES]]
     if len(counts) > MOST_CLASSES:
         shown.append(f"{len(counts) - MOST_CLASSES} more classes")
+    if not shown and stats.tracks.shorter:
+        return f"tracks: none of {LEAST_TRACK_S:g} s or more, {stats.tracks.shorter} shorter"
     return "tracks: " + (", ".join(shown) or "none")

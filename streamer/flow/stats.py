@@ -106,6 +106,11 @@ class TrackCounts:
         """Number of objects by class name, without zeros."""
         return +(self._long if self._is_long else self._all)
 
+    @property
+    def shorter(self) -> int:
+        """Tracks that are too short to be counted in `by_class`."""
+        return self._all.total() - self._long.total() if self._is_long else 0
+
     def add(self, tracks: Tracks, labels: LabelTable, frame: Frame) -> None:
         """Count the tracks of one shown frame."""
         if self._first_s is None:

@@ -57,8 +57,8 @@ def test_a_clip_is_annotated(clip: str, tmp_path: Path) -> None:
     assert len(decoded(tmp_path / "annotated.mp4")) == FRAMES
 
 
-def test_cars_become_rows(clip: str, tmp_path: Path) -> None:
-    run("cars_to_csv.py", tmp_path, clip, "cars.csv")
+def test_cars_become_rows(tmp_path: Path) -> None:
+    run("cars_to_csv.py", tmp_path, str(packaged_clip()), "cars.csv")
     rows = list(csv.DictReader((tmp_path / "cars.csv").open(encoding="utf-8")))
     assert len(rows) > 10
     assert {row["class"] for row in rows} == {"Car"}
@@ -101,8 +101,8 @@ def test_an_own_annotator_hides_people(clip: str, tmp_path: Path) -> None:
     assert (after > before + 0.1).any()
 
 
-def test_an_own_sink_saves_a_picture_of_each_object(clip: str, tmp_path: Path) -> None:
-    run("own_sink.py", tmp_path, clip, "objects")
+def test_an_own_sink_saves_a_picture_of_each_object(tmp_path: Path) -> None:
+    run("own_sink.py", tmp_path, str(packaged_clip()), "objects")
     names = [path.stem for path in (tmp_path / "objects").iterdir()]
     assert len(names) == len({name.split("-")[0] for name in names}) >= 2
     assert {"Person", "Car"} <= {name.split("-")[1] for name in names}

@@ -126,6 +126,7 @@ def test_a_track_counts_once_it_is_a_second_old() -> None:
     counts.add(tracks_of({1: 1}, age_s=1), TABLE, frame_at(0.04))
     counts.add(tracks_of({3: 0}, age_s=0.5), TABLE, frame_at(9))
     assert counts.by_class == {"Car": 1}
+    assert counts.shorter == 2
 
 
 @pytest.mark.parametrize(("last_s", "file"), [(1.9, ""), (9, "0009.jpg")], ids=["a short video", "pictures"])
