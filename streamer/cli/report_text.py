@@ -79,8 +79,8 @@ def figures(stats: RunStats) -> list[str]:
 
 
 def notes(report: Report, warned: Collection[str]) -> list[str]:
-    """Each note once, without those that warnings of an output have told: `out.mp4: note`."""
-    told = {warning.partition(": ")[2] for warning in warned}
+    """Each note once, without those that were warnings, also of one output: `out.mp4: note`."""
+    told = {*warned, *(warning.partition(": ")[2] for warning in warned)}
     return [f"note: {note}" for note in dict.fromkeys(report.notes) if note not in told]
 
 

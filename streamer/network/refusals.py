@@ -24,7 +24,10 @@ from streamer.network.reachability import default_port, greeting, speaks_tls
 
 Refusal = SourceLost | SourceUnavailable
 
-_LOGIN = "give both in the URL, in source.user and source.password_file, or in the environment"
+_LOGIN = (
+    "give both in the URL, in source.user and source.password_file, or in the environment "
+    "(STREAMER_SOURCE_USER, STREAMER_SOURCE_PASSWORD)"
+)
 _SETTINGS = "see its settings"
 _NO_ANSWER = "check the address, the network and the firewall"
 # (meaning, remedy, short cause, whether a retry may succeed)

@@ -13,6 +13,7 @@ from streamer.values.labels import LabelTable
 from tracking.types import Detections
 
 _LEAST_FRAMES = 10
+_LEAST_KEPT = 2
 _CLASSES_NAMED = 5
 _WORTH_TRYING = 0.1
 """Below this score detectors report something everywhere."""
@@ -43,7 +44,7 @@ class Found:
         self._unknown_before = self._count_unknown()
         self._unknown: Counter[str] = Counter()
         self._best_score: float | None = None
-        self._frames = self._kept = 0
+        self._frames = self._kept_frames = 0
         self._by_label: Counter[int] = Counter()
 
     def __call__(self, found: Detections) -> Detections:
@@ -53,7 +54,7 @@ class Found:
         with self._lock:
             self._best_score = max((one for one in (*known, self._best_score) if one is not None), default=None)
             self._frames += 1
-            self._kept += len(kept)
+            self._kept_frames += len(kept) > 0
             self._by_label.update(found.labels.tolist())
             self._unknown |= unknown  # a detector that is closed or loaded again counts from 0
         return kept
@@ -92,21 +93,27 @@ class Found:
         )
 
     def no_match(self) -> str | None:
-        """The problem that no detection was kept, as `nothing`; None if one was, or if there were none."""
+        """The problem that detections were kept on no frame, as `nothing`; None if they were, or if there were none.
+
+        Detections of the selected classes on a single frame are a problem, too: trackers show an object from its second
+        detection on.
+        """
         with self._lock:
-            frames, kept, by_label = self._frames, self._kept, Counter(self._by_label)
-        if kept or not by_label or frames < _LEAST_FRAMES:
+            frames, kept, by_label = self._frames, self._kept_frames, Counter(self._by_label)
+        enough = _LEAST_KEPT if self._settings.classes else 1
+        if kept >= enough or not by_label or frames < _LEAST_FRAMES:
             return None
         labels = self._detectors[0].labels  # now, because a function's classes are known once it has found them
         selected = labels.rows(self._settings.classes) if self._settings.classes else by_label
-        if any(label in by_label for label in selected):
+        if not kept and any(label in by_label for label in selected):
             return (
                 f"none of the {by_label.total()} detections reaches its bound; "
                 "lower detector.min_score or detector.min_scores"
             )
         return (
-            f"no detection of class {', '.join(self._settings.classes)} in {frames} frames; the detector found "
-            f"{_counts(by_label, labels)}; see 'streamer models labels'"
+            f"{'detections on one frame only' if kept else 'no detection'} of class "
+            f"{', '.join(self._settings.classes)} in {frames} frames; the detector found {_counts(by_label, labels)}; "
+            "try another detector.name, or see 'streamer models labels'"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,20 @@ def test_a_usual_run_has_no_warning(clip: Path, caplog: pytest.LogCaptureFixture
 
 def test_a_class_that_never_matched_is_named_with_what_was_found(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert run(clip, caplog, Detector([0, 0, 1]), classes=["Dog"]) == [
-        "no detection of class Dog in 30 frames; the detector found Person 60, Car 30; see 'streamer models labels'"
+        "no detection of class Dog in 30 frames; the detector found Person 60, Car 30; "
+        "try another detector.name, or see 'streamer models labels'"
     ]
+
+
+def test_a_class_that_was_found_on_one_frame_only_is_named(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    detector = Detector([0])
+    with_a_dog = replace(detector.found, labels=np.array([2], np.int32))
+    found = iter([with_a_dog])
+    detector.detect = lambda _: next(found, detector.found)  # type: ignore[method-assign, assignment]
+    (line,) = run(clip, caplog, detector, classes=["Dog"])
+    assert line.startswith(
+        "detections on one frame only of class Dog in 30 frames; the detector found Person 29, Dog 1"
+    )
 
 
 def test_detections_below_all_bounds_are_counted(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
