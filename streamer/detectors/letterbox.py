@@ -1,4 +1,4 @@
-"""A frame in a square input that keeps its aspect ratio: scaled to fit, centred, with equal margins. Pure."""
+"""A frame in an input that keeps its aspect ratio: scaled to fit, centred, with equal margins. Pure."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Letterbox(NamedTuple):
     height: int
 
     @classmethod
-    def fit(cls, frame_width: int, frame_height: int, input_px: int) -> Self:
+    def fit(cls, frame_width: int, frame_height: int, input_width: int, input_height: int) -> Self:
         """The largest place with the aspect ratio of the frame; of an odd margin the right or lower part is larger."""
-        scale = input_px / max(frame_width, frame_height)
+        scale = min(input_width / frame_width, input_height / frame_height)
         width, height = max(1, round(frame_width * scale)), max(1, round(frame_height * scale))
-        return cls((input_px - width) // 2, (input_px - height) // 2, width, height)
+        return cls((input_width - width) // 2, (input_height - height) // 2, width, height)
 
     def in_frame(self, boxes: FloatArray, frame_width: int, frame_height: int) -> FloatArray:
         """Boxes in pixels of the frame, not clipped.

@@ -97,7 +97,7 @@ class NanoDetDetector(DetectorFeature):
         """
         if self._interpreter is None:
             raise DetectorError("the detector nanodet is closed")
-        place = Letterbox.fit(frame.width, frame.height, _INPUT_PX)
+        place = Letterbox.fit(frame.width, frame.height, _INPUT_PX, _INPUT_PX)
         rows = self._infer(self._interpreter, frame.rgb((place.width, place.height)), place)
         best = rows[:, : nanodet.CLASSES].max(axis=1)
         self._top_score = 1 / (1 + math.exp(-max(float(best.max()), -88.0)))

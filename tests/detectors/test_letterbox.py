@@ -23,13 +23,13 @@ from streamer.detectors.letterbox import Letterbox
     ],
 )
 def test_frames_of_any_shape_fit(width: int, height: int, place: tuple[int, int, int, int]) -> None:
-    assert Letterbox.fit(width, height, 416) == place
+    assert Letterbox.fit(width, height, 416, 416) == place
 
 
 @pytest.mark.parametrize("size", [(416, 416), (1280, 720), (720, 1280), (333, 251), (3000, 20), (1, 1), (17, 5000)])
 def test_the_edges_of_the_place_are_those_of_the_frame(size: tuple[int, int]) -> None:
     width, height = size
-    place = Letterbox.fit(width, height, 416)
+    place = Letterbox.fit(width, height, 416, 416)
     right, low = place.left + place.width, place.top + place.height
     middle = [place.left + place.width / 2, place.top + place.height / 2]
     boxes = np.array([[place.left, place.top, right, low], [*middle, right, low]], np.float32)
@@ -38,4 +38,4 @@ def test_the_edges_of_the_place_are_those_of_the_frame(size: tuple[int, int]) ->
 
 
 def test_no_boxes_stay_no_boxes() -> None:
-    assert Letterbox.fit(640, 480, 416).in_frame(np.empty((0, 4), np.float32), 640, 480).shape == (0, 4)
+    assert Letterbox.fit(640, 480, 416, 416).in_frame(np.empty((0, 4), np.float32), 640, 480).shape == (0, 4)

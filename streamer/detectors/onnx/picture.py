@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streamer.detectors import letterbox
 from streamer.values.frame import Frame
 from tracking.types import FloatArray
 
@@ -59,22 +60,19 @@ class Placement(NamedTuple):
 
     def to_frame(self, boxes: FloatArray) -> FloatArray:
         """Boxes float32 `(N, 4)` in pixels of the input, in pixels of the frame; clipped to it."""
+        placed = letterbox.Letterbox(self.left, self.top, self.width, self.height)
         frame = np.array([self.frame_width, self.frame_height] * 2, np.float32)
-        scale = frame / np.array([self.width, self.height] * 2, np.float32)
-        moved = (boxes - np.array([self.left, self.top] * 2, np.float32)) * scale
-        return np.clip(moved, 0, frame)
+        return np.clip(placed.in_frame(boxes, self.frame_width, self.frame_height), 0, frame)
 
 
 def place(form: InputFormat, width: int, height: int) -> Placement:
     """Where a frame of this size in pixels lies in the input."""
     if form.letterbox == "none":
         return Placement(0, 0, form.width, form.height, width, height)
-    scale = min(form.width / width, form.height / height)
-    scaled = max(1, round(width * scale)), max(1, round(height * scale))
-    corner = (0, 0)
-    if form.letterbox == "centre":
-        corner = (form.width - scaled[0]) // 2, (form.height - scaled[1]) // 2
-    return Placement(*corner, *scaled, width, height)
+    placed = letterbox.Letterbox.fit(width, height, form.width, form.height)
+    if form.letterbox == "top_left":
+        placed = placed._replace(left=0, top=0)
+    return Placement(*placed, width, height)
 
 
 class FrameInput:
