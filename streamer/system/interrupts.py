@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
+
+from streamer.system.threads import Thread
 
 
 class Interrupts:
@@ -56,4 +57,4 @@ class Interrupts:
             self.raised = True
             raise KeyboardInterrupt
         # The handler may interrupt the main thread while it holds the lock that `stop` needs. So another thread stops.
-        threading.Thread(target=self._stop, name="streamer-stop", daemon=True).start()
+        Thread("stop", self._stop).start()

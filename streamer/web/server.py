@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from streamer.errors import ConfigError, SinkUnavailable
+from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class _Server:
         self._pages: list[WebPages] = []
         self._router = web.UrlDispatcher()  # replaced, never changed, because the server's thread reads it
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, tuple[str, int]]] = Future()
-        self._thread = threading.Thread(target=self._run, name="streamer-web", daemon=True)
+        self._thread = Thread("web", self._run, shared=True)
 
     @property
     def runs(self) -> bool:
