@@ -1,0 +1,1 @@
+"""A site: several cameras in one program, with detectors that they share."""
