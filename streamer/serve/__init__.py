@@ -1,1 +1,1 @@
-"""A site: several cameras in one program, with detectors that they share."""
+"""A running site: several cameras, the detectors that they share, and what one sees of them."""
