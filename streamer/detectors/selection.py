@@ -30,6 +30,7 @@ class BuiltDetectors:
         keep: selects the detections that the settings ask for.
         name: `detector.name` after the choice, without a login.
         default_min_score: the lowest score that it reports by default.
+        lowest_score: the lowest score that it reports now; None for the default.
     """
 
     detectors: Sequence[Detector]
@@ -37,6 +38,7 @@ class BuiltDetectors:
     keep: ClassFilter
     name: str = ""
     default_min_score: float = 0.0
+    lowest_score: float | None = None
 
 
 def build_detector(
@@ -64,11 +66,13 @@ def build_detector(
     if labels is not None:
         filters = [ClassFilter(labels, one, default) for one in of_streams]
         lowest = _lowest([one.lowest_score for one in filters], default)
-        return BuiltDetectors(_build(entry, feature, settings, context, lowest), reason, filters[0], name, default)
-    detectors = _build(entry, feature, settings, context, _lowest([_bound(one, default) for one in of_streams], default))
+        detectors = _build(entry, feature, settings, context, lowest)
+        return BuiltDetectors(detectors, reason, filters[0], name, default, lowest)
+    lowest = _lowest([_bound(one, default) for one in of_streams], default)
+    detectors = _build(entry, feature, settings, context, lowest)
     try:
-        keep = [ClassFilter(detectors[0].labels, one, default) for one in of_streams][0]
-        return BuiltDetectors(detectors, reason, keep, name, default)
+        filters = [ClassFilter(detectors[0].labels, one, default) for one in of_streams]
+        return BuiltDetectors(detectors, reason, filters[0], name, default, lowest)
     except BaseException:
         for detector in detectors:
             detector.close()

@@ -15,7 +15,7 @@ from streamer.config.settings import Settings
 from streamer.errors import ConfigError, Interrupted, SourceUnavailable, StreamerError
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
-from streamer.interfaces import DescribedSink
+from streamer.interfaces import DescribedSink, StreamInfo
 from streamer.observe.report import Report, Reporter
 from streamer.run.build import BuiltRun, OwnParts, build_run
 from streamer.run.outputs import Outputs, live_without_output
@@ -105,6 +105,11 @@ class Session:
                 self._report(self._run, state, report_file)
             elif report_file is not None:
                 report_file.discard()
+
+    @property
+    def info(self) -> StreamInfo | None:
+        """Properties of the source; None before it is open."""
+        return None if self._run is None else self._run.info
 
     def stop(self) -> None:
         """End the run after the frame in progress, or while its source connects. Any thread, but no signal handler."""

@@ -10,22 +10,21 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Protocol
 
 from streamer.config.output import OutputEntry
 from streamer.config.site import CameraSettings
 from streamer.errors import Interrupted, StreamerError
 from streamer.flow.stats import RunStats
-from streamer.observe.report import Progress, Report
+from streamer.observe.report import Report, Reporter, SilentReporter
 from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
 from streamer.serve.pools import CameraPool, SitePool
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.sinks.selection import sink_class
+from streamer.system import paths
 from streamer.system.backoff import Backoff
 from streamer.system.secrets import redacted
 
@@ -42,10 +41,6 @@ class CameraReporter(Protocol):
         """One line about a camera."""
         ...
 
-    def changed(self, name: str) -> None:
-        """The state of a camera has changed."""
-        ...
-
 
 class Camera:
     """Runs one camera from `start` until `stop`, or until its source ends.
@@ -55,6 +50,7 @@ class Camera:
         settings: of the camera.
         pool: its detector.
         reporter: gets messages.
+        on_change: called by the camera's thread when its state has changed.
         overwrite: replace files that exist at the first start; otherwise, and when the camera starts again, a file gets
             a number: `front-2.jsonl`.
         backoff: the waits after errors.
@@ -66,6 +62,7 @@ class Camera:
         settings: CameraSettings,
         pool: SitePool,
         reporter: CameraReporter,
+        on_change: Callable[[], None] = lambda: None,
         *,
         overwrite: bool = False,
         backoff: Backoff | None = None,
@@ -74,6 +71,7 @@ class Camera:
         self.settings = settings
         self._pool = pool
         self._reporter = reporter
+        self._on_change = on_change
         self._overwrite = overwrite
         self._backoff = backoff or Backoff()
         self._thread = threading.Thread(target=self._run, name=f"streamer-camera-{name}", daemon=True)
@@ -81,7 +79,7 @@ class Camera:
         self._lock = threading.Lock()  # guards all below
         self._session: Session | None = None
         self._share: CameraPool | None = None
-        self._reports: list[Report] = []
+        self._report: Report | None = None
         self._status = CameraStatus(
             name, redacted(settings.source.uri or ""), CameraState.STARTING, RunStats(name), since_s=time.monotonic()
         )
@@ -90,13 +88,14 @@ class Camera:
     def status(self) -> CameraStatus:
         """The state of the camera now."""
         with self._lock:
-            return replace(self._status, turns=None if self._share is None else self._share.turns)
+            share = self._share
+            return replace(self._status, turns=None if share is None else share.turns)
 
     @property
-    def reports(self) -> Sequence[Report]:
-        """The reports of its runs, oldest first."""
+    def report(self) -> Report | None:
+        """The report of its last run; None before its end."""
         with self._lock:
-            return tuple(self._reports)
+            return self._report
 
     def start(self) -> None:
         """Start its thread."""
@@ -126,7 +125,7 @@ class Camera:
             if time.monotonic() - began_s > STEADY_S:
                 self._backoff.reset()
             wait_s = self._backoff.next_s()
-            self._reporter.message(self.name, f"{error}; starting again in {wait_s:.1f} s")
+            self._say(f"{error}; starting again in {wait_s:.1f} s")
             self._set(state=CameraState.WAITING, last_event=error)
             self._stopping.wait(wait_s)
             self._set(restarts=self.status.restarts + 1)
@@ -136,8 +135,9 @@ class Camera:
     def _run_once(self) -> str | None:
         """One run; returns the error that ended it, None if its source ended or it was stopped."""
         share = CameraPool(self.name, self.settings, self._pool)
+        reporter = _RunReporter(self._say, self._shows)
         try:
-            session = self._make_session(share)
+            session = self._make_session(share, reporter)
             with self._lock:
                 self._session, self._share = session, share
             self._set(state=CameraState.STARTING, stats=session.stats)
@@ -152,9 +152,20 @@ class Camera:
             return f"an error of the program: {error!r}"
         finally:
             share.leave()
+            with self._lock:
+                self._report = reporter.final or self._report
         return None
 
-    def _make_session(self, share: CameraPool) -> Session:
+    def _say(self, text: str) -> None:
+        self._reporter.message(self.name, text)
+
+    def _shows(self) -> None:
+        with self._lock:
+            info = None if self._session is None else self._session.info
+        rate = "" if info is None or info.average_fps is None else f", {float(info.average_fps):.3g} fps"
+        self._set(state=CameraState.RUNNING, last_event="" if info is None else f"{info.width}x{info.height}{rate}")
+
+    def _make_session(self, share: CameraPool, reporter: Reporter) -> Session:
         settings = self.settings.settings(self._pool.settings)
         outputs = Outputs.of(settings, settings.source.uri or "", overwrite=self._overwrite)
         if not self._overwrite or self.status.restarts:
@@ -163,20 +174,10 @@ class Camera:
             settings.source.uri or "",
             outputs,
             settings,
-            _RunReporter(self._reporter.message, self),
+            reporter,
             stream=self.name,
             own=OwnParts(detectors=share),
         )
-
-    def first_shown(self) -> None:
-        """The camera's run has shown a frame."""
-        if self.status.state is not CameraState.RUNNING:
-            self._set(state=CameraState.RUNNING)
-
-    def add_report(self, report: Report) -> None:
-        """A run of the camera has ended."""
-        with self._lock:
-            self._reports.append(report)
 
     def _set(self, **changes: object) -> None:
         with self._lock:
@@ -184,5 +185,42 @@ class Camera:
             if "state" in changes and changes["state"] is not before.state:
                 changes["since_s"] = time.monotonic()
             self._status = replace(before, **changes)  # type: ignore[arg-type]
-        if self._status.state is not before.state:
-            self._reporter.changed(self.name)
+            changed = self._status.state is not before.state
+        if changed:
+            self._on_change()
+
+
+class _RunReporter(SilentReporter):
+    """The reporter of one run of a camera: it keeps the report, and notices the first frame."""
+
+    def __init__(self, say: Callable[[str], None], shows: Callable[[], None]) -> None:
+        self._say = say
+        self._shows = shows
+        self._has_shown = False
+
+    def message(self, text: str) -> None:
+        self._say(text)
+
+    def started(self, destinations: Sequence[str]) -> None:
+        for line in destinations:
+            self._say(line)
+
+    def update(self, stats: RunStats) -> None:  # noqa: ARG002
+        if not self._has_shown:
+            self._has_shown = True
+            self._shows()
+
+
+def numbered(outputs: Outputs) -> Outputs:
+    """The outputs with a number in the name of each file that exists: `front-2.jsonl`."""
+    return replace(outputs, entries=tuple(map(_numbered, outputs.entries)))
+
+
+def _numbered(entry: OutputEntry) -> OutputEntry:
+    file = sink_class(entry).file_of(entry)
+    if file is None or not paths.is_file(file):
+        return entry
+    number = 2
+    while paths.exists(file.with_stem(f"{file.stem}-{number}")):
+        number += 1
+    return entry.model_copy(update={"to": str(file.with_stem(f"{file.stem}-{number}"))})

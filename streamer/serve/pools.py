@@ -6,9 +6,10 @@ The main thread loads it while the cameras connect. The thread of each camera wa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -21,7 +22,9 @@ from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext
+from streamer.flow.queues import Closed
 from streamer.inference.pool import DetectorPool
+from streamer.inference.shared_detector import SharedDetector, StreamTurns
 from streamer.interfaces import Detector
 from streamer.registry import POLICIES
 from streamer.values.frame import Frame
@@ -29,6 +32,14 @@ from streamer.values.frame import Frame
 _WARM_UPS = 2
 _GREY = 114
 _SIZE = (1280, 720)
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """A loaded detector; `built` changes with the detectors of the pool."""
+
+    built: BuiltDetectors
+    pool: DetectorPool
 
 
 class SitePool:
@@ -40,10 +51,24 @@ class SitePool:
 
     def __init__(self, settings: SharedDetectorSettings) -> None:
         self.settings = settings
-        self._loaded: Future[tuple[BuiltDetectors, DetectorPool]] = Future()
+        self._loaded: Future[_Loaded] = Future()
+
+    def check_classes(self, cameras: Mapping[str, CameraSettings]) -> None:
+        """Refuse wrong class names of cameras, where the classes are known without loading the model.
+
+        Raises:
+            ConfigError: an unknown detector, class or label map, with the nearest ones.
+        """
+        for name, camera in cameras.items():
+            try:
+                selection.check_classes(camera.settings(self.settings).detector)
+            except ConfigError as error:
+                raise ConfigError(f"cameras.{name}: {error}") from error
 
     def load(self, cameras: Mapping[str, CameraSettings], say: Callable[[str], None]) -> None:
-        """Load the detector. It reports the scores and classes that these cameras keep.
+        """Load the detector, unless it is loaded and reports all that these cameras keep.
+
+        A detector in use is replaced by one that reports lower scores; the cameras go on.
 
         Args:
             cameras: that share it.
@@ -52,41 +77,43 @@ class SitePool:
         Raises:
             ConfigError, ModelError: as `selection.build_detector`, also for a class that a camera names.
         """
-        context = DetectorContext(say=say)
-        shared_by = [camera.settings(self.settings).detector for camera in cameras.values()]
+        shared_by = {name: camera.settings(self.settings).detector for name, camera in cameras.items()}
+        if self._loaded.done() and self._reports_enough(shared_by):
+            return
         with ExitStack() as stack:
-            detectors: list[Detector] = []
-            for device in self.settings.devices or (self.settings.device,):
-                settings = self.settings.model_copy(update={"device": device})
-                built = selection.build_detector(settings, context, shared_by=shared_by)
-                for detector in built.detectors:
-                    stack.callback(detector.close)
-                detectors += built.detectors
-            pool = DetectorPool(
-                detectors, POLICIES[self.settings.policy](), detect_s=duration_s(detectors[0])
-            )
+            built, detectors = self._build(list(shared_by.values()), say, stack)
+            if self._loaded.done():
+                self._loaded.result().pool.replace(detectors)
+                self._loaded.result().built = built
+            else:
+                pool = DetectorPool(detectors, POLICIES[self.settings.policy](), detect_s=duration_s(detectors[0]))
+                self._loaded.set_result(_Loaded(built, pool))
             stack.pop_all()
-        self._loaded.set_result((built, pool))
 
-    @property
-    def pool(self) -> DetectorPool | None:
-        """The pool; None until the detector is loaded."""
-        return self._loaded.result()[1] if self._loaded.done() and not self._loaded.cancelled() else None
+    def _reports_enough(self, shared_by: Mapping[str, DetectorSettings]) -> bool:
+        built = self._loaded.result().built
+        lowest = built.default_min_score if built.lowest_score is None else built.lowest_score
+        for name, settings in shared_by.items():
+            try:
+                keep = ClassFilter(built.detectors[0].labels, settings, built.default_min_score)
+            except ConfigError as error:
+                raise ConfigError(f"cameras.{name}: {error}") from error
+            if (built.default_min_score if keep.lowest_score is None else keep.lowest_score) < lowest:
+                return False
+        return True
 
-    @property
-    def reason(self) -> str:
-        """One line that names the detector and the reason for the choice. Waits until it is loaded."""
-        return self._loaded.result()[0].reason
-
-    def check(self, camera: CameraSettings) -> None:
-        """Refuse a camera whose classes the loaded detector does not have, or whose scores it does not report.
-
-        Raises:
-            ConfigError: with the reason.
-        """
-        if self.pool is not None:
-            built = self._loaded.result()[0]
-            ClassFilter(self.pool.labels, camera.settings(self.settings).detector, built.default_min_score)
+    def _build(
+        self, shared_by: Sequence[DetectorSettings], say: Callable[[str], None], stack: ExitStack
+    ) -> tuple[BuiltDetectors, list[Detector]]:
+        """The detectors on all devices; `stack` closes them."""
+        context, detectors = DetectorContext(say=say), list[Detector]()
+        for device in self.settings.devices or (self.settings.device,):
+            settings = self.settings.model_copy(update={"device": device})
+            built = selection.build_detector(settings, context, shared_by=shared_by)
+            for detector in built.detectors:
+                stack.callback(detector.close)
+            detectors += built.detectors
+        return built, detectors
 
     def build(self, name: str, camera: CameraSettings) -> BuiltDetectors:
         """Wait for the detector; returns the camera's share of it.
@@ -95,19 +122,24 @@ class SitePool:
             Interrupted: the site ends, or the detector could not be loaded.
             ConfigError: a class that it does not have.
         """
-        try:
-            built, pool = self._loaded.result()
-        except CancelledError as error:
-            raise Interrupted from error
-        keep = ClassFilter(pool.labels, camera.settings(self.settings).detector, built.default_min_score)
         own = camera.detector
-        shared = pool.join(name, priority=own.priority, max_age_s=own.max_age_s or self.settings.max_age_s)
-        return BuiltDetectors([shared], built.reason, keep, built.name, built.default_min_score)
+        try:
+            loaded = self._loaded.result()
+            shared = loaded.pool.join(name, priority=own.priority, max_age_s=own.max_age_s or self.settings.max_age_s)
+        except (CancelledError, Closed) as error:
+            raise Interrupted from error
+        built = loaded.built
+        keep = ClassFilter(shared.labels, camera.settings(self.settings).detector, built.default_min_score)
+        return replace(built, detectors=[shared], keep=keep)
+
+    def cancel(self) -> None:
+        """The site ends: wake the cameras that wait for the detector to load."""
+        self._loaded.cancel()
 
     def close(self) -> None:
-        """End the pool and release the detector; the cameras that wait for it end. It may be called twice."""
+        """Release the detector. Its cameras have ended. It may be called twice."""
         if not self._loaded.cancel() and not self._loaded.cancelled():
-            self._loaded.result()[1].close()
+            self._loaded.result().pool.close()
 
 
 class CameraPool:
@@ -129,6 +161,12 @@ class CameraPool:
         """See `streamer.detectors.shared.SharedDetectors.build`."""
         self.built = self._pool.build(self._name, self._camera)
         return self.built
+
+    @property
+    def turns(self) -> StreamTurns | None:
+        """The camera's turns; None before it has its share."""
+        detector = None if self.built is None else self.built.detectors[0]
+        return detector.turns if isinstance(detector, SharedDetector) else None
 
     def leave(self) -> None:
         """The run has ended: give up the camera's share."""
