@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
+from streamer.cli import commands, detection_commands, evaluation_commands, model_commands, serve_command
 from streamer.cli.run_options import RunCommand
 from streamer.system import standard_streams
 
@@ -33,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=RunCommand)(commands.run)
+app.command()(serve_command.serve)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 

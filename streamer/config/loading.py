@@ -80,3 +80,14 @@ def _index(entries: list[Any], key: str, path: str) -> int:
     if not key.isdecimal() or int(key) >= len(entries):
         raise ConfigError(f"{path}: no entry {key!r}; the list has {len(entries)}, counted from 0")
     return int(key)
+
+
+def load_site(file: Path | str, assignments: Sequence[str] = ()) -> Any:
+    """TEMP."""
+    from streamer.config.site import SiteSettings
+
+    merged = _read_yaml(Path(file))
+    try:
+        return SiteSettings.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(explain(error, SiteSettings)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry, OutputSettings
@@ -26,7 +26,7 @@ class SharedDetectorSettings(DetectorSettings):
     policy: str = "gain"
     """Whose frame is detected next: `gain`, that of the camera whose boxes are probably the worst, or `round_robin`."""
     max_age_s: float | None = Field(default=None, gt=0)
-    """The longest time between two detections of one camera. null: 2 s, or twice what one round of all cameras takes."""
+    """The longest time between two detections of one camera. null: 2 s, or the time of two rounds of all cameras."""
 
     @field_validator("policy")
     @classmethod
@@ -77,7 +77,9 @@ class CameraSettings(Section):
         if own.min_score is not None:
             changes["min_score"] = own.min_score
         common = {name: getattr(self, name) for name in type(self).model_fields if name != "detector"}
-        return Settings.model_construct(**{**dict(Settings()), **common, "detector": detector.model_copy(update=changes)})
+        return Settings.model_construct(
+            **{**dict(Settings()), **common, "detector": detector.model_copy(update=changes)}
+        )
 
 
 class SiteSettings(Section):
@@ -94,3 +96,12 @@ class SiteSettings(Section):
     def detector_of(self, camera: CameraSettings) -> SharedDetectorSettings:
         """The detector of a camera."""
         return self.detectors[camera.detector.name] if camera.detector.name else self.detector
+
+    def cameras_of(self, detector: str) -> dict[str, CameraSettings]:
+        """The cameras that use the detector of this name."""
+        return {name: camera for name, camera in self.cameras.items() if camera.detector.name == detector}
+
+    @property
+    def used_detectors(self) -> dict[str, SharedDetectorSettings]:
+        """The detectors that cameras use, by name."""
+        return {camera.detector.name: self.detector_of(camera) for camera in self.cameras.values()}
