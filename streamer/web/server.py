@@ -162,8 +162,8 @@ class _Server:
             raise SinkUnavailable(f"{shown} cannot be served: {remedy}") from error
 
     def add(self, pages: WebPages) -> None:
-        taken = {route.path for other in self._pages for route in other.routes}
-        both = sorted(taken & {route.path for route in pages.routes})
+        taken = [route.path for other in self._pages for route in other.routes]
+        both = sorted(route.path for route in pages.routes if any(_overlap(route.path, path) for path in taken))
         if both:
             raise ConfigError(
                 f"{pages.shown}: {both[0]} of that address is served already; give each output a path of its own, "
@@ -231,6 +231,12 @@ class _Server:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         match = await self._router.resolve(request)
         return await match.handler(request)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two paths are equal, or one is below the other, which ends with a variable part: `/healthz/{name}`."""
+    beginnings = [path.partition("{")[0] for path in (one, other) if "{" in path]
+    return one == other or any(one.startswith(begin) and other.startswith(begin) for begin in beginnings)
 
 
 _servers: dict[tuple[str, int], _Server] = {}
