@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli import commands, detection_commands, evaluation_commands, model_commands, serve_command
+from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
 from streamer.cli.run_options import RunCommand
+from streamer.cli.serve import command as serve_command
 from streamer.system import standard_streams
 
 NAME = "streamer"
