@@ -83,8 +83,8 @@ class DetectorPool:
         Args:
             name: of the stream.
             priority: factor of its expected gain.
-            max_age_s: the longest time between two of its turns. None: `DEFAULT_MAX_AGE_S`, or the time of two rounds of
-                all streams, if that is longer.
+            max_age_s: the longest time between two of its turns. None: `DEFAULT_MAX_AGE_S`, or two rounds of
+                all streams if that is longer.
 
         Raises:
             Closed: the pool is closed.

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from streamer.config.camera import CameraSettings
 from streamer.config.output import OutputEntry
-from streamer.config.site import CameraSettings
 from streamer.errors import Interrupted, StreamerError
 from streamer.flow.stats import RunStats
 from streamer.observe.report import Report, Reporter, SilentReporter

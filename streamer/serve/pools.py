@@ -16,8 +16,9 @@ import av
 import numpy as np
 
 from streamer.classes.class_filter import ClassFilter
+from streamer.config.camera import CameraSettings
 from streamer.config.detector import DetectorSettings
-from streamer.config.site import CameraSettings, SharedDetectorSettings
+from streamer.config.site import SharedDetectorSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError, Interrupted

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from streamer.config.site import CameraSettings, SiteSettings
+from streamer.config.camera import CameraSettings
+from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
@@ -113,32 +114,24 @@ class Site:
         with self._one_change():
             if name in self._settings.cameras:
                 raise ConfigError(f"there is a camera {name!r} already; remove it first, or choose another name")
-            self._apply(self._with({**self._settings.cameras, name: camera}))
+            self._apply(self._settings.with_camera(name, camera))
 
     def remove(self, name: str) -> None:
         """Remove a camera. Raises ConfigError: there is none of that name."""
         with self._one_change():
-            self._check_known(name)
-            self._apply(self._with({one: camera for one, camera in self._settings.cameras.items() if one != name}))
+            self._apply(self._settings.without_camera(name))
 
     def restart(self, name: str) -> None:
         """End a camera's run and begin another. Raises ConfigError: there is no camera of that name."""
         with self._one_change():
-            self._check_known(name)
+            if name not in self._settings.cameras:
+                raise ConfigError(f"no camera {name!r}{nearest(name, self._settings.cameras)}")
             self._leave([name])
             self._begin([name])
 
     def _all(self) -> list[Camera]:
         with self._changed:
             return [self._cameras[name] for name in self._settings.cameras if name in self._cameras]
-
-    def _check_known(self, name: str) -> None:
-        if name not in self._settings.cameras:
-            raise ConfigError(f"there is no camera {name!r}{nearest(name, self._settings.cameras)}")
-
-    def _with(self, cameras: Mapping[str, CameraSettings]) -> SiteSettings:
-        changed = {**dict(self._settings), "cameras": dict(cameras)}
-        return SiteSettings.model_validate(changed)
 
     @contextmanager
     def _one_change(self) -> Iterator[None]:
@@ -154,7 +147,7 @@ class Site:
     def _start(self) -> None:
         """Start the cameras, which connect while their detectors load."""
         settings = self._settings
-        self._pools = {name: SitePool(detector) for name, detector in settings.used_detectors.items()}
+        self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         for name, pool in self._pools.items():
             pool.check_classes(settings.cameras_of(name))
         self._begin(settings.cameras)
@@ -178,7 +171,7 @@ class Site:
         """The detectors of new settings: those that stay, and others that are loaded now."""
         pools: dict[str, SitePool] = {}
         try:
-            for name, detector in settings.used_detectors.items():
+            for name, detector in settings.detectors_in_use().items():
                 pool = self._pools.get(name)
                 pools[name] = pool if pool is not None and pool.settings == detector else SitePool(detector)
                 pools[name].load(settings.cameras_of(name), self._reporter.say)
