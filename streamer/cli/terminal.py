@@ -89,6 +89,11 @@ class Terminal:
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         log.setLevel(logging.INFO if json_logs else logging.NOTSET)
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether progress is shown: neither quiet nor JSON."""
+        return not self.quiet and not self._json
+
     def leave_output(self) -> None:
         """Show results on standard error from now on: an output of the run is standard output."""
         self.output = self.messages
@@ -146,7 +151,7 @@ class Terminal:
         Args:
             title: one of several inputs.
         """
-        shows = not self.quiet and not self._json
+        shows = self.shows_progress
         return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows, title=title)
 
     def report(self, report: Report) -> None:

@@ -169,6 +169,12 @@ class DetectorPool:
         with self._lock:
             return self._detect_s
 
+    @property
+    def workers(self) -> int:
+        """How many detections run at the same time."""
+        with self._lock:
+            return len(self._detectors)
+
     def close(self) -> None:
         """End all waits and release the detectors. It may be called twice."""
         with self._lock:
