@@ -13,7 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
 from typing import Any, ParamSpec, TypeVar
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PREFIX = "streamer-"
 """How the names of all threads begin."""
@@ -52,4 +53,5 @@ class ThreadPool(ThreadPoolExecutor):
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See `concurrent.futures.Executor`."""
-        return super().submit(copy_context().run, function, *args, **kwargs)
+        context = copy_context()
+        return super().submit(lambda: context.run(function, *args, **kwargs))
