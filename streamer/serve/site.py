@@ -86,6 +86,12 @@ class Site:
             self._stopping = True
             self._changed.notify_all()
 
+    @property
+    def settings(self) -> SiteSettings:
+        """The settings in use."""
+        with self._changed:
+            return self._settings
+
     def cameras(self) -> list[CameraStatus]:
         """The state of all cameras, in the order of the settings."""
         return [camera.status for camera in self._all()]
