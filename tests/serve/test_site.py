@@ -85,8 +85,10 @@ def running(
 
 
 def indices(path: Path) -> list[int]:
-    """The numbers of the frames in a file of JSON lines."""
-    return [json.loads(line)["index"] for line in path.read_text().splitlines()]
+    """The numbers of the frames in a camera's file of JSON lines."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert {line["camera"] for line in lines} == {path.stem.partition("-")[0]}
+    return [line["index"] for line in lines]
 
 
 def test_a_site_of_files_ends_with_the_last_file(tmp_path: Path) -> None:
