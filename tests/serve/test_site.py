@@ -110,7 +110,7 @@ def test_a_site_of_files_ends_with_the_last_file(tmp_path: Path) -> None:
 
 
 def test_a_camera_that_fails_is_tried_again_and_disturbs_no_other(tmp_path: Path) -> None:
-    broken = {"source": {"uri": str(tmp_path / "later.mp4")}, "outputs": [{"to": str(tmp_path / "later.jsonl")}]}
+    broken = {"source": {"uri": str(tmp_path / "later.mp4")}, "outputs": [{"to": str(tmp_path / "broken.jsonl")}]}
     with running(site_of({"good": endless(tmp_path, "good"), "broken": broken})) as (site, kept, ended):
         kept.wait_for(lambda: any("broken: " in line and "starting again in" in line for line in kept.lines))
         kept.wait_for_state(CameraState.RUNNING, "good")
@@ -123,7 +123,7 @@ def test_a_camera_that_fails_is_tried_again_and_disturbs_no_other(tmp_path: Path
     assert isinstance(ended[0], Interrupted)
     good = indices(tmp_path / "good.jsonl")
     assert good == list(range(len(good)))
-    assert indices(tmp_path / "later.jsonl") == list(range(5))
+    assert indices(tmp_path / "broken.jsonl") == list(range(5))
 
 
 def test_a_reload_changes_one_camera_and_the_others_lose_no_frame(tmp_path: Path) -> None:
