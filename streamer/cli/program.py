@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
+from streamer.cli import commands, detection_commands, evaluation_commands
+from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
 from streamer.system import standard_streams
 
