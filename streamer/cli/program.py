@@ -14,6 +14,7 @@ import typer
 from streamer.cli import commands, detection_commands, evaluation_commands
 from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
+from streamer.cli.site import control_commands
 from streamer.system import standard_streams
 
 NAME = "streamer"
@@ -43,6 +44,14 @@ models.command("fetch")(model_commands.fetch)
 models.command("check")(model_commands.check)
 models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
+
+app.command()(control_commands.reload)
+cameras = typer.Typer(help="List, add, remove and restart cameras of a running site.", no_args_is_help=True)
+cameras.command("list")(control_commands.list_cameras)
+cameras.command("add")(control_commands.add)
+cameras.command("remove")(control_commands.remove)
+cameras.command("restart")(control_commands.restart)
+app.add_typer(cameras, name="cameras")
 
 evaluate = typer.Typer(help="Measure detections, tracks and displayed boxes.", no_args_is_help=True)
 evaluate.command("detection")(detection_commands.detection)
