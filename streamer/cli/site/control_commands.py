@@ -62,11 +62,11 @@ def add(
     'streamer serve' runs.
     """
     with command(prints=True) as (terminal, _):
-        from streamer.config.loading import merged
+        from streamer.config.loading import unchecked_values
         from streamer.system.secrets import SECRETS
 
         SECRETS.split(source)
-        settings = merged(None, assign or (), {"source.uri": source})
+        settings = unchecked_values(None, assign or (), {"source.uri": source})
         outputs = settings.setdefault("outputs", [])
         if not isinstance(outputs, list):
             raise ConfigError("outputs: give a list, or use -o")

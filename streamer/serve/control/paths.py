@@ -6,6 +6,7 @@ A socket of a dead process stays in the file system, so a file alone does not me
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import socket
 import stat
@@ -15,19 +16,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamer.errors import ConfigError
+from streamer.system.paths import shortened
 
 MOST_BYTES = 107
 """The longest path of a Unix socket on Linux (unix(7): 108 with the null byte at its end)."""
 SYSTEM_FOLDER = Path("/run/streamer")
 """The runtime directory of the systemd unit in deploy/."""
 _CONNECT_S = 2.0
+_DIGITS = 8
 
 
-def default_path(site: str) -> Path:
-    """The socket of a site that names none. Its folder is made if it does not exist.
+def default_path(config: Path) -> Path:
+    """The socket of a site that names none; its folder is made if it does not exist.
+
+    A service has `streamer.sock` in its runtime directory. Elsewhere the name has a part that is different for each
+    settings file, so a user may run several sites, and none of them twice.
 
     Args:
-        site: name of the site: that of its settings file, without the extension.
+        config: the settings file of the site.
 
     Raises:
         ConfigError: the folder cannot be made, or it belongs to another user.
@@ -36,12 +42,14 @@ def default_path(site: str) -> Path:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"cannot make {folder} for the control socket: {error.strerror}; set control.socket"
-        ) from error
+        reason = f"cannot make {folder} for the control socket: {error.strerror}"
+        raise ConfigError(f"{reason}; set control.socket") from error
     if folder == _temporary_folder() and not _is_private(folder):
         raise ConfigError(f"{folder} is not a folder of this user with mode 0700; remove it, or set control.socket")
-    return folder / f"{site}.sock"
+    if os.environ.get("RUNTIME_DIRECTORY"):
+        return folder / "streamer.sock"
+    digest = hashlib.sha256(os.fsencode(config.resolve())).hexdigest()[:_DIGITS]
+    return folder / shortened(config.stem, f"-{digest}.sock", MOST_BYTES - len(os.fsencode(folder)) - 1)
 
 
 def folders() -> list[Path]:

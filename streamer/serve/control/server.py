@@ -94,10 +94,12 @@ class ControlSocket:
             web.post("/reload", _answered(self._reload)),
         ]
         with ExitStack() as stack:
-            listener = listen(self.path)
+            listener = stack.enter_context(listen(self.path))
             inode = self.path.stat().st_ino
-            stack.callback(self._remove_file, inode)
             stack.enter_context(WebPages(f"the control socket {self.path}", "", 0, routes, listener=listener))
+            stack.callback(
+                self._remove_file, inode
+            )  # before the socket is closed: then no other program has replaced it
             self._stack = stack.pop_all()
         return self
 
