@@ -7,9 +7,10 @@ command imports the heavy libraries that it needs, so `--help` answers at once.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from streamer.cli import commands, detection_commands, evaluation_commands
 from streamer.cli.models import commands as model_commands
@@ -27,7 +28,20 @@ streamer run rtsp://CAMERA/PATH -o rec/%H%M.mp4   IP camera, recorded
 streamer models labels car                        classes for --classes[/]
 """
 
+
+class FirstScreen(TyperGroup):
+    """The help without the panel of -h and --version, so that it fits a terminal of 24 lines."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option -h of the program, which works but is not listed."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.hidden = True
+        return option
+
+
 app = typer.Typer(
+    cls=FirstScreen,
     help=HELP,
     no_args_is_help=True,
     add_completion=False,
@@ -74,7 +88,7 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", "-V", help="Show the version and exit.", metavar="", callback=_show_version, is_eager=True
+            "--version", "-V", help="Show the version and exit.", callback=_show_version, is_eager=True, hidden=True
         ),
     ] = False,
 ) -> None:

@@ -65,7 +65,7 @@ class ControlSettings(Section):
     """The local control socket, for `streamer reload` and `streamer cameras`."""
 
     socket: Path | None = None
-    """Its path. null: named like the settings file, in the folder for sockets of this user (docs/serve.md)."""
+    """Its path. null: named like the settings file, in the folder for sockets of this user."""
 
 
 class SiteSettings(Section):

@@ -6,7 +6,6 @@ import os
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,7 +20,7 @@ CONFIG = Path("site.yaml")
 
 
 @pytest.fixture(autouse=True)
-def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder for temporary files; no service manager, no login session and no system's site."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(paths, "SYSTEM_FOLDER", tmp_path / "system")
@@ -67,7 +66,7 @@ def test_a_folder_that_another_user_may_have_made_is_refused(temporary: Path, ki
     else:
         folder.mkdir()
         folder.chmod(0o770)
-    with pytest.raises(ConfigError, match="; (remove it, or )?set control.socket$"):
+    with pytest.raises(ConfigError, match=r"; (remove it, or )?set control.socket$"):
         paths.default_path(CONFIG)
     assert folder not in paths.folders()
 

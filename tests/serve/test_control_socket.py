@@ -80,8 +80,8 @@ def test_a_reload_says_what_changed(client: SiteClient, path: Path) -> None:
 @pytest.mark.parametrize("change", ["reload", "add", "remove", "restart"])
 def test_a_refused_change_gives_the_reason_and_changes_nothing(client: SiteClient, site: FakeSite, change: str) -> None:
     site.error = ConfigError("another change is running; try again")
-    arguments = {"reload": (), "add": ("garage", {})}.get(change, ("front",))
-    with pytest.raises(ConfigError, match="^another change is running; try again$"):
+    arguments: tuple[object, ...] = {"reload": (), "add": ("garage", {})}.get(change, ("front",))
+    with pytest.raises(ConfigError, match=r"^another change is running; try again$"):
         getattr(client, change)(*arguments)
     assert list(site.settings) == ["front", "dead"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streamer.cli.command import command
-from streamer.cli.options import Assign, flag, value
+from streamer.cli.options import flag, value
 from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the camera.",
 
 
 def reload(socket: Socket = None) -> None:
-    """Apply the changed settings file to the running site, camera by camera; an invalid one changes nothing."""
+    """Apply the changed settings file to the running site.
+
+    Cameras whose settings are the same go on without a gap. An invalid file changes nothing.
+    """
     with command(prints=True) as (terminal, _):
         terminal.line(_site(socket).reload())
 
@@ -51,16 +54,21 @@ def add(
     ],
     output: Annotated[
         list[str] | None,
-        value("--output", "FILE|URL", "An output, as of 'run'. Repeatable.", None, "-o"),
+        value(
+            "--output",
+            "FILE|URL",
+            "Output, as of 'run'; files are relative to the site's folder. Repeatable.",
+            None,
+            "-o",
+        ),
     ] = None,
-    assign: Assign = None,
+    assign: Annotated[
+        list[str] | None,
+        value("--set", "KEY=VALUE", "Setting of the camera, as in the site's file: detector.fps=1. Repeatable."),
+    ] = None,
     socket: Socket = None,
 ) -> None:
-    """Add a camera to the running site until the next reload: its file is not changed.
-
-    --set takes the settings of a camera in that file, such as detector.fps=1. Files are relative to the folder in which
-    'streamer serve' runs.
-    """
+    """Add a camera to the running site, until the next reload."""
     with command(prints=True) as (terminal, _):
         from streamer.config.loading import unchecked_values
         from streamer.system.secrets import SECRETS
@@ -76,7 +84,7 @@ def add(
 
 
 def remove(name: Name, socket: Socket = None) -> None:
-    """End a camera of the running site until the next reload: its file is not changed."""
+    """End a camera of the running site, until the next reload."""
     with command(prints=True) as (terminal, _):
         _site(socket).remove(name)
         terminal.line(f"removed {name}; delete it from the settings file as well, or the next reload adds it")
