@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from streamer.cli import commands, detection_commands, evaluation_commands
 from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
-from streamer.cli.site import control_commands
+from streamer.cli.serve import control_commands
 from streamer.system import standard_streams
 
 NAME = "streamer"

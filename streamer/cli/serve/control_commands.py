@@ -36,7 +36,7 @@ def list_cameras(
 ) -> None:
     """List the cameras of the running site, with their state."""
     with command(prints=True) as (terminal, _):
-        from streamer.cli.site import camera_table
+        from streamer.cli.serve import camera_table
 
         cameras = _site(socket).cameras()
         if as_json:

@@ -1,1 +1,0 @@
-"""The commands of a site with several cameras."""
