@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -60,6 +61,13 @@ class SharedDetectorSettings(DetectorSettings):
         return value
 
 
+class ControlSettings(Section):
+    """The local control socket, for `streamer reload` and `streamer cameras`."""
+
+    socket: Path | None = None
+    """Its path. null: named like the settings file, in the folder for sockets of this user."""
+
+
 class SiteSettings(Section):
     """A site."""
 
@@ -70,6 +78,7 @@ class SiteSettings(Section):
     detectors: dict[str, SharedDetectorSettings] = {}
     """More detectors by name, for cameras with `detector: {name: NAME}`."""
     metrics: MetricsSettings = MetricsSettings()
+    control: ControlSettings = ControlSettings()
     cameras: dict[str, CameraSettings]
     """By name, which is in every log line, metric and report, and replaces `{camera}` in the names of outputs. The
     defaults are merged already."""

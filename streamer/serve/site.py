@@ -9,9 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-from streamer.config.camera import CameraSettings
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
 from streamer.observe.report import Report
@@ -115,12 +114,17 @@ class Site:
         with self._one_change():
             return self._apply(settings)
 
-    def add(self, name: str, camera: CameraSettings) -> None:
-        """Add a camera. Raises ConfigError: there is one of that name, and as `apply`."""
+    def add(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Add a camera, with the settings of its section in the site's file.
+
+        Raises:
+            ConfigError, ModelError: there is one of that name, a setting is invalid, and as `apply`.
+        """
         with self._one_change():
             if name in self._settings.cameras:
                 raise ConfigError(f"there is a camera {name!r} already; remove it first, or choose another name")
-            self._apply(self._settings.with_camera(name, camera))
+            camera = self._settings.camera(name, settings)
+            self._apply(checked(self._settings.with_camera(name, camera)))
 
     def remove(self, name: str) -> None:
         """Remove a camera. Raises ConfigError: there is none of that name."""

@@ -160,14 +160,14 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="sorce"):
             site.reload()
         with pytest.raises(ConfigError, match="no class 'Purson'"):
-            site.add("b", site.settings.camera("b", endless(tmp_path, "b", detector={"classes": ["Purson"]})))
+            site.add("b", endless(tmp_path, "b", detector={"classes": ["Purson"]}))
         assert [(one.name, one.restarts) for one in site.cameras()] == [("a", 0)]
 
 
 def test_cameras_are_added_removed_and_restarted_by_name(tmp_path: Path) -> None:
     with running(site_of({"a": endless(tmp_path, "a")})) as (site, kept, _):
         kept.wait_for_state(CameraState.RUNNING, "a")
-        site.add("b", site.settings.camera("b", endless(tmp_path, "b")))
+        site.add("b", endless(tmp_path, "b"))
         kept.wait_for_state(CameraState.RUNNING, "a", "b")
         site.restart("b")
         kept.wait_for_state(CameraState.RUNNING, "b")
@@ -178,7 +178,7 @@ def test_cameras_are_added_removed_and_restarted_by_name(tmp_path: Path) -> None
         with pytest.raises(ConfigError, match="no camera 'c'"):
             site.restart("c")
         with pytest.raises(ConfigError, match="already"):
-            site.add("b", site.settings.camera("b", endless(tmp_path, "b")))
+            site.add("b", endless(tmp_path, "b"))
     assert (tmp_path / "b-2.jsonl").exists()
 
 
