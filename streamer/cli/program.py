@@ -13,6 +13,7 @@ import typer
 
 from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
 from streamer.cli.run_options import RunCommand
+from streamer.cli.serve import command as serve_command
 from streamer.system import standard_streams
 
 NAME = "streamer"
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=RunCommand)(commands.run)
+app.command()(serve_command.serve)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 

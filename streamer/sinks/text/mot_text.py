@@ -31,8 +31,8 @@ class MotSink(TextFileSink):
 
     @classmethod
     def accepts(cls, entry: OutputEntry) -> bool:
-        """A path that ends in `.txt`."""
-        return "://" not in entry.to and entry.to.lower().endswith(".txt")
+        """Whether the name ends in .txt, as the result files of the MOT Challenge do, or in .mot."""
+        return "://" not in entry.to and entry.to.lower().endswith((".txt", ".mot"))
 
     def text_of(self, scene: Scene) -> str:
         """The rows of the scene's tracks."""
