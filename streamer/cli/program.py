@@ -13,6 +13,7 @@ import typer
 
 from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
 from streamer.cli.run_options import RunCommand
+from streamer.cli.serve import check as check_command
 from streamer.cli.serve import command as serve_command
 from streamer.system import standard_streams
 
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command(cls=RunCommand)(commands.run)
 app.command()(serve_command.serve)
+app.command()(check_command.check)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 

@@ -17,7 +17,7 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
 from streamer.serve.changes import Changes, compare
-from streamer.serve.checks import check_site
+from streamer.serve.checks.outputs import check_site
 from streamer.serve.pools import SitePool
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.system.suggestions import nearest

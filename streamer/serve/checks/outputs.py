@@ -1,4 +1,4 @@
-"""Refuses settings of a site that cannot work together, before anything is opened. Any thread."""
+"""Refuses outputs that a site cannot have, and outputs that two cameras share. Nothing is opened. Any thread."""
 
 from __future__ import annotations
 
