@@ -16,6 +16,7 @@ from streamer.cli import commands
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
+from streamer.cli.serve import check as check_command
 from streamer.cli.serve import command as serve_command
 from streamer.cli.serve import control_commands
 from streamer.system import standard_streams
@@ -52,6 +53,7 @@ app = typer.Typer(
 )
 app.command(cls=RunCommand)(commands.run)
 app.command()(serve_command.serve)
+app.command()(check_command.check)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 

@@ -148,15 +148,16 @@ class SiteSettings(Section):
         """The detector of a camera. Raises KeyError for one of `problems`."""
         return self.detectors[camera.detector.name] if camera.detector.name else self.detector
 
-    def detectors_in_use(self) -> dict[str, SharedDetectorSettings]:
+    @property
+    def used_detectors(self) -> dict[str, SharedDetectorSettings]:
         """The detectors that a camera uses, by the name of their entry; "" is `detector`."""
         used = {camera.detector.name for camera in self.cameras.values()}
         entries = {"": self.detector, **self.detectors}
         return {name: entries[name] for name in entries if name in used}
 
-    def cameras_of(self, detector: str) -> dict[str, CameraSettings]:
-        """The cameras that use this entry of the detectors, by name."""
-        return {name: camera for name, camera in self.cameras.items() if camera.detector.name == detector}
+    def cameras_of(self, entry: str) -> dict[str, CameraSettings]:
+        """The cameras of a detector, by name; the entry "" is `detector`."""
+        return {name: camera for name, camera in self.cameras.items() if camera.detector.name == entry}
 
     def problems(self) -> Iterator[str]:
         """What keeps cameras from running, one line each."""

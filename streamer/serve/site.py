@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
 from streamer.serve.changes import Changes, compare
+from streamer.serve.checks.outputs import check_site
 from streamer.serve.pools import SitePool
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.system.suggestions import nearest
@@ -109,7 +110,8 @@ class Site:
         """Change what differs; cameras whose settings are equal go on.
 
         Raises:
-            ConfigError, ModelError: nothing is changed: another change is running, or a detector cannot be loaded.
+            ConfigError, ModelError: nothing is changed: another change is running, the settings contradict one another,
+                or a detector cannot be loaded.
         """
         with self._one_change():
             return self._apply(settings)
@@ -124,7 +126,7 @@ class Site:
             if name in self._settings.cameras:
                 raise ConfigError(f"there is a camera {name!r} already; remove it first, or choose another name")
             camera = self._settings.camera(name, settings)
-            self._apply(checked(self._settings.with_camera(name, camera)))
+            self._apply(self._settings.with_camera(name, camera))
 
     def remove(self, name: str) -> None:
         """Remove a camera. Raises ConfigError: there is none of that name."""
@@ -157,7 +159,8 @@ class Site:
     def _start(self) -> None:
         """Start the cameras, which connect while their detectors load."""
         settings = self._settings
-        self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
+        check_site(settings)
+        self._pools = {name: SitePool(detector) for name, detector in settings.used_detectors.items()}
         for name, pool in self._pools.items():
             pool.check_classes(settings.cameras_of(name))
         self._begin(settings.cameras)
@@ -165,6 +168,7 @@ class Site:
             pool.load(settings.cameras_of(name), self._reporter.say)
 
     def _apply(self, settings: SiteSettings) -> Changes:
+        check_site(settings)
         changes = compare(self._settings, settings)
         pools = self._loaded_pools(settings)
         self._leave([*changes.removed, *changes.changed])
@@ -181,7 +185,7 @@ class Site:
         """The detectors of new settings: those that stay, and others that are loaded now."""
         pools: dict[str, SitePool] = {}
         try:
-            for name, detector in settings.detectors_in_use().items():
+            for name, detector in settings.used_detectors.items():
                 pool = self._pools.get(name)
                 pools[name] = pool if pool is not None and pool.settings == detector else SitePool(detector)
                 pools[name].load(settings.cameras_of(name), self._reporter.say)
