@@ -181,6 +181,12 @@ class DetectorPool:
             return len(self._detectors)
 
     @property
+    def waiting(self) -> int:
+        """Streams that wait for their turn."""
+        with self._lock:
+            return sum(member.waits and member.detector is None for member in self._members.values())
+
+    @property
     def detect_s(self) -> float:
         """How long a detection takes: a running mean, seconds."""
         with self._lock:

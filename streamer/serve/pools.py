@@ -25,7 +25,7 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext
 from streamer.flow.queues import Closed
 from streamer.inference.max_age import check_max_age
-from streamer.inference.pool import DetectorPool
+from streamer.inference.pool import DEFAULT_MAX_AGE_S, DetectorPool
 from streamer.inference.shared_detector import SharedDetector, StreamTurns
 from streamer.interfaces import Detector
 from streamer.registry import POLICIES
@@ -164,6 +164,11 @@ class CameraPool:
         self._camera = camera
         self._pool = pool
         self.built: BuiltDetectors | None = None
+
+    @property
+    def longest_interval_s(self) -> float:
+        """The longest time between two turns of the camera."""
+        return self._camera.detector.max_age_s or self._pool.settings.max_age_s or DEFAULT_MAX_AGE_S
 
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:  # noqa: ARG002
         """See `streamer.detectors.shared.SharedDetectors.build`."""

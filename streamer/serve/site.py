@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-from streamer.config.camera import CameraSettings
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
 from streamer.observe.report import Report
@@ -87,6 +86,12 @@ class Site:
             self._stopping = True
             self._changed.notify_all()
 
+    @property
+    def settings(self) -> SiteSettings:
+        """The settings in use."""
+        with self._changed:
+            return self._settings
+
     def cameras(self) -> list[CameraStatus]:
         """The state of all cameras, in the order of the settings."""
         return [camera.status for camera in self._all()]
@@ -111,12 +116,16 @@ class Site:
         with self._one_change():
             return self._apply(settings)
 
-    def add(self, name: str, camera: CameraSettings) -> None:
-        """Add a camera. Raises ConfigError: there is one of that name, and as `apply`."""
+    def add(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Add a camera, with the settings of its section in the site's file.
+
+        Raises:
+            ConfigError, ModelError: there is one of that name, a setting is invalid, and as `apply`.
+        """
         with self._one_change():
             if name in self._settings.cameras:
                 raise ConfigError(f"there is a camera {name!r} already; remove it first, or choose another name")
-            self._apply(self._settings.with_camera(name, camera))
+            self._apply(self._settings.with_camera(name, self._settings.camera(name, settings)))
 
     def remove(self, name: str) -> None:
         """Remove a camera. Raises ConfigError: there is none of that name."""
@@ -126,17 +135,14 @@ class Site:
     def restart(self, name: str) -> None:
         """End a camera's run and begin another. Raises ConfigError: there is no camera of that name."""
         with self._one_change():
-            self._check_known(name)
+            if name not in self._settings.cameras:
+                raise ConfigError(f"no camera {name!r}{nearest(name, self._settings.cameras)}")
             self._leave([name])
             self._begin([name])
 
     def _all(self) -> list[Camera]:
         with self._changed:
             return [self._cameras[name] for name in self._settings.cameras if name in self._cameras]
-
-    def _check_known(self, name: str) -> None:
-        if name not in self._settings.cameras:
-            raise ConfigError(f"there is no camera {name!r}{nearest(name, self._settings.cameras)}")
 
     @contextmanager
     def _one_change(self) -> Iterator[None]:
@@ -153,7 +159,7 @@ class Site:
         """Start the cameras, which connect while their detectors load."""
         settings = self._settings
         check_site(settings)
-        self._pools = {name: SitePool(detector) for name, detector in settings.used_detectors.items()}
+        self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         for name, pool in self._pools.items():
             pool.check_classes(settings.cameras_of(name))
         self._begin(settings.cameras)
@@ -178,7 +184,7 @@ class Site:
         """The detectors of new settings: those that stay, and others that are loaded now."""
         pools: dict[str, SitePool] = {}
         try:
-            for name, detector in settings.used_detectors.items():
+            for name, detector in settings.detectors_in_use().items():
                 pool = self._pools.get(name)
                 pools[name] = pool if pool is not None and pool.settings == detector else SitePool(detector)
                 pools[name].load(settings.cameras_of(name), self._reporter.say)
