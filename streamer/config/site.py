@@ -148,8 +148,7 @@ class SiteSettings(Section):
         """The detector of a camera. Raises KeyError for one of `problems`."""
         return self.detectors[camera.detector.name] if camera.detector.name else self.detector
 
-    @property
-    def used_detectors(self) -> dict[str, SharedDetectorSettings]:
+    def detectors_in_use(self) -> dict[str, SharedDetectorSettings]:
         """The detectors that a camera uses, by the name of their entry; "" is `detector`."""
         used = {camera.detector.name for camera in self.cameras.values()}
         entries = {"": self.detector, **self.detectors}
@@ -177,4 +176,6 @@ def _unfit(name: object) -> str:
     """Why a name cannot be that of a camera; empty if it can."""
     if isinstance(name, str) and _NAME.fullmatch(name):
         return ""
+    if isinstance(name, bool):
+        return "a name is read as true or false; put quotes around it"
     return f"{name!r} is no name of a camera: give up to 64 letters, digits, - and _; the first is a letter or a digit"

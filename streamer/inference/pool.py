@@ -175,16 +175,16 @@ class DetectorPool:
             return None if member is None else StreamTurns(member.turns, member.longest_wait_s)
 
     @property
-    def waiting(self) -> int:
-        """Streams that wait for their turn."""
-        with self._lock:
-            return sum(member.waits and member.detector is None for member in self._members.values())
-
-    @property
     def workers(self) -> int:
         """How many detections run at the same time."""
         with self._lock:
             return len(self._detectors)
+
+    @property
+    def waiting(self) -> int:
+        """Streams that wait for their turn."""
+        with self._lock:
+            return sum(member.waits and member.detector is None for member in self._members.values())
 
     @property
     def detect_s(self) -> float:

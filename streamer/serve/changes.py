@@ -43,8 +43,8 @@ class Changes:
 
 def compare(old: SiteSettings, new: SiteSettings) -> Changes:
     """The changes from `old` to `new`."""
-    detectors = new.used_detectors
-    restarts = tuple(name for name, detector in detectors.items() if old.used_detectors.get(name) != detector)
+    detectors = new.detectors_in_use()
+    restarts = tuple(name for name, detector in detectors.items() if old.detectors_in_use().get(name) != detector)
     both = [name for name in new.cameras if name in old.cameras]
     changed = tuple(
         name for name in both if old.cameras[name] != new.cameras[name] or new.cameras[name].detector.name in restarts

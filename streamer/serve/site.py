@@ -125,8 +125,7 @@ class Site:
         with self._one_change():
             if name in self._settings.cameras:
                 raise ConfigError(f"there is a camera {name!r} already; remove it first, or choose another name")
-            camera = self._settings.camera(name, settings)
-            self._apply(self._settings.with_camera(name, camera))
+            self._apply(self._settings.with_camera(name, self._settings.camera(name, settings)))
 
     def remove(self, name: str) -> None:
         """Remove a camera. Raises ConfigError: there is none of that name."""
@@ -160,7 +159,7 @@ class Site:
         """Start the cameras, which connect while their detectors load."""
         settings = self._settings
         check_site(settings)
-        self._pools = {name: SitePool(detector) for name, detector in settings.used_detectors.items()}
+        self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         for name, pool in self._pools.items():
             pool.check_classes(settings.cameras_of(name))
         self._begin(settings.cameras)
@@ -185,7 +184,7 @@ class Site:
         """The detectors of new settings: those that stay, and others that are loaded now."""
         pools: dict[str, SitePool] = {}
         try:
-            for name, detector in settings.used_detectors.items():
+            for name, detector in settings.detectors_in_use().items():
                 pool = self._pools.get(name)
                 pools[name] = pool if pool is not None and pool.settings == detector else SitePool(detector)
                 pools[name].load(settings.cameras_of(name), self._reporter.say)

@@ -68,17 +68,17 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
         raise InvalidSettings(list(dict.fromkeys(problems)))
     width = max(map(len, site.cameras))
     lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
-    for entry, shared in site.used_detectors.items():
+    for entry, shared in site.detectors_in_use().items():
         users = ", ".join(site.cameras_of(entry))
         lines.append(f"{_setting_of(entry)}: {detector_title(shared)}, policy {shared.policy}, for {users}")
-    unused = [entry for entry in site.detectors if entry not in site.used_detectors]
+    unused = [entry for entry in site.detectors if entry not in site.detectors_in_use()]
     lines += [f"{_setting_of(entry)}: no camera uses it" for entry in unused]
     lines.append(f"{file}: valid settings of {counted(len(site.cameras), 'camera')}")
     return CheckedFile(lines, {name: camera.source for name, camera in site.cameras.items()})
 
 
 def _detector_problems(site: SiteSettings) -> Iterator[str]:
-    for entry, settings in site.used_detectors.items():
+    for entry, settings in site.detectors_in_use().items():
         try:
             check_detector(settings)
         except StreamerError as error:

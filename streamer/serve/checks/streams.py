@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from streamer.config.detector import DetectorSettings
@@ -46,7 +47,7 @@ def stream_problems(stream: StreamSettings, detector: DetectorSettings | None, a
         "draw": lambda: build_annotators(stream.draw, stream.extensions),
     }
     for index, entry in enumerate(stream.outputs):
-        checks[f"outputs.{index}.to"] = lambda entry=entry: _check_folder(entry, stream.source.uri or "")
+        checks[f"outputs.{index}.to"] = partial(_check_folder, entry, stream.source.uri or "")
     told = set[str]()
     for setting, check in checks.items():
         try:
@@ -85,9 +86,9 @@ def _check_source(source: SourceSettings, stream: StreamSettings) -> None:
         return
     open_source(source.uri, source, SourceContext(extensions=stream.extensions))
     is_path = not paths.scheme_of(source.uri) and not is_live(source.uri, source)
-    if is_path and not source.uri.startswith("lavfi:") and not PATTERN.search(source.uri) and source.uri != "-":
-        if not paths.exists(source.uri):
-            raise SourceUnavailable(f"{source.uri}: no such file")
+    is_other = source.uri == "-" or source.uri.startswith("lavfi:") or PATTERN.search(source.uri)
+    if is_path and not is_other and not paths.exists(source.uri):
+        raise SourceUnavailable(f"{source.uri}: no such file")
 
 
 def _check_folder(entry: OutputEntry, source: str) -> None:
