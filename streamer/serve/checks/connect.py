@@ -16,6 +16,7 @@ from streamer.errors import StreamerError
 from streamer.sources.network.address import is_address
 from streamer.sources.probe.probe import probe
 from streamer.sources.selection import is_live, open_source
+from streamer.system.threads import Thread
 
 _DECODE_S = 10.0
 """Time for the first frame, after a source is opened: cameras send a keyframe every few seconds."""
