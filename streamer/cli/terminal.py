@@ -112,6 +112,10 @@ class Terminal:
         for line in destinations:
             self.message(line)
 
+    def paragraph(self, text: str) -> None:
+        """Write one line of a report to standard output; a terminal gets line ends between words."""
+        _paragraph(self.output, SECRETS.hide(text))
+
     def line(self, text: str) -> None:
         """Write one line of a result to standard output."""
         self._result(readable(SECRETS.hide(text)))
