@@ -24,7 +24,7 @@ def serve(
     quiet: Quiet = False,
 ) -> None:
     """Watch several cameras with detectors that they share."""
-    with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
+    with command(quiet=quiet, json_logs=log_format is LogFormat.json, has_options=False) as (terminal, interrupts):
         from streamer.config.loading import load_site
         from streamer.serve.site import Site
 
