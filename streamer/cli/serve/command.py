@@ -28,7 +28,7 @@ def serve(
 
     A terminal shows a line for each camera: rates, age, drops, the last event.
     """
-    with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
+    with command(quiet=quiet, json_logs=log_format is LogFormat.json, has_options=False) as (terminal, interrupts):
         from streamer.cli.serve.running import run_site
         from streamer.cli.serve.site_status import SiteStatus
         from streamer.config.loading import load_site
