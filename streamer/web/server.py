@@ -64,6 +64,7 @@ class WebPages:
         port: 0 lets the system choose a free one, which other pages do not share.
         routes: the pages, with absolute paths.
         end: awaited on the server's thread when the pages are left, to end long responses.
+        listener: a listening socket, such as a Unix socket, in place of host and port; the server closes it.
 
     Raises:
         ConfigError: on entering, when other pages have one of the paths.
@@ -77,12 +78,15 @@ class WebPages:
         port: int,
         routes: Sequence[web.RouteDef],
         end: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        *,
+        listener: socket.socket | None = None,
     ) -> None:
         self.shown = shown
         self.routes = routes
         self._host = LOOPBACK if host.lower() in ("", "localhost") else host
         self._port = port
         self._end = end
+        self._listener = listener
         self._server: _Server | None = None
 
     @property
@@ -104,7 +108,7 @@ class WebPages:
             key = (self._host, self._port)
             server = _servers.get(key)
             if server is None or not server.runs:
-                server = _Server(self._host, self._port)
+                server = _Server(self._host, self._port, self._listener)
                 server.add(self)
                 server.start(self.shown)
                 if self._port:
@@ -132,8 +136,8 @@ class WebPages:
 class _Server:
     """One listening socket with its thread. The methods are called under `_lock`, except `call`."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(self, host: str, port: int, listener: socket.socket | None) -> None:
+        self._host, self._port, self._listener = host, port, listener
         self._pages: list[WebPages] = []
         self._router = web.UrlDispatcher()  # replaced, never changed, because the server's thread reads it
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, tuple[str, int]]] = Future()
@@ -220,10 +224,13 @@ class _Server:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
-            end = asyncio.Event()
-            host, port = runner.addresses[0][:2]
-            self._started.set_result((asyncio.get_running_loop(), end, (host, port)))
+            end, address = asyncio.Event(), (self._host, self._port)
+            if self._listener is None:
+                await web.TCPSite(runner, self._host, self._port).start()
+                address = runner.addresses[0][:2]
+            else:
+                await web.SockSite(runner, self._listener).start()
+            self._started.set_result((asyncio.get_running_loop(), end, address))
             await end.wait()
         finally:
             await runner.cleanup()
