@@ -35,7 +35,7 @@ def test_freed_memory_is_kept_while_loading_and_returned_then() -> None:
         """By how much the process is larger after a block was allocated, filled and freed."""
         block = b"\x01" * size_bytes
         del block
-        return psutil.Process().memory_info().rss - before_bytes
+        return int(psutil.Process().memory_info().rss - before_bytes)
 
     before_bytes = psutil.Process().memory_info().rss
     with memory.keeping_freed_memory():

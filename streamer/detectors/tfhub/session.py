@@ -85,7 +85,18 @@ class SessionRunner:
         outputs = [form.signature.outputs[key].name for key in form.outputs]
         self._postprocess = None if parts is None else loading.Postprocessing(self._session, parts.scope, outputs)
         self._fetches = outputs if parts is None else list(parts.scope.inputs.values())
-        self._call: Callable[[Array], list[Array]] = self._session.make_callable(self._fetches, feed_list=[self._frame])
+        self._call = self._prepared(self._frame.name, self._fetches)
+
+    def _prepared(self, fed: str, fetched: list[str]) -> Callable[[Array], list[Array]]:
+        """A call of the session, which copies the weights to their operations now.
+
+        The public `make_callable` does that in the first call, when memory that was freed is not at hand any more.
+        """
+        from tensorflow.core.protobuf import config_pb2
+
+        options = config_pb2.CallableOptions(feed=[fed], fetch=fetched)
+        call: Callable[[Array], list[Array]] = self._session._make_callable_from_options(options)
+        return call
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[Array]:
         """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
