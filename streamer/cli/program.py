@@ -12,9 +12,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from streamer.cli import commands, detection_commands, evaluation_commands
+from streamer.cli import commands
+from streamer.cli.evaluate import detection, sequences
 from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
+from streamer.cli.serve import check as check_command
+from streamer.cli.serve import command as serve_command
 from streamer.cli.serve import control_commands
 from streamer.system import standard_streams
 
@@ -49,6 +52,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=RunCommand)(commands.run)
+app.command()(serve_command.serve)
+app.command()(check_command.check)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 
@@ -68,11 +73,11 @@ cameras.command("restart")(control_commands.restart)
 app.add_typer(cameras, name="cameras")
 
 evaluate = typer.Typer(help="Measure detections, tracks and displayed boxes.", no_args_is_help=True)
-evaluate.command("detection")(detection_commands.detection)
-evaluate.command("tracking")(evaluation_commands.tracking)
-evaluate.command("streaming")(evaluation_commands.streaming)
-evaluate.command("video")(evaluation_commands.video)
-evaluate.command("mot-to-coco")(detection_commands.mot_to_coco)
+evaluate.command("detection")(detection.detection)
+evaluate.command("tracking")(sequences.tracking)
+evaluate.command("streaming")(sequences.streaming)
+evaluate.command("video")(sequences.video)
+evaluate.command("mot-to-coco")(detection.mot_to_coco)
 app.add_typer(evaluate, name="evaluate")
 
 

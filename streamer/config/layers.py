@@ -21,12 +21,14 @@ def camera_values(name: object, camera: object, defaults: object) -> object:
 
     Args:
         name: of the camera.
-        camera: its own settings, in the long or the short form.
+        camera: its own settings, or only its source.
         defaults: of all cameras.
 
     Returns:
         `camera` itself if it or the defaults are no sections.
     """
+    if isinstance(camera, str | int) and not isinstance(camera, bool):
+        camera = {"source": {"uri": camera}}
     camera = long_form(camera)
     if not isinstance(camera, Mapping) or not isinstance(defaults, Mapping):
         return camera
@@ -39,9 +41,7 @@ def camera_values(name: object, camera: object, defaults: object) -> object:
 
 
 def long_form(camera: object) -> object:
-    """`rtsp://...` is the source of a camera, and `detector: small` names an entry of the site's detectors."""
-    if isinstance(camera, str | int) and not isinstance(camera, bool):
-        return {"source": {"uri": camera}}
+    """A camera, or the defaults, in which `detector: small` is written as `detector: {name: small}`."""
     if isinstance(camera, Mapping) and isinstance(camera.get("detector"), str):
         return {**camera, "detector": {"name": camera["detector"]}}
     return camera

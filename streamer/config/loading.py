@@ -46,7 +46,7 @@ def load_settings(
 def load_site(
     file: Path | str | None, assignments: Sequence[str] = (), options: Mapping[str, Any] | None = None
 ) -> SiteSettings:
-    """The settings of a site. `streamer.serve.checks` compares its cameras with one another.
+    """The settings of a site. `streamer.serve.checks.outputs` compares its cameras with one another.
 
     From now on messages contain no password of its addresses.
 

@@ -154,6 +154,10 @@ class SiteSettings(Section):
         entries = {"": self.detector, **self.detectors}
         return {name: entries[name] for name in entries if name in used}
 
+    def cameras_of(self, entry: str) -> dict[str, CameraSettings]:
+        """The cameras of a detector, by name; the entry "" is `detector`."""
+        return {name: camera for name, camera in self.cameras.items() if camera.detector.name == entry}
+
     def problems(self) -> Iterator[str]:
         """What keeps cameras from running, one line each."""
         for name, camera in self.cameras.items():
@@ -172,4 +176,6 @@ def _unfit(name: object) -> str:
     """Why a name cannot be that of a camera; empty if it can."""
     if isinstance(name, str) and _NAME.fullmatch(name):
         return ""
+    if isinstance(name, bool):
+        return "a name is read as true or false; put quotes around it"
     return f"{name!r} is no name of a camera: give up to 64 letters, digits, - and _; the first is a letter or a digit"

@@ -9,7 +9,9 @@ from streamer.inference.policy import Candidate
 
 
 class GainPolicy:
-    """The largest `priority * gain / detect_s`; first of all a stream that would else exceed its `max_age_s`."""
+    """Detects where the boxes on the screen are probably the worst.
+
+    The largest `priority * gain / detect_s`; first of all a stream that would else exceed its `max_age_s`."""
 
     name: ClassVar[str] = "gain"
 
@@ -22,7 +24,12 @@ class GainPolicy:
 
 
 def most_urgent(candidates: Sequence[Candidate], workers: int) -> Candidate | None:
-    """The stream with the earliest deadline, if another turn before it would make one of them late; else None."""
+    """The stream with the earliest deadline, if another turn before it would make one of them late; else None.
+
+    Args:
+        candidates: streams that wait.
+        workers: how many detectors work in parallel.
+    """
     by_deadline = sorted(candidates, key=lambda one: (one.max_age_s - one.age_s, one.stream))
     for place, one in enumerate(by_deadline):
         rounds = place // workers + 2  # the turns before it, one more, and its own

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from streamer.flow.stats import RunStats
-from streamer.inference.pool import StreamTurns
+from streamer.inference.shared_detector import StreamTurns
 
 
 class CameraState(StrEnum):
