@@ -91,7 +91,8 @@ def compose_command(file: Path) -> list[str]:
 
 
 def test_the_parser_keeps_repeated_keys() -> None:
-    assert len(unit(CAMERA_UNIT)["Service"]["Environment"]) == len(unit(SITE_UNIT)["Service"]["DeviceAllow"]) == 2
+    assert len(unit(CAMERA_UNIT)["Service"]["Environment"]) > 1
+    assert len(unit(SITE_UNIT)["Service"]["DeviceAllow"]) > 1
 
 
 @pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
