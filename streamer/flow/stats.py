@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -174,16 +175,23 @@ class RunStats:
         self.tracks = TrackCounts()
         self.shown = 0
         """Scenes that were shown, in any state. Written by the display thread."""
+        self.shown_s: float | None = None
+        """Monotonic clock when the last scene was shown; None before the first. Written by the display thread."""
         self.wall_s = 0.0
         self.recorded: Collection[str] = ()
         """Stages whose durations are those of a recorded run, so they are no share of this one."""
         self._lock = threading.Lock()
         self._times: dict[tuple[str, str], DurationHistogram] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._latest: dict[str, str] = {}
         self._gauges: dict[tuple[str, str], float] = {}
 
     def __repr__(self) -> str:
         return f"RunStats(shown={self.shown}, tracks={dict(self.tracks.by_class)}, wall_s={self.wall_s:.1f})"
+
+    def add_shown(self) -> None:
+        """A scene was shown. Display thread."""
+        self.shown, self.shown_s = self.shown + 1, time.monotonic()
 
     def add_time(self, stage: str, duration_s: float) -> None:
         """One frame spent `duration_s` in a stage."""
@@ -203,6 +211,7 @@ class RunStats:
         if times:
             with self._lock:
                 self._counts[what, cause] += times
+                self._latest[what] = cause
 
     def gauge(self, what: str, of: str, value: float) -> None:
         """Set a current value: `source_connected`, `sink_connected` of an output, ..."""
@@ -224,6 +233,11 @@ class RunStats:
         """Event counts by `(what, cause)`, as a snapshot."""
         with self._lock:
             return dict(self._counts)
+
+    def latest_cause(self, what: str) -> str:
+        """The cause of the last event of this kind; empty if there was none."""
+        with self._lock:
+            return self._latest.get(what, "")
 
     @property
     def gauges(self) -> dict[tuple[str, str], float]:

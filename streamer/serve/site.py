@@ -33,6 +33,14 @@ class SiteReporter(CameraReporter, Protocol):
         """One line about the site. The thread that changes it."""
         ...
 
+    def started(self, cameras: Sequence[CameraStatus]) -> None:
+        """All cameras are started, and the detectors are loaded. The main thread."""
+        ...
+
+    def ending(self) -> None:
+        """The site ends its cameras now. The main thread."""
+        ...
+
     def refresh(self, cameras: Sequence[CameraStatus]) -> None:
         """About twice a second, and when the state of a camera has changed. The main thread."""
         ...
@@ -76,6 +84,7 @@ class Site:
         try:
             with self._one_change():
                 self._start()
+            self._reporter.started(self.cameras())
             self._watch()
         finally:
             self._end()
@@ -238,6 +247,7 @@ class Site:
             self._changed.notify_all()
 
     def _end(self) -> None:
+        self._reporter.ending()
         for pool in self._pools.values():
             pool.cancel()
         self._stop_all(self._all())
