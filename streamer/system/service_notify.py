@@ -43,9 +43,9 @@ class ServiceNotify:
         """One line for `systemctl status`."""
         self._send(_status(status))
 
-    def stopping(self, status: str = "") -> None:
+    def stopping(self) -> None:
         """The end has begun."""
-        self._send("STOPPING=1", _status(status))
+        self._send("STOPPING=1", _status("ending"))
 
     def beat(self) -> None:
         """The main loop runs. Without this call for `WatchdogSec=`, the service manager restarts the program.

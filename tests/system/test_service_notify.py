@@ -39,10 +39,10 @@ def test_the_start_and_the_end_are_announced(manager: socket.socket) -> None:
     notify = ServiceNotify(environment_of(manager))
     notify.ready("2 cameras")
     notify.status("1 of 2 cameras runs")
-    notify.stopping("ends")
+    notify.stopping()
     assert received(manager) == {"READY": "1", "STATUS": "2 cameras"}
     assert received(manager) == {"STATUS": "1 of 2 cameras runs"}
-    assert received(manager) == {"STOPPING": "1", "STATUS": "ends"}
+    assert received(manager) == {"STOPPING": "1", "STATUS": "ending"}
 
 
 def test_a_reload_is_announced_with_its_time_and_its_end(manager: socket.socket) -> None:
