@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from rich.cells import cell_len
@@ -40,15 +40,16 @@ _INDENT = "  "
 class _LogLines(logging.Handler):
     """Writes each log record as one line, above a progress bar if there is one, and appends its text to `written`."""
 
-    def __init__(self, console: Console, written: deque[str]) -> None:
+    def __init__(self, console: Console, written: deque[str], shown: Callable[[str], str]) -> None:
         super().__init__()
+        self._shown = shown
         self._console = console
         self._written = written
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record. Any thread."""
         self._written.append(record.getMessage())
-        _paragraph(self._console, with_options(record.getMessage()), f"{record.levelname.lower()}:", "yellow")
+        _paragraph(self._console, self._shown(record.getMessage()), f"{record.levelname.lower()}:", "yellow")
 
 
 def _paragraph(console: Console, text: str, label: str = "", style: str = "") -> None:
@@ -71,15 +72,17 @@ class Terminal:
     Args:
         quiet: show only errors and warnings.
         json_logs: write each message as one JSON object per line, and show no progress.
+        has_options: the command has the options of `run`; messages name those behind settings.
     """
 
-    def __init__(self, *, quiet: bool = False, json_logs: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, json_logs: bool = False, has_options: bool = True) -> None:
         self.quiet = quiet
+        self._shown = with_options if has_options else str
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
         self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
-        handler: logging.Handler = _LogLines(self.messages, self._warned)
+        handler: logging.Handler = _LogLines(self.messages, self._warned, self._shown)
         if json_logs:
             from streamer.observe.json_logs import json_handler
 
@@ -112,6 +115,10 @@ class Terminal:
         for line in destinations:
             self.message(line)
 
+    def paragraph(self, text: str) -> None:
+        """Write one line of a report to standard output; a terminal gets line ends between words."""
+        _paragraph(self.output, SECRETS.hide(text))
+
     def line(self, text: str) -> None:
         """Write one line of a result to standard output."""
         self._result(readable(SECRETS.hide(text)))
@@ -136,7 +143,7 @@ class Terminal:
         if self._json:
             log.error("%s", text)
         else:
-            _paragraph(self.messages, SECRETS.hide(with_camera(with_options(text))), "error:", "bold red")
+            _paragraph(self.messages, SECRETS.hide(with_camera(self._shown(text))), "error:", "bold red")
 
     def crash(self, traceback: str) -> None:
         """Show the traceback of a bug."""

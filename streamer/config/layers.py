@@ -27,9 +27,7 @@ def camera_values(name: object, camera: object, defaults: object) -> object:
     Returns:
         `camera` itself if it or the defaults are no sections.
     """
-    if isinstance(camera, str | int) and not isinstance(camera, bool):
-        camera = {"source": {"uri": camera}}
-    camera = long_form(camera)
+    camera = long_form(of_source(camera))
     if not isinstance(camera, Mapping) or not isinstance(defaults, Mapping):
         return camera
     merged = merge(merge(_LOWEST, defaults), camera)
@@ -38,6 +36,12 @@ def camera_values(name: object, camera: object, defaults: object) -> object:
         shared = common if isinstance(common, Mapping) else {}
         merged["outputs"] = [_output(one, str(name), shared) for one in outputs]
     return merged
+
+
+def of_source(camera: object) -> object:
+    """A camera, of which only the source may be written, as a section."""
+    is_source = isinstance(camera, str | int) and not isinstance(camera, bool)
+    return {"source": {"uri": camera}} if is_source else camera
 
 
 def long_form(camera: object) -> object:

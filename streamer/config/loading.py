@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from streamer.config.layers import of_source
 from streamer.config.section import InvalidSettings, validated
 from streamer.config.settings import Settings
 from streamer.config.site import SiteSettings
@@ -91,6 +92,8 @@ def unchecked_values(
 ) -> dict[str, Any]:
     """The values that `load_settings` checks, by section. Arguments and errors as there."""
     merged = read_yaml(Path(file)) if file is not None else {}
+    if isinstance(cameras := merged.get("cameras"), dict):
+        merged["cameras"] = {name: of_source(camera) for name, camera in cameras.items()}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():

@@ -23,6 +23,7 @@ from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
 from streamer.run.session import NO_VIDEO, Session
 from streamer.serve.pools import CameraPool, SitePool
+from streamer.serve.report import combined
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.sinks.selection import sink_class
 from streamer.system import paths
@@ -97,7 +98,7 @@ class Camera:
 
     @property
     def report(self) -> Report | None:
-        """The report of its last run; None before its end."""
+        """The report of all of its runs that have ended; None before that."""
         with self._lock:
             return self._report
 
@@ -164,7 +165,7 @@ class Camera:
         finally:
             share.leave()
             with self._lock:
-                self._report = reporter.final or self._report
+                self._report = combined(self._report, reporter.final)
         return None
 
     def _say(self, text: str) -> None:

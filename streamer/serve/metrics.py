@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from streamer.observe.metrics import MetricsServer, Stream, common_labels, labels
+from streamer.serve.health import PATH as HEALTH_PATH
 from streamer.serve.health import HealthPages
 from streamer.serve.status import CameraState, CameraStatus
 
@@ -35,6 +36,11 @@ class SitePages(MetricsServer):
             collectors=[CameraCollector(cameras)],
             routes=HealthPages(cameras).routes(),
         )
+
+    @property
+    def health_url(self) -> str:
+        """The health of all cameras, for a client on this machine, once it is entered."""
+        return self.url.removesuffix(self.routes[0].path) + HEALTH_PATH
 
 
 class CameraCollector(Collector):

@@ -53,4 +53,5 @@ class ThreadPool(ThreadPoolExecutor):
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See `concurrent.futures.Executor`."""
-        return super().submit(copy_context().run, function, *args, **kwargs)
+        context = copy_context()
+        return super().submit(lambda: context.run(function, *args, **kwargs))

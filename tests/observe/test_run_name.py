@@ -6,7 +6,7 @@ import io
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,13 @@ from streamer.observe.run_name import RunNameFilter, camera_name, input_name, wi
 from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
 from streamer.run.session import Session
-from streamer.sources.live.connection import Connection
 from streamer.sources.live.live import LiveSource
 from streamer.system.threads import Thread
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tests.clips import corrupt, write_video
 from tests.pipeline.parts import DEADLINE_S
-from tests.sources.live.live_script import ScriptedConnector, pictures, timing
+from tests.sources.live.live_script import ScriptedConnection, ScriptedConnector, pictures, timing
 from tracking.types import Detections
 
 NAMES = ("front", "yard")
@@ -99,14 +98,14 @@ class LoggingSink:
 class LoggingConnector(ScriptedConnector):
     """Logs on its connection threads."""
 
-    def connect(self, is_active: Callable[[], bool]) -> Connection:
+    def connect(self, is_active: Callable[[], bool]) -> ScriptedConnection:
         log.warning("connecting")
         if self.tries:
             raise SourceLost("the camera is gone", "gone")
         return super().connect(is_active)
 
 
-def run_all(works: dict[str, Callable[[], None]]) -> None:
+def run_all(works: Mapping[str, Callable[[], None]]) -> None:
     """Run the cameras at the same time, each on a thread of its own."""
 
     def run(name: str, work: Callable[[], None]) -> None:

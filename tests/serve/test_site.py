@@ -39,12 +39,6 @@ class Kept:
             self.lines.append(f"{name}: {text}")
             self._changed.notify_all()
 
-    def started(self, cameras: Sequence[CameraStatus]) -> None:
-        self.message("site", f"started {len(cameras)}")
-
-    def ending(self) -> None:
-        self.message("site", "ending")
-
     def refresh(self, cameras: Sequence[CameraStatus]) -> None:
         with self._changed:
             self.cameras = {one.name: one for one in cameras}

@@ -24,7 +24,7 @@ def check(
 
     Exit code 0: no problem. 2: an invalid setting. 1: with --connect, a source that cannot be opened.
     """
-    with command(prints=True) as (terminal, _):
+    with command(prints=True, has_options=False) as (terminal, _):
         from streamer.config.section import InvalidSettings
         from streamer.serve.checks.file import check_file
 

@@ -24,7 +24,7 @@ SUMMARY_EVERY_S = 60.0
 
 
 class SiteStatus:
-    """Shows the states of the cameras from entering to leaving.
+    """The `streamer.serve.site.SiteReporter` of the command line; it shows the table from entering to leaving.
 
     Args:
         terminal: where they are shown.
@@ -50,8 +50,17 @@ class SiteStatus:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, cameras: Sequence[CameraStatus]) -> None:
-        """Call about twice a second, and when the state of a camera has changed."""
+    def say(self, text: str) -> None:
+        """One line about the site. Any thread."""
+        self._terminal.message(text)
+
+    def message(self, name: str, text: str) -> None:
+        """One line about a camera. Any thread."""
+        with camera_name(name):
+            self._terminal.message(text)
+
+    def refresh(self, cameras: Sequence[CameraStatus]) -> None:
+        """Show the cameras. The main thread calls it about twice a second, and when a state has changed."""
         now_s = time.monotonic()
         if self._live is not None:
             console = self._live.console
@@ -68,8 +77,7 @@ class SiteStatus:
         lines |= {camera.name: change(camera, told.get(camera.name)) for camera in cameras}
         for name, line in lines.items():
             if line:
-                with camera_name(name):
-                    self._terminal.message(line)
+                self.message(name, line)
 
     def _sum_up(self, cameras: Sequence[CameraStatus], now_s: float) -> None:
         """A summary about once a minute; the first call begins the first minute."""

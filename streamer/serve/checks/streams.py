@@ -66,6 +66,9 @@ def check_detector(settings: DetectorSettings) -> None:
         ConfigError, ModelError: with the nearest names.
     """
     selection.check_name(settings.name)
+    file = Path(settings.name).expanduser()
+    if file.suffix and paths.is_local(settings.name) and not paths.exists(file):
+        raise ModelError(f"there is no {file}")
     try:
         selection.check_classes(settings.model_copy(update={"offline": True}))
     except ModelError:
