@@ -33,6 +33,8 @@ class HealthPages:
         cameras = self._cameras()
         faults = [f"{camera.name} is {camera.fault}" for camera in cameras if camera.fault]
         reason = f"{len(faults)} of {len(cameras)} cameras: {'; '.join(faults)}" if faults else ""
+        if not cameras:
+            reason = "there is no camera"  # at the start, before they are opened, or all were removed
         return _answer(reason, {"cameras": {camera.name: health_of(camera) for camera in cameras}})
 
     async def _one(self, request: web.Request) -> web.StreamResponse:
