@@ -8,10 +8,9 @@ from pathlib import Path
 
 import streamer
 
-_, folder, output = sys.argv if len(sys.argv) == 3 else sys.exit(__doc__)
-Path(output).mkdir(parents=True, exist_ok=True)
-for clip in sorted(Path(folder).glob("*.*")):
+Path(sys.argv[2] if len(sys.argv) == 3 else sys.exit(__doc__)).mkdir(parents=True, exist_ok=True)
+for clip in sorted(Path(sys.argv[1]).glob("*.*")):
     try:
-        streamer.open(clip, outputs=Path(output) / f"{clip.stem}.mp4", overwrite=True).run()
+        streamer.open(clip, outputs=Path(sys.argv[2]) / f"{clip.stem}.mp4", overwrite=True).run()
     except streamer.StreamerError as error:
         print(error)  # one line that names the clip and the remedy
