@@ -211,9 +211,9 @@ def _enter_source(
 def _serve_metrics(
     address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
 ) -> None:
-    from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
+    from streamer.observe.metrics import MetricsServer, Stream  # here: it imports aiohttp, which takes 0.1 s
 
-    server = stack.enter_context(MetricsServer(address, info.name, stats))
+    server = stack.enter_context(MetricsServer(address, lambda: [Stream(info.name, stats)]))
     message(f"metrics at {server.url}")
 
 

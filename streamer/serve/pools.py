@@ -29,6 +29,7 @@ from streamer.inference.pool import DEFAULT_MAX_AGE_S, DetectorPool
 from streamer.inference.shared_detector import SharedDetector, StreamTurns
 from streamer.interfaces import Detector
 from streamer.registry import POLICIES
+from streamer.serve.status import DetectorStatus
 from streamer.values.frame import Frame
 
 _WARM_UPS = 2
@@ -140,6 +141,11 @@ class SitePool:
         keep = ClassFilter(shared.labels, camera.settings(self.settings).detector, built.default_min_score)
         return replace(built, detectors=[shared], keep=keep)
 
+    @property
+    def workers(self) -> int:
+        """How many detections run at the same time; waits until the detector is loaded."""
+        return self._loaded.result().pool.workers
+
     def cancel(self) -> None:
         """The site ends: wake the cameras that wait for the detector to load."""
         self._loaded.cancel()
@@ -180,6 +186,13 @@ class CameraPool:
         """The camera's turns; None before it has its share."""
         detector = None if self.built is None else self.built.detectors[0]
         return detector.turns if isinstance(detector, SharedDetector) else None
+
+    @property
+    def detector(self) -> DetectorStatus | None:
+        """The detector; None before it is loaded."""
+        if self.built is None:
+            return None
+        return DetectorStatus(self._camera.detector.name or self.built.name, self._pool.workers)
 
     def leave(self) -> None:
         """The run has ended: give up the camera's share."""

@@ -19,7 +19,8 @@ from streamer.serve.changes import Changes, compare
 from streamer.serve.checks.outputs import check_site
 from streamer.serve.pools import SitePool
 from streamer.serve.status import CameraState, CameraStatus
-from streamer.system.suggestions import nearest
+from streamer.system.service_notify import ServiceNotify
+from streamer.system.suggestions import counted, nearest
 
 STOP_S = 2.5
 """How long the end of some cameras takes, all together."""
@@ -45,6 +46,7 @@ class Site:
         settings: of the site.
         load: reads the settings again, for `reload`.
         reporter: gets messages and states.
+        service: the service manager, which gets the state of the site.
         overwrite: as for `Camera`.
     """
 
@@ -53,11 +55,13 @@ class Site:
         settings: SiteSettings,
         load: Callable[[], SiteSettings],
         reporter: SiteReporter,
+        service: ServiceNotify | None = None,
         *,
         overwrite: bool = False,
     ) -> None:
         self._load = load
         self._reporter = reporter
+        self._service = service or ServiceNotify({})
         self._overwrite = overwrite
         self._changing = threading.Lock()  # held during a change; guards the pools
         self._pools: dict[str, SitePool] = {}
@@ -76,6 +80,7 @@ class Site:
         try:
             with self._one_change():
                 self._start()
+            self._service.ready(f"watching {counted(len(self._settings.cameras), 'camera')}")
             self._watch()
         finally:
             self._end()
@@ -103,7 +108,7 @@ class Site:
 
     def reload(self) -> Changes:
         """Read the settings again and apply them. Raises as `apply`."""
-        with self._one_change():
+        with self._one_change(), self._service.reloading():
             return self._apply(self._load())
 
     def apply(self, settings: SiteSettings) -> Changes:
@@ -224,6 +229,7 @@ class Site:
         while True:
             cameras = self.cameras()
             self._reporter.refresh(cameras)
+            self._service.beat()
             if cameras and all(camera.state is CameraState.ENDED for camera in cameras):
                 return
             with self._changed:
@@ -238,6 +244,7 @@ class Site:
             self._changed.notify_all()
 
     def _end(self) -> None:
+        self._service.stopping()
         for pool in self._pools.values():
             pool.cancel()
         self._stop_all(self._all())

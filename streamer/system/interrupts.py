@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Self
+
+from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Interrupts:
         self._stop: Callable[[], None] | None = None
         self._before: dict[int, Any] = {}
         self._requests: SimpleQueue[str] = SimpleQueue()
-        self._reloader: threading.Thread | None = None
+        self._reloader: Thread | None = None
 
     def __enter__(self) -> Self:
         numbers = [signal.SIGINT, signal.SIGTERM]
@@ -69,9 +70,7 @@ class Interrupts:
         and goes on. SIGHUP is handled even where it was ignored (`nohup`). Called once, while entered.
         """
         self._before.setdefault(signal.SIGHUP, signal.getsignal(signal.SIGHUP))
-        self._reloader = threading.Thread(
-            target=self._reload_on_request, args=(reload,), name="streamer-reload", daemon=True
-        )
+        self._reloader = Thread("reload", self._reload_on_request, reload)
         self._reloader.start()
         signal.signal(signal.SIGHUP, self._handle)
 
@@ -102,4 +101,4 @@ class Interrupts:
             self.raised = True
             raise KeyboardInterrupt
         # The handler may interrupt the main thread while it holds the lock that `stop` needs. So another thread stops.
-        threading.Thread(target=self._stop, name="streamer-stop", daemon=True).start()
+        Thread("stop", self._stop).start()

@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from streamer.errors import ConfigError, SinkUnavailable
+from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class _Server:
         self._pages: list[WebPages] = []
         self._router = web.UrlDispatcher()  # replaced, never changed, because the server's thread reads it
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, tuple[str, int]]] = Future()
-        self._thread = threading.Thread(target=self._run, name="streamer-web", daemon=True)
+        self._thread = Thread("web", self._run, shared=True)
 
     @property
     def runs(self) -> bool:
@@ -165,8 +166,8 @@ class _Server:
             raise SinkUnavailable(f"{shown} cannot be served: {remedy}") from error
 
     def add(self, pages: WebPages) -> None:
-        taken = {route.path for other in self._pages for route in other.routes}
-        both = sorted(taken & {route.path for route in pages.routes})
+        taken = [route.path for other in self._pages for route in other.routes]
+        both = sorted(route.path for route in pages.routes if any(_overlap(route.path, path) for path in taken))
         if both:
             raise ConfigError(
                 f"{pages.shown}: {both[0]} of that address is served already; give each output a path of its own, "
@@ -237,6 +238,12 @@ class _Server:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         match = await self._router.resolve(request)
         return await match.handler(request)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two paths are equal, or one is below the other, which ends with a variable part: `/healthz/{name}`."""
+    beginnings = [path.partition("{")[0] for path in (one, other) if "{" in path]
+    return one == other or any(one.startswith(begin) and other.startswith(begin) for begin in beginnings)
 
 
 _servers: dict[tuple[str, int], _Server] = {}

@@ -5,7 +5,6 @@ The main thread waits for a thread for each source, with a deadline. A thread th
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -17,6 +16,7 @@ from streamer.errors import StreamerError
 from streamer.sources.network.address import is_address
 from streamer.sources.probe.probe import probe
 from streamer.sources.selection import is_live, open_source
+from streamer.system.threads import Thread
 
 _DECODE_S = 10.0
 """Time for the first frame, after a source is opened: cameras send a keyframe every few seconds."""
@@ -45,7 +45,7 @@ def connect_all(sources: Mapping[str, SourceSettings]) -> Iterator[tuple[str, An
     began_s = time.monotonic()
     answers: dict[str, Future[str]] = {name: Future() for name in sources}
     for name, source in sources.items():
-        threading.Thread(target=_open, args=(source, answers[name]), name=f"streamer-check-{name}", daemon=True).start()
+        Thread(f"check-{name}", _open, source, answers[name]).start()
     for name, source in sources.items():
         limit_s = source.open_timeout_s + _DECODE_S
         try:

@@ -13,7 +13,6 @@ from streamer.config.settings import MetricsSettings, StreamSettings
 from streamer.config.site import SiteSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, StreamerError
-from streamer.flow.stats import RunStats
 from streamer.run.outputs import Outputs
 from streamer.serve.checks.outputs import output_problems
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
@@ -90,7 +89,7 @@ def _metrics_problems(settings: MetricsSettings) -> Iterator[str]:
         from streamer.observe.metrics import MetricsServer  # imports aiohttp
 
         try:
-            MetricsServer(settings.address, "", RunStats())
+            MetricsServer(settings.address, lambda: ())
         except ConfigError as error:
             yield f"metrics.address: {error}"
 
