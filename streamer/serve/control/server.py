@@ -150,7 +150,7 @@ def to_dict(camera: CameraStatus) -> dict[str, Any]:
         "state": camera.state.value,
         "state_s": round(time.monotonic() - camera.since_s, 1),
         "source": camera.source,
-        "detector": camera.detector,
+        "detector": "" if camera.detector is None else camera.detector.name,
         "shown": camera.stats.shown,
         "detected": ledger.count(FrameState.DETECTED),
         "dropped": ledger.count(FrameState.DROPPED),
