@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamer.flow.cadence import Cadence, Schedule
+from streamer.flow.lookahead import LookaheadRoute
 from streamer.flow.newest import NewestRoute
 from streamer.flow.playout import Playout
 from streamer.flow.routes import LosslessRoute, Route, never
 from streamer.flow.simulated_clock import Latency, SimulatedRoute
 from streamer.flow.stats import RunStats
-from streamer.motion.detection_demand import DetectionDemand, SharedMotion
+from streamer.motion.detection_demand import DetectionDemand
 from streamer.motion.motion_field import MotionEstimator
 from streamer.presentation.delayed import ShowDelayed
 from streamer.presentation.every_frame import EveryFrame
@@ -63,8 +64,8 @@ def build_frame_path(
 
 def _path_of_files(tracker: Tracker, stats: RunStats, cadence: Cadence) -> FramePath:
     if cadence.max_gap_s is not None:
-        motion = SharedMotion(DetectionDemand(cadence.max_gap_s), stats)
-        return FramePath(LosslessRoute(stats.ledger, motion.selects), EveryFrame(tracker, motion))
+        demand = DetectionDemand(cadence.max_gap_s, stats)
+        return FramePath(LookaheadRoute(stats.ledger, demand), EveryFrame(tracker, demand))
     estimator = None if cadence.all_frames else MotionEstimator()
     return FramePath(LosslessRoute(stats.ledger, Schedule(cadence).selects), EveryFrame(tracker, estimator))
 
