@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from streamer.flow.frame_ledger import FrameLedger
-from streamer.flow.queues import Closed, ClosableQueue
+from streamer.flow.queues import ClosableQueue, Closed
 from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState

@@ -79,7 +79,7 @@ class DetectionDemand:
             self._fields[frame.index] = field
         self._stats.add_time("motion", time.perf_counter() - started_s)
         self._gap_bytes += held_bytes(frame.picture)
-        over = frame.time_s - self._end_s > self._max_gap_s - _ROUNDING_S or self._gap_bytes > _MOST_BYTES
+        over = frame.time_s - self._end_s > self._max_gap_s - _ROUNDING_S or self._gap_bytes >= _MOST_BYTES
         if field is not None and not over:
             return False
         self._stats.count(DETECTED, Reason.SHOT if field is None else Reason.GAP)
