@@ -8,7 +8,8 @@
 Files lose no frame: every queue is bounded and blocks the faster side. Live sources are never blocked: at most one
 frame waits for a detector and the newest wins, slow sinks lose scenes, and every loss is counted
 (`streamer.flow.newest`, `streamer.flow.sink_worker`). `stop` and the failure of a thread end every wait; the first
-error is raised. A failed detection loses its frame only, three in a row end the run. Each stream has its own pipeline.
+error is raised. A failed detection loses its frame only, three in a row end the run. Each stream has its own pipeline;
+those that share a detector take turns (`streamer.inference.pool`).
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class Pipeline:
 
     Args:
         source: iterated once, by the capture thread.
-        detectors: one thread each. Several detect frames in parallel; results are put back in order.
+        detectors: one thread each. Several detect frames in parallel; results are put back in order. A
+            `SharedDetector` is the only one.
         tracker: used by the display thread.
         annotators: draw in this order.
         sinks: each is written by a thread of its own, windows by the display thread.
@@ -103,8 +105,7 @@ class Pipeline:
         self._failures, self._rate = DetectorFailures(), RateMeter()
         self._renderer = Renderer(annotators, source.info.sample_aspect_ratio)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
-        self._select = select
-        self._stop = threading.Event()
+        self._select, self._stop = select, threading.Event()
         self.stats = stats or RunStats()
         self._observers = tuple(observers)
         self.stats.ledger.observe(self._observers)
@@ -122,6 +123,7 @@ class Pipeline:
             latency=latency,
             keep_all=self._keeps_all,
             playout=playout,
+            detector=detectors[0],
         )
         self._route, self._presentation = path.route, path.presentation
         self._sink_workers = build_sink_workers(

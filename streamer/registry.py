@@ -1,4 +1,4 @@
-"""The sources, detectors, trackers, annotators and sinks by name. A new one adds one line here.
+"""The sources, detectors, trackers, policies, annotators and sinks by name. A new one adds one line here.
 
 Each class declares what it accepts and how it is built from settings (`streamer.features`). The openers try the classes
 in the order of these tables. An entry is `module:class` and is imported when it is needed, so a command imports only
@@ -160,6 +160,14 @@ TRACKERS = Registry(
     },
     needs=("update", "to_carry", "predict", "reset"),
 )
+POLICIES = Registry(
+    "streamer.policies",
+    {
+        "gain": "streamer.inference.gain:GainPolicy",
+        "round_robin": "streamer.inference.round_robin:RoundRobin",
+    },
+    needs=("choose",),
+)
 ANNOTATORS = Registry(  # in the order in which they draw: labels avoid what others reserve before them
     "streamer.annotators",
     {
@@ -183,4 +191,4 @@ SINKS = Registry(
         "video": "streamer.sinks.video.video:VideoSink",
     },
 )
-ALL = (SOURCES, DETECTORS, TRACKERS, ANNOTATORS, SINKS)
+ALL = (SOURCES, DETECTORS, TRACKERS, POLICIES, ANNOTATORS, SINKS)

@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
+from streamer.cli import commands, model_commands
+from streamer.cli.evaluate import detection, sequences
 from streamer.cli.run_options import RunCommand
+from streamer.cli.serve import command as serve_command
 from streamer.system import standard_streams
 
 NAME = "streamer"
@@ -33,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=RunCommand)(commands.run)
+app.command()(serve_command.serve)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 
@@ -44,11 +47,11 @@ models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
 
 evaluate = typer.Typer(help="Measure detections, tracks and displayed boxes.", no_args_is_help=True)
-evaluate.command("detection")(detection_commands.detection)
-evaluate.command("tracking")(evaluation_commands.tracking)
-evaluate.command("streaming")(evaluation_commands.streaming)
-evaluate.command("video")(evaluation_commands.video)
-evaluate.command("mot-to-coco")(detection_commands.mot_to_coco)
+evaluate.command("detection")(detection.detection)
+evaluate.command("tracking")(sequences.tracking)
+evaluate.command("streaming")(sequences.streaming)
+evaluate.command("video")(sequences.video)
+evaluate.command("mot-to-coco")(detection.mot_to_coco)
 app.add_typer(evaluate, name="evaluate")
 
 

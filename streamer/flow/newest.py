@@ -19,6 +19,7 @@ from streamer.flow.outcomes import FrameOutcomes
 from streamer.flow.playout import Playout
 from streamer.flow.queues import ClosableQueue, Closed
 from streamer.flow.routes import never
+from streamer.flow.turns import AlwaysTurn, Turns
 from streamer.values.delivery import Arrived, Delivery, Detected, DisplayDue
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import DropCause, FrameState
@@ -55,6 +56,7 @@ class NewestRoute(ClosableQueue):
         playout: decides when frames are due; on arrival if None.
         next_due_s: when the display thread next shows a frame that it holds back, called by that thread; infinite for
             never.
+        turns: when a frame may be taken, if other streams use the same detector; at any time if None.
         clock: monotonic seconds, the clock of `Frame.captured_s`.
     """
 
@@ -67,9 +69,11 @@ class NewestRoute(ClosableQueue):
         keep_all: bool = False,
         playout: Playout | None = None,
         next_due_s: Callable[[], float] = never,
+        turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(_OVERDUE_CAPACITY)
+        self._turns = turns or AlwaysTurn()
         self._ledger = ledger
         self._outcomes = FrameOutcomes(ledger)
         self._selects = selects
@@ -140,16 +144,31 @@ class NewestRoute(ClosableQueue):
             self._changed.notify_all()
 
     def frames(self) -> Iterator[Frame]:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._ended or self._waiting is not None)
-                if self._closed:
-                    raise Closed
-                if self._waiting is None:
-                    return
-                frame, self._waiting = self._waiting, None
-                self._detecting += 1
-            yield frame
+        while self._has_frame():
+            with self._turns.turn():  # meanwhile a newer frame may have arrived
+                frame = self._take_waiting()
+                if frame is not None:
+                    yield frame
+
+    def _has_frame(self) -> bool:
+        """Wait for a frame; False at the end of the stream."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._ended or self._waiting is not None)
+            if self._closed:
+                raise Closed
+            return self._waiting is not None
+
+    def _take_waiting(self) -> Frame | None:
+        with self._changed:
+            if self._closed:
+                raise Closed
+            frame, self._waiting = self._waiting, None
+            self._detecting += frame is not None
+            return frame
+
+    def close(self) -> None:
+        super().close()
+        self._turns.cancel()
 
     def done(self, result: Detected) -> None:
         with self._changed:

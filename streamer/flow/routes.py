@@ -14,6 +14,7 @@ from typing import Protocol
 
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.queues import BoundedQueue, ReorderBuffer
+from streamer.flow.turns import AlwaysTurn, Turns
 from streamer.values.delivery import Arrived, Delivery, Detected
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
@@ -70,11 +71,13 @@ class LosslessRoute:
     Args:
         ledger: records the state of every frame.
         selects: chooses the frames to detect; called in frame order.
+        turns: when a frame may be detected, if other streams use the same detector; at any time if None.
     """
 
-    def __init__(self, ledger: FrameLedger, selects: Callable[[Frame], bool]) -> None:
+    def __init__(self, ledger: FrameLedger, selects: Callable[[Frame], bool], turns: Turns | None = None) -> None:
         self._ledger = ledger
         self._selects = selects
+        self._turns = turns or AlwaysTurn()
         self._captured: BoundedQueue[tuple[Frame, bool]] = BoundedQueue(CAPTURED_CAPACITY)
         self._deliveries: ReorderBuffer[Arrived | Detected] = ReorderBuffer(DELIVERY_CAPACITY)
         self._count = 0  # capture thread only
@@ -95,7 +98,8 @@ class LosslessRoute:
     def frames(self) -> Iterator[Frame]:
         for frame, selected in self._captured:
             if selected:
-                yield frame
+                with self._turns.turn():
+                    yield frame
             else:
                 self._deliveries.put(frame.index, Arrived(frame))
 
@@ -111,3 +115,4 @@ class LosslessRoute:
     def close(self) -> None:
         self._captured.close()
         self._deliveries.close()
+        self._turns.cancel()

@@ -55,7 +55,7 @@ class Reason(StrEnum):
 
 
 class DetectionDemand:
-    """Chooses the frames to detect (`streamer.flow.lookahead.GapChoice`) and hands their motion to the display thread.
+    """The choice of `streamer.motion.lookahead.LookaheadRoute`. Hands the motion of each frame to the display thread.
 
     Args:
         max_gap_s: the longest media time between two detections.

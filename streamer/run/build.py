@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from streamer.classes.class_filter import ClassFilter
+from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
-from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError, SinkError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import choose_cadence
@@ -59,6 +60,14 @@ class BuiltRun:
         return [*others, *(note for sink in self.sinks for note in sink.notes)]
 
 
+class DetectorProvider(Protocol):
+    """Has detectors that several runs use, one after the other or in turns."""
+
+    def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
+        """The detectors for a run, which does not close them. Raises what `build_detector` raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OwnParts:
     """Parts that the caller has built; they replace those of the settings, or add to them. Detectors are not closed.
@@ -66,7 +75,7 @@ class OwnParts:
     Attributes:
         source: replaces the uri; not yet entered.
         detector: replaces `detector.name`.
-        detectors: keeps the detectors of `detector.name` for further runs.
+        detectors: has the detectors of `detector.name`, which other runs use too.
         tracker: replaces `tracker.name`.
         annotators: draw last.
         sinks: written last; not yet entered. They get every frame, and their failure ends the run.
@@ -75,7 +84,7 @@ class OwnParts:
 
     source: Source | None = None
     detector: Detector | None = None
-    detectors: SharedDetectors | None = None
+    detectors: DetectorProvider | None = None
     tracker: Tracker | None = None
     annotators: Sequence[Annotator] = ()
     sinks: Sequence[Sink] = ()
@@ -93,6 +102,7 @@ def build_run(
     on_close: Callable[[], None],
     observers: Sequence[RunObserver] = (),
     own: OwnParts | None = None,
+    opening: Callable[[Source], None] = lambda _: None,
 ) -> BuiltRun:
     """Open the source and the sinks, load the detector and connect all parts.
 
@@ -106,6 +116,7 @@ def build_run(
         on_close: called when the user closes a window.
         observers: observe the run.
         own: parts that the caller has built.
+        opening: gets the source before it is entered, to stop it while it connects.
 
     Raises:
         StreamerError: a part cannot be built.
@@ -113,7 +124,7 @@ def build_run(
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
     observers = (*observers, warnings)
-    source = _enter_source(own.source or uri, settings, stack, stats, observers, message)
+    source = _enter_source(own.source or uri, settings, stack, stats, observers, message, opening)
     if settings.metrics.address is not None:
         _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
     info = source.info
@@ -173,6 +184,7 @@ def _enter_source(
     stats: RunStats,
     observers: Sequence[RunObserver],
     message: Callable[[str], None],
+    opening: Callable[[Source], None],
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
@@ -181,6 +193,7 @@ def _enter_source(
     source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
     if isinstance(uri, str) and "://" in uri:
         message(f"connecting to {redacted(uri)}")
+    opening(source)
     stack.enter_context(source)
     if source.info.live:
         message(f"source: {_live_picture(source.info)}")

@@ -53,7 +53,7 @@ class Slow(streamer.Detector):
         self.seen.append(frame.index)
         np.linalg.svd(np.ones((self.work, self.work)))
         boxes = [[8, 8, 40, 30]] * (frame.index % 20 < 13)
-        return streamer.Detections(np.array(boxes), np.full(len(boxes), 0.9), np.zeros(len(boxes)))
+        return streamer.Detections(np.array(boxes), np.full(len(boxes), 0.9), np.zeros(len(boxes), np.int32))
 
     def close(self) -> None:
         return

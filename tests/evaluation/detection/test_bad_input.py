@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamer.cli import detection_commands
+from streamer.cli.evaluate import detection as detection_commands
 from tests.cli.program import exit_code
 from tests.clips import write_video
 from tests.evaluation.detection.made import coco, header, line, write_json, write_pictures

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.flow.frame_ledger import FrameLedger
-from streamer.flow.lookahead import HELD_GAPS, LookaheadRoute
 from streamer.flow.queues import Closed
+from streamer.motion.lookahead import HELD_GAPS, LookaheadRoute
 from streamer.values.delivery import Detected
 from streamer.values.frame import Frame
 from tests.pipeline.parts import DEADLINE_S

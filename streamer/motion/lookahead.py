@@ -16,6 +16,7 @@ from typing import Protocol
 
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.queues import ClosableQueue, Closed
+from streamer.flow.turns import AlwaysTurn, Turns
 from streamer.values.delivery import Arrived, Detected
 from streamer.values.frame import Frame
 from streamer.values.states import FrameState
@@ -45,12 +46,14 @@ class LookaheadRoute(ClosableQueue):
     Args:
         ledger: records the state of every frame.
         choice: chooses the frames to detect.
+        turns: when a frame may be detected, if other streams use the same detector; at any time if None.
     """
 
-    def __init__(self, ledger: FrameLedger, choice: GapChoice) -> None:
+    def __init__(self, ledger: FrameLedger, choice: GapChoice, turns: Turns | None = None) -> None:
         super().__init__(HELD_GAPS)
         self._ledger = ledger
         self._choice = choice
+        self._turns = turns or AlwaysTurn()
         self._last: Frame | None = None  # capture thread only
         self._last_end = -1  # capture thread only
         # Guarded by `_changed`, as is everything below; keys are `Frame.index`.
@@ -111,7 +114,8 @@ class LookaheadRoute(ClosableQueue):
                 if not self._chosen:
                     return
                 _, frame = heapq.heappop(self._chosen)
-            yield frame
+            with self._turns.turn():
+                yield frame
 
     def _settled(self) -> bool:
         return self._count is not None and not self._gaps
@@ -160,6 +164,10 @@ class LookaheadRoute(ClosableQueue):
             self._ends.popleft()
         self._next += 1
         self._changed.notify_all()
+
+    def close(self) -> None:
+        super().close()
+        self._turns.cancel()
 
     def shown(self, frame: Frame, state: FrameState, cause: str) -> None:  # noqa: ARG002
         self._ledger.settle(state, cause)

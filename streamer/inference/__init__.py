@@ -1,0 +1,1 @@
+"""One detector for many streams: the pool, and the policies that choose the next stream."""
