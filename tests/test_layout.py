@@ -106,6 +106,15 @@ def test_tensorflow_is_imported_by_models_and_detectors_only() -> None:
     assert {name.split(".")[1] for name in importers} <= {"detectors", "models"}
 
 
+def test_threads_are_made_in_one_place() -> None:
+    """`streamer.system.threads` passes the context on, with the name of the camera for log lines."""
+    others = {"streamer.system.threads", "streamer.sinks.window.process"}  # the second is a program of its own
+    for name, path in MODULES.items():
+        made = {"threading.Thread(", "ThreadPoolExecutor("} if name not in others else set()
+        text = path.read_text(encoding="utf-8")
+        assert not [one for one in made if one in text], f"{path} makes threads without their context"
+
+
 def test_folders_stay_small() -> None:
     top = [path.name for path in (ROOT / "streamer").glob("*.py")]
     assert len(top) <= MOST_MODULES_AT_THE_TOP, top

@@ -21,13 +21,13 @@ def camera_values(name: object, camera: object, defaults: object) -> object:
 
     Args:
         name: of the camera.
-        camera: its own settings, in the long or the short form.
+        camera: its own settings, or only its source.
         defaults: of all cameras.
 
     Returns:
         `camera` itself if it or the defaults are no sections.
     """
-    camera = long_form(camera)
+    camera = long_form(of_source(camera))
     if not isinstance(camera, Mapping) or not isinstance(defaults, Mapping):
         return camera
     merged = merge(merge(_LOWEST, defaults), camera)
@@ -38,10 +38,14 @@ def camera_values(name: object, camera: object, defaults: object) -> object:
     return merged
 
 
+def of_source(camera: object) -> object:
+    """A camera, of which only the source may be written, as a section."""
+    is_source = isinstance(camera, str | int) and not isinstance(camera, bool)
+    return {"source": {"uri": camera}} if is_source else camera
+
+
 def long_form(camera: object) -> object:
-    """`rtsp://...` is the source of a camera, and `detector: small` names an entry of the site's detectors."""
-    if isinstance(camera, str | int) and not isinstance(camera, bool):
-        return {"source": {"uri": camera}}
+    """A camera, or the defaults, in which `detector: small` is written as `detector: {name: small}`."""
     if isinstance(camera, Mapping) and isinstance(camera.get("detector"), str):
         return {**camera, "detector": {"name": camera["detector"]}}
     return camera

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from streamer.config.layers import of_source
 from streamer.config.section import InvalidSettings, validated
 from streamer.config.settings import Settings
 from streamer.config.site import SiteSettings
@@ -37,7 +38,7 @@ def load_settings(
     Raises:
         ConfigError: a file cannot be read, a key is unknown or a value is invalid.
     """
-    values = _merged(file, assignments, options)
+    values = unchecked_values(file, assignments, options)
     if "cameras" in values:
         raise ConfigError(f"{file or 'cameras'}: a run has one source; for several (cameras:) use 'streamer serve'")
     return validated(Settings, values)
@@ -46,7 +47,7 @@ def load_settings(
 def load_site(
     file: Path | str | None, assignments: Sequence[str] = (), options: Mapping[str, Any] | None = None
 ) -> SiteSettings:
-    """The settings of a site. `streamer.serve.checks` compares its cameras with one another.
+    """The settings of a site. `streamer.serve.checks.outputs` compares its cameras with one another.
 
     From now on messages contain no password of its addresses.
 
@@ -57,7 +58,7 @@ def load_site(
         ConfigError: a file cannot be read, a key is unknown or given twice, or a value is invalid.
     """
     try:
-        site = validated(SiteSettings, _merged(file, assignments, options))
+        site = validated(SiteSettings, unchecked_values(file, assignments, options))
     except InvalidSettings as error:
         raise InvalidSettings(_told_once(error.problems)) from error
     if problems := list(site.problems()):
@@ -83,11 +84,16 @@ def is_site(file: Path | str | None, assignments: Sequence[str] = ()) -> bool:
     Raises:
         ConfigError: the file cannot be read.
     """
-    return bool({"cameras", "defaults", "detectors"} & _merged(file, assignments, None).keys())
+    return bool({"cameras", "defaults", "detectors"} & unchecked_values(file, assignments, None).keys())
 
 
-def _merged(file: Path | str | None, assignments: Sequence[str], options: Mapping[str, Any] | None) -> dict[str, Any]:
+def unchecked_values(
+    file: Path | str | None, assignments: Sequence[str], options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The values that `load_settings` checks, by section. Arguments and errors as there."""
     merged = read_yaml(Path(file)) if file is not None else {}
+    if isinstance(cameras := merged.get("cameras"), dict):
+        merged["cameras"] = {name: of_source(camera) for name, camera in cameras.items()}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():

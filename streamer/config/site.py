@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -60,6 +61,13 @@ class SharedDetectorSettings(DetectorSettings):
         return value
 
 
+class ControlSettings(Section):
+    """The local control socket, for `streamer reload` and `streamer cameras`."""
+
+    socket: Path | None = None
+    """Its path. null: named like the settings file, in the folder for sockets of this user."""
+
+
 class SiteSettings(Section):
     """A site."""
 
@@ -70,6 +78,7 @@ class SiteSettings(Section):
     detectors: dict[str, SharedDetectorSettings] = {}
     """More detectors by name, for cameras with `detector: {name: NAME}`."""
     metrics: MetricsSettings = MetricsSettings()
+    control: ControlSettings = ControlSettings()
     cameras: dict[str, CameraSettings]
     """By name, which is in every log line, metric and report, and replaces `{camera}` in the names of outputs. The
     defaults are merged already."""
@@ -145,9 +154,9 @@ class SiteSettings(Section):
         entries = {"": self.detector, **self.detectors}
         return {name: entries[name] for name in entries if name in used}
 
-    def cameras_of(self, detector: str) -> dict[str, CameraSettings]:
-        """The cameras that use this entry of the detectors, by name."""
-        return {name: camera for name, camera in self.cameras.items() if camera.detector.name == detector}
+    def cameras_of(self, entry: str) -> dict[str, CameraSettings]:
+        """The cameras of a detector, by name; the entry "" is `detector`."""
+        return {name: camera for name, camera in self.cameras.items() if camera.detector.name == entry}
 
     def problems(self) -> Iterator[str]:
         """What keeps cameras from running, one line each."""
@@ -167,4 +176,6 @@ def _unfit(name: object) -> str:
     """Why a name cannot be that of a camera; empty if it can."""
     if isinstance(name, str) and _NAME.fullmatch(name):
         return ""
+    if isinstance(name, bool):
+        return "a name is read as true or false; put quotes around it"
     return f"{name!r} is no name of a camera: give up to 64 letters, digits, - and _; the first is a letter or a digit"

@@ -121,6 +121,29 @@ def check_classes(settings: DetectorSettings) -> None:
         ClassFilter(labels, settings, feature.default_min_score)
 
 
+def check_name(name: str) -> None:
+    """Refuse an unknown name of a detector, and a model file that does not exist.
+
+    Raises:
+        ConfigError, ModelError: with what `detector.name` takes.
+    """
+    _entry_of(name)
+
+
+def title(settings: DetectorSettings) -> str:
+    """The name of a detector in messages, with the number of its classes if that is known without the model.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    _, feature = _entry_of(settings.name)
+    shown = str(feature.title(settings.name)) if hasattr(feature, "title") else settings.name
+    try:
+        return f"{shown}{class_count(feature.labels_of(settings))}"
+    except ModelError:
+        return shown
+
+
 def labels_of(settings: DetectorSettings) -> LabelTable:
     """The classes of a detector that need not be built.
 

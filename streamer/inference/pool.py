@@ -23,6 +23,17 @@ _WEIGHT = 0.1
 """Of the newest duration in the running mean."""
 
 
+def default_max_age_s(streams: int, detect_s: float, workers: int) -> float:
+    """The bound of a stream without one: `DEFAULT_MAX_AGE_S`, or the time of two rounds if that is longer, seconds.
+
+    Args:
+        streams: in the pool.
+        detect_s: how long a detection takes.
+        workers: how many detections run at the same time.
+    """
+    return max(DEFAULT_MAX_AGE_S, 2 * streams * detect_s / workers)
+
+
 @dataclass(slots=True)
 class _Member:
     """A stream in the pool. Guarded by the lock of the pool.
@@ -164,6 +175,18 @@ class DetectorPool:
             return None if member is None else StreamTurns(member.turns, member.longest_wait_s)
 
     @property
+    def workers(self) -> int:
+        """How many detections run at the same time."""
+        with self._lock:
+            return len(self._detectors)
+
+    @property
+    def waiting(self) -> int:
+        """Streams that wait for their turn."""
+        with self._lock:
+            return sum(member.waits and member.detector is None for member in self._members.values())
+
+    @property
     def detect_s(self) -> float:
         """How long a detection takes: a running mean, seconds."""
         with self._lock:
@@ -208,6 +231,6 @@ class DetectorPool:
             now_s - since_s,
             stream.gain.at(now_s),
             self._detect_s,
-            stream.max_age_s or max(DEFAULT_MAX_AGE_S, 2 * len(self._members) * self._detect_s / len(self._detectors)),
+            stream.max_age_s or default_max_age_s(len(self._members), self._detect_s, len(self._detectors)),
             stream.priority,
         )

@@ -63,6 +63,11 @@ class BuiltRun:
 class DetectorProvider(Protocol):
     """Has detectors that several runs use, one after the other or in turns."""
 
+    @property
+    def longest_interval_s(self) -> float:
+        """The longest time between two detections of a run; 0 if no other run has turns."""
+        ...
+
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
         """The detectors for a run, which does not close them. Raises what `build_detector` raises."""
         ...
@@ -130,7 +135,8 @@ def build_run(
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
-    interval_s = every.interval_s(info.average_fps)
+    shared_s = 0.0 if own.detectors is None else own.detectors.longest_interval_s
+    interval_s = max(every.interval_s(info.average_fps), shared_s)
     tracker = own.tracker or build_tracker(tracker_settings(settings), detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()
@@ -205,9 +211,9 @@ def _enter_source(
 def _serve_metrics(
     address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
 ) -> None:
-    from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
+    from streamer.observe.metrics import MetricsServer, Stream  # here: it imports aiohttp, which takes 0.1 s
 
-    server = stack.enter_context(MetricsServer(address, info.name, stats))
+    server = stack.enter_context(MetricsServer(address, lambda: [Stream(info.name, stats)]))
     message(f"metrics at {server.url}")
 
 

@@ -18,15 +18,18 @@ from streamer.config.output import OutputEntry
 from streamer.errors import Interrupted, StreamerError
 from streamer.flow.stats import RunStats
 from streamer.observe.report import Report, Reporter, SilentReporter
+from streamer.observe.run_name import camera_name
 from streamer.run.build import OwnParts
 from streamer.run.outputs import Outputs
-from streamer.run.session import Session
+from streamer.run.session import NO_VIDEO, Session
 from streamer.serve.pools import CameraPool, SitePool
+from streamer.serve.report import combined
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.sinks.selection import sink_class
 from streamer.system import paths
 from streamer.system.backoff import Backoff
 from streamer.system.secrets import redacted
+from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +77,7 @@ class Camera:
         self._on_change = on_change
         self._overwrite = overwrite
         self._backoff = backoff or Backoff()
-        self._thread = threading.Thread(target=self._run, name=f"streamer-camera-{name}", daemon=True)
+        self._thread = Thread(f"camera-{name}", self._run)
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # guards all below
         self._session: Session | None = None
@@ -89,11 +92,13 @@ class Camera:
         """The state of the camera now."""
         with self._lock:
             share = self._share
-            return replace(self._status, turns=None if share is None else share.turns)
+            if share is None:
+                return self._status
+            return replace(self._status, turns=share.turns, detector=share.detector)
 
     @property
     def report(self) -> Report | None:
-        """The report of its last run; None before its end."""
+        """The report of all of its runs that have ended; None before that."""
         with self._lock:
             return self._report
 
@@ -117,6 +122,11 @@ class Camera:
     # the camera's thread
 
     def _run(self) -> None:
+        with camera_name(self.name):
+            self._run_until_stopped()
+
+    def _run_until_stopped(self) -> None:
+        logged = ""
         while not self._stopping.is_set():
             began_s = time.monotonic()
             error = self._run_once()
@@ -125,7 +135,9 @@ class Camera:
             if time.monotonic() - began_s > STEADY_S:
                 self._backoff.reset()
             wait_s = self._backoff.next_s()
-            self._say(f"{error}; starting again in {wait_s:.1f} s")
+            if error != logged or self.status.state is CameraState.RUNNING:  # a camera may be away for days
+                log.warning("%s; starting again in %.1f s, then less often", error, wait_s)
+            logged = error
             self._set(state=CameraState.WAITING, last_event=error)
             self._stopping.wait(wait_s)
             self._set(restarts=self.status.restarts + 1)
@@ -153,7 +165,7 @@ class Camera:
         finally:
             share.leave()
             with self._lock:
-                self._report = reporter.final or self._report
+                self._report = combined(self._report, reporter.final)
         return None
 
     def _say(self, text: str) -> None:
@@ -198,12 +210,10 @@ class _RunReporter(SilentReporter):
         self._shows = shows
         self._has_shown = False
 
-    def message(self, text: str) -> None:
-        self._say(text)
-
     def started(self, destinations: Sequence[str]) -> None:
         for line in destinations:
-            self._say(line)
+            if line != NO_VIDEO:
+                self._say(line)
 
     def update(self, stats: RunStats) -> None:  # noqa: ARG002
         if not self._has_shown:

@@ -24,10 +24,12 @@ from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError, Interrupted
 from streamer.features import DetectorContext
 from streamer.flow.queues import Closed
-from streamer.inference.pool import DetectorPool
+from streamer.inference.max_age import check_max_age
+from streamer.inference.pool import DEFAULT_MAX_AGE_S, DetectorPool
 from streamer.inference.shared_detector import SharedDetector, StreamTurns
 from streamer.interfaces import Detector
 from streamer.registry import POLICIES
+from streamer.serve.status import DetectorStatus
 from streamer.values.frame import Frame
 
 _WARM_UPS = 2
@@ -80,6 +82,7 @@ class SitePool:
         """
         shared_by = {name: camera.settings(self.settings).detector for name, camera in cameras.items()}
         if self._loaded.done() and self._reports_enough(shared_by):
+            self._check_max_age(cameras, self._loaded.result().pool)
             return
         with ExitStack() as stack:
             built, detectors = self._build(list(shared_by.values()), say, stack)
@@ -88,8 +91,13 @@ class SitePool:
                 self._loaded.result().built = built
             else:
                 pool = DetectorPool(detectors, POLICIES[self.settings.policy](), detect_s=duration_s(detectors[0]))
+                self._check_max_age(cameras, pool)
                 self._loaded.set_result(_Loaded(built, pool))
             stack.pop_all()
+
+    def _check_max_age(self, cameras: Mapping[str, CameraSettings], pool: DetectorPool) -> None:
+        given = {name: camera.detector.max_age_s or self.settings.max_age_s for name, camera in cameras.items()}
+        check_max_age(given, detect_s=pool.detect_s, workers=pool.workers)
 
     def _reports_enough(self, shared_by: Mapping[str, DetectorSettings]) -> bool:
         built = self._loaded.result().built
@@ -133,6 +141,11 @@ class SitePool:
         keep = ClassFilter(shared.labels, camera.settings(self.settings).detector, built.default_min_score)
         return replace(built, detectors=[shared], keep=keep)
 
+    @property
+    def workers(self) -> int:
+        """How many detections run at the same time; waits until the detector is loaded."""
+        return self._loaded.result().pool.workers
+
     def cancel(self) -> None:
         """The site ends: wake the cameras that wait for the detector to load."""
         self._loaded.cancel()
@@ -158,6 +171,11 @@ class CameraPool:
         self._pool = pool
         self.built: BuiltDetectors | None = None
 
+    @property
+    def longest_interval_s(self) -> float:
+        """The longest time between two turns of the camera."""
+        return self._camera.detector.max_age_s or self._pool.settings.max_age_s or DEFAULT_MAX_AGE_S
+
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:  # noqa: ARG002
         """See `streamer.detectors.shared.SharedDetectors.build`."""
         self.built = self._pool.build(self._name, self._camera)
@@ -168,6 +186,13 @@ class CameraPool:
         """The camera's turns; None before it has its share."""
         detector = None if self.built is None else self.built.detectors[0]
         return detector.turns if isinstance(detector, SharedDetector) else None
+
+    @property
+    def detector(self) -> DetectorStatus | None:
+        """The detector; None before it is loaded."""
+        if self.built is None:
+            return None
+        return DetectorStatus(self._camera.detector.name or self.built.name, self._pool.workers)
 
     def leave(self) -> None:
         """The run has ended: give up the camera's share."""

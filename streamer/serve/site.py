@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
-from streamer.config.camera import CameraSettings
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
 from streamer.serve.changes import Changes, compare
+from streamer.serve.checks.outputs import check_site
 from streamer.serve.pools import SitePool
 from streamer.serve.status import CameraState, CameraStatus
-from streamer.system.suggestions import nearest
+from streamer.system.service_notify import ServiceNotify
+from streamer.system.suggestions import counted, nearest
 
 STOP_S = 2.5
 """How long the end of some cameras takes, all together."""
@@ -45,6 +46,7 @@ class Site:
         settings: of the site.
         load: reads the settings again, for `reload`.
         reporter: gets messages and states.
+        service: the service manager, which gets the state of the site.
         overwrite: as for `Camera`.
     """
 
@@ -53,11 +55,13 @@ class Site:
         settings: SiteSettings,
         load: Callable[[], SiteSettings],
         reporter: SiteReporter,
+        service: ServiceNotify | None = None,
         *,
         overwrite: bool = False,
     ) -> None:
         self._load = load
         self._reporter = reporter
+        self._service = service or ServiceNotify({})
         self._overwrite = overwrite
         self._changing = threading.Lock()  # held during a change; guards the pools
         self._pools: dict[str, SitePool] = {}
@@ -76,6 +80,7 @@ class Site:
         try:
             with self._one_change():
                 self._start()
+            self._service.ready(f"watching {counted(len(self._settings.cameras), 'camera')}")
             self._watch()
         finally:
             self._end()
@@ -85,6 +90,12 @@ class Site:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+
+    @property
+    def settings(self) -> SiteSettings:
+        """The settings in use."""
+        with self._changed:
+            return self._settings
 
     def cameras(self) -> list[CameraStatus]:
         """The state of all cameras, in the order of the settings."""
@@ -97,24 +108,29 @@ class Site:
 
     def reload(self) -> Changes:
         """Read the settings again and apply them. Raises as `apply`."""
-        with self._one_change():
+        with self._one_change(), self._service.reloading():
             return self._apply(self._load())
 
     def apply(self, settings: SiteSettings) -> Changes:
         """Change what differs; cameras whose settings are equal go on.
 
         Raises:
-            ConfigError, ModelError: nothing is changed: another change is running, or a detector cannot be loaded.
+            ConfigError, ModelError: nothing is changed: another change is running, the settings contradict one another,
+                or a detector cannot be loaded.
         """
         with self._one_change():
             return self._apply(settings)
 
-    def add(self, name: str, camera: CameraSettings) -> None:
-        """Add a camera. Raises ConfigError: there is one of that name, and as `apply`."""
+    def add(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Add a camera, with the settings of its section in the site's file.
+
+        Raises:
+            ConfigError, ModelError: there is one of that name, a setting is invalid, and as `apply`.
+        """
         with self._one_change():
             if name in self._settings.cameras:
                 raise ConfigError(f"there is a camera {name!r} already; remove it first, or choose another name")
-            self._apply(self._settings.with_camera(name, camera))
+            self._apply(self._settings.with_camera(name, self._settings.camera(name, settings)))
 
     def remove(self, name: str) -> None:
         """Remove a camera. Raises ConfigError: there is none of that name."""
@@ -147,6 +163,7 @@ class Site:
     def _start(self) -> None:
         """Start the cameras, which connect while their detectors load."""
         settings = self._settings
+        check_site(settings)
         self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         for name, pool in self._pools.items():
             pool.check_classes(settings.cameras_of(name))
@@ -155,6 +172,7 @@ class Site:
             pool.load(settings.cameras_of(name), self._reporter.say)
 
     def _apply(self, settings: SiteSettings) -> Changes:
+        check_site(settings)
         changes = compare(self._settings, settings)
         pools = self._loaded_pools(settings)
         self._leave([*changes.removed, *changes.changed])
@@ -211,6 +229,7 @@ class Site:
         while True:
             cameras = self.cameras()
             self._reporter.refresh(cameras)
+            self._service.beat()
             if cameras and all(camera.state is CameraState.ENDED for camera in cameras):
                 return
             with self._changed:
@@ -225,6 +244,7 @@ class Site:
             self._changed.notify_all()
 
     def _end(self) -> None:
+        self._service.stopping()
         for pool in self._pools.values():
             pool.cancel()
         self._stop_all(self._all())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 
 from streamer.flow.stats import RunStats
 from streamer.inference.shared_detector import StreamTurns
+
+HUNG_S = 60.0
+"""A camera that runs and shows no frame for so long has a fault: its source itself notices a missing frame earlier."""
 
 
 class CameraState(StrEnum):
@@ -24,6 +28,19 @@ class CameraState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class DetectorStatus:
+    """A detector that cameras share.
+
+    Attributes:
+        name: as cameras name it.
+        workers: how many detections run at the same time.
+    """
+
+    name: str
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class CameraStatus:
     """One camera.
 
@@ -37,7 +54,7 @@ class CameraStatus:
             (`1280x720, 15 fps`).
         since_s: monotonic clock when the state began.
         turns: its turns at the detector; None without a shared detector.
-        detector: name of its detector.
+        detector: its detector; None before it is known.
     """
 
     name: str
@@ -48,7 +65,7 @@ class CameraStatus:
     last_event: str = ""
     since_s: float = 0.0
     turns: StreamTurns | None = None
-    detector: str = ""
+    detector: DetectorStatus | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -56,22 +73,26 @@ class CameraStatus:
         return self.state is CameraState.RUNNING and self.stats.gauges.get(("source_connected", ""), 1.0) > 0
 
     @property
+    def shown_state(self) -> str:
+        """The state for a person: `lost` for a run without its source."""
+        return "lost" if self.state is CameraState.RUNNING and not self.is_connected else self.state.value
+
+    @property
+    def shown_event(self) -> str:
+        """The last event for a person: for a run without its source, why it was lost."""
+        return self.stats.latest_cause("reconnect") if self.shown_state == "lost" else self.last_event
+
+    @property
+    def last_frame_age_s(self) -> float | None:
+        """Time since a frame was shown, seconds; None before the first frame of the run."""
+        return None if self.stats.shown_s is None else time.monotonic() - self.stats.shown_s
+
+    @property
     def fault(self) -> str:
         """Why it shows no frames although it should, one line; empty if it runs, or has ended."""
-        if self.is_connected or self.state is CameraState.ENDED:
+        if self.state is CameraState.ENDED:
             return ""
-        state = "lost" if self.state is CameraState.RUNNING else self.state.value
-        return f"{state}: {self.last_event}" if self.last_event else state
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorStatus:
-    """A detector that cameras share.
-
-    Attributes:
-        name: as cameras name it.
-        workers: how many detections run at the same time.
-    """
-
-    name: str
-    workers: int = 1
+        if self.is_connected:
+            age_s = self.last_frame_age_s or 0.0
+            return "" if age_s < HUNG_S else f"running, but no frame was shown for {age_s:.0f} s"
+        return f"{self.shown_state}: {self.shown_event}" if self.shown_event else self.shown_state

@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from streamer.cli.command import command
-from streamer.cli.options import Assign, Overwrite, Quiet, value
+from streamer.cli.options import Assign, Overwrite, Quiet, ReportFile, value
 from streamer.cli.run_options import LogFormat, LogFormatName
+from streamer.errors import StreamerError
 
 if TYPE_CHECKING:
     from streamer.cli.terminal import Terminal
     from streamer.config.site import SiteSettings
-    from streamer.serve.status import CameraStatus
+    from streamer.serve.site import Site
 
 
 def serve(
     config: Annotated[Path, value("--config", "FILE", "YAML file with the cameras of the site.")],
     assign: Assign = None,
+    report: ReportFile = None,
     overwrite: Overwrite = False,
     log_format: LogFormatName = LogFormat.text,
     quiet: Quiet = False,
 ) -> None:
-    """Watch several cameras with detectors that they share."""
-    with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
+    """Watch several cameras with detectors that they share.
+
+    A terminal shows a line for each camera: rates, age, drops, the last event.
+    """
+    with command(quiet=quiet, json_logs=log_format is LogFormat.json, has_options=False) as (terminal, interrupts):
+        from streamer.cli.serve.running import run_site
+        from streamer.cli.serve.site_status import SiteStatus
         from streamer.config.loading import load_site
+        from streamer.serve.control.paths import default_path
+        from streamer.serve.control.server import ControlSocket
         from streamer.serve.site import Site
+        from streamer.system.service_notify import ServiceNotify
 
         def load() -> SiteSettings:
             return load_site(config, assign or [])
 
-        site = Site(load(), load, _Reporter(terminal), overwrite=overwrite)
-        interrupts.stop_with(site.stop)
-        site.run()
+        settings, service = load(), ServiceNotify()
+        status = SiteStatus(terminal)
+        site = Site(settings, load, status, service, overwrite=overwrite)
+        with ControlSocket(settings.control.socket or default_path(config), site):
+            interrupts.stop_with(site.stop)
+            interrupts.reload_with(lambda: _reload(site, terminal))
+            run_site(site, status, terminal, settings.metrics, report=report, overwrite=overwrite)
 
 
-class _Reporter:
-    """Shows what happens at a site on the terminal."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-
-    def say(self, text: str) -> None:
-        self._terminal.message(text)
-
-    def message(self, name: str, text: str) -> None:
-        self._terminal.message(f"{name}: {text}")
-
-    def refresh(self, cameras: Sequence[CameraStatus]) -> None:
-        pass
+def _reload(site: Site, terminal: Terminal) -> None:
+    """Reload at SIGHUP, where nobody waits for the answer."""
+    try:
+        terminal.message(f"reload: {site.reload()}")
+    except StreamerError as error:
+        terminal.error(f"reload: {error}; nothing is changed")
