@@ -33,18 +33,21 @@ class HealthPages:
         cameras = self._cameras()
         faults = [f"{camera.name} is {camera.fault}" for camera in cameras if camera.fault]
         reason = f"{len(faults)} of {len(cameras)} cameras: {'; '.join(faults)}" if faults else ""
-        return _answer(reason, {"cameras": {camera.name: _health(camera) for camera in cameras}})
+        if not cameras:
+            reason = "there is no camera"  # at the start, before they are opened, or all were removed
+        return _answer(reason, {"cameras": {camera.name: health_of(camera) for camera in cameras}})
 
     async def _one(self, request: web.Request) -> web.StreamResponse:
         name, cameras = request.path.removeprefix(f"{PATH}/"), self._cameras()
         for camera in cameras:
             if camera.name == name:
-                return _answer(camera.fault, _health(camera))
+                return _answer(camera.fault, health_of(camera))
         names = ", ".join(camera.name for camera in cameras) or "none"
         return web.json_response({"error": f"no camera {name!r}; cameras: {names}"}, status=404)
 
 
-def _health(camera: CameraStatus) -> dict[str, Any]:
+def health_of(camera: CameraStatus) -> dict[str, Any]:
+    """The health of a camera, for JSON; durations in seconds. `reason` says why it is unhealthy."""
     age_s, fault = camera.last_frame_age_s, camera.fault
     values: dict[str, Any] = {
         "status": "unhealthy" if fault else "ok",

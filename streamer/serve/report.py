@@ -48,7 +48,7 @@ class SiteReport:
     cameras: Sequence[CameraReport]
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain values, ready for JSON (`site_report.schema.json`)."""
+        """The report as plain values, ready for JSON (`streamer/observe/site_report.schema.json`)."""
         return {
             "state": self.state,
             "wall_s": round(self.wall_s, 3),

@@ -5,6 +5,7 @@ Without `NOTIFY_SOCKET` in the environment, which systemd sets for `Type=notify`
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -32,6 +33,7 @@ class ServiceNotify:
         limit_us, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
         is_watched = self._address and limit_us.isdecimal() and int(limit_us) > 0 and pid in ("", str(os.getpid()))
         self.beat_s = int(limit_us) / 2e6 if is_watched else None
+        self._beaten_s = -math.inf
 
     def ready(self, status: str) -> None:
         """The start is complete."""
@@ -41,13 +43,18 @@ class ServiceNotify:
         """One line for `systemctl status`."""
         self._send(_status(status))
 
-    def stopping(self, status: str = "") -> None:
+    def stopping(self) -> None:
         """The end has begun."""
-        self._send("STOPPING=1", _status(status))
+        self._send("STOPPING=1", _status("ending"))
 
     def beat(self) -> None:
-        """The main loop runs. Without this call for `WatchdogSec=`, the service manager restarts the program."""
-        if self.beat_s is not None:
+        """The main loop runs. Without this call for `WatchdogSec=`, the service manager restarts the program.
+
+        The thread of the main loop calls it as often as it likes: few calls send a message.
+        """
+        now_s = time.monotonic()
+        if self.beat_s is not None and now_s - self._beaten_s >= self.beat_s / 2:
+            self._beaten_s = now_s
             self._send("WATCHDOG=1")
 
     @contextmanager

@@ -100,7 +100,7 @@ def test_a_refused_change_is_one_line_with_the_reason(site: FakeSite) -> None:
     invalid = error_of("cameras", "add", "garage", "0", "--set", "detector.fsp=1")
     assert invalid == "error: cameras.garage.detector.fsp: no such setting; did you mean fps?"
     site.error = ConfigError("site.yaml is not valid YAML (line 3: expected ':')")
-    assert error_of("reload") == "error: site.yaml is not valid YAML (line 3: expected ':')"
+    assert error_of("reload") == "error: site.yaml is not valid YAML (line 3: expected ':'); nothing is changed"
     assert list(site.settings) == ["front", "dead"]
 
 

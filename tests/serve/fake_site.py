@@ -12,7 +12,7 @@ from streamer.config.camera import CameraSettings
 from streamer.config.section import validated
 from streamer.errors import ConfigError
 from streamer.flow.stats import RunStats
-from streamer.serve.status import CameraState, CameraStatus
+from streamer.serve.status import CameraState, CameraStatus, DetectorStatus
 from streamer.system.suggestions import nearest
 
 
@@ -44,7 +44,8 @@ class FakeSite:
         state = CameraState.WAITING if name == "dead" else CameraState.RUNNING
         source = self.settings[name].source.uri or ""
         since_s = time.monotonic() - 7300
-        return CameraStatus(name, source, state, RunStats(name), last_event="connection refused", since_s=since_s)
+        event, detector = "connection refused" if name == "dead" else "", DetectorStatus("nanodet")
+        return CameraStatus(name, source, state, RunStats(name), 0, event, since_s, detector=detector)
 
     def reload(self) -> FakeChanges:
         """Waits for `go_on`."""

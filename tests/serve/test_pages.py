@@ -93,6 +93,11 @@ def test_a_camera_that_shows_no_frames_any_more_is_unhealthy(
     assert health(pages, "front")[1]["last_frame_age_s"] is None
 
 
+def test_a_site_without_a_camera_is_unhealthy(pages: SitePages, cameras: list[CameraStatus]) -> None:
+    cameras.clear()
+    assert health(pages) == (503, {"status": "unhealthy", "reason": "there is no camera", "cameras": {}})
+
+
 def test_an_unknown_camera_is_answered_with_the_names(pages: SitePages) -> None:
     assert health(pages, "yrad") == (404, {"error": "no camera 'yrad'; cameras: front, back"})
 

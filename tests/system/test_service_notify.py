@@ -39,10 +39,10 @@ def test_the_start_and_the_end_are_announced(manager: socket.socket) -> None:
     notify = ServiceNotify(environment_of(manager))
     notify.ready("2 cameras")
     notify.status("1 of 2 cameras runs")
-    notify.stopping("ends")
+    notify.stopping()
     assert received(manager) == {"READY": "1", "STATUS": "2 cameras"}
     assert received(manager) == {"STATUS": "1 of 2 cameras runs"}
-    assert received(manager) == {"STOPPING": "1", "STATUS": "ends"}
+    assert received(manager) == {"STOPPING": "1", "STATUS": "ending"}
 
 
 def test_a_reload_is_announced_with_its_time_and_its_end(manager: socket.socket) -> None:
@@ -66,12 +66,22 @@ def test_a_status_is_one_line(manager: socket.socket) -> None:
     assert received(manager) == {"STATUS": r"front: lost\nREADY=1"}
 
 
-def test_the_watchdog_gets_a_message_for_each_beat(manager: socket.socket) -> None:
+def test_the_watchdog_gets_a_message_of_the_main_loop(manager: socket.socket) -> None:
     watched = environment_of(manager) | {"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getpid())}
     notify = ServiceNotify(watched)
     assert notify.beat_s == 15.0
-    notify.beat()
+    for _ in range(3):  # of a main loop that is much faster than the watchdog
+        notify.beat()
+    notify.status("next")
     assert received(manager) == {"WATCHDOG": "1"}
+    assert received(manager) == {"STATUS": "next"}
+
+
+def test_each_beat_of_a_slow_main_loop_is_sent(manager: socket.socket) -> None:
+    notify = ServiceNotify(environment_of(manager) | {"WATCHDOG_USEC": "2"})
+    for _ in range(2):
+        notify.beat()
+        assert received(manager) == {"WATCHDOG": "1"}
 
 
 @pytest.mark.parametrize("watchdog", [{}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "9", "WATCHDOG_PID": "1"}])

@@ -7,9 +7,11 @@ from typing import Any
 
 from rich.table import Table
 
+from streamer.cli.serve.status_table import short
 from streamer.system.paths import readable
 
-_COUNTS = ("shown", "detected", "dropped", "restarts")
+_COUNTS = {"shown": "frames_shown", "detected": "frames_detected", "dropped": "frames_dropped", "restarts": "restarts"}
+"""Columns of numbers, and their keys."""
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
@@ -26,7 +28,7 @@ def table(cameras: Sequence[Mapping[str, Any]]) -> Table:
         rows.add_column(column, justify="right", no_wrap=True)
     rows.add_column("source", no_wrap=True, overflow="ellipsis")
     for camera in cameras:
-        counts = [str(camera[count]) for count in _COUNTS]
+        counts = [short(camera[key]) for key in _COUNTS.values()]
         rows.add_row(
             readable(camera["name"]), camera["state"], duration(camera["state_s"]), *counts, readable(camera["source"])
         )
@@ -36,8 +38,8 @@ def table(cameras: Sequence[Mapping[str, Any]]) -> Table:
 def faults(cameras: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """One line about each camera that shows no frames although it should."""
     for camera in cameras:
-        if camera["fault"]:
-            yield f"{camera['name']} is {camera['fault']}"
+        if "reason" in camera:
+            yield f"{camera['name']} is {camera['reason']}"
 
 
 def duration(seconds: float) -> str:

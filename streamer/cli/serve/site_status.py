@@ -11,7 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from rich.console import Console
+from rich.control import Control
 from rich.live import Live
+from rich.segment import ControlType, Segment
 
 from streamer.cli.serve.rates import CameraRates, SiteRates, of_detectors
 from streamer.cli.serve.status_table import detector_line, table
@@ -35,8 +38,8 @@ class SiteStatus:
         console = terminal.messages
         self._live: Live | None = None
         if terminal.shows_progress and console.is_terminal and not console.is_dumb_terminal:
-            # The main thread refreshes it: a thread of its own would show old figures.
-            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live = _live(console)
+        self._width = console.width
         self._rates = SiteRates()
         self._told: dict[str, CameraState] = {}
         self._summed_s: float | None = None
@@ -63,13 +66,28 @@ class SiteStatus:
         """Show the cameras. The main thread calls it about twice a second, and when a state has changed."""
         now_s = time.monotonic()
         if self._live is not None:
-            console = self._live.console
-            rates = self._rates.update(cameras, now_s)
-            self._live.update(table(cameras, rates, console.width, console.height), refresh=True)
+            self._live = self._fitting(self._live)
+            size = self._live.console.size
+            shown = table(cameras, self._rates.update(cameras, now_s), size.width, size.height)
+            self._live.update(shown, refresh=True)
             return
         self._tell_changes(cameras)
         if self._terminal.shows_progress:
             self._sum_up(cameras, now_s)
+
+    def _fitting(self, live: Live) -> Live:
+        """A display for the terminal's width; a narrower terminal has wrapped the lines of the one before."""
+        console, before = live.console, self._width
+        self._width = console.width
+        if self._width >= before:
+            return live
+        lines = console.render_lines(live.renderable, console.options.update(width=before), pad=False)
+        more = sum(max(Segment.get_line_length(line) - 1, 0) // self._width for line in lines)
+        live.stop()  # erases as many lines as it wrote
+        console.control(Control(*[(ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)] * more))
+        again = _live(console)
+        again.start()
+        return again
 
     def _tell_changes(self, cameras: Sequence[CameraStatus]) -> None:
         told, self._told = self._told, {camera.name: camera.state for camera in cameras}
@@ -85,6 +103,11 @@ class SiteStatus:
             rates, is_first, self._summed_s = self._rates.update(cameras, now_s), self._summed_s is None, now_s
             if not is_first:
                 self._terminal.message(summary(cameras, rates))
+
+
+def _live(console: Console) -> Live:
+    # The main thread refreshes it: a thread of its own would show old figures.
+    return Live(console=console, auto_refresh=False, transient=True)
 
 
 def change(camera: CameraStatus, before: CameraState | None) -> str:

@@ -58,7 +58,7 @@ def _cameras(cameras: Sequence[CameraStatus], rates: Mapping[str, CameraRates], 
     rows.add_column("state", width=_STATE, no_wrap=True)
     for heading, columns in _FIGURES.items():
         rows.add_column(heading, width=columns, justify="right", no_wrap=True)
-    rows.add_column("last event", width=max(width - others - name, 1), no_wrap=True, overflow="ellipsis")
+    rows.add_column("last event", max_width=max(width - others - name, 1), no_wrap=True, overflow="ellipsis")
     for camera in cameras:
         state = camera.shown_state
         cells = [Text(readable(camera.name)), Text(state, style=_STYLES.get(state, "yellow"))]

@@ -59,7 +59,12 @@ class SiteClient:
             ConfigError: the site refuses, and has changed nothing.
             StreamerError: the answer did not arrive.
         """
-        return str(self._ask("POST", "/reload")["text"])
+        try:
+            return str(self._ask("POST", "/reload")["text"])
+        except NoSite:
+            raise
+        except ConfigError as error:
+            raise ConfigError(f"{error}; nothing is changed") from error
 
     def _ask(self, method: str, path: str, name: str = "", body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         target = f"{path}?{urlencode({'name': name}, errors='surrogateescape')}" if name else path

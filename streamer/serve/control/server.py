@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from aiohttp import web
 
 from streamer.errors import ConfigError, StreamerError
 from streamer.serve.control.paths import listen
+from streamer.serve.health import health_of
 from streamer.serve.status import CameraStatus
 from streamer.system.paths import encodable
 from streamer.system.secrets import SECRETS
@@ -143,20 +143,16 @@ class ControlSocket:
 
 
 def to_dict(camera: CameraStatus) -> dict[str, Any]:
-    """The state of a camera, for JSON; durations in seconds."""
+    """A camera for JSON: its health, what it is, and its frames so far."""
     ledger = camera.stats.ledger
     return {
         "name": camera.name,
-        "state": camera.state.value,
-        "state_s": round(time.monotonic() - camera.since_s, 1),
         "source": camera.source,
-        "detector": "" if camera.detector is None else camera.detector.name,
-        "shown": camera.stats.shown,
-        "detected": ledger.count(FrameState.DETECTED),
-        "dropped": ledger.count(FrameState.DROPPED),
-        "restarts": camera.restarts,
-        "fault": camera.fault,
-        "last_event": camera.last_event,
+        "detector": None if camera.detector is None else camera.detector.name,
+        **health_of(camera),
+        "frames_detected": ledger.count(FrameState.DETECTED),
+        "frames_dropped": ledger.count(FrameState.DROPPED) + ledger.count(FrameState.CORRUPT),
+        "last_event": camera.shown_event,
     }
 
 
@@ -181,12 +177,15 @@ def _answered(handle: Callable[[web.Request], Any]) -> Handler:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            content, status = await handle(request), 200
+            return _json(await handle(request))
         except StreamerError as error:
-            content, status = {"error": str(error)}, 422
+            return _json({"error": str(error)}, 422)
         except Exception as error:
             log.exception("%s %s failed", request.method, request.path)
-            content, status = {"error": f"{type(error).__name__}: {error}; the log of the site has more"}, 500
-        return web.json_response(text=SECRETS.hide(json.dumps(encodable(content))), status=status)
+            return _json({"error": f"{type(error).__name__}: {error}; the log of the site has more"}, 500)
 
     return answer
+
+
+def _json(content: dict[str, Any], status: int = 200) -> web.Response:
+    return web.json_response(text=SECRETS.hide(json.dumps(encodable(content))), status=status)
