@@ -179,11 +179,12 @@ class Camera:
 
     def _make_session(self, share: CameraPool, reporter: Reporter) -> Session:
         settings = self.settings.settings(self._pool.settings)
-        outputs = Outputs.of(settings, settings.source.uri or "", overwrite=self._overwrite)
+        source = settings.source.uri or ""
+        outputs = Outputs.of(settings, source, overwrite=self._overwrite, may_be_none=True)
         if not self._overwrite or self.status.restarts:
             outputs = numbered(outputs)
         return Session(
-            settings.source.uri or "",
+            source,
             outputs,
             settings,
             reporter,

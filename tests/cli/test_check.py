@@ -173,3 +173,18 @@ def test_connect_opens_the_source_of_a_run(program: Program) -> None:
         "site.yaml: valid settings of one run",
         "clip.mp4  160x120, 25 fps, h264",
     ]
+
+
+@pytest.mark.usefixtures("clip")
+def test_serve_refuses_what_check_refuses(program: Program) -> None:
+    (program.folder / "site.yaml").write_text(SITE)
+    before = program.files()
+    options = ["--set", "cameras.gate.outputs=[{to: yard.txt}, {to: -}]"]
+    results = [program(*words, "--config", "site.yaml", *options) for words in (["check"], ["serve"])]
+    assert program.files() == before
+    for result in results:
+        assert (result.code, result.output) == (2, "")
+        assert [line.partition(": ")[2].partition(":")[0] for line in result.errors.splitlines()] == [
+            "cameras.gate.outputs.0.to",
+            "cameras.gate.outputs.1.to",
+        ]

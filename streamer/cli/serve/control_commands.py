@@ -75,8 +75,11 @@ def add(
 
         SECRETS.split(source)
         settings = unchecked_values(None, assign or (), {"source.uri": source})
-        if output:  # those of the site's defaults, otherwise
-            settings["outputs"] = [{"to": to} for to in output]
+        if output:  # else those of the defaults
+            outputs = settings.setdefault("outputs", [])
+            if not isinstance(outputs, list):
+                raise ConfigError("outputs: give a list, or use -o")
+            outputs += [{"to": to} for to in output]
         _site(socket).add(name, settings)
         terminal.line(f"added {name}; write it into the settings file as well, or the next reload removes it")
 

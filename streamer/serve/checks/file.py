@@ -8,7 +8,6 @@ from pathlib import Path
 
 from streamer.config.camera import CameraSettings
 from streamer.config.loading import is_site, load_settings, load_site
-from streamer.config.section import InvalidSettings
 from streamer.config.settings import MetricsSettings, StreamSettings
 from streamer.config.site import SiteSettings
 from streamer.config.source import SourceSettings
@@ -37,7 +36,7 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
     """Check the settings of a site, or those of one run, which have no `cameras`.
 
     Raises:
-        ConfigError: the file cannot be read, or some settings are invalid (`InvalidSettings`, with every problem).
+        ConfigError: the file cannot be read, or some settings are invalid, with every problem.
     """
     if is_site(file, assignments):
         return _checked_site(file, load_site(file, assignments))
@@ -46,7 +45,7 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
     SECRETS.split(source)
     problems = [*stream_problems(settings, settings.detector), *_metrics_problems(settings.metrics)]
     if problems:
-        raise InvalidSettings(problems)
+        raise ConfigError(*problems)
     Outputs(settings.outputs).check(source)
     lines = [
         f"{redacted(source) or 'the source is given to run'}{_outputs(settings)}",
@@ -64,7 +63,7 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
         detector = None if _setting_of(camera.detector.name) in refused else camera.settings(shared).detector
         problems += stream_problems(camera, detector, f"cameras.{name}.")
     if problems:
-        raise InvalidSettings(list(dict.fromkeys(problems)))
+        raise ConfigError(*dict.fromkeys(problems))
     width = max(map(len, site.cameras))
     lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
     for entry, shared in site.detectors_in_use().items():

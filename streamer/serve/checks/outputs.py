@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamer.config.output import OutputEntry
-from streamer.config.section import InvalidSettings
 from streamer.config.settings import StreamSettings
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, SinkUnavailable
@@ -65,11 +64,11 @@ def check_site(site: SiteSettings) -> None:
     """Refuse a site whose settings contradict one another.
 
     Raises:
-        InvalidSettings: a camera without a source, an unknown detector, an output that cannot be one, or that two
+        ConfigError: a camera without a source, an unknown detector, an output that cannot be one, or that two
             cameras share.
     """
     if problems := [*site.problems(), *output_problems(site)]:
-        raise InvalidSettings(problems)
+        raise ConfigError(*problems)
 
 
 def output_problems(site: SiteSettings) -> Iterator[str]:
