@@ -59,7 +59,7 @@ def _set(values: dict[int, int]) -> None:
 def share_arenas(most: int) -> None:
     """Let all threads allocate from at most so many arenas of the C library, before the threads start.
 
-    By default glibc gives threads arenas of their own, up to eight per core, and what one camera frees in its arena is of
-    no use to the others.
+    By default glibc gives threads arenas of their own, up to eight per core, and what one camera frees in its arena is
+    of no use to the others.
     """
     _set({_ARENA_MAX: most})

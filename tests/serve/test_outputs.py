@@ -64,6 +64,7 @@ def test_two_cameras_cannot_have_one_output(one: str | dict[str, Any], other: st
     assert found.startswith("cameras.b.outputs.0.to: ")
     assert "an output of camera a; put {camera} into the name" in found
     assert CANARY not in found
+    assert "app/key" not in found
 
 
 @pytest.mark.parametrize(

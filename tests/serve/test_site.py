@@ -201,6 +201,56 @@ def test_a_wrong_class_is_refused_before_a_camera_starts(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_no_camera_begins_after_the_end_while_a_reload_runs(tmp_path: Path) -> None:
+    old = site_of({"a": endless(tmp_path, "a")})
+    new = site_of({"a": endless(tmp_path, "a"), "b": endless(tmp_path, "b")})
+    reading, go_on = threading.Event(), threading.Event()
+
+    def load() -> SiteSettings:
+        reading.set()
+        assert go_on.wait(DEADLINE_S)
+        return new
+
+    with running(old, load) as (site, kept, ended):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        reload = threading.Thread(target=site.reload)
+        reload.start()
+        assert reading.wait(DEADLINE_S)
+        with pytest.raises(ConfigError, match="another change of the cameras is running"):
+            site.restart("a")
+        site.stop()
+        kept.wait_for_state(CameraState.STOPPED, "a")
+    go_on.set()
+    reload.join(DEADLINE_S)
+    assert isinstance(ended[0], Interrupted)
+    assert not (tmp_path / "b.jsonl").exists()
+    with pytest.raises(ConfigError, match="the site is ending"):
+        site.reload(wait=True)
+
+
+def test_a_reload_may_wait_for_another_change(tmp_path: Path) -> None:
+    settings = site_of({"a": endless(tmp_path, "a")})
+    reading, go_on = threading.Event(), threading.Event()
+    loads = iter((True, False))
+
+    def load() -> SiteSettings:
+        if next(loads):
+            reading.set()
+            assert go_on.wait(DEADLINE_S)
+        return settings
+
+    with running(settings, load) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        reloads = [threading.Thread(target=site.reload, kwargs={"wait": wait}) for wait in (False, True)]
+        reloads[0].start()
+        assert reading.wait(DEADLINE_S)
+        reloads[1].start()
+        go_on.set()
+        for reload in reloads:
+            reload.join(DEADLINE_S)
+        assert next(loads, None) is None
+
+
 def test_a_camera_without_outputs_is_detected_and_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

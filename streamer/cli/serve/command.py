@@ -57,6 +57,6 @@ def serve(
 def _reload(site: Site, terminal: Terminal) -> None:
     """Reload at SIGHUP, where nobody waits for the answer."""
     try:
-        terminal.message(f"reload: {site.reload()}")
+        terminal.message(f"reload: {site.reload(wait=True)}")
     except StreamerError as error:
         terminal.error(f"reload: {error}; nothing is changed")

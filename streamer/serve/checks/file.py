@@ -13,7 +13,7 @@ from streamer.config.site import SiteSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, StreamerError
 from streamer.run.outputs import Outputs
-from streamer.serve.checks.outputs import output_problems
+from streamer.serve.checks.outputs import output_problems, shown_name
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
 from streamer.system.secrets import SECRETS, redacted
 from streamer.system.suggestions import counted
@@ -103,4 +103,4 @@ def _camera(camera: CameraSettings) -> str:
 
 
 def _outputs(stream: StreamSettings) -> str:
-    return f" -> {', '.join(redacted(one.to) for one in stream.outputs)}" if stream.outputs else ", no outputs"
+    return f" -> {', '.join(shown_name(one.to) for one in stream.outputs)}" if stream.outputs else ", no outputs"
