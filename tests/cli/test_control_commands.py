@@ -6,12 +6,15 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from streamer.cli.program import app
+from streamer.cli.serve import camera_table
 from streamer.errors import ConfigError
 from streamer.serve.control import paths
 from streamer.serve.control.server import ControlSocket
@@ -134,3 +137,14 @@ def test_a_socket_of_another_kind_of_file_is_refused(tmp_path: Path, folder: Pat
     file = tmp_path / "site.yaml"
     file.touch()
     assert error_of("reload", "--socket", file).startswith(f"error: no 'streamer serve' is running at {file}")
+
+
+def test_a_long_address_leaves_the_other_columns_whole() -> None:
+    camera = {"name": "front", "source": f"rtsp://192.0.2.1/{'long' * 20}", "state": "running", "state_s": 7300.0}
+    counts = {"frames_shown": 1_000_000, "frames_detected": 20_000, "frames_dropped": 7, "restarts": 1}
+    console = Console(width=80, file=StringIO())
+    console.print(camera_table.table([camera | counts]))
+    head, row = console.file.getvalue().splitlines()
+    assert row.startswith("front   running  2 h  1000k     20000        7         1  rtsp://192.0.2.1/")
+    assert row.endswith("…")
+    assert len(head) <= 80

@@ -158,7 +158,7 @@ def test_only_the_user_may_connect_and_the_socket_is_removed(path: Path, site: F
 
 
 def test_a_socket_that_another_program_holds_is_refused(client: SiteClient, path: Path, site: FakeSite) -> None:
-    with pytest.raises(ConfigError, match=f"^control.socket: another program listens on {path}; end it, or"):
+    with pytest.raises(ConfigError, match=f"^control.socket: {path} is in use; end the site"):
         ControlSocket(path, site).__enter__()
     assert len(client.cameras()) == 2
 

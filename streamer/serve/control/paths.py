@@ -115,7 +115,9 @@ def _remove_dead(path: Path) -> None:
     if path.exists() and not path.is_socket():
         raise ConfigError(f"control.socket: {path} exists and is no socket; choose another path")
     if path.exists() and is_in_use(path):
-        raise ConfigError(f"control.socket: another program listens on {path}; end it, or choose another path")
+        raise ConfigError(
+            f"control.socket: {path} is in use; end the site that is running already, or choose another path"
+        )
     path.unlink(missing_ok=True)
 
 
