@@ -14,12 +14,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from streamer.cli.program import app
-from streamer.cli.serve import camera_table
+from streamer.cli.serve import camera_table, control_commands
 from streamer.errors import ConfigError
 from streamer.serve.control import paths
 from streamer.serve.control.server import ControlSocket
 from tests.cli.program import Program, Result
 from tests.serve.fake_site import FakeSite
+from tests.system.permissions import as_an_ordinary_user
 
 
 @pytest.fixture
@@ -119,6 +120,13 @@ def test_without_a_site_the_error_says_where_it_looked(folder: Path, tmp_path: P
     socket = tmp_path / "own.sock"
     line = error_of("cameras", "list", "--socket", socket)
     assert line == f"error: no 'streamer serve' is running at {socket} (No such file or directory)"
+
+
+def test_a_folder_of_another_user_is_named_with_the_remedy(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "system").mkdir(mode=0)
+    with pytest.raises(ConfigError) as refused:
+        as_an_ordinary_user(lambda: control_commands.site_at(None))
+    assert f"no socket in {folder}, {tmp_path}/system (try sudo))" in str(refused.value)
 
 
 def test_of_several_sites_one_must_be_chosen(folder: Path, site: FakeSite) -> None:
