@@ -150,9 +150,9 @@ def test_a_socket_of_another_kind_of_file_is_refused(tmp_path: Path, folder: Pat
 def test_a_long_address_leaves_the_other_columns_whole() -> None:
     camera = {"name": "front", "source": f"rtsp://192.0.2.1/{'long' * 20}", "state": "running", "state_s": 7300.0}
     counts = {"frames_shown": 1_000_000, "frames_detected": 20_000, "frames_dropped": 7, "restarts": 1}
-    console = Console(width=80, file=StringIO())
-    console.print(camera_table.table([camera | counts]))
-    head, row = console.file.getvalue().splitlines()
+    shown = StringIO()
+    Console(width=80, file=shown).print(camera_table.table([camera | counts]))
+    head, row = shown.getvalue().splitlines()
     assert row.startswith("front   running  2 h  1000k     20000        7         1  rtsp://192.0.2.1/")
     assert row.endswith("…")
     assert len(head) <= 80
