@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from streamer.motion.expected_gain import ExpectedGain
 from streamer.presentation.latency_compensation import LatencyCompensator
 from streamer.presentation.presentation import Presented
 from streamer.presentation.shot_tracker import ShotTracker
@@ -53,9 +54,9 @@ class ShowNow:
         tracker: owned by this presentation from now on.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, gain: ExpectedGain | None = None) -> None:
         self.objects = ShotTracker(tracker)
-        self._compensator = LatencyCompensator(self.objects)
+        self._compensator = LatencyCompensator(self.objects, gain)
         self._newest_result = self._newest_frame = -1
         self._early: deque[Detected] = deque()
 
