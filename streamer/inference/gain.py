@@ -18,7 +18,9 @@ class GainPolicy:
         late = most_urgent(candidates, workers)
         if late is not None:
             return late
-        return max(candidates, key=lambda one: (one.priority * one.gain / max(one.detect_s, 1e-3), one.age_s, -one.stream))
+        return max(
+            candidates, key=lambda one: (one.priority * one.gain / max(one.detect_s, 1e-3), one.age_s, -one.stream)
+        )
 
 
 def most_urgent(candidates: Sequence[Candidate], workers: int) -> Candidate | None:

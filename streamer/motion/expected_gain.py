@@ -1,70 +1,110 @@
-"""What the next detection of a live stream would probably improve on its screen."""
+"""What the next detection of a live stream would probably improve on its screen.
+
+Updated by the display thread of the stream, read by any thread (the policy of a detector that several streams share).
+Nothing here reads a clock, so it also works on a simulated one.
+
+The share of wrong boxes grows with the age `a` of the last detection, f(a) = 1 - exp(-rate * a). The rate is learned:
+each result is compared with what was on screen for its frame. A policy that detects the stream of the largest index
+`a * f(a) - integral of f from 0 to a` makes the mean share of wrong boxes on all screens small (Tripathi and Modiano,
+"A Whittle Index Approach to Minimizing Functions of Age of Information", Allerton 2019, arXiv:1908.10438). The share
+itself would be a worse index: a stream that drifts four times as fast deserves twice as many detections, not four times.
+"""
 
 from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 
 import numpy as np
 
-from streamer.motion.motion_field import MotionField
+from streamer.motion.motion_field import Boxes, MotionField
+from streamer.motion.unexplained_motion import UnexplainedMotion
 from streamer.values.frame import Frame
+from tracking.assignment import assign
+from tracking.boxes import overlapping_pairs
 from tracking.types import Tracks
 
-LAM0 = 0.3
-PRIOR_S = 1.0     # weight of the prior: box seconds
-MEMORY_S = 10.0
-UNSEEN = 0.5
-MEAN_S = 60.0
-MODE = 'weight'
-LAMMIN = 0.0
+# Measured with benchmarks.shared_detector (docs/engineering/accuracy.md).
+_SAME_IOU = 0.5
+_MEMORY_S = 2.5
+"""The rate is a mean over about this time: short, because a scene that was still may begin to move."""
+_USUAL_RATE = 0.3
+_USUAL_S = 1.0
+"""The usual rate counts as much as results with an age of this in total."""
+_LEAST_RATE = 0.1
+"""Per second: something may appear in any scene."""
+_MOST_WRONG = 0.95
+_MOST_FRAMES = 600
+
 
 class ExpectedGain:
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._since_s: float | None = None
-        self._count = 0.0
-        self._wrong = 0.0
-        self._exposed = 0.0
-        self._mean = 1.0
-        self._rate = LAM0
+    """The index of one stream, in seconds. It grows with time until the next result."""
 
-    def moved(self, frame: Frame, tracks: Tracks, field: MotionField | None) -> None:
+    def __init__(self) -> None:
+        self._motion = UnexplainedMotion()  # display thread only, as the next two
+        self._shown: deque[tuple[int, Boxes]] = deque(maxlen=_MOST_FRAMES)  # since the frame of the last result
+        self._wrong = self._age_s = 0.0
+        self._lock = threading.Lock()
+        self._since_s: float | None = None  # capture of the last detected frame; of the first, if none is
+        self._count = 0
+        self._new = 1.0  # share of the screen that is probably wrong since something new has come into view
+        self._rate = _LEAST_RATE + _USUAL_RATE
+
+    def shown(self, frame: Frame, tracks: Tracks) -> None:
+        """Display thread: these tracks are on screen from this frame on."""
+        self._shown.append((frame.index, tracks.boxes[tracks.confirmed].astype(np.float64)))
         with self._lock:
             if self._since_s is None:
                 self._since_s = frame.captured_s
 
-    def result(self, frame: Frame, shown: Tracks | None, found: Tracks) -> None:
+    def moved(self, frame: Frame, field: MotionField | None) -> None:
+        """Display thread: the picture moves to the frame that was shown last.
+
+        Args:
+            frame: that frame.
+            field: the motion; None if a new shot begins with it, so that nothing on screen is right.
+        """
+        if field is None:
+            self._motion.reset()
+            new = 1.0
+        else:
+            objects = self._motion.add(frame, self._shown[-1][1], field)
+            new = objects / (self._count + 1)
         with self._lock:
-            before_s, self._since_s = self._since_s, frame.captured_s
-            n = float(len(found))
-            self._count = n
-            if before_s is None or shown is None:
-                return
-            age_s = frame.captured_s - before_s
-            if age_s <= 0:
-                return
-            keep = math.exp(-age_s / MEMORY_S)
-            total = len(shown) + len(found)
-            wrong = total - 2 * matched(shown.boxes, found.boxes)
-            share = wrong / max(total, 1)
-            self._wrong = keep * self._wrong - math.log(max(1 - share, .05))
-            self._exposed = keep * self._exposed + age_s
-            self._rate = LAMMIN + (self._wrong + LAM0 * PRIOR_S) / (self._exposed + PRIOR_S)
+            self._new = max(self._new, new)
+
+    def detected(self, frame: Frame, found: Tracks) -> None:
+        """Display thread: the tracks of a detected frame, as they would be shown on it without latency."""
+        boxes = found.boxes[found.confirmed].astype(np.float64)
+        while len(self._shown) > 1 and self._shown[1][0] <= frame.index:
+            self._shown.popleft()
+        age_s = 0.0 if self._since_s is None else frame.captured_s - self._since_s
+        if age_s > 0 and self._shown and self._shown[0][0] <= frame.index:
+            kept = math.exp(-age_s / _MEMORY_S)
+            wrong = min(wrong_share(self._shown[0][1], boxes), _MOST_WRONG)
+            self._wrong, self._age_s = kept * self._wrong - math.log(1 - wrong), kept * self._age_s + age_s
+        self._motion.detected(frame.index)
+        rate = _LEAST_RATE + (self._wrong + _USUAL_RATE * _USUAL_S) / (self._age_s + _USUAL_S)
+        with self._lock:
+            self._since_s, self._count, self._rate = frame.captured_s, len(boxes), rate
+            self._new = self._motion.objects / (self._count + 1)
 
     def at(self, now_s: float) -> float:
+        """The index at this time, on the clock of `Frame.captured_s`; at least 0."""
         with self._lock:
-            age_s = 1.0 if self._since_s is None else max(now_s - self._since_s, 0.0)
-            x = self._rate * age_s
-            w = (1 - (1 + x) * math.exp(-x)) / self._rate
-            return w + 1e-6 * age_s
+            age_s = _USUAL_S if self._since_s is None else max(now_s - self._since_s, 0.0)
+            decayed = self._rate * age_s
+            return (1 - (1 + decayed) * math.exp(-decayed)) / self._rate + self._new * age_s
 
 
-def matched(one, other) -> int:
-    if not len(one) or not len(other):
-        return 0
-    a, b = one.astype(np.float64), other.astype(np.float64)
-    shared = np.clip(np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2]), 0, None).prod(axis=2)
-    area = (a[:, 2:] - a[:, :2]).prod(axis=1)[:, None] + (b[:, 2:] - b[:, :2]).prod(axis=1)[None] - shared
-    over = shared >= 0.5 * np.maximum(area, 1e-9)
-    return int(min(over.any(axis=0).sum(), over.any(axis=1).sum()))
+def wrong_share(shown: Boxes, found: Boxes) -> float:
+    """The share of boxes that have no counterpart, 0 to 1; 0 if there is none.
+
+    Args:
+        shown, found: float64 `(N, 4)` and `(M, 4)`, x0, y0, x1, y1 in pixels.
+    """
+    total = len(shown) + len(found)
+    pairs = overlapping_pairs(shown, found[np.argsort(found[:, 0], kind="stable")], _SAME_IOU)
+    right, _ = assign(pairs.rows, pairs.cols, pairs.iou)
+    return (total - 2 * len(right)) / max(total, 1)

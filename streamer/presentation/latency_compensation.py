@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,12 +71,12 @@ class LatencyCompensator:
 
     Args:
         objects: the tracker, which also moves boxes where motion estimation fails.
+        gain: kept up to date, if other streams share the detector.
     """
 
     def __init__(self, objects: ShotTracker, gain: ExpectedGain | None = None) -> None:
         self._objects = objects
         self._gain = gain
-        self._history: deque[tuple[int, Tracks]] = deque(maxlen=600)
         self._cache = MotionCache()
         self._shown: _Carried | None = None
         self._catching_up: _Carried | None = None
@@ -96,10 +95,7 @@ class LatencyCompensator:
             motion = self._cache.motion(ahead.first, index, ahead)
         tracks = self._objects.update(frame, detections, motion, cut=ahead is not None and self._shot != shot)
         if self._gain is not None:
-            while self._history and self._history[0][0] < index:
-                self._history.popleft()
-            on_screen = self._history[0][1] if self._history and self._history[0][0] == index else None
-            self._gain.result(frame, on_screen, tracks.select(tracks.confirmed))
+            self._gain.detected(frame, tracks)
         # The next result is probably for the frame that is the newest now: the detector has just become free.
         self._motion_ahead = IncrementalMotion(self._objects.tracker.to_carry(), index, self._newest)
         self._shot = shot
@@ -133,8 +129,8 @@ class LatencyCompensator:
             self._motion_ahead.advance(self._cache)
         tracks = self._tracks(self._shown, frame)
         if self._gain is not None:
-            self._history.append((frame.index, tracks.select(tracks.confirmed)))
-            self._gain.moved(frame, tracks, field)
+            self._gain.shown(frame, tracks)
+            self._gain.moved(frame, field)
         return tracks
 
     def hold(self, frame: Frame) -> Tracks:
