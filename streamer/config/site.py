@@ -77,9 +77,7 @@ class CameraSettings(Section):
         if own.min_score is not None:
             changes["min_score"] = own.min_score
         common = {name: getattr(self, name) for name in type(self).model_fields if name != "detector"}
-        return Settings.model_construct(
-            **{**dict(Settings()), **common, "detector": detector.model_copy(update=changes)}
-        )
+        return Settings.model_construct(**{**dict(Settings()), **common, "detector": detector.model_copy(update=changes)})
 
 
 class SiteSettings(Section):
