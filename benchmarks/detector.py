@@ -29,7 +29,6 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import psutil
 
 from streamer.classes import open_images
 from streamer.cli.commands import packaged_clip
@@ -57,7 +56,7 @@ def frames(count: int, width: int = WIDTH, height: int = HEIGHT) -> list[Frame]:
     ]
 
 
-def by_the_page(module: Path, pictures: list[Frame]) -> dict[str, Any]:
+def by_the_page(module: Path, pictures: list[Frame], process_began_s: float) -> dict[str, Any]:
     """`hub.load(handle).signatures['default']` with the code of its page around it."""
     import tensorflow as tf
     import tensorflow_hub as hub
@@ -71,7 +70,7 @@ def by_the_page(module: Path, pictures: list[Frame]) -> dict[str, Any]:
         took_s.append(time.perf_counter() - began_s)
         results.append(result)
         if len(results) == 1:
-            first_s = _since_start_s()
+            first_s = (time.time() - process_began_s, time.process_time())
     reader = OutputReader(recognise(saved_model.read_signatures(module), module), open_images.label_table(), 0.0)
     keys = ("boxes", "scores", "class_labels", "class_names", "class_entities")
     found = [reader.read([result[f"detection_{key}"] for key in keys], WIDTH, HEIGHT) for result in results]
@@ -79,7 +78,7 @@ def by_the_page(module: Path, pictures: list[Frame]) -> dict[str, Any]:
 
 
 def by_this_program(
-    module: Path, pictures: list[Frame], precision: str, *, optimize_graph: bool | None
+    module: Path, pictures: list[Frame], process_began_s: float, precision: str, *, optimize_graph: bool | None
 ) -> dict[str, Any]:
     """The detector that a run builds."""
     from streamer.detectors.selection import build_detector
@@ -94,7 +93,7 @@ def by_this_program(
         found.append(detector.detect(frame))
         took_s.append(time.perf_counter() - began_s)
         if len(found) == 1:
-            first_s = _since_start_s()
+            first_s = (time.time() - process_began_s, time.process_time())
     # The first frames of a faster precision are detected in float32 as well.
     figures = _figures(found, took_s if precision == "float32" else took_s[DEVIATION_FRAMES - 1 :], first_s)
     if postprocessing:
@@ -119,11 +118,6 @@ def _remembered_postprocessing() -> Iterator[list[loading.Postprocessing]]:
         yield built
 
 
-def _since_start_s() -> tuple[float, float]:
-    """Wall and CPU time."""
-    return float(time.time() - psutil.Process().create_time()), time.process_time()
-
-
 def _figures(found: list[Detections], took_s: list[float], first_s: tuple[float, float]) -> dict[str, Any]:
     return {
         "first_s": first_s[0],
@@ -142,7 +136,8 @@ def compare(module: Path, precision: str, rounds: int, count: int, *, optimize_g
         for side, runs in sides.items():
             child = [sys.executable, "-m", "benchmarks.detector", str(module), "--frames", str(count)]
             child += [] if optimize_graph is None else [f"--{'' if optimize_graph else 'no-'}optimize-graph"]
-            done = subprocess.run([*child, "--side", side], check=True, capture_output=True, text=True)
+            child += ["--side", side, "--began-s", str(time.time())]
+            done = subprocess.run(child, check=True, capture_output=True, text=True)
             runs.append(json.loads(done.stdout.splitlines()[-1]))
             last = {key: round(value, 2) for key, value in runs[-1].items() if key != "detections"}
             print(f"round {number + 1}, {side.strip():24} {last}", flush=True)
@@ -210,6 +205,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--side", help=argparse.SUPPRESS)
+    # The start of a process that the system reports is rounded to whole seconds on some systems.
+    parser.add_argument("--began-s", type=float, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.precision != "float32" and given.frames <= DEVIATION_FRAMES:
         parser.error(f"--precision needs more than {DEVIATION_FRAMES} --frames: the first ones run twice")
@@ -217,9 +214,11 @@ def main() -> None:
         pictures = frames(given.frames)
         side = given.side
         figures = (
-            by_the_page(given.module, pictures)
+            by_the_page(given.module, pictures, given.began_s)
             if side == HUB_PAGE
-            else by_this_program(given.module, pictures, side.strip(), optimize_graph=given.optimize_graph)
+            else by_this_program(
+                given.module, pictures, given.began_s, side.strip(), optimize_graph=given.optimize_graph
+            )
         )
         print(json.dumps(figures))
     elif given.in_turns:

@@ -7,4 +7,5 @@ import sys
 
 import streamer
 
-streamer.open(sys.argv[1], outputs=sys.argv[2]).run()
+_, clip, output = sys.argv if len(sys.argv) == 3 else sys.exit(__doc__)
+streamer.open(clip, outputs=output).run()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamer
 
-Path(sys.argv[2]).mkdir(parents=True, exist_ok=True)
+Path(sys.argv[2] if len(sys.argv) == 3 else sys.exit(__doc__)).mkdir(parents=True, exist_ok=True)
 for clip in sorted(Path(sys.argv[1]).glob("*.*")):
     try:
         streamer.open(clip, outputs=Path(sys.argv[2]) / f"{clip.stem}.mp4", overwrite=True).run()

@@ -29,4 +29,5 @@ class HidePeople:
 
 # Annotators of your own draw after the built-in ones, which are switched off here.
 quiet = {"draw.boxes": False, "draw.labels": False}
-streamer.open(sys.argv[1], annotators=[HidePeople()], outputs=sys.argv[2], settings=quiet).run()
+_, clip, output = sys.argv if len(sys.argv) == 3 else sys.exit(__doc__)
+streamer.open(clip, annotators=[HidePeople()], outputs=output, settings=quiet).run()

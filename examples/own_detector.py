@@ -26,4 +26,5 @@ def find_moving(rgb: np.ndarray) -> tuple[list[tuple[int, int, int, int]], list[
     return boxes, scores, ["moving"] * len(moving)
 
 
-streamer.open(sys.argv[1], detector=find_moving, outputs=sys.argv[2]).run()
+_, clip, output = sys.argv if len(sys.argv) == 3 else sys.exit(__doc__)
+streamer.open(clip, detector=find_moving, outputs=output).run()

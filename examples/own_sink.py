@@ -44,4 +44,5 @@ class NewObjects(streamer.Sink):
                 cv2.imwrite(str(self._folder / f"{item.id}-{item.label}.png"), scene.frame.bgr()[y0:y1, x0:x1])
 
 
-streamer.open(sys.argv[1], outputs=[NewObjects(Path(sys.argv[2]))]).run()
+_, clip, output = sys.argv if len(sys.argv) == 3 else sys.exit(__doc__)
+streamer.open(clip, outputs=[NewObjects(Path(output))]).run()

@@ -59,6 +59,10 @@ class DetectorError(StreamerError):
     """Label in the frame ledger."""
 
 
+class InvalidOutput(DetectorError):
+    """The model gave numbers that are no detections, such as NaN or scores above 1."""
+
+
 class DetectorRestarted(DetectorError):
     """The detector hung on a frame and was replaced by a new one."""
 

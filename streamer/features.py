@@ -13,12 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from pydantic import ValidationError
-
 from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry
-from streamer.config.section import Section, explain
-from streamer.errors import ConfigError
+from streamer.config.section import Section, validated
 from streamer.system.secrets import redacted
 
 if TYPE_CHECKING:
@@ -278,7 +275,4 @@ def section_of(feature: Any, name: str, settings: S, extensions: Extensions) -> 
     section: type[Section] = feature.section
     if isinstance(settings, section):
         return settings
-    try:
-        return section.model_validate(dict(extensions.get(name, {})))
-    except ValidationError as error:
-        raise ConfigError(explain(error, section, "extensions", name)) from error
+    return validated(section, extensions.get(name, {}), "extensions", name)

@@ -266,7 +266,7 @@ class Pipeline:
             self.stats.add_time("track", time.perf_counter() - started_s)
             scene = self._draw(presented)
             self._route.shown(presented.frame, presented.state, presented.cause)
-            self.stats.shown += 1
+            self.stats.add_shown()
             self.stats.tracks.add(scene.tracks, scene.labels, scene.frame)
             for sink_worker in self._sink_workers:
                 sink_worker.put(scene)

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from configparser import RawConfigParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from streamer.cli.program import app
-from streamer.config.loading import load_settings
+from streamer.config.loading import load_settings, load_site
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.registry import SINKS
+from streamer.serve.control.paths import SYSTEM_FOLDER, default_path
 from streamer.sinks.selection import sink_class
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-UNIT = DEPLOY / "streamer@.service"
+CAMERA_UNIT, SITE_UNIT = DEPLOY / "streamer@.service", DEPLOY / "streamer.service"
+UNITS = [CAMERA_UNIT, SITE_UNIT]
 DOCKERFILES = [DEPLOY / "Dockerfile", DEPLOY / "Dockerfile.gpu"]
-COMPOSE_FILES = [DEPLOY / "compose.yaml", DEPLOY / "compose.gpu.yaml"]
+CAMERA_COMPOSE, SITE_COMPOSE = DEPLOY / "compose.yaml", DEPLOY / "compose.site.yaml"
+COMPOSE_FILES = [CAMERA_COMPOSE, SITE_COMPOSE, DEPLOY / "compose.gpu.yaml"]
+SITE_SETTINGS = DEPLOY / "site" / "site.yaml"
+INSTALLED = "/opt/streamer/.venv/bin/streamer"
+WATCHDOG_AT_LEAST_S = 10
 
 
 class _Repeated(dict[str, Any]):
@@ -36,11 +47,11 @@ class _Repeated(dict[str, Any]):
             super().__setitem__(key, value)
 
 
-def unit() -> dict[str, dict[str, list[str]]]:
-    """Sections of the unit: key to its values."""
+def unit(file: Path) -> dict[str, dict[str, list[str]]]:
+    """Sections of a unit: key to its values."""
     parser = RawConfigParser(strict=False, dict_type=_Repeated, delimiters=("=",), comment_prefixes=("#",))
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read(UNIT, encoding="utf-8")
+    parser.read(file, encoding="utf-8")
     return {section: {key: value.splitlines() for key, value in parser[section].items()} for section in parser}
 
 
@@ -69,25 +80,68 @@ def compose() -> Iterator[tuple[Path, dict[str, Any]]]:
         yield file, service
 
 
-def unit_command() -> list[str]:
-    (line,) = unit()["Service"]["ExecStart"]
+def unit_command(file: Path, key: str = "ExecStart") -> list[str]:
+    (line,) = unit(file)["Service"][key]
     return shlex.split(line)
 
 
-def compose_command() -> list[str]:
-    (command,) = (service["command"] for _, service in compose() if "command" in service)
+def compose_command(file: Path) -> list[str]:
+    (command,) = (service["command"] for one, service in compose() if one == file)
     return ["streamer", *command]
 
 
-def test_unit_has_each_setting_once_or_as_a_list() -> None:
-    service = unit()["Service"]
-    lists = {key for key, values in service.items() if len(values) > 1}
+def test_the_parser_keeps_repeated_keys() -> None:
+    assert len(unit(CAMERA_UNIT)["Service"]["Environment"]) > 1
+    assert len(unit(SITE_UNIT)["Service"]["DeviceAllow"]) > 1
+
+
+@pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
+def test_unit_has_each_setting_once_or_as_a_list(file: Path) -> None:
+    lists = {key for key, values in unit(file)["Service"].items() if len(values) > 1}
     assert lists <= {"Environment", "DeviceAllow"}
-    assert {"Environment", "DeviceAllow"} <= lists, "the parser lost repeated keys"
 
 
-def test_unit_restarts_only_after_failures_that_a_restart_can_fix() -> None:
-    service = unit()["Service"]
+@pytest.mark.system
+@pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
+def test_systemd_takes_every_line_of_the_unit(file: Path, tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    copy = tmp_path / file.name.replace("@", "@front")
+    copy.write_text(file.read_text(encoding="utf-8").replace(INSTALLED, sys.executable), encoding="utf-8")
+    command = ["systemd-analyze", "verify", "--man=no", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_units_protect_the_machine_in_the_same_way() -> None:
+    camera, site = (unit(file)["Service"] for file in UNITS)
+    own = {"Type", "ExecStart", "StateDirectory", "WorkingDirectory", "Environment"}
+    own |= {"LoadCredential", "SetCredential"}  # of one camera
+    own |= {"ExecReload", "TimeoutStartSec", "WatchdogSec", "RuntimeDirectory", "RuntimeDirectoryMode"}  # of a site
+    assert {key for key in camera | site if camera.get(key) != site.get(key)} == own
+
+
+def test_unit_of_a_site_waits_for_the_start_and_for_a_reload() -> None:
+    service = unit(SITE_UNIT)["Service"]
+    assert service["Type"] == ["notify"]
+    assert int(service["WatchdogSec"][0]) >= WATCHDOG_AT_LEAST_S
+    reload = unit_command(SITE_UNIT, "ExecReload")
+    assert reload[:2] == [INSTALLED, "reload"]
+    (folder,) = service["RuntimeDirectory"]
+    assert reload[2:] == ["--socket", f"%t/{folder}/{default_name_of_a_service()}"]
+    assert Path("/run", folder) == SYSTEM_FOLDER
+    assert "AF_UNIX" in service["RestrictAddressFamilies"][0].split()
+
+
+def default_name_of_a_service() -> str:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setenv("RUNTIME_DIRECTORY", folder)
+        return default_path(Path("site.yaml")).name
+
+
+@pytest.mark.parametrize("file", UNITS, ids=lambda file: file.name)
+def test_unit_restarts_only_after_failures_that_a_restart_can_fix(file: Path) -> None:
+    service = unit(file)["Service"]
     assert service["Restart"] == ["on-failure"]
     assert service["RestartPreventExitStatus"] == [str(ConfigError.exit_code)]
     assert SourceUnavailable.exit_code == ConfigError.exit_code
@@ -96,14 +150,18 @@ def test_unit_restarts_only_after_failures_that_a_restart_can_fix() -> None:
 
 
 def test_unit_passes_the_password_in_the_file_that_the_environment_names() -> None:
-    service = unit()["Service"]
+    service = unit(CAMERA_UNIT)["Service"]
     (credential,) = service["LoadCredential"]
     name, _, path = credential.partition(":")
     assert f"STREAMER_SOURCE_PASSWORD_FILE=%d/{name}" in service["Environment"]
     assert path == "/etc/streamer/%i.password"
 
 
-@pytest.mark.parametrize("command", [unit_command(), compose_command()], ids=["unit", "compose"])
+@pytest.mark.parametrize(
+    "command",
+    [*map(unit_command, UNITS), compose_command(CAMERA_COMPOSE), compose_command(SITE_COMPOSE)],
+    ids=["unit", "unit of a site", "compose", "compose of a site"],
+)
 def test_command_line_is_accepted_up_to_the_settings(command: list[str], tmp_path: Path) -> None:
     assert Path(command[0]).name == "streamer"
     settings = command.index("--config") + 1
@@ -174,14 +232,15 @@ def test_compose_refers_to_files_that_exist() -> None:
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             if source.startswith("."):
-                assert (file.parent / source).is_file(), f"{file.name} mounts {source}"
+                assert (file.parent / source).exists(), f"{file.name} mounts {source}"
 
 
 def test_compose_uses_the_settings_secret_and_volumes_of_the_image() -> None:
-    whole = yaml.safe_load(COMPOSE_FILES[0].read_text(encoding="utf-8"))
+    whole = yaml.safe_load(CAMERA_COMPOSE.read_text(encoding="utf-8"))
     service = whole["services"]["camera"]
     targets = {volume.split(":")[1] for volume in service["volumes"]}
-    assert compose_command()[compose_command().index("--config") + 1] in targets
+    command = compose_command(CAMERA_COMPOSE)
+    assert command[command.index("--config") + 1] in targets
     (declared,) = of(DOCKERFILES[0], "VOLUME")
     assert set(yaml.safe_load(declared)) <= targets
     assert service["environment"]["STREAMER_SOURCE_PASSWORD_FILE"] == f"/run/secrets/{service['secrets'][0]}"
@@ -195,10 +254,39 @@ def test_compose_publishes_and_checks_the_port_of_the_settings() -> None:
     settings = load_settings(DEPLOY / "camera.yaml")
     (web,) = (entry.to for entry in settings.outputs if sink_class(entry) is SINKS["mjpeg"])
     assert web == "http://0.0.0.0:8080/"
-    service = yaml.safe_load(COMPOSE_FILES[0].read_text(encoding="utf-8"))["services"]["camera"]
+    service = yaml.safe_load(CAMERA_COMPOSE.read_text(encoding="utf-8"))["services"]["camera"]
     assert [mapping.rsplit(":", 1)[1] for mapping in service["ports"]] == ["8080"]
     assert "http://127.0.0.1:8080/healthz" in service["healthcheck"]["test"][-1]
     compile(service["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
+def test_compose_of_a_site_mounts_its_settings_and_passwords_and_publishes_its_ports() -> None:
+    (service,) = yaml.safe_load(SITE_COMPOSE.read_text(encoding="utf-8"))["services"].values()
+    settings, command = load_site(SITE_SETTINGS), compose_command(SITE_COMPOSE)
+    folders = {volume.split(":")[1]: volume.split(":")[0] for volume in service["volumes"]}
+    config = Path(command[command.index("--config") + 1])
+    # A folder: the container would not see a file that an editor replaces.
+    assert (DEPLOY / folders[str(config.parent)] / config.name).resolve() == SITE_SETTINGS
+    (declared,) = of(DOCKERFILES[0], "VOLUME")
+    assert set(yaml.safe_load(declared)) <= set(folders)
+    for camera in settings.cameras.values():
+        assert camera.source.password_file is not None
+        assert camera.source.password_file.parent == config.parent
+        assert camera.source.password_file.suffix == ".password"  # not committed, not in the images
+    addresses = {entry.to for camera in settings.cameras.values() for entry in camera.outputs if "://" in entry.to}
+    ports = {urlsplit(address).port for address in (*addresses, f"//{settings.metrics.address}")}
+    assert {int(mapping.rsplit(":", 1)[1]) for mapping in service["ports"]} == ports == {8080, 9090}
+    assert all(mapping.startswith("127.0.0.1:") for mapping in service["ports"])
+    assert "http://127.0.0.1:9090/healthz" in service["healthcheck"]["test"][-1]
+    compile(service["healthcheck"]["test"][-1], "healthcheck", "exec")
+
+
+def test_recordings_of_a_site_are_limited_and_differ_in_their_names() -> None:
+    outputs = [entry for camera in load_site(SITE_SETTINGS).cameras.values() for entry in camera.outputs]
+    assert len({entry.to for entry in outputs}) == len(outputs)
+    recordings = [entry for entry in outputs if sink_class(entry) is SINKS["recording"]]
+    assert recordings
+    assert all(entry.keep_gb is not None for entry in recordings)
 
 
 def test_camera_settings_wait_for_the_camera_and_limit_the_recordings() -> None:

@@ -24,8 +24,8 @@ PUBLIC_SEAMS = ("errors.py", "section.py")
 """Short modules that other packages import from."""
 ORDER = (
     "errors", "system", "registry", "values", "config", "media", "network", "web", "models", "classes", "interfaces",
-    "flow", "motion", "inference", "presentation", "features", "render", "sources", "detectors", "sinks", "pipeline", "observe",
-    "run", "replay", "serve", "evaluation", "cli", "__init__", "__main__",
+    "flow", "motion", "inference", "presentation", "features", "render", "sources", "detectors", "sinks", "pipeline",
+    "observe", "run", "replay", "serve", "evaluation", "cli", "__init__", "__main__",
 )  # fmt: skip
 """The folders and modules of `streamer/` from the lowest up: each may import those before it."""
 
@@ -104,6 +104,15 @@ def test_tensorflow_is_imported_by_models_and_detectors_only() -> None:
     heavy = {"tensorflow", "tensorflow_hub"}
     importers = [name for name, path in MODULES.items() if heavy & {i.partition(".")[0] for i in imported_by(path)}]
     assert {name.split(".")[1] for name in importers} <= {"detectors", "models"}
+
+
+def test_threads_are_made_in_one_place() -> None:
+    """`streamer.system.threads` passes the context on, with the name of the camera for log lines."""
+    others = {"streamer.system.threads", "streamer.sinks.window.process"}  # the second is a program of its own
+    for name, path in MODULES.items():
+        made = {"threading.Thread(", "ThreadPoolExecutor("} if name not in others else set()
+        text = path.read_text(encoding="utf-8")
+        assert not [one for one in made if one in text], f"{path} makes threads without their context"
 
 
 def test_folders_stay_small() -> None:

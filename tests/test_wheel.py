@@ -24,6 +24,7 @@ DATA_FILES = {
     "streamer/classes/coco.csv",
     "streamer/classes/open_images_v4.csv",
     "streamer/observe/report.schema.json",
+    "streamer/observe/site_report.schema.json",
     "streamer/sinks/mjpeg/mjpeg.html",
     "streamer/sinks/text/json_lines.schema.json",
 }

@@ -33,10 +33,6 @@ class BatchTerminal:
         self._terminal = terminal
         self._started = False
 
-    def begins(self, source: str) -> None:
-        """See `BatchReporter`. Its warnings begin with the name."""
-        self._terminal.input_name.source = source
-
     def message(self, text: str) -> None:
         """See `BatchReporter`."""
         self._terminal.message(text)
@@ -69,7 +65,6 @@ class BatchTerminal:
 
     def summary(self, outcomes: Sequence[Outcome], total: int, wall_s: float) -> None:
         """One line for all inputs, and where the outputs are."""
-        self._terminal.input_name.source = ""
         reports = [one.report for one in outcomes if one.report is not None]
         complete = sum(report.state == "complete" for report in reports)
         failed = sum(one.error is not None and not one.interrupted for one in outcomes)

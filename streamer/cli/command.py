@@ -22,12 +22,12 @@ INTERRUPTED_BASE = 128
 
 @contextmanager
 def command(
-    *, quiet: bool = False, json_logs: bool = False, prints: bool = False
+    *, quiet: bool = False, json_logs: bool = False, prints: bool = False, has_options: bool = True
 ) -> Iterator[tuple[Terminal, Interrupts]]:
     """The terminal and the signals of a command; an error inside becomes a message and an exit code.
 
     Args:
-        quiet, json_logs: see `Terminal`.
+        quiet, json_logs, has_options: see `Terminal`.
         prints: the result of the command is what it prints. The command fails if that cannot be written, except where
             the reader has gone.
 
@@ -36,7 +36,7 @@ def command(
     """
     from streamer.cli.terminal import Terminal
 
-    terminal, code = Terminal(quiet=quiet, json_logs=json_logs), 0
+    terminal, code = Terminal(quiet=quiet, json_logs=json_logs, has_options=has_options), 0
     if not prints:
         standard_streams.drop_unread_output()
     with Interrupts() as interrupts:

@@ -7,12 +7,18 @@ command imports the heavy libraries that it needs, so `--help` answers at once.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from streamer.cli import commands, detection_commands, evaluation_commands, model_commands
+from streamer.cli import commands
+from streamer.cli.evaluate import detection, sequences
+from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
+from streamer.cli.serve import check as check_command
+from streamer.cli.serve import command as serve_command
+from streamer.cli.serve import control_commands
 from streamer.system import standard_streams
 
 NAME = "streamer"
@@ -25,7 +31,20 @@ streamer run rtsp://CAMERA/PATH -o rec/%H%M.mp4   IP camera, recorded
 streamer models labels car                        classes for --classes[/]
 """
 
+
+class FirstScreen(TyperGroup):
+    """The help without the panel of -h and --version, so that it fits a terminal of 24 lines."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option -h of the program, which works but is not listed."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.hidden = True
+        return option
+
+
 app = typer.Typer(
+    cls=FirstScreen,
     help=HELP,
     no_args_is_help=True,
     add_completion=False,
@@ -33,6 +52,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=RunCommand)(commands.run)
+app.command()(serve_command.serve)
+app.command()(check_command.check)
 for command in (commands.replay, commands.demo, commands.track, commands.probe):
     app.command()(command)
 
@@ -43,12 +64,20 @@ models.command("check")(model_commands.check)
 models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
 
+app.command()(control_commands.reload)
+cameras = typer.Typer(help="List, add, remove and restart cameras of a running site.", no_args_is_help=True)
+cameras.command("list")(control_commands.list_cameras)
+cameras.command("add")(control_commands.add)
+cameras.command("remove")(control_commands.remove)
+cameras.command("restart")(control_commands.restart)
+app.add_typer(cameras, name="cameras")
+
 evaluate = typer.Typer(help="Measure detections, tracks and displayed boxes.", no_args_is_help=True)
-evaluate.command("detection")(detection_commands.detection)
-evaluate.command("tracking")(evaluation_commands.tracking)
-evaluate.command("streaming")(evaluation_commands.streaming)
-evaluate.command("video")(evaluation_commands.video)
-evaluate.command("mot-to-coco")(detection_commands.mot_to_coco)
+evaluate.command("detection")(detection.detection)
+evaluate.command("tracking")(sequences.tracking)
+evaluate.command("streaming")(sequences.streaming)
+evaluate.command("video")(sequences.video)
+evaluate.command("mot-to-coco")(detection.mot_to_coco)
 app.add_typer(evaluate, name="evaluate")
 
 
@@ -64,7 +93,7 @@ def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", "-V", help="Show the version and exit.", metavar="", callback=_show_version, is_eager=True
+            "--version", "-V", help="Show the version and exit.", callback=_show_version, is_eager=True, hidden=True
         ),
     ] = False,
 ) -> None:

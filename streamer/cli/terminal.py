@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from rich.cells import cell_len
@@ -25,6 +25,7 @@ from streamer.cli.live_status import LiveStatus
 from streamer.cli.run_options import with_options
 from streamer.flow.stats import RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
+from streamer.observe.run_name import RunNameFilter, with_camera
 from streamer.system.paths import encodable, readable
 from streamer.system.secrets import SECRETS, SecretsFilter
 
@@ -39,15 +40,16 @@ _INDENT = "  "
 class _LogLines(logging.Handler):
     """Writes each log record as one line, above a progress bar if there is one, and appends its text to `written`."""
 
-    def __init__(self, console: Console, written: deque[str]) -> None:
+    def __init__(self, console: Console, written: deque[str], shown: Callable[[str], str]) -> None:
         super().__init__()
+        self._shown = shown
         self._console = console
         self._written = written
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record. Any thread."""
         self._written.append(record.getMessage())
-        _paragraph(self._console, with_options(record.getMessage()), f"{record.levelname.lower()}:", "yellow")
+        _paragraph(self._console, self._shown(record.getMessage()), f"{record.levelname.lower()}:", "yellow")
 
 
 def _paragraph(console: Console, text: str, label: str = "", style: str = "") -> None:
@@ -64,46 +66,36 @@ def _paragraph(console: Console, text: str, label: str = "", style: str = "") ->
     console.print(shown, soft_wrap=True)
 
 
-class InputName(logging.Filter):
-    """Puts the name of the input before each message that does not have it; "" for a single input.
-
-    The thread that runs the inputs sets `source` between them, when no other thread logs.
-    """
-
-    source = ""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record; always True."""
-        message = record.getMessage()
-        if self.source and self.source not in message:
-            record.msg, record.args = f"{self.source}: {message}", None
-        return True
-
-
 class Terminal:
     """The `streamer.observe.report.Reporter` of the command line, with errors and results besides.
 
     Args:
         quiet: show only errors and warnings.
         json_logs: write each message as one JSON object per line, and show no progress.
+        has_options: the command has the options of `run`; messages name those behind settings.
     """
 
-    def __init__(self, *, quiet: bool = False, json_logs: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, json_logs: bool = False, has_options: bool = True) -> None:
         self.quiet = quiet
+        self._shown = with_options if has_options else str
         self.messages = Console(stderr=True, highlight=False, soft_wrap=True)
         self.output = Console(highlight=False)
         self._json = json_logs
         self._warned: deque[str] = deque(maxlen=_WARNINGS_REMEMBERED)
-        handler: logging.Handler = _LogLines(self.messages, self._warned)
+        handler: logging.Handler = _LogLines(self.messages, self._warned, self._shown)
         if json_logs:
             from streamer.observe.json_logs import json_handler
 
             handler = json_handler()
-        self.input_name = InputName()
-        handler.addFilter(self.input_name)
+        handler.addFilter(RunNameFilter(has_fields=json_logs))
         handler.addFilter(SecretsFilter())
         logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
         log.setLevel(logging.INFO if json_logs else logging.NOTSET)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether progress is shown: neither quiet nor JSON."""
+        return not self.quiet and not self._json
 
     def leave_output(self) -> None:
         """Show results on standard error from now on: an output of the run is standard output."""
@@ -116,12 +108,16 @@ class Terminal:
         if self._json:
             log.info("%s", text)
         else:
-            _paragraph(self.messages, SECRETS.hide(text))
+            _paragraph(self.messages, SECRETS.hide(with_camera(text)))
 
     def started(self, destinations: Sequence[str]) -> None:
         """Show where the results go, unless quiet."""
         for line in destinations:
             self.message(line)
+
+    def paragraph(self, text: str) -> None:
+        """Write one line of a report to standard output; a terminal gets line ends between words."""
+        _paragraph(self.output, SECRETS.hide(text))
 
     def line(self, text: str) -> None:
         """Write one line of a result to standard output."""
@@ -147,7 +143,7 @@ class Terminal:
         if self._json:
             log.error("%s", text)
         else:
-            _paragraph(self.messages, SECRETS.hide(with_options(text)), "error:", "bold red")
+            _paragraph(self.messages, SECRETS.hide(with_camera(self._shown(text))), "error:", "bold red")
 
     def crash(self, traceback: str) -> None:
         """Show the traceback of a bug."""
@@ -162,7 +158,7 @@ class Terminal:
         Args:
             title: one of several inputs.
         """
-        shows = not self.quiet and not self._json
+        shows = self.shows_progress
         return LiveStatus(self.messages, shows=shows) if live else RunProgress(self, total, shows=shows, title=title)
 
     def report(self, report: Report) -> None:

@@ -101,9 +101,7 @@ class DetectorSettings(Section):
     @field_validator("every", mode="before")
     @classmethod
     def _is_every(cls, value: object) -> object:
-        if value == "auto" or (re.fullmatch(r"[0-9]+", str(value)) and 1 <= int(str(value)) <= _MOST_FRAMES_APART):
-            return value
-        raise ValueError(f"give a whole number from 1 to {_MOST_FRAMES_APART}, or auto")
+        return checked_every(value)
 
     @field_validator("device")
     @classmethod
@@ -118,3 +116,14 @@ class DetectorSettings(Section):
         if value is not None and not re.fullmatch("[0-9a-fA-F]{64}", str(value)):
             raise ValueError("a SHA-256 has 64 hexadecimal digits")
         return value
+
+
+def checked_every(value: object) -> object:
+    """The value of `every`, unchanged.
+
+    Raises:
+        ValueError: neither `auto` nor a number in range.
+    """
+    if value == "auto" or (re.fullmatch(r"[0-9]+", str(value)) and 1 <= int(str(value)) <= _MOST_FRAMES_APART):
+        return value
+    raise ValueError(f"give a whole number from 1 to {_MOST_FRAMES_APART}, or auto")

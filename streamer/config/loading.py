@@ -1,26 +1,33 @@
 """Merges defaults, a YAML file, assignments and command-line options into checked settings.
 
-Every error names the path of the value (`output.crf`). For an unknown key it suggests the nearest valid one.
+Every error names the path of the value (`output.crf`). For an unknown key it suggests the nearest valid one. The
+functions are called by any thread.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from streamer.config.section import explain
+from streamer.config.layers import of_source
+from streamer.config.section import InvalidSettings, validated
 from streamer.config.settings import Settings
+from streamer.config.site import SiteSettings
+from streamer.config.yaml_file import read_yaml
 from streamer.errors import ConfigError
+from streamer.system.secrets import SECRETS
+
+_OF_CAMERA = re.compile(r"^cameras\.[^.:]+\.")
 
 
 def load_settings(
     file: Path | str | None, assignments: Sequence[str] = (), options: Mapping[str, Any] | None = None
 ) -> Settings:
-    """The settings; options override assignments, which override the file.
+    """The settings of a run; options override assignments, which override the file.
 
     Args:
         file: YAML file; None for none.
@@ -31,7 +38,62 @@ def load_settings(
     Raises:
         ConfigError: a file cannot be read, a key is unknown or a value is invalid.
     """
-    merged = _read_yaml(Path(file)) if file is not None else {}
+    values = unchecked_values(file, assignments, options)
+    if "cameras" in values:
+        raise ConfigError(f"{file or 'cameras'}: a run has one source; for several (cameras:) use 'streamer serve'")
+    return validated(Settings, values)
+
+
+def load_site(
+    file: Path | str | None, assignments: Sequence[str] = (), options: Mapping[str, Any] | None = None
+) -> SiteSettings:
+    """The settings of a site. `streamer.serve.checks.outputs` compares its cameras with one another.
+
+    From now on messages contain no password of its addresses.
+
+    Args:
+        file, assignments, options: as of `load_settings`, such as `cameras.front.source.uri=rtsp://192.0.2.10/stream1`.
+
+    Raises:
+        ConfigError: a file cannot be read, a key is unknown or given twice, or a value is invalid.
+    """
+    try:
+        site = validated(SiteSettings, unchecked_values(file, assignments, options))
+    except InvalidSettings as error:
+        raise InvalidSettings(_told_once(error.problems)) from error
+    if problems := list(site.problems()):
+        raise InvalidSettings(problems)
+    for camera in site.cameras.values():
+        for address in (camera.source.uri or "", *(output.to for output in camera.outputs)):
+            SECRETS.split(address)
+    return site
+
+
+def _told_once(problems: list[str]) -> list[str]:
+    """The problems without those that a camera has from the defaults, which are told for the defaults."""
+    return [
+        one
+        for one in problems
+        if one == _OF_CAMERA.sub("defaults.", one) or _OF_CAMERA.sub("defaults.", one) not in problems
+    ]
+
+
+def is_site(file: Path | str | None, assignments: Sequence[str] = ()) -> bool:
+    """Whether the settings are those of a site, with `cameras:`, and not those of one run.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    return bool({"cameras", "defaults", "detectors"} & unchecked_values(file, assignments, None).keys())
+
+
+def unchecked_values(
+    file: Path | str | None, assignments: Sequence[str], options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The values that `load_settings` checks, by section. Arguments and errors as there."""
+    merged = read_yaml(Path(file)) if file is not None else {}
+    if isinstance(cameras := merged.get("cameras"), dict):
+        merged["cameras"] = {name: of_source(camera) for name, camera in cameras.items()}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key.strip():
@@ -44,26 +106,7 @@ def load_settings(
     for key, value in (options or {}).items():
         if value is not None:
             _assign(merged, key, value)
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError(explain(error, Settings)) from error
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}: {error.problem})" if mark else ""  # type: ignore[union-attr]
-        raise ConfigError(f"{file} is not valid YAML{where}") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} must contain sections such as 'detector:', not a {type(content).__name__}")
-    return content
+    return merged
 
 
 def _assign(target: dict[str, Any], path: str, value: Any) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from streamer.errors import ConfigError
 from streamer.system.secrets import SECRETS
 from streamer.system.suggestions import nearest
 
 _NAMED = 3
+_SCALARS = str | int | float
 
 
 class Section(BaseModel):
@@ -21,6 +23,39 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+S = TypeVar("S", bound=Section)
+
+
+class InvalidSettings(ConfigError):
+    """Some settings are invalid; the message is the first problem.
+
+    Args:
+        problems: one line each, at least one.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__(problems[0])
+        self.problems = problems
+
+
+def validated(section: type[S], values: object, *above: str) -> S:
+    """The settings of a section.
+
+    Args:
+        section: the class.
+        values: as they are in a file.
+        above: the keys above the section.
+
+    Raises:
+        InvalidSettings: with a line about each invalid value: its path, the problem, the value; for an unknown key the
+            nearest one.
+    """
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise InvalidSettings([_line(dict(found), section, above) for found in error.errors()]) from error
+
+
 def ffmpeg_text(value: object) -> object:
     """A YAML number or boolean as FFmpeg writes it; other values unchanged."""
     if isinstance(value, bool):
@@ -28,37 +63,29 @@ def ffmpeg_text(value: object) -> object:
     return str(value) if isinstance(value, (int, float)) else value
 
 
-def explain(error: ValidationError, section: type[BaseModel], *above: str) -> str:
-    """One line about the first invalid value: its path, the problem, the value; for an unknown key the nearest one.
-
-    Args:
-        error: raised by the section.
-        section: the class that was validated.
-        above: the keys above the section.
-    """
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in (*above, *first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return f"{path}: no such setting{nearest(str(first['loc'][-1]), _fields_at(section, first['loc'][:-1]))}"
-    if first["type"] == "model_type":
-        names = ", ".join(_fields_at(section, first["loc"])[:_NAMED])
+def _line(found: dict[str, Any], section: type[BaseModel], above: tuple[str, ...]) -> str:
+    location, given = found["loc"], found["input"]
+    path = ".".join(str(part) for part in (*above, *location))
+    if found["type"] == "extra_forbidden":
+        return f"{path}: no such setting{nearest(str(location[-1]), _fields_at(section, location[:-1]))}"
+    if found["type"] == "model_type":
+        names = ", ".join(_fields_at(section, location)[:_NAMED])
         message = f"give the settings of this section below it ({names}, ...)"
     else:
-        message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
-    value = SECRETS.hide(repr(first["input"]))
-    is_told = first["input"] is None or "password" in path or value in message
+        message = found["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+    value = SECRETS.hide(repr(given))
+    is_told = not isinstance(given, _SCALARS) or "password" in path or value in message
     got = "" if is_told else f" (got {value})"
-    return f"{path}: {message[0].lower()}{message[1:]}{got}"
+    return f"{path}: {message[0].lower()}{message[1:]}{got}" if path else f"{message}{got}"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The names of the fields of the section at a location inside another section."""
+    annotation: Any = model
     for part in location:
-        if isinstance(part, int):  # index of a list entry; the annotation of the list was read before
-            continue
-        annotation = model.model_fields[part].annotation
-        if get_origin(annotation) is tuple:
-            annotation = get_args(annotation)[0]
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return list(model.model_fields)
+        if get_origin(annotation) in (tuple, dict):  # the part is an index, or the key of an entry
+            annotation = next(one for one in reversed(get_args(annotation)) if one is not Ellipsis)
+        else:
+            annotation = annotation.model_fields[part].annotation
+    assert issubclass(annotation, BaseModel)
+    return list(annotation.model_fields)

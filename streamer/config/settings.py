@@ -67,25 +67,21 @@ class MetricsSettings(Section):
     """Address of /metrics, such as :9090 (this machine only) or 0.0.0.0:9090; not served if null."""
 
 
-class Settings(Section):
-    """All settings of a run."""
+class StreamSettings(Section):
+    """What one stream needs besides its detector: the settings that a run and a camera of a site have in common."""
 
+    source: SourceSettings = Field(default_factory=SourceSettings)
     overlay: Literal["auto", "now", "detected", "delayed"] = "auto"
     """`now` shows every frame on arrival, with carried boxes; `detected` shows detected frames only; `delayed` shows
     every frame a fixed time after arrival, with interpolated boxes. auto: `now` if live, else `detected`."""
     delay_s: float | None = Field(default=None, ge=0, le=60)
     """Delay of `delayed`; if null it is measured, so that detections usually arrive in time."""
-
-    source: SourceSettings = Field(default_factory=SourceSettings)
-    detector: DetectorSettings = DetectorSettings()
     tracker: TrackerSettings = TrackerSettings()
     draw: DrawSettings = DrawSettings()
     output: OutputSettings = OutputSettings()
-    """Settings of the outputs named on the command line."""
+    """Settings of the outputs named on the command line; of all outputs of a camera of a site."""
     outputs: tuple[OutputEntry, ...] = ()
     """More outputs, each with its own settings."""
-    window: WindowSettings = WindowSettings()
-    metrics: MetricsSettings = MetricsSettings()
     extensions: dict[str, dict[str, Any]] = {}
     """Settings of features of other packages, by the name of the feature: `extensions: {my_camera: {gain: 2}}`."""
 
@@ -107,3 +103,11 @@ class Settings(Section):
             if name not in installed:
                 raise ValueError(f"no installed package has a feature {name!r}{nearest(name, installed)}")
         return value
+
+
+class Settings(StreamSettings):
+    """All settings of a run."""
+
+    detector: DetectorSettings = DetectorSettings()
+    window: WindowSettings = WindowSettings()
+    metrics: MetricsSettings = MetricsSettings()

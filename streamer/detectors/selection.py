@@ -30,6 +30,7 @@ class BuiltDetectors:
         keep: selects the detections that the settings ask for.
         name: `detector.name` after the choice, without a login.
         default_min_score: the lowest score that it reports by default.
+        lowest_score: the lowest score that it reports now; None for the default.
     """
 
     detectors: Sequence[Detector]
@@ -37,14 +38,19 @@ class BuiltDetectors:
     keep: ClassFilter
     name: str = ""
     default_min_score: float = 0.0
+    lowest_score: float | None = None
 
 
-def build_detector(settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
+def build_detector(
+    settings: DetectorSettings, context: DetectorContext, *, shared_by: Sequence[DetectorSettings] = ()
+) -> BuiltDetectors:
     """Choose the detector, download its model if necessary, load it.
 
     Args:
         settings: `name` selects the class.
         context: `min_score` is computed here.
+        shared_by: the settings of the streams that share it, which differ in classes and scores. The detector reports
+            what any of them keeps.
 
     Raises:
         ConfigError: an unknown name or class, with the nearest ones; a value out of range.
@@ -56,21 +62,36 @@ def build_detector(settings: DetectorSettings, context: DetectorContext) -> Buil
     reason = f"using {feature.title(settings.name)}{class_count(labels)}{why and f': {why}'}"
     context.say(reason)
     name, default = redacted(settings.name), feature.default_min_score
+    of_streams = shared_by or (settings,)
     if labels is not None:
-        keep = ClassFilter(labels, settings, default)
-        detectors = _build(entry, feature, settings, context, keep.lowest_score)
-        return BuiltDetectors(detectors, reason, keep, name, default)
-    bounds = [bound for bound in (settings.min_score, *settings.min_scores.values()) if bound is not None]
-    if bounds and settings.min_score is None:
-        bounds.append(default)
-    detectors = _build(entry, feature, settings, context, min(bounds, default=None))
+        filters = [ClassFilter(labels, one, default) for one in of_streams]
+        lowest = _lowest([one.lowest_score for one in filters], default)
+        detectors = _build(entry, feature, settings, context, lowest)
+        return BuiltDetectors(detectors, reason, filters[0], name, default, lowest)
+    lowest = _lowest([_bound(one, default) for one in of_streams], default)
+    detectors = _build(entry, feature, settings, context, lowest)
     try:
-        keep = ClassFilter(detectors[0].labels, settings, default)
-        return BuiltDetectors(detectors, reason, keep, name, default)
+        filters = [ClassFilter(detectors[0].labels, one, default) for one in of_streams]
+        return BuiltDetectors(detectors, reason, filters[0], name, default, lowest)
     except BaseException:
         for detector in detectors:
             detector.close()
         raise
+
+
+def _bound(settings: DetectorSettings, default: float) -> float | None:
+    """The lowest score that the settings can keep; None if they have no bound."""
+    bounds = [bound for bound in (settings.min_score, *settings.min_scores.values()) if bound is not None]
+    if bounds and settings.min_score is None:
+        bounds.append(default)
+    return min(bounds, default=None)
+
+
+def _lowest(bounds: Sequence[float | None], default: float) -> float | None:
+    """The lowest bound of several streams; None, the detector's own default, if none of them has one."""
+    if all(bound is None for bound in bounds):
+        return None
+    return min(default if bound is None else bound for bound in bounds)
 
 
 def chosen(settings: DetectorSettings) -> tuple[DetectorSettings, str]:
@@ -98,6 +119,29 @@ def check_classes(settings: DetectorSettings) -> None:
     labels = feature.labels_of(settings)
     if labels is not None:
         ClassFilter(labels, settings, feature.default_min_score)
+
+
+def check_name(name: str) -> None:
+    """Refuse an unknown name of a detector, and a model file that does not exist.
+
+    Raises:
+        ConfigError, ModelError: with what `detector.name` takes.
+    """
+    _entry_of(name)
+
+
+def title(settings: DetectorSettings) -> str:
+    """The name of a detector in messages, with the number of its classes if that is known without the model.
+
+    Raises:
+        ConfigError, ModelError: as `check_name`.
+    """
+    _, feature = _entry_of(settings.name)
+    shown = str(feature.title(settings.name)) if hasattr(feature, "title") else settings.name
+    try:
+        return f"{shown}{class_count(feature.labels_of(settings))}"
+    except ModelError:
+        return shown
 
 
 def labels_of(settings: DetectorSettings) -> LabelTable:

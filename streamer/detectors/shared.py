@@ -35,6 +35,11 @@ class SharedDetectors:
     ) -> None:
         self.discard()
 
+    @property
+    def longest_interval_s(self) -> float:
+        """0: the runs do not share the detector at the same time."""
+        return 0.0
+
     def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
         """The detectors for a run, which must not close them. Raises what `build_detector` raises."""
         wanted = settings, context.info is not None and context.info.live

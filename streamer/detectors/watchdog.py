@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
+from contextvars import Context, copy_context
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock
 
 from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError, DetectorHung, DetectorRestarted, StreamerError
 from streamer.interfaces import Detector
+from streamer.system.threads import Thread
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections
@@ -159,16 +161,20 @@ class WatchedDetector:
         return DetectorRestarted(hung)
 
 
+_Asked = tuple[Context, Frame, Future[Detections]]
+"""A frame, what gets its detections, and the context of the thread that asks."""
+
+
 class _Model:
     """A detector with the thread that calls it. No other thread waits for this thread to end."""
 
     def __init__(self, detector: Detector) -> None:
         self.detector = detector
-        self._asked: SimpleQueue[tuple[Frame, Future[Detections]] | None] = SimpleQueue()
+        self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
         self._lock = Lock()  # guards the two below
         self._answer: Future[Detections] | None = None
         self._closed = False
-        self.thread = Thread(target=_serve, args=(detector, self._asked), name="streamer-model", daemon=True)
+        self.thread = Thread("model", _serve, detector, self._asked, shared=True)
         self.thread.start()
 
     @property
@@ -183,7 +189,7 @@ class _Model:
                 answer.cancel()
             else:
                 self._answer = answer
-                self._asked.put((frame, answer))
+                self._asked.put((copy_context(), frame, answer))
         return answer
 
     def close(self) -> Thread:
@@ -194,15 +200,16 @@ class _Model:
                 self._answer.cancel()  # without effect if the result is there
         self._asked.put(None)
         # In a new thread: the model's own thread may hang until the detector is closed.
-        closer = Thread(target=_close, args=(self.detector,), name="streamer-model-close", daemon=True)
+        closer = Thread("model-close", _close, self.detector)
         closer.start()
         return closer
 
 
-def _serve(detector: Detector, asked: SimpleQueue[tuple[Frame, Future[Detections]] | None]) -> None:
+def _serve(detector: Detector, asked: SimpleQueue[_Asked | None]) -> None:
     while (item := asked.get()) is not None:
-        _answer(detector, *item)
-        del item  # frees the frame before the next one arrives
+        context, frame, answer = item
+        context.run(_answer, detector, frame, answer)
+        del item, context, frame, answer  # frees the frame before the next one arrives
 
 
 def _answer(detector: Detector, frame: Frame, answer: Future[Detections]) -> None:

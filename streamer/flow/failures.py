@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 
-from streamer.errors import DetectorError
+from streamer.errors import DetectorError, InvalidOutput, ModelError, StreamerError
 from streamer.values.delivery import Detected
 
 log = logging.getLogger(__name__)
@@ -27,20 +27,28 @@ class DetectorFailures:
         self._in_a_row = in_a_row
         self._row: list[DetectorError] = []
         self._count = 0
+        self._has_worked = False
 
     def add(self, result: Detected) -> None:
         """The next result, in frame order."""
         if result.error is None:
             self._row.clear()
+            self._has_worked = True
             return
         self._row.append(result.error)
         self._count += 1
         self._log(result, result.error)
 
     @property
-    def fatal(self) -> DetectorError | None:
-        """The first error of a row that is too long; None while the run can continue."""
-        return self._row[0] if len(self._row) >= self._in_a_row else None
+    def fatal(self) -> StreamerError | None:
+        """The first error of a row that is too long; None while the run can continue.
+
+        It is a `ModelError` if the model has given invalid outputs only: then the model is at fault, not this run.
+        """
+        if len(self._row) < self._in_a_row:
+            return None
+        first = self._row[0]
+        return ModelError(str(first)) if isinstance(first, InvalidOutput) and not self._has_worked else first
 
     def _log(self, result: Detected, error: DetectorError) -> None:
         """One line each for the first failures, then for the 10th, the 100th, ...: a camera may run for weeks."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,14 @@ class DurationHistogram:
         with self._lock:
             return DurationHistogram(self.count, self.total_s, Counter(self.bins))
 
+    def merge(self, other: DurationHistogram) -> None:
+        """Add the durations of another histogram."""
+        added = other.copy()
+        with self._lock:
+            self.count += added.count
+            self.total_s += added.total_s
+            self.bins.update(added.bins)
+
     def percentile_s(self, percent: float) -> float:
         """The duration that `percent` of all durations do not exceed, in seconds; 0 if the histogram is empty."""
         rank = math.ceil(self.count * percent / 100)
@@ -94,6 +103,8 @@ class TrackCounts:
         self._tracks: OrderedDict[int, _Counted] = OrderedDict()
         self._all: Counter[str] = Counter()
         self._long: Counter[str] = Counter()
+        self._earlier: Counter[str] = Counter()
+        self._earlier_shorter = 0
         self._first_s: float | None = None
         self._is_long = False
 
@@ -104,12 +115,17 @@ class TrackCounts:
     @property
     def by_class(self) -> Mapping[str, int]:
         """Number of objects by class name, without zeros."""
-        return +(self._long if self._is_long else self._all)
+        return (self._long if self._is_long else self._all) + self._earlier
 
     @property
     def shorter(self) -> int:
         """Tracks that are too short to be counted in `by_class`."""
-        return self._all.total() - self._long.total() if self._is_long else 0
+        return self._earlier_shorter + (self._all.total() - self._long.total() if self._is_long else 0)
+
+    def merge(self, other: TrackCounts) -> None:
+        """Add the objects of another run."""
+        self._earlier.update(other.by_class)
+        self._earlier_shorter += other.shorter
 
     def add(self, tracks: Tracks, labels: LabelTable, frame: Frame) -> None:
         """Count the tracks of one shown frame."""
@@ -174,16 +190,38 @@ class RunStats:
         self.tracks = TrackCounts()
         self.shown = 0
         """Scenes that were shown, in any state. Written by the display thread."""
+        self.shown_s: float | None = None
+        """Monotonic clock when the last scene was shown; None before the first. Written by the display thread."""
         self.wall_s = 0.0
         self.recorded: Collection[str] = ()
         """Stages whose durations are those of a recorded run, so they are no share of this one."""
         self._lock = threading.Lock()
         self._times: dict[tuple[str, str], DurationHistogram] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._latest: dict[str, str] = {}
         self._gauges: dict[tuple[str, str], float] = {}
 
     def __repr__(self) -> str:
         return f"RunStats(shown={self.shown}, tracks={dict(self.tracks.by_class)}, wall_s={self.wall_s:.1f})"
+
+    def merge(self, other: RunStats) -> None:
+        """Add the figures of another run of the stream, which has ended."""
+        entered, settled = other.ledger.snapshot()
+        self.ledger.enter(entered)
+        for (state, cause), frames in settled.items():
+            self.ledger.settle(state, cause, frames)
+        for (what, cause), times in other.counts.items():
+            self.count(what, cause, times)
+        for kind, durations in (("stage", other.stages), ("age", other.ages)):
+            for name, one in durations.items():
+                self.times_of(kind, name).merge(one)
+        self.tracks.merge(other.tracks)
+        self.threads = {**self.threads, **other.threads}
+        self.shown, self.wall_s = self.shown + other.shown, self.wall_s + other.wall_s
+
+    def add_shown(self) -> None:
+        """A scene was shown. Display thread."""
+        self.shown, self.shown_s = self.shown + 1, time.monotonic()
 
     def add_time(self, stage: str, duration_s: float) -> None:
         """One frame spent `duration_s` in a stage."""
@@ -203,6 +241,7 @@ class RunStats:
         if times:
             with self._lock:
                 self._counts[what, cause] += times
+                self._latest[what] = cause
 
     def gauge(self, what: str, of: str, value: float) -> None:
         """Set a current value: `source_connected`, `sink_connected` of an output, ..."""
@@ -224,6 +263,11 @@ class RunStats:
         """Event counts by `(what, cause)`, as a snapshot."""
         with self._lock:
             return dict(self._counts)
+
+    def latest_cause(self, what: str) -> str:
+        """The cause of the last event of this kind; empty if there was none."""
+        with self._lock:
+            return self._latest.get(what, "")
 
     @property
     def gauges(self) -> dict[tuple[str, str], float]:

@@ -1,7 +1,6 @@
 """A group of threads that starts and ends together. The first error of any of them is raised.
 
-Owned by the thread that enters it. The threads are daemons, so a thread that hangs in a library cannot keep the program
-from ending; it is logged instead.
+Owned by the thread that enters it. A thread that hangs in a library is logged and left behind.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from contextlib import suppress
 from typing import NoReturn, Self
 
 from streamer.flow.queues import Closed
+from streamer.system.threads import PREFIX, Thread
 
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 10.0
-_NAME = "streamer-"
 
 
 def leave(code: int) -> NoReturn:
@@ -30,7 +29,7 @@ def leave(code: int) -> NoReturn:
     of a frame of Faster R-CNN Inception-ResNet v2, the program ended 3.3 s after Ctrl-C, and 1.4 s with this function
     (single runs on two cores).
     """
-    if any(thread.name.startswith(_NAME) for thread in threading.enumerate()):
+    if any(thread.name.startswith(PREFIX) for thread in threading.enumerate()):
         with suppress(OSError):  # the reader has closed the pipe
             logging.shutdown()
             sys.stdout.flush()
@@ -50,7 +49,7 @@ class ThreadGroup:
     def __init__(self, on_error: Callable[[], None], *, deadline_s: float | None = None) -> None:
         self._on_error = on_error
         self._deadline_s = DEADLINE_S if deadline_s is None else deadline_s
-        self._threads: list[tuple[threading.Thread, float]] = []  # with their deadlines
+        self._threads: list[tuple[Thread, float]] = []  # with their deadlines
         self._first_error: BaseException | None = None
         self._lock = threading.Lock()
 
@@ -63,7 +62,7 @@ class ThreadGroup:
             deadline_s: how long leaving waits for this thread; shorter than for the others if it may be in a long call
                 that cannot be interrupted and whose result is not needed.
         """
-        thread = threading.Thread(target=self._run, args=(work,), name=f"{_NAME}{name}", daemon=True)
+        thread = Thread(name, self._run, work)
         self._threads.append((thread, self._deadline_s if deadline_s is None else deadline_s))
         thread.start()
 

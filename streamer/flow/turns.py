@@ -14,7 +14,10 @@ class Turns(Protocol):
     """The turns of one stream. Its detector thread calls `turn`; any thread may call `cancel`."""
 
     def turn(self) -> AbstractContextManager[None]:
-        """Wait for the next turn, which lasts until the context is left.
+        """Wait for the next turn.
+
+        Returns:
+            A context manager. The turn begins when it is entered, and ends when it is left or after the detection.
 
         Raises:
             Closed: `cancel` was called.

@@ -15,12 +15,24 @@ from dataclasses import dataclass
 
 from streamer.flow.queues import Closed
 from streamer.inference.policy import Policy
-from streamer.inference.shared_detector import SharedDetector
+from streamer.inference.shared_detector import SharedDetector, StreamTurns
 from streamer.inference.turn_record import TurnRecord
 from streamer.interfaces import Detector
 
+DEFAULT_MAX_AGE_S = 2.0
 _WEIGHT = 0.1
 """Of the newest duration in the running mean."""
+
+
+def default_max_age_s(streams: int, detect_s: float, workers: int) -> float:
+    """The bound of a stream without one: `DEFAULT_MAX_AGE_S`, or the time of two rounds if that is longer, seconds.
+
+    Args:
+        streams: in the pool.
+        detect_s: how long a detection takes.
+        workers: how many detections run at the same time.
+    """
+    return max(DEFAULT_MAX_AGE_S, 2 * streams * detect_s / workers)
 
 
 @dataclass(slots=True)
@@ -42,26 +54,13 @@ class _Member:
     detector: Detector | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamTurns:
-    """How often a stream had its turn.
-
-    Attributes:
-        turns: number of turns.
-        longest_wait_s: the longest time from the beginning of one turn to that of the next.
-    """
-
-    turns: int
-    longest_wait_s: float
-
-
 class DetectorPool:
     """Gives streams their turns at the detectors.
 
     Args:
         detectors: each is used by one stream at a time; all have the same classes. They are closed with the pool.
         policy: decides whose turn it is.
-        detect_s: how long a detection takes, measured before the start; kept up to date here.
+        detect_s: how long a detection takes, measured before the start, seconds; a running mean from then on.
         clock: monotonic seconds, the clock of `Frame.captured_s`.
 
     Raises:
@@ -79,7 +78,6 @@ class DetectorPool:
         if not detectors:
             raise ValueError("a pool needs a detector")
         self.labels = detectors[0].labels
-        self.workers = len(detectors)
         self._detectors = tuple(detectors)
         self._free = list(detectors)
         self._policy = policy
@@ -90,13 +88,14 @@ class DetectorPool:
         self._joined = 0
         self._closed = False
 
-    def join(self, name: str, *, priority: float = 1.0, max_age_s: float = 2.0) -> SharedDetector:
+    def join(self, name: str, *, priority: float = 1.0, max_age_s: float | None = None) -> SharedDetector:
         """A new stream. It leaves when its detector is closed.
 
         Args:
             name: of the stream.
             priority: factor of its expected gain.
-            max_age_s: the longest time between two of its turns.
+            max_age_s: the longest time between two of its turns. None: `DEFAULT_MAX_AGE_S`, or two rounds of
+                all streams if that is longer.
 
         Raises:
             Closed: the pool is closed.
@@ -106,7 +105,7 @@ class DetectorPool:
                 raise Closed
             self._joined += 1
             stream = SharedDetector(self._joined, name, self, self.labels, priority=priority, max_age_s=max_age_s)
-            record = TurnRecord(stream.number, max_age_s, priority)
+            record = TurnRecord(stream.number, priority)
             self._members[stream] = _Member(threading.Condition(self._lock), record)
             return stream
 
@@ -136,8 +135,26 @@ class DetectorPool:
             if member is not None:
                 member.detector = None
                 self._detect_s += _WEIGHT * (self._clock() - member.began_s - self._detect_s)
-            self._free.append(detector)
+            is_replaced = detector not in self._detectors
+            if not is_replaced:
+                self._free.append(detector)
             self._assign()
+        if is_replaced:
+            detector.close()
+
+    def replace(self, detectors: Sequence[Detector]) -> None:
+        """Use other detectors with the same classes from now on. Those before are closed when they are free.
+
+        Raises:
+            ValueError: no detector, or other classes.
+        """
+        if not detectors or detectors[0].labels != self.labels:
+            raise ValueError("the new detectors must have the same classes")
+        with self._lock:
+            unused, self._free, self._detectors = self._free, list(detectors), tuple(detectors)
+            self._assign()
+        for detector in unused:
+            detector.close()
 
     def leave(self, stream: SharedDetector) -> None:
         """The stream gets no more turns. It may have left before."""
@@ -151,6 +168,18 @@ class DetectorPool:
         with self._lock:
             member = self._members.get(stream)
             return None if member is None else StreamTurns(member.record.turns, member.record.longest_wait_s)
+
+    @property
+    def workers(self) -> int:
+        """How many detections run at the same time."""
+        with self._lock:
+            return len(self._detectors)
+
+    @property
+    def waiting(self) -> int:
+        """Streams that wait for their turn."""
+        with self._lock:
+            return sum(member.waits and member.detector is None for member in self._members.values())
 
     @property
     def detect_s(self) -> float:
@@ -171,7 +200,7 @@ class DetectorPool:
     def _assign(self) -> None:
         """Give free detectors to streams that wait. Called with the lock."""
         while self._free:
-            now_s = self._clock()
+            now_s, workers = self._clock(), len(self._detectors)
             waiting = {
                 member.record.stream: (stream, member)
                 for stream, member in self._members.items()
@@ -179,11 +208,12 @@ class DetectorPool:
             }
             if not waiting:
                 return
+            usual_s = default_max_age_s(len(self._members), self._detect_s, workers)
             candidates = [
-                member.record.candidate(now_s, stream.gain.at(now_s), self._detect_s)
+                member.record.candidate(now_s, stream.gain.at(now_s), self._detect_s, stream.max_age_s or usual_s)
                 for stream, member in waiting.values()
             ]
-            _, member = waiting[self._policy.choose(candidates, self.workers).stream]
+            _, member = waiting[self._policy.choose(candidates, workers).stream]
             member.record.begin(now_s)
             member.detector, member.began_s = self._free.pop(), now_s
             member.turn.notify_all()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from streamer.interfaces import Detector
@@ -14,6 +15,19 @@ from streamer.motion.expected_gain import ExpectedGain
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Detections
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTurns:
+    """How often a stream had its turn.
+
+    Attributes:
+        turns: number of turns.
+        longest_wait_s: the longest time from the beginning of one turn to that of the next.
+    """
+
+    turns: int
+    longest_wait_s: float
 
 
 class Pool(Protocol):
@@ -25,6 +39,10 @@ class Pool(Protocol):
 
     def release(self, stream: SharedDetector, detector: Detector) -> None:
         """The turn is over."""
+        ...
+
+    def turns_of(self, stream: SharedDetector) -> StreamTurns | None:
+        """How often the stream had its turn; None if it has left."""
         ...
 
     def leave(self, stream: SharedDetector) -> None:
@@ -41,11 +59,11 @@ class SharedDetector:
         pool: decides whose turn it is.
         labels: the classes of the detector.
         priority: factor of the expected gain.
-        max_age_s: the longest time between two turns of this stream.
+        max_age_s: the longest time between two turns of this stream; None for the default of the pool.
     """
 
     def __init__(
-        self, number: int, name: str, pool: Pool, labels: LabelTable, *, priority: float, max_age_s: float
+        self, number: int, name: str, pool: Pool, labels: LabelTable, *, priority: float, max_age_s: float | None
     ) -> None:
         self.number = number
         self.name = name
@@ -61,6 +79,11 @@ class SharedDetector:
     def labels(self) -> LabelTable:
         """The classes of the detector."""
         return self._labels
+
+    @property
+    def turns(self) -> StreamTurns | None:
+        """How often the stream had its turn; None if it has left. Any thread."""
+        return self._pool.turns_of(self)
 
     @contextmanager
     def turn(self) -> Iterator[None]:

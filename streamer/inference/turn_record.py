@@ -16,7 +16,6 @@ class TurnRecord:
 
     Attributes:
         stream: its number, unique in the pool.
-        max_age_s: the longest time between two of its turns.
         priority: factor of its expected gain.
         turns: how many it has had.
         since_s: when its last turn began; when it first waited, if it has had none; None before.
@@ -24,7 +23,6 @@ class TurnRecord:
     """
 
     stream: int
-    max_age_s: float
     priority: float = 1.0
     turns: int = 0
     since_s: float | None = None
@@ -35,16 +33,16 @@ class TurnRecord:
         if self.since_s is None:
             self.since_s = now_s
 
-    def candidate(self, now_s: float, gain: float, detect_s: float) -> Candidate:
+    def candidate(self, now_s: float, gain: float, detect_s: float, max_age_s: float) -> Candidate:
         """The stream as a policy compares it.
 
         Args:
             now_s: the time.
             gain: the expected gain of its next detection.
             detect_s: how long that will probably take.
+            max_age_s: the age that the stream must not exceed.
         """
-        age_s = self.age_s(now_s)
-        return Candidate(self.stream, self.turns, age_s, gain, detect_s, self.max_age_s, self.priority)
+        return Candidate(self.stream, self.turns, self.age_s(now_s), gain, detect_s, max_age_s, self.priority)
 
     def begin(self, now_s: float) -> None:
         """A turn begins."""
@@ -55,8 +53,3 @@ class TurnRecord:
     def age_s(self, now_s: float) -> float:
         """Time since the last turn began; since the first frame waited, if there was none."""
         return 0.0 if self.since_s is None else now_s - self.since_s
-
-
-def usual_max_age_s(streams: int, detect_s: float, workers: int = 1) -> float:
-    """The longest time between two turns of a stream, unless a setting says otherwise: 2 s, or two rounds of all."""
-    return max(2.0, 2 * streams * detect_s / workers)

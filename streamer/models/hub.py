@@ -9,24 +9,21 @@ archive in a browser and to name the file.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
 from streamer.errors import ModelError
-from streamer.models import archive, downloads, saved_model
+from streamer.models import archive, cache, downloads, saved_model
 from streamer.models.archive import CutShort
 from streamer.models.downloads import STALL_TIMEOUT_S, Transient
 from streamer.models.formats import frozen_graph, model_files
 from streamer.models.handles import Url
-from streamer.models.hub_cache import Contents, Entry, Manifest, sha256_of, sweep
+from streamer.models.hub_cache import Contents, Entry, Manifest, sha256_of
 
 ATTEMPTS = 3
 BACKOFF_S = 1.0
 """Pause before the second attempt; twice as long before each further one."""
-LOCK_TIMEOUT_FACTOR = 2
-"""A process waits for another one that makes no progress for so many times the stall timeout."""
 _pause = threading.Event()  # never set: a wait with a deadline, which a signal ends
 
 
@@ -75,8 +72,8 @@ def fetch(
         return entry.directory
     try:
         entry.directory.parent.mkdir(parents=True, exist_ok=True)
-        sweep(entry.drafts())
-        with entry.locked(LOCK_TIMEOUT_FACTOR * timeout_s):
+        cache.sweep(entry.directory)
+        with cache.locked(entry.directory, cache.LOCK_TIMEOUT_FACTOR * timeout_s):
             for attempt in range(attempts):
                 if not entry.defect(sha256=sha256, thorough=thorough):  # another process was quicker
                     break
@@ -96,9 +93,7 @@ def fetch(
 
 def _install(source: Url | Path, entry: Entry, sha256: str | None, progress: bool | None, timeout_s: float) -> None:
     shown = source.shown if isinstance(source, Url) else str(source)
-    # The prefix and suffix are those of tensorflow-hub's own temporary folders.
-    folder = tempfile.TemporaryDirectory(prefix=f"{entry.directory.name}.", suffix=".tmp", dir=entry.directory.parent)
-    with folder as name:
+    with cache.draft(entry.directory) as name:
         scratch, file, origin = Path(name), Path(name, "archive"), shown
         if isinstance(source, Url):
             origin = downloads.download(

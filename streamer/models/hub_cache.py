@@ -1,4 +1,4 @@
-"""The cache of hub modules: entries, their manifests and locks. Without TensorFlow; main thread.
+"""The cache of hub modules: entries and their manifests. Without TensorFlow; main thread.
 
 An entry is a folder named as tensorflow-hub names it (`handles.Url.key`), or by the SHA-256 of the archive if the
 source is a file. Beside it are a manifest (`KEY.json`: the origin, and every file with size and checksum), a descriptor
@@ -9,13 +9,9 @@ as tensorflow-hub writes it, and during a download a lock. An entry without a ma
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
-import platform
-import shutil
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +20,8 @@ from pydantic import TypeAdapter
 from streamer.errors import ModelError
 from streamer.models import saved_model
 from streamer.models.archive import FileRecord
+from streamer.models.cache import size_of
 from streamer.models.handles import without_login
-
-log = logging.getLogger(__name__)
-
-_ABANDONED_AFTER_S = 600.0
-_TOLD_AFTER_S = 0.5
-"""A wait for another process is reported if it takes longer."""
-_MOST_NAMED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +91,7 @@ class Entry:
 
     def size_bytes(self) -> int | None:
         """On disk; None if it is missing."""
-        return _size_bytes(self.directory) if self.is_occupied else None
+        return size_of(self.directory) if self.is_occupied else None
 
     def defect(self, *, sha256: str | None = None, thorough: bool = False) -> str:
         """Why it cannot be used, "" if it can.
@@ -126,10 +116,6 @@ class Entry:
         if sha256 is not None and manifest.contents.sha256 != sha256.lower():
             return f"it is of another archive, with the SHA-256 {manifest.contents.sha256}"
         return _differing_file(self.directory, manifest, by_checksum=thorough or sha256 is not None)
-
-    def drafts(self) -> list[Path]:
-        """Folders of downloads in progress, and of downloads that were killed."""
-        return list(self.directory.parent.glob(f"{self.directory.name}.*.tmp"))
 
     def replace(self, module: Path, manifest: Manifest, scratch: Path) -> None:
         """Put a complete module in its place.
@@ -156,36 +142,6 @@ class Entry:
         written.replace(self._beside("json"))
         described.replace(self._beside("descriptor.txt"))
 
-    @contextmanager
-    def locked(self, stall_s: float) -> Iterator[None]:
-        """Hold the lock of the entry; other processes wait for it. Ctrl-C ends the wait.
-
-        The lock of a killed process is free. An owner whose download does not grow for `stall_s` is not waited for:
-        the two downloads use folders of their own, and the second one to finish replaces the first.
-        """
-        import filelock
-
-        lock, owner = filelock.FileLock(self._beside("fetch.lock")), self._beside("fetch.owner")
-        size_bytes = -1
-        with suppress(filelock.Timeout):
-            lock.acquire(timeout=_TOLD_AFTER_S, poll_interval=0.1)
-        if not lock.is_locked:
-            log.warning("waiting for %s, which downloads the same model", _named(owner))
-        while not lock.is_locked and (now_bytes := sum(map(_size_bytes, self.drafts()))) != size_bytes:
-            size_bytes = now_bytes
-            with suppress(filelock.Timeout):
-                lock.acquire(timeout=stall_s, poll_interval=0.1)
-        try:
-            if lock.is_locked:
-                owner.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
-            yield
-        finally:
-            if lock.is_locked:
-                owner.unlink(missing_ok=True)
-                with suppress(OSError):  # Windows removes no file that is open
-                    Path(lock.lock_file).unlink()  # a process that waits for the removed file opens a new one
-                lock.release()
-
     def _beside(self, suffix: str) -> Path:
         return self.directory.with_name(f"{self.directory.name}.{suffix}")
 
@@ -211,25 +167,6 @@ def readable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def sweep(drafts: Iterable[Path]) -> None:
-    """Remove the folders of killed downloads: no file in them was written for ten minutes."""
-    for draft in drafts:
-        try:
-            written_s = max(path.stat().st_mtime for path in (draft, *draft.rglob("*")))
-        except OSError:
-            continue
-        if time.time() - written_s > _ABANDONED_AFTER_S:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _named(owner: Path) -> str:
-    """The process that holds a lock, as it wrote it down."""
-    try:
-        return owner.read_text(encoding="utf-8")[:_MOST_NAMED] or "another process"
-    except (OSError, ValueError):
-        return "another process"
-
-
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, hex.
 
@@ -238,14 +175,6 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _size_bytes(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # it is gone by now
-            total += path.stat().st_size if path.is_file() else 0
-    return total
 
 
 def _differing_file(directory: Path, manifest: Manifest, *, by_checksum: bool) -> str:

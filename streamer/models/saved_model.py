@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +18,10 @@ from streamer.system import paths
 FILE_NAME = "saved_model.pb"
 """The file that makes a folder a SavedModel (TensorFlow's SavedModel format)."""
 
-# NodeDef.op is field 2 of its message: 0x12, length, name. Other lists of op names use another first byte.
-_VARIABLE_NODES = tuple(bytes([0x12, len(op)]) + op for op in (b"VarHandleOp", b"VariableV2", b"Variable"))
+_VARIABLES = frozenset({b"VarHandleOp", b"VariableV2", b"Variable"})
+# Numbers of fields in tensorflow/core/protobuf: saved_model.proto, meta_graph.proto, and core/framework: graph.proto,
+# node_def.proto.
+_META_GRAPHS, _GRAPH_DEF, _NODE, _OP = 2, 2, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,46 +67,11 @@ class Signature:
 
 def defect(directory: Path) -> str:
     """Why a folder is no complete SavedModel, "" if it looks like one. Quick: does not import TensorFlow."""
-    content, reason = _content(directory)
-    if reason:
-        return reason
-    from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
     try:
-        # All fields are unknown to this message, so only the outermost structure is parsed: that takes milliseconds and
-        # finds a file that was cut short.
-        Empty.FromString(content)
-    except DecodeError:
-        return f"its {FILE_NAME} is damaged"
-    return _missing_checkpoint(directory, content)
-
-
-def _content(directory: Path) -> tuple[bytes, str]:
-    """The bytes of the graph's file, and why there are none; it may have hundreds of MB."""
-    if not paths.is_dir(directory):
-        return b"", "there is no such folder"
-    try:
-        content = (directory / FILE_NAME).read_bytes()
-    except FileNotFoundError:
-        return b"", f"it holds no {FILE_NAME}"
-    except OSError as error:
-        return b"", f"its {FILE_NAME} cannot be read: {error.strerror}"
-    return content, "" if content else f"its {FILE_NAME} is empty"
-
-
-def _missing_checkpoint(directory: Path, content: bytes) -> str:
-    """Which files of the weights are missing, "" if the graph has none or all files are there.
-
-    A checkpoint is `variables.index` and `variables.data-I-of-N` for all I below N (TensorFlow's tensor bundle format).
-    """
-    if not any(node in content for node in _VARIABLE_NODES):
-        return ""
-    present = {path.name for path in (directory / "variables").glob("variables.*") if path.stat().st_size}
-    shards = [match for name in present if (match := re.fullmatch(r"variables\.data-\d+-of-(\d+)", name))]
-    if "variables.index" in present and shards and len(shards) >= int(shards[0][1]):
-        return ""
-    return "its graph has variables, but the checkpoint is missing (variables/variables.index and variables.data-*)"
+        with _mapped(directory) as content:
+            return _missing_checkpoint(directory, content)
+    except _DefectError as error:
+        return str(error)
 
 
 def read_signatures(directory: Path) -> tuple[Signature, ...]:
@@ -110,17 +80,12 @@ def read_signatures(directory: Path) -> tuple[Signature, ...]:
     Raises:
         ModelError: there is no SavedModel, it is damaged, or the checkpoint is missing.
     """
-    from google.protobuf.message import DecodeError
-
-    content = _checked_content(directory)
-    try:
-        graphs = saved_model_proto.parse(content).meta_graphs
-    except DecodeError as error:
-        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
-    if not graphs:
-        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
-    if reason := _missing_checkpoint(directory, content):
-        raise ModelError(f"{directory} is not complete: {reason}")
+    with _refused(directory), _mapped(directory) as content:
+        graphs = [_without_graph_def(content, *span) for span in _meta_graphs(content)]
+        if not graphs:
+            raise _DefectError(f"its {FILE_NAME} holds no graph")
+        if reason := _missing_checkpoint(directory, content):
+            raise ModelError(f"{directory} is not complete: {reason}")
     return tuple(
         Signature(
             signature.key,
@@ -140,35 +105,102 @@ def read_graph(directory: Path, tags: Sequence[str]) -> Any:
     Raises:
         ModelError: there is no SavedModel, it is damaged, or it has no such graph.
     """
-    for graph in _graphs(directory, _checked_content(directory)):
-        if set(graph.meta_info_def.tags) == set(tags):
-            return graph
-    raise ModelError(f"{directory} has no graph with the tags {', '.join(tags) or 'none'}")
-
-
-def _checked_content(directory: Path) -> bytes:
-    content, reason = _content(directory)
-    if reason:
-        raise ModelError(f"{directory} is no SavedModel: {reason}")
-    return content
-
-
-def _graphs(directory: Path, content: bytes) -> Sequence[Any]:
-    """The `MetaGraphDef`s, at least one."""
-    from google.protobuf.message import DecodeError
-
     from streamer.models.tensorflow_import import tensorflow
 
     tensorflow()
-    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.core.protobuf import meta_graph_pb2
+
+    with _refused(directory), _mapped(directory) as content:
+        for begin, end in _meta_graphs(content):
+            if set(_without_graph_def(content, begin, end).meta_info_def.tags) == set(tags):
+                return _parsed(meta_graph_pb2.MetaGraphDef, content[begin:end])
+    raise ModelError(f"{directory} has no graph with the tags {', '.join(tags) or 'none'}")
+
+
+class _DefectError(Exception):
+    """Why a folder is no SavedModel."""
+
+
+@contextmanager
+def _refused(directory: Path) -> Iterator[None]:
+    """Name the folder in the error."""
+    try:
+        yield
+    except _DefectError as error:
+        raise ModelError(f"{directory} is no SavedModel: {error}") from error
+
+
+@contextmanager
+def _mapped(directory: Path) -> Iterator[mmap.mmap]:
+    """The content of the graph's file, hundreds of MB, of which only what is used is read."""
+    if not paths.is_dir(directory):
+        raise _DefectError("there is no such folder")
+    try:
+        with (directory / FILE_NAME).open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise _DefectError(f"its {FILE_NAME} is empty")
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise _DefectError(f"it holds no {FILE_NAME}") from None
+    except OSError as error:
+        raise _DefectError(f"its {FILE_NAME} cannot be read: {error.strerror}") from error
+    try:
+        with content:
+            yield content
+    except saved_model_proto.DamagedMessageError as error:
+        raise _DefectError(f"its {FILE_NAME} is damaged") from error
+
+
+def _missing_checkpoint(directory: Path, content: mmap.mmap) -> str:
+    """Which files of the weights are missing, "" if the graph has none or all files are there.
+
+    A checkpoint is `variables.index` and `variables.data-I-of-N` for all I below N (TensorFlow's tensor bundle format).
+    """
+    if not _has_variables(content):
+        return ""
+    present = {path.name for path in (directory / "variables").glob("variables.*") if path.stat().st_size}
+    shards = [match for name in present if (match := re.fullmatch(r"variables\.data-\d+-of-(\d+)", name))]
+    if "variables.index" in present and shards and len(shards) >= int(shards[0][1]):
+        return ""
+    return "its graph has variables, but the checkpoint is missing (variables/variables.index and variables.data-*)"
+
+
+def _has_variables(content: mmap.mmap) -> bool:
+    """Whether a graph has operations for variables."""
+    nodes = _inside(content, _inside(content, _meta_graphs(content), _GRAPH_DEF), _NODE)
+    return any(content[begin:end] in _VARIABLES for begin, end in _inside(content, nodes, _OP))
+
+
+def _meta_graphs(content: mmap.mmap) -> list[tuple[int, int]]:
+    """Where each `MetaGraphDef` begins and ends."""
+    return list(_inside(content, [(0, len(content))], _META_GRAPHS))
+
+
+def _inside(content: mmap.mmap, messages: Iterable[tuple[int, int]], number: int) -> Iterator[tuple[int, int]]:
+    """Where the fields with this number begin and end, in messages of which the same is given."""
+    for begin, end in messages:
+        for found, _, value, after in saved_model_proto.fields(content, begin, end):
+            if found == number:
+                yield value, after
+
+
+def _without_graph_def(content: mmap.mmap, begin: int, end: int) -> Any:
+    """The parts of a `MetaGraphDef` that describe it."""
+    kept = (
+        content[start:after]
+        for number, start, _, after in saved_model_proto.fields(content, begin, end)
+        if number != _GRAPH_DEF
+    )
+    return _parsed(saved_model_proto.message_class("MetaGraph"), b"".join(kept))
+
+
+def _parsed(message: Any, content: bytes) -> Any:
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        graphs: Sequence[Any] = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+        return message.FromString(content)
     except DecodeError as error:
-        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} is damaged") from error
-    if not graphs:
-        raise ModelError(f"{directory} is no SavedModel: its {FILE_NAME} holds no graph")
-    return graphs
+        raise _DefectError(f"its {FILE_NAME} is damaged") from error
 
 
 def _tensor(info: Any) -> Tensor:

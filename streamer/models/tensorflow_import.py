@@ -14,6 +14,7 @@ from typing import Any
 
 from streamer.errors import ModelError
 from streamer.system import native_stderr
+from streamer.system.memory import without_collector
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -33,7 +34,7 @@ def tensorflow() -> Any:
     # The library writes some lines before it reads its log level.
     quiet = nullcontext() if chosen_by_user else native_stderr.held_back(_is_chatter)
     try:
-        with quiet, _without_keras():
+        with quiet, _without_keras(), without_collector():
             import tensorflow as module
     except Exception as error:  # a wrong CPU or a broken install raises nearly anything
         reason = str(error).partition("\n")[0] or type(error).__name__

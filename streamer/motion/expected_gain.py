@@ -7,7 +7,8 @@ The share of wrong boxes grows with the age `a` of the last detection, f(a) = 1 
 each result is compared with what was on screen for its frame. A policy that detects the stream of the largest index
 `a * f(a) - integral of f from 0 to a` makes the mean share of wrong boxes on all screens small (Tripathi and Modiano,
 "A Whittle Index Approach to Minimizing Functions of Age of Information", Allerton 2019, arXiv:1908.10438). The share
-itself would be a worse index: a stream that drifts four times as fast deserves twice as many detections, not four times.
+itself would be a worse index: boxes that drift four times as fast deserve twice as many detections, not four times.
+What comes into view (a cut, motion outside all boxes) adds to the share at once.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from collections import deque
 
 import numpy as np
 
-from streamer.motion.motion_field import Boxes, MotionField
+from streamer.motion.motion_field import MotionField
 from streamer.motion.unexplained_motion import UnexplainedMotion
 from streamer.values.frame import Frame
 from tracking.assignment import assign
-from tracking.boxes import overlapping_pairs
+from tracking.boxes import Array, overlapping_pairs
 from tracking.types import Tracks
 
 # Measured with benchmarks.shared_detector (docs/engineering/accuracy.md).
@@ -42,9 +43,10 @@ class ExpectedGain:
     """The index of one stream, in seconds. It grows with time until the next result."""
 
     def __init__(self) -> None:
-        self._motion = UnexplainedMotion()  # display thread only, as the next two
-        self._shown: deque[tuple[int, Boxes]] = deque(maxlen=_MOST_FRAMES)  # since the frame of the last result
+        self._motion = UnexplainedMotion()  # this and the next four: display thread only
+        self._shown: deque[tuple[int, Array]] = deque(maxlen=_MOST_FRAMES)  # since the frame of the last result
         self._wrong = self._age_s = 0.0
+        self._shot = 0  # index of its first frame
         self._lock = threading.Lock()
         self._since_s: float | None = None  # capture of the last detected frame; of the first, if none is
         self._count = 0
@@ -67,12 +69,11 @@ class ExpectedGain:
         """
         if field is None:
             self._motion.reset()
-            new = 1.0
+            self._shot, new = frame.index, 1.0
         else:
-            objects = self._motion.add(frame, self._shown[-1][1], field)
-            new = objects / (self._count + 1)
+            new = self._motion.add(frame, self._shown[-1][1], field)
         with self._lock:
-            self._new = max(self._new, new)
+            self._new = max(self._new, new / (self._count + 1) if field is not None else new)
 
     def detected(self, frame: Frame, found: Tracks) -> None:
         """Display thread: the tracks of a detected frame, as they would be shown on it without latency."""
@@ -85,10 +86,11 @@ class ExpectedGain:
             wrong = min(wrong_share(self._shown[0][1], boxes), _MOST_WRONG)
             self._wrong, self._age_s = kept * self._wrong - math.log(1 - wrong), kept * self._age_s + age_s
         self._motion.detected(frame.index)
+        is_of_shot, new = frame.index >= self._shot, self._motion.objects / (len(boxes) + 1)
         rate = _LEAST_RATE + (self._wrong + _USUAL_RATE * _USUAL_S) / (self._age_s + _USUAL_S)
         with self._lock:
             self._since_s, self._count, self._rate = frame.captured_s, len(boxes), rate
-            self._new = self._motion.objects / (self._count + 1)
+            self._new = new if is_of_shot else 1.0
 
     def at(self, now_s: float) -> float:
         """The index at this time, on the clock of `Frame.captured_s`; at least 0."""
@@ -98,7 +100,7 @@ class ExpectedGain:
             return (1 - (1 + decayed) * math.exp(-decayed)) / self._rate + self._new * age_s
 
 
-def wrong_share(shown: Boxes, found: Boxes) -> float:
+def wrong_share(shown: Array, found: Array) -> float:
     """The share of boxes that have no counterpart, 0 to 1; 0 if there is none.
 
     Args:

@@ -95,5 +95,5 @@ def _outside(points: npt.NDArray[np.float32], boxes: Boxes) -> Flags:
     around = np.tile(boxes[:, 2:] - boxes[:, :2], 2) * (-_AROUND, -_AROUND, _AROUND, _AROUND)
     x0, y0, x1, y1 = (boxes + around).T[:, :, None]
     x, y = points.T
-    inside: Flags = (x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)
-    return ~inside.any(axis=0)
+    inside = (x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)
+    return np.asarray(~inside.any(axis=0), np.bool_)

@@ -1,4 +1,4 @@
-"""The figures of a run for Prometheus, at `/metrics`.
+"""The figures of all streams for Prometheus, at `/metrics`.
 
 Each scrape reads snapshots of the figures on the thread of the server (`streamer.web.server`).
 """
@@ -6,9 +6,9 @@ Each scrape reads snapshots of the figures on the thread of the server (`streame
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -83,90 +83,123 @@ class Figures(Protocol):
         ...
 
 
+class Stream(NamedTuple):
+    """One stream of the program.
+
+    Attributes:
+        source: its address or path.
+        figures: of its current run.
+    """
+
+    source: str
+    figures: Figures
+
+
 class MetricsServer(WebPages):
     """Serves `/metrics` from entering to leaving.
 
     Args:
         address: `[host]:port` or a port; this machine only without a host. Port 0 lets the system choose.
-        source_name: the value of the label `source`, shown without credentials and query.
-        figures: figures of the run.
+        streams: returns the streams that there are now; called at each scrape, on the thread of the server.
+        collectors: further metrics.
+        routes: further pages at the address.
 
     Raises:
         ConfigError: the address is invalid.
         SinkUnavailable: on entering, when it cannot listen there.
     """
 
-    def __init__(self, address: str, source_name: str, figures: Figures) -> None:
+    def __init__(
+        self,
+        address: str,
+        streams: Callable[[], Iterable[Stream]],
+        *,
+        collectors: Iterable[Collector] = (),
+        routes: Iterable[web.RouteDef] = (),
+    ) -> None:
         match = _ADDRESS.fullmatch(address)
         if match is None or int(match["port"]) > 65_535:
             raise ConfigError(f"metrics address {address!r}: write HOST:PORT, or :9090 for this machine only")
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(RunCollector(source_name, figures))
+        for collector in (StreamCollector(streams), *collectors):
+            registry.register(collector)
         ProcessCollector(registry=registry)
 
-        routes = [web.get("/metrics", make_aiohttp_handler(registry))]
+        pages = [web.get("/metrics", make_aiohttp_handler(registry)), *routes]
         host = (match["host"] or "").strip("[]")
-        super().__init__(f"the metrics address {address}", host, int(match["port"]), routes)
+        super().__init__(f"the metrics address {address}", host, int(match["port"]), pages)
 
 
-class RunCollector(Collector):
-    """Converts the figures of a run to metrics at every scrape.
+class StreamCollector(Collector):
+    """Converts the figures of the streams to metrics at every scrape.
+
+    The label `stream` is the name of the stream, or its source if it has none; `source` is without credentials and
+    query.
 
     Args:
-        source_name: the value of the label `source`, and of `stream` if the run has no stream name.
-        figures: figures of the run.
+        streams: see `MetricsServer`.
     """
 
-    def __init__(self, source_name: str, figures: Figures) -> None:
-        source = readable(SECRETS.hide(redacted(source_name)))
-        self._common = [figures.stream or source, source]
-        self._figures = figures
+    def __init__(self, streams: Callable[[], Iterable[Stream]]) -> None:
+        self._streams = streams
 
     def collect(self) -> Iterator[Metric]:
         """All metrics. Called by the thread of the server."""
-        yield from self._frames()
-        yield from self._histograms()
-        for kind, (name, text, label) in _COUNTERS.items():
-            counter = CounterMetricFamily(name, text, labels=_labels(label))
-            for (kind_of, detail), count in self._figures.counts.items():
-                if kind_of == kind:
-                    counter.add_metric(self._values(label, detail), count)
-            yield counter
-        for kind, (name, text, label) in _GAUGES.items():
-            gauge = GaugeMetricFamily(name, text, labels=_labels(label))
-            for (kind_of, detail), value in self._figures.gauges.items():
-                if kind_of == kind:
-                    gauge.add_metric(self._values(label, detail), value)
-            yield gauge
+        streams = [(common_labels(stream.figures.stream, stream.source), stream.figures) for stream in self._streams()]
+        yield from _frames([(common, figures.ledger.snapshot()) for common, figures in streams])
+        for name, text, label, times in (
+            ("streamer_frame_age_seconds", "Age of frames since their arrival.", "at", "ages"),
+            ("streamer_stage_duration_seconds", "Processing time of one frame.", "stage", "stages"),
+        ):
+            histogram = HistogramMetricFamily(name, text, labels=labels(label))
+            for common, figures in streams:
+                for detail, one in getattr(figures, times).items():
+                    histogram.add_metric([*common, SECRETS.hide(detail)], buckets=buckets(one), sum_value=one.total_s)
+            yield histogram
+        yield from _by_kind(CounterMetricFamily, _COUNTERS, [(common, figures.counts) for common, figures in streams])
+        yield from _by_kind(GaugeMetricFamily, _GAUGES, [(common, figures.gauges) for common, figures in streams])
         info = GaugeMetricFamily("streamer_build_info", "1, with the version as a label.", labels=["version"])
         info.add_metric([_version()], 1)
         yield info
 
-    def _frames(self) -> Iterator[Metric]:
-        entered, settled = self._figures.ledger.snapshot()
-        came_in = CounterMetricFamily("streamer_frames_entered", "Frames that were demuxed.", labels=_labels())
-        came_in.add_metric(self._common, entered)
-        frames = CounterMetricFamily(
-            "streamer_frames", "Frames by their final state and its cause.", labels=_labels("state", "cause")
-        )
+
+def common_labels(stream: str, source: str) -> list[str]:
+    """The values of the labels `stream` and `source`."""
+    shown = readable(SECRETS.hide(redacted(source)))
+    return [stream or shown, shown]
+
+
+def labels(*names: str | None) -> list[str]:
+    """The labels of a metric: `stream` and `source`, then these."""
+    return ["stream", "source", *filter(None, names)]
+
+
+def _frames(streams: Sequence[tuple[list[str], tuple[int, Mapping[tuple[FrameState, str], int]]]]) -> Iterator[Metric]:
+    came_in = CounterMetricFamily("streamer_frames_entered", "Frames that were demuxed.", labels=labels())
+    frames = CounterMetricFamily(
+        "streamer_frames", "Frames by their final state and its cause.", labels=labels("state", "cause")
+    )
+    in_flight = GaugeMetricFamily("streamer_frames_in_flight", "Frames without a state yet.", labels=labels())
+    for common, (entered, settled) in streams:
+        came_in.add_metric(common, entered)
         for (state, cause), count in settled.items():
-            frames.add_metric([*self._common, state, SECRETS.hide(cause)], count)
-        in_flight = GaugeMetricFamily("streamer_frames_in_flight", "Frames without a state yet.", labels=_labels())
-        in_flight.add_metric(self._common, entered - sum(settled.values()))
-        yield from (came_in, frames, in_flight)
+            frames.add_metric([*common, state, SECRETS.hide(cause)], count)
+        in_flight.add_metric(common, entered - sum(settled.values()))
+    yield from (came_in, frames, in_flight)
 
-    def _histograms(self) -> Iterator[Metric]:
-        for name, text, label, times in (
-            ("streamer_frame_age_seconds", "Age of frames since their arrival.", "at", self._figures.ages),
-            ("streamer_stage_duration_seconds", "Processing time of one frame.", "stage", self._figures.stages),
-        ):
-            histogram = HistogramMetricFamily(name, text, labels=_labels(label))
-            for detail, one in times.items():
-                histogram.add_metric(self._values(label, detail), buckets=buckets(one), sum_value=one.total_s)
-            yield histogram
 
-    def _values(self, label: str | None, value: str) -> list[str]:
-        return self._common if label is None else [*self._common, SECRETS.hide(value)]
+def _by_kind(
+    family: type[CounterMetricFamily] | type[GaugeMetricFamily],
+    kinds: Mapping[str, tuple[str, str, str | None]],
+    streams: Sequence[tuple[list[str], Mapping[tuple[str, str], float]]],
+) -> Iterator[Metric]:
+    for kind, (name, text, label) in kinds.items():
+        metric = family(name, text, labels=labels(label))
+        for common, values in streams:
+            for (kind_of, detail), value in values.items():
+                if kind_of == kind:
+                    metric.add_metric(common if label is None else [*common, SECRETS.hide(detail)], value)
+        yield metric
 
 
 def buckets(times: DurationHistogram) -> list[tuple[str, float]]:
@@ -188,10 +221,6 @@ def _bin_of(duration_s: float) -> int:
 
 
 _LAST_BINS = tuple(map(_bin_of, BOUNDS_S))
-
-
-def _labels(*labels: str | None) -> list[str]:
-    return ["stream", "source", *filter(None, labels)]
 
 
 def _version() -> str:

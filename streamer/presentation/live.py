@@ -19,10 +19,12 @@ class ShowDetected:
 
     Args:
         tracker: owned by this presentation from now on.
+        gain: kept up to date, if other streams share the detector.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, gain: ExpectedGain | None = None) -> None:
         self.objects = ShotTracker(tracker)
+        self._gain = gain or ExpectedGain()
         self._segment = -1
         self._newest_result = -1
 
@@ -35,11 +37,14 @@ class ShowDetected:
         if frame.segment > self._segment:
             self.objects.tracker.reset()
             self._segment = frame.segment
+            self._gain.moved(frame, None)
         if delivery.detections is None:
             tracks = self.objects.tracker.predict(frame.time_s)
             yield Presented.without_detections(frame, tracks, FrameState.PREDICTED, delivery.error_cause)
         else:
             tracks = self.objects.update(frame, delivery.detections)
+            self._gain.detected(frame, tracks)
+            self._gain.shown(frame, tracks)
             yield Presented(frame, tracks, FrameState.DETECTED, delivery.detections)
 
     def flush(self) -> Iterator[Presented]:
@@ -52,6 +57,7 @@ class ShowNow:
 
     Args:
         tracker: owned by this presentation from now on.
+        gain: kept up to date, if other streams share the detector.
     """
 
     def __init__(self, tracker: Tracker, gain: ExpectedGain | None = None) -> None:

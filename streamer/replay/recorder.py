@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -38,6 +37,7 @@ from streamer.replay.write_queue import WriteQueue
 from streamer.replay.writer import Item, PacketFileOpened, PacketReceived, Writer, packets_name
 from streamer.system import paths
 from streamer.system.secrets import SECRETS, redacted
+from streamer.system.threads import Thread
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame, held_bytes
 from streamer.values.states import FrameState
@@ -80,7 +80,7 @@ class Recorder(RunObserver):
         # Display thread, then main thread:
         self._started = False
         self._waits = False
-        self._thread = threading.Thread(target=self._run, name="streamer-recorder", daemon=True)
+        self._thread = Thread("recorder", self._run)
         _check_empty(folder)
 
     def __enter__(self) -> Self:

@@ -40,7 +40,7 @@ class ReplaySession(Session):
     ) -> None:
         super().__init__(str(recording.folder), outputs, settings, reporter, started_s=started_s)
         self._recording = recording
-        self._stats.recorded = ("detect",)
+        self.stats.recorded = ("detect",)
 
     def _run_pipeline(self, on_ready: StopHook) -> None:
         super()._run_pipeline(on_ready)
@@ -58,7 +58,7 @@ class ReplaySession(Session):
         for sink in sinks.all:
             stack.enter_context(sink)
         has_window = any(isinstance(sink, WaitingSink) for sink in sinks.all)
-        route = ReplayedRoute(self._recording, self._stats.ledger, in_real_time=has_window)
+        route = ReplayedRoute(self._recording, self.stats.ledger, in_real_time=has_window)
         pipeline = Pipeline(
             source,
             [ReplayedDetector(header.labels)],
@@ -66,7 +66,7 @@ class ReplaySession(Session):
             annotators=build_annotators(settings.draw, settings.extensions),
             sinks=sinks.all,
             optional=sinks.optional,
-            stats=self._stats,
+            stats=self.stats,
             path=FramePath(route, live_presentation(tracker, header.overlay, header.delay_s)),
         )
         detector = f"using recorded detections of {header.source}"

@@ -13,6 +13,7 @@ from streamer.config.settings import Settings
 from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError, DetectorHung, Interrupted, ModelError, StreamerError
 from streamer.observe.report import Progress, Report, Reporter
+from streamer.observe.run_name import input_name
 from streamer.run.build import OwnParts
 from streamer.run.inputs import PlannedRun
 from streamer.run.session import Session, StopHook
@@ -45,10 +46,6 @@ class Outcome:
 
 class BatchReporter(Protocol):
     """Receives what happens in several runs. The thread that runs them calls it."""
-
-    def begins(self, source: str) -> None:
-        """A run begins; `source` is the readable name of its input."""
-        ...
 
     def message(self, text: str) -> None:
         """One line about what happens."""
@@ -133,7 +130,6 @@ class Batch:
 
     def _run_one(self, number: int, run: PlannedRun, detectors: SharedDetectors, on_ready: StopHook) -> Outcome:
         source = redacted(run.source)
-        self._reporter.begins(source)
         reporter = _RunReporter(self._reporter, f"{number}/{len(self._runs)} {source}")
         session = Session(
             run.source,
@@ -145,7 +141,8 @@ class Batch:
             one_of_several=True,
         )
         try:
-            session.run(on_ready=lambda stop: self._ready(stop, on_ready))
+            with input_name(source):
+                session.run(on_ready=lambda stop: self._ready(stop, on_ready))
         except (Exception, KeyboardInterrupt) as error:  # a bug ends one run, too
             if isinstance(error, ModelError) or (isinstance(error, ConfigError) and number == 1):
                 raise

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from streamer.classes.class_filter import ClassFilter
+from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
 from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
-from streamer.detectors.shared import SharedDetectors
 from streamer.errors import ConfigError, SinkError
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import choose_cadence
@@ -59,6 +60,19 @@ class BuiltRun:
         return [*others, *(note for sink in self.sinks for note in sink.notes)]
 
 
+class DetectorProvider(Protocol):
+    """Has detectors that several runs use, one after the other or in turns."""
+
+    @property
+    def longest_interval_s(self) -> float:
+        """The longest time between two detections of a run; 0 if no other run has turns."""
+        ...
+
+    def build(self, settings: DetectorSettings, context: DetectorContext) -> BuiltDetectors:
+        """The detectors for a run, which does not close them. Raises what `build_detector` raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OwnParts:
     """Parts that the caller has built; they replace those of the settings, or add to them. Detectors are not closed.
@@ -66,7 +80,7 @@ class OwnParts:
     Attributes:
         source: replaces the uri; not yet entered.
         detector: replaces `detector.name`.
-        detectors: keeps the detectors of `detector.name` for further runs.
+        detectors: has the detectors of `detector.name`, which other runs use too.
         tracker: replaces `tracker.name`.
         annotators: draw last.
         sinks: written last; not yet entered. They get every frame, and their failure ends the run.
@@ -75,7 +89,7 @@ class OwnParts:
 
     source: Source | None = None
     detector: Detector | None = None
-    detectors: SharedDetectors | None = None
+    detectors: DetectorProvider | None = None
     tracker: Tracker | None = None
     annotators: Sequence[Annotator] = ()
     sinks: Sequence[Sink] = ()
@@ -93,6 +107,7 @@ def build_run(
     on_close: Callable[[], None],
     observers: Sequence[RunObserver] = (),
     own: OwnParts | None = None,
+    opening: Callable[[Source], None] = lambda _: None,
 ) -> BuiltRun:
     """Open the source and the sinks, load the detector and connect all parts.
 
@@ -106,6 +121,7 @@ def build_run(
         on_close: called when the user closes a window.
         observers: observe the run.
         own: parts that the caller has built.
+        opening: gets the source before it is entered, to stop it while it connects.
 
     Raises:
         StreamerError: a part cannot be built.
@@ -113,13 +129,14 @@ def build_run(
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
     observers = (*observers, warnings)
-    source = _enter_source(own.source or uri, settings, stack, stats, observers, message)
+    source = _enter_source(own.source or uri, settings, stack, stats, observers, message, opening)
     if settings.metrics.address is not None:
         _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
-    interval_s = every.interval_s(info.average_fps)
+    shared_s = 0.0 if own.detectors is None else own.detectors.longest_interval_s
+    interval_s = max(every.interval_s(info.average_fps), shared_s)
     tracker = own.tracker or build_tracker(tracker_settings(settings), detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()
@@ -173,6 +190,7 @@ def _enter_source(
     stats: RunStats,
     observers: Sequence[RunObserver],
     message: Callable[[str], None],
+    opening: Callable[[Source], None],
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
@@ -181,6 +199,7 @@ def _enter_source(
     source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
     if isinstance(uri, str) and "://" in uri:
         message(f"connecting to {redacted(uri)}")
+    opening(source)
     stack.enter_context(source)
     if source.info.live:
         message(f"source: {_live_picture(source.info)}")
@@ -192,9 +211,9 @@ def _enter_source(
 def _serve_metrics(
     address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
 ) -> None:
-    from streamer.observe.metrics import MetricsServer  # here, because it imports aiohttp, which takes 0.1 s
+    from streamer.observe.metrics import MetricsServer, Stream  # here: it imports aiohttp, which takes 0.1 s
 
-    server = stack.enter_context(MetricsServer(address, info.name, stats))
+    server = stack.enter_context(MetricsServer(address, lambda: [Stream(info.name, stats)]))
     message(f"metrics at {server.url}")
 
 

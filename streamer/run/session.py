@@ -6,15 +6,16 @@ One thread calls `Session.run`, and nothing here is shared: a process can run se
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from streamer.config.settings import Settings
-from streamer.errors import ConfigError, Interrupted, SourceUnavailable
+from streamer.errors import ConfigError, Interrupted, SourceUnavailable, StreamerError
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
-from streamer.interfaces import DescribedSink
+from streamer.interfaces import DescribedSink, StreamInfo
 from streamer.observe.report import Report, Reporter
 from streamer.run.build import BuiltRun, OwnParts, build_run
 from streamer.run.outputs import Outputs, live_without_output
@@ -41,6 +42,9 @@ class Session:
         stream: name of the stream in a program that runs several.
         own: parts that the caller has built.
         one_of_several: refuse a live source, unless it is a file that is played in real time.
+
+    Attributes:
+        stats: the figures of the run.
     """
 
     def __init__(
@@ -65,8 +69,11 @@ class Session:
         self._started_s = time.monotonic() if started_s is None else started_s
         self._observers = tuple(observers)
         self._first_frame_s: float | None = None
-        self._stats = RunStats(stream)
+        self.stats = RunStats(stream)
         self._run: BuiltRun | None = None
+        self._lock = threading.Lock()  # guards the two below
+        self._stopped = False
+        self._stop_part: Callable[[], None] = lambda: None
         self._described: list[tuple[DescribedSink, str]] = []
 
     def run(self, *, on_ready: StopHook = lambda _: None) -> None:
@@ -94,34 +101,59 @@ class Session:
             state = "interrupted"
             raise
         finally:
-            if self._run is not None and (state == "complete" or self._stats.ledger.entered):
+            if self._run is not None and (state == "complete" or self.stats.ledger.entered):
                 self._report(self._run, state, report_file)
             elif report_file is not None:
                 report_file.discard()
 
+    @property
+    def info(self) -> StreamInfo | None:
+        """Properties of the source; None before it is open."""
+        return None if self._run is None else self._run.info
+
     def stop(self) -> None:
-        """End the run after the frame in progress. Does nothing before the pipeline is ready. Any thread."""
-        if self._run is not None:
-            self._run.pipeline.stop()
+        """End the run after the frame in progress, or while its source connects. Any thread, but no signal handler."""
+        with self._lock:
+            self._stopped = True
+            stop = self._stop_part
+        stop()
+
+    def _stop_with(self, stop: Callable[[], None]) -> None:
+        """From now on `stop` ends the run, at once if it was to end before."""
+        with self._lock:
+            self._stop_part = stop
+            stopped = self._stopped
+        if stopped:
+            stop()
+            raise Interrupted
 
     def _run_pipeline(self, on_ready: StopHook) -> None:
         with ExitStack() as stack:
-            self._run = run = self._build(stack)
+            self._run = run = self._opened(stack)
             if self._one_of_several and run.info.live and not self._settings.source.live:
                 raise SourceUnavailable(f"{run.info.name}: is live and never ends; run one process per camera")
             if self._outputs.by_default and run.info.live and paths.scheme_of(self._source):
                 # Only the server knows whether an http address is a recording.
                 raise ConfigError(live_without_output(self._source))
             self._announce(run)
+            self._stop_with(run.pipeline.stop)
             on_ready(self.stop)
             began_s = time.monotonic()
             with self._reporter.progress(run.info.frame_count, live=run.info.live) as progress:
                 for _ in run.pipeline:
                     if self._first_frame_s is None:
                         self._first_frame_s = time.monotonic() - self._started_s
-                    progress.update(self._stats)
+                    progress.update(self.stats)
         # Encoders hold frames back until they are closed, so the work ends here.
-        self._stats.wall_s = time.monotonic() - began_s
+        self.stats.wall_s = time.monotonic() - began_s
+
+    def _opened(self, stack: ExitStack) -> BuiltRun:
+        try:
+            return self._build(stack)
+        except StreamerError as error:
+            if self._stopped:  # the source that was connecting says so with an error
+                raise Interrupted from error
+            raise
 
     def _build(self, stack: ExitStack) -> BuiltRun:
         return build_run(
@@ -129,11 +161,12 @@ class Session:
             self._outputs,
             self._settings,
             stack,
-            stats=self._stats,
+            stats=self.stats,
             message=self._reporter.message,
             on_close=self.stop,
             observers=self._observers,
             own=self._own,
+            opening=lambda source: self._stop_with(source.stop),
         )
 
     def _report(self, run: BuiltRun, state: str, report_file: PartialFile | None) -> None:
@@ -141,7 +174,7 @@ class Session:
             source=redacted(self._source),
             detector=run.detector,
             state=state,
-            stats=self._stats,
+            stats=self.stats,
             outputs=self._written(failed=state == "failed"),
             notes=run.notes,
             first_frame_s=self._first_frame_s,

@@ -1,19 +1,32 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first signal ends a run in order, the second at once. Used by the main thread."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first signal ends a run in order, the second at once. Used by the main thread.
+
+A program that runs for weeks reloads its settings at SIGHUP instead.
+"""
 
 from __future__ import annotations
 
+import logging
 import signal
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, Self
+
+from streamer.system.threads import Thread
+
+log = logging.getLogger(__name__)
+
+_RELOAD, _END = "reload", "end"
+_END_S = 2.0
 
 
 class Interrupts:
     """While entered, SIGINT, SIGTERM and SIGHUP call the function given to `stop_with`, or raise KeyboardInterrupt.
 
     A closed terminal sends SIGHUP several times, together with SIGTERM where a whole session ends, so SIGHUP never
-    counts as the second signal. Where SIGHUP is ignored already (`nohup`), it stays ignored.
+    counts as the second signal. Where SIGHUP is ignored already (`nohup`), it stays ignored. After
+    `reload_with`, SIGHUP reloads.
     """
 
     def __init__(self) -> None:
@@ -23,6 +36,8 @@ class Interrupts:
         """A KeyboardInterrupt was raised. A library may have turned it into an error of its own."""
         self._stop: Callable[[], None] | None = None
         self._before: dict[int, Any] = {}
+        self._requests: SimpleQueue[str] = SimpleQueue()
+        self._reloader: Thread | None = None
 
     def __enter__(self) -> Self:
         numbers = [signal.SIGINT, signal.SIGTERM]
@@ -35,6 +50,9 @@ class Interrupts:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._reloader is not None:
+            self._requests.put(_END)
+            self._reloader.join(_END_S)
 
     def stop_with(self, stop: Callable[[], None]) -> None:
         """From now on the first signal calls `stop`, on a thread of its own.
@@ -45,7 +63,34 @@ class Interrupts:
         if self.raised:
             stop()
 
+    def reload_with(self, reload: Callable[[], None]) -> None:
+        """From now on SIGHUP calls `reload`, on a thread of its own, and no longer ends the program.
+
+        Signals during a call lead to one more call after it. A closed terminal sends SIGHUP too: the program reloads
+        and goes on. SIGHUP is handled even where it was ignored (`nohup`). Called once, while entered.
+        """
+        self._before.setdefault(signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        self._reloader = Thread("reload", self._reload_on_request, reload)
+        self._reloader.start()
+        signal.signal(signal.SIGHUP, self._handle)
+
+    def _reload_on_request(self, reload: Callable[[], None]) -> None:
+        while True:
+            wanted = {self._requests.get()}
+            with suppress(Empty):
+                while True:
+                    wanted.add(self._requests.get_nowait())
+            if _END in wanted:
+                return
+            try:
+                reload()
+            except Exception:
+                log.exception("the reload failed; the program goes on as before")
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and self._reloader is not None:
+            self._requests.put(_RELOAD)  # unlike other queues, a SimpleQueue allows this in a signal handler
+            return
         before = self.signal_number
         if before is not None and number == signal.SIGHUP:
             return
@@ -56,4 +101,4 @@ class Interrupts:
             self.raised = True
             raise KeyboardInterrupt
         # The handler may interrupt the main thread while it holds the lock that `stop` needs. So another thread stops.
-        threading.Thread(target=self._stop, name="streamer-stop", daemon=True).start()
+        Thread("stop", self._stop).start()

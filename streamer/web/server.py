@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from streamer.errors import ConfigError, SinkUnavailable
+from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class WebPages:
         port: 0 lets the system choose a free one, which other pages do not share.
         routes: the pages, with absolute paths.
         end: awaited on the server's thread when the pages are left, to end long responses.
+        listener: a listening socket, such as a Unix socket, in place of host and port; the server closes it.
 
     Raises:
         ConfigError: on entering, when other pages have one of the paths.
@@ -76,12 +78,15 @@ class WebPages:
         port: int,
         routes: Sequence[web.RouteDef],
         end: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        *,
+        listener: socket.socket | None = None,
     ) -> None:
         self.shown = shown
         self.routes = routes
         self._host = LOOPBACK if host.lower() in ("", "localhost") else host
         self._port = port
         self._end = end
+        self._listener = listener
         self._server: _Server | None = None
 
     @property
@@ -103,7 +108,7 @@ class WebPages:
             key = (self._host, self._port)
             server = _servers.get(key)
             if server is None or not server.runs:
-                server = _Server(self._host, self._port)
+                server = _Server(self._host, self._port, self._listener)
                 server.add(self)
                 server.start(self.shown)
                 if self._port:
@@ -131,12 +136,12 @@ class WebPages:
 class _Server:
     """One listening socket with its thread. The methods are called under `_lock`, except `call`."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._host, self._port = host, port
+    def __init__(self, host: str, port: int, listener: socket.socket | None) -> None:
+        self._host, self._port, self._listener = host, port, listener
         self._pages: list[WebPages] = []
         self._router = web.UrlDispatcher()  # replaced, never changed, because the server's thread reads it
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, tuple[str, int]]] = Future()
-        self._thread = threading.Thread(target=self._run, name="streamer-web", daemon=True)
+        self._thread = Thread("web", self._run, shared=True)
 
     @property
     def runs(self) -> bool:
@@ -161,8 +166,8 @@ class _Server:
             raise SinkUnavailable(f"{shown} cannot be served: {remedy}") from error
 
     def add(self, pages: WebPages) -> None:
-        taken = {route.path for other in self._pages for route in other.routes}
-        both = sorted(taken & {route.path for route in pages.routes})
+        taken = [route.path for other in self._pages for route in other.routes]
+        both = sorted(route.path for route in pages.routes if any(_overlap(route.path, path) for path in taken))
         if both:
             raise ConfigError(
                 f"{pages.shown}: {both[0]} of that address is served already; give each output a path of its own, "
@@ -219,10 +224,13 @@ class _Server:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
-            end = asyncio.Event()
-            host, port = runner.addresses[0][:2]
-            self._started.set_result((asyncio.get_running_loop(), end, (host, port)))
+            end, address = asyncio.Event(), (self._host, self._port)
+            if self._listener is None:
+                await web.TCPSite(runner, self._host, self._port).start()
+                address = runner.addresses[0][:2]
+            else:
+                await web.SockSite(runner, self._listener).start()
+            self._started.set_result((asyncio.get_running_loop(), end, address))
             await end.wait()
         finally:
             await runner.cleanup()
@@ -230,6 +238,12 @@ class _Server:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         match = await self._router.resolve(request)
         return await match.handler(request)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two paths are equal, or one is below the other, which ends with a variable part: `/healthz/{name}`."""
+    beginnings = [path.partition("{")[0] for path in (one, other) if "{" in path]
+    return one == other or any(one.startswith(begin) and other.startswith(begin) for begin in beginnings)
 
 
 _servers: dict[tuple[str, int], _Server] = {}

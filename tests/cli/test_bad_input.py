@@ -132,6 +132,17 @@ def test_a_folder_that_is_no_model(program: Program, clip: Path) -> None:
     check_refused(program, "run", clip, "-o", "out.mp4", "--detector", "model", message="model")
 
 
+@pytest.mark.parametrize(("name", "content"), [("net.h5", b"\x89HDF\r\n\x1a\n"), ("boxes.csv", b"frame,time_s")])
+def test_a_file_that_is_no_model_is_refused_in_one_line(
+    program: Program, clip: Path, name: str, content: bytes
+) -> None:
+    (program.folder / name).write_bytes(content)
+    result = program("run", clip, "--detector", name)
+    assert result.code == 2
+    assert result.errors.startswith(f"error: {name} is a")
+    assert result.errors.count("\n") == 1
+
+
 def test_an_unknown_detector(program: Program, clip: Path) -> None:
     check_refused(program, "run", clip, "-o", "out.mp4", "--detector", "startr", message="starter")
 

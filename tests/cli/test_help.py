@@ -20,6 +20,7 @@ from tests.cli.program import Program
 COMMANDS = [
     "run", "replay", "demo", "track", "probe", "models list", "models fetch", "models check", "models labels",
     "evaluate tracking", "evaluate streaming", "evaluate video",
+    "reload", "cameras list", "cameras add", "cameras remove", "cameras restart",
 ]  # fmt: skip
 GROUPS = ["Input", "Detection", "Tracking", "Drawing", "Outputs", "Live", "Advanced"]
 NOT_LITERAL = {"source.uri", "source.fps", "source.live", "detector.classes", "detector.min_score", "detector.fps"}
@@ -57,7 +58,7 @@ def test_the_version_is_shown(program: Program, option: str) -> None:
     assert program(option).output == f"streamer {streamer.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["", "models", "evaluate", *COMMANDS])
+@pytest.mark.parametrize("command", ["", "models", "evaluate", "cameras", *COMMANDS])
 def test_every_command_takes_h(program: Program, command: str) -> None:
     assert page(program, *command.split(), "-h") == page(program, *command.split(), "--help")
 

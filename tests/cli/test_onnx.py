@@ -138,15 +138,19 @@ def test_a_class_without_a_name_is_said_once(program: Program, clip: Path) -> No
         "run", clip, "--detector", graphs_path.name, "--set", "detector.label_map=names.txt", "--jsonl", "out.jsonl"
     )
     assert result.code == 0, result.errors
-    assert result.errors.count("the model reports class 1, but has names for 1 only") <= 2  # once a worker
+    assert result.errors.count("the model gives class 1, but has names for 1 only: left out") == 1
+    assert "without a name (class 1)" in result.output
     assert classes_in(program.folder / "out.jsonl") == {"person"}
 
 
-def test_three_frames_that_fail_end_the_run(program: Program, clip: Path) -> None:
+@pytest.mark.parametrize(
+    ("score", "message"), [(np.nan, "not finite (NaN)"), (90, "a best score of 90; scores of yolov8 are in 0..1")]
+)
+def test_a_model_without_one_valid_output_is_refused(program: Program, clip: Path, score: float, message: str) -> None:
     output = graphs.yolov8(BOXES, SCORES)
-    output[0, 4] = np.nan
+    output[0, 4] = score
     graphs.constant(program.folder / "model.onnx", {"output0": output}, metadata=graphs.ULTRALYTICS)
     result = program("run", clip, "--detector", "model.onnx", "-o", "out.mp4")
-    assert result.code == 1
-    assert "boxes or scores that are not finite (NaN)" in result.errors
+    assert result.code == 2
+    assert message in result.errors
     assert not (program.folder / "out.mp4").exists()

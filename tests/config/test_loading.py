@@ -18,6 +18,7 @@ from streamer.sinks.selection import sink_class
 from tracking.types import Detections
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+RUNS = sorted(file for file in CONFIGS.glob("*.yaml") if file.name != "site.yaml")
 DIFFERENT = {
     "webcam.yaml": {"source.uri"},
     "rtsp.yaml": {"source.uri", "source.retry_at_start", "detector.classes", "detector.on_hang", "outputs"},
@@ -104,7 +105,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_settings(tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("file", RUNS, ids=lambda path: path.name)
 def test_the_example_configurations_change_only_necessary_defaults(file: Path) -> None:
     chosen, defaults = load_settings(file).model_dump(), Settings().model_dump()
     sections = {name: value if isinstance(value, dict) else {"": value} for name, value in chosen.items()}
@@ -262,6 +263,35 @@ def test_settings_of_a_feature_that_is_not_installed_are_refused(monkeypatch: py
     with pytest.raises(ConfigError, match=r"extensions: .* feature 'my_camra'; did you mean my_camera\?"):
         load_settings(None, ["extensions.my_camra.gain=2"])
     assert load_settings(None, ["extensions.my_camera.gain=2"]).extensions == {"my_camera": {"gain": 2}}
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("detector: {name: starter}\noutputs:\n  - {to: a.mp4, crf: 20, crf: 30}\n")
+    with pytest.raises(ConfigError, match=r"\(line 3: 'crf' is given twice; the first is in line 3\)"):
+        load_settings(config)
+    config.write_text("detector: {name: starter}\n\ndetector: {every: 2}\n")
+    with pytest.raises(ConfigError, match=r"\(line 3: 'detector' is given twice; the first is in line 1\)"):
+        load_settings(config)
+
+
+def test_a_key_may_replace_one_of_an_anchor(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("outputs:\n  - &first {to: a.mp4, crf: 20}\n  - {<<: *first, to: b.mp4}\n")
+    assert [(one.to, one.crf) for one in load_settings(config).outputs] == [("a.mp4", 20), ("b.mp4", 20)]
+
+
+@pytest.mark.parametrize("content", ["outputs: [{to: {name}.mp4}]\n", "outputs:\n  - to: {camera}.jsonl\n"])
+def test_a_placeholder_without_quotes_is_explained(tmp_path: Path, content: str) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(content)
+    with pytest.raises(ConfigError, match=r"put quotes around a name with \{camera\}"):
+        load_settings(config)
+
+
+def test_a_run_does_not_take_the_settings_of_a_site() -> None:
+    with pytest.raises(ConfigError, match=r"site\.yaml: a run has one source; for several .* use 'streamer serve'"):
+        load_settings(CONFIGS / "site.yaml")
 
 
 def test_a_tab_in_the_settings_is_named(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_a_checksum_is_never_ignored(cached_module: Path) -> None:
 
 def test_a_folder_without_a_module(cache: Path) -> None:
     cache.mkdir()
-    with pytest.raises(ModelError, match=rf"{cache} is no TensorFlow module: it holds no saved_model\.pb"):
+    with pytest.raises(ModelError, match=rf"{cache} is no SavedModel: it holds no saved_model\.pb"):
         build_detector(DetectorSettings(name=str(cache)), CONTEXT)
 
 

@@ -110,3 +110,17 @@ def test_suppression_continues_behind_the_first_rows() -> None:
     labels = np.ones(len(boxes), np.int32)
     found = ssd.suppress(boxes, scores, labels, iou_threshold=0.5, max_detections=40)
     assert found.tolist() == [0, *range(1500, 1539)]
+
+
+def test_the_best_rows_are_the_first_of_all_rows_also_with_ties() -> None:
+    generator = np.random.default_rng(1)
+    for levels in (3, 50, 10**6):
+        scores = (generator.integers(0, levels, 5000) / levels).astype(np.float32)
+        boxes = generator.uniform(0, 400, (5000, 4)).astype(np.float32)
+        boxes[:, 2:] += boxes[:, :2]
+        labels = generator.integers(0, 5, 5000).astype(np.int32)
+        order = np.argsort(-scores, kind="stable")
+        of_all = ssd.suppress(boxes[order], scores[order], labels[order], iou_threshold=0.6, max_detections=5000)
+        for count in (1, 100, 5000):
+            kept = ssd.suppress(boxes, scores, labels, iou_threshold=0.6, max_detections=count)
+            assert kept.tolist() == order[of_all[:count]].tolist()

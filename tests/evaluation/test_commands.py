@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import av
 import pytest
 
-from streamer.cli import evaluation_commands
 from streamer.cli.commands import packaged_clip
+from streamer.cli.evaluate import sequences as evaluation_commands
 from tests.cli.program import Program, exit_code
 from tests.clips import write_video
 from tests.evaluation.made import FRAMES, detection_rows, truth_rows, write_sequence

@@ -79,6 +79,17 @@ def test_a_folder_is_annotated_and_errors_are_one_line(clip: str, tmp_path: Path
     assert len(decoded(tmp_path / "annotated" / "first.mp4")) == FRAMES
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["annotate", "cars_to_csv", "count_by_class", "folder_of_clips", "own_annotator", "own_detector", "own_sink"],
+)
+def test_without_arguments_a_script_shows_how_to_call_it(name: str) -> None:
+    called = subprocess.run([sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True, timeout=60)
+    assert called.returncode == 1
+    assert f"python examples/{name}.py" in called.stderr
+    assert "Traceback" not in called.stderr
+
+
 def test_a_clip_is_watched_like_a_camera(clip: str, tmp_path: Path) -> None:
     printed = run("camera.py", tmp_path, clip, "--detector", "starter", "--seconds", "2.5").splitlines()
     assert " ms old " in printed[0]

@@ -15,8 +15,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from streamer.models import store
-from streamer.models.hub_cache import Entry
+from streamer.models import cache, store
 from tests.models.archive_server import ArchiveServer
 from tests.models.archives import snapshot
 
@@ -24,8 +23,8 @@ DEADLINE_S = 60.0
 HOLD = """
 import sys
 from pathlib import Path
-from streamer.models.hub_cache import Entry
-with Entry(Path(sys.argv[1])).locked(60):
+from streamer.models import cache
+with cache.locked(Path(sys.argv[1]), 60):
     print("held", flush=True)
     input()
 """
@@ -80,7 +79,7 @@ def test_an_owner_that_makes_progress_is_waited_for(entry: Path) -> None:
         writer.start()
         release = threading.Timer(1.5, process.communicate, ["\n"])
         release.start()
-        with Entry(entry).locked(0.25):  # six times as long
+        with cache.locked(entry, 0.25):  # six times as long
             assert process.wait(DEADLINE_S) == 0
             over.set()
     release.join()

@@ -84,7 +84,7 @@ def test_one_foreign_entry_does_not_break_the_listing(tmp_path: Path, monkeypatc
     monkeypatch.setenv("STREAMER_CACHE", str(tmp_path))
     entry = tmp_path / "hub" / "foreign"
     (entry / "variables").mkdir(parents=True)
-    (entry / "saved_model.pb").write_bytes(b"\x12\x0bVarHandleOp")
+    (entry / "saved_model.pb").write_bytes(b"\x12\x11\x12\x0f\x0a\x0d\x12\x0bVarHandleOp")
     (entry / "variables" / "variables.index").symlink_to(tmp_path / "nowhere")
     (tmp_path / "hub" / "loop").symlink_to(tmp_path / "hub" / "loop")
     found = {item.path: item for item in listing.listing()}

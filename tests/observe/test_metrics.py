@@ -22,7 +22,7 @@ from prometheus_client.samples import Sample
 
 from streamer.errors import ConfigError, SinkUnavailable
 from streamer.flow.stats import DurationHistogram, RunStats
-from streamer.observe.metrics import BOUNDS_S, MetricsServer, buckets
+from streamer.observe.metrics import BOUNDS_S, MetricsServer, Stream, buckets
 from streamer.values.states import FrameState
 
 SOURCE = "rtsp://camera/live"
@@ -52,7 +52,7 @@ def stats() -> RunStats:
 
 @pytest.fixture
 def server(stats: RunStats) -> Iterator[MetricsServer]:
-    with MetricsServer(":0", "rtsp://me:s3cret@camera/live?token=abc", stats) as opened:
+    with MetricsServer(":0", lambda: [Stream("rtsp://me:s3cret@camera/live?token=abc", stats)]) as opened:
         yield opened
 
 
@@ -108,7 +108,7 @@ def test_metrics_have_their_labels(server: MetricsServer) -> None:
 
 
 def test_a_named_stream_has_its_name_as_a_label() -> None:
-    with MetricsServer(":0", SOURCE, RunStats("gate")) as server:
+    with MetricsServer(":0", lambda: [Stream(SOURCE, RunStats("gate"))]) as server:
         (entered,) = scrape(server)["streamer_frames_entered_total"]
     assert entered.labels == {"stream": "gate", "source": SOURCE}
 
@@ -149,22 +149,22 @@ def test_without_a_host_only_this_machine_can_connect(server: MetricsServer) -> 
 @pytest.mark.parametrize("address", ["", "somewhere", ":", "host:port", "1:2:3", "127.0.0.1:70000"])
 def test_an_invalid_address_is_refused(address: str, stats: RunStats) -> None:
     with pytest.raises(ConfigError, match="HOST:PORT"):
-        MetricsServer(address, SOURCE, stats)
+        MetricsServer(address, lambda: [Stream(SOURCE, stats)])
 
 
 def test_a_port_in_use_is_reported(server: MetricsServer, stats: RunStats) -> None:
-    again = MetricsServer(f"127.0.0.1:{server.address[1]}", SOURCE, stats)
+    again = MetricsServer(f"127.0.0.1:{server.address[1]}", lambda: [Stream(SOURCE, stats)])
     with pytest.raises(SinkUnavailable, match="the port is taken"):
         again.__enter__()
 
 
 def test_an_address_of_another_machine_is_reported(stats: RunStats) -> None:
     with pytest.raises(SinkUnavailable, match="does not have that address"):
-        MetricsServer("192.0.2.1:0", SOURCE, stats).__enter__()
+        MetricsServer("192.0.2.1:0", lambda: [Stream(SOURCE, stats)]).__enter__()
 
 
 def test_it_closes_with_an_idle_client(stats: RunStats) -> None:
-    with MetricsServer("127.0.0.1:0", SOURCE, stats) as server:
+    with MetricsServer("127.0.0.1:0", lambda: [Stream(SOURCE, stats)]) as server:
         address = server.address
         silent = socket.create_connection(address)
         kept = http.client.HTTPConnection(*address, timeout=10)

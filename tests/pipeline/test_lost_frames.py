@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from streamer.errors import DetectorError, DetectorHung, DetectorRestarted
+from streamer.errors import DetectorError, DetectorHung, DetectorRestarted, InvalidOutput, ModelError
 from streamer.flow.cadence import Cadence
 from streamer.pipeline import Pipeline
 from streamer.values.frame import Frame
@@ -48,6 +48,17 @@ def test_three_failures_in_a_row_end_the_run_with_the_first() -> None:
     assert ledger.count(FrameState.DETECTED) == 7
     assert ledger.in_flight == 0
     assert set(ledger.causes(FrameState.DROPPED)) <= {"error"}
+
+
+@pytest.mark.parametrize(("first_failure", "kind"), [(0, ModelError), (1, InvalidOutput)])
+def test_a_model_whose_first_outputs_are_invalid_is_a_bad_model(first_failure: int, kind: type[Exception]) -> None:
+    def fail(frame: Frame) -> None:
+        if frame.index >= first_failure:
+            raise InvalidOutput("scores in 80..90")
+
+    with pytest.raises(kind, match=r"scores in 80\.\.90") as caught:
+        Pipeline(CountingSource(None), [OneBox(fail)], IouTracker()).run()
+    assert type(caught.value) is kind
 
 
 def test_only_frames_selected_for_detection_count_as_a_row() -> None:

@@ -75,9 +75,6 @@ class Kept(BatchReporter):
         del title
         return SilentReporter().progress(total, live=live)
 
-    def begins(self, source: str) -> None:
-        assert source
-
     def ended(self, number: int, total: int, outcome: Outcome) -> None:
         assert number == len(self.outcomes) + 1
         self.outcomes.append(outcome)

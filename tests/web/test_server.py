@@ -10,7 +10,7 @@ import pytest
 
 from streamer.errors import ConfigError, SinkUnavailable
 from streamer.flow.stats import RunStats
-from streamer.observe.metrics import MetricsServer
+from streamer.observe.metrics import MetricsServer, Stream
 from tests.sinks.making import mjpeg_sink
 from tests.sinks.mjpeg.test_mjpeg import number_of, numbered
 
@@ -55,7 +55,7 @@ def test_an_output_with_a_path_may_stand_beside_one_without(port: int) -> None:
 
 
 def test_metrics_and_an_output_share_an_address(port: int) -> None:
-    with MetricsServer(f":{port}", "clip.mp4", RunStats()) as metrics:
+    with MetricsServer(f":{port}", lambda: [Stream("clip.mp4", RunStats())]) as metrics:
         assert metrics.url == f"http://127.0.0.1:{port}/metrics"
         with mjpeg_sink(f"http://127.0.0.1:{port}/") as sink:
             sink.write(numbered(1))

@@ -6,8 +6,10 @@ All instances share one session of ONNX Runtime, which runs several frames at th
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import ClassVar
 
 import numpy as np
@@ -18,13 +20,14 @@ from streamer.detectors.litert import worker_settings
 from streamer.detectors.onnx import families, header, labels
 from streamer.detectors.onnx.families import Recognised
 from streamer.detectors.onnx.family import Candidates
+from streamer.detectors.onnx.output_check import OutputCheck
 from streamer.detectors.onnx.picture import FrameInput, Placement
 from streamer.detectors.onnx.session import Session
-from streamer.errors import ConfigError, DetectorError, ModelError
+from streamer.errors import ConfigError, DetectorError, InvalidOutput, ModelError
 from streamer.features import DetectorContext, DetectorFeature
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
-from tracking.types import Detections
+from tracking.types import Detections, IntArray
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +65,13 @@ class OnnxDetector(DetectorFeature):
         self._iou_threshold = family.iou_threshold
         if family.iou_threshold is not None and settings.onnx.iou_threshold is not None:
             self._iou_threshold = settings.onnx.iou_threshold
+        self._check = OutputCheck(family.name, (self._model.form.width, self._model.form.height))
         self._is_named = np.array([bool(name) for name in self._labels.names], np.bool_)
         self._top_score: float | None = None
-        self._warned = False
+        self._first_unknown: Lock = Lock() if other is None else other._first_unknown
+        """Taken, for good, by the detector that reports the first unknown class."""
+        self.unknown_classes: Mapping[str, int] = {}
+        """How often each class without a name was found so far; replaced by the detector thread, read by any."""
 
     @classmethod
     def accepts(cls, name: str) -> bool:
@@ -115,6 +122,7 @@ class OnnxDetector(DetectorFeature):
 
         Raises:
             DetectorError: ONNX Runtime failed, the detector is closed, or the outputs are not those of its family.
+            ModelError: boxes far outside the input.
         """
         if self._session is None:
             raise DetectorError("the ONNX detector is closed")
@@ -139,9 +147,8 @@ class OnnxDetector(DetectorFeature):
             found = family.read([one[0] for one in arrays], self._min_score)
         except (IndexError, ValueError) as error:
             shapes = ", ".join(str(one.shape) for one in arrays)
-            raise DetectorError(f"the model gave {shapes}; {family.name} has {family.form}") from error
-        if not np.isfinite(found.best) or not np.isfinite(found.boxes).all():
-            raise DetectorError("the model gave boxes or scores that are not finite (NaN)")
+            raise InvalidOutput(f"the model gave {shapes}; {family.name} has {family.form}") from error
+        found = self._check.checked(found)
         self._top_score = min(found.best, 1.0)
         return found
 
@@ -160,12 +167,22 @@ class OnnxDetector(DetectorFeature):
             )
         boxes, scores, rows = boxes[order], scores[order], found.labels[order]
         known = (rows >= 0) & (rows < len(self._is_named))
-        if not known.all() and not self._warned:
-            self._warned = True
-            log.warning("the model reports class %d, but has names for %d only", rows.max(), len(self._is_named))
+        if not known.all():
+            self._note_unknown(rows[~known])
         known[known] &= self._is_named[rows[known]]
         kept = known & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         return Detections(boxes[kept], scores[kept], rows[kept])
+
+    def _note_unknown(self, rows: IntArray) -> None:
+        """Count classes behind the names; the first one is reported."""
+        if self._first_unknown.acquire(blocking=False):
+            log.warning(
+                "the model gives class %d, but has names for %d only: left out (reported once); set detector.label_map",
+                rows[0],
+                len(self._is_named),
+            )
+        counts = Counter(f"class {row}" for row in rows.tolist())
+        self.unknown_classes = counts + Counter(self.unknown_classes)
 
 
 def _recognised(settings: DetectorSettings) -> tuple[Recognised, LabelTable]:

@@ -135,8 +135,12 @@ def _normalization(header: Header, family: Family, picture: Tensor, settings: On
 
 
 def _unknown(header: Header) -> ModelError:
-    gives_boxes = any(one.shape is None or len(one.shape) > 2 for one in header.outputs)
-    remedy = "detector.onnx.family=NAME selects one" if gives_boxes else "it gives no boxes, like a classifier"
+    gives_boxes = any(one.shape is None or len(one.shape) > 2 or one.shape[-1:] == (4,) for one in header.outputs)
+    gives_boxes |= any("box" in one.name.casefold() for one in header.outputs)
+    # The families have outputs of rank 3: a family that is told cannot read the boxes of others, such as torchvision's.
+    readable = any(one.shape is None or len(one.shape) == 3 for one in header.outputs)
+    other = "export it for one of these" if gives_boxes else "it gives no boxes, like a classifier"
+    remedy = "detector.onnx.family=NAME selects one" if readable else other
     return ModelError(
         f"{header.path} is no detector of a known family ({', '.join(FAMILIES)}): it has {header.signature}; {remedy}"
     )

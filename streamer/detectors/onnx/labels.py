@@ -44,8 +44,8 @@ def table(model: Recognised, label_map: str | None) -> LabelTable:
     is_wrong = count is not None and (max(names) >= count if rfdetr(model.header.metadata) else len(names) != count)
     if is_wrong:
         raise ModelError(
-            f"{model.header.path} has {count} classes, but names {len(names)}; set detector.label_map=FILE.txt "
-            "with one name a line"
+            f"{model.header.path}, read as {model.family.name}, has {count} classes, but names {len(names)}; set "
+            "detector.label_map=FILE.txt with one name a line, or another detector.onnx.family"
         )
     return _numbered(names, max(names) + 1 if count is None else count)
 

@@ -53,7 +53,10 @@ class Session:
         try:
             self._session: Any = runtime.InferenceSession(str(path), options, providers=_providers(gpu, settings))
         except Exception as error:  # classes of the binding without a common base
-            raise ModelError(f"ONNX Runtime cannot load {path}: {_first_line(error)}") from error
+            reason = _first_line(error)
+            if missing := re.search(r'External data path does not exist: "?([^"]+)', reason):
+                reason = f"its weights are in {Path(missing[1]).name}, which is missing; put it beside the model"
+            raise ModelError(f"ONNX Runtime cannot load {path}: {reason}") from error
         self.device = "cpu" if self._session.get_providers()[0] == _CPU else f"gpu:{gpu}"
         if settings.device != "cpu" and self.device == "cpu":
             _without_gpu(settings.device, is_built_in=gpu is not None)

@@ -30,7 +30,8 @@ from streamer.detectors.tfhub.session import FLOAT32, SessionRunner, first_line
 from streamer.detectors.watchdog import WatchedDetector
 from streamer.errors import ConfigError, DetectorError, ModelError
 from streamer.features import DetectorContext, DetectorFeature
-from streamer.models import saved_model, store
+from streamer.models import handles, saved_model, store
+from streamer.models.formats import model_files
 from streamer.models.handles import HUB_HANDLE, HUB_MODULE, without_login
 from streamer.system import paths
 from streamer.values.frame import Frame
@@ -68,7 +69,8 @@ class HubDetector(DetectorFeature):
         settings = settings or DetectorSettings()
         self._directory, self._settings = directory, settings
         self._form = signatures.recognise(saved_model.read_signatures(directory), directory)
-        self._labels = _label_table(settings, self._form, directory)
+        named = settings.name if self.accepts(settings.name) else str(directory)
+        self._labels = _label_table(settings, self._form, _shown(named))
         min_score = self.default_min_score if settings.min_score is None else settings.min_score
         self._reader = OutputReader(self._form, self._labels, min_score)
         self.device = devices.choose(settings.device)
@@ -92,7 +94,15 @@ class HubDetector(DetectorFeature):
 
     @classmethod
     def labels_of(cls, settings: DetectorSettings) -> LabelTable:
-        """The classes of its label map, Open Images V4 without one."""
+        """The classes of its label map, Open Images V4 without one. A file or folder is looked at first.
+
+        Raises:
+            ModelError: the file or folder is no detector, or one without class names.
+        """
+        source = handles.parse(settings.name)
+        if settings.sha256 is None and isinstance(source, Path) and paths.is_dir(folder := model_files.located(source)):
+            form = signatures.recognise(saved_model.read_signatures(folder), folder)
+            _label_table(settings, form, str(source))
         return label_maps.of_module(settings.label_map)
 
     @classmethod
@@ -257,11 +267,11 @@ def _loaded(directory: Path, settings: DetectorSettings, context: DetectorContex
     return detector
 
 
-def _label_table(settings: DetectorSettings, form: signatures.Form, directory: Path) -> LabelTable:
+def _label_table(settings: DetectorSettings, form: signatures.Form, shown: str) -> LabelTable:
     if settings.label_map is not None or form.has_names:
         return label_maps.of_module(settings.label_map)
     raise ModelError(
-        f"{directory} gives class ids without names; name them with detector.label_map: coco, open_images_v4, or a "
+        f"{shown} gives class ids without names; name them with detector.label_map: coco, open_images_v4, or a "
         ".pbtxt, .csv or .txt file"
     )
 

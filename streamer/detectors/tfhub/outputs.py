@@ -17,7 +17,7 @@ import numpy.typing as npt
 from streamer.classes.label_maps import MAX_ID
 from streamer.detectors.tfhub.box_units import BoxUnits
 from streamer.detectors.tfhub.signatures import Form
-from streamer.errors import DetectorError
+from streamer.errors import InvalidOutput
 from streamer.values.labels import LabelTable
 from tracking.types import Detections, FloatArray, IntArray
 
@@ -63,7 +63,7 @@ class OutputReader:
             width, height: of the frame, pixels.
 
         Raises:
-            DetectorError: lengths that differ, a batch of several frames, boxes or scores that are not finite, or
+            InvalidOutput: lengths that differ, a batch of several frames, boxes or scores that are not finite, or
                 scores outside 0..1.
             ModelError: boxes in pixels of a picture whose size is not known.
         """
@@ -78,7 +78,7 @@ class OutputReader:
             names = entities = np.empty(0, object)
         lengths = [len(scores), len(ids)] + ([len(names), len(entities)] if self._has_names else [])
         if any(length != len(boxes) for length in lengths):
-            raise DetectorError(
+            raise InvalidOutput(
                 f"the module gave {len(boxes)} boxes, but {', '.join(map(str, lengths))} scores, labels and names"
             )
         _check_finite(boxes, scores)
@@ -95,7 +95,7 @@ class OutputReader:
     ) -> tuple[Array, Array, Array]:
         """The valid rows: a model of the Object Detection API pads to a fixed number."""
         if count.size != 1 or not 0 <= count[0] <= len(boxes):
-            raise DetectorError(f"the module gave {len(boxes)} boxes and {count.tolist()} as their number")
+            raise InvalidOutput(f"the module gave {len(boxes)} boxes and {count.tolist()} as their number")
         valid = int(count[0])
         return boxes[:valid], scores[:valid], ids[:valid]
 
@@ -154,13 +154,15 @@ def _boxes(array: Array) -> FloatArray:
     if boxes.ndim == 3 and boxes.shape[0] == 1:
         boxes = boxes[0]
     if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise DetectorError(f"the module gave boxes of shape {array.shape}; one frame has (N, 4) or (1, N, 4)")
+        raise InvalidOutput(f"the module gave boxes of shape {array.shape}; one frame has (N, 4) or (1, N, 4)")
     return boxes
 
 
 def _check_finite(boxes: FloatArray, scores: Array) -> None:
     if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
         broken = int((~(np.isfinite(boxes).all(axis=1) & np.isfinite(scores))).sum())
-        raise DetectorError(f"the module gave boxes or scores that are not finite ({broken} of {len(boxes)})")
+        raise InvalidOutput(f"the module gave boxes or scores that are not finite ({broken} of {len(boxes)})")
     if len(scores) and (scores.min() < -_TOLERANCE or scores.max() > 1 + _TOLERANCE):
-        raise DetectorError(f"the module gave scores in {scores.min():g}..{scores.max():g}; they must be in 0..1")
+        raise InvalidOutput(
+            f"the module gave scores in {scores.min():g}..{scores.max():g}; export it with scores in 0..1"
+        )

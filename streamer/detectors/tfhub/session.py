@@ -8,12 +8,8 @@ converted to floats there. Built by the main thread, then used by one detector t
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +23,7 @@ from streamer.detectors.tfhub.loading import Parts
 from streamer.detectors.tfhub.signatures import Form
 from streamer.errors import ModelError
 from streamer.models.tensorflow_import import tensorflow
+from streamer.system.memory import keeping_freed_memory, without_collector
 
 FLOAT32, TENSORFLOAT32, BFLOAT16, MIXED_FLOAT16 = "float32", "tensorfloat32", "bfloat16", "mixed_float16"
 
@@ -53,36 +50,53 @@ class SessionRunner:
         v1 = tf.compat.v1
         # TensorFlow's default rounds float32 to 10 bits of mantissa on newer GPUs; here that is a separate precision.
         tf.config.experimental.enable_tensor_float_32_execution(settings.precision == TENSORFLOAT32)
-        graph = tf.Graph()
-        parts = loading.read_parts(directory, form)
-        is_fused = _is_fused(parts, device, settings)
-        config = _config(v1, device, settings)
-        _choose_rewrites(config, device, settings, is_fused=is_fused)
-        self._session = v1.Session(graph=graph, config=config)
-        try:
-            with graph.as_default(), _without_collector():
-                self._frame = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_frame")
-                input_map = {form.input.name: _feed(tf, self._frame, form)}
-                if parts is None:
-                    v1.saved_model.load(self._session, list(form.signature.tags), str(directory), input_map=input_map)
-                else:
-                    if is_fused:
-                        loading.fuse(parts, form)
-                    loading.prune(parts, form)
-                    loading.load_parts(self._session, parts, directory, input_map)
-                self._session.run(v1.tables_initializer())
-            _return_free_memory()
-            graph.finalize()  # an added node raises from here on, so that memory does not grow with the frames
-            self._make_callables(form, parts)
-        except Exception as error:  # the type depends on the damage of the graph or checkpoint
-            self._session.close()
-            raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
+        with keeping_freed_memory(), without_collector():
+            parts = loading.read_parts(directory, form)
+            is_fused = _is_fused(parts, device, settings)
+            config = _config(v1, device, settings)
+            _choose_rewrites(config, device, settings, is_fused=is_fused)
+            graph = tf.Graph()
+            self._session = v1.Session(graph=graph, config=config)
+            try:
+                with graph.as_default():
+                    self._import(directory, form, parts, is_fused=is_fused)
+                graph.finalize()  # an added node raises from here on, so that memory does not grow with the frames
+                self._make_callables(form, parts)
+            except Exception as error:  # the type depends on the damage of the graph or checkpoint
+                self._session.close()
+                raise ModelError(f"{directory} cannot be loaded: {first_line(error)}") from error
+
+    def _import(self, directory: Path, form: Form, parts: Parts | None, *, is_fused: bool) -> None:
+        """Load the graph and its weights into the session and its graph, which is the current one."""
+        tf = tensorflow()
+        v1 = tf.compat.v1
+        self._frame = v1.placeholder(tf.uint8, (None, None, 3), name="streamer_frame")
+        input_map = {form.input.name: _feed(tf, self._frame, form)}
+        if parts is None:
+            v1.saved_model.load(self._session, list(form.signature.tags), str(directory), input_map=input_map)
+        else:
+            if is_fused:
+                loading.fuse(parts, form)
+            loading.prune(parts, form)
+            loading.load_parts(self._session, parts, directory, input_map)
+        self._session.run(v1.tables_initializer())
 
     def _make_callables(self, form: Form, parts: Parts | None) -> None:
         outputs = [form.signature.outputs[key].name for key in form.outputs]
         self._postprocess = None if parts is None else loading.Postprocessing(self._session, parts.scope, outputs)
         self._fetches = outputs if parts is None else list(parts.scope.inputs.values())
-        self._call: Callable[[Array], list[Array]] = self._session.make_callable(self._fetches, feed_list=[self._frame])
+        self._call = self._prepared(self._frame.name, self._fetches)
+
+    def _prepared(self, fed: str, fetched: list[str]) -> Callable[[Array], list[Array]]:
+        """A call of the session, which copies the weights to their operations now.
+
+        The public `make_callable` does that in the first call, when memory that was freed is not at hand any more.
+        """
+        from tensorflow.core.protobuf import config_pb2
+
+        options = config_pb2.CallableOptions(feed=[fed], fetch=fetched)
+        call: Callable[[Array], list[Array]] = self._session._make_callable_from_options(options)
+        return call
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> list[Array]:
         """The outputs in the order of the form, for a frame uint8 `(H, W, 3)`. Errors are TensorFlow's."""
@@ -177,32 +191,6 @@ def _feed(tf: Any, frame: Any, form: Form) -> Any:
         return batch
     floats = tf.cast(batch, tf.float32)
     return floats / np.float32(255) if form.white == 1 else floats
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pause the garbage collector: a large graph has millions of live objects, which it would visit again and again.
-
-    That takes a tenth of the loading time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _return_free_memory() -> None:
-    """Return freed memory to the system, so that other threads can use it.
-
-    The C library keeps what a thread frees for this thread, and loading frees half a GB that the first frame, in other
-    threads, would take again.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # a C library other than glibc
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 # TensorFlow's lines before the reason; they describe where the node was made.

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from fractions import Fraction
 from queue import SimpleQueue
 
@@ -21,6 +21,7 @@ from streamer.evaluation.detection.pictures import Picture, Pictures
 from streamer.interfaces import Detector, Source
 from streamer.sources.images.images import read_image
 from streamer.sources.selection import open_source
+from streamer.system.threads import ThreadPool
 from streamer.values.frame import Frame
 
 _WAITING = 2
@@ -54,7 +55,7 @@ def detect(
         return _found(own.detector, picture, _read(picture) if frame is None else frame)
 
     waiting: deque[tuple[Picture, Future[Found]]] = deque()
-    with ThreadPoolExecutor(len(detectors), "detector", initializer=adopt) as pool:
+    with ThreadPool(len(detectors), "detector", initializer=adopt) as pool:
         try:
             for picture, frame in _frames(pictures, wanted):
                 waiting.append((picture, pool.submit(run, picture, frame)))

@@ -57,7 +57,7 @@ def read(annotations: Annotations) -> Truth:
     for path in annotations.boxes:
         for line, row in _rows(path, BOX_COLUMNS):
             label = _label(row["LabelName"], rows, classes, f"{path} line {line}")
-            found[row["ImageID"]].add_box(_box(row, f"{path} line {line}"), label, _flag(row, "IsGroupOf", path, line))
+            found[row["ImageID"]].add_box(_box(row, f"{path} line {line}"), label, _is_group(row, path, line))
     others = 0
     for path in annotations.labels:
         for line, row in _rows(path, LABEL_COLUMNS):
@@ -179,6 +179,11 @@ def _box(row: Mapping[str, str], where: str) -> tuple[float, ...]:
         shown = ", ".join(f"{column}={row[column]}" for column in ("XMin", "XMax", "YMin", "YMax"))
         raise ConfigError(f"{where}: {shown} is no box; the values are fractions of the image's width and height")
     return box
+
+
+def _is_group(row: Mapping[str, str], path: Path, line: int) -> bool:
+    """-1, "unknown", counts as 1, as in the Object Detection API, which makes the number a bool."""
+    return row["IsGroupOf"] == "-1" or _flag(row, "IsGroupOf", path, line)
 
 
 def _flag(row: Mapping[str, str], column: str, path: Path, line: int) -> bool:

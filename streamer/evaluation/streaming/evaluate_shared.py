@@ -21,7 +21,8 @@ from streamer.evaluation.streaming import mot_rows
 from streamer.evaluation.streaming.evaluate import Task, split
 from streamer.evaluation.streaming.scores import StreamingScores, score
 from streamer.evaluation.streaming.shared_detector import SharedRun, SimulatedStream
-from streamer.inference.turn_record import TurnRecord, usual_max_age_s
+from streamer.inference.pool import default_max_age_s
+from streamer.inference.turn_record import TurnRecord
 from streamer.registry import POLICIES
 from streamer.run.trackers import build_tracker
 from streamer.system.suggestions import nearest
@@ -40,7 +41,7 @@ class SharedTask:
     Attributes:
         task: latencies, overlays, tracker, detections and frame rate.
         policies: names of `registry.POLICIES`.
-        max_age_s: the longest time between two detections of a stream; `usual_max_age_s` if None.
+        max_age_s: the longest time between two detections of a stream; `default_max_age_s` if None.
     """
 
     task: Task
@@ -175,7 +176,7 @@ def evaluate_shared(
         SinkUnavailable, SinkError: the displayed boxes cannot be written.
     """
     for latency in task.task.latencies:
-        max_age_s = task.max_age_s or usual_max_age_s(len(found), float(latency))
+        max_age_s = task.max_age_s or default_max_age_s(len(found), float(latency), 1)
         for overlay in task.task.overlays:
             for policy in task.policies:
                 folder = None if shown_folder is None else shown_folder / f"{policy}-{overlay}-{latency}"
@@ -196,9 +197,9 @@ def _run(
             detections = dict(enumerate(sequence.detections(task.detections)))
             detector = RecordedDetector(detections, LabelTable(("object",)), size=sequence.size)
             source = stack.enter_context(SequenceSource(sequence, fps, find_frames(sequence)))
-            record = TurnRecord(number, max_age_s)
+            record = TurnRecord(number)
             streams.append(SimulatedStream(record, source, detector, tracker, Overlay(overlay), sequence.size))
-        SharedRun(streams, POLICIES[policy](), latency_s).run()
+        SharedRun(streams, POLICIES[policy](), latency_s=latency_s, max_age_s=max_age_s).run()
     return streams
 
 

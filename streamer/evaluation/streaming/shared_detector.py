@@ -141,12 +141,16 @@ class SharedRun:
         streams: with different numbers.
         policy: decides whose frame is next.
         latency_s: how long each detection takes.
+        max_age_s: the longest time between two turns of a stream that the policy may allow.
     """
 
-    def __init__(self, streams: Sequence[SimulatedStream], policy: Policy, latency_s: float) -> None:
+    def __init__(
+        self, streams: Sequence[SimulatedStream], policy: Policy, *, latency_s: float, max_age_s: float
+    ) -> None:
         self._streams = {stream.record.stream: stream for stream in streams}
         self._policy = policy
         self._latency_s = latency_s
+        self._max_age_s = max_age_s
         self._turn: _Turn | None = None
 
     def run(self) -> None:
@@ -176,7 +180,9 @@ class SharedRun:
         """Give the detector to a stream whose frame waits, if it is free."""
         waiting = [stream for stream in self._streams.values() if stream.waits]
         while self._turn is None and waiting:
-            candidates = [one.record.candidate(now_s, one.gain.at(now_s), self._latency_s) for one in waiting]
+            candidates = [
+                one.record.candidate(now_s, one.gain.at(now_s), self._latency_s, self._max_age_s) for one in waiting
+            ]
             stream = self._streams[self._policy.choose(candidates, 1).stream]
             stream.record.begin(now_s)
             waiting.remove(stream)

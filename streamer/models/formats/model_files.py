@@ -15,7 +15,8 @@ from streamer.system import paths
 
 FROZEN_GRAPH = "frozen_inference_graph.pb"
 _TEXT_FORM = "saved_model.pbtxt"
-_HEAD_BYTES = 16
+_HEAD_BYTES = 512
+_ARCHIVES = ("", ".gz", ".tgz", ".tar")
 
 _TO_ONNX = "export it to ONNX and name the .onnx file"
 _UNPACK = f"unpack it and name the folder with {FILE_NAME}"
@@ -38,10 +39,16 @@ _OF_SUFFIX = {
     ".meta": _CHECKPOINT,
     ".ckpt": _CHECKPOINT,
     ".config": "the configuration of a model; name the folder with its SavedModel",
+    ".xml": f"no model of TensorFlow; if it is one of OpenVINO, {_TO_ONNX}",
+    ".csv": "a table and no model; detections are taken from .jsonl and .txt files (MOT Challenge)",
     ".engine": f"a TensorRT engine; {_TO_ONNX}",
     ".mlmodel": f"a Core ML model; {_TO_ONNX}",
     ".pbtxt": "a file in protobuf's text form and no model; detector.label_map takes label maps",
 }
+_OTHER = (
+    "no model; detector.name takes ONNX models (.onnx), SavedModels (a folder, .tar.gz), frozen graphs (.pb), and "
+    "detections (.jsonl, .txt)"
+)
 _OF_MAGIC = (
     (0, b"\x89HDF\r\n\x1a\n", _KERAS),
     (4, b"TFL3", _OF_SUFFIX[".tflite"]),
@@ -117,7 +124,9 @@ def _kind(path: Path, head: bytes) -> str:
         return _CHECKPOINT
     if kind := _OF_SUFFIX.get(path.suffix.lower()):
         return kind
-    return next((kind for at, magic, kind in _OF_MAGIC if head[at:].startswith(magic)), "")
+    is_archive = head.startswith(b"\x1f\x8b") or head[257:262] == b"ustar" or path.suffix.lower() in _ARCHIVES
+    otherwise = "" if is_archive or path.suffix.lower() == ".pb" else _OTHER
+    return next((kind for at, magic, kind in _OF_MAGIC if head[at:].startswith(magic)), otherwise)
 
 
 def _check_graph(path: Path) -> None:

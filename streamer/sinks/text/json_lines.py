@@ -51,8 +51,9 @@ class JsonLinesSink(TextFileSink):
 
 
 def _optional(frame: Frame) -> str:
-    """The keys of pictures and of live sources."""
+    """The keys of cameras of a site, of pictures and of live sources."""
     known = {
+        "camera": frame.stream or None,
         "file": encodable(frame.file) or None,
         "raw_pts": frame.raw_pts,
         "wall_clock_s": _rounded(frame.wall_clock_s),

@@ -30,9 +30,9 @@ class MotSink(TextFileSink):
     stage = "mot"
 
     @classmethod
-    def accepts(cls, entry: OutputEntry) -> bool:  # noqa: ARG003
-        """Never: the format has no suffix of its own, so `entry.sink` must name it."""
-        return False
+    def accepts(cls, entry: OutputEntry) -> bool:
+        """Whether the name ends in .txt, as the result files of the MOT Challenge do, or in .mot."""
+        return "://" not in entry.to and entry.to.lower().endswith((".txt", ".mot"))
 
     def text_of(self, scene: Scene) -> str:
         """The rows of the scene's tracks."""

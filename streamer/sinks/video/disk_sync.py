@@ -12,6 +12,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from streamer.system.threads import Thread
+
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.7
@@ -35,7 +37,7 @@ class DiskSync:
         # Of the thread alone.
         self._open: dict[Path, int] = {}
         self._failed = False
-        self._thread = threading.Thread(target=self._run, name="streamer-disk-sync", daemon=True)
+        self._thread = Thread("disk-sync", self._run)
         self._thread.start()
 
     def watch(self, path: Path) -> None:

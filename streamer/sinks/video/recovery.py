@@ -23,6 +23,7 @@ from streamer.sinks.muxing.remux import StoppedError, UnreadableError, remux
 from streamer.sinks.video.retention import require_room
 from streamer.sinks.video.segment_names import free_name, partial_stem
 from streamer.system.partial_file import move_to_free_name, sync
+from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ class Recovery:
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._worked_s = 0.0  # when the recovering thread paused last
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         self._lock = threading.Lock()
         self._taken: frozenset[Path] = frozenset()  # under the lock
 
@@ -179,9 +180,7 @@ class Recovery:
         with self._lock:
             self._taken = frozenset(one.final for one in found)
         if found:
-            self._thread = threading.Thread(
-                target=self._recover_all, args=(found,), name="streamer-recovery", daemon=True
-            )
+            self._thread = Thread("recovery", self._recover_all, found)
             self._thread.start()
 
     def close(self) -> None:

@@ -47,6 +47,7 @@ class NamePattern:
         self._path = path
         self._folders = [(part, self._characters(part)) for part in path.parent.parts]
         self._stem = self._characters(path.stem)
+        self._name = re.compile(f"{''.join(self._stem)}{_NUMBER}{re.escape(self.suffix)}")
 
     def __str__(self) -> str:
         return self._given
@@ -62,11 +63,19 @@ class NamePattern:
 
     def files(self) -> Iterator[Path]:
         """The finished files."""
-        own = re.compile(f"{''.join(self._stem)}{_NUMBER}{re.escape(self.suffix)}")
         for folder in self.folders():
             for path in folder.iterdir():
-                if own.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                if self._name.fullmatch(path.name) and path.is_file() and not path.is_symlink():
                     yield path
+
+    def owns(self, path: Path) -> bool:
+        """Whether a file of this path, which need not exist, is taken for a file of this recording."""
+        folders = path.parent.parts
+        return (
+            self._name.fullmatch(path.name) is not None
+            and len(folders) == len(self._folders)
+            and all(re.fullmatch("".join(own), one) for (_, own), one in zip(self._folders, folders, strict=True))
+        )
 
     def partials(self) -> Iterator[Path]:
         """The partial files of this and of other processes."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -30,6 +29,7 @@ from streamer.sinks.window.process import HEADER, READY, Size, fitting
 from streamer.sinks.window.scene_buffer import End, SceneBuffer
 from streamer.sinks.window.snapshot import save_snapshot
 from streamer.system import paths
+from streamer.system.threads import Thread
 from streamer.values.frame import Frame
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class WindowSink(SinkFeature):
         self._on_close = context.on_close
         self._buffer = SceneBuffer(keeps_all=not info.live, hud=False)
         self._process: subprocess.Popen[bytes] | None = None
-        self._threads: list[threading.Thread] = []
+        self._threads: list[Thread] = []
 
     @classmethod
     def accepts(cls, entry: OutputEntry) -> bool:
@@ -122,9 +122,7 @@ class WindowSink(SinkFeature):
                 "show it in a browser with -o http://127.0.0.1:8080/, or connect with ssh -X"
             )
         for work, pipe in ((self._send, process.stdin), (self._listen, process.stdout)):
-            thread = threading.Thread(
-                target=work, args=(_pipe(pipe),), name=f"streamer-window{work.__name__}", daemon=True
-            )
+            thread = Thread(f"window{work.__name__}", work, _pipe(pipe))
             self._threads.append(thread)
             thread.start()
         return self

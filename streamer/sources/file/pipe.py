@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 import stat
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from fractions import Fraction
@@ -28,6 +27,7 @@ from streamer.sources.decode.container import ContainerSource
 from streamer.sources.decode.decoding import FrameDecoder
 from streamer.sources.decode.stream_facts import container_kind, duration
 from streamer.sources.decode.timestamps import TimestampFiller
+from streamer.system.threads import Thread
 
 T = TypeVar("T")
 STANDARD_INPUT = "-"
@@ -143,7 +143,7 @@ class PipeSource(ContainerSource):
             except BaseException as error:
                 done.set_exception(error)
 
-        thread = threading.Thread(target=run, name="streamer-pipe", daemon=True)
+        thread = Thread("pipe", run)
         try:
             thread.start()
             return done.result()

@@ -10,6 +10,7 @@ from streamer.interfaces import Damage, StreamInfo
 from streamer.sources.live.audio import LiveAudio
 from streamer.sources.live.connection import AudioConnection, Connector, LiveFrame, LivePacket
 from streamer.sources.live.interrupt import interruptible
+from streamer.system.threads import Thread
 from streamer.values.states import DropCause, FrameState
 
 
@@ -45,7 +46,7 @@ class ConnectionThread:
         self._audio = audio
         self._cancelled = threading.Event()
         self._late = 0  # frames that were dropped from the full queue
-        self._thread = threading.Thread(target=self._run, name=f"streamer-connection-{number}", daemon=True)
+        self._thread = Thread(f"connection-{number}", self._run)
         self._thread.start()
 
     @property

@@ -11,11 +11,11 @@ import re
 import selectors
 import socket
 import ssl
-import threading
 from dataclasses import dataclass
 from typing import Literal
 
 from streamer.network.login import Challenge, Login, challenges
+from streamer.system.threads import Thread
 
 _TIMEOUT_S = 10.0
 _TEARDOWN_S = 1.0
@@ -109,7 +109,7 @@ class RtspRelay:
             self._listening.close()
             raise
         self._ended, self._end = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, name="streamer-rtsp-login", daemon=True)
+        self._thread = Thread("rtsp-login", self._run)
         self._thread.start()
 
     def close(self) -> None:

@@ -39,8 +39,13 @@ Measured = tuple[str, av.VideoFrame | None, Geometry]
 """The constancy of the rate, the first frame, and its geometry."""
 
 
-def probe(uri: str, settings: SourceSettings | None = None) -> Probe:
+def probe(uri: str, settings: SourceSettings | None = None, *, live_packets: int = MEASURED_LIVE) -> Probe:
     """Probe the source that `open_source` chooses.
+
+    Args:
+        uri: the source.
+        settings: how it is read.
+        live_packets: how many packets of a live video are read; the first frame is decoded in any case.
 
     Raises:
         SourceUnavailable: it cannot be opened, or has no video.
@@ -50,7 +55,7 @@ def probe(uri: str, settings: SourceSettings | None = None) -> Probe:
         connector = NetworkConnector(uri, settings)
         try:
             with connector.open() as container:
-                return _probe_container(connector.name, container, MEASURED_LIVE)
+                return _probe_container(connector.name, container, live_packets)
         except SourceLost as error:
             raise SourceUnavailable(str(error), error.cause) from error
     source = open_source(uri, settings)

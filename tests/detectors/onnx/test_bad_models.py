@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from streamer.config.detector import DetectorSettings, OnnxSettings
@@ -78,6 +79,22 @@ def test_a_classifier_gets_its_signature_and_the_families(tmp_path: Path) -> Non
     )
 
 
+def test_boxes_in_a_form_of_no_family_are_no_classifier(tmp_path: Path) -> None:
+    """A model of torchvision."""
+    outputs = {"boxes": np.zeros((3, 4), np.float32), "labels": np.ones(3, np.int64), "scores": np.ones(3, np.float32)}
+    path = graphs.constant(tmp_path / "model.onnx", outputs, shapes={"boxes": ("k", 4), "labels": "k", "scores": "k"})
+    refused(path, r"no detector of a known family .* boxes float32 \(k, 4\).*; export it for one of these$")
+
+
+def test_weights_in_another_file_that_is_missing_are_named(tmp_path: Path) -> None:
+    path = write_yolov8(tmp_path / "model.onnx")
+    options = {"save_as_external_data": True, "location": "model.onnx.data", "size_threshold": 0}
+    onnx.save_model(onnx.load(str(path)), str(path), **options)
+    assert len(OnnxDetector(settings_of(path)).detect(frame_of(blank(192, 128)))) == 2
+    (tmp_path / "model.onnx.data").unlink()
+    refused(path, r"its weights are in model\.onnx\.data, which is missing; put it beside the model")
+
+
 @pytest.mark.parametrize("task", ["classify", "segment", "pose", "obb"])
 def test_a_model_for_another_task_is_named(task: str, tmp_path: Path) -> None:
     metadata = graphs.ULTRALYTICS | {"task": task}
@@ -114,7 +131,7 @@ def test_other_inputs_are_refused(picture: tuple[int, ...], message: str, tmp_pa
 def test_names_that_do_not_match_the_classes_are_refused(names: str, tmp_path: Path) -> None:
     metadata = graphs.ULTRALYTICS | {"names": names}
     path = graphs.constant(tmp_path / "model.onnx", {"output0": graphs.yolov8(BOXES, SCORES)}, metadata=metadata)
-    refused(path, r"has 2 classes, but names \d; set detector\.label_map=FILE\.txt")
+    refused(path, r"as yolov8, has 2 classes, but names \d; set detector\.label_map=FILE\.txt")
 
 
 def test_a_label_map_that_does_not_match_the_classes_is_refused(tmp_path: Path) -> None:

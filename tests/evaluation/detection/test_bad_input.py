@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streamer.cli import detection_commands
+from streamer.cli.evaluate import detection as detection_commands
 from tests.cli.program import exit_code
 from tests.clips import write_video
 from tests.evaluation.detection.made import coco, header, line, write_json, write_pictures
@@ -49,7 +49,7 @@ def refused(capsys: pytest.CaptureFixture[str], *truth: str, images: str = "pict
         (BOXES + "a,/m/07j7r,10,50,10,50,0\n", "the values are fractions of the image's width and height"),
         (BOXES + "a,/m/07j7r,0.5,0.1,0.1,0.5,0\n", "XMin=0.5, XMax=0.1, YMin=0.1, YMax=0.5 is no box"),
         (BOXES + "a,/m/07j7r,nan,0.1,0.1,0.5,0\n", "is no box"),
-        (BOXES + "a,/m/07j7r,0.1,0.5,0.1,0.5,-1\n", "IsGroupOf must be 0 or 1, not '-1'"),
+        (BOXES + "a,/m/07j7r,0.1,0.5,0.1,0.5,2\n", "IsGroupOf must be 0 or 1, not '2'"),
         (BOXES + TREE.replace("a,", "zebra,"), "truth.csv (such as zebra) is among the 2 pictures of pictures"),
         (BOXES + TREE + TREE.replace("a,", "zebra,"), "pictures lacks 1 of the 2 images of truth.csv, such as zebra"),
     ],

@@ -46,6 +46,16 @@ def test_equals_the_evaluator_of_the_api(name: str, expansion: Expansion, pictur
     assert evaluate(CASES[name], pictures, tmp_path, expansion) == pytest.approx(GOLDENS[name][expansion], abs=1e-6)
 
 
+def test_a_box_that_may_be_a_group_counts_as_one(pictures: Path, tmp_path: Path) -> None:
+    """Released files have IsGroupOf -1; the API makes it a bool."""
+    boxes = (("a", "/m/tree", 0.1, 0.9, 0.1, 0.9, -1), ("b", "/m/tree", 0.1, 0.3, 0.1, 0.3, 0))
+    found = (("a", "/m/tree", 0.9, 0.2, 0.4, 0.2, 0.4), ("b", "/m/tree", 0.8, 0.1, 0.3, 0.1, 0.3))
+    unknown = evaluate(Case("unknown", boxes, (), found), pictures, tmp_path, Expansion.BOTH)
+    as_group = Case("group", [(*row[:-1], abs(row[-1])) for row in boxes], (), found)
+    assert unknown == evaluate(as_group, pictures, tmp_path, Expansion.BOTH)
+    assert unknown["/m/tree"] == 1
+
+
 @pytest.mark.slow
 def test_equals_the_evaluator_on_drawn_cases(pictures: Path, tmp_path: Path) -> None:
     for name, case in CASES.items():

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from streamer.cli import detection_commands
+from streamer.cli.evaluate import detection as detection_commands
 from streamer.config.detector import DetectorSettings
 from streamer.errors import DetectorError
 from streamer.features import DetectorContext, DetectorFeature

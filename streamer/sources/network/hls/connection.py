@@ -34,6 +34,7 @@ from streamer.sources.network.hls.opening import ChosenVariant
 from streamer.sources.network.hls.segment_file import SegmentFile, next_segment
 from streamer.sources.network.hls.segment_loader import TS_SYNC, LoadedSegment, SegmentLoader, duration_from_start
 from streamer.sources.network.live_container import LiveContainerConnection
+from streamer.system.threads import Thread
 
 _AUDIO_WAIT_S = 5.0
 _LEAD_S = Fraction(2)
@@ -141,7 +142,7 @@ class _AudioReader:
         self._streams: tuple[PassthroughStream, ...] = ()
         self._ready = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="streamer-hls-sound", daemon=True)
+        self._thread = Thread("hls-sound", self._run)
         self._thread.start()
         # The streams are needed when the connection opens, but frames do not wait long for audio that is late.
         until_s = time.monotonic() + _AUDIO_WAIT_S

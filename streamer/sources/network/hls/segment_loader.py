@@ -22,6 +22,7 @@ from streamer.sources.network.address import Address
 from streamer.sources.network.hls.opening import download, download_text
 from streamer.sources.network.hls.playlist import Key, MediaPlaylist, Part, Segment, parse
 from streamer.sources.network.http.client import HttpClient
+from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class SegmentLoader:
         self._keys: dict[str, bytes] = {}
         self._headers: dict[Part, bytes] = {}
         self._logged: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name="streamer-hls", daemon=True)
+        self._thread = Thread("hls", self._run)
         self._thread.start()
 
     def next(self, timeout_s: float) -> LoadedSegment | None:

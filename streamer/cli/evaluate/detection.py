@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from streamer.cli.command import command
-from streamer.cli.evaluation_commands import JsonReport
+from streamer.cli.evaluate.sequences import JsonReport
 from streamer.cli.options import (
     DETECTION,
     Assign,

@@ -18,14 +18,14 @@ CHECKED_FRAMES = 4
 def list_models() -> None:
     """Compare the known models, and list all models with their origin and path."""
     with command(prints=True) as (terminal, _):
-        from streamer.cli import model_table
+        from streamer.cli.models import table
         from streamer.models import listing
 
-        terminal.table(model_table.table())
-        for line in model_table.notes():
+        terminal.table(table.table())
+        for line in table.notes():
             terminal.line(line)
         for entry in listing.listing():
-            for line in model_table.entry_lines(entry):
+            for line in table.entry_lines(entry):
                 terminal.line(line)
 
 

@@ -1,0 +1,57 @@
+"""The command `serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from streamer.cli.command import command
+from streamer.cli.options import Assign, Overwrite, Quiet, ReportFile, value
+from streamer.cli.run_options import LogFormat, LogFormatName
+from streamer.errors import StreamerError
+
+if TYPE_CHECKING:
+    from streamer.cli.terminal import Terminal
+    from streamer.config.site import SiteSettings
+    from streamer.serve.site import Site
+
+
+def serve(
+    config: Annotated[Path, value("--config", "FILE", "YAML file with the cameras of the site.")],
+    assign: Assign = None,
+    report: ReportFile = None,
+    overwrite: Overwrite = False,
+    log_format: LogFormatName = LogFormat.text,
+    quiet: Quiet = False,
+) -> None:
+    """Watch several cameras with detectors that they share.
+
+    A terminal shows a line for each camera: rates, age, drops, the last event.
+    """
+    with command(quiet=quiet, json_logs=log_format is LogFormat.json, has_options=False) as (terminal, interrupts):
+        from streamer.cli.serve.running import run_site
+        from streamer.cli.serve.site_status import SiteStatus
+        from streamer.config.loading import load_site
+        from streamer.serve.control.paths import default_path
+        from streamer.serve.control.server import ControlSocket
+        from streamer.serve.site import Site
+        from streamer.system.service_notify import ServiceNotify
+
+        def load() -> SiteSettings:
+            return load_site(config, assign or [])
+
+        settings, service = load(), ServiceNotify()
+        status = SiteStatus(terminal)
+        site = Site(settings, load, status, service, overwrite=overwrite)
+        with ControlSocket(settings.control.socket or default_path(config), site):
+            interrupts.stop_with(site.stop)
+            interrupts.reload_with(lambda: _reload(site, terminal))
+            run_site(site, status, terminal, settings.metrics, report=report, overwrite=overwrite)
+
+
+def _reload(site: Site, terminal: Terminal) -> None:
+    """Reload at SIGHUP, where nobody waits for the answer."""
+    try:
+        terminal.message(f"reload: {site.reload()}")
+    except StreamerError as error:
+        terminal.error(f"reload: {error}; nothing is changed")

@@ -1,0 +1,83 @@
+"""Runs a site from start to end with its web pages, and reports the result. Main thread."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from streamer.cli.serve import report_table
+from streamer.cli.serve.site_status import SiteStatus
+from streamer.cli.terminal import Terminal
+from streamer.config.settings import MetricsSettings
+from streamer.errors import Interrupted
+from streamer.serve.report import SiteReport, site_report
+from streamer.serve.site import Site
+from streamer.system.partial_file import PartialFile
+from streamer.system.paths import encodable
+
+
+def run_site(
+    site: Site,
+    status: SiteStatus,
+    terminal: Terminal,
+    metrics: MetricsSettings,
+    *,
+    report: Path | None,
+    overwrite: bool,
+) -> None:
+    """Run until the site is stopped, or all of its sources have ended.
+
+    Args:
+        site: reports to `status`.
+        status: shows the cameras meanwhile.
+        terminal: gets the report.
+        metrics: where metrics and health are served.
+        report: a file for the report; it is written if a camera has shown a frame.
+        overwrite: replace the file.
+
+    Raises:
+        Interrupted: the site was stopped.
+        StreamerError: it cannot run.
+    """
+    # A report that cannot be written is refused before the work begins.
+    file = None if report is None else PartialFile(report, overwrite=overwrite)
+    began_s, state = time.monotonic(), "failed"
+    try:
+        with ExitStack() as stack:
+            if metrics.address is not None:
+                _serve_pages(metrics.address, site, terminal, stack)
+            stack.enter_context(status)
+            site.run()
+        state = "complete"
+    except (Interrupted, KeyboardInterrupt):
+        state = "interrupted"
+        raise
+    finally:
+        made = site_report(state, time.monotonic() - began_s, site.cameras(), site.reports())
+        if not any(one.report.stats.ledger.entered for one in made.cameras):
+            if file is not None:
+                file.discard()
+        else:
+            _report(made, terminal, file)
+
+
+def _serve_pages(address: str, site: Site, terminal: Terminal, stack: ExitStack) -> None:
+    from streamer.serve.metrics import SitePages  # here: it imports aiohttp, which takes 0.1 s
+
+    pages = stack.enter_context(SitePages(address, site.cameras))
+    terminal.message(f"metrics at {pages.url}, health at {pages.health_url}")
+
+
+def _report(report: SiteReport, terminal: Terminal, file: PartialFile | None) -> None:
+    if file is not None:
+        file.complete(json.dumps(encodable(report.to_dict()), indent=2) + "\n")
+    if terminal.quiet:
+        return
+    terminal.line(report_table.head(report))
+    terminal.table(report_table.table(report))
+    for line in (*report_table.notes(report), *report_table.written(report)):
+        terminal.paragraph(line)
+    if file is not None:
+        terminal.paragraph(f"report: {file.final}")

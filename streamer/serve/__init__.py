@@ -1,0 +1,1 @@
+"""A running site: several cameras, the detectors that they share, and what one sees of them."""

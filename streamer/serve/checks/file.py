@@ -1,0 +1,107 @@
+"""Checks a configuration file, of a site or of one run, and says what it means. The main thread calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.config.camera import CameraSettings
+from streamer.config.loading import is_site, load_settings, load_site
+from streamer.config.section import InvalidSettings
+from streamer.config.settings import MetricsSettings, StreamSettings
+from streamer.config.site import SiteSettings
+from streamer.config.source import SourceSettings
+from streamer.errors import ConfigError, StreamerError
+from streamer.run.outputs import Outputs
+from streamer.serve.checks.outputs import output_problems
+from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
+from streamer.system.secrets import SECRETS, redacted
+from streamer.system.suggestions import counted
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """A file without a problem.
+
+    Attributes:
+        lines: what it means, for a person.
+        sources: by the name of the camera; of a run, by the source itself. Empty for a run without `source.uri`.
+    """
+
+    lines: Sequence[str]
+    sources: Mapping[str, SourceSettings]
+
+
+def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
+    """Check the settings of a site, or those of one run, which have no `cameras`.
+
+    Raises:
+        ConfigError: the file cannot be read, or some settings are invalid (`InvalidSettings`, with every problem).
+    """
+    if is_site(file, assignments):
+        return _checked_site(file, load_site(file, assignments))
+    settings = load_settings(file, assignments)
+    source = settings.source.uri or ""
+    SECRETS.split(source)
+    problems = [*stream_problems(settings, settings.detector), *_metrics_problems(settings.metrics)]
+    if problems:
+        raise InvalidSettings(problems)
+    Outputs(settings.outputs).check(source)
+    lines = [
+        f"{redacted(source) or 'the source is given to run'}{_outputs(settings)}",
+        f"detector: {detector_title(settings.detector)}",
+        f"{file}: valid settings of one run",
+    ]
+    return CheckedFile(lines, {redacted(source): settings.source} if source else {})
+
+
+def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
+    problems = [*_detector_problems(site), *output_problems(site), *_metrics_problems(site.metrics)]
+    refused = {problem.partition(":")[0] for problem in problems}
+    for name, camera in site.cameras.items():
+        shared = site.detector_of(camera)
+        detector = None if _setting_of(camera.detector.name) in refused else camera.settings(shared).detector
+        problems += stream_problems(camera, detector, f"cameras.{name}.")
+    if problems:
+        raise InvalidSettings(list(dict.fromkeys(problems)))
+    width = max(map(len, site.cameras))
+    lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
+    for entry, shared in site.detectors_in_use().items():
+        users = ", ".join(site.cameras_of(entry))
+        lines.append(f"{_setting_of(entry)}: {detector_title(shared)}, policy {shared.policy}, for {users}")
+    unused = [entry for entry in site.detectors if entry not in site.detectors_in_use()]
+    lines += [f"{_setting_of(entry)}: no camera uses it" for entry in unused]
+    lines.append(f"{file}: valid settings of {counted(len(site.cameras), 'camera')}")
+    return CheckedFile(lines, {name: camera.source for name, camera in site.cameras.items()})
+
+
+def _detector_problems(site: SiteSettings) -> Iterator[str]:
+    for entry, settings in site.detectors_in_use().items():
+        try:
+            check_detector(settings)
+        except StreamerError as error:
+            yield f"{_setting_of(entry)}: {error}"
+
+
+def _metrics_problems(settings: MetricsSettings) -> Iterator[str]:
+    if settings.address is not None:
+        from streamer.observe.metrics import MetricsServer  # imports aiohttp
+
+        try:
+            MetricsServer(settings.address, lambda: ())
+        except ConfigError as error:
+            yield f"metrics.address: {error}"
+
+
+def _setting_of(entry: str) -> str:
+    """The path of the settings of a detector."""
+    return f"detectors.{entry}" if entry else "detector"
+
+
+def _camera(camera: CameraSettings) -> str:
+    return f"{redacted(camera.source.uri or '')}{_outputs(camera)}"
+
+
+def _outputs(stream: StreamSettings) -> str:
+    return f" -> {', '.join(redacted(one.to) for one in stream.outputs)}" if stream.outputs else ", no outputs"

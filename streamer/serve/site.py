@@ -1,0 +1,253 @@
+"""A running site: starts and stops its cameras, and changes them while the others run.
+
+The main thread calls `run`. Any thread may call the other methods, but no signal handler.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from streamer.config.site import SiteSettings
+from streamer.errors import ConfigError, Interrupted
+from streamer.observe.report import Report
+from streamer.serve.camera import Camera, CameraReporter
+from streamer.serve.changes import Changes, compare
+from streamer.serve.checks.outputs import check_site
+from streamer.serve.pools import SitePool
+from streamer.serve.status import CameraState, CameraStatus
+from streamer.system.service_notify import ServiceNotify
+from streamer.system.suggestions import counted, nearest
+
+STOP_S = 2.5
+"""How long the end of some cameras takes, all together."""
+REFRESH_S = 0.5
+
+
+class SiteReporter(CameraReporter, Protocol):
+    """Receives what happens at a site."""
+
+    def say(self, text: str) -> None:
+        """One line about the site. The thread that changes it."""
+        ...
+
+    def refresh(self, cameras: Sequence[CameraStatus]) -> None:
+        """About twice a second, and when the state of a camera has changed. The main thread."""
+        ...
+
+
+class Site:
+    """The cameras of a site and their detectors.
+
+    Args:
+        settings: of the site.
+        load: reads the settings again, for `reload`.
+        reporter: gets messages and states.
+        service: the service manager, which gets the state of the site.
+        overwrite: as for `Camera`.
+    """
+
+    def __init__(
+        self,
+        settings: SiteSettings,
+        load: Callable[[], SiteSettings],
+        reporter: SiteReporter,
+        service: ServiceNotify | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        self._load = load
+        self._reporter = reporter
+        self._service = service or ServiceNotify({})
+        self._overwrite = overwrite
+        self._changing = threading.Lock()  # held during a change; guards the pools
+        self._pools: dict[str, SitePool] = {}
+        self._changed = threading.Condition()  # guards all below
+        self._settings = settings
+        self._cameras: dict[str, Camera] = {}
+        self._stopping = self._woken = False
+
+    def run(self) -> None:
+        """Run until `stop`, or until the sources of all cameras have ended.
+
+        Raises:
+            Interrupted: `stop` was called.
+            ConfigError, ModelError: a detector cannot be loaded, or a camera names a class that it does not have.
+        """
+        try:
+            with self._one_change():
+                self._start()
+            self._service.ready(f"watching {counted(len(self._settings.cameras), 'camera')}")
+            self._watch()
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """End all cameras; `run` then raises Interrupted."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    @property
+    def settings(self) -> SiteSettings:
+        """The settings in use."""
+        with self._changed:
+            return self._settings
+
+    def cameras(self) -> list[CameraStatus]:
+        """The state of all cameras, in the order of the settings."""
+        return [camera.status for camera in self._all()]
+
+    def reports(self) -> dict[str, Report]:
+        """The report of each camera's last run, by name; of cameras without a report, nothing."""
+        reports = {camera.name: camera.report for camera in self._all()}
+        return {name: report for name, report in reports.items() if report is not None}
+
+    def reload(self) -> Changes:
+        """Read the settings again and apply them. Raises as `apply`."""
+        with self._one_change(), self._service.reloading():
+            return self._apply(self._load())
+
+    def apply(self, settings: SiteSettings) -> Changes:
+        """Change what differs; cameras whose settings are equal go on.
+
+        Raises:
+            ConfigError, ModelError: nothing is changed: another change is running, the settings contradict one another,
+                or a detector cannot be loaded.
+        """
+        with self._one_change():
+            return self._apply(settings)
+
+    def add(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Add a camera, with the settings of its section in the site's file.
+
+        Raises:
+            ConfigError, ModelError: there is one of that name, a setting is invalid, and as `apply`.
+        """
+        with self._one_change():
+            if name in self._settings.cameras:
+                raise ConfigError(f"there is a camera {name!r} already; remove it first, or choose another name")
+            self._apply(self._settings.with_camera(name, self._settings.camera(name, settings)))
+
+    def remove(self, name: str) -> None:
+        """Remove a camera. Raises ConfigError: there is none of that name."""
+        with self._one_change():
+            self._apply(self._settings.without_camera(name))
+
+    def restart(self, name: str) -> None:
+        """End a camera's run and begin another. Raises ConfigError: there is no camera of that name."""
+        with self._one_change():
+            if name not in self._settings.cameras:
+                raise ConfigError(f"no camera {name!r}{nearest(name, self._settings.cameras)}")
+            self._leave([name])
+            self._begin([name])
+
+    def _all(self) -> list[Camera]:
+        with self._changed:
+            return [self._cameras[name] for name in self._settings.cameras if name in self._cameras]
+
+    @contextmanager
+    def _one_change(self) -> Iterator[None]:
+        if not self._changing.acquire(blocking=False):
+            raise ConfigError("another change of the cameras is running; try again when it is done")
+        try:
+            yield
+        finally:
+            self._changing.release()
+
+    # the thread that changes the site
+
+    def _start(self) -> None:
+        """Start the cameras, which connect while their detectors load."""
+        settings = self._settings
+        check_site(settings)
+        self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
+        for name, pool in self._pools.items():
+            pool.check_classes(settings.cameras_of(name))
+        self._begin(settings.cameras)
+        for name, pool in self._pools.items():
+            pool.load(settings.cameras_of(name), self._reporter.say)
+
+    def _apply(self, settings: SiteSettings) -> Changes:
+        check_site(settings)
+        changes = compare(self._settings, settings)
+        pools = self._loaded_pools(settings)
+        self._leave([*changes.removed, *changes.changed])
+        before, self._pools = self._pools, pools
+        with self._changed:
+            self._settings = settings
+        self._begin([*changes.added, *changes.changed])
+        for name, pool in before.items():
+            if pool is not pools.get(name):
+                pool.close()
+        return changes
+
+    def _loaded_pools(self, settings: SiteSettings) -> dict[str, SitePool]:
+        """The detectors of new settings: those that stay, and others that are loaded now."""
+        pools: dict[str, SitePool] = {}
+        try:
+            for name, detector in settings.detectors_in_use().items():
+                pool = self._pools.get(name)
+                pools[name] = pool if pool is not None and pool.settings == detector else SitePool(detector)
+                pools[name].load(settings.cameras_of(name), self._reporter.say)
+        except BaseException:
+            for name, pool in pools.items():
+                if pool is not self._pools.get(name):
+                    pool.close()
+            raise
+        return pools
+
+    def _begin(self, names: Iterable[str]) -> None:
+        for name in names:
+            settings = self._settings.cameras[name]
+            pool = self._pools[settings.detector.name]
+            camera = Camera(name, settings, pool, self._reporter, self._wake, overwrite=self._overwrite)
+            with self._changed:
+                self._cameras[name] = camera
+            camera.start()
+
+    def _leave(self, names: Iterable[str]) -> None:
+        with self._changed:
+            cameras = [self._cameras.pop(name) for name in names if name in self._cameras]
+        self._stop_all(cameras)
+
+    def _stop_all(self, cameras: Sequence[Camera]) -> None:
+        """End cameras at the same time."""
+        for camera in cameras:
+            camera.stop()
+        until_s = time.monotonic() + STOP_S
+        for camera in cameras:
+            if not camera.join(until_s - time.monotonic()):
+                self._reporter.message(camera.name, f"did not end within {STOP_S:g} s and is left behind")
+
+    # main thread
+
+    def _watch(self) -> None:
+        while True:
+            cameras = self.cameras()
+            self._reporter.refresh(cameras)
+            self._service.beat()
+            if cameras and all(camera.state is CameraState.ENDED for camera in cameras):
+                return
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping or self._woken, REFRESH_S)
+                self._woken = False
+                if self._stopping:
+                    raise Interrupted
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def _end(self) -> None:
+        self._service.stopping()
+        for pool in self._pools.values():
+            pool.cancel()
+        self._stop_all(self._all())
+        for pool in self._pools.values():
+            pool.close()
+        self._reporter.refresh(self.cameras())
