@@ -16,6 +16,7 @@ import av
 
 from streamer.media.passthrough import Passthrough
 from streamer.values.drawable import Drawable
+from streamer.values.events import NOTHING_WATCHED, Watched
 from streamer.values.frame import BgrArray, Frame, RgbArray, bgr_of
 from streamer.values.labels import LabelTable
 from streamer.values.objects import Objects
@@ -168,6 +169,7 @@ class Scene:
         picture: the annotated picture (format, size, pts and colour of the frame); None if nothing is drawn.
         fps: frames per second for the head-up line: the rate of a file, or at which a live source is shown now; 0 if
             unknown.
+        watched: events on the frame, and the counts of lines and zones; empty if the stream has none.
     """
 
     frame: Frame
@@ -178,6 +180,7 @@ class Scene:
     found_pts: IdArray | None = None
     picture: av.VideoFrame | None = None
     fps: float = 0.0
+    watched: Watched = NOTHING_WATCHED
 
     @property
     def stream(self) -> str:

@@ -62,9 +62,8 @@ class Pipeline:
         cadence: selects the frames to detect; all if None. Boxes are interpolated between them (live: carried forward).
         select: filters the detections of a frame; called by the detector threads.
         draw: draw even if no sink needs pictures.
-        overlay: of a live source: `now` shows every frame on arrival, `detected` only detected frames, `delayed` every
-            frame `delay_s` after arrival.
-        delay_s: for `delayed`; measured if None.
+        overlay, delay_s: of a live source: `now` shows every frame on arrival, `detected` only detected frames,
+            `delayed` every frame `delay_s` after arrival (measured if None).
         latency: run on a simulated clock, as a live source whose detections take this long.
         optional: sinks whose failure does not end a live run.
         keep_all: sinks that get every frame of a live source, if late; the others get the newest.
@@ -72,6 +71,7 @@ class Pipeline:
         stats: the figures of the run, complete when it has ended; `stats.stream` names this stream.
         observers: notified of what happens in the run.
         path: replaces the frame path that source, cadence and overlay lead to (a replay).
+        rules: adds `Scene.watched` to each scene before it is drawn; called by the display thread.
 
     Raises:
         ValueError: no detector, an unknown overlay, or `Cadence.max_gap_s` for a live source.
@@ -97,6 +97,7 @@ class Pipeline:
         stats: RunStats | None = None,
         observers: Sequence[RunObserver] = (),
         path: FramePath | None = None,
+        rules: Callable[[Scene], Scene] | None = None,
     ) -> None:
         if not detectors:
             raise ValueError("a pipeline needs a detector")
@@ -105,9 +106,8 @@ class Pipeline:
         self._failures, self._rate = DetectorFailures(), RateMeter()
         self._renderer = Renderer(annotators, source.info.sample_aspect_ratio)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
-        self._select, self._stop = select, threading.Event()
-        self.stats = stats or RunStats()
-        self._observers = tuple(observers)
+        self._select, self._rules, self._stop = select, rules or (lambda scene: scene), threading.Event()
+        self._observers, self.stats = tuple(observers), stats or RunStats()
         self.stats.ledger.observe(self._observers)
         self._setup = RunSetup(
             source.info, detectors[0].labels, cadence or Cadence(), Overlay(overlay), delay_s, latency is not None
@@ -282,7 +282,7 @@ class Pipeline:
         frame, labels, confirmed = presented.frame, self._detectors[0].labels, presented.tracks.confirmed
         tracks = presented.tracks if confirmed.all() else presented.tracks.select(confirmed)
         found_pts = self._presentation.objects.found_pts(tracks.ids, frame.pts)
-        scene = Scene(frame, tracks, labels, presented.state, presented.detections, found_pts, fps=fps)
+        scene = self._rules(Scene(frame, tracks, labels, presented.state, presented.detections, found_pts, fps=fps))
         if not self._draws:
             return scene
         started_s = time.perf_counter()

@@ -185,6 +185,8 @@ SINKS = Registry(
         "jsonl": "streamer.sinks.text.json_lines:JsonLinesSink",
         "csv": "streamer.sinks.text.csv_rows:CsvSink",
         "mot": "streamer.sinks.text.mot_text:MotSink",
+        "events": "streamer.sinks.text.events:EventsSink",
+        "crossings": "streamer.sinks.text.events:CrossingsSink",
         "window": "streamer.sinks.window.window:WindowSink",
         "images": "streamer.sinks.images.images:ImageSink",
         "recording": "streamer.sinks.segments.recording:RecordingSink",

@@ -24,8 +24,8 @@ PUBLIC_SEAMS = ("errors.py", "section.py")
 """Short modules that other packages import from."""
 ORDER = (
     "errors", "system", "registry", "values", "config", "media", "network", "web", "models", "classes", "interfaces",
-    "flow", "motion", "inference", "presentation", "features", "render", "sources", "detectors", "sinks", "pipeline",
-    "observe", "run", "replay", "serve", "evaluation", "cli", "__init__", "__main__",
+    "flow", "motion", "inference", "presentation", "analytics", "features", "render", "sources", "detectors", "sinks",
+    "pipeline", "observe", "run", "replay", "serve", "evaluation", "cli", "__init__", "__main__",
 )  # fmt: skip
 """The folders and modules of `streamer/` from the lowest up: each may import those before it."""
 

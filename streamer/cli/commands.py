@@ -16,10 +16,13 @@ from streamer.cli.options import (
     Assign,
     Classes,
     Config,
+    Crossings,
     Csv,
     DetectEvery,
     DetectorName,
+    Events,
     Jsonl,
+    Lines,
     MinScore,
     Mot,
     Offline,
@@ -28,6 +31,7 @@ from streamer.cli.options import (
     Quiet,
     ReportFile,
     TrackerName,
+    Zones,
     detector_options,
     flag,
     parse_size,
@@ -52,12 +56,16 @@ def run(
     detect_fps: run_options.DetectFps = None,
     offline: Offline = False,
     tracker: TrackerName = None,
+    line: Lines = None,
+    zone: Zones = None,
     no_origin: run_options.NoOrigin = False,
     output: Output = None,
     out_dir: run_options.OutDir = None,
     jsonl: Jsonl = None,
     csv: Csv = None,
     mot: Mot = None,
+    events: Events = None,
+    crossings: Crossings = None,
     report: ReportFile = None,
     show: run_options.Show = False,
     overwrite: Overwrite = False,
@@ -90,9 +98,10 @@ def run(
         "source.retry_at_start": None if retry_for is None else retry_for > 0,
         "metrics.address": metrics,
     }
-    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "report": report}
-    files |= {"show": show, "overwrite": overwrite, "typed": output or (), "out_dir": out_dir}
+    files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "events": events, "crossings": crossings}
+    files |= {"report": report, "show": show, "overwrite": overwrite, "typed": output or (), "out_dir": out_dir}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
+        from streamer.cli.rule_options import with_rules
         from streamer.cli.runs import run_inputs
         from streamer.config.loading import load_settings
         from streamer.run.inputs import find_inputs
@@ -100,14 +109,13 @@ def run(
 
         for source in sources or ():
             SECRETS.split(source)
-        settings = load_settings(config, assign or [], options)
+        settings = with_rules(load_settings(config, assign or [], options), line or (), zone or ())
         given = sources or [settings.source.uri or ""]
         if not all(given):
             raise ConfigError("no source given; name a file, a webcam (0) or an address after 'run', or set source.uri")
         SECRETS.split(given[0])
-        inputs = find_inputs(given)
         run_inputs(
-            inputs,
+            find_inputs(given),
             settings,
             files,
             terminal,

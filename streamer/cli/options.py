@@ -14,7 +14,7 @@ import typer
 from streamer.errors import ConfigError
 from streamer.registry import DETECTORS, TRACKERS
 
-INPUT, DETECTION, TRACKING, DRAWING = "Input", "Detection", "Tracking", "Drawing"
+INPUT, DETECTION, TRACKING, COUNTING, DRAWING = "Input", "Detection", "Tracking", "Counting", "Drawing"
 OUTPUTS, LIVE, ADVANCED = "Outputs", "Live", "Advanced"
 
 
@@ -60,6 +60,35 @@ Jsonl = Annotated[
 Csv = Annotated[Path | None, value("--csv", "FILE", "Write CSV: one row per box; - for standard output.", OUTPUTS)]
 Mot = Annotated[
     Path | None, value("--mot", "FILE", "Write tracks as MOT Challenge text; - for standard output.", OUTPUTS)
+]
+Events = Annotated[
+    Path | None,
+    value(
+        "--events", "FILE", "Write JSON lines: one object per event of a line or zone; - for standard output.", OUTPUTS
+    ),
+]
+Crossings = Annotated[
+    Path | None,
+    value("--crossings", "FILE", "Write CSV: one row per crossing of a line; - for standard output.", OUTPUTS),
+]
+Lines = Annotated[
+    list[str] | None,
+    value(
+        "--line",
+        "NAME=X,Y,X,Y",
+        "Count what crosses a line: gate=0.2,0.5,0.8,0.5. Shares of the picture's width and height from its upper left "
+        "corner; from left to right, downwards is 'in'. Repeatable.",
+        COUNTING,
+    ),
+]
+Zones = Annotated[
+    list[str] | None,
+    value(
+        "--zone",
+        "NAME=X,Y,X,Y,X,Y",
+        "Report what enters and leaves an area with three or more corners. Repeatable.",
+        COUNTING,
+    ),
 ]
 ReportFile = Annotated[Path | None, value("--report", "FILE", "Write the final report as JSON.", OUTPUTS)]
 Overwrite = Annotated[bool, flag("--overwrite", "Replace output files that exist.", OUTPUTS)]

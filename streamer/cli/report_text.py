@@ -10,6 +10,7 @@ from streamer.flow.stats import DETECTED, LEAST_TRACK_S, RunStats
 from streamer.observe.report import STATES_WITH_CAUSE, Report
 from streamer.system.paths import readable
 from streamer.system.suggestions import counted
+from streamer.values.events import COUNTED
 from streamer.values.states import FrameState
 
 MOST_CLASSES = 8
@@ -71,11 +72,20 @@ def figures(stats: RunStats) -> list[str]:
     counts = [
         f"{n} {what} ({readable(cause)})"
         for (what, cause), n in sorted(stats.counts.items())
-        if cause and what != DETECTED
+        if cause and what not in (DETECTED, *COUNTED)
     ]
     lines = ["age of the frames, p50 / p95: " + ", ".join(ages)] if ages else []
     lines += ["other counts: " + ", ".join(counts)] if counts else []
     return [*lines, _tracks(stats)]
+
+
+def rules(report: Report) -> list[str]:
+    """The counts of each line and zone."""
+    told = [f"line {name}: {ways['in']} in, {ways['out']} out" for name, ways in report.lines.items()]
+    for name, kinds in report.zones.items():
+        dwelt = f", {kinds['dwell']} dwelt" if kinds["dwell"] else ""
+        told.append(f"zone {name}: {kinds['enter']} entered, {kinds['leave']} left{dwelt}")
+    return told
 
 
 def notes(report: Report, warned: Collection[str]) -> list[str]:

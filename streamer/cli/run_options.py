@@ -25,6 +25,8 @@ OPTION_OF = {
     "detector.offline": "--offline",
     "detector.latency": "--latency",
     "tracker.name": "--tracker",
+    "analytics.lines": "--line",
+    "analytics.zones": "--zone",
     "delay_s": "--delay",
     "metrics.address": "--metrics",
     "set overwrite": "--overwrite",

@@ -175,7 +175,7 @@ class Terminal:
         for line in report_text.head(report):
             _paragraph(self.output, line)
         self.table(report_text.stages(report.stats))
-        for line in (*report_text.figures(report.stats), *notes):
+        for line in (*report_text.figures(report.stats), *report_text.rules(report), *notes):
             _paragraph(self.output, SECRETS.hide(line))
         for line in report_text.destinations(report):  # names of files are exact
             _paragraph(self.output, line)

@@ -97,8 +97,8 @@ class OutputEntry(OutputSettings):
     """A video or a picture, a folder of pictures (shots/), a pattern such as rec/%Y%m%d-%H%M%S.mp4 or shots/%06d.jpg,
     an HLS playlist, or an address (rtsp, rtmp, udp, http)."""
     sink: str | None = None
-    """The sink by name (`video`, `images`, `recording`, `stream`, `mjpeg`, `jsonl`, `csv`, `mot`, `window`, or one of
-    another package); null: the one that `to` calls for."""
+    """The sink by name (`video`, `images`, `recording`, `stream`, `mjpeg`, `jsonl`, `csv`, `mot`, `events`,
+    `crossings`, `window`, or one of another package); null: the one that `to` calls for."""
 
     @model_validator(mode="before")
     @classmethod

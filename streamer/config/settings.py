@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from streamer.config.analytics import AnalyticsSettings
 from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry, OutputSettings
 from streamer.config.section import Section
@@ -78,6 +79,7 @@ class StreamSettings(Section):
     """Delay of `delayed`; if null it is measured, so that detections usually arrive in time."""
     tracker: TrackerSettings = TrackerSettings()
     draw: DrawSettings = DrawSettings()
+    analytics: AnalyticsSettings = AnalyticsSettings()
     output: OutputSettings = OutputSettings()
     """Settings of the outputs named on the command line; of all outputs of a camera of a site."""
     outputs: tuple[OutputEntry, ...] = ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from streamer.config.analytics import AnalyticsSettings, RuleSettings
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.stats import DurationHistogram, RunStats
+from streamer.values.events import COUNTED, Direction, EventKind, counted_as
 from streamer.values.states import FrameState
 
 STATES_WITH_CAUSE = (FrameState.LOST, FrameState.DROPPED, FrameState.CORRUPT)
@@ -28,6 +30,7 @@ class Report:
         notes: what the outputs could not carry, and other things that the user must know.
         first_frame_s: time from the start of the program to the first scene; None if there was no scene.
         remarks: for the user only, not part of the JSON: addresses that were served.
+        rules: the lines and zones of the run.
     """
 
     source: str
@@ -38,6 +41,23 @@ class Report:
     notes: Sequence[str] = field(default=())
     first_frame_s: float | None = None
     remarks: Sequence[str] = ()
+    rules: AnalyticsSettings = field(default_factory=AnalyticsSettings)
+
+    @property
+    def lines(self) -> dict[str, dict[str, int]]:
+        """Crossings of each line by direction."""
+        ways = {direction.value: counted_as(EventKind.CROSSING, direction) for direction in Direction}
+        return self._counts(self.rules.lines, ways)
+
+    @property
+    def zones(self) -> dict[str, dict[str, int]]:
+        """Events of each zone by kind."""
+        kinds = {kind.value: counted_as(kind) for kind in EventKind if kind is not EventKind.CROSSING}
+        return self._counts(self.rules.zones, kinds)
+
+    def _counts(self, rules: Sequence[RuleSettings], names: Mapping[str, str]) -> dict[str, dict[str, int]]:
+        counts = self.stats.counts
+        return {rule.name: {key: counts.get((what, rule.name), 0) for key, what in names.items()} for rule in rules}
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values, ready for JSON. The name of each key has the unit of its value."""
@@ -53,12 +73,18 @@ class Report:
                 if times.count
             },
             "ages": {place: _age(ages) for place, ages in stats.ages.items()},
-            "counts": {f"{what}: {cause}" if cause else what: n for (what, cause), n in sorted(stats.counts.items())},
+            "counts": {
+                f"{what}: {cause}" if cause else what: n
+                for (what, cause), n in sorted(stats.counts.items())
+                if what not in COUNTED
+            },
             "bottleneck": stats.bottleneck,
             "throughput_fps": round(stats.throughput_fps, 2),
             "wall_s": round(stats.wall_s, 3),
             "first_frame_s": None if self.first_frame_s is None else round(self.first_frame_s, 3),
             "tracks_by_class": dict(sorted(stats.tracks.by_class.items())),
+            "lines": self.lines,
+            "zones": self.zones,
             "outputs": list(self.outputs),
             "notes": list(self.notes),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from streamer.analytics.rules import build_rules
 from streamer.config.settings import Settings
 from streamer.interfaces import WaitingSink
 from streamer.observe.report import Reporter
@@ -68,6 +69,7 @@ class ReplaySession(Session):
             optional=sinks.optional,
             stats=self.stats,
             path=FramePath(route, live_presentation(tracker, header.overlay, header.delay_s)),
+            rules=build_rules(settings.analytics, header.labels, source.info, self.stats.count),
         )
         detector = f"using recorded detections of {header.source}"
         return build.BuiltRun(pipeline, source.info, detector, sinks.all)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from streamer.analytics.rules import build_rules
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
@@ -162,6 +163,7 @@ def build_run(
         playout=playout(settings.source),
         stats=stats,
         observers=observers,
+        rules=build_rules(settings.analytics, built.detectors[0].labels, info, stats.count),
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
     return BuiltRun(pipeline, info, built.reason, sinks.all, (warnings, *copied))

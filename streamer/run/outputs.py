@@ -54,6 +54,8 @@ class Outputs:
         jsonl: Path | None = None,
         csv: Path | None = None,
         mot: Path | None = None,
+        events: Path | None = None,
+        crossings: Path | None = None,
         show: bool = False,
         report: Path | None = None,
         overwrite: bool = False,
@@ -67,14 +69,15 @@ class Outputs:
             source: as the user gave it.
             typed: files and addresses.
             jsonl, csv, mot: files for tracks.
+            events, crossings: files for events of lines and zones.
             show: open a window.
             report, overwrite: as in the attributes.
             out_dir: the folder of all outputs with a relative name; it is made. None for the current folder.
             may_be_none: if none is named, there is none.
 
         Raises:
-            ConfigError: an empty name, `-` for anything but text, or no output for a live source or for an output of an
-                earlier run.
+            ConfigError: an empty name, `-` for anything but text, events without a line or zone, or no output for a
+                live source or for an output of an earlier run.
         """
         if not all(typed):
             raise ConfigError("an output has an empty name; give a file or an address")
@@ -82,7 +85,8 @@ class Outputs:
             if port := _NO_SCHEME.fullmatch(to):
                 meant = f"http://{port[1] or '127.0.0.1'}:{port[2]}/"
                 raise ConfigError(f"{to}: is no name of an output; did you mean {meant} (a page for browsers)?")
-        named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
+        named: dict[str, Path | str | None] = {"jsonl": jsonl, "csv": csv, "mot": mot}
+        named |= {"events": events, "crossings": crossings, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
         by_default = not (typed or settings.outputs or others or may_be_none)
         if by_default:
@@ -92,6 +96,10 @@ class Outputs:
             typed = [default_output(source, as_video=as_video)]
         given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
         _refuse_standard_output(given, report)
+        if not settings.analytics.rules and any(one.sink in ("events", "crossings") for one in given):
+            raise ConfigError(
+                "there is no line and no zone to write events of; give analytics.lines or analytics.zones"
+            )
         entries = tuple(_placed(one, source, out_dir) for one in given)
         written = None if report is None else Path(placed(str(report), source, out_dir))
         files = [sink_class(one).file_of(one) for one in entries]

@@ -179,6 +179,7 @@ class Session:
             notes=run.notes,
             first_frame_s=self._first_frame_s,
             remarks=self._remarks(),
+            rules=self._settings.analytics,
         )
         if report_file is not None:
             report_file.complete(json.dumps(paths.encodable(report.to_dict()), indent=2) + "\n")

@@ -23,7 +23,16 @@ COMMANDS = [
     "reload", "cameras list", "cameras add", "cameras remove", "cameras restart",
 ]  # fmt: skip
 GROUPS = ["Input", "Detection", "Tracking", "Drawing", "Outputs", "Live", "Advanced"]
-NOT_LITERAL = {"source.uri", "source.fps", "source.live", "detector.classes", "detector.min_score", "detector.fps"}
+NOT_LITERAL = {
+    "analytics.lines",
+    "analytics.zones",
+    "source.uri",
+    "source.fps",
+    "source.live",
+    "detector.classes",
+    "detector.min_score",
+    "detector.fps",
+}
 NOT_LITERAL |= {
     "detector.offline",
     "detector.latency",

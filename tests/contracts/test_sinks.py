@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import gc
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -48,12 +49,24 @@ def _frames_in_mot(path: Path) -> int:
     return len({line.split(",")[0] for line in path.read_text(encoding="ascii").splitlines()})
 
 
+def _crossings_in_json(path: Path) -> int:
+    events = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return sum(event["kind"] == "crossing" for event in events)
+
+
+def _crossings_in_csv(path: Path) -> int:
+    with path.open(encoding="utf-8", newline="") as file:
+        return len(list(csv.DictReader(file)))
+
+
 # Suffix, and what counts the frames in a finished output.
 FILES: dict[str, tuple[str, Callable[[Path], int]]] = {
     "video": (".mp4", _frames_in_video),
     "jsonl": (".jsonl", _frames_in_json),
     "csv": (".csv", _frames_in_csv),
     "mot": (".txt", _frames_in_mot),
+    "events": (".jsonl", _crossings_in_json),
+    "crossings": (".csv", _crossings_in_csv),
 }
 # Those that write no file of their own name: the output.
 OTHERS = {
@@ -64,7 +77,7 @@ OTHERS = {
     "window": "window",
 }
 NEEDS = {"window": pytest.mark.system}
-NEEDS_PICTURE = {"video": True, "jsonl": False, "csv": False, "mot": False}
+NEEDS_PICTURE = {"video": True, "jsonl": False, "csv": False, "mot": False, "events": False, "crossings": False}
 
 
 @pytest.fixture(params=sorted(set(registry.SINKS) - set(OTHERS)))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from streamer.interfaces import Scene, StreamInfo
 from streamer.sinks.video.video import VideoSink
 from streamer.sources.file.file import FileSource
+from streamer.values.events import Direction, Event, EventKind, Watched
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
@@ -24,6 +25,7 @@ from tracking.types import Origin, Tracks
 
 LABELS = LabelTable(("person", "car"), ("/m/01g317", ""))
 TIME_BASE = Fraction(1, 12800)
+CROSSING = Event("gate", EventKind.CROSSING, 1, "person", 1.2345, "front", Direction.IN)
 
 
 def tracks(count: int) -> Tracks:
@@ -54,10 +56,11 @@ def scene(
     count: int = 0,
     segment: int = 0,
 ) -> Scene:
-    """A scene with a picture that shows its index."""
+    """A scene with a picture that shows its index; the first of its tracks crosses a line."""
     shown = av.VideoFrame.from_ndarray(picture(index, size), "rgb24").reformat(format=pix_fmt)
     frame = Frame(shown, index, pts, time_base, 0.0, duration=duration, segment=segment)
-    return Scene(frame, tracks(count), LABELS, FrameState.DETECTED)
+    watched = Watched((CROSSING,)) if count else Watched()
+    return Scene(frame, tracks(count), LABELS, FrameState.DETECTED, watched=watched)
 
 
 def info(

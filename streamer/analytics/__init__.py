@@ -1,0 +1,1 @@
+"""Lines and zones: events from the tracks that are shown."""

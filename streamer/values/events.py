@@ -1,0 +1,106 @@
+"""What the rules of a stream found on a frame: events, and the counts of each line and zone. Immutable; any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Points = tuple[tuple[float, float], ...]
+"""x, y in 0..1 of the width and height of the upright frame; x points right, y down."""
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    CROSSING = "crossing"
+    """A track crossed a line."""
+    ENTER = "enter"
+    """A track entered a zone."""
+    LEAVE = "leave"
+    """A track left a zone, or is no longer shown."""
+    DWELL = "dwell"
+    """A track has been in a zone for `dwell_s`."""
+
+
+class Direction(StrEnum):
+    """The direction of a crossing, seen from the first point of the line towards its last point."""
+
+    IN = "in"
+    """From the left hand to the right hand: downwards, for a line that is drawn from left to right."""
+    OUT = "out"
+    """From the right hand to the left hand."""
+
+
+def counted_as(kind: EventKind, direction: Direction | None = None) -> str:
+    """The name under which `RunStats` counts events: `crossing in`, `crossing out`, `enter`, `leave`, `dwell`."""
+    return kind.value if direction is None else f"{kind} {direction}"
+
+
+CROSSINGS = tuple(counted_as(EventKind.CROSSING, direction) for direction in Direction)
+"""Crossings `in` and `out`, as they are counted."""
+COUNTED = (*CROSSINGS, *(counted_as(kind) for kind in EventKind if kind is not EventKind.CROSSING))
+"""All names under which events are counted, with the name of the rule as the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event.
+
+    Attributes:
+        rule: name of the line or zone.
+        kind: what happened.
+        track: id of the track.
+        label: name of its class, the most frequent one so far.
+        time_s: media time, seconds. Of a crossing: interpolated between two frames. Of `enter` and `leave`: the first
+            and the last frame inside. Of `dwell`: the frame on which the time was reached.
+        camera: name of the stream in a program that runs several, else of the source.
+        direction: of a crossing; else None.
+        inside_s: how long the track has been in the zone, seconds; None for a crossing.
+    """
+
+    rule: str
+    kind: EventKind
+    track: int
+    label: str
+    time_s: float
+    camera: str
+    direction: Direction | None = None
+    inside_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """A line, with its crossings since the start of the run."""
+
+    name: str
+    points: Points
+    entered: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneState:
+    """A zone, with the tracks in it now and those that have entered since the start of the run."""
+
+    name: str
+    points: Points
+    inside: int
+    entered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The result of all rules for one frame.
+
+    Attributes:
+        events: that became certain on this frame; their `time_s` may be earlier.
+        lines, zones: in the order of the settings.
+    """
+
+    events: tuple[Event, ...] = ()
+    lines: tuple[LineState, ...] = ()
+    zones: tuple[ZoneState, ...] = ()
+
+
+NOTHING_WATCHED = Watched()
+"""The result of a stream without rules."""
