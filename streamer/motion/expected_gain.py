@@ -31,7 +31,7 @@ _SAME_IOU = 0.5
 _MEMORY_S = 2.5
 """The rate is a mean over about this time: short, because a scene that was still may begin to move."""
 _USUAL_RATE = 0.3
-_USUAL_S = 1.0
+_USUAL_S = 0.5
 """The usual rate counts as much as results with an age of this in total."""
 _LEAST_RATE = 0.1
 """Per second: something may appear in any scene."""
@@ -95,7 +95,7 @@ class ExpectedGain:
     def at(self, now_s: float) -> float:
         """The index at this time, on the clock of `Frame.captured_s`; at least 0."""
         with self._lock:
-            age_s = _USUAL_S if self._since_s is None else max(now_s - self._since_s, 0.0)
+            age_s = 1.0 if self._since_s is None else max(now_s - self._since_s, 0.0)
             decayed = self._rate * age_s
             return (1 - (1 + decayed) * math.exp(-decayed)) / self._rate + self._new * age_s
 
