@@ -21,6 +21,7 @@ ALL = (
     "reconnects",
     "capture_isolation",
     "killed_recording",
+    "cameras",
 )
 
 for name in ALL:

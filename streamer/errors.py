@@ -22,9 +22,18 @@ class Interrupted(Exception):
 
 
 class ConfigError(StreamerError):
-    """A setting, option or argument is invalid."""
+    """A setting, option or argument is invalid.
+
+    Args:
+        message: about the first problem.
+        others: further problems of the same settings, one line each.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *others: str) -> None:
+        super().__init__(message)
+        self.problems = (message, *others)
 
 
 class _SourceError(StreamerError):

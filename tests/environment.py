@@ -60,11 +60,13 @@ def isolate() -> Path:
     home = Path(tempfile.mkdtemp(prefix="streamer-tests-"))
     cache = home / ".cache/streamer"  # the default location for programs that only read HOME
     cache.mkdir(parents=True)
+    session = home / "run"
+    session.mkdir()
     for path in weights:
         shutil.copyfile(path, cache / path.name)
     kept = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
     os.environ.clear()
-    os.environ.update(kept | FIXED | {"HOME": str(home), "STREAMER_CACHE": str(cache)})
+    os.environ.update(kept | FIXED | {"HOME": str(home), "STREAMER_CACHE": str(cache), "XDG_RUNTIME_DIR": str(session)})
     os.environ.setdefault("PYTHONHASHSEED", "0")  # of the workers and of all programs that the tests start
     time.tzset()
     os.umask(0o022)

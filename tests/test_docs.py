@@ -16,8 +16,11 @@ import typer
 import yaml
 
 from streamer.cli.program import app
-from streamer.config.loading import load_settings
+from streamer.config.camera import CameraDetectorSettings
+from streamer.config.loading import load_settings, load_site
 from streamer.config.settings import Settings
+from streamer.config.site import SharedDetectorSettings
+from streamer.serve.checks.outputs import check_site
 
 ROOT = Path(__file__).parents[1]
 ENGINEERING = ROOT / "docs" / "engineering"
@@ -41,6 +44,9 @@ MOST_LINES_OF_THE_README = 120
 LINES_BEFORE_A_COMMAND = 15
 BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SECTIONS = [name for name, field in Settings.model_fields.items() if hasattr(field.annotation, "model_fields")]
+COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+FOR_SITES = ("serve", "check")
+"""Commands whose settings are those of a site."""
 OTHER_PROGRAMS = {"--gpus"}
 """Options of other programs that the pages name."""
 OTHER_SYMPTOMS = {"streamer: command not found", "libGL.so.1: cannot open shared object file", "tracks: none"}
@@ -156,11 +162,17 @@ def test_every_command_of_a_page_parses(page: Path, capsys: pytest.CaptureFixtur
     commands = commands_of(read(page))
     assert commands or page not in (README, *USER_PAGES)
     for command in commands:
+        if len(command) == 1 and command[0] in COMMANDS:  # the name of a command in a sentence
+            continue
         try:
-            values = parse(command)
+            values = parse([*command])
         except Exception as error:
             pytest.fail(f"streamer {shlex.join(command)}: {error}")
-        load_settings(None, values.get("assign") or ())
+        assigned = values.get("assign") or ()
+        if command[0] in FOR_SITES and assigned:
+            load_site(ROOT / "configs" / "site.yaml", assigned)
+        elif command[:2] != ["cameras", "add"]:
+            load_settings(None, assigned)
     capsys.readouterr()  # --help prints
 
 
@@ -190,16 +202,21 @@ def test_every_named_option_and_setting_exists(page: Path) -> None:
     named = set(re.findall(r"`(--[a-z][a-z-]+)", BLOCK.sub("", text))) - OTHER_PROGRAMS
     assert named <= known, sorted(named - known)
     for section, name in re.findall(rf"`({'|'.join(SECTIONS)})\.([a-z_]+)(?![\w/])", text):
-        fields = Settings.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
+        fields = {*Settings.model_fields[section].annotation.model_fields}  # type: ignore[union-attr]
+        if section == "detector":
+            fields |= {*SharedDetectorSettings.model_fields, *CameraDetectorSettings.model_fields}
         assert name in fields, f"{section}.{name}"
 
 
 @pytest.mark.parametrize("page", USER_PAGES, ids=page_name)
 def test_every_example_of_settings_is_valid(page: Path, tmp_path: Path) -> None:
     for number, (language, block) in enumerate(BLOCK.findall(read(page))):
-        if language == "yaml" and set(yaml.safe_load(block)) <= set(Settings.model_fields):
-            file = tmp_path / f"{number}.yaml"
-            file.write_text(block, encoding="utf-8")
+        sections = set(yaml.safe_load(block)) if language == "yaml" else set()
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(block, encoding="utf-8")
+        if "cameras" in sections:
+            check_site(load_site(file))
+        elif sections and sections <= set(Settings.model_fields):
             load_settings(file)
 
 

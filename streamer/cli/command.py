@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamer.errors import Interrupted, StreamerError
+from streamer.errors import ConfigError, Interrupted, StreamerError
 from streamer.system import standard_streams
 from streamer.system.interrupts import Interrupts
 
@@ -58,7 +58,8 @@ def _exit_code(error: BaseException, terminal: Terminal, interrupts: Interrupts)
     if isinstance(error, Interrupted) and number is None:  # the user closed the window
         return 0
     if isinstance(error, StreamerError):
-        terminal.error(str(error))
+        for problem in error.problems if isinstance(error, ConfigError) else (str(error),):
+            terminal.error(problem)
         return error.exit_code
     # A library may turn KeyboardInterrupt into an error of its own: pydantic does so while it builds a model.
     if number is not None and (interrupts.raised or isinstance(error, Interrupted | KeyboardInterrupt)):

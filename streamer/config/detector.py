@@ -84,8 +84,8 @@ class DetectorSettings(Section):
     """After a hang the run ends with an error, or only the frame is lost and the module is loaded again."""
     onnx: OnnxSettings = OnnxSettings()
     every: int | Literal["auto"] = 1
-    """Detect every N-th frame and interpolate the boxes between; `auto` detects the frames of a file at which something
-    has moved."""
+    """Detect every N-th frame and interpolate the boxes between; `auto` detects the frames of a file at which
+    something changes."""
     max_gap_s: float = Field(default=1.0, gt=0, le=60)
     """With `every: auto`, the longest media time between two detected frames."""
     fps: float | None = Field(default=None, gt=0)

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from streamer.config.layers import of_source
-from streamer.config.section import InvalidSettings, validated
+from streamer.config.section import validated
 from streamer.config.settings import Settings
 from streamer.config.site import SiteSettings
 from streamer.config.yaml_file import read_yaml
@@ -59,17 +59,17 @@ def load_site(
     """
     try:
         site = validated(SiteSettings, unchecked_values(file, assignments, options))
-    except InvalidSettings as error:
-        raise InvalidSettings(_told_once(error.problems)) from error
+    except ConfigError as error:
+        raise ConfigError(*_told_once(error.problems)) from error
     if problems := list(site.problems()):
-        raise InvalidSettings(problems)
+        raise ConfigError(*problems)
     for camera in site.cameras.values():
         for address in (camera.source.uri or "", *(output.to for output in camera.outputs)):
             SECRETS.split(address)
     return site
 
 
-def _told_once(problems: list[str]) -> list[str]:
+def _told_once(problems: Sequence[str]) -> list[str]:
     """The problems without those that a camera has from the defaults, which are told for the defaults."""
     return [
         one

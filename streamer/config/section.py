@@ -26,18 +26,6 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 
 
-class InvalidSettings(ConfigError):
-    """Some settings are invalid; the message is the first problem.
-
-    Args:
-        problems: one line each, at least one.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__(problems[0])
-        self.problems = problems
-
-
 def validated(section: type[S], values: object, *above: str) -> S:
     """The settings of a section.
 
@@ -47,13 +35,13 @@ def validated(section: type[S], values: object, *above: str) -> S:
         above: the keys above the section.
 
     Raises:
-        InvalidSettings: with a line about each invalid value: its path, the problem, the value; for an unknown key the
+        ConfigError: with a line about each invalid value: its path, the problem, the value; for an unknown key the
             nearest one.
     """
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise InvalidSettings([_line(dict(found), section, above) for found in error.errors()]) from error
+        raise ConfigError(*(_line(dict(found), section, above) for found in error.errors())) from error
 
 
 def ffmpeg_text(value: object) -> object:

@@ -119,7 +119,7 @@ class SiteSettings(Section):
         """The settings of a camera from those that are given for it, and the defaults.
 
         Raises:
-            InvalidSettings: a value is invalid.
+            ConfigError: a value is invalid.
         """
         defaults = self.defaults.model_dump(exclude_unset=True)
         return validated(CameraSettings, camera_values(name, values, defaults), "cameras", name)

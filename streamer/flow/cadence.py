@@ -1,4 +1,4 @@
-"""Which frames are detected: every N-th, a number per second of media time, or where something moves.
+"""Which frames are detected: every N-th, a number per second of media time, or where something changes.
 
 Pure; called with frames in order. `streamer.motion.detection_demand` chooses the frames of a cadence with `max_gap_s`.
 """
@@ -25,7 +25,7 @@ class Cadence:
     Attributes:
         every: N, to detect every N-th frame.
         fps: instead, detections per second of media time, whatever frame rate the container declares.
-        max_gap_s: instead, where something moves, and after this media time at the latest. For files.
+        max_gap_s: instead, where something changes, and after this media time at the latest. For files.
 
     Raises:
         ValueError: a value is not positive.

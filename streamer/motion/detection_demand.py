@@ -1,125 +1,154 @@
-"""Which frames of a file to detect (`detector.every: auto`): those at which something has moved far enough.
+"""Which frames of a file to detect (`detector.every: auto`): those at which the detections on both sides differ.
 
-The decision depends on the pictures alone, so it is the same in every run, whatever the number and the speed of the
-detectors. The capture thread decides. It passes the motion fields on to the display thread, which moves boxes along
-them.
+A frame is detected at least every `max_gap_s`. Between two detected frames the middle one is detected as well if the
+boxes of the first, moved along the motion fields, are not those of the second, or if something moves outside the boxes
+of both. The choice depends on pictures and detections alone. Capture thread, detector threads and display thread use
+one instance; the motion fields are guarded by its lock.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
+from collections.abc import Sequence
 from enum import StrEnum
-from queue import SimpleQueue
 
 import numpy as np
 import numpy.typing as npt
 
 from streamer.flow.stats import DETECTED, RunStats
+from streamer.motion.motion_cache import motion_along
 from streamer.motion.motion_field import MotionEstimator, MotionField
-from streamer.values.frame import Frame
+from streamer.values.delivery import Detected
+from streamer.values.frame import Frame, held_bytes
+from tracking.assignment import assign
+from tracking.boxes import overlapping_pairs
+from tracking.types import Detections
 
 Grid = npt.NDArray[np.float64]
 
-# Measured with benchmarks.detect_every (docs/engineering/accuracy.md). Lengths are shares of the diagonal of the
-# picture.
+# Measured with benchmarks.detect_every (docs/engineering/accuracy.md).
+_SAME_IOU = 0.5
+_DIFFERENT_FRAMES = 0.75  # share of boxes without counterpart x frames in the gap
+# Lengths are shares of the diagonal of the picture.
 _CELL = 1 / 18
-_DISTANCE = 0.025
-_NEW_DISTANCE = 0.012
+_DISTANCE = 0.06
 _CELLS = 6  # fewer moving cells must move further: noise moves single cells
 _LEAST_POINTS = 2
 _MOVES_PX = 0.5  # thumbnail pixels in one step
 _ROUNDING_S = 1e-6
+_MOST_BYTES = 128 << 20  # of the frames of one gap
 
 
 class Reason(StrEnum):
     """Why a frame is detected."""
 
     SHOT = "new shot"
-    """The first frame, and the first after a cut or a reconnect."""
-    MOVED = "moved"
-    """What moved before has moved on, so boxes have probably drifted."""
-    NEW = "new motion"
-    """Something moves where nothing moved before the last detection."""
+    """The first frame of a shot, and the last frame of the shot before."""
     GAP = "longest gap"
-    """`detector.max_gap_s` has passed since the last detection."""
+    """`detector.max_gap_s` has passed since the last detection, or the file ends."""
+    DIFFERENT = "detections differ"
+    """The detections on both sides have different objects, or boxes that the motion does not explain."""
+    MOVED = "moved"
+    """Something has moved where neither side has a detection."""
 
 
 class DetectionDemand:
-    """Says for each frame whether to detect it, and why. Called with frames in order.
-
-    The picture is divided into cells. Each adds up how far its points move beyond the camera's motion. A frame is
-    detected when the mean of the cells that moved most reaches a distance, which is shorter for cells that were still
-    before the last detection. Then the sums begin again.
+    """The choice of `streamer.motion.lookahead.LookaheadRoute`. Hands the motion of each frame to the display thread.
 
     Args:
         max_gap_s: the longest media time between two detections.
+        stats: gets the duration of the motion estimation, and the reason for each chosen frame.
     """
 
-    def __init__(self, max_gap_s: float) -> None:
+    def __init__(self, max_gap_s: float, stats: RunStats) -> None:
         self._max_gap_s = max_gap_s
-        self._detected_s = -math.inf
-        self._moved: Grid = np.empty((0, 0))  # since the last detection, thumbnail pixels
-        self._known = np.empty((0, 0), np.bool_)  # cells that moved before it
-
-    def reason(self, frame: Frame, field: MotionField | None) -> Reason | None:
-        """Why to detect this frame; None if it is not detected.
-
-        Args:
-            frame: the next one.
-            field: the motion that leads to it; None if it begins a shot.
-        """
-        found = self._reason(frame, field)
-        if found is not None:
-            self._known = self._moved > 0
-            self._moved = np.zeros_like(self._moved)
-            self._detected_s = frame.time_s
-        return found
-
-    def _reason(self, frame: Frame, field: MotionField | None) -> Reason | None:
-        if field is None:
-            self._moved = np.empty((0, 0))
-            return Reason.SHOT
-        diagonal_px = math.hypot(frame.width, frame.height) * field.scale
-        step = _step(field, frame, diagonal_px * _CELL)
-        if self._moved.shape != step.shape:
-            self._moved, self._known = np.zeros_like(step), np.zeros_like(step, np.bool_)
-        self._moved += step
-        if _most(self._moved * ~self._known) > diagonal_px * _NEW_DISTANCE:
-            return Reason.NEW
-        if _most(self._moved) > diagonal_px * _DISTANCE:
-            return Reason.MOVED
-        return Reason.GAP if frame.time_s - self._detected_s > self._max_gap_s - _ROUNDING_S else None
-
-
-class SharedMotion:
-    """Estimates the motion of each frame once, for the choice of frames and for the boxes in between.
-
-    Args:
-        demand: chooses the frames.
-        stats: gets the duration of the estimation, and the reason for each chosen frame.
-    """
-
-    def __init__(self, demand: DetectionDemand, stats: RunStats) -> None:
-        self._demand = demand
         self._stats = stats
-        self._estimator = MotionEstimator()
-        self._fields: SimpleQueue[MotionField | None] = SimpleQueue()  # as long as the frames in flight
+        self._estimator = MotionEstimator()  # this and the next two: capture thread only
+        self._end_s = -math.inf
+        self._gap_bytes = 0
+        self._lock = threading.Lock()
+        self._fields: dict[int, MotionField | None] = {}  # of the frames in flight, by `Frame.index`
 
-    def selects(self, frame: Frame) -> bool:
-        """Capture thread, for each frame in order: whether to detect it."""
+    def ends_gap(self, frame: Frame) -> bool:
+        """Capture thread, for each frame in order: whether to detect it in any case."""
         started_s = time.perf_counter()
         field = self._estimator.step(frame)
-        self._fields.put(field)
-        reason = self._demand.reason(frame, field)
+        with self._lock:
+            self._fields[frame.index] = field
         self._stats.add_time("motion", time.perf_counter() - started_s)
-        if reason is not None:
-            self._stats.count(DETECTED, reason)
-        return reason is not None
+        self._gap_bytes += held_bytes(frame.picture)
+        over = frame.time_s - self._end_s > self._max_gap_s - _ROUNDING_S or self._gap_bytes >= _MOST_BYTES
+        if field is not None and not over:
+            return False
+        self._stats.count(DETECTED, Reason.SHOT if field is None else Reason.GAP)
+        self._end_s, self._gap_bytes = frame.time_s, 0
+        return True
 
-    def step(self, frame: Frame) -> MotionField | None:  # noqa: ARG002
-        """Display thread, for each frame in order, after `selects`: as `MotionEstimator.step`."""
-        return self._fields.get_nowait()
+    def end(self, frame: Frame) -> None:  # noqa: ARG002
+        """Capture thread: the last frame is detected."""
+        self._stats.count(DETECTED, Reason.GAP)
+
+    def between(self, before: Detected, after: Detected) -> int | None:
+        """Detector threads: the index of a frame between two detected ones that is detected as well.
+
+        None if there is none, or if a detector failed at one of them.
+        """
+        first, last = before.frame.index, after.frame.index
+        if last - first < 2 or before.detections is None or after.detections is None:
+            return None
+        with self._lock:
+            fields = [self._fields[index] for index in range(first + 1, last + 1)]
+        steps = [field for field in fields if field is not None]
+        if len(steps) < len(fields):  # the later frame begins a shot
+            self._stats.count(DETECTED, Reason.SHOT)
+            return last - 1
+        reason = _reason(before.frame, before.detections, after.detections, steps)
+        if reason is None:
+            return None
+        self._stats.count(DETECTED, reason)
+        return (first + last) // 2
+
+    def step(self, frame: Frame) -> MotionField | None:
+        """Display thread, for each frame in order, when it is delivered: as `MotionEstimator.step`."""
+        with self._lock:
+            return self._fields.pop(frame.index)
+
+
+def _reason(frame: Frame, before: Detections, after: Detections, fields: Sequence[MotionField]) -> Reason | None:
+    """Why to detect a frame between two; `fields` lead from one to the other."""
+    if _different_share(before, after, fields) * len(fields) >= _DIFFERENT_FRAMES:
+        return Reason.DIFFERENT
+    boxes = np.concatenate([before.boxes, after.boxes]).astype(np.float64)
+    diagonal_px = math.hypot(frame.width, frame.height) * fields[0].scale
+    return Reason.MOVED if _moved_px(frame, boxes, fields) > diagonal_px * _DISTANCE else None
+
+
+def _different_share(before: Detections, after: Detections, fields: Sequence[MotionField]) -> float:
+    """The share of all boxes without a counterpart of their class: 1 - F1 of one side against the other."""
+    count = len(before) + len(after)
+    if not len(before) or not len(after):
+        return float(count > 0)
+    boxes, motion = before.boxes.astype(np.float64), motion_along(fields)
+    moved = boxes if motion is None else motion.carry(boxes).boxes
+    order = np.argsort(after.boxes[:, 0], kind="stable")
+    pairs = overlapping_pairs(moved, after.boxes[order].astype(np.float64), _SAME_IOU)
+    same = before.labels[pairs.rows] == after.labels[order][pairs.cols]
+    rows, _ = assign(pairs.rows[same], pairs.cols[same], np.ones(int(same.sum())))
+    return 1 - 2 * len(rows) / count
+
+
+def _moved_px(frame: Frame, boxes: npt.NDArray[np.float64], fields: Sequence[MotionField]) -> float:
+    """How far the cells outside `boxes` move that move most, beyond the camera's motion, thumbnail pixels."""
+    scale = fields[0].scale
+    cell_px = math.hypot(frame.width, frame.height) * scale * _CELL
+    moved = np.sum([_step(field, frame, cell_px) for field in fields], axis=0)
+    rows, columns = np.indices(moved.shape)
+    for left, top, right, bottom in boxes * (scale / cell_px) - 0.5:  # in cells, from the centre of the first
+        near_x = (columns > left - 1) & (columns < right + 1)
+        moved[near_x & (rows > top - 1) & (rows < bottom + 1)] = 0.0
+    return float(np.sort(moved, axis=None)[-_CELLS:].sum()) / _CELLS
 
 
 def _step(field: MotionField, frame: Frame, cell_px: float) -> Grid:
@@ -138,8 +167,3 @@ def _step(field: MotionField, frame: Frame, cell_px: float) -> Grid:
     sums = np.bincount(cells, lengths[moving], minlength=size)
     means = np.where(counts >= _LEAST_POINTS, sums / np.maximum(counts, 1), 0.0)
     return np.asarray(means.reshape(rows, columns), np.float64)
-
-
-def _most(moved: Grid) -> float:
-    """The mean of the cells that moved most."""
-    return float(np.sort(moved, axis=None)[-_CELLS:].sum()) / _CELLS

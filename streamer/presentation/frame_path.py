@@ -13,8 +13,9 @@ from streamer.flow.stats import RunStats
 from streamer.flow.turns import Turns
 from streamer.inference.shared_detector import SharedDetector
 from streamer.interfaces import Detector
-from streamer.motion.detection_demand import DetectionDemand, SharedMotion
+from streamer.motion.detection_demand import DetectionDemand
 from streamer.motion.expected_gain import ExpectedGain
+from streamer.motion.lookahead import LookaheadRoute
 from streamer.motion.motion_field import MotionEstimator
 from streamer.presentation.delayed import ShowDelayed
 from streamer.presentation.every_frame import EveryFrame
@@ -78,8 +79,8 @@ def build_frame_path(
 
 def _path_of_files(tracker: Tracker, stats: RunStats, cadence: Cadence, turns: Turns | None) -> FramePath:
     if cadence.max_gap_s is not None:
-        motion = SharedMotion(DetectionDemand(cadence.max_gap_s), stats)
-        return FramePath(LosslessRoute(stats.ledger, motion.selects, turns), EveryFrame(tracker, motion))
+        demand = DetectionDemand(cadence.max_gap_s, stats)
+        return FramePath(LookaheadRoute(stats.ledger, demand, turns), EveryFrame(tracker, demand))
     estimator = None if cadence.all_frames else MotionEstimator()
     return FramePath(LosslessRoute(stats.ledger, Schedule(cadence).selects, turns), EveryFrame(tracker, estimator))
 

@@ -58,6 +58,7 @@ class Outputs:
         report: Path | None = None,
         overwrite: bool = False,
         out_dir: Path | None = None,
+        may_be_none: bool = False,
     ) -> Self:
         """The outputs of the command line and those of the settings; if there is none, one named after the source.
 
@@ -69,6 +70,7 @@ class Outputs:
             show: open a window.
             report, overwrite: as in the attributes.
             out_dir: the folder of all outputs with a relative name; it is made. None for the current folder.
+            may_be_none: if none is named, there is none.
 
         Raises:
             ConfigError: an empty name, `-` for anything but text, or no output for a live source or for an output of an
@@ -82,7 +84,7 @@ class Outputs:
                 raise ConfigError(f"{to}: is no name of an output; did you mean {meant} (a page for browsers)?")
         named = {"jsonl": jsonl, "csv": csv, "mot": mot, "window": "window" if show else None}
         others = [OutputEntry(to=str(to), sink=sink) for sink, to in named.items() if to is not None]
-        by_default = not (typed or settings.outputs or others)
+        by_default = not (typed or settings.outputs or others or may_be_none)
         if by_default:
             if is_live(source, settings.source):
                 raise ConfigError(live_without_output(source))

@@ -78,9 +78,9 @@ class Site:
             ConfigError, ModelError: a detector cannot be loaded, or a camera names a class that it does not have.
         """
         try:
-            with self._one_change():
+            with self._changing:
                 self._start()
-            self._service.ready(f"watching {counted(len(self._settings.cameras), 'camera')}")
+            self._service.ready(_running(self.cameras()))
             self._watch()
         finally:
             self._end()
@@ -106,9 +106,13 @@ class Site:
         reports = {camera.name: camera.report for camera in self._all()}
         return {name: report for name, report in reports.items() if report is not None}
 
-    def reload(self) -> Changes:
-        """Read the settings again and apply them. Raises as `apply`."""
-        with self._one_change(), self._service.reloading():
+    def reload(self, *, wait: bool = False) -> Changes:
+        """Read the settings again and apply them. Raises as `apply`.
+
+        Args:
+            wait: for the end of another change, which is then no error.
+        """
+        with self._one_change(wait=wait), self._service.reloading():
             return self._apply(self._load())
 
     def apply(self, settings: SiteSettings) -> Changes:
@@ -150,10 +154,13 @@ class Site:
             return [self._cameras[name] for name in self._settings.cameras if name in self._cameras]
 
     @contextmanager
-    def _one_change(self) -> Iterator[None]:
-        if not self._changing.acquire(blocking=False):
+    def _one_change(self, *, wait: bool = False) -> Iterator[None]:
+        if not self._changing.acquire(blocking=wait):
             raise ConfigError("another change of the cameras is running; try again when it is done")
         try:
+            with self._changed:
+                if self._stopping:
+                    raise ConfigError("the site is ending")
             yield
         finally:
             self._changing.release()
@@ -206,8 +213,10 @@ class Site:
             pool = self._pools[settings.detector.name]
             camera = Camera(name, settings, pool, self._reporter, self._wake, overwrite=self._overwrite)
             with self._changed:
+                if self._stopping:  # `_end` stops the cameras that there are
+                    return
                 self._cameras[name] = camera
-            camera.start()
+                camera.start()
 
     def _leave(self, names: Iterable[str]) -> None:
         with self._changed:
@@ -230,6 +239,7 @@ class Site:
             cameras = self.cameras()
             self._reporter.refresh(cameras)
             self._service.beat()
+            self._service.status(_running(cameras))
             if cameras and all(camera.state is CameraState.ENDED for camera in cameras):
                 return
             with self._changed:
@@ -244,6 +254,7 @@ class Site:
             self._changed.notify_all()
 
     def _end(self) -> None:
+        self.stop()  # no change begins a camera from now on
         self._service.stopping()
         for pool in self._pools.values():
             pool.cancel()
@@ -251,3 +262,8 @@ class Site:
         for pool in self._pools.values():
             pool.close()
         self._reporter.refresh(self.cameras())
+
+
+def _running(cameras: Sequence[CameraStatus]) -> str:
+    """One line for the service manager."""
+    return f"{sum(camera.is_connected for camera in cameras)} of {counted(len(cameras), 'camera')} running"

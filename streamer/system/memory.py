@@ -1,4 +1,4 @@
-"""How Python and the C library treat memory while a large model is loaded. Any thread."""
+"""How Python and the C library treat memory: while a large model is loaded, and with many threads. Any thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 # Parameters of mallopt in malloc.h of glibc.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _LARGEST = 2**31 - 1
 _WHILE_LOADING = {_MMAP_THRESHOLD: 2**30, _TRIM_THRESHOLD: _LARGEST, _TOP_PAD: 2**26}
 # What glibc changes the first two to when a program frees blocks of 32 MiB, and its default of the third.
@@ -54,3 +54,12 @@ def _set(values: dict[int, int]) -> None:
         with suppress(OSError, AttributeError):
             for parameter, value in values.items():
                 ctypes.CDLL(None).mallopt(parameter, value)
+
+
+def share_arenas(most: int) -> None:
+    """Let all threads allocate from at most so many arenas of the C library, before the threads start.
+
+    By default glibc gives threads arenas of their own, up to eight per core, and what one camera frees in its arena is
+    of no use to the others.
+    """
+    _set({_ARENA_MAX: most})

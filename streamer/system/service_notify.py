@@ -34,14 +34,18 @@ class ServiceNotify:
         is_watched = self._address and limit_us.isdecimal() and int(limit_us) > 0 and pid in ("", str(os.getpid()))
         self.beat_s = int(limit_us) / 2e6 if is_watched else None
         self._beaten_s = -math.inf
+        self._told = ""
 
     def ready(self, status: str) -> None:
         """The start is complete."""
+        self._told = status
         self._send("READY=1", _status(status))
 
     def status(self, status: str) -> None:
-        """One line for `systemctl status`."""
-        self._send(_status(status))
+        """One line for `systemctl status`; sent if it is not the last one. Main loop only."""
+        if status != self._told:
+            self._told = status
+            self._send(_status(status))
 
     def stopping(self) -> None:
         """The end has begun."""

@@ -40,7 +40,7 @@ detector: {name: det.txt}
 detectors: {spare: {name: starter}}
 cameras:
   front: {source: {uri: clip.mp4, live: true}, outputs: [{to: "{camera}.jsonl"}]}
-  yard: {source: {uri: "rtsp://me:swordfish@192.0.2.10/1"}, outputs: [{to: "rec/{camera}-%H.mp4"}, {to: yard.txt}]}
+  yard: {source: {uri: "rtsp://me:swordfish@192.0.2.10/1"}, outputs: [{to: "rec/{camera}-%H.mp4"}, {to: yard.txt}, {to: "rtmp://me:swordfish@192.0.2.20/live/swordfish"}]}
   gate: camera:0
 """
 
@@ -51,7 +51,7 @@ def test_a_valid_site_is_described(program: Program) -> None:
     assert (result.code, result.errors) == (0, "")
     assert result.output.splitlines() == [
         "front  clip.mp4 -> front.jsonl",
-        "yard   rtsp://192.0.2.10/1 -> rec/yard-%H.mp4, yard.txt",
+        "yard   rtsp://192.0.2.10/1 -> rec/yard-%H.mp4, yard.txt, rtmp://192.0.2.20/live/***",
         "gate   camera:0, no outputs",
         "detector: detections of det.txt, policy gain, for front, yard, gate",
         "detectors.spare: no camera uses it",
@@ -136,6 +136,7 @@ def test_a_wrong_detector_is_told_once(program: Program, setting: str, error: st
         ("cameras: {}\n", "cameras: there is no camera; give at least one, such as front: {source: "),
         ("tracker: {name: iuo}\n", "tracker.name: no tracker 'iuo'; did you mean iou?"),
         ("outputs: [{to: a.mp4}, {to: a.mp4}]\n", "two outputs have the same name a.mp4"),
+        ("outputs: [{to: 'udp://192.0.2.1'}]\n", "outputs.0.to: udp://192.0.2.1: the port is missing"),
         ("source: {uri: missing.mp4}\n", "source.uri: missing.mp4: no such file"),
     ],
 )
@@ -173,3 +174,18 @@ def test_connect_opens_the_source_of_a_run(program: Program) -> None:
         "site.yaml: valid settings of one run",
         "clip.mp4  160x120, 25 fps, h264",
     ]
+
+
+@pytest.mark.usefixtures("clip")
+def test_serve_refuses_what_check_refuses(program: Program) -> None:
+    (program.folder / "site.yaml").write_text(SITE)
+    before = program.files()
+    options = ["--set", "cameras.gate.outputs=[{to: yard.txt}, {to: -}]"]
+    results = [program(*words, "--config", "site.yaml", *options) for words in (["check"], ["serve"])]
+    assert program.files() == before
+    for result in results:
+        assert (result.code, result.output) == (2, "")
+        assert [line.partition(": ")[2].partition(":")[0] for line in result.errors.splitlines()] == [
+            "cameras.gate.outputs.0.to",
+            "cameras.gate.outputs.1.to",
+        ]

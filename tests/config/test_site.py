@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from streamer.config.loading import load_site
-from streamer.config.section import InvalidSettings
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError
 from streamer.system.secrets import SECRETS
@@ -26,11 +25,11 @@ def site_of(folder: Path, text: str, *assignments: str) -> SiteSettings:
 
 def problems_of(folder: Path, text: str, *assignments: str) -> list[str]:
     """The problems of a file with this text."""
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(ConfigError) as caught:
         site_of(folder, text, *assignments)
     assert all("\n" not in problem for problem in caught.value.problems)
     assert str(caught.value) == caught.value.problems[0]
-    return caught.value.problems
+    return list(caught.value.problems)
 
 
 def test_the_example_of_a_site_is_valid() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
+import random
 import re
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError
+from streamer.inference.gain import GainPolicy
 from streamer.inference.max_age import check_max_age
+from streamer.inference.policy import Candidate
 
 
 def test_the_arithmetic_is_told() -> None:
@@ -60,3 +64,38 @@ def test_the_least_bound_that_is_told_is_accepted(cameras: int, workers: int, de
         assert found is not None
         check_max_age(dict.fromkeys(bounds, float(found[1])), detect_s=detect_s, workers=workers)
         assert bound_s < math.ceil(cameras / workers) * detect_s
+
+
+@given(st.integers(1, 12), st.integers(1, 3), st.sampled_from([1.0, 1.01, 1.5, 2.0, 3.0]), st.integers(0, 1000))
+def test_the_policy_keeps_a_bound_that_is_accepted(cameras: int, workers: int, rounds: float, seed: int) -> None:
+    detect_s = 0.4
+    bound_s = rounds * math.ceil(cameras / workers) * detect_s
+    check_max_age({f"c{number}": bound_s for number in range(cameras)}, detect_s=detect_s, workers=workers)
+    assert longest_wait_s(cameras, workers, bound_s, detect_s, random.Random(seed)) <= bound_s + 1e-6
+
+
+def longest_wait_s(cameras: int, workers: int, bound_s: float, detect_s: float, chance: random.Random) -> float:
+    """The longest time between two detections of a camera, of which a frame always waits, on a simulated clock."""
+    policy, longest = GainPolicy(), 0.0
+    began, busy_until, turns = [0.0] * cameras, [0.0] * cameras, [0] * cameras
+    workers_free = [0.0] * workers
+    for _ in range(40 * cameras):
+        now_s = heapq.heappop(workers_free)
+        waiting = [number for number in range(cameras) if busy_until[number] <= now_s + 1e-9]
+        if not waiting:
+            heapq.heappush(workers_free, min(until for until in busy_until if until > now_s))
+            continue
+        chosen = policy.choose(
+            [
+                Candidate(one, turns[one], now_s - began[one], chance.choice([0.0, 0.0, 5.0]), detect_s, bound_s)
+                for one in waiting
+            ],
+            workers,
+        )
+        assert chosen is not None
+        one = chosen.stream
+        longest = max(longest, now_s - began[one])
+        began[one], busy_until[one] = now_s, now_s + detect_s
+        turns[one] += 1
+        heapq.heappush(workers_free, now_s + detect_s)
+    return longest

@@ -199,3 +199,88 @@ def test_a_wrong_class_is_refused_before_a_camera_starts(tmp_path: Path) -> None
     with pytest.raises(ConfigError, match=r"cameras\.a: .*Purson"):
         site.run()
     assert not list(tmp_path.iterdir())
+
+
+def test_no_camera_begins_after_the_end_while_a_reload_runs(tmp_path: Path) -> None:
+    old = site_of({"a": endless(tmp_path, "a")})
+    new = site_of({"a": endless(tmp_path, "a"), "b": endless(tmp_path, "b")})
+    reading, go_on = threading.Event(), threading.Event()
+
+    def load() -> SiteSettings:
+        reading.set()
+        assert go_on.wait(DEADLINE_S)
+        return new
+
+    with running(old, load) as (site, kept, ended):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        reload = threading.Thread(target=site.reload)
+        reload.start()
+        assert reading.wait(DEADLINE_S)
+        with pytest.raises(ConfigError, match="another change of the cameras is running"):
+            site.restart("a")
+        site.stop()
+        kept.wait_for_state(CameraState.STOPPED, "a")
+    go_on.set()
+    reload.join(DEADLINE_S)
+    assert isinstance(ended[0], Interrupted)
+    assert not (tmp_path / "b.jsonl").exists()
+    with pytest.raises(ConfigError, match="the site is ending"):
+        site.reload(wait=True)
+
+
+def test_a_reload_may_wait_for_another_change(tmp_path: Path) -> None:
+    settings = site_of({"a": endless(tmp_path, "a")})
+    reading, go_on = threading.Event(), threading.Event()
+    loads = iter((True, False))
+
+    def load() -> SiteSettings:
+        if next(loads):
+            reading.set()
+            assert go_on.wait(DEADLINE_S)
+        return settings
+
+    with running(settings, load) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        reloads = [threading.Thread(target=site.reload, kwargs={"wait": wait}) for wait in (False, True)]
+        reloads[0].start()
+        assert reading.wait(DEADLINE_S)
+        reloads[1].start()
+        go_on.set()
+        for reload in reloads:
+            reload.join(DEADLINE_S)
+        assert next(loads, None) is None
+
+
+def test_a_camera_without_outputs_is_detected_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = {"source": {"uri": f"{ENDLESS}:duration=1", "live": True}}
+    site = Site(site_of({"a": short}), lambda: site_of({"a": short}), Kept())
+    site.run()
+    assert site.cameras()[0].stats.ledger.entered == 25
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bound_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    cameras = {"a": endless(tmp_path, "a")}
+    tight = site_of(cameras)
+    tight = tight.model_copy(update={"detector": tight.detector.model_copy(update={"max_age_s": 1e-6})})
+    with pytest.raises(ConfigError, match=r"1 camera x .* on 1 worker = .* detector\.max_age_s 1e-06 cannot be kept"):
+        Site(tight, lambda: tight, Kept()).run()
+    with running(site_of(cameras), lambda: tight) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        with pytest.raises(ConfigError, match="cannot be kept"):
+            site.reload()
+        with pytest.raises(ConfigError, match="cannot be kept"):
+            site.add("b", endless(tmp_path, "b", detector={"max_age_s": 1e-6}))
+        assert site.settings == site_of(cameras)
+        assert [one.name for one in site.cameras()] == ["a"]
+
+
+def test_an_output_of_another_camera_is_refused_while_the_site_runs(tmp_path: Path) -> None:
+    with running(site_of({"a": endless(tmp_path, "a")})) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        with pytest.raises(ConfigError, match=r"cameras\.b\.outputs\.0\.to: .*a\.jsonl is an output of camera a"):
+            site.add("b", endless(tmp_path, "a"))
+        assert [one.name for one in site.cameras()] == ["a"]

@@ -38,7 +38,8 @@ def received(manager: socket.socket) -> dict[str, str]:
 def test_the_start_and_the_end_are_announced(manager: socket.socket) -> None:
     notify = ServiceNotify(environment_of(manager))
     notify.ready("2 cameras")
-    notify.status("1 of 2 cameras runs")
+    for status in ("2 cameras", "1 of 2 cameras runs", "1 of 2 cameras runs"):
+        notify.status(status)
     notify.stopping()
     assert received(manager) == {"READY": "1", "STATUS": "2 cameras"}
     assert received(manager) == {"STATUS": "1 of 2 cameras runs"}

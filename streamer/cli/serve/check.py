@@ -25,16 +25,9 @@ def check(
     Exit code 0: no problem. 2: an invalid setting. 1: with --connect, a source that cannot be opened.
     """
     with command(prints=True, has_options=False) as (terminal, _):
-        from streamer.config.section import InvalidSettings
         from streamer.serve.checks.file import check_file
 
-        try:
-            checked = check_file(config, assign or [])
-        except InvalidSettings as error:
-            *others, last = error.problems
-            for problem in others:
-                terminal.error(problem)
-            raise InvalidSettings([last]) from error
+        checked = check_file(config, assign or [])
         for line in checked.lines:
             terminal.line(line)
         if connect:

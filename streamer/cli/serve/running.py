@@ -11,10 +11,11 @@ from streamer.cli.serve import report_table
 from streamer.cli.serve.site_status import SiteStatus
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import MetricsSettings
-from streamer.errors import Interrupted
+from streamer.errors import ConfigError, Interrupted
+from streamer.run.outputs import STANDARD_OUTPUT
 from streamer.serve.report import SiteReport, site_report
 from streamer.serve.site import Site
-from streamer.system.partial_file import PartialFile
+from streamer.system.partial_file import PartialFile, make_folder
 from streamer.system.paths import encodable
 
 
@@ -38,11 +39,12 @@ def run_site(
         overwrite: replace the file.
 
     Raises:
+        ConfigError: the report is to be written to standard output.
         Interrupted: the site was stopped.
         StreamerError: it cannot run.
     """
     # A report that cannot be written is refused before the work begins.
-    file = None if report is None else PartialFile(report, overwrite=overwrite)
+    file = None if report is None else _report_file(report, overwrite=overwrite)
     began_s, state = time.monotonic(), "failed"
     try:
         with ExitStack() as stack:
@@ -61,6 +63,13 @@ def run_site(
                 file.discard()
         else:
             _report(made, terminal, file)
+
+
+def _report_file(path: Path, *, overwrite: bool) -> PartialFile:
+    if str(path) == STANDARD_OUTPUT:
+        raise ConfigError("the report cannot be written to standard output, which has the table; name a file")
+    make_folder(path.parent)
+    return PartialFile(path, overwrite=overwrite)
 
 
 def _serve_pages(address: str, site: Site, terminal: Terminal, stack: ExitStack) -> None:

@@ -66,6 +66,8 @@ class YoloV8(Family):
         names = ultralytics_names(header.metadata)
         if names is not None and rows is not None and rows == len(names) + 4:
             return columns is None or columns > rows
+        if names is not None and columns == len(names) + 4:
+            return strides_of(rows, size) is not None  # transposed, as for DeepStream
         return rows is not None and rows > 4 and strides_of(columns, size) is not None
 
     def read(self, arrays: Sequence[Array], min_score: np.float32) -> Candidates:
@@ -115,6 +117,9 @@ class YoloX(Family):
         if output is None or output.shape is None:
             return False
         _, rows, columns = (length(one) for one in output.shape)
+        names = ultralytics_names(header.metadata)
+        if names is not None and columns == len(names) + 4:  # no objectness
+            return False
         return columns is not None and columns > 5 and strides_of(rows, size) is not None
 
     def read(self, arrays: Sequence[Array], min_score: np.float32) -> Candidates:

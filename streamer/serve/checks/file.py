@@ -8,13 +8,12 @@ from pathlib import Path
 
 from streamer.config.camera import CameraSettings
 from streamer.config.loading import is_site, load_settings, load_site
-from streamer.config.section import InvalidSettings
 from streamer.config.settings import MetricsSettings, StreamSettings
 from streamer.config.site import SiteSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, StreamerError
 from streamer.run.outputs import Outputs
-from streamer.serve.checks.outputs import output_problems
+from streamer.serve.checks.outputs import output_problems, shown_name
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
 from streamer.system.secrets import SECRETS, redacted
 from streamer.system.suggestions import counted
@@ -37,7 +36,7 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
     """Check the settings of a site, or those of one run, which have no `cameras`.
 
     Raises:
-        ConfigError: the file cannot be read, or some settings are invalid (`InvalidSettings`, with every problem).
+        ConfigError: the file cannot be read, or some settings are invalid, with every problem.
     """
     if is_site(file, assignments):
         return _checked_site(file, load_site(file, assignments))
@@ -46,7 +45,7 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
     SECRETS.split(source)
     problems = [*stream_problems(settings, settings.detector), *_metrics_problems(settings.metrics)]
     if problems:
-        raise InvalidSettings(problems)
+        raise ConfigError(*problems)
     Outputs(settings.outputs).check(source)
     lines = [
         f"{redacted(source) or 'the source is given to run'}{_outputs(settings)}",
@@ -64,7 +63,7 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
         detector = None if _setting_of(camera.detector.name) in refused else camera.settings(shared).detector
         problems += stream_problems(camera, detector, f"cameras.{name}.")
     if problems:
-        raise InvalidSettings(list(dict.fromkeys(problems)))
+        raise ConfigError(*dict.fromkeys(problems))
     width = max(map(len, site.cameras))
     lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
     for entry, shared in site.detectors_in_use().items():
@@ -104,4 +103,4 @@ def _camera(camera: CameraSettings) -> str:
 
 
 def _outputs(stream: StreamSettings) -> str:
-    return f" -> {', '.join(redacted(one.to) for one in stream.outputs)}" if stream.outputs else ", no outputs"
+    return f" -> {', '.join(shown_name(one.to) for one in stream.outputs)}" if stream.outputs else ", no outputs"

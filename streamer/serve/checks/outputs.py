@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from streamer.config.output import OutputEntry
-from streamer.config.section import InvalidSettings
 from streamer.config.settings import StreamSettings
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, SinkUnavailable
@@ -20,6 +19,7 @@ from streamer.interfaces import StreamInfo
 from streamer.registry import SINKS
 from streamer.run.output_paths import placed
 from streamer.run.outputs import STANDARD_OUTPUT
+from streamer.sinks.publish.target import parse_target
 from streamer.sinks.selection import open_sink, sink_class
 from streamer.sinks.video.segment_names import NamePattern
 from streamer.sources.images.files import NUMBER
@@ -65,11 +65,11 @@ def check_site(site: SiteSettings) -> None:
     """Refuse a site whose settings contradict one another.
 
     Raises:
-        InvalidSettings: a camera without a source, an unknown detector, an output that cannot be one, or that two
+        ConfigError: a camera without a source, an unknown detector, an output that cannot be one, or that two
             cameras share.
     """
     if problems := [*site.problems(), *output_problems(site)]:
-        raise InvalidSettings(problems)
+        raise ConfigError(*problems)
 
 
 def output_problems(site: SiteSettings) -> Iterator[str]:
@@ -104,13 +104,10 @@ def _target_of(camera: str, setting: str, entry: OutputEntry, settings: StreamSe
     """
     if entry.to == STANDARD_OUTPUT:
         raise ConfigError("standard output is for one run; name a file")
-    feature = sink_class(entry)
-    if feature.writes_files:
-        entry = entry.model_copy(update={"to": placed(entry.to, settings.source.uri or "", None)})
-    open_sink(entry, SinkContext(_CAMERA, draw=settings.draw, extensions=settings.extensions))
+    entry, feature = checked_output(entry, settings), sink_class(entry)
     if not feature.writes_files:
         return None
-    shown = redacted(entry.to)
+    shown = shown_name(entry.to)
     if "://" in entry.to:
         return _Target(camera, setting, shown, _address(entry.to))
     path = _path_of(entry.to + _NUMBERED if entry.to.endswith("/") and "hls:" not in entry.to else entry.to)
@@ -120,6 +117,23 @@ def _target_of(camera: str, setting: str, entry: OutputEntry, settings: StreamSe
         pattern = NamePattern(path)
         return _Target(camera, setting, shown, str(pattern.at(_MOMENT, ())), pattern)
     return _Target(camera, setting, shown, NUMBER.sub(lambda found: found[0] % _NUMBER, path))
+
+
+def checked_output(entry: OutputEntry, settings: StreamSettings) -> OutputEntry:
+    """An output with its placeholders filled in, if a sink can be made for it.
+
+    Raises:
+        ConfigError, SinkUnavailable: no sink writes there, or a setting does not fit.
+    """
+    if sink_class(entry).writes_files:
+        entry = entry.model_copy(update={"to": placed(entry.to, settings.source.uri or "", None)})
+    open_sink(entry, SinkContext(_CAMERA, draw=settings.draw, extensions=settings.extensions))
+    return entry
+
+
+def shown_name(to: str) -> str:
+    """The name of a valid output without a login, a query and the key of an RTMP stream."""
+    return parse_target(to).name if to.lower().startswith("rtmp") else redacted(to)
 
 
 def _path_of(to: str) -> str:

@@ -18,8 +18,9 @@ from streamer.detectors import selection
 from streamer.errors import ModelError, SinkUnavailable, SourceUnavailable, StreamerError
 from streamer.features import SourceContext
 from streamer.render.annotators import build_annotators
-from streamer.run.output_paths import placed
+from streamer.run.outputs import STANDARD_OUTPUT
 from streamer.run.trackers import build_tracker
+from streamer.serve.checks.outputs import checked_output
 from streamer.sinks.selection import sink_class
 from streamer.sources.images.files import PATTERN
 from streamer.sources.network.address import is_address
@@ -47,7 +48,7 @@ def stream_problems(stream: StreamSettings, detector: DetectorSettings | None, a
         "draw": lambda: build_annotators(stream.draw, stream.extensions),
     }
     for index, entry in enumerate(stream.outputs):
-        checks[f"outputs.{index}.to"] = partial(_check_folder, entry, stream.source.uri or "")
+        checks[f"outputs.{index}.to"] = partial(_check_output, entry, stream)
     told = set[str]()
     for setting, check in checks.items():
         try:
@@ -94,12 +95,13 @@ def _check_source(source: SourceSettings, stream: StreamSettings) -> None:
         raise SourceUnavailable(f"{source.uri}: no such file")
 
 
-def _check_folder(entry: OutputEntry, source: str) -> None:
-    """Refuse a path below a file, or in a folder that may not be written."""
-    feature = sink_class(entry)
-    if not feature.writes_files or "://" in entry.to:
+def _check_output(entry: OutputEntry, stream: StreamSettings) -> None:
+    """Refuse what no sink writes, a path below a file, and a path in a folder that may not be written."""
+    if entry.to == STANDARD_OUTPUT:
         return
-    to = placed(entry.to, source, None).removeprefix("hls:")
+    to = checked_output(entry, stream).to.removeprefix("hls:")
+    if not sink_class(entry).writes_files or "://" in to:
+        return
     folder = Path(to if to.endswith("/") else os.path.dirname(to)).absolute()  # noqa: PTH120
     for existing in (folder, *folder.parents):
         if existing.exists():

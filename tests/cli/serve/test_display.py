@@ -122,6 +122,12 @@ def test_an_existing_report_is_refused_before_the_work(files: Program) -> None:
     assert "starting" not in result.errors
 
 
+def test_a_report_on_standard_output_is_refused(files: Program) -> None:
+    result = files("serve", "--config", "site.yaml", "--report", "-")
+    assert (result.code, len(result.errors.splitlines())) == (2, 1)
+    assert "name a file" in result.errors
+
+
 def start_on_a_terminal(program: Program, arguments: Sequence[str]) -> tuple[subprocess.Popen[bytes], int]:
     """The program, and the other end of its terminal; SIGHUP is ignored, as by nohup."""
     ours, theirs = pty.openpty()

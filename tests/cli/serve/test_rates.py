@@ -56,9 +56,11 @@ def test_a_detector_has_the_sum_of_its_cameras() -> None:
         show(camera.stats, entered=20, shown=20, detected=20, detect_s=0.04)
     show(cameras[2].stats, entered=20, shown=20, detected=1, detect_s=1.5)
     (starter, both), (own, one) = of_detectors(cameras, rates.update(cameras, 2.0))
-    assert (starter.name, both.detected_fps, both.detect_s) == ("starter", 20, pytest.approx(0.04))
+    assert (starter.name, both.detected_fps) == ("starter", 20)
+    assert both.detect_s == pytest.approx(0.04)
     assert both.busy == pytest.approx(0.4)  # 1.6 s of 2 s, by two workers
-    assert (own, one.detected_fps, one.busy) == (record, 0.5, pytest.approx(0.75))
+    assert (own, one.detected_fps) == (record, 0.5)
+    assert one.busy == pytest.approx(0.75)
 
 
 def test_a_detector_without_detections_is_idle() -> None:

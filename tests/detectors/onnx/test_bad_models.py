@@ -81,15 +81,19 @@ def test_a_classifier_gets_its_signature_and_the_families(tmp_path: Path) -> Non
 
 def test_boxes_in_a_form_of_no_family_are_no_classifier(tmp_path: Path) -> None:
     """A model of torchvision."""
-    outputs = {"boxes": np.zeros((3, 4), np.float32), "labels": np.ones(3, np.int64), "scores": np.ones(3, np.float32)}
+    outputs: dict[str, np.ndarray[Any, Any]] = {
+        "boxes": np.zeros((3, 4), np.float32),
+        "labels": np.ones(3, np.int64),
+        "scores": np.ones(3, np.float32),
+    }
     path = graphs.constant(tmp_path / "model.onnx", outputs, shapes={"boxes": ("k", 4), "labels": "k", "scores": "k"})
     refused(path, r"no detector of a known family .* boxes float32 \(k, 4\).*; export it for one of these$")
 
 
 def test_weights_in_another_file_that_is_missing_are_named(tmp_path: Path) -> None:
     path = write_yolov8(tmp_path / "model.onnx")
-    options = {"save_as_external_data": True, "location": "model.onnx.data", "size_threshold": 0}
-    onnx.save_model(onnx.load(str(path)), str(path), **options)
+    model = onnx.load(str(path))
+    onnx.save_model(model, str(path), save_as_external_data=True, location="model.onnx.data", size_threshold=0)
     assert len(OnnxDetector(settings_of(path)).detect(frame_of(blank(192, 128)))) == 2
     (tmp_path / "model.onnx.data").unlink()
     refused(path, r"its weights are in model\.onnx\.data, which is missing; put it beside the model")

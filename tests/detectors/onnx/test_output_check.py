@@ -38,6 +38,15 @@ def test_boxes_in_fractions_are_those_in_pixels(tmp_path: Path) -> None:
     assert found.labels.tolist() == expected.labels.tolist()
 
 
+def test_the_names_tell_rows_without_objectness(tmp_path: Path) -> None:
+    """YOLOv8 with its output transposed, which has the shape of YOLOX with one class less."""
+    output = graphs.yolov8(BOXES, SCORES)
+    expected = detect(tmp_path / "columns.onnx", output)
+    found = detect(tmp_path / "rows.onnx", np.ascontiguousarray(output.transpose(0, 2, 1)))
+    assert found.boxes.tolist() == expected.boxes.tolist()
+    assert found.labels.tolist() == expected.labels.tolist()
+
+
 @pytest.mark.parametrize("shift", [-4.0, 4.0])
 def test_scores_before_the_sigmoid_are_refused(shift: float, tmp_path: Path) -> None:
     output = graphs.yolov8(BOXES, SCORES)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tests.faults.camera import settings as camera_settings
+from tests.faults.camera.encoding import Encoding, recording
 from tests.faults.camera.rtsp_connection import RtspConnection
 from tests.faults.camera.settings import Settings
 from tests.faults.camera.shots import ShotList
@@ -28,10 +29,17 @@ class CameraServer:
         settings: initial settings.
         shots: the log of its frames.
         emit: takes its events.
+        encode: makes its content for the settings.
     """
 
-    def __init__(self, settings: Settings, shots: ShotList, emit: Callable[[dict[str, Any]], None]) -> None:
-        self._stream = Stream(settings, shots)
+    def __init__(
+        self,
+        settings: Settings,
+        shots: ShotList,
+        emit: Callable[[dict[str, Any]], None],
+        encode: Callable[[Settings], Encoding] = recording,
+    ) -> None:
+        self._stream = Stream(settings, shots, encode)
         self._emit = emit
         self._awake = asyncio.Event()
         self._awake.set()

@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.faults.camera.clients import PlayingClient
@@ -27,10 +28,12 @@ class Stream:
     Args:
         settings: what to send.
         shots: the log of the frames.
+        encode: makes the content for the settings.
     """
 
-    def __init__(self, settings: Settings, shots: ShotList) -> None:
+    def __init__(self, settings: Settings, shots: ShotList, encode: Callable[[Settings], Encoding] = recording) -> None:
         self.settings = settings
+        self._encode = encode
         self.clients: list[PlayingClient] = []
         self.sends_pictures = True
         self.sends_reports = True
@@ -135,7 +138,7 @@ class Stream:
             await asyncio.sleep(REPORT_EVERY_S)
 
     def _begin(self) -> None:
-        self._recording: Encoding = recording(self.settings)
+        self._recording: Encoding = self._encode(self.settings)
         self._coded_since_s = time.monotonic()
         self._begins = True
         # The session description needs parameter sets, which only an encoded frame has.

@@ -1,0 +1,1 @@
+"""Measures many cameras in one program: `python -m benchmarks.cameras --help`."""
