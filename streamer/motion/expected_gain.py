@@ -33,7 +33,7 @@ _MEMORY_S = 2.5
 _USUAL_RATE = 0.3
 _USUAL_S = 0.5
 """The usual rate counts as much as results with an age of this in total."""
-_LEAST_RATE = 0.05
+_LEAST_RATE = 0.1
 """Per second: something may appear in any scene."""
 _MOST_WRONG = 0.95
 _MOST_FRAMES = 600
