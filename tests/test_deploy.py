@@ -301,7 +301,7 @@ def test_camera_settings_wait_for_the_camera_and_limit_the_recordings() -> None:
 def test_settings_from_the_readme_take_the_password_from_the_unit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    step = re.search(r"cp (configs/\S+) /etc/streamer/", (DEPLOY / "README.md").read_text(encoding="utf-8"))
+    step = re.search(r"cp (configs/\S+) /etc/streamer/front.yaml", (DEPLOY / "README.md").read_text(encoding="utf-8"))
     assert step is not None
     credential = tmp_path / "password"
     credential.write_text("swordfish\n", encoding="utf-8")
@@ -310,6 +310,15 @@ def test_settings_from_the_readme_take_the_password_from_the_unit(
     settings = load_settings(ROOT / step[1])
     assert settings.source.login()[1] == "swordfish"
     assert settings.source.retry_at_start
+
+
+def test_settings_of_a_site_from_the_readme_are_valid_and_serve_this_machine_only() -> None:
+    step = re.search(r"cp (configs/\S+) /etc/streamer/site.yaml", (DEPLOY / "README.md").read_text(encoding="utf-8"))
+    assert step is not None
+    settings = load_site(ROOT / step[1])
+    assert unit_command(SITE_UNIT)[3] == "/etc/streamer/site.yaml"
+    outputs = [entry.to for camera in settings.cameras.values() for entry in camera.outputs]
+    assert not [to for to in outputs if "0.0.0.0" in to]
 
 
 def test_links_of_the_readme_exist() -> None:

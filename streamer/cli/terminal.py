@@ -38,7 +38,10 @@ _INDENT = "  "
 
 
 class _LogLines(logging.Handler):
-    """Writes each log record as one line, above a progress bar if there is one, and appends its text to `written`."""
+    """Writes each log record as one line, and below it the traceback if it has one, above a progress bar.
+
+    The text is appended to `written`.
+    """
 
     def __init__(self, console: Console, written: deque[str], shown: Callable[[str], str]) -> None:
         super().__init__()
@@ -50,6 +53,8 @@ class _LogLines(logging.Handler):
         """Print one record. Any thread."""
         self._written.append(record.getMessage())
         _paragraph(self._console, self._shown(record.getMessage()), f"{record.levelname.lower()}:", "yellow")
+        if record.exc_text:  # `SecretsFilter` writes it
+            self._console.print(Text(readable(record.exc_text, keep="\n")), soft_wrap=True)
 
 
 def _paragraph(console: Console, text: str, label: str = "", style: str = "") -> None:

@@ -22,13 +22,11 @@ TRACKS_REMEMBERED = 10_000
 _BINS_PER_DECADE = 48
 _SHORTEST_S = 1e-7
 
-
 LEAST_TRACK_S = 1.0
 """Age from which a track is counted as an object, seconds.
 
 On a clip of four cars that pass one by one, the starter has 7 tracks of Car and 4 of other classes. Those of at least a
-second are the four cars; at 0.5 s there are six, because one car has three tracks (docs/outputs.md).
-"""
+second are the four cars; at 0.5 s there are six, because one car has three tracks (docs/outputs.md)."""
 SHORT_VIDEO_S = 2.0
 """Up to this length, seconds, all tracks of a video are counted."""
 
@@ -62,8 +60,7 @@ class DurationHistogram:
         """Add the durations of another histogram."""
         added = other.copy()
         with self._lock:
-            self.count += added.count
-            self.total_s += added.total_s
+            self.count, self.total_s = self.count + added.count, self.total_s + added.total_s
             self.bins.update(added.bins)
 
     def percentile_s(self, percent: float) -> float:
@@ -88,8 +85,7 @@ class TrackCounts:
     """Counts the objects of each class that were shown, in bounded memory. Display thread only.
 
     A track is counted once, with the class that it has last, when it is `LEAST_TRACK_S` old: most shorter tracks are
-    misdetections, or a part of another track. In a video shorter than `SHORT_VIDEO_S`,
-    and in pictures, whose time is made up, all tracks are counted.
+    misdetections, or a part of another track. In a video shorter than `SHORT_VIDEO_S`, and in pictures, all tracks are.
 
     The tracks that were shown last are remembered with their classes. A track is counted again if `remembered` others
     were shown since; trackers forget theirs long before.
@@ -103,8 +99,7 @@ class TrackCounts:
         self._tracks: OrderedDict[int, _Counted] = OrderedDict()
         self._all: Counter[str] = Counter()
         self._long: Counter[str] = Counter()
-        self._earlier: Counter[str] = Counter()
-        self._earlier_shorter = 0
+        self._earlier, self._earlier_shorter = Counter[str](), 0  # of other runs
         self._first_s: float | None = None
         self._is_long = False
 
@@ -198,7 +193,7 @@ class RunStats:
         self._lock = threading.Lock()
         self._times: dict[tuple[str, str], DurationHistogram] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._latest: dict[str, str] = {}
+        self._source_fault = ""
         self._gauges: dict[tuple[str, str], float] = {}
 
     def __repr__(self) -> str:
@@ -210,11 +205,12 @@ class RunStats:
         self.ledger.enter(entered)
         for (state, cause), frames in settled.items():
             self.ledger.settle(state, cause, frames)
-        for (what, cause), times in other.counts.items():
-            self.count(what, cause, times)
-        for kind, durations in (("stage", other.stages), ("age", other.ages)):
-            for name, one in durations.items():
-                self.times_of(kind, name).merge(one)
+        with self._lock:
+            self._counts.update(other.counts)
+        for name, one in other.stages.items():
+            self.times_of("stage", name).merge(one)
+        for name, one in other.ages.items():
+            self.times_of("age", name).merge(one)
         self.tracks.merge(other.tracks)
         self.threads = {**self.threads, **other.threads}
         self.shown, self.wall_s = self.shown + other.shown, self.wall_s + other.wall_s
@@ -241,7 +237,6 @@ class RunStats:
         if times:
             with self._lock:
                 self._counts[what, cause] += times
-                self._latest[what] = cause
 
     def gauge(self, what: str, of: str, value: float) -> None:
         """Set a current value: `source_connected`, `sink_connected` of an output, ..."""
@@ -264,10 +259,17 @@ class RunStats:
         with self._lock:
             return dict(self._counts)
 
-    def latest_cause(self, what: str) -> str:
-        """The cause of the last event of this kind; empty if there was none."""
+    def set_source(self, *, fault: str) -> None:
+        """The source is connected, or why it is not, one line."""
         with self._lock:
-            return self._latest.get(what, "")
+            self._source_fault = fault
+            self._gauges["source_connected", ""] = not fault
+
+    @property
+    def source_fault(self) -> str:
+        """Why a live source is not connected; empty if it is, or before the first try."""
+        with self._lock:
+            return self._source_fault
 
     @property
     def gauges(self) -> dict[tuple[str, str], float]:

@@ -7,24 +7,32 @@ from typing import ClassVar
 
 from streamer.inference.policy import Candidate
 
+_LEAST_S = 1e-3
+"""A simulated detection may take no time."""
+
 
 class GainPolicy:
-    """Detects where the boxes on the screen are probably the worst.
+    """The largest `priority * gain / detect_s`; first of all a stream that would else exceed its `max_age_s`.
 
-    The largest `priority * gain / detect_s`; first of all a stream that would else exceed its `max_age_s`."""
+    With N streams that have the same `max_age_s`, no wait exceeds it if `ceil(N / workers) + 1` detections and one
+    frame interval fit into it: a detection may have begun just before a frame arrives.
+    """
 
     name: ClassVar[str] = "gain"
 
-    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate | None:
+    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate:
         """See `streamer.inference.policy.Policy`."""
-        late = most_urgent(candidates, workers)
-        if late is not None:
-            return late
-        return max(candidates, key=lambda one: (one.priority * one.gain / one.detect_s, one.age_s, -one.stream))
+        urgent = most_urgent(candidates, workers)
+        if urgent is not None:
+            return urgent
+        return max(
+            candidates,
+            key=lambda one: (one.priority * one.gain / max(one.detect_s, _LEAST_S), one.age_s, -one.stream),
+        )
 
 
 def most_urgent(candidates: Sequence[Candidate], workers: int) -> Candidate | None:
-    """The stream with the earliest deadline, if another turn before it would make one of them late; else None.
+    """The stream with the earliest deadline, if another turn before it could make one of them late; else None.
 
     Args:
         candidates: streams that wait.
@@ -32,7 +40,8 @@ def most_urgent(candidates: Sequence[Candidate], workers: int) -> Candidate | No
     """
     by_deadline = sorted(candidates, key=lambda one: (one.max_age_s - one.age_s, one.stream))
     for place, one in enumerate(by_deadline):
-        rounds = place // workers + 2  # the turns before it, one more, and its own
-        if one.age_s + rounds * one.detect_s > one.max_age_s:
+        # The other turn, those of the streams before it, and one more, because durations vary and streams join.
+        turns = 1 + place // workers + 1
+        if one.age_s + turns * one.detect_s > one.max_age_s:
             return by_deadline[0]
     return None

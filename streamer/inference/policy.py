@@ -35,8 +35,8 @@ class Policy(Protocol):
 
     name: ClassVar[str]
 
-    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate | None:
-        """The stream whose frame is detected next; None to wait until something changes.
+    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate:
+        """The stream whose frame is detected next. A free detector never waits while a frame does.
 
         Args:
             candidates: at least one, in any order.

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamer.flow.queues import Closed
-from streamer.inference.policy import Candidate, Policy
+from streamer.inference.policy import Policy
 from streamer.inference.shared_detector import SharedDetector, StreamTurns
+from streamer.inference.turn_record import TurnRecord
 from streamer.interfaces import Detector
 
 DEFAULT_MAX_AGE_S = 2.0
@@ -40,18 +41,17 @@ class _Member:
 
     Attributes:
         turn: notified when it gets a detector, or leaves.
-        since_s: when its last turn began; when it first waited, if it has had none; None before.
+        record: of its turns.
+        began_s: when its last turn began.
         waits: its thread waits for a turn.
         detector: that it may use now.
     """
 
     turn: threading.Condition
-    turns: int = 0
-    since_s: float | None = None
+    record: TurnRecord
     began_s: float = 0.0
     waits: bool = False
     detector: Detector | None = None
-    longest_wait_s: float = 0.0
 
 
 class DetectorPool:
@@ -105,7 +105,8 @@ class DetectorPool:
                 raise Closed
             self._joined += 1
             stream = SharedDetector(self._joined, name, self, self.labels, priority=priority, max_age_s=max_age_s)
-            self._members[stream] = _Member(threading.Condition(self._lock))
+            record = TurnRecord(stream.number, priority)
+            self._members[stream] = _Member(threading.Condition(self._lock), record)
             return stream
 
     def acquire(self, stream: SharedDetector) -> Detector:
@@ -118,8 +119,7 @@ class DetectorPool:
             member = self._members.get(stream)
             if member is None:
                 raise Closed
-            if member.since_s is None:
-                member.since_s = self._clock()
+            member.record.wait(self._clock())
             member.waits = True
             self._assign()
             member.turn.wait_for(lambda: member.detector is not None or stream not in self._members)
@@ -156,11 +156,6 @@ class DetectorPool:
         for detector in unused:
             detector.close()
 
-    def reconsider(self) -> None:
-        """The expected gain of a stream has changed."""
-        with self._lock:
-            self._assign()
-
     def leave(self, stream: SharedDetector) -> None:
         """The stream gets no more turns. It may have left before."""
         with self._lock:
@@ -172,7 +167,7 @@ class DetectorPool:
         """How often a stream had its turn; None if it has left."""
         with self._lock:
             member = self._members.get(stream)
-            return None if member is None else StreamTurns(member.turns, member.longest_wait_s)
+            return None if member is None else StreamTurns(member.record.turns, member.record.longest_wait_s)
 
     @property
     def workers(self) -> int:
@@ -205,32 +200,20 @@ class DetectorPool:
     def _assign(self) -> None:
         """Give free detectors to streams that wait. Called with the lock."""
         while self._free:
-            now_s = self._clock()
-            candidates = {
-                candidate.stream: (stream, member, candidate)
+            now_s, workers = self._clock(), len(self._detectors)
+            waiting = {
+                member.record.stream: (stream, member)
                 for stream, member in self._members.items()
                 if member.waits and member.detector is None
-                for candidate in (self._candidate(stream, member, now_s),)
             }
-            if not candidates:
+            if not waiting:
                 return
-            chosen = self._policy.choose([candidate for _, _, candidate in candidates.values()], len(self._detectors))
-            if chosen is None:
-                return
-            _, member, candidate = candidates[chosen.stream]
-            member.longest_wait_s = max(member.longest_wait_s, candidate.age_s)
-            member.detector, member.since_s, member.began_s = self._free.pop(), now_s, now_s
-            member.turns += 1
+            usual_s = default_max_age_s(len(self._members), self._detect_s, workers)
+            candidates = [
+                member.record.candidate(now_s, stream.gain.at(now_s), self._detect_s, stream.max_age_s or usual_s)
+                for stream, member in waiting.values()
+            ]
+            _, member = waiting[self._policy.choose(candidates, workers).stream]
+            member.record.begin(now_s)
+            member.detector, member.began_s = self._free.pop(), now_s
             member.turn.notify_all()
-
-    def _candidate(self, stream: SharedDetector, member: _Member, now_s: float) -> Candidate:
-        since_s = now_s if member.since_s is None else member.since_s
-        return Candidate(
-            stream.number,
-            member.turns,
-            now_s - since_s,
-            stream.gain.at(now_s),
-            self._detect_s,
-            stream.max_age_s or default_max_age_s(len(self._members), self._detect_s, len(self._detectors)),
-            stream.priority,
-        )

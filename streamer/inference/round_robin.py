@@ -13,6 +13,6 @@ class RoundRobin:
 
     name: ClassVar[str] = "round_robin"
 
-    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate | None:  # noqa: ARG002
+    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate:  # noqa: ARG002
         """See `streamer.inference.policy.Policy`."""
         return min(candidates, key=lambda one: (one.turns > 0, -one.age_s, one.stream))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamer.motion.expected_gain import ExpectedGain
 from streamer.motion.motion_cache import MotionCache
 from streamer.motion.motion_field import MotionField
 from streamer.motion.propagation import follow
@@ -55,11 +56,13 @@ class ShowDelayed:
     Args:
         tracker: owned by this presentation from now on.
         delay_s: chosen by the user; measured if None.
+        gain: kept up to date, if other streams share the detector.
     """
 
-    def __init__(self, tracker: Tracker, delay_s: float | None = None) -> None:
+    def __init__(self, tracker: Tracker, delay_s: float | None = None, gain: ExpectedGain | None = None) -> None:
         self.objects = ShotTracker(tracker)
         self.delay = Delay(delay_s)
+        self._gain = gain or ExpectedGain()
         self._cache = MotionCache()
         self._queue: deque[_Waiting] = deque()
         self._since: deque[_Waiting] = deque()  # all after the last detected frame, shown or not
@@ -109,6 +112,8 @@ class ShowDelayed:
         entry = _Waiting(frame, arrived_s, self._cache.add(frame))
         self._queue.append(entry)
         self._since.append(entry)
+        if entry.field is None:
+            self._gain.moved(frame, None)
         while self._early and self._early[0].frame.index <= frame.index:
             deque(self.take(self._early.popleft()), maxlen=0)  # a result shows no frame
         room = max(2, _MOST_BYTES // max(1, 2 * frame.width * frame.height))
@@ -133,6 +138,8 @@ class ShowDelayed:
         before, fields = self._anchor, [one.field for one in span]
         motion = None if before is None else self._cache.motion(before.frame.index, frame.index)
         tracks = self.objects.update(frame, detections, motion, cut=before is not None and None in fields)
+        self._gain.detected(frame, tracks)
+        self._gain.shown(frame, tracks)
         anchor = Anchor(frame, tracks)
         both_sides = before is not None and None not in fields
         found = interpolated(before, anchor, [one.frame for one in span[:-1]], fields)

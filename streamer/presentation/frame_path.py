@@ -90,5 +90,5 @@ def live_presentation(
 ) -> Presentation:
     """The presentation of a live source, also of one that is simulated or replayed; it keeps `gain` up to date."""
     if overlay is Overlay.DELAYED:
-        return ShowDelayed(tracker, delay_s)
-    return ShowNow(tracker) if overlay is Overlay.NOW else ShowDetected(tracker)
+        return ShowDelayed(tracker, delay_s, gain)
+    return ShowNow(tracker, gain) if overlay is Overlay.NOW else ShowDetected(tracker, gain)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from streamer.motion.expected_gain import ExpectedGain
 from streamer.motion.motion_cache import IncrementalMotion, MotionCache
 from streamer.motion.motion_field import MotionField, composed
 from streamer.motion.propagation import propagate, strides
@@ -70,10 +71,12 @@ class LatencyCompensator:
 
     Args:
         objects: the tracker, which also moves boxes where motion estimation fails.
+        gain: kept up to date, if other streams share the detector.
     """
 
-    def __init__(self, objects: ShotTracker) -> None:
+    def __init__(self, objects: ShotTracker, gain: ExpectedGain | None = None) -> None:
         self._objects = objects
+        self._gain = gain
         self._cache = MotionCache()
         self._shown: _Carried | None = None
         self._catching_up: _Carried | None = None
@@ -91,6 +94,8 @@ class LatencyCompensator:
         if ahead is not None and self._shot == shot:
             motion = self._cache.motion(ahead.first, index, ahead)
         tracks = self._objects.update(frame, detections, motion, cut=ahead is not None and self._shot != shot)
+        if self._gain is not None:
+            self._gain.detected(frame, tracks)
         # The next result is probably for the frame that is the newest now: the detector has just become free.
         self._motion_ahead = IncrementalMotion(self._objects.tracker.to_carry(), index, self._newest)
         self._shot = shot
@@ -122,7 +127,11 @@ class LatencyCompensator:
             self._catch_up(self._catching_up, frame.index, elapsed_s, fade)
         elif self._motion_ahead is not None:
             self._motion_ahead.advance(self._cache)
-        return self._tracks(self._shown, frame)
+        tracks = self._tracks(self._shown, frame)
+        if self._gain is not None:
+            self._gain.shown(frame, tracks)
+            self._gain.moved(frame, field)
+        return tracks
 
     def hold(self, frame: Frame) -> Tracks:
         """The tracks of the last frame on a frame that is too late for motion estimation.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from streamer.motion.expected_gain import ExpectedGain
 from streamer.presentation.latency_compensation import LatencyCompensator
 from streamer.presentation.presentation import Presented
 from streamer.presentation.shot_tracker import ShotTracker
@@ -18,10 +19,12 @@ class ShowDetected:
 
     Args:
         tracker: owned by this presentation from now on.
+        gain: kept up to date, if other streams share the detector.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, gain: ExpectedGain | None = None) -> None:
         self.objects = ShotTracker(tracker)
+        self._gain = gain or ExpectedGain()
         self._segment = -1
         self._newest_result = -1
 
@@ -34,11 +37,14 @@ class ShowDetected:
         if frame.segment > self._segment:
             self.objects.tracker.reset()
             self._segment = frame.segment
+            self._gain.moved(frame, None)
         if delivery.detections is None:
             tracks = self.objects.tracker.predict(frame.time_s)
             yield Presented.without_detections(frame, tracks, FrameState.PREDICTED, delivery.error_cause)
         else:
             tracks = self.objects.update(frame, delivery.detections)
+            self._gain.detected(frame, tracks)
+            self._gain.shown(frame, tracks)
             yield Presented(frame, tracks, FrameState.DETECTED, delivery.detections)
 
     def flush(self) -> Iterator[Presented]:
@@ -51,11 +57,12 @@ class ShowNow:
 
     Args:
         tracker: owned by this presentation from now on.
+        gain: kept up to date, if other streams share the detector.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, gain: ExpectedGain | None = None) -> None:
         self.objects = ShotTracker(tracker)
-        self._compensator = LatencyCompensator(self.objects)
+        self._compensator = LatencyCompensator(self.objects, gain)
         self._newest_result = self._newest_frame = -1
         self._early: deque[Detected] = deque()
 

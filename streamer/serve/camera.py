@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -160,7 +159,7 @@ class Camera:
         except StreamerError as error:
             return str(error)
         except Exception as error:  # a bug in one camera does not end the others
-            log.error("%s", "".join(traceback.format_exception(error)))
+            log.exception("an error of the program")
             return f"an error of the program: {error!r}"
         finally:
             share.leave()

@@ -73,7 +73,8 @@ def site_report(
 
 def _without_a_run(camera: CameraStatus) -> Report:
     state = "interrupted" if camera.state is CameraState.STOPPED else "failed"
-    notes = [f"it was never connected: {camera.last_event}"] if camera.last_event else []
+    event = camera.stats.source_fault or camera.last_event
+    notes = [f"it was never connected: {event}"] if event else []
     return Report(camera.source, "", state, RunStats(camera.name), notes=notes)
 
 

@@ -79,8 +79,9 @@ class CameraStatus:
 
     @property
     def shown_event(self) -> str:
-        """The last event for a person: for a run without its source, why it was lost."""
-        return self.stats.latest_cause("reconnect") if self.shown_state == "lost" else self.last_event
+        """The last event for a person: for a run without its source, why it is not connected."""
+        tries = self.state is CameraState.STARTING or self.shown_state == "lost"
+        return (self.stats.source_fault if tries else "") or self.last_event
 
     @property
     def last_frame_age_s(self) -> float | None:

@@ -6,17 +6,21 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from streamer.cli.program import app
+from streamer.cli.serve import camera_table, control_commands
 from streamer.errors import ConfigError
 from streamer.serve.control import paths
 from streamer.serve.control.server import ControlSocket
 from tests.cli.program import Program, Result
 from tests.serve.fake_site import FakeSite
+from tests.system.permissions import as_an_ordinary_user
 
 
 @pytest.fixture
@@ -118,6 +122,13 @@ def test_without_a_site_the_error_says_where_it_looked(folder: Path, tmp_path: P
     assert line == f"error: no 'streamer serve' is running at {socket} (No such file or directory)"
 
 
+def test_a_folder_of_another_user_is_named_with_the_remedy(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "system").mkdir(mode=0)
+    with pytest.raises(ConfigError) as refused:
+        as_an_ordinary_user(lambda: control_commands.site_at(None))
+    assert f"no socket in {folder}, {tmp_path}/system (try sudo))" in str(refused.value)
+
+
 def test_of_several_sites_one_must_be_chosen(folder: Path, site: FakeSite) -> None:
     other = FakeSite("other")
     with ExitStack() as stack:
@@ -134,3 +145,14 @@ def test_a_socket_of_another_kind_of_file_is_refused(tmp_path: Path, folder: Pat
     file = tmp_path / "site.yaml"
     file.touch()
     assert error_of("reload", "--socket", file).startswith(f"error: no 'streamer serve' is running at {file}")
+
+
+def test_a_long_address_leaves_the_other_columns_whole() -> None:
+    camera = {"name": "front", "source": f"rtsp://192.0.2.1/{'long' * 20}", "state": "running", "state_s": 7300.0}
+    counts = {"frames_shown": 1_000_000, "frames_detected": 20_000, "frames_dropped": 7, "restarts": 1}
+    shown = StringIO()
+    Console(width=80, file=shown).print(camera_table.table([camera | counts]))
+    head, row = shown.getvalue().splitlines()
+    assert row.startswith("front   running  2 h  1000k     20000        7         1  rtsp://192.0.2.1/")
+    assert row.endswith("…")
+    assert len(head) <= 80

@@ -72,7 +72,7 @@ class LastNumber:
 
     name: ClassVar[str] = "last"
 
-    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate | None:
+    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate:
         assert workers == 1
         return max(candidates, key=lambda one: one.stream)
 

@@ -35,15 +35,14 @@ def waiting(name: str, error: str = "rtsp://camera/yard: refused") -> CameraStat
 def lost(name: str) -> CameraStatus:
     """A camera that runs, and connects again."""
     status = running(name)
-    status.stats.count("reconnect", "stalled")
-    status.stats.gauge("source_connected", "", 0)
+    status.stats.set_source(fault=f"{status.source}: stalled, no data for 5 s")
     return status
 
 
 def some_stats(name: str) -> RunStats:
     """Figures of a run of 100 frames."""
     stats = RunStats(name)
-    stats.gauge("source_connected", "", 1)
+    stats.set_source(fault="")
     show(stats, entered=100, shown=90, detected=20)
     stats.ledger.settle(FrameState.DROPPED, "detector busy", 7)
     return stats

@@ -19,6 +19,7 @@ from streamer.serve.control.client import NoSite, SiteClient
 from streamer.serve.control.paths import MOST_BYTES, is_in_use
 from streamer.serve.control.server import ControlSocket
 from tests.serve.fake_site import FakeSite
+from tests.system.permissions import as_an_ordinary_user
 
 WAIT_S = 10.0
 
@@ -157,8 +158,16 @@ def test_only_the_user_may_connect_and_the_socket_is_removed(path: Path, site: F
         SiteClient(path).cameras()
 
 
+def test_the_site_of_another_user_is_named_as_such(client: SiteClient, path: Path) -> None:
+    assert client.cameras()
+    path.chmod(0)
+    assert as_an_ordinary_user(lambda: is_in_use(path))
+    with pytest.raises(NoSite, match=f"^{path} belongs to another user; run the command as that user, or with sudo$"):
+        as_an_ordinary_user(client.reload)
+
+
 def test_a_socket_that_another_program_holds_is_refused(client: SiteClient, path: Path, site: FakeSite) -> None:
-    with pytest.raises(ConfigError, match=f"^control.socket: another program listens on {path}; end it, or"):
+    with pytest.raises(ConfigError, match=f"^control.socket: {path} is in use; end the site"):
         ControlSocket(path, site).__enter__()
     assert len(client.cameras()) == 2
 

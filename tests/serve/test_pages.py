@@ -68,7 +68,7 @@ def test_one_camera_that_does_not_run_makes_the_site_unhealthy(pages: SitePages,
     cameras += [waiting("yard"), lost("gate")]
     code, answer = health(pages)
     assert (code, answer["status"]) == (503, "unhealthy")
-    reasons = "yard is waiting: rtsp://camera/yard: refused; gate is lost: stalled"
+    reasons = "yard is waiting: rtsp://camera/yard: refused; gate is lost: rtsp://camera/gate: stalled, no data for 5 s"
     assert answer["reason"] == f"2 of 4 cameras: {reasons}"
     assert {name for name, one in answer["cameras"].items() if one["status"] != "ok"} == {"yard", "gate"}
 

@@ -72,7 +72,7 @@ def test_the_table_fits_80_columns() -> None:
     assert len(head) <= 80
     assert " ".join(head.split()) == "camera in shown detected dropped lost age p50/p95 restarts objects"
     assert front.split() == ["front", "100", "90", "20", "7", "0", "51/51", "ms", "0", "0"]
-    assert yard.split()[0] == "the-yard-behind…"
+    assert yard.split()[0] == "the-yar…ld-house"
     assert yard.split()[-2] == "2"
     assert gate.split() == ["gate", "0", "0", "0", "0", "0", "-", "3", "0"]
 
@@ -94,10 +94,12 @@ def test_large_figures_fit_80_columns() -> None:
 
 def test_the_notes_name_the_camera_and_are_few() -> None:
     cameras = [running(f"camera-{number}") for number in range(20)]
-    reports = {one.name: report_of(one.name, notes=["the picture was black"]) for one in cameras}
+    reports = {one.name: report_of(one.name, notes=["it was black", f"lost {one.name}"]) for one in cameras}
     lines = list(report_table.notes(site_report("complete", 1.0, cameras, reports)))
-    assert lines[0] == "camera-0: the picture was black"
-    assert lines[-1] == "8 more notes; --report FILE has all of them"
+    assert lines[:2] == ["20 cameras: it was black", "camera-0: lost camera-0"]
+    assert lines[-1] == "9 more notes; --report FILE has all of them"
+    both = list(report_table.notes(site_report("complete", 1.0, cameras[:2], reports)))
+    assert both[0] == "camera-0, camera-1: it was black"
     assert list(report_table.notes(some_report())) == ["gate: failed: rtsp://camera/gate: refused"]
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,9 +22,16 @@ from streamer.cli.options import (
     Sequences,
     TrackerName,
     detector_options,
+    flag,
     value,
 )
 from streamer.errors import ConfigError
+from streamer.registry import POLICIES
+
+if TYPE_CHECKING:
+    from streamer.cli.terminal import Terminal
+    from streamer.evaluation.sequences import Sequence
+    from streamer.evaluation.streaming.evaluate_shared import SharedTask
 
 
 def tracking(
@@ -91,9 +98,10 @@ def streaming(
     fps: Annotated[
         str | None, value("--fps", "RATE", "Play at this frame rate.", default="that of the sequence")
     ] = None,
-    overlay: Annotated[str, value("--overlay", "NAME,...", "Overlays to compare: now, detected, delayed.")] = (
-        "now,delayed"
-    ),
+    overlay: Annotated[
+        str | None,
+        value("--overlay", "NAME,...", "Overlays to compare: now, detected, delayed.", default="now,delayed"),
+    ] = None,
     det: DetectionFile = None,
     tracker: TrackerName = None,
     shown: Annotated[
@@ -102,6 +110,27 @@ def streaming(
             "--shown",
             "FOLDER",
             "Write the displayed boxes to FOLDER/<overlay>-<latency>/<sequence>.txt; existing files are replaced.",
+        ),
+    ] = None,
+    shared: Annotated[
+        bool, flag("--shared", "All sequences are live at once, and one detector takes frames of each (overlay: now).")
+    ] = False,
+    policy: Annotated[
+        str | None,
+        value(
+            "--policy",
+            "NAME,...",
+            f"With --shared: whose frame is detected next, {', '.join(POLICIES)}.",
+            default="all",
+        ),
+    ] = None,
+    max_age: Annotated[
+        float | None,
+        value(
+            "--max-age",
+            "SECONDS",
+            "With --shared: the longest time between two detections of a sequence.",
+            default="2, or two rounds of all",
         ),
     ] = None,
     json_path: JsonFile = None,
@@ -118,11 +147,18 @@ def streaming(
         from streamer.evaluation.sequences import read_all
         from streamer.evaluation.streaming import plot as plotting
         from streamer.evaluation.streaming.evaluate import Task, evaluate
+        from streamer.evaluation.streaming.evaluate_shared import SharedTask, read_streams
 
         settings = load_settings(None, (), {"tracker.name": tracker, "source.fps": fps})
         name = settings.tracker.name
+        overlay = overlay or ("now" if shared else "now,delayed")
         task = Task.parse(latency, overlay, tracker=name, detections=det, fps=settings.source.fps)
-        found = read_all(sequences)
+        if not shared and (policy, max_age) != (None, None):
+            raise ConfigError("--policy and --max-age are for streams that share a detector; add --shared")
+        if shared and plot is not None:
+            raise ConfigError("--plot shows one sequence after the other; leave out --shared")
+        found = read_streams(sequences) if shared else read_all(sequences)
+        shared_task = SharedTask.parse(task, policy or ",".join(POLICIES), max_age, len(found)) if shared else None
         for sequence in found:
             sequence.ground_truth()
             sequence.detections(det)
@@ -131,6 +167,9 @@ def streaming(
             figures.check(plot)
         with ExitStack() as stack:
             report, results = JsonReport(stack, json_path), []
+            if shared_task is not None:
+                report.write({"tracker": name, "runs": _shared(terminal, found, shared_task, shown)})
+                return
             for sequence in found:
                 results.append(evaluate(sequence, task, shown))
                 terminal.table(tables.streaming_scores(results[-1]))
@@ -138,6 +177,19 @@ def streaming(
             if plot is not None:
                 plotting.write(plot, results)
             report.write({"tracker": name, "sequences": {result.name: result.to_dict() for result in results}})
+
+
+def _shared(terminal: Terminal, found: list[Sequence], task: SharedTask, shown: Path | None) -> list[dict[str, Any]]:
+    """Run all policies; returns the results for JSON."""
+    from streamer.evaluation import tables
+    from streamer.evaluation.streaming.evaluate_shared import evaluate_shared
+
+    results = list(evaluate_shared(found, task, shown))
+    for at in range(0, len(results), len(task.policies)):
+        terminal.table(tables.shared_scores(results[at : at + len(task.policies)]))
+        terminal.line("")
+    terminal.line(tables.SHARED_LEGEND)
+    return [result.to_dict() for result in results]
 
 
 def video(

@@ -26,7 +26,7 @@ def table(cameras: Sequence[Mapping[str, Any]]) -> Table:
     rows.add_column("state", no_wrap=True)
     for column in ("for", *_COUNTS):
         rows.add_column(column, justify="right", no_wrap=True)
-    rows.add_column("source", no_wrap=True, overflow="ellipsis")
+    rows.add_column("source", overflow="ellipsis")  # a narrow terminal shortens only this column
     for camera in cameras:
         counts = [short(camera[key]) for key in _COUNTS.values()]
         rows.add_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +28,7 @@ def reload(socket: Socket = None) -> None:
     Cameras whose settings are the same go on without a gap. An invalid file changes nothing.
     """
     with command(prints=True) as (terminal, _):
-        terminal.line(_site(socket).reload())
+        terminal.line(site_at(socket).reload())
 
 
 def list_cameras(
@@ -38,7 +39,7 @@ def list_cameras(
     with command(prints=True) as (terminal, _):
         from streamer.cli.serve import camera_table
 
-        cameras = _site(socket).cameras()
+        cameras = site_at(socket).cameras()
         if as_json:
             terminal.json(cameras)
             return
@@ -77,25 +78,25 @@ def add(
         settings = unchecked_values(None, assign or (), {"source.uri": source})
         if output:  # those of the site's defaults, otherwise
             settings["outputs"] = [{"to": to} for to in output]
-        _site(socket).add(name, settings)
+        site_at(socket).add(name, settings)
         terminal.line(f"added {name}; write it into the settings file as well, or the next reload removes it")
 
 
 def remove(name: Name, socket: Socket = None) -> None:
     """End a camera of the running site, until the next reload."""
     with command(prints=True) as (terminal, _):
-        _site(socket).remove(name)
+        site_at(socket).remove(name)
         terminal.line(f"removed {name}; delete it from the settings file as well, or the next reload adds it")
 
 
 def restart(name: Name, socket: Socket = None) -> None:
     """End a camera of the running site and start it again."""
     with command(prints=True) as (terminal, _):
-        _site(socket).restart(name)
+        site_at(socket).restart(name)
         terminal.line(f"restarted {name}")
 
 
-def _site(path: Path | None) -> SiteClient:
+def site_at(path: Path | None) -> SiteClient:
     """The site that is meant: that of a socket, or the only one that runs.
 
     Raises:
@@ -108,7 +109,8 @@ def _site(path: Path | None) -> SiteClient:
         return SiteClient(path)
     found = paths.running()
     if not found:
-        places = ", ".join(map(str, paths.folders()))
+        hidden = [folder for folder in paths.folders() if folder.exists() and not os.access(folder, os.R_OK | os.X_OK)]
+        places = ", ".join(f"{folder}{' (try sudo)' * (folder in hidden)}" for folder in paths.folders())
         remedy = "start one with 'streamer serve --config FILE', or give its socket with --socket"
         raise ConfigError(f"no 'streamer serve' is running (no socket in {places}); {remedy}")
     if len(found) > 1:

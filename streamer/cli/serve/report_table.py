@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from streamer.cli.serve.status_table import short
+from streamer.cli.serve.status_table import short, shortened
 from streamer.flow.stats import RunStats
 from streamer.serve.report import CameraReport, SiteReport
 from streamer.serve.status import CameraState
@@ -19,7 +19,7 @@ from streamer.values.states import FrameState
 
 _NAME = 16
 _NUMBERS = ("in", "shown", "detected", "dropped", "lost")
-_MOST_NOTES = 12
+_MOST_NOTES, _MOST_NAMES = 12, 3
 
 
 def head(report: SiteReport) -> str:
@@ -33,14 +33,14 @@ def head(report: SiteReport) -> str:
 def table(report: SiteReport) -> Table:
     """The figures of each camera; it fits 80 columns."""
     rows = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    rows.add_column("camera", no_wrap=True, max_width=_NAME, overflow="ellipsis")
+    rows.add_column("camera", no_wrap=True)
     for heading in (*_NUMBERS, "age p50/p95", "restarts", "objects"):
         rows.add_column(heading, justify="right", no_wrap=True)
     for one in report.cameras:
         stats = one.report.stats
         figures = [*_counts(stats), one.status.restarts, sum(stats.tracks.by_class.values())]
         cells = [*map(short, figures[:5]), _age(stats), *map(short, figures[5:])]
-        rows.add_row(Text(readable(one.status.name)), *cells)
+        rows.add_row(Text(shortened(readable(one.status.name), _NAME)), *cells)
     return rows
 
 
@@ -58,20 +58,25 @@ def _age(stats: RunStats) -> str:
 
 
 def notes(report: SiteReport) -> Iterator[str]:
-    """Cameras that did not run at the end, and the notes of the others, one line each."""
-    lines = [line for one in report.cameras for line in _notes(one)]
+    """Why cameras failed, and the notes of the others, one line each; a note of several cameras once."""
+    names: dict[str, list[str]] = {}
+    for camera in report.cameras:
+        for note in _notes(camera):
+            names.setdefault(note, []).append(camera.status.name)
+    lines = [
+        f"{', '.join(of) if len(of) <= _MOST_NAMES else counted(len(of), 'camera')}: {note}"
+        for note, of in names.items()
+    ]
     yield from lines[:_MOST_NOTES]
     if len(lines) > _MOST_NOTES:
         yield f"{len(lines) - _MOST_NOTES} more notes; --report FILE has all of them"
 
 
-def _notes(camera: CameraReport) -> Iterator[str]:
-    name, status = camera.status.name, camera.status
+def _notes(camera: CameraReport) -> Sequence[str]:
+    status = camera.status
     if camera.report.state == "failed" and status.state is not CameraState.RUNNING and status.last_event:
-        yield f"{name}: failed: {status.last_event}"
-        return
-    for note in camera.report.notes:
-        yield f"{name}: {note}"
+        return [f"failed: {status.last_event}"]
+    return camera.report.notes
 
 
 def written(report: SiteReport) -> Iterator[str]:

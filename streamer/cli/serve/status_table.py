@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -15,10 +15,11 @@ from streamer.system.paths import readable
 from streamer.system.secrets import SECRETS
 from streamer.values.states import FrameState
 
-_FIGURES = {"fps in": 6, "shown": 5, "age": 6, "det/s": 5, "drops": 5}
+_FIGURES = {"fps in": 6, "shown": 6, "age": 6, "det/s": 5, "drops": 5}
 """Columns of numbers with their widths."""
 _STATE, _GAPS = 8, 7
-_MOST_NAME, _LEAST_EVENT = 24, 20
+_MOST_NAME, _MOST_EVENT = 24, 20
+"""Columns of the name; of the event, if there are not enough for both."""
 _STYLES = {"running": "green", "ended": "dim", "stopped": "dim"}
 _NONE = "-"
 
@@ -51,17 +52,18 @@ def _most_important(cameras: Sequence[CameraStatus], count: int) -> list[CameraS
 
 def _cameras(cameras: Sequence[CameraStatus], rates: Mapping[str, CameraRates], width: int) -> Table:
     others = _STATE + sum(_FIGURES.values()) + _GAPS
-    longest = max((cell_len(readable(camera.name)) for camera in cameras), default=0)
-    name = max(min(longest, _MOST_NAME, width - others - _LEAST_EVENT), cell_len("camera"))
+    names = [readable(camera.name) for camera in cameras]
+    event = min(max(map(cell_len, map(_event, cameras)), default=0), _MOST_EVENT)
+    name = max(min(max(map(cell_len, names), default=0), _MOST_NAME, width - others - event), cell_len("camera"))
     rows = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    rows.add_column("camera", width=name, no_wrap=True, overflow="ellipsis")
+    rows.add_column("camera", width=name, no_wrap=True)
     rows.add_column("state", width=_STATE, no_wrap=True)
     for heading, columns in _FIGURES.items():
         rows.add_column(heading, width=columns, justify="right", no_wrap=True)
     rows.add_column("last event", max_width=max(width - others - name, 1), no_wrap=True, overflow="ellipsis")
     for camera in cameras:
         state = camera.shown_state
-        cells = [Text(readable(camera.name)), Text(state, style=_STYLES.get(state, "yellow"))]
+        cells = [Text(shortened(readable(camera.name), name)), Text(state, style=_STYLES.get(state, "yellow"))]
         cells += map(Text, _figures(camera, rates.get(camera.name)))
         rows.add_row(*cells, Text(_event(camera)))
     return rows
@@ -84,6 +86,15 @@ def detector_line(name: str, rates: DetectorRates) -> str:
     """A detector and how busy it is."""
     mean = "" if rates.detect_s is None else f"{rates.detect_s * 1e3:.1f} ms a detection, "
     return f"detector {readable(name)}: {mean}{rates.detected_fps:.1f} detections/s, {rates.busy:.0%} busy"
+
+
+def shortened(name: str, columns: int) -> str:
+    """A name with its middle left out, if it is too long: the names of cameras often differ at their ends."""
+    if cell_len(name) <= columns:
+        return name
+    begin = chop_cells(name, max((columns - 1) // 2, 1))[0]
+    end = chop_cells(name[::-1], max(columns - 1 - cell_len(begin), 1))[0][::-1]
+    return f"{begin}…{end}"
 
 
 def short(count: int) -> str:

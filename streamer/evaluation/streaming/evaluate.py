@@ -52,7 +52,7 @@ class Task:
         Raises:
             ConfigError: a latency is no number of seconds, or an overlay does not exist.
         """
-        times, names = _split(latencies), _split(overlays)
+        times, names = split(latencies), split(overlays)
         for text in times:
             if not _SECONDS.fullmatch(text):
                 raise ConfigError(f"--latency takes seconds separated by commas, such as 0.1,0.5,1.0, not {text!r}")
@@ -153,6 +153,6 @@ def _by_method(
     return methods
 
 
-def _split(text: str) -> tuple[str, ...]:
+def split(text: str) -> tuple[str, ...]:
     """The values of a list separated by commas, each once, in order."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

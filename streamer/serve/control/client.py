@@ -72,6 +72,8 @@ class SiteClient:
         try:
             connection.connect()
             connection.sock.settimeout(_LIST_S if method == "GET" else None)  # a change may load a model
+        except PermissionError as error:
+            raise NoSite(f"{self._path} belongs to another user; run the command as that user, or with sudo") from error
         except OSError as error:
             raise NoSite(f"no 'streamer serve' is running at {self._path} ({error.strerror or error})") from error
         try:

@@ -62,16 +62,18 @@ def running() -> list[Path]:
     """The sockets in `folders` that a program listens on."""
     found: list[Path] = []
     for folder in folders():
-        with suppress(OSError):  # it does not exist, or is not readable
-            found += sorted(path for path in folder.glob("*.sock") if is_in_use(path))
+        for path in sorted(folder.glob("*.sock")):
+            with suppress(FileNotFoundError):  # its program has ended meanwhile
+                if is_in_use(path):
+                    found.append(path)
     return found
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a program listens.
+    """Whether a program listens; also if that is unknown, because the socket belongs to another user.
 
     Raises:
-        OSError: no such file, or this user may not connect.
+        OSError: no such file.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(_CONNECT_S)
@@ -79,7 +81,7 @@ def is_in_use(path: Path) -> bool:
             client.connect(os.fspath(path))
         except ConnectionRefusedError:
             return False
-        except (BlockingIOError, TimeoutError):  # many connections wait
+        except (BlockingIOError, TimeoutError, PermissionError):  # many connections wait; another user
             return True
     return True
 
@@ -115,7 +117,9 @@ def _remove_dead(path: Path) -> None:
     if path.exists() and not path.is_socket():
         raise ConfigError(f"control.socket: {path} exists and is no socket; choose another path")
     if path.exists() and is_in_use(path):
-        raise ConfigError(f"control.socket: another program listens on {path}; end it, or choose another path")
+        raise ConfigError(
+            f"control.socket: {path} is in use; end the site that is running already, or choose another path"
+        )
     path.unlink(missing_ok=True)
 
 

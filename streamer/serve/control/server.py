@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -27,8 +27,6 @@ from streamer.values.states import FrameState
 from streamer.web.server import WebPages
 
 log = logging.getLogger(__name__)
-
-Handler = Callable[[web.Request], Any]
 
 
 class ControlledSite(Protocol):
@@ -97,9 +95,8 @@ class ControlSocket:
             listener = stack.enter_context(listen(self.path))
             inode = self.path.stat().st_ino
             stack.enter_context(WebPages(f"the control socket {self.path}", "", 0, routes, listener=listener))
-            stack.callback(
-                self._remove_file, inode
-            )  # before the socket is closed: then no other program has replaced it
+            # Before the socket is closed: while a program listens, no other one replaces the file.
+            stack.callback(self._remove_file, inode)
             self._stack = stack.pop_all()
         return self
 
@@ -172,7 +169,9 @@ def _name(request: web.Request) -> str:
     return name
 
 
-def _answered(handle: Callable[[web.Request], Any]) -> Handler:
+def _answered(
+    handle: Callable[[web.Request], Awaitable[dict[str, Any]]],
+) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The handler of a request whose result, or whose error, becomes JSON without credentials."""
 
     async def answer(request: web.Request) -> web.Response:

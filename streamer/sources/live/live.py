@@ -113,6 +113,7 @@ class LiveSource(SourceBase):
                     raise SourceUnavailable(str(error), error.cause) from error
                 if error.cause == HUNG:
                     raise
+                self._stats.set_source(fault=str(error))
                 self._retries.log(f"{error}; trying again")
                 self._retries.wait(error, began_s)
 
@@ -142,7 +143,7 @@ class LiveSource(SourceBase):
     def _reconnect(self, error: SourceLost | SourceUnavailable) -> None:
         lost_s = time.monotonic()
         cause: SourceLost | SourceUnavailable = error
-        self._stats.gauge("source_connected", "", 0)
+        self._stats.set_source(fault=str(error))
         self._retries.log(f"{error}; connecting again")
         while True:
             self._retries.wait(cause, lost_s)
@@ -152,6 +153,7 @@ class LiveSource(SourceBase):
                 if again.cause == HUNG:
                     raise
                 cause = again
+                self._stats.set_source(fault=str(again))
                 self._retries.log(f"{again}; trying again")
                 continue
             self._connected()
@@ -161,7 +163,7 @@ class LiveSource(SourceBase):
     def _connected(self) -> None:
         self._retries.succeeded()
         self._analysis.connected()
-        self._stats.gauge("source_connected", "", 1)
+        self._stats.set_source(fault="")
 
     # capture thread
 

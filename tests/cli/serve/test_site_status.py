@@ -15,6 +15,7 @@ from streamer.cli.serve.site_status import SUMMARY_EVERY_S, SiteStatus
 from streamer.cli.terminal import Terminal
 from streamer.observe.run_name import camera_name
 from streamer.serve.status import CameraState
+from streamer.system.secrets import SECRETS
 from streamer.system.threads import Thread
 from tests.cli.screen import Screen
 from tests.serve.statuses import lost, running, show, waiting
@@ -106,6 +107,25 @@ def test_log_lines_of_other_threads_stay_above_the_table(
     assert lines[0].startswith("warning: yard: rtsp://camera/yard: stalled")
     assert lines[1] == "front: view at http://127.0.0.1:8080/front/"
     assert [line.split()[0] for line in lines[2:]] == ["camera", "front", "yard", "detector"]
+
+
+def test_the_traceback_of_a_bug_stays_above_the_table(
+    clock: list[float], written: io.StringIO, terminal: Callable[..., Terminal]
+) -> None:
+    SECRETS.split("rtsp://me:s3cr3t-of-front@camera/")
+    with SiteStatus(terminal(is_terminal=True)) as status:
+        status.refresh([running("front")])
+        with camera_name("front"):
+            try:
+                raise RuntimeError("s3cr3t-of-front [bold]")
+            except RuntimeError:
+                logging.getLogger("streamer.tests").exception("an error of the program")
+        clock[0] += 0.5
+        status.refresh([running("front")])
+        lines = seen(written)
+    assert lines[:2] == ["error: front: an error of the program", "Traceback (most recent call last):"]
+    assert lines[-4] == "RuntimeError: *** [bold]"
+    assert [line.split()[0] for line in lines[-3:]] == ["camera", "front", "detector"]
 
 
 @pytest.mark.parametrize("columns", [50, 33, 120])

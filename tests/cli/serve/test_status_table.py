@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from streamer.cli.serve.rates import CameraRates
-from streamer.cli.serve.status_table import duration, short, table
+from streamer.cli.serve.status_table import duration, short, shortened, table
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.system.secrets import SECRETS
 from streamer.values.states import FrameState
@@ -38,17 +38,28 @@ def test_the_last_line_is_the_detector() -> None:
 
 def test_sixteen_cameras_with_long_names_fit_80_columns() -> None:
     error = "rtsp://camera/yard: the camera does not answer within 5 s; check its address and its cable"
-    cameras = [running(f"{LONG}-{number}", last_event=error) for number in range(16)]
+    cameras = [running(f"{LONG}-{number:02}", last_event=error) for number in range(16)]
     lines = lines_of(cameras)
     assert len(lines) == 18
     assert max(map(len, lines)) <= 80
-    assert all("…" in line and "running" in line for line in lines[1:-1])
+    names = [line.split()[0] for line in lines[1:-1]]
+    assert len(set(names)) == 16
+    assert (names[0][:4], names[0][-3:]) == ("entr", "-00")
+    assert all(line.split()[1] == "running" and line.endswith("…") for line in lines[1:-1])
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 81, 120, 200])
 def test_no_line_is_wrapped(width: int) -> None:
     lines = lines_of([running(LONG), waiting("yard"), running("前庭" * 20)], width)
     assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "text"),
+    [("front", 5, "front"), ("front-door", 7, "fro…oor"), ("front-door", 6, "fr…oor"), ("前庭前庭前庭", 7, "前…前庭")],
+)
+def test_a_long_name_keeps_its_beginning_and_its_end(name: str, columns: int, text: str) -> None:
+    assert shortened(name, columns) == text
 
 
 def test_a_wide_terminal_shows_the_whole_event() -> None:
@@ -61,8 +72,9 @@ def test_the_event_of_an_error_is_shown_without_the_address() -> None:
 
 
 def test_a_lost_camera_is_shown_as_lost_with_the_cause() -> None:
-    line = lines_of([lost("gate")])[1].split()
-    assert (line[1], line[-1]) == ("lost", "stalled")
+    line = lines_of([lost("gate")], 100)[1]
+    assert line.split()[1] == "lost"
+    assert line.endswith("stalled, no data for 5 s")
 
 
 def test_a_camera_that_does_not_run_has_no_rates() -> None:

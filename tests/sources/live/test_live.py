@@ -245,6 +245,22 @@ def test_a_repeated_failure_is_logged_once(camera: Make, caplog: pytest.LogCaptu
     assert len(said) == 6
 
 
+@pytest.mark.parametrize("at_start", [True, False])
+def test_the_statistics_say_why_the_source_is_not_connected(camera: Make, at_start: bool) -> None:
+    stats, seen = RunStats(), list[tuple[str, float]]()
+
+    def again() -> Iterator[Item]:
+        seen.append((stats.source_fault, stats.gauges["source_connected", ""]))
+        yield from pictures(1)()
+
+    refused = SourceLost(f"{NAME}: connection refused", "refused")
+    connector = camera(*([] if at_start else [pictures(1)]), refused, again)
+    with LiveSource(connector, timing(DEADLINE_S, 0.001, 0.001, retry_at_start=True), stats) as source:
+        take(source, 1 if at_start else 2)
+        assert (stats.source_fault, stats.gauges["source_connected", ""]) == ("", 1)
+    assert seen == [(f"{NAME}: connection refused", 0)]
+
+
 def test_a_change_of_size_at_a_reconnection_is_one_segment(camera: Make) -> None:
     with LiveSource(camera(pictures(1), pictures(2, size=(128, 96))), AT_ONCE) as source:
         assert [(frame.segment, frame.width) for frame in take(source, 3)] == [(0, 64), (1, 128), (1, 128)]
