@@ -78,6 +78,7 @@ class Camera:
         self._backoff = backoff or Backoff()
         self._thread = Thread(f"camera-{name}", self._run)
         self._stopping = threading.Event()
+        self._frame_size: tuple[int, int] | None = None  # camera's thread
         self._lock = threading.Lock()  # guards all below
         self._session: Session | None = None
         self._share: CameraPool | None = None
@@ -171,10 +172,17 @@ class Camera:
         self._reporter.message(self.name, text)
 
     def _shows(self) -> None:
+        """A frame was shown: tell the first one, and a change of the frame size."""
         with self._lock:
-            info = None if self._session is None else self._session.info
-        rate = "" if info is None or info.average_fps is None else f", {float(info.average_fps):.3g} fps"
-        self._set(state=CameraState.RUNNING, last_event="" if info is None else f"{info.width}x{info.height}{rate}")
+            session, is_first = self._session, self._status.state is not CameraState.RUNNING
+        if session is None or session.info is None or session.frame_size is None:
+            return
+        if not is_first and session.frame_size == self._frame_size:
+            return
+        self._frame_size = session.frame_size
+        # Another size is usually another stream, whose rate is not known.
+        rate = f", {float(session.info.average_fps):.3g} fps" if is_first and session.info.average_fps else ""
+        self._set(state=CameraState.RUNNING, last_event=f"{self._frame_size[0]}x{self._frame_size[1]}{rate}")
 
     def _make_session(self, share: CameraPool, reporter: Reporter) -> Session:
         settings = self.settings.settings(self._pool.settings)
@@ -203,12 +211,11 @@ class Camera:
 
 
 class _RunReporter(SilentReporter):
-    """The reporter of one run of a camera: it keeps the report, and notices the first frame."""
+    """The reporter of one run of a camera: it keeps the report, and notices each frame."""
 
     def __init__(self, say: Callable[[str], None], shows: Callable[[], None]) -> None:
         self._say = say
         self._shows = shows
-        self._has_shown = False
 
     def started(self, destinations: Sequence[str]) -> None:
         for line in destinations:
@@ -216,9 +223,7 @@ class _RunReporter(SilentReporter):
                 self._say(line)
 
     def update(self, stats: RunStats) -> None:  # noqa: ARG002
-        if not self._has_shown:
-            self._has_shown = True
-            self._shows()
+        self._shows()
 
 
 def numbered(outputs: Outputs) -> Outputs:

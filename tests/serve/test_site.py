@@ -125,6 +125,18 @@ def test_a_camera_that_fails_is_tried_again_and_disturbs_no_other(tmp_path: Path
     assert indices(tmp_path / "broken.jsonl") == list(range(5))
 
 
+def test_the_last_event_has_the_size_of_the_last_frame(tmp_path: Path) -> None:
+    both = b"".join(
+        write_video(tmp_path / f"{size[0]}.ts", size=size, frames=10).read_bytes() for size in ((64, 48), (128, 96))
+    )
+    (tmp_path / "clip.ts").write_bytes(both)
+    cameras = {"front": {"source": {"uri": str(tmp_path / "clip.ts"), "live": True}}}
+    kept, settings = Kept(), site_of(cameras)
+    site = Site(settings, lambda: settings, kept)
+    site.run()
+    assert site.cameras()[0].last_event == "128x96"
+
+
 def test_a_reload_changes_one_camera_and_the_others_lose_no_frame(tmp_path: Path) -> None:
     old = site_of({name: endless(tmp_path, name) for name in ("a", "b", "c")})
     new = site_of(
@@ -168,7 +180,10 @@ def test_cameras_are_added_removed_and_restarted_by_name(tmp_path: Path) -> None
         kept.wait_for_state(CameraState.RUNNING, "a")
         site.add("b", endless(tmp_path, "b"))
         kept.wait_for_state(CameraState.RUNNING, "a", "b")
+        first = kept.cameras["b"].stats
+        kept.wait_for(lambda: first.shown > 1)  # an output has the first frame
         site.restart("b")
+        kept.wait_for(lambda: "b" in kept.cameras and kept.cameras["b"].stats is not first)
         kept.wait_for_state(CameraState.RUNNING, "b")
         site.remove("a")
         assert [one.name for one in site.cameras()] == ["b"]
