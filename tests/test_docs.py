@@ -20,7 +20,7 @@ from streamer.config.camera import CameraDetectorSettings
 from streamer.config.loading import load_settings, load_site
 from streamer.config.settings import Settings
 from streamer.config.site import SharedDetectorSettings
-from streamer.serve.checks.outputs import check_site
+from streamer.serve.checks.file import check_site
 
 ROOT = Path(__file__).parents[1]
 ENGINEERING = ROOT / "docs" / "engineering"

@@ -56,18 +56,6 @@ class SitePool:
         self.settings = settings
         self._loaded: Future[_Loaded] = Future()
 
-    def check_classes(self, cameras: Mapping[str, CameraSettings]) -> None:
-        """Refuse wrong class names of cameras, where the classes are known without loading the model.
-
-        Raises:
-            ConfigError: an unknown detector, class or label map, with the nearest ones.
-        """
-        for name, camera in cameras.items():
-            try:
-                selection.check_classes(camera.settings(self.settings).detector)
-            except ConfigError as error:
-                raise ConfigError(f"cameras.{name}: {error}") from error
-
     def load(self, cameras: Mapping[str, CameraSettings], say: Callable[[str], None]) -> None:
         """Load the detector, unless it is loaded and reports all that these cameras keep.
 

@@ -16,7 +16,7 @@ from streamer.errors import ConfigError, Interrupted
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
 from streamer.serve.changes import Changes, compare
-from streamer.serve.checks.outputs import check_site
+from streamer.serve.checks.file import check_site
 from streamer.serve.pools import SitePool
 from streamer.serve.status import CameraState, CameraStatus
 from streamer.system.service_notify import ServiceNotify
@@ -172,14 +172,14 @@ class Site:
         settings = self._settings
         check_site(settings)
         self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
-        for name, pool in self._pools.items():
-            pool.check_classes(settings.cameras_of(name))
         self._begin(settings.cameras)
         for name, pool in self._pools.items():
             pool.load(settings.cameras_of(name), self._reporter.say)
 
     def _apply(self, settings: SiteSettings) -> Changes:
         check_site(settings)
+        if (settings.metrics, settings.control) != (self._settings.metrics, self._settings.control):
+            self._reporter.say("metrics and control are read at the start only; restart the site to change them")
         changes = compare(self._settings, settings)
         pools = self._loaded_pools(settings)
         self._leave([*changes.removed, *changes.changed])

@@ -9,7 +9,7 @@ import pytest
 
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError
-from streamer.serve.checks.outputs import check_site
+from streamer.serve.checks.file import check_site
 
 CANARY = "swordfish"
 

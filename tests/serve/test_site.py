@@ -111,6 +111,7 @@ def test_a_site_of_files_ends_with_the_last_file(tmp_path: Path) -> None:
 
 def test_a_camera_that_fails_is_tried_again_and_disturbs_no_other(tmp_path: Path) -> None:
     broken = {"source": {"uri": str(tmp_path / "later.mp4")}, "outputs": [{"to": str(tmp_path / "broken.jsonl")}]}
+    (tmp_path / "later.mp4").write_text("not yet a video")
     with running(site_of({"good": endless(tmp_path, "good"), "broken": broken})) as (site, kept, ended):
         kept.wait_for_state(CameraState.WAITING, "broken")
         kept.wait_for_state(CameraState.RUNNING, "good")
@@ -211,9 +212,26 @@ def test_a_camera_that_never_answers_is_stopped_while_it_connects(tmp_path: Path
 def test_a_wrong_class_is_refused_before_a_camera_starts(tmp_path: Path) -> None:
     settings = site_of({"a": endless(tmp_path, "a", detector={"classes": ["Purson"]})})
     site = Site(settings, lambda: settings, Kept())
-    with pytest.raises(ConfigError, match=r"cameras\.a: .*Purson"):
+    with pytest.raises(ConfigError, match=r"cameras\.a\.detector: .*Purson"):
         site.run()
     assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_cannot_work_are_refused_before_a_camera_starts(tmp_path: Path) -> None:
+    cameras = {
+        "a": endless(tmp_path, "a", tracker={"options": {"iou": 2}}),
+        "b": {"source": {"uri": str(tmp_path / "missing.mp4")}},
+        "c": endless(tmp_path / "file.txt", "c"),
+    }
+    (tmp_path / "file.txt").touch()
+    settings = site_of(cameras)
+    with pytest.raises(ConfigError) as refused:
+        Site(settings, lambda: settings, Kept()).run()
+    assert [one.partition(":")[0] for one in refused.value.problems] == [
+        "cameras.a.tracker.options.iou",
+        "cameras.b.source.uri",
+        "cameras.c.outputs.0.to",
+    ]
 
 
 def test_no_camera_begins_after_the_end_while_a_reload_runs(tmp_path: Path) -> None:

@@ -55,7 +55,14 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
     return CheckedFile(lines, {redacted(source): settings.source} if source else {})
 
 
-def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
+def check_site(site: SiteSettings) -> None:
+    """Check the settings of a site as far as possible without opening its sources, outputs and detectors.
+
+    Raises:
+        ConfigError: with every problem of every camera.
+    """
+    if problems := list(site.problems()):
+        raise ConfigError(*problems)
     problems = [*_detector_problems(site), *output_problems(site), *_metrics_problems(site.metrics)]
     refused = {problem.partition(":")[0] for problem in problems}
     for name, camera in site.cameras.items():
@@ -64,6 +71,10 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
         problems += stream_problems(camera, detector, f"cameras.{name}.")
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
+
+
+def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
+    check_site(site)
     width = max(map(len, site.cameras))
     lines = [f"{name:{width}}  {_camera(camera)}" for name, camera in site.cameras.items()]
     for entry, shared in site.detectors_in_use().items():

@@ -64,17 +64,6 @@ class _Target:
         )
 
 
-def check_site(site: SiteSettings) -> None:
-    """Refuse a site whose settings contradict one another.
-
-    Raises:
-        ConfigError: a camera without a source, an unknown detector, an output that cannot be one, or that two
-            cameras share.
-    """
-    if problems := [*site.problems(), *output_problems(site)]:
-        raise ConfigError(*problems)
-
-
 def output_problems(site: SiteSettings) -> Iterator[str]:
     """What is wrong with the outputs of the cameras, one line each."""
     targets: list[_Target] = []
