@@ -14,6 +14,7 @@ import pytest
 
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
+from streamer.serve.camera import Camera
 from streamer.serve.site import Site
 from streamer.serve.status import CameraState, CameraStatus
 from tests.clips import write_video
@@ -195,6 +196,22 @@ def test_cameras_are_added_removed_and_restarted_by_name(tmp_path: Path) -> None
         with pytest.raises(ConfigError, match="already"):
             site.add("b", endless(tmp_path, "b"))
     assert (tmp_path / "b-2.jsonl").exists()
+
+
+def test_a_camera_that_starts_again_is_listed_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    join, listed = Camera.join, list[list[str]]()
+
+    def listing_join(camera: Camera, deadline_s: float) -> bool:
+        listed.append([one.name for one in site.cameras()])
+        return join(camera, deadline_s)
+
+    with running(site_of({name: endless(tmp_path, name) for name in ("a", "b")})) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a", "b")
+        monkeypatch.setattr(Camera, "join", listing_join)
+        site.restart("a")
+        assert listed == [["a", "b"]]
+        site.remove("a")
+        assert [one.name for one in site.cameras()] == ["b"]
 
 
 def test_a_camera_that_never_answers_is_stopped_while_it_connects(tmp_path: Path) -> None:
