@@ -55,6 +55,7 @@ class Camera:
         on_change: called by the camera's thread when its state has changed.
         overwrite: replace files that exist at the first start; otherwise, and when the camera starts again, a file gets
             a number: `front-2.jsonl`.
+        after: the camera of this name that has ended; its report and its number of starts continue.
         backoff: the waits after errors.
     """
 
@@ -67,6 +68,7 @@ class Camera:
         on_change: Callable[[], None] = lambda: None,
         *,
         overwrite: bool = False,
+        after: Camera | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.name = name
@@ -82,9 +84,14 @@ class Camera:
         self._lock = threading.Lock()  # guards all below
         self._session: Session | None = None
         self._share: CameraPool | None = None
-        self._report: Report | None = None
+        self._report: Report | None = None if after is None else after.report
         self._status = CameraStatus(
-            name, redacted(settings.source.uri or ""), CameraState.STARTING, RunStats(name), since_s=time.monotonic()
+            name,
+            redacted(settings.source.uri or ""),
+            CameraState.STARTING,
+            RunStats(name),
+            restarts=0 if after is None else after.status.restarts + 1,
+            since_s=time.monotonic(),
         )
 
     @property

@@ -213,7 +213,9 @@ class Site:
         for name in names:
             settings = self._settings.cameras[name]
             pool = self._pools[settings.detector.name]
-            camera = Camera(name, settings, pool, self._reporter, self._wake, overwrite=self._overwrite)
+            with self._changed:
+                before = self._cameras.get(name)
+            camera = Camera(name, settings, pool, self._reporter, self._wake, overwrite=self._overwrite, after=before)
             with self._changed:
                 if self._stopping:  # `_end` stops the cameras that there are
                     return

@@ -63,11 +63,11 @@ def endless(folder: Path, name: str, **others: Any) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    settings: SiteSettings, load: Callable[[], SiteSettings] | None = None
+    settings: SiteSettings, load: Callable[[], SiteSettings] | None = None, *, overwrite: bool = False
 ) -> Iterator[tuple[Site, Kept, list[BaseException]]]:
     """A site that runs on another thread; stopped at the end."""
     kept, ended = Kept(), list[BaseException]()
-    site = Site(settings, load or (lambda: settings), kept)
+    site = Site(settings, load or (lambda: settings), kept, overwrite=overwrite)
 
     def work() -> None:
         try:
@@ -212,6 +212,19 @@ def test_a_camera_that_starts_again_is_listed_all_the_time(tmp_path: Path, monke
         assert listed == [["a", "b"]]
         site.remove("a")
         assert [one.name for one in site.cameras()] == ["b"]
+
+
+def test_a_restart_continues_the_report_and_replaces_no_file_of_the_site(tmp_path: Path) -> None:
+    with running(site_of({"a": endless(tmp_path, "a")}), overwrite=True) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        first = kept.cameras["a"].stats
+        kept.wait_for(lambda: first.shown > 1)  # an output has the first frame
+        site.restart("a")
+        kept.wait_for(lambda: kept.cameras["a"].stats is not first and kept.cameras["a"].stats.shown > 1)
+    report, frames = site.reports()["a"], [indices(tmp_path / name) for name in ("a.jsonl", "a-2.jsonl")]
+    assert site.cameras()[0].restarts == 1
+    assert report.stats.shown == sum(map(len, frames))
+    assert [Path(output).name for output in report.outputs] == ["a.jsonl", "a-2.jsonl"]
 
 
 def test_a_camera_that_never_answers_is_stopped_while_it_connects(tmp_path: Path) -> None:
