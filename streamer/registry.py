@@ -163,8 +163,8 @@ TRACKERS = Registry(
 POLICIES = Registry(
     "streamer.policies",
     {
-        "gain": "streamer.inference.gain:GainPolicy",
-        "round_robin": "streamer.inference.round_robin:RoundRobin",
+        "gain": "streamer.inference.policies:GainPolicy",
+        "round_robin": "streamer.inference.policies:RoundRobin",
     },
     needs=("choose",),
 )

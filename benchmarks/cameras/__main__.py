@@ -1,6 +1,6 @@
 """Many cameras in one program, on real RTSP streams that need little CPU time to send.
 
-    python -m benchmarks.cameras                  all parts, about 12 minutes
+    python -m benchmarks.cameras                  all parts, about 20 minutes
     python -m benchmarks.cameras live             4 cameras of 1280x720 beside one `run` each
     python -m benchmarks.cameras growth           CPU time and memory from 1 to 16 cameras
     python -m benchmarks.cameras faults           one of 8 cameras is killed, stalls, is removed

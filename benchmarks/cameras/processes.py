@@ -24,23 +24,23 @@ def measure(seconds: float, kind: Kind, counts: Sequence[int]) -> None:
             for label, running in _ways(rig, names).items():
                 rows.append([str(count), label, *_row(running, names, seconds)])
     table.title(f"threads and processes, {kind}, starter")
-    columns = [
+    columns = (
         "cameras",
         "",
         "fps",
-        "detec-\nted /s",
+        "detected\n/s",
         "age at\ndetector",
         "age\nshown",
         "CPU ms\n/frame",
         "CPU\nms/s",
         "MiB",
-    ]
+    )
     table.table(columns, rows)
     table.note(
-        "fps: of the slowest camera; a camera. detected: of all cameras. Ages: p95 in ms, of the worst camera.\n"
-        "CPU ms/s: of each camera. MiB: all processes, shared pages counted once.\n"
-        "threads: one `serve`. programs: one `run` for each camera, each with its own model.\n"
-        "model process: one process for each camera, and one with the model for all (prototype)."
+        "fps: of the slowest camera. detected: of all cameras. Ages: p95 of the worst\n"
+        "camera, ms. CPU ms/s: of a camera. MiB: of all processes, shared pages once.\n"
+        "threads: one `serve`. programs: one `run` for each camera, with its own model.\n"
+        "model process: a process for each camera, one with the model (prototype)."
     )
 
 

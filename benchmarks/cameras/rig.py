@@ -31,8 +31,8 @@ class Kind:
     detect_fps: float | None = 1.0
 
     def __str__(self) -> str:
-        detected = "every frame" if self.detect_fps is None else f"{self.detect_fps:g} frames a second"
-        return f"{self.size[0]}x{self.size[1]}, {self.fps} fps, {detected} detected"
+        detected = "every frame detected" if self.detect_fps is None else f"{self.detect_fps:g} detected a second"
+        return f"{self.size[0]}x{self.size[1]}, {self.fps} fps, {detected}"
 
 
 class Rig:

@@ -79,12 +79,13 @@ def _told_once(problems: Sequence[str]) -> list[str]:
 
 
 def is_site(file: Path | str | None, assignments: Sequence[str] = ()) -> bool:
-    """Whether the settings are those of a site, with `cameras:`, and not those of one run.
+    """Whether the settings are those of a site, with `cameras:` even if misspelled, and not those of one run.
 
     Raises:
         ConfigError: the file cannot be read.
     """
-    return bool({"cameras", "defaults", "detectors"} & unchecked_values(file, assignments, None).keys())
+    values = unchecked_values(file, assignments, None)
+    return any(str(key).casefold().startswith(("camera", "defaults", "detectors")) for key in values)
 
 
 def unchecked_values(

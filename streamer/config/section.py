@@ -11,6 +11,10 @@ from streamer.system.secrets import SECRETS
 from streamer.system.suggestions import nearest
 
 _NAMED = 3
+_MAIN = ("uri", "name", "address")
+"""Settings that users write in place of their section: `detector: starter`."""
+_KEY = "[key]"
+"""What pydantic adds to the location of a key of a mapping that is invalid itself."""
 _SCALARS = str | int | float
 
 
@@ -53,14 +57,17 @@ def ffmpeg_text(value: object) -> object:
 
 def _line(found: dict[str, Any], section: type[BaseModel], above: tuple[str, ...]) -> str:
     location, given = found["loc"], found["input"]
+    if location and location[-1] == _KEY:  # the message names the key
+        location = location[:-2]
     path = ".".join(str(part) for part in (*above, *location))
     if found["type"] == "extra_forbidden":
         return f"{path}: no such setting{nearest(str(location[-1]), _fields_at(section, location[:-1]))}"
     if found["type"] == "model_type":
-        names = ", ".join(_fields_at(section, location)[:_NAMED])
-        message = f"give the settings of this section below it ({names}, ...)"
-    else:
-        message = found["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
+        names = _fields_at(section, location)
+        is_main = isinstance(given, str) and names[0] in _MAIN
+        example = f", such as {{{names[0]}: {given}}}" if is_main else f" ({', '.join(names[:_NAMED])}, ...)"
+        return f"{path}: give the settings of this section below it{SECRETS.hide(example)}"
+    message = found["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     value = SECRETS.hide(repr(given))
     is_told = not isinstance(given, _SCALARS) or "password" in path or value in message
     got = "" if is_told else f" (got {value})"

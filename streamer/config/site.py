@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from streamer.config.camera import CameraSettings
 from streamer.config.detector import DetectorSettings
@@ -20,6 +20,25 @@ from streamer.system.suggestions import nearest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _EXAMPLE = "front: {source: {uri: rtsp://192.0.2.10/stream1}, outputs: [{to: front.jsonl}]}"
+
+
+def _unfit(name: object) -> str:
+    """Why a name cannot be that of a camera; empty if it can."""
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return ""
+    if isinstance(name, bool):
+        return "a name is read as true or false; put quotes around it"
+    return f"{name!r} is no name of a camera: give up to 64 letters, digits, - and _; the first is a letter or a digit"
+
+
+def _fitting(name: object) -> object:
+    if unfit := _unfit(name):
+        raise ValueError(unfit)
+    return name
+
+
+CameraName = Annotated[str, BeforeValidator(_fitting)]
+"""Up to 64 letters, digits, - and _."""
 
 
 class SharedDetectorSettings(DetectorSettings):
@@ -79,7 +98,7 @@ class SiteSettings(Section):
     """More detectors by name, for cameras with `detector: {name: NAME}`."""
     metrics: MetricsSettings = MetricsSettings()
     control: ControlSettings = ControlSettings()
-    cameras: dict[str, CameraSettings]
+    cameras: dict[CameraName, CameraSettings]
     """By name, which is in every log line, metric and report, and replaces `{camera}` in the names of outputs. The
     defaults are merged already."""
 
@@ -100,12 +119,11 @@ class SiteSettings(Section):
 
     @field_validator("cameras", mode="before")
     @classmethod
-    def _are_named(cls, value: object) -> object:
+    def _are_cameras(cls, value: object) -> object:
+        if isinstance(value, list) and value:
+            raise ValueError(f"this is a list; give each camera below its name, such as {_EXAMPLE}")
         if not isinstance(value, Mapping) or not value:
             raise ValueError(f"there is no camera; give at least one, such as {_EXAMPLE}")
-        for name in value:
-            if unfit := _unfit(name):
-                raise ValueError(unfit)
         return value
 
     @field_validator("detectors")
@@ -170,12 +188,3 @@ class SiteSettings(Section):
                 add = f"; detectors: {{{entry}: {{name: ...}}}} adds it"
                 remedy = nearest(entry, self.detectors) if self.detectors else add
                 yield f"cameras.{name}.detector.name: no entry {entry!r} in detectors{remedy}"
-
-
-def _unfit(name: object) -> str:
-    """Why a name cannot be that of a camera; empty if it can."""
-    if isinstance(name, str) and _NAME.fullmatch(name):
-        return ""
-    if isinstance(name, bool):
-        return "a name is read as true or false; put quotes around it"
-    return f"{name!r} is no name of a camera: give up to 64 letters, digits, - and _; the first is a letter or a digit"

@@ -31,7 +31,7 @@ _SAME_IOU = 0.5
 _MEMORY_S = 2.5
 """The rate is a mean over about this time: short, because a scene that was still may begin to move."""
 _USUAL_RATE = 0.3
-_USUAL_S = 1.0
+_USUAL_S = 0.5
 """The usual rate counts as much as results with an age of this in total."""
 _LEAST_RATE = 0.1
 """Per second: something may appear in any scene."""
@@ -48,8 +48,8 @@ class ExpectedGain:
         self._wrong = self._age_s = 0.0
         self._shot = 0  # index of its first frame
         self._lock = threading.Lock()
+        self._count = 0  # boxes of the last result; written by the display thread only
         self._since_s: float | None = None  # capture of the last detected frame; of the first, if none is
-        self._count = 0
         self._new = 1.0  # share of the screen that is probably wrong since something new has come into view
         self._rate = _LEAST_RATE + _USUAL_RATE
 
@@ -71,9 +71,9 @@ class ExpectedGain:
             self._motion.reset()
             self._shot, new = frame.index, 1.0
         else:
-            new = self._motion.add(frame, self._shown[-1][1], field)
+            new = self._motion.add(frame, self._shown[-1][1], field) / (self._count + 1)
         with self._lock:
-            self._new = max(self._new, new / (self._count + 1) if field is not None else new)
+            self._new = max(self._new, new)
 
     def detected(self, frame: Frame, found: Tracks) -> None:
         """Display thread: the tracks of a detected frame, as they would be shown on it without latency."""
@@ -95,7 +95,7 @@ class ExpectedGain:
     def at(self, now_s: float) -> float:
         """The index at this time, on the clock of `Frame.captured_s`; at least 0."""
         with self._lock:
-            age_s = _USUAL_S if self._since_s is None else max(now_s - self._since_s, 0.0)
+            age_s = 1.0 if self._since_s is None else max(now_s - self._since_s, 0.0)
             decayed = self._rate * age_s
             return (1 - (1 + decayed) * math.exp(-decayed)) / self._rate + self._new * age_s
 

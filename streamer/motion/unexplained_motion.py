@@ -25,8 +25,8 @@ _DISTANCE = 0.012
 _CELLS = 6  # fewer moving cells must move further: noise moves single cells
 _LEAST_POINTS = 2
 _MOVES_PX = 0.5  # thumbnail pixels in one step
-_AROUND = 0.1
-"""Of the size of a box: what moves so close to it belongs to it."""
+_AROUND = 0.35
+"""Of the size of a box: optical flow so close to it follows its content."""
 _MOST_FRAMES = 600
 
 

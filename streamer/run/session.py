@@ -70,6 +70,8 @@ class Session:
         self._observers = tuple(observers)
         self._first_frame_s: float | None = None
         self.stats = RunStats(stream)
+        self.frame_size: tuple[int, int] | None = None
+        """Width and height of the last shown frame, pixels; None before the first. Display thread."""
         self._run: BuiltRun | None = None
         self._lock = threading.Lock()  # guards the two below
         self._stopped = False
@@ -140,7 +142,8 @@ class Session:
             on_ready(self.stop)
             began_s = time.monotonic()
             with self._reporter.progress(run.info.frame_count, live=run.info.live) as progress:
-                for _ in run.pipeline:
+                for scene in run.pipeline:
+                    self.frame_size = scene.frame.width, scene.frame.height
                     if self._first_frame_s is None:
                         self._first_frame_s = time.monotonic() - self._started_s
                     progress.update(self.stats)

@@ -55,6 +55,7 @@ class Camera:
         on_change: called by the camera's thread when its state has changed.
         overwrite: replace files that exist at the first start; otherwise, and when the camera starts again, a file gets
             a number: `front-2.jsonl`.
+        after: the camera of this name that has ended; its report and its number of starts continue.
         backoff: the waits after errors.
     """
 
@@ -67,6 +68,7 @@ class Camera:
         on_change: Callable[[], None] = lambda: None,
         *,
         overwrite: bool = False,
+        after: Camera | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self.name = name
@@ -78,12 +80,18 @@ class Camera:
         self._backoff = backoff or Backoff()
         self._thread = Thread(f"camera-{name}", self._run)
         self._stopping = threading.Event()
+        self._frame_size: tuple[int, int] | None = None  # camera's thread
         self._lock = threading.Lock()  # guards all below
         self._session: Session | None = None
         self._share: CameraPool | None = None
-        self._report: Report | None = None
+        self._report: Report | None = None if after is None else after.report
         self._status = CameraStatus(
-            name, redacted(settings.source.uri or ""), CameraState.STARTING, RunStats(name), since_s=time.monotonic()
+            name,
+            redacted(settings.source.uri or ""),
+            CameraState.STARTING,
+            RunStats(name),
+            restarts=0 if after is None else after.status.restarts + 1,
+            since_s=time.monotonic(),
         )
 
     @property
@@ -171,10 +179,17 @@ class Camera:
         self._reporter.message(self.name, text)
 
     def _shows(self) -> None:
+        """A frame was shown: tell the first one, and a change of the frame size."""
         with self._lock:
-            info = None if self._session is None else self._session.info
-        rate = "" if info is None or info.average_fps is None else f", {float(info.average_fps):.3g} fps"
-        self._set(state=CameraState.RUNNING, last_event="" if info is None else f"{info.width}x{info.height}{rate}")
+            session, is_first = self._session, self._status.state is not CameraState.RUNNING
+        if session is None or session.info is None or session.frame_size is None:
+            return
+        if not is_first and session.frame_size == self._frame_size:
+            return
+        self._frame_size = session.frame_size
+        # Another size is usually another stream, whose rate is not known.
+        rate = f", {float(session.info.average_fps):.3g} fps" if is_first and session.info.average_fps else ""
+        self._set(state=CameraState.RUNNING, last_event=f"{self._frame_size[0]}x{self._frame_size[1]}{rate}")
 
     def _make_session(self, share: CameraPool, reporter: Reporter) -> Session:
         settings = self.settings.settings(self._pool.settings)
@@ -203,12 +218,11 @@ class Camera:
 
 
 class _RunReporter(SilentReporter):
-    """The reporter of one run of a camera: it keeps the report, and notices the first frame."""
+    """The reporter of one run of a camera: it keeps the report, and notices each frame."""
 
     def __init__(self, say: Callable[[str], None], shows: Callable[[], None]) -> None:
         self._say = say
         self._shows = shows
-        self._has_shown = False
 
     def started(self, destinations: Sequence[str]) -> None:
         for line in destinations:
@@ -216,9 +230,7 @@ class _RunReporter(SilentReporter):
                 self._say(line)
 
     def update(self, stats: RunStats) -> None:  # noqa: ARG002
-        if not self._has_shown:
-            self._has_shown = True
-            self._shows()
+        self._shows()
 
 
 def numbered(outputs: Outputs) -> Outputs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +51,7 @@ def health_of(camera: CameraStatus) -> dict[str, Any]:
     values: dict[str, Any] = {
         "status": "unhealthy" if fault else "ok",
         "state": camera.shown_state,
-        "state_s": round(time.monotonic() - camera.since_s, 1),
+        "state_s": round(camera.state_s, 1),
         "frames_shown": camera.stats.shown,
         "last_frame_age_s": None if age_s is None else round(age_s, 3),
         "restarts": camera.restarts,

@@ -186,6 +186,8 @@ class Site:
         before, self._pools = self._pools, pools
         with self._changed:
             self._settings = settings
+            for name in changes.removed:
+                self._cameras.pop(name, None)
         self._begin([*changes.added, *changes.changed])
         for name, pool in before.items():
             if pool is not pools.get(name):
@@ -211,7 +213,9 @@ class Site:
         for name in names:
             settings = self._settings.cameras[name]
             pool = self._pools[settings.detector.name]
-            camera = Camera(name, settings, pool, self._reporter, self._wake, overwrite=self._overwrite)
+            with self._changed:
+                before = self._cameras.get(name)
+            camera = Camera(name, settings, pool, self._reporter, self._wake, overwrite=self._overwrite, after=before)
             with self._changed:
                 if self._stopping:  # `_end` stops the cameras that there are
                     return
@@ -219,8 +223,9 @@ class Site:
                 camera.start()
 
     def _leave(self, names: Iterable[str]) -> None:
+        """End cameras. Those that begin again stay among the cameras, as stopped, until then."""
         with self._changed:
-            cameras = [self._cameras.pop(name) for name in names if name in self._cameras]
+            cameras = [self._cameras[name] for name in names if name in self._cameras]
         self._stop_all(cameras)
 
     def _stop_all(self, cameras: Sequence[Camera]) -> None:

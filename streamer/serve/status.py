@@ -89,6 +89,14 @@ class CameraStatus:
         return None if self.stats.shown_s is None else time.monotonic() - self.stats.shown_s
 
     @property
+    def state_s(self) -> float:
+        """How long the shown state lasts, seconds; of a lost source, since the last frame."""
+        now_s = time.monotonic()
+        if self.shown_state == "lost" and self.stats.shown_s is not None:
+            return now_s - self.stats.shown_s
+        return now_s - self.since_s
+
+    @property
     def fault(self) -> str:
         """Why it shows no frames although it should, one line; empty if it runs, or has ended."""
         if self.state is CameraState.ENDED:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import html
 import logging
 import socket
 import threading
@@ -237,7 +238,15 @@ class _Server:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         match = await self._router.resolve(request)
+        if request.path == "/" and match.http_exception is not None and request.method == "GET":
+            return web.Response(text=self._contents(), content_type="text/html")
         return await match.handler(request)
+
+    def _contents(self) -> str:
+        """A page with a link to the first page of each, where none has the path /."""
+        paths = sorted(pages.routes[0].path for pages in list(self._pages))
+        links = "".join(f'<li><a href="{html.escape(path)}">{html.escape(path)}</a></li>' for path in paths)
+        return f"<!doctype html><title>Streamer</title><ul>{links}</ul>"
 
 
 def _overlap(one: str, other: str) -> bool:

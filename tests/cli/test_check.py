@@ -147,6 +147,12 @@ def test_a_wrong_file_is_refused(program: Program, text: str, error: str) -> Non
     assert found.startswith(error)
 
 
+def test_a_misspelled_section_of_cameras_is_recognised(program: Program) -> None:
+    result = check(program, "camera: {front: 0}\n")
+    assert result.code == 2
+    assert "error: camera: no such setting; did you mean cameras?\n" in result.errors
+
+
 @pytest.mark.usefixtures("clip")
 def test_connect_says_what_each_source_sends(program: Program) -> None:
     with socket.socket() as closed:

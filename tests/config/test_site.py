@@ -115,7 +115,13 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
     [
         ("", None, "cameras: there is no camera; give at least one, such as front: {source: "),
         ("cameras: {}", None, "cameras: there is no camera"),
-        ("cameras: [front]", None, "cameras: there is no camera"),
+        (
+            "cameras: [front]",
+            None,
+            "cameras: this is a list; give each camera below its name, such as front: {source: ",
+        ),
+        (FRONT, "cameras.front.source=clip.mp4", "below it, such as {uri: clip.mp4}"),
+        (FRONT, f"cameras.front.source='rtsp://me:{CANARY}@192.0.2.1/1'", "such as {uri: rtsp://***@192.0.2.1/1}"),
         (FRONT, "trackr.name=iou", "trackr: no such setting"),
         (FRONT, "detectrs.x.name=iou", "detectrs: no such setting; did you mean detectors?"),
         (FRONT, "cameras.front.trackr.name=iou", "cameras.front.trackr: no such setting; did you mean tracker?"),
@@ -155,6 +161,14 @@ def test_a_camera_without_a_value_has_that_of_its_detector(
 def test_a_mistake_gives_one_line(tmp_path: Path, text: str, assignment: str | None, problem: str) -> None:
     (found,) = problems_of(tmp_path, text, *([] if assignment is None else [assignment]))
     assert problem in found
+
+
+def test_a_wrong_name_of_a_camera_hides_no_other_mistake(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, FRONT, "cameras.a b=0", "cameras.front.source.szie=3")
+    assert [problem.partition(";")[0].partition(":")[0] for problem in found] == [
+        "cameras.front.source.szie",
+        "cameras",
+    ]
 
 
 def test_two_cameras_with_one_name_are_refused(tmp_path: Path) -> None:

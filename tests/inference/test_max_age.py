@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.errors import ConfigError
-from streamer.inference.gain import GainPolicy
 from streamer.inference.max_age import check_max_age
+from streamer.inference.policies import GainPolicy
 from streamer.inference.policy import Candidate
 
 

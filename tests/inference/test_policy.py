@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.inference.gain import GainPolicy
+from streamer.inference.policies import GainPolicy, RoundRobin
 from streamer.inference.policy import Candidate, Policy
-from streamer.inference.round_robin import RoundRobin
 from streamer.inference.turn_record import TurnRecord
 
 ROUNDING_S = 1e-6

@@ -16,9 +16,9 @@ from streamer.errors import DetectorError
 from streamer.flow.frame_ledger import FrameLedger
 from streamer.flow.newest import NewestRoute
 from streamer.flow.queues import Closed
+from streamer.inference.policies import RoundRobin
 from streamer.inference.policy import Candidate
 from streamer.inference.pool import DetectorPool
-from streamer.inference.round_robin import RoundRobin
 from streamer.inference.shared_detector import SharedDetector
 from streamer.interfaces import Detector
 from streamer.values.delivery import Detected

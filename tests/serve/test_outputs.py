@@ -82,6 +82,7 @@ def test_two_cameras_cannot_have_one_output(one: str | dict[str, Any], other: st
         ("shots/", "shots/a.mp4"),
         ("window", "window"),
         ("/dev/null", "/dev/null"),
+        ("{camera}-{name}.mp4", "{camera}-{name}.mp4"),
     ],
 )
 def test_different_outputs_are_accepted(one: str, other: str) -> None:
@@ -112,6 +113,7 @@ def test_one_camera_cannot_have_an_output_twice() -> None:
         ("rtmp://192.0.2.1/key", "RTMP needs an application and a key"),
         ("http://127.0.0.1:8080/a b", "the path may contain"),
         ("rec/%Q.mp4", "a name cannot have %Q"),
+        ("{cam}.mp4", "{cam} in the name of an output stands for nothing; did you mean {camera}?"),
     ],
 )
 def test_an_output_that_a_site_cannot_have_is_refused(to: str, problem: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,13 @@ def test_a_camera_that_shows_no_frames_any_more_is_unhealthy(
     assert "no frame was shown for" in health(pages, "front")[1]["reason"]
     cameras[0] = running("front", stats=RunStats("front"))
     assert health(pages, "front")[1]["last_frame_age_s"] is None
+
+
+def test_the_time_of_a_lost_camera_begins_with_its_last_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    front, back = replace(lost("front"), since_s=100.0), replace(running("back"), since_s=100.0)
+    front.stats.shown_s = 7000.0
+    monkeypatch.setattr("streamer.serve.status.time.monotonic", lambda: 7003.0)
+    assert (front.state_s, back.state_s) == (3.0, 6903.0)
 
 
 def test_a_site_without_a_camera_is_unhealthy(pages: SitePages, cameras: list[CameraStatus]) -> None:

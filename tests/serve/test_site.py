@@ -14,6 +14,7 @@ import pytest
 
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
+from streamer.serve.camera import Camera
 from streamer.serve.site import Site
 from streamer.serve.status import CameraState, CameraStatus
 from tests.clips import write_video
@@ -62,11 +63,11 @@ def endless(folder: Path, name: str, **others: Any) -> dict[str, Any]:
 
 @contextmanager
 def running(
-    settings: SiteSettings, load: Callable[[], SiteSettings] | None = None
+    settings: SiteSettings, load: Callable[[], SiteSettings] | None = None, *, overwrite: bool = False
 ) -> Iterator[tuple[Site, Kept, list[BaseException]]]:
     """A site that runs on another thread; stopped at the end."""
     kept, ended = Kept(), list[BaseException]()
-    site = Site(settings, load or (lambda: settings), kept)
+    site = Site(settings, load or (lambda: settings), kept, overwrite=overwrite)
 
     def work() -> None:
         try:
@@ -126,6 +127,18 @@ def test_a_camera_that_fails_is_tried_again_and_disturbs_no_other(tmp_path: Path
     assert indices(tmp_path / "broken.jsonl") == list(range(5))
 
 
+def test_the_last_event_has_the_size_of_the_last_frame(tmp_path: Path) -> None:
+    both = b"".join(
+        write_video(tmp_path / f"{size[0]}.ts", size=size, frames=10).read_bytes() for size in ((64, 48), (128, 96))
+    )
+    (tmp_path / "clip.ts").write_bytes(both)
+    cameras = {"front": {"source": {"uri": str(tmp_path / "clip.ts"), "live": True}}}
+    kept, settings = Kept(), site_of(cameras)
+    site = Site(settings, lambda: settings, kept)
+    site.run()
+    assert site.cameras()[0].last_event == "128x96"
+
+
 def test_a_reload_changes_one_camera_and_the_others_lose_no_frame(tmp_path: Path) -> None:
     old = site_of({name: endless(tmp_path, name) for name in ("a", "b", "c")})
     new = site_of(
@@ -169,7 +182,10 @@ def test_cameras_are_added_removed_and_restarted_by_name(tmp_path: Path) -> None
         kept.wait_for_state(CameraState.RUNNING, "a")
         site.add("b", endless(tmp_path, "b"))
         kept.wait_for_state(CameraState.RUNNING, "a", "b")
+        first = kept.cameras["b"].stats
+        kept.wait_for(lambda: first.shown > 1)  # an output has the first frame
         site.restart("b")
+        kept.wait_for(lambda: "b" in kept.cameras and kept.cameras["b"].stats is not first)
         kept.wait_for_state(CameraState.RUNNING, "b")
         site.remove("a")
         assert [one.name for one in site.cameras()] == ["b"]
@@ -180,6 +196,35 @@ def test_cameras_are_added_removed_and_restarted_by_name(tmp_path: Path) -> None
         with pytest.raises(ConfigError, match="already"):
             site.add("b", endless(tmp_path, "b"))
     assert (tmp_path / "b-2.jsonl").exists()
+
+
+def test_a_camera_that_starts_again_is_listed_all_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    join, listed = Camera.join, list[list[str]]()
+
+    def listing_join(camera: Camera, deadline_s: float) -> bool:
+        listed.append([one.name for one in site.cameras()])
+        return join(camera, deadline_s)
+
+    with running(site_of({name: endless(tmp_path, name) for name in ("a", "b")})) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a", "b")
+        monkeypatch.setattr(Camera, "join", listing_join)
+        site.restart("a")
+        assert listed == [["a", "b"]]
+        site.remove("a")
+        assert [one.name for one in site.cameras()] == ["b"]
+
+
+def test_a_restart_continues_the_report_and_replaces_no_file_of_the_site(tmp_path: Path) -> None:
+    with running(site_of({"a": endless(tmp_path, "a")}), overwrite=True) as (site, kept, _):
+        kept.wait_for_state(CameraState.RUNNING, "a")
+        first = kept.cameras["a"].stats
+        kept.wait_for(lambda: first.shown > 1)  # an output has the first frame
+        site.restart("a")
+        kept.wait_for(lambda: kept.cameras["a"].stats is not first and kept.cameras["a"].stats.shown > 1)
+    report, frames = site.reports()["a"], [indices(tmp_path / name) for name in ("a.jsonl", "a-2.jsonl")]
+    assert site.cameras()[0].restarts == 1
+    assert report.stats.shown == sum(map(len, frames))
+    assert [Path(output).name for output in report.outputs] == ["a.jsonl", "a-2.jsonl"]
 
 
 def test_a_camera_that_never_answers_is_stopped_while_it_connects(tmp_path: Path) -> None:

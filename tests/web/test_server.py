@@ -41,7 +41,9 @@ def test_outputs_with_different_paths_share_an_address(port: int) -> None:
             assert [number_of(get(port, f"/{name}/snapshot.jpg")[1]) for name in "ab"] == [3, 5]
             assert b"<title>Streamer</title>" in get(port, "/a/")[1]
             assert get(port, "/a") == (308, b"308: Permanent Redirect", "/a/")
-            assert [get(port, path)[0] for path in ("/b/healthz", "/", "/healthz", "/c/")] == [200, 404, 404, 404]
+            assert [get(port, path)[0] for path in ("/b/healthz", "/healthz", "/c/")] == [200, 404, 404]
+            assert b'<a href="/a/">/a/</a>' in get(port, "/")[1]
+            assert b'<a href="/b/">/b/</a>' in get(port, "/")[1]
         assert [get(port, path)[0] for path in ("/a/healthz", "/b/healthz")] == [200, 404]
     with pytest.raises(ConnectionRefusedError):
         get(port, "/a/")

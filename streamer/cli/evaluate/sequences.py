@@ -31,7 +31,7 @@ from streamer.registry import POLICIES
 if TYPE_CHECKING:
     from streamer.cli.terminal import Terminal
     from streamer.evaluation.sequences import Sequence
-    from streamer.evaluation.streaming.evaluate_shared import SharedTask
+    from streamer.evaluation.streaming.evaluate_shared import SharedResult, SharedTask
 
 
 def tracking(
@@ -184,10 +184,12 @@ def _shared(terminal: Terminal, found: list[Sequence], task: SharedTask, shown: 
     from streamer.evaluation import tables
     from streamer.evaluation.streaming.evaluate_shared import evaluate_shared
 
-    results = list(evaluate_shared(found, task, shown))
-    for at in range(0, len(results), len(task.policies)):
-        terminal.table(tables.shared_scores(results[at : at + len(task.policies)]))
-        terminal.line("")
+    results: list[SharedResult] = []
+    for result in evaluate_shared(found, task, shown):
+        results.append(result)
+        if len(results) % len(task.policies) == 0:
+            terminal.table(tables.shared_scores(results[-len(task.policies) :]))
+            terminal.line("")
     terminal.line(tables.SHARED_LEGEND)
     return [result.to_dict() for result in results]
 

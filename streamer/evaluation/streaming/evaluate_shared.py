@@ -192,7 +192,7 @@ def _run(
         streams = []
         for number, sequence in enumerate(found):
             fps = task.fps or sequence.fps
-            interval_s = len(found) * latency_s + float(1 / fps)
+            interval_s = max_age_s + float(1 / fps)  # as for a camera of a site
             tracker = build_tracker(TrackerSettings(name=task.tracker), detection_interval_s=interval_s)
             detections = dict(enumerate(sequence.detections(task.detections)))
             detector = RecordedDetector(detections, LabelTable(("object",)), size=sequence.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from streamer.config.layers import CAMERA
 from streamer.config.output import OutputEntry
 from streamer.config.settings import StreamSettings
 from streamer.config.site import SiteSettings
@@ -17,7 +19,7 @@ from streamer.errors import ConfigError, SinkUnavailable
 from streamer.features import SinkContext
 from streamer.interfaces import StreamInfo
 from streamer.registry import SINKS
-from streamer.run.output_paths import placed
+from streamer.run.output_paths import FOLDER, NAME, placed
 from streamer.run.outputs import STANDARD_OUTPUT
 from streamer.sinks.publish.target import parse_target
 from streamer.sinks.selection import open_sink, sink_class
@@ -30,6 +32,7 @@ _MOMENT, _NUMBER = datetime(2026, 11, 26, 13, 47, 58), 123_456  # local time, as
 _NUMBERED = "%06d.jpg"  # how pictures in a folder are called
 _PORTS = {"http": 80, "rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443}
 _THIS_MACHINE = "127.0.0.1"
+_PLACEHOLDER = re.compile(r"\{[A-Za-z_]+\}")
 _CAMERA = StreamInfo("camera", 1280, 720, "yuv420p", Fraction(1, 90_000), Fraction(25), live=True)
 """What a camera usually sends; nothing is known before it is connected."""
 
@@ -89,10 +92,13 @@ def _target_of(camera: str, setting: str, entry: OutputEntry, settings: StreamSe
     """Where an output goes; None for a window, and for a device such as /dev/null.
 
     Raises:
-        ConfigError, SinkUnavailable: it cannot be an output of a site.
+        ConfigError, SinkUnavailable: it cannot be an output of a site, or its name has an unknown placeholder.
     """
     if entry.to == STANDARD_OUTPUT:
         raise ConfigError("standard output is for one run; name a file")
+    for found in _PLACEHOLDER.findall(entry.to):
+        if found not in (NAME, FOLDER):  # {camera} is filled in already
+            raise ConfigError(f"{found} in the name of an output stands for nothing; did you mean {CAMERA}?")
     entry, feature = checked_output(entry, settings), sink_class(entry)
     if not feature.writes_files:
         return None

@@ -5,6 +5,7 @@ A socket of a dead process stays in the file system, so a file alone does not me
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -106,7 +107,11 @@ def listen(path: Path) -> socket.socket:
             listener.listen()
     except OSError as error:
         listener.close()
-        raise ConfigError(f"control.socket: cannot listen on {path}: {error.strerror or error}") from error
+        reason = f"control.socket: cannot listen on {path}: {error.strerror or error}"
+        remedy = (
+            f"create {path.parent}, or choose another path" if error.errno == errno.ENOENT else "choose another path"
+        )
+        raise ConfigError(f"{reason}; {remedy}") from error
     except ConfigError:
         listener.close()
         raise

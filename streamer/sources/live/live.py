@@ -171,6 +171,7 @@ class LiveSource(SourceBase):
         rate = self.info.average_fps
         clock, index, segment = MediaClock(float(1 / rate) if rate else None), 0, 0
         shape: tuple[object, ...] | None = None
+        reconnected = False
         assert self._passthrough is not None
         self._passthrough.begin()
         while True:
@@ -179,9 +180,9 @@ class LiveSource(SourceBase):
                     size = live.picture.width, live.picture.height, live.picture.format.name
                     new_shape = *size, live.sample_aspect_ratio, live.orientation
                     if shape not in (None, new_shape):
-                        segment += 1
+                        segment += not reconnected  # which began a segment already
                         log.warning("%s: frames change to %dx%d %s", self._connector.name, *size)
-                    shape = new_shape
+                    shape, reconnected = new_shape, False
                     self._analysis.add_frame(live.arrived_s, live.damage, live.damage_detail)
                     frame = _frame(live, index, segment, clock)
                     self._audio.release(live, frame.pts * frame.time_base)
@@ -199,7 +200,7 @@ class LiveSource(SourceBase):
                 self._stats.count("reconnect", error.cause)
                 try:
                     self._reconnect(error)
-                    shape = None
+                    reconnected = True
                 except Closed:
                     return
                 clock.restart()

@@ -261,9 +261,10 @@ def test_the_statistics_say_why_the_source_is_not_connected(camera: Make, at_sta
     assert seen == [(f"{NAME}: connection refused", 0)]
 
 
-def test_a_change_of_size_at_a_reconnection_is_one_segment(camera: Make) -> None:
+def test_a_change_of_size_at_a_reconnection_is_one_segment(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
     with LiveSource(camera(pictures(1), pictures(2, size=(128, 96))), AT_ONCE) as source:
         assert [(frame.segment, frame.width) for frame in take(source, 3)] == [(0, 64), (1, 128), (1, 128)]
+    assert f"{NAME}: frames change to 128x96 yuv420p" in caplog.messages
 
 
 def test_data_in_segments_may_take_longer(camera: Make) -> None:

@@ -1,4 +1,4 @@
-"""The stream whose detection improves the screens most, per second of detector time."""
+"""The policies: the stream whose detection improves the screens most, or each stream in turn. Pure."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ class GainPolicy:
             candidates,
             key=lambda one: (one.priority * one.gain / max(one.detect_s, _LEAST_S), one.age_s, -one.stream),
         )
+
+
+class RoundRobin:
+    """The stream whose last turn began first, whatever its pictures show: the rule of most programs, for comparison."""
+
+    name: ClassVar[str] = "round_robin"
+
+    def choose(self, candidates: Sequence[Candidate], workers: int) -> Candidate:  # noqa: ARG002
+        """See `streamer.inference.policy.Policy`."""
+        return min(candidates, key=lambda one: (one.turns > 0, -one.age_s, one.stream))
 
 
 def most_urgent(candidates: Sequence[Candidate], workers: int) -> Candidate | None:
