@@ -28,9 +28,9 @@ from streamer.interfaces import Scene
 from streamer.render.boxes import BoxAnnotator
 from streamer.render.canvas import Canvas
 from streamer.render.colours.palette import colour_by_id, text_colour_on
-from streamer.render.hud import HudAnnotator
 from streamer.render.labels.annotator import LabelAnnotator
-from streamer.render.trails import TrailAnnotator
+from streamer.render.overlays.hud import HudAnnotator
+from streamer.render.overlays.trails import TrailAnnotator
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState

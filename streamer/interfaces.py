@@ -51,8 +51,7 @@ class StreamInfo:
         pixel_format: FFmpeg's name of the native format, such as `yuv420p`.
         time_base: of the frames' `pts`.
         average_fps: None if the container does not declare it.
-        frame_count: None if unknown.
-        duration_s: None if unknown.
+        frame_count, duration_s: None if unknown.
         sample_aspect_ratio: of the upright frame; 1 if undeclared.
         live: frames arrive in real time and are lost if they are not taken.
         path: the local file that is read.
@@ -61,8 +60,7 @@ class StreamInfo:
         bit_rate: of the video stream in bits/s, None if unknown.
         colour: H.273 codes of the stream: (primaries, transfer, matrix) and FFmpeg's range code.
         field_order: FFmpeg's `AVFieldOrder` code; 0 unknown, 1 progressive.
-        jpeg_like: the format of a webcam, MJPEG or still images, which few video players support directly (full range,
-            4:2:2, 4:4:4 or RGB).
+        jpeg_like: of webcams, MJPEG or stills (full range, 4:2:2, 4:4:4, RGB); few video players support it directly.
         side_data: of the first frame, as read by `streamer.media.side_data`.
         files: the paths of the pictures that are read, in order; empty for a video.
     """
@@ -167,8 +165,7 @@ class Scene:
         found_pts: int64 `(N,)`: for each track, the pts of the last frame at or before this one on which it was
             detected; for a track carried back from a later frame, the pts of that one. None if unknown.
         picture: the annotated picture (format, size, pts and colour of the frame); None if nothing is drawn.
-        fps: frames per second for the head-up line: the rate of a file, or at which a live source is shown now; 0 if
-            unknown.
+        fps: frames per second for the head-up line: of a file, or as a live source is shown now; 0 if unknown.
         watched: events on the frame, and the counts of lines and zones; empty if the stream has none.
     """
 

@@ -171,9 +171,11 @@ POLICIES = Registry(
 ANNOTATORS = Registry(  # in the order in which they draw: labels avoid what others reserve before them
     "streamer.annotators",
     {
-        "trails": "streamer.render.trails:TrailAnnotator",
+        "trails": "streamer.render.overlays.trails:TrailAnnotator",
         "boxes": "streamer.render.boxes:BoxAnnotator",
-        "hud": "streamer.render.hud:HudAnnotator",
+        "zones": "streamer.render.overlays.rules:ZoneAnnotator",
+        "lines": "streamer.render.overlays.rules:LineAnnotator",
+        "hud": "streamer.render.overlays.hud:HudAnnotator",
         "labels": "streamer.render.labels.annotator:LabelAnnotator",
     },
 )

@@ -50,6 +50,10 @@ class DrawSettings(Section):
     trail_length_s: float = Field(default=2.0, gt=0)
     hud: bool = False
     """A line with time, frame rate (of a file, or measured live) and counts; labels avoid it."""
+    lines: bool = True
+    """The lines of `analytics`, with their crossings."""
+    zones: bool = True
+    """The zones of `analytics`, with the number of tracks inside."""
     annotators: tuple[str, ...] = ()
     """Annotators of other packages, by name; they draw last."""
 

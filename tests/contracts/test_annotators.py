@@ -7,6 +7,7 @@ import pytest
 from streamer.interfaces import Annotator
 from streamer.registry import ANNOTATORS
 from streamer.render.canvas import Canvas
+from streamer.values.events import LineState, Watched, ZoneState
 from tests.render.scenes import DRAWABLE, noise, planes_of, same_pixels, scene, tracks, unused_bits
 from tracking.types import Origin, Tracks
 
@@ -21,6 +22,10 @@ BOXES = [
     (-90, -90, -9, -9),
     (0, 0, 1e6, 1e6),
 ]
+WATCHED = Watched(
+    lines=(LineState("gate", ((0.1, 0.5), (0.9, 0.5)), 3, 1),),
+    zones=(ZoneState("door", ((0.0, 0.0), (1.0, 0.0), (0.3, 1.0)), 2, 5),),
+)
 
 
 def annotator(name: str) -> Annotator:
@@ -34,7 +39,10 @@ def walk(made: Annotator, size: tuple[int, int], pixel_format: str = "yuv420p", 
         picture = noise(*size, pixel_format)
         moved = [(x0 + 3 * step, y0, x1 + 3 * step, y1) for x0, y0, x1, y1 in BOXES]
         canvas = Canvas(picture)
-        made.draw(canvas, scene(picture, tracks(moved, labels=[0, 1, 2, 3, 99, -1]), time_s=step / 25, index=step))
+        made.draw(
+            canvas,
+            scene(picture, tracks(moved, labels=[0, 1, 2, 3, 99, -1]), time_s=step / 25, index=step, watched=WATCHED),
+        )
         assert same_pixels(picture, noise(*size, pixel_format)), "the decoder's picture was written to"
     return canvas
 

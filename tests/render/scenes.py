@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange
 
 from streamer.interfaces import Scene
 from streamer.render.layout import layout_of
+from streamer.values.events import NOTHING_WATCHED, Watched
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.states import FrameState
@@ -128,10 +129,11 @@ def scene(
     index: int = 0,
     state: FrameState = FrameState.DETECTED,
     found_s: Sequence[float] | None = None,
+    watched: Watched = NOTHING_WATCHED,
 ) -> Scene:
     """A scene; `found_s` are the media times at which the tracks were last detected."""
     time_base = Fraction(1, 1000)
     pts = round(time_s / time_base)
     frame = Frame(picture=picture, index=index, pts=pts, time_base=time_base, captured_s=0.0, segment=segment)
     found = None if found_s is None else np.array([round(one / time_base) for one in found_s], np.int64)
-    return Scene(frame=frame, tracks=shown, labels=LABELS, state=state, fps=fps, found_pts=found)
+    return Scene(frame=frame, tracks=shown, labels=LABELS, state=state, fps=fps, found_pts=found, watched=watched)

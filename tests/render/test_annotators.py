@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from streamer.render.boxes import BoxAnnotator, line_thickness_px
 from streamer.render.canvas import Canvas
-from streamer.render.hud import HudAnnotator, clock
 from streamer.render.labels.annotator import LabelAnnotator
 from streamer.render.labels.label_boxes import label_box_height
+from streamer.render.overlays.hud import HudAnnotator, clock
+from streamer.render.overlays.trails import TrailAnnotator
 from streamer.render.text import text_size_px
-from streamer.render.trails import TrailAnnotator
 from tests.render.scenes import noise, planes_of, same_pixels, scene, tracks
 
 

@@ -54,20 +54,21 @@ def built(settings: DrawSettings) -> Sequence[str]:
 
 
 def test_settings_select_the_annotators_in_drawing_order() -> None:
-    every = DrawSettings(trails=True, hud=True)
+    every = DrawSettings(trails=True, hud=True, lines=False, zones=False)
     assert built(every) == ["TrailAnnotator", "BoxAnnotator", "HudAnnotator", "LabelAnnotator"]
-    assert built(DrawSettings()) == ["BoxAnnotator", "LabelAnnotator"]
-    assert built(DrawSettings(boxes=False, labels=False)) == []
+    assert built(DrawSettings()) == ["BoxAnnotator", "ZoneAnnotator", "LineAnnotator", "LabelAnnotator"]
+    assert built(DrawSettings(boxes=False, labels=False, lines=False, zones=False)) == []
 
 
 @pytest.mark.usefixtures("cross")
 def test_annotators_that_are_named_draw_last() -> None:
-    assert built(DrawSettings(annotators=("cross", "boxes"))) == ["LabelAnnotator", "CrossAnnotator", "BoxAnnotator"]
+    named = DrawSettings(annotators=("cross", "boxes"), lines=False, zones=False)
+    assert built(named) == ["LabelAnnotator", "CrossAnnotator", "BoxAnnotator"]
 
 
 @pytest.mark.usefixtures("cross")
 def test_an_annotator_of_another_package_gets_its_own_settings() -> None:
-    settings = DrawSettings(boxes=False, labels=False, annotators=("cross",))
+    settings = DrawSettings(boxes=False, labels=False, lines=False, zones=False, annotators=("cross",))
     (found,) = build_annotators(settings, {"cross": {"thickness_px": 3}})
     assert isinstance(found, CrossAnnotator)
     assert found.thickness_px == 3
@@ -91,8 +92,13 @@ def test_annotators_of_other_packages_draw_after_the_built_in_ones(monkeypatch: 
 
     monkeypatch.setitem(ANNOTATORS._registered, "aaa", Unasked)
     monkeypatch.setitem(ANNOTATORS._registered, "boxes", OtherBoxes)
-    assert built(DrawSettings(trails=True)) == ["TrailAnnotator", "OtherBoxes", "LabelAnnotator", "Unasked"]
-    named = DrawSettings(annotators=("labels", "boxes"))
+    assert built(DrawSettings(trails=True, lines=False, zones=False)) == [
+        "TrailAnnotator",
+        "OtherBoxes",
+        "LabelAnnotator",
+        "Unasked",
+    ]
+    named = DrawSettings(annotators=("labels", "boxes"), lines=False, zones=False)
     assert built(named) == ["Unasked", "LabelAnnotator", "OtherBoxes"]
 
 

@@ -20,9 +20,9 @@ import pytest
 from streamer.interfaces import Annotator
 from streamer.render.annotators import Renderer
 from streamer.render.boxes import BoxAnnotator
-from streamer.render.hud import HudAnnotator
 from streamer.render.labels.annotator import LabelAnnotator
-from streamer.render.trails import TrailAnnotator
+from streamer.render.overlays.hud import HudAnnotator
+from streamer.render.overlays.trails import TrailAnnotator
 from tests.render.scenes import painted, scene, tracks
 from tracking.types import Origin, Tracks
 

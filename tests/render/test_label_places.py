@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from streamer.render.canvas import Canvas
-from streamer.render.hud import HudAnnotator
 from streamer.render.labels.annotator import LabelAnnotator
 from streamer.render.labels.label import ShownScore
 from streamer.render.labels.positions import overlap
+from streamer.render.overlays.hud import HudAnnotator
 from streamer.values.drawable import Tile
 from tests.render.scenes import noise, planes_of, same_pixels, scene, tracks
 from tracking.types import Tracks
