@@ -9,6 +9,7 @@ ALL = (
     "throughput",
     "overhead",
     "drawing",
+    "lines",
     "tracker",
     "memory",
     "start",
