@@ -32,6 +32,8 @@ def serve(
     A terminal shows a line for each camera: rates, age, drops, the last event.
     """
     with command(quiet=quiet, json_logs=log_format is LogFormat.json, has_options=False) as (terminal, interrupts):
+        import cv2
+
         from streamer.cli.serve.running import run_site
         from streamer.cli.serve.site_status import SiteStatus
         from streamer.config.loading import load_site
@@ -45,6 +47,7 @@ def serve(
             return load_site(config, assign or [])
 
         share_arenas(ARENAS)
+        cv2.setNumThreads(1)  # the cameras' threads use all cores; more for one picture would wait for one another
         settings, service = load(), ServiceNotify()
         status = SiteStatus(terminal)
         site = Site(settings, load, status, service, overwrite=overwrite)
