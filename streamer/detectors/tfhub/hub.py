@@ -100,9 +100,11 @@ class HubDetector(DetectorFeature):
             ModelError: the file or folder is no detector, or one without class names.
         """
         source = handles.parse(settings.name)
-        if settings.sha256 is None and isinstance(source, Path) and paths.is_dir(folder := model_files.located(source)):
-            form = signatures.recognise(saved_model.read_signatures(folder), folder)
-            _label_table(settings, form, str(source))
+        if settings.sha256 is None and isinstance(source, Path) and paths.exists(source):
+            folder = model_files.located(source)
+            if paths.is_dir(folder):
+                form = signatures.recognise(saved_model.read_signatures(folder), folder)
+                _label_table(settings, form, str(source))
         return label_maps.of_module(settings.label_map)
 
     @classmethod
