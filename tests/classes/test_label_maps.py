@@ -14,7 +14,7 @@ from streamer.classes import label_maps, open_images
 from streamer.config.detector import DetectorSettings
 from streamer.detectors import selection
 from streamer.detectors.starter import StarterDetector
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, ModelError
 from streamer.models import store
 from streamer.values.labels import LabelTable
 
@@ -66,11 +66,13 @@ class TestChoice:
         assert [table.names[row] for row in table.rows(["Vehicle"])] == ["Bicycle", "Vehicle", "Car"]
 
     def test_detectors_by_name(self, tmp_path: Path) -> None:
-        for name in (store.HUB_MODULE, "https://tfhub.dev/google/some/module/1", str(tmp_path)):
+        for name in (store.HUB_MODULE, "https://tfhub.dev/google/some/module/1"):
             assert selection.labels_of(DetectorSettings(name=name)) == open_images.label_table()
             assert selection.labels_of(DetectorSettings(name=name, label_map="coco")) == label_maps.coco_table()
         with pytest.raises(ConfigError, match=r"'startr'; did you mean starter\?"):
             selection.labels_of(DetectorSettings(name="startr"))
+        with pytest.raises(ModelError, match="is no SavedModel"):
+            selection.labels_of(DetectorSettings(name=str(tmp_path)))
 
     def test_neither_tensorflow_nor_litert_is_imported(self, tmp_path: Path) -> None:
         file = write(tmp_path, "map.pbtxt", PBTXT)

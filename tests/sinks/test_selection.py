@@ -30,7 +30,8 @@ SINK_OF = {
     "http://127.0.0.1:8080/": "mjpeg",
     "out.jsonl": "jsonl",
     "rows/OUT.CSV": "csv",
-    "out.txt": "video",
+    "out.txt": "mot",
+    "OUT.MOT": "mot",
     "window": "window",
 }
 CONTEXT = SinkContext(info(live=True))
@@ -48,7 +49,7 @@ def is_optional(output: OutputEntry) -> bool:
 def test_the_sink_follows_from_the_text(to: str, name: str) -> None:
     found = sink_class(entry(to))
     assert found is SINKS[name]
-    assert found.file_of(entry(to)) == (Path(to) if name in ("video", "jsonl", "csv") else None)
+    assert found.file_of(entry(to)) == (Path(to) if name in ("video", "jsonl", "csv", "mot") else None)
 
 
 def test_a_length_of_parts_makes_a_file_a_recording() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import SimpleQueue
 
@@ -21,6 +21,15 @@ def swallowed(number: int) -> None:
         threading.Event().wait(1)  # the handler runs here at the latest
 
 
+@pytest.fixture
+def sighup_by_default() -> Iterator[None]:
+    """The tests may run under `nohup`, which ignores SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("sighup_by_default")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_a_library_swallows_ends_the_run_when_it_is_ready(number: int) -> None:
     stopped = threading.Event()
