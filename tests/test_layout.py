@@ -25,7 +25,8 @@ PUBLIC_SEAMS = ("errors.py", "section.py")
 ORDER = (
     "errors", "system", "registry", "values", "config", "media", "network", "web", "models", "classes", "interfaces",
     "flow", "motion", "inference", "presentation", "analytics", "features", "render", "sources", "detectors", "sinks",
-    "pipeline", "observe", "run", "replay", "serve", "evaluation", "cli", "__init__", "__main__",
+    "pipeline", "observe", "store", "clips", "notify", "events", "run", "replay", "serve", "evaluation", "cli",
+    "__init__", "__main__",
 )  # fmt: skip
 """The folders and modules of `streamer/` from the lowest up: each may import those before it."""
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from streamer.config.analytics import AnalyticsSettings
 from streamer.config.detector import DetectorSettings
+from streamer.config.events import EventSettings, StoreSettings
 from streamer.config.output import OutputEntry, OutputSettings
 from streamer.config.section import Section
 from streamer.config.source import SourceSettings
@@ -84,6 +85,7 @@ class StreamSettings(Section):
     tracker: TrackerSettings = TrackerSettings()
     draw: DrawSettings = DrawSettings()
     analytics: AnalyticsSettings = AnalyticsSettings()
+    events: EventSettings = EventSettings()
     output: OutputSettings = OutputSettings()
     """Settings of the outputs named on the command line; of all outputs of a camera of a site."""
     outputs: tuple[OutputEntry, ...] = ()
@@ -117,3 +119,4 @@ class Settings(StreamSettings):
     detector: DetectorSettings = DetectorSettings()
     window: WindowSettings = WindowSettings()
     metrics: MetricsSettings = MetricsSettings()
+    store: StoreSettings = StoreSettings()

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from streamer.config.camera import CameraSettings
 from streamer.config.detector import DetectorSettings
+from streamer.config.events import StoreSettings
 from streamer.config.layers import camera_values, long_form
 from streamer.config.section import Section, validated
 from streamer.config.settings import MetricsSettings
@@ -98,6 +99,7 @@ class SiteSettings(Section):
     """More detectors by name, for cameras with `detector: {name: NAME}`."""
     metrics: MetricsSettings = MetricsSettings()
     control: ControlSettings = ControlSettings()
+    store: StoreSettings = StoreSettings()
     cameras: dict[CameraName, CameraSettings]
     """By name, which is in every log line, metric and report, and replaces `{camera}` in the names of outputs. The
     defaults are merged already."""

@@ -20,6 +20,36 @@ class EventKind(StrEnum):
     """A track left a zone, or is no longer shown."""
     DWELL = "dwell"
     """A track has been in a zone for `dwell_s`."""
+    APPEAR = "appear"
+    """An object of a class is shown."""
+    DISAPPEAR = "disappear"
+    """It is no longer shown."""
+    ABOVE = "above"
+    """More objects than a limit are shown, or are in a zone."""
+    BELOW = "below"
+    """Fewer objects than a limit are shown, or are in a zone."""
+    NORMAL = "normal"
+    """The number of objects is within its limits again."""
+    CAMERA_LOST = "camera_lost"
+    """The camera sends no frames."""
+    CAMERA_BACK = "camera_back"
+    """It sends frames again."""
+    CAMERA_MOVED = "camera_moved"
+    """The camera shows another view."""
+    CAMERA_COVERED = "camera_covered"
+    """The camera shows no details: it is covered, blinded or out of focus."""
+    CAMERA_CLEAR = "camera_clear"
+    """It shows details again."""
+
+
+class EventPhase(StrEnum):
+    """The part of a stored event that an `Event` is."""
+
+    MOMENT = "moment"
+    """It has no duration: the event starts and ends here."""
+    START = "start"
+    UPDATE = "update"
+    END = "end"
 
 
 class Direction(StrEnum):
@@ -47,15 +77,21 @@ class Event:
     """One event.
 
     Attributes:
-        rule: name of the line or zone.
+        rule: name of the rule, such as a line or zone.
         kind: what happened.
-        track: id of the track.
-        label: name of its class, the most frequent one so far.
+        track: id of the track; 0 if the event is not about one.
+        label: name of its class, the most frequent one so far; empty if the event is not about a track.
         time_s: media time, seconds. Of a crossing: interpolated between two frames. Of `enter` and `leave`: the first
             and the last frame inside. Of `dwell`: the frame on which the time was reached.
         camera: name of the stream in a program that runs several, else of the source.
         direction: of a crossing; else None.
         inside_s: how long the track has been in the zone, seconds; None for a crossing.
+        phase: part of a stored event. `enter` starts one, which `dwell` updates and `leave` ends.
+        number: of the stored event in its run, from 1; start, updates and end have the same. 0 if it is not stored.
+        score: highest score of the track so far, 0..1; None if the event is not about a track.
+        value: the number of objects of `above`, `below` and `normal`; else None.
+        zones: names of the zones in which the track is.
+        text: more for a person, one line: why a camera is lost.
     """
 
     rule: str
@@ -66,6 +102,12 @@ class Event:
     camera: str
     direction: Direction | None = None
     inside_s: float | None = None
+    phase: EventPhase = EventPhase.MOMENT
+    number: int = 0
+    score: float | None = None
+    value: int | None = None
+    zones: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
