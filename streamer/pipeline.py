@@ -26,11 +26,11 @@ from streamer.errors import DetectorError, Interrupted
 from streamer.flow.cadence import Cadence
 from streamer.flow.failures import DetectorFailures
 from streamer.flow.observers import RunObserver, RunSetup
-from streamer.flow.playout import Playout
+from streamer.flow.playout import Playout, RateMeter
 from streamer.flow.queues import Closed
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.sink_worker import SinkWorker, build_sink_workers
-from streamer.flow.stats import RateMeter, RunStats
+from streamer.flow.stats import RunStats
 from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
 from streamer.presentation.frame_path import FramePath, build_frame_path
@@ -108,7 +108,7 @@ class Pipeline:
         self._draws = draw or any(sink.wants_picture for sink in sinks)
         self._select, self._rules, self._stop = select, rules or (lambda scene: scene), threading.Event()
         self._observers, self.stats = tuple(observers), stats or RunStats()
-        self.stats.ledger.observe(self._observers)
+        self.stats.observe(self._observers)
         self._setup = RunSetup(
             source.info, detectors[0].labels, cadence or Cadence(), Overlay(overlay), delay_s, latency is not None
         )

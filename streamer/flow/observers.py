@@ -65,6 +65,17 @@ class RunObserver:
             ConfigError: this run cannot be observed.
         """
 
+    def source_changed(self, fault: str, at_s: float) -> None:
+        """Main or capture thread: a live source lost its connection, or has one that sends frames.
+
+        Called when the first connection fails and is tried again, at the first frame, at each loss and at each return;
+        not again at further attempts. It can be called before `source_opened`.
+
+        Args:
+            fault: why no frames arrive, one line without credentials; empty if they arrive.
+            at_s: monotonic clock. Of a loss: when the last frame arrived, or when the first attempt to connect began.
+        """
+
     def run_started(self, setup: RunSetup) -> None:
         """Display thread, before the first frame. Raises ConfigError if this run cannot be observed."""
 
