@@ -212,10 +212,10 @@ class EventStore:
         return connection
 
     def _delete_files(self) -> None:
-        while paths := self._read(lambda connection: files.noted(connection, 100), []):
-            gone = files.unlink(self.folder, paths, today=date.today())
-            self._put(Change(lambda connection: changes.forget_removed(connection, gone)))
-            break
+        nothing: list[str] = []
+        paths = self._read(lambda connection: files.noted(connection, 100), nothing)
+        gone = files.unlink(self.folder, paths, today=date.today())
+        self._put(Change(lambda connection: changes.forget_removed(connection, gone)))
 
     def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         def read() -> T:

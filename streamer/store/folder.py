@@ -37,8 +37,8 @@ def prepare(folder: Path) -> None:
         raise ConfigError(f"store.folder: cannot write {folder}: {error.strerror}; {remedy}") from error
     if (kind := network_type(folder)) is not None:
         log.warning(
-            "store.folder: %s is on a network file system (%s), where a database can be damaged and writing waits for the "
-            "network; use a local disk",
+            "store.folder: %s is on a network file system (%s), where a database can be damaged and writing waits for "
+            "the network; use a local disk",
             folder,
             kind,
         )

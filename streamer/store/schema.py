@@ -12,8 +12,8 @@ APPLICATION_ID = 0x5354_4D52
 """`PRAGMA application_id`: tells a database of Streamer from those of other programs."""
 
 # `number` rises with each new row and is never used again, so a reader asks for the rows behind the last one it has.
-# An index for each filter that is often used alone, and one for the combination of camera and class. With `bytes` in the
-# index by time, the sum of all sizes is read without the rows.
+# An index for each filter that is often used alone, and one for the combination of camera and class. With `bytes` in
+# the index by time, the sum of all sizes is read without the rows.
 _EVENTS = """
 CREATE TABLE events (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

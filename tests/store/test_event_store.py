@@ -45,7 +45,7 @@ def test_an_event_of_a_killed_program_is_ended_with_deliveries(tmp_path: Path) -
     record = event()
     with EventStore(StoreSettings(folder=tmp_path), clock=lambda: NOON + 7) as store:
         store.save(record, EventPhase.START)
-    with EventStore(StoreSettings(folder=tmp_path), targets_for=lambda record, phase: [f"{phase}"]) as store:
+    with EventStore(StoreSettings(folder=tmp_path), targets_for=lambda _, phase: [f"{phase}"]) as store:
         ended = store.get(record.id)
         assert ended is not None
         assert (ended.ending, ended.end_time, ended.end_s, ended.revision) == (Ending.KILLED, NOON + 7, 12.0, 2)
@@ -55,4 +55,4 @@ def test_an_event_of_a_killed_program_is_ended_with_deliveries(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["clips", "id", "favourite"])
 def test_attach_refuses_fields_that_are_not_of_files(tmp_path: Path, name: str) -> None:
     with EventStore(StoreSettings(folder=tmp_path)) as store, pytest.raises(ValueError, match=name):
-        store.attach("x", **{name: 1})
+        store.attach("x", **{name: 1})  # type: ignore[arg-type]
