@@ -105,6 +105,12 @@ class RunObserver:
     def file_recorded(self, file: RecordedFile) -> None:
         """Any thread: a continuous recording began, completed or removed a file; also while the sinks are left."""
 
+    def events_ended(self, scene: Scene) -> None:
+        """Display thread, after the last scene, however the run ends: that scene again, with the final events.
+
+        Its `watched.events` are the ends of the events that lasted. Not called if there are none.
+        """
+
 
 def packet_tap(observers: Sequence[RunObserver]) -> PacketTap | None:
     """What a source hands its packets to; None if no observer wants them."""
