@@ -196,6 +196,7 @@ def _enter_source(
 ) -> Source:
     for observer in observers:
         stack.enter_context(observer)
+    stats.observe(observers)
     settings.source.login()  # an unreadable password file is refused, also if this source needs no login
     context = SourceContext(stats, packet_tap(observers), settings.extensions)
     source = open_source(uri, settings.source, context) if isinstance(uri, str) else uri
