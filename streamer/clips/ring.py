@@ -23,6 +23,8 @@ from streamer.values.frame import Frame
 
 LATE_S = 2
 """Rules report events after they happened; the ring has packets of that time, too."""
+IDLE_S = 0.5
+"""How often the thread of the clips is woken while no clip is open: it takes the audio."""
 _OVERHEAD_BYTES = 512
 """Memory of a packet besides its data."""
 _LONGEST_WAIT_S = 10.0
@@ -35,23 +37,30 @@ class PacketRing:
     Args:
         before_s: media time before the newest shown frame, seconds.
         most_bytes: limit of the memory.
+        changed: notified when there is work for the thread of the clips; its lock guards the ring.
         short: called once, by the reading thread, when the limit is too small: with the seconds that it holds.
     """
 
-    def __init__(self, before_s: float, most_bytes: int, short: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        before_s: float,
+        most_bytes: int,
+        changed: threading.Condition | None = None,
+        short: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self._before = Fraction(before_s) + LATE_S
         self._most_bytes = most_bytes
         self._on_short = short
-        self._changed = threading.Condition()
+        self._changed = changed or threading.Condition()
         # All under the lock.
         self._packets: deque[RingPacket] = deque()
         self._times = PacketTimes()
         self._next = 0  # number of the next packet
         self._keys: deque[RingPacket] = deque()
-        self._pins: dict[object, int] = {}
+        self._pins: dict[str, int] = {}
         self._bytes = self._peak_bytes = 0
         self._shown: Fraction | None = None
-        self._shown_s = 0.0
+        self._shown_s = self._notified_s = 0.0
         self._lossless = self._closed = self._short = False
 
     @property
@@ -65,6 +74,12 @@ class PacketRing:
         """The most memory that was in use."""
         with self._changed:
             return self._peak_bytes
+
+    @property
+    def oldest(self) -> Fraction | None:
+        """Media time of the first packet, seconds; None if there is none or its time is not known yet."""
+        with self._changed:
+            return self._packets[0].time if self._packets else None
 
     @property
     def has_packets(self) -> bool:
@@ -127,17 +142,19 @@ class PacketRing:
         with self._changed:
             self._shown, self._shown_s = now, time.monotonic()
             self._trim()
-            if self._pins:
+            if self._pins or self._shown_s - self._notified_s >= IDLE_S:
+                self._notified_s = self._shown_s
                 self._changed.notify_all()
 
-    def pin(self, clip: object) -> None:
-        """Keep all packets for a clip until `advance` or `release`."""
+    def pin(self, clip: str) -> None:
+        """Keep all packets for the clip of an event until `advance` or `release`."""
         with self._changed:
             self._pins[clip] = self._first
             self._changed.notify_all()
 
     # the thread of the clips
 
+    @property
     def now_s(self) -> float:
         """Media time as it is now by the clock of this machine, seconds: it goes on while no frame comes."""
         with self._changed:
@@ -146,51 +163,40 @@ class PacketRing:
     def held(self) -> list[RingPacket]:
         """All packets with a known time that precede the first one without."""
         with self._changed:
-            return self._placed(self._first, None)
+            return self._placed(self._first)
 
-    def take(self, clip: object, until: Fraction | None) -> list[RingPacket]:
+    def take(self, clip: str, until: Fraction, *, final: bool) -> tuple[list[RingPacket], bool]:
         """The next packets of a clip: up to the last one whose picture is shown at or before a time.
 
         Args:
-            clip: as pinned.
-            until: seconds; None for all packets, also those without a frame yet, whose times are estimated.
+            clip: the id of its event.
+            until: seconds.
+            final: include packets without a frame yet: their times are estimated.
+
+        Returns:
+            The packets, and whether there is a later one, so that none before `until` is missing.
         """
         with self._changed:
-            if until is None:
+            if final:
                 self._times.estimate_all()
-            taken = self._placed(self._pins[clip], until)
-            if taken:
-                self._pins[clip] = taken[-1].number + 1
+            placed = self._placed(self._pins[clip])
+            times = [packet.time for packet in placed if packet.time is not None]
+            count = max((at for at, shown in enumerate(times, 1) if shown <= until), default=0)
+            if count:
+                self._pins[clip] = placed[count - 1].number + 1
                 self._changed.notify_all()
-            return taken
+            return placed[:count], any(shown > until for shown in times)
 
-    def advance(self, clip: object, number: int) -> None:
+    def advance(self, clip: str, number: int) -> None:
         """A clip needs no packets before this one."""
         with self._changed:
             self._pins[clip] = max(number, self._pins[clip])
             self._changed.notify_all()
 
-    def release(self, clip: object) -> None:
+    def release(self, clip: str) -> None:
         """A clip needs no more packets."""
         with self._changed:
             self._pins.pop(clip, None)
-            self._changed.notify_all()
-
-    def wait(self, timeout_s: float, woken: Callable[[], bool]) -> None:
-        """Wait until a frame is shown or `wake` is called.
-
-        Args:
-            timeout_s: the longest wait.
-            woken: whether there is work already; called under the lock.
-        """
-        with self._changed:
-            if not woken():
-                self._changed.wait(timeout_s)
-
-    def wake(self, change: Callable[[], None] = lambda: None) -> None:
-        """Any thread: change something under the lock, and wake the thread of the clips."""
-        with self._changed:
-            change()
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -208,16 +214,14 @@ class PacketRing:
     def _is_pinned(self) -> bool:
         return min(self._pins.values(), default=self._next) <= self._first
 
-    def _placed(self, number: int, until: Fraction | None) -> list[RingPacket]:
+    def _placed(self, number: int) -> list[RingPacket]:
+        """The packets from a number on, up to the first one without a time."""
         found: list[RingPacket] = []
-        whole = 0
         for packet in islice(self._packets, max(number - self._first, 0), None):
             if packet.time is None:
                 break
             found.append(packet)
-            if until is None or packet.time <= until:
-                whole = len(found)
-        return found[:whole]
+        return found
 
     def _trim(self) -> None:
         """Drop the groups of pictures that neither the pre-roll nor a clip needs."""
