@@ -17,6 +17,7 @@ from streamer.media.passthrough import Passthrough
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.recordings import RecordedFile
 from streamer.values.states import FrameState, Overlay
 
 PacketReceiver = Callable[["Packet[VideoStream]"], None]
@@ -112,6 +113,8 @@ class RunObserver:
 
         Its `watched.events` are the ends of the events that lasted. Not called if there are none.
         """
+    def file_recorded(self, file: RecordedFile) -> None:
+        """Any thread: a continuous recording began, completed or removed a file; also while the sinks are left."""
 
 
 def packet_tap(observers: Sequence[RunObserver]) -> PacketTap | None:
