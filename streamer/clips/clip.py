@@ -89,7 +89,9 @@ class Clip:
         self._begin = time - Fraction(source.settings.before_s)
         self._limit = max(self._begin + Fraction(source.settings.max_s), time)
         self._end: Fraction | None = None
+        self._names = event_file(source.camera, event_id, CLIP), event_file(source.camera, event_id, BOXES)
         self._first: RingPacket | None = None
+        self._zero = time  # media time of the first picture
         self._last: RingPacket | None = None
         self._file: ClipFile | None = None
         self._boxes: BoxesFile | None = None
@@ -117,12 +119,11 @@ class Clip:
             StreamerError: the disk failed, or MP4 cannot hold the video.
         """
         until = self.until if final else min(shown, self.until)
-        if self._file is None and not self._open(until, final=final):
+        if (self._file is None and not self._open(until, final=final)) or self._file is None or self._boxes is None:
             return final
         packets, passed = self._source.ring.take(self.event_id, until, final=final)
-        self._write(packets)
-        if self._boxes is not None:
-            self._boxes.write(self._source.boxes, min(until, self._written_to))
+        self._write(self._file, packets)
+        self._boxes.write(self._source.boxes, min(until, self._written_to))
         return final or self._over or (passed and shown >= self.until)
 
     def finish(self) -> FinishedClip | None:
@@ -131,20 +132,17 @@ class Clip:
         Raises:
             StreamerError: the disk failed; no file is left.
         """
-        if self._file is None or self._boxes is None or self._first is None or self._last is None:
+        if self._file is None or self._boxes is None or self._last is None:
             return None
-        assert self._first.time is not None
-        begin = self._first.time
+        begin = self._zero
         written = self._file.complete(self._written_to - begin)
         boxes_bytes = self._boxes.finish(written.duration_s)
         self._file.commit()
         if (self._end is None or self._end > self._limit) and self._written_to >= self._limit:
             self._note = self._note or f"it ends at events.clip.max_s={self._source.settings.max_s:g} s"
-        names = (event_file(self._source.camera, self.event_id, suffix) for suffix in (CLIP, BOXES))
         start_time = self._start_time + float(begin - self._time)
-        return FinishedClip(
-            self.event_id, *names, start_time, written.duration_s, written.bytes + boxes_bytes, self._note
-        )
+        size = written.bytes + boxes_bytes
+        return FinishedClip(self.event_id, *self._names, start_time, written.duration_s, size, self._note)
 
     def close(self) -> None:
         """Remove unfinished files, and need no more packets."""
@@ -159,43 +157,31 @@ class Clip:
         source = self._source
         if self._first is None:
             self._first = first_packet(source.ring.held(), self._begin, self._time)
-            if self._first is None:
+            if self._first is None or self._first.time is None:
                 return False
+            self._zero = self._first.time
             source.ring.advance(self.event_id, self._first.number)
-        begin = self._first.time
-        assert begin is not None
-        if not final and until < min(begin + _SOUND_WITHIN_S, self.until):
+        if not final and until < min(self._zero + _SOUND_WITHIN_S, self.until):
             return False
-        clip, boxes = (event_file(source.camera, self.event_id, suffix) for suffix in (CLIP, BOXES))
-        path = absolute(source.folder, clip)
-        self._part = self._sound.part(begin)
-        self._file = ClipFile(path, self._first.stream, source.time_base, source.fps, self._part, source.note)
-        facts = {
-            "clip": path.name,
-            "camera": source.camera,
-            "start_time": self._start_time + float(begin - self._time),
-        }
-        self._boxes = BoxesFile(absolute(source.folder, boxes), facts, begin)
+        clip, boxes = (absolute(source.folder, name) for name in self._names)
+        self._part = self._sound.part(self._zero)
+        self._file = ClipFile(clip, self._first.stream, source.time_base, source.fps, self._part, source.note)
+        start_time = self._start_time + float(self._zero - self._time)
+        facts = {"clip": clip.name, "camera": source.camera, "start_time": start_time}
+        self._boxes = BoxesFile(boxes, facts, self._zero)
         return True
 
-    def _write(self, packets: Sequence[RingPacket]) -> None:
-        kept = [packet for packet in packets if self._admits(packet)]
-        times = [packet.time for packet in kept if packet.time is not None]
-        earliest = list(accumulate(reversed(times), min))[::-1]
-        assert self._file is not None and self._first is not None and self._first.time is not None
-        begin = self._first.time
-        for packet, shown, following in zip(kept, times, earliest, strict=True):
-            self._file.write(packet.content, shown - begin, following - begin)
+    def _write(self, file: ClipFile, packets: Sequence[RingPacket]) -> None:
+        kept = [(packet, packet.time) for packet in packets if packet.time is not None and self._admits(packet)]
+        earliest = list(accumulate((shown for _, shown in reversed(kept)), min))[::-1]
+        for (packet, shown), following in zip(kept, earliest, strict=True):
+            file.write(packet.content, shown - self._zero, following - self._zero)
             self._written_to = max(self._written_to, shown)
 
     def _admits(self, packet: RingPacket) -> bool:
-        """Whether the file takes a packet; the end of the file if no later one fits either."""
+        """Whether the file takes a packet. If it has another format, the clip ends before it."""
         before, first = self._last, self._first
-        assert first is not None and first.time is not None
-        if self._over or packet.time is None:
-            return False
-        if packet.time < first.time:  # it is decoded from pictures before the file
-            self._last = packet
+        if self._over or first is None or packet.time is None:
             return False
         if packet.stream.parameters != first.stream.parameters:
             self._over = True
@@ -205,7 +191,7 @@ class Clip:
         if not follows and not packet.content.is_key:  # packets were dropped: the disk was too slow
             return False
         self._last = packet
-        return True
+        return packet.time >= self._zero  # earlier pictures are decoded from pictures before the file
 
 
 def first_packet(packets: Sequence[RingPacket], begin: Fraction, event: Fraction) -> RingPacket | None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-from av.packet import Packet
 
 from streamer.clips.packets import RingStream
 from streamer.errors import SinkError, StreamerError
@@ -102,7 +101,9 @@ class ClipFile:
             SinkError: the disk failed, or the muxer refuses the packet.
         """
         delay = None if content.pts is None or content.dts is None else (content.pts - content.dts) * self._tick
-        decoded = shown - delay if delay is not None and delay >= 0 else next_shown - (_EARLIER if next_shown < shown else 0)
+        decoded = (
+            shown - delay if delay is not None and delay >= 0 else next_shown - (_EARLIER if next_shown < shown else 0)
+        )
         made = content.packet()
         time_base = self._ticks.time_base
         made.dts = self._ticks.place(decoded)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import queue
 from collections.abc import Callable
 from fractions import Fraction
@@ -25,7 +24,7 @@ from streamer.interfaces import PassthroughSource, Scene, StreamInfo
 from streamer.media.passthrough import Passthrough
 from streamer.pipeline import Pipeline
 from streamer.sources.selection import open_source
-
+from streamer.store.ids import new_id
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.iou import IouTracker
@@ -34,14 +33,6 @@ from tracking.types import Detections
 CAMERA = "gate"
 CLOCK = 1_700_000_000.0
 """Seconds since 1970 at media time 0."""
-
-
-def new_event_id() -> str:
-    """An id of its own."""
-    return "01KB0000000000000000" + f"{next(_numbers):06d}"
-
-
-_numbers = itertools.count()
 
 
 class OneBox:
@@ -148,7 +139,7 @@ class Moment(NamedTuple):
 
 def begin(clips: ClipRecorder, scene: Scene, number: int | None = None) -> Moment:
     """Start an event on a scene."""
-    moment = Moment(new_event_id(), scene.frame.time_s, number)
+    moment = Moment(new_id(), scene.frame.time_s, number)
     clips.start(moment.id, moment.time_s, CLOCK + moment.time_s)
     return moment
 
@@ -163,7 +154,7 @@ class Picture(NamedTuple):
 def pictures(path: Path) -> list[Picture]:
     """All pictures of a file."""
     with av.open(str(path)) as read:
-        return [Picture(float(one.pts * one.time_base), one) for one in read.decode(video=0) if one.pts is not None]
+        return [Picture(float(one.time or 0), one) for one in read.decode(video=0)]
 
 
 def payloads(path: Path, kind: str = "video") -> list[bytes]:
