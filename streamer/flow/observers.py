@@ -101,6 +101,12 @@ class RunObserver:
     def scene_shown(self, scene: Scene) -> None:
         """Display thread: a scene was handed to the sinks."""
 
+    def events_ended(self, scene: Scene) -> None:
+        """Display thread, after the last scene, however the run ends: that scene again, with the final events.
+
+        Its `watched.events` are the ends of the events that lasted. Not called if there are none.
+        """
+
 
 def packet_tap(observers: Sequence[RunObserver]) -> PacketTap | None:
     """What a source hands its packets to; None if no observer wants them."""
