@@ -41,6 +41,7 @@ def left_edge(picture: np.ndarray) -> np.ndarray:
     return picture[140:170, 78:84]
 
 
+@pytest.mark.slow
 def test_boxes_are_drawn_on_their_frames(tmp_path: Path) -> None:
     clip = make_clip(tmp_path)
     finished: list[tuple[Order, int]] = []
@@ -90,6 +91,7 @@ def test_boxes_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / ORDER.target).exists()
 
 
+@pytest.mark.slow
 def test_a_clip_that_cannot_be_annotated_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clip = make_clip(tmp_path)
     clip.write_bytes(b"no video")
