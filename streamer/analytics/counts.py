@@ -26,7 +26,7 @@ class Count:
     @property
     def state(self) -> CountState:
         """The number on the last frame."""
-        return CountState(self._settings.name, self._number, self._limit.state)
+        return CountState(self._settings.name, self._number, self._limit.level)
 
     def update(self, frame: FrameTracks) -> Iterator[Change]:
         """An event starts, goes further or ends."""

@@ -16,11 +16,11 @@ class LimitWatch:
     of an event is that of its beginning, `for_s` earlier.
 
     Attributes:
-        state: NORMAL, ABOVE or BELOW.
+        level: NORMAL, ABOVE or BELOW.
     """
 
     def __init__(self, settings: LimitSettings) -> None:
-        self.state = EventKind.NORMAL
+        self.level = EventKind.NORMAL
         self._settings = settings
         least, most = settings.limits
         sides = ((EventKind.ABOVE, 1, most), (EventKind.BELOW, -1, least))
@@ -34,21 +34,21 @@ class LimitWatch:
         """What became certain with the number at a media time."""
         self._number, self._time_s = number, time_s
         for kind, sign, limit in self._sides:
-            if kind is self.state:
+            if kind is self.level:
                 yield from self._return(sign * number <= limit)
         for kind, sign, limit in self._sides:
-            beyond = sign * number > (self._extreme if kind is self.state else limit)
+            beyond = sign * number > (self._extreme if kind is self.level else limit)
             if not beyond:
                 self._beyond.pop(kind, None)
                 continue
-            since_s, level = self._beyond.setdefault(kind, (time_s, sign * number))
-            level = min(level, sign * number)
-            self._beyond[kind] = since_s, level
-            if time_s - since_s + EXACT_S >= self._settings.for_s and self.state in (EventKind.NORMAL, kind):
-                phase = EventPhase.UPDATE if kind is self.state else EventPhase.START
-                self.state, self._extreme = kind, level
+            since_s, kept = self._beyond.setdefault(kind, (time_s, sign * number))
+            kept = min(kept, sign * number)
+            self._beyond[kind] = since_s, kept
+            if time_s - since_s + EXACT_S >= self._settings.for_s and self.level in (EventKind.NORMAL, kind):
+                phase = EventPhase.UPDATE if kind is self.level else EventPhase.START
+                self.level, self._extreme = kind, kept
                 del self._beyond[kind]
-                yield Change(self._settings, kind, phase, since_s, value=sign * level)
+                yield Change(self._settings, kind, phase, since_s, value=sign * kept)
 
     def resume(self) -> None:
         """Frames go on after an interruption, which is no time beyond a limit or within it."""
@@ -58,7 +58,7 @@ class LimitWatch:
     def end(self) -> Iterator[Change]:
         """Forget the number; an event that lasts ends at the last frame."""
         self._beyond.clear()
-        if self.state is not EventKind.NORMAL:
+        if self.level is not EventKind.NORMAL:
             yield self._normal(self._time_s)
 
     def _return(self, within: bool) -> Iterator[Change]:
@@ -70,5 +70,5 @@ class LimitWatch:
             yield self._normal(since_s)
 
     def _normal(self, time_s: float) -> Change:
-        self.state, self._within_s = EventKind.NORMAL, None
+        self.level, self._within_s = EventKind.NORMAL, None
         return Change(self._settings, EventKind.NORMAL, EventPhase.END, time_s, value=self._number)

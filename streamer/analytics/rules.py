@@ -53,7 +53,7 @@ class Rules:
     ) -> None:
         self._settings = settings = settings or AnalyticsSettings()
         self._camera, self._count = camera, count
-        self._history, self._schedules = TrackHistory(), Schedules(settings)
+        self._history, self._schedules = TrackHistory(), Schedules(settings.rules)
         self._zones = [Zones(group) for group in _by_anchor(settings.zones)]
         self._counts = [Count(one) for one in settings.counts]
         self._presence = [Presence(one) for one in settings.presence]
@@ -151,7 +151,7 @@ class Rules:
             yield LineState(line.name, line.points, entered, left)
 
     def _zone_states(self) -> Iterator[ZoneState]:
-        now = {name: state for zones in self._zones for name, *state in zones.states()}
+        now = dict(itertools.chain.from_iterable(zones.states() for zones in self._zones))
         for zone in self._settings.zones:
             inside, level = now[zone.name]
             yield ZoneState(zone.name, zone.points, inside, self._happened[EventKind.ENTER, zone.name], level)

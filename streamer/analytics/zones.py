@@ -63,10 +63,10 @@ class Zones:
         for zone in self._zones:
             yield from zone.end()
 
-    def states(self) -> Iterator[tuple[str, int, EventKind]]:
-        """Of each zone: name, tracks that have entered and not left, and `normal`, `above` or `below`."""
+    def states(self) -> Iterator[tuple[str, tuple[int, EventKind]]]:
+        """The name of each zone, with the tracks that have entered and not left, and NORMAL, ABOVE or BELOW."""
         for zone in self._zones:
-            yield zone.settings.name, zone.inside, zone.state
+            yield zone.settings.name, (zone.inside, zone.level)
 
     def names_of(self, track: int) -> Iterator[str]:
         """The zones that a track has entered and not left."""
@@ -106,8 +106,8 @@ class _Zone:
         return sum(stay.entered for stay in self._stays.values()) + len(self._waiting)
 
     @property
-    def state(self) -> EventKind:
-        return self._limit.state
+    def level(self) -> EventKind:
+        return self._limit.level
 
     def has(self, track: int) -> bool:
         return any(stay.entered and track in (now, stay.track) for now, stay in self._stays.items())

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from streamer.config.analytics.schedule import ScheduleSpan, zone_of
 from streamer.config.analytics.shapes import Points, check_line, check_points, check_polygon
+from streamer.config.schedule import ScheduleSettings
 from streamer.config.section import Section
 
 _NAME = re.compile(r"[^\s=,][^=,\n\r]{0,63}")
@@ -26,8 +26,8 @@ class RuleSettings(Section):
     """A track counts once its score, averaged over about a second, has been so high."""
     min_age_s: float = Field(default=0.0, ge=0, le=3600)
     """A track counts once it has been shown for so long, seconds."""
-    schedule: tuple[ScheduleSpan, ...] | None = None
-    """When the rule applies, for live sources; always if null. Times are in `analytics.timezone`."""
+    schedule: tuple[ScheduleSettings, ...] | None = None
+    """The spans of time in which the rule applies, for live sources; always if null."""
 
     @field_validator("name")
     @classmethod
@@ -38,7 +38,7 @@ class RuleSettings(Section):
 
     @field_validator("schedule")
     @classmethod
-    def _applies(cls, value: tuple[ScheduleSpan, ...] | None) -> tuple[ScheduleSpan, ...] | None:
+    def _applies(cls, value: tuple[ScheduleSettings, ...] | None) -> tuple[ScheduleSettings, ...] | None:
         if value == ():
             raise ValueError("an empty schedule never applies; leave it out for always")
         return value
@@ -140,15 +140,6 @@ class AnalyticsSettings(Section):
     zones: tuple[ZoneSettings, ...] = ()
     counts: tuple[CountSettings, ...] = ()
     presence: tuple[PresenceSettings, ...] = ()
-    timezone: str | None = None
-    """IANA name of the time zone of schedules, such as Europe/Berlin; that of the system if null."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_timezone(cls, value: str | None) -> str | None:
-        if value is not None:
-            zone_of(value)
-        return value
 
     @model_validator(mode="after")
     def _have_own_names(self) -> Self:
