@@ -197,7 +197,10 @@ SINKS = Registry(
 )
 TARGETS = Registry(
     "streamer.targets",
-    {},
+    {
+        "mqtt": "streamer.notify.mqtt.target:MqttTarget",
+        "apprise": "streamer.notify.apprise:AppriseTarget",
+    },
     needs=("from_settings", "deliver", "cancel", "close"),
 )
 ALL = (SOURCES, DETECTORS, TRACKERS, POLICIES, ANNOTATORS, SINKS, TARGETS)
