@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from streamer.config.camera_watch import CameraWatchSettings
 from streamer.config.section import Section
 
 Point = tuple[float, float]
@@ -96,6 +97,7 @@ class AnalyticsSettings(Section):
 
     lines: tuple[LineSettings, ...] = ()
     zones: tuple[ZoneSettings, ...] = ()
+    camera: CameraWatchSettings = CameraWatchSettings()
 
     @model_validator(mode="after")
     def _have_own_names(self) -> Self:

@@ -16,6 +16,7 @@ from streamer.media.packet_tap import PacketTap
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.recordings import RecordedFile
 from streamer.values.states import FrameState, Overlay
 
 PacketReceiver = Callable[["Packet[VideoStream]"], None]
@@ -65,6 +66,17 @@ class RunObserver:
             ConfigError: this run cannot be observed.
         """
 
+    def source_changed(self, fault: str, at_s: float) -> None:
+        """Main or capture thread: a live source lost its connection, or has one that sends frames.
+
+        Called when the first connection fails and is tried again, at the first frame, at each loss and at each return;
+        not again at further attempts. It can be called before `source_opened`.
+
+        Args:
+            fault: why no frames arrive, one line without credentials; empty if they arrive.
+            at_s: monotonic clock. Of a loss: when the last frame arrived, or when the first attempt to connect began.
+        """
+
     def run_started(self, setup: RunSetup) -> None:
         """Display thread, before the first frame. Raises ConfigError if this run cannot be observed."""
 
@@ -89,6 +101,15 @@ class RunObserver:
 
     def scene_shown(self, scene: Scene) -> None:
         """Display thread: a scene was handed to the sinks."""
+
+    def events_ended(self, scene: Scene) -> None:
+        """Display thread, after the last scene, however the run ends: that scene again, with the final events.
+
+        Its `watched.events` are the ends of the events that lasted. Not called if there are none.
+        """
+
+    def file_recorded(self, file: RecordedFile) -> None:
+        """Any thread: a continuous recording began, completed or removed a file; also while the sinks are left."""
 
 
 def packet_tap(observers: Sequence[RunObserver]) -> PacketTap | None:

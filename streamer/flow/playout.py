@@ -81,3 +81,24 @@ class Playout:
             if needed_s and not self._warned:
                 self._warned = True
                 log.warning(_WARNING, needed_s)
+
+
+class RateMeter:
+    """The recent rate of an event, from a running mean of the intervals. Used by one thread.
+
+    Args:
+        weight: of the newest interval in the running mean.
+    """
+
+    def __init__(self, weight: float = 0.05) -> None:
+        self._weight = weight
+        self._last_s: float | None = None
+        self._interval_s = 0.0
+
+    def tick(self, now_s: float) -> float:
+        """The event happened; returns its rate per second, 0 the first time."""
+        if self._last_s is not None:
+            interval_s, mean_s = now_s - self._last_s, self._interval_s
+            self._interval_s = mean_s + self._weight * (interval_s - mean_s) if mean_s else interval_s
+        self._last_s = now_s
+        return 1 / self._interval_s if self._interval_s > 0 else 0.0

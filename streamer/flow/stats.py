@@ -10,10 +10,11 @@ import math
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.flow.frame_ledger import FrameLedger
+from streamer.flow.observers import RunObserver
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from tracking.types import Tracks
@@ -146,27 +147,6 @@ class TrackCounts:
         track.name, track.is_long = name, is_long
 
 
-class RateMeter:
-    """The recent rate of an event, from a running mean of the intervals. Used by one thread.
-
-    Args:
-        weight: of the newest interval in the running mean.
-    """
-
-    def __init__(self, weight: float = 0.05) -> None:
-        self._weight = weight
-        self._last_s: float | None = None
-        self._interval_s = 0.0
-
-    def tick(self, now_s: float) -> float:
-        """The event happened; returns its rate per second, 0 the first time."""
-        if self._last_s is not None:
-            interval_s, mean_s = now_s - self._last_s, self._interval_s
-            self._interval_s = mean_s + self._weight * (interval_s - mean_s) if mean_s else interval_s
-        self._last_s = now_s
-        return 1 / self._interval_s if self._interval_s > 0 else 0.0
-
-
 DETECTED = "detected"
 """The event that counts frames by the reason for which they were chosen to be detected (`detector.every: auto`)."""
 
@@ -194,10 +174,16 @@ class RunStats:
         self._times: dict[tuple[str, str], DurationHistogram] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._source_fault = ""
+        self._observers: tuple[RunObserver, ...] = ()
         self._gauges: dict[tuple[str, str], float] = {}
 
     def __repr__(self) -> str:
         return f"RunStats(shown={self.shown}, tracks={dict(self.tracks.by_class)}, wall_s={self.wall_s:.1f})"
+
+    def observe(self, observers: Sequence[RunObserver]) -> None:
+        """Before the source is entered, or before the first frame: notify these of the ledger and of the source."""
+        self._observers = tuple(observers)
+        self.ledger.observe(observers)
 
     def merge(self, other: RunStats) -> None:
         """Add the figures of another run of the stream, which has ended."""
@@ -259,11 +245,20 @@ class RunStats:
         with self._lock:
             return dict(self._counts)
 
-    def set_source(self, *, fault: str) -> None:
-        """The source is connected, or why it is not, one line."""
+    def set_source(self, *, fault: str, at_s: float | None = None) -> None:
+        """The source sends frames, or why it does not, one line.
+
+        Args:
+            fault: empty if it sends frames.
+            at_s: monotonic clock: of the first frame, or since when there is none; now if None.
+        """
         with self._lock:
+            changed = self._gauges.get(("source_connected", "")) != (not fault)
             self._source_fault = fault
             self._gauges["source_connected", ""] = not fault
+        if changed:
+            for observer in self._observers:
+                observer.source_changed(fault, time.monotonic() if at_s is None else at_s)
 
     @property
     def source_fault(self) -> str:

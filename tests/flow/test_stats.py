@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.flow.frame_ledger import FrameLedger
-from streamer.flow.stats import DurationHistogram, RateMeter, RunStats, TrackCounts
+from streamer.flow.playout import RateMeter
+from streamer.flow.stats import DurationHistogram, RunStats, TrackCounts
 from streamer.observe.report import Report
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable

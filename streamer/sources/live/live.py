@@ -72,6 +72,7 @@ class LiveSource(SourceBase):
         self._connections = Connections(connector, self._count_lost, self._audio)
         self._analysis = AnalysisWatch(connector.name, self._stats.count)
         self._retries = Retries(connector, self._settings, self._connections.sleep)
+        self._frame_s = 0.0  # capture thread: monotonic clock of the last frame
 
     def __enter__(self) -> LiveSource:
         self._check_unused()
@@ -113,7 +114,7 @@ class LiveSource(SourceBase):
                     raise SourceUnavailable(str(error), error.cause) from error
                 if error.cause == HUNG:
                     raise
-                self._stats.set_source(fault=str(error))
+                self._stats.set_source(fault=str(error), at_s=began_s)
                 self._retries.log(f"{error}; trying again")
                 self._retries.wait(error, began_s)
 
@@ -143,7 +144,7 @@ class LiveSource(SourceBase):
     def _reconnect(self, error: SourceLost | SourceUnavailable) -> None:
         lost_s = time.monotonic()
         cause: SourceLost | SourceUnavailable = error
-        self._stats.set_source(fault=str(error))
+        self._stats.set_source(fault=str(error), at_s=self._frame_s)
         self._retries.log(f"{error}; connecting again")
         while True:
             self._retries.wait(cause, lost_s)
@@ -208,13 +209,13 @@ class LiveSource(SourceBase):
 
     def _live_frames(self) -> Generator[LiveFrame]:
         """The frames of the connection in use, until it ends."""
-        progress_s = frame_s = time.monotonic()
+        progress_s = self._frame_s = time.monotonic()
         while True:
             item = self._connections.next(progress_s, self._stall.limit_s)
             if item is not None:
                 progress_s = time.monotonic()
             if isinstance(item, LiveFrame):
-                frame_s = progress_s
+                self._frame_s = progress_s
                 self._stall.add_frame(item.arrived_s)
                 if item.decode_s:
                     self._stats.add_time("decode", item.decode_s)
@@ -223,7 +224,7 @@ class LiveSource(SourceBase):
                 return
             else:
                 self._note(item)
-                self._check_keyframe(frame_s)
+                self._check_keyframe(self._frame_s)
 
     def _check_keyframe(self, frame_s: float) -> None:
         limit_s = _KEYFRAME_FACTOR * self._stall.limit_s

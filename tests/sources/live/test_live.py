@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.errors import SourceLost, SourceUnavailable
+from streamer.flow.observers import RunObserver
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Damage, StreamInfo
@@ -259,6 +260,33 @@ def test_the_statistics_say_why_the_source_is_not_connected(camera: Make, at_sta
         take(source, 1 if at_start else 2)
         assert (stats.source_fault, stats.gauges["source_connected", ""]) == ("", 1)
     assert seen == [(f"{NAME}: connection refused", 0)]
+
+
+class Changes(RunObserver):
+    """Keeps what a source reports."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.times_s: list[float] = []
+
+    def source_changed(self, fault: str, at_s: float) -> None:
+        self.faults.append(fault.removeprefix(f"{NAME}: "))
+        self.times_s.append(at_s)
+
+
+def test_observers_learn_of_each_loss_and_each_return_once(camera: Make) -> None:
+    changes, stats = Changes(), RunStats()
+    stats.observe([changes])
+    refused = SourceLost(f"{NAME}: connection refused", "refused")
+    connector = camera(refused, refused, pictures(2), refused, refused, pictures(1))
+    began_s = time.monotonic()
+    with LiveSource(connector, timing(DEADLINE_S, 0.001, 0.001, retry_at_start=True), stats) as source:
+        assert changes.faults == ["connection refused", ""]
+        shown_s = [frame.captured_s for frame in take(source, 3)]
+    assert changes.faults == ["connection refused", "", "the stream ended", ""]
+    assert changes.times_s == sorted(changes.times_s)
+    assert began_s <= changes.times_s[0]
+    assert shown_s[1] <= changes.times_s[2] <= shown_s[2]  # the loss has the time of the last frame
 
 
 def test_a_change_of_size_at_a_reconnection_is_one_segment(camera: Make, caplog: pytest.LogCaptureFixture) -> None:
