@@ -200,6 +200,8 @@ TARGETS = Registry(
     {
         "mqtt": "streamer.notify.mqtt.target:MqttTarget",
         "apprise": "streamer.notify.apprise:AppriseTarget",
+        "webhook": "streamer.notify.webhook:WebhookTarget",
+        "command": "streamer.notify.command:CommandTarget",
     },
     needs=("from_settings", "deliver", "cancel", "close"),
 )

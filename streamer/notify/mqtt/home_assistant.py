@@ -16,12 +16,13 @@ from importlib import metadata
 from typing import Any
 
 from streamer.notify.mqtt.topics import Topics
+from streamer.notify.payload import FILE
 from streamer.notify.target import CameraCondition, CameraReadings
 from streamer.values.events import EventKind, LineState, ZoneState
 
 NAME = "Streamer"
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-_FILE = "file"
+
 _PROGRAM = "program"
 _WATCHING = (CameraCondition.RUNNING, CameraCondition.COVERED)
 _EVENT_TEMPLATE = "{{ dict(value_json.data, event_type=value_json.type, message_id=value_json.id) | to_json }}"
@@ -218,7 +219,7 @@ class Discovery:
             "name": name,
             "icon": "mdi:motion-sensor",
             "state_topic": self._topics.events_of(camera, rule),
-            "event_types": [*kinds, _FILE],
+            "event_types": [*kinds, FILE],
             "value_template": _EVENT_TEMPLATE,
         }
 
