@@ -167,9 +167,9 @@ class Discovery:
         )
 
     def _of_line(self, camera: str, line: LineState) -> Components:
-        topic, name = self._topics.line(camera, line.name), f"line_{identifier(line.name)}"
+        topic, name = self._topics.line(camera, line.name), identifier(line.name)
         counts = {
-            f"{name}_{way}": {
+            f"{way}_{name}": {
                 "platform": "sensor",
                 "name": f"{line.name} {way}",
                 "icon": icon,
@@ -179,10 +179,10 @@ class Discovery:
             }
             for way, icon in (("in", "mdi:arrow-right-bold"), ("out", "mdi:arrow-left-bold"))
         }
-        return counts | {name: self._events(line.name, camera, line.name, [EventKind.CROSSING.value])}
+        return counts | {f"line_{name}": self._events(line.name, camera, line.name, [EventKind.CROSSING.value])}
 
     def _of_zone(self, camera: str, zone: ZoneState) -> Components:
-        topic, name = self._topics.zone(camera, zone.name), f"zone_{identifier(zone.name)}"
+        topic, name = self._topics.zone(camera, zone.name), identifier(zone.name)
         # Nobody knows how many objects are there while the camera is lost.
         watching = f"{{{{ 'online' if value in {_names(*_WATCHING)} else 'offline' }}}}"
         both = {
@@ -195,7 +195,7 @@ class Discovery:
         }
         kinds = (EventKind.ENTER, EventKind.DWELL, EventKind.LEAVE, EventKind.ABOVE, EventKind.BELOW, EventKind.NORMAL)
         return {
-            f"{name}_objects": {
+            f"objects_{name}": {
                 "platform": "sensor",
                 "name": f"{zone.name} objects",
                 "icon": "mdi:counter",
@@ -203,14 +203,14 @@ class Discovery:
                 "value_template": "{{ value_json.inside }}",
                 **both,
             },
-            f"{name}_occupancy": {
+            f"occupancy_{name}": {
                 "platform": "binary_sensor",
                 "name": f"{zone.name} occupancy",
                 "device_class": "occupancy",
                 "value_template": "{{ 'ON' if value_json.inside > 0 else 'OFF' }}",
                 **both,
             },
-            name: self._events(zone.name, camera, zone.name, [kind.value for kind in kinds]),
+            f"zone_{name}": self._events(zone.name, camera, zone.name, [kind.value for kind in kinds]),
         }
 
     def _events(self, name: str, camera: str, rule: str | None, kinds: list[str]) -> dict[str, Any]:

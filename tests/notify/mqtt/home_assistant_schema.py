@@ -1,8 +1,9 @@
 """What Home Assistant accepts as MQTT device discovery, as a JSON schema, and its templates.
 
-Written from its documentation on 2026-11-26: https://www.home-assistant.io/integrations/mqtt/ (device discovery payload,
-discovery topic, availability) and https://www.home-assistant.io/integrations/{sensor,binary_sensor,event,image}.mqtt/. Names are
-the full ones; Home Assistant also knows abbreviations. It removes unknown keys without a word, so they are refused here.
+Written on 2026-11-26 from its documentation: https://www.home-assistant.io/integrations/mqtt/ (device discovery payload,
+discovery topic, availability) and the pages of the platforms, such as
+https://www.home-assistant.io/integrations/sensor.mqtt/. Keys are the full ones; it also knows abbreviations. It drops
+unknown keys without a word, so they are refused here.
 """
 
 from __future__ import annotations
