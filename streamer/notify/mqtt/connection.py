@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 
+from streamer.notify.mqtt.broker import Broker
 from streamer.notify.mqtt.session import Publication, Received, Session, SessionEnded
-from streamer.notify.mqtt.settings import MqttSettings
 from streamer.notify.target import DeliveryError
 from streamer.system.backoff import Backoff
 from streamer.system.threads import Thread
@@ -74,9 +74,7 @@ class Connection:
     """See the module. The thread starts with the first message or reading.
 
     Args:
-        settings: of the target.
-        password: the secret itself.
-        path: of the settings, for messages.
+        broker: to connect to.
         status_topic: see `Session`.
         subscriptions: topics whose messages `received` gets, on the thread of the connection.
         received: see `subscriptions`.
@@ -84,16 +82,14 @@ class Connection:
 
     def __init__(
         self,
-        settings: MqttSettings,
-        password: str,
-        path: str,
+        broker: Broker,
         status_topic: str | None,
         subscriptions: Sequence[str] = (),
         received: Callable[[Received], None] = lambda _: None,
     ) -> None:
-        self._settings, self._path = settings, path
+        self._broker, self._settings, self._path = broker, broker.settings, broker.path
         self._subscriptions = tuple(subscriptions)
-        self._open = lambda: Session(settings, password, path, status_topic, received)
+        self._open = lambda: Session(broker, status_topic, received)
         self._waker, self._wakes = socket.socketpair()
         self._waker.setblocking(False)
         self._wakes.setblocking(False)
@@ -133,7 +129,7 @@ class Connection:
         try:
             return batch.result.result(2 * timeout_s + _SPARE_S)
         except TimeoutError as error:
-            raise DeliveryError(f"{self._settings.url}: no connection within {timeout_s:g} s") from error
+            raise DeliveryError(f"{self._broker}: no connection within {timeout_s:g} s") from error
         finally:
             with self._lock:
                 self._open_batches.discard(batch)
@@ -200,7 +196,7 @@ class Connection:
     def _serve(self, session: Session) -> None:
         """Publish and receive until the connection ends."""
         if self._told:
-            log.info("%s: connected to %s", self._path, self._settings.url)
+            log.info("%s: connected to %s", self._path, self._broker)
             self._told = ""
         with self._lock:
             self._changed = set(self._retained)
@@ -251,7 +247,7 @@ class Connection:
         now_s = time.monotonic()
         late = [batch for batch in self._sent if not batch.result.done() and batch.deadline_s <= now_s]
         if late:
-            raise SessionEnded(f"{self._settings.url}: no acknowledgement within {self._settings.timeout_s:g} s")
+            raise SessionEnded(f"{self._broker}: no acknowledgement within {self._settings.timeout_s:g} s")
         deadlines = [batch.deadline_s - now_s for batch in self._sent if not batch.result.done()]
         return max(0.001, min([self._settings.keepalive_s / 4, *deadlines]))
 

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from streamer.notify.mqtt.settings import MqttSettings
+from streamer.notify.mqtt.broker import Broker
 from streamer.notify.target import DeliveryError
 
 _ERRNO = {
@@ -54,15 +54,14 @@ NO_SUBSCRIBERS = 0x10
 """A PUBACK that says that no subscription matches. The broker has taken the message."""
 
 
-def not_reached(error: Exception, settings: MqttSettings, path: str) -> DeliveryError:
+def not_reached(error: Exception, broker: Broker) -> DeliveryError:
     """The error about a connection that could not be opened.
 
     Args:
         error: of the system, of `ssl` or of paho.
-        settings: of the target.
-        path: of the settings.
+        broker: of the target.
     """
-    where = f"cannot connect to {settings.url}"
+    settings, path = broker.settings, broker.path
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"its certificate is not trusted: {error.verify_message}; set {path}.tls.ca_file"
     elif isinstance(error, ssl.SSLError):
@@ -75,27 +74,26 @@ def not_reached(error: Exception, settings: MqttSettings, path: str) -> Delivery
         text = _ERRNO.get(error.errno or 0) or f"{error.strerror or error}; check the address and the network"
     else:
         text = f"{error}; is a broker at that address?"
-    return DeliveryError(f"{where}: {text}")
+    return DeliveryError(f"cannot connect to {broker}: {text}")
 
 
-def refused(code: int, name: str, settings: MqttSettings, path: str) -> str:
+def refused(code: int, name: str, broker: Broker) -> str:
     """The message about a connection that the broker refused or closed.
 
     Args:
         code: the reason code.
         name: its name in the standard.
-        settings: of the target.
-        path: of the settings.
+        broker: of the target.
     """
     meaning, remedy = _CONNECTION.get(code, (f"the broker refuses the connection: {name}", "see the broker's log"))
-    other = "3.1.1" if settings.version == "5" else "5"
-    values = {"path": path, "version": settings.version, "other": other}
-    return f"{settings.url}: {meaning.format(**values)}; {remedy.format(**values)}"
+    version = broker.settings.version
+    values = {"path": broker.path, "version": version, "other": "3.1.1" if version == "5" else "5"}
+    return f"{broker}: {meaning.format(**values)}; {remedy.format(**values)}"
 
 
-def not_published(code: int, name: str, topic: str, settings: MqttSettings, path: str) -> DeliveryError:
+def not_published(code: int, name: str, topic: str, broker: Broker) -> DeliveryError:
     """The error about a message that the broker refused; the arguments are those of `refused`, with the topic."""
     unknown = (f"the broker refuses a message on {{topic}}: {name}", "see the broker's log", False)
     meaning, remedy, permanent = _PUBLICATION.get(code, unknown)
-    values = {"path": path, "topic": topic}
-    return DeliveryError(f"{settings.url}: {meaning.format(**values)}; {remedy.format(**values)}", permanent=permanent)
+    values = {"path": broker.path, "topic": topic}
+    return DeliveryError(f"{broker}: {meaning.format(**values)}; {remedy.format(**values)}", permanent=permanent)

@@ -21,9 +21,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from streamer.network import certificates
+from streamer.notify.mqtt.broker import Broker
 from streamer.notify.mqtt.refusals import NO_SUBSCRIBERS, not_published, not_reached, refused
-from streamer.notify.mqtt.settings import MqttSettings
 from streamer.notify.target import DeliveryError
 
 ONLINE, OFFLINE = b"online", b"offline"
@@ -75,9 +74,7 @@ class Session:
     """An open connection.
 
     Args:
-        settings: of the target.
-        password: the secret itself.
-        path: of the settings, for messages.
+        broker: to connect to.
         status_topic: of `online`, and of `offline` as the last will; None: it says neither.
         on_message: called with each message of the subscriptions.
 
@@ -85,15 +82,8 @@ class Session:
         DeliveryError: the broker is not reached, or refuses the connection.
     """
 
-    def __init__(
-        self,
-        settings: MqttSettings,
-        password: str,
-        path: str,
-        status_topic: str | None,
-        on_message: Callable[[Received], None],
-    ) -> None:
-        self._settings, self._path, self._status_topic = settings, path, status_topic
+    def __init__(self, broker: Broker, status_topic: str | None, on_message: Callable[[Received], None]) -> None:
+        self._broker, self._settings, self._status_topic = broker, broker.settings, status_topic
         self._on_message = on_message
         self._queued: deque[tuple[Publication, Acknowledged]] = deque()
         self._waiting: dict[int, tuple[Publication, Acknowledged]] = {}
@@ -101,14 +91,14 @@ class Session:
         self._maximum_packet_size = _MAXIMUM_PACKET_SIZE
         self._connected = False
         self._error = ""
-        self._client = self._new_client(password)
+        self._client = self._new_client()
         try:
             self._open()
         except BaseException:
             self._drop()
             raise
 
-    def _new_client(self, password: str) -> paho.Client:
+    def _new_client(self) -> paho.Client:
         settings = self._settings
         five = settings.version == "5"
         client = paho.Client(
@@ -122,10 +112,10 @@ class Session:
         client.max_inflight_messages_set(0)  # `_send_queued` limits them: the broker says the limit only in its answer
         if self._status_topic is not None:
             client.will_set(self._status_topic, OFFLINE, qos=_QOS, retain=True)
-        if settings.user or password:
-            client.username_pw_set(settings.user, password or None)
-        if settings.uses_tls:
-            client.tls_set_context(self._tls())
+        if settings.user or self._broker.password:
+            client.username_pw_set(settings.user, self._broker.password or None)
+        if self._broker.tls is not None:
+            client.tls_set_context(self._broker.tls)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -135,19 +125,6 @@ class Session:
         # paho then leaves writing to `wait` in place of doing it inside of `publish`.
         client.on_socket_register_write = lambda *_: None
         return client
-
-    def _tls(self) -> Any:
-        tls = self._settings.tls
-        setting, file = "ca_file", tls.ca_file
-        try:
-            context = certificates.context(None if tls.ca_file is None else str(tls.ca_file), verify=tls.verify)
-            if tls.certificate is not None:
-                setting, file = "certificate", tls.certificate
-                context.load_cert_chain(tls.certificate, tls.key, password="")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "no usable PEM file"
-            raise DeliveryError(f"{self._path}.tls.{setting}: cannot use {file}: {reason}") from error
-        return context
 
     def _open(self) -> None:
         settings = self._settings
@@ -162,7 +139,7 @@ class Session:
         except DeliveryError:
             raise
         except (OSError, ValueError, paho.WebsocketConnectionError) as error:
-            raise not_reached(error, settings, self._path) from error
+            raise not_reached(error, self._broker) from error
         self._say(ONLINE)
 
     def _say(self, status: bytes) -> None:
@@ -178,7 +155,7 @@ class Session:
         size = len(publication.payload) + len(publication.topic.encode()) + _HEADER_BYTES
         if size > self._maximum_packet_size:
             limit = f"{len(publication.payload)} bytes on {publication.topic} exceed its limit"
-            error = DeliveryError(f"{self._settings.url}: {limit} of {self._maximum_packet_size}", permanent=True)
+            error = DeliveryError(f"{self._broker}: {limit} of {self._maximum_packet_size}", permanent=True)
             acknowledged(error, False)
             return
         self._queued.append((publication, acknowledged))
@@ -216,10 +193,10 @@ class Session:
         if getattr(connection, "pending", int)():
             timeout_s = 0
         ready, free, _ = select.select(readable, writable, [], timeout_s)
+        if connection in ready or timeout_s == 0:
+            self._client.loop_read()  # first: it may say why the broker accepts nothing more
         if free:
             self._client.loop_write()
-        if connection in ready or timeout_s == 0:
-            self._client.loop_read()
         self._client.loop_misc()
         self._send_queued()
         if self._client.socket() is None:
@@ -253,7 +230,7 @@ class Session:
 
     def _on_connect(self, _: Any, __: Any, ___: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            self._error = refused(reason.value, str(reason), self._settings, self._path)
+            self._error = refused(reason.value, str(reason), self._broker)
             return
         self._connected = True
         self._maximum_packet_size = getattr(properties, "MaximumPacketSize", _MAXIMUM_PACKET_SIZE)
@@ -261,7 +238,7 @@ class Session:
 
     def _on_disconnect(self, _: Any, __: Any, flags: Any, reason: Any, ___: Any) -> None:
         if flags.is_disconnect_packet_from_server and reason.is_failure and not self._error:
-            self._error = refused(reason.value, str(reason), self._settings, self._path)
+            self._error = refused(reason.value, str(reason), self._broker)
 
     def _on_publish(self, _: Any, __: Any, mid: int, reason: Any, ___: Any) -> None:
         waiting = self._waiting.pop(mid, None)
@@ -270,12 +247,12 @@ class Session:
         publication, acknowledged = waiting
         error = None
         if reason.is_failure:
-            error = not_published(reason.value, str(reason), publication.topic, self._settings, self._path)
+            error = not_published(reason.value, str(reason), publication.topic, self._broker)
         acknowledged(error, reason.value != NO_SUBSCRIBERS)
 
     def _lost(self) -> SessionEnded:
         if self._error:
             return SessionEnded(self._error)
         if self._connected:
-            return SessionEnded(f"{self._settings.url}: the broker closed the connection")
-        return SessionEnded(f"{self._settings.url}: no MQTT broker answers there; check the address and the port")
+            return SessionEnded(f"{self._broker}: the broker closed the connection")
+        return SessionEnded(f"{self._broker}: no MQTT broker answers there; check the address and the port")

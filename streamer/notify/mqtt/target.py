@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, ClassVar, Self
 
 from streamer.config.notify import TargetSettings
+from streamer.notify.mqtt.broker import Broker
 from streamer.notify.mqtt.connection import Connection
 from streamer.notify.mqtt.home_assistant import Discovery
 from streamer.notify.mqtt.readings import Readings
@@ -19,7 +20,6 @@ from streamer.notify.mqtt.session import Publication, Received
 from streamer.notify.mqtt.settings import MqttSettings
 from streamer.notify.mqtt.topics import Topics
 from streamer.notify.target import CameraReadings, Message, TargetContext
-from streamer.system.secret_references import resolved
 
 _BORN = b"online"
 
@@ -32,7 +32,7 @@ class MqttTarget:
         context: see `TargetContext`.
 
     Raises:
-        ConfigError: the password cannot be read.
+        ConfigError: the password or a certificate cannot be read.
     """
 
     section: ClassVar[type[TargetSettings]] = MqttSettings
@@ -45,9 +45,7 @@ class MqttTarget:
         self._discovery = Discovery(self._topics, home.prefix) if home.enabled and context.shows_readings else None
         self._readings = Readings(self._topics, self._discovery)
         self._connection = Connection(
-            settings,
-            resolved(settings.password, f"{context.path}.password"),
-            context.path,
+            Broker.from_settings(settings, context.path),
             self._topics.status if context.shows_readings else None,
             () if self._discovery is None else (self._discovery.filter, home.birth_topic),
             self._received,

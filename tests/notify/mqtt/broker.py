@@ -41,7 +41,7 @@ class Mosquitto:
         self.port = free_port()
         self._file = folder / f"mosquitto-{self.port}.conf"
         self._log = folder / f"mosquitto-{self.port}.log"
-        listener = (f"listener {self.port} 127.0.0.1", "persistence false", "max_queued_messages 0")
+        listener = (f"listener {self.port} 127.0.0.1", "persistence false", "max_queued_messages 1000000")
         # As root it would become another user, who cannot read the files of the test.
         self._file.write_text("\n".join((*listener, "user root", *lines)) + "\n")
         self._process: subprocess.Popen[bytes] | None = None

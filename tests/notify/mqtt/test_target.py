@@ -5,20 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trustme
 
-from streamer.errors import ConfigError
-from streamer.notify.mqtt.target import MqttTarget
-from streamer.notify.target import CameraCondition, DeliveryError
+from streamer.notify.target import CameraCondition
 from streamer.values.events import EventKind, EventPhase
-from tests.notify.mqtt.broker import Listener, Mosquitto, free_port
+from tests.notify.mqtt.broker import Listener, Mosquitto
 from tests.notify.mqtt.home_assistant_schema import checked
-from tests.notify.mqtt.made import message, readings, settings, target_at
+from tests.notify.mqtt.made import message, readings, target_at
 
 VERSIONS = pytest.mark.parametrize("version", ["5", "3.1.1"])
 EVENTS = "streamer/events/"
@@ -107,6 +102,7 @@ def test_unchanged_readings_are_not_published_again(mosquitto: Mosquitto) -> Non
         for count in (1, 1, 1, 2):
             target.publish(readings(lines={"drive": (count, 0)}))
         listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":2,"out":0}')
+        listener.wait_for_topic(f"{GATE}/state")
         assert len(listener.of(f"{GATE}/state")) == 1
         assert len(listener.of(f"{GATE}/lines")) <= 2
 
