@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from streamer.flow.cadence import Cadence
 from streamer.interfaces import Scene, StreamInfo
 from streamer.media.packet_tap import PacketTap
+from streamer.media.passthrough import Passthrough
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
@@ -48,8 +49,10 @@ class RunObserver:
     Entered before the source is opened, left after the run. Methods must return quickly: a live run does not wait.
     """
 
-    wants_packets: ClassVar[bool] = False
-    """Whether `stream_opened` is called. Decoding then uses one thread, so that it can be repeated exactly."""
+    wants_packets: bool = False
+    """Whether `stream_opened` is called."""
+    wants_exact_decoding: ClassVar[bool] = False
+    """Whether the packets must decode to the same frames again. Decoding then uses one thread."""
     destination: str = ""
     """Where it writes, one line for the start of a run; empty if it writes nothing."""
 
@@ -65,6 +68,9 @@ class RunObserver:
         Raises:
             ConfigError: this run cannot be observed.
         """
+
+    def passthrough_opened(self, passthrough: Passthrough) -> None:
+        """Main thread, after `source_opened`: the other streams of the source, if it can have any."""
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """Main or capture thread: a live source lost its connection, or has one that sends frames.
@@ -122,6 +128,7 @@ class _PacketTap:
     """Numbers the streams that an observer wants, over all connections of a run. Thread-safe."""
 
     def __init__(self, observers: Sequence[RunObserver]) -> None:
+        self.exact = any(observer.wants_exact_decoding for observer in observers)
         self._observers = observers
         self._lock = threading.Lock()
         self._streams = 0

@@ -29,6 +29,7 @@ LONGEST_OUTPUT = 2000
 """Characters of the output that are logged: the last ones."""
 TERMINATED_S = 2.0
 """How long a process group has to end itself before it is killed."""
+_PIPE_BYTES = 65536
 _FIELDS = ("camera", "rule", "label", "track", "direction", "start_time", "end_time", "score", "value", "text")
 
 
@@ -92,31 +93,22 @@ class CommandTarget:
 
     async def _run(self, message: Message) -> tuple[int, str]:
         """Exit code and output."""
-        process = await asyncio.create_subprocess_exec(
-            *self._arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, **environment(message, picture=self._settings.snapshot)},
-            start_new_session=True,  # a process group of its own
-        )
-        try:
-            return await self._exchange(process, json.dumps(message.payload).encode())
-        except BaseException:
-            await _end(process)
-            raise
-
-    @staticmethod
-    async def _exchange(process: asyncio.subprocess.Process, text: bytes) -> tuple[int, str]:
-        assert process.stdin is not None and process.stdout is not None
-        with suppress(BrokenPipeError, ConnectionResetError):  # a command need not read
-            process.stdin.write(text)
-            await process.stdin.drain()
-        process.stdin.close()
-        output = b""
-        while chunk := await process.stdout.read(LONGEST_OUTPUT):
-            output = (output + chunk)[-4 * LONGEST_OUTPUT :]  # a character has up to four bytes
-        return await process.wait(), output.decode("utf-8", "replace")
+        with _Output() as output:
+            process = await asyncio.create_subprocess_exec(
+                *self._arguments,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output.write_end,
+                stderr=asyncio.subprocess.STDOUT,
+                env={**os.environ, **environment(message, picture=self._settings.snapshot)},
+                start_new_session=True,  # a process group of its own
+            )
+            try:
+                await _feed(process, json.dumps(message.payload).encode())
+                code = await process.wait()
+            except BaseException:
+                await _end(process)
+                raise
+            return code, output.text()
 
 
 def environment(message: Message, *, picture: bool = True) -> dict[str, str]:
@@ -142,6 +134,41 @@ def environment(message: Message, *, picture: bool = True) -> dict[str, str]:
         f"STREAMER_EVENT_{name.upper()}": "" if value is None else str(value).replace("\0", "")
         for name, value in values.items()
     }
+
+
+class _Output:
+    """A pipe for the output of a command. Processes that the command leaves behind may keep it open."""
+
+    def __enter__(self) -> Self:
+        self._read_end, self.write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        self._output = b""
+        asyncio.get_running_loop().add_reader(self._read_end, self._read)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._read_end)
+        os.close(self._read_end)
+        os.close(self.write_end)
+
+    def text(self) -> str:
+        """The end of the output so far."""
+        self._read()
+        return self._output.decode("utf-8", "replace")
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            chunk = os.read(self._read_end, _PIPE_BYTES)
+            self._output = (self._output + chunk)[-4 * LONGEST_OUTPUT :]  # a character has up to four bytes
+
+
+async def _feed(process: asyncio.subprocess.Process, text: bytes) -> None:
+    if process.stdin is None:
+        return
+    with suppress(BrokenPipeError, ConnectionResetError):  # a command need not read
+        process.stdin.write(text)
+        await process.stdin.drain()
+    process.stdin.close()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

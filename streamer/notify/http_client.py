@@ -1,6 +1,6 @@
-"""HTTP requests of a target: one connection that is kept, a time limit for the whole request, a limited answer.
+"""HTTP requests of a target: a connection that is kept, a time limit for the whole request, a limited answer.
 
-It does not follow redirects, because they could send messages and their headers to another server. Thread of the target.
+It does not follow redirects: they could send messages and logins to another server. Thread of the target.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 END_S = 5.0
 """How long leaving waits for messages to be delivered. Others stay in the store."""
-CANCELLED_S = 3.0
+CANCELLED_S = 4.0
 """How long it waits then for attempts to end that were cancelled."""
 KEEP_DAYS = 7.0
 """How long messages for a target are kept that the settings no longer have."""
@@ -137,7 +137,7 @@ class Notifier:
         for name, (dropped, left) in self._store.drop_others(self._workers, before).items():
             if left:
                 log.warning(
-                    "notify: %s for target %s, which the settings do not have; they are dropped %g days after their event",
+                    "notify: %s for target %s, which the settings do not have; dropped after %g days",
                     counted(left, "message"),
                     name,
                     KEEP_DAYS,

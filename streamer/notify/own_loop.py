@@ -1,7 +1,7 @@
 """Runs coroutines on the thread of one target, with a time limit; any thread can cancel them.
 
-A blocking call to a network library cannot be cancelled, and its time limits are for single reads: a receiver that sends
-a byte now and then would hold the thread. A coroutine has neither problem.
+A blocking call to a network library cannot be cancelled, and its time limits are for single reads: a receiver that
+sends a byte now and then would hold the thread. A coroutine has neither problem.
 """
 
 from __future__ import annotations

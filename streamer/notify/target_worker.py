@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
@@ -64,6 +65,17 @@ class TargetStatus:
     expired: int = 0
     error: str = ""
     failing_since_s: float | None = None
+
+
+class _Outcome(Enum):
+    """How an attempt to deliver a message ended."""
+
+    SETTLED = auto()
+    """It has left the outbox."""
+    EXPIRED = auto()
+    """The same, and others behind it may have left, too."""
+    ENDING = auto()
+    """It waits for the next start: the thread ends."""
 
 
 class TargetWorker:
@@ -127,12 +139,20 @@ class TargetWorker:
 
     def _run(self) -> None:
         try:
-            while self._deliver_all() and not self._ending.is_set():
+            while self._has_delivered_all() and not self._ending.is_set():
                 self._woken.wait()
-        except Exception:
-            log.exception("notify: the thread of target %s ended by an error of the program", self._name)
         finally:
             self._target.close()
+
+    def _has_delivered_all(self) -> bool:
+        """Deliver until nothing waits; False if the thread ends before."""
+        while True:
+            try:
+                return self._deliver_all()
+            except Exception:  # the store cannot be read now
+                log.exception("notify: an error of the program; the next attempt for target %s follows", self._name)
+                if self._ending.wait(self._backoff.next_s()):
+                    return False
 
     def _deliver_all(self) -> bool:
         """Deliver until nothing waits; False if the thread ends before."""
@@ -142,30 +162,33 @@ class TargetWorker:
             if not deliveries:
                 return True
             for delivery in deliveries:
-                if not self._is_settled(delivery):
-                    return False
+                match self._deliver(delivery):
+                    case _Outcome.ENDING:
+                        return False
+                    case _Outcome.EXPIRED:
+                        break
 
-    def _is_settled(self, delivery: Delivery) -> bool:
-        """Deliver a message, as often as it takes; False if the thread ends before."""
+    def _deliver(self, delivery: Delivery) -> _Outcome:
+        """Deliver a message, as often as it takes."""
         attempts = delivery.attempts
         while (error := self._attempt(replace(delivery, attempts=attempts))) is not None:
             if self._ending.is_set():
-                return False
+                return _Outcome.ENDING
             attempts += 1
             self._outbox.failed(delivery.number, str(error))
             if error.permanent and attempts >= REFUSALS:
                 self._drop_refused(delivery, error)
-                return True
+                return _Outcome.SETTLED
             if self._drop_expired(delivery):
-                return True
+                return _Outcome.EXPIRED
             asked_s = min(error.retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
             wait_s = max(self._backoff.next_s(), asked_s)
             self._report_failure(error, wait_s)
             if self._ending.wait(wait_s):
-                return False
+                return _Outcome.ENDING
         self._outbox.delivered([delivery.number])
         self._report_success()
-        return True
+        return _Outcome.SETTLED
 
     def _attempt(self, delivery: Delivery) -> DeliveryError | None:
         """Why a message was not delivered; None if it was."""

@@ -1,7 +1,7 @@
 """Webhooks: each message is an HTTP request with a JSON body and, with a secret, a signature. Thread of the target.
 
-The signature is that of Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks), version v1: HMAC-SHA256
-over id, timestamp and body. `Idempotency-Key` and `webhook-id` are the same for all attempts of a message.
+The signature is that of Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks), version v1:
+HMAC-SHA256 over id, timestamp and body. `Idempotency-Key` and `webhook-id` are the same for all attempts of a message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from streamer.config.notify import TargetSettings
 from streamer.errors import ConfigError
@@ -38,7 +38,7 @@ _REFUSED = frozenset(
         HTTPStatus.UNPROCESSABLE_ENTITY,
     }
 )
-"""Answers about the message itself. Others, such as 401 and 404, are about the address or the login, for every message."""
+"""Answers about the message itself. Others, such as 401 and 404, are about the address or the login."""
 
 
 class WebhookSettings(TargetSettings):
@@ -48,8 +48,8 @@ class WebhookSettings(TargetSettings):
     """Its address, http or https."""
     method: Literal["POST", "PUT"] = "POST"
     secret: SecretText = ""
-    """The key of the signature, shared with the receiver; no signature if empty. A key that begins with whsec_ is base64."""
-    headers: dict[str, TextWithSecrets] = {}
+    """The key of the signature, shared with the receiver; none if empty. A key that begins with whsec_ is base64."""
+    headers: dict[str, TextWithSecrets] = Field(default={})
     """More headers, such as {Authorization: "Bearer ${TOKEN}"}."""
     body: dict[str, Any] | list[Any] | str | None = None
     """An own body, a structure for JSON or a text, with fields such as {data.camera}; null: the whole message."""

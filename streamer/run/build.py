@@ -209,6 +209,8 @@ def _enter_source(
         message(f"source: {_live_picture(source.info)}")
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
+        if isinstance(source, PassthroughSource) and source.passthrough is not None:
+            observer.passthrough_opened(source.passthrough)
     return source
 
 
