@@ -89,7 +89,7 @@ class Connection:
     ) -> None:
         self._broker, self._settings, self._path = broker, broker.settings, broker.path
         self._subscriptions = tuple(subscriptions)
-        self._open = lambda: Session(broker, status_topic, received)
+        self._status_topic, self._received = status_topic, received
         self._waker, self._wakes = socket.socketpair()
         self._waker.setblocking(False)
         self._wakes.setblocking(False)
@@ -184,7 +184,7 @@ class Connection:
         while not self._is_over():
             opened_s = time.monotonic()
             try:
-                session = self._open()
+                session = Session(self._broker, self._status_topic, self._received)
             except DeliveryError as error:
                 self._fail(error)
             else:

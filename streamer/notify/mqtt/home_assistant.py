@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -110,7 +110,7 @@ class Discovery:
     def components(self, readings: CameraReadings) -> Components:
         """The entities of a camera by their id in its device."""
         camera = readings.camera
-        found = dict(self._of_camera(camera))
+        found = self._of_camera(camera)
         for line in readings.watched.lines:
             found |= self._of_line(camera, line)
         for zone in readings.watched.zones:
@@ -120,33 +120,13 @@ class Discovery:
             component["unique_id"] = f"{begin}_{name}"
         return found
 
-    def _of_camera(self, camera: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        topics, last = self._topics, self._topics.last_event(camera)
-        yield (
-            "connection",
-            {
-                "platform": "binary_sensor",
-                "name": "Connection",
-                "device_class": "connectivity",
-                "entity_category": "diagnostic",
-                "state_topic": topics.state(camera),
-                "value_template": f"{{{{ 'ON' if value in {_names(*_WATCHING)} else 'OFF' }}}}",
-            },
-        )
-        yield (
-            "covered",
-            {
-                "platform": "binary_sensor",
-                "name": "Covered",
-                "device_class": "tamper",
-                "state_topic": topics.state(camera),
-                "value_template": f"{{{{ 'ON' if value == '{CameraCondition.COVERED}' else 'OFF' }}}}",
-            },
-        )
-        yield "events", self._events("Events", camera, None, [kind.value for kind in EventKind])
-        yield (
-            "last_event",
-            {
+    def _of_camera(self, camera: str) -> Components:
+        last = self._topics.last_event(camera)
+        return {
+            "connection": {**self._condition(camera, "Connection", *_WATCHING), "entity_category": "diagnostic"},
+            "covered": self._condition(camera, "Covered", CameraCondition.COVERED) | {"device_class": "tamper"},
+            "events": self._events("Events", camera, None, [kind.value for kind in EventKind]),
+            "last_event": {
                 "platform": "sensor",
                 "name": "Last event",
                 "icon": "mdi:history",
@@ -155,16 +135,22 @@ class Discovery:
                 "json_attributes_topic": last,
                 "json_attributes_template": "{{ value_json.data | to_json }}",
             },
-        )
-        yield (
-            "snapshot",
-            {
+            "snapshot": {
                 "platform": "image",
                 "name": "Last snapshot",
                 "content_type": "image/jpeg",
-                "image_topic": topics.snapshot(camera),
+                "image_topic": self._topics.snapshot(camera),
             },
-        )
+        }
+
+    def _condition(self, camera: str, name: str, *conditions: CameraCondition) -> dict[str, Any]:
+        return {
+            "platform": "binary_sensor",
+            "name": name,
+            "device_class": "connectivity",
+            "state_topic": self._topics.state(camera),
+            "value_template": f"{{{{ 'ON' if value in {_names(*conditions)} else 'OFF' }}}}",
+        }
 
     def _of_line(self, camera: str, line: LineState) -> Components:
         topic, name = self._topics.line(camera, line.name), identifier(line.name)

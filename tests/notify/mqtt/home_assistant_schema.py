@@ -1,7 +1,7 @@
 """What Home Assistant accepts as MQTT device discovery, as a JSON schema, and its templates.
 
-Written on 2026-11-26 from its documentation: https://www.home-assistant.io/integrations/mqtt/ (device discovery payload,
-discovery topic, availability) and the pages of the platforms, such as
+Written on 2026-11-26 from the documentation: https://www.home-assistant.io/integrations/mqtt/ (device discovery
+payload, discovery topic, availability) and the pages of the platforms, such as
 https://www.home-assistant.io/integrations/sensor.mqtt/. Keys are the full ones; it also knows abbreviations. It drops
 unknown keys without a word, so they are refused here.
 """

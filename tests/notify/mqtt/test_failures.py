@@ -52,7 +52,7 @@ def test_a_wrong_login_is_refused_with_the_path_of_its_settings(
     tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BROKER_PASSWORD", "sword-of-wrong")
-    login = {"user": "camera", "password": "${BROKER_PASSWORD}", "version": version}
+    login: dict[str, Any] = {"user": "camera", "password": "${BROKER_PASSWORD}", "version": version}
     with broker_with(tmp_path, camera="right") as broker:
         with target_at(broker.url, **login) as target:
             error = refusal(target)
@@ -81,7 +81,7 @@ def test_a_topic_that_the_user_may_not_write_is_named(tmp_path: Path, caplog: py
     access.write_text("user camera\ntopic readwrite streamer/#\nuser other\ntopic readwrite #\n")
     access.chmod(0o600)
     (tmp_path / "password").write_text("word\n")
-    login = {"user": "camera", "password": f"${{file:{tmp_path}/password}}"}
+    login: dict[str, Any] = {"user": "camera", "password": f"${{file:{tmp_path}/password}}"}
     with (
         broker_with(tmp_path, f"acl_file {access}", camera="word", other="word") as broker,
         Listener(broker.port, user="other", password="word") as listener,
