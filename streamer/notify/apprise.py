@@ -83,7 +83,8 @@ class AppriseTarget:
             self._call = call
         Thread(f"apprise-{self._name}", self._notify, message, call, shared=True).start()
         try:
-            call.result(2 * self._settings.timeout_s + _SPARE_S)
+            # apprise itself waits between two messages to a service, as its operator asks for.
+            call.result(2 * self._settings.timeout_s + self._service.request_rate_per_sec + _SPARE_S)
         except TimeoutError as error:
             raise DeliveryError(f"{self._service.service_name}: no answer") from error
         if message.snapshot is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apprise.plugins.ntfy import NotifyNtfy
 
 from streamer.config.section import validated
 from streamer.errors import ConfigError
@@ -26,6 +27,12 @@ from tests.notify.receiver import Reply, receiving
 from tests.notify.services import mail_server, ntfy
 
 PATH = "notify.targets.phone"
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """apprise waits 5.5 s between two messages to an ntfy."""
+    monkeypatch.setattr(NotifyNtfy, "request_rate_per_sec", 0)
 
 
 @contextmanager
@@ -213,7 +220,12 @@ def test_a_delivery_is_cancelled_at_once() -> None:
         return Reply(slow_s=60)
 
     with receiving(answer) as server, target_at(server.url.replace("http://", "ntfy://"), timeout_s=60) as target:
-        thread = threading.Thread(target=lambda: asked.wait(20) and target.cancel())
+
+        def stop() -> None:
+            asked.wait(20)
+            target.cancel()
+
+        thread = threading.Thread(target=stop)
         thread.start()
         assert refusal(target, message()) == "the program ends"
         assert refusal(target, message()) == "the program ends"
