@@ -165,8 +165,10 @@ def test_an_address_that_apprise_does_not_know_is_refused(url: str) -> None:
 def test_a_missing_package_is_told_with_the_remedy() -> None:
     code = (
         "import sys; sys.modules['apprise'] = None\n"
-        "from tests.notify.test_apprise import *\n"
-        "print(refused('ntfy://a/b'))"
+        "from streamer.notify.apprise import *\n"
+        "settings = AppriseSettings(type='apprise', url='ntfy://a/b')\n"
+        "try: AppriseTarget('phone', settings, TargetContext('notify.targets.phone'))\n"
+        "except ConfigError as error: print(error)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "apprise is not installed: pip install 'streamer-video[notify]'\n"
