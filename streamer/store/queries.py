@@ -16,7 +16,11 @@ from streamer.store.records import EventFilter, EventRecord
 from streamer.store.rows import EVENT, record_of
 
 MOST_COMBINATIONS = 64
-"""Up to so many pairs of camera and class, each is read through the index and the results are merged."""
+"""Up to so many combinations of names, each is read through an index and the results are merged."""
+
+
+_COLUMNS = {"cameras": "camera", "rules": "rule", "labels": "label", "kinds": "kind"}
+"""Columns of the filter's names."""
 
 
 class Cursor(NamedTuple):
@@ -78,21 +82,17 @@ def count(connection: sqlite3.Connection, wanted: EventFilter) -> int:
 
 
 def _parts(wanted: EventFilter) -> Iterable[EventFilter]:
-    """Filters with one camera and one class each, which together find the same events, each of them once.
+    """Filters with at most one name of each kind, which together find the same events, each of them once.
 
     SQLite reads `camera = ? ORDER BY start_time` from an index, but sorts the events of `camera IN (?, ?)`.
     """
-    cameras, labels = dict.fromkeys(wanted.cameras), dict.fromkeys(wanted.labels)
-    pairs = [*itertools.product(cameras or [None], labels or [None])]
-    if len(pairs) > MOST_COMBINATIONS:
+    chosen = {name: dict.fromkeys(getattr(wanted, name)) for name in _COLUMNS}
+    combinations = [*itertools.product(*(names or [None] for names in chosen.values()))]
+    if len(combinations) > MOST_COMBINATIONS:
         return [wanted]
     return [
-        replace(
-            wanted,
-            cameras=() if camera is None else (camera,),
-            labels=() if label is None else (label,),
-        )
-        for camera, label in pairs
+        replace(wanted, **{name: () if one is None else (one,) for name, one in zip(chosen, combination, strict=True)})
+        for combination in combinations
     ]
 
 
@@ -111,10 +111,10 @@ def _find(
 def _conditions(wanted: EventFilter) -> tuple[str, list[Any]]:
     found: list[str] = []
     values: list[Any] = []
-    names = {"camera": wanted.cameras, "rule": wanted.rules, "label": wanted.labels, "kind": wanted.kinds}
-    for column, chosen in names.items():
-        if chosen:
-            found.append(f"{column} IN ({', '.join('?' * len(chosen))})")
+    for name, column in _COLUMNS.items():
+        chosen = getattr(wanted, name)
+        if chosen:  # + keeps SQLite from the index of a column with several names: it would sort all of their events
+            found.append(f"{'+' * (len(chosen) > 1)}{column} IN ({', '.join('?' * len(chosen))})")
             values += [str(one) for one in chosen]
     for condition, value in (("start_time >= ?", wanted.since), ("start_time < ?", wanted.until)):
         if value is not None:

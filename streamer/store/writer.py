@@ -78,7 +78,6 @@ class Writer:
         clock: seconds since 1970.
         committed: called after each transaction with events or deliveries.
         renewed: called when a new database begins.
-        disk_full: called for each attempt that fails because the disk is full.
     """
 
     def __init__(
@@ -89,19 +88,24 @@ class Writer:
         clock: Callable[[], float],
         committed: Callable[[], None],
         renewed: Callable[[], None],
-        disk_full: Callable[[], None],
     ) -> None:
         self._path, self._connection, self._clock = path, connection, clock
-        self._committed, self._renewed, self._disk_full = committed, renewed, disk_full
+        self._committed, self._renewed = committed, renewed
         self._file = _identity(path)
         self._queue: BoundedQueue[Change] = BoundedQueue(MOST_WAITING, newest=True)
         self._lost = 0
         self._lock = threading.Lock()
         self._retry, self._ending = threading.Event(), threading.Event()
+        self._disk_full: Callable[[], None] = lambda: None
         self._thread = Thread("store", self._run, shared=True)
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, disk_full: Callable[[], None]) -> None:
+        """Start the thread.
+
+        Args:
+            disk_full: called for each attempt that fails because the disk is full.
+        """
+        self._disk_full = disk_full
         self._thread.start()
 
     def put(self, change: Change) -> None:
