@@ -18,17 +18,17 @@ from filelock import FileLock
 
 from streamer.config.events import StoreSettings
 from streamer.store import changes, queries
-from streamer.store.age_clock import AgeClock
 from streamer.store.changes import TargetsFor
-from streamer.store.database import is_corrupt, open_for_writing, set_aside
-from streamer.store.folder import DATABASE, lock, prepare
+from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
+from streamer.store.database.folder import DATABASE, lock, prepare
+from streamer.store.database.readers import Readers
+from streamer.store.database.writer import Change, CorruptionFound, Writer
 from streamer.store.outbox import Outbox
 from streamer.store.queries import Cursor
-from streamer.store.readers import Readers
 from streamer.store.records import Delivery, EventFilter, EventRecord
-from streamer.store.retention import DAY_S, Retention
+from streamer.store.retention.age_clock import AgeClock
+from streamer.store.retention.retention import DAY_S, Retention
 from streamer.store.rows import ATTACHED
-from streamer.store.writer import Change, CorruptionFound, Writer
 from streamer.system.suggestions import counted
 from streamer.values.events import EventPhase
 
@@ -215,8 +215,7 @@ class EventStore:
         try:
             connection = open_for_writing(self._path)
         except sqlite3.DatabaseError as error:
-            set_aside(self._path, error)
-            connection = open_for_writing(self._path)
+            connection, _ = begin_anew(self._path, error)
         connection.execute("BEGIN IMMEDIATE")
         ended = changes.end_killed(connection, self._targets_for)
         connection.execute("COMMIT")

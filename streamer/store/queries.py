@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
+from streamer.store.ids import is_id
 from streamer.store.records import EventFilter, EventRecord
 from streamer.store.rows import EVENT, record_of
 
@@ -75,6 +76,37 @@ def get(connection: sqlite3.Connection, event_id: str) -> EventRecord | None:
     return None if row is None else record_of(row)
 
 
+def ids_ending_in(connection: sqlite3.Connection, text: str, *, most: int) -> list[str]:
+    """Up to `most` ids that end in a text; the whole id alone if it is one."""
+    if is_id(text):
+        return [found.id for found in [get(connection, text)] if found is not None]
+    sql = "SELECT id FROM events WHERE substr(id, ?) = ? LIMIT ?"
+    rows = connection.execute(sql, (-len(text), text, most)).fetchall() if text else []
+    return [event_id for (event_id,) in rows]
+
+
+def find_new(
+    connection: sqlite3.Connection, wanted: EventFilter, *, after: int, limit: int
+) -> list[tuple[int, EventRecord]]:
+    """The events of a filter in the order in which they were stored, with the numbers of their rows.
+
+    Args:
+        connection: to the database.
+        wanted: the filter.
+        after: only rows with larger numbers.
+        limit: the most events.
+    """
+    conditions, values = _conditions(wanted, indexed=False)
+    sql = f"SELECT number, {EVENT} FROM events WHERE number > ? AND {conditions} ORDER BY number LIMIT ?"
+    rows = connection.execute(sql, [after, *values, limit]).fetchall()
+    return [(row[0], record_of(row[1:])) for row in rows]
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """The number of the newest row; 0 if there is none."""
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
+
+
 def count(connection: sqlite3.Connection, wanted: EventFilter) -> int:
     """How many events a filter has."""
     conditions, values = _conditions(wanted)
@@ -90,10 +122,13 @@ def _parts(wanted: EventFilter) -> Iterable[EventFilter]:
     combinations = [*itertools.product(*(names or [None] for names in chosen.values()))]
     if len(combinations) > MOST_COMBINATIONS:
         return [wanted]
-    return [
-        replace(wanted, **{name: () if one is None else (one,) for name, one in zip(chosen, combination, strict=True)})
-        for combination in combinations
-    ]
+    parts = []
+    for combination in combinations:
+        names: dict[str, Any] = {
+            name: () if one is None else (one,) for name, one in zip(chosen, combination, strict=True)
+        }
+        parts.append(replace(wanted, **names))
+    return parts
 
 
 def _find(
@@ -108,17 +143,21 @@ def _find(
     return map(record_of, connection.execute(sql, [*values, limit]).fetchall())
 
 
-def _conditions(wanted: EventFilter) -> tuple[str, list[Any]]:
+def _conditions(wanted: EventFilter, *, indexed: bool = True) -> tuple[str, list[Any]]:
+    """SQL of a filter, with its values.
+
+    A + keeps SQLite from the index of a column. With several names in a column it would sort all of their events.
+    """
     found: list[str] = []
     values: list[Any] = []
     for name, column in _COLUMNS.items():
         chosen = getattr(wanted, name)
-        if chosen:  # + keeps SQLite from the index of a column with several names: it would sort all of their events
-            found.append(f"{'+' * (len(chosen) > 1)}{column} IN ({', '.join('?' * len(chosen))})")
+        if chosen:
+            found.append(f"{'' if indexed and len(chosen) == 1 else '+'}{column} IN ({', '.join('?' * len(chosen))})")
             values += [str(one) for one in chosen]
     for condition, value in (("start_time >= ?", wanted.since), ("start_time < ?", wanted.until)):
         if value is not None:
-            found.append(condition)
+            found.append(condition if indexed else f"+{condition}")
             values.append(value)
     if wanted.favourite is not None:
         found.append("favourite" if wanted.favourite else "NOT favourite")

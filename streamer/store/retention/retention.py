@@ -14,18 +14,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from streamer.config.events import StoreSettings
 from streamer.store import changes, files
-from streamer.store.age_clock import AgeClock
+from streamer.store.database.writer import Change
+from streamer.store.retention.age_clock import AgeClock
 from streamer.store.rows import PATHS
-from streamer.store.writer import Change
 from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 EVERY_S = 60.0
 ROWS_TOGETHER = 50
@@ -43,20 +43,13 @@ _OLDEST = (
 )
 
 
-class Query(Protocol):
-    """Reads the database: the result of `read`, or `nothing` if the database is corrupt. Any thread."""
-
-    def __call__(self, read: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-        """Call `read` with a connection."""
-
-
 class Retention:
     """Keeps a store within its limits.
 
     Args:
         settings: the limits and the folder.
         age_clock: the clock of `keep_days`.
-        query: reads the database.
+        query: reads the database: the result of a function of a connection, or its second argument if that is corrupt.
         put: writes a change.
         retry_now: lets the writer try again.
         free: free space and size of the disk of a folder, bytes.
@@ -67,7 +60,7 @@ class Retention:
         settings: StoreSettings,
         age_clock: AgeClock,
         *,
-        query: Query,
+        query: Callable[[Callable[[sqlite3.Connection], Any], Any], Any],
         put: Callable[[Change], None],
         retry_now: Callable[[], None],
         free: Callable[[Path], tuple[int, int]] | None = None,
@@ -181,7 +174,7 @@ class Retention:
         while (paths := self._noted_files(last)) and not self._ending.is_set():
             began_s = time.monotonic()
             gone = files.unlink(self._folder, paths, today=date.today())
-            self._put(Change(lambda connection, gone=gone: changes.forget_removed(connection, gone)))
+            self._put(Change(partial(changes.forget_removed, paths=gone)))
             self._ending.wait(time.monotonic() - began_s)
             last = paths[-1]
 
