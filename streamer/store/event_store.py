@@ -107,9 +107,9 @@ class EventStore:
         assert self._retention is not None
         assert self._lock is not None
         self._retention.end()
+        self._readers.close()  # before the writer: the last connection tidies up the log
         if not self._writer.end():
             log.warning("store: the writer of %s does not end; events may be missing", self._path)
-        self._readers.close()
         self._lock.release()
 
     def save(self, record: EventRecord, phase: EventPhase, targets: Sequence[str] = ()) -> None:

@@ -151,10 +151,10 @@ def delete(
         folder = store_folder(store, config)
         chosen = deletion.choose(folder, (lambda connection: whole_ids(connection, events)) if events else wanted)
         about = f"{counted(len(chosen.ids), 'event')}, {size(chosen.bytes) or 'no'} files"
-        if not yes and chosen.ids:
+        if chosen.ids and not yes:
             raise ConfigError(f"this deletes {about}; add --yes to delete them")
         deletion.delete(folder, chosen.ids)
-        terminal.line(f"deleted {about}")
+        terminal.line(f"deleted {about}" if chosen.ids else "no events to delete")
         if chosen.open:
             terminal.line(f"{counted(chosen.open, 'event')} not deleted: still lasting")
 
@@ -191,7 +191,7 @@ def check(
         for line in found.lines:
             terminal.line(line)
         if not found.is_sound:
-            raise StreamerError(f"{counted(found.problems, 'problem')} found; 'streamer events check --repair' mends")
+            raise StreamerError(f"{counted(found.problems, 'problem')} found; add --repair to mend them")
 
 
 def print_json(terminal: Terminal, record: EventRecord) -> None:

@@ -20,7 +20,7 @@ SHORT_ID = 8
 
 
 def table(records: Sequence[EventRecord]) -> Table:
-    """One row per event, for 80 columns."""
+    """One row per event, for 80 columns; favourites have a *."""
     rows = Table(box=None, pad_edge=False)
     rows.add_column("id", no_wrap=True)
     rows.add_column("start", no_wrap=True)
@@ -28,9 +28,12 @@ def table(records: Sequence[EventRecord]) -> Table:
         rows.add_column(name, no_wrap=True, overflow="ellipsis")
     for name in ("lasts", "files"):
         rows.add_column(name, no_wrap=True, justify="right")
+    if any(one.favourite for one in records):
+        rows.add_column("", no_wrap=True)
     for one in records:
         names = (one.camera, one.rule, what(one), one.label)
-        rows.add_row(short_id(one), _start(one), *map(readable, names), lasts(one), size(one.bytes) + _mark(one))
+        mark = ["*"] if one.favourite else []
+        rows.add_row(short_id(one), _start(one), *map(readable, names), lasts(one), size(one.bytes), *mark)
     return rows
 
 
@@ -60,7 +63,7 @@ def details(record: EventRecord, folder: Path) -> Iterator[str]:
         "zones": ", ".join(record.zones),
         "start": f"{local(record.start_time)} ({record.start_s:.3f} s of its run)",
         "end": ended,
-        "lasts": lasts(record),
+        "lasts": lasts(record) if record.end_time is not None else "",
         "text": record.text,
         "favourite": "yes" if record.favourite else "",
     }
@@ -97,7 +100,3 @@ def short_id(record: EventRecord) -> str:
 def _start(record: EventRecord) -> str:
     start = datetime.fromtimestamp(record.start_time)
     return f"{start:%m-%d %H:%M:%S}" if start.year == datetime.now().year else f"{start:%Y-%m-%d}"
-
-
-def _mark(record: EventRecord) -> str:
-    return " *" if record.favourite else ""

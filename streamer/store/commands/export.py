@@ -19,9 +19,9 @@ from streamer.system.partial_file import PartialFile, make_folder
 from streamer.system.paths import encodable
 
 COLUMNS = (
-    "id", "camera", "rule", "kind", "direction", "label", "track", "start_time", "end_time", "duration_s", "start_s", "end_s",
-    "zones", "score", "value", "text", "ending", "clip", "annotated", "boxes", "snapshot", "crop", "clip_start_time",
-    "clip_duration_s", "bytes", "favourite",
+    "id", "camera", "rule", "kind", "direction", "label", "track", "start_time", "end_time", "duration_s",
+    "start_s", "end_s", "zones", "score", "value", "text", "ending", "clip", "annotated", "boxes", "snapshot",
+    "crop", "clip_start_time", "clip_duration_s", "bytes", "favourite",
 )  # fmt: skip
 """Columns of the CSV; the keys of `event_json`. Zones are separated by spaces."""
 
@@ -99,5 +99,5 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _cells(values: Mapping[str, Any]) -> list[Any]:
-    row = {**values, "zones": " ".join(values["zones"])}
+    row = {**values, "zones": " ".join(values["zones"]), "favourite": str(values["favourite"]).lower()}
     return [encodable(row[name]) for name in COLUMNS]

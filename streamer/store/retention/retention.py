@@ -179,7 +179,8 @@ class Retention:
             last = paths[-1]
 
     def _noted_files(self, after: str) -> list[str]:
-        return self._query(lambda connection: files.noted(connection, after, FILES_TOGETHER), [])
+        found: list[str] = self._query(lambda connection: files.noted(connection, after, FILES_TOGETHER), [])
+        return found
 
     def _make_room(self) -> None:
         """Delete the files of the oldest events, then their rows, and let the writer try again.
@@ -205,8 +206,9 @@ class Retention:
         self._retry_now()
 
     def _oldest(self, condition: str, values: Sequence[Any], limit: int) -> list[Sequence[Any]]:
-        sql, nothing = _OLDEST.format(condition), list[Sequence[Any]]()
-        return self._query(lambda connection: connection.execute(sql, [*values, limit]).fetchall(), nothing)
+        sql, given = _OLDEST.format(condition), [*values, limit]
+        rows: list[Sequence[Any]] = self._query(lambda connection: connection.execute(sql, given).fetchall(), [])
+        return rows
 
     def _report(self, key: str, text: str, holds: bool = True) -> None:
         """Warn once while a condition holds."""
