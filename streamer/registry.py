@@ -197,7 +197,10 @@ SINKS = Registry(
 )
 TARGETS = Registry(
     "streamer.targets",
-    {},
+    {
+        "webhook": "streamer.notify.webhook:WebhookTarget",
+        "command": "streamer.notify.command:CommandTarget",
+    },
     needs=("from_settings", "deliver", "cancel", "close"),
 )
 ALL = (SOURCES, DETECTORS, TRACKERS, POLICIES, ANNOTATORS, SINKS, TARGETS)
