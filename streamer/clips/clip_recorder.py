@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from streamer.clips.boxes import RecentBoxes
 from streamer.clips.clip import Clip, ClipSource, FinishedClip
+from streamer.clips.packets import RingStream
 from streamer.clips.ring import PacketRing
 from streamer.clips.sound import Sound
 from streamer.config.events import ClipSettings
@@ -25,6 +26,7 @@ from streamer.errors import StreamerError
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene, StreamInfo
 from streamer.media.passthrough import Passthrough
+from streamer.sinks.muxing.compatibility import check_stream
 from streamer.system.threads import Thread
 from streamer.values.frame import Frame
 
@@ -73,6 +75,7 @@ class ClipRecorder:
         self._closing = False
         # Main thread.
         self._live = True
+        self._passthrough: Passthrough | None = None
         # The thread of the clips.
         self._source: ClipSource | None = None
         self._sound = Sound()
@@ -83,12 +86,15 @@ class ClipRecorder:
 
     # the thread that reads the camera
 
-    def stream_opened(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None]:
+    def stream_opened(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None] | None:
         """See `streamer.flow.observers.RunObserver`."""
-        codec = stream.codec_context.name
+        opened, codec = RingStream.of(number, stream), stream.codec_context.name
+        if codec not in _IN_BROWSERS and not check_stream("mp4", opened.description, ()).holds:
+            self._tell_once(f"its events have no clips: MP4 cannot hold its video ({codec}); set it to H.264")
+            return None
         if codec not in _IN_BROWSERS:
             self._tell_once(f"browsers cannot play clips of its video ({codec}); VLC and FFmpeg can")
-        return self._ring.receiver(number, stream)
+        return lambda packet: self._ring.add(opened, packet)
 
     # main thread
 
@@ -111,6 +117,7 @@ class ClipRecorder:
 
     def passthrough_opened(self, passthrough: Passthrough) -> None:
         """See `streamer.flow.observers.RunObserver`."""
+        self._passthrough = passthrough
         sound = Sound(passthrough)
         self._order(lambda: self._hear(sound))
 
@@ -137,7 +144,10 @@ class ClipRecorder:
             start_time: the same, seconds since 1970.
         """
         if not self._ring.has_packets:
-            self._tell_once("its events have no clips: it sends pictures, not encoded video")
+            with self._changed:
+                told = bool(self._told)
+            if not told:
+                self._tell_once("its events have no clips: it sends pictures, not encoded video")
             return
         self._ring.pin(event_id)
         self._order(lambda: self._begin(event_id, Fraction(time_s), start_time))
@@ -152,8 +162,14 @@ class ClipRecorder:
         self._order(lambda: self._end(event_id, Fraction(time_s)))
 
     def close(self) -> None:
-        """Complete the clips with the packets that there are. Closing twice is allowed."""
+        """The run ends: complete the clips with the packets that there are. Closing twice is allowed.
+
+        Called while the source is still open; else the last audio is missing.
+        """
         self._ring.close()
+        shown, passthrough = self._ring.shown, self._passthrough
+        if passthrough is not None and shown is not None:
+            passthrough.read_to(shown)
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -196,7 +212,7 @@ class ClipRecorder:
                 closing = self._closing
             for order in orders:
                 order()
-            self._sound.collect(None if closing else self._ring.shown)
+            self._sound.collect()
             for clip in list(self._clips.values()):
                 self._work(clip, final=closing)
             self._forget()

@@ -100,11 +100,6 @@ class PacketRing:
 
     # the thread that reads the camera
 
-    def receiver(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None]:
-        """What takes the packets of a new stream."""
-        described = RingStream.of(number, stream)
-        return lambda packet: self.add(described, packet)
-
     def add(self, stream: RingStream, packet: Packet[VideoStream]) -> None:
         """Add the next packet, in decoding order."""
         content = passthrough_packet(packet)
