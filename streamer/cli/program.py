@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from streamer.cli import commands
 from streamer.cli.evaluate import detection, sequences
+from streamer.cli.events import recordings
 from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
 from streamer.cli.serve import check as check_command
@@ -64,6 +65,7 @@ models.command("check")(model_commands.check)
 models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
 
+app.command()(recordings.export)
 app.command()(control_commands.reload)
 cameras = typer.Typer(help="List, add, remove and restart cameras of a running site.", no_args_is_help=True)
 cameras.command("list")(control_commands.list_cameras)

@@ -116,6 +116,7 @@ class RunObserver:
 
         Its `watched.events` are the ends of the events that lasted. Not called if there are none.
         """
+
     def file_recorded(self, file: RecordedFile) -> None:
         """Any thread: a continuous recording began, completed or removed a file; also while the sinks are left."""
 
