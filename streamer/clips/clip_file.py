@@ -26,6 +26,7 @@ from streamer.sinks.video.recovery import lock_own, remux_in_place
 from streamer.system.partial_file import PartialFile
 
 MUXER_OPTIONS = {"movflags": FASTSTART}
+_SHORTEST_PICTURE_S, _LONGEST_PICTURE_S = Fraction(1, 1000), Fraction(1)
 
 
 class WrittenFile(NamedTuple):
@@ -63,6 +64,7 @@ class ClipFile:
     ) -> None:
         self.path = path
         self._step = 1 / (fps or Fraction(25))
+        self._shown = Fraction(0)
         self._reorder_delay = reorder_delay
         with ExitStack() as cleanup:
             self._partial = PartialFile(path)
@@ -102,8 +104,7 @@ class ClipFile:
         time_base = self._ticks.time_base
         made.dts = self._ticks.place(decoded)
         made.pts = max(round(shown / time_base), made.dts)
-        duration = content.duration * packet.stream.description.time_base or self._step
-        made.duration = round(duration / time_base)
+        made.duration = round(self._duration(packet, shown) / time_base)
         made.time_base, made.stream = time_base, self._added
         try:
             self._muxer.container.mux(made)
@@ -111,6 +112,14 @@ class ClipFile:
                 self._copy.copy_until(self._muxer.container, made.dts * time_base)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise write_failure(self.path, error) from error
+
+    def _duration(self, packet: RingPacket, shown: Fraction) -> Fraction:
+        """Of a picture, which players need for the last one only; RTP does not have it."""
+        stated = packet.content.duration * packet.stream.description.time_base
+        if shown > self._shown:
+            self._step = min(shown - self._shown, _LONGEST_PICTURE_S)
+        self._shown = max(shown, self._shown)
+        return stated if stated > _SHORTEST_PICTURE_S else self._step
 
     def complete(self, end: Fraction) -> WrittenFile:
         """Write everything; the file still has its hidden name.

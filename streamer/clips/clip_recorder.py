@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from streamer.clips.boxes import RecentBoxes
 from streamer.clips.clip import Clip, ClipSource, FinishedClip
+from streamer.clips.leftovers import Leftovers
 from streamer.clips.packets import RingStream
 from streamer.clips.ring import PacketRing
 from streamer.clips.sound import Sound
@@ -83,6 +84,11 @@ class ClipRecorder:
         self._failing = False
         self._thread = Thread("clips", self._run)
         self._thread.start()
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory of its video packets so far. Any thread."""
+        return self._ring.peak_bytes
 
     # the thread that reads the camera
 
@@ -204,6 +210,14 @@ class ClipRecorder:
     # the thread of the clips
 
     def _run(self) -> None:
+        leftovers = Leftovers(self._camera, self._folder, self._finished)
+        leftovers.begin()
+        try:
+            self._work_all()
+        finally:
+            leftovers.close()
+
+    def _work_all(self) -> None:
         while True:
             with self._changed:
                 if not self._orders and not self._closing:

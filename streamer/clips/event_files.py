@@ -32,8 +32,12 @@ def event_file(camera: str, event_id: str, suffix: str) -> str:
         event_id: 26 letters and digits (ULID).
         suffix: `CLIP`, `ANNOTATED`, `BOXES`, `SNAPSHOT` or `CROP`.
     """
-    folder = paths.shortened(plain_name(camera), "")
-    return str(PurePosixPath(folder, _date_of(event_id), event_id + suffix))
+    return str(PurePosixPath(camera_folder(camera), _date_of(event_id), event_id + suffix))
+
+
+def camera_folder(camera: str) -> str:
+    """The folder of the files of a camera, relative to the folder of the store."""
+    return paths.shortened(plain_name(camera), "")
 
 
 def absolute(folder: Path, name: str) -> Path:
