@@ -11,7 +11,7 @@ from typing import NamedTuple
 from streamer.clips.boxes import BoxesFile, RecentBoxes
 from streamer.clips.clip_file import ClipFile
 from streamer.clips.event_files import BOXES, CLIP, absolute, event_file
-from streamer.clips.packets import RingPacket, next_shown, reorder_delay
+from streamer.clips.packets import RingPacket, exact, next_shown, reorder_delay
 from streamer.clips.ring import PacketRing
 from streamer.clips.sound import Sound
 from streamer.config.events import ClipSettings
@@ -85,8 +85,8 @@ class Clip:
         self._sound = sound
         self._part: SegmentStreams | None = None
         self._time, self._start_time, self._source = time, start_time, source
-        self._begin = time - Fraction(source.settings.before_s)
-        self._limit = max(self._begin + Fraction(source.settings.max_s), time)
+        self._begin = time - exact(source.settings.before_s)
+        self._limit = max(self._begin + exact(source.settings.max_s), time)
         self._end: Fraction | None = None
         self._names = event_file(source.camera, event_id, CLIP), event_file(source.camera, event_id, BOXES)
         self._first: RingPacket | None = None
@@ -109,7 +109,7 @@ class Clip:
 
     def end(self, time: Fraction) -> None:
         """The event ends at a media time, seconds."""
-        self._end = time + Fraction(self._source.settings.after_s)
+        self._end = time + exact(self._source.settings.after_s)
 
     def write(self, shown: Fraction, *, final: bool) -> bool:
         """Write what has come; returns whether the clip is complete, and `finish` is next.

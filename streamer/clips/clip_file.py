@@ -7,6 +7,7 @@ the end it is rewritten with its index in front, so that a browser can play it w
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
@@ -26,6 +27,8 @@ from streamer.sinks.video.recovery import lock_own, remux_in_place
 from streamer.system.partial_file import PartialFile
 
 MUXER_OPTIONS = {"movflags": FASTSTART}
+_RECENT = 8
+"""Pictures among which the neighbour of a reordered one is searched."""
 _SHORTEST_PICTURE_S, _LONGEST_PICTURE_S = Fraction(1, 1000), Fraction(1)
 
 
@@ -64,7 +67,7 @@ class ClipFile:
     ) -> None:
         self.path = path
         self._step = 1 / (fps or Fraction(25))
-        self._shown = Fraction(0)
+        self._shown: deque[Fraction] = deque(maxlen=_RECENT)
         self._reorder_delay = reorder_delay
         with ExitStack() as cleanup:
             self._partial = PartialFile(path)
@@ -114,11 +117,11 @@ class ClipFile:
             raise write_failure(self.path, error) from error
 
     def _duration(self, packet: RingPacket, shown: Fraction) -> Fraction:
-        """Of a picture, which players need for the last one only; RTP does not have it."""
+        """Of a picture, which players need for the last one only. RTP does not have it: the last distance of two."""
         stated = packet.content.duration * packet.stream.description.time_base
-        if shown > self._shown:
-            self._step = min(shown - self._shown, _LONGEST_PICTURE_S)
-        self._shown = max(shown, self._shown)
+        distances = [abs(shown - other) for other in self._shown if other != shown]
+        self._step = min([*distances, _LONGEST_PICTURE_S]) if distances else self._step
+        self._shown.append(shown)
         return stated if stated > _SHORTEST_PICTURE_S else self._step
 
     def complete(self, end: Fraction) -> WrittenFile:

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from streamer.clips.boxes import RecentBoxes
 from streamer.clips.clip import Clip, ClipSource, FinishedClip
 from streamer.clips.leftovers import Leftovers
-from streamer.clips.packets import RingStream
+from streamer.clips.packets import RingStream, exact
 from streamer.clips.ring import PacketRing
 from streamer.clips.sound import Sound
 from streamer.config.events import ClipSettings
@@ -156,7 +156,7 @@ class ClipRecorder:
                 self._tell_once("its events have no clips: it sends pictures, not encoded video")
             return
         self._ring.pin(event_id)
-        self._order(lambda: self._begin(event_id, Fraction(time_s), start_time))
+        self._order(lambda: self._begin(event_id, exact(time_s), start_time))
 
     def end(self, event_id: str, time_s: float) -> None:
         """An event ends.
@@ -165,7 +165,7 @@ class ClipRecorder:
             event_id: its id; ignored if it has no clip.
             time_s: media time of its end, seconds.
         """
-        self._order(lambda: self._end(event_id, Fraction(time_s)))
+        self._order(lambda: self._end(event_id, exact(time_s)))
 
     def close(self) -> None:
         """The run ends: complete the clips with the packets that there are. Closing twice is allowed.
@@ -282,3 +282,4 @@ class ClipRecorder:
             self._sound.forget_before(oldest)
             self._boxes.forget_before(oldest)
         self._stats.gauge("clip_memory_bytes", "", self._ring.bytes + self._sound.bytes)
+

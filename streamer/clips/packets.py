@@ -152,6 +152,11 @@ class PacketTimes:
         packet.time = self._last if offset is None or sent is None else sent + offset
 
 
+def exact(time_s: float) -> Fraction:
+    """The media time that was rounded to a float: a keyframe of that time is not after it."""
+    return Fraction(time_s).limit_denominator(1_000_000)
+
+
 def next_shown(times: Sequence[Fraction]) -> list[Fraction]:
     """For each picture, in decoding order, when the next one is shown that is not decoded before it."""
     return list(accumulate(reversed(times), min))[::-1]
