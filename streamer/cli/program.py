@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from streamer.cli import commands
+from streamer.cli import notify as notify_commands
 from streamer.cli.evaluate import detection, sequences
 from streamer.cli.events import recordings
 from streamer.cli.models import commands as model_commands
@@ -73,6 +74,10 @@ cameras.command("add")(control_commands.add)
 cameras.command("remove")(control_commands.remove)
 cameras.command("restart")(control_commands.restart)
 app.add_typer(cameras, name="cameras")
+
+notify = typer.Typer(help="Test the targets that are told of events.", no_args_is_help=True)
+notify.command("test")(notify_commands.send_test)
+app.add_typer(notify, name="notify")
 
 evaluate = typer.Typer(help="Measure detections, tracks and displayed boxes.", no_args_is_help=True)
 evaluate.command("detection")(detection.detection)

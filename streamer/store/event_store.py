@@ -178,6 +178,11 @@ class EventStore:
         """Count a failed attempt of a delivery. Never waits."""
         self._outbox.failed(number, error)
 
+    def drop_others(self, targets: Iterable[str], before: float) -> dict[str, tuple[int, int]]:
+        """See `streamer.store.outbox.Outbox.drop_others`."""
+        nothing: dict[str, tuple[int, int]] = {}
+        return self._or_nothing(lambda: self._outbox.drop_others(targets, before), nothing)
+
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call a function after each transaction with events or files, on the writer thread. Any thread."""
         with self._callbacks_lock:

@@ -64,7 +64,8 @@ CREATE TABLE deliveries (
     files TEXT NOT NULL,
     event TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT NOT NULL DEFAULT ''
+    error TEXT NOT NULL DEFAULT '',
+    time REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0)
 );
 CREATE INDEX deliveries_by_target ON deliveries (target, number);
 """

@@ -12,8 +12,8 @@ from typing import Any
 import av
 import pytest
 
-from streamer.clips.export import export
-from streamer.clips.export_plan import ExportPlan, Span, existing, make_plan, named_files
+from streamer.clips.exports.plan import ExportPlan, Span, existing, make_plan, named_files
+from streamer.clips.exports.writer import export
 from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable
 from streamer.store import recordings, schema
 from streamer.values.recordings import RecordedFile, RecordedFileState

@@ -14,8 +14,8 @@ from streamer.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamer.cli.terminal import Terminal
-    from streamer.clips.export import Exported
-    from streamer.clips.export_plan import ExportPlan, Span
+    from streamer.clips.exports.plan import ExportPlan, Span
+    from streamer.clips.exports.writer import Exported
     from streamer.store.recordings import StoredRecording
 
 _TOLD_S = 0.05
@@ -52,8 +52,8 @@ def export(
     The file begins with the keyframe before the begin. Times without a recording are left out.
     """
     with command(quiet=quiet, prints=True) as (terminal, _):
-        from streamer.clips.export import export as write
-        from streamer.clips.export_plan import make_plan
+        from streamer.clips.exports.plan import make_plan
+        from streamer.clips.exports.writer import export as write
 
         span = _span(begin, end)
         name, files = _files(span, camera, store or _configured(config), recordings)
@@ -66,7 +66,7 @@ def export(
 
 
 def _span(begin: str, end: str) -> Span:
-    from streamer.clips.export_plan import Span
+    from streamer.clips.exports.plan import Span
     from streamer.system.moments import moment_of, shown
 
     now = datetime.now(UTC).astimezone()
@@ -110,7 +110,7 @@ def _files(
     Raises:
         ConfigError: there are none.
     """
-    from streamer.clips.export_plan import existing, make_plan, named_files, of_one_recording
+    from streamer.clips.exports.plan import existing, make_plan, named_files, of_one_recording
 
     if store is None:
         if pattern is None:

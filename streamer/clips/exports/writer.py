@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 
-from streamer.clips.export_plan import ExportPlan, Part
+from streamer.clips.exports.plan import ExportPlan, Part
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.sinks.muxing.muxer import Muxer, write_failure
 from streamer.sinks.muxing.remux import CopiedStream, add_streams, muxer_options, write_packet
