@@ -108,7 +108,8 @@ def judge(kind: str, moment: Moment, clip: FinishedClip | None, folder: Path, se
         "moment": found is not None and abs(found - at_s) <= _TOLERANCE_S,
         "early": early,
         "start": 1 <= early <= GROUP or (early == 0 and abs(first) <= _TOLERANCE_S),
-        "length": abs(clip.duration_s - duration_s(path)) <= _TOLERANCE_S and abs(clip.duration_s - end_s) <= INTERVAL_S,
+        "length": abs(clip.duration_s - duration_s(path)) <= _TOLERANCE_S
+        and abs(clip.duration_s - end_s) <= INTERVAL_S,
         "duration_s": clip.duration_s,
         "pictures": len(shown),
         "foreign_units": sum(unit not in sent for unit in units),

@@ -282,4 +282,3 @@ class ClipRecorder:
             self._sound.forget_before(oldest)
             self._boxes.forget_before(oldest)
         self._stats.gauge("clip_memory_bytes", "", self._ring.bytes + self._sound.bytes)
-

@@ -154,8 +154,9 @@ def test_a_clip_has_the_audio_of_its_time(tmp_path: Path) -> None:
     for clip in recorded.clips:
         with av.open(str(recorded.file(clip))) as read:
             (sound,) = read.streams.audio
-            assert float((sound.start_time or 0) * sound.time_base) == pytest.approx(0, abs=0.03)
-            assert float((sound.duration or 0) * sound.time_base) == pytest.approx(clip.duration_s, abs=0.06)
+            times = [packet.pts * packet.time_base for packet in read.demux(sound) if packet.pts is not None]
+        assert times[0] == pytest.approx(0, abs=0.03)
+        assert times[-1] == pytest.approx(clip.duration_s, abs=0.07)
 
 
 def test_boxes_are_described_by_their_file(video: Path, tmp_path: Path) -> None:
