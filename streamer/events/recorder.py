@@ -24,6 +24,7 @@ from streamer.store.ids import new_id
 from streamer.store.records import Ending, EventRecord
 from streamer.values.events import Event, EventPhase, Watched
 from streamer.values.frame import Frame
+from streamer.values.recordings import RecordedFile
 
 
 class RecordedCamera(Protocol):
@@ -39,6 +40,14 @@ class RecordedCamera(Protocol):
 
     def snapshots(self, info: StreamInfo, *, live: bool) -> Snapshots | None:
         """What makes the snapshots of a run; None for none."""
+        ...
+
+    def record_file(self, file: RecordedFile) -> None:
+        """A continuous recording began, completed or removed a file."""
+        ...
+
+    def wait_for_files(self) -> None:
+        """Wait for the files that are made after a run: annotated clips."""
         ...
 
     def check_rules(self, *, live: bool) -> None:
@@ -83,7 +92,7 @@ class EventRecorder(RunObserver):
         self._clips: ClipRecorder | None = None
         self._snapshots: Snapshots | None = None
         self._open: dict[int, EventRecord] = {}
-        self._began_time = 0.0
+        self._began_time, self._live = 0.0, True
 
     # main thread
 
@@ -96,6 +105,8 @@ class EventRecorder(RunObserver):
         for part in (self._snapshots, self._clips):
             if part is not None:
                 part.close()
+        if kind is None and not self._live:
+            self._camera.wait_for_files()
         if isinstance(error, SourceLost | SourceUnavailable):
             self._camera.source_changed(str(error), time.monotonic())
         else:
@@ -103,7 +114,7 @@ class EventRecorder(RunObserver):
 
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:
         """As of `RunObserver`."""
-        self._began_time = self._now()
+        self._began_time, self._live = self._now(), live
         self._camera.check_rules(live=live)
         self._snapshots = self._camera.snapshots(info, live=live)
         if self._clips is not None:
@@ -113,6 +124,12 @@ class EventRecorder(RunObserver):
         """As of `RunObserver`."""
         if self._clips is not None:
             self._clips.passthrough_opened(passthrough)
+
+    # threads of recordings
+
+    def file_recorded(self, file: RecordedFile) -> None:
+        """As of `RunObserver`."""
+        self._camera.record_file(file)
 
     # capture thread, and the thread that reads the source
 

@@ -1,4 +1,4 @@
-"""What the cameras of a program share to keep and tell their events: the store, the targets and a timer.
+"""What the cameras of a program share for their events: the store, the targets, a timer and annotated clips.
 
 The main thread enters and leaves it. The thread of each camera asks for its events.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from streamer.clips.annotated.clips import AnnotatedClips, Order
 from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
 from streamer.config.settings import Settings, StreamSettings
@@ -43,11 +44,12 @@ class EventService:
         self.store = EventStore(store, targets_for=lambda record, phase: self.notifier.targets_for(record, phase))
         self.notifier = Notifier(notify, self.store, self.store.folder)
         self._timer = Timer()
+        self._annotated = AnnotatedClips(self.store.folder, self._finish_annotated)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for part in (self.store, self.notifier, self._timer):
+            for part in (self.store, self.notifier, self._timer, self._annotated):
                 stack.enter_context(part)
             self._stack = stack.pop_all()
         return self
@@ -69,7 +71,13 @@ class EventService:
             name: of the camera.
             settings: of the camera.
         """
-        return CameraEvents(name, settings, self.store, self.notifier, self._timer)
+        return CameraEvents(name, settings, self.store, self.notifier, self._timer, self._annotated)
+
+    def _finish_annotated(self, order: Order, size: int) -> None:
+        """The thread of annotated clips: one is complete."""
+        record = self.store.get(order.event_id)
+        targets = () if record is None else self.notifier.targets_for(record, None)
+        self.store.attach(order.event_id, targets=targets, annotated=order.target, bytes=size)
 
 
 def event_observers(
