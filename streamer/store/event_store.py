@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 from filelock import FileLock
 
 from streamer.config.events import StoreSettings
-from streamer.store import changes, queries
+from streamer.store import changes, queries, recordings
 from streamer.store.changes import TargetsFor
 from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
 from streamer.store.database.folder import DATABASE, lock, prepare
@@ -31,6 +31,7 @@ from streamer.store.retention.retention import DAY_S, Retention
 from streamer.store.rows import ATTACHED
 from streamer.system.suggestions import counted
 from streamer.values.events import EventPhase
+from streamer.values.recordings import RecordedFile
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -137,6 +138,10 @@ class EventStore:
         if unknown := files.keys() - set(ATTACHED):
             raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
         self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
+
+    def record_file(self, camera: str, file: RecordedFile) -> None:
+        """Note what a continuous recording of a camera did with a file. Never waits; any thread."""
+        self._put(Change(lambda connection: recordings.note(connection, camera, file)))
 
     def get(self, event_id: str) -> EventRecord | None:
         """The event of an id; None if there is none."""
