@@ -198,6 +198,8 @@ SINKS = Registry(
 TARGETS = Registry(
     "streamer.targets",
     {
+        "mqtt": "streamer.notify.mqtt.target:MqttTarget",
+        "apprise": "streamer.notify.apprise:AppriseTarget",
         "webhook": "streamer.notify.webhook:WebhookTarget",
         "command": "streamer.notify.command:CommandTarget",
     },
