@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks.clips import machine
 from benchmarks.delivery.receivers import MOSQUITTO, SLOW_S, Arrival, Broker, WebServer
 from streamer.registry import TARGETS
-from streamer.store.folder import DATABASE
+from streamer.store.database.folder import DATABASE
 
 FAULTS = ("", "500", "", "slow", "", "reset")
 FAULT_S = 0.2

@@ -18,8 +18,8 @@ from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
 from streamer.config.section import validated
 from streamer.notify.notifier import Notifier
+from streamer.store.database.folder import DATABASE
 from streamer.store.event_store import EventStore
-from streamer.store.folder import DATABASE
 from streamer.store.ids import new_id
 from streamer.store.records import Ending, EventRecord
 from streamer.values.events import EventKind, EventPhase

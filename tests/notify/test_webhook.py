@@ -224,3 +224,10 @@ def test_a_token_of_the_address_is_in_no_error(monkeypatch: pytest.MonkeyPatch) 
         error = failure(receiver.url + "?key=${HOOK_TOKEN}")
         assert receiver.next().path == "/hook?key=gehe1mes-token"
     assert "gehe1mes" not in str(error)
+
+
+def test_a_message_has_the_keys_that_the_page_shows() -> None:
+    example = json.loads(re.search(r"^```json\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)[1])  # type: ignore[index]
+    payload = message().payload
+    assert [*example] == [*payload, "picture"]
+    assert [*example["data"]] == [*payload["data"]]
