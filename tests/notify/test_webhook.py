@@ -21,7 +21,7 @@ import trustme
 
 from streamer.errors import ConfigError
 from streamer.notify.target import DeliveryError, TargetContext
-from streamer.notify.webhook import WebhookSettings, WebhookTarget
+from streamer.notify.webhook.target import WebhookSettings, WebhookTarget
 from streamer.values.events import EventPhase
 from tests.notify.messages import message
 from tests.notify.receiver import Receiver, Reply, receiving
