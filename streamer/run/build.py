@@ -222,6 +222,7 @@ def _enter_source(
         observer.source_opened(source.info, live=is_live(settings, source.info))
         if isinstance(source, PassthroughSource) and source.passthrough is not None:
             observer.passthrough_opened(source.passthrough)
+        stack.callback(observer.source_closing)
     return source
 
 
