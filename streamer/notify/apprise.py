@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Self
 
 from streamer.config.notify import MessageType, TargetSettings
 from streamer.errors import ConfigError
+from streamer.notify import template
 from streamer.notify.sentences import local_time, sentence
 from streamer.notify.target import DeliveryError, Message, TargetContext
-from streamer.notify.webhook import template
 from streamer.system.secret_references import TextWithSecrets, resolved
 from streamer.system.secrets import SECRETS
 from streamer.system.suggestions import import_extra
