@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from pathlib import Path
 from streamer.errors import StreamerError
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.store import changes
-from streamer.store.database import is_corrupt, open_for_writing, set_aside
+from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
+from streamer.store.database.folder import identity
 from streamer.system.backoff import Backoff
 from streamer.system.suggestions import counted
 from streamer.system.threads import Thread
@@ -30,6 +32,8 @@ MOST_TOGETHER = 500
 """Changes of one transaction."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 10.0
 END_S = 10.0
+SILENT_S = 300.0
+"""The same failure is reported once in this time: a disk that is nearly full fails again and again."""
 _TEMPORARY = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -78,7 +82,6 @@ class Writer:
         clock: seconds since 1970.
         committed: called after each transaction with events or deliveries.
         renewed: called when a new database begins.
-        disk_full: called for each attempt that fails because the disk is full.
     """
 
     def __init__(
@@ -89,19 +92,24 @@ class Writer:
         clock: Callable[[], float],
         committed: Callable[[], None],
         renewed: Callable[[], None],
-        disk_full: Callable[[], None],
     ) -> None:
         self._path, self._connection, self._clock = path, connection, clock
-        self._committed, self._renewed, self._disk_full = committed, renewed, disk_full
-        self._file = _identity(path)
+        self._committed, self._renewed = committed, renewed
+        self._file = identity(path)
         self._queue: BoundedQueue[Change] = BoundedQueue(MOST_WAITING, newest=True)
-        self._lost = 0
+        self._lost, self._silent_until_s = 0, 0.0
         self._lock = threading.Lock()
         self._retry, self._ending = threading.Event(), threading.Event()
+        self._disk_full: Callable[[], None] = lambda: None
         self._thread = Thread("store", self._run, shared=True)
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, disk_full: Callable[[], None]) -> None:
+        """Start the thread.
+
+        Args:
+            disk_full: called for each attempt that fails because the disk is full.
+        """
+        self._disk_full = disk_full
         self._thread.start()
 
     def put(self, change: Change) -> None:
@@ -137,7 +145,7 @@ class Writer:
 
     def _write(self, batch: Sequence[Change]) -> None:
         """Commit changes, as often as it takes."""
-        backoff, failed = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S), False
+        backoff, failed, said = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S), False, False
         while True:
             try:
                 self._commit(batch)
@@ -147,8 +155,9 @@ class Writer:
                     continue
                 if not _is_temporary(error):
                     return self._write_each(batch, error)
-                if not failed:
+                if not failed and time.monotonic() >= self._silent_until_s:
                     log.warning("store: events cannot be written to %s: %s; they wait in memory", self._path, error)
+                    said, self._silent_until_s = True, time.monotonic() + SILENT_S
                 failed = True
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
                     self._disk_full()
@@ -159,13 +168,13 @@ class Writer:
                 return None
             self._retry.wait(backoff.next_s())
             self._retry.clear()
-        if failed:
+        if said:
             self._report_recovery()
         self._announce(batch)
         return None
 
     def _commit(self, batch: Sequence[Change]) -> None:
-        if _identity(self._path) != self._file:
+        if identity(self._path) != self._file:
             raise FileGone("the file is gone")
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
@@ -191,16 +200,16 @@ class Writer:
         """Begin a new database if the present one is corrupt or gone; whether it was."""
         if isinstance(error, FileGone):
             log.warning("store: %s was deleted while the program runs; a new database begins", self._path)
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = open_for_writing(self._path)
         elif isinstance(error, sqlite3.Error) and is_corrupt(error):
             with suppress(sqlite3.Error):
                 self._connection.close()
-            set_aside(self._path, error)
+            self._connection, _ = begin_anew(self._path, error)
         else:
             return False
-        with suppress(sqlite3.Error):
-            self._connection.close()
-        self._connection = open_for_writing(self._path)
-        self._file = _identity(self._path)
+        self._file = identity(self._path)
         self._renewed()
         return True
 
@@ -219,12 +228,3 @@ class Writer:
 
 def _is_temporary(error: Exception) -> bool:
     return isinstance(error, StreamerError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _TEMPORARY
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of a file; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
