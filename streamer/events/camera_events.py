@@ -35,7 +35,7 @@ class CameraEvents:
     Args:
         name: of the camera.
         settings: of the camera.
-        store, notifier, timer, annotated: of the program.
+        store, notifier, annotated, timer: of the program.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class CameraEvents:
         settings: StreamSettings,
         store: EventStore,
         notifier: Notifier,
-        timer: Timer,
         annotated: AnnotatedClips,
+        timer: Timer,
     ) -> None:
         self._name, self._settings, self._store, self._notifier = name, settings.events, store, notifier
         self._annotated = annotated
@@ -68,6 +68,14 @@ class CameraEvents:
     def save(self, record: EventRecord, phase: EventPhase) -> None:
         """As of `RecordedCamera`."""
         self._store.save(record, phase, self._notifier.targets_for(record, phase))
+
+    def record_file(self, file: RecordedFile) -> None:
+        """As of `RecordedCamera`."""
+        self._store.record_file(self._name, file)
+
+    def finish_clips(self) -> None:
+        """As of `RecordedCamera`."""
+        self._annotated.wait()
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RecordedCamera`."""
@@ -107,14 +115,6 @@ class CameraEvents:
             self._snapshots = snapshots
         return snapshots
 
-    def record_file(self, file: RecordedFile) -> None:
-        """As of `RecordedCamera`."""
-        self._store.record_file(self._name, file)
-
-    def wait_for_files(self) -> None:
-        """As of `RecordedCamera`."""
-        self._annotated.wait()
-
     def check_rules(self, *, live: bool) -> None:
         """As of `RecordedCamera`."""
         if not self._analytics.rules and not self._analytics.camera.watches(live=live):
@@ -134,7 +134,6 @@ class CameraEvents:
             clip_duration_s=made.duration_s,
             bytes=made.bytes,
         )
-
         if self._settings.clip.annotated:
             target = event_file(self._name, made.event_id, ANNOTATED)
             self._annotated.put(Order(made.event_id, made.clip, made.boxes, target))
@@ -148,6 +147,11 @@ class CameraEvents:
             snapshots.keep_last(record)
 
     def _attach(self, event_id: str, **files: object) -> None:
-        record = self._store.get(event_id)
-        targets = () if record is None else self._notifier.targets_for(record, None)
-        self._store.attach(event_id, targets=targets, **files)
+        attach(self._store, self._notifier, event_id, **files)
+
+
+def attach(store: EventStore, notifier: Notifier, event_id: str, **files: object) -> None:
+    """Store that files of an event are complete, and tell targets; `files` as for `EventStore.attach`."""
+    record = store.get(event_id)
+    targets = () if record is None else notifier.targets_for(record, None)
+    store.attach(event_id, targets=targets, **files)

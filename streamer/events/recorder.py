@@ -42,20 +42,20 @@ class RecordedCamera(Protocol):
         """What makes the snapshots of a run; None for none."""
         ...
 
-    def record_file(self, file: RecordedFile) -> None:
-        """A continuous recording began, completed or removed a file."""
-        ...
-
-    def wait_for_files(self) -> None:
-        """Wait for the files that are made after a run: annotated clips."""
-        ...
-
     def check_rules(self, *, live: bool) -> None:
         """Warn if no rule can lead to an event of this source."""
         ...
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RunObserver`."""
+        ...
+
+    def record_file(self, file: RecordedFile) -> None:
+        """As `RunObserver.file_recorded`."""
+        ...
+
+    def finish_clips(self) -> None:
+        """A run that is not live has ended: wait for the clips with boxes."""
         ...
 
     def shows(self, watched: Watched) -> None:
@@ -92,7 +92,8 @@ class EventRecorder(RunObserver):
         self._clips: ClipRecorder | None = None
         self._snapshots: Snapshots | None = None
         self._open: dict[int, EventRecord] = {}
-        self._began_time, self._live = 0.0, True
+        self._began_time = 0.0
+        self._live = True
 
     # main thread
 
@@ -106,7 +107,7 @@ class EventRecorder(RunObserver):
             if part is not None:
                 part.close()
         if kind is None and not self._live:
-            self._camera.wait_for_files()
+            self._camera.finish_clips()
         if isinstance(error, SourceLost | SourceUnavailable):
             self._camera.source_changed(str(error), time.monotonic())
         else:
@@ -125,11 +126,10 @@ class EventRecorder(RunObserver):
         if self._clips is not None:
             self._clips.passthrough_opened(passthrough)
 
-    # threads of recordings
-
-    def file_recorded(self, file: RecordedFile) -> None:
-        """As of `RunObserver`."""
-        self._camera.record_file(file)
+    def source_closing(self) -> None:
+        """As of `RunObserver`: the last audio of the clips is read from the source."""
+        if self._clips is not None:
+            self._clips.close()
 
     # capture thread, and the thread that reads the source
 
@@ -145,6 +145,12 @@ class EventRecorder(RunObserver):
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RunObserver`."""
         self._camera.source_changed(fault, at_s)
+
+    # the threads of recordings
+
+    def file_recorded(self, file: RecordedFile) -> None:
+        """As of `RunObserver`."""
+        self._camera.record_file(file)
 
     # display thread
 
