@@ -49,14 +49,14 @@ def local(time_s: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3:05 min`, `2:05 h`, `3 d`."""
+    """`0.4 s`, `12 s`, `3:05 min`, `25 min`, `2:05 h`, `3 d`."""
     if seconds < 9.95:
         return f"{max(seconds, 0):.1f} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
+        return f"{whole // 60}:{whole % 60:02} min" if whole < 600 else f"{whole // 60} min"
     return f"{whole // 3600}:{whole % 3600 // 60:02} h" if whole < 172_800 else f"{whole // 86_400} d"
 
 
