@@ -184,7 +184,7 @@ def test_a_wrong_option_is_one_line(
     assert exit_code(commands.list_events) == 2
     kind, since, folder, here = capsys.readouterr().err.replace("\n  ", " ").splitlines()
     assert kind == "error: --kind: no kind 'entr'; did you mean enter?"
-    assert since.startswith("error: --since takes '2 hours ago'")
+    assert since.startswith("error: 'soon' is no time; write '2026-11-26 10:15'")
     assert folder.endswith("has no events (events.db); give the folder of a store")
     assert here.endswith("give the folder with --store DIR or --config FILE")
 
