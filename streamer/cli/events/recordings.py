@@ -146,7 +146,7 @@ def _stored(span: Span, camera: str | None, folder: Path) -> tuple[str, list[Sto
 
 
 def _report(terminal: Terminal, target: Path, plan: ExportPlan, done: Exported) -> None:
-    from streamer.cli.events.times import duration, size
+    from streamer.cli.events.table import duration, size
     from streamer.system.moments import shown
 
     for gap in plan.gaps:
