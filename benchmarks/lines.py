@@ -120,8 +120,9 @@ def miscounts(number: int) -> tuple[int, int, int]:
     return len(counted), sum(crossings for crossings, _ in counted), sum(not exact for _, exact in counted)
 
 
-EVERYTHING = {"classes": ["Person"], "min_score": 0.3, "min_age_s": 0.1}
-OTHERS = {
+EVERYTHING: dict[str, object] = {"classes": ["Person"], "min_score": 0.3, "min_age_s": 0.1}
+LIMITS: dict[str, object] = {"max_inside": 3, "min_inside": 1, "dwell_s": 5}
+OTHERS: dict[str, object] = {
     "counts": [{"name": "crowd", "max_count": 12, "min_count": 2, **EVERYTHING}],
     "presence": [{"name": "anybody", **EVERYTHING}],
 }
@@ -143,11 +144,11 @@ def cost_ms(frames: int, *, everything: bool) -> tuple[float, float]:
     zones = [
         {"name": f"zone {n}", "points": [[x + dx, y + dy] for x, y in corners]} for n, (dx, dy) in enumerate(moves)
     ]
-    settings = {"lines": lines, "zones": zones}
+    settings: dict[str, object] = {"lines": lines, "zones": zones}
     if everything:
         settings = {
             "lines": [{**line, **EVERYTHING} for line in lines],
-            "zones": [{**zone, **EVERYTHING, "max_inside": 3, "min_inside": 1, "dwell_s": 5} for zone in zones],
+            "zones": [{**zone, **EVERYTHING, **LIMITS} for zone in zones],
             **OTHERS,
         }
     rules = Rules(AnalyticsSettings.model_validate(settings), "made")
