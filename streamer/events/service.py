@@ -104,8 +104,15 @@ def event_service(store: StoreSettings, notify: NotifySettings) -> EventService 
     Raises:
         ConfigError: there are targets and no store.
     """
-    if store.folder is not None:
-        return EventService(store, notify)
-    if notify.targets:
+    require_store(store, notify)
+    return None if store.folder is None else EventService(store, notify)
+
+
+def require_store(store: StoreSettings, notify: NotifySettings) -> None:
+    """Refuse targets without a store.
+
+    Raises:
+        ConfigError: with the remedy.
+    """
+    if notify.targets and store.folder is None:
         raise ConfigError("notify.targets: alerts wait in the store until they are delivered; give store.folder")
-    return None
