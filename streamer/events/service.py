@@ -11,11 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from streamer.clips.annotated.clips import AnnotatedClips, Order
 from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
 from streamer.config.settings import Settings, StreamSettings
 from streamer.errors import ConfigError
-from streamer.events.camera_events import CameraEvents
+from streamer.events.camera_events import CameraEvents, attach
 from streamer.events.timer import Timer
 from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
@@ -45,12 +46,13 @@ class EventService:
     def __init__(self, store: StoreSettings, notify: NotifySettings) -> None:
         self.store = EventStore(store, targets_for=lambda record, phase: self.notifier.targets_for(record, phase))
         self.notifier = Notifier(notify, self.store, self.store.folder)
+        self._annotated = AnnotatedClips(self.store.folder, self._finish_annotated)
         self._timer = Timer()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for part in (self.store, self.notifier, self._timer):
+            for part in (self.store, self.notifier, self._annotated, self._timer):
                 stack.enter_context(part)
             self._stack = stack.pop_all()
         return self
@@ -72,7 +74,10 @@ class EventService:
             name: of the camera.
             settings: of the camera.
         """
-        return CameraEvents(name, settings, self.store, self.notifier, self._timer)
+        return CameraEvents(name, settings, self.store, self.notifier, self._annotated, self._timer)
+
+    def _finish_annotated(self, order: Order, size: int) -> None:
+        attach(self.store, self.notifier, order.event_id, annotated=order.target, bytes=size)
 
 
 def event_observers(

@@ -252,5 +252,5 @@ def test_only_files_of_the_store_are_deleted(tmp_path: Path) -> None:
     with EventStore(settings(tmp_path)) as store:
         record = ended()
         store.save(record, EventPhase.END)
-        path = add_clip(store, record)
-        assert files.place(tmp_path, path.relative_to(tmp_path).as_posix()) == path
+        clip = add_clip(store, record)
+        assert files.place(tmp_path, clip.relative_to(tmp_path).as_posix()) == clip
