@@ -64,6 +64,16 @@ class Zones:
         for zone in self._zones:
             yield from zone.end()
 
+    def join(self, old: int, new: int) -> None:
+        """The track `new` goes on with the stays of `old`."""
+        for zone in self._zones:
+            zone.join(old, new)
+
+    def separate(self, track: int) -> None:
+        """Another track has gone on with the stays of this one, which is shown again: they are its own after all."""
+        for zone in self._zones:
+            zone.separate(track)
+
     def states(self) -> Iterator[tuple[str, tuple[int, EventKind]]]:
         """The name of each zone, with the tracks that have entered and not left, and NORMAL, ABOVE or BELOW."""
         for zone in self._zones:
@@ -112,6 +122,14 @@ class _Zone:
 
     def has(self, track: int) -> bool:
         return any(stay.entered and track in (now, stay.track) for now, stay in self._stays.items())
+
+    def join(self, old: int, new: int) -> None:
+        if old in self._stays:
+            self._stays[new] = self._stays.pop(old)
+
+    def separate(self, track: int) -> None:
+        for now in [now for now, stay in self._stays.items() if stay.track == track]:
+            self._stays[track] = self._stays.pop(now)
 
     def place(self, frame: FrameTracks, inside: list[bool], clear: list[bool]) -> None:
         """Which tracks are inside, and which are clear of the zone, by the rows of the frame."""
