@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from rich.table import Table
 
@@ -80,12 +80,22 @@ def figures(stats: RunStats) -> list[str]:
 
 
 def rules(report: Report) -> list[str]:
-    """The counts of each line and zone."""
+    """The counts of each rule."""
     told = [f"line {name}: {ways['in']} in, {ways['out']} out" for name, ways in report.lines.items()]
     for name, kinds in report.zones.items():
         dwelt = f", {kinds['dwell']} dwelt" if kinds["dwell"] else ""
-        told.append(f"zone {name}: {kinds['enter']} entered, {kinds['leave']} left{dwelt}")
+        told.append(f"zone {name}: {kinds['enter']} entered, {kinds['leave']} left{dwelt}{_beyond(kinds)}")
+    for name, kinds in report.object_counts.items():
+        told.append(f"count {name}: {_beyond(kinds).removeprefix(', ') or 'always within its limits'}")
+    for name, kinds in report.presence.items():
+        told.append(f"presence {name}: appeared {counted(kinds['appear'], 'time')}")
     return told
+
+
+def _beyond(kinds: Mapping[str, int]) -> str:
+    """How often a number was beyond its limits: `, above its limit 2 times`."""
+    times = {kind: kinds[kind] for kind in ("above", "below") if kinds[kind]}
+    return "".join(f", {kind} its limit {counted(number, 'time')}" for kind, number in times.items())
 
 
 def notes(report: Report, warned: Collection[str]) -> list[str]:

@@ -77,11 +77,11 @@ class CommandTarget:
         said = output.strip()[-LONGEST_OUTPUT:]
         if said:
             log.info("notify: output of the command of target %s: %s", self._name, said)
-        if code == 0:
-            return "exit code 0"
-        last = SECRETS.hide(said.splitlines()[-1]) if said else ""
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise DeliveryError(f"the command ends with {ended}" + f": {last}" * bool(last), permanent=code == REFUSED)
+        told = ended + (f": {SECRETS.hide(said.splitlines()[-1])}" if said else "")
+        if code == 0:
+            return told
+        raise DeliveryError(f"the command ends with {told}", permanent=code == REFUSED)
 
     def cancel(self) -> None:
         """See `Target`. A command that runs is ended."""

@@ -5,6 +5,7 @@ It does not follow redirects: they could send messages and logins to another ser
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -150,5 +151,6 @@ def _reason(error: Exception, path: str) -> str:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it closed the connection"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    strerror = getattr(cause, "strerror", None)
-    return str(strerror or cause) or type(cause).__name__
+    if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
+        return os.strerror(cause.errno).lower()  # asyncio's text has only the address
+    return str(getattr(cause, "strerror", None) or cause) or type(cause).__name__

@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from filelock import FileLock
 
 from streamer.config.events import StoreSettings
-from streamer.store import changes, files, queries
+from streamer.store import changes, files, queries, recordings
 from streamer.store.changes import TargetsFor
 from streamer.store.database import is_corrupt, open_for_writing, set_aside
 from streamer.store.folder import DATABASE, lock, prepare
@@ -30,6 +30,7 @@ from streamer.store.rows import ATTACHED
 from streamer.store.writer import Change, CorruptionFound, Writer
 from streamer.system.suggestions import counted
 from streamer.values.events import EventPhase
+from streamer.values.recordings import RecordedFile
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -125,6 +126,10 @@ class EventStore:
         if unknown := files.keys() - set(ATTACHED):
             raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
         self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
+
+    def record_file(self, camera: str, file: RecordedFile) -> None:
+        """Note what a continuous recording of a camera did with a file. Never waits; any thread."""
+        self._put(Change(lambda connection: recordings.note(connection, camera, file)))
 
     def get(self, event_id: str) -> EventRecord | None:
         """The event of an id; None if there is none."""

@@ -77,7 +77,7 @@ def test_crossings_are_written_and_reported(program: Program) -> None:
     assert "zone square: 3 entered, 3 left" in result.output
     report = program.report()
     assert report["lines"] == {"gate": {"in": 2, "out": 1}}
-    assert report["zones"] == {"square": {"enter": 3, "leave": 3, "dwell": 0}}
+    assert report["zones"] == {"square": {"enter": 3, "leave": 3, "dwell": 0, "above": 0, "below": 0}}
     crossings = [event for event in events(program) if event["kind"] == "crossing"]
     assert sorted(event["time_s"] for event in crossings) == pytest.approx([3.0, 3.75, 5.0], abs=0.01)
     assert {(event["rule"], event["label"], event["camera"]) for event in crossings} == {("gate", "Person", "clip.mp4")}
@@ -116,8 +116,8 @@ def test_a_live_source_is_counted(program: Program) -> None:
         (("--line", "0.2,0.5"), "--line 0.2,0.5: points: a line has at least two points, not 1"),
         (("--line", "gate=left"), "--line gate=left: give x,y of each point in 0..1, such as --line gate=0.2,0.5,"),
         (("--zone", "a=0,0,1,1,1,0,0,1"), "--zone a=0,0,1,1,1,0,0,1: points: the polygon crosses itself"),
-        (("--line", "a=0,0,1,1", "--line", "a=0,1,1,0"), "two lines or zones have the name 'a'"),
-        (("--events", "e.jsonl"), "there is no line and no zone to write events of; give analytics.lines (--line) or"),
+        (("--line", "a=0,0,1,1", "--line", "a=0,1,1,0"), "two rules have the name 'a'"),
+        (("--events", "e.jsonl"), "there is no rule to write events of; give analytics.lines (--line) or"),
         (
             ("--set", "analytics.lines=[{name: a, points: [[0, 0], [1, 1]], classes: [Perso]}]"),
             "analytics.lines.0.classes: ",

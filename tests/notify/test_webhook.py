@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from tests.notify.messages import message
 from tests.notify.receiver import Receiver, Reply, receiving
 
 CONTEXT = TargetContext("notify.targets.ops")
+PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
 
 
 @contextmanager
@@ -71,6 +73,11 @@ def test_a_receiver_verifies_the_signature(monkeypatch: pytest.MonkeyPatch, secr
     expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert got.headers["webhook-signature"] == f"v1,{expected}"
     assert got.headers["webhook-id"] == got.headers["idempotency-key"]
+    page: dict[str, Any] = {}
+    exec(re.search(r"^```python\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)[1], page)  # type: ignore[index]
+    assert page["is_genuine"](got.headers, got.body, secret)
+    assert not page["is_genuine"](got.headers, got.body + b" ", secret)
+    assert not page["is_genuine"](got.headers, got.body, secret[:-4] + "AAAA")
 
 
 def test_the_picture_is_in_the_json_or_a_part_of_a_form(tmp_path: Path) -> None:
