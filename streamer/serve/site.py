@@ -179,6 +179,7 @@ class Site:
         if service is not None:
             self._events = self._stack.enter_context(service)
             self._reporter.say(service.destination)
+            service.notifier.keep_only(settings.cameras)
         self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         self._begin(settings.cameras)
         for name, pool in self._pools.items():
@@ -196,6 +197,8 @@ class Site:
             self._settings = settings
             for name in changes.removed:
                 self._cameras.pop(name, None)
+        if self._events is not None:
+            self._events.notifier.keep_only(settings.cameras)
         self._begin([*changes.added, *changes.changed])
         for name, pool in before.items():
             if pool is not pools.get(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +184,9 @@ class Board:
 
     def publish(self, readings: CameraReadings) -> None:
         self.shown.put(readings)
+
+    def keep_only(self, cameras: Collection[str]) -> None:
+        pass
 
     def cancel(self) -> None:
         pass

@@ -202,7 +202,7 @@ def test_a_broker_that_comes_back_gets_all_messages_and_readings(
             listener.wait_for_topic("streamer/status", b"online")
             listener.wait_for_topic(f"{GATE}/state", b"running")
             listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":5,"out":2}')
-            listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1}')
+            listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1,"level":"normal"}')
             listener.wait_for_topic(f"{GATE}/snapshot", b"picture")
             listener.wait_for_topic(DEVICE)
             listener.wait_for_topic("homeassistant/device/streamer/program/config")

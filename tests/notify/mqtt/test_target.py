@@ -87,7 +87,7 @@ def test_a_picture_that_was_deleted_or_is_not_wanted_is_left_out(
 def test_readings_are_retained(mosquitto: Mosquitto) -> None:
     with target_at(mosquitto.url) as target, Listener(mosquitto.port) as listener:
         target.publish(readings(lines={"drive": (1, 0)}, zones={"yard": (1, 1)}))
-        listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":1,"entered":1}')
+        listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":1,"entered":1,"level":"normal"}')
         target.publish(readings(lines={"drive": (2, 0)}, zones={"yard": (0, 1)}, condition=CameraCondition.LOST))
         listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":2,"out":0}')
         listener.wait_for_topic(f"{GATE}/state", b"lost")
@@ -95,7 +95,7 @@ def test_readings_are_retained(mosquitto: Mosquitto) -> None:
             later.wait_for_topic("streamer/status", b"online")
             later.wait_for_topic(f"{GATE}/state", b"lost")
             later.wait_for_topic(f"{GATE}/lines/drive", b'{"in":2,"out":0}')
-            assert later.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1}').retain
+            assert later.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1,"level":"normal"}').retain
 
 
 def test_unchanged_readings_are_not_published_again(mosquitto: Mosquitto) -> None:
