@@ -103,8 +103,8 @@ def run(
     files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "events": events, "crossings": crossings}
     files |= {"report": report, "show": show, "overwrite": overwrite, "typed": output or (), "out_dir": out_dir}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
-        from streamer.cli.rule_options import with_rules
-        from streamer.cli.runs import run_inputs
+        from streamer.cli.run.rule_options import with_rules
+        from streamer.cli.run.runs import run_inputs
         from streamer.config.loading import load_settings
         from streamer.run.inputs import find_inputs
         from streamer.system.secrets import SECRETS

@@ -13,6 +13,8 @@ from streamer.system.suggestions import counted
 from streamer.values.events import COUNTED
 from streamer.values.states import FrameState
 
+_STORED = (("event", "stored"), ("clip", "written"), ("clip", "dropped"))
+_OF_EVENTS = tuple(dict.fromkeys(what for what, _ in _STORED))
 MOST_CLASSES = 8
 MOST_FILES = 6
 
@@ -72,11 +74,21 @@ def figures(stats: RunStats) -> list[str]:
     counts = [
         f"{n} {what} ({readable(cause)})"
         for (what, cause), n in sorted(stats.counts.items())
-        if cause and what not in (DETECTED, *COUNTED)
+        if cause and what not in (DETECTED, *COUNTED, *_OF_EVENTS)
     ]
     lines = ["age of the frames, p50 / p95: " + ", ".join(ages)] if ages else []
     lines += ["other counts: " + ", ".join(counts)] if counts else []
-    return [*lines, _tracks(stats)]
+    return [*lines, *_events(stats), _tracks(stats)]
+
+
+def _events(stats: RunStats) -> list[str]:
+    """What was stored of events."""
+    stored, written, dropped = (stats.counts.get(key, 0) for key in _STORED)
+    if not stored:
+        return []
+    clips = [f"{counted(written, 'clip')}"] if written else []
+    clips += [f"{counted(dropped, 'clip')} dropped"] if dropped else []
+    return [", ".join([f"events: {stored} stored", *clips])]
 
 
 def rules(report: Report) -> list[str]:

@@ -167,6 +167,7 @@ class EventRecorder(RunObserver):
                 self._end_files(record.id, event.time_s)
 
     def _begin(self, record: EventRecord, phase: EventPhase) -> EventRecord:
+        self._stats.count("event", "stored")
         self._camera.save(record, phase)
         if self._clips is not None:
             self._clips.start(record.id, record.start_s, record.start_time)

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable, Iterable
 
 from streamer.store import changes
-from streamer.store.readers import Readers
+from streamer.store.database.readers import Readers
+from streamer.store.database.writer import Change
 from streamer.store.records import Delivery
 from streamer.store.rows import DELIVERY, delivery_of
-from streamer.store.writer import Change
 
 
 class Outbox:

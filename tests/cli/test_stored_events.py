@@ -31,6 +31,7 @@ def test_a_run_stores_each_event_with_clip_and_snapshots(program: Program) -> No
     result = program("run", clip, "--detector", "seen.jsonl", *RULES, "--store", "kept", "--events", "events.jsonl")
     assert result.code == 0, result.errors
     assert "events in kept" in result.errors
+    assert "events: 6 stored, 6 clips" in result.output
     events = stored(program.folder / "kept")
     lines = [json.loads(line) for line in (program.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [event.kind for event in events].count(EventKind.CROSSING) == 3

@@ -137,8 +137,8 @@ def _plain(pattern: str) -> str:
 
 def _stored(span: Span, camera: str | None, folder: Path) -> tuple[str, list[StoredRecording]]:
     from streamer.store import recordings
-    from streamer.store.database import open_for_reading
-    from streamer.store.folder import DATABASE
+    from streamer.store.database.connections import open_for_reading
+    from streamer.store.database.folder import DATABASE
     from streamer.system.suggestions import did_you_mean
 
     with closing(open_for_reading(folder / DATABASE)) as connection:
