@@ -27,8 +27,13 @@ _PROGRAM = "program"
 WATCHING = (CameraCondition.RUNNING, CameraCondition.COVERED)
 """The rules of a camera have readings in these conditions."""
 _LEVELS = (EventKind.ABOVE, EventKind.BELOW, EventKind.NORMAL)
-_EVENT_TEMPLATE = "{{ dict(value_json.data, event_type=value_json.type, message_id=value_json.id) | to_json }}"
-"""Home Assistant needs a flat object with `event_type`; the other keys become attributes."""
+_EVENT_TEMPLATE = (
+    f"{{% if value_json.type != '{FILE}' %}}"
+    "{{ dict(value_json.data, event_type=value_json.type, message_id=value_json.id) | to_json }}"
+    "{% endif %}"
+)
+"""Home Assistant needs a flat object with `event_type`, whose other keys become attributes. It ignores an empty text:
+messages about files would be further events, for what has happened once."""
 
 Components = dict[str, dict[str, Any]]
 
@@ -36,7 +41,11 @@ Components = dict[str, dict[str, Any]]
 def identifier(name: str) -> str:
     """A name as an id: letters, digits, - and _. Different names have different ids, which never change."""
     fitting = _NOT_IN_AN_ID.sub("_", name)
-    return fitting if fitting == name else f"{fitting}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return (
+        fitting
+        if fitting == name
+        else f"{fitting}_{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}"
+    )
 
 
 class Discovery:
@@ -214,7 +223,7 @@ class Discovery:
             "name": name,
             "icon": "mdi:motion-sensor",
             "state_topic": self._topics.events_of(camera, rule),
-            "event_types": [*(kind.value for kind in kinds), FILE],
+            "event_types": [kind.value for kind in kinds],
             "value_template": _EVENT_TEMPLATE,
         }
 
@@ -284,4 +293,4 @@ def _version() -> str:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import re
 
-_NOT_IN_A_LEVEL = re.compile(r"[/+#%\x00-\x1f\x7f-\x9f]")
+_NOT_IN_A_LEVEL = re.compile(r"[/+#%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_NAME = "-"
 """The level of an event without a rule."""
 
 
 def level(name: str) -> str:
-    """A name as one level of a topic: `/`, `+`, `#`, `%` and control characters are percent-encoded."""
-    encoded = _NOT_IN_A_LEVEL.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
+    """A name as one level of a topic: `/`, `+`, `#`, `%`, control characters and bytes that are no text are encoded."""
+    encoded = _NOT_IN_A_LEVEL.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), name
+    )
     return encoded or _NO_NAME
 
 

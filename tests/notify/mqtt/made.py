@@ -78,4 +78,5 @@ def message(
         score=0.8,
     )
     key = f"{event.id}-{event.revision}"
-    return Message(event, phase, key, payload_of(event, phase, key), snapshot=snapshot)
+    files = ("snapshot",) if phase is None else ()
+    return Message(event, phase, key, payload_of(event, phase, key, files), snapshot=snapshot)

@@ -139,12 +139,11 @@ def test_the_state_of_a_camera_is_shown(condition: CameraCondition, connection: 
         ("zone_yard", "yard", EventKind.ENTER, EventPhase.START, "enter"),
         ("zone_yard", "yard", EventKind.ENTER, EventPhase.UPDATE, "dwell"),
         ("zone_yard", "yard", EventKind.ENTER, EventPhase.END, "leave"),
-        ("events", "yard", EventKind.ENTER, None, "file"),
         ("events", "camera", EventKind.CAMERA_LOST, EventPhase.END, "camera_back"),
     ],
 )
 def test_a_message_is_an_event_of_its_entity(
-    entity_id: str, rule: str, kind: EventKind, phase: EventPhase | None, event_type: str
+    entity_id: str, rule: str, kind: EventKind, phase: EventPhase, event_type: str
 ) -> None:
     told = message(rule=rule, kind=kind, phase=phase)
     event = entity(entity_id)
@@ -156,6 +155,11 @@ def test_a_message_is_an_event_of_its_entity(
     assert event_type in event["event_types"]
     assert shown["label"] == "Person"
     assert shown["message_id"] == told.key
+
+
+def test_a_message_about_a_file_is_no_event() -> None:
+    body = json.dumps(message(phase=None).payload).encode()
+    assert rendered(entity("events")["value_template"], body) == ""
 
 
 def test_the_last_event_has_its_fields_as_attributes() -> None:
