@@ -200,7 +200,7 @@ TARGETS = Registry(
     {
         "mqtt": "streamer.notify.mqtt.target:MqttTarget",
         "apprise": "streamer.notify.apprise.target:AppriseTarget",
-        "webhook": "streamer.notify.webhook:WebhookTarget",
+        "webhook": "streamer.notify.webhook.target:WebhookTarget",
         "command": "streamer.notify.command:CommandTarget",
     },
     needs=("from_settings", "deliver", "cancel", "close"),

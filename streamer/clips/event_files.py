@@ -29,8 +29,13 @@ def event_file(camera: str, event_id: str, suffix: str) -> str:
         event_id: 26 letters and digits (ULID).
         suffix: `CLIP`, `ANNOTATED`, `BOXES`, `SNAPSHOT` or `CROP`.
     """
-    folder, date = paths.shortened(plain_name(camera), ""), datetime.fromtimestamp(time_of(event_id), UTC)
-    return str(PurePosixPath(folder, f"{date:%Y-%m-%d}", event_id + suffix))
+    date = datetime.fromtimestamp(time_of(event_id), UTC)
+    return str(PurePosixPath(camera_folder(camera), f"{date:%Y-%m-%d}", event_id + suffix))
+
+
+def camera_folder(camera: str) -> str:
+    """The folder of the files of a camera, relative to the folder of the store."""
+    return paths.shortened(plain_name(camera), "")
 
 
 def absolute(folder: Path, name: str) -> Path:

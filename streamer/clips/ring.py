@@ -17,8 +17,8 @@ from itertools import islice
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.clips.packets import PacketTimes, RingPacket, RingStream
-from streamer.media.passthrough_streams import passthrough_packet
+from streamer.clips.packets import PacketTimes, RingPacket, RingStream, sequence_parameters
+from streamer.media.passthrough_streams import PassthroughPacket, passthrough_packet
 from streamer.values.frame import Frame
 
 LATE_S = 2
@@ -38,7 +38,7 @@ class PacketRing:
         before_s: media time before the newest shown frame, seconds.
         most_bytes: limit of the memory.
         changed: notified when there is work for the thread of the clips; its lock guards the ring.
-        short: called once, by the reading thread, when the limit is too small: with the seconds that it holds.
+        short: called once, by the reading thread, when the limit is too small: with the seconds that it has held.
     """
 
     def __init__(
@@ -100,14 +100,8 @@ class PacketRing:
 
     # the thread that reads the camera
 
-    def receiver(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None]:
-        """What takes the packets of a new stream."""
-        described = RingStream.of(number, stream)
-        return lambda packet: self.add(described, packet)
-
-    def add(self, stream: RingStream, packet: Packet[VideoStream]) -> None:
+    def add(self, stream: RingStream, content: PassthroughPacket) -> None:
         """Add the next packet, in decoding order."""
-        content = passthrough_packet(packet)
         held_s: float | None = None
         with self._changed:
             if self._closed:
@@ -237,15 +231,15 @@ class PacketRing:
 
     def _drop_oldest(self) -> float | None:
         """Drop groups of pictures beyond the limit of memory. Returns what the ring holds, if that is too little."""
+        first = self._packets[0].time
+        held = None if first is None or self._shown is None else self._shown - first
         while self._bytes > self._most_bytes and len(self._packets) > 1:
             keys = [key.number for key in islice(self._keys, 2) if key.number > self._first]
             self._drop_to(keys[0] if keys else self._first + 1)
-        if self._short or self._shown is None or not self._packets:
+        if self._short or held is None or held >= self._before:
             return None
-        first = self._packets[0].time
-        held = self._before if first is None else self._shown - first
-        self._short = held < self._before - LATE_S
-        return float(held) if self._short else None
+        self._short = True
+        return float(held)
 
     def _drop_to(self, number: int) -> None:
         while self._packets and self._packets[0].number < number:
@@ -253,6 +247,31 @@ class PacketRing:
         while self._keys and self._keys[0].number < number:
             self._keys.popleft()
         self._times.forget_before(number)
+
+
+class PacketFeed:
+    """Adds the packets of one stream to a ring. Called by the thread that reads the stream.
+
+    A stream whose parameters change, or become known with the first keyframe, continues as another one.
+    """
+
+    def __init__(self, ring: PacketRing, stream: RingStream) -> None:
+        self._ring, self._stream = ring, stream
+        self._sequence: frozenset[bytes] = frozenset()
+
+    def __call__(self, packet: Packet[VideoStream]) -> None:
+        """Add the next packet, in decoding order."""
+        content = passthrough_packet(packet)
+        if content.is_key:
+            self._begin_group(content.data)
+        self._ring.add(self._stream, content)
+
+    def _begin_group(self, key: bytes) -> None:
+        sequence = sequence_parameters(self._stream.description.codec, key)
+        has_changed = bool(sequence) and bool(self._sequence) and sequence != self._sequence
+        if has_changed or not all(self._stream.size):
+            self._stream = self._stream.of_keyframe(key)
+        self._sequence = sequence or self._sequence
 
 
 def _size(packet: RingPacket) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 
+from streamer.clips.annotated.clips import AnnotatedClips, Order
 from streamer.clips.clip import FinishedClip
 from streamer.clips.clip_recorder import ClipRecorder
+from streamer.clips.event_files import ANNOTATED, event_file
 from streamer.clips.snapshots import FinishedSnapshot, Snapshots
 from streamer.config.settings import StreamSettings
 from streamer.events.camera_loss import CameraLoss
@@ -20,6 +22,7 @@ from streamer.notify.target import CameraCondition
 from streamer.store.event_store import EventStore
 from streamer.store.records import Ending, EventRecord
 from streamer.values.events import EventPhase, Watched
+from streamer.values.recordings import RecordedFile
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +33,20 @@ class CameraEvents:
     Args:
         name: of the camera.
         settings: of the camera.
-        store, notifier, timer: of the program.
+        store, notifier, annotated, timer: of the program.
     """
 
     def __init__(
-        self, name: str, settings: StreamSettings, store: EventStore, notifier: Notifier, timer: Timer
+        self,
+        name: str,
+        settings: StreamSettings,
+        store: EventStore,
+        notifier: Notifier,
+        annotated: AnnotatedClips,
+        timer: Timer,
     ) -> None:
         self._name, self._settings, self._store, self._notifier = name, settings.events, store, notifier
+        self._annotated = annotated
         self._analytics = settings.analytics
         watch = settings.analytics.camera
         self._loss = CameraLoss(name, None if watch.when == "never" else watch.lost_s, self.save, timer)
@@ -54,6 +64,14 @@ class CameraEvents:
     def save(self, record: EventRecord, phase: EventPhase) -> None:
         """As of `RecordedCamera`."""
         self._store.save(record, phase, self._notifier.targets_for(record, phase))
+
+    def record_file(self, file: RecordedFile) -> None:
+        """As of `RecordedCamera`."""
+        self._store.record_file(self._name, file)
+
+    def finish_clips(self) -> None:
+        """As of `RecordedCamera`."""
+        self._annotated.finish()
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RecordedCamera`."""
@@ -109,8 +127,16 @@ class CameraEvents:
             clip_duration_s=made.duration_s,
             bytes=made.bytes,
         )
+        if self._settings.clip.annotated:
+            target = event_file(self._name, made.event_id, ANNOTATED)
+            self._annotated.put(Order(made.event_id, made.clip, made.boxes, target))
 
     def _attach(self, event_id: str, **files: object) -> None:
-        record = self._store.get(event_id)
-        targets = () if record is None else self._notifier.targets_for(record, None)
-        self._store.attach(event_id, targets=targets, **files)
+        attach(self._store, self._notifier, event_id, **files)
+
+
+def attach(store: EventStore, notifier: Notifier, event_id: str, **files: object) -> None:
+    """Store that files of an event are complete, and tell targets; `files` as for `EventStore.attach`."""
+    record = store.get(event_id)
+    targets = () if record is None else notifier.targets_for(record, None)
+    store.attach(event_id, targets=targets, **files)

@@ -50,14 +50,13 @@ def build(name: str, settings: TargetSettings, folder: Path | None, *, shows_rea
         name: of the target.
         settings: of the class that belongs to its type.
         folder: of the store; None without one.
-        shows_readings: as of `TargetContext`.
+        shows_readings: see `TargetContext`.
 
     Raises:
         ConfigError: a setting does not fit, or a secret cannot be read.
     """
-    target: Target = TARGETS[settings.type].from_settings(
-        name, settings, TargetContext(f"notify.targets.{name}", folder, shows_readings)
-    )
+    context = TargetContext(f"notify.targets.{name}", folder, shows_readings)
+    target: Target = TARGETS[settings.type].from_settings(name, settings, context)
     return target
 
 
@@ -125,7 +124,7 @@ class Notifier:
             target.publish(readings)
 
     def keep_only(self, cameras: Collection[str]) -> None:
-        """The names of all cameras of the program: targets take back the readings of others. Any thread."""
+        """Remove the readings of all other cameras from the targets that show readings. Any thread; returns at once."""
         for target in self._state_targets:
             target.keep_only(cameras)
 

@@ -15,7 +15,7 @@ FORMS = "'2026-11-26 10:15', '10:15', 'yesterday 10:15' or '2 hours ago'"
 """Examples for messages and help texts."""
 _UNITS_S = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 _UNITS_S |= {"d": 86_400, "day": 86_400, "w": 604_800, "week": 604_800}
-_AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]+?)s?(?:\s+ago)?")
+_AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?|an?\b)\s*(?P<unit>[a-z]+?)s?(?:\s+ago)?")
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?")
 _SHORT_HOUR = re.compile(r"^(\d{4}-\d{2}-\d{2})[ T](\d:)")
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -71,8 +71,9 @@ def _past(words: str, now: datetime) -> datetime | None:
     found = _AGO.fullmatch(words)
     if found is None or found["unit"] not in _UNITS_S:
         return None
+    number = 1.0 if found["number"].startswith("a") else float(found["number"])
     try:
-        return now - timedelta(seconds=float(found["number"]) * _UNITS_S[found["unit"]])
+        return now - timedelta(seconds=number * _UNITS_S[found["unit"]])
     except OverflowError:
         return None
 

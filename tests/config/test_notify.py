@@ -9,7 +9,7 @@ import pytest
 
 from streamer.config.loading import load_settings, load_site
 from streamer.errors import ConfigError
-from streamer.notify.webhook import WebhookSettings
+from streamer.notify.webhook.target import WebhookSettings
 from streamer.system.secret_references import resolved
 
 OPS: dict[str, Any] = {"type": "webhook", "url": "https://hooks.example/${TOKEN}", "secret": "${file:/run/key}"}

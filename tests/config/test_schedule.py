@@ -56,7 +56,7 @@ def test_the_time_zone_is_that_of_the_setting() -> None:
         ({"days": "mon"}, "give a list of days"),
         ({"timezone": "Europe/Berln"}, "no time zone 'Europe/Berln'"),
         ({"timezone": "../etc"}, "no time zone"),
-        ({"start": "08:00", "end": "8:00"}, "start and end at 08:00"),
+        ({"start": "08:00", "end": "8:00"}, "the span from 08:00 to 08:00 never applies"),
     ],
 )
 def test_wrong_spans_are_refused(settings: dict[str, Any], told: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -185,8 +185,8 @@ class Board:
     def publish(self, readings: CameraReadings) -> None:
         self.shown.put(readings)
 
-    def keep_only(self, cameras: Collection[str]) -> None:
-        pass
+    def keep_only(self, cameras: Any) -> None:
+        self.done.put(f"{cameras}")
 
     def cancel(self) -> None:
         pass
@@ -209,3 +209,5 @@ def test_an_error_in_a_target_of_another_package_loses_nothing(tmp_path: Path, b
         assert board.done.get(timeout=20) == f"{saved.id}-1"
         notifier.publish("gate", NOTHING_WATCHED, CameraCondition.LOST)
         assert board.shown.get(timeout=20) == CameraReadings("gate", CameraCondition.LOST, NOTHING_WATCHED)
+        notifier.keep_only(("gate",))
+        assert board.done.get(timeout=20) == "('gate',)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,11 +77,13 @@ def event_filter(
     Raises:
         ConfigError: an unknown kind, or a time in another form.
     """
-    from streamer.cli.events.times import parse_time
     from streamer.store.records import EventFilter
+    from streamer.system.moments import moment_of
     from streamer.system.suggestions import nearest
     from streamer.values.events import EventKind
 
+    now = datetime.now(UTC).astimezone()
+    begin = None if since is None else moment_of(since, now)
     kinds = {one.value: one for one in EventKind}
     for unknown in (one for one in kind or () if one not in kinds):
         raise ConfigError(f"--kind: no kind {unknown!r}{nearest(unknown, kinds)}")
@@ -89,8 +92,8 @@ def event_filter(
         rules=tuple(rule or ()),
         labels=tuple(label or ()),
         kinds=tuple(kinds[one] for one in kind or ()),
-        since=None if since is None else parse_time(since, "--since"),
-        until=None if until is None else parse_time(until, "--until"),
+        since=None if begin is None else begin.timestamp(),
+        until=None if until is None else moment_of(until, now, after=begin).timestamp(),
         favourite=True if favourite else None,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from streamer.cli.command import command
+from streamer.cli.events.options import Config, Store, store_folder
 from streamer.cli.options import Quiet, flag, value
 from streamer.errors import ConfigError
 
@@ -31,9 +32,8 @@ def export(
     output: Annotated[
         Path | None, value("--output", "FILE", "Video to write.", None, "-o", default="NAME-DATE-TIME.mp4")
     ] = None,
-    store: Annotated[
-        Path | None, value("--store", "FOLDER", "Folder of the event store.", default="store.folder of --config")
-    ] = None,
+    store: Store = None,
+    config: Config = None,
     recordings: Annotated[
         str | None,
         value(
@@ -43,7 +43,6 @@ def export(
             "recording of a camera.",
         ),
     ] = None,
-    config: Annotated[Path | None, value("--config", "FILE", "YAML file with settings.")] = None,
     overwrite: Annotated[bool, flag("--overwrite", "Replace the file if it exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -56,7 +55,9 @@ def export(
         from streamer.clips.exports.writer import export as write
 
         span = _span(begin, end)
-        name, files = _files(span, camera, store or _configured(config), recordings)
+        named_only = recordings is not None and store is None and config is None
+        folder = None if named_only else store_folder(store, config)
+        name, files = _files(span, camera, folder, recordings)
         plan = make_plan(files, span)
         assert plan is not None  # `_files` has refused a span without files
         target = output or Path(f"{name}-{_local(span.start_time):%Y%m%d-%H%M%S}.mp4")
@@ -79,15 +80,6 @@ def _span(begin: str, end: str) -> Span:
     return Span(since.timestamp(), until.timestamp())
 
 
-def _configured(config: Path | None) -> Path | None:
-    """The folder of the store in a settings file."""
-    if config is None:
-        return None
-    from streamer.config.loading import is_site, load_settings, load_site
-
-    return (load_site(config) if is_site(config) else load_settings(config, [], {})).store.folder
-
-
 @contextmanager
 def _progress(terminal: Terminal) -> Iterator[Callable[[float], None]]:
     """A bar in a terminal; gets the share that is done, 0..1."""
@@ -103,7 +95,7 @@ def _progress(terminal: Terminal) -> Iterator[Callable[[float], None]]:
 
 
 def _files(
-    span: Span, camera: str | None, store: Path | None, pattern: str | None
+    span: Span, camera: str | None, folder: Path | None, pattern: str | None
 ) -> tuple[str, list[StoredRecording]]:
     """The name of the camera or recording, and its files that have frames of the span.
 
@@ -112,14 +104,11 @@ def _files(
     """
     from streamer.clips.exports.plan import existing, make_plan, named_files, of_one_recording
 
-    if store is None:
-        if pattern is None:
-            raise ConfigError(
-                "no store is given; pass --store or --config, or the names of the files with --recordings"
-            )
+    if folder is None:
+        assert pattern is not None
         name, found, where = camera or _plain(pattern), named_files(pattern, span), f"file of {pattern}"
     else:
-        name, found = _stored(span, camera, store)
+        name, found = _stored(span, camera, folder)
         found, where = existing(one for one in found if pattern in (None, one.recording)), f"recording of {name}"
     if make_plan(found, span) is None:
         from streamer.system.moments import shown
@@ -137,16 +126,17 @@ def _plain(pattern: str) -> str:
 
 def _stored(span: Span, camera: str | None, folder: Path) -> tuple[str, list[StoredRecording]]:
     from streamer.store import recordings
-    from streamer.store.database.connections import open_for_reading
-    from streamer.store.database.folder import DATABASE
+    from streamer.store.commands.access import reading
     from streamer.system.suggestions import did_you_mean
 
-    with closing(open_for_reading(folder / DATABASE)) as connection:
+    with reading(folder) as connection:
         known = recordings.cameras(connection)
         if camera is None and len(known) == 1:
             camera = next(iter(known))
         if not known:
-            raise ConfigError(f"{folder / DATABASE} knows no recording; pass --recordings with the names of its files")
+            raise ConfigError(
+                f"the store in {folder} knows no recording; pass --recordings with the names of its files"
+            )
         if camera is None:
             raise ConfigError(f"pass --camera: {', '.join(known)}")
         if camera not in known:
@@ -156,28 +146,20 @@ def _stored(span: Span, camera: str | None, folder: Path) -> tuple[str, list[Sto
 
 
 def _report(terminal: Terminal, target: Path, plan: ExportPlan, done: Exported) -> None:
+    from streamer.cli.events.times import duration, size
     from streamer.system.moments import shown
 
     for gap in plan.gaps:
-        begin, end, lasts = gap.start_time, gap.end_time, _lasting(gap.end_time - gap.start_time)
+        begin, end, lasts = gap.start_time, gap.end_time, duration(gap.end_time - gap.start_time)
         terminal.message(f"no recording from {shown(_local(begin))} to {shown(_local(end))} ({lasts}): left out")
     early_s = plan.span.start_time - done.start_time
     if early_s > _TOLD_S:
         terminal.message(f"begins {early_s:.1f} s early, at the keyframe before that time")
     for line in done.notes:
         terminal.message(line)
-    size_mb = target.stat().st_size / 1e6
-    terminal.line(f"{target}: {_lasting(done.duration_s)} from {shown(_local(done.start_time))}, {size_mb:.1f} MB")
+    lasts, begin_text = duration(done.duration_s), shown(_local(done.start_time))
+    terminal.line(f"{target}: {lasts} from {begin_text}, {size(target.stat().st_size)}")
 
 
 def _local(time: float) -> datetime:
     return datetime.fromtimestamp(time, UTC).astimezone()
-
-
-def _lasting(duration_s: float) -> str:
-    """A duration such as `7.5 s`, `2 min 10 s` or `1 h 5 min`."""
-    if duration_s < 60:
-        return f"{duration_s:.1f} s"
-    minutes, seconds = divmod(round(duration_s), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"

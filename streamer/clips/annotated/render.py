@@ -11,7 +11,7 @@ import os
 import sys
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,8 +115,6 @@ def _scene(frame: Frame, boxes: ClipBoxes, start_s: float) -> Scene:
 def main(arguments: Sequence[str]) -> int:
     """Render one clip at the lowest priority. Returns the exit code; an error is one line on standard error."""
     os.nice(_LOWEST_NICE)
-    with suppress(AttributeError, OSError):  # where there is such a class: only while no other process wants to run
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     clip, boxes, target = map(Path, arguments)
     try:
         render(clip, boxes, target)
