@@ -162,22 +162,28 @@ class Connection:
                 batch.fail(DeliveryError(_STOPPED))
 
     def close(self) -> None:
-        """Publish `offline` and end the connection."""
+        """Publish `offline` and end the connection, once."""
         self.cancel()
         with self._lock:
             self._ended = True
             thread = self._thread
-        self._wake(start=False)
+        with suppress(OSError):  # it is awake already, or closed
+            self._wakes.send(b".")
         if thread is not None:
             thread.join(_END_S)
+        if thread is None or not thread.is_alive():
+            self._waker.close()
+            self._wakes.close()
 
     def _wake(self, *, start: bool = True) -> None:
         with self._lock:
-            if start and self._thread is None and not self._ended:
+            if self._ended:
+                return
+            if start and self._thread is None:
                 self._thread = Thread(f"mqtt-{self._name}", self._run, shared=True)
                 self._thread.start()
-        with suppress(BlockingIOError):  # it is awake already
-            self._wakes.send(b".")
+            with suppress(BlockingIOError):  # it is awake already
+                self._wakes.send(b".")
 
     def _run(self) -> None:
         backoff = Backoff(longest_s=_LONGEST_PAUSE_S)

@@ -263,6 +263,16 @@ def test_tls_checks_the_broker_and_shows_a_certificate(tmp_path: Path) -> None:
             refusal(target)
 
 
+def test_a_target_that_is_only_built_leaves_nothing_open() -> None:
+    """As by `streamer check`."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        with target_at("mqtt://127.0.0.1:1") as target:
+            pass
+        target.publish(readings())  # of a camera that ends late
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
 @pytest.mark.parametrize("setting", ["ca_file", "certificate"])
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_unusable_certificates_are_refused(tmp_path: Path, setting: str, content: str | None) -> None:
