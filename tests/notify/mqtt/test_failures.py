@@ -96,7 +96,7 @@ def test_a_topic_that_the_user_may_not_write_is_named(tmp_path: Path, caplog: py
     ):
         with target_at(broker.url, topic="home", **login) as target:
             error = refusal(target)
-            assert "may not publish to home/cameras/gate/last_event; change the access list of the broker" in str(error)
+            assert "may not publish to home/events/gate/driveway/crossing; change the access list" in str(error)
             assert not error.permanent
         caplog.clear()
         with caplog.at_level(logging.WARNING), target_at(broker.url, **login) as target:
@@ -189,6 +189,27 @@ def test_messages_that_a_broker_did_not_acknowledge_fail(mosquitto: Mosquitto) -
         assert "no acknowledgement within 0.5 s" in str(refusal(target, 2))
         mosquitto.go_on()
         target.deliver(message(2))
+
+
+@VERSIONS
+@pytest.mark.usefixtures("mosquitto")
+def test_a_picture_that_is_too_large_does_not_hold_its_message(tmp_path: Path, version: str) -> None:
+    picture = tmp_path / "event.jpg"
+    picture.write_bytes(bytes(100_000))
+    told = message(phase=None, snapshot=picture)
+    with (
+        Mosquitto(tmp_path, ("allow_anonymous true", "max_packet_size 20000")) as broker,
+        Listener(broker.port) as listener,
+        target_at(broker.url, version=version) as target,
+    ):
+        for attempt in range(4):
+            try:
+                target.deliver(replace(told, attempts=attempt))
+                break
+            except DeliveryError:
+                assert version == "3.1.1"  # the broker does not say why it closes the connection
+        listener.wait_for_topic(f"{EVENTS}gate/driveway/file")
+        assert not listener.of(f"{GATE}/snapshot")
 
 
 @VERSIONS

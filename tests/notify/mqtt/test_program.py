@@ -44,6 +44,7 @@ def test_a_run_publishes_its_events_and_counts(mosquitto: Mosquitto, tmp_path: P
         later.wait_for_topic(f"{CAMERA}/zones/square", b'{"inside":0,"entered":3,"level":"normal"}')
         later.wait_for_topic(f"{CAMERA}/state", b"stopped")
         assert later.wait_for_topic(f"{CAMERA}/snapshot").payload.startswith(b"\xff\xd8")
+        later.wait_for(lambda messages: sum("/device/" in one.topic for one in messages) == 2)
         devices = [checked(one.topic, bytes(one.payload)) for one in later.of("homeassistant/device/")]
         assert {one["device"]["name"] for one in devices} == {"Streamer", "clip.mp4"}
 
