@@ -132,6 +132,7 @@ class CameraEvents:
             boxes=made.boxes,
             clip_start_time=made.start_time,
             clip_duration_s=made.duration_s,
+            clip_note=made.note,
             bytes=made.bytes,
         )
         if self._settings.clip.annotated:
