@@ -3,16 +3,17 @@
     python -m benchmarks.store [--events 1000000] [--clips 10000] [--clip-kb 100] [--folder DIR]
 
 1. Fills a store with events of 8 cameras and 4 classes, 10 s apart; the rarest class has 1% of them.
-2. While one thread saves events through the store as fast as it takes them, another one reads the newest 100 events of a
-   random camera, class and time. Goals: p95 at most 50 ms, at least 500 events a second. Beside it, page 1,000 of all
+2. While one thread saves events through the store as fast as it takes them, another one reads the newest 100 events of
+   a random camera, class and time. Goals: p95 at most 50 ms, at least 500 events a second. Beside it, page 1,000 of all
    events, from its cursor and with OFFSET.
-3. A live source of 25 frames a second is shown, first alone, then while the retention deletes the clips. Goal: the longest
-   time between two frames grows by at most one frame interval (40 ms).
+3. A live source of 25 frames a second is shown, first alone, then while the retention deletes the clips. Goal: the
+   longest time between two frames grows by at most one frame interval (40 ms).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import statistics
 import tempfile
@@ -37,7 +38,8 @@ from streamer.values.events import EventKind, EventPhase
 
 BEGIN, STEP_S = 1_780_000_000.0, 10.0
 CAMERAS = tuple(f"camera-{number}" for number in range(8))
-LABELS = (("Person", 70), ("Car", 25), ("Dog", 4), ("Truck", 1))
+LABELS = {"Person": 70, "Car": 25, "Dog": 4, "Truck": 1}
+"""Classes and their shares, percent."""
 READ_S = 20.0
 PAGE = 100
 ALONE_S = 15.0
@@ -46,7 +48,7 @@ GOAL_P95_S, GOAL_PER_S, FRAME_S = 0.05, 500.0, 0.04
 
 def events(count: int, choose: random.Random, begin: float = BEGIN) -> Iterator[EventRecord]:
     """Events with clips, `STEP_S` apart."""
-    names, weights = zip(*LABELS, strict=True)
+    names, weights = [*LABELS], [*LABELS.values()]
     for number in range(count):
         start = begin + number * STEP_S
         event_id, camera = Ulids(lambda start=start: start)(), choose.choice(CAMERAS)  # type: ignore[misc]
@@ -100,7 +102,7 @@ def read_while_writing(folder: Path, count: int, choose: random.Random) -> None:
             since = BEGIN + choose.random() * count * STEP_S
             wanted = EventFilter(
                 cameras=(choose.choice(CAMERAS),),
-                labels=(choose.choice(LABELS)[0],),
+                labels=(choose.choice([*LABELS]),),
                 since=since,
                 until=since + choose.choice((3600, 86_400, 30 * 86_400)),
             )
@@ -116,7 +118,9 @@ def read_while_writing(folder: Path, count: int, choose: random.Random) -> None:
         thread.join()
         per_s, times = saved[0] / (time.monotonic() - began_s), sorted(times)
     print(f"find, nothing else running: {figures(alone)}")
-    print(f"find, while events are saved: {figures(times)} ({len(times):,} queries; goal: p95 <= {GOAL_P95_S * 1e3:.0f} ms)")
+    print(
+        f"find, while events are saved: {figures(times)} ({len(times):,} queries; goal: p95 <= {GOAL_P95_S * 1e3:.0f} ms)"
+    )
     print(f"saved meanwhile: {per_s:,.0f} events a second with one delivery each (goal: >= {GOAL_PER_S:.0f})")
 
 
@@ -189,7 +193,7 @@ def showing() -> Iterator[Callable[[], list[float]]]:
     def gaps() -> list[float]:
         times = shown.copy()
         shown.clear()
-        return sorted(after - before for before, after in zip(times, times[1:], strict=False))
+        return sorted(after - before for before, after in itertools.pairwise(times))
 
     try:
         yield gaps

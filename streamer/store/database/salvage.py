@@ -71,7 +71,7 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[
         return 0
     names = TABLES[table] if table == "deliveries" else f"number, {', '.join(COLUMNS)}"
     marks = ", ".join("?" * len(rows[0]))
-    connection.execute("BEGIN IMMEDIATE")
-    cursor = connection.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", rows)
-    connection.execute("COMMIT")
+    with connection:  # commits, or rolls back
+        connection.execute("BEGIN IMMEDIATE")
+        cursor = connection.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", rows)
     return max(cursor.rowcount, 0)
