@@ -126,6 +126,11 @@ class EventRecorder(RunObserver):
         if self._clips is not None:
             self._clips.passthrough_opened(passthrough)
 
+    def source_closing(self) -> None:
+        """As of `RunObserver`: the last audio of the clips is read from the source."""
+        if self._clips is not None:
+            self._clips.close()
+
     # capture thread, and the thread that reads the source
 
     def stream_opened(self, number: int, stream: VideoStream) -> PacketReceiver | None:

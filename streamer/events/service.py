@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from streamer.clips.annotated.clips import AnnotatedClips, Order
 from streamer.config.events import StoreSettings
@@ -17,12 +17,15 @@ from streamer.config.notify import NotifySettings
 from streamer.config.settings import Settings, StreamSettings
 from streamer.errors import ConfigError
 from streamer.events.camera_events import CameraEvents, attach
-from streamer.events.recorder import EventRecorder
 from streamer.events.timer import Timer
+from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.notify.notifier import Notifier
 from streamer.store.event_store import EventStore
 from streamer.system.secrets import redacted
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 
 class EventService:
@@ -79,7 +82,7 @@ class EventService:
 
 def event_observers(
     uri: str, settings: Settings, stats: RunStats, stack: ExitStack, events: CameraEvents | None
-) -> Sequence[EventRecorder]:
+) -> Sequence[RunObserver]:
     """What stores the events of a run, if its settings say so.
 
     Args:
@@ -100,7 +103,20 @@ def event_observers(
     name = redacted(uri) if "://" in uri else Path(uri).name
     events = stack.enter_context(service).camera(name, settings)
     stack.callback(events.close)
-    return (events.recorder(stats, service.destination),)
+    return (events.recorder(stats, service.destination), _TargetFigures(service.notifier))
+
+
+class _TargetFigures(RunObserver):
+    """Adds the figures of the targets to the metrics of a run."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    def collectors(self) -> Sequence[Collector]:
+        """See `RunObserver`."""
+        from streamer.notify.figures import TargetCollector  # here: its library is for metrics only
+
+        return (TargetCollector(self._notifier.statuses),)
 
 
 def event_service(store: StoreSettings, notify: NotifySettings) -> EventService | None:

@@ -71,7 +71,8 @@ def details(record: EventRecord, folder: Path) -> Iterator[str]:
         fields[name] = "" if file is None else f"{file}{'' if file.is_file() else ' (missing)'}"
     if record.clip and record.clip_start_time is not None:
         length = duration(record.clip_duration_s or 0)
-        fields["recorded"] = f"from {local(record.clip_start_time)}, {length}"
+        fields["clip time"] = f"from {local(record.clip_start_time)}, {length}"
+        fields["clip note"] = record.clip_note
     fields["size"] = size(record.bytes)
     for name, text in fields.items():
         if text:

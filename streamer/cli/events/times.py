@@ -1,6 +1,6 @@
-"""Moments as users write them: `2026-11-26 10:15`, `10:15`, `yesterday 10:15`, `2 hours ago`. Pure functions.
+"""Times, durations and sizes as a person writes and reads them, in the local time of this machine. Pure functions.
 
-Times without a time zone are local times of this machine.
+A time is written as `2026-11-26 10:15`, `10:15`, `yesterday 10:15` or `2 hours ago`.
 """
 
 from __future__ import annotations
@@ -52,11 +52,31 @@ def moment_of(text: str, now: datetime, *, after: datetime | None = None) -> dat
         raise ConfigError(f"{text!r} is no time; write {FORMS}") from error
 
 
-def shown(moment: datetime) -> str:
-    """A moment for a message: local time to the second, or to the tenth where it has a part of one."""
-    local = moment.astimezone()
-    tenths = local.microsecond // 100_000
-    return f"{local:%Y-%m-%d %H:%M:%S}" + (f".{tenths}" if tenths else "")
+def local(time_s: float, *, tenths: bool = False) -> str:
+    """Seconds since 1970 as `2026-11-26 14:30:05`, local time; with `tenths` also `14:30:05.3`, unless it is 0."""
+    moment = datetime.fromtimestamp(time_s)
+    tenth = moment.microsecond // 100_000 if tenths else 0
+    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f".{tenth}" if tenth else "")
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3:05 min`, `2:05 h`, `3 d`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h" if whole < 172_800 else f"{whole // 86_400} d"
+
+
+def size(count: int) -> str:
+    """Bytes as `310 KB`, `3.2 MB`, `1.5 GB`; empty for none."""
+    for unit, one in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if count >= one:
+            return f"{count / one:.1f} {unit}" if count < 10 * one else f"{count / one:.0f} {unit}"
+    return f"{count} B" if count else ""
 
 
 def _seconds(words: str, now: datetime) -> datetime | None:
