@@ -6,8 +6,8 @@
 2. While one thread saves events through the store as fast as it takes them, another one reads the newest 100 events of
    a random camera, class and time. Goals: p95 at most 50 ms, at least 500 events a second. Beside it, page 1,000 of all
    events, from its cursor and with OFFSET.
-3. A live source of 25 frames a second is shown, first alone, then while the retention deletes the clips. Goal: the
-   longest time between two frames grows by at most one frame interval (40 ms).
+3. A live source of 25 frames a second is shown while the retention deletes the clips, and as long without that. Goal:
+   the longest time between two frames is longer by at most one frame interval (40 ms).
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ LABELS = {"Person": 70, "Car": 25, "Dog": 4, "Truck": 1}
 """Classes and their shares, percent."""
 READ_S = 20.0
 PAGE = 100
-ALONE_S = 15.0
 GOAL_P95_S, GOAL_PER_S, FRAME_S = 0.05, 500.0, 0.04
 
 
@@ -118,9 +117,7 @@ def read_while_writing(folder: Path, count: int, choose: random.Random) -> None:
         thread.join()
         per_s, times = saved[0] / (time.monotonic() - began_s), sorted(times)
     print(f"find, nothing else running: {figures(alone)}")
-    print(
-        f"find, while events are saved: {figures(times)} ({len(times):,} queries; goal: p95 <= {GOAL_P95_S * 1e3:.0f} ms)"
-    )
+    print(f"find, while events are saved: {figures(times)} (goal: p95 <= {GOAL_P95_S * 1e3:.0f} ms)")
     print(f"saved meanwhile: {per_s:,.0f} events a second with one delivery each (goal: >= {GOAL_PER_S:.0f})")
 
 
@@ -154,18 +151,18 @@ def delete_clips(folder: Path, count: int, clip_kb: int) -> None:
     paths = [folder / record.clip for record in made]
     del made
     with showing() as gaps_since:
-        time.sleep(ALONE_S)
-        alone = gaps_since()
         began_s = time.monotonic()
         with EventStore(StoreSettings(folder=folder, keep_days=None, keep_gb=1e-9, min_free_gb=0)):
             while any(path.exists() for path in paths):
                 time.sleep(0.2)
         took_s, meanwhile = time.monotonic() - began_s, gaps_since()
+        time.sleep(took_s)
+        alone = gaps_since()
     more_s = max(meanwhile) - max(alone)
     print(f"deleted {count:,} clips of {clip_kb} kB in {took_s:.1f} s")
-    print(f"time between frames, alone:           {figures(alone)}")
     print(f"time between frames, while deleting:  {figures(meanwhile)}")
-    print(f"the longest one grew by {more_s * 1e3:.0f} ms (goal: <= {FRAME_S * 1e3:.0f} ms)")
+    print(f"time between frames, as long without: {figures(alone)}")
+    print(f"the longest one is {more_s * 1e3:+.0f} ms (goal: <= {FRAME_S * 1e3:.0f} ms)")
 
 
 @contextmanager
