@@ -199,7 +199,7 @@ TARGETS = Registry(
     "streamer.targets",
     {
         "mqtt": "streamer.notify.mqtt.target:MqttTarget",
-        "apprise": "streamer.notify.apprise:AppriseTarget",
+        "apprise": "streamer.notify.apprise.target:AppriseTarget",
         "webhook": "streamer.notify.webhook.target:WebhookTarget",
         "command": "streamer.notify.command:CommandTarget",
     },

@@ -247,8 +247,8 @@ def test_a_program_ends_on_a_full_disk_and_says_what_is_lost(
 
 
 def test_only_files_of_the_store_are_deleted(tmp_path: Path) -> None:
-    for path in ("", "/etc/passwd", "../x", "a/../../x"):
-        assert files.place(tmp_path, path) is None
+    for outside in ("", "/etc/passwd", "../x", "a/../../x"):
+        assert files.place(tmp_path, outside) is None
     with EventStore(settings(tmp_path)) as store:
         record = ended()
         store.save(record, EventPhase.END)
