@@ -31,6 +31,8 @@ _SEQUENCE = {"h264": (0x1F, 7), "hevc": (0x7E, 33 << 1)}
 """Mask and value of the first byte of a sequence parameter set (H.264, 7.3.1; H.265, 7.3.1.2)."""
 _HEAD_BYTES = 1024
 """Parameter sets come before the picture."""
+_JUMP_S = 5
+"""Times that are further apart are of different clocks: a frame is not reordered so far."""
 LEAST_DELAY_S = Fraction(1, 500)
 """A picture is decoded this long before it is shown, if nothing else is known: room for some ticks."""
 
@@ -170,12 +172,14 @@ class PacketTimes:
             return False
         if packet.content.pts is None or shown.content.pts is None:
             return packet.number > shown.number
-        return packet.content.pts > shown.content.pts
+        behind = (shown.content.pts - packet.content.pts) * packet.stream.description.time_base
+        return behind < 0 or (packet.number > shown.number and behind > _JUMP_S)
 
     def _estimate(self, packet: RingPacket) -> None:
         offset = self._offsets.get(packet.stream.number)
         sent = packet.sent
-        packet.time = self._last if offset is None or sent is None else sent + offset
+        estimated = self._last if offset is None or sent is None else sent + offset
+        packet.time = estimated if abs(estimated - self._last) < _JUMP_S else self._last
 
 
 def sequence_parameters(codec: str, key: bytes) -> frozenset[bytes]:
