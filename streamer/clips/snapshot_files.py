@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 
-from streamer.clips.event_files import CROP, SNAPSHOT, absolute, event_file
+from streamer.clips.event_files import CROP, SNAPSHOT, absolute, camera_folder, event_file
 from streamer.config.events import SnapshotSettings
 from streamer.errors import SinkError, StreamerError
 from streamer.flow.queues import BoundedQueue, Closed
@@ -176,11 +177,18 @@ class SnapshotFiles:
             self._fail("the disk is too slow; pictures are left out")
 
     def run(self) -> None:
+        self._remove_unfinished()
         try:
             for picture in self.queue:
                 self.write(picture)
         except Closed:
             return
+
+    def _remove_unfinished(self) -> None:
+        """Remove the temporary files of a killed program (`replace_file`)."""
+        for path in (self._folder / camera_folder(self._camera)).glob("*/*.jpg.tmp"):
+            with suppress(OSError):
+                path.unlink()
 
     def write(self, picture: Picture) -> None:
         """Write the files of a picture. A failure is told once and counted."""

@@ -46,9 +46,9 @@ def export(
     overwrite: Annotated[bool, flag("--overwrite", "Replace the file if it exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a time span of a continuous recording as one file, without encoding it again.
+    """Write a time span of a recording as one file.
 
-    The file begins with the keyframe before the begin. Times without a recording are left out.
+    Nothing is encoded again: the file begins with the keyframe before the begin. Times without a recording are left out.
     """
     with command(quiet=quiet, prints=True) as (terminal, _):
         from streamer.clips.exports.plan import make_plan
