@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def test_sound_is_copied_from_the_first_frame_on(tmp_path: Path) -> None:
     export(plan, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as read:
         video, sound = read.streams.video[0], read.streams.audio[0]
-        lasts = [float((stream.duration or 0) * (stream.time_base or 0)) for stream in (video, sound)]
+        lasts = [float((one.duration or 0) * (one.time_base or Fraction(0))) for one in (video, sound)]
         samples = [frame.to_ndarray()[0] for frame in read.decode(sound)]
     assert lasts[1] == pytest.approx(lasts[0], abs=0.15)
     heard = np.abs(np.concatenate(samples))
