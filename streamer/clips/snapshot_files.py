@@ -33,10 +33,9 @@ _PADDING = 0.15
 """Of the crop, on each side: share of the longer side of the box, because a tight crop hides what the object does."""
 _LEAST_CROP_PX = 160
 """The least width and height of a crop: a small object is told by what is around it."""
-
-
 _MOST_QUEUED = 64
 _MOST_QUEUED_BYTES = 96 << 20
+"""Pictures that wait for the disk; beyond that the oldest are left out."""
 
 
 @dataclass(frozen=True, slots=True)
