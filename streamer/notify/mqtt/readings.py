@@ -44,6 +44,8 @@ class Readings:
     def update(self, readings: CameraReadings) -> Retained:
         """The newest readings of a camera. Those of its former rules are taken back."""
         with self._lock:
+            if self._names is not None and readings.camera not in self._names:
+                return {}  # of a camera that was removed, and ends late
             before = self._cameras.get(readings.camera)
             if readings.condition not in WATCHING and before is not None and not _rules(readings):
                 # A camera that starts again has no readings of rules yet, and keeps those that it had.

@@ -22,6 +22,8 @@ from streamer.notify.mqtt.topics import Topics
 from streamer.notify.target import CameraReadings, Message, TargetContext
 
 _BORN = b"online"
+_PICTURE_ATTEMPTS = 3
+"""A message that failed so often is sent without its picture."""
 
 
 class MqttTarget:
@@ -73,10 +75,15 @@ class MqttTarget:
         camera = message.event.camera
         if message.phase is not None:
             yield Publication(self._topics.last_event(camera), body, retain=True, content_type="application/json")
-        elif self._settings.snapshot and message.snapshot is not None and "snapshot" in message.payload["files"]:
+        elif self._sends_picture(message) and message.snapshot is not None:
             with suppress(OSError):  # deleted to make room
                 picture = message.snapshot.read_bytes()
                 yield Publication(self._topics.snapshot(camera), picture, retain=True, content_type="image/jpeg")
+
+    def _sends_picture(self, message: Message) -> bool:
+        # With MQTT 3.1.1 a broker does not say that a message is too large, but closes the connection.
+        is_new = "snapshot" in message.payload["files"] and message.attempts < _PICTURE_ATTEMPTS
+        return self._settings.snapshot and is_new
 
     def publish(self, readings: CameraReadings) -> None:
         """See `StateTarget`."""
