@@ -141,7 +141,8 @@ class EventStore:
         """
         if unknown := files.keys() - set(ATTACHED):
             raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
-        self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
+        if files:
+            self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
 
     def record_file(self, camera: str, file: RecordedFile) -> None:
         """Note what a continuous recording of a camera did with a file. Never waits; any thread."""

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.config.camera import CameraSettings
-from streamer.config.events import StoreSettings
 from streamer.config.loading import is_site, load_settings, load_site
-from streamer.config.notify import NotifySettings
 from streamer.config.settings import MetricsSettings, StreamSettings
 from streamer.config.site import SiteSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, StreamerError
-from streamer.events.service import require_store
-from streamer.notify.notifier import build
 from streamer.run.outputs import Outputs
+from streamer.serve.checks.events import described_events, event_problems, names_without_events
 from streamer.serve.checks.outputs import output_problems, shown_name
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
 from streamer.system.secrets import SECRETS, redacted
@@ -49,14 +45,14 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
     source = settings.source.uri or ""
     SECRETS.split(source)
     problems = [*stream_problems(settings, settings.detector), *_metrics_problems(settings.metrics)]
-    problems += _event_problems(settings.store, settings.notify)
+    problems += event_problems(settings.store, settings.notify)
     if problems:
         raise ConfigError(*problems)
     Outputs(settings.outputs).check(source)
     lines = [
         f"{redacted(source) or 'the source is given to run'}{_outputs(settings)}",
         f"detector: {detector_title(settings.detector)}",
-        *_described_events(settings.store, settings.notify),
+        *described_events(settings.store, settings.notify),
         f"{file}: valid settings of one run",
     ]
     return CheckedFile(lines, {redacted(source): settings.source} if source else {})
@@ -71,7 +67,7 @@ def check_site(site: SiteSettings) -> None:
     if problems := list(site.problems()):
         raise ConfigError(*problems)
     problems = [*_detector_problems(site), *output_problems(site), *_metrics_problems(site.metrics)]
-    problems += _event_problems(site.store, site.notify)
+    problems += event_problems(site.store, site.notify)
     refused = {problem.partition(":")[0] for problem in problems}
     for name, camera in site.cameras.items():
         shared = site.detector_of(camera)
@@ -90,7 +86,7 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
         lines.append(f"{_setting_of(entry)}: {detector_title(shared)}, policy {shared.policy}, for {users}")
     unused = [entry for entry in site.detectors if entry not in site.detectors_in_use()]
     lines += [f"{_setting_of(entry)}: no camera uses it" for entry in unused]
-    lines += _described_events(site.store, site.notify)
+    lines += [*described_events(site.store, site.notify), *names_without_events(site)]
     lines.append(f"{file}: valid settings of {counted(len(site.cameras), 'camera')}")
     return CheckedFile(lines, {name: camera.source for name, camera in site.cameras.items()})
 
@@ -111,31 +107,6 @@ def _metrics_problems(settings: MetricsSettings) -> Iterator[str]:
             MetricsServer(settings.address, lambda: ())
         except ConfigError as error:
             yield f"metrics.address: {error}"
-
-
-def _described_events(store: StoreSettings, notify: NotifySettings) -> list[str]:
-    """Where events are kept, and who is told, one line; none if they are not kept."""
-    told = [f"{name} ({settings.type})" for name, settings in notify.targets.items()]
-    return [f"events: {store.folder}{', told to ' if told else ''}{', '.join(told)}"] if store.folder else []
-
-
-def _event_problems(store: StoreSettings, notify: NotifySettings) -> Iterator[str]:
-    """What keeps events from being stored or told, one line each."""
-    for name, settings in notify.targets.items():
-        try:
-            build(name, settings, store.folder).close()
-        except ConfigError as error:
-            yield str(error)
-    try:
-        require_store(store, notify)
-    except ConfigError as error:
-        yield str(error)
-    if store.folder is not None:
-        exists = next(one for one in (store.folder.absolute(), *store.folder.absolute().parents) if one.exists())
-        if not exists.is_dir():
-            yield f"store.folder: {exists} is no folder; choose another one"
-        elif not os.access(exists, os.W_OK | os.X_OK):
-            yield f"store.folder: cannot write in {exists}; choose another folder, or change its owner or rights"
 
 
 def _setting_of(entry: str) -> str:
