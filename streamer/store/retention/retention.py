@@ -1,7 +1,7 @@
 """The thread that deletes events beyond the limits of the store: age, size, and free space on the disk; oldest first.
 
 Favourites and events that last are kept. The writer deletes rows, in small transactions that note their files. The
-files are deleted here, a few at a time with a pause as long as the work, so that the disk stays free for recordings.
+files are deleted here, a few at a time with pauses, so that processor and disk stay free for cameras and recordings.
 Where the disk is so full that no row can be deleted, files go first.
 """
 
@@ -32,6 +32,8 @@ EVERY_S = 60.0
 ROWS_TOGETHER = 50
 """Rows of one transaction; what is saved meanwhile waits for it."""
 FILES_TOGETHER = 10
+PAUSE = 4.0
+"""The pause after some files, as a multiple of the time that their deletion took."""
 COMMIT_S = 30.0
 END_S = 10.0
 DAY_S = 86_400.0
@@ -188,7 +190,7 @@ class Retention:
             began_s = time.monotonic()
             gone = files.unlink(self._folder, paths, today=date.today())
             self._put(Change(partial(changes.forget_removed, paths=gone)))
-            self._ending.wait(time.monotonic() - began_s)
+            self._ending.wait(PAUSE * (time.monotonic() - began_s))
             last = paths[-1]
 
     def _noted_files(self, after: str) -> list[str]:
