@@ -126,7 +126,8 @@ class Retention:
             excess = self._query(_total_bytes, 0) - self._keep_bytes
             while excess > 0 and (freed := self._delete_oldest("bytes > 0", [], excess)):
                 excess -= freed
-            self._report("size", "favourites and events that last are larger than store.keep_gb", excess > 0)
+            is_left = excess > 0 and not self._interrupted()
+            self._report("size", "favourites and events that last are larger than store.keep_gb", is_left)
         self._free_space()
 
     def _delete_old_files(self, before: date) -> None:
@@ -145,7 +146,8 @@ class Retention:
             limit = f"the disk of {self._folder} has less than {self._min_free_bytes / GB:.3g} GB free"
             self._report("free", f"{limit} (store.min_free_gb); the oldest events are deleted")
             if not self._delete_oldest("bytes > 0", [], missing):
-                self._report("none", f"{limit} (store.min_free_gb), and no event is left that may be deleted")
+                if not self._interrupted():
+                    self._report("none", f"{limit} (store.min_free_gb), and no event is left that may be deleted")
                 return
         self._reported -= {"free", "none"}
 
@@ -178,10 +180,14 @@ class Retention:
 
         self._progress.clear()
         self._put(Change(apply, committed))
-        while not (done.is_set() or self._full.is_set() or self._ending.is_set()):
+        while not (done.is_set() or self._interrupted()):
             self._progress.wait(COMMIT_S)
             self._progress.clear()
         return done.is_set() and not self._ending.is_set()
+
+    def _interrupted(self) -> bool:
+        """Whether the program ends or nothing can be written, so a step may have done only a part."""
+        return self._full.is_set() or self._ending.is_set()
 
     def _delete_noted_files(self) -> None:
         """Delete the files whose rows are gone."""
