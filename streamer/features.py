@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streamer.media.packet_tap import PacketTap
     from streamer.media.passthrough import Passthrough
     from streamer.values.labels import LabelTable
+    from streamer.values.recordings import RecordedFile
 
 Extensions = Mapping[str, Mapping[str, Any]]
 """The settings of features of other packages, by name, as the user wrote them."""
@@ -75,6 +76,7 @@ class SinkContext:
         draw: settings of drawing, for sinks that draw.
         window: settings of windows.
         on_close: ends the run; called when the user closes a window, or the reader of standard output is gone.
+        recorded: gets the files of a continuous recording, from any thread; must return quickly.
         extensions: settings of features of other packages.
     """
 
@@ -84,6 +86,7 @@ class SinkContext:
     draw: DrawSettings | None = None
     window: WindowSettings | None = None
     on_close: Callable[[], None] | None = None
+    recorded: Callable[[RecordedFile], None] = lambda _: None
     extensions: Extensions = field(default_factory=dict)
 
 

@@ -121,12 +121,10 @@ class PassthroughSource(Protocol):
     @property
     def passthrough(self) -> Passthrough | None:
         """The other streams of the input, for sinks that copy them; None if it cannot have any."""
-        ...
 
     @property
     def notes(self) -> Sequence[str]:
         """What it changed or left out, one line each, for the report; complete when the source has ended."""
-        ...
 
 
 class Detector(Protocol):
@@ -141,7 +139,6 @@ class Detector(Protocol):
         Raises:
             DetectorError: the model failed on this frame, which is lost; any other error ends the run.
         """
-        ...
 
     def close(self) -> None:
         """Release the model. Closing twice is allowed.
@@ -149,7 +146,6 @@ class Detector(Protocol):
         Another thread may still be in `detect`: a run that ends does not wait long for it. That `detect` may then fail
         or complete, and `close` may wait for it.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,7 +215,6 @@ class Annotator(Protocol):
 
     def draw(self, canvas: Drawable, scene: Scene) -> None:
         """Draw what the scene holds; `canvas` must not be used after the call."""
-        ...
 
 
 @runtime_checkable
@@ -228,7 +223,6 @@ class WaitingSink(Protocol):
 
     def release(self) -> None:
         """Any thread: the run ends; `write` returns and does not wait any more."""
-        ...
 
 
 @runtime_checkable
@@ -238,12 +232,21 @@ class ConnectedSink(Protocol):
     @property
     def connected(self) -> bool:
         """Whether scenes get through at this moment."""
-        ...
 
     @property
     def skipped(self) -> int:
         """Scenes that were written while it was not connected."""
-        ...
+
+
+@runtime_checkable
+class EventSink(Protocol):
+    """A sink that writes events, also those that end because the run ends."""
+
+    def write_end(self, scene: Scene) -> None:
+        """Display thread, after the last `write`, however the run ends: the last scene again, with the final events.
+
+        Not called if there are none. Raises SinkError as `write` does.
+        """
 
 
 @runtime_checkable
@@ -253,12 +256,10 @@ class DescribedSink(Protocol):
     @property
     def destination(self) -> str:
         """One line such as `view at http://127.0.0.1:8080/`, once it is entered; without credentials."""
-        ...
 
     @property
     def files(self) -> Sequence[Path]:
         """The files that it has completed, oldest first; read after it is left."""
-        ...
 
 
 class Sink(Protocol):
@@ -272,7 +273,6 @@ class Sink(Protocol):
     @property
     def stage(self) -> str:
         """The name of its stage in the report: `encode`, `jsonl`, ..."""
-        ...
 
     @property
     def main_thread(self) -> bool:
@@ -297,4 +297,3 @@ class Sink(Protocol):
 
     def write(self, scene: Scene) -> None:
         """Write one scene. Raises SinkError if the output cannot continue (a full disk)."""
-        ...

@@ -14,7 +14,6 @@ those that share a detector take turns (`streamer.inference.pool`).
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
+from streamer.analytics.rules import Rules
 from streamer.errors import DetectorError, Interrupted
 from streamer.flow.cadence import Cadence
 from streamer.flow.failures import DetectorFailures
@@ -29,19 +29,16 @@ from streamer.flow.observers import RunObserver, RunSetup
 from streamer.flow.playout import Playout, RateMeter
 from streamer.flow.queues import Closed
 from streamer.flow.simulated_clock import Latency
-from streamer.flow.sink_worker import SinkWorker, build_sink_workers
+from streamer.flow.sink_worker import SinkWorker, build_sink_workers, finish_sink_workers
 from streamer.flow.stats import RunStats
 from streamer.flow.threads import ThreadGroup
 from streamer.interfaces import Annotator, Detector, Scene, Sink, Source
 from streamer.presentation.frame_path import FramePath, build_frame_path
 from streamer.presentation.presentation import Presented
 from streamer.render.annotators import Renderer
-from streamer.system.suggestions import counted
 from streamer.values.delivery import Detected
 from streamer.values.states import DropCause, FrameState, Overlay
 from tracking.types import Detections, Tracker
-
-log = logging.getLogger(__name__)
 
 DETECTOR_DEADLINE_S = 0.5  # a detection cannot be interrupted, and a run that ends early does not need its result
 LIVE_DEADLINE_S = 1.0  # together with leaving the sinks, this ends a live run within 3 s, whatever hangs
@@ -71,7 +68,7 @@ class Pipeline:
         stats: the figures of the run, complete when it has ended; `stats.stream` names this stream.
         observers: notified of what happens in the run.
         path: replaces the frame path that source, cadence and overlay lead to (a replay).
-        rules: adds `Scene.watched` to each scene before it is drawn; called by the display thread.
+        rules: add `Scene.watched` to each scene before it is drawn, and end the events that last at the end of the run.
 
     Raises:
         ValueError: no detector, an unknown overlay, or `Cadence.max_gap_s` for a live source.
@@ -97,7 +94,7 @@ class Pipeline:
         stats: RunStats | None = None,
         observers: Sequence[RunObserver] = (),
         path: FramePath | None = None,
-        rules: Callable[[Scene], Scene] | None = None,
+        rules: Rules | None = None,
     ) -> None:
         if not detectors:
             raise ValueError("a pipeline needs a detector")
@@ -106,7 +103,7 @@ class Pipeline:
         self._failures, self._rate = DetectorFailures(), RateMeter()
         self._renderer = Renderer(annotators, source.info.sample_aspect_ratio)
         self._draws = draw or any(sink.wants_picture for sink in sinks)
-        self._select, self._rules, self._stop = select, rules or (lambda scene: scene), threading.Event()
+        self._select, self._rules, self._stop = select, rules or Rules(), threading.Event()
         self._observers, self.stats = tuple(observers), stats or RunStats()
         self.stats.observe(self._observers)
         self._setup = RunSetup(
@@ -166,8 +163,9 @@ class Pipeline:
                     if not self._stop.is_set():
                         raise
                 cause = DropCause.INTERRUPTED
-                self._finish()
+                finish_sink_workers(self._sink_workers, LIVE_DEADLINE_S if self._live else None)
         finally:
+            self._end_events()
             self.stats.ledger.settle_rest(FrameState.DROPPED, cause)
             self.stats.threads["detect"] = len(self._detectors)
             self.stats.wall_s = time.monotonic() - began_s
@@ -181,12 +179,6 @@ class Pipeline:
         for sink_worker in self._sink_workers:
             if not sink_worker.sink.main_thread:
                 thread_group.start("sink", partial(self._drain, sink_worker))
-
-    def _finish(self) -> None:
-        until_s = time.monotonic() + LIVE_DEADLINE_S
-        for sink_worker in self._sink_workers:
-            left_s = max(until_s - time.monotonic(), 0.0) if self._live else None
-            sink_worker.finish(LIVE_DEADLINE_S if sink_worker.keeps_all else left_s)
 
     def _abort(self) -> None:
         self._source.stop()
@@ -216,10 +208,8 @@ class Pipeline:
 
     def _count_damage(self) -> None:
         for damage in self._source.take_damage():
-            self.stats.ledger.add_damage(damage)
-            if not self._live:  # a camera may lose frames for weeks; status line and metrics have the counts
-                detail = damage.detail and f" ({damage.detail})"
-                log.warning("%s lost: %s%s", counted(damage.frames, "frame"), damage.cause, detail)
+            # A camera may lose frames for weeks; status line and metrics have the counts.
+            self.stats.ledger.add_damage(damage, warns=not self._live)
 
     # detector threads
 
@@ -276,6 +266,13 @@ class Pipeline:
                 self.stats.add_age("shown", time.monotonic() - presented.frame.captured_s)
             yield scene
             started_s = time.perf_counter()
+
+    def _end_events(self) -> None:
+        if (scene := self._rules.finish()) is not None:
+            for observer in self._observers:
+                observer.events_ended(scene)
+            for sink_worker in self._sink_workers:
+                sink_worker.write_end(scene)
 
     def _draw(self, presented: Presented) -> Scene:
         fps = round(self._rate.tick(time.monotonic()), 1) if self._live else float(self._source.info.average_fps or 0)

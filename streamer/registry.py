@@ -1,4 +1,4 @@
-"""The sources, detectors, trackers, policies, annotators and sinks by name. A new one adds one line here.
+"""The sources, detectors, trackers, policies, annotators, sinks and targets by name. A new one adds one line here.
 
 Each class declares what it accepts and how it is built from settings (`streamer.features`). The openers try the classes
 in the order of these tables. An entry is `module:class` and is imported when it is needed, so a command imports only
@@ -195,4 +195,9 @@ SINKS = Registry(
         "video": "streamer.sinks.video.video:VideoSink",
     },
 )
-ALL = (SOURCES, DETECTORS, TRACKERS, POLICIES, ANNOTATORS, SINKS)
+TARGETS = Registry(
+    "streamer.targets",
+    {},
+    needs=("from_settings", "deliver", "cancel", "close"),
+)
+ALL = (SOURCES, DETECTORS, TRACKERS, POLICIES, ANNOTATORS, SINKS, TARGETS)

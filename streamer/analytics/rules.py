@@ -6,8 +6,9 @@ between two detections boxes are carried or interpolated, and the path of a box 
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,13 +21,29 @@ from streamer.analytics.zones import Change, Zones
 from streamer.config.analytics import AnalyticsSettings, LineSettings, RuleSettings, ZoneSettings
 from streamer.errors import ConfigError
 from streamer.interfaces import Scene, StreamInfo
-from streamer.values.events import CROSSINGS, Event, EventKind, LineState, Watched, ZoneState, counted_as
+from streamer.values.events import (
+    CROSSINGS,
+    Direction,
+    Event,
+    EventKind,
+    EventPhase,
+    LineState,
+    Watched,
+    ZoneState,
+    counted_as,
+)
 from streamer.values.labels import LabelTable
 
 R = TypeVar("R", bound=RuleSettings)
 
 Count = Callable[[str, str], None]
 _ANCHOR_Y = {"top": 0.0, "centre": 0.5, "bottom": 1.0}
+_PHASES = {
+    EventKind.CROSSING: EventPhase.MOMENT,
+    EventKind.ENTER: EventPhase.START,
+    EventKind.DWELL: EventPhase.UPDATE,
+    EventKind.LEAVE: EventPhase.END,
+}
 
 
 class Rules:
@@ -36,47 +53,65 @@ class Rules:
     new segment of the stream, and a step back in time, forget all tracks: those inside a zone leave.
 
     Args:
-        settings: the lines and zones.
+        settings: the lines and zones; none if None.
         camera: the name in events of a stream without a name.
         count: gets `crossing in`, `crossing out` or the kind of each event, with the name of its rule.
     """
 
-    def __init__(self, settings: AnalyticsSettings, camera: str, count: Count = lambda _what, _rule: None) -> None:
+    def __init__(
+        self,
+        settings: AnalyticsSettings | None = None,
+        camera: str = "",
+        count: Count = lambda _what, _rule: None,
+    ) -> None:
+        settings = settings or AnalyticsSettings()
         self._settings, self._camera, self._count = settings, camera, count
         self._labels = _Labels()
         self._lines = [(group, Lines(group)) for group in _by_anchor(settings.lines)]
         self._zones = [(group, self._zone_group(group)) for group in _by_anchor(settings.zones)]
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._segment, self._time_s = -1, float("-inf")
+        self._numbers = itertools.count(1)
+        self._open: dict[tuple[str, int], int] = {}
+        self._last: Scene | None = None
 
     def __call__(self, scene: Scene) -> Scene:
         """The scene with its events, and the counts after it. Scenes come in the order in which they are shown."""
-        frame = scene.frame
-        events = []
-        if frame.segment != self._segment or frame.time_s < self._time_s:
-            events += list(self._reset(scene))
-        self._segment, self._time_s = frame.segment, frame.time_s
+        if not self._settings.rules:
+            return scene
+        frame, last, events = scene.frame, self._last, list[Event]()
+        if last is not None and (frame.segment != last.frame.segment or frame.time_s < last.frame.time_s):
+            events += self._reset(scene)
+        self._last = scene
         self._labels.add(scene)
-        events += list(self._events(scene))
+        events += self._events(scene)
+        return self._watched(scene, events)
+
+    def finish(self) -> Scene | None:
+        """The last scene with the events that end because the run ends; None if there are none."""
+        last, self._last = self._last, None
+        events = [] if last is None else list(self._reset(last))
+        return self._watched(last, events) if last is not None and events else None
+
+    def _watched(self, scene: Scene, events: Iterable[Event]) -> Scene:
+        events = tuple(events)
         for event in events:
             what = counted_as(event.kind, event.direction)
             self._counts[what, event.rule] += 1
             self._count(what, event.rule)
-        watched = Watched(tuple(events), tuple(self._line_states()), tuple(self._zone_states()))
-        return replace(scene, watched=watched)
+        return replace(scene, watched=Watched(events, tuple(self._line_states()), tuple(self._zone_states())))
 
     def _events(self, scene: Scene) -> Iterator[Event]:
         ids, size, time_s = scene.tracks.ids.tolist(), (scene.frame.width, scene.frame.height), scene.frame.time_s
         corners = scene.tracks.boxes.astype(np.float64)
         boxes = corners[:, 2:] - corners[:, :2]
+        for zones, zone_group in self._zones:
+            for change in zone_group.update(ids, _anchors(corners, zones[0].anchor), boxes, size, time_s):
+                yield self._change(scene, zones[change.zone], change)
         for lines, line_group in self._lines:
             for crossing in line_group.update(ids, _anchors(corners, lines[0].anchor), boxes, size, time_s):
                 track, settings = ids[crossing.row], lines[crossing.line]
                 if self._labels.fit(track, settings):
                     yield self._crossing(scene, settings, track, crossing)
-        for zones, zone_group in self._zones:
-            for change in zone_group.update(ids, _anchors(corners, zones[0].anchor), boxes, size, time_s):
-                yield self._change(scene, zones[change.zone], change)
 
     def _reset(self, scene: Scene) -> Iterator[Event]:
         for _, line_group in self._lines:
@@ -86,13 +121,49 @@ class Rules:
                 yield self._change(scene, zones[change.zone], change)
         self._labels.clear()
 
-    def _crossing(self, scene: Scene, line: LineSettings, track: int, crossing: Crossing) -> Event:
-        label, camera = self._labels.name(track), scene.stream or self._camera
-        return Event(line.name, EventKind.CROSSING, track, label, crossing.time_s, camera, crossing.direction)
+    def _crossing(self, scene: Scene, line: LineSettings, track: int, one: Crossing) -> Event:
+        return self._event(scene, line, EventKind.CROSSING, track, one.time_s, direction=one.direction)
 
     def _change(self, scene: Scene, zone: ZoneSettings, one: Change) -> Event:
-        label, camera = self._labels.name(one.track), scene.stream or self._camera
-        return Event(zone.name, one.kind, one.track, label, one.time_s, camera, inside_s=one.inside_s)
+        return self._event(scene, zone, one.kind, one.track, one.time_s, inside_s=one.inside_s)
+
+    def _event(
+        self,
+        scene: Scene,
+        rule: RuleSettings,
+        kind: EventKind,
+        track: int,
+        time_s: float,
+        direction: Direction | None = None,
+        inside_s: float | None = None,
+    ) -> Event:
+        phase = _PHASES[kind]
+        if phase in (EventPhase.MOMENT, EventPhase.START):
+            number = next(self._numbers)
+            if phase is EventPhase.START:
+                self._open[rule.name, track] = number
+        elif phase is EventPhase.UPDATE:
+            number = self._open[rule.name, track]
+        else:
+            number = self._open.pop((rule.name, track))
+        return Event(
+            rule.name,
+            kind,
+            track,
+            self._labels.name(track),
+            time_s,
+            scene.stream or self._camera,
+            direction,
+            inside_s,
+            phase,
+            number,
+            self._labels.best_score(track),
+            zones=self._zones_of(track),
+        )
+
+    def _zones_of(self, track: int) -> tuple[str, ...]:
+        """The zones that the track has entered and not left."""
+        return tuple(zone.name for zones, group in self._zones for at, zone in enumerate(zones) if group.has(track, at))
 
     def _zone_group(self, zones: Sequence[ZoneSettings]) -> Zones:
         return Zones(zones, lambda track, zone: self._labels.fit(track, zones[zone]))
@@ -109,10 +180,11 @@ class Rules:
 
 
 class _Labels:
-    """The class of each track: the one that was shown most often."""
+    """The class of each track, which is the one that was shown most often, and its highest score."""
 
     def __init__(self) -> None:
         self._shown: dict[int, Counter[int]] = {}
+        self._scores: dict[int, float] = {}
         self._last_s: dict[int, float] = {}
         self._table = LabelTable(())
         self._rows: dict[str, frozenset[int]] = {}
@@ -120,6 +192,7 @@ class _Labels:
 
     def clear(self) -> None:
         self._shown.clear()
+        self._scores.clear()
         self._last_s.clear()
         self._pruned_s = 0.0
 
@@ -127,17 +200,22 @@ class _Labels:
         if scene.labels is not self._table:
             self._table, self._rows = scene.labels, {}
         time_s, tracks = scene.frame.time_s, scene.tracks
-        for track, label in zip(tracks.ids.tolist(), tracks.labels.tolist(), strict=True):
+        rows = zip(tracks.ids.tolist(), tracks.labels.tolist(), tracks.scores.tolist(), strict=True)
+        for track, label, score in rows:
             self._shown.setdefault(track, Counter())[label] += 1
+            self._scores[track] = max(self._scores.get(track, 0.0), score)
             self._last_s[track] = time_s
         if time_s - self._pruned_s > FORGOTTEN_AFTER_S:
             self._pruned_s = time_s
             # A stay in a zone can end `leave_s` after the last frame of a track, up to an hour.
             for track in [one for one, last_s in self._last_s.items() if time_s - last_s > 3600 + FORGOTTEN_AFTER_S]:
-                del self._shown[track], self._last_s[track]
+                del self._shown[track], self._scores[track], self._last_s[track]
 
     def name(self, track: int) -> str:
         return self._table.name(self._row(track))
+
+    def best_score(self, track: int) -> float:
+        return self._scores[track]
 
     def fit(self, track: int, rule: RuleSettings) -> bool:
         """Whether the rule counts the class of the track."""
@@ -151,8 +229,8 @@ class _Labels:
         return max(self._shown[track].items(), key=lambda item: item[1])[0]
 
 
-def build_rules(settings: AnalyticsSettings, labels: LabelTable, info: StreamInfo, count: Count) -> Rules | None:
-    """The rules of a run; None if the settings have none.
+def build_rules(settings: AnalyticsSettings, labels: LabelTable, info: StreamInfo, count: Count) -> Rules:
+    """The rules of a run.
 
     Args:
         settings, count: as of `Rules`.
@@ -169,7 +247,7 @@ def build_rules(settings: AnalyticsSettings, labels: LabelTable, info: StreamInf
             except ConfigError as error:
                 raise ConfigError(f"analytics.{section}.{at}.classes: {error}") from error
     camera = info.name if info.path is None else Path(info.path).name
-    return Rules(settings, camera, count) if settings.rules else None
+    return Rules(settings, camera, count)
 
 
 def _by_anchor(rules: Sequence[R]) -> list[list[R]]:

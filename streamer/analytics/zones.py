@@ -63,14 +63,19 @@ class Zones:
     def reset(self) -> Iterator[Change]:
         """Forget all tracks; those inside leave."""
         for zone, stays in enumerate(self._stays):
-            for track, stay in stays.items():
+            for track, stay in list(stays.items()):
+                del stays[track]
                 if stay.entered:
                     yield _change(track, zone, EventKind.LEAVE, stay, stay.last_s)
-            stays.clear()
 
     def inside(self, zone: int) -> int:
         """The number of tracks that have entered a zone and not left it."""
         return sum(stay.entered for stay in self._stays[zone].values())
+
+    def has(self, track: int, zone: int) -> bool:
+        """Whether a track has entered a zone and not left it."""
+        stay = self._stays[zone].get(track)
+        return stay is not None and stay.entered
 
     def update(
         self, ids: Sequence[int], points: Array, boxes: Array, size: tuple[int, int], time_s: float

@@ -20,12 +20,12 @@ class CameraWatchSettings(Section):
     """When a camera counts as lost, covered or moved. A duration of null turns that off."""
 
     when: Literal["live", "always", "never"] = "live"
-    """`live`: for live sources. `always`: also for files, such as recordings of a camera, where a cut counts as moved."""
+    """`live`: for live sources. `always`: also for files, such as recordings, where a cut counts as moved."""
     lost_s: float | None = Field(default=10.0, ge=0, le=3600)
     """After so long without a frame the camera is lost, seconds; it is back with the next frame."""
     covered_s: float | None = Field(default=10.0, ge=1, le=3600)
-    """After so long without details the camera is covered, seconds of media time: by a hand or cloth, blinded by a light,
-    out of focus."""
+    """After so long without details the camera is covered, seconds of media time: by a hand or cloth, blinded by a
+    light, out of focus."""
     covered_share: float = Field(default=0.2, gt=0, lt=1)
     """The picture has no details if it has less than this share of its usual ones."""
     moved_s: float | None = Field(default=10.0, ge=1, le=3600)

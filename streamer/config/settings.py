@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from streamer.config.analytics import AnalyticsSettings
 from streamer.config.detector import DetectorSettings
 from streamer.config.events import EventSettings, StoreSettings
+from streamer.config.notify import NotifySettings
 from streamer.config.output import OutputEntry, OutputSettings
 from streamer.config.section import Section
 from streamer.config.source import SourceSettings
@@ -120,3 +121,4 @@ class Settings(StreamSettings):
     window: WindowSettings = WindowSettings()
     metrics: MetricsSettings = MetricsSettings()
     store: StoreSettings = StoreSettings()
+    notify: NotifySettings = NotifySettings()

@@ -13,6 +13,7 @@ from streamer.config.camera import CameraSettings
 from streamer.config.detector import DetectorSettings
 from streamer.config.events import StoreSettings
 from streamer.config.layers import camera_values, long_form
+from streamer.config.notify import NotifySettings
 from streamer.config.section import Section, validated
 from streamer.config.settings import MetricsSettings
 from streamer.errors import ConfigError
@@ -100,6 +101,7 @@ class SiteSettings(Section):
     metrics: MetricsSettings = MetricsSettings()
     control: ControlSettings = ControlSettings()
     store: StoreSettings = StoreSettings()
+    notify: NotifySettings = NotifySettings()
     cameras: dict[CameraName, CameraSettings]
     """By name, which is in every log line, metric and report, and replaces `{camera}` in the names of outputs. The
     defaults are merged already."""

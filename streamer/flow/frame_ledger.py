@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Sequence
 
 from streamer.flow.observers import RunObserver
 from streamer.interfaces import Damage
+from streamer.system.suggestions import counted
 from streamer.values.states import FrameState
+
+log = logging.getLogger(__name__)
 
 
 class FrameLedger:
@@ -52,10 +56,13 @@ class FrameLedger:
             self._settled[state, cause] += frames
         self._notify(state, cause, frames)
 
-    def add_damage(self, damage: Damage) -> None:
-        """Frames were lost before the route: they enter and are settled."""
+    def add_damage(self, damage: Damage, *, warns: bool) -> None:
+        """Frames were lost before the route: they enter and are settled. `warns`: this is logged."""
         self.enter(damage.frames)
         self.settle(damage.state, damage.cause, damage.frames)
+        if warns:
+            detail = damage.detail and f" ({damage.detail})"
+            log.warning("%s lost: %s%s", counted(damage.frames, "frame"), damage.cause, detail)
 
     def settle_rest(self, state: FrameState, cause: str) -> None:
         """The run ended: settle all frames in flight."""

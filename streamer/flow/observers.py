@@ -13,9 +13,11 @@ from av.video.stream import VideoStream
 from streamer.flow.cadence import Cadence
 from streamer.interfaces import Scene, StreamInfo
 from streamer.media.packet_tap import PacketTap
+from streamer.media.passthrough import Passthrough
 from streamer.values.delivery import Delivery
 from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
+from streamer.values.recordings import RecordedFile
 from streamer.values.states import FrameState, Overlay
 
 PacketReceiver = Callable[["Packet[VideoStream]"], None]
@@ -47,8 +49,10 @@ class RunObserver:
     Entered before the source is opened, left after the run. Methods must return quickly: a live run does not wait.
     """
 
-    wants_packets: ClassVar[bool] = False
-    """Whether `stream_opened` is called. Decoding then uses one thread, so that it can be repeated exactly."""
+    wants_packets: bool = False
+    """Whether `stream_opened` is called."""
+    wants_exact_decoding: ClassVar[bool] = False
+    """Whether the packets must decode to the same frames again. Decoding then uses one thread."""
     destination: str = ""
     """Where it writes, one line for the start of a run; empty if it writes nothing."""
 
@@ -64,6 +68,9 @@ class RunObserver:
         Raises:
             ConfigError: this run cannot be observed.
         """
+
+    def passthrough_opened(self, passthrough: Passthrough) -> None:
+        """Main thread, after `source_opened`: the other streams of the source, if it can have any."""
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """Main or capture thread: a live source lost its connection, or has one that sends frames.
@@ -101,6 +108,15 @@ class RunObserver:
     def scene_shown(self, scene: Scene) -> None:
         """Display thread: a scene was handed to the sinks."""
 
+    def events_ended(self, scene: Scene) -> None:
+        """Display thread, after the last scene, however the run ends: that scene again, with the final events.
+
+        Its `watched.events` are the ends of the events that lasted. Not called if there are none.
+        """
+
+    def file_recorded(self, file: RecordedFile) -> None:
+        """Any thread: a continuous recording began, completed or removed a file; also while the sinks are left."""
+
 
 def packet_tap(observers: Sequence[RunObserver]) -> PacketTap | None:
     """What a source hands its packets to; None if no observer wants them."""
@@ -112,6 +128,7 @@ class _PacketTap:
     """Numbers the streams that an observer wants, over all connections of a run. Thread-safe."""
 
     def __init__(self, observers: Sequence[RunObserver]) -> None:
+        self.exact = any(observer.wants_exact_decoding for observer in observers)
         self._observers = observers
         self._lock = threading.Lock()
         self._streams = 0

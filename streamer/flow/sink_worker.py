@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from streamer.errors import SinkError
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.flow.stats import RunStats
-from streamer.interfaces import ConnectedSink, Scene, Sink, WaitingSink
+from streamer.interfaces import ConnectedSink, EventSink, Scene, Sink, WaitingSink
 from streamer.values.frame import held_bytes
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,7 @@ class SinkWorker:
         )
         self._behind = False  # display thread only
         self._drained = threading.Event()
+        self._failed = False  # set by the sink thread before `_drained`
         self._skipped = 0  # by the sink itself; sink thread only
 
     @property
@@ -120,6 +121,15 @@ class SinkWorker:
                 return
             waiting = left
 
+    def write_end(self, scene: Scene) -> None:
+        """Display thread, after the threads were joined: the events that end with the run, if the sink writes events.
+
+        A sink that failed, or whose thread hangs, does not get them.
+        """
+        if isinstance(self.sink, EventSink) and self._drained.is_set() and not self._failed:
+            with self._survived():
+                self.sink.write_end(scene)
+
     def release(self) -> None:
         """Any thread: the run ends, so the sink must not wait for a person any more."""
         if isinstance(self.sink, WaitingSink):
@@ -135,6 +145,7 @@ class SinkWorker:
         try:
             yield
         except SinkError as error:
+            self._failed = True
             if self._required:
                 raise
             self._queue.close()
@@ -164,6 +175,19 @@ def build_sink_workers(
         required, keeps = sink not in optional, sink in keep_all
         workers.append(SinkWorker(sink, name, stats, live=live, required=required, keep_all=keeps))
     return tuple(workers)
+
+
+def finish_sink_workers(sink_workers: Sequence[SinkWorker], deadline_s: float | None) -> None:
+    """Display thread: no more scenes; wait until the last ones are written.
+
+    Args:
+        sink_workers: those of a run.
+        deadline_s: the longest wait for all of them, and for each scene of one that keeps all; no limit if None.
+    """
+    until_s = time.monotonic() + (deadline_s or 0.0)
+    for worker in sink_workers:
+        left_s = None if deadline_s is None else max(until_s - time.monotonic(), 0.0)
+        worker.finish(deadline_s if worker.keeps_all else left_s)
 
 
 def _held_bytes(scene: Scene) -> int:

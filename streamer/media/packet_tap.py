@@ -1,4 +1,4 @@
-"""The packets of a stream before they are decoded, for an observer such as the recorder of a live run.
+"""The packets of a stream before they are decoded, for observers such as the recorder of clips.
 
 The thread that reads a stream calls its tap: a connection thread of a live source, the capture thread of a file.
 """
@@ -27,7 +27,14 @@ class StreamTap(Protocol):
 
 
 class PacketTap(Protocol):
-    """Gets each stream that is opened, before its first packet. A live source opens one for each connection."""
+    """Gets each stream that is opened, before its first packet. A live source opens one for each connection.
+
+    Attributes:
+        exact: the packets must decode to the same frames again, so one thread decodes them.
+    """
+
+    @property
+    def exact(self) -> bool: ...
 
     def begin(self, stream: VideoStream) -> StreamTap | None:
         """Start to read a stream.

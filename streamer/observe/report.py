@@ -52,8 +52,8 @@ class Report:
     @property
     def zones(self) -> dict[str, dict[str, int]]:
         """Events of each zone by kind."""
-        kinds = {kind.value: counted_as(kind) for kind in EventKind if kind is not EventKind.CROSSING}
-        return self._counts(self.rules.zones, kinds)
+        kinds = (EventKind.ENTER, EventKind.LEAVE, EventKind.DWELL)
+        return self._counts(self.rules.zones, {kind.value: counted_as(kind) for kind in kinds})
 
     def _counts(self, rules: Sequence[RuleSettings], names: Mapping[str, str]) -> dict[str, dict[str, int]]:
         counts = self.stats.counts

@@ -68,7 +68,8 @@ class Recorder(RunObserver):
         ConfigError: the folder is not empty or cannot be read. On entering: it cannot be written.
     """
 
-    wants_packets: ClassVar[bool] = True
+    wants_packets = True
+    wants_exact_decoding: ClassVar[bool] = True
 
     def __init__(self, folder: Path, source: str, tracker: TrackerSettings, *, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder

@@ -31,6 +31,7 @@ from streamer.run.trackers import build_tracker, tracker_settings
 from streamer.sinks.selection import OpenSinks
 from streamer.sources.selection import open_source
 from streamer.system.secrets import redacted
+from streamer.values.recordings import RecordedFile
 from streamer.values.states import Overlay
 from tracking import assignment
 from tracking.types import Tracker
@@ -144,7 +145,7 @@ def build_run(
     # A wrong class name is refused before a model is downloaded or TensorFlow is imported.
     if own.detector is None:
         selection.check_classes(settings.detector)
-    sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks)
+    sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks, observers)
     built = _build_detectors(own, settings, info, stack, message)
     pipeline = Pipeline(
         source,
@@ -208,6 +209,8 @@ def _enter_source(
         message(f"source: {_live_picture(source.info)}")
     for observer in observers:
         observer.source_opened(source.info, live=is_live(settings, source.info))
+        if isinstance(source, PassthroughSource) and source.passthrough is not None:
+            observer.passthrough_opened(source.passthrough)
     return source
 
 
@@ -232,15 +235,22 @@ def _enter_sinks(
     stack: ExitStack,
     on_close: Callable[[], None],
     own: Sequence[Sink],
+    observers: Sequence[RunObserver],
 ) -> OpenSinks:
     passthrough = source.passthrough if isinstance(source, PassthroughSource) else None
-    sinks = outputs.open_sinks(source.info, settings, on_close, passthrough=passthrough)
+    recorded = partial(_tell_recorded, observers)
+    sinks = outputs.open_sinks(source.info, settings, on_close, passthrough=passthrough, recorded=recorded)
     sinks.all.extend(own)
     sinks.keep_all.extend(own)
     stack.push(partial(_check_written, sinks.all))
     for sink in sinks.all:
         stack.enter_context(sink)
     return sinks
+
+
+def _tell_recorded(observers: Sequence[RunObserver], file: RecordedFile) -> None:
+    for observer in observers:
+        observer.file_recorded(file)
 
 
 def _check_written(

@@ -21,6 +21,7 @@ from streamer.sources.selection import is_live
 from streamer.system import paths
 from streamer.system.partial_file import make_folder
 from streamer.system.secrets import redacted
+from streamer.values.recordings import RecordedFile
 
 STANDARD_OUTPUT = "-"
 _NO_SCHEME = re.compile(r"([\w.-]*):(\d{1,5})/?")
@@ -184,6 +185,7 @@ class Outputs:
         on_close: Callable[[], None] | None = None,
         *,
         passthrough: Passthrough | None = None,
+        recorded: Callable[[RecordedFile], None] = lambda _: None,
     ) -> OpenSinks:
         """The sinks, not yet entered.
 
@@ -192,6 +194,7 @@ class Outputs:
             settings: of drawing, windows and extensions.
             on_close: called when the user closes a window.
             passthrough: the other streams of the input.
+            recorded: gets the files of continuous recordings.
 
         Raises:
             ConfigError: no sink writes to an address, or a setting that does not fit.
@@ -204,6 +207,7 @@ class Outputs:
             draw=settings.draw,
             window=settings.window,
             on_close=on_close,
+            recorded=recorded,
             extensions=settings.extensions,
         )
         return open_sinks(self.entries, context)

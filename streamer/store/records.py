@@ -85,6 +85,7 @@ class Delivery:
         event: the record as it was then.
         attempts: how often it was tried.
         error: of the last attempt, one line; empty before it.
+        files: fields of the record whose files have become complete, such as `clip`; empty if `phase` is not None.
     """
 
     number: int
@@ -94,6 +95,7 @@ class Delivery:
     event: EventRecord
     attempts: int = 0
     error: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

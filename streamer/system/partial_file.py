@@ -151,8 +151,13 @@ def replace_file(path: Path, content: bytes) -> None:
         OSError: the file cannot be written.
     """
     temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def move_to_free_name(source: Path, target: Path) -> None:

@@ -21,17 +21,18 @@ class Finisher:
     """Completes files in the order in which they are handed over.
 
     Args:
-        completed: called by the finishing thread after each file.
+        recorded: called by the finishing thread with each complete file.
+        completed: called by it after each file, also if that failed.
 
     Attributes:
         kept: the file that waits for the end of its audio.
         completed: the newest `MOST_KNOWN` files that `settle` has waited for, oldest first.
     """
 
-    def __init__(self, completed: Callable[[], None]) -> None:
+    def __init__(self, recorded: Callable[[Segment], None], completed: Callable[[], None]) -> None:
         self.kept: Segment | None = None
         self.completed: deque[Path] = deque(maxlen=MOST_KNOWN)
-        self._completed = completed
+        self._recorded, self._completed = recorded, completed
         self._pool = ThreadPool(1, "recording")
         self._pending: deque[tuple[Path, Future[Sequence[str]]]] = deque()
 
@@ -80,6 +81,7 @@ class Finisher:
     def _finish(self, segment: Segment) -> Sequence[str]:
         try:
             segment.complete()
+            self._recorded(segment)
         finally:
             self._completed()
         return segment.notes

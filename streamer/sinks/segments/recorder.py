@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from streamer.config.output import OutputEntry
@@ -24,6 +25,7 @@ from streamer.sinks.video.disk_sync import DiskSync
 from streamer.sinks.video.recovery import Recovery
 from streamer.sinks.video.retention import require_room
 from streamer.sinks.video.segment_names import NamePattern
+from streamer.values.recordings import RecordedFile, RecordedFileState
 
 SEGMENT_S = 600.0
 """Media time of a file where the settings do not tell it."""
@@ -44,6 +46,8 @@ class Recorder:
         now: local time, for names.
         recovery: of partial files, which get names, too.
         completed: called by the finishing thread after each file.
+        recorded: called by the writing thread with each file that begins, and by the finishing one with each that is
+            complete.
         note: called with each difference from the input.
     """
 
@@ -58,6 +62,7 @@ class Recorder:
         now: Callable[[], datetime],
         recovery: Recovery,
         completed: Callable[[], None],
+        recorded: Callable[[RecordedFile], None],
         note: Callable[[str], None],
     ) -> None:
         self._pattern = pattern
@@ -70,9 +75,11 @@ class Recorder:
         self._now = now
         self._recovery = recovery
         self._note = note
+        self._recorded = recorded
         self._streams = None if passthrough is None else RecordedStreams(passthrough)
-        self._finisher = Finisher(completed)
+        self._finisher = Finisher(partial(self._tell, RecordedFileState.COMPLETE), completed)
         self._sync = DiskSync()
+        self._origin: float | None = None  # seconds since 1970 at media time 0
         self._segment: Segment | None = None  # the open file
         self._end = Fraction(0)  # of the last scene
 
@@ -115,6 +122,10 @@ class Recorder:
             self._segment = self._begin(shown, exact)
         self._hand_out(exact)
         self._segment.write(scene)
+        if begins:
+            if scene.frame.arrival_wall_clock_s is not None:
+                self._segment.start_time = scene.frame.arrival_wall_clock_s
+            self._tell(RecordedFileState.OPEN, self._segment)
         self._end = exact + scene.frame.duration * scene.frame.time_base
         return begins
 
@@ -199,7 +210,8 @@ class Recorder:
             self._settle()  # this may make room for the next file
 
     def _begin(self, info: StreamInfo, begin: Fraction) -> Segment:
-        path = self._pattern.at(self._now(), [*self._finisher.taken, *self._recovery.taken])
+        moment = self._now()
+        path = self._pattern.at(moment, [*self._finisher.taken, *self._recovery.taken])
         streams = None if self._streams is None else self._streams.part(begin)
         segment = Segment(path, info, self._settings, self._delay, begin, streams, self._sync)
         try:
@@ -209,11 +221,16 @@ class Recorder:
             raise
         for line in segment.notes:
             self._note(line)
+        # A source that is not live has no times of arrival: media time counts from the first file.
+        self._origin = moment.timestamp() - float(begin) if self._origin is None else self._origin
+        segment.start_time = self._origin + float(begin)
         return segment
 
     def _cut(self, end: Fraction | None = None) -> None:
         """Let the open file be completed; with `end`, seconds, once it has all sound that begins before."""
         segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.duration_s = float(self._end - segment.begin)
         if segment is None:
             self._finisher.release()
         elif not segment.frames:
@@ -224,6 +241,11 @@ class Recorder:
         else:
             self._finisher.hand_over(segment)
         self._settle(leave=1)  # waits only where the disk is so slow that the file before is not complete yet
+
+    def _tell(self, state: RecordedFileState, segment: Segment) -> None:
+        lasted_s = segment.duration_s if state is RecordedFileState.COMPLETE else None
+        begin_s, name = float(segment.begin), str(self._pattern)
+        self._recorded(RecordedFile(segment.path.absolute(), state, name, segment.start_time, begin_s, lasted_s))
 
     def _settle(self, *, leave: int = 0) -> None:
         try:

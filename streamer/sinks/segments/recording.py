@@ -28,6 +28,7 @@ from streamer.sinks.video.retention import is_full, remove_old
 from streamer.sinks.video.segment_names import NamePattern
 from streamer.system import paths
 from streamer.system.backoff import Backoff
+from streamer.values.recordings import RecordedFile, RecordedFileState
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class RecordingSink(RetryingSink):
             pattern are removed beyond `keep_gb` and after `keep_days`. The encoder is as in `VideoSink`. If `required`,
             a full disk is an error; otherwise scenes are skipped, and the sink tries again after growing waits.
             `on_change` begins a new file for frames of another size or format, or scales them.
-        context: the streams of `passthrough` are copied; a new file begins when the streams change.
+        context: the streams of `passthrough` are copied; a new file begins when the streams change. `recorded` is
+            called with files that begin, are complete or are removed, by several threads.
         reserve_bytes: the open file is completed when less than this is free.
         now: local time, for names and ages.
         clock: monotonic seconds, for waits between attempts.
@@ -90,11 +92,17 @@ class RecordingSink(RetryingSink):
         self._now = now
         self._pattern = NamePattern(entry.to)
         self._outage = Outage(self._pattern, clock, backoff or Backoff(longest_s=_LONGEST_WAIT_S))
+        self._recorded = context.recorded
         self._busy = threading.Lock()  # held while the recorder is used
         self._files: Sequence[Path] = ()
         self._recorder: Recorder | None = None  # between entering and leaving
         self._recovery = Recovery(
-            self._pattern, self._pattern.partials, muxer_options(entry), self._remove_old, reserve_bytes
+            self._pattern,
+            self._pattern.partials,
+            muxer_options(entry),
+            self._remove_old,
+            self._recovered,
+            reserve_bytes,
         )
 
     @classmethod
@@ -128,6 +136,7 @@ class RecordingSink(RetryingSink):
             now=self._now,
             recovery=self._recovery,
             completed=self._remove_old,
+            recorded=self._recorded,
             note=self._note,
         )
         try:
@@ -199,7 +208,14 @@ class RecordingSink(RetryingSink):
         self._outage.skip()
 
     def _remove_old(self) -> None:
-        remove_old(self._pattern, self._settings, now=self._now())
+        remove_old(self._pattern, self._settings, now=self._now(), removed=self._removed)
+
+    def _removed(self, path: Path) -> None:
+        self._recorded(RecordedFile(path.absolute(), RecordedFileState.REMOVED, str(self._pattern)))
+
+    def _recovered(self, path: Path, lasted_s: float) -> None:
+        state, name = RecordedFileState.COMPLETE, str(self._pattern)
+        self._recorded(RecordedFile(path.absolute(), state, name, duration_s=lasted_s))
 
     def _note(self, line: str) -> None:
         if line not in self.notes:

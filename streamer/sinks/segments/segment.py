@@ -42,6 +42,8 @@ class Segment:
 
     Attributes:
         path, info, begin, streams: as given.
+        start_time: when its first frame arrived, seconds since 1970; 0 before it.
+        duration_s: of its frames, set when the last one is written; 0 before.
         notes: differences from the input, one line each.
 
     Raises:
@@ -63,6 +65,7 @@ class Segment:
         self.begin = begin
         self.streams = streams
         self.notes: list[str] = []
+        self.start_time = self.duration_s = 0.0
         with ExitStack() as cleanup:
             self._partial = _made(path)
             cleanup.callback(self._partial.discard)

@@ -21,11 +21,15 @@ class EventsSink(TextFileSink):
 
     Keys:
         rule: name of the line or zone.
-        kind: `crossing`, `enter`, `leave` or `dwell`.
+        kind: what happened, such as `crossing`, `enter`, `leave` or `dwell`.
         direction: `in` or `out`, of a crossing only.
+        phase: `moment`, or `start`, `update` and `end` of an event with a duration.
+        number: of the event in its run, from 1; start, updates and end have the same.
         track, label: id and class of the track.
         time_s: when it happened, media time in seconds, 3 decimals.
         inside_s: how long the track has been in the zone, seconds, 3 decimals; not for a crossing.
+        score: highest score of the track so far, 3 decimals.
+        zones: names of the zones in which the track is.
         camera: name of the camera or source.
 
     Args and errors: as of `TextFileSink`.
@@ -41,6 +45,10 @@ class EventsSink(TextFileSink):
     def text_of(self, scene: Scene) -> str:
         """The lines of the scene's events."""
         return "".join(f"{json.dumps(_values_of(event), ensure_ascii=False)}\n" for event in scene.watched.events)
+
+    def write_end(self, scene: Scene) -> None:
+        """Add the lines of the events that end with the run."""
+        self.write(scene)
 
 
 class CrossingsSink(TextFileSink):
@@ -80,10 +88,14 @@ def _values_of(event: Event) -> dict[str, Any]:
         "rule": event.rule,
         "kind": event.kind,
         "direction": event.direction,
+        "phase": event.phase,
+        "number": event.number,
         "track": event.track,
         "label": event.label,
         "time_s": round(event.time_s, 3),
         "inside_s": None if event.inside_s is None else round(event.inside_s, 3),
+        "score": None if event.score is None else round(event.score, 3),
+        "zones": event.zones,
         "camera": encodable(event.camera),
     }
     return {key: value for key, value in values.items() if value is not None}

@@ -134,6 +134,7 @@ class Recovery:
         find: returns the partial files.
         options: of the muxer, from the user.
         completed: called by the recovering thread after each file.
+        recovered: called by it with the path and the duration of each recovered file, in seconds.
         reserve_bytes: free space that the copy must leave.
     """
 
@@ -143,12 +144,13 @@ class Recovery:
         find: Callable[[], Iterable[Path]],
         options: Mapping[str, str] | None = None,
         completed: Callable[[], None] = lambda: None,
+        recovered: Callable[[Path, float], None] = lambda _path, _lasted_s: None,
         reserve_bytes: int = 0,
     ) -> None:
         self._name = name
         self._find = find
         self._options = dict(options or {})
-        self._completed = completed
+        self._completed, self._recovered = completed, recovered
         self._reserve_bytes = reserve_bytes
         self._stop = threading.Event()
         self._hurry = threading.Event()
@@ -238,6 +240,7 @@ class Recovery:
         finally:
             os.close(held)
         log.warning("%s: recovered %s of a killed run: %.1f s", self._name, final, lasted_s)
+        self._recovered(final, lasted_s)
 
     def _keep_or_remove(self, path: Path, size: int, error: UnreadableError) -> None:
         if size < _HEADER_BYTES:

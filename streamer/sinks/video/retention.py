@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -43,7 +44,13 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
-def remove_old(pattern: NamePattern, settings: OutputSettings, *, now: datetime) -> None:
+def remove_old(
+    pattern: NamePattern,
+    settings: OutputSettings,
+    *,
+    now: datetime,
+    removed: Callable[[Path], None] = lambda _: None,
+) -> None:
     """Remove finished files of this recording, the oldest first. The newest is never removed for its size.
 
     The age of a file is the time since its end (its modification time).
@@ -52,6 +59,7 @@ def remove_old(pattern: NamePattern, settings: OutputSettings, *, now: datetime)
         pattern: of their names.
         settings: `keep_gb` and `keep_days` are the limits.
         now: local time.
+        removed: called with the path of each file.
     """
     keep_bytes = None if settings.keep_gb is None else round(settings.keep_gb * _GB)
     keep_s = None if settings.keep_days is None else settings.keep_days * _DAY_S
@@ -70,6 +78,7 @@ def remove_old(pattern: NamePattern, settings: OutputSettings, *, now: datetime)
         newest = False
         if too_much or too_old:
             _remove(path, pattern)
+            removed(path)
 
 
 def _newest_first(pattern: NamePattern) -> list[tuple[float, int, Path]]:

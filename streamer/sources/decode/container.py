@@ -157,8 +157,9 @@ class ContainerSource(SourceBase, ABC):
         reader = PacketReader(container, stream, self._name, self._passthrough, start, report)
         decoder = FrameDecoder(reader, stream, threads=self._threads, frame_threads=self._frame_threads)
         if self.packet_tap is not None:
-            # The frames decoded from damaged packets depend on the number of threads.
-            stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
+            if self.packet_tap.exact:
+                # The frames decoded from damaged packets depend on the number of threads.
+                stream.codec_context.thread_type, stream.codec_context.thread_count = "SLICE", 1
             decoder.tap = self.packet_tap.begin(stream)
         return decoder
 

@@ -1,0 +1,140 @@
+"""The packets of a camera's video, and the media time of each.
+
+A packet has the time stamps of its sender. The media time of its picture is known once the decoder has returned the
+frame: `PacketTimes` finds the packet of each frame. So a clip has the times of the frames that were shown, whatever the
+clock of the camera does. Not thread-safe: the ring holds its lock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+
+from av.video.stream import VideoStream
+
+from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
+from streamer.values.frame import Frame
+
+MOST_REORDERED = 32
+"""A packet this far behind the packet of a frame gets no frame: 16 places of reordering (H.264, A.3.1), two fields."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RingStream:
+    """The video of one connection.
+
+    Attributes:
+        number: of the stream, from 0, over all connections of a run.
+        description: with the codec parameters; independent of the input.
+        parameters: streams with equal ones can follow each other in one file.
+        size: width and height in pixels, as they are encoded.
+    """
+
+    number: int
+    description: PassthroughStream
+    parameters: tuple[object, ...]
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, number: int, stream: VideoStream) -> RingStream:
+        """Describe an open stream whose decoder is configured."""
+        context = stream.codec_context
+        (description,) = describe_streams([stream])
+        size = context.width, context.height
+        return cls(number, description, (context.name, *size, bytes(context.extradata or b"")), size)
+
+
+@dataclass(slots=True, eq=False)
+class RingPacket:
+    """A packet in the ring.
+
+    Attributes:
+        number: over all streams, in decoding order.
+        stream: its stream.
+        content: with the sender's time stamps, which may be missing.
+        arrived_s: monotonic clock, seconds.
+        time: media time of its picture in seconds; None until it is known. Under the lock of the ring.
+    """
+
+    number: int
+    stream: RingStream
+    content: PassthroughPacket
+    arrived_s: float
+    time: Fraction | None = None
+
+    @property
+    def sent(self) -> Fraction | None:
+        """The sender's presentation time in seconds; None if it has none."""
+        return None if self.content.pts is None else self.content.pts * self.stream.description.time_base
+
+
+class PacketTimes:
+    """Finds the packet of each frame."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[RingPacket] = deque()
+        self._offsets: dict[int, Fraction] = {}  # by stream: media time minus the sender's time
+        self._last = Fraction(0)
+
+    def add(self, packet: RingPacket) -> None:
+        """A packet for the decoder."""
+        self._waiting.append(packet)
+
+    def place(self, frame: Frame) -> None:
+        """A decoded frame: sets the time of its packet, and of earlier packets that gave no frame."""
+        found = self._packet_of(frame)
+        if found is None:
+            return
+        found.time = self._last = frame.pts * frame.time_base
+        if found.sent is not None:
+            self._offsets = {found.stream.number: found.time - found.sent}
+        kept: deque[RingPacket] = deque()
+        for packet in self._waiting:
+            if packet.time is None and self._may_follow(packet, found):
+                kept.append(packet)
+            elif packet.time is None:
+                self._estimate(packet)
+        self._waiting = kept
+
+    def estimate_all(self) -> None:
+        """Set the time of every packet: no frame will come."""
+        for packet in self._waiting:
+            if packet.time is None:
+                self._estimate(packet)
+        self._waiting.clear()
+
+    def forget_before(self, number: int) -> None:
+        """The packets before this one have left the ring."""
+        while self._waiting and self._waiting[0].number < number:
+            self._waiting.popleft()
+
+    def _packet_of(self, frame: Frame) -> RingPacket | None:
+        waiting = list(self._waiting)
+        if frame.key is not None:
+            waiting = [packet for packet in waiting if packet.stream.number == frame.key.stream]
+        is_live = frame.arrival_wall_clock_s is not None
+        pts = frame.raw_pts if is_live else frame.pts
+        if pts is not None and (is_live or not waiting or waiting[0].stream.description.time_base == frame.time_base):
+            found = next((packet for packet in reversed(waiting) if packet.content.pts == pts), None)
+            if found is not None:
+                return found
+        if is_live:  # it was decoded as soon as it arrived
+            return next((packet for packet in waiting if packet.arrived_s >= frame.captured_s), None)
+        # Frames of a file come in presentation order.
+        return min(waiting, key=lambda packet: (packet.sent or 0, packet.number), default=None)
+
+    def _may_follow(self, packet: RingPacket, shown: RingPacket) -> bool:
+        """Whether the frame of a packet may still come after the frame of another one."""
+        if packet.stream is not shown.stream:
+            return packet.stream.number > shown.stream.number
+        if packet.number < shown.number - MOST_REORDERED:
+            return False
+        if packet.content.pts is None or shown.content.pts is None:
+            return packet.number > shown.number
+        return packet.content.pts > shown.content.pts
+
+    def _estimate(self, packet: RingPacket) -> None:
+        offset = self._offsets.get(packet.stream.number)
+        sent = packet.sent
+        packet.time = self._last if offset is None or sent is None else sent + offset

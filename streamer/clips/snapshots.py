@@ -1,0 +1,288 @@
+"""The best picture of each event, as JPEG files: the whole frame, and a crop of the object.
+
+The display thread chooses pictures; it keeps references to frames and copies none. A thread of its own encodes and
+writes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from streamer.clips.event_files import CROP, SNAPSHOT, absolute, event_file
+from streamer.clips.picture_quality import quality_without_sharpness, sharpness
+from streamer.clips.snapshot_jpeg import cropped, displayed_size, drawn, jpeg_of
+from streamer.config.events import SnapshotSettings
+from streamer.errors import StreamerError
+from streamer.flow.queues import BoundedQueue, Closed
+from streamer.interfaces import Scene
+from streamer.render.planes import writable_copy
+from streamer.store.records import EventRecord
+from streamer.system.partial_file import replace_file
+from streamer.system.threads import Thread
+from streamer.values.frame import held_bytes
+
+log = logging.getLogger(__name__)
+
+EARLY_S = 0.5
+"""Media time after which the first picture of an event is written; a better one replaces it at the end."""
+_MOST_HELD_BYTES = 96 << 20
+"""Frames that wait for the end of their events; beyond this, the picture that waits longest is written."""
+_MOST_QUEUED = 64
+_MOST_QUEUED_BYTES = 96 << 20
+_END_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedSnapshot:
+    """The files of an event that have been written, or replaced by those of a better picture.
+
+    Attributes:
+        event_id: of the event.
+        snapshot, crop: paths relative to the folder of the store, with /; `crop` is empty if there is none.
+        bytes: by how much the files of the event grew.
+    """
+
+    event_id: str
+    snapshot: str
+    crop: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    """A picture to write: the scene with the tracks to draw, and the box of the event's track, if it has one."""
+
+    event_id: str
+    scene: Scene
+    box: tuple[float, ...] | None
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """An event that lasts.
+
+    Attributes:
+        record: of its start.
+        since_s: media time of the scene on which it was opened.
+        quality: of the best picture so far.
+        held: the best picture, if it is not written yet.
+        written: a picture has been written.
+    """
+
+    record: EventRecord
+    since_s: float
+    quality: float = -1.0
+    held: _Picture | None = None
+    written: bool = False
+
+
+class Snapshots:
+    """Makes the snapshots of one camera.
+
+    An event of a track gets the best picture of its track (`streamer.clips.picture_quality`): a first one after
+    `EARLY_S`, for alerts, and at its end a better one if there was one. Another event gets the frame on which it
+    started. Files are replaced in one step, so a reader never finds a part of one.
+
+    Args:
+        camera: its name, for paths and the log.
+        settings: the section `events.snapshot`.
+        folder: of the store.
+        finished: called by the thread of the snapshots after each write.
+        sample_aspect_ratio: of frames without their own.
+        waits: wait for the disk instead of leaving pictures out, for a source that is not live.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        settings: SnapshotSettings,
+        folder: Path,
+        finished: Callable[[FinishedSnapshot], None],
+        *,
+        sample_aspect_ratio: Fraction = Fraction(1),
+        waits: bool = False,
+    ) -> None:
+        self._camera, self._settings = camera, settings
+        self._files = _SnapshotFiles(camera, settings, folder, finished, sample_aspect_ratio)
+        self._waits = waits
+        self._lock = threading.Lock()  # guards the two
+        self._scene: Scene | None = None
+        self._open: dict[str, _Open] = {}
+        self._thread = Thread("snapshots", self._files.run)
+        self._thread.start()
+
+    @property
+    def failed(self) -> int:
+        """Pictures that could not be written, or had to be left out. Any thread."""
+        return self._files.failed
+
+    def scene_shown(self, scene: Scene) -> None:
+        """Display thread: a scene was shown. Call it before `start` and `end` of the events on that scene."""
+        measured: dict[int, float] = {}
+        with self._lock:
+            self._scene = replace(scene, picture=None)
+            for event in self._open.values():
+                self._improve(event, measured)
+                is_new = 0 <= scene.frame.time_s - event.since_s < EARLY_S
+                if not (event.written or is_new):
+                    self._write(event)
+            self._limit()
+
+    def start(self, record: EventRecord) -> None:
+        """Any thread: an event started on the last scene, or after it. Without one it gets the first that is shown."""
+        with self._lock:
+            scene = self._scene
+            event = self._open[record.id] = _Open(record, 0.0 if scene is None else scene.frame.time_s)
+            if scene is not None:
+                self._improve(event, {})
+                if record.track == 0:
+                    self._write(event)
+
+    def end(self, event_id: str) -> None:
+        """Any thread: an event ended. Its best picture is written. Does nothing for an unknown one."""
+        with self._lock:
+            event = self._open.pop(event_id, None)
+            if event is not None:
+                self._write(event)
+
+    def close(self) -> None:
+        """Write the pictures of the events that last, and wait for the files, 3 s at most."""
+        with self._lock:
+            for event in self._open.values():
+                self._write(event)
+            self._open.clear()
+            self._scene = None
+        self._files.queue.finish()
+        self._thread.join(_END_S)
+        if self._thread.is_alive():
+            log.warning("%s: %d snapshots were not written in time", self._camera, len(self._files.queue) + 1)
+            self._files.queue.close()
+
+    def _improve(self, event: _Open, measured: dict[int, float]) -> None:
+        """Hold the picture of the current scene if it is the best of the event; `measured` has qualities by track."""
+        scene = self._scene
+        assert scene is not None
+        track, frame = event.record.track, scene.frame
+        rows = np.flatnonzero(scene.tracks.ids == track)  # no track has the id 0
+        if not rows.size:
+            if event.quality < 0:  # the track is not shown now: a picture of the moment is better than none
+                self._hold(event, 0.0, scene, None)
+            return
+        tracks = scene.tracks.select(rows)
+        box = tuple(tracks.boxes[0].tolist())
+        size = frame.width, frame.height
+        most = quality_without_sharpness(box, float(tracks.scores[0]), float(tracks.unseen_s[0]), size)
+        if most <= event.quality:
+            return
+        if track not in measured:
+            measured[track] = most * sharpness(frame.picture, box)
+        if measured[track] > event.quality:
+            self._hold(event, measured[track], replace(scene, tracks=tracks), box)
+
+    def _hold(self, event: _Open, quality: float, scene: Scene, box: tuple[float, ...] | None) -> None:
+        picture = scene.frame.picture
+        if picture.sw_format is not None:  # a frame in GPU memory would keep a buffer of the decoder
+            scene = replace(scene, frame=replace(scene.frame, picture=writable_copy(picture)[0]))
+        event.quality, event.held = quality, _Picture(event.record.id, scene, box)
+
+    def _limit(self) -> None:
+        """Write pictures while the frames that are held need too much memory; events may share a frame."""
+        holding = [event for event in self._open.values() if event.held is not None]
+        frames = {id(event.held.scene.frame.picture): event.held.scene.frame.picture for event in holding if event.held}
+        total = sum(map(held_bytes, frames.values()))
+        while total > _MOST_HELD_BYTES and holding:
+            event = holding.pop(0)
+            assert event.held is not None
+            total -= held_bytes(event.held.scene.frame.picture)
+            self._write(event)
+
+    def _write(self, event: _Open) -> None:
+        picture, event.held = event.held, None
+        if picture is not None:
+            event.written = True
+            self._files.put(picture, waits=self._waits)
+
+
+class _SnapshotFiles:
+    """Encodes pictures and writes their files, on the thread that calls `run`."""
+
+    def __init__(
+        self,
+        camera: str,
+        settings: SnapshotSettings,
+        folder: Path,
+        finished: Callable[[FinishedSnapshot], None],
+        ratio: Fraction,
+    ) -> None:
+        self._camera, self._settings, self._folder = camera, settings, folder
+        self._finished, self._ratio = finished, ratio
+        self.queue: BoundedQueue[_Picture] = BoundedQueue(
+            _MOST_QUEUED,
+            newest=True,
+            bytes_of=lambda picture: held_bytes(picture.scene.frame.picture),
+            most_bytes=_MOST_QUEUED_BYTES,
+        )
+        self._lock = threading.Lock()
+        self._failed = 0  # under the lock
+        self._fails = False  # under the lock: the last write failed, which has been logged
+
+    @property
+    def failed(self) -> int:
+        with self._lock:
+            return self._failed
+
+    def put(self, picture: _Picture, *, waits: bool) -> None:
+        """Display thread: add a picture; the oldest one is left out if too many wait."""
+        dropped = self.queue.put(picture, waits=waits)
+        if dropped is not None:
+            self._fail("the disk is too slow; pictures are left out")
+
+    def run(self) -> None:
+        try:
+            for picture in self.queue:
+                try:
+                    self._write(picture)
+                except (StreamerError, OSError) as error:
+                    self._fail(error.strerror or str(error) if isinstance(error, OSError) else str(error))
+                else:
+                    self._succeed()
+        except Closed:
+            return
+
+    def _write(self, picture: _Picture) -> None:
+        frame, size = picture.scene.frame, displayed_size(picture.scene.frame, self._ratio)
+        plain = frame.rgb(size)
+        whole = drawn(picture.scene, self._ratio).rgb(size) if self._settings.boxes else plain
+        names, grown = ["", ""], 0
+        made = [(SNAPSHOT, whole)]
+        if picture.box is not None and self._settings.crop:
+            made.append((CROP, cropped(plain, picture.box, frame)))
+        for at, (suffix, rgb) in enumerate(made):
+            names[at] = event_file(self._camera, picture.event_id, suffix)
+            path = absolute(self._folder, names[at])
+            content = jpeg_of(rgb, self._settings.quality)
+            before = path.stat().st_size if path.exists() else 0
+            replace_file(path, content)
+            grown += len(content) - before
+        self._finished(FinishedSnapshot(picture.event_id, names[0], names[1], grown))
+
+    def _fail(self, why: str) -> None:
+        with self._lock:
+            self._failed += 1
+            said, self._fails = self._fails, True
+        if not said:
+            log.warning("%s: cannot write snapshots: %s; they are counted and left out meanwhile", self._camera, why)
+
+    def _succeed(self) -> None:
+        with self._lock:
+            said, self._fails = self._fails, False
+            failed = self._failed
+        if said:
+            log.warning("%s: snapshots are written again; %d are missing so far", self._camera, failed)

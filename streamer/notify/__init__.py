@@ -1,0 +1,1 @@
+"""Tells targets of events: MQTT brokers, webhooks, commands, persons."""

@@ -1,0 +1,127 @@
+"""The database file: opened, upgraded, and set aside if it is corrupt. Used by the thread that opens a connection.
+
+The journal is a write-ahead log (WAL), so readers and the writer do not wait for one another. `synchronous` is FULL:
+each transaction is on the disk when it is committed, so neither a killed program nor a power failure loses it. NORMAL
+would save a sync for each transaction, and lose the last ones at a power failure, also events whose alerts were
+not delivered yet. The writer thread waits for the sync, the pipeline does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from streamer.errors import ConfigError, StreamerError
+from streamer.store import schema
+
+log = logging.getLogger(__name__)
+
+BUSY_S = 10.0
+"""How long a transaction waits for that of another program, such as `streamer events delete`."""
+_CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_SIDE_FILES = ("", "-wal", "-shm")
+
+
+class StoreError(StreamerError):
+    """The database cannot be read or written now."""
+
+
+def is_corrupt(error: sqlite3.Error) -> bool:
+    """Whether an error says that the content of the database is damaged."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT  # the lowest byte is the primary code
+
+
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """A connection that reads and writes, to a database of the present version; one is made if there is none.
+
+    Raises:
+        ConfigError: it is of a newer version or of another program, or cannot be written.
+        sqlite3.DatabaseError: it is corrupt.
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise ConfigError(f"store.folder: cannot open {path}: {error}") from error
+    try:
+        _require_known(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        schema.upgrade(connection)
+        connection.execute("SELECT * FROM events ORDER BY start_time DESC LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        if is_corrupt(error):
+            raise
+        raise ConfigError(f"store.folder: cannot write {path}: {error}") from error
+    except ConfigError:
+        connection.close()
+        raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. One thread at a time may use it.
+
+    Raises:
+        ConfigError: there is no database, it is of another version or program, or cannot be read.
+        sqlite3.DatabaseError: it is corrupt.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise ConfigError(f"store.folder: cannot read {path}: {error}") from error
+    try:
+        _require_known(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        if is_corrupt(error):
+            raise
+        raise ConfigError(f"store.folder: cannot read {path}: {error}") from error
+    except ConfigError:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_known(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises ConfigError if the database is of a newer version or of another program."""
+    version = schema.version_of(connection)
+    has_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    if has_tables and application != schema.APPLICATION_ID:
+        raise ConfigError(f"store.folder: {path} is the database of another program; choose another folder")
+    if version > schema.VERSION:
+        raise ConfigError(
+            f"store.folder: {path} has version {version}, and this Streamer knows versions up to {schema.VERSION}; "
+            "update Streamer, or choose another folder"
+        )
+
+
+def set_aside(path: Path, reason: object) -> Path:
+    """Rename a corrupt database with its log, so that a new one can begin; its new name.
+
+    Raises:
+        ConfigError: it cannot be renamed.
+    """
+    name = f"{path.name}.corrupt-{datetime.now():%Y%m%d-%H%M%S}"
+    target, number = path.with_name(name), 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{name}-{number}")
+    try:
+        for suffix in reversed(_SIDE_FILES):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+    except OSError as error:
+        raise ConfigError(f"store.folder: cannot rename the corrupt {path}: {error.strerror}") from error
+    log.warning(
+        "store: %s is corrupt (%s); it is kept as %s, and a new database begins without its events",
+        path,
+        reason,
+        target.name,
+    )
+    return target

@@ -1,0 +1,242 @@
+"""The store of a running program: events, their files and the deliveries that wait, in one folder.
+
+`save` and `attach` give a change to the writer thread and return at once. Reads see what is committed, each through a
+connection of its own. A database that a read finds corrupt is replaced by the writer; the read finds nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from filelock import FileLock
+
+from streamer.config.events import StoreSettings
+from streamer.store import changes, files, queries
+from streamer.store.changes import TargetsFor
+from streamer.store.database import is_corrupt, open_for_writing, set_aside
+from streamer.store.folder import DATABASE, lock, prepare
+from streamer.store.outbox import Outbox
+from streamer.store.queries import Cursor
+from streamer.store.readers import Readers
+from streamer.store.records import Delivery, EventFilter, EventRecord
+from streamer.store.rows import ATTACHED
+from streamer.store.writer import Change, CorruptionFound, Writer
+from streamer.system.suggestions import counted
+from streamer.values.events import EventPhase
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class EventStore:
+    """A context manager: entering opens the database and starts the writer thread, leaving writes what waits.
+
+    Entering makes the folder, upgrades the database, sets a corrupt one aside, and ends the events that a killed
+    program left open.
+
+    Args:
+        settings: `folder` is given.
+        targets_for: the targets that get a message about the end of such events.
+        clock: seconds since 1970.
+
+    Attributes:
+        folder: has the database and the files of the events.
+
+    Raises:
+        ConfigError: on entering: the folder cannot be written, another program uses it, or the database is of a newer
+            version.
+    """
+
+    def __init__(
+        self,
+        settings: StoreSettings,
+        *,
+        targets_for: TargetsFor = lambda record, phase: (),  # noqa: ARG005
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if settings.folder is None:
+            raise ValueError("a store needs a folder")
+        self.folder: Path = settings.folder
+        self._settings, self._targets_for, self._clock = settings, targets_for, clock
+        self._path = self.folder / DATABASE
+        self._readers = Readers(self._path)
+        self._outbox = Outbox(self._readers, self._put)
+        self._writer: Writer | None = None
+        self._lock: FileLock | None = None
+        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        prepare(self.folder)
+        self._lock = lock(self.folder)
+        try:
+            connection = self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._writer = Writer(
+            self._path,
+            connection,
+            clock=self._clock,
+            committed=self._announce,
+            renewed=self._readers.renew,
+            disk_full=lambda: None,
+        )
+        self._writer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        assert self._writer is not None
+        assert self._lock is not None
+        if not self._writer.end():
+            log.warning("store: the writer of %s does not end; events may be missing", self._path)
+        self._readers.close()
+        self._lock.release()
+
+    def save(self, record: EventRecord, phase: EventPhase, targets: Sequence[str] = ()) -> None:
+        """Insert an event, or update all of its columns except those of its files. Never waits; any thread.
+
+        Args:
+            record: as it is now.
+            phase: the part of the event that has happened.
+            targets: each gets a delivery, in the same transaction.
+        """
+        self._put(Change(lambda connection: changes.save(connection, record, phase, targets), announced=True))
+
+    def attach(self, event_id: str, *, targets: Sequence[str] = (), **files: Any) -> None:
+        """Set fields of the files of an event; never waits. Any thread.
+
+        Args:
+            event_id: of an event that was saved.
+            targets: each gets a delivery, in the same transaction.
+            files: `clip`, `annotated`, `boxes`, `snapshot`, `crop`, `clip_start_time`, `clip_duration_s`; and `bytes`,
+                which is added to that of the event.
+
+        Raises:
+            ValueError: a field is another one.
+        """
+        if unknown := files.keys() - set(ATTACHED):
+            raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
+        self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
+
+    def get(self, event_id: str) -> EventRecord | None:
+        """The event of an id; None if there is none."""
+        return self._read(lambda connection: queries.get(connection, event_id), None)
+
+    def find(
+        self,
+        wanted: EventFilter | None = None,
+        *,
+        limit: int = 100,
+        newest_first: bool = True,
+        after: Cursor | None = None,
+    ) -> list[EventRecord]:
+        """See `streamer.store.queries.find`."""
+        chosen = wanted or EventFilter()
+        found: list[EventRecord] = []
+        return self._read(
+            lambda connection: queries.find(connection, chosen, limit=limit, newest_first=newest_first, after=after),
+            found,
+        )
+
+    def favourite(self, ids: Iterable[str], on: bool) -> None:
+        """Make events favourites, which retention keeps, or not. Never waits."""
+        chosen = tuple(ids)
+        self._put(Change(lambda connection: changes.favourite(connection, chosen, on), announced=True))
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Delete events and their files. Events that last stay. Never waits."""
+        chosen = tuple(ids)
+        self._put(Change(lambda connection: changes.delete(connection, chosen), self._delete_files, announced=True))
+
+    def pending(self, target: str, limit: int = 100) -> list[Delivery]:
+        """The oldest deliveries of a target that are not done, in order."""
+        found: list[Delivery] = []
+        return self._or_nothing(lambda: self._outbox.pending(target, limit), found)
+
+    def waiting(self, target: str) -> int:
+        """How many deliveries of a target are not done."""
+        return self._or_nothing(lambda: self._outbox.waiting(target), 0)
+
+    def delivered(self, numbers: Iterable[int]) -> None:
+        """Remove deliveries: their targets have the messages. Never waits; `pending` leaves them out from now on."""
+        self._outbox.delivered(numbers)
+
+    def failed(self, number: int, error: str) -> None:
+        """Count a failed attempt of a delivery. Never waits."""
+        self._outbox.failed(number, error)
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Call a function after each transaction with events or files, on the writer thread. Any thread."""
+        with self._callbacks_lock:
+            self._callbacks.append(callback)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until all changes so far are on the disk; whether they are."""
+        done = threading.Event()
+        self._put(Change(lambda connection: None, done.set))  # noqa: ARG005
+        return done.wait(timeout_s)
+
+    def _put(self, change: Change) -> None:
+        assert self._writer is not None, "enter the store first"
+        self._writer.put(change)
+
+    def _announce(self) -> None:
+        with self._callbacks_lock:
+            callbacks = tuple(self._callbacks)
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception:
+                log.exception("store: a function that is called after a commit failed")
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection of the writer, with the events of a killed program ended."""
+        try:
+            connection = open_for_writing(self._path)
+        except sqlite3.DatabaseError as error:
+            set_aside(self._path, error)
+            connection = open_for_writing(self._path)
+        connection.execute("BEGIN IMMEDIATE")
+        ended = changes.end_killed(connection, self._targets_for)
+        connection.execute("COMMIT")
+        if ended:
+            log.warning("store: %s ended that a killed program had left open", counted(len(ended), "event"))
+        return connection
+
+    def _delete_files(self) -> None:
+        nothing: list[str] = []
+        paths = self._read(lambda connection: files.noted(connection, 100), nothing)
+        gone = files.unlink(self.folder, paths, today=date.today())
+        self._put(Change(lambda connection: changes.forget_removed(connection, gone)))
+
+    def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        def read() -> T:
+            with self._readers.connection() as connection:
+                return query(connection)
+
+        return self._or_nothing(read, nothing)
+
+    def _or_nothing(self, read: Callable[[], T], nothing: T) -> T:
+        """The result of a read; `nothing` if the database is corrupt, which the writer then replaces."""
+        generation = self._readers.generation
+        try:
+            return read()
+        except sqlite3.DatabaseError as error:
+            if not is_corrupt(error):
+                raise
+            reason = str(error)
+
+            def replace(connection: sqlite3.Connection) -> None:  # noqa: ARG001
+                if self._readers.generation == generation:
+                    raise CorruptionFound(reason)
+
+            self._put(Change(replace))
+            return nothing

@@ -1,0 +1,65 @@
+"""The deliveries that wait, of each target in the order of their transactions. Any thread.
+
+A row is written in the transaction of its event and removed when its target has the message, so a message is delivered
+at least once, whenever the program is killed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+from streamer.store import changes
+from streamer.store.readers import Readers
+from streamer.store.records import Delivery
+from streamer.store.rows import DELIVERY, delivery_of
+from streamer.store.writer import Change
+
+
+class Outbox:
+    """Reads deliveries, and removes those that are done.
+
+    Args:
+        readers: of the database.
+        put: writes a change.
+    """
+
+    def __init__(self, readers: Readers, put: Callable[[Change], None]) -> None:
+        self._readers, self._put = readers, put
+        self._lock = threading.Lock()
+        self._done: set[int] = set()  # delivered, while their rows are not removed yet
+
+    def pending(self, target: str, limit: int) -> list[Delivery]:
+        """The oldest deliveries of a target that are not done."""
+        done = self._delivered()  # before the query: a row that is removed in between is in neither
+        sql = f"SELECT {DELIVERY} FROM deliveries WHERE target = ? ORDER BY number LIMIT ?"
+        with self._readers.connection() as connection:
+            rows = connection.execute(sql, (target, limit + len(done))).fetchall()
+        return [delivery_of(row) for row in rows if row[0] not in done][:limit]
+
+    def waiting(self, target: str) -> int:
+        """How many deliveries of a target are not done."""
+        done = self._delivered()
+        with self._readers.connection() as connection:
+            rows = connection.execute("SELECT number FROM deliveries WHERE target = ?", (target,)).fetchall()
+        return sum(number not in done for (number,) in rows)
+
+    def delivered(self, numbers: Iterable[int]) -> None:
+        """Remove deliveries: their targets have the messages. From now on `pending` leaves them out."""
+        numbers = frozenset(numbers)
+        with self._lock:
+            self._done |= numbers
+
+        def forget() -> None:
+            with self._lock:
+                self._done -= numbers
+
+        self._put(Change(lambda connection: changes.delivered(connection, numbers), forget))
+
+    def failed(self, number: int, error: str) -> None:
+        """Count a failed attempt of a delivery."""
+        self._put(Change(lambda connection: changes.failed(connection, number, error)))
+
+    def _delivered(self) -> frozenset[int]:
+        with self._lock:
+            return frozenset(self._done)

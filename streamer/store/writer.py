@@ -1,0 +1,230 @@
+"""The thread that writes to the database: changes that wait are committed together, in their order.
+
+A disk that is full or fails is reported once. The changes wait in memory, up to `MOST_WAITING`, and are written when
+there is room. A corrupt database is set aside and a new one begun, also while the program runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.errors import StreamerError
+from streamer.flow.queues import BoundedQueue, Closed
+from streamer.store import changes
+from streamer.store.database import is_corrupt, open_for_writing, set_aside
+from streamer.system.backoff import Backoff
+from streamer.system.suggestions import counted
+from streamer.system.threads import Thread
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 50_000
+"""Changes that wait in memory, about 1 KB each; the oldest are lost beyond that."""
+MOST_TOGETHER = 500
+"""Changes of one transaction."""
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 10.0
+END_S = 10.0
+_TEMPORARY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of the database.
+
+    Attributes:
+        apply: called inside a transaction; once more if the transaction fails.
+        committed: called by the writer thread when the change is on the disk.
+        announced: `committed` of the writer is called too.
+    """
+
+    apply: Callable[[sqlite3.Connection], object]
+    committed: Callable[[], object] | None = None
+    announced: bool = False
+
+
+class FileGone(sqlite3.OperationalError):
+    """The database file was deleted or replaced while it was open."""
+
+
+class CorruptionFound(sqlite3.DatabaseError):
+    """A reader found that the database is corrupt."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
+class Writer:
+    """Owns the connection that writes.
+
+    Args:
+        path: of the database.
+        connection: to it; the writer closes it.
+        clock: seconds since 1970.
+        committed: called after each transaction with events or deliveries.
+        renewed: called when a new database begins.
+        disk_full: called for each attempt that fails because the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        *,
+        clock: Callable[[], float],
+        committed: Callable[[], None],
+        renewed: Callable[[], None],
+        disk_full: Callable[[], None],
+    ) -> None:
+        self._path, self._connection, self._clock = path, connection, clock
+        self._committed, self._renewed, self._disk_full = committed, renewed, disk_full
+        self._file = _identity(path)
+        self._queue: BoundedQueue[Change] = BoundedQueue(MOST_WAITING, newest=True)
+        self._lost = 0
+        self._lock = threading.Lock()
+        self._retry, self._ending = threading.Event(), threading.Event()
+        self._thread = Thread("store", self._run, shared=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def put(self, change: Change) -> None:
+        """Write a change soon. Never waits; does nothing after `end`. Any thread."""
+        with suppress(Closed):
+            if self._queue.put(change) is not None:
+                with self._lock:
+                    self._lost += 1
+
+    def retry_now(self) -> None:
+        """Try again without waiting: there is room on the disk. Any thread."""
+        self._retry.set()
+
+    def end(self) -> bool:
+        """Write what waits and end the thread; whether it ended in time."""
+        self._queue.finish()
+        self._ending.set()
+        self._retry.set()
+        self._thread.join(END_S)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            with suppress(Closed):
+                while True:
+                    batch = [self._queue.get()]
+                    while len(batch) < MOST_TOGETHER and len(self._queue):
+                        batch.append(self._queue.get())
+                    self._write(batch)
+        finally:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+
+    def _write(self, batch: Sequence[Change]) -> None:
+        """Commit changes, as often as it takes."""
+        backoff, failed = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S), False
+        while True:
+            try:
+                self._commit(batch)
+                break
+            except (sqlite3.Error, StreamerError) as error:
+                if self._renew_after(error):
+                    continue
+                if not _is_temporary(error):
+                    return self._write_each(batch, error)
+                if not failed:
+                    log.warning("store: events cannot be written to %s: %s; they wait in memory", self._path, error)
+                failed = True
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+                    self._disk_full()
+            if self._ending.is_set():
+                lost = counted(len(batch) + len(self._queue), "change")
+                log.warning("store: %s of events not written to %s before the end", lost, self._path)
+                self._queue.close()
+                return None
+            self._retry.wait(backoff.next_s())
+            self._retry.clear()
+        if failed:
+            self._report_recovery()
+        self._announce(batch)
+        return None
+
+    def _commit(self, batch: Sequence[Change]) -> None:
+        if _identity(self._path) != self._file:
+            raise FileGone("the file is gone")
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for change in batch:
+                change.apply(connection)
+            changes.set_seen_time(connection, self._clock())
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # some errors end the transaction
+                connection.execute("ROLLBACK")
+            raise
+
+    def _write_each(self, batch: Sequence[Change], error: Exception) -> None:
+        """Leave out the change that cannot be written."""
+        if len(batch) == 1:
+            log.error("store: a change of an event is not written: %s", error)
+            return
+        for change in batch:
+            self._write([change])
+
+    def _renew_after(self, error: Exception) -> bool:
+        """Begin a new database if the present one is corrupt or gone; whether it was."""
+        if isinstance(error, FileGone):
+            log.warning("store: %s was deleted while the program runs; a new database begins", self._path)
+        elif isinstance(error, sqlite3.Error) and is_corrupt(error):
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            set_aside(self._path, error)
+        else:
+            return False
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        self._connection = open_for_writing(self._path)
+        self._file = _identity(self._path)
+        self._renewed()
+        return True
+
+    def _announce(self, batch: Sequence[Change]) -> None:
+        for change in batch:
+            if change.committed is not None:
+                change.committed()
+        if any(change.announced for change in batch):
+            self._committed()
+
+    def _report_recovery(self) -> None:
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        log.warning("store: events are written again%s", f"; {counted(lost, 'change')} lost" if lost else "")
+
+
+def _is_temporary(error: Exception) -> bool:
+    return isinstance(error, StreamerError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _TEMPORARY
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,1 @@
+"""Tests of `streamer.clips`; `tests/clips.py` makes media."""
