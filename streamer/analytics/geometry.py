@@ -99,3 +99,12 @@ def contain(points: Array, edges: Array, starts: npt.NDArray[np.intp]) -> Boolea
     height = np.where(y1 == y0, 1, y1 - y0)
     right = ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / height)
     return np.asarray(np.add.reduceat(right, starts, axis=1, dtype=np.int64) % 2 == 1, np.bool_)
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes x0, y0, x1, y1; 0 if both are empty."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    common = max(width, 0.0) * max(height, 0.0)
+    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return common / max(sum(areas) - common, 1e-12)

@@ -7,22 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.analytics.geometry import Array, are_clear, crossings, edges_of
+from streamer.analytics.changes import Change, FrameTracks
+from streamer.analytics.geometry import are_clear, crossings, edges_of
 from streamer.config.analytics import LineSettings
-from streamer.values.events import Direction
+from streamer.values.events import Direction, EventKind, EventPhase
 
 FORGOTTEN_AFTER_S = 30.0
 """A track that is not shown for longer, in media time, begins anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """A track, by its row among the tracks of the frame, crossed the line with this index at a media time."""
-
-    row: int
-    line: int
-    direction: Direction
-    time_s: float
 
 
 @dataclass(slots=True)
@@ -62,27 +53,25 @@ class Lines:
         self._paths: dict[int, _Path] = {}
         self._pruned_s = 0.0
 
-    def reset(self) -> None:
-        """Forget all tracks."""
+    def resume(self, time_s: float) -> None:  # noqa: ARG002
+        """Forget all tracks: a path that was not seen crosses nothing."""
+        self._paths.clear()
+
+    def end(self) -> Iterator[Change]:
+        """Forget all tracks; a crossing does not last."""
         self._paths.clear()
         self._pruned_s = 0.0
+        return iter(())
 
-    def update(
-        self, ids: Sequence[int], points: Array, boxes: Array, size: tuple[int, int], time_s: float
-    ) -> Iterator[Crossing]:
-        """The crossings that became certain on a frame.
-
-        Args:
-            ids: of the tracks.
-            points, boxes: `(N, 2)`, anchors and sizes of the boxes in pixels.
-            size: width and height of the frame, pixels.
-            time_s: media time, not less than before.
-        """
+    def update(self, frame: FrameTracks) -> Iterator[Change]:
+        """The crossings that became certain on a frame."""
+        ids, time_s = frame.ids, frame.time_s
         self._prune(ids, time_s)
         if not ids:
             return
-        self._scale_to(size)
-        now, none = points.tolist(), len(self._lines)
+        self._scale_to(frame.size)
+        points, none = frame.anchors(self._lines[0].anchor), len(self._lines)
+        now = points.tolist()
         paths = []
         for track, point in zip(ids, now, strict=True):
             path = self._paths.get(track)
@@ -95,10 +84,15 @@ class Lines:
         shares = np.where(changes != 0, shares, 0)
         changed = np.add.reduceat(changes, self._starts, axis=1).tolist()
         share = np.maximum.reduceat(shares, self._starts, axis=1).tolist()
-        far = are_clear(points, boxes, self._edges, self._hysteresis)
+        far = are_clear(points, frame.boxes, self._edges, self._hysteresis)
         clear = np.logical_and.reduceat(far, self._starts, axis=1).tolist()
         for row, path in enumerate(paths):
-            yield from _advance(path, row, changed[row], share[row], clear[row], time_s)
+            for line, direction, crossed_s in _advance(path, changed[row], share[row], clear[row], time_s):
+                settings = self._lines[line]
+                if settings.name not in frame.off and frame.history.fits(ids[row], settings):
+                    yield Change(
+                        settings, EventKind.CROSSING, EventPhase.MOMENT, crossed_s, ids[row], direction=direction
+                    )
             path.point, path.time_s = now[row], time_s
 
     def _scale_to(self, size: tuple[int, int]) -> None:
@@ -116,9 +110,9 @@ class Lines:
 
 
 def _advance(
-    path: _Path, row: int, changed: list[int], share: list[float], clear: list[bool], time_s: float
-) -> Iterator[Crossing]:
-    """Add one frame to a path; arguments by line."""
+    path: _Path, changed: list[int], share: list[float], clear: list[bool], time_s: float
+) -> Iterator[tuple[int, Direction, float]]:
+    """Add one frame to a path; arguments by line. Yields the lines that it has crossed for sure, and when."""
     for line, is_clear in enumerate(clear):
         if changed[line]:
             path.crossed[line] += changed[line]
@@ -126,5 +120,5 @@ def _advance(
         if is_clear:
             crossed = path.crossed[line]
             if crossed and path.was_clear[line]:
-                yield Crossing(row, line, Direction.IN if crossed > 0 else Direction.OUT, path.crossed_s[line])
+                yield line, Direction.IN if crossed > 0 else Direction.OUT, path.crossed_s[line]
             path.was_clear[line], path.crossed[line] = True, 0

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.analytics.geometry import Array, are_clear, contain, edges_of
+from streamer.analytics.changes import EXACT_S, RESUME_S, Change, FrameTracks
+from streamer.analytics.geometry import are_clear, contain, edges_of, overlap
+from streamer.analytics.limits import LimitWatch
 from streamer.config.analytics import ZoneSettings
-from streamer.values.events import EventKind
+from streamer.values.events import EventKind, EventPhase
 
-_EXACT_S = 1e-6
-"""Media times are rounded; 0.2 s after 0.1 s is 0.3 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A track and the zone with this index: what happened, when in media time, and for how long it has been inside."""
-
-    track: int
-    zone: int
-    kind: EventKind
-    time_s: float
-    inside_s: float
+SAME_PLACE = 0.3
+"""After an interruption, a track takes over the stay of one with so much overlap (intersection over union)."""
 
 
 @dataclass(slots=True)
@@ -31,13 +22,17 @@ class _Stay:
     """A track in a zone.
 
     Attributes:
+        track: id of the track that entered.
         since_s, last_s: media times of the first and the last frame inside.
         entered, dwelt: the event has been reported.
         outside: the track is shown outside.
+        box: x0, y0, x1, y1 in 0..1, on the last frame inside.
     """
 
+    track: int
     since_s: float
     last_s: float
+    box: Sequence[float]
     entered: bool = False
     dwelt: bool = False
     outside: bool = False
@@ -47,86 +42,138 @@ class Zones:
     """The zones with one anchor.
 
     A track is inside from the frame on which its anchor is in the polygon, until the anchor is further away from the
-    polygon than `hysteresis` of its box.
+    polygon than `hysteresis` of its box. After a short interruption, in which tracks get new ids, a track of the same
+    class at the same place goes on with the stay; other stays end.
 
     Args:
         zones: at least one.
-        counts: whether a track, by its id, has a class that the zone with this index counts.
     """
 
-    def __init__(self, zones: Sequence[ZoneSettings], counts: Callable[[int, int], bool]) -> None:
-        self._zones = zones
-        self._counts = counts
+    def __init__(self, zones: Sequence[ZoneSettings]) -> None:
+        self._zones = [_Zone(zone) for zone in zones]
         self._size = (0, 0)
-        self._stays: list[dict[int, _Stay]] = [{} for _ in zones]
 
-    def reset(self) -> Iterator[Change]:
+    def resume(self, time_s: float) -> None:
+        """Stays wait for the new ids of their tracks."""
+        for zone in self._zones:
+            zone.resume(time_s)
+
+    def end(self) -> Iterator[Change]:
         """Forget all tracks; those inside leave."""
-        for zone, stays in enumerate(self._stays):
-            for track, stay in list(stays.items()):
-                del stays[track]
-                if stay.entered:
-                    yield _change(track, zone, EventKind.LEAVE, stay, stay.last_s)
+        for zone in self._zones:
+            yield from zone.end()
 
-    def inside(self, zone: int) -> int:
-        """The number of tracks that have entered a zone and not left it."""
-        return sum(stay.entered for stay in self._stays[zone].values())
+    def states(self) -> Iterator[tuple[str, tuple[int, EventKind]]]:
+        """The name of each zone, with the tracks that have entered and not left, and NORMAL, ABOVE or BELOW."""
+        for zone in self._zones:
+            yield zone.settings.name, (zone.inside, zone.level)
 
-    def has(self, track: int, zone: int) -> bool:
-        """Whether a track has entered a zone and not left it."""
-        stay = self._stays[zone].get(track)
-        return stay is not None and stay.entered
+    def names_of(self, track: int) -> Iterator[str]:
+        """The zones that a track has entered and not left."""
+        return (zone.settings.name for zone in self._zones if zone.has(track))
 
-    def update(
-        self, ids: Sequence[int], points: Array, boxes: Array, size: tuple[int, int], time_s: float
-    ) -> Iterator[Change]:
-        """What became certain on a frame; arguments as of `Lines.update`."""
-        if ids:
-            self._scale_to(size)
-            inside = contain(points, self._edges, self._starts).tolist()
-            far = are_clear(points, boxes, self._edges, self._hysteresis)
-            clear = np.logical_and.reduceat(far, self._starts, axis=1).tolist()
-            for row, track in enumerate(ids):
-                for zone, is_inside in enumerate(inside[row]):
-                    self._place(track, zone, time_s, is_inside=is_inside, is_clear=clear[row][zone])
-        for zone in range(len(self._zones)):
-            yield from self._changes(zone, time_s)
-
-    def _place(self, track: int, zone: int, time_s: float, *, is_inside: bool, is_clear: bool) -> None:
-        stay = self._stays[zone].get(track)
-        if stay is None:
-            if is_inside:
-                self._stays[zone][track] = _Stay(time_s, time_s)
-            return
-        stay.outside = not is_inside and is_clear
-        if not stay.outside:
-            stay.last_s = time_s
-
-    def _changes(self, zone: int, time_s: float) -> Iterator[Change]:
-        settings, stays = self._zones[zone], self._stays[zone]
-        for track, stay in list(stays.items()):
-            stayed_s, gone_s = stay.last_s - stay.since_s + _EXACT_S, time_s - stay.last_s + _EXACT_S
-            if not stay.entered and stayed_s >= settings.enter_s and self._counts(track, zone):
-                stay.entered = True
-                yield _change(track, zone, EventKind.ENTER, stay, stay.since_s)
-            dwells = settings.dwell_s is not None and stayed_s >= settings.dwell_s
-            if stay.entered and dwells and not stay.dwelt:
-                stay.dwelt = True
-                yield _change(track, zone, EventKind.DWELL, stay, stay.last_s)
-            if stay.last_s == time_s:
-                continue
-            if gone_s >= settings.leave_s or (stay.outside and not stay.entered):
-                del stays[track]
-                if stay.entered:
-                    yield _change(track, zone, EventKind.LEAVE, stay, stay.last_s)
+    def update(self, frame: FrameTracks) -> Iterator[Change]:
+        """What became certain on a frame."""
+        if frame.ids:
+            self._scale_to(frame.size)
+            points = frame.anchors(self._zones[0].settings.anchor)
+            inside = contain(points, self._edges, self._starts).T.tolist()
+            far = are_clear(points, frame.boxes, self._edges, self._hysteresis)
+            clear = np.logical_and.reduceat(far, self._starts, axis=1).T.tolist()
+            for at, zone in enumerate(self._zones):
+                zone.place(frame, inside[at], clear[at])
+        for zone in self._zones:
+            yield from zone.changes(frame)
 
     def _scale_to(self, size: tuple[int, int]) -> None:
         if size != self._size:
             self._size = size
-            self._edges, self._starts = edges_of([zone.points for zone in self._zones], size, closed=True)
-            edges = [len(zone.points) for zone in self._zones]
-            self._hysteresis = np.repeat([zone.hysteresis for zone in self._zones], edges)
+            zones = [zone.settings for zone in self._zones]
+            self._edges, self._starts = edges_of([zone.points for zone in zones], size, closed=True)
+            self._hysteresis = np.repeat([zone.hysteresis for zone in zones], [len(zone.points) for zone in zones])
 
 
-def _change(track: int, zone: int, kind: EventKind, stay: _Stay, time_s: float) -> Change:
-    return Change(track, zone, kind, time_s, stay.last_s - stay.since_s)
+class _Zone:
+    def __init__(self, settings: ZoneSettings) -> None:
+        self.settings = settings
+        self._limit = LimitWatch(settings)
+        self._stays: dict[int, _Stay] = {}  # by the id that the track has now
+        self._waiting: list[_Stay] = []
+        self._resumed_s = 0.0
+
+    @property
+    def inside(self) -> int:
+        return sum(stay.entered for stay in self._stays.values()) + len(self._waiting)
+
+    @property
+    def level(self) -> EventKind:
+        return self._limit.level
+
+    def has(self, track: int) -> bool:
+        return any(stay.entered and track in (now, stay.track) for now, stay in self._stays.items())
+
+    def place(self, frame: FrameTracks, inside: list[bool], clear: list[bool]) -> None:
+        """Which tracks are inside, and which are clear of the zone, by the rows of the frame."""
+        if self.settings.name in frame.off:
+            return
+        for row, track in enumerate(frame.ids):
+            stay = self._stays.get(track)
+            if stay is not None:
+                stay.outside = not inside[row] and clear[row]
+                if not stay.outside:
+                    stay.last_s, stay.box = frame.time_s, frame.relative[row]
+            elif inside[row]:
+                self._stays[track] = _Stay(track, frame.time_s, frame.time_s, frame.relative[row])
+
+    def changes(self, frame: FrameTracks) -> Iterator[Change]:
+        settings, time_s = self.settings, frame.time_s
+        if settings.name in frame.off:
+            yield from self.end()
+            return
+        for track, stay in list(self._stays.items()):
+            stayed_s, gone_s = stay.last_s - stay.since_s + EXACT_S, time_s - stay.last_s + EXACT_S
+            if not stay.entered and stayed_s >= settings.enter_s and frame.history.fits(track, settings):
+                stay.entered = True
+                if not self._continues(stay, frame):
+                    yield self._change(EventKind.ENTER, EventPhase.START, stay, stay.since_s)
+            if stay.entered and settings.dwell_s is not None and not stay.dwelt and stayed_s >= settings.dwell_s:
+                stay.dwelt = True
+                yield self._change(EventKind.DWELL, EventPhase.UPDATE, stay, stay.last_s)
+            if stay.last_s < time_s and (gone_s >= settings.leave_s or (stay.outside and not stay.entered)):
+                del self._stays[track]
+                if stay.entered:
+                    yield self._change(EventKind.LEAVE, EventPhase.END, stay, stay.last_s)
+        if self._waiting and time_s - self._resumed_s >= RESUME_S:
+            yield from self._leave(self._waiting)
+        yield from self._limit.update(self.inside, time_s)
+
+    def resume(self, time_s: float) -> None:
+        self._waiting += [stay for stay in self._stays.values() if stay.entered]
+        self._stays.clear()
+        self._resumed_s = time_s
+        self._limit.resume()
+
+    def end(self) -> Iterator[Change]:
+        yield from self._leave(self._waiting)
+        yield from self._leave([stay for stay in self._stays.values() if stay.entered])
+        self._stays.clear()
+        yield from self._limit.end()
+
+    def _continues(self, stay: _Stay, frame: FrameTracks) -> bool:
+        """Whether the track goes on with a stay from before an interruption; the stay has this state then."""
+        label = frame.history.label(stay.track)
+        for old in self._waiting:
+            if frame.history.label(old.track) == label and overlap(old.box, stay.box) >= SAME_PLACE:
+                self._waiting.remove(old)
+                stay.track, stay.since_s, stay.dwelt = old.track, old.since_s, old.dwelt
+                return True
+        return False
+
+    def _leave(self, stays: list[_Stay]) -> Iterator[Change]:
+        while stays:
+            stay = stays.pop(0)
+            yield self._change(EventKind.LEAVE, EventPhase.END, stay, stay.last_s)
+
+    def _change(self, kind: EventKind, phase: EventPhase, stay: _Stay, time_s: float) -> Change:
+        inside_s = stay.last_s - stay.since_s
+        return Change(self.settings, kind, phase, time_s, stay.track, stay.track, inside_s=inside_s)

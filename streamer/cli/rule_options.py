@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
-from streamer.config.analytics import AnalyticsSettings, LineSettings, RuleSettings, ZoneSettings
+from streamer.config.analytics import AnalyticsSettings, LineSettings, ShapeSettings, ZoneSettings
 from streamer.config.section import validated
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError
 
-R = TypeVar("R", bound=RuleSettings)
+R = TypeVar("R", bound=ShapeSettings)
 
 EXAMPLES = {"line": "gate=0.2,0.5,0.8,0.5", "zone": "door=0.1,0.1,0.4,0.1,0.4,0.9"}
 
@@ -32,6 +32,7 @@ def with_rules(settings: Settings, lines: Sequence[str], zones: Sequence[str]) -
     taken = {rule.name for rule in before.rules} | {text.partition("=")[0] for text in (*lines, *zones) if "=" in text}
     line_names, zone_names = _names("line", taken), _names("zone", taken)
     together = {
+        **dict(before),
         "lines": (*before.lines, *(_rule(LineSettings, "line", text, line_names) for text in lines)),
         "zones": (*before.zones, *(_rule(ZoneSettings, "zone", text, zone_names) for text in zones)),
     }

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import field_validator, model_validator
 
 from streamer.config.section import Section
+from streamer.system.suggestions import did_you_mean
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LONG = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})")
 _DAY_MIN = 24 * 60
 
@@ -36,8 +38,10 @@ class ScheduleSettings(Section):
             raise ValueError("give a list of days, such as [mon, tue]")
         days = tuple(one[:3].lower() if isinstance(one, str) else one for one in value)
         for given, day in zip(value, days, strict=True):
-            if day not in DAYS:
+            if day not in DAYS or (str(given).casefold() not in (day, *_LONG)):
                 raise ValueError(f"no day {given!r}; the days are {', '.join(DAYS)}")
+        if not days:
+            raise ValueError("without days a schedule never applies; leave days out for all of them")
         return days
 
     @field_validator("start", "end", mode="before")
@@ -58,13 +62,15 @@ class ScheduleSettings(Section):
             if value is not None:
                 ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"no time zone {value!r}; give a name such as Europe/Berlin or UTC") from error
+            example = "give a name such as Europe/Berlin or UTC"
+            near = did_you_mean(value or "", available_timezones(), otherwise=example, cutoff=0.7)
+            raise ValueError(f"no time zone {value!r}; {near}") from error
         return value
 
     @model_validator(mode="after")
     def _is_no_moment(self) -> Self:
         if self.start == self.end:
-            raise ValueError(f"the times start and end at {self.start}; leave both out for whole days")
+            raise ValueError(f"the span from {self.start} to {self.end} never applies; leave both out for whole days")
         return self
 
     def contains(self, time_s: float) -> bool:

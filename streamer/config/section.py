@@ -83,4 +83,4 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
         else:
             annotation = annotation.model_fields[part].annotation
     assert issubclass(annotation, BaseModel)
-    return list(annotation.model_fields)
+    return [field.alias or name for name, field in annotation.model_fields.items()]

@@ -108,17 +108,21 @@ def chosen(settings: DetectorSettings) -> tuple[DetectorSettings, str]:
     return found
 
 
-def check_classes(settings: DetectorSettings) -> None:
+def check_classes(settings: DetectorSettings) -> LabelTable | None:
     """Refuse a wrong class name before a model is downloaded, where the classes are known without the model.
+
+    Returns:
+        The classes; None if they are not known yet.
 
     Raises:
         ConfigError: an unknown detector, class or label map, with the nearest ones.
         ModelError: the starter's file, which has its classes, cannot be fetched.
     """
     _, feature = _entry_of(settings.name)
-    labels = feature.labels_of(settings)
+    labels: LabelTable | None = feature.labels_of(settings)
     if labels is not None:
         ClassFilter(labels, settings, feature.default_min_score)
+    return labels
 
 
 def check_name(name: str) -> None:

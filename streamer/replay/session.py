@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from streamer.analytics.rules import build_rules
+from streamer.analytics.build import build_rules
 from streamer.config.settings import Settings
 from streamer.interfaces import WaitingSink
 from streamer.observe.report import Reporter

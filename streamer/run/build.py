@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from streamer.analytics.rules import build_rules
+from streamer.analytics.build import build_rules, check_rules
 from streamer.classes.class_filter import ClassFilter
 from streamer.config.detector import DetectorSettings
 from streamer.config.settings import Settings
@@ -142,9 +142,7 @@ def build_run(
     tracker = own.tracker or build_tracker(tracker_settings(settings), detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()
-    # A wrong class name is refused before a model is downloaded or TensorFlow is imported.
-    if own.detector is None:
-        selection.check_classes(settings.detector)
+    _check_classes(own, settings)
     sinks = _enter_sinks(outputs, source, settings, stack, on_close, own.sinks, observers)
     built = _build_detectors(own, settings, info, stack, message)
     pipeline = Pipeline(
@@ -168,6 +166,13 @@ def build_run(
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
     return BuiltRun(pipeline, info, built.reason, sinks.all, (warnings, *copied))
+
+
+def _check_classes(own: OwnParts, settings: Settings) -> None:
+    """Refuse a wrong class name before a model is downloaded or TensorFlow is imported."""
+    labels = selection.check_classes(settings.detector) if own.detector is None else own.detector.labels
+    if labels is not None:
+        check_rules(settings.analytics, labels, settings.detector.classes)
 
 
 def _build_detectors(

@@ -77,7 +77,7 @@ class Outputs:
             may_be_none: if none is named, there is none.
 
         Raises:
-            ConfigError: an empty name, `-` for anything but text, events without a line or zone, or no output for a
+            ConfigError: an empty name, `-` for anything but text, events without a rule, or no output for a
                 live source or for an output of an earlier run.
         """
         if not all(typed):
@@ -98,9 +98,7 @@ class Outputs:
         given = (*(settings.output.entry(to) for to in typed), *settings.outputs, *others)
         _refuse_standard_output(given, report)
         if not settings.analytics.rules and any(one.sink in ("events", "crossings") for one in given):
-            raise ConfigError(
-                "there is no line and no zone to write events of; give analytics.lines or analytics.zones"
-            )
+            raise ConfigError("there is no rule to write events of; give analytics.lines or analytics.zones")
         entries = tuple(_placed(one, source, out_dir) for one in given)
         written = None if report is None else Path(placed(str(report), source, out_dir))
         files = [sink_class(one).file_of(one) for one in entries]

@@ -82,11 +82,14 @@ class Event:
         track: id of the track; 0 if the event is not about one.
         label: name of its class, the most frequent one so far; empty if the event is not about a track.
         time_s: media time, seconds. Of a crossing: interpolated between two frames. Of `enter` and `leave`: the first
-            and the last frame inside. Of `dwell`: the frame on which the time was reached.
+            and the last frame inside. Of `dwell`: the frame on which the time was reached. Of `appear` and
+            `disappear`: the first and the last frame that shows one. Of `above`, `below` and `normal`: the first frame
+            with that number.
         camera: name of the stream in a program that runs several, else of the source.
         direction: of a crossing; else None.
         inside_s: how long the track has been in the zone, seconds; None for a crossing.
-        phase: part of a stored event. `enter` starts one, which `dwell` updates and `leave` ends.
+        phase: part of a stored event. `enter` starts one, which `dwell` updates and `leave` ends. `above` and `below`
+            start one, update it with each further extreme, and `normal` ends it.
         number: of the stored event in its run, from 1; start, updates and end have the same. 0 if it is not stored.
         score: highest score of the track so far, 0..1; None if the event is not about a track.
         value: the number of objects of `above`, `below` and `normal`; else None.
@@ -122,12 +125,43 @@ class LineState:
 
 @dataclass(frozen=True, slots=True)
 class ZoneState:
-    """A zone, with the tracks in it now and those that have entered since the start of the run."""
+    """A zone, with the tracks in it now and those that have entered since the start of the run.
+
+    Attributes:
+        name, points: of its settings.
+        inside: tracks that have entered and not left.
+        entered: stays since the start of the run.
+        level: NORMAL, or ABOVE or BELOW while the tracks inside are beyond a limit.
+    """
 
     name: str
     points: Points
     inside: int
     entered: int
+    level: EventKind = EventKind.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class CountState:
+    """The number of objects that a rule of `counts` counts on this frame.
+
+    Attributes:
+        name: of the rule.
+        number: objects that are shown.
+        level: NORMAL, or ABOVE or BELOW while the number is beyond a limit.
+    """
+
+    name: str
+    number: int
+    level: EventKind = EventKind.NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class PresenceState:
+    """A rule of `presence`, and whether an object has appeared and not disappeared."""
+
+    name: str
+    present: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +170,14 @@ class Watched:
 
     Attributes:
         events: that became certain on this frame; their `time_s` may be earlier.
-        lines, zones: in the order of the settings.
+        lines, zones, counts, presence: in the order of the settings.
     """
 
     events: tuple[Event, ...] = ()
     lines: tuple[LineState, ...] = ()
     zones: tuple[ZoneState, ...] = ()
+    counts: tuple[CountState, ...] = ()
+    presence: tuple[PresenceState, ...] = ()
 
 
 NOTHING_WATCHED = Watched()

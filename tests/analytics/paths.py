@@ -1,8 +1,9 @@
-"""Scenes of moving boxes for the tests of lines and zones."""
+"""Scenes of moving boxes for the tests of rules."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import av
 
@@ -37,18 +38,43 @@ class Run:
         self.watched = Watched()
 
     def show(
-        self, time_s: float, boxes: Mapping[int, Box], *, labels: Mapping[int, int] | None = None, segment: int = 0
+        self,
+        time_s: float,
+        boxes: Mapping[int, Box],
+        *,
+        labels: Mapping[int, int] | None = None,
+        scores: Mapping[int, float] | None = None,
+        segment: int = 0,
+        wall_clock_s: float | None = None,
     ) -> None:
         """One frame with boxes by track id."""
         rows = [(labels or {}).get(track, 0) for track in boxes]
-        shown = tracks(list(boxes.values()), ids=list(boxes), labels=rows)
-        self.watched = self._rules(scene(PICTURE, shown, time_s=time_s, segment=segment)).watched
+        sure = [(scores or {}).get(track, 0.87) for track in boxes]
+        shown = scene(
+            PICTURE,
+            tracks(list(boxes.values()), ids=list(boxes), labels=rows, scores=sure),
+            time_s=time_s,
+            segment=segment,
+        )
+        frame = replace(shown.frame, arrival_wall_clock_s=wall_clock_s)
+        self.watched = self._rules(replace(shown, frame=frame)).watched
         self.events += self.watched.events
+
+    def finish(self) -> None:
+        """The run ends."""
+        last = self._rules.finish()
+        if last is not None:
+            self.watched = last.watched
+            self.events += last.watched.events
 
     def walk(self, path: Iterable[tuple[float, float] | None], *, fps: float = 25.0, start_s: float = 0.0) -> None:
         """One track along these points; on None it is not shown."""
         for index, point in enumerate(path):
             self.show(start_s + index / fps, {} if point is None else {1: box_at(*point)})
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        return [str(event.kind) for event in self.events]
 
     @property
     def directions(self) -> Sequence[str]:

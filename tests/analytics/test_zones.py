@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.config.analytics import AnalyticsSettings
-from streamer.config.section import validated
-from streamer.errors import ConfigError
 from tests.analytics.paths import Run, box_at, rules
 
 SQUARE = {"name": "door", "points": [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]]}
@@ -62,11 +59,110 @@ def test_a_zone_counts_its_classes_only() -> None:
     assert [event.track for event in run.events] == [2]
 
 
-def test_a_new_segment_ends_every_stay() -> None:
+def reconnected(gap_s: float, place: tuple[float, float], *, label: int = 0, **zone: object) -> Run:
+    """A track inside for 2 s, a gap, and another track for 15 s."""
+    run = Run(rules(zones=[{**SQUARE, **zone}]))
+    run.walk([INSIDE] * 50)
+    for frame in range(15 * 25):
+        # The detector needs a second to find it again.
+        shown = {2: box_at(*place)} if frame >= 25 else {}
+        run.show(2 + gap_s + frame / 25, shown, labels={2: label}, segment=1)
+    run.finish()
+    return run
+
+
+def test_a_stay_goes_on_after_a_short_reconnection() -> None:
+    run = reconnected(3.0, INSIDE, dwell_s=10)
+    assert [(event.kind, event.track, event.number) for event in run.events] == [
+        ("enter", 1, 1), ("dwell", 1, 1), ("leave", 1, 1),
+    ]  # fmt: skip
+    assert run.events[1].time_s == pytest.approx(10.0, abs=0.05)
+    assert run.events[2].inside_s == pytest.approx(2 + 3 + 15, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "place", "label"),
+    [(3.0, (400.0, 250.0), 0), (3.0, INSIDE, 1), (31.0, INSIDE, 0)],
+    ids=["another place", "another class", "a long gap"],
+)
+def test_another_track_after_a_reconnection_has_its_own_stay(
+    gap_s: float, place: tuple[float, float], label: int
+) -> None:
+    run = reconnected(gap_s, place, label=label)
+    by_number = [(event.number, event.kind, event.track) for event in sorted(run.events, key=lambda one: one.number)]
+    assert by_number == [(1, "enter", 1), (1, "leave", 1), (2, "enter", 2), (2, "leave", 2)]
+    assert run.events[[event.number for event in run.events].index(1, 1)].time_s == pytest.approx(49 / 25)
+
+
+def test_what_is_inside_at_the_end_of_the_run_leaves() -> None:
     run = Run(rules(zones=[SQUARE]))
     run.walk([INSIDE] * 25)
-    run.show(1.0, {}, segment=1)
-    assert [event.kind for event in run.events] == ["enter", "leave"]
+    run.finish()
+    run.finish()
+    assert [(event.kind, event.phase, event.number) for event in run.events] == [
+        ("enter", "start", 1), ("leave", "end", 1),
+    ]  # fmt: skip
+    assert run.events[-1].time_s == pytest.approx(24 / 25)
+    assert run.watched.zones[0].inside == 0
+
+
+def test_a_step_back_in_time_ends_every_stay() -> None:
+    run = Run(rules(zones=[SQUARE]))
+    run.walk([INSIDE] * 25)
+    run.show(0.0, {1: box_at(*INSIDE)})
+    assert run.kinds == ["enter", "leave"]
+
+
+def test_events_have_number_score_and_zones() -> None:
+    wide = {**SQUARE, "name": "wide", "points": [[0, 0], [1, 0], [1, 1], [0, 1]], "enter_s": 0}
+    line = {"name": "line", "points": [[0, 0.5], [1, 0.5]]}
+    run = Run(rules(zones=[SQUARE, wide], lines=[line]))
+    for frame, y in enumerate([100, 110, 120, 130, 140, 150, 160, 260, 270, 280, 290, 340]):
+        run.show(frame / 10, {7: box_at(320, y)}, scores={7: 0.9 if frame == 5 else 0.5})
+    run.finish()
+    assert [(one.rule, one.kind, one.number, one.zones) for one in run.events] == [
+        ("wide", "enter", 1, ("wide",)),
+        ("door", "enter", 2, ("door", "wide")),
+        ("line", "crossing", 3, ("door", "wide")),
+        ("door", "leave", 2, ()),
+        ("wide", "leave", 1, ()),
+    ]
+    assert [one.score for one in run.events] == pytest.approx([0.5, 0.5, 0.9, 0.9, 0.9])
+
+
+def limits_of(run: Run) -> list[tuple[str, str, int | None, int]]:
+    return [
+        (one.kind, one.phase, one.value, one.number) for one in run.events if one.kind in ("above", "below", "normal")
+    ]
+
+
+def test_a_zone_with_too_many_tracks_is_one_event() -> None:
+    run = Run(rules(zones=[{**SQUARE, "max_inside": 1, "for_s": 0.5, "leave_s": 0.0}]))
+    spots = {track: box_at(200 + 30 * track, 200) for track in range(1, 5)}
+    for frame in range(100):
+        tracks = 3 if 20 <= frame < 40 else 2 if 10 <= frame < 60 else 1
+        run.show(frame / 10, {track: spots[track] for track in range(1, tracks + 1)})
+    (first, *_) = [number for kind, _, _, number in limits_of(run) if kind == "above"]
+    assert limits_of(run) == [
+        ("above", "start", 2, first), ("above", "update", 3, first), ("normal", "end", 1, first),
+    ]  # fmt: skip
+    at = {one.phase: one.time_s for one in run.events if one.kind in ("above", "normal")}
+    assert at == pytest.approx({"start": 1.2, "update": 2.2, "end": 6.0}, abs=0.01)
+
+
+def test_a_short_crowd_is_no_event() -> None:
+    run = Run(rules(zones=[{**SQUARE, "max_inside": 0, "enter_s": 0, "leave_s": 0, "for_s": 2}]))
+    run.walk([OUTSIDE, *[INSIDE] * 19, *[OUTSIDE] * 30], fps=10)
+    assert limits_of(run) == []
+
+
+def test_a_zone_with_too_few_tracks_ends_with_the_run() -> None:
+    run = Run(rules(zones=[{**SQUARE, "min_inside": 1, "for_s": 1}]))
+    run.walk([OUTSIDE] * 30, fps=10)
+    assert run.watched.zones[0].level == "below"
+    run.finish()
+    assert limits_of(run) == [("below", "start", 0, 1), ("normal", "end", 0, 1)]
+    assert run.events[-1].time_s == pytest.approx(2.9)
 
 
 def test_a_concave_zone_has_no_inside_in_its_notch() -> None:
@@ -75,24 +171,3 @@ def test_a_concave_zone_has_no_inside_in_its_notch() -> None:
     for frame in range(25):
         run.show(frame / 25, {1: box_at(320, 150), 2: box_at(320, 300), 3: box_at(80, 250)})
     assert sorted(event.track for event in run.events) == [2, 3]
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"lines": [{"name": "a", "points": [[0.1, 0.5]]}]}, "lines.0.points: a line has at least two points, not 1"),
-        ({"lines": [{"name": "a", "points": [[0.1, 0.5], [0.1, 0.5]]}]}, "given twice in a row"),
-        ({"lines": [{"name": "a", "points": [[0.1, 0.5], [1.2, 0.5]]}]}, "the point 1.2,0.5 is outside the picture"),
-        ({"lines": [{"name": "a=b", "points": [[0, 0], [1, 1]]}]}, "lines.0.name: a name has 1 to 64 characters"),
-        ({"zones": [{"name": "a", "points": [[0, 0], [1, 1]]}]}, "zones.0.points: a zone has at least three points"),
-        ({"zones": [{"name": "a", "points": [[0, 0], [1, 1], [1, 0], [0, 1]]}]}, "the polygon crosses itself: 0,0 to"),
-        ({"zones": [{"name": "a", "points": [[0, 0], [0.5, 0], [0.2, 0]]}]}, "folds back on itself at"),
-        ({"zones": [SQUARE], "lines": [{"name": "door", "points": [[0, 0], [1, 1]]}]}, "have the name 'door'"),
-    ],
-)
-def test_rules_that_cannot_be_are_refused(settings: dict[str, object], message: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        validated(AnalyticsSettings, settings, "analytics")
-    assert message in str(refused.value)
-    assert str(refused.value).startswith("analytics")
-    assert "\n" not in str(refused.value)

@@ -114,6 +114,10 @@ def test_every_mistake_of_every_camera_is_told(program: Program) -> None:
             "cameras.gate.detector: no class 'Prson' in this detector; did you mean Person",
         ),
         (
+            "cameras.gate={source: {uri: 0}, detector: small, analytics: {presence: [{name: a, classes: [Caat]}]}}",
+            "cameras.gate.analytics.presence.0.classes: no class 'Caat' in this detector; did you mean cat",
+        ),
+        (
             "cameras.gate={source: {uri: 0}, detector: smal}",
             "cameras.gate.detector.name: no entry 'smal' in detectors; ",
         ),

@@ -116,8 +116,8 @@ def test_a_live_source_is_counted(program: Program) -> None:
         (("--line", "0.2,0.5"), "--line 0.2,0.5: points: a line has at least two points, not 1"),
         (("--line", "gate=left"), "--line gate=left: give x,y of each point in 0..1, such as --line gate=0.2,0.5,"),
         (("--zone", "a=0,0,1,1,1,0,0,1"), "--zone a=0,0,1,1,1,0,0,1: points: the polygon crosses itself"),
-        (("--line", "a=0,0,1,1", "--line", "a=0,1,1,0"), "two lines or zones have the name 'a'"),
-        (("--events", "e.jsonl"), "there is no line and no zone to write events of; give analytics.lines (--line) or"),
+        (("--line", "a=0,0,1,1", "--line", "a=0,1,1,0"), "two rules have the name 'a'"),
+        (("--events", "e.jsonl"), "there is no rule to write events of; give analytics.lines (--line) or"),
         (
             ("--set", "analytics.lines=[{name: a, points: [[0, 0], [1, 1]], classes: [Perso]}]"),
             "analytics.lines.0.classes: ",

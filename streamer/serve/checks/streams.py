@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from streamer.analytics.build import check_rules
 from streamer.config.detector import DetectorSettings
 from streamer.config.output import OutputEntry
 from streamer.config.settings import StreamSettings
@@ -44,6 +45,7 @@ def stream_problems(stream: StreamSettings, detector: DetectorSettings | None, a
         "source.password_file": stream.source.login,
         "source.uri": lambda: _check_source(stream.source, stream),
         "detector": lambda: None if detector is None else check_detector(detector),
+        "analytics": lambda: None if detector is None else _check_rules(stream, detector),
         "tracker": lambda: build_tracker(stream.tracker),
         "draw": lambda: build_annotators(stream.draw, stream.extensions),
     }
@@ -54,10 +56,10 @@ def stream_problems(stream: StreamSettings, detector: DetectorSettings | None, a
         try:
             check()
         except StreamerError as error:
-            text = str(error)
-            if text not in told:
-                told.add(text)
-                yield f"{above}{text}" if text.startswith(setting) else f"{above}{setting}: {text}"
+            for text in getattr(error, "problems", (str(error),)):
+                if text not in told:
+                    told.add(text)
+                    yield f"{above}{text}" if text.startswith(setting) else f"{above}{setting}: {text}"
 
 
 def check_detector(settings: DetectorSettings) -> None:
@@ -75,6 +77,17 @@ def check_detector(settings: DetectorSettings) -> None:
     except ModelError:
         if settings.offline:
             raise
+
+
+def _check_rules(stream: StreamSettings, detector: DetectorSettings) -> None:
+    if not stream.analytics.rules:
+        return
+    try:
+        labels = selection.check_classes(detector.model_copy(update={"offline": True}))
+    except StreamerError:  # `check_detector` tells it
+        return
+    if labels is not None:
+        check_rules(stream.analytics, labels, detector.classes)
 
 
 def detector_title(settings: DetectorSettings) -> str:

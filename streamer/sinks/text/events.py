@@ -25,9 +25,10 @@ class EventsSink(TextFileSink):
         direction: `in` or `out`, of a crossing only.
         phase: `moment`, or `start`, `update` and `end` of an event with a duration.
         number: of the event in its run, from 1; start, updates and end have the same.
-        track, label: id and class of the track.
+        track, label: id and class of the track; 0 and empty if the event is not about one.
         time_s: when it happened, media time in seconds, 3 decimals.
         inside_s: how long the track has been in the zone, seconds, 3 decimals; not for a crossing.
+        value: the number of objects, of `above`, `below` and `normal`.
         score: highest score of the track so far, 3 decimals.
         zones: names of the zones in which the track is.
         camera: name of the camera or source.
@@ -94,8 +95,9 @@ def _values_of(event: Event) -> dict[str, Any]:
         "label": event.label,
         "time_s": round(event.time_s, 3),
         "inside_s": None if event.inside_s is None else round(event.inside_s, 3),
+        "value": event.value,
         "score": None if event.score is None else round(event.score, 3),
-        "zones": event.zones,
+        "zones": event.zones if event.track else None,
         "camera": encodable(event.camera),
     }
     return {key: value for key, value in values.items() if value is not None}

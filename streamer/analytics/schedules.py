@@ -1,0 +1,39 @@
+"""Which rules apply at a time of the week. Owned by the display thread of one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+
+from streamer.config.analytics import RuleSettings
+
+
+class Schedules:
+    """The schedules of the rules of one stream.
+
+    They are looked up once a minute of the wall clock: spans begin, and daylight saving time changes, on whole minutes.
+
+    Args:
+        rules: all rules of the stream.
+    """
+
+    def __init__(self, rules: Sequence[RuleSettings]) -> None:
+        self._spans = {rule.name: rule.schedule for rule in rules if rule.schedule is not None}
+        self._minute = -1
+        self._off: Set[str] = frozenset()
+
+    def off(self, wall_clock_s: float | None) -> Set[str]:
+        """The names of the rules that do not apply.
+
+        Args:
+            wall_clock_s: seconds since 1970; None for a file, which has no time of day: all rules apply.
+        """
+        if wall_clock_s is None or not self._spans:
+            return frozenset()
+        minute = int(wall_clock_s // 60)
+        if minute != self._minute:
+            self._minute = minute
+            time_s = minute * 60.0
+            self._off = {
+                name for name, spans in self._spans.items() if not any(span.contains(time_s) for span in spans)
+            }
+        return self._off
