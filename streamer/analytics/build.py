@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.rules import Rules
 from streamer.config.analytics import AnalyticsSettings
 from streamer.errors import ConfigError
@@ -32,7 +33,8 @@ def build_rules(
     timed = [path for path, rule in settings.by_path() if rule.schedule is not None]
     if timed and not info.live:
         log.warning("%s.schedule is not used: a file has no time of day, so its rules always apply", timed[0])
-    return Rules(settings, info.name if info.path is None else Path(info.path).name, count)
+    camera_watch = CameraWatch(settings.camera) if settings.camera.watches(live=info.live) else None
+    return Rules(settings, info.name if info.path is None else Path(info.path).name, count, camera_watch)
 
 
 def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Sequence[str] = ()) -> None:

@@ -1,9 +1,9 @@
 """What a picture shows, in a form that light does not change: the directions of its edges. Pure functions; any thread.
 
 Two pictures are compared by phase correlation of the directions of their edges ("Orientation Correlation", Fitch et
-al., BMVC 2002). Brightness, contrast and exposure do not change the direction of an edge. Angles are doubled, so an edge
-stays the same where light and dark are swapped, as by an infrared lamp at night. The correlation has a peak at the shift
-between the views, also if both have only a small part of the edges in common.
+al., BMVC 2002). Brightness, contrast and exposure do not change the direction of an edge. Angles are doubled, so an
+edge stays the same where light and dark are swapped, as by an infrared lamp at night. The correlation has a peak at the
+shift between the views, also if they have only a small part of the edges in common.
 """
 
 from __future__ import annotations

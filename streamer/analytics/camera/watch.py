@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.analytics.camera.view import Edges, Match, View, match, mixed, sharpness_of, view_of
-from streamer.config.camera_watch import CameraWatchSettings
+from streamer.analytics.camera.view import Edges, View, match, mixed, sharpness_of, view_of
+from streamer.analytics.changes import Change
+from streamer.config.analytics import RuleSettings
+from streamer.config.camera_watch import CAMERA_RULE, CameraWatchSettings
 from streamer.motion.thumbnail import luma_of
-from streamer.values.events import EventKind
+from streamer.values.events import EventKind, EventPhase
 from streamer.values.frame import Frame
 
 _EVERY_S = 0.5
@@ -38,21 +40,17 @@ _SAME, _ALIKE = 4.5, 6.0
 a common part there are 3.5 at most; in pictures of four places with light and exposure changed in seven ways 5.8 at
 least (`benchmarks/camera_watch.py`)."""
 _SHIFTED, _SHIFTED_FACTOR = 10.0, 2.0
-"""A peak elsewhere is a shift of the view from this height on, and if it is so much higher than the one without a shift:
-text in the picture does not move with the camera."""
+"""A peak elsewhere is a shift of the view from this height on, and if it is so much higher than the one at home: text in
+the picture does not move."""
+_LEAST_DETAILS = 2.0
+"""Grey levels; a hand on the lens has less."""
 _LEAST_SHARPNESS = 0.62
 """Less than this share of the usual sharpness is out of focus. It is 0.5 for a blur of 0.4% of the picture's width
 (standard deviation), and 0.9 or more with light and exposure changed."""
 _DARK, _BRIGHT = 40.0, 215.0
-
-
-@dataclass(frozen=True, slots=True)
-class CameraChange:
-    """What happened to the camera, when in media time, and more in one line."""
-
-    kind: EventKind
-    time_s: float
-    text: str = ""
+_RULE = RuleSettings(name=CAMERA_RULE)
+_KEY = -1
+"""`Change.key` of a covered camera: no track."""
 
 
 @dataclass(slots=True)
@@ -61,14 +59,38 @@ class _Lasting:
 
     since_s: float | None = None
 
-    def lasts_s(self, time_s: float, since_s: float, *, holds: bool) -> float:
-        """How long it has held at `time_s`, from `since_s` on if it did not hold before; -1 if it does not hold."""
+    def begun_s(self, time_s: float, start_s: float, for_s: float, *, holds: bool) -> float | None:
+        """When it began, once it has held for `for_s`; None before that. `start_s`: of what begins on this frame."""
         if not holds:
             self.since_s = None
-            return -1.0
-        if self.since_s is None:
-            self.since_s = since_s
-        return time_s - self.since_s
+        elif self.since_s is None:
+            self.since_s = start_s
+        return self.since_s if self.since_s is not None and time_s - self.since_s >= for_s else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A view, compared with the reference.
+
+    Attributes:
+        view: of the frame.
+        time_s: media time of the frame.
+        start_s: of the first of the recent views, which are compared together.
+        is_alike: it is certainly the usual view.
+        is_same: it is the usual view, if perhaps hard to see.
+        is_blank: it has no details, and is not the usual view.
+        is_blurred: it is the usual view out of focus.
+        shift: how far the usual view has moved, as a share of the picture; None if nothing of it is found elsewhere.
+    """
+
+    view: View
+    time_s: float
+    start_s: float
+    is_alike: bool
+    is_same: bool
+    is_blank: bool
+    is_blurred: bool
+    shift: float | None
 
 
 class CameraWatch:
@@ -82,38 +104,39 @@ class CameraWatch:
         self._settings = settings
         self._frame: Frame | None = None
         self._next_s = float("-inf")
-        self._look_s = float("-inf")
         self._recent: deque[tuple[float, Edges]] = deque()
         self._reference: _Reference | None = None
         self._covered, self._uncovered, self._moved = _Lasting(), _Lasting(), _Lasting()
-        self.is_covered = False
-        """Whether `CAMERA_COVERED` was reported, and `CAMERA_CLEAR` was not."""
+        self._is_covered = False  # it was reported
 
-    def update(self, frame: Frame) -> Iterator[CameraChange]:
+    def update(self, frame: Frame) -> Iterator[Change]:
         """What became certain on a frame."""
         last, self._frame = self._frame, frame
         if last is not None and (frame.segment != last.segment or frame.time_s < last.time_s):
             yield from self._interrupted(last, frame)
         if frame.time_s < self._next_s or (self._settings.covered_s is None and self._settings.moved_s is None):
             return
-        if frame.time_s - self._look_s > _PAUSE_S:
-            self._restart()
         self._next_s = frame.time_s + _EVERY_S
-        yield from self._look(frame)
-        self._look_s = frame.time_s
+        view = view_of(luma_of(frame.picture))
+        if self._reference is None:
+            self._reference = _Reference(view)
+        look = self._look(frame, view, self._reference)
+        self._reference.add(look.time_s, view, is_alike=look.is_alike)
+        yield from self._check_cover(look, self._reference)
+        yield from self._check_view(look, self._reference)
 
-    def finish(self) -> Iterator[CameraChange]:
+    def end(self) -> Iterator[Change]:
         """The run ended: what ends with it."""
-        if self.is_covered and self._frame is not None:
-            self.is_covered = False
-            yield CameraChange(EventKind.CAMERA_CLEAR, self._frame.time_s)
+        if self._is_covered and self._frame is not None:
+            self._is_covered = False
+            yield _change(EventKind.CAMERA_CLEAR, EventPhase.END, self._frame.time_s)
 
-    def _interrupted(self, last: Frame, frame: Frame) -> Iterator[CameraChange]:
-        """A new connection, or a step back in time. The view before it is remembered: it may be another one now."""
+    def _interrupted(self, last: Frame, frame: Frame) -> Iterator[Change]:
+        """A new connection, or a step back in time. The reference stays: the camera may have moved meanwhile."""
         lost_s = self._settings.lost_s
         if lost_s is not None and frame.time_s - last.time_s >= lost_s:
-            yield CameraChange(EventKind.CAMERA_LOST, last.time_s)
-            yield CameraChange(EventKind.CAMERA_BACK, frame.time_s)
+            yield _change(EventKind.CAMERA_LOST, EventPhase.START, last.time_s)
+            yield _change(EventKind.CAMERA_BACK, EventPhase.END, frame.time_s)
         self._next_s = frame.time_s
         self._restart()
 
@@ -122,54 +145,61 @@ class CameraWatch:
         for lasting in (self._covered, self._uncovered, self._moved):
             lasting.since_s = None
 
-    def _look(self, frame: Frame) -> Iterator[CameraChange]:
-        time_s, view = frame.time_s, view_of(luma_of(frame.picture))
+    def _look(self, frame: Frame, view: View, reference: _Reference) -> _Look:
+        time_s = frame.time_s
+        if self._recent and time_s - self._recent[-1][0] > _PAUSE_S:
+            self._restart()
         self._recent.append((time_s, view.edges))
         while time_s - self._recent[0][0] > _RECENT_S:
             self._recent.popleft()
         edges = np.mean([one for _, one in self._recent], axis=0, dtype=np.complex64)
-        if self._reference is None:
-            self._reference = _Reference(view)
         aspect, tolerance = frame.height / frame.width, self._settings.moved_share
-        found = match(self._reference.view.edges, edges, aspect=aspect, tolerance=tolerance)
-        yield from self._judge(time_s, view, found, self._reference)
-
-    def _judge(self, time_s: float, view: View, found: Match, reference: _Reference) -> Iterator[CameraChange]:
-        settings = self._settings
+        found = match(reference.view.edges, edges, aspect=aspect, tolerance=tolerance)
         is_shifted = found.best >= max(_SHIFTED, _SHIFTED_FACTOR * found.at_home)
         is_same = found.at_home >= _SAME and not is_shifted
-        is_blank = view.details < settings.covered_share * reference.view.details and not is_shifted and not is_same
+        has_details = view.details >= max(self._settings.covered_share * reference.view.details, _LEAST_DETAILS)
         is_blurred = is_same and sharpness_of(view, reference.view) < _LEAST_SHARPNESS
-        is_alike = is_same and found.at_home >= _ALIKE and not is_blurred
-        reference.add(time_s, view, is_alike=is_alike or reference.is_new)
-        if reference.is_settled and settings.covered_s is not None:
-            yield from self._cover(time_s, view, holds=is_blank or is_blurred, blurred=is_blurred)
-        # What is found in the mean of recent views began with the first of them.
-        moved_s = self._moved.lasts_s(time_s, self._recent[0][0], holds=not (is_same or is_blank))
-        if moved_s < (settings.moved_s or _SETTLED_S):
-            return
-        since_s = self._moved.since_s
-        if reference.is_settled and settings.moved_s is not None and since_s is not None:
-            shift = f"the view has shifted by {max(map(abs, found.shift)):.0%}" if is_shifted else "another view"
-            yield CameraChange(EventKind.CAMERA_MOVED, since_s, shift)
-        self._reference, self._moved.since_s = _Reference(view), None
+        return _Look(
+            view,
+            time_s,
+            self._recent[0][0],
+            is_alike=is_same and found.at_home >= _ALIKE and not is_blurred,
+            is_same=is_same,
+            is_blank=not (is_same or is_shifted or has_details),
+            is_blurred=is_blurred,
+            shift=max(map(abs, found.shift)) if is_shifted else None,
+        )
 
-    def _cover(self, time_s: float, view: View, *, holds: bool, blurred: bool) -> Iterator[CameraChange]:
-        covered_s = self._covered.lasts_s(time_s, time_s if blurred else self._recent[0][0], holds=holds)
-        uncovered_s = self._uncovered.lasts_s(time_s, time_s, holds=not holds)
-        if not self.is_covered and covered_s >= (self._settings.covered_s or 0.0) and self._covered.since_s is not None:
-            self.is_covered = True
-            yield CameraChange(EventKind.CAMERA_COVERED, self._covered.since_s, _appearance(view, blurred=blurred))
-        elif self.is_covered and uncovered_s >= _CLEAR_S and self._uncovered.since_s is not None:
-            self.is_covered = False
-            yield CameraChange(EventKind.CAMERA_CLEAR, self._uncovered.since_s)
+    def _check_cover(self, look: _Look, reference: _Reference) -> Iterator[Change]:
+        for_s = self._settings.covered_s
+        if for_s is None or not reference.is_settled:
+            return
+        holds, start_s = look.is_blank or look.is_blurred, look.time_s if look.is_blurred else look.start_s
+        covered_s = self._covered.begun_s(look.time_s, start_s, for_s, holds=holds)
+        clear_s = self._uncovered.begun_s(look.time_s, look.time_s, _CLEAR_S, holds=not holds)
+        if covered_s is not None and not self._is_covered:
+            self._is_covered = True
+            yield _change(EventKind.CAMERA_COVERED, EventPhase.START, covered_s, _appearance(look))
+        elif clear_s is not None and self._is_covered:
+            self._is_covered = False
+            yield _change(EventKind.CAMERA_CLEAR, EventPhase.END, clear_s)
+
+    def _check_view(self, look: _Look, reference: _Reference) -> Iterator[Change]:
+        for_s, holds = self._settings.moved_s, not (look.is_same or look.is_blank)
+        moved_s = self._moved.begun_s(look.time_s, look.start_s, for_s or _SETTLED_S, holds=holds)
+        if moved_s is None:
+            return
+        if reference.is_settled and for_s is not None:
+            text = "another view" if look.shift is None else f"the view has shifted by {look.shift:.0%}"
+            yield _change(EventKind.CAMERA_MOVED, EventPhase.MOMENT, moved_s, text)
+        self._reference, self._moved.since_s = _Reference(look.view), None
 
 
 class _Reference:
     """What the camera usually shows.
 
-    A view is taken into the mean some seconds later, and only if the camera then still shows it: otherwise a cloth would
-    become a part of the reference before it is noticed.
+    A view is taken into the mean some seconds later, and only if the camera then still shows it: otherwise a cloth
+    would become a part of the reference before it is noticed.
 
     Attributes:
         view: mean of the views.
@@ -187,20 +217,15 @@ class _Reference:
         """Whether the view has been seen for long enough to be missed."""
         return self._seen_s >= _SETTLED_S
 
-    @property
-    def is_new(self) -> bool:
-        """Whether it is the mean of too few views to compare others with it."""
-        return self._views < _LEAST_VIEWS
-
     def add(self, time_s: float, view: View, *, is_alike: bool) -> None:
         """One more view of the camera. At first all views have the same weight, later the last two minutes count."""
-        elapsed_s = 0.0 if self._last_s is None else min(time_s - self._last_s, _PAUSE_S)
+        elapsed_s = 0.0 if self._last_s is None else min(max(time_s - self._last_s, 0.0), _PAUSE_S)
         self._last_s = time_s
+        if self._views < _LEAST_VIEWS:  # too few to compare others with them
+            self._take(view, 0.0)
+            return
         if not is_alike:
             self._waiting.clear()
-            return
-        if self.is_new:
-            self._take(view, 0.0)
             return
         self._seen_s += elapsed_s
         self._waiting.append((time_s, view))
@@ -212,9 +237,13 @@ class _Reference:
         self.view = mixed(self.view, view, max(elapsed_s / _REFERENCE_S, 1 / self._views))
 
 
-def _appearance(view: View, *, blurred: bool) -> str:
-    if blurred:
+def _appearance(look: _Look) -> str:
+    if look.is_blurred:
         return "the picture is out of focus"
-    if view.brightness < _DARK:
+    if look.view.brightness < _DARK:
         return "the picture is dark"
-    return "the picture is bright" if view.brightness > _BRIGHT else "the picture has no details"
+    return "the picture is bright" if look.view.brightness > _BRIGHT else "the picture has no details"
+
+
+def _change(kind: EventKind, phase: EventPhase, time_s: float, text: str = "") -> Change:
+    return Change(_RULE, kind, phase, time_s, key=_KEY, text=text)

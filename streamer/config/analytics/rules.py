@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from streamer.config.analytics.shapes import Points, check_line, check_points, check_polygon
+from streamer.config.camera_watch import CameraWatchSettings
 from streamer.config.schedule import ScheduleSettings
 from streamer.config.section import Section
 
@@ -140,6 +141,7 @@ class AnalyticsSettings(Section):
     zones: tuple[ZoneSettings, ...] = ()
     counts: tuple[CountSettings, ...] = ()
     presence: tuple[PresenceSettings, ...] = ()
+    camera: CameraWatchSettings = CameraWatchSettings()
 
     @model_validator(mode="after")
     def _have_own_names(self) -> Self:
