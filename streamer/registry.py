@@ -197,7 +197,12 @@ SINKS = Registry(
 )
 TARGETS = Registry(
     "streamer.targets",
-    {},
+    {
+        "mqtt": "streamer.notify.mqtt.target:MqttTarget",
+        "apprise": "streamer.notify.apprise:AppriseTarget",
+        "webhook": "streamer.notify.webhook:WebhookTarget",
+        "command": "streamer.notify.command:CommandTarget",
+    },
     needs=("from_settings", "deliver", "cancel", "close"),
 )
 ALL = (SOURCES, DETECTORS, TRACKERS, POLICIES, ANNOTATORS, SINKS, TARGETS)

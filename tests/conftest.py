@@ -28,8 +28,8 @@ LIGHT = frozenset({"flow", "motion", "pipeline", "presentation", "render", "trac
 LIGHT_HANGS_S = 25
 THREADS_END_WITHIN_S = 10.0
 NEVER_SKIPPED = "STREAMER_REQUIRE_ALL"
-OF_THE_SYSTEM = frozenset({"certificate", "screen", "small_disk"})
-"""Fixtures that need openssl, Xvfb and root; their tests get the marker `system`."""
+OF_THE_SYSTEM = frozenset({"certificate", "mosquitto", "screen", "small_disk"})
+"""Fixtures that need openssl, Mosquitto, Xvfb and root; their tests get the marker `system`."""
 
 # No deadline per example. The examples of a test depend on its code alone; there is no example database.
 settings.register_profile("same", derandomize=True, database=None, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from streamer.config.analytics import RuleSettings
+from streamer.config.schedule import ScheduleSettings
 
 
 class Schedules:
@@ -32,8 +33,9 @@ class Schedules:
         minute = int(wall_clock_s // 60)
         if minute != self._minute:
             self._minute = minute
-            time_s = minute * 60.0
-            self._off = {
-                name for name, spans in self._spans.items() if not any(span.contains(time_s) for span in spans)
-            }
+            self._off = {name for name, spans in self._spans.items() if not _applies(spans, minute * 60.0)}
         return self._off
+
+
+def _applies(spans: Sequence[ScheduleSettings], wall_clock_s: float) -> bool:
+    return any(span.contains(wall_clock_s) for span in spans)

@@ -66,6 +66,7 @@ def run(
     mot: Mot = None,
     events: Events = None,
     crossings: Crossings = None,
+    store: run_options.Store = None,
     report: ReportFile = None,
     show: run_options.Show = False,
     overwrite: Overwrite = False,
@@ -97,12 +98,13 @@ def run(
         "source.retry_for_s": retry_for,
         "source.retry_at_start": None if retry_for is None else retry_for > 0,
         "metrics.address": metrics,
+        "store.folder": None if store is None else str(store),
     }
     files: dict[str, Any] = {"jsonl": jsonl, "csv": csv, "mot": mot, "events": events, "crossings": crossings}
     files |= {"report": report, "show": show, "overwrite": overwrite, "typed": output or (), "out_dir": out_dir}
     with command(quiet=quiet, json_logs=log_format is LogFormat.json) as (terminal, interrupts):
-        from streamer.cli.rule_options import with_rules
-        from streamer.cli.runs import run_inputs
+        from streamer.cli.run.rule_options import with_rules
+        from streamer.cli.run.runs import run_inputs
         from streamer.config.loading import load_settings
         from streamer.run.inputs import find_inputs
         from streamer.system.secrets import SECRETS
@@ -114,15 +116,8 @@ def run(
         if not all(given):
             raise ConfigError("no source given; name a file, a webcam (0) or an address after 'run', or set source.uri")
         SECRETS.split(given[0])
-        run_inputs(
-            find_inputs(given),
-            settings,
-            files,
-            terminal,
-            record=record,
-            started_s=context.obj,
-            on_ready=interrupts.stop_with,
-        )
+        inputs, started_s = find_inputs(given), context.obj
+        run_inputs(inputs, settings, files, terminal, record=record, started_s=started_s, on_ready=interrupts.stop_with)
 
 
 def replay(

@@ -13,7 +13,11 @@ import typer
 from typer.core import TyperGroup
 
 from streamer.cli import commands
+from streamer.cli import notify as notify_commands
 from streamer.cli.evaluate import detection, sequences
+from streamer.cli.events import commands as event_commands
+from streamer.cli.events import export as event_export
+from streamer.cli.events import recordings
 from streamer.cli.models import commands as model_commands
 from streamer.cli.run_options import RunCommand
 from streamer.cli.serve import check as check_command
@@ -64,6 +68,7 @@ models.command("check")(model_commands.check)
 models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
 
+app.command()(recordings.export)
 app.command()(control_commands.reload)
 cameras = typer.Typer(help="List, add, remove and restart cameras of a running site.", no_args_is_help=True)
 cameras.command("list")(control_commands.list_cameras)
@@ -71,6 +76,20 @@ cameras.command("add")(control_commands.add)
 cameras.command("remove")(control_commands.remove)
 cameras.command("restart")(control_commands.restart)
 app.add_typer(cameras, name="cameras")
+
+notify = typer.Typer(help="Test the targets that are told of events.", no_args_is_help=True)
+notify.command("test")(notify_commands.send_test)
+app.add_typer(notify, name="notify")
+
+events = typer.Typer(help="List, follow, export and delete stored events.", no_args_is_help=True)
+events.command("list")(event_commands.list_events)
+events.command("show")(event_commands.show)
+events.command("follow")(event_commands.follow)
+events.command("export")(event_export.export)
+events.command("delete")(event_commands.delete)
+events.command("favourite")(event_commands.favourite)
+events.command("check")(event_commands.check)
+app.add_typer(events, name="events")
 
 evaluate = typer.Typer(help="Measure detections, tracks and displayed boxes.", no_args_is_help=True)
 evaluate.command("detection")(detection.detection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from rich.table import Table
 
@@ -13,6 +13,8 @@ from streamer.system.suggestions import counted
 from streamer.values.events import COUNTED
 from streamer.values.states import FrameState
 
+_STORED = (("event", "stored"), ("clip", "written"), ("clip", "dropped"))
+_OF_EVENTS = tuple(dict.fromkeys(what for what, _ in _STORED))
 MOST_CLASSES = 8
 MOST_FILES = 6
 
@@ -72,20 +74,40 @@ def figures(stats: RunStats) -> list[str]:
     counts = [
         f"{n} {what} ({readable(cause)})"
         for (what, cause), n in sorted(stats.counts.items())
-        if cause and what not in (DETECTED, *COUNTED)
+        if cause and what not in (DETECTED, *COUNTED, *_OF_EVENTS)
     ]
     lines = ["age of the frames, p50 / p95: " + ", ".join(ages)] if ages else []
     lines += ["other counts: " + ", ".join(counts)] if counts else []
-    return [*lines, _tracks(stats)]
+    return [*lines, *_events(stats), _tracks(stats)]
+
+
+def _events(stats: RunStats) -> list[str]:
+    """What was stored of events."""
+    stored, written, dropped = (stats.counts.get(key, 0) for key in _STORED)
+    if not stored:
+        return []
+    clips = [f"{counted(written, 'clip')}"] if written else []
+    clips += [f"{counted(dropped, 'clip')} dropped"] if dropped else []
+    return [", ".join([f"events: {stored} stored", *clips])]
 
 
 def rules(report: Report) -> list[str]:
-    """The counts of each line and zone."""
+    """The counts of each rule."""
     told = [f"line {name}: {ways['in']} in, {ways['out']} out" for name, ways in report.lines.items()]
     for name, kinds in report.zones.items():
         dwelt = f", {kinds['dwell']} dwelt" if kinds["dwell"] else ""
-        told.append(f"zone {name}: {kinds['enter']} entered, {kinds['leave']} left{dwelt}")
+        told.append(f"zone {name}: {kinds['enter']} entered, {kinds['leave']} left{dwelt}{_beyond(kinds)}")
+    for name, kinds in report.object_counts.items():
+        told.append(f"count {name}: {_beyond(kinds).removeprefix(', ') or 'always within its limits'}")
+    for name, kinds in report.presence.items():
+        told.append(f"presence {name}: appeared {counted(kinds['appear'], 'time')}")
     return told
+
+
+def _beyond(kinds: Mapping[str, int]) -> str:
+    """How often a number was beyond its limits: `, above its limit 2 times`."""
+    times = {kind: kinds[kind] for kind in ("above", "below") if kinds[kind]}
+    return "".join(f", {kind} its limit {counted(number, 'time')}" for kind, number in times.items())
 
 
 def notes(report: Report, warned: Collection[str]) -> list[str]:

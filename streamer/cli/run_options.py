@@ -134,6 +134,10 @@ RetryFor = Annotated[
 Record = Annotated[
     Path | None, value("--record", "FOLDER", "Record a live run in this new folder, for 'streamer replay'.", LIVE)
 ]
+Store = Annotated[
+    Path | None,
+    value("--store", "FOLDER", "Keep events with clips and snapshots in this folder, for 'streamer events'.", OUTPUTS),
+]
 Metrics = Annotated[
     str | None, value("--metrics", "[HOST]:PORT", "Serve Prometheus metrics: :9090, 0.0.0.0:9090.", LIVE)
 ]

@@ -4,8 +4,9 @@ The display thread adds scenes; the thread of the clips writes files. A file has
 written while the clip lasts; it gets its name when it is complete.
 
     {"version": 1, "clip": NAME, "camera": NAME, "start_time": SECONDS SINCE 1970, "width": PIXELS, "height": PIXELS,
-     "frames": [{"time_s": 0.04, "tracks": [{"id": 1, "label": "Car", "score": 0.9, "box": [x0, y0, x1, y1]}]}],
-     "duration_s": 12.4}
+     "frames": [
+    {"time_s":0.04,"tracks":[{"id":1,"label":"Car","score":0.9,"box":[X0,Y0,X1,Y1]}]}
+    ],"duration_s":12.4}
 
 `time_s` counts from the start of the clip. Boxes are in 0..1 of the width and height of the upright frame.
 """
@@ -125,6 +126,7 @@ class BoxesFile:
                     self._write_head(boxes.size)
                 self._file.write(("\n" if first else ",\n") + boxes.line(self._begin))
                 self._last = boxes.time
+            self._file.flush()  # a killed program leaves whole lines
         except OSError as error:
             raise self._refused(error) from error
 
@@ -149,7 +151,7 @@ class BoxesFile:
 
     def _write_head(self, size: tuple[int, int]) -> None:
         head = {"version": VERSION, **self._facts, "width": size[0], "height": size[1]}
-        self._file.write(json.dumps(head)[:-1] + ', "frames": [')
+        self._file.write(json.dumps(head)[:-1] + ',\n "frames": [')
 
     def _refused(self, error: OSError) -> SinkError:
         return SinkError(f"cannot write {self._path}: {error.strerror}; free some space or choose another store.folder")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
 from streamer.clips.boxes import BoxesFile, RecentBoxes
 from streamer.clips.clip_file import ClipFile
 from streamer.clips.event_files import BOXES, CLIP, absolute, event_file
-from streamer.clips.packets import RingPacket
+from streamer.clips.packets import RingPacket, exact, next_shown, reorder_delay
 from streamer.clips.ring import PacketRing
 from streamer.clips.sound import Sound
 from streamer.config.events import ClipSettings
@@ -86,8 +85,8 @@ class Clip:
         self._sound = sound
         self._part: SegmentStreams | None = None
         self._time, self._start_time, self._source = time, start_time, source
-        self._begin = time - Fraction(source.settings.before_s)
-        self._limit = max(self._begin + Fraction(source.settings.max_s), time)
+        self._begin = time - exact(source.settings.before_s)
+        self._limit = max(self._begin + exact(source.settings.max_s), time)
         self._end: Fraction | None = None
         self._names = event_file(source.camera, event_id, CLIP), event_file(source.camera, event_id, BOXES)
         self._first: RingPacket | None = None
@@ -101,12 +100,16 @@ class Clip:
 
     @property
     def until(self) -> Fraction:
-        """Media time of its end, as far as it is known now, seconds."""
-        return self._limit if self._end is None else min(self._end, self._limit)
+        """Media time of its end, as far as it is known now, seconds: every picture up to it is in the file.
+
+        A picture that is decoded before the last one of the event, and shown later, moves the end.
+        """
+        end = self._limit if self._end is None else min(self._end, self._limit)
+        return max(end, self._written_to)
 
     def end(self, time: Fraction) -> None:
         """The event ends at a media time, seconds."""
-        self._end = time + Fraction(self._source.settings.after_s)
+        self._end = time + exact(self._source.settings.after_s)
 
     def write(self, shown: Fraction, *, final: bool) -> bool:
         """Write what has come; returns whether the clip is complete, and `finish` is next.
@@ -118,13 +121,18 @@ class Clip:
         Raises:
             StreamerError: the disk failed, or MP4 cannot hold the video.
         """
-        until = self.until if final else min(shown, self.until)
-        if (self._file is None and not self._open(until, final=final)) or self._file is None or self._boxes is None:
+        if self._file is None:
+            self._open(shown, final=final)
+        if self._file is None or self._boxes is None:
             return final
-        packets, passed = self._source.ring.take(self.event_id, until, final=final)
-        self._write(self._file, packets)
+        while True:  # packets may move the end
+            until = self.until if final else min(shown, self.until)
+            packets, passed = self._source.ring.take(self.event_id, until, final=final)
+            if not packets:
+                break
+            self._write(self._file, packets)
         self._boxes.write(self._source.boxes, min(until, self._written_to))
-        return final or self._over or (passed and shown >= self.until)
+        return final or self._over or (passed and shown >= self.until and self._heard(shown))
 
     def finish(self) -> FinishedClip | None:
         """Complete the files. Returns None if there was no packet.
@@ -152,30 +160,38 @@ class Clip:
             if file is not None:
                 file.discard()
 
-    def _open(self, until: Fraction, *, final: bool) -> bool:
-        """Choose the first packet, and make the files once the audio has begun. Returns whether they are made."""
+    def _heard(self, shown: Fraction) -> bool:
+        """Whether all audio has come: in a file it is often behind the video."""
+        if self._part is None:
+            return True
+        self._part.end = self.until
+        return self._part.is_complete(shown)
+
+    def _open(self, shown: Fraction, *, final: bool) -> None:
+        """Choose the first packet, and make the files once the audio has begun."""
         source = self._source
+        packets = source.ring.held()
         if self._first is None:
-            self._first = first_packet(source.ring.held(), self._begin, self._time)
+            self._first = first_packet(packets, self._begin, self._time)
             if self._first is None or self._first.time is None:
-                return False
+                return
             self._zero = self._first.time
             source.ring.advance(self.event_id, self._first.number)
-        if not final and until < min(self._zero + _SOUND_WITHIN_S, self.until):
-            return False
+        if not final and shown < min(self._zero + _SOUND_WITHIN_S, self.until):
+            return
         clip, boxes = (absolute(source.folder, name) for name in self._names)
         self._part = self._sound.part(self._zero)
-        self._file = ClipFile(clip, self._first.stream, source.time_base, source.fps, self._part, source.note)
+        self._file = ClipFile(
+            clip, self._first.stream, source.time_base, source.fps, reorder_delay(packets), self._part, source.note
+        )
         start_time = self._start_time + float(self._zero - self._time)
         facts = {"clip": clip.name, "camera": source.camera, "start_time": start_time}
         self._boxes = BoxesFile(boxes, facts, self._zero)
-        return True
 
     def _write(self, file: ClipFile, packets: Sequence[RingPacket]) -> None:
         kept = [(packet, packet.time) for packet in packets if packet.time is not None and self._admits(packet)]
-        earliest = list(accumulate((shown for _, shown in reversed(kept)), min))[::-1]
-        for (packet, shown), following in zip(kept, earliest, strict=True):
-            file.write(packet.content, shown - self._zero, following - self._zero)
+        for (packet, shown), following in zip(kept, next_shown([shown for _, shown in kept]), strict=True):
+            file.write(packet, shown - self._zero, following - self._zero)
             self._written_to = max(self._written_to, shown)
 
     def _admits(self, packet: RingPacket) -> bool:

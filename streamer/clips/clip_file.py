@@ -7,6 +7,7 @@ the end it is rewritten with its index in front, so that a browser can play it w
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
@@ -15,9 +16,8 @@ from typing import NamedTuple
 
 import av
 
-from streamer.clips.packets import RingStream
+from streamer.clips.packets import RingPacket, RingStream
 from streamer.errors import SinkError, StreamerError
-from streamer.media.passthrough_streams import PassthroughPacket
 from streamer.sinks.muxing.crash_safe import FASTSTART
 from streamer.sinks.muxing.muxer import Muxer, write_failure
 from streamer.sinks.muxing.stream_copy import StreamCopy
@@ -27,10 +27,9 @@ from streamer.sinks.video.recovery import lock_own, remux_in_place
 from streamer.system.partial_file import PartialFile
 
 MUXER_OPTIONS = {"movflags": FASTSTART}
-_EARLIER = Fraction(1, 500)
-"""A packet without a decoding time is decoded this long before the next picture that is shown: room for some ticks."""
-_APPLE_TAGS = {"hevc": "hvc1"}
-"""Safari plays HEVC with this tag only."""
+_RECENT = 8
+"""Pictures among which the neighbour of a reordered one is searched."""
+_SHORTEST_PICTURE_S, _LONGEST_PICTURE_S = Fraction(1, 1000), Fraction(1)
 
 
 class WrittenFile(NamedTuple):
@@ -48,6 +47,7 @@ class ClipFile:
         stream: the video.
         time_base: of the frames' times.
         fps: frames per second; 25 if None.
+        reorder_delay: how long before the next picture is shown a packet without a decoding time is decoded, seconds.
         sound: the audio for this file, with its times; None for none.
         note: gets a line for audio that cannot be copied.
 
@@ -61,13 +61,14 @@ class ClipFile:
         stream: RingStream,
         time_base: Fraction,
         fps: Fraction | None,
+        reorder_delay: Fraction,
         sound: SegmentStreams | None,
         note: Callable[[str], None],
     ) -> None:
         self.path = path
         self._step = 1 / (fps or Fraction(25))
-        self._tick = stream.description.time_base
-        self._decoded: Fraction | None = None
+        self._shown: deque[Fraction] = deque(maxlen=_RECENT)
+        self._reorder_delay = reorder_delay
         with ExitStack() as cleanup:
             self._partial = PartialFile(path)
             cleanup.callback(self._partial.discard)
@@ -89,35 +90,39 @@ class ClipFile:
             self._ticks = MonotonicTicks(self._added)
             self._cleanup = cleanup.pop_all()
 
-    def write(self, content: PassthroughPacket, shown: Fraction, next_shown: Fraction) -> None:
+    def write(self, packet: RingPacket, shown: Fraction, next_shown: Fraction) -> None:
         """Write the next packet of the video, in decoding order, and the audio up to it.
 
         Args:
-            content: the packet; of its times, only the delay between decoding and showing is used.
+            packet: its time is not used.
             shown: when its picture is shown, seconds from the start of the file.
             next_shown: when the first picture is shown of those that are not decoded yet, itself included.
 
         Raises:
             SinkError: the disk failed, or the muxer refuses the packet.
         """
-        delay = None if content.pts is None or content.dts is None else (content.pts - content.dts) * self._tick
-        decoded = (
-            shown - delay if delay is not None and delay >= 0 else next_shown - (_EARLIER if next_shown < shown else 0)
-        )
+        content = packet.content
         made = content.packet()
+        decoded = next_shown - self._reorder_delay if packet.delay is None else shown - packet.delay
         time_base = self._ticks.time_base
         made.dts = self._ticks.place(decoded)
         made.pts = max(round(shown / time_base), made.dts)
-        duration = content.duration * self._tick or self._step
-        made.duration = round(duration / time_base)
+        made.duration = round(self._duration(packet, shown) / time_base)
         made.time_base, made.stream = time_base, self._added
-        self._decoded = made.dts * time_base
         try:
             self._muxer.container.mux(made)
             if self._copy is not None:
-                self._copy.copy_until(self._muxer.container, self._decoded)
+                self._copy.copy_until(self._muxer.container, made.dts * time_base)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise write_failure(self.path, error) from error
+
+    def _duration(self, packet: RingPacket, shown: Fraction) -> Fraction:
+        """Of a picture, which players need for the last one only. RTP does not have it: the last distance of two."""
+        stated = packet.content.duration * packet.stream.description.time_base
+        distances = [abs(shown - other) for other in self._shown if other != shown]
+        self._step = min([*distances, _LONGEST_PICTURE_S]) if distances else self._step
+        self._shown.append(shown)
+        return stated if stated > _SHORTEST_PICTURE_S else self._step
 
     def complete(self, end: Fraction) -> WrittenFile:
         """Write everything; the file still has its hidden name.

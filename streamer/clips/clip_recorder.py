@@ -18,6 +18,8 @@ from av.video.stream import VideoStream
 
 from streamer.clips.boxes import RecentBoxes
 from streamer.clips.clip import Clip, ClipSource, FinishedClip
+from streamer.clips.leftovers import Leftovers
+from streamer.clips.packets import RingStream, exact
 from streamer.clips.ring import PacketRing
 from streamer.clips.sound import Sound
 from streamer.config.events import ClipSettings
@@ -25,6 +27,7 @@ from streamer.errors import StreamerError
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene, StreamInfo
 from streamer.media.passthrough import Passthrough
+from streamer.sinks.muxing.compatibility import check_stream
 from streamer.system.threads import Thread
 from streamer.values.frame import Frame
 
@@ -73,6 +76,7 @@ class ClipRecorder:
         self._closing = False
         # Main thread.
         self._live = True
+        self._passthrough: Passthrough | None = None
         # The thread of the clips.
         self._source: ClipSource | None = None
         self._sound = Sound()
@@ -81,14 +85,22 @@ class ClipRecorder:
         self._thread = Thread("clips", self._run)
         self._thread.start()
 
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory of its video packets so far. Any thread."""
+        return self._ring.peak_bytes
+
     # the thread that reads the camera
 
-    def stream_opened(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None]:
+    def stream_opened(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None] | None:
         """See `streamer.flow.observers.RunObserver`."""
-        codec = stream.codec_context.name
+        opened, codec = RingStream.of(number, stream), stream.codec_context.name
+        if codec not in _IN_BROWSERS and not check_stream("mp4", opened.description, ()).holds:
+            self._tell_once(f"its events have no clips: MP4 cannot hold its video ({codec}); set it to H.264")
+            return None
         if codec not in _IN_BROWSERS:
             self._tell_once(f"browsers cannot play clips of its video ({codec}); VLC and FFmpeg can")
-        return self._ring.receiver(number, stream)
+        return lambda packet: self._ring.add(opened, packet)
 
     # main thread
 
@@ -111,6 +123,7 @@ class ClipRecorder:
 
     def passthrough_opened(self, passthrough: Passthrough) -> None:
         """See `streamer.flow.observers.RunObserver`."""
+        self._passthrough = passthrough
         sound = Sound(passthrough)
         self._order(lambda: self._hear(sound))
 
@@ -137,10 +150,13 @@ class ClipRecorder:
             start_time: the same, seconds since 1970.
         """
         if not self._ring.has_packets:
-            self._tell_once("its events have no clips: it sends pictures, not encoded video")
+            with self._changed:
+                told = bool(self._told)
+            if not told:
+                self._tell_once("its events have no clips: it sends pictures, not encoded video")
             return
         self._ring.pin(event_id)
-        self._order(lambda: self._begin(event_id, Fraction(time_s), start_time))
+        self._order(lambda: self._begin(event_id, exact(time_s), start_time))
 
     def end(self, event_id: str, time_s: float) -> None:
         """An event ends.
@@ -149,11 +165,17 @@ class ClipRecorder:
             event_id: its id; ignored if it has no clip.
             time_s: media time of its end, seconds.
         """
-        self._order(lambda: self._end(event_id, Fraction(time_s)))
+        self._order(lambda: self._end(event_id, exact(time_s)))
 
     def close(self) -> None:
-        """Complete the clips with the packets that there are. Closing twice is allowed."""
+        """The run ends: complete the clips with the packets that there are. Closing twice is allowed.
+
+        Called while the source is still open; else the last audio is missing.
+        """
         self._ring.close()
+        shown, passthrough = self._ring.shown, self._passthrough
+        if passthrough is not None and shown is not None:
+            passthrough.read_to(shown)
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -188,6 +210,14 @@ class ClipRecorder:
     # the thread of the clips
 
     def _run(self) -> None:
+        leftovers = Leftovers(self._camera, self._folder, self._finished)
+        leftovers.begin()
+        try:
+            self._work_all()
+        finally:
+            leftovers.close()
+
+    def _work_all(self) -> None:
         while True:
             with self._changed:
                 if not self._orders and not self._closing:
@@ -196,7 +226,7 @@ class ClipRecorder:
                 closing = self._closing
             for order in orders:
                 order()
-            self._sound.collect(None if closing else self._ring.shown)
+            self._sound.collect()
             for clip in list(self._clips.values()):
                 self._work(clip, final=closing)
             self._forget()

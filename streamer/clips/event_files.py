@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from streamer.errors import SinkUnavailable
+from streamer.store.ids import time_of
 from streamer.system import paths
 from streamer.system.output_names import plain_name
 
@@ -18,10 +19,6 @@ ANNOTATED = "-annotated.mp4"
 BOXES = ".boxes.json"
 SNAPSHOT = ".jpg"
 CROP = "-crop.jpg"
-
-_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""Of ids: Crockford's base 32, as in the specification of ULID."""
-_TIME_LETTERS = 10
 
 
 def event_file(camera: str, event_id: str, suffix: str) -> str:
@@ -32,8 +29,13 @@ def event_file(camera: str, event_id: str, suffix: str) -> str:
         event_id: 26 letters and digits (ULID).
         suffix: `CLIP`, `ANNOTATED`, `BOXES`, `SNAPSHOT` or `CROP`.
     """
-    folder = paths.shortened(plain_name(camera), "")
-    return str(PurePosixPath(folder, _date_of(event_id), event_id + suffix))
+    date = datetime.fromtimestamp(time_of(event_id), UTC)
+    return str(PurePosixPath(camera_folder(camera), f"{date:%Y-%m-%d}", event_id + suffix))
+
+
+def camera_folder(camera: str) -> str:
+    """The folder of the files of a camera, relative to the folder of the store."""
+    return paths.shortened(plain_name(camera), "")
 
 
 def absolute(folder: Path, name: str) -> Path:
@@ -52,10 +54,3 @@ def absolute(folder: Path, name: str) -> Path:
     except OSError as error:
         raise SinkUnavailable(f"cannot create {path.parent}: {error.strerror}; choose another store.folder") from error
     return path
-
-
-def _date_of(event_id: str) -> str:
-    milliseconds = 0
-    for letter in event_id[:_TIME_LETTERS]:
-        milliseconds = milliseconds * len(_LETTERS) + _LETTERS.index(letter)
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d")

@@ -8,8 +8,10 @@ clock of the camera does. Not thread-safe: the ring holds its lock.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 
 from av.video.stream import VideoStream
 
@@ -18,6 +20,10 @@ from streamer.values.frame import Frame
 
 MOST_REORDERED = 32
 """A packet this far behind the packet of a frame gets no frame: 16 places of reordering (H.264, A.3.1), two fields."""
+
+
+LEAST_DELAY_S = Fraction(1, 500)
+"""A picture is decoded this long before it is shown, if nothing else is known: room for some ticks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +73,12 @@ class RingPacket:
     def sent(self) -> Fraction | None:
         """The sender's presentation time in seconds; None if it has none."""
         return None if self.content.pts is None else self.content.pts * self.stream.description.time_base
+
+    @property
+    def delay(self) -> Fraction | None:
+        """From its decoding to its presentation, seconds; None if the sender's times do not say it."""
+        pts, dts = self.content.pts, self.content.dts
+        return None if pts is None or dts is None or pts < dts else (pts - dts) * self.stream.description.time_base
 
 
 class PacketTimes:
@@ -138,3 +150,29 @@ class PacketTimes:
         offset = self._offsets.get(packet.stream.number)
         sent = packet.sent
         packet.time = self._last if offset is None or sent is None else sent + offset
+
+
+def exact(time_s: float) -> Fraction:
+    """The media time that was rounded to a float: a keyframe of that time is not after it."""
+    return Fraction(time_s).limit_denominator(1_000_000)
+
+
+def next_shown(times: Sequence[Fraction]) -> list[Fraction]:
+    """For each picture, in decoding order, when the next one is shown that is not decoded before it."""
+    return list(accumulate(reversed(times), min))[::-1]
+
+
+def reorder_delay(packets: Sequence[RingPacket]) -> Fraction:
+    """How long before `next_shown` a picture is decoded, seconds: for packets without a decoding time.
+
+    Args:
+        packets: of one stream, in decoding order, with their times.
+    """
+    timed = [(packet, packet.time) for packet in packets if packet.time is not None]
+    following = next_shown([shown for _, shown in timed])
+    delays = [
+        later - shown + packet.delay
+        for (packet, shown), later in zip(timed, following, strict=True)
+        if packet.delay is not None
+    ]
+    return max([*delays, LEAST_DELAY_S])

@@ -1,4 +1,4 @@
-"""Scores a picture of an object, to find the best one of its track. Pure functions; used by the display thread.
+"""Scores a picture of an object, to find the best one of its track. Used by the display thread.
 
 quality = score * size * sharpness * inside, each in 0..1, compared among the pictures of one track only:
 
@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamer.interfaces import Scene
 from streamer.values import colour
 
 _CROP_PX = 96
@@ -32,6 +33,45 @@ _MEDIAN_LAPLACIAN = 30.0
 _EDGE_SHARE = 0.05
 """A box nearer to the edge of the frame than this share of its side may continue behind it."""
 _LEAST_PX = 4
+_MOST_MEASURED = 4
+"""Tracks whose sharpness is measured on one frame."""
+
+
+class Candidates:
+    """The tracks of a scene as candidates for pictures; each is measured once, and few of them.
+
+    Args:
+        scene: read only.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        tracks = scene.tracks
+        self._rows = {track: row for row, track in enumerate(tracks.ids.tolist())}
+        self._boxes, self._scores = tracks.boxes.tolist(), tracks.scores.tolist()
+        self._unseen_s = tracks.unseen_s.tolist()
+        self._size = scene.frame.width, scene.frame.height
+        self._sharpness: dict[int, float] = {}
+
+    def row_of(self, track: int) -> int | None:
+        """The row of a track; None if it is not shown."""
+        return self._rows.get(track)
+
+    def box(self, row: int) -> tuple[float, ...]:
+        """x0, y0, x1, y1 in pixels."""
+        return tuple(self._boxes[row])
+
+    def most(self, row: int) -> float:
+        """The quality without sharpness."""
+        return quality_without_sharpness(self._boxes[row], self._scores[row], self._unseen_s[row], self._size)
+
+    def sharpness(self, row: int) -> float | None:
+        """The sharpness of a track; None if enough were measured on this scene."""
+        if row not in self._sharpness:
+            if len(self._sharpness) >= _MOST_MEASURED:
+                return None
+            self._sharpness[row] = sharpness(self.scene.frame.picture, self._boxes[row])
+        return self._sharpness[row]
 
 
 def quality_without_sharpness(box: Sequence[float], score: float, unseen_s: float, size: tuple[int, int]) -> float:

@@ -38,7 +38,7 @@ class PacketRing:
         before_s: media time before the newest shown frame, seconds.
         most_bytes: limit of the memory.
         changed: notified when there is work for the thread of the clips; its lock guards the ring.
-        short: called once, by the reading thread, when the limit is too small: with the seconds that it holds.
+        short: called once, by the reading thread, when the limit is too small: with the seconds that it has held.
     """
 
     def __init__(
@@ -99,11 +99,6 @@ class PacketRing:
             self._lossless = True
 
     # the thread that reads the camera
-
-    def receiver(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None]:
-        """What takes the packets of a new stream."""
-        described = RingStream.of(number, stream)
-        return lambda packet: self.add(described, packet)
 
     def add(self, stream: RingStream, packet: Packet[VideoStream]) -> None:
         """Add the next packet, in decoding order."""
@@ -237,15 +232,15 @@ class PacketRing:
 
     def _drop_oldest(self) -> float | None:
         """Drop groups of pictures beyond the limit of memory. Returns what the ring holds, if that is too little."""
+        first = self._packets[0].time
+        held = None if first is None or self._shown is None else self._shown - first
         while self._bytes > self._most_bytes and len(self._packets) > 1:
             keys = [key.number for key in islice(self._keys, 2) if key.number > self._first]
             self._drop_to(keys[0] if keys else self._first + 1)
-        if self._short or self._shown is None or not self._packets:
+        if self._short or held is None or held >= self._before:
             return None
-        first = self._packets[0].time
-        held = self._before if first is None else self._shown - first
-        self._short = held < self._before - LATE_S
-        return float(held) if self._short else None
+        self._short = True
+        return float(held)
 
     def _drop_to(self, number: int) -> None:
         while self._packets and self._packets[0].number < number:

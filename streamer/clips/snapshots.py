@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from streamer.clips.event_files import CROP, SNAPSHOT, absolute, event_file
-from streamer.clips.picture_quality import quality_without_sharpness, sharpness
+from streamer.clips.picture_quality import Candidates
 from streamer.clips.snapshot_jpeg import cropped, displayed_size, drawn, jpeg_of
 from streamer.config.events import SnapshotSettings
 from streamer.errors import StreamerError
@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 
 EARLY_S = 0.5
 """Media time after which the first picture of an event is written; a better one replaces it at the end."""
+_MEASURED_EVERY_S = 0.2
+"""Media time between two measurements of the sharpness of a track, unless the rest of its quality has grown."""
+_MUCH_BETTER = 1.1
+_EXACT_S = 1e-6
 _MOST_HELD_BYTES = 96 << 20
 """Frames that wait for the end of their events; beyond this, the picture that waits longest is written."""
 _MOST_QUEUED = 64
@@ -74,6 +78,8 @@ class _Open:
         quality: of the best picture so far.
         held: the best picture, if it is not written yet.
         written: a picture has been written.
+        measured_s: media time of the last measurement of sharpness.
+        measured_most: quality without sharpness at that time.
     """
 
     record: EventRecord
@@ -81,6 +87,8 @@ class _Open:
     quality: float = -1.0
     held: _Picture | None = None
     written: bool = False
+    measured_s: float = float("-inf")
+    measured_most: float = 0.0
 
 
 class Snapshots:
@@ -125,11 +133,13 @@ class Snapshots:
 
     def scene_shown(self, scene: Scene) -> None:
         """Display thread: a scene was shown. Call it before `start` and `end` of the events on that scene."""
-        measured: dict[int, float] = {}
         with self._lock:
             self._scene = replace(scene, picture=None)
+            if not self._open:
+                return
+            candidates = Candidates(self._scene)
             for event in self._open.values():
-                self._improve(event, measured)
+                self._improve(event, candidates)
                 is_new = 0 <= scene.frame.time_s - event.since_s < EARLY_S
                 if not (event.written or is_new):
                     self._write(event)
@@ -141,7 +151,7 @@ class Snapshots:
             scene = self._scene
             event = self._open[record.id] = _Open(record, 0.0 if scene is None else scene.frame.time_s)
             if scene is not None:
-                self._improve(event, {})
+                self._improve(event, Candidates(scene))
                 if record.track == 0:
                     self._write(event)
 
@@ -165,26 +175,25 @@ class Snapshots:
             log.warning("%s: %d snapshots were not written in time", self._camera, len(self._files.queue) + 1)
             self._files.queue.close()
 
-    def _improve(self, event: _Open, measured: dict[int, float]) -> None:
-        """Hold the picture of the current scene if it is the best of the event; `measured` has qualities by track."""
-        scene = self._scene
-        assert scene is not None
-        track, frame = event.record.track, scene.frame
-        rows = np.flatnonzero(scene.tracks.ids == track)  # no track has the id 0
-        if not rows.size:
+    def _improve(self, event: _Open, candidates: Candidates) -> None:
+        """Hold the picture of a scene if it is the best one of the event."""
+        scene = candidates.scene
+        row, now_s = candidates.row_of(event.record.track), scene.frame.time_s  # no track has the id 0
+        if row is None:
             if event.quality < 0:  # the track is not shown now: a picture of the moment is better than none
                 self._hold(event, 0.0, scene, None)
             return
-        tracks = scene.tracks.select(rows)
-        box = tuple(tracks.boxes[0].tolist())
-        size = frame.width, frame.height
-        most = quality_without_sharpness(box, float(tracks.scores[0]), float(tracks.unseen_s[0]), size)
-        if most <= event.quality:
+        most = candidates.most(row)
+        is_recent = 0 <= now_s - event.measured_s < _MEASURED_EVERY_S - _EXACT_S
+        if most <= event.quality or (is_recent and most < event.measured_most * _MUCH_BETTER):
             return
-        if track not in measured:
-            measured[track] = most * sharpness(frame.picture, box)
-        if measured[track] > event.quality:
-            self._hold(event, measured[track], replace(scene, tracks=tracks), box)
+        measured = candidates.sharpness(row)
+        if measured is None:
+            return
+        event.measured_s, event.measured_most = now_s, most
+        if most * measured > event.quality:
+            tracks = scene.tracks.select(np.array([row]))
+            self._hold(event, most * measured, replace(scene, tracks=tracks), candidates.box(row))
 
     def _hold(self, event: _Open, quality: float, scene: Scene, box: tuple[float, ...] | None) -> None:
         picture = scene.frame.picture

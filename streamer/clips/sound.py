@@ -32,11 +32,11 @@ class Sound:
         """The memory of the packets."""
         return self._bytes
 
-    def collect(self, until: Fraction | None) -> None:
-        """Take the new packets up to a media time in seconds; all if None."""
+    def collect(self) -> None:
+        """Take the new packets."""
         if self._subscription is None:
             return
-        for stream, packet in self._subscription.take(until):
+        for stream, packet in self._subscription.take(None):
             if stream.kind == "audio":
                 self._packets.append((packet.ticks * stream.time_base, stream, packet))
                 self._bytes += len(packet.data)

@@ -17,9 +17,9 @@ from streamer.config.layers import of_source
 from streamer.config.section import validated
 from streamer.config.settings import Settings
 from streamer.config.site import SiteSettings
-from streamer.config.yaml_file import read_yaml
 from streamer.errors import ConfigError
 from streamer.system.secrets import SECRETS
+from streamer.system.yaml_file import read_yaml
 
 _OF_CAMERA = re.compile(r"^cameras\.[^.:]+\.")
 

@@ -78,9 +78,9 @@ def _checked(value: object, _: Any) -> TargetSettings:
         raise ValueError(f"give the settings of a target, such as {{{_EXAMPLE}}}")
     kind = value.get("type")
     if not isinstance(kind, str) or kind not in TARGETS:
-        known = f"; type is one of {', '.join(TARGETS)}"
-        what = f"no type {kind!r}{nearest(str(kind), TARGETS) or known}" if "type" in value else f"no type{known}"
-        raise ValueError(what)
+        if "type" in value:
+            raise ValueError(f"no type {kind!r}{nearest(str(kind), TARGETS)}")
+        raise ValueError(f"give its type: {', '.join(TARGETS)}")
     try:
         section = TARGETS[kind].section
         checked: TargetSettings = section.model_validate(value)

@@ -108,6 +108,9 @@ class RunObserver:
     def scene_shown(self, scene: Scene) -> None:
         """Display thread: a scene was handed to the sinks."""
 
+    def source_closing(self) -> None:
+        """Main thread, after the last scene, if the source was opened: it is still open, but not read any more."""
+
     def events_ended(self, scene: Scene) -> None:
         """Display thread, after the last scene, however the run ends: that scene again, with the final events.
 

@@ -51,11 +51,11 @@ def context(file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
     return trusting
 
 
-def distrust(reason: str) -> str:
-    """The error text for a certificate that is not trusted, with the remedy."""
+def distrust(reason: str, verify: str = "source.verify") -> str:
+    """The error text for a certificate that is not trusted, with the remedy; `verify` is the setting for any."""
     remedy = next(remedy for words, remedy in _REMEDIES if words in reason)
     why = reason.strip(". \n")
-    return f"its certificate is not trusted: {why}; {remedy}, or set source.verify: false to accept any certificate"
+    return f"its certificate is not trusted: {why}; {remedy}, or set {verify}: false to accept any certificate"
 
 
 def why_not(host: str, port: int, file: str | None = None) -> str | None:

@@ -6,7 +6,7 @@ between attempts and keeps the order; a target does none of this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -64,10 +64,12 @@ class TargetContext:
     Attributes:
         path: of its settings, for messages: `notify.targets.NAME`.
         folder: of the store, where targets may keep what must survive a restart; None without a store.
+        shows_readings: a `StateTarget` shows readings, and that the program runs; False for a test message.
     """
 
     path: str
     folder: Path | None = None
+    shows_readings: bool = True
 
 
 class Target(Protocol):
@@ -148,4 +150,11 @@ class StateTarget(Protocol):
 
     def publish(self, readings: CameraReadings) -> None:
         """Any thread; returns at once. Called when a reading has changed, and when a camera starts or stops."""
+        ...
+
+    def keep_only(self, cameras: Collection[str]) -> None:
+        """Any thread; returns at once. The names of all cameras: readings of others, also of earlier runs, are removed.
+
+        Called at the start and after a change of a site; never in a program that does not know all cameras.
+        """
         ...

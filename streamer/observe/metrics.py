@@ -35,11 +35,13 @@ _COUNTERS: dict[str, tuple[str, str, str | None]] = {
     "picture fault": ("streamer_picture_faults", "Times that the picture became black or frozen.", "cause"),
     "written": ("streamer_output_written_frames", "Frames of a live source that an output wrote.", "output"),
     "skipped": ("streamer_output_skipped_frames", "Frames that an output skipped because it was too slow.", "output"),
+    "clip": ("streamer_clips", "Clips of events that were written, or dropped because that failed.", "result"),
 }
 _GAUGES: dict[str, tuple[str, str, str | None]] = {
     "queue_depth": ("streamer_queue_depth", "Items in a queue.", "queue"),
     "source_connected": ("streamer_source_connected", "1 while the source is connected.", None),
     "sink_connected": ("streamer_output_connected", "1 while an output is connected.", "output"),
+    "clip_memory_bytes": ("streamer_clip_memory_bytes", "Memory of the packets that wait for clips.", None),
 }
 
 

@@ -30,7 +30,7 @@ class Report:
         notes: what the outputs could not carry, and other things that the user must know.
         first_frame_s: time from the start of the program to the first scene; None if there was no scene.
         remarks: for the user only, not part of the JSON: addresses that were served.
-        rules: the lines and zones of the run.
+        rules: those of the run.
     """
 
     source: str
@@ -52,8 +52,17 @@ class Report:
     @property
     def zones(self) -> dict[str, dict[str, int]]:
         """Events of each zone by kind."""
-        kinds = (EventKind.ENTER, EventKind.LEAVE, EventKind.DWELL)
-        return self._counts(self.rules.zones, {kind.value: counted_as(kind) for kind in kinds})
+        return self._counts(self.rules.zones, _kinds("enter", "leave", "dwell", "above", "below"))
+
+    @property
+    def object_counts(self) -> dict[str, dict[str, int]]:
+        """Events of each rule of `counts` by kind."""
+        return self._counts(self.rules.counts, _kinds("above", "below"))
+
+    @property
+    def presence(self) -> dict[str, dict[str, int]]:
+        """Events of each rule of `presence` by kind."""
+        return self._counts(self.rules.presence, _kinds("appear", "disappear"))
 
     def _counts(self, rules: Sequence[RuleSettings], names: Mapping[str, str]) -> dict[str, dict[str, int]]:
         counts = self.stats.counts
@@ -85,9 +94,15 @@ class Report:
             "tracks_by_class": dict(sorted(stats.tracks.by_class.items())),
             "lines": self.lines,
             "zones": self.zones,
+            "object_counts": self.object_counts,
+            "presence": self.presence,
             "outputs": list(self.outputs),
             "notes": list(self.notes),
         }
+
+
+def _kinds(*kinds: str) -> dict[str, str]:
+    return {kind: counted_as(EventKind(kind)) for kind in kinds}
 
 
 def _frames(ledger: FrameLedger) -> dict[str, Any]:

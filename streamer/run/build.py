@@ -16,6 +16,8 @@ from streamer.config.source import SourceSettings
 from streamer.detectors import selection
 from streamer.detectors.selection import BuiltDetectors
 from streamer.errors import ConfigError, SinkError
+from streamer.events.camera_events import CameraEvents
+from streamer.events.service import event_observers
 from streamer.features import DetectorContext, SourceContext
 from streamer.flow.cadence import choose_cadence
 from streamer.flow.observers import RunObserver, packet_tap
@@ -46,6 +48,7 @@ class BuiltRun:
         info: properties of the source.
         detector: which detector runs, and why.
         sinks: those of the outputs, in their order, then those of the caller.
+        observers: of the run.
         others_with_notes: their notes belong in the report, too.
     """
 
@@ -53,6 +56,7 @@ class BuiltRun:
     info: StreamInfo
     detector: str
     sinks: Sequence[Sink]
+    observers: Sequence[RunObserver] = ()
     others_with_notes: Sequence[RunWarnings | PassthroughSource] = ()
 
     @property
@@ -87,6 +91,7 @@ class OwnParts:
         annotators: draw last.
         sinks: written last; not yet entered. They get every frame, and their failure ends the run.
         draw: draw every frame, also without an output that needs it.
+        events: stores the events of the run, in place of `store` and `notify` of the settings.
     """
 
     source: Source | None = None
@@ -96,6 +101,7 @@ class OwnParts:
     annotators: Sequence[Annotator] = ()
     sinks: Sequence[Sink] = ()
     draw: bool = False
+    events: CameraEvents | None = None
 
 
 def build_run(
@@ -130,7 +136,7 @@ def build_run(
     """
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
-    observers = (*observers, warnings)
+    observers = (*observers, *event_observers(uri, settings, stats, stack, own.events), warnings)
     source = _enter_source(own.source or uri, settings, stack, stats, observers, message, opening)
     if settings.metrics.address is not None:
         _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
@@ -165,7 +171,7 @@ def build_run(
         rules=build_rules(settings.analytics, built.detectors[0].labels, info, stats.count),
     )
     copied = (source,) if isinstance(source, PassthroughSource) else ()
-    return BuiltRun(pipeline, info, built.reason, sinks.all, (warnings, *copied))
+    return BuiltRun(pipeline, info, built.reason, sinks.all, observers, (warnings, *copied))
 
 
 def _check_classes(own: OwnParts, settings: Settings) -> None:
@@ -216,6 +222,7 @@ def _enter_source(
         observer.source_opened(source.info, live=is_live(settings, source.info))
         if isinstance(source, PassthroughSource) and source.passthrough is not None:
             observer.passthrough_opened(source.passthrough)
+        stack.callback(observer.source_closing)
     return source
 
 

@@ -190,7 +190,7 @@ class Session:
 
     def _announce(self, run: BuiltRun) -> None:
         lines = self._outputs.destinations(run.sinks)
-        lines += [observer.destination for observer in self._observers if observer.destination]
+        lines += [observer.destination for observer in run.observers if observer.destination]
         lines += [NO_VIDEO] if self._outputs.lack_video(run.sinks) else []
         self._reporter.started(lines)
         self._described = [(sink, sink.destination) for sink in self._outputs.described(run.sinks)]

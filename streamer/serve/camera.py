@@ -9,12 +9,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol
 
 from streamer.config.camera import CameraSettings
 from streamer.config.output import OutputEntry
 from streamer.errors import Interrupted, StreamerError
+from streamer.events.camera_events import CameraEvents
 from streamer.flow.stats import RunStats
 from streamer.observe.report import Report, Reporter, SilentReporter
 from streamer.observe.run_name import camera_name
@@ -57,6 +59,7 @@ class Camera:
             a number: `front-2.jsonl`.
         after: the camera of this name that has ended; its report and its number of starts continue.
         backoff: the waits after errors.
+        events: stores its events; closed when the camera has ended.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Camera:
         overwrite: bool = False,
         after: Camera | None = None,
         backoff: Backoff | None = None,
+        events: CameraEvents | None = None,
     ) -> None:
         self.name = name
         self.settings = settings
@@ -78,6 +82,7 @@ class Camera:
         self._on_change = on_change
         self._overwrite = overwrite
         self._backoff = backoff or Backoff()
+        self._events = events
         self._thread = Thread(f"camera-{name}", self._run)
         self._stopping = threading.Event()
         self._frame_size: tuple[int, int] | None = None  # camera's thread
@@ -129,7 +134,9 @@ class Camera:
     # the camera's thread
 
     def _run(self) -> None:
-        with camera_name(self.name):
+        with camera_name(self.name), ExitStack() as stack:
+            if self._events is not None:
+                stack.callback(self._events.close)
             self._run_until_stopped()
 
     def _run_until_stopped(self) -> None:
@@ -203,7 +210,7 @@ class Camera:
             settings,
             reporter,
             stream=self.name,
-            own=OwnParts(detectors=share),
+            own=OwnParts(detectors=share, events=self._events),
         )
 
     def _set(self, **changes: object) -> None:

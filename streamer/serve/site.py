@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
+from streamer.events.service import EventService, event_service
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
 from streamer.serve.changes import Changes, compare
@@ -25,6 +26,7 @@ from streamer.system.suggestions import counted, nearest
 STOP_S = 2.5
 """How long the end of some cameras takes, all together."""
 REFRESH_S = 0.5
+_FIXED = ("metrics", "control", "store", "notify")
 
 
 class SiteReporter(CameraReporter, Protocol):
@@ -65,6 +67,8 @@ class Site:
         self._overwrite = overwrite
         self._changing = threading.Lock()  # held during a change; guards the pools
         self._pools: dict[str, SitePool] = {}
+        self._events: EventService | None = None
+        self._stack = ExitStack()  # leaves the store after the cameras
         self._changed = threading.Condition()  # guards all below
         self._settings = settings
         self._cameras: dict[str, Camera] = {}
@@ -171,6 +175,10 @@ class Site:
         """Start the cameras, which connect while their detectors load."""
         settings = self._settings
         check_site(settings)
+        service = event_service(settings.store, settings.notify)
+        if service is not None:
+            self._events = self._stack.enter_context(service)
+            self._reporter.say(service.destination)
         self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         self._begin(settings.cameras)
         for name, pool in self._pools.items():
@@ -178,8 +186,8 @@ class Site:
 
     def _apply(self, settings: SiteSettings) -> Changes:
         check_site(settings)
-        if (settings.metrics, settings.control) != (self._settings.metrics, self._settings.control):
-            self._reporter.say("metrics and control are read at the start only; restart the site to change them")
+        if fixed := [name for name in _FIXED if getattr(settings, name) != getattr(self._settings, name)]:
+            self._reporter.say(f"{' and '.join(fixed)}: read at the start only; restart the site to change them")
         changes = compare(self._settings, settings)
         pools = self._loaded_pools(settings)
         self._leave([*changes.removed, *changes.changed])
@@ -215,7 +223,16 @@ class Site:
             pool = self._pools[settings.detector.name]
             with self._changed:
                 before = self._cameras.get(name)
-            camera = Camera(name, settings, pool, self._reporter, self._wake, overwrite=self._overwrite, after=before)
+            camera = Camera(
+                name,
+                settings,
+                pool,
+                self._reporter,
+                self._wake,
+                overwrite=self._overwrite,
+                after=before,
+                events=None if self._events is None else self._events.camera(name, settings),
+            )
             with self._changed:
                 if self._stopping:  # `_end` stops the cameras that there are
                     return
@@ -266,6 +283,7 @@ class Site:
         self._stop_all(self._all())
         for pool in self._pools.values():
             pool.close()
+        self._stack.close()
         self._reporter.refresh(self.cameras())
 
 

@@ -50,6 +50,20 @@ def attach(connection: sqlite3.Connection, event_id: str, targets: Sequence[str]
         _deliver(connection, stored, None, targets, [name for name in PATHS if files.get(name)])
 
 
+def detach(connection: sqlite3.Connection, event_id: str, names: Sequence[str], bytes_left: int) -> None:
+    """Remove files that are missing from the row of an event.
+
+    Args:
+        connection: to the database.
+        event_id: of the event.
+        names: the fields of the files.
+        bytes_left: size of its other files.
+    """
+    assignments = [f"{name} = ''" for name in names]
+    assignments += ["clip_start_time = NULL", "clip_duration_s = NULL"] if "clip" in names else []
+    connection.execute(f"UPDATE events SET {', '.join(assignments)}, bytes = ? WHERE id = ?", (bytes_left, event_id))
+
+
 def favourite(connection: sqlite3.Connection, ids: Iterable[str], on: bool) -> int:
     """Make events favourites, or not; the number of events."""
     changed = (connection.execute("UPDATE events SET favourite = ? WHERE id = ?", (int(on), one)) for one in ids)

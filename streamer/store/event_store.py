@@ -11,25 +11,27 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from filelock import FileLock
 
 from streamer.config.events import StoreSettings
-from streamer.store import changes, files, queries
+from streamer.store import changes, queries, recordings
 from streamer.store.changes import TargetsFor
-from streamer.store.database import is_corrupt, open_for_writing, set_aside
-from streamer.store.folder import DATABASE, lock, prepare
+from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
+from streamer.store.database.folder import DATABASE, lock, prepare
+from streamer.store.database.readers import Readers
+from streamer.store.database.writer import Change, CorruptionFound, Writer
 from streamer.store.outbox import Outbox
 from streamer.store.queries import Cursor
-from streamer.store.readers import Readers
 from streamer.store.records import Delivery, EventFilter, EventRecord
+from streamer.store.retention.age_clock import AgeClock
+from streamer.store.retention.retention import DAY_S, Retention
 from streamer.store.rows import ATTACHED
-from streamer.store.writer import Change, CorruptionFound, Writer
 from streamer.system.suggestions import counted
 from streamer.values.events import EventPhase
+from streamer.values.recordings import RecordedFile
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -69,6 +71,7 @@ class EventStore:
         self._readers = Readers(self._path)
         self._outbox = Outbox(self._readers, self._put)
         self._writer: Writer | None = None
+        self._retention: Retention | None = None
         self._lock: FileLock | None = None
         self._callbacks: list[Callable[[], None]] = []
         self._callbacks_lock = threading.Lock()
@@ -87,17 +90,27 @@ class EventStore:
             clock=self._clock,
             committed=self._announce,
             renewed=self._readers.renew,
-            disk_full=lambda: None,
         )
-        self._writer.start()
+        keep_s = (self._settings.keep_days or 0) * DAY_S
+        self._retention = Retention(
+            self._settings,
+            AgeClock(keep_s, changes.seen_time(connection), clock=self._clock),
+            query=self._read,
+            put=self._writer.put,
+            retry_now=self._writer.retry_now,
+        )
+        self._writer.start(self._retention.disk_full)
+        self._retention.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         assert self._writer is not None
+        assert self._retention is not None
         assert self._lock is not None
+        self._retention.end()
+        self._readers.close()  # before the writer: the last connection tidies up the log
         if not self._writer.end():
             log.warning("store: the writer of %s does not end; events may be missing", self._path)
-        self._readers.close()
         self._lock.release()
 
     def save(self, record: EventRecord, phase: EventPhase, targets: Sequence[str] = ()) -> None:
@@ -126,6 +139,10 @@ class EventStore:
             raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
         self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
 
+    def record_file(self, camera: str, file: RecordedFile) -> None:
+        """Note what a continuous recording of a camera did with a file. Never waits; any thread."""
+        self._put(Change(lambda connection: recordings.note(connection, camera, file)))
+
     def get(self, event_id: str) -> EventRecord | None:
         """The event of an id; None if there is none."""
         return self._read(lambda connection: queries.get(connection, event_id), None)
@@ -153,8 +170,9 @@ class EventStore:
 
     def delete(self, ids: Iterable[str]) -> None:
         """Delete events and their files. Events that last stay. Never waits."""
-        chosen = tuple(ids)
-        self._put(Change(lambda connection: changes.delete(connection, chosen), self._delete_files, announced=True))
+        assert self._retention is not None, "enter the store first"
+        chosen, committed = tuple(ids), self._retention.check_now
+        self._put(Change(lambda connection: changes.delete(connection, chosen), committed, announced=True))
 
     def pending(self, target: str, limit: int = 100) -> list[Delivery]:
         """The oldest deliveries of a target that are not done, in order."""
@@ -172,6 +190,11 @@ class EventStore:
     def failed(self, number: int, error: str) -> None:
         """Count a failed attempt of a delivery. Never waits."""
         self._outbox.failed(number, error)
+
+    def drop_others(self, targets: Iterable[str], before: float) -> dict[str, tuple[int, int]]:
+        """See `streamer.store.outbox.Outbox.drop_others`."""
+        nothing: dict[str, tuple[int, int]] = {}
+        return self._or_nothing(lambda: self._outbox.drop_others(targets, before), nothing)
 
     def on_commit(self, callback: Callable[[], None]) -> None:
         """Call a function after each transaction with events or files, on the writer thread. Any thread."""
@@ -202,20 +225,13 @@ class EventStore:
         try:
             connection = open_for_writing(self._path)
         except sqlite3.DatabaseError as error:
-            set_aside(self._path, error)
-            connection = open_for_writing(self._path)
+            connection, _ = begin_anew(self._path, error)
         connection.execute("BEGIN IMMEDIATE")
         ended = changes.end_killed(connection, self._targets_for)
         connection.execute("COMMIT")
         if ended:
             log.warning("store: %s ended that a killed program had left open", counted(len(ended), "event"))
         return connection
-
-    def _delete_files(self) -> None:
-        nothing: list[str] = []
-        paths = self._read(lambda connection: files.noted(connection, 100), nothing)
-        gone = files.unlink(self.folder, paths, today=date.today())
-        self._put(Change(lambda connection: changes.forget_removed(connection, gone)))
 
     def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         def read() -> T:

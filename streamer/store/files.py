@@ -16,9 +16,10 @@ from pathlib import Path, PurePosixPath
 log = logging.getLogger(__name__)
 
 
-def noted(connection: sqlite3.Connection, limit: int) -> list[str]:
-    """Paths of files that are to be deleted."""
-    rows = connection.execute("SELECT path FROM removed_files LIMIT ?", (limit,)).fetchall()
+def noted(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
+    """Paths of files that are to be deleted, in order, behind `after`."""
+    sql = "SELECT path FROM removed_files WHERE path > ? ORDER BY path LIMIT ?"
+    rows = connection.execute(sql, (after, limit)).fetchall()
     return [path for (path,) in rows]
 
 

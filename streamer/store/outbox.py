@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable, Iterable
 
 from streamer.store import changes
-from streamer.store.readers import Readers
+from streamer.store.database.readers import Readers
+from streamer.store.database.writer import Change
 from streamer.store.records import Delivery
 from streamer.store.rows import DELIVERY, delivery_of
-from streamer.store.writer import Change
 
 
 class Outbox:
@@ -43,6 +43,26 @@ class Outbox:
         with self._readers.connection() as connection:
             rows = connection.execute("SELECT number FROM deliveries WHERE target = ?", (target,)).fetchall()
         return sum(number not in done for (number,) in rows)
+
+    def drop_others(self, targets: Iterable[str], before: float) -> dict[str, tuple[int, int]]:
+        """Remove deliveries of all other targets that were written before a time.
+
+        Args:
+            targets: names of the targets that exist.
+            before: seconds since 1970.
+
+        Returns:
+            By the name of each other target: how many were removed, and how many are left.
+        """
+        known = tuple(targets)
+        others = f"target NOT IN ({', '.join('?' * len(known))})"
+        sql = f"SELECT target, sum(time < ?), sum(time >= ?) FROM deliveries WHERE {others} GROUP BY target"
+        with self._readers.connection() as connection:
+            rows = connection.execute(sql, (before, before, *known)).fetchall()
+        if any(dropped for _, dropped, _ in rows):
+            drop = f"DELETE FROM deliveries WHERE {others} AND time < ?"
+            self._put(Change(lambda connection: connection.execute(drop, (*known, before))))
+        return {target: (dropped, left) for target, dropped, left in rows}
 
     def delivered(self, numbers: Iterable[int]) -> None:
         """Remove deliveries: their targets have the messages. From now on `pending` leaves them out."""

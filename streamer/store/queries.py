@@ -12,11 +12,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
+from streamer.store.ids import is_id
 from streamer.store.records import EventFilter, EventRecord
 from streamer.store.rows import EVENT, record_of
 
 MOST_COMBINATIONS = 64
-"""Up to so many pairs of camera and class, each is read through the index and the results are merged."""
+"""Up to so many combinations of names, each is read through an index and the results are merged."""
+
+
+_COLUMNS = {"cameras": "camera", "rules": "rule", "labels": "label", "kinds": "kind"}
+"""Columns of the filter's names."""
 
 
 class Cursor(NamedTuple):
@@ -71,6 +76,37 @@ def get(connection: sqlite3.Connection, event_id: str) -> EventRecord | None:
     return None if row is None else record_of(row)
 
 
+def ids_ending_in(connection: sqlite3.Connection, text: str, *, most: int) -> list[str]:
+    """Up to `most` ids that end in a text; the whole id alone if it is one."""
+    if is_id(text):
+        return [found.id for found in [get(connection, text)] if found is not None]
+    sql = "SELECT id FROM events WHERE substr(id, ?) = ? LIMIT ?"
+    rows = connection.execute(sql, (-len(text), text, most)).fetchall() if text else []
+    return [event_id for (event_id,) in rows]
+
+
+def find_new(
+    connection: sqlite3.Connection, wanted: EventFilter, *, after: int, limit: int
+) -> list[tuple[int, EventRecord]]:
+    """The events of a filter in the order in which they were stored, with the numbers of their rows.
+
+    Args:
+        connection: to the database.
+        wanted: the filter.
+        after: only rows with larger numbers.
+        limit: the most events.
+    """
+    conditions, values = _conditions(wanted, indexed=False)
+    sql = f"SELECT number, {EVENT} FROM events WHERE number > ? AND {conditions} ORDER BY number LIMIT ?"
+    rows = connection.execute(sql, [after, *values, limit]).fetchall()
+    return [(row[0], record_of(row[1:])) for row in rows]
+
+
+def last_number(connection: sqlite3.Connection) -> int:
+    """The number of the newest row; 0 if there is none."""
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
+
+
 def count(connection: sqlite3.Connection, wanted: EventFilter) -> int:
     """How many events a filter has."""
     conditions, values = _conditions(wanted)
@@ -78,22 +114,21 @@ def count(connection: sqlite3.Connection, wanted: EventFilter) -> int:
 
 
 def _parts(wanted: EventFilter) -> Iterable[EventFilter]:
-    """Filters with one camera and one class each, which together find the same events, each of them once.
+    """Filters with at most one name of each kind, which together find the same events, each of them once.
 
     SQLite reads `camera = ? ORDER BY start_time` from an index, but sorts the events of `camera IN (?, ?)`.
     """
-    cameras, labels = dict.fromkeys(wanted.cameras), dict.fromkeys(wanted.labels)
-    pairs = [*itertools.product(cameras or [None], labels or [None])]
-    if len(pairs) > MOST_COMBINATIONS:
+    chosen = {name: dict.fromkeys(getattr(wanted, name)) for name in _COLUMNS}
+    combinations = [*itertools.product(*(names or [None] for names in chosen.values()))]
+    if len(combinations) > MOST_COMBINATIONS:
         return [wanted]
-    return [
-        replace(
-            wanted,
-            cameras=() if camera is None else (camera,),
-            labels=() if label is None else (label,),
-        )
-        for camera, label in pairs
-    ]
+    parts = []
+    for combination in combinations:
+        names: dict[str, Any] = {
+            name: () if one is None else (one,) for name, one in zip(chosen, combination, strict=True)
+        }
+        parts.append(replace(wanted, **names))
+    return parts
 
 
 def _find(
@@ -108,17 +143,21 @@ def _find(
     return map(record_of, connection.execute(sql, [*values, limit]).fetchall())
 
 
-def _conditions(wanted: EventFilter) -> tuple[str, list[Any]]:
+def _conditions(wanted: EventFilter, *, indexed: bool = True) -> tuple[str, list[Any]]:
+    """SQL of a filter, with its values.
+
+    A + keeps SQLite from the index of a column. With several names in a column it would sort all of their events.
+    """
     found: list[str] = []
     values: list[Any] = []
-    names = {"camera": wanted.cameras, "rule": wanted.rules, "label": wanted.labels, "kind": wanted.kinds}
-    for column, chosen in names.items():
+    for name, column in _COLUMNS.items():
+        chosen = getattr(wanted, name)
         if chosen:
-            found.append(f"{column} IN ({', '.join('?' * len(chosen))})")
+            found.append(f"{'' if indexed and len(chosen) == 1 else '+'}{column} IN ({', '.join('?' * len(chosen))})")
             values += [str(one) for one in chosen]
     for condition, value in (("start_time >= ?", wanted.since), ("start_time < ?", wanted.until)):
         if value is not None:
-            found.append(condition)
+            found.append(condition if indexed else f"+{condition}")
             values.append(value)
     if wanted.favourite is not None:
         found.append("favourite" if wanted.favourite else "NOT favourite")

@@ -86,6 +86,7 @@ class Delivery:
         attempts: how often it was tried.
         error: of the last attempt, one line; empty before it.
         files: fields of the record whose files have become complete, such as `clip`; empty if `phase` is not None.
+        time: of its transaction, seconds since 1970.
     """
 
     number: int
@@ -96,6 +97,7 @@ class Delivery:
     attempts: int = 0
     error: str = ""
     files: tuple[str, ...] = ()
+    time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ ATTACHED = (*PATHS, "clip_start_time", "clip_duration_s", "bytes")
 """Columns that only `attach` changes."""
 EVENT = ", ".join(COLUMNS)
 """The columns of a query for `record_of`."""
-DELIVERY = "number, target, event_id, phase, event, attempts, error, files"
+DELIVERY = "number, target, event_id, phase, event, attempts, error, files, time"
 """The columns of a query for `delivery_of`."""
 
 
@@ -40,11 +40,11 @@ def values_of(record: EventRecord) -> dict[str, Any]:
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """The delivery of a row with the columns `DELIVERY`."""
-    number, target, event_id, phase, event, attempts, error, files = row
+    number, target, event_id, phase, event, attempts, error, files, time = row
     record = record_of_text(event)
     names = tuple(json.loads(files))
     return Delivery(
-        number, target, event_id, None if phase is None else EventPhase(phase), record, attempts, error, names
+        number, target, event_id, None if phase is None else EventPhase(phase), record, attempts, error, names, time
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from streamer.store import recordings
+
 APPLICATION_ID = 0x5354_4D52
 """`PRAGMA application_id`: tells a database of Streamer from those of other programs."""
 
@@ -62,7 +64,8 @@ CREATE TABLE deliveries (
     files TEXT NOT NULL,
     event TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT NOT NULL DEFAULT ''
+    error TEXT NOT NULL DEFAULT '',
+    time REAL NOT NULL DEFAULT ((julianday('now') - 2440587.5) * 86400.0)
 );
 CREATE INDEX deliveries_by_target ON deliveries (target, number);
 """
@@ -71,7 +74,7 @@ CREATE INDEX deliveries_by_target ON deliveries (target, number);
 _REMOVED_FILES = "CREATE TABLE removed_files (path TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;"
 _STATE = "CREATE TABLE state (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;"
 
-STEPS: tuple[str, ...] = (_EVENTS + _DELIVERIES + _REMOVED_FILES + _STATE,)
+STEPS: tuple[str, ...] = (_EVENTS + _DELIVERIES + _REMOVED_FILES + _STATE, recordings.TABLE)
 """SQL that leads from version 0 (an empty database) to 1, from 1 to 2, and so on. No statement has a ; inside."""
 VERSION = len(STEPS)
 """The version of the databases that this program writes."""

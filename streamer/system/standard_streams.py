@@ -132,6 +132,22 @@ def lost_output() -> str:
     return "" if failure is None or failure.errno == errno.EPIPE else failure.strerror or str(failure)
 
 
+def reader_leaves(timeout_s: float) -> bool:
+    """Write what is buffered, and wait until standard output has no reader any more; whether that is so.
+
+    Args:
+        timeout_s: how long it waits. A signal handler that raises ends the wait.
+    """
+    sys.stdout.flush()
+    raw = _raw_output()
+    if raw is not None and raw.failure is not None:
+        return True
+    poll = select.poll()
+    with suppress(OSError, ValueError):
+        poll.register(sys.stdout.fileno(), 0)  # errors and hang-ups only
+    return bool(poll.poll(timeout_s * 1000))
+
+
 def _raw_output() -> TolerantOutput | None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw if isinstance(raw, TolerantOutput) else None

@@ -115,7 +115,7 @@ def test_every_mistake_of_every_camera_is_told(program: Program) -> None:
         ),
         (
             "cameras.gate={source: {uri: 0}, detector: small, analytics: {presence: [{name: a, classes: [Caat]}]}}",
-            "cameras.gate.analytics.presence.0.classes: no class 'Caat' in this detector; did you mean cat",
+            "cameras.gate.analytics.presence.0.classes: no class 'Caat' in this detector; did you mean Cat",
         ),
         (
             "cameras.gate={source: {uri: 0}, detector: smal}",

@@ -77,7 +77,7 @@ def test_crossings_are_written_and_reported(program: Program) -> None:
     assert "zone square: 3 entered, 3 left" in result.output
     report = program.report()
     assert report["lines"] == {"gate": {"in": 2, "out": 1}}
-    assert report["zones"] == {"square": {"enter": 3, "leave": 3, "dwell": 0}}
+    assert report["zones"] == {"square": {"enter": 3, "leave": 3, "dwell": 0, "above": 0, "below": 0}}
     crossings = [event for event in events(program) if event["kind"] == "crossing"]
     assert sorted(event["time_s"] for event in crossings) == pytest.approx([3.0, 3.75, 5.0], abs=0.01)
     assert {(event["rule"], event["label"], event["camera"]) for event in crossings} == {("gate", "Person", "clip.mp4")}

@@ -60,6 +60,9 @@ class ScriptedEvents(RunObserver):
     def __exit__(self, *_: object) -> None:
         self._clips.close()
 
+    def source_closing(self) -> None:
+        self._clips.close()
+
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:
         self._clips.source_opened(info, live=live)
 
@@ -68,6 +71,8 @@ class ScriptedEvents(RunObserver):
 
     def stream_opened(self, number: int, stream: VideoStream) -> PacketReceiver | None:
         receive = self._clips.stream_opened(number, stream)
+        if receive is None:
+            return None
 
         def take(packet: Packet[VideoStream]) -> None:
             self.payloads.append(bytes(packet))
@@ -113,6 +118,7 @@ class ClipRun:
             for _ in Pipeline(source, [OneBox()], IouTracker(), stats=self.stats, observers=[events]):
                 if over[-1]:
                     break
+            events.source_closing()
 
     @property
     def clips_made(self) -> list[FinishedClip]:

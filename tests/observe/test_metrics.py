@@ -47,6 +47,8 @@ def stats() -> RunStats:
     made.gauge("queue_depth", "detector", 1)
     made.gauge("source_connected", "", 1)
     made.gauge("sink_connected", "rtsp", 0)
+    made.count("clip", "written", 2)
+    made.gauge("clip_memory_bytes", "", 5e6)
     return made
 
 
@@ -99,6 +101,8 @@ def test_metrics_have_their_labels(server: MetricsServer) -> None:
     assert value("streamer_queue_depth", queue="detector") == 1
     assert value("streamer_source_connected") == 1
     assert value("streamer_output_connected", output="rtsp") == 0
+    assert value("streamer_clips_total", result="written") == 2
+    assert value("streamer_clip_memory_bytes") == 5e6
     assert value("streamer_stage_duration_seconds_count", stage="detect") == 4
     assert value("streamer_stage_duration_seconds_sum", stage="detect") == 2.0
     assert value("streamer_stage_duration_seconds_bucket", stage="detect", le="0.25") == 0

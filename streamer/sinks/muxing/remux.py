@@ -35,8 +35,14 @@ class StoppedError(StreamerError):
 
 
 @dataclass(slots=True)
-class _Copy:
-    """A stream that is copied."""
+class CopiedStream:
+    """A stream that is copied to another file.
+
+    Attributes:
+        added: the stream of the output.
+        last_dts: of the last packet.
+        waiting: the last packet of the input, if it may be incomplete.
+    """
 
     added: Any
     last_dts: int | None = None
@@ -84,9 +90,9 @@ def remux(
 
 
 def _copy_all(read: Any, muxer: Muxer, name: Path, options: dict[str, str], stopped: Callable[[], bool]) -> Fraction:
-    copies = _add_streams(read, muxer)
+    copies = add_streams(read, muxer)
     video = read.streams.video[0]
-    muxer.start(_muxer_options(read, muxer.kind, options))
+    muxer.start(muxer_options(read, muxer.kind, options))
     held = muxer.kind in _UNMEASURED
     end, frames = Fraction(0), 0
     for packet in _packets(read):
@@ -102,7 +108,7 @@ def _copy_all(read: Any, muxer: Muxer, name: Path, options: dict[str, str], stop
             if held:
                 packet, copy.waiting = copy.waiting, packet
         if packet is not None:
-            _write(muxer.container, packet, copy)
+            write_packet(muxer.container, packet, copy)
     if not frames:
         raise UnreadableError("it has no frame")
     muxer.finish()
@@ -117,7 +123,12 @@ def _packets(read: Any) -> Any:
         return
 
 
-def _add_streams(read: Any, muxer: Muxer) -> dict[int, _Copy]:
+def add_streams(read: Any, muxer: Muxer) -> dict[int, CopiedStream]:
+    """Give an output the streams, chapters and metadata of an open file; the streams by their index in it.
+
+    Raises:
+        ValueError, TypeError, FFmpegError: the container does not take them.
+    """
     container = muxer.container
     container.metadata.update(own_tags(read.metadata))
     if read.chapters():
@@ -135,7 +146,7 @@ def _add_streams(read: Any, muxer: Muxer) -> dict[int, _Copy]:
         is_video = stream.kind == "video" and not stream.is_cover
         added = stream.add_to(container, fps=(found.average_rate or Fraction(25)) if is_video else None)
         added.metadata.update(own_tags(stream.tags))
-        copies[found.index] = _Copy(added)
+        copies[found.index] = CopiedStream(added)
     for found in read.streams.video[:1]:
         if found.index in copies and found.metadata.get("timecode"):
             copies[found.index].added.metadata["timecode"] = found.metadata["timecode"]
@@ -156,7 +167,8 @@ def _picture(name: str, index: int) -> bytes:
         return next((bytes(packet) for packet in read.demux(read.streams[index]) if packet.size), b"")
 
 
-def _muxer_options(read: Any, kind: str, options: dict[str, str]) -> dict[str, str]:
+def muxer_options(read: Any, kind: str, options: dict[str, str]) -> dict[str, str]:
+    """The options of a muxer of this kind for the streams of an open file; `options` are changed and returned."""
     if kind in FRAGMENTED:
         rates = [sound.codec_context.sample_rate for sound in read.streams.audio]
         sounds = [Fraction(1, rate) for rate in rates if rate]
@@ -167,7 +179,12 @@ def _muxer_options(read: Any, kind: str, options: dict[str, str]) -> dict[str, s
     return options
 
 
-def _write(container: Any, packet: Any, copy: _Copy) -> None:
+def write_packet(container: Any, packet: Any, copy: CopiedStream) -> None:
+    """Write a packet with times in the ticks of its own time base; its times are raised until they grow.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     if packet.dts is None:
         packet.dts = (packet.pts or 0) if copy.last_dts is None else copy.last_dts + 1  # a cover has no time
     if packet.pts is None:

@@ -16,6 +16,8 @@ from streamer.system import paths
 
 _WIDTHS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "j": 3, "y": 2}
 """Directives of `strftime` with a fixed number of digits in every locale."""
+_WHOLE = [{*"HMS", year, *day} for year in "Yy" for day in ("md", "j")]
+"""Directives that tell a whole time together."""
 _DEFAULT = "-%Y%m%d-%H%M%S"
 _DIRECTIVE = re.compile("%(.?)", re.DOTALL)
 _NUMBER = r"(?:-[0-9]+)?"  # of further files with the same time in the name
@@ -48,6 +50,7 @@ class NamePattern:
         self._folders = [(part, self._characters(part)) for part in path.parent.parts]
         self._stem = self._characters(path.stem)
         self._name = re.compile(f"{''.join(self._stem)}{_NUMBER}{re.escape(self.suffix)}")
+        self._directives, self._times = _times_in(str(path.with_suffix("")), self.suffix)
 
     def __str__(self) -> str:
         return self._given
@@ -60,6 +63,23 @@ class NamePattern:
             taken: names for other files.
         """
         return free_name(Path(_DIRECTIVE.sub(lambda found: _digits(moment, found[1]), str(self._path))), taken)
+
+    def begin_of(self, path: Path) -> float | None:
+        """The local time in the name of a file, in seconds since 1970; None if the names have no whole time.
+
+        Args:
+            path: from `files`.
+        """
+        found = self._times.fullmatch(str(path))
+        if found is None or not any(needed <= set(self._directives) for needed in _WHOLE):
+            return None
+        # strptime refuses a directive that comes twice, as in %Y%m%d/%Y%m%d-%H%M%S.
+        digits = dict(zip(self._directives, found.groups(), strict=True))
+        text, form = " ".join(digits.values()), " ".join(f"%{one}" for one in digits)
+        try:
+            return datetime.strptime(text, form).timestamp()
+        except ValueError:
+            return None
 
     def files(self) -> Iterator[Path]:
         """The finished files."""
@@ -156,6 +176,20 @@ def free_name(first: Path, taken: Collection[Path]) -> Path:
         number += 1
         path = first.with_name(f"{first.stem}-{number}{first.suffix}")
     return path
+
+
+def _times_in(stem: str, suffix: str) -> tuple[list[str], re.Pattern[str]]:
+    """The directives of a pattern without its suffix, and an expression whose groups are their digits."""
+    directives, expression, end = [], "", 0
+    for found in _DIRECTIVE.finditer(stem):
+        expression += re.escape(stem[end : found.start()])
+        end = found.end()
+        if found[1] == "%":
+            expression += "%"
+        else:
+            directives.append(found[1])
+            expression += f"([0-9]{{{_WIDTHS[found[1]]}}})"
+    return directives, re.compile(f"{expression}{re.escape(stem[end:])}{_NUMBER}{re.escape(suffix)}")
 
 
 def _is_cut(stem: str, whole: str) -> bool:

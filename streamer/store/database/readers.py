@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streamer.store.database import open_for_reading
+from streamer.store.database.connections import open_for_reading
 
 MOST_IDLE = 4
 """So many connections stay open for the next reader."""

@@ -17,7 +17,8 @@ from pathlib import Path
 from streamer.errors import StreamerError
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.store import changes
-from streamer.store.database import is_corrupt, open_for_writing, set_aside
+from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
+from streamer.store.database.folder import identity
 from streamer.system.backoff import Backoff
 from streamer.system.suggestions import counted
 from streamer.system.threads import Thread
@@ -78,7 +79,6 @@ class Writer:
         clock: seconds since 1970.
         committed: called after each transaction with events or deliveries.
         renewed: called when a new database begins.
-        disk_full: called for each attempt that fails because the disk is full.
     """
 
     def __init__(
@@ -89,19 +89,24 @@ class Writer:
         clock: Callable[[], float],
         committed: Callable[[], None],
         renewed: Callable[[], None],
-        disk_full: Callable[[], None],
     ) -> None:
         self._path, self._connection, self._clock = path, connection, clock
-        self._committed, self._renewed, self._disk_full = committed, renewed, disk_full
-        self._file = _identity(path)
+        self._committed, self._renewed = committed, renewed
+        self._file = identity(path)
         self._queue: BoundedQueue[Change] = BoundedQueue(MOST_WAITING, newest=True)
         self._lost = 0
         self._lock = threading.Lock()
         self._retry, self._ending = threading.Event(), threading.Event()
+        self._disk_full: Callable[[], None] = lambda: None
         self._thread = Thread("store", self._run, shared=True)
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, disk_full: Callable[[], None]) -> None:
+        """Start the thread.
+
+        Args:
+            disk_full: called for each attempt that fails because the disk is full.
+        """
+        self._disk_full = disk_full
         self._thread.start()
 
     def put(self, change: Change) -> None:
@@ -165,7 +170,7 @@ class Writer:
         return None
 
     def _commit(self, batch: Sequence[Change]) -> None:
-        if _identity(self._path) != self._file:
+        if identity(self._path) != self._file:
             raise FileGone("the file is gone")
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
@@ -191,16 +196,16 @@ class Writer:
         """Begin a new database if the present one is corrupt or gone; whether it was."""
         if isinstance(error, FileGone):
             log.warning("store: %s was deleted while the program runs; a new database begins", self._path)
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = open_for_writing(self._path)
         elif isinstance(error, sqlite3.Error) and is_corrupt(error):
             with suppress(sqlite3.Error):
                 self._connection.close()
-            set_aside(self._path, error)
+            self._connection, _ = begin_anew(self._path, error)
         else:
             return False
-        with suppress(sqlite3.Error):
-            self._connection.close()
-        self._connection = open_for_writing(self._path)
-        self._file = _identity(self._path)
+        self._file = identity(self._path)
         self._renewed()
         return True
 
@@ -219,12 +224,3 @@ class Writer:
 
 def _is_temporary(error: Exception) -> bool:
     return isinstance(error, StreamerError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _TEMPORARY
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of a file; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

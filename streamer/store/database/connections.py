@@ -16,6 +16,7 @@ from pathlib import Path
 
 from streamer.errors import ConfigError, StreamerError
 from streamer.store import schema
+from streamer.store.database.salvage import salvage
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,18 @@ def _require_known(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def begin_anew(path: Path, reason: object) -> tuple[sqlite3.Connection, Path]:
+    """Set a corrupt database aside and begin a new one with what can be read of it; its connection, and the old file.
+
+    Raises:
+        ConfigError: the corrupt one cannot be renamed, or the new one cannot be written.
+    """
+    corrupt = set_aside(path, reason)
+    connection = open_for_writing(path)
+    salvage(corrupt, connection)
+    return connection, corrupt
+
+
 def set_aside(path: Path, reason: object) -> Path:
     """Rename a corrupt database with its log, so that a new one can begin; its new name.
 
@@ -119,7 +132,7 @@ def set_aside(path: Path, reason: object) -> Path:
     except OSError as error:
         raise ConfigError(f"store.folder: cannot rename the corrupt {path}: {error.strerror}") from error
     log.warning(
-        "store: %s is corrupt (%s); it is kept as %s, and a new database begins without its events",
+        "store: %s is corrupt (%s); it is kept as %s, and a new database begins",
         path,
         reason,
         target.name,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streamer.cli.batch_report import BatchTerminal
+from streamer.cli.run.batch_report import BatchTerminal
 from streamer.cli.terminal import Terminal
 from streamer.config.settings import Settings
 from streamer.errors import ConfigError

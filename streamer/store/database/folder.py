@@ -75,3 +75,12 @@ def network_type(folder: Path) -> str | None:
         if (path == place or path.startswith(f"{place}/")) and len(place) >= longest:  # a later mount covers others
             kind, longest = mounted.removeprefix("fuse."), len(place)
     return kind if kind in _NETWORK else None
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file, which tell it from a later file of that name; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,1 @@
+"""Clips with the boxes drawn."""

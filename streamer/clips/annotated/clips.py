@@ -1,0 +1,132 @@
+"""Makes annotated clips beside the clips of events: one at a time over all cameras, while the machine has time.
+
+A thread of its own starts a process of the lowest priority for each clip and waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from streamer.flow.queues import BoundedQueue, Closed
+from streamer.sinks.video.segment_names import partials_of
+from streamer.system.suggestions import counted
+from streamer.system.threads import Thread
+
+log = logging.getLogger(__name__)
+
+COMMAND = [sys.executable, "-m", "streamer.clips.annotated.render"]
+MOST_WAITING = 50
+"""Clips that wait. The oldest are left out beyond that: the machine is too slow for all."""
+_END_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A clip to annotate.
+
+    Attributes:
+        event_id: of its event.
+        clip, boxes, target: paths relative to the folder of the store, with /.
+    """
+
+    event_id: str
+    clip: str
+    boxes: str
+    target: str
+
+
+class AnnotatedClips:
+    """The annotated clips of a program. A context manager: entering starts the thread, leaving ends it.
+
+    Leaving drops the clip in progress and those that wait, unless `finish` was called before.
+
+    Args:
+        folder: of the store.
+        finished: called by the thread with the order and the size of each file that is complete, in bytes.
+    """
+
+    def __init__(self, folder: Path, finished: Callable[[Order, int], None]) -> None:
+        self._folder, self._finished = folder, finished
+        self._queue: BoundedQueue[Order] = BoundedQueue(MOST_WAITING, newest=True)
+        self._lock = threading.Lock()  # guards the three below
+        self._process: subprocess.Popen[str] | None = None
+        self._ending = False
+        self._left_out = 0
+        self._thread = Thread("annotated", self._run, shared=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        waiting = len(self._queue)
+        with self._lock:
+            self._ending = True
+            if self._process is not None:
+                waiting += 1
+                self._process.kill()
+        self._queue.close()
+        self._thread.join(_END_S)
+        if waiting:
+            log.warning("%s not made: the program ends", counted(waiting, "annotated clip"))
+
+    @property
+    def left_out(self) -> int:
+        """Clips that were left out because too many waited. Any thread."""
+        with self._lock:
+            return self._left_out
+
+    def put(self, order: Order) -> None:
+        """Any thread: annotate a clip when there is time. Never waits; does nothing after the end."""
+        with suppress(Closed):
+            dropped = self._queue.put(order)
+            if dropped is None:
+                return
+            with self._lock:
+                self._left_out += 1
+                first = self._left_out == 1
+            if first:
+                log.warning("annotated clips take too long: %d wait, older ones are left out from now on", MOST_WAITING)
+
+    def finish(self) -> None:
+        """Make the clips that wait, and take no more: for the end of a run that is not live."""
+        self._queue.finish()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with suppress(Closed):
+            for order in self._queue:
+                self._render(order)
+
+    def _render(self, order: Order) -> None:
+        target = self._folder / order.target
+        arguments = [str(self._folder / order.clip), str(self._folder / order.boxes), str(target)]
+        with self._lock:
+            if self._ending:
+                return
+            # No shell is involved: the arguments are constants and paths.
+            self._process = process = subprocess.Popen(
+                [*COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                text=True,
+            )  # fmt: skip
+        _, errors = process.communicate()
+        with self._lock:
+            self._process = None
+            ending = self._ending
+        if process.returncode == 0:
+            with suppress(FileNotFoundError):  # its event was deleted meanwhile
+                self._finished(order, target.stat().st_size)
+            return
+        for partial in partials_of(target):
+            partial.unlink(missing_ok=True)
+        if not ending and (self._folder / order.clip).exists():
+            why = errors.strip().rpartition("\n")[2] or f"exit code {process.returncode}"
+            log.warning("no annotated clip of event %s: %s", order.event_id, why)

@@ -1,0 +1,1 @@
+"""Time spans of continuous recordings as one file."""

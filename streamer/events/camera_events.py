@@ -1,0 +1,116 @@
+"""What is kept of one camera's events over all of its runs. Any thread may call it."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from streamer.clips.clip import FinishedClip
+from streamer.clips.clip_recorder import ClipRecorder
+from streamer.clips.snapshots import FinishedSnapshot, Snapshots
+from streamer.config.settings import StreamSettings
+from streamer.events.camera_loss import CameraLoss
+from streamer.events.readings import Readings
+from streamer.events.recorder import EventRecorder
+from streamer.events.timer import Timer
+from streamer.flow.stats import RunStats
+from streamer.interfaces import StreamInfo
+from streamer.notify.notifier import Notifier
+from streamer.notify.target import CameraCondition
+from streamer.store.event_store import EventStore
+from streamer.store.records import Ending, EventRecord
+from streamer.values.events import EventPhase, Watched
+
+log = logging.getLogger(__name__)
+
+
+class CameraEvents:
+    """The events of one camera. Each of its runs has a recorder; `close` ends what lasts.
+
+    Args:
+        name: of the camera.
+        settings: of the camera.
+        store, notifier, timer: of the program.
+    """
+
+    def __init__(
+        self, name: str, settings: StreamSettings, store: EventStore, notifier: Notifier, timer: Timer
+    ) -> None:
+        self._name, self._settings, self._store, self._notifier = name, settings.events, store, notifier
+        self._analytics = settings.analytics
+        watch = settings.analytics.camera
+        self._loss = CameraLoss(name, None if watch.when == "never" else watch.lost_s, self.save, timer)
+        self._readings = Readings(name, notifier.publish)
+
+    def recorder(self, stats: RunStats, destination: str = "") -> EventRecorder:
+        """What observes the next run; see `EventRecorder`."""
+        return EventRecorder(self, stats, destination)
+
+    def close(self) -> None:
+        """The camera is not used any more."""
+        self._loss.end(time.monotonic(), Ending.RUN)
+        self._readings.change(CameraCondition.STOPPED)
+
+    def save(self, record: EventRecord, phase: EventPhase) -> None:
+        """As of `RecordedCamera`."""
+        self._store.save(record, phase, self._notifier.targets_for(record, phase))
+
+    def source_changed(self, fault: str, at_s: float) -> None:
+        """As of `RecordedCamera`."""
+        if fault:
+            self._readings.change(CameraCondition.LOST)
+            self._loss.begin(fault, at_s)
+        else:
+            self._loss.end(at_s)
+
+    def shows(self, watched: Watched) -> None:
+        """As of `RecordedCamera`."""
+        self._readings.scene(watched)
+
+    def change(self, condition: CameraCondition) -> None:
+        """As of `RecordedCamera`."""
+        self._readings.change(condition)
+
+    def clips(self, stats: RunStats) -> ClipRecorder | None:
+        """As of `RecordedCamera`."""
+        if not self._settings.clip.enabled:
+            return None
+        return ClipRecorder(self._name, self._settings.clip, self._store.folder, self._finish_clip, stats=stats)
+
+    def snapshots(self, info: StreamInfo, *, live: bool) -> Snapshots | None:
+        """As of `RecordedCamera`."""
+        if not self._settings.snapshot.enabled:
+            return None
+        return Snapshots(
+            self._name,
+            self._settings.snapshot,
+            self._store.folder,
+            self._finish_snapshot,
+            sample_aspect_ratio=info.sample_aspect_ratio,
+            waits=not live,
+        )
+
+    def check_rules(self, *, live: bool) -> None:
+        """As of `RecordedCamera`."""
+        if not self._analytics.rules and not self._analytics.camera.watches(live=live):
+            log.warning("no events will be stored: there is no line, zone or other rule; give analytics.lines or zones")
+
+    # the threads of clips and snapshots
+
+    def _finish_snapshot(self, made: FinishedSnapshot) -> None:
+        self._attach(made.event_id, snapshot=made.snapshot, crop=made.crop, bytes=made.bytes)
+
+    def _finish_clip(self, made: FinishedClip) -> None:
+        self._attach(
+            made.event_id,
+            clip=made.clip,
+            boxes=made.boxes,
+            clip_start_time=made.start_time,
+            clip_duration_s=made.duration_s,
+            bytes=made.bytes,
+        )
+
+    def _attach(self, event_id: str, **files: object) -> None:
+        record = self._store.get(event_id)
+        targets = () if record is None else self._notifier.targets_for(record, None)
+        self._store.attach(event_id, targets=targets, **files)

@@ -1,0 +1,111 @@
+"""What the cameras of a program share to keep and tell their events: the store, the targets and a timer.
+
+The main thread enters and leaves it. The thread of each camera asks for its events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streamer.config.events import StoreSettings
+from streamer.config.notify import NotifySettings
+from streamer.config.settings import Settings, StreamSettings
+from streamer.errors import ConfigError
+from streamer.events.camera_events import CameraEvents
+from streamer.events.recorder import EventRecorder
+from streamer.events.timer import Timer
+from streamer.flow.stats import RunStats
+from streamer.notify.notifier import Notifier
+from streamer.store.event_store import EventStore
+from streamer.system.secrets import redacted
+
+
+class EventService:
+    """A context manager.
+
+    Args:
+        store: with a folder.
+        notify: the targets.
+
+    Attributes:
+        store: of the events of all cameras.
+        notifier: tells the targets.
+
+    Raises:
+        ConfigError: on entering: the folder cannot be used, or a setting of a target does not fit.
+    """
+
+    def __init__(self, store: StoreSettings, notify: NotifySettings) -> None:
+        self.store = EventStore(store, targets_for=lambda record, phase: self.notifier.targets_for(record, phase))
+        self.notifier = Notifier(notify, self.store, self.store.folder)
+        self._timer = Timer()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for part in (self.store, self.notifier, self._timer):
+                stack.enter_context(part)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def destination(self) -> str:
+        """Where events go, one line."""
+        return f"events in {self.store.folder}"
+
+    def camera(self, name: str, settings: StreamSettings) -> CameraEvents:
+        """The events of a camera, over all of its runs. The caller closes it.
+
+        Args:
+            name: of the camera.
+            settings: of the camera.
+        """
+        return CameraEvents(name, settings, self.store, self.notifier, self._timer)
+
+
+def event_observers(
+    uri: str, settings: Settings, stats: RunStats, stack: ExitStack, events: CameraEvents | None
+) -> Sequence[EventRecorder]:
+    """What stores the events of a run, if its settings say so.
+
+    Args:
+        uri: its source, which is the name of its camera.
+        settings: of the run.
+        stats: of the run.
+        stack: leaves what is entered here.
+        events: of its camera, if the program has several runs; used in place of `store` and `notify` of the settings.
+
+    Raises:
+        ConfigError: as of `EventService`, and there are targets and no store.
+    """
+    if events is not None:
+        return (events.recorder(stats),)
+    service = event_service(settings.store, settings.notify)
+    if service is None:
+        return ()
+    name = redacted(uri) if "://" in uri else Path(uri).name
+    events = stack.enter_context(service).camera(name, settings)
+    stack.callback(events.close)
+    return (events.recorder(stats, service.destination),)
+
+
+def event_service(store: StoreSettings, notify: NotifySettings) -> EventService | None:
+    """The service of a program; None if it stores no events.
+
+    Raises:
+        ConfigError: there are targets and no store.
+    """
+    if store.folder is not None:
+        return EventService(store, notify)
+    if notify.targets:
+        raise ConfigError("notify.targets: alerts wait in the store until they are delivered; give store.folder")
+    return None

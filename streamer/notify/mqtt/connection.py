@@ -1,0 +1,287 @@
+"""The connection of a target to its broker, opened again whenever it ends, on a thread of its own.
+
+That thread owns the session; other threads give it messages and readings under a lock and wake it. A batch of messages
+fails with its connection: the outbox has it, and tries it again. Readings are kept here, the newest of each topic, and
+are published again on every new connection, so a broker that has lost its retained messages gets them back.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+
+from streamer.notify.mqtt.broker import Broker
+from streamer.notify.mqtt.session import Publication, Received, Session, SessionEnded
+from streamer.notify.target import DeliveryError
+from streamer.system.backoff import Backoff
+from streamer.system.threads import Thread
+
+log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE_S = 30.0
+"""Between attempts while no message waits. A message is an attempt at once; the notifier waits between those."""
+_STABLE_S = 30.0
+"""A connection that lasted so long was a success; before that, waits go on growing."""
+_SPARE_S = 5.0
+"""The thread of the connection says itself what is late; this is for a name server that does not answer."""
+_END_S = 3.0
+_STOPPED = "the program ends"
+
+
+class _Batch:
+    """Messages that are delivered together.
+
+    Args:
+        publications: at least one.
+        timeout_s: for their acknowledgements, once they are sent.
+    """
+
+    def __init__(self, publications: Sequence[Publication], timeout_s: float) -> None:
+        self.publications = publications
+        self.result: Future[bool] = Future()
+        self.deadline_s = float("inf")
+        self._timeout_s = timeout_s
+        self._left = len(publications)
+
+    def send(self, session: Session) -> None:
+        """The thread of the connection: publish them."""
+        self.deadline_s = time.monotonic() + self._timeout_s
+        for publication in self.publications:
+            session.publish(publication, self._acknowledged)
+
+    def fail(self, error: DeliveryError) -> None:
+        """Any thread: `result` is this error, unless it is known."""
+        with suppress(InvalidStateError):
+            self.result.set_exception(error)
+
+    def _acknowledged(self, error: DeliveryError | None, has_subscribers: bool) -> None:
+        self._left -= 1
+        if error is not None:
+            self.fail(error)
+        elif self._left == 0:
+            with suppress(InvalidStateError):
+                self.result.set_result(has_subscribers)
+
+
+class Connection:
+    """See the module. The thread starts with the first message or reading.
+
+    Args:
+        broker: to connect to.
+        status_topic: see `Session`.
+        subscriptions: topics whose messages `received` gets, on the thread of the connection.
+        received: see `subscriptions`.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        status_topic: str | None,
+        subscriptions: Sequence[str] = (),
+        received: Callable[[Received], None] = lambda _: None,
+    ) -> None:
+        self._broker, self._settings, self._path = broker, broker.settings, broker.path
+        self._subscriptions = tuple(subscriptions)
+        self._status_topic, self._received = status_topic, received
+        self._waker, self._wakes = socket.socketpair()
+        self._waker.setblocking(False)
+        self._wakes.setblocking(False)
+        self._lock = threading.Lock()
+        self._thread: Thread | None = None
+        self._batches: deque[_Batch] = deque()  # not sent yet
+        self._open_batches: set[_Batch] = set()
+        self._cancelled = self._ended = False
+        self._retained: dict[str, bytes] = {}
+        self._changed: set[str] = set()
+        # Of the thread alone:
+        self._sent: list[_Batch] = []
+        self._in_flight: set[str] = set()
+        self._told = ""
+        self._has_refused = False  # a reading; the first refusal is told
+
+    def deliver(self, publications: Sequence[Publication], timeout_s: float) -> bool:
+        """Any thread: publish messages in their order, and wait for all acknowledgements.
+
+        Args:
+            publications: retained ones are also readings.
+            timeout_s: for the connection, and again for the acknowledgements.
+
+        Returns:
+            Whether the last one has a subscriber, as far as the broker says it.
+
+        Raises:
+            DeliveryError: not delivered, or perhaps not.
+        """
+        batch = _Batch(publications, timeout_s)
+        with self._lock:
+            if self._cancelled:
+                raise DeliveryError(_STOPPED)
+            self._batches.append(batch)
+            self._open_batches.add(batch)
+        self._wake()
+        try:
+            return batch.result.result(2 * timeout_s + _SPARE_S)
+        except TimeoutError as error:
+            raise DeliveryError(f"{self._broker}: no connection within {timeout_s:g} s") from error
+        finally:
+            with self._lock:
+                self._open_batches.discard(batch)
+
+    def show(self, readings: Mapping[str, bytes], *, start: bool = True) -> None:
+        """Any thread: retain the payloads of these topics from now on; an empty payload deletes. Returns at once.
+
+        Args:
+            readings: payloads by topic.
+            start: connect if there is no connection yet.
+        """
+        with self._lock:
+            changed = {topic for topic, payload in readings.items() if self._retained.get(topic) != payload}
+            self._retained.update(readings)
+            self._changed |= changed
+        if changed:
+            self._wake(start=start)
+
+    def repeat(self, begin: str) -> None:
+        """Any thread: publish once more what is retained of the topics that begin so."""
+        with self._lock:
+            self._changed |= {topic for topic in self._retained if topic.startswith(begin)}
+        self._wake()
+
+    def cancel(self) -> None:
+        """Any thread: `deliver` raises at once, now and from now on."""
+        with self._lock:
+            self._cancelled = True
+            for batch in self._open_batches:
+                batch.fail(DeliveryError(_STOPPED))
+
+    def close(self) -> None:
+        """Publish `offline` and end the connection."""
+        self.cancel()
+        with self._lock:
+            self._ended = True
+            thread = self._thread
+        self._wake(start=False)
+        if thread is not None:
+            thread.join(_END_S)
+
+    def _wake(self, *, start: bool = True) -> None:
+        with self._lock:
+            if start and self._thread is None and not self._ended:
+                self._thread = Thread(f"mqtt-{self._path.rpartition('.')[2]}", self._run, shared=True)
+                self._thread.start()
+        with suppress(BlockingIOError):  # it is awake already
+            self._wakes.send(b".")
+
+    def _run(self) -> None:
+        backoff = Backoff(longest_s=_LONGEST_PAUSE_S)
+        while not self._is_over():
+            opened_s = time.monotonic()
+            try:
+                session = Session(self._broker, self._status_topic, self._received)
+            except DeliveryError as error:
+                self._fail(error)
+            else:
+                self._serve(session)
+                if time.monotonic() - opened_s > _STABLE_S:
+                    backoff.reset()
+            self._pause(backoff.next_s())
+
+    def _serve(self, session: Session) -> None:
+        """Publish and receive until the connection ends."""
+        if self._told:
+            log.info("%s: connected to %s", self._path, self._broker)
+            self._told = ""
+        with self._lock:
+            self._changed = set(self._retained)
+        self._in_flight.clear()
+        try:
+            if self._subscriptions:
+                session.subscribe(*self._subscriptions)
+            while not self._is_over():
+                self._send(session)
+                session.wait(self._waker, self._longest_wait_s())
+                self._read_waker()
+            session.close()
+        except SessionEnded as error:
+            session.fail(error)
+            self._fail(error)
+
+    def _send(self, session: Session) -> None:
+        """What has come since the last call. Batches first: what they retain needs no own message."""
+        with self._lock:
+            batches, self._batches = list(self._batches), deque()
+            for publication in (one for batch in batches for one in batch.publications if one.retain):
+                self._retained[publication.topic] = publication.payload
+                self._changed.discard(publication.topic)
+            topics = self._changed - self._in_flight
+            self._changed -= topics
+            readings = [(topic, self._retained[topic]) for topic in sorted(topics)]
+        self._sent = [batch for batch in self._sent if not batch.result.done()] + batches
+        for batch in batches:
+            batch.send(session)
+        for topic, payload in readings:
+            self._in_flight.add(topic)
+            session.publish(Publication(topic, payload, retain=True), self._shown(topic, payload))
+
+    def _shown(self, topic: str, payload: bytes) -> Callable[[DeliveryError | None, bool], None]:
+        def acknowledged(error: DeliveryError | None, _: bool) -> None:
+            self._in_flight.discard(topic)
+            with self._lock:
+                if not payload and not self._retained.get(topic):
+                    self._retained.pop(topic, None)
+            if error is not None and not isinstance(error, SessionEnded) and not self._has_refused:
+                self._has_refused = True
+                log.warning("%s: %s", self._path, error)
+
+        return acknowledged
+
+    def _longest_wait_s(self) -> float:
+        """Until paho has to send a ping, or the acknowledgement of a batch is late."""
+        now_s = time.monotonic()
+        late = [batch for batch in self._sent if not batch.result.done() and batch.deadline_s <= now_s]
+        if late:
+            raise SessionEnded(f"{self._broker}: no acknowledgement within {self._settings.timeout_s:g} s")
+        deadlines = [batch.deadline_s - now_s for batch in self._sent if not batch.result.done()]
+        return max(0.001, min([self._settings.keepalive_s / 4, *deadlines]))
+
+    def _pause(self, wait_s: float) -> None:
+        """Wait, unless a message comes or the connection is closed."""
+        until_s = time.monotonic() + wait_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            with self._lock:
+                if self._batches or self._ended:
+                    return
+            select.select([self._waker], [], [], left_s)
+            self._read_waker()
+
+    def _read_waker(self) -> None:
+        with suppress(BlockingIOError):
+            while len(self._waker.recv(4096)) == 4096:
+                pass
+
+    def _is_over(self) -> bool:
+        with self._lock:
+            return self._ended
+
+    def _fail(self, error: DeliveryError) -> None:
+        """All batches have this error; a log line says it if there is none, once."""
+        with self._lock:
+            batches, self._batches = [*self._sent, *self._batches], deque()
+        waiting = [batch for batch in batches if not batch.result.done()]
+        self._sent = []
+        for batch in waiting:
+            batch.fail(error)
+        if not waiting:
+            self._tell(error)
+
+    def _tell(self, error: DeliveryError) -> None:
+        if str(error) != self._told:
+            self._told = str(error)
+            log.warning("%s: %s", self._path, error)

@@ -1,0 +1,1 @@
+"""The store for commands, while another program may write to it."""

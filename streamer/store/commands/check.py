@@ -1,0 +1,190 @@
+"""Checks a store and mends it: the database, rows without files, and files without rows. One thread.
+
+The files of an event lie in `<camera>/<YYYY-MM-DD>/` under names that begin with its id. Other files are left alone.
+While another program writes to the store, files that are younger than `YOUNG_S` are left alone too: their rows may
+follow.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamer.errors import ConfigError
+from streamer.store import changes, files, queries
+from streamer.store.commands.access import changing, reading
+from streamer.store.commands.deletion import delete_noted_files
+from streamer.store.database.connections import StoreError, begin_anew
+from streamer.store.database.folder import DATABASE, lock
+from streamer.store.ids import LENGTH, is_id
+from streamer.store.records import EventFilter, EventRecord
+from streamer.store.rows import PATHS
+from streamer.system.suggestions import counted
+
+YOUNG_S = 600.0
+SUFFIXES = {
+    ".mp4": "clip", "-annotated.mp4": "annotated", ".boxes.json": "boxes", ".jpg": "snapshot", "-crop.jpg": "crop",
+}  # fmt: skip
+"""The field of a file by the rest of its name behind the id."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        lines: for the user.
+        problems: how many are not mended.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    problems: int = 0
+
+    @property
+    def is_sound(self) -> bool:
+        """Nothing is wrong, or everything is mended."""
+        return not self.problems
+
+    def add(self, text: str, number: int, *, mended: str) -> None:
+        """Report problems.
+
+        Args:
+            text: what they are.
+            number: how many; nothing is reported for 0.
+            mended: how they were mended; empty if they were not.
+        """
+        if number:
+            self.lines.append(f"{text}{mended and f': {mended}'}")
+            self.problems += 0 if mended else number
+
+
+def check(folder: Path, *, repair: bool) -> Checked:
+    """Check the store of a folder.
+
+    Args:
+        folder: of the store.
+        repair: mend it: add files to their rows, remove missing files from rows, delete files without rows, and begin a
+            new database for a corrupt one. Files without rows are kept while a corrupt database is in the folder,
+            because they may belong to its events.
+
+    Raises:
+        ConfigError: there is no store, it is of a newer version, or another program uses a corrupt one.
+        StoreError: an error while it was read.
+    """
+    found = Checked()
+    if not _check_database(folder, found, repair):
+        return found
+    _check_rows(folder, found, repair)
+    _check_files(folder, found, repair)
+    with reading(folder) as connection:
+        events, size = connection.execute("SELECT count(*), total(bytes) FROM events").fetchone()
+    found.lines.append(f"{counted(events, 'event')}, {size / 1e6:,.1f} MB of files")
+    return found
+
+
+def _check_database(folder: Path, found: Checked, repair: bool) -> bool:
+    """Check the database file; whether it can be read."""
+    try:
+        with reading(folder) as connection:
+            problems = [row[0] for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    except StoreError as error:
+        problems = [str(error)]
+    if not problems:
+        found.lines.append(f"{folder / DATABASE}: ok")
+        return True
+    found.lines += [f"{folder / DATABASE}: {problem}" for problem in problems]
+    if not repair:
+        found.problems += 1
+        return False
+    with lock(folder):  # the program that uses it would go on with the old file
+        connection, _ = begin_anew(folder / DATABASE, problems[0])
+        connection.close()
+    found.lines.append("it is set aside, and a new database begins with all events that could be read")
+    return True
+
+
+def _check_rows(folder: Path, found: Checked, repair: bool) -> None:
+    """Find rows whose files are missing."""
+    missing: list[tuple[EventRecord, list[str]]] = []
+    with reading(folder) as connection:
+        for record in queries.find_all(connection, EventFilter()):
+            gone = [name for name in PATHS if getattr(record, name) and not _is_file(folder, getattr(record, name))]
+            if gone:
+                missing.append((record, gone))
+    number = sum(len(names) for _, names in missing)
+    for record, names in missing if repair else ():
+        left = sum(_size(folder, getattr(record, name)) for name in PATHS if name not in names)
+        with changing(folder) as connection:
+            changes.detach(connection, record.id, names, left)
+    found.add(
+        f"{counted(number, 'file')} of {counted(len(missing), 'event')} missing",
+        number,
+        mended="removed from the rows" if repair else "",
+    )
+
+
+def _check_files(folder: Path, found: Checked, repair: bool) -> None:
+    """Find files that no row names."""
+    kept_databases = [*folder.glob(f"{DATABASE}.corrupt-*")]
+    newest = _newest(folder)
+    unnamed: list[tuple[Path, str]] = []
+    without: list[Path] = []
+    with reading(folder) as connection:
+        for path, event_id, name in _event_files(folder):
+            record = queries.get(connection, event_id)
+            if path.stat().st_mtime > newest or _is_noted(connection, folder, path):
+                continue
+            if record is None:
+                without.append(path)
+            elif getattr(record, name) == "" and record.end_time is not None:
+                unnamed.append((path, name))
+    for path, name in unnamed if repair else ():
+        relative = path.relative_to(folder).as_posix()
+        with changing(folder) as connection:
+            changes.attach(connection, path.name[:LENGTH], (), {name: relative, "bytes": path.stat().st_size})
+    mended = "added to the rows" if repair else ""
+    found.add(f"{counted(len(unnamed), 'file')} not named by the row of the event", len(unnamed), mended=mended)
+    size = sum(path.stat().st_size for path in without) / 1e6
+    text = f"{counted(len(without), 'file')} without an event, {size:,.1f} MB, such as {without[0] if without else ''}"
+    if repair and without and not kept_databases:
+        with changing(folder) as connection:
+            changes.note_removed(connection, (path.relative_to(folder).as_posix() for path in without))
+        delete_noted_files(folder)
+    elif without and kept_databases:
+        text += f"; they may belong to {kept_databases[0].name}: delete that file first if you do not need it"
+    found.add(text, len(without), mended="deleted" if repair and not kept_databases else "")
+
+
+def _event_files(folder: Path) -> Iterator[tuple[Path, str, str]]:
+    """The files with names of events: path, id and field."""
+    for path in folder.glob("*/*/*"):
+        event_id, rest = path.name[:LENGTH], path.name[LENGTH:]
+        if is_id(event_id) and rest in SUFFIXES and path.is_file():
+            yield path, event_id, SUFFIXES[rest]
+
+
+def _newest(folder: Path) -> float:
+    """Files that changed later may get their rows still: of a program that runs."""
+    try:
+        with lock(folder):
+            return float("inf")
+    except ConfigError:
+        return time.time() - YOUNG_S
+
+
+def _is_noted(connection: sqlite3.Connection, folder: Path, path: Path) -> bool:
+    relative = path.relative_to(folder).as_posix()
+    return connection.execute("SELECT 1 FROM removed_files WHERE path = ?", (relative,)).fetchone() is not None
+
+
+def _is_file(folder: Path, path: str) -> bool:
+    place = files.place(folder, path)
+    return place is not None and place.is_file()
+
+
+def _size(folder: Path, path: str) -> int:
+    place = files.place(folder, path)
+    return place.stat().st_size if place is not None and place.is_file() else 0

@@ -1,0 +1,1 @@
+"""The database file: its folder, its connections and the thread that writes."""

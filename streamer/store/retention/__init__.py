@@ -1,0 +1,1 @@
+"""Deletes events beyond the limits of the store."""

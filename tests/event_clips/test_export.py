@@ -1,0 +1,175 @@
+"""Exports of recordings: the frames of a time span, copied from the files of a recording."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from streamer.clips.exports.plan import ExportPlan, Span, existing, make_plan, named_files
+from streamer.clips.exports.writer import export
+from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable
+from streamer.store import recordings, schema
+from streamer.values.recordings import RecordedFile, RecordedFileState
+from tests.clips import read_number
+from tests.sinks.making import recording_sink
+from tests.sinks.scenes import decoded, info, times
+from tests.sinks.segments.test_recording import INFO, shown
+
+T = 1_700_000_000.0
+FPS = 25
+GOP = 10
+
+
+class Site:
+    """A camera with a recording, as the store knows it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        schema.upgrade(self.connection)
+
+    def record(self, numbers: Iterable[int], at: float = T, size: tuple[int, int] = (160, 120)) -> None:
+        """Frames of these numbers, each shown at `at` + number / 25, in files of two seconds."""
+        sink = recording_sink(
+            self.folder / "gate-%Y%m%d-%H%M%S.mp4", info(size=size), reserve_bytes=0, segment_s=2.0,
+            options={"g": str(GOP), "sc_threshold": "0"}, recorded=self.note,
+        )  # fmt: skip
+        with sink:
+            for number in numbers:
+                scene = shown(number, size=size)
+                sink.write(replace(scene, frame=replace(scene.frame, arrival_wall_clock_s=at + number / FPS)))
+
+    def note(self, file: RecordedFile) -> None:
+        recordings.note(self.connection, "gate", file)
+
+    def plan(self, since: float, until: float) -> ExportPlan:
+        span = Span(T + since, T + until)
+        found = recordings.find(self.connection, "gate", span.start_time, span.end_time)
+        plan = make_plan(existing(found), span)
+        assert plan is not None
+        return plan
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def numbers(path: Path) -> list[int]:
+    return [read_number(frame) for frame in decoded(path)]
+
+
+def test_a_span_over_several_files_has_each_frame_once(site: Site, tmp_path: Path) -> None:
+    site.record(range(200))
+    done = export(site.plan(1.0, 6.0), tmp_path / "out.mp4")
+    shown_numbers = numbers(tmp_path / "out.mp4")
+    # Frame 25 is at 1 s; keyframes are every 10 frames from the begin of each file.
+    assert shown_numbers[0] == 20
+    assert shown_numbers == list(range(20, 20 + len(shown_numbers)))
+    assert 149 <= shown_numbers[-1] <= 152
+    assert done.start_time == pytest.approx(T + 0.8)
+    assert done.duration_s == pytest.approx(len(shown_numbers) / FPS)
+    assert done.frames == len(shown_numbers)
+    frame_times = times(decoded(tmp_path / "out.mp4"))
+    assert [round(float(time), 3) for time in frame_times] == [round(k / FPS, 3) for k in range(len(frame_times))]
+
+
+def test_pictures_are_not_encoded_again(site: Site, tmp_path: Path) -> None:
+    site.record(range(100))
+    export(site.plan(0.0, 4.0), tmp_path / "out.mp4")
+    files = recordings.find(site.connection, "gate", T, T + 10)
+    originals = [bytes(packet) for file in files for packet in packets(file.path)]
+    assert [bytes(packet) for packet in packets(tmp_path / "out.mp4")] == originals
+
+
+def packets(path: Path) -> list[Any]:
+    with av.open(str(path)) as read:
+        return [packet for packet in read.demux(video=0) if packet.size]
+
+
+def test_gaps_are_left_out_and_reported(site: Site, tmp_path: Path) -> None:
+    site.record(range(50))
+    site.record(range(250, 300))
+    plan = site.plan(-5.0, 20.0)
+    assert [(gap.start_time - T, gap.end_time - T) for gap in plan.gaps] == [
+        (-5.0, 0.0), (pytest.approx(2.0), 10.0), (pytest.approx(12.0), 20.0),
+    ]  # fmt: skip
+    export(plan, tmp_path / "out.mp4")
+    assert numbers(tmp_path / "out.mp4") == [*range(50), *range(250, 300)]
+
+
+def test_files_that_retention_removed_are_forgotten(site: Site) -> None:
+    site.record(range(100))
+    first, second = recordings.find(site.connection, "gate", T, T + 10)
+    site.note(RecordedFile(first.path, RecordedFileState.REMOVED, first.recording))
+    assert recordings.find(site.connection, "gate", T, T + 10) == [second]
+
+
+def test_a_file_that_is_written_can_be_exported(site: Site, tmp_path: Path) -> None:
+    sink = recording_sink(
+        site.folder / "gate-%Y%m%d-%H%M%S.mp4", INFO, reserve_bytes=0, options={"g": str(GOP)}, recorded=site.note
+    )
+    with sink:
+        for number in range(200):
+            scene = shown(number)
+            sink.write(replace(scene, frame=replace(scene.frame, arrival_wall_clock_s=T + number / FPS)))
+        export(site.plan(1.0, 5.0), tmp_path / "out.mp4")
+    exported = numbers(tmp_path / "out.mp4")
+    assert exported[0] == 20
+    assert exported == list(range(20, 20 + len(exported)))
+    assert 124 <= exported[-1] <= 128
+
+
+def test_a_change_of_size_is_refused_with_its_time(site: Site, tmp_path: Path) -> None:
+    site.record(range(50))
+    site.record(range(50, 100), size=(320, 240))
+    with pytest.raises(ConfigError, match=r"the video changes at .* \(to 320x240\)"):
+        export(site.plan(0.0, 4.0), tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_existing_file_is_kept(site: Site, tmp_path: Path) -> None:
+    site.record(range(50))
+    target = tmp_path / "out.mp4"
+    target.write_text("mine")
+    with pytest.raises(SinkUnavailable, match="exists already"):
+        export(site.plan(0.0, 1.0), target)
+    assert target.read_text() == "mine"
+    export(site.plan(0.0, 1.0), target, overwrite=True)
+    assert numbers(target)[0] == 0
+
+
+def test_damaged_files_are_left_out_and_told(site: Site, tmp_path: Path) -> None:
+    site.record(range(100))
+    first, second = (file.path for file in recordings.find(site.connection, "gate", T, T + 10))
+    first.write_bytes(b"no video")
+    done = export(site.plan(0.0, 4.0), tmp_path / "out.mp4")
+    assert numbers(tmp_path / "out.mp4") == list(range(50, 100))
+    assert [str(first) in line for line in done.notes] == [True]
+    second.write_bytes(b"no video")
+    with pytest.raises(SourceUnavailable, match="no frame can be read"):
+        export(site.plan(0.0, 4.0), tmp_path / "none.mp4")
+    assert not (tmp_path / "none.mp4").exists()
+
+
+def test_files_are_found_by_their_names_without_a_store(site: Site, tmp_path: Path) -> None:
+    begin = datetime(2026, 3, 1, 8, 30).timestamp()
+    site.record(range(50))
+    [original] = tmp_path.glob("gate*.mp4")
+    for second in (0, 2, 4):
+        name = datetime.fromtimestamp(begin + second).strftime("door-%Y%m%d-%H%M%S.mp4")
+        (tmp_path / name).write_bytes(original.read_bytes())
+    found = named_files(str(tmp_path / "door-%Y%m%d-%H%M%S.mp4"), Span(begin + 1, begin + 3))
+    assert [file.start_time - begin for file in found] == [0.0, 2.0]
+    plan = make_plan(found, Span(begin + 1, begin + 3))
+    assert plan is not None
+    export(plan, tmp_path / "out.mp4")
+    assert numbers(tmp_path / "out.mp4")[:31] == [*range(20, 50), 0]

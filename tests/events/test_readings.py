@@ -1,0 +1,54 @@
+"""Readings are published when they change, not with every frame."""
+
+from __future__ import annotations
+
+from streamer.events.readings import Readings
+from streamer.notify.target import CameraCondition
+from streamer.values.events import Event, EventKind, LineState, Watched
+
+
+def line(entered: int) -> Watched:
+    return Watched(lines=(LineState("gate", ((0, 0.5), (1, 0.5)), entered, 0),))
+
+
+def covered(kind: EventKind) -> Watched:
+    return Watched((Event("camera", kind, 0, "", 1.0, "front"),))
+
+
+def test_each_change_is_published_once() -> None:
+    published: list[tuple[str, Watched, CameraCondition]] = []
+    readings = Readings("front", lambda *reading: published.append(reading))
+    readings.change(CameraCondition.STARTING)
+    for entered in (0, 0, 1, 1, 2):
+        readings.scene(line(entered))
+    readings.change(CameraCondition.LOST)
+    readings.change(CameraCondition.LOST)
+    readings.scene(line(2))
+    readings.change(CameraCondition.STOPPED)
+    assert {name for name, _, _ in published} == {"front"}
+    counts = [
+        (watched.lines[0].entered if watched.lines else 0, condition.value) for _, watched, condition in published
+    ]
+    assert counts == [
+        (0, "starting"),
+        (0, "running"),
+        (1, "running"),
+        (2, "running"),
+        (2, "lost"),
+        (2, "running"),
+        (2, "stopped"),
+    ]
+
+
+def test_a_covered_camera_stays_covered_until_it_is_clear() -> None:
+    published: list[CameraCondition] = []
+    readings = Readings("front", lambda _name, _watched, condition: published.append(condition))
+    for watched in (
+        Watched(),
+        covered(EventKind.CAMERA_COVERED),
+        Watched(),
+        covered(EventKind.CAMERA_CLEAR),
+        Watched(),
+    ):
+        readings.scene(watched)
+    assert published == [CameraCondition.RUNNING, CameraCondition.COVERED, CameraCondition.RUNNING]

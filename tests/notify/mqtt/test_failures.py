@@ -1,0 +1,290 @@
+"""Brokers that are away, hang, refuse and lie; wrong settings."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from streamer.errors import ConfigError
+from streamer.notify.mqtt.target import MqttTarget
+from streamer.notify.target import DeliveryError, TargetContext
+from tests.notify.mqtt.broker import DEADLINE_S, Listener, Mosquitto, free_port
+from tests.notify.mqtt.made import PATH, message, readings, settings, target_at
+
+EVENTS = "streamer/events/"
+GATE = "streamer/cameras/gate"
+DEVICE = "homeassistant/device/streamer/camera_gate/config"
+VERSIONS = pytest.mark.parametrize("version", ["5", "3.1.1"])
+
+
+def refusal(target: MqttTarget, number: int = 1) -> DeliveryError:
+    with pytest.raises(DeliveryError) as caught:
+        target.deliver(message(number))
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+@contextmanager
+def broker_with(folder: Path, *lines: str, **logins: str) -> Iterator[Mosquitto]:
+    """A broker with these logins."""
+    passwords = folder / "passwords"
+    passwords.touch()
+    for user, password in logins.items():
+        subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, password], check=True)
+    with Mosquitto(folder, ("allow_anonymous false", f"password_file {passwords}", *lines)) as broker:
+        yield broker
+
+
+@VERSIONS
+@pytest.mark.usefixtures("mosquitto")
+def test_a_wrong_login_is_refused_with_the_path_of_its_settings(
+    tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKER_PASSWORD", "sword-of-wrong")
+    login: dict[str, Any] = {"user": "camera", "password": "${BROKER_PASSWORD}", "version": version}
+    with broker_with(tmp_path, camera="right") as broker:
+        with target_at(broker.url, **login) as target:
+            error = refusal(target)
+            assert f"check {PATH}.user and {PATH}.password" in str(error)
+            assert "sword-of-wrong" not in str(error)
+            assert not error.permanent
+        monkeypatch.setenv("BROKER_PASSWORD", "right")
+        with target_at(broker.url, **login) as target:
+            target.deliver(message())
+
+
+@pytest.mark.usefixtures("mosquitto")
+def test_a_password_comes_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("right\n")
+    password = f"${{file:{tmp_path}/password}}"
+    with (
+        broker_with(tmp_path, camera="right") as broker,
+        target_at(broker.url, user="camera", password=password) as target,
+    ):
+        target.deliver(message())
+
+
+@pytest.mark.usefixtures("mosquitto")
+def test_a_topic_that_the_user_may_not_write_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    access = tmp_path / "access"
+    access.write_text("user camera\ntopic readwrite streamer/#\nuser other\ntopic readwrite #\n")
+    access.chmod(0o600)
+    (tmp_path / "password").write_text("word\n")
+    login: dict[str, Any] = {"user": "camera", "password": f"${{file:{tmp_path}/password}}"}
+    with (
+        broker_with(tmp_path, f"acl_file {access}", camera="word", other="word") as broker,
+        Listener(broker.port, user="other", password="word") as listener,
+    ):
+        with target_at(broker.url, topic="home", **login) as target:
+            error = refusal(target)
+            assert "may not publish to home/cameras/gate/last_event; change the access list of the broker" in str(error)
+            assert not error.permanent
+        caplog.clear()
+        with caplog.at_level(logging.WARNING), target_at(broker.url, **login) as target:
+            target.publish(readings())  # the discovery is refused, which does not stop events
+            target.deliver(message())
+            listener.wait_for_topic(f"{EVENTS}gate/driveway/crossing")
+            target.publish(readings(lines={"drive": (1, 0)}))
+            target.publish(readings(lines={"drive": (2, 0)}))
+            listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":2,"out":0}')
+    refused = [one.getMessage() for one in caplog.records if "may not publish to homeassistant/" in one.getMessage()]
+    assert len(refused) == 1
+
+
+def test_an_address_without_a_broker_is_refused() -> None:
+    with target_at(f"mqtt://127.0.0.1:{free_port()}") as target:
+        assert "no broker listens there (connection refused); start it, or check the port" in str(refusal(target))
+
+
+def test_an_unknown_host_is_refused() -> None:
+    with target_at("mqtt://broker.invalid") as target:
+        assert "the host name is unknown; check the address" in str(refusal(target))
+
+
+@contextmanager
+def server(answer: bytes | None) -> Iterator[int]:
+    """Answers each connection with these bytes, or with nothing and keeps it open."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        kept: list[socket.socket] = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                kept.append(connection)
+                if answer is not None:
+                    connection.recv(4096)
+                    connection.sendall(answer)
+                    connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join(DEADLINE_S)
+            for connection in kept:
+                connection.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "saying"),
+    [
+        (b"", "no MQTT broker answers there"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no MQTT broker answers there"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "no MQTT broker answers there"),
+        (b"\x20\x02\x00\x01", f"does not support MQTT 5; set {PATH}.version: 3.1.1"),
+        (b"\x20\x03\x00\x84\x00", f"does not support MQTT 5; set {PATH}.version: 3.1.1"),
+        (b"\x20\x03\x00\x89\x00", "the broker is busy"),
+        (b"\x20\x03\x00\x8a\x00", "banned"),
+        (b"\x20\x03\x00\x80\x00", "refuses the connection: Unspecified error; see the broker's log"),
+        (b"\x20\x03\x00\x00\x00\xe0\x01\x8e", "another client has connected with the same client id"),
+    ],
+)
+def test_what_answers_in_another_way_is_told(answer: bytes, saying: str) -> None:
+    with server(answer) as port, target_at(f"mqtt://127.0.0.1:{port}") as target:
+        assert saying in str(refusal(target))
+
+
+def test_a_server_that_does_not_answer_is_given_up() -> None:
+    with server(None) as port, target_at(f"mqtt://127.0.0.1:{port}", timeout_s=0.2) as target:
+        assert "no answer within 0.2 s" in str(refusal(target))
+
+
+def test_a_delivery_is_cancelled_at_once() -> None:
+    with server(None) as port, target_at(f"mqtt://127.0.0.1:{port}", timeout_s=5 * DEADLINE_S) as target:
+        timer = threading.Timer(0.1, target.cancel)
+        timer.start()
+        assert "the program ends" in str(refusal(target))
+        assert "the program ends" in str(refusal(target))
+        timer.join()
+
+
+def test_messages_that_a_broker_did_not_acknowledge_fail(mosquitto: Mosquitto) -> None:
+    with target_at(mosquitto.url, timeout_s=0.5) as target:
+        target.deliver(message(1))
+        mosquitto.hang()
+        assert "no acknowledgement within 0.5 s" in str(refusal(target, 2))
+        mosquitto.go_on()
+        target.deliver(message(2))
+
+
+@VERSIONS
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_broker_that_comes_back_gets_all_messages_and_readings(
+    mosquitto: Mosquitto, version: str, by: int, tmp_path: Path
+) -> None:
+    picture = tmp_path / "event.jpg"
+    picture.write_bytes(b"picture")
+    with target_at(mosquitto.url, version=version) as target:
+        target.publish(readings(lines={"drive": (1, 2)}, zones={"yard": (1, 1)}))
+        target.deliver(message(1, snapshot=picture))
+        mosquitto.stop(by)
+        refusal(target, 2)
+        target.publish(readings(lines={"drive": (5, 2)}, zones={"yard": (0, 1)}))  # while it is away
+        mosquitto.start()  # without anything that was retained
+        with Listener(mosquitto.port) as listener:
+            target.deliver(message(2))
+            listener.wait_for_topic("streamer/status", b"online")
+            listener.wait_for_topic(f"{GATE}/state", b"running")
+            listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":5,"out":2}')
+            listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1}')
+            listener.wait_for_topic(f"{GATE}/snapshot", b"picture")
+            listener.wait_for_topic(DEVICE)
+            listener.wait_for_topic("homeassistant/device/streamer/program/config")
+            last = listener.wait_for_topic(f"{GATE}/last_event")
+            assert json.loads(last.payload)["id"] == message(2).key
+
+
+def test_readings_come_back_without_a_message(mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), target_at(mosquitto.url) as target, Listener(mosquitto.port) as listener:
+        target.publish(readings())
+        listener.wait_for_topic(DEVICE)
+        mosquitto.stop()
+        mosquitto.start()
+        listener.clear()
+        listener.wait_for_topic(DEVICE)
+        listener.wait_for_topic(f"{GATE}/state", b"running")
+    warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert any(one == f"{PATH}: {mosquitto.url}: the broker closed the connection" for one in warnings)
+    assert f"{PATH}: connected to {mosquitto.url}" in caplog.messages
+
+
+@pytest.mark.usefixtures("mosquitto")
+def test_tls_checks_the_broker_and_shows_a_certificate(tmp_path: Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    other.cert_pem.write_to_path(tmp_path / "other.pem")
+    own = authority.issue_cert("127.0.0.1")
+    own.private_key_pem.write_to_path(tmp_path / "server.key")
+    own.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
+    client = authority.issue_cert("camera@example.com")
+    client.private_key_and_cert_chain_pem.write_to_path(tmp_path / "client.pem")
+    lines = ["allow_anonymous true", "require_certificate true"]
+    files = {"cafile": "authority.pem", "certfile": "server.pem", "keyfile": "server.key"}
+    lines += [f"{name} {tmp_path / file}" for name, file in files.items()]
+    certificate = {"certificate": str(tmp_path / "client.pem")}
+    with Mosquitto(tmp_path, lines) as broker:
+        url = broker.url.replace("mqtt://", "mqtts://")
+        with target_at(url, tls={"ca_file": str(tmp_path / "authority.pem"), **certificate}) as target:
+            target.deliver(message())
+        with target_at(url, tls={"verify": False, **certificate}) as target:
+            target.deliver(message())
+        with target_at(url, tls={"ca_file": str(tmp_path / "other.pem"), **certificate}) as target:
+            error = str(refusal(target))
+            assert "its certificate is not trusted" in error
+            assert error.endswith(f"set {PATH}.tls.ca_file")
+        with target_at(url, tls={"ca_file": str(tmp_path / "authority.pem")}) as target:  # it shows no certificate
+            refusal(target)
+        with target_at(broker.url, timeout_s=2) as target:  # without TLS
+            refusal(target)
+
+
+@pytest.mark.parametrize("setting", ["ca_file", "certificate"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_unusable_certificates_are_refused(tmp_path: Path, setting: str, content: str | None) -> None:
+    file = tmp_path / "file.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match=rf"{PATH}\.tls\.{setting}: cannot use {file}: "):
+        MqttTarget(settings("mqtts://127.0.0.1", tls={setting: str(file)}), TargetContext(PATH))
+
+
+@pytest.mark.parametrize(
+    ("values", "saying"),
+    [
+        ({"url": "127.0.0.1"}, "url: give a scheme, such as mqtt://192.168.1.2"),
+        ({"url": "http://127.0.0.1"}, "url: this is no address of a broker"),
+        ({"url": "mqtt://"}, "url: this is no address of a broker"),
+        ({"url": "mqtt://broker:99999"}, "url: the port is a number from 1 to 65535"),
+        ({"url": "mqtt://broker/home"}, "url: a broker has no path; set topic"),
+        ({"url": "mqtt://me:hunter2@broker"}, "url: the address has a login; give it in user and password"),
+        ({"password": "hunter2"}, "password: a secret is not written into the settings"),
+        ({"password": "${NO_SUCH_VARIABLE}"}, "password: the environment has no variable NO_SUCH_VARIABLE"),
+        ({"version": 4}, "version: input should be '5' or '3.1.1'"),
+        ({"topic": "home/#"}, "topic: a topic has no +"),
+        ({"topic": ""}, "topic: a topic has no +"),
+        ({"tls": {"verify": False}}, "tls has no effect with mqtt://; write mqtts:// in url"),
+        ({"url": "mqtts://broker", "tls": {"key": "a.pem"}}, "tls: a key needs its certificate"),
+        ({"home_assistant": {"prefix": "/"}}, "home_assistant.prefix: a topic has no +"),
+    ],
+)
+def test_invalid_settings_are_refused(values: dict[str, Any], saying: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        MqttTarget(settings(**{"url": "mqtt://127.0.0.1", **values}), TargetContext(PATH))
+    assert f"{PATH}.{saying}" in str(caught.value) or f"{PATH}: {saying}" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
