@@ -25,6 +25,7 @@ from streamer.flow.playout import Playout
 from streamer.flow.simulated_clock import Latency
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Annotator, Detector, PassthroughSource, Sink, Source, StreamInfo
+from streamer.observe.scene_figures import SceneFigures
 from streamer.observe.warnings import RunWarnings
 from streamer.pipeline import Pipeline
 from streamer.render.annotators import build_annotators
@@ -136,7 +137,7 @@ def build_run(
     """
     own = own or OwnParts()
     warnings = RunWarnings(settings.detector, stats)
-    observers = (*observers, *event_observers(uri, settings, stats, stack, own.events), warnings)
+    observers = (*observers, *event_observers(uri, settings, stats, stack, own.events), warnings, SceneFigures(stats))
     source = _enter_source(own.source or uri, settings, stack, stats, observers, message, opening)
     if settings.metrics.address is not None:
         _serve_metrics(settings.metrics.address, source.info, stats, stack, message)

@@ -82,7 +82,7 @@ def cloth(_: Grey, number: int) -> Grey:
 
 def hand(picture: Grey, number: int) -> Grey:
     """A hand on the lens: light that shines through."""
-    return cv2.blur(cv2.blur(cloth(picture, number), (45, 45)), (45, 45))
+    return np.asarray(cv2.blur(cv2.blur(cloth(picture, number), (45, 45)), (45, 45)), np.float64)
 
 
 def black(_: Grey, number: int) -> Grey:
@@ -94,7 +94,7 @@ def blinded(_: Grey, number: int) -> Grey:
 
 
 def blurred(picture: Grey, _: int) -> Grey:
-    return cv2.GaussianBlur(picture, (0, 0), 5)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 5), np.float64)
 
 
 def dark(picture: Grey, number: int) -> Grey:

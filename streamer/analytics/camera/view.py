@@ -68,7 +68,7 @@ def view_of(luma: Grey) -> View:
     rows = luma[:: max(len(luma) // _ROWS_READ, 1)]
     picture = cv2.resize(rows, (2 * COLUMNS, 2 * _ALL_ROWS), interpolation=cv2.INTER_AREA)
     picture = picture[_ALL_ROWS - ROWS : _ALL_ROWS + ROWS].astype(np.float32)
-    smooth = cv2.GaussianBlur(picture, (5, 5), 1.0)
+    smooth = np.asarray(cv2.GaussianBlur(picture, (5, 5), 1.0), np.float32)
     fine, middle = (_small(np.abs(one)) for one in (picture - smooth, smooth - cv2.blur(smooth, (13, 13))))
     details = float(np.percentile(middle, _DETAIL_PERCENT))
     return View(_edges_of(_small(picture)), fine, middle, details, float(picture.mean()))
@@ -76,9 +76,13 @@ def view_of(luma: Grey) -> View:
 
 def mixed(one: View, other: View, share: float) -> View:
     """The weighted mean of two views: `share`, 0 to 1, of the other one."""
-    means = (np.asarray(mine + share * (its - mine), mine.dtype) for mine, its in zip(one[:3], other[:3], strict=True))
-    details, brightness = (mine + share * (its - mine) for mine, its in zip(one[3:], other[3:], strict=True))
-    return View(*means, details, brightness)
+    return View(
+        np.asarray(one.edges + share * (other.edges - one.edges), np.complex64),
+        np.asarray(one.fine + share * (other.fine - one.fine), np.float32),
+        np.asarray(one.middle + share * (other.middle - one.middle), np.float32),
+        one.details + share * (other.details - one.details),
+        one.brightness + share * (other.brightness - one.brightness),
+    )
 
 
 def sharpness_of(view: View, reference: View) -> float:
@@ -95,11 +99,11 @@ def sharpness_of(view: View, reference: View) -> float:
     return float(now / usual) if usual > 0 else 1.0
 
 
-def _small(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _small(picture: cv2.typing.MatLike) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.resize(picture, (COLUMNS, ROWS), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _edges_of(picture: npt.NDArray[np.float32]) -> Edges:
+def _edges_of(picture: cv2.typing.MatLike) -> Edges:
     x, y = (cv2.Sobel(picture, cv2.CV_32F, dx, 1 - dx, scale=1 / 8, borderType=cv2.BORDER_REPLICATE) for dx in (1, 0))
     gradient = x + 1j * y
     return np.asarray(gradient**2 / (x * x + y * y + _NOISE), np.complex64)
@@ -130,7 +134,7 @@ def _distances(aspect: float) -> npt.NDArray[np.float64]:
     """`(ROWS, COLUMNS)`: the distance of each place of the correlation from no shift, as a share of the width."""
     x = [_centred(column, COLUMNS) / COLUMNS for column in range(COLUMNS)]
     y = [_centred(row, ROWS) / _ALL_ROWS * aspect for row in range(ROWS)]
-    return np.hypot(*np.meshgrid(x, y))
+    return np.asarray(np.hypot(*np.meshgrid(x, y)), np.float64)
 
 
 def _centred(at: int, size: int) -> int:

@@ -40,7 +40,7 @@ _SAME, _ALIKE = 4.5, 6.0
 a common part there are 3.5 at most; in pictures of four places with light and exposure changed in seven ways 5.8 at
 least (`benchmarks/camera_watch.py`)."""
 _SHIFTED, _SHIFTED_FACTOR = 10.0, 2.0
-"""A peak elsewhere is a shift of the view from this height on, and if it is so much higher than the one at home: text in
+"""A peak elsewhere is a shift of the view from this height on, if it is so much higher than the one at home: text in
 the picture does not move."""
 _LEAST_DETAILS = 2.0
 """Grey levels; a hand on the lens has less."""
@@ -152,7 +152,7 @@ class CameraWatch:
         self._recent.append((time_s, view.edges))
         while time_s - self._recent[0][0] > _RECENT_S:
             self._recent.popleft()
-        edges = np.mean([one for _, one in self._recent], axis=0, dtype=np.complex64)
+        edges = np.asarray(np.mean([one for _, one in self._recent], axis=0), np.complex64)
         aspect, tolerance = frame.height / frame.width, self._settings.moved_share
         found = match(reference.view.edges, edges, aspect=aspect, tolerance=tolerance)
         is_shifted = found.best >= max(_SHIFTED, _SHIFTED_FACTOR * found.at_home)
