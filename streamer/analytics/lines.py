@@ -63,6 +63,11 @@ class Lines:
         self._pruned_s = 0.0
         return iter(())
 
+    def join(self, old: int, new: int) -> None:
+        """The track `new` goes on with the path of `old`."""
+        if old in self._paths:
+            self._paths[new] = self._paths.pop(old)
+
     def update(self, frame: FrameTracks) -> Iterator[Change]:
         """The crossings that became certain on a frame."""
         ids, time_s = frame.ids, frame.time_s

@@ -17,6 +17,7 @@ import numpy as np
 
 from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.changes import Change, FrameTracks, Rule
+from streamer.analytics.continuity import Continuity
 from streamer.analytics.counts import Count, Presence
 from streamer.analytics.lines import FORGOTTEN_AFTER_S, Lines
 from streamer.analytics.schedules import Schedules
@@ -26,6 +27,7 @@ from streamer.config.analytics import AnalyticsSettings, ShapeSettings
 from streamer.interfaces import Scene
 from streamer.values.events import CROSSINGS, Event, EventKind, EventPhase, LineState, Watched, ZoneState, counted_as
 from streamer.values.frame import Frame
+from tracking.types import Tracks
 
 S = TypeVar("S", bound=ShapeSettings)
 
@@ -60,8 +62,9 @@ class Rules:
         self._zones = [Zones(group) for group in _by_anchor(settings.zones)]
         self._counts = [Count(one) for one in settings.counts]
         self._presence = [Presence(one) for one in settings.presence]
-        lines = [Lines(group) for group in _by_anchor(settings.lines)]
-        self._rules: Sequence[Rule] = (*self._zones, *lines, *self._counts, *self._presence)
+        self._lines = [Lines(group) for group in _by_anchor(settings.lines)]
+        self._rules: Sequence[Rule] = (*self._zones, *self._lines, *self._counts, *self._presence)
+        self._continuity = Continuity(self._history.label)
         self._happened: Counter[tuple[str, str]] = Counter()
         self._numbers = itertools.count(1)
         self._open: dict[tuple[str, int], int] = {}
@@ -80,10 +83,11 @@ class Rules:
     def _track_changes(self, scene: Scene) -> Iterator[Change]:
         yield from self._begin_segment(scene.frame)
         time_s = scene.frame.time_s
-        self._history.add(scene.tracks, scene.labels, time_s)
+        tracks = self._identify(scene.tracks, time_s)
+        self._history.add(tracks, scene.labels, time_s)
         frame = FrameTracks(
-            scene.tracks.ids.tolist(),
-            scene.tracks.boxes.astype(np.float64),
+            tracks.ids.tolist(),
+            tracks.boxes.astype(np.float64),
             (scene.frame.width, scene.frame.height),
             time_s,
             self._history,
@@ -91,6 +95,21 @@ class Rules:
         )
         for rule in self._rules:
             yield from rule.update(frame)
+
+    def _identify(self, tracks: Tracks, time_s: float) -> Tracks:
+        """Join tracks that are one object; without the boxes of those that another one continues."""
+        found = self._continuity.update(tracks, time_s)
+        for track in found.returned:
+            self._history.separate(track)
+            for zones in self._zones:
+                zones.separate(track)
+        for old, new in found.continued:
+            self._history.join(old, new)
+            for lines in self._lines:
+                lines.join(old, new)
+            for zones in self._zones:
+                zones.join(old, new)
+        return tracks if len(found.rows) == len(tracks) else tracks.select(np.array(found.rows, np.intp))
 
     def finish(self) -> Scene | None:
         """The run ended: the last scene with the ends of the events that last; None if there are none."""
@@ -101,6 +120,8 @@ class Rules:
     def _begin_segment(self, frame: Frame) -> Iterator[Change]:
         last = frame if self._last is None else self._last.frame
         gap_s = frame.time_s - last.time_s
+        if gap_s < 0 or frame.segment != last.segment:
+            self._continuity.clear()
         if gap_s < 0 or (frame.segment != last.segment and gap_s > FORGOTTEN_AFTER_S):
             yield from self._end()
         elif frame.segment != last.segment:

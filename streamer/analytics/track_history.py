@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamer.config.analytics import RuleSettings
 from streamer.values.labels import LabelTable
@@ -73,6 +73,16 @@ class TrackHistory:
                 one.best_score = score
             one.last_s = time_s
         self._prune(time_s)
+
+    def join(self, old: int, new: int) -> None:
+        """The track `new` is the same object as `old`: from now on they have one history."""
+        self._tracks[new] = self._tracks[old]
+
+    def separate(self, track: int) -> None:
+        """A track that was joined is an object of its own: it gets a copy of the history."""
+        if track in self._tracks:
+            one = self._tracks[track]
+            self._tracks[track] = replace(one, shown=dict(one.shown))
 
     def name(self, track: int) -> str:
         """The name of its class."""

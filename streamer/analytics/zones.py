@@ -14,7 +14,7 @@ from streamer.config.analytics import ZoneSettings
 from streamer.values.events import EventKind, EventPhase
 
 SAME_PLACE = 0.3
-"""After an interruption, a track takes over the stay of one with so much overlap (intersection over union)."""
+"""Intersection over union of two boxes at the same place."""
 
 
 @dataclass(slots=True)
@@ -42,8 +42,9 @@ class Zones:
     """The zones with one anchor.
 
     A track is inside from the frame on which its anchor is in the polygon, until the anchor is further away from the
-    polygon than `hysteresis` of its box. After a short interruption, in which tracks get new ids, a track of the same
-    class at the same place goes on with the stay; other stays end.
+    polygon than `hysteresis` of its box. A new track continues the stay of one of the same class that was last shown at
+    the same place and is not shown any more: it is the same object, after it was hidden or after a reconnection, which
+    gives all tracks new ids.
 
     Args:
         zones: at least one.
@@ -62,6 +63,16 @@ class Zones:
         """Forget all tracks; those inside leave."""
         for zone in self._zones:
             yield from zone.end()
+
+    def join(self, old: int, new: int) -> None:
+        """The track `new` goes on with the stays of `old`."""
+        for zone in self._zones:
+            zone.join(old, new)
+
+    def separate(self, track: int) -> None:
+        """Another track has gone on with the stays of this one, which is shown again: they are its own after all."""
+        for zone in self._zones:
+            zone.separate(track)
 
     def states(self) -> Iterator[tuple[str, tuple[int, EventKind]]]:
         """The name of each zone, with the tracks that have entered and not left, and NORMAL, ABOVE or BELOW."""
@@ -112,6 +123,14 @@ class _Zone:
     def has(self, track: int) -> bool:
         return any(stay.entered and track in (now, stay.track) for now, stay in self._stays.items())
 
+    def join(self, old: int, new: int) -> None:
+        if old in self._stays:
+            self._stays[new] = self._stays.pop(old)
+
+    def separate(self, track: int) -> None:
+        for now in [now for now, stay in self._stays.items() if stay.track == track]:
+            self._stays[track] = self._stays.pop(now)
+
     def place(self, frame: FrameTracks, inside: list[bool], clear: list[bool]) -> None:
         """Which tracks are inside, and which are clear of the zone, by the rows of the frame."""
         if self.settings.name in frame.off:
@@ -131,10 +150,12 @@ class _Zone:
             yield from self.end()
             return
         for track, stay in list(self._stays.items()):
+            if track not in self._stays:  # another one has continued the stay
+                continue
             stayed_s, gone_s = stay.last_s - stay.since_s + EXACT_S, time_s - stay.last_s + EXACT_S
             if not stay.entered and stayed_s >= settings.enter_s and frame.history.fits(track, settings):
                 stay.entered = True
-                if not self._continues(stay, frame):
+                if not self._continues(track, stay, frame):
                     yield self._change(EventKind.ENTER, EventPhase.START, stay, stay.since_s)
             if stay.entered and settings.dwell_s is not None and not stay.dwelt and stayed_s >= settings.dwell_s:
                 stay.dwelt = True
@@ -159,13 +180,19 @@ class _Zone:
         self._stays.clear()
         yield from self._limit.end()
 
-    def _continues(self, stay: _Stay, frame: FrameTracks) -> bool:
-        """Whether the track goes on with a stay from before an interruption; the stay has this state then."""
-        label = frame.history.label(stay.track)
-        for old in self._waiting:
+    def _continues(self, track: int, stay: _Stay, frame: FrameTracks) -> bool:
+        """Whether a track that has just entered continues another stay, whose state its own has then."""
+        label = frame.history.label(track)
+        hidden = {
+            now: one
+            for now, one in self._stays.items()
+            if one.entered and not one.outside and one.last_s < stay.since_s
+        }
+        for old in (*self._waiting, *hidden.values()):
             if frame.history.label(old.track) == label and overlap(old.box, stay.box) >= SAME_PLACE:
-                self._waiting.remove(old)
                 stay.track, stay.since_s, stay.dwelt = old.track, old.since_s, old.dwelt
+                self._waiting = [one for one in self._waiting if one is not old]
+                self._stays = {now: one for now, one in self._stays.items() if one is not old}
                 return True
         return False
 

@@ -37,7 +37,7 @@ def send_test(
         targets = _settings(config, assign).targets
         if name not in targets:
             raise ConfigError(f"{config}: notify.targets has no {name!r}{nearest(name, targets)}")
-        target = build(name, targets[name], None)
+        target = build(name, targets[name], None, shows_readings=False)
         interrupts.stop_with(target.cancel)
         with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
             started_s = time.monotonic()

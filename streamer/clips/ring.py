@@ -17,8 +17,8 @@ from itertools import islice
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.clips.packets import PacketTimes, RingPacket, RingStream
-from streamer.media.passthrough_streams import passthrough_packet
+from streamer.clips.packets import PacketTimes, RingPacket, RingStream, sequence_parameters
+from streamer.media.passthrough_streams import PassthroughPacket, passthrough_packet
 from streamer.values.frame import Frame
 
 LATE_S = 2
@@ -100,9 +100,8 @@ class PacketRing:
 
     # the thread that reads the camera
 
-    def add(self, stream: RingStream, packet: Packet[VideoStream]) -> None:
+    def add(self, stream: RingStream, content: PassthroughPacket) -> None:
         """Add the next packet, in decoding order."""
-        content = passthrough_packet(packet)
         held_s: float | None = None
         with self._changed:
             if self._closed:
@@ -248,6 +247,31 @@ class PacketRing:
         while self._keys and self._keys[0].number < number:
             self._keys.popleft()
         self._times.forget_before(number)
+
+
+class PacketFeed:
+    """Adds the packets of one stream to a ring. Called by the thread that reads the stream.
+
+    A stream whose parameters change, or become known with the first keyframe, continues as another one.
+    """
+
+    def __init__(self, ring: PacketRing, stream: RingStream) -> None:
+        self._ring, self._stream = ring, stream
+        self._sequence: frozenset[bytes] = frozenset()
+
+    def __call__(self, packet: Packet[VideoStream]) -> None:
+        """Add the next packet, in decoding order."""
+        content = passthrough_packet(packet)
+        if content.is_key:
+            self._begin_group(content.data)
+        self._ring.add(self._stream, content)
+
+    def _begin_group(self, key: bytes) -> None:
+        sequence = sequence_parameters(self._stream.description.codec, key)
+        has_changed = bool(sequence) and bool(self._sequence) and sequence != self._sequence
+        if has_changed or not all(self._stream.size):
+            self._stream = self._stream.of_keyframe(key)
+        self._sequence = sequence or self._sequence
 
 
 def _size(packet: RingPacket) -> int:

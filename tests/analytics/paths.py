@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import av
+import numpy as np
 
 from streamer.analytics.rules import Rules
 from streamer.config.analytics import AnalyticsSettings
 from streamer.config.section import validated
 from streamer.values.events import Event, Watched
 from tests.render.scenes import scene, tracks
+from tracking.types import Origin
 
 SIZE = (640, 360)
 PICTURE = av.VideoFrame(*SIZE, "yuv420p")
@@ -44,20 +46,21 @@ class Run:
         *,
         labels: Mapping[int, int] | None = None,
         scores: Mapping[int, float] | None = None,
+        velocities: Mapping[int, tuple[float, float]] | None = None,
+        predicted: Collection[int] = (),
         segment: int = 0,
         wall_clock_s: float | None = None,
     ) -> None:
-        """One frame with boxes by track id."""
+        """One frame with boxes by track id; those in `predicted` are not detected on it."""
         rows = [(labels or {}).get(track, 0) for track in boxes]
         sure = [(scores or {}).get(track, 0.87) for track in boxes]
-        shown = scene(
-            PICTURE,
-            tracks(list(boxes.values()), ids=list(boxes), labels=rows, scores=sure),
-            time_s=time_s,
-            segment=segment,
-        )
-        frame = replace(shown.frame, arrival_wall_clock_s=wall_clock_s)
-        self.watched = self._rules(replace(shown, frame=frame)).watched
+        shown = tracks(list(boxes.values()), ids=list(boxes), labels=rows, scores=sure)
+        origin = [Origin.PREDICTED if track in predicted else Origin.DETECTED for track in boxes]
+        speeds = np.array([(velocities or {}).get(track, (0, 0)) for track in boxes], np.float32).reshape(-1, 2)
+        shown = replace(shown, origin=np.array(origin, np.uint8), velocities=speeds)
+        one = scene(PICTURE, shown, time_s=time_s, segment=segment)
+        frame = replace(one.frame, arrival_wall_clock_s=wall_clock_s)
+        self.watched = self._rules(replace(one, frame=frame)).watched
         self.events += self.watched.events
 
     def finish(self) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from streamer.config.loading import load_settings, load_site
 from streamer.errors import ConfigError
-from streamer.notify.webhook import WebhookSettings
-from streamer.system.secret_references import resolved
+from streamer.network.secret_references import resolved
+from streamer.notify.webhook.target import WebhookSettings
 
 OPS: dict[str, Any] = {"type": "webhook", "url": "https://hooks.example/${TOKEN}", "secret": "${file:/run/key}"}
 

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.clips.snapshots import FinishedSnapshot, Snapshots
+from streamer.clips.snapshot_files import FinishedSnapshot
+from streamer.clips.snapshots import Snapshots
 from streamer.config.events import SnapshotSettings
 from streamer.interfaces import Scene
 from streamer.store.records import EventRecord
@@ -174,3 +175,15 @@ def test_a_failing_disk_is_said_once_and_counted(recorded: Recorded, caplog: pyt
     assert snapshots.failed == 3
     assert len([line for line in caplog.messages if "cannot write snapshots" in line]) == 1
     assert [path.name for path in recorded.folder.iterdir()] == ["gate"]
+
+
+def test_the_last_frame_can_be_kept_after_the_run(recorded: Recorded) -> None:
+    snapshots = recorded.open()
+    snapshots.scene_shown(at(0.0, plain(BLUE)))
+    snapshots.scene_shown(at(0.1, plain(RED)))
+    snapshots.close()
+    snapshots.start(event())  # too late: nothing happens
+    assert recorded.reported == []
+    snapshots.keep_last(event(track=0, kind=EventKind.CAMERA_LOST))
+    assert is_near(recorded.picture(), RED)
+    assert [one.event_id for one in recorded.reported] == [ID]

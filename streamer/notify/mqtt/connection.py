@@ -87,7 +87,7 @@ class Connection:
         subscriptions: Sequence[str] = (),
         received: Callable[[Received], None] = lambda _: None,
     ) -> None:
-        self._broker, self._settings, self._path = broker, broker.settings, broker.path
+        self._broker, self._settings, self._name = broker, broker.settings, broker.path.rpartition(".")[2]
         self._subscriptions = tuple(subscriptions)
         self._status_topic, self._received = status_topic, received
         self._waker, self._wakes = socket.socketpair()
@@ -174,7 +174,7 @@ class Connection:
     def _wake(self, *, start: bool = True) -> None:
         with self._lock:
             if start and self._thread is None and not self._ended:
-                self._thread = Thread(f"mqtt-{self._path.rpartition('.')[2]}", self._run, shared=True)
+                self._thread = Thread(f"mqtt-{self._name}", self._run, shared=True)
                 self._thread.start()
         with suppress(BlockingIOError):  # it is awake already
             self._wakes.send(b".")
@@ -196,7 +196,7 @@ class Connection:
     def _serve(self, session: Session) -> None:
         """Publish and receive until the connection ends."""
         if self._told:
-            log.info("%s: connected to %s", self._path, self._broker)
+            log.info("notify: target %s: connected to %s", self._name, self._broker)
             self._told = ""
         with self._lock:
             self._changed = set(self._retained)
@@ -212,6 +212,11 @@ class Connection:
         except SessionEnded as error:
             session.fail(error)
             self._fail(error)
+        except Exception as error:  # a bug must not end the thread: messages would wait for ever
+            log.exception("notify: target %s: an error of the program", self._name)
+            ended = SessionEnded(f"{self._broker}: {type(error).__name__}: {error}")
+            session.fail(ended)
+            self._fail(ended)
 
     def _send(self, session: Session) -> None:
         """What has come since the last call. Batches first: what they retain needs no own message."""
@@ -238,7 +243,7 @@ class Connection:
                     self._retained.pop(topic, None)
             if error is not None and not isinstance(error, SessionEnded) and not self._has_refused:
                 self._has_refused = True
-                log.warning("%s: %s", self._path, error)
+                log.warning("notify: target %s: %s", self._name, error)
 
         return acknowledged
 
@@ -284,4 +289,4 @@ class Connection:
     def _tell(self, error: DeliveryError) -> None:
         if str(error) != self._told:
             self._told = str(error)
-            log.warning("%s: %s", self._path, error)
+            log.warning("notify: target %s: %s", self._name, error)

@@ -60,7 +60,7 @@ class MqttTarget:
     def deliver(self, message: Message) -> str:
         """See `Target`."""
         event, payload = message.event, message.payload
-        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         topic = self._topics.event(event.camera, event.rule, payload["type"])
         publications = [Publication(topic, body, key=message.key, content_type="application/json")]
         if self._shows_readings and self._readings.has(event.camera):
@@ -71,11 +71,12 @@ class MqttTarget:
     def _newest(self, message: Message, body: bytes) -> Iterator[Publication]:
         """The readings that a message changes."""
         camera = message.event.camera
-        if self._settings.snapshot and message.snapshot is not None:
+        if message.phase is not None:
+            yield Publication(self._topics.last_event(camera), body, retain=True, content_type="application/json")
+        elif self._settings.snapshot and message.snapshot is not None and "snapshot" in message.payload["files"]:
             with suppress(OSError):  # deleted to make room
                 picture = message.snapshot.read_bytes()
                 yield Publication(self._topics.snapshot(camera), picture, retain=True, content_type="image/jpeg")
-        yield Publication(self._topics.last_event(camera), body, retain=True, content_type="application/json")
 
     def publish(self, readings: CameraReadings) -> None:
         """See `StateTarget`."""

@@ -8,17 +8,25 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
+from streamer.config.events import StoreSettings
+from streamer.config.notify import NotifySettings
 from streamer.errors import ConfigError
 from streamer.notify.mqtt.target import MqttTarget
+from streamer.notify.notifier import Notifier
 from streamer.notify.target import DeliveryError, TargetContext
+from streamer.store.event_store import EventStore
+from streamer.store.ids import new_id
+from streamer.values.events import EventPhase
 from tests.notify.mqtt.broker import DEADLINE_S, Listener, Mosquitto, free_port
 from tests.notify.mqtt.made import PATH, message, readings, settings, target_at
 
@@ -192,7 +200,8 @@ def test_a_broker_that_comes_back_gets_all_messages_and_readings(
     picture.write_bytes(b"picture")
     with target_at(mosquitto.url, version=version) as target:
         target.publish(readings(lines={"drive": (1, 2)}, zones={"yard": (1, 1)}))
-        target.deliver(message(1, snapshot=picture))
+        target.deliver(message(1))
+        target.deliver(message(1, phase=None, snapshot=picture))
         mosquitto.stop(by)
         refusal(target, 2)
         target.publish(readings(lines={"drive": (5, 2)}, zones={"yard": (0, 1)}))  # while it is away
@@ -202,7 +211,7 @@ def test_a_broker_that_comes_back_gets_all_messages_and_readings(
             listener.wait_for_topic("streamer/status", b"online")
             listener.wait_for_topic(f"{GATE}/state", b"running")
             listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":5,"out":2}')
-            listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1}')
+            listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1,"level":"normal"}')
             listener.wait_for_topic(f"{GATE}/snapshot", b"picture")
             listener.wait_for_topic(DEVICE)
             listener.wait_for_topic("homeassistant/device/streamer/program/config")
@@ -220,8 +229,8 @@ def test_readings_come_back_without_a_message(mosquitto: Mosquitto, caplog: pyte
         listener.wait_for_topic(DEVICE)
         listener.wait_for_topic(f"{GATE}/state", b"running")
     warnings = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    assert any(one == f"{PATH}: {mosquitto.url}: the broker closed the connection" for one in warnings)
-    assert f"{PATH}: connected to {mosquitto.url}" in caplog.messages
+    assert any(one == f"notify: target home: {mosquitto.url}: the broker closed the connection" for one in warnings)
+    assert f"notify: target home: connected to {mosquitto.url}" in caplog.messages
 
 
 @pytest.mark.usefixtures("mosquitto")
@@ -288,3 +297,38 @@ def test_invalid_settings_are_refused(values: dict[str, Any], saying: str) -> No
         MqttTarget(settings(**{"url": "mqtt://127.0.0.1", **values}), TargetContext(PATH))
     assert f"{PATH}.{saying}" in str(caught.value) or f"{PATH}: {saying}" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("mosquitto")
+def test_a_broker_that_is_away_loses_no_message_of_the_store(tmp_path: Path) -> None:
+    """1,000 events. The broker is stopped while half of them happen, hangs, and is stopped while it gets the rest."""
+    folder = tmp_path / "store"
+    saved = [replace(message(number).event, id=new_id()) for number in range(1000)]
+    with Mosquitto(tmp_path, persistent=True) as broker, Listener(broker.port, f"{EVENTS}#") as listener:
+        target = {"type": "mqtt", "url": broker.url, "timeout_s": 0.5, "first_wait_s": 0.05, "longest_wait_s": 0.5}
+        chosen = NotifySettings.model_validate({"targets": {"home": target}})
+        with (
+            EventStore(StoreSettings(folder=folder)) as store,
+            Notifier(chosen, store, folder) as notifier,
+        ):
+            for number, event in enumerate(saved):
+                store.save(event, EventPhase.MOMENT, notifier.targets_for(event, EventPhase.MOMENT))
+                if number == 250:
+                    broker.stop(signal.SIGTERM)
+                if number == 750:
+                    broker.start()
+                    broker.hang()
+            while not any(
+                "no acknowledgement" in one.error or "no answer" in one.error for one, _ in notifier.statuses()
+            ):
+                time.sleep(0.01)
+            broker.go_on()
+            listener.wait_for(lambda messages: len(messages) > 300)
+            broker.stop(signal.SIGTERM)
+            broker.start()
+            listener.wait_for(lambda messages: json.loads(messages[-1].payload)["data"]["id"] == saved[-1].id)
+        told = [json.loads(one.payload) for one in listener.messages]
+        assert store.waiting("home") == 0
+    once = dict.fromkeys(one["id"] for one in told)
+    assert [one.partition("-")[0] for one in once] == [event.id for event in saved]  # in their order, without repeats
