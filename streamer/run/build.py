@@ -144,8 +144,7 @@ def build_run(
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
-    shared_s = 0.0 if own.detectors is None else own.detectors.longest_interval_s
-    interval_s = max(every.interval_s(info.average_fps), shared_s)
+    interval_s = max(every.interval_s(info.average_fps), own.detectors.longest_interval_s if own.detectors else 0.0)
     tracker = own.tracker or build_tracker(tracker_settings(settings), detection_interval_s=interval_s)
     if info.live:
         assignment.prepare()
