@@ -94,7 +94,7 @@ def cost_ms(size: tuple[int, int], looks: int = 60) -> float:
     """The time of the processor to look at one frame, milliseconds; the median."""
     watch, times = CameraWatch(CameraWatchSettings(when="always")), []
     for number in range(looks):
-        grey = cv2.resize(view(street(number)).astype(np.uint8), size)
+        grey = np.asarray(cv2.resize(view(street(number)).astype(np.uint8), size), np.uint8)
         picture = av.VideoFrame.from_ndarray(grey, "gray").reformat(format="yuv420p")
         one = Frame(picture, index=number, pts=number, time_base=Fraction(1, 2), captured_s=0.0)
         luma_of(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class _Stay:
     """A track in a zone.
 
     Attributes:
+        key: of the event; a track that comes back can have a second stay while another one continues its first.
         track: id of the track that entered.
         since_s, last_s: media times of the first and the last frame inside.
         entered, dwelt: the event has been reported.
@@ -29,6 +31,7 @@ class _Stay:
         box: x0, y0, x1, y1 in 0..1, on the last frame inside.
     """
 
+    key: int
     track: int
     since_s: float
     last_s: float
@@ -111,6 +114,7 @@ class _Zone:
         self._stays: dict[int, _Stay] = {}  # by the id that the track has now
         self._waiting: list[_Stay] = []
         self._resumed_s = 0.0
+        self._keys = itertools.count(1)
 
     @property
     def inside(self) -> int:
@@ -142,7 +146,7 @@ class _Zone:
                 if not stay.outside:
                     stay.last_s, stay.box = frame.time_s, frame.relative[row]
             elif inside[row]:
-                self._stays[track] = _Stay(track, frame.time_s, frame.time_s, frame.relative[row])
+                self._stays[track] = _Stay(next(self._keys), track, frame.time_s, frame.time_s, frame.relative[row])
 
     def changes(self, frame: FrameTracks) -> Iterator[Change]:
         settings, time_s = self.settings, frame.time_s
@@ -190,7 +194,7 @@ class _Zone:
         }
         for old in (*self._waiting, *hidden.values()):
             if frame.history.label(old.track) == label and overlap(old.box, stay.box) >= SAME_PLACE:
-                stay.track, stay.since_s, stay.dwelt = old.track, old.since_s, old.dwelt
+                stay.key, stay.track, stay.since_s, stay.dwelt = old.key, old.track, old.since_s, old.dwelt
                 self._waiting = [one for one in self._waiting if one is not old]
                 self._stays = {now: one for now, one in self._stays.items() if one is not old}
                 return True
@@ -203,4 +207,4 @@ class _Zone:
 
     def _change(self, kind: EventKind, phase: EventPhase, stay: _Stay, time_s: float) -> Change:
         inside_s = stay.last_s - stay.since_s
-        return Change(self.settings, kind, phase, time_s, stay.track, stay.track, inside_s=inside_s)
+        return Change(self.settings, kind, phase, time_s, stay.track, stay.key, inside_s=inside_s)

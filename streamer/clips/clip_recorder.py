@@ -117,7 +117,7 @@ class ClipRecorder:
             self._boxes,
             info.time_base,
             info.average_fps,
-            self._tell_once,
+            lambda line: log.info("%s: %s", self._camera, line),
         )
         self._order(lambda: self._use(source))
 

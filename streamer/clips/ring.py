@@ -23,8 +23,8 @@ from streamer.values.frame import Frame
 
 LATE_S = 2
 """Rules report events after they happened; the ring has packets of that time, too."""
-IDLE_S = 0.5
-"""How often the thread of the clips is woken while no clip is open: it takes the audio."""
+_BUSY_S, _IDLE_S = 0.1, 0.5
+"""How often the thread of the clips is woken at most, and while no clip is open: it takes the audio."""
 _OVERHEAD_BYTES = 512
 """Memory of a packet besides its data."""
 _LONGEST_WAIT_S = 10.0
@@ -114,6 +114,7 @@ class PacketRing:
                 self._keys.append(added)
             self._bytes += _size(added)
             if self._bytes > self._most_bytes and self._lossless:
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed or not self._is_pinned(), _LONGEST_WAIT_S)
                 self._trim()
             if self._bytes > self._most_bytes:
@@ -136,7 +137,9 @@ class PacketRing:
         with self._changed:
             self._shown, self._shown_s = now, time.monotonic()
             self._trim()
-            if self._pins or self._shown_s - self._notified_s >= IDLE_S:
+            # While `add` waits for room, every frame counts.
+            wait_s = 0.0 if self._lossless else _BUSY_S
+            if self._shown_s - self._notified_s >= (wait_s if self._pins else _IDLE_S):
                 self._notified_s = self._shown_s
                 self._changed.notify_all()
 

@@ -18,6 +18,7 @@ from streamer.clips.event_files import CROP, SNAPSHOT, absolute, event_file
 from streamer.config.events import SnapshotSettings
 from streamer.errors import SinkError, StreamerError
 from streamer.flow.queues import BoundedQueue, Closed
+from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.render.annotators import Renderer
 from streamer.render.boxes import BoxAnnotator
@@ -149,9 +150,10 @@ class SnapshotFiles:
         folder: Path,
         finished: Callable[[FinishedSnapshot], None],
         ratio: Fraction,
+        stats: RunStats,
     ) -> None:
         self._camera, self._settings, self._folder = camera, settings, folder
-        self._finished, self._ratio = finished, ratio
+        self._finished, self._ratio, self._stats = finished, ratio, stats
         self.queue: BoundedQueue[Picture] = BoundedQueue(
             _MOST_QUEUED,
             newest=True,
@@ -207,6 +209,7 @@ class SnapshotFiles:
         self._finished(FinishedSnapshot(picture.event_id, names[0], names[1], grown))
 
     def _fail(self, why: str) -> None:
+        self._stats.count("snapshot", "dropped")
         with self._lock:
             self._failed += 1
             said, self._fails = self._fails, True
@@ -214,6 +217,7 @@ class SnapshotFiles:
             log.warning("%s: cannot write snapshots: %s; they are counted and left out meanwhile", self._camera, why)
 
     def _succeed(self) -> None:
+        self._stats.count("snapshot", "written")
         with self._lock:
             said, self._fails = self._fails, False
             failed = self._failed

@@ -18,6 +18,7 @@ import numpy as np
 from streamer.clips.picture_quality import Candidates
 from streamer.clips.snapshot_files import FinishedSnapshot, Picture, SnapshotFiles
 from streamer.config.events import SnapshotSettings
+from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.render.planes import writable_copy
 from streamer.store.records import EventRecord
@@ -74,6 +75,7 @@ class Snapshots:
         finished: called by the thread of the snapshots after each write.
         sample_aspect_ratio: of frames without their own.
         waits: wait for the disk instead of leaving pictures out, for a source that is not live.
+        stats: counts pictures (`snapshot` by `written` and `dropped`).
     """
 
     def __init__(
@@ -85,9 +87,10 @@ class Snapshots:
         *,
         sample_aspect_ratio: Fraction = Fraction(1),
         waits: bool = False,
+        stats: RunStats | None = None,
     ) -> None:
         self._camera, self._settings = camera, settings
-        self._files = SnapshotFiles(camera, settings, folder, finished, sample_aspect_ratio)
+        self._files = SnapshotFiles(camera, settings, folder, finished, sample_aspect_ratio, stats or RunStats())
         self._waits = waits
         self._lock = threading.Lock()  # guards the three
         self._closed = False

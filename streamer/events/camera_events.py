@@ -99,7 +99,7 @@ class CameraEvents:
             return None
         return ClipRecorder(self._name, self._settings.clip, self._store.folder, self._finish_clip, stats=stats)
 
-    def snapshots(self, info: StreamInfo, *, live: bool) -> Snapshots | None:
+    def snapshots(self, info: StreamInfo, stats: RunStats, *, live: bool) -> Snapshots | None:
         """As of `RecordedCamera`."""
         if not self._settings.snapshot.enabled:
             return None
@@ -110,6 +110,7 @@ class CameraEvents:
             self._finish_snapshot,
             sample_aspect_ratio=info.sample_aspect_ratio,
             waits=not live,
+            stats=stats,
         )
         with self._lock:
             self._snapshots = snapshots

@@ -38,7 +38,7 @@ class RecordedCamera(Protocol):
         """What makes the clips of a run; None for none."""
         ...
 
-    def snapshots(self, info: StreamInfo, *, live: bool) -> Snapshots | None:
+    def snapshots(self, info: StreamInfo, stats: RunStats, *, live: bool) -> Snapshots | None:
         """What makes the snapshots of a run; None for none."""
         ...
 
@@ -117,7 +117,7 @@ class EventRecorder(RunObserver):
         """As of `RunObserver`."""
         self._began_time, self._live = self._now(), live
         self._camera.check_rules(live=live)
-        self._snapshots = self._camera.snapshots(info, live=live)
+        self._snapshots = self._camera.snapshots(info, self._stats, live=live)
         if self._clips is not None:
             self._clips.source_opened(info, live=live)
 

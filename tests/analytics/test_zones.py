@@ -107,6 +107,17 @@ def test_a_track_that_replaces_a_hidden_one_continues_its_stay(leave_s: float) -
     ]  # fmt: skip
 
 
+def test_a_track_that_comes_back_after_it_was_continued_has_a_stay_of_its_own() -> None:
+    run = Run(rules(zones=[{**SQUARE, "leave_s": 60.0}]))
+    for frame in range(600):
+        old, new = {1: box_at(*INSIDE)}, {2: box_at(322, 203)}
+        run.show(frame / 10, old if frame < 30 else {} if frame < 50 else new if frame < 450 else old | new)
+    run.finish()
+    assert sorted((event.number, event.kind, event.track) for event in run.events) == [
+        (1, "enter", 1), (1, "leave", 1), (2, "enter", 1), (2, "leave", 1),
+    ]  # fmt: skip
+
+
 def test_two_tracks_at_the_same_place_have_a_stay_each() -> None:
     run = Run(rules(zones=[SQUARE]))
     for frame in range(50):

@@ -44,6 +44,8 @@ class Readings:
     def update(self, readings: CameraReadings) -> Retained:
         """The newest readings of a camera. Those of its former rules are taken back."""
         with self._lock:
+            if self._names is not None and readings.camera not in self._names:
+                return {}  # of a camera that was removed, and ends late
             before = self._cameras.get(readings.camera)
             if readings.condition not in WATCHING and before is not None and not _rules(readings):
                 # A camera that starts again has no readings of rules yet, and keeps those that it had.
@@ -107,7 +109,9 @@ class Readings:
         known = self._entities.get(topic, {})
         removed = {name: platform for name, platform in known.items() if name not in components}
         self._entities[topic] = known | {name: one["platform"] for name, one in components.items()}
-        return {topic: self._discovery.camera(readings, removed)}
+        device = self._discovery.camera(readings, removed)
+        former = self._topics_of.pop(topic, set()) - topics_of(device)  # readings of rules of an earlier run
+        return {topic: device, **dict.fromkeys(former, b"")}
 
     def _values(self, readings: CameraReadings) -> Retained:
         found = {self._topics.state(readings.camera): readings.condition.value.encode()}

@@ -7,6 +7,7 @@ a thread of its own (`streamer.notify.mqtt.connection`).
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any, ClassVar, Self
@@ -22,6 +23,8 @@ from streamer.notify.mqtt.topics import Topics
 from streamer.notify.target import CameraReadings, Message, TargetContext
 
 _BORN = b"online"
+_PICTURE_ATTEMPTS = 3
+"""A message that failed so often is sent without its picture."""
 
 
 class MqttTarget:
@@ -50,6 +53,7 @@ class MqttTarget:
             () if self._discovery is None else (self._discovery.filter, home.birth_topic),
             self._received,
         )
+        self._order = threading.Lock()  # readings are shown in the order in which they were made
         self._connection.show(self._readings.program(), start=False)
 
     @classmethod
@@ -73,18 +77,25 @@ class MqttTarget:
         camera = message.event.camera
         if message.phase is not None:
             yield Publication(self._topics.last_event(camera), body, retain=True, content_type="application/json")
-        elif self._settings.snapshot and message.snapshot is not None and "snapshot" in message.payload["files"]:
+        elif self._sends_picture(message) and message.snapshot is not None:
             with suppress(OSError):  # deleted to make room
                 picture = message.snapshot.read_bytes()
                 yield Publication(self._topics.snapshot(camera), picture, retain=True, content_type="image/jpeg")
 
+    def _sends_picture(self, message: Message) -> bool:
+        # With MQTT 3.1.1 a broker does not say that a message is too large, but closes the connection.
+        is_new = "snapshot" in message.payload["files"] and message.attempts < _PICTURE_ATTEMPTS
+        return self._settings.snapshot and is_new
+
     def publish(self, readings: CameraReadings) -> None:
         """See `StateTarget`."""
-        self._connection.show(self._readings.update(readings))
+        with self._order:
+            self._connection.show(self._readings.update(readings))
 
     def keep_only(self, cameras: Collection[str]) -> None:
         """See `StateTarget`."""
-        self._connection.show(self._readings.keep_only(cameras))
+        with self._order:
+            self._connection.show(self._readings.keep_only(cameras))
 
     def cancel(self) -> None:
         """See `Target`."""
@@ -100,4 +111,5 @@ class MqttTarget:
             if message.payload == _BORN and not message.retained:
                 self._connection.repeat(self._discovery.begin)
         else:
-            self._connection.show(self._readings.announced(message.topic, message.payload))
+            with self._order:
+                self._connection.show(self._readings.announced(message.topic, message.payload))

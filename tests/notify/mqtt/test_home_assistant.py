@@ -208,6 +208,8 @@ def test_a_rule_of_an_earlier_run_is_removed() -> None:
     components = checked(GATE_TOPIC, retained[GATE_TOPIC])["components"]
     assert components["in_driveway"] == {"platform": "sensor"}
     assert "zone_old" not in components  # it was removed before
+    assert retained["streamer/cameras/gate/lines/driveway"] == b""
+    assert "streamer/cameras/gate/state" not in retained
 
 
 def test_a_camera_of_an_earlier_run_is_removed_once_all_cameras_are_known() -> None:
@@ -225,6 +227,13 @@ def test_a_camera_of_an_earlier_run_is_removed_once_all_cameras_are_known() -> N
     }
     assert kept.keep_only(["yard"]) == dict.fromkeys(removed, b"")
     assert kept.announced(GATE_TOPIC, DISCOVERY.camera(GATE, {})) == dict.fromkeys(removed, b"")
+
+
+def test_a_removed_camera_that_ends_late_stays_removed() -> None:
+    kept = Readings(TOPICS, DISCOVERY)
+    kept.update(GATE)
+    assert kept.keep_only(["yard"])[GATE_TOPIC] == b""
+    assert kept.update(readings(condition=CameraCondition.STOPPED)) == {}
 
 
 def test_a_camera_that_starts_later_keeps_its_device() -> None:
