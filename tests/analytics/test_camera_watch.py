@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
+import cv2
+import numpy as np
 import pytest
 
 from streamer.analytics.camera.watch import CameraWatch
@@ -125,6 +128,20 @@ def test_a_camera_in_a_hand_is_never_reported() -> None:
     camera = Camera()
     for number in range(120):
         camera.show([view(street(number), 37 * number % 600)])
+    assert camera.events == []
+
+
+def test_a_view_without_edges_that_stay_is_never_missed() -> None:
+    def ball(number: float) -> Grey:
+        picture = np.full((views.SIZE[1], views.SIZE[0]), 16.0)
+        x, y = 40 * math.sin(2 * math.pi * number * 0.116), 30 * math.cos(2 * math.pi * number * 0.0656)
+        cv2.circle(picture, (round(320 + x), round(180 + y)), 20, (235.0,), -1)
+        return picture
+
+    camera = Camera()
+    camera.show(map(ball, range(50)))
+    camera.show(ball(number + 315.474) for number in range(40))
+    camera.film(DURING_S, views.black)
     assert camera.events == []
 
 

@@ -29,6 +29,7 @@ _NOISE = 6.0
 """Edges weaker than the root of this, in levels per pixel, are mostly noise of the sensor and of the encoder."""
 _DETAIL_RANK = COLUMNS * ROWS * 95 // 100
 _COMMON, _LEAST_COMMON = 0.12, 100
+_CLEAR_EDGE, _LEAST_EDGES = 0.15, COLUMNS * ROWS // 50
 
 
 class View(NamedTuple):
@@ -84,6 +85,11 @@ def mixed(one: View, other: View, share: float) -> View:
         one.details + share * (other.details - one.details),
         one.brightness + share * (other.brightness - one.brightness),
     )
+
+
+def has_edges(mean: View) -> bool:
+    """Whether the mean of several views has edges in 2% of the picture or more. Those of moving objects average out."""
+    return np.count_nonzero(np.abs(mean.edges) > _CLEAR_EDGE) >= _LEAST_EDGES
 
 
 def sharpness_of(view: View, reference: View) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamer.analytics.camera.view import Edges, View, match, mixed, sharpness_of, view_of
+from streamer.analytics.camera.view import Edges, View, has_edges, match, mixed, sharpness_of, view_of
 from streamer.analytics.changes import Change
 from streamer.config.analytics import RuleSettings
 from streamer.config.camera_watch import CAMERA_RULE, CameraWatchSettings
@@ -213,8 +213,8 @@ class _Reference:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the view has been seen for long enough to be missed."""
-        return self._seen_s >= _SETTLED_S
+        """Whether the view has been seen for long enough to be missed, and has edges that stay where they are."""
+        return self._seen_s >= _SETTLED_S and has_edges(self.view)
 
     def add(self, time_s: float, view: View, *, is_alike: bool) -> None:
         """One more view of the camera. At first all views have the same weight, later the last two minutes count."""
