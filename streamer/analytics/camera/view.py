@@ -89,7 +89,7 @@ def mixed(one: View, other: View, share: float) -> View:
 
 def has_edges(mean: View) -> bool:
     """Whether the mean of several views has edges in 2% of the picture or more. Those of moving objects average out."""
-    return np.count_nonzero(np.abs(mean.edges) > _CLEAR_EDGE) >= _LEAST_EDGES
+    return bool(np.count_nonzero(np.abs(mean.edges) > _CLEAR_EDGE) >= _LEAST_EDGES)
 
 
 def sharpness_of(view: View, reference: View) -> float:
