@@ -22,6 +22,7 @@ ALL = (
     "reconnects",
     "capture_isolation",
     "killed_recording",
+    "event_clips",
     "cameras",
 )
 

@@ -199,8 +199,8 @@ TARGETS = Registry(
     "streamer.targets",
     {
         "mqtt": "streamer.notify.mqtt.target:MqttTarget",
-        "apprise": "streamer.notify.apprise:AppriseTarget",
-        "webhook": "streamer.notify.webhook:WebhookTarget",
+        "apprise": "streamer.notify.apprise.target:AppriseTarget",
+        "webhook": "streamer.notify.webhook.target:WebhookTarget",
         "command": "streamer.notify.command:CommandTarget",
     },
     needs=("from_settings", "deliver", "cancel", "close"),

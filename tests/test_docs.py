@@ -209,7 +209,9 @@ def test_every_named_option_and_setting_exists(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", USER_PAGES, ids=page_name)
-def test_every_example_of_settings_is_valid(page: Path, tmp_path: Path) -> None:
+def test_every_example_of_settings_is_valid(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for secret in re.findall(r"\$\{([A-Z_]+)\}", read(page)):
+        monkeypatch.setenv(secret, "secret of an example")
     for number, (language, block) in enumerate(BLOCK.findall(read(page))):
         sections = set(yaml.safe_load(block)) if language == "yaml" else set()
         file = tmp_path / f"{number}.yaml"

@@ -32,7 +32,13 @@ def build_rules(
     timed = [path for path, rule in settings.by_path() if rule.schedule is not None]
     if timed and not info.live:
         log.warning("%s.schedule is not used: a file has no time of day, so its rules always apply", timed[0])
-    return Rules(settings, info.name if info.path is None else Path(info.path).name, count)
+    return Rules(settings, _camera_of(info), count)
+
+
+def _camera_of(info: StreamInfo) -> str:
+    """The name of a source in events: of a file, also one that is played in real time, without its folders."""
+    path = Path(info.path or info.name)
+    return path.name if info.path is not None or path.is_file() else info.name
 
 
 def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Sequence[str] = ()) -> None:

@@ -70,7 +70,7 @@ class Change:
 
     Attributes:
         rule, kind, track, time_s, direction, inside_s, phase, value: as of `Event`.
-        key: of the event that it starts, updates or ends, among the events of the rule that last: a track, or 0.
+        key: of the event that it starts, updates or ends, among the events of the rule that last.
     """
 
     rule: RuleSettings

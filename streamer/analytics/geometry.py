@@ -66,7 +66,8 @@ def crossings(before: Array, after: Array, edges: Array) -> tuple[Counts, Array]
     # The ends of an edge are on different sides of the path.
     split = (sides(edges[:, :2], paths) >= 0) != (sides(edges[:, 2:], paths) >= 0)
     step = first - last
-    return changes * split.T, np.clip(first / np.where(step == 0, 1, step), 0, 1)
+    shares = first / np.where(step == 0, 1, step)
+    return changes * split.T, np.minimum(np.maximum(shares, 0), 1)
 
 
 def are_clear(points: Array, boxes: Array, edges: Array, shares: Array) -> Booleans:
@@ -83,13 +84,15 @@ def are_clear(points: Array, boxes: Array, edges: Array, shares: Array) -> Boole
     Returns:
         `(N, E)`.
     """
-    start, along = edges[:, :2], edges[:, 2:] - edges[:, :2]
-    from_start = points[:, None] - start
-    length = np.maximum((along**2).sum(axis=1), 1e-12)
-    at = np.clip((from_start * along).sum(axis=2) / length, 0, 1)
-    away = from_start - at[:, :, None] * along
-    extent = (np.abs(away) * boxes[:, None]).sum(axis=2)
-    return np.asarray((away**2).sum(axis=2) > shares * extent, np.bool_)
+    # x and y apart: numpy is slow along an axis of two.
+    x0, y0, x1, y1 = edges.T
+    along_x, along_y = x1 - x0, y1 - y0
+    from_x, from_y = points[:, :1] - x0, points[:, 1:] - y0
+    length = np.maximum(along_x * along_x + along_y * along_y, 1e-12)
+    at = np.minimum(np.maximum((from_x * along_x + from_y * along_y) / length, 0), 1)
+    away_x, away_y = from_x - at * along_x, from_y - at * along_y
+    extent = np.abs(away_x) * boxes[:, :1] + np.abs(away_y) * boxes[:, 1:]
+    return np.asarray(away_x * away_x + away_y * away_y > shares * extent, np.bool_)
 
 
 def contain(points: Array, edges: Array, starts: npt.NDArray[np.intp]) -> Booleans:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from streamer.config.analytics import ZoneSettings
 from streamer.values.events import EventKind, EventPhase
 
 SAME_PLACE = 0.3
-"""After an interruption, a track takes over the stay of one with so much overlap (intersection over union)."""
+"""Intersection over union of two boxes at the same place."""
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class _Stay:
     """A track in a zone.
 
     Attributes:
+        key: of the event; a track that comes back can have a second stay while another one continues its first.
         track: id of the track that entered.
         since_s, last_s: media times of the first and the last frame inside.
         entered, dwelt: the event has been reported.
@@ -29,6 +31,7 @@ class _Stay:
         box: x0, y0, x1, y1 in 0..1, on the last frame inside.
     """
 
+    key: int
     track: int
     since_s: float
     last_s: float
@@ -42,8 +45,9 @@ class Zones:
     """The zones with one anchor.
 
     A track is inside from the frame on which its anchor is in the polygon, until the anchor is further away from the
-    polygon than `hysteresis` of its box. After a short interruption, in which tracks get new ids, a track of the same
-    class at the same place goes on with the stay; other stays end.
+    polygon than `hysteresis` of its box. A new track continues the stay of one of the same class that was last shown at
+    the same place and is not shown any more: it is the same object, after it was hidden or after a reconnection, which
+    gives all tracks new ids.
 
     Args:
         zones: at least one.
@@ -110,6 +114,7 @@ class _Zone:
         self._stays: dict[int, _Stay] = {}  # by the id that the track has now
         self._waiting: list[_Stay] = []
         self._resumed_s = 0.0
+        self._keys = itertools.count(1)
 
     @property
     def inside(self) -> int:
@@ -141,7 +146,7 @@ class _Zone:
                 if not stay.outside:
                     stay.last_s, stay.box = frame.time_s, frame.relative[row]
             elif inside[row]:
-                self._stays[track] = _Stay(track, frame.time_s, frame.time_s, frame.relative[row])
+                self._stays[track] = _Stay(next(self._keys), track, frame.time_s, frame.time_s, frame.relative[row])
 
     def changes(self, frame: FrameTracks) -> Iterator[Change]:
         settings, time_s = self.settings, frame.time_s
@@ -149,10 +154,12 @@ class _Zone:
             yield from self.end()
             return
         for track, stay in list(self._stays.items()):
+            if track not in self._stays:  # another one has continued the stay
+                continue
             stayed_s, gone_s = stay.last_s - stay.since_s + EXACT_S, time_s - stay.last_s + EXACT_S
             if not stay.entered and stayed_s >= settings.enter_s and frame.history.fits(track, settings):
                 stay.entered = True
-                if not self._continues(stay, frame):
+                if not self._continues(track, stay, frame):
                     yield self._change(EventKind.ENTER, EventPhase.START, stay, stay.since_s)
             if stay.entered and settings.dwell_s is not None and not stay.dwelt and stayed_s >= settings.dwell_s:
                 stay.dwelt = True
@@ -177,13 +184,19 @@ class _Zone:
         self._stays.clear()
         yield from self._limit.end()
 
-    def _continues(self, stay: _Stay, frame: FrameTracks) -> bool:
-        """Whether the track goes on with a stay from before an interruption; the stay has this state then."""
-        label = frame.history.label(stay.track)
-        for old in self._waiting:
+    def _continues(self, track: int, stay: _Stay, frame: FrameTracks) -> bool:
+        """Whether a track that has just entered continues another stay, whose state its own has then."""
+        label = frame.history.label(track)
+        hidden = {
+            now: one
+            for now, one in self._stays.items()
+            if one.entered and not one.outside and one.last_s < stay.since_s
+        }
+        for old in (*self._waiting, *hidden.values()):
             if frame.history.label(old.track) == label and overlap(old.box, stay.box) >= SAME_PLACE:
-                self._waiting.remove(old)
-                stay.track, stay.since_s, stay.dwelt = old.track, old.since_s, old.dwelt
+                stay.key, stay.track, stay.since_s, stay.dwelt = old.key, old.track, old.since_s, old.dwelt
+                self._waiting = [one for one in self._waiting if one is not old]
+                self._stays = {now: one for now, one in self._stays.items() if one is not old}
                 return True
         return False
 
@@ -194,4 +207,4 @@ class _Zone:
 
     def _change(self, kind: EventKind, phase: EventPhase, stay: _Stay, time_s: float) -> Change:
         inside_s = stay.last_s - stay.since_s
-        return Change(self.settings, kind, phase, time_s, stay.track, stay.track, inside_s=inside_s)
+        return Change(self.settings, kind, phase, time_s, stay.track, stay.key, inside_s=inside_s)

@@ -77,7 +77,8 @@ cameras.command("remove")(control_commands.remove)
 cameras.command("restart")(control_commands.restart)
 app.add_typer(cameras, name="cameras")
 
-notify = typer.Typer(help="Test the targets that are told of events.", no_args_is_help=True)
+notify = typer.Typer(help="List and test the targets that are told of events.", no_args_is_help=True)
+notify.command("list")(notify_commands.list_targets)
 notify.command("test")(notify_commands.send_test)
 app.add_typer(notify, name="notify")
 

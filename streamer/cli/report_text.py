@@ -13,7 +13,7 @@ from streamer.system.suggestions import counted
 from streamer.values.events import COUNTED
 from streamer.values.states import FrameState
 
-_STORED = (("event", "stored"), ("clip", "written"), ("clip", "dropped"))
+_STORED = (("event", "stored"), ("clip", "written"), ("clip", "dropped"), ("snapshot", "dropped"))
 _OF_EVENTS = tuple(dict.fromkeys(what for what, _ in _STORED))
 MOST_CLASSES = 8
 MOST_FILES = 6
@@ -83,11 +83,12 @@ def figures(stats: RunStats) -> list[str]:
 
 def _events(stats: RunStats) -> list[str]:
     """What was stored of events."""
-    stored, written, dropped = (stats.counts.get(key, 0) for key in _STORED)
+    stored, written, dropped, pictures = (stats.counts.get(key, 0) for key in _STORED)
     if not stored:
         return []
     clips = [f"{counted(written, 'clip')}"] if written else []
     clips += [f"{counted(dropped, 'clip')} dropped"] if dropped else []
+    clips += [f"{counted(pictures, 'snapshot')} dropped"] if pictures else []
     return [", ".join([f"events: {stored} stored", *clips])]
 
 

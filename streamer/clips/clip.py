@@ -203,7 +203,7 @@ class Clip:
             self._over = True
             self._note = "the camera changed the format of its video"
             return False
-        follows = before is None or packet.number == before.number + 1 or packet.stream is not before.stream
+        follows = before is None or packet.number == before.number + 1 or packet.stream.number != before.stream.number
         if not follows and not packet.content.is_key:  # packets were dropped: the disk was too slow
             return False
         self._last = packet

@@ -20,7 +20,7 @@ from streamer.clips.boxes import RecentBoxes
 from streamer.clips.clip import Clip, ClipSource, FinishedClip
 from streamer.clips.leftovers import Leftovers
 from streamer.clips.packets import RingStream, exact
-from streamer.clips.ring import PacketRing
+from streamer.clips.ring import PacketFeed, PacketRing
 from streamer.clips.sound import Sound
 from streamer.config.events import ClipSettings
 from streamer.errors import StreamerError
@@ -95,12 +95,12 @@ class ClipRecorder:
     def stream_opened(self, number: int, stream: VideoStream) -> Callable[[Packet[VideoStream]], None] | None:
         """See `streamer.flow.observers.RunObserver`."""
         opened, codec = RingStream.of(number, stream), stream.codec_context.name
-        if codec not in _IN_BROWSERS and not check_stream("mp4", opened.description, ()).holds:
+        if codec not in _IN_BROWSERS and all(opened.size) and not check_stream("mp4", opened.description, ()).holds:
             self._tell_once(f"its events have no clips: MP4 cannot hold its video ({codec}); set it to H.264")
             return None
         if codec not in _IN_BROWSERS:
             self._tell_once(f"browsers cannot play clips of its video ({codec}); VLC and FFmpeg can")
-        return lambda packet: self._ring.add(opened, packet)
+        return PacketFeed(self._ring, opened)
 
     # main thread
 
@@ -117,7 +117,7 @@ class ClipRecorder:
             self._boxes,
             info.time_base,
             info.average_fps,
-            self._tell_once,
+            lambda line: log.info("%s: %s", self._camera, line),
         )
         self._order(lambda: self._use(source))
 

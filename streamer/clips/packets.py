@@ -7,14 +7,17 @@ clock of the camera does. Not thread-safe: the ring holds its lock.
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
 
+import av
 from av.video.stream import VideoStream
 
+from streamer.media.ffmpeg_log import capture_log
 from streamer.media.passthrough_streams import PassthroughPacket, PassthroughStream, describe_streams
 from streamer.values.frame import Frame
 
@@ -22,6 +25,14 @@ MOST_REORDERED = 32
 """A packet this far behind the packet of a frame gets no frame: 16 places of reordering (H.264, A.3.1), two fields."""
 
 
+_RAW_FORMATS = {"h264": "h264", "hevc": "hevc", "mjpeg": "mjpeg", "mpeg4": "m4v"}
+"""FFmpeg's formats of a codec without a container."""
+_SEQUENCE = {"h264": (0x1F, 7), "hevc": (0x7E, 33 << 1)}
+"""Mask and value of the first byte of a sequence parameter set (H.264, 7.3.1; H.265, 7.3.1.2)."""
+_HEAD_BYTES = 1024
+"""Parameter sets come before the picture."""
+_JUMP_S = 5
+"""Times that are further apart are of different clocks: a frame is not reordered so far."""
 LEAST_DELAY_S = Fraction(1, 500)
 """A picture is decoded this long before it is shown, if nothing else is known: room for some ticks."""
 
@@ -45,10 +56,27 @@ class RingStream:
     @classmethod
     def of(cls, number: int, stream: VideoStream) -> RingStream:
         """Describe an open stream whose decoder is configured."""
-        context = stream.codec_context
         (description,) = describe_streams([stream])
-        size = context.width, context.height
-        return cls(number, description, (context.name, *size, bytes(context.extradata or b"")), size)
+        return cls(number, description, *_parameters_of(stream))
+
+    def of_keyframe(self, key: bytes) -> RingStream:
+        """The stream with the parameters that a keyframe has: some cameras send their size with the video only.
+
+        Args:
+            key: the data of the packet.
+        """
+        form = _RAW_FORMATS.get(self.description.codec)
+        if form is None:
+            return self
+        try:
+            with capture_log(av.logging.ERROR), av.open(io.BytesIO(key), format=form) as read:
+                stream = read.streams.video[0]
+                (found,) = describe_streams([stream])
+                parameters, size = _parameters_of(stream)
+        except (av.error.FFmpegError, ValueError, IndexError):
+            return self
+        description = replace(self.description, template=found.template)
+        return RingStream(self.number, description, parameters, size) if all(size) else self
 
 
 @dataclass(slots=True, eq=False)
@@ -138,18 +166,44 @@ class PacketTimes:
 
     def _may_follow(self, packet: RingPacket, shown: RingPacket) -> bool:
         """Whether the frame of a packet may still come after the frame of another one."""
-        if packet.stream is not shown.stream:
+        if packet.stream.number != shown.stream.number:
             return packet.stream.number > shown.stream.number
         if packet.number < shown.number - MOST_REORDERED:
             return False
         if packet.content.pts is None or shown.content.pts is None:
             return packet.number > shown.number
-        return packet.content.pts > shown.content.pts
+        behind = (shown.content.pts - packet.content.pts) * packet.stream.description.time_base
+        return behind < 0 or (packet.number > shown.number and behind > _JUMP_S)
 
     def _estimate(self, packet: RingPacket) -> None:
         offset = self._offsets.get(packet.stream.number)
         sent = packet.sent
-        packet.time = self._last if offset is None or sent is None else sent + offset
+        estimated = self._last if offset is None or sent is None else sent + offset
+        packet.time = estimated if abs(estimated - self._last) < _JUMP_S else self._last
+
+
+def sequence_parameters(codec: str, key: bytes) -> frozenset[bytes]:
+    """The sequence parameter sets in a keyframe with start codes, which have the size; empty if there are none.
+
+    Args:
+        codec: FFmpeg's name.
+        key: the data of the packet.
+    """
+    if codec not in _SEQUENCE or key[:2] != b"\0\0":
+        return frozenset()
+    mask, kind = _SEQUENCE[codec]
+    units = key[:_HEAD_BYTES].split(b"\0\0\1")[1:-1]
+    return frozenset(unit.rstrip(b"\0") for unit in units if unit and unit[0] & mask == kind)
+
+
+def _parameters_of(stream: VideoStream) -> tuple[tuple[object, ...], tuple[int, int]]:
+    """What streams of one file must have in common, and the size."""
+    context = stream.codec_context
+    extradata = bytes(context.extradata or b"")
+    # Parameter sets with start codes come in any order, with three or four bytes before each.
+    units = frozenset(unit.strip(b"\0") for unit in extradata.split(b"\0\0\1")) if extradata[:1] == b"\0" else extradata
+    size = context.width, context.height
+    return (context.name, *size, units), size
 
 
 def exact(time_s: float) -> Fraction:

@@ -17,14 +17,14 @@ from itertools import islice
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from streamer.clips.packets import PacketTimes, RingPacket, RingStream
-from streamer.media.passthrough_streams import passthrough_packet
+from streamer.clips.packets import PacketTimes, RingPacket, RingStream, sequence_parameters
+from streamer.media.passthrough_streams import PassthroughPacket, passthrough_packet
 from streamer.values.frame import Frame
 
 LATE_S = 2
 """Rules report events after they happened; the ring has packets of that time, too."""
-IDLE_S = 0.5
-"""How often the thread of the clips is woken while no clip is open: it takes the audio."""
+_BUSY_S, _IDLE_S = 0.1, 0.5
+"""How often the thread of the clips is woken at most, and while no clip is open: it takes the audio."""
 _OVERHEAD_BYTES = 512
 """Memory of a packet besides its data."""
 _LONGEST_WAIT_S = 10.0
@@ -100,9 +100,8 @@ class PacketRing:
 
     # the thread that reads the camera
 
-    def add(self, stream: RingStream, packet: Packet[VideoStream]) -> None:
+    def add(self, stream: RingStream, content: PassthroughPacket) -> None:
         """Add the next packet, in decoding order."""
-        content = passthrough_packet(packet)
         held_s: float | None = None
         with self._changed:
             if self._closed:
@@ -115,6 +114,7 @@ class PacketRing:
                 self._keys.append(added)
             self._bytes += _size(added)
             if self._bytes > self._most_bytes and self._lossless:
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._closed or not self._is_pinned(), _LONGEST_WAIT_S)
                 self._trim()
             if self._bytes > self._most_bytes:
@@ -137,7 +137,9 @@ class PacketRing:
         with self._changed:
             self._shown, self._shown_s = now, time.monotonic()
             self._trim()
-            if self._pins or self._shown_s - self._notified_s >= IDLE_S:
+            # While `add` waits for room, every frame counts.
+            wait_s = 0.0 if self._lossless else _BUSY_S
+            if self._shown_s - self._notified_s >= (wait_s if self._pins else _IDLE_S):
                 self._notified_s = self._shown_s
                 self._changed.notify_all()
 
@@ -248,6 +250,31 @@ class PacketRing:
         while self._keys and self._keys[0].number < number:
             self._keys.popleft()
         self._times.forget_before(number)
+
+
+class PacketFeed:
+    """Adds the packets of one stream to a ring. Called by the thread that reads the stream.
+
+    A stream whose parameters change, or become known with the first keyframe, continues as another one.
+    """
+
+    def __init__(self, ring: PacketRing, stream: RingStream) -> None:
+        self._ring, self._stream = ring, stream
+        self._sequence: frozenset[bytes] = frozenset()
+
+    def __call__(self, packet: Packet[VideoStream]) -> None:
+        """Add the next packet, in decoding order."""
+        content = passthrough_packet(packet)
+        if content.is_key:
+            self._begin_group(content.data)
+        self._ring.add(self._stream, content)
+
+    def _begin_group(self, key: bytes) -> None:
+        sequence = sequence_parameters(self._stream.description.codec, key)
+        has_changed = bool(sequence) and bool(self._sequence) and sequence != self._sequence
+        if has_changed or not all(self._stream.size):
+            self._stream = self._stream.of_keyframe(key)
+        self._sequence = sequence or self._sequence
 
 
 def _size(packet: RingPacket) -> int:

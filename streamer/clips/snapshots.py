@@ -15,16 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from streamer.clips.event_files import CROP, SNAPSHOT, absolute, event_file
 from streamer.clips.picture_quality import Candidates
-from streamer.clips.snapshot_jpeg import cropped, displayed_size, drawn, jpeg_of
+from streamer.clips.snapshot_files import FinishedSnapshot, Picture, SnapshotFiles
 from streamer.config.events import SnapshotSettings
-from streamer.errors import StreamerError
-from streamer.flow.queues import BoundedQueue, Closed
+from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.render.planes import writable_copy
 from streamer.store.records import EventRecord
-from streamer.system.partial_file import replace_file
 from streamer.system.threads import Thread
 from streamer.values.frame import held_bytes
 
@@ -38,34 +35,7 @@ _MUCH_BETTER = 1.1
 _EXACT_S = 1e-6
 _MOST_HELD_BYTES = 96 << 20
 """Frames that wait for the end of their events; beyond this, the picture that waits longest is written."""
-_MOST_QUEUED = 64
-_MOST_QUEUED_BYTES = 96 << 20
 _END_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedSnapshot:
-    """The files of an event that have been written, or replaced by those of a better picture.
-
-    Attributes:
-        event_id: of the event.
-        snapshot, crop: paths relative to the folder of the store, with /; `crop` is empty if there is none.
-        bytes: by how much the files of the event grew.
-    """
-
-    event_id: str
-    snapshot: str
-    crop: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Picture:
-    """A picture to write: the scene with the tracks to draw, and the box of the event's track, if it has one."""
-
-    event_id: str
-    scene: Scene
-    box: tuple[float, ...] | None
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +55,7 @@ class _Open:
     record: EventRecord
     since_s: float
     quality: float = -1.0
-    held: _Picture | None = None
+    held: Picture | None = None
     written: bool = False
     measured_s: float = float("-inf")
     measured_most: float = 0.0
@@ -105,6 +75,7 @@ class Snapshots:
         finished: called by the thread of the snapshots after each write.
         sample_aspect_ratio: of frames without their own.
         waits: wait for the disk instead of leaving pictures out, for a source that is not live.
+        stats: counts pictures (`snapshot` by `written` and `dropped`).
     """
 
     def __init__(
@@ -116,11 +87,13 @@ class Snapshots:
         *,
         sample_aspect_ratio: Fraction = Fraction(1),
         waits: bool = False,
+        stats: RunStats | None = None,
     ) -> None:
         self._camera, self._settings = camera, settings
-        self._files = _SnapshotFiles(camera, settings, folder, finished, sample_aspect_ratio)
+        self._files = SnapshotFiles(camera, settings, folder, finished, sample_aspect_ratio, stats or RunStats())
         self._waits = waits
-        self._lock = threading.Lock()  # guards the two
+        self._lock = threading.Lock()  # guards the three
+        self._closed = False
         self._scene: Scene | None = None
         self._open: dict[str, _Open] = {}
         self._thread = Thread("snapshots", self._files.run)
@@ -148,12 +121,21 @@ class Snapshots:
     def start(self, record: EventRecord) -> None:
         """Any thread: an event started on the last scene, or after it. Without one it gets the first that is shown."""
         with self._lock:
+            if self._closed:
+                return
             scene = self._scene
             event = self._open[record.id] = _Open(record, 0.0 if scene is None else scene.frame.time_s)
             if scene is not None:
                 self._improve(event, Candidates(scene))
                 if record.track == 0:
                     self._write(event)
+
+    def keep_last(self, record: EventRecord) -> None:
+        """Any thread, also after `close`: write the last frame for an event without a track. Waits for the disk."""
+        with self._lock:
+            scene = self._scene
+        if scene is not None:
+            self._files.write(Picture(record.id, scene, None))
 
     def end(self, event_id: str) -> None:
         """Any thread: an event ended. Its best picture is written. Does nothing for an unknown one."""
@@ -168,7 +150,7 @@ class Snapshots:
             for event in self._open.values():
                 self._write(event)
             self._open.clear()
-            self._scene = None
+            self._closed = True
         self._files.queue.finish()
         self._thread.join(_END_S)
         if self._thread.is_alive():
@@ -199,7 +181,7 @@ class Snapshots:
         picture = scene.frame.picture
         if picture.sw_format is not None:  # a frame in GPU memory would keep a buffer of the decoder
             scene = replace(scene, frame=replace(scene.frame, picture=writable_copy(picture)[0]))
-        event.quality, event.held = quality, _Picture(event.record.id, scene, box)
+        event.quality, event.held = quality, Picture(event.record.id, scene, box)
 
     def _limit(self) -> None:
         """Write pictures while the frames that are held need too much memory; events may share a frame."""
@@ -217,81 +199,3 @@ class Snapshots:
         if picture is not None:
             event.written = True
             self._files.put(picture, waits=self._waits)
-
-
-class _SnapshotFiles:
-    """Encodes pictures and writes their files, on the thread that calls `run`."""
-
-    def __init__(
-        self,
-        camera: str,
-        settings: SnapshotSettings,
-        folder: Path,
-        finished: Callable[[FinishedSnapshot], None],
-        ratio: Fraction,
-    ) -> None:
-        self._camera, self._settings, self._folder = camera, settings, folder
-        self._finished, self._ratio = finished, ratio
-        self.queue: BoundedQueue[_Picture] = BoundedQueue(
-            _MOST_QUEUED,
-            newest=True,
-            bytes_of=lambda picture: held_bytes(picture.scene.frame.picture),
-            most_bytes=_MOST_QUEUED_BYTES,
-        )
-        self._lock = threading.Lock()
-        self._failed = 0  # under the lock
-        self._fails = False  # under the lock: the last write failed, which has been logged
-
-    @property
-    def failed(self) -> int:
-        with self._lock:
-            return self._failed
-
-    def put(self, picture: _Picture, *, waits: bool) -> None:
-        """Display thread: add a picture; the oldest one is left out if too many wait."""
-        dropped = self.queue.put(picture, waits=waits)
-        if dropped is not None:
-            self._fail("the disk is too slow; pictures are left out")
-
-    def run(self) -> None:
-        try:
-            for picture in self.queue:
-                try:
-                    self._write(picture)
-                except (StreamerError, OSError) as error:
-                    self._fail(error.strerror or str(error) if isinstance(error, OSError) else str(error))
-                else:
-                    self._succeed()
-        except Closed:
-            return
-
-    def _write(self, picture: _Picture) -> None:
-        frame, size = picture.scene.frame, displayed_size(picture.scene.frame, self._ratio)
-        plain = frame.rgb(size)
-        whole = drawn(picture.scene, self._ratio).rgb(size) if self._settings.boxes else plain
-        names, grown = ["", ""], 0
-        made = [(SNAPSHOT, whole)]
-        if picture.box is not None and self._settings.crop:
-            made.append((CROP, cropped(plain, picture.box, frame)))
-        for at, (suffix, rgb) in enumerate(made):
-            names[at] = event_file(self._camera, picture.event_id, suffix)
-            path = absolute(self._folder, names[at])
-            content = jpeg_of(rgb, self._settings.quality)
-            before = path.stat().st_size if path.exists() else 0
-            replace_file(path, content)
-            grown += len(content) - before
-        self._finished(FinishedSnapshot(picture.event_id, names[0], names[1], grown))
-
-    def _fail(self, why: str) -> None:
-        with self._lock:
-            self._failed += 1
-            said, self._fails = self._fails, True
-        if not said:
-            log.warning("%s: cannot write snapshots: %s; they are counted and left out meanwhile", self._camera, why)
-
-    def _succeed(self) -> None:
-        with self._lock:
-            said, self._fails = self._fails, False
-            failed = self._failed
-        if said:
-            log.warning("%s: snapshots are written again; %d are missing so far", self._camera, failed)

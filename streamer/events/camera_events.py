@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
+from streamer.clips.annotated.clips import AnnotatedClips, Order
 from streamer.clips.clip import FinishedClip
 from streamer.clips.clip_recorder import ClipRecorder
-from streamer.clips.snapshots import FinishedSnapshot, Snapshots
+from streamer.clips.event_files import ANNOTATED, event_file
+from streamer.clips.snapshot_files import FinishedSnapshot
+from streamer.clips.snapshots import Snapshots
 from streamer.config.settings import StreamSettings
 from streamer.events.camera_loss import CameraLoss
 from streamer.events.readings import Readings
@@ -20,6 +24,7 @@ from streamer.notify.target import CameraCondition
 from streamer.store.event_store import EventStore
 from streamer.store.records import Ending, EventRecord
 from streamer.values.events import EventPhase, Watched
+from streamer.values.recordings import RecordedFile
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +35,25 @@ class CameraEvents:
     Args:
         name: of the camera.
         settings: of the camera.
-        store, notifier, timer: of the program.
+        store, notifier, annotated, timer: of the program.
     """
 
     def __init__(
-        self, name: str, settings: StreamSettings, store: EventStore, notifier: Notifier, timer: Timer
+        self,
+        name: str,
+        settings: StreamSettings,
+        store: EventStore,
+        notifier: Notifier,
+        annotated: AnnotatedClips,
+        timer: Timer,
     ) -> None:
         self._name, self._settings, self._store, self._notifier = name, settings.events, store, notifier
+        self._annotated = annotated
+        self._lock = threading.Lock()  # guards the one below
+        self._snapshots: Snapshots | None = None  # of the last run
         self._analytics = settings.analytics
         watch = settings.analytics.camera
-        self._loss = CameraLoss(name, None if watch.when == "never" else watch.lost_s, self.save, timer)
+        self._loss = CameraLoss(name, None if watch.when == "never" else watch.lost_s, self._save_loss, timer)
         self._readings = Readings(name, notifier.publish)
 
     def recorder(self, stats: RunStats, destination: str = "") -> EventRecorder:
@@ -54,6 +68,14 @@ class CameraEvents:
     def save(self, record: EventRecord, phase: EventPhase) -> None:
         """As of `RecordedCamera`."""
         self._store.save(record, phase, self._notifier.targets_for(record, phase))
+
+    def record_file(self, file: RecordedFile) -> None:
+        """As of `RecordedCamera`."""
+        self._store.record_file(self._name, file)
+
+    def finish_clips(self) -> None:
+        """As of `RecordedCamera`."""
+        self._annotated.wait()
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RecordedCamera`."""
@@ -77,18 +99,22 @@ class CameraEvents:
             return None
         return ClipRecorder(self._name, self._settings.clip, self._store.folder, self._finish_clip, stats=stats)
 
-    def snapshots(self, info: StreamInfo, *, live: bool) -> Snapshots | None:
+    def snapshots(self, info: StreamInfo, stats: RunStats, *, live: bool) -> Snapshots | None:
         """As of `RecordedCamera`."""
         if not self._settings.snapshot.enabled:
             return None
-        return Snapshots(
+        snapshots = Snapshots(
             self._name,
             self._settings.snapshot,
             self._store.folder,
             self._finish_snapshot,
             sample_aspect_ratio=info.sample_aspect_ratio,
             waits=not live,
+            stats=stats,
         )
+        with self._lock:
+            self._snapshots = snapshots
+        return snapshots
 
     def check_rules(self, *, live: bool) -> None:
         """As of `RecordedCamera`."""
@@ -107,10 +133,27 @@ class CameraEvents:
             boxes=made.boxes,
             clip_start_time=made.start_time,
             clip_duration_s=made.duration_s,
+            clip_note=made.note,
             bytes=made.bytes,
         )
+        if self._settings.clip.annotated:
+            target = event_file(self._name, made.event_id, ANNOTATED)
+            self._annotated.put(Order(made.event_id, made.clip, made.boxes, target))
+
+    def _save_loss(self, record: EventRecord, phase: EventPhase) -> None:
+        """The thread of the timer, or of a run: a loss begins, with the last picture before it, or ends."""
+        self.save(record, phase)
+        with self._lock:
+            snapshots = self._snapshots
+        if phase is EventPhase.START and snapshots is not None:
+            snapshots.keep_last(record)
 
     def _attach(self, event_id: str, **files: object) -> None:
-        record = self._store.get(event_id)
-        targets = () if record is None else self._notifier.targets_for(record, None)
-        self._store.attach(event_id, targets=targets, **files)
+        attach(self._store, self._notifier, event_id, **files)
+
+
+def attach(store: EventStore, notifier: Notifier, event_id: str, **files: object) -> None:
+    """Store that files of an event are complete, and tell targets; `files` as for `EventStore.attach`."""
+    record = store.get(event_id)
+    targets = () if record is None else notifier.targets_for(record, None)
+    store.attach(event_id, targets=targets, **files)

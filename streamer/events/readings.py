@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamer.notify.target import CameraCondition
 from streamer.values.events import NOTHING_WATCHED, EventKind, Watched
@@ -39,8 +40,7 @@ class Readings:
                 condition = CameraCondition.RUNNING
             for event in watched.events:
                 condition = _CONDITIONS.get(event.kind, condition)
-            counts = self._watched.lines, self._watched.zones
-            if condition is not self._condition or counts != (watched.lines, watched.zones):
+            if condition is not self._condition or replace(watched, events=()) != replace(self._watched, events=()):
                 self._watched, self._condition = watched, condition
                 self._publish(self._camera, watched, condition)
 

@@ -24,6 +24,7 @@ from streamer.store.ids import new_id
 from streamer.store.records import Ending, EventRecord
 from streamer.values.events import Event, EventPhase, Watched
 from streamer.values.frame import Frame
+from streamer.values.recordings import RecordedFile
 
 
 class RecordedCamera(Protocol):
@@ -37,7 +38,7 @@ class RecordedCamera(Protocol):
         """What makes the clips of a run; None for none."""
         ...
 
-    def snapshots(self, info: StreamInfo, *, live: bool) -> Snapshots | None:
+    def snapshots(self, info: StreamInfo, stats: RunStats, *, live: bool) -> Snapshots | None:
         """What makes the snapshots of a run; None for none."""
         ...
 
@@ -47,6 +48,14 @@ class RecordedCamera(Protocol):
 
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RunObserver`."""
+        ...
+
+    def record_file(self, file: RecordedFile) -> None:
+        """As `RunObserver.file_recorded`."""
+        ...
+
+    def finish_clips(self) -> None:
+        """A run that is not live has ended: wait for the clips with boxes."""
         ...
 
     def shows(self, watched: Watched) -> None:
@@ -84,6 +93,7 @@ class EventRecorder(RunObserver):
         self._snapshots: Snapshots | None = None
         self._open: dict[int, EventRecord] = {}
         self._began_time = 0.0
+        self._live = True
 
     # main thread
 
@@ -96,6 +106,8 @@ class EventRecorder(RunObserver):
         for part in (self._snapshots, self._clips):
             if part is not None:
                 part.close()
+        if kind is None and not self._live:
+            self._camera.finish_clips()
         if isinstance(error, SourceLost | SourceUnavailable):
             self._camera.source_changed(str(error), time.monotonic())
         else:
@@ -103,9 +115,9 @@ class EventRecorder(RunObserver):
 
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:
         """As of `RunObserver`."""
-        self._began_time = self._now()
+        self._began_time, self._live = self._now(), live
         self._camera.check_rules(live=live)
-        self._snapshots = self._camera.snapshots(info, live=live)
+        self._snapshots = self._camera.snapshots(info, self._stats, live=live)
         if self._clips is not None:
             self._clips.source_opened(info, live=live)
 
@@ -113,6 +125,11 @@ class EventRecorder(RunObserver):
         """As of `RunObserver`."""
         if self._clips is not None:
             self._clips.passthrough_opened(passthrough)
+
+    def source_closing(self) -> None:
+        """As of `RunObserver`: the last audio of the clips is read from the source."""
+        if self._clips is not None:
+            self._clips.close()
 
     # capture thread, and the thread that reads the source
 
@@ -128,6 +145,12 @@ class EventRecorder(RunObserver):
     def source_changed(self, fault: str, at_s: float) -> None:
         """As of `RunObserver`."""
         self._camera.source_changed(fault, at_s)
+
+    # the threads of recordings
+
+    def file_recorded(self, file: RecordedFile) -> None:
+        """As of `RunObserver`."""
+        self._camera.record_file(file)
 
     # display thread
 

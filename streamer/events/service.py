@@ -9,19 +9,23 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from streamer.clips.annotated.clips import AnnotatedClips, Order
 from streamer.config.events import StoreSettings
 from streamer.config.notify import NotifySettings
 from streamer.config.settings import Settings, StreamSettings
 from streamer.errors import ConfigError
-from streamer.events.camera_events import CameraEvents
-from streamer.events.recorder import EventRecorder
+from streamer.events.camera_events import CameraEvents, attach
 from streamer.events.timer import Timer
+from streamer.flow.observers import RunObserver
 from streamer.flow.stats import RunStats
 from streamer.notify.notifier import Notifier
 from streamer.store.event_store import EventStore
 from streamer.system.secrets import redacted
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 
 class EventService:
@@ -42,12 +46,13 @@ class EventService:
     def __init__(self, store: StoreSettings, notify: NotifySettings) -> None:
         self.store = EventStore(store, targets_for=lambda record, phase: self.notifier.targets_for(record, phase))
         self.notifier = Notifier(notify, self.store, self.store.folder)
+        self._annotated = AnnotatedClips(self.store.folder, self._finish_annotated)
         self._timer = Timer()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            for part in (self.store, self.notifier, self._timer):
+            for part in (self.store, self.notifier, self._annotated, self._timer):
                 stack.enter_context(part)
             self._stack = stack.pop_all()
         return self
@@ -69,12 +74,15 @@ class EventService:
             name: of the camera.
             settings: of the camera.
         """
-        return CameraEvents(name, settings, self.store, self.notifier, self._timer)
+        return CameraEvents(name, settings, self.store, self.notifier, self._annotated, self._timer)
+
+    def _finish_annotated(self, order: Order, size: int) -> None:
+        attach(self.store, self.notifier, order.event_id, annotated=order.target, bytes=size)
 
 
 def event_observers(
     uri: str, settings: Settings, stats: RunStats, stack: ExitStack, events: CameraEvents | None
-) -> Sequence[EventRecorder]:
+) -> Sequence[RunObserver]:
     """What stores the events of a run, if its settings say so.
 
     Args:
@@ -95,7 +103,20 @@ def event_observers(
     name = redacted(uri) if "://" in uri else Path(uri).name
     events = stack.enter_context(service).camera(name, settings)
     stack.callback(events.close)
-    return (events.recorder(stats, service.destination),)
+    return (events.recorder(stats, service.destination), _TargetFigures(service.notifier))
+
+
+class _TargetFigures(RunObserver):
+    """Adds the figures of the targets to the metrics of a run."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    def collectors(self) -> Sequence[Collector]:
+        """See `RunObserver`."""
+        from streamer.notify.figures import TargetCollector  # here: its library is for metrics only
+
+        return (TargetCollector(self._notifier.statuses),)
 
 
 def event_service(store: StoreSettings, notify: NotifySettings) -> EventService | None:
@@ -104,8 +125,15 @@ def event_service(store: StoreSettings, notify: NotifySettings) -> EventService 
     Raises:
         ConfigError: there are targets and no store.
     """
-    if store.folder is not None:
-        return EventService(store, notify)
-    if notify.targets:
+    require_store(store, notify)
+    return None if store.folder is None else EventService(store, notify)
+
+
+def require_store(store: StoreSettings, notify: NotifySettings) -> None:
+    """Refuse targets without a store.
+
+    Raises:
+        ConfigError: with the remedy.
+    """
+    if notify.targets and store.folder is None:
         raise ConfigError("notify.targets: alerts wait in the store until they are delivered; give store.folder")
-    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -19,6 +19,9 @@ from streamer.values.frame import Frame
 from streamer.values.labels import LabelTable
 from streamer.values.recordings import RecordedFile
 from streamer.values.states import FrameState, Overlay
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 PacketReceiver = Callable[["Packet[VideoStream]"], None]
 """Gets the packets of one stream in decoding order, before the decoder. It must copy what it keeps."""
@@ -61,6 +64,10 @@ class RunObserver:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         return None
+
+    def collectors(self) -> Sequence[Collector]:
+        """Further metrics of the run. Called before `source_opened`."""
+        return ()
 
     def source_opened(self, info: StreamInfo, *, live: bool) -> None:
         """Main thread, before a model is loaded: a source was opened; `live` is true on a simulated clock, too.

@@ -30,23 +30,27 @@ LONGEST_OUTPUT = 2000
 TERMINATED_S = 2.0
 """How long a process group has to end itself before it is killed."""
 _PIPE_BYTES = 65536
+_SHELL = ("/bin/sh", "-c")
 _FIELDS = ("camera", "rule", "label", "track", "direction", "start_time", "end_time", "score", "value", "text")
 
 
 class CommandSettings(TargetSettings):
     """A command that is run for each message."""
 
-    command: tuple[str, ...] | str
+    command: tuple[str, ...]
     """The program and its arguments, as a list; a text is run by the shell (/bin/sh)."""
     timeout_s: float = Field(default=30.0, gt=0, le=3600)
     """The longest time that it runs."""
 
-    @field_validator("command")
+    @field_validator("command", mode="before")
     @classmethod
-    def _names_a_program(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
-        if not value or not value[0].strip():
+    def _as_arguments(cls, value: object) -> object:
+        if isinstance(value, str) and value.strip():
+            return (*_SHELL, value)
+        if not isinstance(value, list | tuple) or not value or value[0] in ("", None):
             raise ValueError("give a program and its arguments, such as [notify-send, Streamer]")
-        return value
+        # YAML reads 5 and true without quotes as other types; their texts are meant.
+        return tuple(str(one).lower() if isinstance(one, bool | int | float) else one for one in value)
 
 
 class CommandTarget:
@@ -55,9 +59,7 @@ class CommandTarget:
     section: ClassVar[type[TargetSettings]] = CommandSettings
 
     def __init__(self, name: str, settings: CommandSettings) -> None:
-        command = settings.command
         self._name, self._settings = name, settings
-        self._arguments = ("/bin/sh", "-c", command) if isinstance(command, str) else command
         self._loop = OwnLoop()
 
     @classmethod
@@ -67,7 +69,7 @@ class CommandTarget:
 
     def deliver(self, message: Message) -> str:
         """See `Target`. Exit code 0 is success, 65 (EX_DATAERR) refuses the message; others are tried again."""
-        limit_s, program = self._settings.timeout_s, self._arguments[0]
+        limit_s, program = self._settings.timeout_s, self._settings.command[0]
         try:
             code, output = self._loop.run(self._run(message), limit_s)
         except TimeoutError as error:
@@ -95,7 +97,7 @@ class CommandTarget:
         """Exit code and output."""
         with _Output() as output:
             process = await asyncio.create_subprocess_exec(
-                *self._arguments,
+                *self._settings.command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output.write_end,
                 stderr=asyncio.subprocess.STDOUT,

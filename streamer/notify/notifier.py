@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -43,20 +43,20 @@ class Store(Outbox, Protocol):
     def drop_others(self, targets: Iterable[str], before: float) -> Mapping[str, tuple[int, int]]: ...
 
 
-def build(name: str, settings: TargetSettings, folder: Path | None) -> Target:
+def build(name: str, settings: TargetSettings, folder: Path | None, *, shows_readings: bool = True) -> Target:
     """The target with these settings.
 
     Args:
         name: of the target.
         settings: of the class that belongs to its type.
         folder: of the store; None without one.
+        shows_readings: see `TargetContext`.
 
     Raises:
         ConfigError: a setting does not fit, or a secret cannot be read.
     """
-    target: Target = TARGETS[settings.type].from_settings(
-        name, settings, TargetContext(f"notify.targets.{name}", folder)
-    )
+    context = TargetContext(f"notify.targets.{name}", folder, shows_readings)
+    target: Target = TARGETS[settings.type].from_settings(name, settings, context)
     return target
 
 
@@ -122,6 +122,11 @@ class Notifier:
         readings = CameraReadings(camera, condition, watched)
         for target in self._state_targets:
             target.publish(readings)
+
+    def keep_only(self, cameras: Collection[str]) -> None:
+        """Remove the readings of all other cameras from the targets that show readings. Any thread; returns at once."""
+        for target in self._state_targets:
+            target.keep_only(cameras)
 
     def statuses(self) -> list[tuple[TargetStatus, int]]:
         """Each target, with the number of its messages that wait. Any thread."""

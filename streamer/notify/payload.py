@@ -1,24 +1,22 @@
 """Messages as JSON: the documented schema of all targets (docs/alerts.md). Pure functions; any thread.
 
 The envelope follows Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks): `type`, `timestamp` and
-`data`, with a version of the schema and the id of the message.
+`data`, with a version of the schema and the id of the message. `data` is the event as `streamer events --json` has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from streamer.notify.target import Message
+from streamer.store.event_json import event_json, time_text
 from streamer.store.records import Delivery, EventRecord
 from streamer.values.events import EventKind, EventPhase
 
 VERSION = 1
 """Of the schema. A field that is added does not change it; one that is removed or changes its meaning does."""
-FILES = ("snapshot", "crop", "clip", "annotated", "boxes")
-"""The fields of an `EventRecord` that are paths of files."""
 FILE = "file"
 """The type and phase of a message about files that have become complete."""
 
@@ -67,43 +65,13 @@ def payload_of(record: EventRecord, phase: EventPhase | None, key: str, files: t
         "phase": FILE if phase is None else phase.value,
         "timestamp": time_text(_time_of(record, phase)),
         "files": list(files),
-        "data": _data(record),
+        "data": event_json(record),
     }
-
-
-def time_text(time_s: float | None) -> str | None:
-    """Seconds since 1970 as `2026-11-26T22:15:03.120Z`."""
-    if time_s is None:
-        return None
-    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _time_of(record: EventRecord, phase: EventPhase | None) -> float:
     at_end = phase is EventPhase.END and record.end_time is not None
     return record.end_time if at_end and record.end_time is not None else record.start_time
-
-
-def _data(record: EventRecord) -> dict[str, Any]:
-    ended = record.end_time is not None
-    return {
-        "id": record.id,
-        "camera": record.camera,
-        "rule": record.rule,
-        "kind": record.kind.value,
-        "label": record.label,
-        "track": record.track,
-        "direction": record.direction,
-        "start_time": time_text(record.start_time),
-        "end_time": time_text(record.end_time),
-        "duration_s": round(record.end_time - record.start_time, 3) if ended and record.end_time is not None else None,
-        "zones": list(record.zones),
-        "score": None if record.score is None else round(record.score, 3),
-        "value": record.value,
-        "text": record.text,
-        "revision": record.revision,
-        "ending": None if record.ending is None else record.ending.value,
-        **{name: getattr(record, name) or None for name in FILES},
-    }
 
 
 def _existing(folder: Path | None, path: str) -> Path | None:

@@ -36,6 +36,7 @@ _COUNTERS: dict[str, tuple[str, str, str | None]] = {
     "written": ("streamer_output_written_frames", "Frames of a live source that an output wrote.", "output"),
     "skipped": ("streamer_output_skipped_frames", "Frames that an output skipped because it was too slow.", "output"),
     "clip": ("streamer_clips", "Clips of events that were written, or dropped because that failed.", "result"),
+    "snapshot": ("streamer_snapshots", "Snapshots of events that were written, or dropped.", "result"),
 }
 _GAUGES: dict[str, tuple[str, str, str | None]] = {
     "queue_depth": ("streamer_queue_depth", "Items in a queue.", "queue"),

@@ -139,7 +139,7 @@ def build_run(
     observers = (*observers, *event_observers(uri, settings, stats, stack, own.events), warnings)
     source = _enter_source(own.source or uri, settings, stack, stats, observers, message, opening)
     if settings.metrics.address is not None:
-        _serve_metrics(settings.metrics.address, source.info, stats, stack, message)
+        message(f"metrics at {_serve_metrics(settings.metrics.address, source.info, stats, stack, observers)}")
     info = source.info
     shown, every = choose_overlay(settings, info), choose_cadence(settings.detector, info)
     latency = None if settings.detector.latency is None else Latency.parse(settings.detector.latency)
@@ -227,12 +227,13 @@ def _enter_source(
 
 
 def _serve_metrics(
-    address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, message: Callable[[str], None]
-) -> None:
+    address: str, info: StreamInfo, stats: RunStats, stack: ExitStack, observers: Sequence[RunObserver]
+) -> str:
     from streamer.observe.metrics import MetricsServer, Stream  # here: it imports aiohttp, which takes 0.1 s
 
-    server = stack.enter_context(MetricsServer(address, lambda: [Stream(info.name, stats)]))
-    message(f"metrics at {server.url}")
+    others = [one for observer in observers for one in observer.collectors()]
+    server = stack.enter_context(MetricsServer(address, lambda: [Stream(info.name, stats)], collectors=others))
+    return server.url
 
 
 def _live_picture(info: StreamInfo) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
+from streamer.notify import figures
+from streamer.notify.figures import Statuses
 from streamer.serve.status import CameraStatus
 from streamer.system.paths import encodable
 from streamer.system.secrets import SECRETS
@@ -17,12 +19,15 @@ PATH = "/healthz"
 class HealthPages:
     """Answers 200 while all cameras run, or have ended, else 503 with the reason.
 
+    A target of alerts that fails is told and does not change the answer: a restart of the program would not help.
+
     Args:
         cameras: returns the cameras that there are now.
+        targets: returns the targets of alerts.
     """
 
-    def __init__(self, cameras: Callable[[], Sequence[CameraStatus]]) -> None:
-        self._cameras = cameras
+    def __init__(self, cameras: Callable[[], Sequence[CameraStatus]], targets: Statuses = lambda: ()) -> None:
+        self._cameras, self._targets = cameras, targets
 
     def routes(self) -> list[web.RouteDef]:
         """Every page with its path. They need no password: probes have none."""
@@ -34,7 +39,9 @@ class HealthPages:
         reason = f"{len(faults)} of {len(cameras)} cameras: {'; '.join(faults)}" if faults else ""
         if not cameras:
             reason = "there is no camera"  # at the start, before they are opened, or all were removed
-        return _answer(reason, {"cameras": {camera.name: health_of(camera) for camera in cameras}})
+        targets = {status.name: figures.health_of(status, waiting) for status, waiting in self._targets()}
+        values = {"cameras": {camera.name: health_of(camera) for camera in cameras}}
+        return _answer(reason, values | ({"targets": targets} if targets else {}))
 
     async def _one(self, request: web.Request) -> web.StreamResponse:
         name, cameras = request.path.removeprefix(f"{PATH}/"), self._cameras()

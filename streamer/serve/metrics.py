@@ -8,6 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from streamer.notify.figures import Statuses, TargetCollector
 from streamer.observe.metrics import MetricsServer, Stream, common_labels, labels
 from streamer.serve.health import PATH as HEALTH_PATH
 from streamer.serve.health import HealthPages
@@ -23,18 +24,19 @@ class SitePages(MetricsServer):
     Args:
         address: `[host]:port` or a port, as for `MetricsServer`.
         cameras: asked at each request.
+        targets: the targets of alerts; asked at each request.
 
     Raises:
         ConfigError: the address is invalid; on entering, an output has one of the paths.
         SinkUnavailable: on entering, when it cannot listen there.
     """
 
-    def __init__(self, address: str, cameras: Cameras) -> None:
+    def __init__(self, address: str, cameras: Cameras, targets: Statuses = lambda: ()) -> None:
         super().__init__(
             address,
             lambda: [Stream(camera.source, camera.stats) for camera in cameras()],
-            collectors=[CameraCollector(cameras)],
-            routes=HealthPages(cameras).routes(),
+            collectors=[CameraCollector(cameras), TargetCollector(targets)],
+            routes=HealthPages(cameras, targets).routes(),
         )
 
     @property

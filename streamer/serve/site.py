@@ -14,14 +14,15 @@ from typing import Any, Protocol
 from streamer.config.site import SiteSettings
 from streamer.errors import ConfigError, Interrupted
 from streamer.events.service import EventService, event_service
+from streamer.notify.target_worker import TargetStatus
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
 from streamer.serve.changes import Changes, compare
 from streamer.serve.checks.file import check_site
 from streamer.serve.pools import SitePool
-from streamer.serve.status import CameraState, CameraStatus
+from streamer.serve.status import CameraState, CameraStatus, running_text
 from streamer.system.service_notify import ServiceNotify
-from streamer.system.suggestions import counted, nearest
+from streamer.system.suggestions import nearest
 
 STOP_S = 2.5
 """How long the end of some cameras takes, all together."""
@@ -84,7 +85,7 @@ class Site:
         try:
             with self._changing:
                 self._start()
-            self._service.ready(_running(self.cameras()))
+            self._service.ready(running_text(self.cameras()))
             self._watch()
         finally:
             self._end()
@@ -104,6 +105,12 @@ class Site:
     def cameras(self) -> list[CameraStatus]:
         """The state of all cameras, in the order of the settings."""
         return [camera.status for camera in self._all()]
+
+    def targets(self) -> Sequence[tuple[TargetStatus, int]]:
+        """The state of all targets of alerts, with the number of their messages that wait."""
+        with self._changed:
+            events = self._events
+        return [] if events is None else events.notifier.statuses()
 
     def reports(self) -> dict[str, Report]:
         """The report of each camera's last run, by name; of cameras without a report, nothing."""
@@ -177,7 +184,9 @@ class Site:
         check_site(settings)
         service = event_service(settings.store, settings.notify)
         if service is not None:
-            self._events = self._stack.enter_context(service)
+            self._stack.enter_context(service)
+            with self._changed:
+                self._events = service
             self._reporter.say(service.destination)
         self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         self._begin(settings.cameras)
@@ -218,6 +227,8 @@ class Site:
         return pools
 
     def _begin(self, names: Iterable[str]) -> None:
+        if self._events is not None:
+            self._events.notifier.keep_only(self._settings.cameras)
         for name in names:
             settings = self._settings.cameras[name]
             pool = self._pools[settings.detector.name]
@@ -261,7 +272,7 @@ class Site:
             cameras = self.cameras()
             self._reporter.refresh(cameras)
             self._service.beat()
-            self._service.status(_running(cameras))
+            self._service.status(running_text(cameras))
             if cameras and all(camera.state is CameraState.ENDED for camera in cameras):
                 return
             with self._changed:
@@ -285,8 +296,3 @@ class Site:
             pool.close()
         self._stack.close()
         self._reporter.refresh(self.cameras())
-
-
-def _running(cameras: Sequence[CameraStatus]) -> str:
-    """One line for the service manager."""
-    return f"{sum(camera.is_connected for camera in cameras)} of {counted(len(cameras), 'camera')} running"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from streamer.flow.stats import RunStats
 from streamer.inference.shared_detector import StreamTurns
+from streamer.system.suggestions import counted
 
 HUNG_S = 60.0
 """A camera that runs and shows no frame for so long has a fault: its source itself notices a missing frame earlier."""
@@ -105,3 +107,8 @@ class CameraStatus:
             age_s = self.last_frame_age_s or 0.0
             return "" if age_s < HUNG_S else f"running, but no frame was shown for {age_s:.0f} s"
         return f"{self.shown_state}: {self.shown_event}" if self.shown_event else self.shown_state
+
+
+def running_text(cameras: Sequence[CameraStatus]) -> str:
+    """How many cameras run, one line for the service manager."""
+    return f"{sum(camera.is_connected for camera in cameras)} of {counted(len(cameras), 'camera')} running"

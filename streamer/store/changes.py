@@ -60,7 +60,7 @@ def detach(connection: sqlite3.Connection, event_id: str, names: Sequence[str], 
         bytes_left: size of its other files.
     """
     assignments = [f"{name} = ''" for name in names]
-    assignments += ["clip_start_time = NULL", "clip_duration_s = NULL"] if "clip" in names else []
+    assignments += ["clip_start_time = NULL", "clip_duration_s = NULL", "clip_note = ''"] if "clip" in names else []
     connection.execute(f"UPDATE events SET {', '.join(assignments)}, bytes = ? WHERE id = ?", (bytes_left, event_id))
 
 

@@ -24,6 +24,7 @@ def event_json(record: EventRecord) -> dict[str, Any]:
         clip, annotated, boxes, snapshot, crop: paths relative to the folder of the store.
         clip_start_time: as `start_time`.
         clip_duration_s: seconds.
+        clip_note: as in `EventRecord`.
         bytes: size of its files.
         favourite: whether it is one.
     """
@@ -49,6 +50,7 @@ def event_json(record: EventRecord) -> dict[str, Any]:
         **{name: getattr(record, name) or None for name in PATHS},
         "clip_start_time": time_text(record.clip_start_time),
         "clip_duration_s": None if record.clip_duration_s is None else round(record.clip_duration_s, 3),
+        "clip_note": record.clip_note,
         "bytes": record.bytes,
         "favourite": record.favourite,
     }

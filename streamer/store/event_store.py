@@ -129,8 +129,8 @@ class EventStore:
         Args:
             event_id: of an event that was saved.
             targets: each gets a delivery, in the same transaction.
-            files: `clip`, `annotated`, `boxes`, `snapshot`, `crop`, `clip_start_time`, `clip_duration_s`; and `bytes`,
-                which is added to that of the event.
+            files: `clip`, `annotated`, `boxes`, `snapshot`, `crop`, `clip_start_time`, `clip_duration_s`,
+                `clip_note`; and `bytes`, which is added to that of the event.
 
         Raises:
             ValueError: a field is another one.

@@ -6,14 +6,42 @@ at least once, whenever the program is killed.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from streamer.store import changes
 from streamer.store.database.readers import Readers
 from streamer.store.database.writer import Change
 from streamer.store.records import Delivery
 from streamer.store.rows import DELIVERY, delivery_of
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The deliveries of a target that wait.
+
+    Attributes:
+        target: its name.
+        waiting: how many.
+        time: of the oldest, seconds since 1970.
+        attempts: how often the oldest was tried.
+        error: of its last attempt; empty before it.
+    """
+
+    target: str
+    waiting: int
+    time: float
+    attempts: int
+    error: str
+
+
+def backlogs(connection: sqlite3.Connection) -> list[Backlog]:
+    """The backlog of each target that has one, also of those that the settings no longer have."""
+    # With min(), the other columns are those of the row with the least number (https://sqlite.org/lang_select.html).
+    sql = "SELECT target, count(*), time, attempts, error, min(number) FROM deliveries GROUP BY target ORDER BY target"
+    return [Backlog(*row[:-1]) for row in connection.execute(sql)]
 
 
 class Outbox:

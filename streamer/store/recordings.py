@@ -7,10 +7,13 @@ deletes keeps its row; readers look whether a file exists.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.sinks.video.segment_names import partials_of
+from streamer.system import paths
 from streamer.values.recordings import RecordedFile, RecordedFileState
 
 TABLE = """
@@ -74,6 +77,21 @@ def cameras(connection: sqlite3.Connection) -> dict[str, tuple[float, float]]:
     """The cameras with files, and the time of the first and of the last begin of a file of each."""
     sql = "SELECT camera, min(start_time), max(coalesce(end_time, start_time)) FROM recordings GROUP BY camera"
     return {camera: (first, last) for camera, first, last in connection.execute(sql)}
+
+
+def missing(connection: sqlite3.Connection) -> list[str]:
+    """The paths of rows whose files are gone. A folder that is gone may be on a disk that is not mounted."""
+    found = []
+    for (text,) in connection.execute("SELECT path FROM recordings ORDER BY path"):
+        path = Path(text)
+        if paths.is_dir(path.parent) and not paths.is_file(path) and not any(partials_of(path)):
+            found.append(text)
+    return found
+
+
+def forget(connection: sqlite3.Connection, gone: Iterable[str]) -> None:
+    """Delete the rows of paths."""
+    connection.executemany("DELETE FROM recordings WHERE path = ?", ((path,) for path in gone))
 
 
 def _known_start(connection: sqlite3.Connection, file: RecordedFile) -> float | None:

@@ -41,6 +41,7 @@ class EventRecord:
         clip, annotated, boxes, snapshot, crop: paths of its files, relative to the folder of the store, with /; empty
             if there is none (yet).
         clip_start_time, clip_duration_s: of the clip; None without one.
+        clip_note: why the clip is shorter than the settings ask for, one line; else empty.
         bytes: size of its files.
         favourite: is not deleted by age, size or free space.
     """
@@ -69,6 +70,7 @@ class EventRecord:
     crop: str = ""
     clip_start_time: float | None = None
     clip_duration_s: float | None = None
+    clip_note: str = ""
     bytes: int = 0
     favourite: bool = False
 

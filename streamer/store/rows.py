@@ -15,7 +15,7 @@ COLUMNS = tuple(field.name for field in fields(EventRecord))
 """Columns of an event, in the order of the fields of `EventRecord`."""
 PATHS = ("clip", "annotated", "boxes", "snapshot", "crop")
 """Columns with the path of a file."""
-ATTACHED = (*PATHS, "clip_start_time", "clip_duration_s", "bytes")
+ATTACHED = (*PATHS, "clip_start_time", "clip_duration_s", "clip_note", "bytes")
 """Columns that only `attach` changes."""
 EVENT = ", ".join(COLUMNS)
 """The columns of a query for `record_of`."""

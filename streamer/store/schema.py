@@ -74,7 +74,9 @@ CREATE INDEX deliveries_by_target ON deliveries (target, number);
 _REMOVED_FILES = "CREATE TABLE removed_files (path TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;"
 _STATE = "CREATE TABLE state (name TEXT NOT NULL PRIMARY KEY, value) WITHOUT ROWID;"
 
-STEPS: tuple[str, ...] = (_EVENTS + _DELIVERIES + _REMOVED_FILES + _STATE, recordings.TABLE)
+_CLIP_NOTE = "ALTER TABLE events ADD COLUMN clip_note TEXT NOT NULL DEFAULT '';"
+
+STEPS: tuple[str, ...] = (_EVENTS + _DELIVERIES + _REMOVED_FILES + _STATE, recordings.TABLE, _CLIP_NOTE)
 """SQL that leads from version 0 (an empty database) to 1, from 1 to 2, and so on. No statement has a ; inside."""
 VERSION = len(STEPS)
 """The version of the databases that this program writes."""

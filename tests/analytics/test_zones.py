@@ -94,6 +94,38 @@ def test_another_track_after_a_reconnection_has_its_own_stay(
     assert run.events[[event.number for event in run.events].index(1, 1)].time_s == pytest.approx(49 / 25)
 
 
+@pytest.mark.parametrize("leave_s", [3.0, 60.0])
+def test_a_track_that_replaces_a_hidden_one_continues_its_stay(leave_s: float) -> None:
+    run = Run(rules(zones=[{**SQUARE, "leave_s": leave_s, "dwell_s": 5}]))
+    for frame in range(100):  # somebody passes in front of a parked car, and the tracker gives it a new id
+        boxes = {1: box_at(*INSIDE)} if frame < 30 else {2: box_at(322, 203)} if frame > 50 else {}
+        run.show(frame / 10, boxes)
+        assert run.watched.zones[0].inside <= 1
+    run.finish()
+    assert [(event.kind, event.track, event.number) for event in run.events] == [
+        ("enter", 1, 1), ("dwell", 1, 1), ("leave", 1, 1),
+    ]  # fmt: skip
+
+
+def test_a_track_that_comes_back_after_it_was_continued_has_a_stay_of_its_own() -> None:
+    run = Run(rules(zones=[{**SQUARE, "leave_s": 60.0}]))
+    for frame in range(600):
+        old, new = {1: box_at(*INSIDE)}, {2: box_at(322, 203)}
+        run.show(frame / 10, old if frame < 30 else {} if frame < 50 else new if frame < 450 else old | new)
+    run.finish()
+    assert sorted((event.number, event.kind, event.track) for event in run.events) == [
+        (1, "enter", 1), (1, "leave", 1), (2, "enter", 1), (2, "leave", 1),
+    ]  # fmt: skip
+
+
+def test_two_tracks_at_the_same_place_have_a_stay_each() -> None:
+    run = Run(rules(zones=[SQUARE]))
+    for frame in range(50):
+        run.show(frame / 10, {1: box_at(*INSIDE)} | ({2: box_at(325, 200)} if frame > 20 else {}))
+    assert run.kinds == ["enter", "enter"]
+    assert run.watched.zones[0].inside == 2
+
+
 def test_what_is_inside_at_the_end_of_the_run_leaves() -> None:
     run = Run(rules(zones=[SQUARE]))
     run.walk([INSIDE] * 25)

@@ -151,6 +151,40 @@ def test_a_wrong_file_is_refused(program: Program, text: str, error: str) -> Non
     assert found.startswith(error)
 
 
+EVENTS = """
+detector: {name: det.txt}
+cameras: {front: {source: {uri: clip.mp4}}}
+"""
+TARGETS = """
+notify:
+  targets:
+    hook: {type: webhook, url: "https://example.com/${NO_SUCH_NAME}"}
+    home: {type: mqtt, url: "mqtt://127.0.0.1:1", user: me, password: "${file:nowhere}"}
+"""
+
+
+@pytest.mark.usefixtures("clip")
+def test_every_mistake_of_events_and_targets_is_told(program: Program) -> None:
+    result = check(program, EVENTS + TARGETS)
+    assert result.code == 2
+    hook, home, store = errors_of(result)
+    assert hook.startswith("notify.targets.hook.url: the environment has no variable NO_SUCH_NAME")
+    assert home.startswith("notify.targets.home.password: cannot read nowhere")
+    assert store.startswith("notify.targets: ")
+    (program.folder / "kept").write_bytes(b"a file")
+    result = check(program, f"{EVENTS}store: {{folder: kept/events}}\n")
+    assert result.code == 2
+    assert errors_of(result) == [f"store.folder: {program.folder}/kept is no folder; choose another one"]
+
+
+@pytest.mark.usefixtures("clip")
+def test_a_valid_file_says_where_events_go(program: Program) -> None:
+    target = "notify: {targets: {hook: {type: webhook, url: 'https://example.com/'}}}\n"
+    result = check(program, f"{EVENTS}{target}store: {{folder: kept}}\n")
+    assert result.code == 0, result.errors
+    assert "events: kept, told to hook (webhook)" in result.output.splitlines()
+
+
 def test_a_misspelled_section_of_cameras_is_recognised(program: Program) -> None:
     result = check(program, "camera: {front: 0}\n")
     assert result.code == 2

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from typer.testing import CliRunner, Result
 from streamer.cli.program import app
 from streamer.config.events import StoreSettings
 from streamer.store.event_store import EventStore
-from streamer.values.recordings import RecordedFile
 from tests.clips import read_number
 from tests.sinks.making import recording_sink
 from tests.sinks.scenes import decoded
@@ -24,29 +24,25 @@ BEGAN = datetime(2026, 3, 1, 8, 30)
 FPS = 25
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def record_site(folder: Path) -> None:
     """Two cameras: `gate` has ten seconds from 8:30:00 on in files of two seconds, `door` two."""
-    folder = tmp_path_factory.mktemp("site")
     with EventStore(StoreSettings(folder=folder / "events")) as store:
         for camera, count in (("gate", 250), ("door", 50)):
-
-            def note(file: RecordedFile, camera: str = camera) -> None:
-                store.record_file(camera, file)
-
             sink = recording_sink(
-                folder / f"{camera}-%H%M%S.mp4",
-                INFO,
-                reserve_bytes=0,
-                segment_s=2.0,
-                options={"g": "10"},
-                recorded=note,
-            )
+                folder / f"{camera}-%Y%m%d.mp4", INFO, reserve_bytes=0, segment_s=2.0, options={"g": "10"},
+                recorded=partial(store.record_file, camera),
+            )  # fmt: skip
             with sink:
                 for number in range(count):
                     scene = shown(number)
                     arrived = BEGAN.timestamp() + number / FPS
                     sink.write(replace(scene, frame=replace(scene.frame, arrival_wall_clock_s=arrived)))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    record_site(folder)
     return folder
 
 
@@ -117,3 +113,17 @@ def test_a_folder_without_a_store_is_refused(site: Path) -> None:
     assert (result.exit_code, "give the folder with --store DIR or --config FILE" in result.stderr) == (2, True)
     result = run(site, "--from", "2026-03-01", store=("--store", str(site / "missing")))
     assert (result.exit_code, "has no events (events.db)" in result.stderr) == (2, True)
+
+
+def test_a_recorded_file_that_somebody_deleted_is_a_gap_and_forgotten(tmp_path: Path) -> None:
+    record_site(tmp_path)
+    next(tmp_path.glob("gate-*-2.mp4")).unlink()  # the second one, from 8:30:02 on
+    span = ["--camera", "gate", "--from", "2026-03-01 8:30", "--to", "8:30:10", "-o", str(tmp_path / "out.mp4")]
+    result = run(tmp_path, *span)
+    assert result.exit_code == 0, result.output
+    assert "no recording from 2026-03-01 08:30:02 to 2026-03-01 08:30:04 (2.0 s): left out" in result.stderr
+    checked = CliRunner().invoke(app, ["events", "check", "--repair", "--store", str(tmp_path / "events")])
+    assert checked.exit_code == 0, checked.output
+    assert "1 recorded file missing, such as" in checked.stdout
+    checked = CliRunner().invoke(app, ["events", "check", "--store", str(tmp_path / "events")])
+    assert (checked.exit_code, "recorded file" in checked.stdout) == (0, False)

@@ -7,7 +7,11 @@ import base64
 import cv2
 import numpy as np
 
+from streamer.config.events import StoreSettings
+from streamer.store.event_store import EventStore
+from streamer.values.events import EventPhase
 from tests.cli.program import Program
+from tests.notify.messages import record
 from tests.notify.receiver import Reply, receiving
 
 
@@ -42,6 +46,25 @@ def test_a_target_that_refuses_the_message_is_an_error(program: Program) -> None
     assert (result.code, result.output) == (1, "")
     assert f"not delivered to ops: {receiver.url} answers 403 Forbidden; check the login" in result.errors
     assert "gehe1m" not in result.errors
+
+
+def test_the_list_shows_what_waits_and_why(program: Program) -> None:
+    write_settings(program, "http://127.0.0.1/")
+    listed = program("notify", "list", "--config", "s.yaml", "--set", "store.folder=store")
+    assert [line.split() for line in listed.output.splitlines()[1:]] == [
+        ["ops", "webhook", "0"],
+        ["shell", "command", "0"],
+    ]
+    event = record()
+    with EventStore(StoreSettings(folder=program.folder / "store")) as store:
+        for _ in range(2):
+            store.save(event, EventPhase.MOMENT, ["ops", "gone"])
+        assert store.flush()
+        store.failed(store.pending("ops")[0].number, "no route to host")
+    listed = program("notify", "list", "--config", "s.yaml", "--set", "store.folder=store")
+    ops, shell, gone = listed.output.splitlines()[1:]
+    assert (ops.split()[:3], ops.rstrip().endswith("no route to host")) == (["ops", "webhook", "2"], True)
+    assert (shell.split()[2], gone.split()[:3]) == ("0", ["gone", "(former)", "2"])
 
 
 def test_an_unknown_target_is_told_with_the_nearest(program: Program) -> None:

@@ -63,6 +63,17 @@ def check_files(folder: Path, event: EventRecord) -> None:
     assert event.bytes == sum((folder / name).stat().st_size for name in files)
 
 
+def test_a_run_makes_clips_with_boxes_before_it_ends(program: Program) -> None:
+    clip = write_clip(program.folder)
+    annotated = ("--set", "events.clip.annotated=true")
+    result = program("run", clip, "--detector", "seen.jsonl", "--line", LINE, "--store", "kept", *annotated)
+    assert result.code == 0, result.errors
+    for event in stored(program.folder / "kept"):
+        with av.open(str(program.folder / "kept" / event.annotated)) as drawn:
+            assert drawn.streams.video[0].codec_context.name == "h264"
+            assert float(drawn.duration or 0) / av.time_base == pytest.approx(event.clip_duration_s, abs=0.1)
+
+
 def test_an_event_that_lasts_is_ended_with_the_run(program: Program) -> None:
     clip = write_clip(program.folder)
     whole = "all=0,0,1,0,1,1,0,1"

@@ -9,8 +9,8 @@ import pytest
 
 from streamer.config.loading import load_settings, load_site
 from streamer.errors import ConfigError
-from streamer.notify.webhook import WebhookSettings
-from streamer.system.secret_references import resolved
+from streamer.network.secret_references import resolved
+from streamer.notify.webhook.target import WebhookSettings
 
 OPS: dict[str, Any] = {"type": "webhook", "url": "https://hooks.example/${TOKEN}", "secret": "${file:/run/key}"}
 
@@ -53,6 +53,8 @@ def test_settings_of_targets_survive_a_copy_and_hold_no_secret(monkeypatch: pyte
         ({**OPS, "quiet": [{"strt": "8:00"}]}, "notify.targets.ops.quiet.0.strt: no such setting; did you mean start?"),
         ({**OPS, "retry_for_s": 0}, "notify.targets.ops.retry_for_s: input should be greater than 0"),
         ({"type": "command", "command": []}, "notify.targets.ops.command: give a program"),
+        ({"type": "command", "command": [None]}, "notify.targets.ops.command: give a program"),
+        ({"type": "command", "command": ["a", []]}, "notify.targets.ops.command.1: input should be a valid string"),
     ],
 )
 def test_a_wrong_target_is_refused_with_its_path(target: dict[str, Any], told: str) -> None:

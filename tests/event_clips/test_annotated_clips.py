@@ -47,7 +47,7 @@ def test_boxes_are_drawn_on_their_frames(tmp_path: Path) -> None:
     finished: list[tuple[Order, int]] = []
     with AnnotatedClips(tmp_path, lambda order, size: finished.append((order, size))) as annotated:
         annotated.put(ORDER)
-        annotated.finish()
+        annotated.wait()
     target = tmp_path / ORDER.target
     assert finished == [(ORDER, target.stat().st_size)]
     changes = [
@@ -97,7 +97,7 @@ def test_a_clip_that_cannot_be_annotated_is_told(tmp_path: Path, caplog: pytest.
     clip.write_bytes(b"no video")
     with AnnotatedClips(tmp_path, lambda _order, _size: pytest.fail("it is not made")) as annotated:
         annotated.put(ORDER)
-        annotated.finish()
+        annotated.wait()
     [line] = [line for line in caplog.messages if "no annotated clip of event EVENT" in line]
     assert "EVENT.mp4" in line
     assert sorted(path.name for path in clip.parent.iterdir()) == ["EVENT.boxes.json", "EVENT.mp4"]

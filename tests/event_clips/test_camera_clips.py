@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 
 from streamer.clips.clip import FinishedClip
@@ -17,6 +18,8 @@ from streamer.interfaces import Scene
 from tests.event_clips.clip_runs import CLOCK, ClipRun, Moment, Picture, begin, duration_s, pictures
 from tests.faults import counter
 from tests.faults.camera import Camera
+from tests.faults.gstreamer import GStreamerServer, missing
+from tests.sources.live.sounding import write_sounding
 
 pytestmark = pytest.mark.slow
 
@@ -106,12 +109,13 @@ def test_an_event_in_the_first_second_begins_with_the_stream(tmp_path: Path) -> 
     assert [clip.start_time for clip in watched.clips] == [CLOCK, CLOCK]
 
 
-def test_a_new_format_of_the_video_ends_the_clip(tmp_path: Path) -> None:
+@pytest.mark.parametrize("disconnect", [True, False], ids=["reconnected", "in the stream"])
+def test_a_new_format_of_the_video_ends_the_clip(disconnect: bool, tmp_path: Path) -> None:
     def change(camera: Camera) -> None:
-        camera.change_size((320, 240), disconnect=True)
+        camera.change_size((320, 240), disconnect=disconnect)
 
     with Camera() as camera:
-        watched = Watched(camera, tmp_path, [(45, 90), (64, 64)], 110, {55: change})
+        watched = Watched(camera, tmp_path, [(45, 90), (85, 85)], 130, {55: change})
         before, after = watched.check()
     assert watched.clips[0].note == "the camera changed the format of its video"
     assert not set(before) & set(after)
@@ -171,3 +175,27 @@ def test_memory_of_a_camera_stays_within_its_limit(tmp_path: Path) -> None:
         watched.check()
     assert 0 < watched.run.clips.peak_bytes < 0.2e6
     assert watched.run.stats.gauges["clip_memory_bytes", ""] <= 0.2e6
+
+
+@pytest.mark.system
+@pytest.mark.skipif(bool(missing()), reason=f"no GStreamer server: {missing()}")
+@pytest.mark.parametrize(("codec", "rate_hz"), [("aac", 48000), ("pcm_alaw", 8000)])
+def test_a_clip_has_the_audio_of_the_camera(codec: str, rate_hz: int, tmp_path: Path) -> None:
+    """The camera sends its size with the video only, and its G.711 becomes AAC."""
+    sounding = write_sounding(tmp_path / "clip.mov", codec=codec, rate_hz=rate_hz)
+    with GStreamerServer(file=sounding, sound=codec) as server:
+        run = ClipRun(server.url("/file"), tmp_path / "store", SETTINGS)
+
+        def script(scene: Scene, clips: ClipRecorder) -> bool:
+            if scene.frame.index == 50:
+                clips.end(begin(clips, scene).id, scene.frame.time_s)
+            return scene.frame.index >= 90
+
+        run.run(script)
+    (clip,) = run.clips_made
+    with av.open(str(tmp_path / "store" / clip.clip)) as read:
+        (sound,) = read.streams.audio
+        assert sound.codec_context.name == "aac"
+        times = [packet.pts * packet.time_base for packet in read.demux(sound) if packet.pts is not None]
+    assert times[0] == pytest.approx(0, abs=0.1)
+    assert times[-1] == pytest.approx(clip.duration_s, abs=0.2)

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 
 from streamer.clips.exports.plan import ExportPlan, Span, existing, make_plan, named_files
 from streamer.clips.exports.writer import export
 from streamer.errors import ConfigError, SinkUnavailable, SourceUnavailable
 from streamer.store import recordings, schema
+from streamer.store.recordings import StoredRecording
 from streamer.values.recordings import RecordedFile, RecordedFileState
-from tests.clips import read_number
+from tests.clips import read_number, write_video
 from tests.sinks.making import recording_sink
 from tests.sinks.scenes import decoded, info, times
 from tests.sinks.segments.test_recording import INFO, shown
@@ -173,3 +175,31 @@ def test_files_are_found_by_their_names_without_a_store(site: Site, tmp_path: Pa
     assert plan is not None
     export(plan, tmp_path / "out.mp4")
     assert numbers(tmp_path / "out.mp4")[:31] == [*range(20, 50), 0]
+
+
+def test_sound_is_copied_from_the_first_frame_on(tmp_path: Path) -> None:
+    for name in ("1.mp4", "2.mp4"):
+        write_video(tmp_path / name, frames=100, audio=True, options={"g": str(GOP)})
+    files = [StoredRecording(tmp_path / f"{at + 1}.mp4", "rec", T + 4 * at, T + 4 * at + 4) for at in range(2)]
+    plan = make_plan(files, Span(T + 1.5, T + 6))
+    assert plan is not None
+    export(plan, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as read:
+        video, sound = read.streams.video[0], read.streams.audio[0]
+        lasts = {stream.type: float(stream.duration * stream.time_base) for stream in (video, sound)}
+        samples = [frame.to_ndarray()[0] for frame in read.decode(sound)]
+    assert lasts["audio"] == pytest.approx(lasts["video"], abs=0.15)
+    heard = np.abs(np.concatenate(samples))
+    assert np.mean(heard[4800:] > 0.01) > 0.9  # a tone without a pause
+
+
+def test_an_interrupted_export_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    site.record(range(100))
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        export(site.plan(0.0, 4.0), tmp_path / "out.mp4", progress=interrupt)
+    assert sorted(tmp_path.iterdir()) == before

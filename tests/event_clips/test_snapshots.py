@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from streamer.clips.snapshots import FinishedSnapshot, Snapshots
+from streamer.clips.snapshot_files import FinishedSnapshot
+from streamer.clips.snapshots import Snapshots
 from streamer.config.events import SnapshotSettings
+from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene
 from streamer.store.records import EventRecord
 from streamer.values.events import EventKind
@@ -33,9 +35,19 @@ class Recorded:
         self.reported: list[FinishedSnapshot] = []
         self.snapshots: Snapshots
 
-    def open(self, settings: SnapshotSettings | None = None, ratio: Fraction = Fraction(1)) -> Snapshots:
+    def open(
+        self,
+        settings: SnapshotSettings | None = None,
+        ratio: Fraction = Fraction(1),
+        stats: RunStats | None = None,
+    ) -> Snapshots:
         self.snapshots = Snapshots(
-            "gate", settings or SnapshotSettings(), self.folder, self.reported.append, sample_aspect_ratio=ratio
+            "gate",
+            settings or SnapshotSettings(),
+            self.folder,
+            self.reported.append,
+            sample_aspect_ratio=ratio,
+            stats=stats,
         )
         return self.snapshots
 
@@ -165,12 +177,25 @@ def test_a_crop_can_be_left_out(recorded: Recorded) -> None:
 
 def test_a_failing_disk_is_said_once_and_counted(recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
     (recorded.folder / "gate").touch()  # a file where the folder should be
-    snapshots = recorded.open()
+    stats = RunStats()
+    snapshots = recorded.open(stats=stats)
     snapshots.scene_shown(at(0.0, plain(BLUE)))
     for _ in range(3):
         snapshots.start(event())
         snapshots.end(ID)
     snapshots.close()
-    assert snapshots.failed == 3
+    assert stats.counts["snapshot", "dropped"] == snapshots.failed == 3
     assert len([line for line in caplog.messages if "cannot write snapshots" in line]) == 1
     assert [path.name for path in recorded.folder.iterdir()] == ["gate"]
+
+
+def test_the_last_frame_can_be_kept_after_the_run(recorded: Recorded) -> None:
+    snapshots = recorded.open()
+    snapshots.scene_shown(at(0.0, plain(BLUE)))
+    snapshots.scene_shown(at(0.1, plain(RED)))
+    snapshots.close()
+    snapshots.start(event())  # too late: nothing happens
+    assert recorded.reported == []
+    snapshots.keep_last(event(track=0, kind=EventKind.CAMERA_LOST))
+    assert is_near(recorded.picture(), RED)
+    assert [one.event_id for one in recorded.reported] == [ID]

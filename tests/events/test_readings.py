@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamer.events.readings import Readings
 from streamer.notify.target import CameraCondition
-from streamer.values.events import Event, EventKind, LineState, Watched
+from streamer.values.events import CountState, Event, EventKind, LineState, PresenceState, Watched
 
 
 def line(entered: int) -> Watched:
@@ -38,6 +38,22 @@ def test_each_change_is_published_once() -> None:
         (2, "running"),
         (2, "stopped"),
     ]
+
+
+def test_all_kinds_of_rules_are_published() -> None:
+    published: list[Watched] = []
+    readings = Readings("front", lambda _name, watched, _condition: published.append(watched))
+    scenes = [
+        Watched(counts=(CountState("cars", 1),)),
+        Watched(counts=(CountState("cars", 2),)),
+        Watched(counts=(CountState("cars", 2, EventKind.ABOVE),)),
+        Watched(presence=(PresenceState("dog", False),)),
+        Watched(presence=(PresenceState("dog", True),)),
+    ]
+    for watched in scenes:
+        readings.scene(watched)
+        readings.scene(watched)
+    assert published == scenes
 
 
 def test_a_covered_camera_stays_covered_until_it_is_clear() -> None:

@@ -16,9 +16,9 @@ from apprise.plugins.ntfy import NotifyNtfy
 
 from streamer.config.section import validated
 from streamer.errors import ConfigError
-from streamer.notify.apprise import AppriseSettings, AppriseTarget
+from streamer.notify.apprise.sentences import sentence
+from streamer.notify.apprise.target import AppriseSettings, AppriseTarget
 from streamer.notify.payload import message_of
-from streamer.notify.sentences import sentence
 from streamer.notify.target import DeliveryError, Message, TargetContext
 from streamer.store.records import Delivery
 from streamer.values.events import EventKind, EventPhase
@@ -165,7 +165,7 @@ def test_an_address_that_apprise_does_not_know_is_refused(url: str) -> None:
 def test_a_missing_package_is_told_with_the_remedy() -> None:
     code = (
         "import sys; sys.modules['apprise'] = None\n"
-        "from streamer.notify.apprise import *\n"
+        "from streamer.notify.apprise.target import *\n"
         "settings = AppriseSettings(type='apprise', url='ntfy://a/b')\n"
         "try: AppriseTarget('phone', settings, TargetContext('notify.targets.phone'))\n"
         "except ConfigError as error: print(error)"

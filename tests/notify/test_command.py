@@ -20,7 +20,7 @@ from tests.notify.messages import message
 
 def command(*arguments: str, **settings: Any) -> CommandTarget:
     given = arguments[0] if len(arguments) == 1 else arguments
-    return CommandTarget("ops", CommandSettings(type="command", command=given, **settings))
+    return CommandTarget("ops", CommandSettings.model_validate({"type": "command", "command": given, **settings}))
 
 
 def script(code: str) -> tuple[str, str, str]:
@@ -50,6 +50,12 @@ def test_a_text_is_run_by_the_shell(tmp_path: Path) -> None:
     target.deliver(message(camera="$(touch pwned) gate"))
     target.close()
     assert (tmp_path / "o").read_text() == "$(touch pwned) gate\n"
+
+
+def test_numbers_and_booleans_of_yaml_are_arguments() -> None:
+    settings = CommandSettings(type="command", command=["sleep", 5, 0.5, True])  # type: ignore[arg-type]
+    assert settings.command == ("sleep", "5", "0.5", "true")
+    assert CommandSettings(**settings.model_dump()) == settings
 
 
 @pytest.mark.parametrize(

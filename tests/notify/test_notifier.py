@@ -185,6 +185,9 @@ class Board:
     def publish(self, readings: CameraReadings) -> None:
         self.shown.put(readings)
 
+    def keep_only(self, cameras: Any) -> None:
+        self.done.put(f"{cameras}")
+
     def cancel(self) -> None:
         pass
 
@@ -206,3 +209,5 @@ def test_an_error_in_a_target_of_another_package_loses_nothing(tmp_path: Path, b
         assert board.done.get(timeout=20) == f"{saved.id}-1"
         notifier.publish("gate", NOTHING_WATCHED, CameraCondition.LOST)
         assert board.shown.get(timeout=20) == CameraReadings("gate", CameraCondition.LOST, NOTHING_WATCHED)
+        notifier.keep_only(("gate",))
+        assert board.done.get(timeout=20) == "('gate',)"

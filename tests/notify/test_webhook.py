@@ -21,7 +21,7 @@ import trustme
 
 from streamer.errors import ConfigError
 from streamer.notify.target import DeliveryError, TargetContext
-from streamer.notify.webhook import WebhookSettings, WebhookTarget
+from streamer.notify.webhook.target import WebhookSettings, WebhookTarget
 from streamer.values.events import EventPhase
 from tests.notify.messages import message
 from tests.notify.receiver import Receiver, Reply, receiving
@@ -224,3 +224,10 @@ def test_a_token_of_the_address_is_in_no_error(monkeypatch: pytest.MonkeyPatch) 
         error = failure(receiver.url + "?key=${HOOK_TOKEN}")
         assert receiver.next().path == "/hook?key=gehe1mes-token"
     assert "gehe1mes" not in str(error)
+
+
+def test_a_message_has_the_keys_that_the_page_shows() -> None:
+    example = json.loads(re.search(r"^```json\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)[1])  # type: ignore[index]
+    payload = message().payload
+    assert [*example] == [*payload, "picture"]
+    assert [*example["data"]] == [*payload["data"]]

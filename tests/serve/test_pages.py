@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from prometheus_client.samples import Sample
 
 from streamer.errors import ConfigError
 from streamer.flow.stats import RunStats
+from streamer.notify.target_worker import TargetStatus
 from streamer.serve import status
 from streamer.serve.metrics import SitePages
 from streamer.serve.status import CameraState, CameraStatus
@@ -104,6 +106,17 @@ def test_the_time_of_a_lost_camera_begins_with_its_last_frame(monkeypatch: pytes
 def test_a_site_without_a_camera_is_unhealthy(pages: SitePages, cameras: list[CameraStatus]) -> None:
     cameras.clear()
     assert health(pages) == (503, {"status": "unhealthy", "reason": "there is no camera", "cameras": {}})
+
+
+def test_the_health_tells_of_targets_that_fail_and_stays_healthy(cameras: list[CameraStatus]) -> None:
+    target = TargetStatus("ops", "webhook", delivered=5, error="connection refused", failing_since_s=time.monotonic())
+    with SitePages(":0", lambda: list(cameras), lambda: [(target, 3)]) as pages:
+        code, answer = health(pages)
+        assert (code, answer["status"]) == (200, "ok")
+        assert (answer["targets"]["ops"]["status"], answer["targets"]["ops"]["waiting"]) == ("failing", 3)
+        assert answer["targets"]["ops"]["reason"] == "connection refused"
+        (sample,) = samples(pages, "streamer_notify_waiting")
+        assert (sample.labels["target"], sample.value) == ("ops", 3.0)
 
 
 def test_an_unknown_camera_is_answered_with_the_names(pages: SitePages) -> None:

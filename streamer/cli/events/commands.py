@@ -138,7 +138,7 @@ def delete(
     with command(prints=True, has_options=False) as (terminal, _):
         from dataclasses import replace
 
-        from streamer.cli.events.times import size
+        from streamer.cli.events.table import size
         from streamer.store.commands import deletion
         from streamer.store.records import EventFilter
 

@@ -77,8 +77,8 @@ def event_filter(
     Raises:
         ConfigError: an unknown kind, or a time in another form.
     """
+    from streamer.cli.events.times import moment_of
     from streamer.store.records import EventFilter
-    from streamer.system.moments import moment_of
     from streamer.system.suggestions import nearest
     from streamer.values.events import EventKind
 

@@ -60,23 +60,23 @@ def export(
         name, files = _files(span, camera, folder, recordings)
         plan = make_plan(files, span)
         assert plan is not None  # `_files` has refused a span without files
-        target = output or Path(f"{name}-{_local(span.start_time):%Y%m%d-%H%M%S}.mp4")
+        target = output or Path(f"{name}-{datetime.fromtimestamp(span.start_time):%Y%m%d-%H%M%S}.mp4")
         with _progress(terminal) as progress:
             done = write(plan, target, overwrite=overwrite, progress=progress)
         _report(terminal, target, plan, done)
 
 
 def _span(begin: str, end: str) -> Span:
+    from streamer.cli.events.times import local, moment_of
     from streamer.clips.exports.plan import Span
-    from streamer.system.moments import moment_of, shown
 
     now = datetime.now(UTC).astimezone()
     since = moment_of(begin, now)
     until = min(moment_of(end, now, after=since), now)
     if since >= now:
-        raise ConfigError(f"--from is {shown(since)}, which is not past")
+        raise ConfigError(f"--from is {local(since.timestamp())}, which is not past")
     if until <= since:
-        raise ConfigError(f"--to is {shown(until)}, which is not after --from, {shown(since)}")
+        raise ConfigError(f"--to is {local(until.timestamp())}, which is not after --from, {local(since.timestamp())}")
     return Span(since.timestamp(), until.timestamp())
 
 
@@ -111,9 +111,9 @@ def _files(
         name, found = _stored(span, camera, folder)
         found, where = existing(one for one in found if pattern in (None, one.recording)), f"recording of {name}"
     if make_plan(found, span) is None:
-        from streamer.system.moments import shown
+        from streamer.cli.events.times import local
 
-        times = f"from {shown(_local(span.start_time))} to {shown(_local(span.end_time))}"
+        times = f"from {local(span.start_time, tenths=True)} to {local(span.end_time, tenths=True)}"
         raise ConfigError(f"no {where} {times}")
     of_one_recording(found)
     return name, found
@@ -146,20 +146,17 @@ def _stored(span: Span, camera: str | None, folder: Path) -> tuple[str, list[Sto
 
 
 def _report(terminal: Terminal, target: Path, plan: ExportPlan, done: Exported) -> None:
-    from streamer.cli.events.times import duration, size
-    from streamer.system.moments import shown
+    from streamer.cli.events.times import duration, local, size
 
     for gap in plan.gaps:
         begin, end, lasts = gap.start_time, gap.end_time, duration(gap.end_time - gap.start_time)
-        terminal.message(f"no recording from {shown(_local(begin))} to {shown(_local(end))} ({lasts}): left out")
+        terminal.message(
+            f"no recording from {local(begin, tenths=True)} to {local(end, tenths=True)} ({lasts}): left out"
+        )
     early_s = plan.span.start_time - done.start_time
     if early_s > _TOLD_S:
         terminal.message(f"begins {early_s:.1f} s early, at the keyframe before that time")
     for line in done.notes:
         terminal.message(line)
-    lasts, begin_text = duration(done.duration_s), shown(_local(done.start_time))
+    lasts, begin_text = duration(done.duration_s), local(done.start_time, tenths=True)
     terminal.line(f"{target}: {lasts} from {begin_text}, {size(target.stat().st_size)}")
-
-
-def _local(time: float) -> datetime:
-    return datetime.fromtimestamp(time, UTC).astimezone()

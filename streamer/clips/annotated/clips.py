@@ -46,7 +46,7 @@ class Order:
 class AnnotatedClips:
     """The annotated clips of a program. A context manager: entering starts the thread, leaving ends it.
 
-    Leaving drops the clip in progress and those that wait, unless `finish` was called before.
+    Leaving drops the clip in progress and those that wait; `wait` waits for them.
 
     Args:
         folder: of the store.
@@ -56,7 +56,8 @@ class AnnotatedClips:
     def __init__(self, folder: Path, finished: Callable[[Order, int], None]) -> None:
         self._folder, self._finished = folder, finished
         self._queue: BoundedQueue[Order] = BoundedQueue(MOST_WAITING, newest=True)
-        self._lock = threading.Lock()  # guards the three below
+        self._changed = threading.Condition()  # guards the four below
+        self._unfinished = 0
         self._process: subprocess.Popen[str] | None = None
         self._ending = False
         self._left_out = 0
@@ -67,12 +68,12 @@ class AnnotatedClips:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        waiting = len(self._queue)
-        with self._lock:
+        with self._changed:
             self._ending = True
+            waiting = self._unfinished
             if self._process is not None:
-                waiting += 1
                 self._process.kill()
+            self._changed.notify_all()
         self._queue.close()
         self._thread.join(_END_S)
         if waiting:
@@ -81,35 +82,44 @@ class AnnotatedClips:
     @property
     def left_out(self) -> int:
         """Clips that were left out because too many waited. Any thread."""
-        with self._lock:
+        with self._changed:
             return self._left_out
 
     def put(self, order: Order) -> None:
         """Any thread: annotate a clip when there is time. Never waits; does nothing after the end."""
         with suppress(Closed):
-            dropped = self._queue.put(order)
-            if dropped is None:
+            self._count(1)
+            if self._queue.put(order) is None:
                 return
-            with self._lock:
+            with self._changed:
+                self._unfinished -= 1
                 self._left_out += 1
                 first = self._left_out == 1
             if first:
                 log.warning("annotated clips take too long: %d wait, older ones are left out from now on", MOST_WAITING)
 
-    def finish(self) -> None:
-        """Make the clips that wait, and take no more: for the end of a run that is not live."""
-        self._queue.finish()
-        self._thread.join()
+    def wait(self) -> None:
+        """Wait until all clips are made: at the end of a run that is not live. Any thread."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ending or not self._unfinished)
 
     def _run(self) -> None:
         with suppress(Closed):
             for order in self._queue:
-                self._render(order)
+                try:
+                    self._render(order)
+                finally:
+                    self._count(-1)
+
+    def _count(self, change: int) -> None:
+        with self._changed:
+            self._unfinished += change
+            self._changed.notify_all()
 
     def _render(self, order: Order) -> None:
         target = self._folder / order.target
         arguments = [str(self._folder / order.clip), str(self._folder / order.boxes), str(target)]
-        with self._lock:
+        with self._changed:
             if self._ending:
                 return
             # No shell is involved: the arguments are constants and paths.
@@ -118,7 +128,7 @@ class AnnotatedClips:
                 text=True,
             )  # fmt: skip
         _, errors = process.communicate()
-        with self._lock:
+        with self._changed:
             self._process = None
             ending = self._ending
         if process.returncode == 0:

@@ -19,7 +19,6 @@ from streamer.clips.exports.plan import ExportPlan, Part
 from streamer.errors import ConfigError, SourceUnavailable
 from streamer.sinks.muxing.muxer import Muxer, write_failure
 from streamer.sinks.muxing.remux import CopiedStream, add_streams, muxer_options, write_packet
-from streamer.system.moments import shown
 from streamer.system.partial_file import PartialFile
 
 _LATE_S = 2
@@ -176,7 +175,7 @@ class _Joined:
                 matched[stream.index] = found[1:]
             elif stream is video:
                 size = f"{video.codec_context.width}x{video.codec_context.height}"
-                at = shown(datetime.fromtimestamp(part.start_time, UTC))
+                at = f"{datetime.fromtimestamp(part.start_time, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
                 raise ConfigError(
                     f"the video changes at {at} (to {size}), and one file cannot hold both; "
                     "export the time before it and the time from then on into two files"

@@ -8,8 +8,8 @@ from typing import Self
 
 from streamer.errors import ConfigError
 from streamer.network import certificates
+from streamer.network.secret_references import resolved
 from streamer.notify.mqtt.settings import MqttSettings, TlsSettings
-from streamer.system.secret_references import resolved
 
 
 @dataclass(frozen=True, slots=True)

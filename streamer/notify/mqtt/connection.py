@@ -8,17 +8,17 @@ are published again on every new connection, so a broker that has lost its retai
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from functools import partial
 
+from streamer.notify.mqtt.batch import Batch
 from streamer.notify.mqtt.broker import Broker
-from streamer.notify.mqtt.session import Publication, Received, Session, SessionEnded
+from streamer.notify.mqtt.session import Publication, Received, Session, SessionEnded, ready
 from streamer.notify.target import DeliveryError
 from streamer.system.backoff import Backoff
 from streamer.system.threads import Thread
@@ -33,41 +33,6 @@ _SPARE_S = 5.0
 """The thread of the connection says itself what is late; this is for a name server that does not answer."""
 _END_S = 3.0
 _STOPPED = "the program ends"
-
-
-class _Batch:
-    """Messages that are delivered together.
-
-    Args:
-        publications: at least one.
-        timeout_s: for their acknowledgements, once they are sent.
-    """
-
-    def __init__(self, publications: Sequence[Publication], timeout_s: float) -> None:
-        self.publications = publications
-        self.result: Future[bool] = Future()
-        self.deadline_s = float("inf")
-        self._timeout_s = timeout_s
-        self._left = len(publications)
-
-    def send(self, session: Session) -> None:
-        """The thread of the connection: publish them."""
-        self.deadline_s = time.monotonic() + self._timeout_s
-        for publication in self.publications:
-            session.publish(publication, self._acknowledged)
-
-    def fail(self, error: DeliveryError) -> None:
-        """Any thread: `result` is this error, unless it is known."""
-        with suppress(InvalidStateError):
-            self.result.set_exception(error)
-
-    def _acknowledged(self, error: DeliveryError | None, has_subscribers: bool) -> None:
-        self._left -= 1
-        if error is not None:
-            self.fail(error)
-        elif self._left == 0:
-            with suppress(InvalidStateError):
-                self.result.set_result(has_subscribers)
 
 
 class Connection:
@@ -87,7 +52,7 @@ class Connection:
         subscriptions: Sequence[str] = (),
         received: Callable[[Received], None] = lambda _: None,
     ) -> None:
-        self._broker, self._settings, self._path = broker, broker.settings, broker.path
+        self._broker, self._settings, self._name = broker, broker.settings, broker.path.rpartition(".")[2]
         self._subscriptions = tuple(subscriptions)
         self._status_topic, self._received = status_topic, received
         self._waker, self._wakes = socket.socketpair()
@@ -95,13 +60,13 @@ class Connection:
         self._wakes.setblocking(False)
         self._lock = threading.Lock()
         self._thread: Thread | None = None
-        self._batches: deque[_Batch] = deque()  # not sent yet
-        self._open_batches: set[_Batch] = set()
+        self._batches: deque[Batch] = deque()  # not sent yet
+        self._open_batches: set[Batch] = set()
         self._cancelled = self._ended = False
         self._retained: dict[str, bytes] = {}
         self._changed: set[str] = set()
         # Of the thread alone:
-        self._sent: list[_Batch] = []
+        self._sent: list[Batch] = []
         self._in_flight: set[str] = set()
         self._told = ""
         self._has_refused = False  # a reading; the first refusal is told
@@ -110,7 +75,7 @@ class Connection:
         """Any thread: publish messages in their order, and wait for all acknowledgements.
 
         Args:
-            publications: retained ones are also readings.
+            publications: retained ones are readings; the broker may refuse them.
             timeout_s: for the connection, and again for the acknowledgements.
 
         Returns:
@@ -119,7 +84,7 @@ class Connection:
         Raises:
             DeliveryError: not delivered, or perhaps not.
         """
-        batch = _Batch(publications, timeout_s)
+        batch = Batch(publications, timeout_s, self._tell_refused)
         with self._lock:
             if self._cancelled:
                 raise DeliveryError(_STOPPED)
@@ -162,22 +127,28 @@ class Connection:
                 batch.fail(DeliveryError(_STOPPED))
 
     def close(self) -> None:
-        """Publish `offline` and end the connection."""
+        """Publish `offline` and end the connection, once."""
         self.cancel()
         with self._lock:
             self._ended = True
             thread = self._thread
-        self._wake(start=False)
+        with suppress(OSError):  # it is awake already, or closed
+            self._wakes.send(b".")
         if thread is not None:
             thread.join(_END_S)
+        if thread is None or not thread.is_alive():
+            self._waker.close()
+            self._wakes.close()
 
     def _wake(self, *, start: bool = True) -> None:
         with self._lock:
-            if start and self._thread is None and not self._ended:
-                self._thread = Thread(f"mqtt-{self._path.rpartition('.')[2]}", self._run, shared=True)
+            if self._ended:
+                return
+            if start and self._thread is None:
+                self._thread = Thread(f"mqtt-{self._name}", self._run, shared=True)
                 self._thread.start()
-        with suppress(BlockingIOError):  # it is awake already
-            self._wakes.send(b".")
+            with suppress(BlockingIOError):  # it is awake already
+                self._wakes.send(b".")
 
     def _run(self) -> None:
         backoff = Backoff(longest_s=_LONGEST_PAUSE_S)
@@ -196,7 +167,7 @@ class Connection:
     def _serve(self, session: Session) -> None:
         """Publish and receive until the connection ends."""
         if self._told:
-            log.info("%s: connected to %s", self._path, self._broker)
+            log.info("notify: target %s: connected to %s", self._name, self._broker)
             self._told = ""
         with self._lock:
             self._changed = set(self._retained)
@@ -208,10 +179,16 @@ class Connection:
                 self._send(session)
                 session.wait(self._waker, self._longest_wait_s())
                 self._read_waker()
+            self._send(session)
             session.close()
         except SessionEnded as error:
             session.fail(error)
             self._fail(error)
+        except Exception as error:  # a bug must not end the thread: messages would wait for ever
+            log.exception("notify: target %s: an error of the program", self._name)
+            ended = SessionEnded(f"{self._broker}: {type(error).__name__}: {error}")
+            session.fail(ended)
+            self._fail(ended)
 
     def _send(self, session: Session) -> None:
         """What has come since the last call. Batches first: what they retain needs no own message."""
@@ -228,19 +205,20 @@ class Connection:
             batch.send(session)
         for topic, payload in readings:
             self._in_flight.add(topic)
-            session.publish(Publication(topic, payload, retain=True), self._shown(topic, payload))
+            session.publish(Publication(topic, payload, retain=True), partial(self._shown, topic))
 
-    def _shown(self, topic: str, payload: bytes) -> Callable[[DeliveryError | None, bool], None]:
-        def acknowledged(error: DeliveryError | None, _: bool) -> None:
-            self._in_flight.discard(topic)
-            with self._lock:
-                if not payload and not self._retained.get(topic):
-                    self._retained.pop(topic, None)
-            if error is not None and not isinstance(error, SessionEnded) and not self._has_refused:
-                self._has_refused = True
-                log.warning("%s: %s", self._path, error)
+    def _shown(self, topic: str, error: DeliveryError | None, _: bool) -> None:
+        self._in_flight.discard(topic)
+        with self._lock:
+            if self._retained.get(topic) == b"":
+                del self._retained[topic]
+        if error is not None and not isinstance(error, SessionEnded):
+            self._tell_refused(error)
 
-        return acknowledged
+    def _tell_refused(self, error: DeliveryError) -> None:
+        if not self._has_refused:
+            self._has_refused = True
+            log.warning("notify: target %s: %s", self._name, error)
 
     def _longest_wait_s(self) -> float:
         """Until paho has to send a ping, or the acknowledgement of a batch is late."""
@@ -258,7 +236,7 @@ class Connection:
             with self._lock:
                 if self._batches or self._ended:
                     return
-            select.select([self._waker], [], [], left_s)
+            ready([self._waker], [], left_s)
             self._read_waker()
 
     def _read_waker(self) -> None:
@@ -284,4 +262,4 @@ class Connection:
     def _tell(self, error: DeliveryError) -> None:
         if str(error) != self._told:
             self._told = str(error)
-            log.warning("%s: %s", self._path, error)
+            log.warning("notify: target %s: %s", self._name, error)

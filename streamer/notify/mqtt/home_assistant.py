@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -24,9 +24,16 @@ NAME = "Streamer"
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 _PROGRAM = "program"
-_WATCHING = (CameraCondition.RUNNING, CameraCondition.COVERED)
-_EVENT_TEMPLATE = "{{ dict(value_json.data, event_type=value_json.type, message_id=value_json.id) | to_json }}"
-"""Home Assistant needs a flat object with `event_type`; the other keys become attributes."""
+WATCHING = (CameraCondition.RUNNING, CameraCondition.COVERED)
+"""The rules of a camera have readings in these conditions."""
+_LEVELS = (EventKind.ABOVE, EventKind.BELOW, EventKind.NORMAL)
+_EVENT_TEMPLATE = (
+    f"{{% if value_json.type != '{FILE}' %}}"
+    "{{ dict(value_json.data, event_type=value_json.type, message_id=value_json.id) | to_json }}"
+    "{% endif %}"
+)
+"""Home Assistant needs a flat object with `event_type`, whose other keys become attributes. It ignores an empty text:
+messages about files would be further events, for what has happened once."""
 
 Components = dict[str, dict[str, Any]]
 
@@ -34,7 +41,11 @@ Components = dict[str, dict[str, Any]]
 def identifier(name: str) -> str:
     """A name as an id: letters, digits, - and _. Different names have different ids, which never change."""
     fitting = _NOT_IN_AN_ID.sub("_", name)
-    return fitting if fitting == name else f"{fitting}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return (
+        fitting
+        if fitting == name
+        else f"{fitting}_{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}"
+    )
 
 
 class Discovery:
@@ -115,6 +126,10 @@ class Discovery:
             found |= self._of_line(camera, line)
         for zone in readings.watched.zones:
             found |= self._of_zone(camera, zone)
+        for count in readings.watched.counts:
+            found |= self._of_count(camera, count.name)
+        for one in readings.watched.presence:
+            found |= self._of_presence(camera, one.name)
         begin = f"{self._node}_{self._camera_id(camera)}"
         for name, component in found.items():
             component["unique_id"] = f"{begin}_{name}"
@@ -123,9 +138,9 @@ class Discovery:
     def _of_camera(self, camera: str) -> Components:
         last = self._topics.last_event(camera)
         return {
-            "connection": {**self._condition(camera, "Connection", *_WATCHING), "entity_category": "diagnostic"},
+            "connection": {**self._condition(camera, "Connection", *WATCHING), "entity_category": "diagnostic"},
             "covered": self._condition(camera, "Covered", CameraCondition.COVERED) | {"device_class": "tamper"},
-            "events": self._events("Events", camera, None, [kind.value for kind in EventKind]),
+            "events": self._events("Events", camera, None, EventKind),
             "last_event": {
                 "platform": "sensor",
                 "name": "Last event",
@@ -153,7 +168,7 @@ class Discovery:
         }
 
     def _of_line(self, camera: str, line: LineState) -> Components:
-        topic, name = self._topics.line(camera, line.name), identifier(line.name)
+        topic, name = self._topics.rule(camera, "lines", line.name), identifier(line.name)
         counts = {
             f"{way}_{name}": {
                 "platform": "sensor",
@@ -165,47 +180,50 @@ class Discovery:
             }
             for way, icon in (("in", "mdi:arrow-right-bold"), ("out", "mdi:arrow-left-bold"))
         }
-        return counts | {f"line_{name}": self._events(line.name, camera, line.name, [EventKind.CROSSING.value])}
+        return counts | {f"line_{name}": self._events(line.name, camera, line.name, [EventKind.CROSSING])}
 
     def _of_zone(self, camera: str, zone: ZoneState) -> Components:
-        topic, name = self._topics.zone(camera, zone.name), identifier(zone.name)
-        # Nobody knows how many objects are there while the camera is lost.
-        watching = f"{{{{ 'online' if value in {_names(*_WATCHING)} else 'offline' }}}}"
-        both = {
+        name, kinds = identifier(zone.name), (EventKind.ENTER, EventKind.DWELL, EventKind.LEAVE, *_LEVELS)
+        state = self._momentary(camera, "zones", zone.name)
+        return {
+            f"objects_{name}": _number(f"{zone.name} objects", "inside") | state,
+            f"occupancy_{name}": _occupancy(f"{zone.name} occupancy", "value_json.inside > 0") | state,
+            f"zone_{name}": self._events(zone.name, camera, zone.name, kinds),
+        }
+
+    def _of_count(self, camera: str, name: str) -> Components:
+        state = self._momentary(camera, "counts", name)
+        return {
+            f"number_{identifier(name)}": _number(f"{name} objects", "number") | state,
+            f"count_{identifier(name)}": self._events(name, camera, name, _LEVELS),
+        }
+
+    def _of_presence(self, camera: str, name: str) -> Components:
+        state = self._momentary(camera, "presence", name)
+        return {
+            f"present_{identifier(name)}": _occupancy(f"{name} presence", "value_json.present") | state,
+            f"presence_{identifier(name)}": self._events(name, camera, name, (EventKind.APPEAR, EventKind.DISAPPEAR)),
+        }
+
+    def _momentary(self, camera: str, group: str, name: str) -> dict[str, Any]:
+        """The topic of what is true only while the camera runs: nobody knows who is there while it is lost."""
+        watching = f"{{{{ 'online' if value in {_names(*WATCHING)} else 'offline' }}}}"
+        return {
             "availability": [
                 {"topic": self._topics.status},
                 {"topic": self._topics.state(camera), "value_template": watching},
             ],
             "availability_mode": "all",
-            "state_topic": topic,
-        }
-        kinds = (EventKind.ENTER, EventKind.DWELL, EventKind.LEAVE, EventKind.ABOVE, EventKind.BELOW, EventKind.NORMAL)
-        return {
-            f"objects_{name}": {
-                "platform": "sensor",
-                "name": f"{zone.name} objects",
-                "icon": "mdi:counter",
-                "state_class": "measurement",
-                "value_template": "{{ value_json.inside }}",
-                **both,
-            },
-            f"occupancy_{name}": {
-                "platform": "binary_sensor",
-                "name": f"{zone.name} occupancy",
-                "device_class": "occupancy",
-                "value_template": "{{ 'ON' if value_json.inside > 0 else 'OFF' }}",
-                **both,
-            },
-            f"zone_{name}": self._events(zone.name, camera, zone.name, [kind.value for kind in kinds]),
+            "state_topic": self._topics.rule(camera, group, name),
         }
 
-    def _events(self, name: str, camera: str, rule: str | None, kinds: list[str]) -> dict[str, Any]:
+    def _events(self, name: str, camera: str, rule: str | None, kinds: Iterable[EventKind]) -> dict[str, Any]:
         return {
             "platform": "event",
             "name": name,
             "icon": "mdi:motion-sensor",
             "state_topic": self._topics.events_of(camera, rule),
-            "event_types": [*kinds, FILE],
+            "event_types": [kind.value for kind in kinds],
             "value_template": _EVENT_TEMPLATE,
         }
 
@@ -232,6 +250,25 @@ def topics_of(payload: bytes) -> set[str]:
         return set()
 
 
+def _number(name: str, key: str) -> dict[str, Any]:
+    return {
+        "platform": "sensor",
+        "name": name,
+        "icon": "mdi:counter",
+        "state_class": "measurement",
+        "value_template": f"{{{{ value_json.{key} }}}}",
+    }
+
+
+def _occupancy(name: str, condition: str) -> dict[str, Any]:
+    return {
+        "platform": "binary_sensor",
+        "name": name,
+        "device_class": "occupancy",
+        "value_template": f"{{{{ 'ON' if {condition} else 'OFF' }}}}",
+    }
+
+
 def _names(*conditions: CameraCondition) -> str:
     return str([condition.value for condition in conditions])
 
@@ -256,4 +293,4 @@ def _version() -> str:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")

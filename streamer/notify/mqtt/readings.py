@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Any
 
-from streamer.notify.mqtt.home_assistant import Discovery, platforms, topics_of
+from streamer.notify.mqtt.home_assistant import WATCHING, Discovery, platforms, topics_of
 from streamer.notify.mqtt.topics import Topics
 from streamer.notify.target import CameraReadings
 
@@ -29,6 +31,7 @@ class Readings:
         self._topics, self._discovery = topics, discovery
         self._lock = threading.Lock()
         self._cameras: dict[str, CameraReadings] = {}
+        self._begun: set[str] = set()  # cameras whose rules are known, because they have run
         self._names: Collection[str] | None = None  # of all cameras; None: unknown
         # By the topic of a device: the platforms of all entities that Home Assistant may have, and their topics.
         self._entities: dict[str, dict[str, str]] = {}
@@ -39,14 +42,23 @@ class Readings:
         return {} if self._discovery is None else {self._discovery.program_topic: self._discovery.program()}
 
     def update(self, readings: CameraReadings) -> Retained:
-        """The newest readings of a camera. Those of its former lines and zones are taken back."""
+        """The newest readings of a camera. Those of its former rules are taken back."""
         with self._lock:
+            if self._names is not None and readings.camera not in self._names:
+                return {}  # of a camera that was removed, and ends late
             before = self._cameras.get(readings.camera)
+            if readings.condition not in WATCHING and before is not None and not _rules(readings):
+                # A camera that starts again has no readings of rules yet, and keeps those that it had.
+                readings = replace(readings, watched=before.watched)
             self._cameras[readings.camera] = readings
             values = self._values(readings)
-            if before is None or _rules(before) != _rules(readings):
+            is_new = readings.condition in WATCHING and readings.camera not in self._begun
+            if is_new or before is None or _rules(before) != _rules(readings):
                 gone = {} if before is None else dict.fromkeys(self._values(before), b"")
-                values = gone | values | self._device(readings)
+                values = gone | values
+                if readings.condition in WATCHING:
+                    self._begun.add(readings.camera)
+                    values |= self._device(readings)
             return values
 
     def keep_only(self, cameras: Collection[str]) -> Retained:
@@ -56,6 +68,7 @@ class Readings:
             found: Retained = {}
             for name in [*self._cameras]:
                 if name not in self._names:
+                    self._begun.discard(name)
                     found |= dict.fromkeys(self._values(self._cameras.pop(name)), b"")
                     found |= {self._topics.last_event(name): b"", self._topics.snapshot(name): b""}
             for topic in [*self._entities]:
@@ -78,7 +91,7 @@ class Readings:
             )
             for camera, readings in self._cameras.items():
                 if self._discovery.topic(camera) == topic:
-                    return self._device(readings)
+                    return self._device(readings) if camera in self._begun else {}
             return self._taken_back(topic)
 
     def _taken_back(self, topic: str) -> Retained:
@@ -99,19 +112,25 @@ class Readings:
         return {topic: self._discovery.camera(readings, removed)}
 
     def _values(self, readings: CameraReadings) -> Retained:
-        camera, watched = readings.camera, readings.watched
-        found = {self._topics.state(camera): readings.condition.value.encode()}
-        for line in watched.lines:
-            found[self._topics.line(camera, line.name)] = _json({"in": line.entered, "out": line.left})
-        for zone in watched.zones:
-            found[self._topics.zone(camera, zone.name)] = _json({"inside": zone.inside, "entered": zone.entered})
+        found = {self._topics.state(readings.camera): readings.condition.value.encode()}
+        for group, name, value in _of_rules(readings):
+            topic = self._topics.rule(readings.camera, group, name)
+            found[topic] = json.dumps(value, separators=(",", ":")).encode()
         return found
 
 
-def _rules(readings: CameraReadings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _of_rules(readings: CameraReadings) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The reading of each rule: its section in the settings, its name, its value."""
     watched = readings.watched
-    return tuple(line.name for line in watched.lines), tuple(zone.name for zone in watched.zones)
+    for line in watched.lines:
+        yield "lines", line.name, {"in": line.entered, "out": line.left}
+    for zone in watched.zones:
+        yield "zones", zone.name, {"inside": zone.inside, "entered": zone.entered, "level": zone.level}
+    for count in watched.counts:
+        yield "counts", count.name, {"number": count.number, "level": count.level}
+    for one in watched.presence:
+        yield "presence", one.name, {"present": one.present}
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+def _rules(readings: CameraReadings) -> list[tuple[str, str]]:
+    return [(group, name) for group, name, _ in _of_rules(readings)]

@@ -8,11 +8,11 @@ too. A new client for each connection has nothing to resend.
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,18 @@ class Received:
     topic: str
     payload: bytes
     retained: bool
+
+
+def ready(readable: Sequence[socket.socket], writable: Sequence[socket.socket], timeout_s: float) -> dict[Any, int]:
+    """Wait for sockets like `select.select`, which fails in a program with a thousand open files.
+
+    Returns:
+        `selectors.EVENT_READ` and `EVENT_WRITE` of those that are ready.
+    """
+    with selectors.DefaultSelector() as selector:
+        for one in readable:
+            selector.register(one, selectors.EVENT_READ | (selectors.EVENT_WRITE if one in writable else 0))
+        return {key.fileobj: events for key, events in selector.select(timeout_s)}
 
 
 class Session:
@@ -192,10 +204,10 @@ class Session:
         writable = [connection] if self._client.want_write() else []
         if getattr(connection, "pending", int)():
             timeout_s = 0
-        ready, free, _ = select.select(readable, writable, [], timeout_s)
-        if connection in ready or timeout_s == 0:
+        events = ready(readable, writable, timeout_s).get(connection, 0)
+        if events & selectors.EVENT_READ or timeout_s == 0:
             self._client.loop_read()  # first: it may say why the broker accepts nothing more
-        if free:
+        if events & selectors.EVENT_WRITE:
             self._client.loop_write()
         self._client.loop_misc()
         self._send_queued()

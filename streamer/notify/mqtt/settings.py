@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from streamer.config.notify import TargetSettings
 from streamer.config.section import Section
-from streamer.system.secret_references import SecretText
+from streamer.network.secret_references import SecretText
 from streamer.system.secrets import SECRETS, split_credentials
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}

@@ -22,6 +22,8 @@ from streamer.notify.mqtt.topics import Topics
 from streamer.notify.target import CameraReadings, Message, TargetContext
 
 _BORN = b"online"
+_PICTURE_ATTEMPTS = 3
+"""A message that failed so often is sent without its picture."""
 
 
 class MqttTarget:
@@ -60,7 +62,7 @@ class MqttTarget:
     def deliver(self, message: Message) -> str:
         """See `Target`."""
         event, payload = message.event, message.payload
-        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
         topic = self._topics.event(event.camera, event.rule, payload["type"])
         publications = [Publication(topic, body, key=message.key, content_type="application/json")]
         if self._shows_readings and self._readings.has(event.camera):
@@ -71,11 +73,17 @@ class MqttTarget:
     def _newest(self, message: Message, body: bytes) -> Iterator[Publication]:
         """The readings that a message changes."""
         camera = message.event.camera
-        if self._settings.snapshot and message.snapshot is not None:
+        if message.phase is not None:
+            yield Publication(self._topics.last_event(camera), body, retain=True, content_type="application/json")
+        elif self._sends_picture(message) and message.snapshot is not None:
             with suppress(OSError):  # deleted to make room
                 picture = message.snapshot.read_bytes()
                 yield Publication(self._topics.snapshot(camera), picture, retain=True, content_type="image/jpeg")
-        yield Publication(self._topics.last_event(camera), body, retain=True, content_type="application/json")
+
+    def _sends_picture(self, message: Message) -> bool:
+        # With MQTT 3.1.1 a broker does not say that a message is too large, but closes the connection.
+        is_new = "snapshot" in message.payload["files"] and message.attempts < _PICTURE_ATTEMPTS
+        return self._settings.snapshot and is_new
 
     def publish(self, readings: CameraReadings) -> None:
         """See `StateTarget`."""

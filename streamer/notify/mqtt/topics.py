@@ -4,7 +4,9 @@
     <topic>/events/<camera>/<rule>/<type>            each message about an event
     <topic>/cameras/<camera>/state                   running, lost, ...                         retained
     <topic>/cameras/<camera>/lines/<line>            {"in": 3, "out": 1}                        retained
-    <topic>/cameras/<camera>/zones/<zone>            {"inside": 2, "entered": 7}                retained
+    <topic>/cameras/<camera>/zones/<zone>            {"inside": 2, "entered": 7, ...}           retained
+    <topic>/cameras/<camera>/counts/<rule>           {"number": 4, "level": "above"}            retained
+    <topic>/cameras/<camera>/presence/<rule>         {"present": true}                          retained
     <topic>/cameras/<camera>/last_event              the last message about an event            retained
     <topic>/cameras/<camera>/snapshot                the picture of the last event, JPEG        retained
 
@@ -16,14 +18,16 @@ from __future__ import annotations
 
 import re
 
-_NOT_IN_A_LEVEL = re.compile(r"[/+#%\x00-\x1f\x7f-\x9f]")
+_NOT_IN_A_LEVEL = re.compile(r"[/+#%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NO_NAME = "-"
 """The level of an event without a rule."""
 
 
 def level(name: str) -> str:
-    """A name as one level of a topic: `/`, `+`, `#`, `%` and control characters are percent-encoded."""
-    encoded = _NOT_IN_A_LEVEL.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
+    """A name as one level of a topic: `/`, `+`, `#`, `%`, control characters and bytes that are no text are encoded."""
+    encoded = _NOT_IN_A_LEVEL.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), name
+    )
     return encoded or _NO_NAME
 
 
@@ -54,13 +58,9 @@ class Topics:
         """The condition of a camera."""
         return f"{self.camera(camera)}/state"
 
-    def line(self, camera: str, name: str) -> str:
-        """The counts of a line."""
-        return f"{self.camera(camera)}/lines/{level(name)}"
-
-    def zone(self, camera: str, name: str) -> str:
-        """The counts of a zone."""
-        return f"{self.camera(camera)}/zones/{level(name)}"
+    def rule(self, camera: str, group: str, name: str) -> str:
+        """The reading of a rule; `group` is its section in the settings: lines, zones, counts or presence."""
+        return f"{self.camera(camera)}/{group}/{level(name)}"
 
     def last_event(self, camera: str) -> str:
         """The last message about an event of a camera."""

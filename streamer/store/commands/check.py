@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamer.errors import ConfigError
-from streamer.store import changes, files, queries
+from streamer.store import changes, files, queries, recordings
 from streamer.store.commands.access import changing, reading
 from streamer.store.commands.deletion import delete_noted_files
 from streamer.store.database.connections import StoreError, begin_anew
@@ -79,6 +79,7 @@ def check(folder: Path, *, repair: bool) -> Checked:
         return found
     _check_rows(folder, found, repair)
     _check_files(folder, found, repair)
+    _check_recordings(folder, found, repair)
     with reading(folder) as connection:
         events, size = connection.execute("SELECT count(*), total(bytes) FROM events").fetchone()
     found.lines.append(f"{counted(events, 'event')}, {size / 1e6:,.1f} MB of files")
@@ -156,6 +157,17 @@ def _check_files(folder: Path, found: Checked, repair: bool) -> None:
     elif without and kept_databases:
         text += f"; they may belong to {kept_databases[0].name}: delete that file first if you do not need it"
     found.add(text, len(without), mended="deleted" if repair and not kept_databases else "")
+
+
+def _check_recordings(folder: Path, found: Checked, repair: bool) -> None:
+    """Find files of continuous recordings that somebody has deleted."""
+    with reading(folder) as connection:
+        gone = recordings.missing(connection)
+    if gone and repair:
+        with changing(folder) as connection:
+            recordings.forget(connection, gone)
+    text = f"{counted(len(gone), 'recorded file')} missing, such as {gone[0] if gone else ''}"
+    found.add(text, len(gone), mended="forgotten" if repair else "")
 
 
 def _event_files(folder: Path) -> Iterator[tuple[Path, str, str]]:

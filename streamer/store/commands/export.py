@@ -21,7 +21,7 @@ from streamer.system.paths import encodable
 COLUMNS = (
     "id", "camera", "rule", "kind", "direction", "label", "track", "start_time", "end_time", "duration_s",
     "start_s", "end_s", "zones", "score", "value", "text", "ending", "clip", "annotated", "boxes", "snapshot",
-    "crop", "clip_start_time", "clip_duration_s", "bytes", "favourite",
+    "crop", "clip_start_time", "clip_duration_s", "clip_note", "bytes", "favourite",
 )  # fmt: skip
 """Columns of the CSV; the keys of `event_json`. Zones are separated by spaces."""
 

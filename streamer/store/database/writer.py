@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ MOST_TOGETHER = 500
 """Changes of one transaction."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.1, 10.0
 END_S = 10.0
+SILENT_S = 300.0
+"""The same failure is reported once in this time: a disk that is nearly full fails again and again."""
 _TEMPORARY = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -94,7 +97,7 @@ class Writer:
         self._committed, self._renewed = committed, renewed
         self._file = identity(path)
         self._queue: BoundedQueue[Change] = BoundedQueue(MOST_WAITING, newest=True)
-        self._lost = 0
+        self._lost, self._silent_until_s = 0, 0.0
         self._lock = threading.Lock()
         self._retry, self._ending = threading.Event(), threading.Event()
         self._disk_full: Callable[[], None] = lambda: None
@@ -142,7 +145,7 @@ class Writer:
 
     def _write(self, batch: Sequence[Change]) -> None:
         """Commit changes, as often as it takes."""
-        backoff, failed = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S), False
+        backoff, failed, said = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S), False, False
         while True:
             try:
                 self._commit(batch)
@@ -152,8 +155,9 @@ class Writer:
                     continue
                 if not _is_temporary(error):
                     return self._write_each(batch, error)
-                if not failed:
+                if not failed and time.monotonic() >= self._silent_until_s:
                     log.warning("store: events cannot be written to %s: %s; they wait in memory", self._path, error)
+                    said, self._silent_until_s = True, time.monotonic() + SILENT_S
                 failed = True
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
                     self._disk_full()
@@ -164,7 +168,7 @@ class Writer:
                 return None
             self._retry.wait(backoff.next_s())
             self._retry.clear()
-        if failed:
+        if said:
             self._report_recovery()
         self._announce(batch)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -15,6 +16,8 @@ from typing import Any, Self
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 PROGRAM = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or ""
 """Debian installs it where only root looks for programs."""
@@ -30,18 +33,22 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """A broker without persistence: a restart loses what was retained.
+    """A broker; without persistence a restart loses what was retained, and all sessions.
 
     Args:
         folder: of its configuration.
         lines: of the configuration, besides the listener; logins are optional if there are none.
+        persistent: it keeps everything over `stop(signal.SIGTERM)`.
     """
 
-    def __init__(self, folder: Path, lines: Sequence[str] = ("allow_anonymous true",)) -> None:
+    def __init__(
+        self, folder: Path, lines: Sequence[str] = ("allow_anonymous true",), *, persistent: bool = False
+    ) -> None:
         self.port = free_port()
         self._file = folder / f"mosquitto-{self.port}.conf"
         self._log = folder / f"mosquitto-{self.port}.log"
-        listener = (f"listener {self.port} 127.0.0.1", "persistence false", "max_queued_messages 1000000")
+        kept = f"persistence {str(persistent).lower()}", f"persistence_location {folder}/"
+        listener = (f"listener {self.port} 127.0.0.1", "max_queued_messages 1000000", *kept)
         # As root it would become another user, who cannot read the files of the test.
         self._file.write_text("\n".join((*listener, "user root", *lines)) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,7 +97,7 @@ class Mosquitto:
 
 
 class Listener:
-    """A subscriber with QoS 1, which connects again when the broker comes back.
+    """A subscriber with QoS 1, which connects again when the broker comes back, and continues its session.
 
     Args:
         port: of the broker.
@@ -105,7 +112,11 @@ class Listener:
         self.changed = threading.Condition()
         self.messages: list[paho.MQTTMessage] = []
         self._subscribed = threading.Event()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=f"listener-{secrets.token_hex(4)}",
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )
         self._client.reconnect_delay_set(1, 1)
         if user:
             self._client.username_pw_set(user, password)
@@ -113,7 +124,9 @@ class Listener:
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_disconnect = lambda *_: self._subscribed.clear()
         self._client.on_message = self._received
-        self._client.connect_async("127.0.0.1", port)
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session.SessionExpiryInterval = 600
+        self._client.connect_async("127.0.0.1", port, clean_start=False, properties=session)
 
     def __enter__(self) -> Self:
         self._client.loop_start()

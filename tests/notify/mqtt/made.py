@@ -13,7 +13,7 @@ from streamer.notify.mqtt.target import MqttTarget
 from streamer.notify.payload import payload_of
 from streamer.notify.target import CameraCondition, CameraReadings, Message, TargetContext
 from streamer.store.records import EventRecord
-from streamer.values.events import EventKind, EventPhase, LineState, Watched, ZoneState
+from streamer.values.events import CountState, EventKind, EventPhase, LineState, PresenceState, Watched, ZoneState
 
 PATH = "notify.targets.home"
 CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
@@ -42,11 +42,15 @@ def readings(
     condition: CameraCondition = CameraCondition.RUNNING,
     lines: dict[str, tuple[int, int]] | None = None,
     zones: dict[str, tuple[int, int]] | None = None,
+    counts: dict[str, int] | None = None,
+    presence: dict[str, bool] | None = None,
 ) -> CameraReadings:
-    """Readings with lines (in, out) and zones (inside, entered)."""
+    """Readings with lines (in, out), zones (inside, entered), numbers of objects, and whether one is present."""
     watched = Watched(
         lines=tuple(LineState(name, CORNERS[:2], *counts) for name, counts in (lines or {}).items()),
         zones=tuple(ZoneState(name, CORNERS, *counts) for name, counts in (zones or {}).items()),
+        counts=tuple(CountState(name, number) for name, number in (counts or {}).items()),
+        presence=tuple(PresenceState(name, present) for name, present in (presence or {}).items()),
     )
     return CameraReadings(camera, condition, watched)
 
@@ -74,4 +78,5 @@ def message(
         score=0.8,
     )
     key = f"{event.id}-{event.revision}"
-    return Message(event, phase, key, payload_of(event, phase, key), snapshot=snapshot)
+    files = ("snapshot",) if phase is None else ()
+    return Message(event, phase, key, payload_of(event, phase, key, files), snapshot=snapshot)

@@ -17,7 +17,7 @@ from tests.notify.mqtt.made import message, readings
 
 TOPICS = Topics("streamer")
 DISCOVERY = Discovery(TOPICS, "homeassistant")
-GATE = readings(lines={"driveway": (3, 1)}, zones={"yard": (2, 7)})
+GATE = readings(lines={"driveway": (3, 1)}, zones={"yard": (2, 7)}, counts={"cars": 4}, presence={"dog": True})
 GATE_TOPIC = "homeassistant/device/streamer/camera_gate/config"
 NAMES = ("gate", "in_gate", "Gate", "gate 1", "gate/1", "gate+1", "Tür", "门", "a" * 64, "#", "..")
 
@@ -51,12 +51,16 @@ def test_a_camera_is_a_device_behind_that_of_the_program() -> None:
         "zone_yard": "event",
         "objects_yard": "sensor",
         "occupancy_yard": "binary_sensor",
+        "count_cars": "event",
+        "number_cars": "sensor",
+        "presence_dog": "event",
+        "present_dog": "binary_sensor",
     }
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_of_a_camera_and_a_rule_makes_a_valid_device(name: str) -> None:
-    reading = readings(name, lines={name: (0, 0)}, zones={name: (0, 0)})
+    reading = readings(name, lines={name: (0, 0)}, zones={name: (0, 0)}, counts={name: 0}, presence={name: False})
     checked(DISCOVERY.topic(name), DISCOVERY.camera(reading, {}))
 
 
@@ -100,6 +104,14 @@ def test_a_zone_has_a_number_of_objects_and_an_occupancy(inside: int, occupied: 
     assert rendered(occupancy["value_template"], retained[occupancy["state_topic"]]) == occupied
 
 
+@pytest.mark.parametrize(("number", "present", "shown"), [(0, False, "OFF"), (4, True, "ON")])
+def test_counts_and_presence_are_shown(number: int, present: bool, shown: str) -> None:
+    retained = Readings(TOPICS, None).update(readings(counts={"cars": number}, presence={"dog": present}))
+    cars, dog = entity("number_cars"), entity("present_dog")
+    assert rendered(cars["value_template"], retained[cars["state_topic"]]) == str(number)
+    assert rendered(dog["value_template"], retained[dog["state_topic"]]) == shown
+
+
 @pytest.mark.parametrize(
     ("condition", "connection", "covered", "zones"),
     [
@@ -127,12 +139,11 @@ def test_the_state_of_a_camera_is_shown(condition: CameraCondition, connection: 
         ("zone_yard", "yard", EventKind.ENTER, EventPhase.START, "enter"),
         ("zone_yard", "yard", EventKind.ENTER, EventPhase.UPDATE, "dwell"),
         ("zone_yard", "yard", EventKind.ENTER, EventPhase.END, "leave"),
-        ("events", "yard", EventKind.ENTER, None, "file"),
         ("events", "camera", EventKind.CAMERA_LOST, EventPhase.END, "camera_back"),
     ],
 )
 def test_a_message_is_an_event_of_its_entity(
-    entity_id: str, rule: str, kind: EventKind, phase: EventPhase | None, event_type: str
+    entity_id: str, rule: str, kind: EventKind, phase: EventPhase, event_type: str
 ) -> None:
     told = message(rule=rule, kind=kind, phase=phase)
     event = entity(entity_id)
@@ -146,11 +157,36 @@ def test_a_message_is_an_event_of_its_entity(
     assert shown["message_id"] == told.key
 
 
+def test_a_message_about_a_file_is_no_event() -> None:
+    body = json.dumps(message(phase=None).payload).encode()
+    assert rendered(entity("events")["value_template"], body) == ""
+
+
 def test_the_last_event_has_its_fields_as_attributes() -> None:
     body = json.dumps(message().payload).encode()
     sensor = entity("last_event")
     assert rendered(sensor["value_template"], body) == "crossing"
     assert json.loads(rendered(sensor["json_attributes_template"], body))["rule"] == "driveway"
+
+
+def test_a_camera_that_starts_again_keeps_its_entities() -> None:
+    """It has no readings of its rules until its first frame. An entity that is removed loses its history."""
+    kept = Readings(TOPICS, DISCOVERY)
+    first = kept.update(GATE)
+    for condition in (CameraCondition.LOST, CameraCondition.STOPPED, CameraCondition.STARTING):
+        again = kept.update(readings(condition=condition))
+        assert again == {topic: first[topic] for topic in again if topic != "streamer/cameras/gate/state"} | {
+            "streamer/cameras/gate/state": condition.value.encode()
+        }
+    assert kept.update(GATE) == {topic: payload for topic, payload in first.items() if topic != GATE_TOPIC}
+
+
+def test_a_program_that_starts_again_keeps_the_entities_of_its_cameras() -> None:
+    kept = Readings(TOPICS, DISCOVERY)
+    kept.keep_only(["gate"])
+    assert GATE_TOPIC not in kept.update(readings(condition=CameraCondition.STARTING))
+    assert kept.announced(GATE_TOPIC, DISCOVERY.camera(GATE, {})) == {}
+    assert kept.update(GATE)[GATE_TOPIC] == DISCOVERY.camera(GATE, {})
 
 
 def test_a_rule_that_goes_away_is_removed() -> None:
@@ -184,9 +220,18 @@ def test_a_camera_of_an_earlier_run_is_removed_once_all_cameras_are_known() -> N
         "streamer/cameras/gate/snapshot",
         "streamer/cameras/gate/lines/driveway",
         "streamer/cameras/gate/zones/yard",
+        "streamer/cameras/gate/counts/cars",
+        "streamer/cameras/gate/presence/dog",
     }
     assert kept.keep_only(["yard"]) == dict.fromkeys(removed, b"")
     assert kept.announced(GATE_TOPIC, DISCOVERY.camera(GATE, {})) == dict.fromkeys(removed, b"")
+
+
+def test_a_removed_camera_that_ends_late_stays_removed() -> None:
+    kept = Readings(TOPICS, DISCOVERY)
+    kept.update(GATE)
+    assert kept.keep_only(["yard"])[GATE_TOPIC] == b""
+    assert kept.update(readings(condition=CameraCondition.STOPPED)) == {}
 
 
 def test_a_camera_that_starts_later_keeps_its_device() -> None:

@@ -56,6 +56,8 @@ def test_names_cannot_leave_their_level_of_the_topic(mosquitto: Mosquitto) -> No
     with Listener(mosquitto.port, EVENTS + "#") as listener, target_at(mosquitto.url) as target:
         target.deliver(message(camera="a/b", rule="+#%", kind=EventKind.ENTER, phase=EventPhase.START))
         target.deliver(message(camera="Tür 1", rule=""))
+        target.deliver(message(camera="clip\udce4.mp4"))  # the name of a file in Latin-1
+        listener.wait_for_topic("streamer/events/clip%E4.mp4/driveway/crossing")
         listener.wait_for_topic("streamer/events/a%2Fb/%2B%23%25/enter")
         listener.wait_for_topic("streamer/events/Tür 1/-/crossing")
 
@@ -64,8 +66,9 @@ def test_the_last_event_and_its_picture_are_retained(mosquitto: Mosquitto, tmp_p
     picture = tmp_path / "event.jpg"
     picture.write_bytes(bytes(range(256)) * 1000)
     with target_at(mosquitto.url) as target:
-        target.deliver(message(1, snapshot=picture))
+        target.deliver(message(1))
         target.deliver(message(2))
+        target.deliver(message(1, phase=None, snapshot=picture))
         with Listener(mosquitto.port, f"{GATE}/#") as listener:
             assert json.loads(listener.wait_for_topic(f"{GATE}/last_event").payload) == message(2).payload
             assert listener.wait_for_topic(f"{GATE}/snapshot").payload == picture.read_bytes()
@@ -79,15 +82,15 @@ def test_a_picture_that_was_deleted_or_is_not_wanted_is_left_out(
     if not wanted:
         picture.write_bytes(b"picture")
     with Listener(mosquitto.port) as listener, target_at(mosquitto.url, snapshot=wanted) as target:
-        target.deliver(message(snapshot=picture))
-        listener.wait_for_topic(f"{GATE}/last_event")
+        target.deliver(message(phase=None, snapshot=picture))
+        listener.wait_for_topic(f"{EVENTS}gate/driveway/file")
         assert not listener.of(f"{GATE}/snapshot")
 
 
 def test_readings_are_retained(mosquitto: Mosquitto) -> None:
     with target_at(mosquitto.url) as target, Listener(mosquitto.port) as listener:
         target.publish(readings(lines={"drive": (1, 0)}, zones={"yard": (1, 1)}))
-        listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":1,"entered":1}')
+        listener.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":1,"entered":1,"level":"normal"}')
         target.publish(readings(lines={"drive": (2, 0)}, zones={"yard": (0, 1)}, condition=CameraCondition.LOST))
         listener.wait_for_topic(f"{GATE}/lines/drive", b'{"in":2,"out":0}')
         listener.wait_for_topic(f"{GATE}/state", b"lost")
@@ -95,7 +98,7 @@ def test_readings_are_retained(mosquitto: Mosquitto) -> None:
             later.wait_for_topic("streamer/status", b"online")
             later.wait_for_topic(f"{GATE}/state", b"lost")
             later.wait_for_topic(f"{GATE}/lines/drive", b'{"in":2,"out":0}')
-            assert later.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1}').retain
+            assert later.wait_for_topic(f"{GATE}/zones/yard", b'{"inside":0,"entered":1,"level":"normal"}').retain
 
 
 def test_unchanged_readings_are_not_published_again(mosquitto: Mosquitto) -> None:

@@ -22,10 +22,10 @@ from pydantic import Field, field_validator
 
 from streamer.config.notify import TargetSettings
 from streamer.errors import ConfigError
+from streamer.network.secret_references import SecretText, TextWithSecrets, resolved
 from streamer.notify import template
-from streamer.notify.http_client import Answer, HttpClient
 from streamer.notify.target import DeliveryError, Message, TargetContext
-from streamer.system.secret_references import SecretText, TextWithSecrets, resolved
+from streamer.notify.webhook.http_client import Answer, HttpClient
 from streamer.system.secrets import redacted
 
 JSON = "application/json"

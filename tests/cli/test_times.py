@@ -1,4 +1,4 @@
-"""Times as users write them."""
+"""Times as users write them, and as they are shown."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from streamer.cli.events.times import local, moment_of
 from streamer.errors import ConfigError
-from streamer.system.moments import moment_of, shown
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +22,16 @@ def _in_berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+def written(moment: datetime) -> str:
+    return local(moment.timestamp(), tenths=True)
+
+
 def now() -> datetime:
     return datetime(2026, 3, 11, 9, 30, tzinfo=UTC).astimezone()  # a Wednesday, 10:30 in Berlin
 
 
 @pytest.mark.parametrize(
-    ("text", "local"),
+    ("text", "meant"),
     [
         ("2026-03-10 10:15", "2026-03-10 10:15:00"),
         ("2026-03-10 9:15", "2026-03-10 09:15:00"),
@@ -52,8 +56,8 @@ def now() -> datetime:
         ("@1773135300", "2026-03-10 10:35:00"),
     ],
 )
-def test_a_text_means_a_moment(text: str, local: str) -> None:
-    assert shown(moment_of(text, now())) == local
+def test_a_text_means_a_moment(text: str, meant: str) -> None:
+    assert written(moment_of(text, now())) == meant
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_other_texts_are_refused_with_examples(text: str) -> None:
 
 def test_a_time_of_day_can_be_the_first_one_after_another_moment() -> None:
     begin = moment_of("23:50", now())
-    assert shown(moment_of("0:05", now(), after=begin)) == "2026-03-11 00:05:00"
+    assert written(moment_of("0:05", now(), after=begin)) == "2026-03-11 00:05:00"
     assert moment_of("0:05", now(), after=begin) - begin == timedelta(minutes=15)
 
 
@@ -74,7 +78,7 @@ def test_the_day_of_a_clock_change_has_its_own_length() -> None:
     after = datetime(2026, 3, 29, 12, 0, tzinfo=UTC).astimezone()
     assert moment_of("today 4:00", after) - moment_of("today 1:00", after) == timedelta(hours=2)
     soon_after = datetime(2026, 3, 29, 22, 30, tzinfo=UTC).astimezone()  # 0:30 on Monday, after a Sunday of 23 hours
-    assert shown(moment_of("yesterday", soon_after)) == "2026-03-29 00:00:00"
+    assert written(moment_of("yesterday", soon_after)) == "2026-03-29 00:00:00"
 
 
 def test_the_time_zone_is_that_of_the_machine() -> None:

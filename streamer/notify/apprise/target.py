@@ -15,10 +15,10 @@ from typing import Any, ClassVar, Self
 
 from streamer.config.notify import MessageType, TargetSettings
 from streamer.errors import ConfigError
+from streamer.network.secret_references import TextWithSecrets, resolved
 from streamer.notify import template
-from streamer.notify.sentences import local_time, sentence
+from streamer.notify.apprise.sentences import local_time, sentence
 from streamer.notify.target import DeliveryError, Message, TargetContext
-from streamer.system.secret_references import TextWithSecrets, resolved
 from streamer.system.secrets import SECRETS
 from streamer.system.suggestions import import_extra
 from streamer.system.threads import Thread

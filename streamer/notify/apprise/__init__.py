@@ -1,0 +1,1 @@
+"""Notifications for persons, with the library apprise."""

@@ -1,0 +1,37 @@
+"""Checks where events are kept, and the targets that are told of them, without opening anything. The main thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from streamer.config.events import StoreSettings
+from streamer.config.notify import NotifySettings
+from streamer.errors import ConfigError
+from streamer.events.service import require_store
+from streamer.notify.notifier import build
+
+
+def described(store: StoreSettings, notify: NotifySettings) -> list[str]:
+    """Where events are kept, and who is told, one line; none if they are not kept."""
+    told = [f"{name} ({settings.type})" for name, settings in notify.targets.items()]
+    return [f"events: {store.folder}{', told to ' if told else ''}{', '.join(told)}"] if store.folder else []
+
+
+def event_problems(store: StoreSettings, notify: NotifySettings) -> Iterator[str]:
+    """What keeps events from being stored or told, one line each."""
+    for name, settings in notify.targets.items():
+        try:
+            build(name, settings, store.folder).close()
+        except ConfigError as error:
+            yield str(error)
+    try:
+        require_store(store, notify)
+    except ConfigError as error:
+        yield str(error)
+    if store.folder is not None:
+        exists = next(one for one in (store.folder.absolute(), *store.folder.absolute().parents) if one.exists())
+        if not exists.is_dir():
+            yield f"store.folder: {exists} is no folder; choose another one"
+        elif not os.access(exists, os.W_OK | os.X_OK):
+            yield f"store.folder: cannot write in {exists}; choose another folder, or change its owner or rights"

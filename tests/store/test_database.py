@@ -1,0 +1,193 @@
+"""Database files that are corrupt, of another version or program, or in a folder that does not fit."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamer.errors import ConfigError
+from streamer.store import schema
+from streamer.store.commands.access import changing, reading
+from streamer.store.database import folder as store_folder
+from streamer.store.database.connections import StoreError
+from streamer.store.event_store import EventStore
+from streamer.store.records import EventFilter
+from streamer.values.events import EventPhase
+from tests.store.stores import ended, filled, rows, settings, until
+
+PAGE = 4096
+
+
+def damage(path: Path, first: int, last: int) -> None:
+    """Overwrite bytes of a file."""
+    with path.open("r+b") as file:
+        file.seek(first)
+        file.write(b"\xa5" * (last - first))
+
+
+def damage_index(folder: Path, name: str) -> None:
+    """Overwrite the first page of an index."""
+    ((page,),) = rows(folder, f"SELECT rootpage FROM sqlite_master WHERE name = '{name}'")
+    damage(folder / "events.db", (page - 1) * PAGE, page * PAGE)
+
+
+def kept(folder: Path) -> list[Path]:
+    """The databases that were set aside, without their logs."""
+    return [path for path in folder.glob("events.db.corrupt-*") if not path.name.endswith(("-wal", "-shm"))]
+
+
+def test_a_corrupt_database_is_set_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with EventStore(settings(tmp_path)) as store:
+        filled(store, 3)
+    damage(tmp_path / "events.db", 0, 200)
+    content = (tmp_path / "events.db").read_bytes()
+    with EventStore(settings(tmp_path)) as store:
+        store.save(ended(), EventPhase.END)
+        assert store.flush()
+        assert len(store.find()) == 1
+    (aside,) = kept(tmp_path)
+    assert aside.read_bytes() == content
+    assert f"{tmp_path / 'events.db'} is corrupt" in caplog.text
+    assert aside.name in caplog.text
+
+
+def test_what_can_be_read_of_a_corrupt_database_is_taken_over(tmp_path: Path) -> None:
+    with EventStore(settings(tmp_path)) as store:
+        for number in range(2000):
+            store.save(ended(), EventPhase.END, ["mqtt"] if number % 10 == 0 else [])
+        assert store.flush()
+    damage_index(tmp_path, "events_by_time")
+    middle = (tmp_path / "events.db").stat().st_size // PAGE // 2 * PAGE
+    damage(tmp_path / "events.db", middle, middle + PAGE)
+    with EventStore(settings(tmp_path)) as store:
+        assert store.find(limit=1)
+        assert len(store.find(limit=3000)) > 1500
+        assert store.waiting("mqtt") > 100
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+
+
+def test_damage_that_a_read_finds_replaces_the_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with EventStore(settings(tmp_path)) as store:
+        for _ in range(500):
+            store.save(ended(), EventPhase.END)
+    with EventStore(settings(tmp_path)) as store:
+        damage_index(tmp_path, "events_by_camera")
+        assert store.find(EventFilter(cameras=("gate",))) == []
+        until(lambda: len(kept(tmp_path)) == 1)
+        until(lambda: len(store.find(EventFilter(cameras=("gate",)), limit=1000)) == 500)
+        store.save(ended(), EventPhase.END, ["mqtt"])
+        assert store.flush()
+        assert len(store.find(limit=1000)) == 501
+        assert store.waiting("mqtt") == 1
+    assert "500 events and 0 waiting messages" in caplog.text
+
+
+def test_a_database_that_is_deleted_while_the_program_runs_begins_anew(tmp_path: Path) -> None:
+    last = ended()
+    with EventStore(settings(tmp_path)) as store:
+        filled(store, 3)
+        for path in tmp_path.glob("events.db*"):
+            path.unlink()
+        store.save(last, EventPhase.END)
+        assert store.flush()
+        assert store.find() == [last]
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with EventStore(settings(tmp_path)):
+        pass
+    connection = sqlite3.connect(tmp_path / "events.db")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(ConfigError, match=r"^store\.folder: \S+ has version 99.* update Streamer, or"):
+        EventStore(settings(tmp_path)).__enter__()
+    with pytest.raises(ConfigError, match="version 99"), reading(tmp_path):
+        pass
+    assert kept(tmp_path) == []
+
+
+def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "events.db")
+    connection.execute("CREATE TABLE events (id)")
+    connection.close()
+    with pytest.raises(ConfigError, match="database of another program; choose another folder"):
+        EventStore(settings(tmp_path)).__enter__()
+
+
+def test_version_1_is_upgraded_with_its_events(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "events.db")
+    connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    connection.close()
+    with reading(tmp_path) as connection:  # a command upgrades it, too
+        assert schema.version_of(connection) == schema.VERSION
+    with EventStore(settings(tmp_path)) as store:
+        (record,) = store.find()
+        assert (record.camera, record.label, record.zones, record.favourite) == ("gate", "Person", ("door",), True)
+        (delivery,) = store.pending("mqtt")
+        assert (delivery.event_id, delivery.phase, delivery.event.label) == (record.id, EventPhase.END, "Person")
+
+
+def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+    (tmp_path / "events.db").touch()
+    with EventStore(settings(tmp_path)) as store:
+        store.save(ended(), EventPhase.END)
+        assert store.flush()
+    assert kept(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"^store\.folder: cannot write \S+file/store: Not a directory; choose"):
+        EventStore(settings(tmp_path / "file" / "store")).__enter__()
+    with pytest.raises(ConfigError, match="has no events"), changing(tmp_path):
+        pass
+
+
+@pytest.mark.system
+def test_a_folder_without_rights_is_refused(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    code = (
+        "import os, sys; from tests.store.stores import settings; from streamer.store.event_store import EventStore; "
+        "from pathlib import Path; os.seteuid(65534); EventStore(settings(Path(sys.argv[1]))).__enter__()"
+    )
+    tmp_path.chmod(0o755)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ConfigError: store.folder: cannot write" in done.stderr
+    assert "Permission denied" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mounts", "kind"),
+    [
+        ("/dev/sda1 / ext4 rw 0 0\nnas:/v {} nfs4 rw 0 0\n", "nfs4"),
+        ("/dev/sda1 / ext4 rw 0 0\nme@nas: {} fuse.sshfs rw 0 0\n", "sshfs"),
+        ("//nas/v / cifs rw 0 0\n/dev/sda1 {} ext4 rw 0 0\n", None),
+        ("nas:/v {} nfs rw 0 0\n/dev/sda1 {} ext4 rw 0 0\n", None),
+        ("nas:/v {}/other nfs rw 0 0\n", None),
+    ],
+)
+def test_a_network_file_system_is_warned_about(
+    tmp_path: Path, mounts: str, kind: str | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk = tmp_path / "my disk"
+    table = tmp_path / "mounts"
+    table.write_text(mounts.replace("{}", str(disk).replace(" ", r"\040")))
+    monkeypatch.setattr(store_folder, "_MOUNTS", table)
+    with EventStore(settings(disk / "store")) as store:
+        store.save(ended(), EventPhase.END)
+    assert [f"({kind})" in record.getMessage() for record in caplog.records] == ([] if kind is None else [True])
+
+
+def test_a_command_says_that_the_database_is_corrupt(tmp_path: Path) -> None:
+    with EventStore(settings(tmp_path)):
+        pass
+    damage(tmp_path / "events.db", 0, 200)
+    with pytest.raises(StoreError, match=r"is corrupt .*--repair' sets it aside"), reading(tmp_path):
+        pass
