@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -28,8 +29,8 @@ class Counter(Protocol):
 class CentreStepCounter:
     """Counts as the documentation of `ultralytics.solutions.ObjectCounter` describes it; own code.
 
-    The step of the centre of a box from one frame to the next is tested against the line. Each id counts once, ever. The
-    direction is that of the step along the axis that the line crosses more.
+    The step of the centre of a box from one frame to the next is tested against the line. Each id counts once, ever.
+    The direction is that of the step along x for a steep line, along y for a flat one.
 
     Args:
         points: of a straight line, in 0..1.
@@ -62,14 +63,15 @@ class CentreStepCounter:
 
 
 class SupervisionCounter:
-    """`LineZone` of the package `supervision` with its own settings: four corners must cross.
+    """`LineZone` of the package `supervision`.
 
     Args:
         points: of a straight line, in 0..1.
+        bottom: the middle of the lower edge must cross; else, as is its default, all four corners.
     """
 
-    def __init__(self, points: Points) -> None:
-        self._points = points[0], points[-1]
+    def __init__(self, points: Points, *, bottom: bool = False) -> None:
+        self._points, self._bottom = (points[0], points[-1]), bottom
         self._zone: object | None = None
         self.counts = (0, 0)
 
@@ -79,8 +81,9 @@ class SupervisionCounter:
         if self._zone is None:
             size = scene.frame.width, scene.frame.height
             # It counts to the other side as `in`, so it gets the points in reverse.
-            ends = [sv.Point(x * size[0], y * size[1]) for x, y in reversed(self._points)]
-            self._zone = sv.LineZone(*ends)
+            start, end = (sv.Point(x * size[0], y * size[1]) for x, y in reversed(self._points))
+            middle = [sv.Position.BOTTOM_CENTER]
+            self._zone = sv.LineZone(start, end, middle) if self._bottom else sv.LineZone(start, end)
         found = sv.Detections(
             xyxy=scene.tracks.boxes.copy(),
             class_id=scene.tracks.labels.astype(int),
@@ -94,7 +97,7 @@ def peers() -> dict[str, Callable[[Points], Counter]]:
     """The counters by name; `supervision` only if it is installed."""
     found: dict[str, Callable[[Points], Counter]] = {}
     if importlib.util.find_spec("supervision"):
-        found["supervision"] = SupervisionCounter
+        found |= {"supervision": SupervisionCounter, "sv. bottom": partial(SupervisionCounter, bottom=True)}
     return found | {"centre step": CentreStepCounter}
 
 
