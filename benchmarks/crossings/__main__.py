@@ -6,8 +6,8 @@ DIR has `clips/` and `tracking/<sequence>/`; `truth/*.yaml` here has the lines, 
 and how. The pipeline runs with its default settings on all frames, with 10, 5, 2 and 1 detections a second. The other
 counters get the tracks of every frame that Streamer shows: `LineZone` of the package `supervision`, if it is installed,
 as it is by default (four corners) and for the bottom centre (`sv. bottom`), and one that works as Ultralytics describes
-its ObjectCounter (`centre step`). A `*` marks a count that is off by more
-than 1. The result does not depend on the machine. Exit status 1: a count of the first detector of a video is.
+its ObjectCounter (`centre step`). A `*` marks a count that is off by more than 1. The exit status is 1 if one of
+Streamer is, with the first detector of a video. The result does not depend on the machine.
 """
 
 from __future__ import annotations
