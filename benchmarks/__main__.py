@@ -24,6 +24,7 @@ ALL = (
     "killed_recording",
     "event_clips",
     "cameras",
+    "event_files",
 )
 
 for name in ALL:

@@ -43,6 +43,8 @@ GROUP = 25
 SETTINGS = ClipSettings(before_s=2, after_s=1, memory_mb=8)
 INTERVAL_S = 0.04
 _TOLERANCE_S = 0.001
+_ROUNDING_S = 1e-5
+"""Of seconds since 1970 as a float, with room."""
 
 
 @dataclass
@@ -98,7 +100,7 @@ def judge(kind: str, moment: Moment, clip: FinishedClip | None, folder: Path, se
     at_s = moment.time_s + CLOCK - clip.start_time
     found = numbers.get(moment.number)
     asked_s = at_s - SETTINGS.before_s
-    early = sum(one.time_s <= asked_s + _TOLERANCE_S for one in shown)
+    early = sum(one.time_s <= asked_s + _ROUNDING_S for one in shown)
     first = clip.start_time - CLOCK
     end_s = shown[-1].time_s + INTERVAL_S
     units = [unit for packet in payloads(path) for unit in length_prefixed_units(packet)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,13 +11,11 @@ from streamer.errors import ConfigError
 from streamer.interfaces import StreamInfo
 from streamer.values.labels import LabelTable
 
-log = logging.getLogger(__name__)
-
 
 def build_rules(
     settings: AnalyticsSettings, labels: LabelTable, info: StreamInfo, count: Callable[[str, str], None]
 ) -> Rules:
-    """The rules of a run. A warning is logged if the source has no time of day, which schedules need.
+    """The rules of a run.
 
     Args:
         settings, count: as of `Rules`.
@@ -29,16 +26,7 @@ def build_rules(
         ConfigError: as of `check_rules`.
     """
     check_rules(settings, labels)
-    timed = [path for path, rule in settings.by_path() if rule.schedule is not None]
-    if timed and not info.live:
-        log.warning("%s.schedule is not used: a file has no time of day, so its rules always apply", timed[0])
     return Rules(settings, _camera_of(info), count)
-
-
-def _camera_of(info: StreamInfo) -> str:
-    """The name of a source in events: of a file, also one that is played in real time, without its folders."""
-    path = Path(info.path or info.name)
-    return path.name if info.path is not None or path.is_file() else info.name
 
 
 def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Sequence[str] = ()) -> None:
@@ -64,3 +52,9 @@ def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Seque
             problems.append(f"{path}.classes: {wanted} is never found, as detector.classes keeps {kept} only")
     if problems:
         raise ConfigError(*problems)
+
+
+def _camera_of(info: StreamInfo) -> str:
+    """The name of a source in events: of a file, also one that is played in real time, without its folders."""
+    path = Path(info.path or info.name)
+    return path.name if info.path is not None or path.is_file() else info.name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,6 +82,8 @@ def _backlogs(settings: Settings | SiteSettings) -> dict[str, Backlog]:
 def _table(settings: Settings | SiteSettings, waiting: Mapping[str, Backlog]) -> Table:
     from rich.table import Table
 
+    from streamer.cli.events.times import local
+
     rows = Table(box=None, pad_edge=False)
     for name in ("target", "type", "waiting", "since"):
         rows.add_column(name, no_wrap=True, justify="right" if name == "waiting" else "left")
@@ -94,7 +95,7 @@ def _table(settings: Settings | SiteSettings, waiting: Mapping[str, Backlog]) ->
         if backlog is None:
             rows.add_row(name, kind, "0", "", "")
         else:
-            since = f"{datetime.fromtimestamp(backlog.time):%Y-%m-%d %H:%M:%S}"
+            since = local(backlog.time)
             rows.add_row(name, kind, str(backlog.waiting), since, SECRETS.hide(readable(backlog.error)))
     return rows
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import accumulate
+from typing import NamedTuple
 
 import av
 from av.video.stream import VideoStream
@@ -109,13 +110,26 @@ class RingPacket:
         return None if pts is None or dts is None or pts < dts else (pts - dts) * self.stream.description.time_base
 
 
+class _Clock(NamedTuple):
+    """The last frame of a stream.
+
+    Attributes:
+        time: its media time, seconds.
+        offset: media time minus the sender's time, seconds; None if the sender sent none.
+        arrived_s: monotonic clock when its packet arrived; None for a source that is not live.
+    """
+
+    time: Fraction
+    offset: Fraction | None
+    arrived_s: float | None
+
+
 class PacketTimes:
     """Finds the packet of each frame."""
 
     def __init__(self) -> None:
         self._waiting: deque[RingPacket] = deque()
-        self._offsets: dict[int, Fraction] = {}  # by stream: media time minus the sender's time
-        self._last = Fraction(0)
+        self._clocks: dict[int, _Clock] = {}  # by stream
 
     def add(self, packet: RingPacket) -> None:
         """A packet for the decoder."""
@@ -126,9 +140,10 @@ class PacketTimes:
         found = self._packet_of(frame)
         if found is None:
             return
-        found.time = self._last = frame.pts * frame.time_base
-        if found.sent is not None:
-            self._offsets = {found.stream.number: found.time - found.sent}
+        found.time = frame.pts * frame.time_base
+        offset = None if found.sent is None else found.time - found.sent
+        is_live = frame.arrival_wall_clock_s is not None
+        self._clocks[found.stream.number] = _Clock(found.time, offset, found.arrived_s if is_live else None)
         kept: deque[RingPacket] = deque()
         for packet in self._waiting:
             if packet.time is None and self._may_follow(packet, found):
@@ -136,6 +151,7 @@ class PacketTimes:
             elif packet.time is None:
                 self._estimate(packet)
         self._waiting = kept
+        self._clocks = {found.stream.number: self._clocks[found.stream.number]}
 
     def estimate_all(self) -> None:
         """Set the time of every packet: no frame will come."""
@@ -176,10 +192,16 @@ class PacketTimes:
         return behind < 0 or (packet.number > shown.number and behind > _JUMP_S)
 
     def _estimate(self, packet: RingPacket) -> None:
-        offset = self._offsets.get(packet.stream.number)
-        sent = packet.sent
-        estimated = self._last if offset is None or sent is None else sent + offset
-        packet.time = estimated if abs(estimated - self._last) < _JUMP_S else self._last
+        own = self._clocks.get(packet.stream.number)
+        clock = own or max(self._clocks.values(), key=lambda one: one.time, default=_Clock(Fraction(0), None, None))
+        arrived = clock.time
+        if clock.arrived_s is not None:
+            arrived += Fraction(packet.arrived_s - clock.arrived_s).limit_denominator(1_000_000)
+        packet.time = arrived
+        if own is not None and own.offset is not None and packet.sent is not None:
+            by_sender = packet.sent + own.offset
+            if clock.arrived_s is None or abs(by_sender - arrived) < _JUMP_S:
+                packet.time = by_sender
 
 
 def sequence_parameters(codec: str, key: bytes) -> frozenset[bytes]:

@@ -42,7 +42,8 @@ TextWithSecrets = Annotated[str, AfterValidator(_has_references)]
 def resolved(text: str, setting: str) -> str:
     """The text with the values of the environment and the first lines of files in place of the references.
 
-    From now on no message contains these values, nor the password of an address.
+    From now on no message contains these values, nor the password of an address. A message about an address shows the
+    text itself, with its references, because a token may be a part of the path.
 
     Args:
         text: a `SecretText` or `TextWithSecrets`.
@@ -51,10 +52,9 @@ def resolved(text: str, setting: str) -> str:
     Raises:
         ConfigError: a variable is not set, or a file cannot be read.
     """
-    secret = _REFERENCE.sub(lambda match: _value(match, setting), text)
-    if "://" in secret:
-        SECRETS.split(secret)
-    return secret
+    if "://" in text:
+        SECRETS.split(text)
+    return _REFERENCE.sub(lambda match: _value(match, setting), text)
 
 
 def _value(match: re.Match[str], setting: str) -> str:
@@ -65,6 +65,8 @@ def _value(match: re.Match[str], setting: str) -> str:
         if not value:
             raise ConfigError(f"{setting}: the environment has no variable {match[3]}; set it, or use ${{file:PATH}}")
     SECRETS.remember(value)
+    _, _, address = value.partition("://")
+    SECRETS.remember(address.partition("/")[2])  # the path of an address, where services have their tokens
     return value
 
 

@@ -170,13 +170,14 @@ class TargetWorker:
 
     def _deliver(self, delivery: Delivery) -> _Outcome:
         """Deliver a message, as often as it takes."""
-        attempts = delivery.attempts
+        attempts, refusals = delivery.attempts, 0
         while (error := self._attempt(replace(delivery, attempts=attempts))) is not None:
             if self._ending.is_set():
                 return _Outcome.ENDING
             attempts += 1
             self._outbox.failed(delivery.number, str(error))
-            if error.permanent and attempts >= REFUSALS:
+            refusals += error.permanent
+            if refusals >= REFUSALS:
                 self._drop_refused(delivery, error)
                 return _Outcome.SETTLED
             if self._drop_expired(delivery):

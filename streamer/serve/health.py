@@ -53,7 +53,10 @@ class HealthPages:
 
 
 def health_of(camera: CameraStatus) -> dict[str, Any]:
-    """The health of a camera, for JSON; durations in seconds. `reason` says why it is unhealthy."""
+    """The health of a camera, for JSON; durations in seconds. `reason` says why it is unhealthy.
+
+    `clip_memory_bytes` is there if its events have clips.
+    """
     age_s, fault = camera.last_frame_age_s, camera.fault
     values: dict[str, Any] = {
         "status": "unhealthy" if fault else "ok",
@@ -63,6 +66,9 @@ def health_of(camera: CameraStatus) -> dict[str, Any]:
         "last_frame_age_s": None if age_s is None else round(age_s, 3),
         "restarts": camera.restarts,
     }
+    memory = camera.stats.gauges.get(("clip_memory_bytes", ""))
+    if memory is not None:
+        values["clip_memory_bytes"] = round(memory)
     return values | ({"reason": SECRETS.hide(fault)} if fault else {})
 
 

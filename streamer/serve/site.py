@@ -18,6 +18,7 @@ from streamer.notify.target_worker import TargetStatus
 from streamer.observe.report import Report
 from streamer.serve.camera import Camera, CameraReporter
 from streamer.serve.changes import Changes, compare
+from streamer.serve.checks.events import names_without_events
 from streamer.serve.checks.file import check_site
 from streamer.serve.pools import SitePool
 from streamer.serve.status import CameraState, CameraStatus, running_text
@@ -187,7 +188,8 @@ class Site:
             self._stack.enter_context(service)
             with self._changed:
                 self._events = service
-            self._reporter.say(service.destination)
+            for line in (service.destination, *names_without_events(settings)):
+                self._reporter.say(line)
         self._pools = {name: SitePool(detector) for name, detector in settings.detectors_in_use().items()}
         self._begin(settings.cameras)
         for name, pool in self._pools.items():

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from filelock import FileLock
 
 from streamer.config.events import StoreSettings
+from streamer.errors import ConfigError, StreamerError
 from streamer.store import changes, queries, recordings
 from streamer.store.changes import TargetsFor
 from streamer.store.database.connections import begin_anew, is_corrupt, open_for_writing
@@ -80,10 +81,14 @@ class EventStore:
         prepare(self.folder)
         self._lock = lock(self.folder)
         try:
-            connection = self._open()
+            self._start(self._open())
         except BaseException:
             self._lock.release()
             raise
+        return self
+
+    def _start(self, connection: sqlite3.Connection) -> None:
+        """Start the threads."""
         self._writer = Writer(
             self._path,
             connection,
@@ -101,7 +106,6 @@ class EventStore:
         )
         self._writer.start(self._retention.disk_full)
         self._retention.start()
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         assert self._writer is not None
@@ -137,7 +141,8 @@ class EventStore:
         """
         if unknown := files.keys() - set(ATTACHED):
             raise ValueError(f"not the field of a file: {', '.join(sorted(unknown))}")
-        self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
+        if files:
+            self._put(Change(lambda connection: changes.attach(connection, event_id, targets, files), announced=True))
 
     def record_file(self, camera: str, file: RecordedFile) -> None:
         """Note what a continuous recording of a camera did with a file. Never waits; any thread."""
@@ -223,12 +228,21 @@ class EventStore:
     def _open(self) -> sqlite3.Connection:
         """The connection of the writer, with the events of a killed program ended."""
         try:
-            connection = open_for_writing(self._path)
-        except sqlite3.DatabaseError as error:
+            return self._with_ended_events(open_for_writing(self._path))
+        except sqlite3.DatabaseError as error:  # it is corrupt
             connection, _ = begin_anew(self._path, error)
-        connection.execute("BEGIN IMMEDIATE")
-        ended = changes.end_killed(connection, self._targets_for)
-        connection.execute("COMMIT")
+            return self._with_ended_events(connection)
+
+    def _with_ended_events(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        try:
+            with connection:  # commits, or rolls back
+                connection.execute("BEGIN IMMEDIATE")
+                ended = changes.end_killed(connection, self._targets_for)
+        except sqlite3.Error as error:
+            connection.close()
+            if is_corrupt(error):
+                raise
+            raise ConfigError(f"store.folder: cannot write {self._path}: {error}") from error
         if ended:
             log.warning("store: %s ended that a killed program had left open", counted(len(ended), "event"))
         return connection
@@ -241,18 +255,19 @@ class EventStore:
         return self._or_nothing(read, nothing)
 
     def _or_nothing(self, read: Callable[[], T], nothing: T) -> T:
-        """The result of a read; `nothing` if the database is corrupt, which the writer then replaces."""
+        """The result of a read; `nothing` if that fails. The writer replaces a corrupt database."""
         generation = self._readers.generation
         try:
             return read()
-        except sqlite3.DatabaseError as error:
-            if not is_corrupt(error):
-                raise
+        except (sqlite3.Error, StreamerError) as error:
             reason = str(error)
+            if not is_corrupt(error):
+                log.warning("store: events cannot be read from %s: %s", self._path, reason)
+                return nothing
 
-            def replace(connection: sqlite3.Connection) -> None:  # noqa: ARG001
-                if self._readers.generation == generation:
-                    raise CorruptionFound(reason)
+        def replace(connection: sqlite3.Connection) -> None:  # noqa: ARG001
+            if self._readers.generation == generation:
+                raise CorruptionFound(reason)
 
-            self._put(Change(replace))
-            return nothing
+        self._put(Change(replace))
+        return nothing

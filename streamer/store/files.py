@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path, PurePosixPath
 
+from streamer.store.ids import LENGTH, is_id
+
+SUFFIXES = {
+    ".mp4": "clip", "-annotated.mp4": "annotated", ".boxes.json": "boxes", ".jpg": "snapshot", "-crop.jpg": "crop",
+}  # fmt: skip
+"""The field of a file by the rest of its name behind the id of the event."""
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +49,32 @@ def unlink(folder: Path, paths: Iterable[str], *, today: date) -> list[str]:
         else:
             gone.append(path)
     return gone
+
+
+def event_files(folder: Path, *, before: date | None = None) -> Iterator[tuple[Path, str, str]]:
+    """The files in `<camera>/<YYYY-MM-DD>/` whose names begin with the id of an event: path, id and field.
+
+    Args:
+        folder: of the store.
+        before: only in folders of earlier days.
+    """
+    for day in folder.glob("*/*-*-*"):
+        if not day.is_dir() or (before is not None and day.name >= before.isoformat()):
+            continue
+        for path in day.iterdir():
+            event_id, rest = path.name[:LENGTH], path.name[LENGTH:]
+            if is_id(event_id) and rest in SUFFIXES:
+                yield path, event_id, SUFFIXES[rest]
+
+
+def without_event(connection: sqlite3.Connection, folder: Path, before: date) -> list[str]:
+    """The paths of files in folders of days before `before` whose events are not in the database."""
+    sql = "SELECT 1 FROM events WHERE id = ?"
+    return [
+        path.relative_to(folder).as_posix()
+        for path, event_id, _ in event_files(folder, before=before)
+        if connection.execute(sql, (event_id,)).fetchone() is None
+    ]
 
 
 def place(folder: Path, path: str) -> Path | None:

@@ -25,7 +25,7 @@ DELIVERY = "number, target, event_id, phase, event, attempts, error, files, time
 
 def record_of(row: Sequence[Any]) -> EventRecord:
     """The record of a row with the columns `EVENT`."""
-    return _record(dict(zip(COLUMNS, row, strict=True)))
+    return record_of_values(dict(zip(COLUMNS, row, strict=True)))
 
 
 def values_of(record: EventRecord) -> dict[str, Any]:
@@ -56,10 +56,15 @@ def text_of(record: EventRecord) -> str:
 def record_of_text(text: str) -> EventRecord:
     """The record of `text_of`. A field that did not exist when the text was written has its default."""
     values = json.loads(text)
-    return _record({name: values[name] for name in COLUMNS if name in values})
+    return record_of_values({name: values[name] for name in COLUMNS if name in values})
 
 
-def _record(values: dict[str, Any]) -> EventRecord:
+def record_of_values(values: dict[str, Any]) -> EventRecord:
+    """The record of the values of a row by column. A column that is missing has the default of its field.
+
+    Raises:
+        TypeError, ValueError: they are no event.
+    """
     values["kind"] = EventKind(values["kind"])
     values["zones"] = tuple(json.loads(values["zones"]))
     values["ending"] = None if values["ending"] is None else Ending(values["ending"])

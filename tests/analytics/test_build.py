@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from fractions import Fraction
 from pathlib import Path
 
@@ -40,14 +39,6 @@ def test_events_of_a_file_have_its_name_without_folders(tmp_path: Path) -> None:
     assert camera_of(info(str(file), live=True)) == "clip.mp4"  # played in real time
     assert camera_of(info("rtsp://192.0.2.10/stream1", live=True)) == "rtsp://192.0.2.10/stream1"
     assert camera_of(info("camera:0", live=True)) == "camera:0"
-
-
-@pytest.mark.parametrize("live", [True, False])
-def test_a_schedule_of_a_file_is_warned_about(live: bool, caplog: pytest.LogCaptureFixture) -> None:
-    timed = settings(zones=[WHOLE], presence=[{"name": "cat", "schedule": [{"days": ["mon"]}]}])
-    with caplog.at_level(logging.WARNING):
-        build_rules(timed, LABELS, info("x", live=live), lambda _what, _rule: None)
-    assert ("analytics.presence.0.schedule is not used: a file has no time of day" in caplog.text) is not live
 
 
 def test_every_rule_with_an_unknown_class_is_told() -> None:

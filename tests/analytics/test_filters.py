@@ -112,10 +112,11 @@ def test_a_schedule_has_its_own_time_zone() -> None:
     assert is_on(utc, at(BERLIN, 2026, 11, 26, 23, 30))
 
 
-def test_a_file_has_no_time_of_day_so_its_rules_always_apply() -> None:
+def test_a_file_has_no_time_of_day_so_its_rules_always_apply(caplog: pytest.LogCaptureFixture) -> None:
     run = Run(rules(zones=[{**WHOLE, "schedule": NIGHT}]))
-    run.show(0.0, {1: box_at(320, 200)})
+    run.walk([(320.0, 200.0)] * 3)
     assert run.kinds == ["enter"]
+    assert caplog.messages == ["the schedule of all is not used: a file has no time of day, so it always applies"]
 
 
 def test_a_stay_begins_and_ends_with_the_schedule() -> None:

@@ -185,6 +185,16 @@ def test_a_valid_file_says_where_events_go(program: Program) -> None:
     assert "events: kept, told to hook (webhook)" in result.output.splitlines()
 
 
+@pytest.mark.usefixtures("clip")
+def test_names_in_targets_that_do_not_exist_are_told(program: Program) -> None:
+    hook = "hook: {type: webhook, url: 'https://example.com/', cameras: [frnt, front], rules: [camera, gate]}"
+    result = check(program, f"{EVENTS}store: {{folder: kept}}\nnotify: {{targets: {{{hook}}}}}\n")
+    assert result.code == 0, result.errors
+    warnings = [line for line in result.output.splitlines() if line.startswith("warning: ")]
+    assert warnings[0] == "warning: notify.targets.hook.cameras: no camera 'frnt'; did you mean front?"
+    assert warnings[1].startswith("warning: notify.targets.hook.rules: no rule 'gate'")
+
+
 def test_a_misspelled_section_of_cameras_is_recognised(program: Program) -> None:
     result = check(program, "camera: {front: 0}\n")
     assert result.code == 2

@@ -108,7 +108,8 @@ def test_the_end_of_the_program_drops_what_is_not_made(
 ) -> None:
     make_clip(tmp_path)
     started = tmp_path / "started"
-    waiting = ["sh", "-c", f"echo > {started}; exec sleep 1000"]
+    # As the process does: a hidden file, which is incomplete.
+    waiting = ["sh", "-c", f"echo > $3; echo > {started}; exec sleep 1000", "render"]
     monkeypatch.setattr(clips, "COMMAND", waiting)
     with AnnotatedClips(tmp_path, lambda _order, _size: None) as annotated:
         annotated.put(ORDER)
@@ -116,6 +117,14 @@ def test_the_end_of_the_program_drops_what_is_not_made(
         while not started.exists():
             threading.Event().wait(0.01)
     assert "2 annotated clips not made: the program ends" in caplog.messages
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_the_hidden_files_of_a_killed_program_are_removed(tmp_path: Path) -> None:
+    for name in (".annotated-EVENT.mp4", "..annotated-EVENT.0123abcd.partial.mp4"):
+        (tmp_path / name).touch()
+    with AnnotatedClips(tmp_path, lambda _order, _size: None):
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_too_many_clips_are_left_out_and_told_once(

@@ -29,13 +29,15 @@ class Request:
 
 @dataclass
 class Reply:
-    """An answer. `slow_s`: before it, or until the receiver closes; `reset`: close the connection instead."""
+    """An answer. `slow_s`: before it, or until the receiver closes; `reset`: close the connection instead. `close`:
+    close it afterwards, without a word in the answer."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     slow_s: float = 0.0
     reset: bool = False
+    close: bool = False
 
 
 Answer = Callable[[Request, int], Reply]
@@ -50,6 +52,7 @@ class Receiver:
         self.got: queue.Queue[Request] = queue.Queue()
         self.connections = 0
         self.closing = threading.Event()
+        self.closed = threading.Semaphore(0)
 
     def next(self, within_s: float = 20.0) -> Request:
         return self.got.get(timeout=within_s)
@@ -70,6 +73,11 @@ def receiving(answer: Answer = lambda request, number: Reply(), *, tls: Any = No
             super().setup()
             receiver.connections += 1
 
+        def finish(self) -> None:
+            super().finish()
+            self.connection.close()
+            receiver.closed.release()
+
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             names = {name.lower(): value for name, value in self.headers.items()}
@@ -88,6 +96,7 @@ def receiving(answer: Answer = lambda request, number: Reply(), *, tls: Any = No
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             self.wfile.write(reply.body)
+            self.close_connection = reply.close
 
         do_POST = do_PUT = do_GET = _answer  # noqa: N815
 

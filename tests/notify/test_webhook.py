@@ -22,6 +22,7 @@ import trustme
 from streamer.errors import ConfigError
 from streamer.notify.target import DeliveryError, TargetContext
 from streamer.notify.webhook.target import WebhookSettings, WebhookTarget
+from streamer.system.secrets import SECRETS
 from streamer.values.events import EventPhase
 from tests.notify.messages import message
 from tests.notify.receiver import Receiver, Reply, receiving
@@ -218,12 +219,32 @@ def test_wrong_settings_are_refused_with_their_path(tmp_path: Path, monkeypatch:
             WebhookTarget(WebhookSettings(type="webhook", url="http://127.0.0.1/", **settings), CONTEXT)
 
 
-def test_a_token_of_the_address_is_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reply", [Reply(500), Reply(reset=True), Reply(slow_s=30), Reply(302)])
+def test_a_token_of_the_address_is_in_no_error(monkeypatch: pytest.MonkeyPatch, reply: Reply) -> None:
     monkeypatch.setenv("HOOK_TOKEN", "gehe1mes-token")
-    with receiving(lambda *_: Reply(500)) as receiver:
-        error = failure(receiver.url + "?key=${HOOK_TOKEN}")
-        assert receiver.next().path == "/hook?key=gehe1mes-token"
-    assert "gehe1mes" not in str(error)
+    with receiving(lambda *_: reply) as receiver:
+        monkeypatch.setenv("HOOK_URL", f"{receiver.url}/gehe1mes-token")
+        for end in ("?key=${HOOK_TOKEN}", "/${HOOK_TOKEN}"):
+            error = failure(receiver.url + end, timeout_s=0.2)
+            assert receiver.next().path == f"/hook{end.replace('${HOOK_TOKEN}', 'gehe1mes-token')}"
+            assert receiver.url in str(error)
+            assert "gehe1mes" not in SECRETS.hide(str(error))
+        error = failure("${HOOK_URL}", timeout_s=0.2)
+        assert receiver.next().path == "/hook/gehe1mes-token"
+        assert "${HOOK_URL}" in str(error)
+        assert "gehe1mes" not in str(error)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_connection_that_the_receiver_closed_is_no_failure(encrypted: bool) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(server)
+    tls = server if encrypted else None
+    with receiving(lambda *_: Reply(close=True), tls=tls) as receiver, webhook(receiver.url, verify=False) as target:
+        for number in range(3):
+            target.deliver(message())
+            assert receiver.connections == number + 1
+            receiver.closed.acquire(timeout=20)
 
 
 def test_a_message_has_the_keys_that_the_page_shows() -> None:

@@ -96,6 +96,12 @@ def test_a_camera_that_shows_no_frames_any_more_is_unhealthy(
     assert health(pages, "front")[1]["last_frame_age_s"] is None
 
 
+def test_health_has_the_memory_of_clips(pages: SitePages, cameras: list[CameraStatus]) -> None:
+    assert "clip_memory_bytes" not in health(pages, "front")[1]
+    cameras[0].stats.gauge("clip_memory_bytes", "", 4.5e6)
+    assert health(pages, "front")[1]["clip_memory_bytes"] == 4_500_000
+
+
 def test_the_time_of_a_lost_camera_begins_with_its_last_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     front, back = replace(lost("front"), since_s=100.0), replace(running("back"), since_s=100.0)
     front.stats.shown_s = 7000.0

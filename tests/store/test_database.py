@@ -191,3 +191,23 @@ def test_a_command_says_that_the_database_is_corrupt(tmp_path: Path) -> None:
     damage(tmp_path / "events.db", 0, 200)
     with pytest.raises(StoreError, match=r"is corrupt .*--repair' sets it aside"), reading(tmp_path):
         pass
+
+
+def test_a_corrupt_database_of_version_1_is_read_too(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "events.db")
+    connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    connection.close()
+    damage_index(tmp_path, "events_by_time")
+    with EventStore(settings(tmp_path)) as store:
+        (record,) = store.find()
+        assert (record.camera, store.waiting("mqtt")) == ("gate", 1)
+    assert len(kept(tmp_path)) == 1
+
+
+def test_version_1_is_what_the_first_step_makes() -> None:
+    """A released step of the schema never changes."""
+    made, released = sqlite3.connect(":memory:"), sqlite3.connect(":memory:")
+    made.executescript(schema.STEPS[0])
+    released.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    tables = "SELECT sql FROM sqlite_master ORDER BY name"
+    assert made.execute(tables).fetchall() == released.execute(tables).fetchall()

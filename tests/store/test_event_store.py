@@ -162,6 +162,7 @@ def test_a_change_that_cannot_be_written_does_not_stop_others(tmp_path: Path, ca
     good = ended()
     with EventStore(settings(tmp_path)) as store:
         store.save(replace(good, id="other", camera=None), EventPhase.END)  # type: ignore[arg-type]
+        store.save(replace(good, id="third", kind=None), EventPhase.END)  # type: ignore[arg-type]
         store.save(good, EventPhase.END)
         assert store.flush()
         assert store.find() == [good]

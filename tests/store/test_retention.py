@@ -122,6 +122,23 @@ def test_files_that_a_killed_program_did_not_delete_are_deleted(tmp_path: Path) 
         until(lambda: not rows(tmp_path, "SELECT * FROM removed_files"))
 
 
+def test_old_files_of_a_lost_database_are_deleted(tmp_path: Path) -> None:
+    with EventStore(settings(tmp_path)) as store:
+        made = [*filled(store, 2, begin=NOON - 30 * DAY_S), *filled(store, 1)]
+        store.favourite([made[0][0].id], True)
+        notes = made[0][1].with_name("notes.txt")
+        notes.touch()
+    connection = open_for_writing(tmp_path / "events.db")
+    with connection:
+        connection.execute("DELETE FROM events WHERE NOT favourite")
+    connection.close()
+    with EventStore(settings(tmp_path, keep_days=14), clock=lambda: NOON + 7200):
+        until(lambda: not made[1][1].exists())
+    assert made[0][1].exists()  # its event is a favourite
+    assert made[2][1].exists()  # it is young
+    assert notes.exists()
+
+
 # Clocks that jump
 
 

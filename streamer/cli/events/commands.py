@@ -138,7 +138,7 @@ def delete(
     with command(prints=True, has_options=False) as (terminal, _):
         from dataclasses import replace
 
-        from streamer.cli.events.table import size
+        from streamer.cli.events.times import size
         from streamer.store.commands import deletion
         from streamer.store.records import EventFilter
 
@@ -150,13 +150,14 @@ def delete(
         wanted = replace(wanted, favourite=favourite, open=False)
         folder = store_folder(store, config)
         chosen = deletion.choose(folder, (lambda connection: whole_ids(connection, events)) if events else wanted)
-        about = f"{counted(len(chosen.ids), 'event')}, {size(chosen.bytes) or 'no'} files"
+        with_files = f"with {size(chosen.bytes)} of files" if chosen.bytes else "without files"
+        about = f"{counted(len(chosen.ids), 'event')} {with_files}"
         if chosen.ids and not yes:
             raise ConfigError(f"this deletes {about}; add --yes to delete them")
         deletion.delete(folder, chosen.ids)
         terminal.line(f"deleted {about}" if chosen.ids else "no events to delete")
         if chosen.open:
-            terminal.line(f"{counted(chosen.open, 'event')} not deleted: still lasting")
+            terminal.line(f"{counted(chosen.open, 'event')} kept, which last still")
 
 
 def favourite(
@@ -172,7 +173,7 @@ def favourite(
 
         with changing(store_folder(store, config)) as connection:
             count = changes.favourite(connection, whole_ids(connection, events), not off)
-        terminal.line(f"{counted(count, 'event')} {'no longer' if off else 'now'} favourite")
+        terminal.line(f"{counted(count, 'favourite')} {'removed' if off else 'added'}")
 
 
 def check(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from streamer.cli.events.times import duration, local, size
 from streamer.store.files import place
 from streamer.store.records import EventRecord
 from streamer.store.rows import PATHS
@@ -71,8 +72,8 @@ def details(record: EventRecord, folder: Path) -> Iterator[str]:
         fields[name] = "" if file is None else f"{file}{'' if file.is_file() else ' (missing)'}"
     if record.clip and record.clip_start_time is not None:
         length = duration(record.clip_duration_s or 0)
-        fields["clip time"] = f"from {local(record.clip_start_time)}, {length}"
-        fields["clip note"] = record.clip_note
+        fields["recorded"] = f"from {local(record.clip_start_time)}, {length}"
+        fields["note"] = record.clip_note
     fields["size"] = size(record.bytes)
     for name, text in fields.items():
         if text:
@@ -100,28 +101,3 @@ def short_id(record: EventRecord) -> str:
 def _start(record: EventRecord) -> str:
     start = datetime.fromtimestamp(record.start_time)
     return f"{start:%m-%d %H:%M:%S}" if start.year == datetime.now().year else f"{start:%Y-%m-%d}"
-
-
-def local(time_s: float) -> str:
-    """Seconds since 1970 as `2026-11-26 14:30:05`, local time."""
-    return f"{datetime.fromtimestamp(time_s):%Y-%m-%d %H:%M:%S}"
-
-
-def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3:05 min`, `25 min`, `2:05 h`, `3 d`."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0):.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min" if whole < 600 else f"{whole // 60} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02} h" if whole < 172_800 else f"{whole // 86_400} d"
-
-
-def size(count: int) -> str:
-    """Bytes as `310 KB`, `3.2 MB`, `1.5 GB`; empty for none."""
-    for unit, one in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
-        if count >= one:
-            return f"{count / one:.1f} {unit}" if count < 10 * one else f"{count / one:.0f} {unit}"
-    return f"{count} B" if count else ""

@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
+        return f"{whole // 60}:{whole % 60:02} min" if whole < 600 else f"{whole // 60} min"
     return f"{whole // 3600}:{whole % 3600 // 60:02} h" if whole < 172_800 else f"{whole // 86_400} d"
 
 

@@ -1,6 +1,8 @@
 """Makes annotated clips beside the clips of events: one at a time over all cameras, while the machine has time.
 
-A thread of its own starts a process of the lowest priority for each clip and waits for it.
+A thread of its own starts a process of the lowest priority for each clip and waits for it. The process writes a hidden
+file in the folder of the store, which gets the name of the clip when it is complete. The next start removes the hidden
+files of a killed program.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from streamer.errors import SinkError
 from streamer.flow.queues import BoundedQueue, Closed
 from streamer.sinks.video.segment_names import partials_of
 from streamer.system.suggestions import counted
@@ -25,6 +28,7 @@ log = logging.getLogger(__name__)
 COMMAND = [sys.executable, "-m", "streamer.clips.annotated.render"]
 MOST_WAITING = 50
 """Clips that wait. The oldest are left out beyond that: the machine is too slow for all."""
+_HIDDEN = ".annotated-"
 _END_S = 5.0
 
 
@@ -64,6 +68,8 @@ class AnnotatedClips:
         self._thread = Thread("annotated", self._run, shared=True)
 
     def __enter__(self) -> Self:
+        for left in (*self._folder.glob(f"{_HIDDEN}*.mp4"), *self._folder.glob(f".{_HIDDEN}*.mp4")):
+            left.unlink(missing_ok=True)
         self._thread.start()
         return self
 
@@ -108,6 +114,8 @@ class AnnotatedClips:
             for order in self._queue:
                 try:
                     self._render(order)
+                except OSError as error:  # no process can be started, or the disk fails
+                    log.warning("no annotated clip of event %s: %s", order.event_id, error)
                 finally:
                     self._count(-1)
 
@@ -117,8 +125,8 @@ class AnnotatedClips:
             self._changed.notify_all()
 
     def _render(self, order: Order) -> None:
-        target = self._folder / order.target
-        arguments = [str(self._folder / order.clip), str(self._folder / order.boxes), str(target)]
+        made = self._folder / f"{_HIDDEN}{order.event_id}.mp4"
+        arguments = [str(self._folder / order.clip), str(self._folder / order.boxes), str(made)]
         with self._changed:
             if self._ending:
                 return
@@ -131,12 +139,15 @@ class AnnotatedClips:
         with self._changed:
             self._process = None
             ending = self._ending
-        if process.returncode == 0:
-            with suppress(FileNotFoundError):  # its event was deleted meanwhile
-                self._finished(order, target.stat().st_size)
+        try:
+            if process.returncode:
+                raise SinkError(errors.strip().rpartition("\n")[2] or f"exit code {process.returncode}")
+            size = made.stat().st_size
+            made.replace(self._folder / order.target)
+        except (SinkError, OSError) as error:
+            for partial in (made, *partials_of(made)):
+                partial.unlink(missing_ok=True)
+            if not ending and (self._folder / order.clip).exists():  # else its event was deleted meanwhile
+                log.warning("no annotated clip of event %s: %s", order.event_id, error)
             return
-        for partial in partials_of(target):
-            partial.unlink(missing_ok=True)
-        if not ending and (self._folder / order.clip).exists():
-            why = errors.strip().rpartition("\n")[2] or f"exit code {process.returncode}"
-            log.warning("no annotated clip of event %s: %s", order.event_id, why)
+        self._finished(order, size)

@@ -22,7 +22,6 @@ from streamer.values.events import EventKind, LineState, ZoneState
 
 NAME = "Streamer"
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-
 _PROGRAM = "program"
 WATCHING = (CameraCondition.RUNNING, CameraCondition.COVERED)
 """The rules of a camera have readings in these conditions."""
@@ -41,11 +40,10 @@ Components = dict[str, dict[str, Any]]
 def identifier(name: str) -> str:
     """A name as an id: letters, digits, - and _. Different names have different ids, which never change."""
     fitting = _NOT_IN_AN_ID.sub("_", name)
-    return (
-        fitting
-        if fitting == name
-        else f"{fitting}_{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}"
-    )
+    if fitting == name:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    return f"{fitting}_{digest[:6]}"
 
 
 class Discovery:
@@ -97,7 +95,7 @@ class Discovery:
         """The device of a camera.
 
         Args:
-            readings: its lines and zones become entities.
+            readings: its rules become entities.
             removed: platforms of entities that Home Assistant has, and that do not exist any more, by their id.
         """
         device = {

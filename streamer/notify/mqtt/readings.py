@@ -109,7 +109,9 @@ class Readings:
         known = self._entities.get(topic, {})
         removed = {name: platform for name, platform in known.items() if name not in components}
         self._entities[topic] = known | {name: one["platform"] for name, one in components.items()}
-        return {topic: self._discovery.camera(readings, removed)}
+        device = self._discovery.camera(readings, removed)
+        former = self._topics_of.pop(topic, set()) - topics_of(device)  # readings of rules of an earlier run
+        return {topic: device, **dict.fromkeys(former, b"")}
 
     def _values(self, readings: CameraReadings) -> Retained:
         found = {self._topics.state(readings.camera): readings.condition.value.encode()}

@@ -7,6 +7,7 @@ a thread of its own (`streamer.notify.mqtt.connection`).
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any, ClassVar, Self
@@ -52,6 +53,7 @@ class MqttTarget:
             () if self._discovery is None else (self._discovery.filter, home.birth_topic),
             self._received,
         )
+        self._order = threading.Lock()  # readings are shown in the order in which they were made
         self._connection.show(self._readings.program(), start=False)
 
     @classmethod
@@ -87,11 +89,13 @@ class MqttTarget:
 
     def publish(self, readings: CameraReadings) -> None:
         """See `StateTarget`."""
-        self._connection.show(self._readings.update(readings))
+        with self._order:
+            self._connection.show(self._readings.update(readings))
 
     def keep_only(self, cameras: Collection[str]) -> None:
         """See `StateTarget`."""
-        self._connection.show(self._readings.keep_only(cameras))
+        with self._order:
+            self._connection.show(self._readings.keep_only(cameras))
 
     def cancel(self) -> None:
         """See `Target`."""
@@ -107,4 +111,5 @@ class MqttTarget:
             if message.payload == _BORN and not message.retained:
                 self._connection.repeat(self._discovery.begin)
         else:
-            self._connection.show(self._readings.announced(message.topic, message.payload))
+            with self._order:
+                self._connection.show(self._readings.announced(message.topic, message.payload))

@@ -5,6 +5,7 @@ It does not follow redirects: they could send messages and logins to another ser
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -17,13 +18,14 @@ from streamer.errors import ConfigError
 from streamer.network import certificates
 from streamer.notify.own_loop import OwnLoop, addresses_of
 from streamer.notify.target import DeliveryError
-from streamer.system.secrets import redacted
 
 if TYPE_CHECKING:
     import aiohttp
 
 LONGEST_ANSWER = 64 * 1024
 """Bytes of an answer that are read; the connection is closed after a longer one."""
+_TICKS = 4
+"""Turns of the event loop until the end of a TLS connection has passed all its layers."""
 SHOWN = 200
 """Characters of an answer in a message."""
 
@@ -46,9 +48,11 @@ class Answer:
 
 
 class HttpClient:
-    """Sends requests one after the other.
+    """Sends requests to one address, one after the other.
 
     Args:
+        url: the address.
+        shown: the address in messages.
         verify: check the certificate of the server.
         ca_file: certificates of authorities that are accepted instead of the system's; None for the system's.
         path: of the settings, for messages.
@@ -57,13 +61,16 @@ class HttpClient:
         ConfigError: the file of authorities cannot be read.
     """
 
-    def __init__(self, *, verify: bool = True, ca_file: Path | None = None, path: str = "") -> None:
+    def __init__(
+        self, url: str, shown: str, *, verify: bool = True, ca_file: Path | None = None, path: str = ""
+    ) -> None:
+        self._url, self._shown = url, shown
         self._path = path
         self._loop = OwnLoop()
         self._ssl = _context(verify, ca_file, path)
         self._session: aiohttp.ClientSession | None = None
 
-    def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Answer:
+    def request(self, method: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Answer:
         """Send a request and read the answer.
 
         Raises:
@@ -72,13 +79,13 @@ class HttpClient:
         import aiohttp
 
         try:
-            return self._loop.run(self._request(method, url, headers, body), timeout_s)
+            return self._loop.run(self._request(method, headers, body), timeout_s)
         except TimeoutError as error:
-            raise DeliveryError(f"{redacted(url)} does not answer within {timeout_s:g} s") from error
+            raise DeliveryError(f"{self._shown} does not answer within {timeout_s:g} s") from error
         except aiohttp.InvalidURL as error:
-            raise DeliveryError(f"{redacted(url)} is no address") from error
+            raise DeliveryError(f"{self._shown} is no address") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise DeliveryError(f"no answer from {redacted(url)}: {_reason(error, self._path)}") from error
+            raise DeliveryError(f"no answer from {self._shown}: {_reason(error, self._path)}") from error
 
     def cancel(self) -> None:
         """Any thread: end the request, and refuse others."""
@@ -89,8 +96,12 @@ class HttpClient:
         self._loop.close(self._session.close() if self._session is not None else None)
         self._session = None
 
-    async def _request(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _request(self, method: str, headers: Mapping[str, str], body: bytes) -> Answer:
         import aiohttp
+
+        # The loop stands still between messages: now it notices that the server has closed the connection meanwhile.
+        for _ in range(_TICKS):
+            await asyncio.sleep(0)
 
         if self._session is None:
             connector = aiohttp.TCPConnector(ssl=self._ssl, resolver=_resolver())
@@ -103,7 +114,7 @@ class HttpClient:
                 headers={"User-Agent": "streamer"},
             )
         async with self._session.request(
-            method, url, data=body, headers=dict(headers), allow_redirects=False
+            method, self._url, data=body, headers=dict(headers), allow_redirects=False
         ) as response:
             said = b""
             async for chunk in response.content.iter_any():

@@ -77,15 +77,15 @@ class WebhookTarget:
 
     def __init__(self, settings: WebhookSettings, context: TargetContext) -> None:
         self._settings = settings
-        self._url = resolved(settings.url, f"{context.path}.url")
-        if not self._url.lower().startswith(("http://", "https://")):
+        url, self._shown = resolved(settings.url, f"{context.path}.url"), redacted(settings.url)
+        if not url.lower().startswith(("http://", "https://")):
             raise ConfigError(f"{context.path}.url: give an address that begins with https:// or http://")
         self._secret = _key_of(resolved(settings.secret, f"{context.path}.secret"), f"{context.path}.secret")
         self._headers = {
             name: resolved(text, f"{context.path}.headers.{name}") for name, text in settings.headers.items()
         }
         template.check(settings.body, f"{context.path}.body")
-        self._client = HttpClient(verify=settings.verify, ca_file=settings.ca_file, path=context.path)
+        self._client = HttpClient(url, self._shown, verify=settings.verify, ca_file=settings.ca_file, path=context.path)
 
     @classmethod
     def from_settings(cls, name: str, settings: Any, context: TargetContext) -> Self:  # noqa: ARG003
@@ -114,7 +114,7 @@ class WebhookTarget:
         headers = {"Content-Type": content_type, "Idempotency-Key": message.key, **self._headers}
         if self._secret:
             headers |= signature_headers(self._secret, message.key, int(time.time()), body)
-        return self._client.request(self._settings.method, self._url, headers, body, self._settings.timeout_s)
+        return self._client.request(self._settings.method, headers, body, self._settings.timeout_s)
 
     def _body(self, message: Message, picture: bytes | None) -> tuple[bytes, str]:
         """The body and its content type."""
@@ -137,7 +137,7 @@ class WebhookTarget:
         """Raise DeliveryError unless the receiver has the message."""
         if answer.status // 100 == 2:
             return
-        what = f"{redacted(self._url)} answers {answer.status} {answer.reason}".strip()
+        what = f"{self._shown} answers {answer.status} {answer.reason}".strip()
         said = f": {answer.text}" if answer.text else ""
         match answer.status:
             case 301 | 302 | 303 | 307 | 308:

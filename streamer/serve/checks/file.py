@@ -13,7 +13,7 @@ from streamer.config.site import SiteSettings
 from streamer.config.source import SourceSettings
 from streamer.errors import ConfigError, StreamerError
 from streamer.run.outputs import Outputs
-from streamer.serve.checks.events import described, event_problems
+from streamer.serve.checks.events import described_events, event_problems, names_without_events
 from streamer.serve.checks.outputs import output_problems, shown_name
 from streamer.serve.checks.streams import check_detector, detector_title, stream_problems
 from streamer.system.secrets import SECRETS, redacted
@@ -52,7 +52,7 @@ def check_file(file: Path, assignments: Sequence[str] = ()) -> CheckedFile:
     lines = [
         f"{redacted(source) or 'the source is given to run'}{_outputs(settings)}",
         f"detector: {detector_title(settings.detector)}",
-        *described(settings.store, settings.notify),
+        *described_events(settings.store, settings.notify),
         f"{file}: valid settings of one run",
     ]
     return CheckedFile(lines, {redacted(source): settings.source} if source else {})
@@ -86,7 +86,7 @@ def _checked_site(file: Path, site: SiteSettings) -> CheckedFile:
         lines.append(f"{_setting_of(entry)}: {detector_title(shared)}, policy {shared.policy}, for {users}")
     unused = [entry for entry in site.detectors if entry not in site.detectors_in_use()]
     lines += [f"{_setting_of(entry)}: no camera uses it" for entry in unused]
-    lines += described(site.store, site.notify)
+    lines += [*described_events(site.store, site.notify), *names_without_events(site)]
     lines.append(f"{file}: valid settings of {counted(len(site.cameras), 'camera')}")
     return CheckedFile(lines, {name: camera.source for name, camera in site.cameras.items()})
 

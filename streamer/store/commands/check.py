@@ -1,15 +1,13 @@
 """Checks a store and mends it: the database, rows without files, and files without rows. One thread.
 
-The files of an event lie in `<camera>/<YYYY-MM-DD>/` under names that begin with its id. Other files are left alone.
-While another program writes to the store, files that are younger than `YOUNG_S` are left alone too: their rows may
-follow.
+Files that are not named like those of events are left alone (`streamer.store.files.event_files`). While another program
+writes to the store, files that are younger than `YOUNG_S` are left alone too: their rows may follow.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,16 +17,12 @@ from streamer.store.commands.access import changing, reading
 from streamer.store.commands.deletion import delete_noted_files
 from streamer.store.database.connections import StoreError, begin_anew
 from streamer.store.database.folder import DATABASE, lock
-from streamer.store.ids import LENGTH, is_id
+from streamer.store.ids import LENGTH
 from streamer.store.records import EventFilter, EventRecord
 from streamer.store.rows import PATHS
 from streamer.system.suggestions import counted
 
 YOUNG_S = 600.0
-SUFFIXES = {
-    ".mp4": "clip", "-annotated.mp4": "annotated", ".boxes.json": "boxes", ".jpg": "snapshot", "-crop.jpg": "crop",
-}  # fmt: skip
-"""The field of a file by the rest of its name behind the id."""
 
 
 @dataclass(slots=True)
@@ -129,14 +123,14 @@ def _check_rows(folder: Path, found: Checked, repair: bool) -> None:
 
 def _check_files(folder: Path, found: Checked, repair: bool) -> None:
     """Find files that no row names."""
-    kept_databases = [*folder.glob(f"{DATABASE}.corrupt-*")]
+    kept_databases = sorted(folder.glob(f"{DATABASE}.corrupt-*[0-9]"))  # without their logs
     newest = _newest(folder)
     unnamed: list[tuple[Path, str]] = []
     without: list[Path] = []
     with reading(folder) as connection:
-        for path, event_id, name in _event_files(folder):
+        for path, event_id, name in files.event_files(folder):
             record = queries.get(connection, event_id)
-            if path.stat().st_mtime > newest or _is_noted(connection, folder, path):
+            if not path.is_file() or path.stat().st_mtime > newest or _is_noted(connection, folder, path):
                 continue
             if record is None:
                 without.append(path)
@@ -168,14 +162,6 @@ def _check_recordings(folder: Path, found: Checked, repair: bool) -> None:
             recordings.forget(connection, gone)
     text = f"{counted(len(gone), 'recorded file')} missing, such as {gone[0] if gone else ''}"
     found.add(text, len(gone), mended="forgotten" if repair else "")
-
-
-def _event_files(folder: Path) -> Iterator[tuple[Path, str, str]]:
-    """The files with names of events: path, id and field."""
-    for path in folder.glob("*/*/*"):
-        event_id, rest = path.name[:LENGTH], path.name[LENGTH:]
-        if is_id(event_id) and rest in SUFFIXES and path.is_file():
-            yield path, event_id, SUFFIXES[rest]
 
 
 def _newest(folder: Path) -> float:

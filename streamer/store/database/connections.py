@@ -30,7 +30,7 @@ class StoreError(StreamerError):
     """The database cannot be read or written now."""
 
 
-def is_corrupt(error: sqlite3.Error) -> bool:
+def is_corrupt(error: Exception) -> bool:
     """Whether an error says that the content of the database is damaged."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT  # the lowest byte is the primary code
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from streamer.store.rows import COLUMNS, DELIVERY, EVENT, delivery_of, record_of
+from streamer.store.rows import COLUMNS, record_of_text, record_of_values
 from streamer.system.suggestions import counted
 
 log = logging.getLogger(__name__)
 
-TABLES = {"events": EVENT, "deliveries": DELIVERY}
 ROWS_TOGETHER = 1000
-_READ = {"events": record_of, "deliveries": delivery_of}
+Row = Sequence[Any]
 
 
 def salvage(corrupt: Path, connection: sqlite3.Connection) -> int:
-    """Copy the events and deliveries that can be read; the number of events.
+    """Copy the rows that can be read, also of an older version; the number of events.
 
     Each table is read from its first row on, up to the damage, and from its last row back. A row with values that are
     no event is left out.
@@ -29,33 +28,38 @@ def salvage(corrupt: Path, connection: sqlite3.Connection) -> int:
         corrupt: the database that was set aside; it does not change.
         connection: to the new one, in autocommit mode.
     """
-    copied = dict.fromkeys(TABLES, 0)
+    copied = dict.fromkeys(_CHECKS, 0)
     with suppress(sqlite3.Error), closing(_open(corrupt)) as source:
-        for table in TABLES:
+        for table, check in _CHECKS.items():
+            names = [name for name in _columns(connection, table) if name in _columns(source, table)]
             for order in ("ASC", "DESC"):
-                with suppress(sqlite3.DatabaseError):
-                    for rows in _rows(source, table, order):
-                        copied[table] += _insert(connection, table, rows)
+                with suppress(sqlite3.Error):
+                    for rows in _pages(source, table, names, order, check):
+                        copied[table] += _insert(connection, table, names, rows)
     if any(copied.values()):
-        found = f"{counted(copied['events'], 'event')} and {copied['deliveries']} waiting messages"
+        found = f"{counted(copied['events'], 'event')} and {counted(copied['deliveries'], 'waiting message')}"
         log.warning("store: %s of %s could be read and are in the new database", found, corrupt.name)
     return copied["events"]
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Read only, and without its log: the program that wrote it has ended."""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
-def _rows(source: sqlite3.Connection, table: str, order: str) -> Iterator[list[Sequence[Any]]]:
-    """Pages of rows that are events or deliveries."""
-    names = TABLES[table] if table == "deliveries" else f"number, {EVENT}"
-    cursor = source.execute(f"SELECT {names} FROM {table} NOT INDEXED ORDER BY number {order}")
-    page: list[Sequence[Any]] = []
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The names of the columns; the first one is the key by which the rows are stored."""
+    return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+
+
+def _pages(
+    source: sqlite3.Connection, table: str, names: Sequence[str], order: str, check: Callable[[dict[str, Any]], object]
+) -> Iterator[list[Row]]:
+    """The rows that the check accepts, up to the damage."""
+    page: list[Row] = []
     try:
-        for row in cursor:
+        for row in source.execute(f"SELECT {', '.join(names)} FROM {table} NOT INDEXED ORDER BY {names[0]} {order}"):
             with suppress(ValueError, TypeError, KeyError):
-                _READ[table](row if table == "deliveries" else row[1:])
+                check(dict(zip(names, row, strict=True)))
                 page.append(row)
             if len(page) == ROWS_TOGETHER:
                 yield page
@@ -66,12 +70,29 @@ def _rows(source: sqlite3.Connection, table: str, order: str) -> Iterator[list[S
     yield page
 
 
-def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> int:
-    if not rows:
-        return 0
-    names = TABLES[table] if table == "deliveries" else f"number, {', '.join(COLUMNS)}"
-    marks = ", ".join("?" * len(rows[0]))
-    connection.execute("BEGIN IMMEDIATE")
-    cursor = connection.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", rows)
-    connection.execute("COMMIT")
-    return max(cursor.rowcount, 0)
+def _insert(connection: sqlite3.Connection, table: str, names: Sequence[str], rows: Sequence[Row]) -> int:
+    sql = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    with connection:  # commits, or rolls back
+        connection.execute("BEGIN IMMEDIATE")
+        return max(connection.executemany(sql, rows).rowcount, 0)
+
+
+def _check_event(values: dict[str, Any]) -> None:
+    record_of_values({name: values[name] for name in COLUMNS if name in values})
+
+
+def _check_delivery(values: dict[str, Any]) -> None:
+    record_of_text(values["event"])
+
+
+def _check_nothing(values: dict[str, Any]) -> None:
+    """Accepts a row: the database accepts only values of the right kind."""
+
+
+_CHECKS: Mapping[str, Callable[[dict[str, Any]], object]] = {
+    "events": _check_event,
+    "deliveries": _check_delivery,
+    "recordings": _check_nothing,
+    "removed_files": _check_nothing,
+}
+"""The tables that are copied, and what raises an error for a row that is none."""

@@ -145,22 +145,15 @@ class Writer:
 
     def _write(self, batch: Sequence[Change]) -> None:
         """Commit changes, as often as it takes."""
-        backoff, failed, said = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S), False, False
-        while True:
-            try:
-                self._commit(batch)
-                break
-            except (sqlite3.Error, StreamerError) as error:
-                if self._renew_after(error):
-                    continue
-                if not _is_temporary(error):
-                    return self._write_each(batch, error)
-                if not failed and time.monotonic() >= self._silent_until_s:
-                    log.warning("store: events cannot be written to %s: %s; they wait in memory", self._path, error)
-                    said, self._silent_until_s = True, time.monotonic() + SILENT_S
-                failed = True
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-                    self._disk_full()
+        backoff, said = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S), False
+        while (error := self._attempt(batch)) is not None:
+            if not _is_temporary(error):
+                return self._write_each(batch, error)
+            if time.monotonic() >= self._silent_until_s:
+                log.warning("store: events cannot be written to %s: %s; they wait in memory", self._path, error)
+                said, self._silent_until_s = True, time.monotonic() + SILENT_S
+            if _code(error) == sqlite3.SQLITE_FULL:
+                self._disk_full()
             if self._ending.is_set():
                 lost = counted(len(batch) + len(self._queue), "change")
                 log.warning("store: %s of events not written to %s before the end", lost, self._path)
@@ -171,6 +164,19 @@ class Writer:
         if said:
             self._report_recovery()
         self._announce(batch)
+        return None
+
+    def _attempt(self, batch: Sequence[Change]) -> Exception | None:
+        """Commit changes, in a new database if the present one is corrupt; why it failed."""
+        try:
+            try:
+                self._commit(batch)
+            except sqlite3.Error as error:
+                if not self._renew_after(error):
+                    return error
+                self._commit(batch)
+        except Exception as error:  # also of a change that is wrong: others must not be lost for it
+            return error
         return None
 
     def _commit(self, batch: Sequence[Change]) -> None:
@@ -203,7 +209,7 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = open_for_writing(self._path)
-        elif isinstance(error, sqlite3.Error) and is_corrupt(error):
+        elif is_corrupt(error):
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection, _ = begin_anew(self._path, error)
@@ -227,4 +233,9 @@ class Writer:
 
 
 def _is_temporary(error: Exception) -> bool:
-    return isinstance(error, StreamerError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _TEMPORARY
+    return isinstance(error, StreamerError) or _code(error) in _TEMPORARY or is_corrupt(error)
+
+
+def _code(error: Exception) -> int:
+    """The primary code of SQLite, which is the lowest byte; 0 for another error."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

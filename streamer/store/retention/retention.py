@@ -23,6 +23,7 @@ from streamer.store import changes, files
 from streamer.store.database.writer import Change
 from streamer.store.retention.age_clock import AgeClock
 from streamer.store.rows import PATHS
+from streamer.system.suggestions import counted
 from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Retention:
         self._min_free_bytes = self._possible(round(settings.min_free_gb * GB))
         self._wake, self._progress = threading.Event(), threading.Event()
         self._full, self._ending = threading.Event(), threading.Event()
+        self._old_files_at_s = 0.0
         self._reported: set[str] = set()
         self._without_files: set[str] = set()  # events whose files are deleted and whose rows are not, yet
         self._thread = Thread("retention", self._run, shared=True)
@@ -117,12 +119,23 @@ class Retention:
             oldest = now - self._keep_s
             while self._delete_oldest("start_time < ? AND end_time < ?", [oldest, oldest]):
                 pass
+            self._delete_old_files(date.fromtimestamp(oldest))
         if self._keep_bytes is not None:
             excess = self._query(_total_bytes, 0) - self._keep_bytes
             while excess > 0 and (freed := self._delete_oldest("bytes > 0", [], excess)):
                 excess -= freed
             self._report("size", "favourites and events that last are larger than store.keep_gb", excess > 0)
         self._free_space()
+
+    def _delete_old_files(self, before: date) -> None:
+        """Delete old files whose events are unknown, once a day: those of a database that could not be read."""
+        if time.monotonic() < self._old_files_at_s:
+            return
+        self._old_files_at_s = time.monotonic() + DAY_S
+        paths: list[str] = self._query(lambda connection: files.without_event(connection, self._folder, before), [])
+        if paths and self._committed(lambda connection: changes.note_removed(connection, paths)):
+            log.warning("store: %s deleted that belong to no event", counted(len(paths), "old file"))
+            self._delete_noted_files()
 
     def _free_space(self) -> None:
         """Delete the oldest files while the disk has too little free space."""

@@ -104,10 +104,10 @@ def test_events_are_deleted_with_yes_only(store: Path, capsys: pytest.CaptureFix
     (person,) = [one["id"] for one in listed(capsys, label=["Person"])]
     assert exit_code(commands.favourite, [person[-8:]], store=store) == 0
     assert exit_code(commands.delete, camera=["gate", "yard"], store=store) == 2
-    assert "this deletes 2 events, 123 KB files; add --yes" in capsys.readouterr().err
+    assert "this deletes 2 events with 123 KB of files; add --yes" in capsys.readouterr().err
     assert len(rows(store, "SELECT 1 FROM events")) == 4
     assert exit_code(commands.delete, camera=["gate", "yard"], yes=True, store=store) == 0
-    assert capsys.readouterr().out == "deleted 2 events, 123 KB files\n"
+    assert capsys.readouterr().out == "deleted 2 events with 123 KB of files\n"
     assert [one["kind"] for one in listed(capsys)] == ["above", "enter"]
     assert [path.stem for path in store.glob("*/*/*.mp4")] == [person]
     assert exit_code(commands.delete, [person], yes=True, store=store) == 0
@@ -126,10 +126,10 @@ def test_deletion_needs_ids_or_options(
 def test_favourites_are_marked(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ids = [one["id"] for one in listed(capsys)]
     assert exit_code(commands.favourite, [ids[0], ids[2][-8:]], store=store) == 0
-    assert capsys.readouterr().out == "2 events now favourite\n"
+    assert capsys.readouterr().out == "2 favourites added\n"
     assert [one["id"] for one in listed(capsys, favourite=True)] == [ids[0], ids[2]]
     assert exit_code(commands.favourite, [ids[0]], off=True, store=store) == 0
-    assert capsys.readouterr().out == "1 event no longer favourite\n"
+    assert capsys.readouterr().out == "1 favourite removed\n"
     assert exit_code(commands.list_events, store=store) == 0
     marked = [line.endswith("*") for line in capsys.readouterr().out.splitlines()[1:]]
     assert marked == [False, False, True, False]

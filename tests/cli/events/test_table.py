@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.cli.events.table import duration, local, size
+from streamer.cli.events.times import duration, local, size
 from tests.store.stores import NOON
 
 

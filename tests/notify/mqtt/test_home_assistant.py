@@ -208,6 +208,8 @@ def test_a_rule_of_an_earlier_run_is_removed() -> None:
     components = checked(GATE_TOPIC, retained[GATE_TOPIC])["components"]
     assert components["in_driveway"] == {"platform": "sensor"}
     assert "zone_old" not in components  # it was removed before
+    assert retained["streamer/cameras/gate/lines/driveway"] == b""
+    assert "streamer/cameras/gate/state" not in retained
 
 
 def test_a_camera_of_an_earlier_run_is_removed_once_all_cameras_are_known() -> None:
