@@ -22,6 +22,7 @@ ALL = (
     "reconnects",
     "capture_isolation",
     "killed_recording",
+    "delivery",
     "event_clips",
     "cameras",
     "event_files",

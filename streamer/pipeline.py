@@ -165,10 +165,10 @@ class Pipeline:
                 cause = DropCause.INTERRUPTED
                 finish_sink_workers(self._sink_workers, LIVE_DEADLINE_S if self._live else None)
         finally:
-            self._end_events()
             self.stats.ledger.settle_rest(FrameState.DROPPED, cause)
             self.stats.threads["detect"] = len(self._detectors)
             self.stats.wall_s = time.monotonic() - began_s
+            self._end_events()
         if self._stop.is_set():
             raise ended or Interrupted
 

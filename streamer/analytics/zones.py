@@ -17,6 +17,9 @@ from streamer.values.events import EventKind, EventPhase
 SAME_PLACE = 0.3
 """Intersection over union of two boxes at the same place."""
 
+BORDER_PX = 1e-3
+"""A point on the right or lower edge of a polygon is outside it; one that is so far from the border is inside."""
+
 
 @dataclass(slots=True)
 class _Stay:
@@ -45,9 +48,10 @@ class Zones:
     """The zones with one anchor.
 
     A track is inside from the frame on which its anchor is in the polygon, until the anchor is further away from the
-    polygon than `hysteresis` of its box. A new track continues the stay of one of the same class that was last shown at
-    the same place and is not shown any more: it is the same object, after it was hidden or after a reconnection, which
-    gives all tracks new ids.
+    polygon than `hysteresis` of its box. An anchor beyond the border of the picture counts as at the border.
+
+    A new track continues the stay of one of the same class that was last shown at the same place and is not shown any
+    more: it is the same object, after it was hidden or after a reconnection, which gives all tracks new ids.
 
     Args:
         zones: at least one.
@@ -90,7 +94,9 @@ class Zones:
         """What became certain on a frame."""
         if frame.ids:
             self._scale_to(frame.size)
-            points = frame.anchors(self._zones[0].settings.anchor)
+            # The border of the picture cuts boxes off, and predicted ones reach beyond it.
+            last = np.array(frame.size) - BORDER_PX
+            points = np.minimum(np.maximum(frame.anchors(self._zones[0].settings.anchor), 0), last)
             inside = contain(points, self._edges, self._starts).T.tolist()
             far = are_clear(points, frame.boxes, self._edges, self._hysteresis)
             clear = np.logical_and.reduceat(far, self._starts, axis=1).T.tolist()

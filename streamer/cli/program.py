@@ -28,11 +28,9 @@ from streamer.system import standard_streams
 NAME = "streamer"
 HELP = """Detect and track objects in videos, webcams and IP cameras.
 
-[not dim]streamer demo                                     annotate a sample clip
-streamer run clip.mp4                             writes clip.annotated.mp4
+[not dim]streamer run clip.mp4                             writes clip.annotated.mp4
 streamer run 0 --show                             webcam, in a window
-streamer run rtsp://CAMERA/PATH -o rec/%H%M.mp4   IP camera, recorded
-streamer models labels car                        classes for --classes[/]
+streamer run rtsp://CAMERA/PATH -o rec/%H%M.mp4   IP camera, recorded[/]
 """
 
 
@@ -69,12 +67,13 @@ models.command("labels")(model_commands.labels)
 app.add_typer(models, name="models")
 
 app.command()(recordings.export)
-app.command()(control_commands.reload)
-cameras = typer.Typer(help="List, add, remove and restart cameras of a running site.", no_args_is_help=True)
+app.command(hidden=True)(control_commands.reload)  # as `cameras reload`, and the verb of systemctl
+cameras = typer.Typer(help="List, add, remove, restart and reload the cameras of a running site.", no_args_is_help=True)
 cameras.command("list")(control_commands.list_cameras)
 cameras.command("add")(control_commands.add)
 cameras.command("remove")(control_commands.remove)
 cameras.command("restart")(control_commands.restart)
+cameras.command("reload")(control_commands.reload)
 app.add_typer(cameras, name="cameras")
 
 notify = typer.Typer(help="List and test the targets that are told of events.", no_args_is_help=True)

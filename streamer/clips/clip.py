@@ -148,6 +148,9 @@ class Clip:
         self._file.commit()
         if (self._end is None or self._end > self._limit) and self._written_to >= self._limit:
             self._note = self._note or f"it ends at events.clip.max_s={self._source.settings.max_s:g} s"
+        if begin > self._begin and self._source.ring.is_short:
+            late_s = float(begin - self._begin)
+            self._note = self._note or f"it begins {late_s:.1f} s late: events.clip.memory_mb is too small"
         start_time = self._start_time + float(begin - self._time)
         size = written.bytes + boxes_bytes
         return FinishedClip(self.event_id, *self._names, start_time, written.duration_s, size, self._note)

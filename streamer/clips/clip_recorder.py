@@ -13,6 +13,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -26,6 +27,7 @@ from streamer.config.events import ClipSettings
 from streamer.errors import StreamerError
 from streamer.flow.stats import RunStats
 from streamer.interfaces import Scene, StreamInfo
+from streamer.media.ffmpeg_log import reason
 from streamer.media.passthrough import Passthrough
 from streamer.sinks.muxing.compatibility import check_stream
 from streamer.system.threads import Thread
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _LATE_S = 2.0
 """How long a clip waits for frames that do not come, by the clock of this machine."""
+_MARGIN_S = 2.0
+"""The ring has this much more than rules and settings need."""
 _END_S, _LIVE_END_S = 30.0, 2.0
 """How long the end of a run waits for its last clips."""
 _IN_BROWSERS = frozenset({"h264", "hevc", "av1", "vp9", "libdav1d"})
@@ -53,6 +57,7 @@ class ClipRecorder:
         settings: the section `events.clip`.
         folder: of the store.
         finished: called by the thread of the clips when the files of a clip are complete.
+        late_s: how long after its start an event may be reported, seconds.
         stats: gets the memory (`clip_memory_bytes`) and counts clips (`clip` by `written` and `dropped`).
     """
 
@@ -63,13 +68,15 @@ class ClipRecorder:
         folder: Path,
         finished: Callable[[FinishedClip], None],
         *,
+        late_s: float = 0.0,
         stats: RunStats | None = None,
     ) -> None:
         self._camera, self._settings, self._folder, self._finished = camera, settings, folder, finished
         self._stats = stats or RunStats()
         self._changed = threading.Condition()
         self._boxes = RecentBoxes()
-        self._ring = PacketRing(settings.before_s, round(settings.memory_mb * 1e6), self._changed, self._short)
+        self._needed_s = settings.before_s + late_s + _MARGIN_S
+        self._ring = PacketRing(self._needed_s, round(settings.memory_mb * 1e6), self._changed, self._short)
         # Under the lock of the condition.
         self._orders: list[Callable[[], None]] = []
         self._told: set[str] = set()
@@ -199,12 +206,12 @@ class ClipRecorder:
 
     def _short(self, held_s: float) -> None:
         log.warning(
-            "%s: events.clip.memory_mb=%g holds %.1f s of its video, less than events.clip.before_s=%g: "
-            "clips begin later; raise events.clip.memory_mb",
+            "%s: events.clip.memory_mb=%g holds %.1f s of its video, and events.clip.before_s with the delay of the "
+            "rules needs %.1f s: clips may begin later; raise events.clip.memory_mb",
             self._camera,
             self._settings.memory_mb,
             held_s,
-            self._settings.before_s,
+            self._needed_s,
         )
 
     # the thread of the clips
@@ -245,10 +252,10 @@ class ClipRecorder:
             if not clip.write(self._ring.shown or Fraction(0), final=final or late):
                 return
             finished = clip.finish()
-        except StreamerError as error:
+        except (StreamerError, OSError, ValueError, av.error.FFmpegError) as error:
             self._stats.count("clip", "dropped")
             if not self._failing:
-                log.warning("%s: the clip of event %s is dropped: %s", self._camera, clip.event_id, error)
+                log.warning("%s: the clip of event %s is dropped: %s", self._camera, clip.event_id, reason(error))
             self._failing = True
             self._remove(clip)
             return

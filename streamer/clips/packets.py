@@ -146,7 +146,9 @@ class PacketTimes:
         self._clocks[found.stream.number] = _Clock(found.time, offset, found.arrived_s if is_live else None)
         kept: deque[RingPacket] = deque()
         for packet in self._waiting:
-            if packet.time is None and self._may_follow(packet, found):
+            if packet is found:
+                continue
+            if self._may_follow(packet, found):
                 kept.append(packet)
             elif packet.time is None:
                 self._estimate(packet)
@@ -154,11 +156,10 @@ class PacketTimes:
         self._clocks = {found.stream.number: self._clocks[found.stream.number]}
 
     def estimate_all(self) -> None:
-        """Set the time of every packet: no frame will come."""
+        """Set the time of every packet, although its frame may still come."""
         for packet in self._waiting:
             if packet.time is None:
                 self._estimate(packet)
-        self._waiting.clear()
 
     def forget_before(self, number: int) -> None:
         """The packets before this one have left the ring."""
@@ -173,7 +174,7 @@ class PacketTimes:
         pts = frame.raw_pts if is_live else frame.pts
         if pts is not None and (is_live or not waiting or waiting[0].stream.description.time_base == frame.time_base):
             found = next((packet for packet in reversed(waiting) if packet.content.pts == pts), None)
-            if found is not None:
+            if found is not None or is_live:
                 return found
         if is_live:  # it was decoded as soon as it arrived
             return next((packet for packet in waiting if packet.arrived_s >= frame.captured_s), None)

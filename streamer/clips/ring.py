@@ -21,8 +21,6 @@ from streamer.clips.packets import PacketTimes, RingPacket, RingStream, sequence
 from streamer.media.passthrough_streams import PassthroughPacket, passthrough_packet
 from streamer.values.frame import Frame
 
-LATE_S = 2
-"""Rules report events after they happened; the ring has packets of that time, too."""
 _BUSY_S, _IDLE_S = 0.1, 0.5
 """How often the thread of the clips is woken at most, and while no clip is open: it takes the audio."""
 _OVERHEAD_BYTES = 512
@@ -32,10 +30,10 @@ _LONGEST_WAIT_S = 10.0
 
 
 class PacketRing:
-    """The packets of `before_s`, plus those up to the keyframe before.
+    """The packets of a time before the newest shown frame, plus those up to the keyframe before.
 
     Args:
-        before_s: media time before the newest shown frame, seconds.
+        needed_s: that time, as media time in seconds.
         most_bytes: limit of the memory.
         changed: notified when there is work for the thread of the clips; its lock guards the ring.
         short: called once, by the reading thread, when the limit is too small: with the seconds that it has held.
@@ -43,12 +41,12 @@ class PacketRing:
 
     def __init__(
         self,
-        before_s: float,
+        needed_s: float,
         most_bytes: int,
         changed: threading.Condition | None = None,
         short: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self._before = Fraction(before_s) + LATE_S
+        self._needed = Fraction(needed_s)
         self._most_bytes = most_bytes
         self._on_short = short
         self._changed = changed or threading.Condition()
@@ -80,6 +78,12 @@ class PacketRing:
         """Media time of the first packet, seconds; None if there is none or its time is not known yet."""
         with self._changed:
             return self._packets[0].time if self._packets else None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether packets that a clip may need were dropped for the limit of memory."""
+        with self._changed:
+            return self._short
 
     @property
     def has_packets(self) -> bool:
@@ -224,7 +228,7 @@ class PacketRing:
         """Drop the groups of pictures that neither the pre-roll nor a clip needs."""
         if self._shown is None:
             return
-        begin = self._shown - self._before
+        begin = self._shown - self._needed
         needed = min(self._pins.values(), default=self._next)
         while len(self._keys) > 1:
             following = self._keys[1]
@@ -239,7 +243,7 @@ class PacketRing:
         while self._bytes > self._most_bytes and len(self._packets) > 1:
             keys = [key.number for key in islice(self._keys, 2) if key.number > self._first]
             self._drop_to(keys[0] if keys else self._first + 1)
-        if self._short or held is None or held >= self._before:
+        if self._short or held is None or held >= self._needed:
             return None
         self._short = True
         return float(held)

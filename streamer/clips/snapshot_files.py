@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 
-from streamer.clips.event_files import CROP, SNAPSHOT, absolute, event_file
+from streamer.clips.event_files import CROP, SNAPSHOT, absolute, camera_folder, event_file
 from streamer.config.events import SnapshotSettings
 from streamer.errors import SinkError, StreamerError
 from streamer.flow.queues import BoundedQueue, Closed
@@ -32,10 +33,9 @@ _PADDING = 0.15
 """Of the crop, on each side: share of the longer side of the box, because a tight crop hides what the object does."""
 _LEAST_CROP_PX = 160
 """The least width and height of a crop: a small object is told by what is around it."""
-
-
 _MOST_QUEUED = 64
 _MOST_QUEUED_BYTES = 96 << 20
+"""Pictures that wait for the disk; beyond that the oldest are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +176,18 @@ class SnapshotFiles:
             self._fail("the disk is too slow; pictures are left out")
 
     def run(self) -> None:
+        self._remove_unfinished()
         try:
             for picture in self.queue:
                 self.write(picture)
         except Closed:
             return
+
+    def _remove_unfinished(self) -> None:
+        """Remove the temporary files of a killed program (`replace_file`)."""
+        for path in (self._folder / camera_folder(self._camera)).glob("*/*.jpg.tmp"):
+            with suppress(OSError):
+                path.unlink()
 
     def write(self, picture: Picture) -> None:
         """Write the files of a picture. A failure is told once and counted."""

@@ -35,7 +35,8 @@ _MUCH_BETTER = 1.1
 _EXACT_S = 1e-6
 _MOST_HELD_BYTES = 96 << 20
 """Frames that wait for the end of their events; beyond this, the picture that waits longest is written."""
-_END_S = 3.0
+_END_S, _LIVE_END_S = 30.0, 2.0
+"""How long the end of a run waits for its last pictures."""
 
 
 @dataclass(slots=True, eq=False)
@@ -145,14 +146,14 @@ class Snapshots:
                 self._write(event)
 
     def close(self) -> None:
-        """Write the pictures of the events that last, and wait for the files, 3 s at most."""
+        """Write the pictures of the events that last, and wait for the files. Closing twice is allowed."""
         with self._lock:
             for event in self._open.values():
                 self._write(event)
             self._open.clear()
             self._closed = True
         self._files.queue.finish()
-        self._thread.join(_END_S)
+        self._thread.join(_END_S if self._waits else _LIVE_END_S)
         if self._thread.is_alive():
             log.warning("%s: %d snapshots were not written in time", self._camera, len(self._files.queue) + 1)
             self._files.queue.close()

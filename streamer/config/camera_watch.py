@@ -33,6 +33,11 @@ class CameraWatchSettings(Section):
     moved_share: float = Field(default=0.02, gt=0, lt=1)
     """The least shift of the view that counts, as a share of the width of the picture."""
 
+    @property
+    def delay_s(self) -> float:
+        """How long after its start a covered or moved camera is certain, seconds."""
+        return 0.0 if self.when == "never" else max(self.covered_s or 0.0, self.moved_s or 0.0)
+
     def watches(self, *, live: bool) -> bool:
         """Whether a source is watched.
 

@@ -97,7 +97,14 @@ class CameraEvents:
         """As of `RecordedCamera`."""
         if not self._settings.clip.enabled:
             return None
-        return ClipRecorder(self._name, self._settings.clip, self._store.folder, self._finish_clip, stats=stats)
+        return ClipRecorder(
+            self._name,
+            self._settings.clip,
+            self._store.folder,
+            self._finish_clip,
+            late_s=self._analytics.delay_s,
+            stats=stats,
+        )
 
     def snapshots(self, info: StreamInfo, stats: RunStats, *, live: bool) -> Snapshots | None:
         """As of `RecordedCamera`."""

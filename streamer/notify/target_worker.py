@@ -245,7 +245,8 @@ class TargetWorker:
         with self._lock:
             since_s = before.failing_since_s or time.monotonic()
             self._status = replace(self._status, error=str(error), failing_since_s=since_s)
-        if before.error != str(error):  # a lasting fault is reported once
+        # A lasting fault is reported once, also if the receiver adds something new to each answer.
+        if before.error.partition(": ")[0] != str(error).partition(": ")[0]:
             log.warning("notify: target %s: %s; the next attempt is in %.1f s", self._name, error, wait_s)
 
     def _report_success(self) -> None:

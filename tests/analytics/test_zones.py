@@ -197,6 +197,18 @@ def test_a_zone_with_too_few_tracks_ends_with_the_run() -> None:
     assert run.events[-1].time_s == pytest.approx(2.9)
 
 
+@pytest.mark.parametrize(
+    "box",
+    [(300, 200, 340, 360), (300, 250, 340, 380), (620, 200, 660, 300), (-30, 200, 10, 300)],
+    ids=["at the lower border", "beyond it", "beyond the right border", "beyond the left border"],
+)
+def test_a_box_that_the_border_cuts_off_is_inside(box: tuple[float, float, float, float]) -> None:
+    run = Run(rules(zones=[{"name": "low", "points": [[0, 0.5], [1, 0.5], [1, 1], [0, 1]]}]))
+    for frame in range(25):
+        run.show(frame / 25, {1: box})
+    assert run.kinds == ["enter"]
+
+
 def test_a_concave_zone_has_no_inside_in_its_notch() -> None:
     points = [[0.1, 0.1], [0.5, 0.7], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]
     run = Run(rules(zones=[{"name": "door", "points": points}]))

@@ -127,3 +127,19 @@ def test_a_recorded_file_that_somebody_deleted_is_a_gap_and_forgotten(tmp_path: 
     assert "1 recorded file missing, such as" in checked.stdout
     checked = CliRunner().invoke(app, ["events", "check", "--store", str(tmp_path / "events")])
     assert (checked.exit_code, "recorded file" in checked.stdout) == (0, False)
+
+
+def test_one_of_several_recordings_is_chosen_by_its_names(tmp_path: Path) -> None:
+    record_site(tmp_path)
+    with EventStore(StoreSettings(folder=tmp_path / "events")) as store:
+        other = tmp_path / "plain-%Y%m%d.mp4"
+        note = partial(store.record_file, "gate")
+        with recording_sink(other, INFO, reserve_bytes=0, now=lambda: BEGAN, recorded=note) as sink:
+            for number in range(25):
+                sink.write(shown(number))
+    span = ["--camera", "gate", "--from", "2026-03-01 8:30", "--to", "8:31", "-o", str(tmp_path / "out.mp4")]
+    result = run(tmp_path, *span)
+    assert (result.exit_code, "gate has several recordings; pass --recordings" in result.stderr) == (2, True)
+    result = run(tmp_path, *span, "--recordings", str(other))
+    assert result.exit_code == 0, result.output
+    assert [read_number(frame) for frame in decoded(tmp_path / "out.mp4")] == list(range(25))

@@ -59,7 +59,7 @@ def test_the_first_screen_fits_a_terminal_and_has_examples(program: Program) -> 
     assert shown.strip() == asked.output.strip()
     assert len(shown.splitlines()) <= 25
     assert max(map(len, shown.splitlines())) <= 80
-    assert shown.count("\n streamer ") == 5
+    assert shown.count("\n streamer ") == 3
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

@@ -96,13 +96,21 @@ class ClipRun:
         folder: of the store.
         settings: of the clips.
         source: settings of the source.
+        late_s: how late events are reported at most.
     """
 
-    def __init__(self, uri: str, folder: Path, settings: ClipSettings, source: SourceSettings | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        folder: Path,
+        settings: ClipSettings,
+        source: SourceSettings | None = None,
+        late_s: float = 0.0,
+    ) -> None:
         self.stats = RunStats()
         self.folder = folder
         self.finished: queue.SimpleQueue[FinishedClip] = queue.SimpleQueue()
-        self.clips = ClipRecorder(CAMERA, settings, folder, self.finished.put, stats=self.stats)
+        self.clips = ClipRecorder(CAMERA, settings, folder, self.finished.put, late_s=late_s, stats=self.stats)
         self._uri, self._source = uri, source or SourceSettings()
         self.observer: ScriptedEvents | None = None
 
@@ -143,9 +151,9 @@ class Moment(NamedTuple):
     number: int | None
 
 
-def begin(clips: ClipRecorder, scene: Scene, number: int | None = None) -> Moment:
-    """Start an event on a scene."""
-    moment = Moment(new_id(), scene.frame.time_s, number)
+def begin(clips: ClipRecorder, scene: Scene, number: int | None = None, at_s: float | None = None) -> Moment:
+    """Start an event on a scene; at an earlier media time if that is given."""
+    moment = Moment(new_id(), scene.frame.time_s if at_s is None else at_s, number)
     clips.start(moment.id, moment.time_s, CLOCK + moment.time_s)
     return moment
 

@@ -208,6 +208,24 @@ def test_too_little_memory_is_said_and_clips_begin_later(
     assert recorded.run.clips.peak_bytes < limit_mb * 1e6 + 10_000
     (line,) = [record.getMessage() for record in caplog.records if "memory_mb" in record.getMessage()]
     assert line.startswith("gate: events.clip.memory_mb=0.02 holds ")
+    assert clip.note.endswith("s late: events.clip.memory_mb is too small")
+
+
+def test_an_event_that_is_reported_late_has_its_start(video: Path, tmp_path: Path) -> None:
+    """As a limit that must be exceeded for some seconds."""
+    run = ClipRun(str(video), tmp_path / "store", SETTINGS, late_s=3)
+    moments: list[Moment] = []
+
+    def script(scene: Scene, clips: ClipRecorder) -> bool:
+        if scene.frame.index == 95:
+            moments.append(begin(clips, scene, at_s=30 * FRAME_S))
+        return False
+
+    run.run(script)
+    (clip,) = run.clips_made
+    numbers = [read_number(one.picture) for one in pictures(tmp_path / "store" / clip.clip)]
+    assert numbers[0] == 0
+    assert 30 in numbers
 
 
 def test_a_video_that_mp4_cannot_hold_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

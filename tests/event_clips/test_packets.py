@@ -105,6 +105,20 @@ def test_packets_from_before_the_first_frame_keep_their_distance() -> None:
     assert [one.time for one in group] == [number - 99 for number in range(100)]
 
 
+def test_frames_that_come_after_their_times_were_estimated_shift_no_other() -> None:
+    """A clip that waits no longer estimates times; the frames of a slow display still come."""
+    times = PacketTimes()
+    group = packets([0, STEP, 2 * STEP, 3 * STEP])
+    for one in group:
+        times.add(one)
+    times.place(frame(0, 0))
+    times.estimate_all()
+    assert times_of(group) == [0, 1, 2, 3]
+    for media in (11, 12, 13):
+        times.place(frame(media, (media - 10) * STEP))
+    assert times_of(group) == [0, 11, 12, 13]
+
+
 def timed(steps: Sequence[int], first: int = 0, of: RingStream | None = None) -> list[RingPacket]:
     """Packets with media times in steps."""
     made = packets([None] * len(steps), first, of)

@@ -199,3 +199,11 @@ def test_the_last_frame_can_be_kept_after_the_run(recorded: Recorded) -> None:
     snapshots.keep_last(event(track=0, kind=EventKind.CAMERA_LOST))
     assert is_near(recorded.picture(), RED)
     assert [one.event_id for one in recorded.reported] == [ID]
+
+
+def test_the_temporary_files_of_a_killed_program_are_removed(recorded: Recorded) -> None:
+    left = recorded.folder / "gate" / "2024-11-26" / f"{ID}.jpg.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a picture")
+    recorded.open().close()
+    assert not left.exists()

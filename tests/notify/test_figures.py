@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from streamer.config.loading import load_settings
+from streamer.events.service import event_observers
+from streamer.flow.stats import RunStats
 from streamer.notify.figures import TargetCollector, health_of
 from streamer.notify.target_worker import TargetStatus
 
@@ -37,3 +42,14 @@ def test_the_health_says_why_a_target_fails() -> None:
         2,
         "no route",
     )
+
+
+def test_the_metrics_of_a_run_have_its_targets(tmp_path: Path) -> None:
+    target = {"type": "webhook", "url": "http://127.0.0.1/"}
+    settings = load_settings(None, options={"store.folder": str(tmp_path), "notify.targets.ops": target})
+    registry = CollectorRegistry()
+    with ExitStack() as stack:
+        for observer in event_observers("clip.mp4", settings, RunStats(), stack, None):
+            for collector in observer.collectors():
+                registry.register(collector)
+        assert 'streamer_notify_waiting{target="ops",type="webhook"} 0.0' in generate_latest(registry).decode()

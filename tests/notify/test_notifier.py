@@ -90,6 +90,16 @@ def test_a_refused_message_is_dropped_and_told_and_others_follow(
     assert any(bad.id in one and "422" in one and "dropped" in one for one in caplog.messages)
 
 
+def test_a_lasting_fault_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def answer(_: Request, number: int) -> Reply:
+        return Reply(200 if number == 5 else 500, body=f"request {number}".encode())
+
+    with receiving(answer) as receiver, notifying(tmp_path, ops={"url": receiver.url}) as (store, _):
+        save(store, 1)
+        receiver.all(6)
+    assert sum("answers 500" in one for one in caplog.messages) == 1
+
+
 def test_messages_wait_for_the_next_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with receiving(lambda *_: Reply(500)) as receiver:
         with notifying(tmp_path, ops={"url": receiver.url}) as (store, _):

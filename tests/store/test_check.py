@@ -16,7 +16,7 @@ from streamer.errors import ConfigError
 from streamer.store.commands import deletion, following
 from streamer.store.commands.check import YOUNG_S, check
 from streamer.store.commands.export import csv_rows, json_lines
-from streamer.store.database.folder import lock
+from streamer.store.database.folder import locked
 from streamer.store.event_store import EventStore
 from streamer.store.ids import new_id
 from streamer.store.records import Ending, EventFilter, EventRecord
@@ -107,7 +107,7 @@ def test_a_corrupt_database_that_is_in_use_is_not_replaced(
 ) -> None:
     with (tmp_path / "events.db").open("r+b") as file:
         file.write(b"\xa5" * 200)
-    with lock(tmp_path), pytest.raises(ConfigError, match="another Streamer"):
+    with locked(tmp_path), pytest.raises(ConfigError, match="another Streamer"):
         check(tmp_path, repair=True)
     assert all(path.exists() for _, path in made)
 
@@ -197,3 +197,11 @@ def test_following_goes_on_in_a_new_database(tmp_path: Path) -> None:
 
         seen = [*following.follow(tmp_path, EventFilter(), latest=0, wait=wait)]
     assert [one.id for one, _ in seen] == [new.id, new.id]
+
+
+def test_a_check_leaves_the_store_free_for_a_program(tmp_path: Path, made: list[tuple[EventRecord, Path]]) -> None:
+    (tmp_path / "events.db").write_bytes(b"\xa5" * 9000)
+    check(tmp_path, repair=True)
+    with EventStore(settings(tmp_path)) as store:
+        assert store.find() == []
+    assert made[0][1].exists()

@@ -46,9 +46,9 @@ def export(
     overwrite: Annotated[bool, flag("--overwrite", "Replace the file if it exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write a time span of a continuous recording as one file, without encoding it again.
+    """Write a time span of a recording as one file.
 
-    The file begins with the keyframe before the begin. Times without a recording are left out.
+    Nothing is encoded again, so it begins with the keyframe before the begin. Times without a recording are left out.
     """
     with command(quiet=quiet, prints=True) as (terminal, _):
         from streamer.clips.exports.plan import make_plan
@@ -102,7 +102,7 @@ def _files(
     Raises:
         ConfigError: there are none.
     """
-    from streamer.clips.exports.plan import existing, make_plan, named_files, of_one_recording
+    from streamer.clips.exports.plan import existing, make_plan, named_files
 
     if folder is None:
         assert pattern is not None
@@ -115,7 +115,9 @@ def _files(
 
         times = f"from {local(span.start_time, tenths=True)} to {local(span.end_time, tenths=True)}"
         raise ConfigError(f"no {where} {times}")
-    of_one_recording(found)
+    patterns = sorted({file.recording for file in found})
+    if len(patterns) > 1:
+        raise ConfigError(f"{name} has several recordings; pass --recordings with one of {', '.join(patterns)}")
     return name, found
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import av
 
-from streamer.errors import ConfigError
 from streamer.sinks.video.segment_names import NamePattern, partials_of
 from streamer.store.recordings import StoredRecording
 from streamer.system import paths
@@ -94,18 +93,6 @@ def existing(files: Iterable[StoredRecording]) -> list[StoredRecording]:
         elif partial := next(partials_of(file.path), None):
             found.append(replace(file, path=partial))
     return found
-
-
-def of_one_recording(files: Sequence[StoredRecording]) -> Sequence[StoredRecording]:
-    """The files.
-
-    Raises:
-        ConfigError: they are of several recordings, which have the same times twice.
-    """
-    patterns = sorted({file.recording for file in files})
-    if len(patterns) > 1:
-        raise ConfigError(f"the camera has several recordings: {', '.join(patterns)}; name the one to export")
-    return files
 
 
 def named_files(pattern: str, span: Span) -> list[StoredRecording]:

@@ -136,7 +136,7 @@ class _Joined:
         if first is None:
             self.notes.append(f"{part.path} is left out: it has no keyframe")
             return
-        zero = first.pts * video.time_base
+        zero = (first.dts if first.pts is None else first.pts) * video.time_base
         skipped_s = float(zero) - _begin_s(read)
         if not self._copies:
             self.start_time = part.start_time + skipped_s

@@ -30,6 +30,11 @@ class RuleSettings(Section):
     schedule: tuple[ScheduleSettings, ...] | None = None
     """The spans of time in which the rule applies, for live sources; always if null."""
 
+    @property
+    def delay_s(self) -> float:
+        """How long after its start an event of the rule is certain, at most, seconds."""
+        return self.min_age_s
+
     @field_validator("name")
     @classmethod
     def _is_name(cls, value: str) -> str:
@@ -76,6 +81,10 @@ class LimitSettings(RuleSettings):
         """The least and the largest number that is no event; None for no limit."""
         raise NotImplementedError
 
+    @property
+    def delay_s(self) -> float:
+        return self.min_age_s + (0.0 if self.limits == (None, None) else self.for_s)
+
     def _check(self, low: str, high: str) -> None:
         least, most = self.limits
         if least is not None and most is not None and least > most:
@@ -100,6 +109,10 @@ class ZoneSettings(ShapeSettings, LimitSettings):
     @property
     def limits(self) -> tuple[int | None, int | None]:
         return self.min_inside, self.max_inside
+
+    @property
+    def delay_s(self) -> float:
+        return max(super().delay_s, self.min_age_s + self.enter_s)
 
     @model_validator(mode="after")
     def _has_a_range(self) -> Self:
@@ -133,6 +146,10 @@ class PresenceSettings(RuleSettings):
     disappear_s: float = Field(default=5.0, ge=0, le=3600)
     """How long none must be shown before it ends with `disappear`, seconds."""
 
+    @property
+    def delay_s(self) -> float:
+        return self.min_age_s + self.appear_s
+
 
 class AnalyticsSettings(Section):
     """Rules that watch the tracks that are shown."""
@@ -155,6 +172,11 @@ class AnalyticsSettings(Section):
     def rules(self) -> Sequence[RuleSettings]:
         """All lines, then all zones, counts and presence."""
         return (*self.lines, *self.zones, *self.counts, *self.presence)
+
+    @property
+    def delay_s(self) -> float:
+        """How long after its start an event is certain, at most, seconds."""
+        return max([*(rule.delay_s for rule in self.rules), self.camera.delay_s])
 
     def by_path(self) -> Iterator[tuple[str, RuleSettings]]:
         """Each rule with the path of its settings: `analytics.zones.0`."""

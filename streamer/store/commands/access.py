@@ -10,7 +10,7 @@ from pathlib import Path
 from streamer.errors import ConfigError
 from streamer.store import schema
 from streamer.store.database.connections import StoreError, is_corrupt, open_for_reading, open_for_writing
-from streamer.store.database.folder import DATABASE, lock
+from streamer.store.database.folder import DATABASE, locked
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def _existing(folder: Path) -> Path:
 
 def _upgrade(folder: Path, path: Path) -> None:
     """Upgrade the database of an older version, unless a program of that version runs."""
-    with lock(folder):
+    with locked(folder):
         open_for_writing(path).close()
 
 

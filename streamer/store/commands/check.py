@@ -16,7 +16,7 @@ from streamer.store import changes, files, queries, recordings
 from streamer.store.commands.access import changing, reading
 from streamer.store.commands.deletion import delete_noted_files
 from streamer.store.database.connections import StoreError, begin_anew
-from streamer.store.database.folder import DATABASE, lock
+from streamer.store.database.folder import DATABASE, locked
 from streamer.store.ids import LENGTH
 from streamer.store.records import EventFilter, EventRecord
 from streamer.store.rows import PATHS
@@ -94,7 +94,7 @@ def _check_database(folder: Path, found: Checked, repair: bool) -> bool:
     if not repair:
         found.problems += 1
         return False
-    with lock(folder):  # the program that uses it would go on with the old file
+    with locked(folder):  # the program that uses it would go on with the old file
         connection, _ = begin_anew(folder / DATABASE, problems[0])
         connection.close()
     found.lines.append("it is set aside, and a new database begins with all events that could be read")
@@ -167,7 +167,7 @@ def _check_recordings(folder: Path, found: Checked, repair: bool) -> None:
 def _newest(folder: Path) -> float:
     """Files that changed later may get their rows still: of a program that runs."""
     try:
-        with lock(folder):
+        with locked(folder):
             return float("inf")
     except ConfigError:
         return time.time() - YOUNG_S

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -60,6 +62,20 @@ def lock(folder: Path) -> FileLock:
     except OSError as error:
         raise ConfigError(f"store.folder: cannot lock {folder / LOCK}: {error.strerror}") from error
     return taken
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """The same while a block runs.
+
+    Raises:
+        ConfigError: another program has it.
+    """
+    taken = lock(folder)
+    try:
+        yield
+    finally:
+        taken.release()
 
 
 def network_type(folder: Path) -> str | None:

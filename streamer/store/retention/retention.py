@@ -1,7 +1,7 @@
 """The thread that deletes events beyond the limits of the store: age, size, and free space on the disk; oldest first.
 
 Favourites and events that last are kept. The writer deletes rows, in small transactions that note their files. The
-files are deleted here, a few at a time with a pause as long as the work, so that the disk stays free for recordings.
+files are deleted here, a few at a time with pauses, so that processor and disk stay free for cameras and recordings.
 Where the disk is so full that no row can be deleted, files go first.
 """
 
@@ -32,6 +32,8 @@ EVERY_S = 60.0
 ROWS_TOGETHER = 50
 """Rows of one transaction; what is saved meanwhile waits for it."""
 FILES_TOGETHER = 10
+PAUSE = 4.0
+"""The pause after some files, as a multiple of the time that their deletion took."""
 COMMIT_S = 30.0
 END_S = 10.0
 DAY_S = 86_400.0
@@ -124,7 +126,8 @@ class Retention:
             excess = self._query(_total_bytes, 0) - self._keep_bytes
             while excess > 0 and (freed := self._delete_oldest("bytes > 0", [], excess)):
                 excess -= freed
-            self._report("size", "favourites and events that last are larger than store.keep_gb", excess > 0)
+            is_left = excess > 0 and not self._interrupted()
+            self._report("size", "favourites and events that last are larger than store.keep_gb", is_left)
         self._free_space()
 
     def _delete_old_files(self, before: date) -> None:
@@ -143,7 +146,8 @@ class Retention:
             limit = f"the disk of {self._folder} has less than {self._min_free_bytes / GB:.3g} GB free"
             self._report("free", f"{limit} (store.min_free_gb); the oldest events are deleted")
             if not self._delete_oldest("bytes > 0", [], missing):
-                self._report("none", f"{limit} (store.min_free_gb), and no event is left that may be deleted")
+                if not self._interrupted():
+                    self._report("none", f"{limit} (store.min_free_gb), and no event is left that may be deleted")
                 return
         self._reported -= {"free", "none"}
 
@@ -176,10 +180,14 @@ class Retention:
 
         self._progress.clear()
         self._put(Change(apply, committed))
-        while not (done.is_set() or self._full.is_set() or self._ending.is_set()):
+        while not (done.is_set() or self._interrupted()):
             self._progress.wait(COMMIT_S)
             self._progress.clear()
         return done.is_set() and not self._ending.is_set()
+
+    def _interrupted(self) -> bool:
+        """Whether the program ends or nothing can be written, so a step may have done only a part."""
+        return self._full.is_set() or self._ending.is_set()
 
     def _delete_noted_files(self) -> None:
         """Delete the files whose rows are gone."""
@@ -188,7 +196,7 @@ class Retention:
             began_s = time.monotonic()
             gone = files.unlink(self._folder, paths, today=date.today())
             self._put(Change(partial(changes.forget_removed, paths=gone)))
-            self._ending.wait(time.monotonic() - began_s)
+            self._ending.wait(PAUSE * (time.monotonic() - began_s))
             last = paths[-1]
 
     def _noted_files(self, after: str) -> list[str]:
