@@ -1,4 +1,4 @@
-"""Counts of lines and zones on real videos, against what a person counted, beside two other counters.
+"""Counts of lines and zones on real videos, against what was counted by eye, beside other counters.
 
     python -m benchmarks.crossings --data DIR [NAME ...]
 

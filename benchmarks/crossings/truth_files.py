@@ -1,4 +1,4 @@
-"""Reads what persons counted: `truth/<name>.yaml`, one file for each video."""
+"""Reads what was counted by eye: `truth/<name>.yaml`, one file for each video."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Detecting(_Part):
 
 
 class Truth(_Part):
-    """A video with what a person counted.
+    """A video with what was counted by eye.
 
     Attributes:
         video: path in the folder of the data.
@@ -87,7 +87,7 @@ def read_all(data: Path) -> list[Truth]:
     """All truths whose video is in the folder of the data.
 
     Raises:
-        ValueError: a video is another one than the person counted.
+        ValueError: a video is not the one that was counted.
     """
     found = []
     for file in sorted(FOLDER.glob("*.yaml")):

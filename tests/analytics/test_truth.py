@@ -1,4 +1,4 @@
-"""Counts on real videos, against what a person counted (`benchmarks/crossings/truth`)."""
+"""Counts on real videos, against what was counted by eye (`benchmarks/crossings/truth`)."""
 
 from __future__ import annotations
 
