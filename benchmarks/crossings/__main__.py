@@ -1,6 +1,6 @@
 """Counts of lines and zones on real videos, against what was counted by eye, beside other counters.
 
-    python -m benchmarks.crossings --data DIR [NAME ...]
+    python -m benchmarks.crossings --data DIR [NAME ...] [--paces HZ,...]
 
 DIR has `clips/` and `tracking/<sequence>/`; `truth/*.yaml` here has the lines, the zones and what was counted by eye,
 and how. The pipeline runs with its default settings on all frames, with 10, 5, 2 and 1 detections a second. The other
@@ -24,9 +24,9 @@ def is_off(counts: Counts, true: Counts) -> bool:
     return max(abs(one - other) for one, other in zip(counts, true, strict=True)) > 1
 
 
-def print_lines(truth: Truth, counted: dict[int, Counted]) -> bool:
+def print_lines(truth: Truth, counted: dict[float, Counted]) -> bool:
     """One table row for each line and pace; whether Streamer is within 1 everywhere."""
-    others = list(counted[PACES_FPS[0]].others)
+    others = list(next(iter(counted.values())).others)
     print(f"  {'line':10}{'pace':>6}{'by eye':>9}{'Streamer':>11}" + "".join(f"{name:>14}" for name in others))
     right = True
     for line in truth.lines:
@@ -35,13 +35,13 @@ def print_lines(truth: Truth, counted: dict[int, Counted]) -> bool:
             right &= not is_off(ours, line.counts)
             cells = [_cell(run.others[name][line.name], line.counts) for name in others]
             print(
-                f"  {line.name:10}{pace:>3} Hz{line.counts[0]:>6}/{line.counts[1]:<2}{_cell(ours, line.counts):>11}"
+                f"  {line.name:10}{pace:>3g} Hz{line.counts[0]:>6}/{line.counts[1]:<2}{_cell(ours, line.counts):>11}"
                 + "".join(f"{cell:>14}" for cell in cells)
             )
     return right
 
 
-def print_zones(truth: Truth, counted: dict[int, Counted], fps: float) -> None:
+def print_zones(truth: Truth, counted: dict[float, Counted], fps: float) -> None:
     """The seconds of each stay, by zone and pace."""
     for zone in truth.zones:
         true = [(end - begin) / fps for begin, end in (stay.frames for stay in zone.stays)]
@@ -49,7 +49,7 @@ def print_zones(truth: Truth, counted: dict[int, Counted], fps: float) -> None:
         print(f"    {'by eye':8}" + "".join(f"{inside_s:7.1f}" for inside_s in true))
         for pace, run in counted.items():
             stays = "".join(f"{stay.inside_s:7.1f}" for stay in run.zones[zone.name])
-            print(f"    {pace:>3} Hz  {stays}")
+            print(f"    {pace:>3g} Hz  {stays}")
 
 
 def _cell(counts: Counts, true: Counts) -> str:
@@ -61,14 +61,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("names", nargs="*", help="videos or sequences; all if empty")
+    parser.add_argument("--paces", default=",".join(map(str, PACES_FPS)), help="detections a second")
     options = parser.parse_args()
+    paces = [float(pace) for pace in options.paces.split(",")]
     right = True
     for truth in read_all(options.data):
         if options.names and truth.name not in options.names:
             continue
         for at, detecting in enumerate(truth.detectors):
             detector = recorded_detector(truth, detecting, options.data)
-            counted = {pace: count(truth, detector, options.data, pace) for pace in PACES_FPS}
+            counted = {pace: count(truth, detector, options.data, pace) for pace in paces}
             classes = f" ({', '.join(detecting.classes)})" if detecting.classes else ""
             print(f"\n{truth.name}, {Path(detecting.name).name}{classes}; in/out")
             within_one = print_lines(truth, counted)
