@@ -8,12 +8,15 @@ of the last id, and the random part is counted up.
 from __future__ import annotations
 
 import secrets
+import string
 import threading
 import time
 from collections.abc import Callable
 
 LENGTH = 26
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# All letters but I, L, O and U. They are not spelled here: a password that the source code contains counts as an
+# ordinary word, which messages may show (`streamer.system.secrets.is_common`).
+_ALPHABET = string.digits + "".join(letter for letter in string.ascii_uppercase if letter not in "ILOU")
 _RANDOM_BITS = 80
 _TIME_BITS = 48
 _CHARACTERS_OF_TIME = 10
