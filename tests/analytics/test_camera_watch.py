@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,12 +15,14 @@ from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.rules import Rules
 from streamer.config.analytics import AnalyticsSettings
 from streamer.config.camera_watch import CameraWatchSettings
+from streamer.sources.file.file import FileSource
 from streamer.values.events import Event, EventKind, EventPhase
 from tests.analytics import views
 from tests.analytics.views import EVERY_S, Effect, Grey, frame, street, view
 from tests.render.scenes import scene, tracks
 
 BEFORE_S, DURING_S = 20.0, 20.0
+CLIPS = sorted(Path(os.environ.get("STREAMER_TEST_DATA", "none"), "clips").glob("*.mp4"))
 
 
 class Camera:
@@ -182,3 +186,14 @@ def test_a_camera_that_was_turned_while_it_was_away_has_moved() -> None:
     camera.time_s, camera.segment = camera.time_s + 60, 1
     camera.film(DURING_S, left=150)
     assert camera.kinds == ["camera_lost", "camera_back", "camera_moved"]
+
+
+@pytest.mark.elsewhere
+@pytest.mark.slow
+@pytest.mark.skipif(not CLIPS, reason="set STREAMER_TEST_DATA to a folder with clips/*.mp4")
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_real_clips_of_fixed_cameras_have_no_events(path: Path) -> None:
+    watch = CameraWatch(CameraWatchSettings(when="always"))
+    with FileSource(path) as source:
+        kinds = [change.kind for one in source for change in watch.update(one)]
+    assert kinds == []

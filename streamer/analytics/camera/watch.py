@@ -47,6 +47,7 @@ _LEAST_SHARPNESS = 0.62
 """Less than this share of the usual sharpness is out of focus. It is 0.5 for a blur of 0.4% of the picture's width
 (standard deviation), and 0.9 or more with light and exposure changed."""
 _DARK, _BRIGHT = 40.0, 215.0
+"""Mean levels of a picture that is called dark or bright."""
 _RULE = RuleSettings(name=CAMERA_RULE)
 _KEY = -1
 """`Change.key` of a covered camera: no track."""
