@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from streamer.cli.events.times import duration, local, size
 from streamer.store.files import place
@@ -20,12 +21,15 @@ SHORT_ID = 8
 
 
 def table(records: Sequence[EventRecord]) -> Table:
-    """One row per event, for 80 columns; favourites have a *."""
+    """One row per event; favourites have a *.
+
+    In a narrow terminal the longest names are cut, and nothing else: an id is needed whole.
+    """
     rows = Table(box=None, pad_edge=False)
     rows.add_column("id", no_wrap=True)
     rows.add_column("start", no_wrap=True)
     for name in ("camera", "rule", "event", "class"):
-        rows.add_column(name, no_wrap=True, overflow="ellipsis")
+        rows.add_column(name)  # rich narrows columns that wrap before others; `_name` does not wrap
     for name in ("lasts", "files"):
         rows.add_column(name, no_wrap=True, justify="right")
     if any(one.favourite for one in records):
@@ -33,7 +37,7 @@ def table(records: Sequence[EventRecord]) -> Table:
     for one in records:
         names = (one.camera, one.rule, what(one), one.label)
         mark = ["*"] if one.favourite else []
-        rows.add_row(short_id(one), _start(one), *map(readable, names), lasts(one), size(one.bytes), *mark)
+        rows.add_row(short_id(one), _start(one), *map(_name, names), lasts(one), size(one.bytes), *mark)
     return rows
 
 
@@ -96,6 +100,10 @@ def lasts(record: EventRecord) -> str:
 def short_id(record: EventRecord) -> str:
     """The end of an id, which commands accept."""
     return record.id[-SHORT_ID:].lower()
+
+
+def _name(text: str) -> Text:
+    return Text(readable(text), no_wrap=True, overflow="ellipsis")
 
 
 def _start(record: EventRecord) -> str:

@@ -1,9 +1,15 @@
-"""Times, durations and sizes as the commands print them."""
+"""Events, times, durations and sizes as the commands print them."""
 
 from __future__ import annotations
 
+import re
+from io import StringIO
+
+from rich.console import Console
+
+from streamer.cli.events.table import short_id, table
 from streamer.cli.events.times import duration, local, size
-from tests.store.stores import NOON
+from tests.store.stores import NOON, ended
 
 
 def test_durations_and_sizes_are_short() -> None:
@@ -14,3 +20,14 @@ def test_durations_and_sizes_are_short() -> None:
         "", "12 B", "3.4 KB", "310 KB", "3.2 MB", "1.5 GB",
     ]  # fmt: skip
     assert local(NOON) == "2026-11-26 12:00:00"
+
+
+def test_a_narrow_terminal_cuts_names_and_no_ids_or_times() -> None:
+    record = ended(NOON, camera="one-by-one-person-detection.mp4", rule="the yard behind the house", bytes=575_000)
+    printed = StringIO()
+    Console(file=printed, width=80).print(table([record]))
+    heads, row = printed.getvalue().splitlines()
+    assert heads.split() == ["id", "start", "camera", "rule", "event", "class", "lasts", "files"]
+    assert re.match(rf"{short_id(record)}  (11-26 12:00:00|2026-11-26)  one-by", row)
+    assert row.rstrip().endswith("enter         2.0 s  575 KB")
+    assert "\N{HORIZONTAL ELLIPSIS}" in row
