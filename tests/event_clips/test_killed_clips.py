@@ -50,7 +50,7 @@ def killed(video: Path, folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_clip_of_a_killed_program_is_finished(tmp_path: Path) -> None:
+def test_the_clip_of_a_killed_program_is_finished(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     video = write_video(tmp_path / "video.mp4", frames=100, options={"g": "10", "bf": "0"})
     event_id = killed(video, tmp_path / "store")
     assert not list((tmp_path / "store").rglob(f"{event_id}*"))
@@ -68,6 +68,8 @@ def test_the_clip_of_a_killed_program_is_finished(tmp_path: Path) -> None:
     assert len(boxes["frames"]) >= len(numbers)
     left = [path.name for path in (tmp_path / "store").rglob("*") if path.is_file()]
     assert sorted(left) == sorted([f"{event_id}{CLIP}", f"{event_id}{BOXES}"])
+    # `serve` puts the name of the camera before messages that do not begin with it.
+    assert caplog.messages[0].startswith(f"{CAMERA}: clips: recovered {tmp_path / 'store' / clip.clip} of a killed run")
 
 
 def test_old_boxes_without_a_clip_are_removed(tmp_path: Path) -> None:
