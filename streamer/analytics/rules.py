@@ -64,7 +64,7 @@ class Rules:
         self._continuity = Continuity(self._history.label)
         self._happened: Counter[tuple[str, str]] = Counter()
         self._numbers = itertools.count(1)
-        self._open: dict[tuple[str, int], int] = {}
+        self._open: dict[tuple[str, int], tuple[int, int]] = {}  # number and track of each event that lasts
         self._last: Scene | None = None
 
     def __call__(self, scene: Scene) -> Scene:
@@ -85,7 +85,9 @@ class Rules:
         )
         for rule in self._rules:
             changes += rule.update(frame)
-        return self._watched(scene, changes)
+        watched = self._watched(scene, changes)
+        self._history.forget_old(time_s, {track for _, track in self._open.values()})
+        return watched
 
     def _identify(self, tracks: Tracks, time_s: float) -> Tracks:
         """Join tracks that are one object; without the boxes of those that another one continues."""
@@ -163,8 +165,9 @@ class Rules:
         if one.phase is EventPhase.MOMENT:
             return next(self._numbers)
         if one.phase is EventPhase.START:
-            self._open[key] = next(self._numbers)
-        return self._open.pop(key) if one.phase is EventPhase.END else self._open[key]
+            self._open[key] = next(self._numbers), one.track
+        number, _ = self._open.pop(key) if one.phase is EventPhase.END else self._open[key]
+        return number
 
     def _line_states(self) -> Iterator[LineState]:
         for line in self._settings.lines:
