@@ -67,7 +67,7 @@ class Rules:
         self._continuity = Continuity(self._history.label)
         self._happened: Counter[tuple[str, str]] = Counter()
         self._numbers = itertools.count(1)
-        self._open: dict[tuple[str, int], int] = {}
+        self._open: dict[tuple[str, int], tuple[int, int]] = {}  # number and track of each event that lasts
         self._last: Scene | None = None
 
     def __call__(self, scene: Scene) -> Scene:
@@ -78,7 +78,11 @@ class Rules:
         if self._rules:
             changes += self._track_changes(scene)
         self._last = scene
-        return self._watched(scene, changes) if self._rules or changes else scene
+        if not self._rules and not changes:
+            return scene
+        watched = self._watched(scene, changes)
+        self._history.forget_old(scene.frame.time_s, {track for _, track in self._open.values()})
+        return watched
 
     def _track_changes(self, scene: Scene) -> Iterator[Change]:
         yield from self._begin_segment(scene.frame)
@@ -175,8 +179,9 @@ class Rules:
         if one.phase is EventPhase.MOMENT:
             return next(self._numbers)
         if one.phase is EventPhase.START:
-            self._open[key] = next(self._numbers)
-        return self._open.pop(key) if one.phase is EventPhase.END else self._open[key]
+            self._open[key] = next(self._numbers), one.track
+        number, _ = self._open.pop(key) if one.phase is EventPhase.END else self._open[key]
+        return number
 
     def _line_states(self) -> Iterator[LineState]:
         for line in self._settings.lines:
