@@ -249,17 +249,13 @@ class Connection:
             return self._ended
 
     def _fail(self, error: DeliveryError) -> None:
-        """All batches have this error; a log line says it if there is none, once."""
+        """All batches have this error; a log line says it if there is none. Who gets it is told whether it was said."""
         with self._lock:
             batches, self._batches = [*self._sent, *self._batches], deque()
         waiting = [batch for batch in batches if not batch.result.done()]
         self._sent = []
+        error.is_told, self._told = str(error) == self._told, str(error)
         for batch in waiting:
             batch.fail(error)
-        if not waiting:
-            self._tell(error)
-
-    def _tell(self, error: DeliveryError) -> None:
-        if str(error) != self._told:
-            self._told = str(error)
+        if not waiting and not error.is_told:
             log.warning("notify: target %s: %s", self._name, error)
