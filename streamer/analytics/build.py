@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.rules import Rules
 from streamer.config.analytics import AnalyticsSettings
 from streamer.errors import ConfigError
@@ -27,8 +28,9 @@ def build_rules(
         ConfigError: as of `check_rules`.
     """
     check_rules(settings, labels)
+    camera_watch = CameraWatch(settings.camera) if settings.camera.watches(live=info.live) else None
     camera = camera_of(info.name) if info.path is None else Path(info.path).name
-    return Rules(settings, camera, count)
+    return Rules(settings, camera, count, camera_watch)
 
 
 def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Sequence[str] = ()) -> None:

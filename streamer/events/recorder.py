@@ -177,6 +177,8 @@ class EventRecorder(RunObserver):
             self._take(event, scene, Ending.RUN)
 
     def _take(self, event: Event, scene: Scene, ending: Ending) -> None:
+        if not event.number:  # a loss of the camera, which was stored when it happened
+            return
         if event.phase is EventPhase.START:
             self._open[event.number] = self._begin(self._record_of(event, scene), EventPhase.START)
         elif event.phase is EventPhase.MOMENT:
