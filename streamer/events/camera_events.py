@@ -89,6 +89,7 @@ class CameraEvents:
             self._loss.begin(fault, at_s)
         else:
             self._loss.end(at_s)
+            self._readings.back()
 
     def shows(self, watched: Watched) -> None:
         """As of `RecordedCamera`."""
