@@ -96,10 +96,11 @@ class EventStore:
             committed=self._announce,
             renewed=self._readers.renew,
         )
-        keep_s = (self._settings.keep_days or 0) * DAY_S
+        keep_days = self._settings.keep_days
+        seen_time = None if keep_days is None else changes.seen_time(connection)  # without a limit no clock matters
         self._retention = Retention(
             self._settings,
-            AgeClock(keep_s, changes.seen_time(connection), clock=self._clock),
+            AgeClock((keep_days or 0) * DAY_S, seen_time, clock=self._clock),
             query=self._read,
             put=self._writer.put,
             retry_now=self._writer.retry_now,
