@@ -77,12 +77,13 @@ def event_files(folder: Path, *, before: date | None = None) -> Iterator[tuple[P
         before: only in folders of earlier days.
     """
     for day in folder.glob("*/*-*-*"):
-        if not day.is_dir() or (before is not None and day.name >= before.isoformat()):
+        if before is not None and day.name >= before.isoformat():
             continue
-        for path in day.iterdir():
-            event_id, rest = path.name[:LENGTH], path.name[LENGTH:]
-            if is_id(event_id) and rest in SUFFIXES:
-                yield path, event_id, SUFFIXES[rest]
+        with suppress(FileNotFoundError, NotADirectoryError):  # a program deletes it meanwhile; it is a file
+            for path in day.iterdir():
+                event_id, rest = path.name[:LENGTH], path.name[LENGTH:]
+                if is_id(event_id) and rest in SUFFIXES:
+                    yield path, event_id, SUFFIXES[rest]
 
 
 def without_event(connection: sqlite3.Connection, folder: Path, before: date) -> list[str]:
