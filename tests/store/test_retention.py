@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from streamer.errors import ConfigError
 from streamer.store import changes, files
-from streamer.store.database.connections import open_for_writing
+from streamer.store.database import writer
+from streamer.store.database.connections import open_for_reading, open_for_writing
 from streamer.store.event_store import EventStore
 from streamer.store.records import EventFilter
 from streamer.store.retention import retention
@@ -223,7 +225,7 @@ def test_without_a_limit_of_age_no_clock_is_warned_about(tmp_path: Path, caplog:
 def test_the_end_of_a_killed_event_is_known_without_other_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "EVERY_S", 0.01)
+    monkeypatch.setattr(writer, "SEEN_EVERY_S", 0.01)
     clock = Clock(NOON)
     lasting = event(NOON)
     with EventStore(settings(tmp_path), clock=clock) as store:
@@ -309,6 +311,29 @@ def test_a_program_ends_on_a_full_disk_and_says_what_is_lost(
         until(lambda: "they wait in memory" in caplog.text)
     assert "500 changes of events not written" in caplog.text
     assert shutil.disk_usage(small_disk).free == 0
+
+
+def test_a_store_cannot_begin_on_a_full_disk(small_disk: Path) -> None:
+    fill(small_disk)
+    with pytest.raises(ConfigError, match=r"^store\.folder: cannot write \S+events\.db: its disk is full"):
+        EventStore(settings(small_disk)).__enter__()
+
+
+def test_a_killed_program_starts_again_on_a_full_disk(small_disk: Path) -> None:
+    with EventStore(settings(small_disk)) as store:
+        made = filled(store, 10, size=100_000)
+        lasting = [event(NOON + number, text="x" * 500) for number in range(100)]
+        for record in lasting:
+            store.save(record, EventPhase.START)
+        assert store.flush()
+        left = open_for_reading(small_disk / "events.db")  # the log stays, as of a killed program
+        left.execute("SELECT * FROM events LIMIT 1").fetchall()
+    fill(small_disk)
+    with EventStore(settings(small_disk), targets_for=lambda *_: ["mqtt"]) as store:
+        until(lambda: store.waiting("mqtt") == len(lasting))
+        assert store.find(EventFilter(open=True)) == []
+        assert not made[0][1].exists()
+    left.close()
 
 
 def test_only_files_of_the_store_are_deleted(tmp_path: Path) -> None:

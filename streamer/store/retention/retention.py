@@ -115,7 +115,6 @@ class Retention:
                     self._apply()
             except (OSError, sqlite3.Error) as error:
                 self._report("failed", f"old events cannot be deleted: {error}")
-            self._put(Change(lambda _: None))  # notes when the program was last there, also without events
             self._wake.wait(EVERY_S)
             self._wake.clear()
 
