@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,26 @@ def test_a_folder_without_rights_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "ConfigError: store.folder: cannot write" in done.stderr
     assert "Permission denied" in done.stderr
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("rights", "reason"), [(0o700, "Permission denied"), (0o755, "a readonly database")])
+def test_a_command_without_rights_says_whom_to_be(rights: int, reason: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    code = (
+        "import os, sys; from pathlib import Path; from streamer.store.commands.access import reading; "
+        "os.seteuid(65534); reading(Path(sys.argv[1])).__enter__()"
+    )
+    with tempfile.TemporaryDirectory() as name:  # its parents can be entered by all users
+        with EventStore(settings(Path(name))):
+            pass
+        Path(name).chmod(rights)
+        done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=False)
+    message = done.stderr.splitlines()[-1]
+    assert message.startswith("streamer.errors.ConfigError: store.folder: cannot read")
+    assert reason in message
+    assert message.endswith("run it as the user that stores the events")
 
 
 @pytest.mark.parametrize(

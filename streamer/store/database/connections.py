@@ -30,6 +30,9 @@ BUSY_S = 10.0
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SIDE_FILES = ("", "-wal", "-shm")
 
+OTHER_USER = "run it as the user that stores the events"
+"""The remedy where this user has too few rights."""
+
 
 class StoreError(StreamerError):
     """The database cannot be read or written now."""
@@ -38,6 +41,12 @@ class StoreError(StreamerError):
 def is_corrupt(error: Exception) -> bool:
     """Whether an error says that the content of the database is damaged."""
     return code(error) in _CORRUPT
+
+
+def reason_of(error: sqlite3.Error) -> str:
+    """The text of an error, with a remedy where this user has too few rights: reading writes to the log, too."""
+    lacks_rights = code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+    return f"{error}; {OTHER_USER}" if lacks_rights else str(error)
 
 
 def code(error: Exception) -> int:
@@ -55,7 +64,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
-        raise ConfigError(f"store.folder: cannot open {path}: {error}") from error
+        raise ConfigError(f"store.folder: cannot open {path}: {reason_of(error)}") from error
     try:
         _require_known(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -68,7 +77,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         if is_corrupt(error):
             raise
         is_full = disk_usage(path.parent).free < LEAST_BYTES  # SQLite says "disk I/O error" if its log finds no room
-        reason = "its disk is full; delete files there, or choose another folder" if is_full else error
+        reason = "its disk is full; delete files there, or choose another folder" if is_full else reason_of(error)
         raise ConfigError(f"store.folder: cannot write {path}: {reason}") from error
     except ConfigError:
         connection.close()
@@ -87,14 +96,14 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
-        raise ConfigError(f"store.folder: cannot read {path}: {error}") from error
+        raise ConfigError(f"store.folder: cannot read {path}: {reason_of(error)}") from error
     try:
         _require_known(connection, path)
     except sqlite3.Error as error:
         connection.close()
         if is_corrupt(error):
             raise
-        raise ConfigError(f"store.folder: cannot read {path}: {error}") from error
+        raise ConfigError(f"store.folder: cannot read {path}: {reason_of(error)}") from error
     except ConfigError:
         connection.close()
         raise
