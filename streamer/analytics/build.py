@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from streamer.analytics.camera.watch import CameraWatch
 from streamer.analytics.rules import Rules
 from streamer.config.analytics import AnalyticsSettings
 from streamer.errors import ConfigError
@@ -26,7 +27,8 @@ def build_rules(
         ConfigError: as of `check_rules`.
     """
     check_rules(settings, labels)
-    return Rules(settings, _camera_of(info), count)
+    camera_watch = CameraWatch(settings.camera) if settings.camera.watches(live=info.live) else None
+    return Rules(settings, _camera_of(info), count, camera_watch)
 
 
 def check_rules(settings: AnalyticsSettings, labels: LabelTable, detected: Sequence[str] = ()) -> None:

@@ -171,6 +171,8 @@ class EventRecorder(RunObserver):
             self._take(event, scene, Ending.RUN)
 
     def _take(self, event: Event, scene: Scene, ending: Ending) -> None:
+        if not event.number:  # a loss of the camera, which was stored when it happened
+            return
         at = self._time_of(event.time_s, scene)
         if event.phase is EventPhase.START:
             self._open[event.number] = self._begin(_record_of(event, at), EventPhase.START)

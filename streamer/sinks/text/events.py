@@ -31,6 +31,7 @@ class EventsSink(TextFileSink):
         value: the number of objects, of `above`, `below` and `normal`.
         score: highest score of the track so far, 3 decimals.
         zones: names of the zones in which the track is.
+        text: more for a person, of a covered or moved camera.
         camera: name of the camera or source.
 
     Args and errors: as of `TextFileSink`.
@@ -98,6 +99,7 @@ def _values_of(event: Event) -> dict[str, Any]:
         "value": event.value,
         "score": None if event.score is None else round(event.score, 3),
         "zones": event.zones if event.track else None,
+        "text": event.text or None,
         "camera": encodable(event.camera),
     }
     return {key: value for key, value in values.items() if value is not None}
