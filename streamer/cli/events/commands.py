@@ -22,6 +22,7 @@ from streamer.cli.events.options import (
     Until,
     event_filter,
     none_found,
+    require_limit,
     store_folder,
     whole_ids,
 )
@@ -57,6 +58,7 @@ def list_events(
         from streamer.store import queries
         from streamer.store.commands.access import reading
 
+        require_limit(limit, 1)
         wanted = event_filter(
             camera=camera, rule=rule, label=label, kind=kind, since=since, until=until, favourite=favourite
         )
@@ -112,6 +114,7 @@ def follow(
         def wait() -> bool:
             return not standard_streams.reader_leaves(LOOKS_EVERY_S)
 
+        require_limit(limit, 0)
         wanted = event_filter(camera=camera, rule=rule, label=label, kind=kind)
         for record, phase in following.follow(store_folder(store, config), wanted, latest=limit, wait=wait):
             if as_json:

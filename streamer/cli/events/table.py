@@ -21,23 +21,21 @@ SHORT_ID = 8
 
 
 def table(records: Sequence[EventRecord]) -> Table:
-    """One row per event; favourites have a *.
-
-    In a narrow terminal the longest names are cut, and nothing else: an id is needed whole.
-    """
+    """One row per event; favourites have a *. In a narrow terminal the names are shortened, and nothing else."""
     rows = Table(box=None, pad_edge=False)
     rows.add_column("id", no_wrap=True)
     rows.add_column("start", no_wrap=True)
     for name in ("camera", "rule", "event", "class"):
-        rows.add_column(name)  # rich narrows columns that wrap before others; `_name` does not wrap
+        rows.add_column(name)  # rich takes the width from columns that may wrap
     for name in ("lasts", "files"):
         rows.add_column(name, no_wrap=True, justify="right")
     if any(one.favourite for one in records):
         rows.add_column("", no_wrap=True)
     for one in records:
         names = (one.camera, one.rule, what(one), one.label)
+        texts = (Text(readable(name), no_wrap=True, overflow="ellipsis") for name in names)
         mark = ["*"] if one.favourite else []
-        rows.add_row(short_id(one), _start(one), *map(_name, names), lasts(one), size(one.bytes), *mark)
+        rows.add_row(short_id(one), _start(one), *texts, lasts(one), size(one.bytes), *mark)
     return rows
 
 
@@ -100,10 +98,6 @@ def lasts(record: EventRecord) -> str:
 def short_id(record: EventRecord) -> str:
     """The end of an id, which commands accept."""
     return record.id[-SHORT_ID:].lower()
-
-
-def _name(text: str) -> Text:
-    return Text(readable(text), no_wrap=True, overflow="ellipsis")
 
 
 def _start(record: EventRecord) -> str:
