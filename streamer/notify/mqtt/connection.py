@@ -249,7 +249,7 @@ class Connection:
             return self._ended
 
     def _fail(self, error: DeliveryError) -> None:
-        """All batches have this error; a log line says it if there is none. Who gets it is told whether it was said."""
+        """All batches have this error. If there is none, it is written to the log, once."""
         with self._lock:
             batches, self._batches = [*self._sent, *self._batches], deque()
         waiting = [batch for batch in batches if not batch.result.done()]
