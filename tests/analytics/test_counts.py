@@ -60,7 +60,7 @@ def test_a_number_that_flickers_beyond_its_limit_is_one_event() -> None:
 
 def test_the_value_is_the_number_that_was_kept_for_the_whole_time() -> None:
     run = Run(rules(counts=[CROWD]))
-    show(run, [5] * 3 + [3] * 8 + [6] * 3 + [4] * 20)
+    show(run, [5] * 3 + [3] * 3 + [4] * 5 + [6] * 3 + [4] * 20)
     assert told(run) == [("above", "start", 3), ("above", "update", 4)]
     assert [one.time_s for one in run.events] == pytest.approx([0.0, 1.1])
 
