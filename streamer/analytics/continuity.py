@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streamer.analytics.geometry import SAME_PLACE, overlap
+from streamer.analytics.geometry import overlap
 from tracking.types import Origin, Tracks
 
 LOST_S = 1.0
 """A track can be continued for so long after its last detection, media time."""
 KNOWN_S = 30.0
 """A track that comes back within this media time has the same id and is not new."""
+SAME_PLACE = 0.3
+"""The least intersection over union of the first box of a new track with the box of the lost one."""
 
 
 @dataclass(slots=True)

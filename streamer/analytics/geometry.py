@@ -17,9 +17,6 @@ Array = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 
-SAME_PLACE = 0.3
-"""The least intersection over union of two boxes at the same place."""
-
 
 def edges_of(shapes: Sequence[Points], size: tuple[int, int], *, closed: bool) -> tuple[Array, npt.NDArray[np.intp]]:
     """The edges of all shapes.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamer.analytics.changes import EXACT_S, RESUME_S, Change, FrameTracks
-from streamer.analytics.geometry import SAME_PLACE, are_clear, contain, edges_of, overlap
+from streamer.analytics.continuity import SAME_PLACE
+from streamer.analytics.geometry import are_clear, contain, edges_of, overlap
 from streamer.analytics.limits import LimitWatch
 from streamer.config.analytics import ZoneSettings
 from streamer.values.events import EventKind, EventPhase
