@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 END_S = 5.0
 """How long leaving waits for messages to be delivered. Others stay in the store."""
-TOLD_S = 1.0
-"""A longer wait is told to the user."""
 CANCELLED_S = 4.0
 """How long it waits then for attempts to end that were cancelled."""
+TOLD_S = 1.0
+"""A longer wait is told to the user."""
 KEEP_DAYS = 7.0
 """How long messages for a target are kept that the settings no longer have."""
 
