@@ -15,8 +15,7 @@ from streamer.errors import ConfigError
 from streamer.store import schema
 from streamer.store.commands.access import changing, reading
 from streamer.store.database import folder as store_folder
-from streamer.store.database import writer
-from streamer.store.database.connections import LOG_BYTES, StoreError
+from streamer.store.database.connections import LOG_BYTES, StoreError, open_for_writing
 from streamer.store.event_store import EventStore
 from streamer.store.records import EventFilter
 from streamer.values.events import EventPhase
@@ -160,16 +159,16 @@ def test_a_database_that_is_deleted_while_the_program_runs_begins_anew(tmp_path:
 def test_a_folder_that_is_gone_for_a_while_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    opened, mistakes = writer.open_for_writing, [ConfigError("store.folder: cannot open it")] * 3
+    mistakes = [ConfigError("store.folder: cannot open it")] * 3
 
     def refused(path: Path) -> sqlite3.Connection:
         if mistakes:
             raise mistakes.pop()
-        return opened(path)
+        return open_for_writing(path)
 
     with EventStore(settings(tmp_path)) as store:
         filled(store, 3)
-        monkeypatch.setattr(writer, "open_for_writing", refused)
+        monkeypatch.setattr("streamer.store.database.writer.open_for_writing", refused)
         for path in tmp_path.glob("events.db*"):
             path.unlink()
         store.save(last := ended(), EventPhase.END)
