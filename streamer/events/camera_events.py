@@ -56,6 +56,11 @@ class CameraEvents:
         self._loss = CameraLoss(name, None if watch.when == "never" else watch.lost_s, self._save_loss, timer)
         self._readings = Readings(name, notifier.publish)
 
+    @property
+    def name(self) -> str:
+        """As of `RecordedCamera`."""
+        return self._name
+
     def recorder(self, stats: RunStats, destination: str = "") -> EventRecorder:
         """What observes the next run; see `EventRecorder`."""
         return EventRecorder(self, stats, destination)
@@ -84,6 +89,7 @@ class CameraEvents:
             self._loss.begin(fault, at_s)
         else:
             self._loss.end(at_s)
+            self._readings.back()
 
     def shows(self, watched: Watched) -> None:
         """As of `RecordedCamera`."""

@@ -16,7 +16,15 @@ from streamer.values.events import Event, EventKind
 CROSSING_COLUMNS = ("time_s", "line", "direction", "track_id", "class", "camera")
 
 
-class EventsSink(TextFileSink):
+class _EventFileSink(TextFileSink):
+    """The base of both: it gets the events that end with the run, too (`streamer.interfaces.EventSink`)."""
+
+    def write_end(self, scene: Scene) -> None:
+        """Add the lines of the final events."""
+        self.write(scene)
+
+
+class EventsSink(_EventFileSink):
     """Writes one JSON object and a newline per event, in UTF-8, on the frame on which it is certain.
 
     Keys:
@@ -48,12 +56,8 @@ class EventsSink(TextFileSink):
         """The lines of the scene's events."""
         return "".join(f"{json.dumps(_values_of(event), ensure_ascii=False)}\n" for event in scene.watched.events)
 
-    def write_end(self, scene: Scene) -> None:
-        """Add the lines of the events that end with the run."""
-        self.write(scene)
 
-
-class CrossingsSink(TextFileSink):
+class CrossingsSink(_EventFileSink):
     """Writes a heading, and one row per crossing in UTF-8, quoted as in RFC 4180; lines end with a newline alone.
 
     Columns:
