@@ -212,6 +212,7 @@ def test_following_goes_on_in_a_new_database(tmp_path: Path) -> None:
             if step == 0:
                 for path in tmp_path.glob("events.db*"):
                     path.unlink()
+                (tmp_path / "events.db").touch()  # SQLite makes the file before the tables
             elif step == 1:
                 store.save(ended(), EventPhase.END)
                 store.flush()
