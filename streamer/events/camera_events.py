@@ -131,10 +131,10 @@ class CameraEvents:
     # the threads of clips and snapshots
 
     def _finish_snapshot(self, made: FinishedSnapshot) -> None:
-        self._attach(made.event_id, snapshot=made.snapshot, crop=made.crop, bytes=made.bytes)
+        self._store.attach(made.event_id, snapshot=made.snapshot, crop=made.crop, bytes=made.bytes)
 
     def _finish_clip(self, made: FinishedClip) -> None:
-        self._attach(
+        self._store.attach(
             made.event_id,
             clip=made.clip,
             boxes=made.boxes,
@@ -154,13 +154,3 @@ class CameraEvents:
             snapshots = self._snapshots
         if phase is EventPhase.START and snapshots is not None:
             snapshots.keep_last(record)
-
-    def _attach(self, event_id: str, **files: object) -> None:
-        attach(self._store, self._notifier, event_id, **files)
-
-
-def attach(store: EventStore, notifier: Notifier, event_id: str, **files: object) -> None:
-    """Store that files of an event are complete, and tell targets; `files` as for `EventStore.attach`."""
-    record = store.get(event_id)
-    targets = () if record is None else notifier.targets_for(record, None)
-    store.attach(event_id, targets=targets, **files)

@@ -139,7 +139,7 @@ def _check_files(folder: Path, found: Checked, repair: bool) -> None:
     for path, name in unnamed if repair else ():
         relative = path.relative_to(folder).as_posix()
         with changing(folder) as connection:
-            changes.attach(connection, path.name[:LENGTH], (), {name: relative, "bytes": path.stat().st_size})
+            changes.attach(connection, path.name[:LENGTH], {name: relative, "bytes": path.stat().st_size})
     mended = "added to the rows" if repair else ""
     found.add(f"{counted(len(unnamed), 'file')} not named by the row of the event", len(unnamed), mended=mended)
     size = sum(path.stat().st_size for path in without) / 1e6
