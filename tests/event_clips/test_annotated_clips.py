@@ -103,6 +103,23 @@ def test_a_clip_that_cannot_be_annotated_is_told(tmp_path: Path, caplog: pytest.
     assert sorted(path.name for path in clip.parent.iterdir()) == ["EVENT.boxes.json", "EVENT.mp4"]
 
 
+def test_an_error_in_one_clip_does_not_end_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_clip(tmp_path)
+    monkeypatch.setattr(clips, "COMMAND", ["sh", "-c", "echo > $3", "render"])
+    finished: list[Order] = []
+
+    def finish(order: Order, _: int) -> None:
+        finished.append(order)
+        if len(finished) == 1:
+            raise RuntimeError("broken")
+
+    with AnnotatedClips(tmp_path, finish) as annotated:
+        annotated.put(ORDER)
+        annotated.put(ORDER)
+        annotated.wait()
+    assert finished == [ORDER, ORDER]
+
+
 def test_the_end_of_the_program_drops_what_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -116,6 +116,8 @@ class AnnotatedClips:
                     self._render(order)
                 except OSError as error:  # no process can be started, or the disk fails
                     log.warning("no annotated clip of event %s: %s", order.event_id, error)
+                except Exception:  # a bug in one clip must not end the others, nor hold who waits for them
+                    log.exception("no annotated clip of event %s: an error of the program", order.event_id)
                 finally:
                     self._count(-1)
 
