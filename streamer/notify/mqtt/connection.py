@@ -158,6 +158,8 @@ class Connection:
                 session = Session(self._broker, self._status_topic, self._received)
             except DeliveryError as error:
                 self._fail(error)
+            except Exception as error:
+                self._fail(self._ended_by(error))
             else:
                 self._serve(session)
                 if time.monotonic() - opened_s > _STABLE_S:
@@ -184,11 +186,15 @@ class Connection:
         except SessionEnded as error:
             session.fail(error)
             self._fail(error)
-        except Exception as error:  # a bug must not end the thread: messages would wait for ever
-            log.exception("notify: target %s: an error of the program", self._name)
-            ended = SessionEnded(f"{self._broker}: {type(error).__name__}: {error}")
+        except Exception as error:
+            ended = self._ended_by(error)
             session.fail(ended)
             self._fail(ended)
+
+    def _ended_by(self, error: Exception) -> SessionEnded:
+        """What a bug becomes. It must not end the thread: messages would wait for ever."""
+        log.exception("notify: target %s: an error of the program", self._name)
+        return SessionEnded(f"{self._broker}: {type(error).__name__}: {error}")
 
     def _send(self, session: Session) -> None:
         """What has come since the last call. Batches first: what they retain needs no own message."""
@@ -205,13 +211,14 @@ class Connection:
             batch.send(session)
         for topic, payload in readings:
             self._in_flight.add(topic)
-            session.publish(Publication(topic, payload, retain=True), partial(self._shown, topic))
+            session.publish(Publication(topic, payload, retain=True), partial(self._shown, topic, payload))
 
-    def _shown(self, topic: str, error: DeliveryError | None, _: bool) -> None:
+    def _shown(self, topic: str, payload: bytes, error: DeliveryError | None, _: bool) -> None:
         self._in_flight.discard(topic)
-        with self._lock:
-            if self._retained.get(topic) == b"":
-                del self._retained[topic]
+        with self._lock:  # without the connection, the next one deletes
+            if not payload and not self._retained.get(topic) and not isinstance(error, SessionEnded):
+                self._retained.pop(topic, None)
+                self._changed.discard(topic)
         if error is not None and not isinstance(error, SessionEnded):
             self._tell_refused(error)
 
