@@ -186,4 +186,4 @@ def test_a_change_that_cannot_be_written_does_not_stop_others(tmp_path: Path, ca
 @pytest.mark.parametrize("name", ["clips", "id", "favourite"])
 def test_attach_refuses_fields_that_are_not_of_files(tmp_path: Path, name: str) -> None:
     with EventStore(settings(tmp_path)) as store, pytest.raises(ValueError, match=name):
-        store.attach("x", **{name: 1})  # type: ignore[arg-type]
+        store.attach("x", **{name: 1})
