@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -101,6 +104,16 @@ def test_a_clip_that_cannot_be_annotated_is_told(tmp_path: Path, caplog: pytest.
     [line] = [line for line in caplog.messages if "no annotated clip of event EVENT" in line]
     assert "EVENT.mp4" in line
     assert sorted(path.name for path in clip.parent.iterdir()) == ["EVENT.boxes.json", "EVENT.mp4"]
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has SCHED_IDLE")
+def test_the_process_gives_way_before_it_imports_libraries() -> None:
+    code = (
+        "import os, sys; from streamer.clips.annotated.__main__ import give_way; give_way(); "
+        "print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE, 'av' in sys.modules, 'cv2' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["19", "True", "False", "False"]
 
 
 def test_an_error_in_one_clip_does_not_end_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

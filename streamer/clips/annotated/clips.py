@@ -25,7 +25,7 @@ from streamer.system.threads import Thread
 
 log = logging.getLogger(__name__)
 
-COMMAND = [sys.executable, "-m", "streamer.clips.annotated.render"]
+COMMAND = [sys.executable, "-m", "streamer.clips.annotated"]
 MOST_WAITING = 50
 """Clips that wait. The oldest are left out beyond that: the machine is too slow for all."""
 _HIDDEN = ".annotated-"
