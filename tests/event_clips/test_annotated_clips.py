@@ -146,7 +146,7 @@ def test_the_end_of_the_program_drops_what_is_not_made(
         annotated.put(ORDER)
         while not started.exists():
             threading.Event().wait(0.01)
-    assert "2 annotated clips not made: the program ends" in caplog.messages
+    assert "2 annotated clips not made: the program ends; the next start makes them" in caplog.messages
     assert [path.name for path in tmp_path.glob(".*")] == []
 
 

@@ -83,7 +83,7 @@ class AnnotatedClips:
         self._queue.close()
         self._thread.join(_END_S)
         if waiting:
-            log.warning("%s not made: the program ends", counted(waiting, "annotated clip"))
+            log.warning("%s not made: the program ends; the next start makes them", counted(waiting, "annotated clip"))
 
     @property
     def left_out(self) -> int:
